@@ -1,0 +1,1 @@
+"""WHO: people, their sign-in, their phones, and the record of what they did."""

@@ -1,0 +1,10 @@
+"""The tables that say who somebody is."""
+
+from accounts.models.audit_event import AuditEvent
+from accounts.models.notice import Notice
+from accounts.models.organisation import Organisation
+from accounts.models.person import Person
+from accounts.models.phone import VerifiedPhone
+from accounts.models.user import User
+
+__all__ = ["AuditEvent", "Notice", "Organisation", "Person", "User", "VerifiedPhone"]

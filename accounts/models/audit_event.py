@@ -1,0 +1,50 @@
+"""The audit trail: what happened, who did it, to what, from where. Append-only."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console.lib import clock
+
+
+class AuditEvent(models.Model):
+    """One security-relevant act. Names are copied in, so that the row reads the same for ever.
+
+    `connector_id`, `group_id` and `person_id` are plain ids (the apps above are not imported):
+    they let a connector's, a group's or a person's page list its own history.
+    """
+
+    at = models.DateTimeField(default=clock.now)
+    tag = models.CharField(max_length=64)
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_name = models.CharField(max_length=120, blank=True)
+    organisation = models.ForeignKey(
+        "accounts.Organisation", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    subject_kind = models.CharField(max_length=32)
+    subject_id = models.CharField(max_length=64)
+    subject_name = models.CharField(max_length=200, blank=True)
+    connector_id = models.UUIDField(null=True, blank=True)
+    group_id = models.UUIDField(null=True, blank=True)
+    person_id = models.UUIDField(null=True, blank=True)
+    before = models.JSONField(default=dict, blank=True)
+    after = models.JSONField(default=dict, blank=True)
+    client_address = models.GenericIPAddressField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("audit event")
+        verbose_name_plural = _("audit events")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["organisation", "-id"], name="audit_by_organisation"),
+            models.Index(fields=["actor_kind", "actor_id", "-id"], name="audit_by_actor"),
+            models.Index(fields=["connector_id", "-id"], name="audit_by_connector"),
+            models.Index(fields=["group_id", "-id"], name="audit_by_group"),
+            models.Index(fields=["person_id", "-id"], name="audit_by_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tag} {self.subject_kind} {self.subject_id}"

@@ -1,0 +1,59 @@
+"""The outbox of messages to people: a row is written with the change it tells of, a worker sends it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console.lib import clock, ids
+
+
+class NoticeQuerySet(models.QuerySet["Notice"]):
+    def due(self, at: dt.datetime) -> NoticeQuerySet:
+        """Those that a worker should try to send at `at`."""
+        return self.filter(next_attempt_at__lte=at)
+
+
+class Notice(models.Model):
+    """One message to one account. `context` feeds the template and never holds a secret.
+
+    Waiting rows have `next_attempt_at`; it is cleared when the notice was sent or given up.
+    `key` makes a notice unique, so that the same fact is told once.
+    """
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="notices")
+    template = models.CharField(_("template"), max_length=80)
+    context = models.JSONField(default=dict)
+    key = models.CharField(max_length=160, unique=True)
+    created_at = models.DateTimeField(default=clock.now)
+    next_attempt_at = models.DateTimeField(null=True, blank=True, default=clock.now)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    gave_up_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.CharField(max_length=200, blank=True)
+
+    objects = NoticeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(next_attempt_at__isnull=False),
+                name="notice_waiting",
+            ),
+            models.Index(fields=["user", "-created_at"], name="notice_by_user"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(sent_at__isnull=True) | models.Q(next_attempt_at__isnull=True),
+                name="sent_notice_is_not_waiting",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.template} → {self.user_id}"

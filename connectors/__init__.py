@@ -1,0 +1,1 @@
+"""WITH WHAT RIGHT: connectors, their credentials, grants, and the handoff of refresh tokens."""

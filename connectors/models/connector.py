@@ -1,0 +1,150 @@
+"""A connector: a program allowed to act in groups, and the secrets that prove it is that program."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from connectors.models.fields import PermissionSetField
+from kaizala_console.lib import clock, ids
+
+
+class ConnectorState(StrEnum):
+    """Live: works. Deactivated: no new grants. Suspended: every token refused. Deleted: gone for good."""
+
+    LIVE = "live"
+    DEACTIVATED = "deactivated"
+    SUSPENDED = "suspended"
+    DELETED = "deleted"
+
+
+class ConnectorQuerySet(models.QuerySet["Connector"]):
+    def present(self) -> ConnectorQuerySet:
+        """Those that were not deleted."""
+        return self.filter(deleted_at__isnull=True)
+
+    def grantable(self) -> ConnectorQuerySet:
+        """Those that a group may be given to now."""
+        return self.present().filter(deactivated_at__isnull=True, suspended_at__isnull=True)
+
+    def owned_by(self, user_id: int) -> ConnectorQuerySet:
+        """Those whose owner or co-owner the account is."""
+        return self.filter(
+            models.Q(owner_id=user_id)
+            | models.Exists(
+                Connector.co_owners.through.objects.filter(
+                    connector_id=models.OuterRef("pk"), user_id=user_id
+                )
+            )
+        )
+
+
+class Connector(models.Model):
+    id = models.UUIDField(_("connector ID"), primary_key=True, default=ids.new_id, editable=False)
+    organisation = models.ForeignKey(
+        "accounts.Organisation", on_delete=models.PROTECT, related_name="connectors"
+    )
+    owner = models.ForeignKey(
+        "accounts.User",
+        on_delete=models.PROTECT,
+        related_name="connectors",
+        verbose_name=_("owner"),
+    )
+    co_owners = models.ManyToManyField(
+        "accounts.User",
+        blank=True,
+        related_name="co_owned_connectors",
+        verbose_name=_("co-owners"),
+    )
+    name = models.CharField(_("name"), max_length=80)
+    description = models.TextField(_("description"), max_length=500, blank=True)
+    home_page = models.URLField(_("home page"), blank=True)
+    redirect_urls = models.JSONField(_("redirect URLs"), default=list, blank=True)
+    permissions = PermissionSetField(_("permissions"))
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    deactivated_at = models.DateTimeField(null=True, blank=True)
+    suspended_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ConnectorQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("connector")
+        verbose_name_plural = _("connectors")
+        ordering = ["name", "id"]
+        indexes = [
+            models.Index(fields=["organisation", "name", "id"], name="connector_by_organisation"),
+            models.Index(fields=["owner", "name", "id"], name="connector_by_owner"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"),
+                "owner",
+                condition=models.Q(deleted_at__isnull=True),
+                name="connector_name_once_an_owner",
+            ),
+            models.CheckConstraint(condition=~models.Q(name=""), name="connector_has_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def state(self) -> ConnectorState:
+        if self.deleted_at:
+            return ConnectorState.DELETED
+        if self.suspended_at:
+            return ConnectorState.SUSPENDED
+        if self.deactivated_at:
+            return ConnectorState.DEACTIVATED
+        return ConnectorState.LIVE
+
+
+class ConnectorSecretQuerySet(models.QuerySet["ConnectorSecret"]):
+    def live(self, at: dt.datetime) -> ConnectorSecretQuerySet:
+        """Those that the Token Service accepts at `at`."""
+        return self.filter(revoked_at__isnull=True).filter(
+            models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=at)
+        )
+
+
+class ConnectorSecret(models.Model):
+    """Found by its public part, checked against a peppered digest; the secret itself is never stored.
+
+    A connector has two slots, so that a new secret can be in use before the old one is removed.
+    """
+
+    connector = models.ForeignKey(Connector, on_delete=models.CASCADE, related_name="secrets")
+    slot = models.PositiveSmallIntegerField(default=1)
+    public_part = models.CharField(max_length=32, unique=True)
+    pepper_id = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=clock.now)
+    created_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True)
+
+    objects = ConnectorSecretQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("connector secret")
+        verbose_name_plural = _("connector secrets")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connector", "slot"],
+                condition=models.Q(revoked_at__isnull=True),
+                name="one_secret_a_slot",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(slot__in=[1, 2]), name="connector_has_two_secret_slots"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"ConnectorSecret {self.pk}"

@@ -1,0 +1,47 @@
+"""A set of permissions in one readable column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from connectors import scopes
+from connectors.scopes import Permission
+
+
+class PermissionSetField(models.CharField):
+    """Holds a `frozenset[Permission]`, stored comma-separated in the portal's order, e.g. `groupinfo,textmessage`."""
+
+    description = _("A set of connector permissions")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("max_length", 120)
+        kwargs.setdefault("default", frozenset)
+        super().__init__(*args, **kwargs)
+
+    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
+        return self.to_python(value)
+
+    def to_python(self, value: Any) -> frozenset[Permission]:
+        if isinstance(value, str):
+            value = [part for part in value.split(",") if part]
+        if not isinstance(value, Iterable):
+            value = []
+        try:
+            return frozenset(Permission(part) for part in value)
+        except ValueError as error:
+            raise ValidationError(_("This is not a permission of a connector.")) from error
+
+    def get_prep_value(self, value: Any) -> str:
+        return ",".join(scopes.in_order(self.to_python(value)))
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return self.get_prep_value(self.value_from_object(obj))
+
+    def formfield(self, **kwargs: Any) -> Any:
+        # A set is edited by the console's own form, never as free text in the operators' pages.
+        return None

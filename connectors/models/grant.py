@@ -1,0 +1,81 @@
+"""A grant: somebody let a connector act. Every token belongs to one, and ends with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from connectors.models.fields import PermissionSetField
+from kaizala_console.lib import clock, ids
+
+
+class GrantQuerySet(models.QuerySet["Grant"]):
+    def live(self, at: dt.datetime) -> GrantQuerySet:
+        """Those whose tokens are accepted at `at`, as far as the grant itself decides."""
+        return self.filter(revoked_at__isnull=True, suspended_at__isnull=True).filter(
+            models.Q(ends_at__isnull=True) | models.Q(ends_at__gt=at)
+        )
+
+    def present(self) -> GrantQuerySet:
+        """Those that were not revoked: live, suspended or past their end date."""
+        return self.filter(revoked_at__isnull=True)
+
+
+class Grant(models.Model):
+    """The hinge between right and reach: knows its connector and whose role it carries, but no group.
+
+    `target` names what is reached as an opaque key (`group:<id>` or `person:<id>`), so that the database
+    itself can refuse a second live grant for the same thing; `target_name` is what people call it.
+    """
+
+    class Kind(models.TextChoices):
+        GROUP = "group", _("group token")
+        USER = "user", _("user token")
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    connector = models.ForeignKey(
+        "connectors.Connector", on_delete=models.PROTECT, related_name="grants"
+    )
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    target = models.CharField(max_length=64)
+    target_name = models.CharField(max_length=200)
+    person = models.ForeignKey(
+        "accounts.Person",
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text=_("Whose role the tokens carry: the admin who granted, or the token's user."),
+    )
+    granted_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    permissions = PermissionSetField(_("permissions"))
+    granted_at = models.DateTimeField(default=clock.now)
+    ends_at = models.DateTimeField(_("end date"), null=True, blank=True)
+    suspended_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = GrantQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("grant")
+        verbose_name_plural = _("grants")
+        ordering = ["-granted_at", "-id"]
+        indexes = [
+            models.Index(fields=["connector", "-granted_at", "-id"], name="grant_by_connector"),
+            models.Index(fields=["target", "-granted_at", "-id"], name="grant_by_target"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connector", "target"],
+                condition=models.Q(revoked_at__isnull=True),
+                name="one_grant_a_connector_and_target",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(ends_at__isnull=True)
+                | models.Q(ends_at__gt=models.F("granted_at")),
+                name="grant_ends_after_it_began",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Grant {self.pk}"

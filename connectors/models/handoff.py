@@ -1,0 +1,119 @@
+"""The sealed handoff of one refresh token to the developer of its connector."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console.lib import clock, ids
+
+NOT_ENDED = models.Q(
+    claimed_at__isnull=True,
+    refused_at__isnull=True,
+    expired_at__isnull=True,
+    withdrawn_at__isnull=True,
+)
+
+
+class HandoffState(StrEnum):
+    WAITING = "waiting"
+    CLAIMED = "claimed"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+class HandoffQuerySet(models.QuerySet["Handoff"]):
+    def waiting(self) -> HandoffQuerySet:
+        """Those that can still be claimed, their deadline aside."""
+        return self.filter(NOT_ENDED)
+
+    def overdue(self, at: dt.datetime) -> HandoffQuerySet:
+        return self.waiting().filter(expires_at__lte=at)
+
+
+class Handoff(models.Model):
+    """`sealed` is ciphertext; it is wiped in the statement that ends the handoff, and a constraint says so.
+
+    The line people see: made (`made_at`) → sealed (`sealed_at`) → told (`notice.sent_at`) → opened
+    (`claimed_at`) → works (`refresh_token.first_used_at`).
+    """
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    connector = models.ForeignKey(
+        "connectors.Connector", on_delete=models.PROTECT, related_name="handoffs"
+    )
+    grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="handoffs")
+    refresh_token = models.ForeignKey(
+        "connectors.RefreshToken", on_delete=models.PROTECT, related_name="handoffs"
+    )
+    made_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    notice = models.ForeignKey(
+        "accounts.Notice", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    sealed = models.BinaryField(null=True, blank=True, editable=False)
+    sealed_to = models.CharField(
+        max_length=80, help_text=_("`server`, or the fingerprint of the connector's public key.")
+    )
+    made_at = models.DateTimeField(default=clock.now)
+    sealed_at = models.DateTimeField(default=clock.now)
+    expires_at = models.DateTimeField()
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    claimed_by = models.ForeignKey(
+        "accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    claimed_from = models.GenericIPAddressField(null=True, blank=True)
+    refused_at = models.DateTimeField(null=True, blank=True)
+    expired_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    revealed_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When the admin had the token shown once.")
+    )
+    revealed_to = models.ForeignKey(
+        "accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    objects = HandoffQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("handoff")
+        verbose_name_plural = _("handoffs")
+        ordering = ["-made_at", "-id"]
+        indexes = [
+            models.Index(fields=["connector", "-made_at", "-id"], name="handoff_by_connector"),
+            models.Index(fields=["expires_at"], condition=NOT_ENDED, name="handoff_waiting"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["grant"], condition=NOT_ENDED, name="one_waiting_handoff_a_grant"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(sealed__isnull=True) | NOT_ENDED,
+                name="ended_handoff_holds_no_ciphertext",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(claimed_at__isnull=True)
+                | models.Q(
+                    refused_at__isnull=True, expired_at__isnull=True, withdrawn_at__isnull=True
+                ),
+                name="claimed_handoff_ended_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Handoff {self.pk}"
+
+    @property
+    def state(self) -> HandoffState:
+        if self.claimed_at:
+            return HandoffState.CLAIMED
+        if self.refused_at:
+            return HandoffState.REFUSED
+        if self.withdrawn_at:
+            return HandoffState.WITHDRAWN
+        if self.expired_at:
+            return HandoffState.EXPIRED
+        return HandoffState.WAITING

@@ -1,0 +1,57 @@
+"""Refresh tokens as the console knows them: a public part, and the digest of the rest. Access tokens have no row."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console.lib import clock
+
+
+class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
+    def live(self, at: dt.datetime) -> RefreshTokenQuerySet:
+        """Those that have neither expired nor been revoked; their grant decides too."""
+        return self.filter(revoked_at__isnull=True, expires_at__gt=at)
+
+
+class RefreshToken(models.Model):
+    """A successor points to the token it was derived from; a token has at most one successor."""
+
+    grant = models.ForeignKey(
+        "connectors.Grant", on_delete=models.PROTECT, related_name="refresh_tokens"
+    )
+    public_part = models.CharField(max_length=32, unique=True)
+    pepper_id = models.CharField(max_length=16)
+    digest = models.CharField(max_length=64)
+    predecessor = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="successor"
+    )
+    issued_at = models.DateTimeField(default=clock.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    first_used_at = models.DateTimeField(null=True, blank=True)
+    first_used_from = models.GenericIPAddressField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RefreshTokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("refresh token")
+        verbose_name_plural = _("refresh tokens")
+        ordering = ["-issued_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["grant"],
+                condition=models.Q(revoked_at__isnull=True, predecessor__isnull=True),
+                name="one_first_refresh_token_a_grant",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(expires_at__gt=models.F("issued_at")),
+                name="refresh_token_ends_after_it_began",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"RefreshToken {self.pk}"

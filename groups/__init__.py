@@ -1,0 +1,1 @@
+"""ON WHAT: groups, their members and messages, and which grant reaches which group."""

@@ -1,0 +1,8 @@
+"""The tables that say what a program acts on."""
+
+from groups.models.group import Group, GroupLink
+from groups.models.group_grant import GroupGrant
+from groups.models.membership import Membership
+from groups.models.message import Message
+
+__all__ = ["Group", "GroupGrant", "GroupLink", "Membership", "Message"]
