@@ -1,0 +1,11 @@
+"""The frame as a Django app: it brings management commands, system checks and translations, and no model."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class FrameConfig(AppConfig):
+    """Registers the system checks when Django starts."""
+
+    name = "kaizala_console"
+    verbose_name = _("Kaizala Console")

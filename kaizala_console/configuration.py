@@ -1,0 +1,191 @@
+"""What settings.py needs besides reading variables: parts of the configuration, kept keys, and what must not start."""
+
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from kaizala_console.lib.env import Environment, encode_key
+
+
+def private_folder(path: Path) -> Path:
+    """Makes the folder if need be, readable by its owner only, and returns it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+def kept_key(folder: Path, name: str) -> str:
+    """A key of 32 random bytes that is made once and kept in the folder (mode 600); returns `base64,…`.
+
+    Web, worker and beat may ask at the same moment: whoever links the file first wins, and all read the same one.
+    """
+    path = private_folder(folder / "keys") / name
+    if not path.exists():
+        draft = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(encode_key(secrets.token_bytes(32)))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text(encoding="ascii").strip()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the host: `localhost`, 127.0.0.0/8 or ::1."""
+    host = host.strip("[]").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def database_of(url: str, pool_size: int, embedded: Path) -> dict[str, Any]:
+    """PostgreSQL with Django's pool when there is a URL; else SQLite in WAL mode, which takes its write lock at BEGIN.
+
+    Without IMMEDIATE two transactions that read before they write end in "database is locked", however long they wait.
+    """
+    if not url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(embedded),
+            "OPTIONS": {
+                "timeout": 20,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA mmap_size=134217728; "
+                    "PRAGMA journal_size_limit=27103364; PRAGMA cache_size=2000;"
+                ),
+            },
+        }
+    parts = urlsplit(url)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or ""),
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 0,  # a pool refuses any other
+        "OPTIONS": {
+            **dict(parse_qsl(parts.query)),
+            "pool": {"min_size": 1, "max_size": pool_size, "timeout": 10},
+        },
+    }
+
+
+def cache_of(redis_url: str) -> dict[str, Any]:
+    """Redis when there is one, else a table: every process must see the same counters."""
+    if redis_url:
+        return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_url, "KEY_PREFIX": "console"}
+    return {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "console_cache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+
+
+def queue_of(redis_url: str, folder: Path) -> dict[str, Any]:
+    """Celery's transport options: Redis, or folders in which messages are files that hold ids only."""
+    if redis_url:
+        return {"visibility_timeout": 3600}
+    messages, control = str(private_folder(folder / "messages")), str(private_folder(folder / "control"))
+    return {
+        "data_folder_in": messages,
+        "data_folder_out": messages,
+        "control_folder": control,
+        "store_processed": False,
+        "polling_interval": 0.2,
+    }
+
+
+def office365_app(client_id: str, secret: str, tenants: list[str], authority: str) -> dict[str, Any]:
+    """allauth's `openid_connect` application for one tenant, or for several with an issuer each.
+
+    Entra's address of several tenants ("organizations") publishes an issuer with a placeholder. Without the override
+    every sign-in would fail; with it, a tenant that is not listed fails.
+    """
+    several = len(tenants) != 1
+    app_settings: dict[str, Any] = {
+        "server_url": f"{authority}/{'organizations' if several else tenants[0]}/v2.0",
+        "uid_field": "sub",
+        "fetch_userinfo": False,
+        "token_auth_method": "client_secret_post",
+        "oauth_pkce_enabled": True,
+        "scope": ["openid", "profile", "email", "offline_access"],
+    }
+    if several:
+        issuers = [f"{authority}/{tenant}/v2.0" for tenant in tenants]
+        app_settings["openid_configuration_overrides"] = {"issuer": issuers}
+    return {
+        "provider_id": "office365",
+        "name": "Office365",
+        "client_id": client_id,
+        "secret": secret,
+        "settings": app_settings,
+    }
+
+
+def note_what_a_sandbox_refuses(env: Environment, *, host: str, base_url: str, allowed_hosts: list[str]) -> None:
+    """A sandbox signs anyone in as anyone: it must be out of reach, and must hold nothing real."""
+    if not is_loopback(host):
+        env.problem(
+            "CONSOLE_HOST is not a loopback address, and a sandbox signs anyone in as anyone. "
+            "Use 127.0.0.1, or configure production (OFFICE365_CLIENT_ID and the rest of .env.example)."
+        )
+    if base_url and not is_loopback(urlsplit(base_url).hostname or ""):
+        env.problem("CONSOLE_BASE_URL is not a loopback address: unset it in a sandbox, or configure production.")
+    if any(not is_loopback(name) for name in allowed_hosts):
+        env.problem("ALLOWED_HOSTS names a host that is not loopback: unset it in a sandbox, or configure production.")
+    for name in ("OFFICE365_CLIENT_ID", "OFFICE365_CLIENT_SECRET", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"):
+        if env.is_set(name):
+            env.problem(
+                f"{name} is set, but this is a sandbox, which never signs in with Office365 and sends no SMS. "
+                "Unset it, or set OFFICE365_CLIENT_ID (and not CONSOLE_MODE=sandbox) for production."
+            )
+    if env.is_set("DATABASE_URL") and not env.flag("SANDBOX_ON_POSTGRESQL"):
+        env.problem(
+            "DATABASE_URL is set, but this is a sandbox, whose demo identities could enter real data. "
+            "Unset it, configure production, or say SANDBOX_ON_POSTGRESQL=1 when the database holds trials only."
+        )
+
+
+REQUIRED_IN_PRODUCTION = {
+    "CONSOLE_BASE_URL": "the https:// address under which people reach the console",
+    "SECRET_KEY": "50 random characters or more; `python manage.py generate_keys` prints one",
+    "CREDENTIAL_PEPPERS": "the keys of the credential digests; `python manage.py generate_keys` prints one",
+    "ENCRYPTION_KEYS": "the keys of what is encrypted at rest; `python manage.py generate_keys` prints one",
+    "DATABASE_URL": "postgresql://user:password@host:5432/name",
+    "REDIS_URL": "redis://host:6379/0, for the queue, the cache and the throttles",
+    "OFFICE365_CLIENT_ID": "the application's id, from its registration in Entra",
+    "OFFICE365_CLIENT_SECRET": "a client secret of that registration",
+    "OFFICE365_TENANTS": "the ids of the tenants whose people may sign in, comma-separated",
+    "TWILIO_ACCOUNT_SID": "the account that sends the PINs",
+    "TWILIO_AUTH_TOKEN": "that account's token",
+    "EMAIL_HOST": "the mail server that notices leave by",
+    "EMAIL_FROM": "the sender of the notices",
+}
+
+
+def note_what_production_needs(env: Environment, *, base_url: str, secret_key: str, debug: bool) -> None:
+    """Everything that is missing or weak, so that an operator mends it in one go."""
+    for name, meaning in REQUIRED_IN_PRODUCTION.items():
+        if not env.is_set(name):
+            env.problem(f"{name} is missing: {meaning}. Set it, or {name}_FILE to the path of a file that holds it.")
+    if not env.is_set("TWILIO_VERIFY_SERVICE_SID") and not env.is_set("TWILIO_FROM"):
+        env.problem("TWILIO_VERIFY_SERVICE_SID or TWILIO_FROM is missing: set the Verify service, or a sender's number.")
+    if base_url and not base_url.startswith("https://"):
+        env.problem("CONSOLE_BASE_URL must begin with https://: credentials travel in every request.")
+    if secret_key and (len(secret_key) < 40 or len(set(secret_key)) < 10):
+        env.problem("SECRET_KEY is too easy to guess: `python manage.py generate_keys` prints a good one.")
+    if debug:
+        env.problem("CONSOLE_DEBUG is on: its error pages show settings and variables. Unset it in production.")

@@ -1,0 +1,262 @@
+"""The settings, on one page. Every variable is explained in .env.example; each may come from a file named by NAME_FILE.
+
+With nothing configured the console is a **sandbox**: demo identities instead of Office365, an inbox instead of SMS, and
+within reach of this machine alone. Naming an Office365 client makes it **production**, which does not start until all
+that it needs is there. The refusals are raised here because system checks do not run under a server.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console import configuration
+from kaizala_console.lib.env import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment(os.environ)
+
+# ---------------------------------------------------------------- Sandbox or production
+
+_MODES = ("sandbox", "production")
+SANDBOX = env.choice("CONSOLE_MODE", _MODES[env.is_set("OFFICE365_CLIENT_ID")], _MODES) == "sandbox"
+DEBUG = env.flag("CONSOLE_DEBUG")
+
+# ---------------------------------------------------------------- Where it runs, and where it keeps things
+
+DATA_DIR = configuration.private_folder(Path(env.text("CONSOLE_DATA_DIR", str(BASE_DIR / "var"))).absolute())
+CONSOLE_HOST = env.text("CONSOLE_HOST", "127.0.0.1")
+CONSOLE_PORT = env.number("CONSOLE_PORT", 8000, minimum=1, maximum=65535)
+CONSOLE_WORKERS = env.number("CONSOLE_WORKERS", 2, minimum=1, maximum=64)  # web processes, one request at a time each
+_HERE = f"http://{f'[{CONSOLE_HOST}]' if ':' in CONSOLE_HOST else CONSOLE_HOST}:{CONSOLE_PORT}"
+CONSOLE_BASE_URL = env.url("CONSOLE_BASE_URL", _HERE if SANDBOX else "", schemes=("https", "http"))
+_BASE = urlsplit(CONSOLE_BASE_URL)
+_HTTPS = _BASE.scheme == "https"
+EXTRA_HOSTS = env.items("ALLOWED_HOSTS")
+ALLOWED_HOSTS = [f"[{_BASE.hostname}]" if ":" in (_BASE.hostname or "") else _BASE.hostname or "localhost", *EXTRA_HOSTS, "localhost", "127.0.0.1", "[::1]"]
+TRUSTED_PROXIES = env.items("TRUSTED_PROXIES")  # networks whose X-Forwarded-For and X-Forwarded-Proto are believed
+
+# `host` or `host:port` of internal hosts that the console may call; none other may be private or without TLS.
+SAFE_HTTP_ALLOWED_HOSTS = env.items("SAFE_HTTP_ALLOWED_HOSTS")
+
+# ---------------------------------------------------------------- Keys
+
+_KEEP = DATA_DIR if SANDBOX else None  # a sandbox makes its own, once
+SECRET_KEY = env.secret("SECRET_KEY", configuration.kept_key(_KEEP, "secret_key") if _KEEP else "")
+CREDENTIAL_PEPPERS = env.key_ring(
+    "CREDENTIAL_PEPPERS", f"sandbox:{configuration.kept_key(_KEEP, 'credential_pepper')}" if _KEEP else ""
+)
+ENCRYPTION_KEYS = env.key_list("ENCRYPTION_KEYS", configuration.kept_key(_KEEP, "encryption_key") if _KEEP else "")
+
+# ---------------------------------------------------------------- Database, cache, queue
+
+DATABASE_URL = env.url("DATABASE_URL", schemes=("postgresql", "postgres"))
+DATABASE_POOL_SIZE = env.number("DATABASE_POOL_SIZE", 4, minimum=1)  # connections a process
+DATABASES = {"default": configuration.database_of(DATABASE_URL, DATABASE_POOL_SIZE, DATA_DIR / "console.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss"))
+CACHES = {"default": configuration.cache_of(REDIS_URL)}
+
+CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_TRANSPORT_OPTIONS = configuration.queue_of(REDIS_URL, DATA_DIR / "queue")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a worker that is killed may lose what it has prefetched from a folder
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+# ---------------------------------------------------------------- Sign-in
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+OFFICE365_CLIENT_ID = env.text("OFFICE365_CLIENT_ID")
+OFFICE365_CLIENT_SECRET = env.secret("OFFICE365_CLIENT_SECRET")
+OFFICE365_TENANTS = [tenant.lower() for tenant in env.items("OFFICE365_TENANTS")]
+OFFICE365_AUTHORITY = env.url("OFFICE365_AUTHORITY", "https://login.microsoftonline.com")
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "APPS": []
+        if SANDBOX
+        else [
+            configuration.office365_app(
+                OFFICE365_CLIENT_ID, OFFICE365_CLIENT_SECRET, OFFICE365_TENANTS, OFFICE365_AUTHORITY
+            )
+        ]
+    }
+}
+ACCOUNT_ADAPTER = "accounts.allauth_adapter.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "accounts.allauth_adapter.SocialAccountAdapter"
+SOCIALACCOUNT_ONLY = True  # no local password, no local sign-up
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an address can change hands in Entra; tid and oid cannot
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SIGNUP_FIELDS = ["email"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "accounts:home"
+OTP_TOTP_ISSUER = "Kaizala Console"  # what an operator's authenticator shows
+
+# ---------------------------------------------------------------- SMS and mail
+
+TWILIO_ACCOUNT_SID = env.text("TWILIO_ACCOUNT_SID")
+TWILIO_AUTH_TOKEN = env.secret("TWILIO_AUTH_TOKEN")
+TWILIO_VERIFY_SERVICE_SID = env.text("TWILIO_VERIFY_SERVICE_SID")  # else PINs are ours, sent from TWILIO_FROM
+TWILIO_FROM = env.text("TWILIO_FROM")
+TWILIO_API_BASE_URL = env.url("TWILIO_API_BASE_URL", "https://api.twilio.com", schemes=("https", "http"))
+TWILIO_VERIFY_BASE_URL = env.url("TWILIO_VERIFY_BASE_URL", "https://verify.twilio.com", schemes=("https", "http"))
+
+EMAIL_BACKEND = f"django.core.mail.backends.{'filebased' if SANDBOX else 'smtp'}.EmailBackend"
+EMAIL_FILE_PATH = str(configuration.private_folder(DATA_DIR / "mail")) if SANDBOX else None
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_PORT = env.number("EMAIL_PORT", 587, minimum=1, maximum=65535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD")
+_SECURITY = env.choice("EMAIL_SECURITY", "starttls", ("starttls", "tls", "none"))
+EMAIL_USE_TLS, EMAIL_USE_SSL = _SECURITY == "starttls", _SECURITY == "tls"
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("EMAIL_FROM", "Kaizala Console <console@localhost>" if SANDBOX else "")
+
+# ---------------------------------------------------------------- Limits and lifetimes
+
+PIN_DIGITS = 6
+PIN_SECONDS = env.number("PIN_SECONDS", 600, minimum=60, maximum=3600)
+PIN_TRIES = env.number("PIN_TRIES", 5, minimum=1, maximum=10)
+PIN_COOLDOWN_SECONDS = env.number("PIN_COOLDOWN_SECONDS", 30)  # grows with each PIN that is sent and not used
+PIN_PER_NUMBER_PER_DAY = env.number("PIN_PER_NUMBER_PER_DAY", 10, minimum=1)
+PIN_PER_ACCOUNT_PER_DAY = env.number("PIN_PER_ACCOUNT_PER_DAY", 20, minimum=1)
+PIN_PER_ADDRESS_PER_DAY = env.number("PIN_PER_ADDRESS_PER_DAY", 100, minimum=1)
+PIN_PER_COUNTRY_PREFIX_PER_DAY = env.number("PIN_PER_COUNTRY_PREFIX_PER_DAY", 2000, minimum=1)  # SMS pumping
+STEP_UP_SECONDS = env.number("STEP_UP_SECONDS", 900, minimum=60)
+REFRESH_TOKEN_DAYS = env.number("REFRESH_TOKEN_DAYS", 365, minimum=1)
+REFRESH_SUCCESSOR_FROM = env.fraction("REFRESH_SUCCESSOR_FROM", 0.9)  # of its life; a successor is offered from then
+ACCESS_TOKEN_HOURS = env.number("ACCESS_TOKEN_HOURS", 24, minimum=1)
+SHOWN_SECRET_SECONDS = env.number("SHOWN_SECRET_SECONDS", 600, minimum=60)  # a reload shows the same secret until then
+HANDOFF_DAYS = env.number("HANDOFF_DAYS", 7, minimum=1)
+THROTTLE_CONNECTOR_PER_MINUTE = env.number("THROTTLE_CONNECTOR_PER_MINUTE", 100, minimum=1)
+THROTTLE_TENANT_PER_MINUTE = env.number("THROTTLE_TENANT_PER_MINUTE", 300, minimum=1)
+
+# ---------------------------------------------------------------- Django
+
+INSTALLED_APPS = [
+    "groups",
+    "connectors",
+    "accounts",
+    "kaizala_console",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    *(["allauth.socialaccount.providers.dummy"] if SANDBOX else []),
+    "django_celery_beat",
+    "django_cotton",
+    "django_htmx",
+    "csp",
+]
+MIDDLEWARE = [
+    "kaizala_console.wire.middleware.WireMiddleware",  # answers the wire itself; what follows is for pages
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "kaizala_console.urls"
+WIRE_URLCONF = "kaizala_console.wire_urls"
+WSGI_APPLICATION = "kaizala_console.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,  # django-cotton puts its loader before these, and caches them
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+COTTON_DIR = "components"
+COTTON_ISOLATE_BY_DEFAULT = True
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("hi", _("Hindi"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("CONSOLE_STATIC_DIR", str(DATA_DIR / "static"))).absolute()
+STATICFILES_DIRS = [BASE_DIR / "static"]
+MEDIA_ROOT = configuration.private_folder(DATA_DIR / "media")
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# ---------------------------------------------------------------- What browsers must hold to
+
+SESSION_COOKIE_NAME = "__Host-session" if _HTTPS else "session"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"  # Strict would lose the session on the way back from Office365
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_NAME = "__Host-csrf" if _HTTPS else "csrf"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = [f"{_BASE.scheme}://{_BASE.netloc}"] if CONSOLE_BASE_URL else []
+SECURE_SSL_REDIRECT = _HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 365 * 86400 if _HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],  # Bootstrap draws its icons as data
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF, *([] if SANDBOX else [OFFICE365_AUTHORITY])],  # holds for redirects after a form, too
+    }
+}
+
+# ---------------------------------------------------------------- What must not start
+
+if SANDBOX:
+    configuration.note_what_a_sandbox_refuses(
+        env, host=CONSOLE_HOST, base_url=CONSOLE_BASE_URL, allowed_hosts=EXTRA_HOSTS
+    )
+else:
+    configuration.note_what_production_needs(env, base_url=CONSOLE_BASE_URL, secret_key=SECRET_KEY, debug=DEBUG)
+env.refuse(f"The console cannot start as a {'sandbox' if SANDBOX else 'production installation'}:")
