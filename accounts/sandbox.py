@@ -1,0 +1,81 @@
+"""The people of the sandbox: who may be chosen on the local identity page, and what the demo data gives them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+TENANT_ID = "5a4dbb00-0000-4000-8000-000000000001"
+ORGANISATION_NAME = "Contoso Logistics"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A ready identity. `number` is the phone that demo data verifies for it, in E.164."""
+
+    key: str
+    oid: str
+    name: str
+    email: str
+    number: str
+    role: str | Promise
+    is_organisation_admin: bool = False
+    is_staff: bool = False
+
+    @property
+    def subject(self) -> str:
+        """What identifies the account: `<tid>:<oid>`, as with Office365."""
+        return f"{TENANT_ID}:{self.oid}"
+
+
+def _oid(number: int) -> str:
+    return f"5a4dbb00-0000-4000-8000-0000000001{number:02d}"
+
+
+IDENTITIES = (
+    Identity(
+        key="developer",
+        oid=_oid(1),
+        name="Devika Rao",
+        email="devika.rao@contoso.example",
+        number="+919820000001",
+        role=_("Developer: registers connectors and takes their refresh tokens"),
+    ),
+    Identity(
+        key="group-admin",
+        oid=_oid(2),
+        name="Arjun Mehta",
+        email="arjun.mehta@contoso.example",
+        number="+919820000002",
+        role=_("Group admin: grants connectors access to the groups they run"),
+    ),
+    Identity(
+        key="member",
+        oid=_oid(3),
+        name="Meera Nair",
+        email="meera.nair@contoso.example",
+        number="+919820000003",
+        role=_("Member: sees the groups they are in"),
+    ),
+    Identity(
+        key="organisation-admin",
+        oid=_oid(4),
+        name="Farah Khan",
+        email="farah.khan@contoso.example",
+        number="+919820000004",
+        role=_("Organisation admin: everything in the organisation's groups"),
+        is_organisation_admin=True,
+    ),
+    Identity(
+        key="operator",
+        oid=_oid(5),
+        name="Omar Dsouza",
+        email="omar.dsouza@contoso.example",
+        number="+919820000005",
+        role=_("Operator: runs the console, with a second factor"),
+        is_staff=True,
+    ),
+)
+BY_KEY = {identity.key: identity for identity in IDENTITIES}
