@@ -2,7 +2,7 @@
 
 from groups.models.group import Group, GroupLink
 from groups.models.group_grant import GroupGrant
-from groups.models.membership import Membership
+from groups.models.membership import Membership, Subscription
 from groups.models.message import Message
 
-__all__ = ["Group", "GroupGrant", "GroupLink", "Membership", "Message"]
+__all__ = ["Group", "GroupGrant", "GroupLink", "Membership", "Message", "Subscription"]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from uuid import UUID
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from groups.models.tree import Reached
 from kaizala_console.lib import clock, ids
 
 
@@ -12,6 +16,33 @@ class GroupQuerySet(models.QuerySet["Group"]):
     def present(self) -> GroupQuerySet:
         """Those that were not removed."""
         return self.filter(removed_at__isnull=True)
+
+    def within(self, roots: models.QuerySet) -> GroupQuerySet:
+        """The groups whose ids `roots` selects, and all groups under them."""
+        return self.filter(pk__in=Reached(roots, "down"))
+
+    def under(self, group_ids: Iterable[UUID]) -> GroupQuerySet:
+        """All groups under these, at any level; these themselves not, unless one stands under another."""
+        parents = GroupLink.objects.filter(parent_id__in=list(group_ids))
+        return self.filter(pk__in=Reached(parents.values("child_id"), "down"))
+
+    def above(self, group_ids: Iterable[UUID]) -> GroupQuerySet:
+        """All groups above these, at any level; these themselves not, unless one stands above another."""
+        children = GroupLink.objects.filter(child_id__in=list(group_ids))
+        return self.filter(pk__in=Reached(children.values("parent_id"), "up"))
+
+    def with_link_counts(self) -> GroupQuerySet:
+        """Adds `sub_group_count` and `parent_group_count`: present groups directly below and above."""
+        return self.annotate(
+            sub_group_count=counted(
+                GroupLink.objects.filter(parent_id=models.OuterRef("pk"), child__removed_at__isnull=True),
+                "parent_id",
+            ),
+            parent_group_count=counted(
+                GroupLink.objects.filter(child_id=models.OuterRef("pk"), parent__removed_at__isnull=True),
+                "child_id",
+            ),
+        )
 
 
 class Group(models.Model):
@@ -28,11 +59,10 @@ class Group(models.Model):
         null=True,
         blank=True,
         related_name="groups",
+        db_index=False,  # group_by_organisation begins with it
     )
     name = models.CharField(_("name"), max_length=120)
-    group_type = models.CharField(
-        _("type"), max_length=16, choices=Type.choices, default=Type.PLAIN
-    )
+    group_type = models.CharField(_("type"), max_length=16, choices=Type.choices, default=Type.PLAIN)
     welcome_message = models.TextField(_("welcome message"), max_length=500, blank=True)
     short_description = models.CharField(_("short description"), max_length=200, blank=True)
     long_description = models.TextField(_("long description"), max_length=2000, blank=True)
@@ -50,7 +80,12 @@ class Group(models.Model):
             models.Index(fields=["name", "id"], name="group_by_name"),
             models.Index(fields=["organisation", "name", "id"], name="group_by_organisation"),
         ]
-        constraints = [models.CheckConstraint(condition=~models.Q(name=""), name="group_has_a_name")]
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(name=""), name="group_has_a_name"),
+            models.CheckConstraint(
+                condition=models.Q(group_type__in=["Group", "ConnectGroup"]), name="group_type_is_known"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -59,7 +94,12 @@ class Group(models.Model):
 class GroupLink(models.Model):
     """`child` is a sub-group of `parent`. A group may have several parents, but never itself above it."""
 
-    parent = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="child_links")
+    parent = models.ForeignKey(
+        Group,
+        on_delete=models.CASCADE,
+        related_name="child_links",
+        db_index=False,  # linked_once begins with it
+    )
     child = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="parent_links")
     linked_at = models.DateTimeField(default=clock.now)
 
@@ -75,3 +115,11 @@ class GroupLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.parent_id} › {self.child_id}"
+
+
+def counted(rows: models.QuerySet, by: str) -> models.Expression:
+    """How many rows a correlated query has, 0 when none; `by` is the column that correlates."""
+    return models.functions.Coalesce(
+        models.Subquery(rows.order_by().values(by).annotate(n=models.Count("pk")).values("n")),
+        0,
+    )

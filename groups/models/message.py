@@ -1,25 +1,48 @@
 """A text message in a group."""
 
 from django.db import models
+from django.db.models.functions import Length
+from django.db.models.lookups import LessThanOrEqual
 from django.utils.translation import gettext_lazy as _
 
 from kaizala_console.lib import clock, ids
+
+MAX_CHARACTERS = 4000  # wire protocol §6, Messages
 
 
 class Message(models.Model):
     """`person` is whose role it was posted with; `connector` the program that posted it."""
 
-    MAX_CHARACTERS = 4000  # wire protocol §6, Messages
+    MAX_CHARACTERS = MAX_CHARACTERS
 
-    id = models.UUIDField(
-        _("reference ID"), primary_key=True, default=ids.new_id, editable=False
+    class Audience(models.TextChoices):
+        """The last two exist in managed public groups alone."""
+
+        MEMBERS = "members", _("the members")
+        SUBSCRIBERS = "subscribers", _("all subscribers")
+        CHOSEN = "chosen", _("chosen subscribers")
+
+    id = models.UUIDField(_("reference ID"), primary_key=True, default=ids.new_id, editable=False)
+    group = models.ForeignKey(
+        "groups.Group",
+        on_delete=models.CASCADE,
+        related_name="messages",
+        db_index=False,  # message_by_group begins with it
     )
-    group = models.ForeignKey("groups.Group", on_delete=models.CASCADE, related_name="messages")
     person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, related_name="+")
     connector = models.ForeignKey(
         "connectors.Connector", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     text = models.TextField(_("message"), max_length=MAX_CHARACTERS)
+    audience = models.CharField(
+        _("sent to"), max_length=12, choices=Audience.choices, default=Audience.MEMBERS
+    )
+    recipients = models.ManyToManyField(
+        "accounts.Person",
+        blank=True,
+        related_name="+",
+        help_text=_("The chosen subscribers, when it was sent to those alone."),
+    )
     sent_at = models.DateTimeField(default=clock.now)
 
     class Meta:
@@ -27,7 +50,16 @@ class Message(models.Model):
         verbose_name_plural = _("messages")
         ordering = ["-sent_at", "-id"]
         indexes = [models.Index(fields=["group", "-sent_at", "-id"], name="message_by_group")]
-        constraints = [models.CheckConstraint(condition=~models.Q(text=""), name="message_says_something")]
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(text=""), name="message_says_something"),
+            models.CheckConstraint(
+                condition=LessThanOrEqual(Length("text"), MAX_CHARACTERS), name="message_is_not_too_long"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(audience__in=["members", "subscribers", "chosen"]),
+                name="message_audience_is_known",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Message {self.pk}"
