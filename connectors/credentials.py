@@ -1,0 +1,191 @@
+"""The form of every credential: connector secrets, refresh tokens and access tokens. Pure: knows no model.
+
+A secret or refresh token reads `kzcs_` or `kzrt_`, a public part, the secret part, a checksum:
+
+    kzrt_ 4pQ1…(16 characters, stored, finds the row)  9xZ…(43 characters, 256 bits)  0aB3dE (CRC-32)
+
+The prefix and the checksum let a leak scanner find it in any text without asking us. Only the public part and a
+peppered digest of the whole are stored (`kaizala_console.lib.crypto`).
+
+An access token has no row at all: it carries the primary key of its refresh token, its grant and its end, under an
+HMAC. That it is *true* is decided here, in microseconds; whether it is still *accepted* is decided by its rows on
+every call (`connectors.callers`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import secrets
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field
+from enum import StrEnum
+from struct import Struct
+from typing import Final
+from uuid import UUID
+
+from kaizala_console.lib import clock, crypto
+
+ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+PUBLIC_LENGTH: Final = 16
+SECRET_LENGTH: Final = 43
+CHECKSUM_LENGTH: Final = 6
+_BASE: Final = len(ALPHABET)
+_PREFIX_LENGTH: Final = len("kzrt_")
+_TEXT_LENGTH: Final = PUBLIC_LENGTH + SECRET_LENGTH
+_ALL_TEXTS: Final = _BASE**_TEXT_LENGTH
+
+_SUCCESSOR_PURPOSES: Final = ("refresh-successor/1", "refresh-successor/2")
+_ACCESS_PURPOSE: Final = "access-token"
+_ACCESS_VERSION: Final = 1
+# Version, refresh token, grant, end in epoch milliseconds; then the 32 bytes of the HMAC, then the id of its key.
+_ACCESS: Final = Struct(">BQ16sQ")
+_TAG_LENGTH: Final = 32
+
+
+class Kind(StrEnum):
+    """What a credential is for; the value is its recognisable prefix."""
+
+    SECRET = "kzcs_"
+    REFRESH = "kzrt_"
+    ACCESS = "kzat_"
+
+
+# What a leak scanner looks for; `parse` then checks the checksum.
+PATTERN: Final = re.compile(
+    rf"(?<![A-Za-z0-9])(?:kz(?:cs|rt)_[A-Za-z0-9]{{{_TEXT_LENGTH + CHECKSUM_LENGTH}}}(?![A-Za-z0-9])"
+    r"|kzat_[A-Za-z0-9_-]{90,140}(?![A-Za-z0-9_-]))",
+    re.ASCII,
+)
+_OPAQUE: Final = re.compile(rf"[A-Za-z0-9]{{{_TEXT_LENGTH + CHECKSUM_LENGTH}}}", re.ASCII)
+_SIGNED: Final = re.compile(r"[A-Za-z0-9_-]{90,140}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A credential just made. `token` is shown once and never stored; the other three are stored."""
+
+    token: str = field(repr=False)
+    public_part: str
+    pepper_id: str
+    digest: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A text that has the form of a credential; nothing is known yet about whether it is true."""
+
+    kind: Kind
+    token: str = field(repr=False)
+    public_part: str
+
+    def matches(self, pepper_id: str, digest: str) -> bool:
+        """Tell, in constant time, whether this is the token of which that digest was stored."""
+        return crypto.matches(self.token, pepper_id, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What a true access token says."""
+
+    refresh_token_id: int
+    grant_id: UUID
+    expires_at: dt.datetime
+
+
+# Secrets and refresh tokens -------------------------------------------------------------------------------------
+
+
+def generate(kind: Kind) -> Credential:
+    """A new random secret or refresh token. ValueError for an access token: those are minted."""
+    return _credential(kind, secrets.token_bytes(64))
+
+
+def parse(kind: Kind, text: str) -> Parsed | None:
+    """Take `text` apart when it has the form of this kind and its checksum is right, else None.
+
+    Spaces around it are forgiven: people paste. An access token has no public part.
+    """
+    token = text.strip()
+    if not token.startswith(kind.value):
+        return None
+    form = _SIGNED if kind is Kind.ACCESS else _OPAQUE
+    if not form.fullmatch(token, _PREFIX_LENGTH):
+        return None
+    body, checksum = token[:-CHECKSUM_LENGTH], token[-CHECKSUM_LENGTH:]
+    if _checksum(body) != checksum:
+        return None
+    public_part = "" if kind is Kind.ACCESS else body[_PREFIX_LENGTH : _PREFIX_LENGTH + PUBLIC_LENGTH]
+    return Parsed(kind, token, public_part)
+
+
+def successor_of(refresh_token: str, *, key_id: str | None = None) -> Credential:
+    """The successor of a refresh token: the same whenever it is asked for, though nobody ever stored it.
+
+    Derived by HMAC from the token just presented, under the pepper `key_id` (the newest without one; the stored one
+    when the successor's row exists already). Raises `crypto.UnknownKey` when that pepper has left the ring.
+    """
+    key_id = key_id or crypto.current_key_id()
+    one, two = (crypto.hmac_tag(purpose, refresh_token, key_id=key_id) for purpose in _SUCCESSOR_PURPOSES)
+    return _credential(Kind.REFRESH, one + two)
+
+
+def _credential(kind: Kind, material: bytes) -> Credential:
+    if kind is Kind.ACCESS:
+        raise ValueError("access tokens are minted for a refresh token, not generated")
+    # 512 bits folded into 351: what the remainder favours is too little to measure.
+    text = _base62(int.from_bytes(material, "big") % _ALL_TEXTS, _TEXT_LENGTH)
+    body = kind.value + text
+    token = body + _checksum(body)
+    pepper_id, digest = crypto.digest(token)
+    return Credential(token, text[:PUBLIC_LENGTH], pepper_id, digest)
+
+
+def _checksum(body: str) -> str:
+    """Six characters of CRC-32 (ISO 3309), as GitHub's tokens carry them: proof of form, not of truth."""
+    return _base62(zlib.crc32(body.encode("ascii")), CHECKSUM_LENGTH)
+
+
+def _base62(number: int, length: int) -> str:
+    characters = []
+    for _ in range(length):
+        number, digit = divmod(number, _BASE)
+        characters.append(ALPHABET[digit])
+    characters.reverse()
+    return "".join(characters)
+
+
+# Access tokens --------------------------------------------------------------------------------------------------
+
+
+def mint_access_token(*, refresh_token_id: int, grant_id: UUID, expires_at: dt.datetime) -> str:
+    """An access token that ends at `expires_at` (to the millisecond, as the wire tells it)."""
+    key_id = crypto.current_key_id()
+    claims = _ACCESS.pack(_ACCESS_VERSION, refresh_token_id, grant_id.bytes, clock.epoch_ms(expires_at))
+    raw = claims + crypto.hmac_tag(_ACCESS_PURPOSE, claims, key_id=key_id) + key_id.encode("ascii")
+    body = Kind.ACCESS.value + urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    return body + _checksum(body)
+
+
+def read_access_token(text: str) -> AccessClaims | None:
+    """What the token says, when it is one of ours and unaltered; else None. Its end is for the caller to compare."""
+    parsed = parse(Kind.ACCESS, text)
+    if parsed is None:
+        return None
+    encoded = parsed.token[_PREFIX_LENGTH:-CHECKSUM_LENGTH]
+    if len(encoded) % 4 == 1:  # no bytes have this form
+        return None
+    raw = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+    claims, tag = raw[: _ACCESS.size], raw[_ACCESS.size : _ACCESS.size + _TAG_LENGTH]
+    key_id = raw[_ACCESS.size + _TAG_LENGTH :]
+    try:
+        expected = crypto.hmac_tag(_ACCESS_PURPOSE, claims, key_id=key_id.decode("ascii"))
+    except (crypto.UnknownKey, UnicodeDecodeError):
+        return None
+    if not crypto.tags_equal(tag, expected):
+        return None
+    version, refresh_token_id, grant, expires_ms = _ACCESS.unpack(claims)
+    if version != _ACCESS_VERSION:
+        return None
+    return AccessClaims(refresh_token_id, UUID(bytes=grant), clock.from_epoch_ms(expires_ms))
