@@ -11,8 +11,14 @@ def main() -> None:
         from django.core.management import execute_from_command_line
     except ImportError as error:
         raise SystemExit(
-            f"Django cannot be imported ({error}). Run `make setup` and use .venv/bin/python, or activate that environment."
+            f"Django cannot be imported ({error}). Run `make setup`, then use .venv/bin/python."
         ) from error
+    if sys.argv[1:2] == ["generate_keys"]:
+        # It prints what a configuration still lacks, so it must not need a complete one, as Django's lookup does.
+        from kaizala_console.management.commands.generate_keys import Command
+
+        Command().run_from_argv(sys.argv)
+        return
     execute_from_command_line(sys.argv)
 
 

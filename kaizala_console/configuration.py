@@ -86,7 +86,11 @@ def database_of(url: str, pool_size: int, embedded: Path) -> dict[str, Any]:
 def cache_of(redis_url: str) -> dict[str, Any]:
     """Redis when there is one, else a table: every process must see the same counters."""
     if redis_url:
-        return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_url, "KEY_PREFIX": "console"}
+        return {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": redis_url,
+            "KEY_PREFIX": "console",
+        }
     return {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "console_cache",
@@ -182,7 +186,9 @@ def note_what_production_needs(env: Environment, *, base_url: str, secret_key: s
         if not env.is_set(name):
             env.problem(f"{name} is missing: {meaning}. Set it, or {name}_FILE to the path of a file that holds it.")
     if not env.is_set("TWILIO_VERIFY_SERVICE_SID") and not env.is_set("TWILIO_FROM"):
-        env.problem("TWILIO_VERIFY_SERVICE_SID or TWILIO_FROM is missing: set the Verify service, or a sender's number.")
+        env.problem(
+            "TWILIO_VERIFY_SERVICE_SID or TWILIO_FROM is missing: set the Verify service, or a sender's number."
+        )
     if base_url and not base_url.startswith("https://"):
         env.problem("CONSOLE_BASE_URL must begin with https://: credentials travel in every request.")
     if secret_key and (len(secret_key) < 40 or len(set(secret_key)) < 10):

@@ -13,6 +13,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from kaizala_console import configuration
+from kaizala_console.lib import logs
 from kaizala_console.lib.env import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -35,9 +36,10 @@ CONSOLE_BASE_URL = env.url("CONSOLE_BASE_URL", _HERE if SANDBOX else "", schemes
 _BASE = urlsplit(CONSOLE_BASE_URL)
 _HTTPS = _BASE.scheme == "https"
 EXTRA_HOSTS = env.items("ALLOWED_HOSTS")
-ALLOWED_HOSTS = [f"[{_BASE.hostname}]" if ":" in (_BASE.hostname or "") else _BASE.hostname or "localhost", *EXTRA_HOSTS, "localhost", "127.0.0.1", "[::1]"]
-TRUSTED_PROXIES = env.items("TRUSTED_PROXIES")  # networks whose X-Forwarded-For and X-Forwarded-Proto are believed
-
+_NAME = f"[{_BASE.hostname}]" if ":" in (_BASE.hostname or "") else _BASE.hostname
+ALLOWED_HOSTS = [*filter(None, [_NAME]), *EXTRA_HOSTS, "localhost", "127.0.0.1", "[::1]"]
+# Networks of the reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.
+TRUSTED_PROXIES = env.items("TRUSTED_PROXIES", "" if SANDBOX else "127.0.0.0/8, ::1/128")
 # `host` or `host:port` of internal hosts that the console may call; none other may be private or without TLS.
 SAFE_HTTP_ALLOWED_HOSTS = env.items("SAFE_HTTP_ALLOWED_HOSTS")
 
@@ -198,10 +200,14 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "kaizala_console.context.page",
             ],
         },
     }
 ]
+LOG_LEVEL = env.choice("LOG_LEVEL", "warning" if SANDBOX else "info", ("debug", "info", "warning", "error"))
+LOGGING = logs.logging_config(json=not SANDBOX, level=LOG_LEVEL.upper())  # JSON lines in production, without secrets
+
 COTTON_DIR = "components"
 COTTON_ISOLATE_BY_DEFAULT = True
 

@@ -42,7 +42,7 @@ class Environment:
         return bool(self._variables.get(name, "").strip() or self._variables.get(f"{name}_FILE", "").strip())
 
     def text(self, name: str, default: str = "") -> str:
-        """The value of NAME, else the content of the file named by NAME_FILE, else the default; blank counts as unset."""
+        """The value of NAME, else the content of the file that NAME_FILE names, else the default. Blank is unset."""
         if name not in self.names:
             self.names.append(name)
         value = self._variables.get(name, "").strip()
@@ -54,7 +54,9 @@ class Environment:
         try:
             content = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            self.problem(f"{name}_FILE names a file that cannot be read ({type(error).__name__}): check path and rights.")
+            self.problem(
+                f"{name}_FILE names a file that cannot be read ({type(error).__name__}): check path and rights."
+            )
             return default
         if not content:
             self.problem(f"{name}_FILE names an empty file: write the value into it.")
@@ -115,7 +117,7 @@ class Environment:
         return default
 
     def url(self, name: str, default: str = "", *, schemes: tuple[str, ...] = ("https",)) -> str:
-        """An absolute address without query, fragment and closing slash; user and password only where a scheme is a database's."""
+        """An absolute address, without a closing slash. One of the web has no user, query and fragment either."""
         value = self.text(name, default).rstrip("/")
         if not value:
             return ""
@@ -134,13 +136,15 @@ class Environment:
         for part in self.text(name, default).replace(";", " ").split():
             key = decode_key(part)
             if key is None:
-                self.problem(f"{name} must hold keys like base64,<44 characters>: `python manage.py generate_keys` prints one.")
+                self.problem(
+                    f"{name} must hold keys like base64,<44 characters>: `python manage.py generate_keys` prints one."
+                )
                 return []
             keys.append(key)
         return keys
 
     def key_ring(self, name: str, default: str = "") -> list[tuple[str, bytes]]:
-        """Named keys of 32 bytes, newest first, each written `2026a:base64,<44 characters>`, joined by a space or a semicolon."""
+        """Named keys of 32 bytes, newest first, like `2026a:base64,<44 characters>`, joined by space or semicolon."""
         ring: list[tuple[str, bytes]] = []
         for part in self.text(name, default).replace(";", " ").split():
             key_id, separator, encoded = part.partition(":")

@@ -18,7 +18,7 @@ if "CONSOLE_TEST_DATA_DIR" not in os.environ:  # one for all processes of the ru
 os.environ["CONSOLE_DATA_DIR"] = os.environ["CONSOLE_TEST_DATA_DIR"]
 
 from kaizala_console.settings import *  # noqa: E402, F403
-from kaizala_console.settings import CACHES, DATA_DIR, DATABASES, DATABASE_URL, STORAGES  # noqa: E402
+from kaizala_console.settings import CACHES, DATA_DIR, DATABASE_URL, DATABASES, STORAGES  # noqa: E402
 
 # A file, not memory: threads of the live server need connections of their own, as in production.
 if not DATABASE_URL:

@@ -1,0 +1,47 @@
+# Every target makes what it needs: Python 3.11 or later and make are enough.
+# CI runs `make check` and `make test`, the same targets.
+
+.PHONY: help run test check fix bench setup keys clean
+
+help:
+	@echo "make run    start the console: web, worker and timetable (http://127.0.0.1:8000; CONSOLE_PORT=… for another port)"
+	@echo "make test   run the whole suite: on SQLite, then on PostgreSQL and Redis when there are any"
+	@echo "make check  lint, format, types, layers, templates"
+	@echo "make fix    mend what can be mended by machine"
+	@echo "make bench  run the benchmarks"
+	@echo "make keys   print fresh keys for a production configuration"
+	@echo "make setup  make .venv with everything a developer needs"
+	@echo "make clean  remove .venv and caches; ./var, which holds data, stays"
+
+# `exec`: make must hand Ctrl-C and SIGTERM to the console itself, not to a shell in between.
+run:
+	@scripts/setup run
+	@exec .venv/bin/python manage.py up
+
+test:
+	@scripts/setup dev
+	@exec scripts/test
+
+check:
+	@scripts/setup dev
+	@exec scripts/check
+
+fix:
+	@scripts/setup dev
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+	.venv/bin/djlint --reformat --quiet templates
+
+bench:
+	@scripts/setup dev
+	@exec .venv/bin/python -m bench
+
+keys:
+	@scripts/setup run
+	@exec .venv/bin/python manage.py generate_keys
+
+setup:
+	@scripts/setup dev
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov test-results

@@ -1,0 +1,160 @@
+"""The whole console by one command: prepares, starts web, worker and timetable, and stops them together."""
+
+import fcntl
+import hashlib
+import http.client
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.sandbox import IDENTITIES
+from kaizala_console.processes import Processes, Program
+
+START_SECONDS = 60
+
+
+class Command(BaseCommand):
+    help = "Start the console: migrate, then web server, Celery worker and beat. Ctrl-C or SIGTERM stops all of them."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = settings.CONSOLE_HOST, settings.CONSOLE_PORT
+        refuse_a_busy_port(host, port)
+        with only_one_here(settings.DATA_DIR / "up.lock"):
+            self.prepare()
+            processes = Processes(say=self.stderr.write)
+            processes.listen()
+            try:
+                for program in programs(host, port):
+                    processes.start(program)
+                if processes.wait(until=lambda: answers(host, port), timeout=START_SECONDS):
+                    self.stdout.write(welcome())
+                    self.stdout.flush()
+                    processes.wait()
+                reason = why_it_ends(processes)
+            finally:
+                if processes.stop_asked:
+                    self.stdout.write("\nStopping …")
+                processes.stop()
+        if reason:
+            raise CommandError(reason)
+        self.stdout.write("Stopped.")
+
+    def prepare(self) -> None:
+        """Database, cache table, static files, and in a sandbox the demo organisation on the first run."""
+        self.stdout.write("Preparing the database")
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("createcachetable", verbosity=0)
+        collect_static_files()
+        if settings.SANDBOX:
+            call_command("demo", first_run=True)
+
+
+def programs(host: str, port: int) -> list[Program]:
+    """The command lines of the three, in the order of their start."""
+    granian = f"granian --interface wsgi --no-ws --workers {settings.CONSOLE_WORKERS} --blocking-threads 1"
+    celery = "celery --app kaizala_console --quiet"
+    return [
+        python_program(
+            "web",
+            f"{granian} --host {host} --port {port} --respawn-failed-workers --workers-kill-timeout 15"
+            " --log-level warning kaizala_console.wsgi:application",
+        ),
+        # Threads: a process for each task would open a connection pool for each task.
+        python_program(
+            "worker",
+            f"{celery} worker --pool threads --concurrency 4 -O fair --loglevel WARNING"
+            " --without-gossip --without-mingle --without-heartbeat",
+        ),
+        python_program("timetable", f"{celery} beat --pidfile= --loglevel WARNING"),
+    ]
+
+
+def python_program(name: str, module_and_arguments: str) -> Program:
+    """`python -m …` with this very interpreter."""
+    return Program(name, (sys.executable, "-m", *module_and_arguments.split()))
+
+
+def refuse_a_busy_port(host: str, port: int) -> None:
+    """Raises CommandError before anything is started when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"{host}:{port} cannot be used: {os.strerror(error.errno or 0).lower()}. "
+                f"Stop what uses it, or choose another: CONSOLE_PORT={port + 1} make run"
+            ) from error
+
+
+@contextmanager
+def only_one_here(path: Path) -> Iterator[None]:
+    """Two consoles on one data folder would keep the same timetable twice."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CommandError(
+                f"A console already runs on {path.parent}. Stop it, or give this one its own folder: CONSOLE_DATA_DIR=…"
+            ) from error
+        yield
+
+
+def collect_static_files() -> None:
+    """Collects and compresses static files when any of them has changed since the last time."""
+    seen = hashlib.sha256()
+    for finder in get_finders():
+        for path, storage in sorted(finder.list([]), key=lambda item: str(item[0])):
+            status = Path(storage.path(path)).stat()
+            seen.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    stamp = settings.STATIC_ROOT / ".collected"
+    if stamp.exists() and stamp.read_text() == seen.hexdigest():
+        return
+    call_command("collectstatic", interactive=False, clear=settings.STATIC_ROOT.exists(), verbosity=0)
+    stamp.write_text(seen.hexdigest())
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether /readyz says that all is in order."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    call = http.client.HTTPConnection(reachable, port, timeout=5)
+    try:
+        call.request("GET", "/readyz")
+        return call.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        call.close()
+
+
+def why_it_ends(processes: Processes) -> str:
+    """A sentence for the exit, or nothing when somebody asked for it."""
+    if processes.stop_asked:
+        return ""
+    dead = processes.dead()
+    if dead:
+        return f"The {dead} process ended by itself, so everything was stopped. Its reason stands above."
+    return f"The console did not get ready within {START_SECONDS} seconds, so everything was stopped."
+
+
+def welcome() -> str:
+    """Where it is, who one may be, and where the SMS go."""
+    base = settings.CONSOLE_BASE_URL
+    lines = ["", f"  Kaizala Console is ready:  {base}/", ""]
+    if settings.SANDBOX:
+        lines += ["  Sandbox: sign in as one of these, or as anyone else.", ""]
+        width = max(len(identity.name) for identity in IDENTITIES)
+        lines += [f"    {identity.name:<{width}}  {identity.number}  {identity.role}" for identity in IDENTITIES]
+        lines += ["", f"  SMS inbox:  {base}/sandbox/sms", f"  Mails:      {settings.EMAIL_FILE_PATH}"]
+    lines += ["", "  Ctrl-C stops everything.", ""]
+    return "\n".join(lines)
