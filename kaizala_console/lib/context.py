@@ -1,0 +1,63 @@
+"""The request at hand, for those who write the audit trail and the log.
+
+A context variable, so that no service has to pass an address through ten calls only to write it down. Nothing
+may *decide* by it: rights come from arguments.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+from django.http import HttpRequest
+
+from kaizala_console.lib.client_address import client_address
+
+_SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,127}", re.ASCII)
+_LONGEST_USER_AGENT: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Who is asking, as far as the transport knows. Empty outside of a request."""
+
+    request_id: str = ""
+    client_address: str = ""
+    user_agent: str = ""
+
+
+_NOWHERE: Final = RequestContext()
+_current: ContextVar[RequestContext] = ContextVar("kaizala_console_request", default=_NOWHERE)
+
+
+def current() -> RequestContext:
+    """Return the context of the request or task that is running; an empty one when there is none."""
+    return _current.get()
+
+
+@contextmanager
+def use(context: RequestContext) -> Iterator[RequestContext]:
+    """Make ``context`` the current one inside the ``with`` block."""
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
+
+
+def of_request(request: HttpRequest) -> RequestContext:
+    """Describe ``request``: its ``X-Request-ID`` if that is sane, else a new id; address; user agent, cut short."""
+    meta = request.META
+    offered = meta.get("HTTP_X_REQUEST_ID", "")
+    return RequestContext(
+        request_id=offered if _SANE_REQUEST_ID.fullmatch(offered) else uuid4().hex,
+        client_address=client_address(request),
+        user_agent=_printable(meta.get("HTTP_USER_AGENT", ""))[:_LONGEST_USER_AGENT],
+    )
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c for c in text if c.isprintable())

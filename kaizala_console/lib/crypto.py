@@ -1,0 +1,181 @@
+"""Keyed digests and sealing, over two key rings that stand in the settings, newest key first.
+
+``CREDENTIAL_PEPPERS`` (id and key) digests credentials and tags tokens. ``ENCRYPTION_KEYS`` seals what has to
+be opened again. Neither is ``SECRET_KEY``, so each can be rotated without the others. Every use derives a key
+of its own, so that what was made for one purpose is worthless for another.
+"""
+
+import hmac
+from base64 import urlsafe_b64encode
+from functools import lru_cache
+from typing import Final
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+_SHORTEST_KEY: Final = 32
+_SHORTEST_EXTRA_SECRET: Final = 16
+_DIGEST_PURPOSE: Final = "token-digest"
+_PRODUCT: Final = b"kaizala-console/"
+
+
+class UnknownKey(LookupError):
+    """No key of this id is in the ring (any more): whatever it made has to be refused."""
+
+
+class WrongKey(Exception):
+    """What was sealed cannot be opened: another key, another context, another secret, or damage."""
+
+
+# Digests and tags ----------------------------------------------------------------------------------------------
+
+
+def current_key_id() -> str:
+    """Return the id of the newest pepper, with which new digests and tags are made."""
+    return _peppers()[0][0]
+
+
+def known_key_ids() -> list[str]:
+    """Return the ids of all peppers in the ring, newest first."""
+    return [key_id for key_id, _ in _peppers()]
+
+
+def digest(token: str) -> tuple[str, str]:
+    """Return (pepper id, hexadecimal HMAC-SHA256) of a high-entropy ``token``; store both.
+
+    A fast hash is right here, because nobody can try 2^128 tokens. Six digits need a slow one.
+    """
+    key_id = current_key_id()
+    return key_id, hmac_tag(_DIGEST_PURPOSE, token, key_id=key_id).hex()
+
+
+def matches(token: str, pepper_id: str, digest: str) -> bool:
+    """Tell, in constant time, whether ``token`` has this digest. False when the pepper left the ring."""
+    try:
+        made = hmac_tag(_DIGEST_PURPOSE, token, key_id=pepper_id)
+    except UnknownKey:
+        return False
+    return hmac.compare_digest(made.hex().encode(), digest.encode())
+
+
+def hmac_tag(purpose: str, *parts: str | bytes, key_id: str | None = None) -> bytes:
+    """Return the 32 bytes of an HMAC-SHA256 over ``parts`` under a key for ``purpose`` alone.
+
+    Each part is preceded by its length, so that ("ab", "c") and ("a", "bc") differ. Text is taken as UTF-8.
+    Without ``key_id`` the newest pepper is used. Raises UnknownKey for one that is not in the ring.
+    """
+    ring = _peppers()
+    key = ring[0][1] if key_id is None else _find(ring, key_id)
+    message = bytearray()
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        message += len(raw).to_bytes(8, "big")
+        message += raw
+    return hmac.digest(_purpose_key(key, purpose), message, "sha256")
+
+
+def tags_equal(one: bytes, other: bytes) -> bool:
+    """Compare two tags in constant time."""
+    return hmac.compare_digest(one, other)
+
+
+# Sealing -------------------------------------------------------------------------------------------------------
+
+
+def seal(data: bytes, *, context: bytes) -> bytes:
+    """Encrypt and authenticate ``data`` (Fernet) so that it opens only in the same ``context``.
+
+    The context names the place, such as ``b"connectors.Handoff:" + handoff.id.bytes``: ciphertext that is
+    copied to another row or column does not open there.
+    """
+    return _fernet(context).encrypt(data)
+
+
+def open_sealed(sealed: bytes, *, context: bytes) -> bytes:
+    """Return what was sealed in ``context`` with any key of the ring. Raises WrongKey."""
+    return _decrypt(_fernet(context), sealed)
+
+
+def reseal(sealed: bytes, *, context: bytes) -> bytes:
+    """Seal again with the newest key what an older key of the ring sealed. Raises WrongKey."""
+    return seal(open_sealed(sealed, context=context), context=context)
+
+
+def seal_with(data: bytes, *, context: bytes, extra_secret: bytes) -> bytes:
+    """Like ``seal``, but a secret that only the other side keeps is needed as well.
+
+    For pages that show a thing once: the database and the server's keys together cannot open it, because the
+    secret lives in the browser alone. Raises ValueError for an ``extra_secret`` under 16 bytes.
+    """
+    return _fernet(context, extra_secret).encrypt(data)
+
+
+def open_sealed_with(sealed: bytes, *, context: bytes, extra_secret: bytes) -> bytes:
+    """Return what ``seal_with`` sealed in ``context`` with the same ``extra_secret``. Raises WrongKey."""
+    if len(extra_secret) < _SHORTEST_EXTRA_SECRET:
+        raise WrongKey("what was sealed cannot be opened")
+    return _decrypt(_fernet(context, extra_secret), sealed)
+
+
+# Keys ----------------------------------------------------------------------------------------------------------
+
+
+def _decrypt(fernet: MultiFernet, sealed: bytes) -> bytes:
+    try:
+        return fernet.decrypt(bytes(sealed))
+    except InvalidToken:
+        raise WrongKey("what was sealed cannot be opened") from None
+
+
+def _fernet(context: bytes, extra_secret: bytes | None = None) -> MultiFernet:
+    if not context:
+        raise ValueError("sealing needs a context that names where the ciphertext belongs")
+    if extra_secret is not None and len(extra_secret) < _SHORTEST_EXTRA_SECRET:
+        raise ValueError(f"an extra secret has at least {_SHORTEST_EXTRA_SECRET} bytes")
+    return MultiFernet([_derived(key, context, extra_secret) for key in _encryption_keys()])
+
+
+def _derived(key: bytes, context: bytes, extra_secret: bytes | None) -> Fernet:
+    """Derive a Fernet key by HKDF-SHA256 (RFC 5869) from the key, the context, and the extra secret if any."""
+    material = key if extra_secret is None else len(key).to_bytes(8, "big") + key + extra_secret
+    label = b"seal/v1\0" if extra_secret is None else b"seal-with/v1\0"
+    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PRODUCT + label + context)
+    return Fernet(urlsafe_b64encode(kdf.derive(material)))
+
+
+@lru_cache(maxsize=64)
+def _purpose_key(key: bytes, purpose: str) -> bytes:
+    return hmac.digest(key, _PRODUCT + b"tag/v1\0" + purpose.encode(), "sha256")
+
+
+def _find(ring: list[tuple[str, bytes]], key_id: str) -> bytes:
+    for known, key in ring:
+        if known == key_id:
+            return key
+    raise UnknownKey("no pepper of this id is in CREDENTIAL_PEPPERS")
+
+
+def _peppers() -> list[tuple[str, bytes]]:
+    ring: list[tuple[str, bytes]] = settings.CREDENTIAL_PEPPERS
+    if not ring:
+        raise ImproperlyConfigured("CREDENTIAL_PEPPERS is empty: give at least one (id, key), newest first.")
+    for _, key in ring:
+        _require_length("CREDENTIAL_PEPPERS", key)
+    return ring
+
+
+def _encryption_keys() -> list[bytes]:
+    keys = [key.encode() if isinstance(key, str) else key for key in settings.ENCRYPTION_KEYS]
+    if not keys:
+        raise ImproperlyConfigured("ENCRYPTION_KEYS is empty: give at least one key, newest first.")
+    for key in keys:
+        _require_length("ENCRYPTION_KEYS", key)
+    return keys
+
+
+def _require_length(setting: str, key: bytes) -> None:
+    if len(key) < _SHORTEST_KEY:
+        raise ImproperlyConfigured(f"{setting} holds a key under {_SHORTEST_KEY} bytes: make a longer one.")

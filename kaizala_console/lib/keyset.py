@@ -1,0 +1,231 @@
+"""Pagination by key: page ten thousand costs what page one costs.
+
+A cursor holds the sort key of the row at the edge of a page and the direction to go on from there, so pages
+neither skip nor repeat rows when others are inserted or deleted in between.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, Generic, TypeVar
+from uuid import UUID
+
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db import models
+from django.db.models import BooleanField, F, Func, OrderBy, Q, QuerySet, Value
+from django.db.models.constants import LOOKUP_SEP
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console.lib import crypto
+from kaizala_console.lib.errors import RuleBroken
+
+_PURPOSE: Final = "keyset-cursor"
+_TAG_BYTES: Final = 12
+_LONGEST_CURSOR: Final = 4096
+# Where to go on from the edge: behind it or before it, with the row at the edge itself (lower case) or without.
+_AFTER, _BEFORE, _FROM, _UNTIL = "A", "B", "a", "b"
+
+Row = TypeVar("Row")
+
+
+class BadCursor(RuleBroken):
+    """The cursor was not made here, or for another list or order."""
+
+    default_message = _("This page mark is not valid here. Please start again from the first page, without it.")
+    default_code = "bad_cursor"
+
+    def __init__(self) -> None:
+        super().__init__(field="cursor")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Rows in order, and the cursors of the pages around them; None where nothing is."""
+
+    items: list[Row]
+    next_cursor: str | None
+    previous_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    path: str
+    descending: bool
+    field: models.Field[Any, Any]
+
+
+def page(queryset: QuerySet[Any, Row], order: Sequence[str], cursor: str | None, size: int) -> Page[Row]:
+    """Return ``size`` rows of ``queryset`` in ``order``, going on from ``cursor`` (None or "" is the first page).
+
+    ``order`` names fields, annotations or paths (``("-sent_at", "-id")``). Its last column must be unique and
+    none may hold NULL, else rows would be lost: the first is checked, the second is the model's promise. An
+    index on the same columns serves every page. Works on instances and on ``values()``.
+
+    Raises BadCursor; ValueError for an order or a size that can never work.
+    """
+    if size < 1:
+        raise ValueError("a page has at least one row")
+    columns = _columns(queryset, order)
+    label = f"{queryset.model._meta.label}:{','.join(order)}"
+    direction, edge = _decode(cursor, label, columns) if cursor else (_AFTER, None)
+    backwards = direction in (_BEFORE, _UNTIL)
+    if edge is not None:
+        queryset = queryset.filter(_beyond(columns, edge, backwards, inclusive=direction in (_FROM, _UNTIL)))
+    ordering = [OrderBy(F(column.path), descending=column.descending != backwards) for column in columns]
+    rows = list(queryset.order_by(*ordering)[: size + 1])
+    more, rows = len(rows) > size, rows[:size]
+    if backwards:
+        rows.reverse()
+    if not rows:
+        return _nothing_left(cursor, label, direction, edge, columns)
+    has_next, has_previous = (edge is not None, more) if backwards else (more, edge is not None)
+    return Page(
+        items=rows,
+        next_cursor=_encode(label, _AFTER, _key(rows[-1], columns), columns) if has_next else None,
+        previous_cursor=_encode(label, _BEFORE, _key(rows[0], columns), columns) if has_previous else None,
+    )
+
+
+def _nothing_left(
+    cursor: str | None, label: str, direction: str, edge: list[Any] | None, columns: list[_Column]
+) -> Page[Any]:
+    """Everything beyond the edge is gone: offer the way back, which includes the row at the edge."""
+    if edge is None:
+        return Page([], None, None)
+    backwards = direction in (_BEFORE, _UNTIL)
+    turn = _encode(label, _FROM if backwards else _UNTIL, edge, columns)
+    return Page([], next_cursor=turn if backwards else None, previous_cursor=None if backwards else turn)
+
+
+# The comparison ------------------------------------------------------------------------------------------------
+
+
+class _RowComparison(Func):
+    """``(a, b) < (x, y)`` in SQL: one index range on SQLite and PostgreSQL, however many ties ``a`` has."""
+
+    conditional = True
+    output_field = BooleanField()
+
+    def __init__(self, columns: list[_Column], values: list[Any], operator: str) -> None:
+        self.operator = operator
+        super().__init__(
+            *(F(column.path) for column in columns),
+            *(Value(value, output_field=column.field) for column, value in zip(columns, values, strict=True)),
+        )
+
+    def as_sql(self, compiler: Any, connection: Any, **_extra: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        compiled = [compiler.compile(expression) for expression in self.source_expressions]
+        parts, params = [sql for sql, _ in compiled], [param for _, given in compiled for param in given]
+        half = len(parts) // 2
+        return f"({', '.join(parts[:half])}) {self.operator} ({', '.join(parts[half:])})", params
+
+
+def _beyond(columns: list[_Column], edge: list[Any], backwards: bool, inclusive: bool) -> Q | Func:
+    if len({column.descending for column in columns}) == 1:
+        operator = "<" if columns[0].descending != backwards else ">"
+        return _RowComparison(columns, edge, operator + ("=" if inclusive else ""))
+    # Mixed directions: the lexicographic order spelled out, with a bound on the first column for the index.
+    condition = Q(*((column.path, value) for column, value in zip(columns, edge, strict=True))) if inclusive else Q()
+    for depth in range(len(columns) - 1, -1, -1):
+        step = Q((f"{columns[depth].path}__{_towards(columns[depth], backwards)}", edge[depth]))
+        for column, value in zip(columns[:depth], edge[:depth], strict=True):
+            step &= Q((column.path, value))
+        condition |= step
+    return Q((f"{columns[0].path}__{_towards(columns[0], backwards)}e", edge[0])) & condition
+
+
+def _towards(column: _Column, backwards: bool) -> str:
+    return "lt" if column.descending != backwards else "gt"
+
+
+# The columns ---------------------------------------------------------------------------------------------------
+
+
+def _columns(queryset: QuerySet[Any, Any], order: Sequence[str]) -> list[_Column]:
+    if not order:
+        raise ValueError("an order names at least one column")
+    columns = []
+    for name in order:
+        path = name.removeprefix("-")
+        columns.append(_Column(path, name.startswith("-"), _field(queryset, path)))
+    last = columns[-1]
+    if LOOKUP_SEP in last.path or not getattr(last.field, "unique", False):
+        raise ValueError(f"the last column of a keyset order must be unique, {last.path} is not")
+    return columns
+
+
+def _field(queryset: QuerySet[Any, Any], path: str) -> models.Field[Any, Any]:
+    annotation = queryset.query.annotations.get(path)
+    if annotation is not None:
+        return annotation.output_field
+    model: Any = queryset.model
+    field: Any = None
+    for name in path.split(LOOKUP_SEP):
+        try:
+            field = model._meta.pk if name == "pk" else model._meta.get_field(name)
+        except (FieldDoesNotExist, AttributeError):
+            raise ValueError(f"{path} is no column of {queryset.model._meta.label}") from None
+        model = field.related_model
+    return field
+
+
+def _key(row: Any, columns: list[_Column]) -> list[Any]:
+    return [_value(row, column.path) for column in columns]
+
+
+def _value(row: Any, path: str) -> Any:
+    if isinstance(row, Mapping):
+        return row[path]
+    for name in path.split(LOOKUP_SEP):
+        row = getattr(row, name)
+    return row
+
+
+# The cursor ----------------------------------------------------------------------------------------------------
+
+
+def _encode(label: str, direction: str, key: list[Any], columns: list[_Column]) -> str:
+    if any(value is None for value in key):
+        nulls = [column.path for column, value in zip(columns, key, strict=True) if value is None]
+        raise ValueError(f"a keyset order cannot hold NULL: {', '.join(nulls)}")
+    payload = json.dumps([direction, *map(_portable, key)], separators=(",", ":")).encode()
+    key_id = crypto.current_key_id()
+    return urlsafe_b64encode(_tag(label, payload, key_id) + payload).rstrip(b"=").decode()
+
+
+def _decode(cursor: str, label: str, columns: list[_Column]) -> tuple[str, list[Any]]:
+    """Return the direction and the key at the edge. Signed, so that only values of ours reach the database."""
+    if len(cursor) > _LONGEST_CURSOR:
+        raise BadCursor
+    try:
+        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+    except ValueError:
+        raise BadCursor from None
+    tag, payload = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
+    if not any(crypto.tags_equal(tag, _tag(label, payload, key_id)) for key_id in crypto.known_key_ids()):
+        raise BadCursor
+    direction, *values = json.loads(payload)
+    try:
+        return direction, [column.field.to_python(value) for column, value in zip(columns, values, strict=True)]
+    except (ValidationError, ValueError):
+        # Signed long ago, for a column whose type has changed since.
+        raise BadCursor from None
+
+
+def _tag(label: str, payload: bytes, key_id: str) -> bytes:
+    return crypto.hmac_tag(_PURPOSE, label, payload, key_id=key_id)[:_TAG_BYTES]
+
+
+def _portable(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, UUID | Decimal):
+        return str(value)
+    if hasattr(value, "isoformat"):  # dates and times
+        return value.isoformat()
+    return value

@@ -1,0 +1,149 @@
+"""Telephone numbers: read, checked, and shown.
+
+The wire accepts numbers that are *possible* (Kaizala's own samples use +911099999999, which no operator ever
+gave out); an SMS goes only to a number that is *valid* by the numbering plan of its country.
+"""
+
+import unicodedata
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import phonenumbers
+from babel import Locale, UnknownLocaleError
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
+
+from kaizala_console.lib.errors import RuleBroken
+
+_LONGEST_INPUT: Final = 64
+_SHOWN_DIGITS: Final = 3
+
+
+class Country(NamedTuple):
+    """A line of the country picker: ISO 3166 region, its name in the reader's language, calling code."""
+
+    region: str
+    name: str
+    calling_code: int
+
+
+def parse(text: object, region: str | None = None, *, must_be_valid: bool = False) -> str:
+    """Return ``text`` as E.164 (``+919876543210``).
+
+    ``region`` (``IN``) is where a number without ``+`` is dialled from. Raises RuleBroken (code
+    ``phone_number``) with a sentence that says what is wrong: it does not repeat the number.
+    """
+    number = _read(text, region)
+    if not phonenumbers.is_possible_number(number):
+        raise RuleBroken(_impossible(number), code="phone_number")
+    if must_be_valid and not phonenumbers.is_valid_number(number):
+        raise RuleBroken(
+            _("This number is not in use in its country. Please check the country and the digits."),
+            code="phone_number",
+        )
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def mask(e164: str) -> str:
+    """Return a form that its owner recognises and nobody else can dial: ``+91 ••••• ••999``."""
+    shown = display(e164)
+    prefix, _space, rest = shown.partition(" ")
+    digits_left = sum(character.isdigit() for character in rest) - _SHOWN_DIGITS
+    masked = []
+    for character in rest:
+        hidden = character.isdigit() and digits_left > 0
+        digits_left -= character.isdigit()
+        masked.append("•" if hidden else character)
+    return f"{prefix} {''.join(masked)}" if rest else "•" * len(prefix)
+
+
+def display(e164: str) -> str:
+    """Return the number as people write it internationally: ``+91 98765 43210``; unchanged if it is none."""
+    try:
+        number = phonenumbers.parse(e164, None)
+    except NumberParseException:
+        return e164
+    return phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
+
+
+def country_prefix(e164: str) -> str:
+    """Return the calling code without ``+`` (``91``), by which SMS are capped. Raises RuleBroken."""
+    return str(_read(e164, None).country_code)
+
+
+def region(e164: str) -> str:
+    """Return the ISO 3166 region (``IN``) that a number belongs to, "" when it belongs to none."""
+    try:
+        number = phonenumbers.parse(e164, None)
+    except NumberParseException:
+        return ""
+    return phonenumbers.region_code_for_number(number) or _main_region(number) or ""
+
+
+def countries(language: str | None = None) -> list[Country]:
+    """Return all countries that can be dialled, sorted by name in ``language`` (else the active one)."""
+    return list(_countries(language or get_language() or "en"))
+
+
+@lru_cache(maxsize=32)
+def _countries(language: str) -> tuple[Country, ...]:
+    names = _territories(language)
+    found = (
+        Country(region, names.get(region, region), phonenumbers.country_code_for_region(region))
+        for region in phonenumbers.SUPPORTED_REGIONS
+    )
+    return tuple(sorted(found, key=lambda country: (_without_accents(country.name), country.region)))
+
+
+def _without_accents(name: str) -> str:
+    """Return a sort key that puts Åland among the A, not behind Z."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
+
+
+def _territories(language: str) -> dict[str, str]:
+    try:
+        return dict(Locale.parse(language, sep="-").territories)
+    except (UnknownLocaleError, ValueError):
+        return dict(Locale("en").territories)
+
+
+def _read(text: object, region: str | None) -> PhoneNumber:
+    if not isinstance(text, str) or not text.strip():
+        raise RuleBroken(_("Please enter a phone number."), code="phone_number")
+    if len(text) > _LONGEST_INPUT:
+        raise RuleBroken(_("This is too long for a phone number."), code="phone_number")
+    try:
+        number = phonenumbers.parse(text.strip(), region)
+    except NumberParseException as problem:
+        raise RuleBroken(_unreadable(problem), code="phone_number") from None
+    if number.extension:
+        raise RuleBroken(_("Please enter the number without an extension."), code="phone_number")
+    return number
+
+
+def _unreadable(problem: NumberParseException) -> str:
+    if problem.error_type == NumberParseException.INVALID_COUNTRY_CODE:
+        return _("Please begin with + and the country code, for example +91 98765 43210.")
+    if problem.error_type == NumberParseException.TOO_LONG:
+        return _("This number has too many digits.")
+    if problem.error_type in (NumberParseException.TOO_SHORT_AFTER_IDD, NumberParseException.TOO_SHORT_NSN):
+        return _("This number has too few digits.")
+    return _("This is not a phone number. Please enter digits, with + and the country code in front.")
+
+
+def _impossible(number: PhoneNumber) -> str:
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    if reason == phonenumbers.ValidationResult.TOO_SHORT:
+        return _("This number has too few digits for its country.")
+    if reason == phonenumbers.ValidationResult.TOO_LONG:
+        return _("This number has too many digits for its country.")
+    if reason == phonenumbers.ValidationResult.INVALID_COUNTRY_CODE:
+        return _("Please begin with + and the country code, for example +91 98765 43210.")
+    return _("This number cannot exist in its country. Please check the country and the digits.")
+
+
+def _main_region(number: PhoneNumber) -> str:
+    region = phonenumbers.region_code_for_country_code(number.country_code)
+    return "" if region == phonenumbers.UNKNOWN_REGION else region

@@ -1,0 +1,240 @@
+"""The only door to the outside.
+
+Where a URL came from a person or a program (webhooks, media, logos), the server must not become their way
+into our network. requests-hardened resolves the name once, checks the address, and connects to exactly that
+address, so a second answer of the name server changes nothing (DNS rebinding). On top of it: https only,
+sensible ports, no redirects, no proxies from the environment, bounded time and bounded bodies.
+"""
+
+import json as json_module
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+import requests
+import requests.adapters
+import urllib3
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+from requests_hardened import Config, HTTPSession
+from requests_hardened.ip_filter import InvalidIPAddress
+from requests_hardened.ip_filter_adapter import IPFilterAdapter
+
+from kaizala_console.lib.errors import ConsoleError
+
+_USER_AGENT: Final = "Kaizala-Console"
+_LONGEST_URL: Final = 2048
+_CHUNK: Final = 65_536
+_MEBIBYTE: Final = 1024 * 1024
+_HTTPS_PORT: Final = 443
+_FIRST_UNPRIVILEGED_PORT: Final = 1024
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_NO_ADDRESS: Final = _("This is not an address that can be called. It begins with https:// and names a host.")
+_HTTPS_ONLY: Final = _("Only addresses that begin with https:// are called.")
+_TIMEOUT: Final = _("The other side did not answer in time.")
+
+
+class OutboundError(ConsoleError):
+    """A call to the outside gave no answer. ``code`` (and ``reason``) says why:
+
+    ``refused`` by our own rules, before anything was sent; ``unreachable``; ``timeout``; ``tls``;
+    ``too_large``; ``protocol`` (what came back is not HTTP).
+    """
+
+    def __init__(self, reason: str, message: Any) -> None:
+        super().__init__(message, code=reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8, with U+FFFD where it is none."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Return the parsed body. Raises OutboundError (``protocol``) when it is no JSON."""
+        try:
+            return json_module.loads(self.body)
+        except (ValueError, RecursionError):
+            raise OutboundError("protocol", _("The other side did not answer with JSON.")) from None
+
+
+def fetch(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
+    data: Any = None,
+    json: Any = None,
+    timeout: tuple[float, float] = (5, 10),
+    deadline: float = 20,
+    max_bytes: int = _MEBIBYTE,
+) -> Answer:
+    """Send one request and return the answer, of any status; a redirect is an answer like any other.
+
+    ``timeout`` is (connect, between two bytes) and ``deadline`` the whole call, in seconds; ``max_bytes``
+    bounds the body after decompression. Raises OutboundError and nothing else.
+    """
+    began = time.monotonic()
+    try:
+        with (
+            session() as opened,
+            opened.request(
+                method, url, headers=headers, params=params, data=data, json=json, timeout=timeout, stream=True
+            ) as response,
+        ):
+            body = _read(response, max_bytes=max_bytes, until=began + deadline)
+            return Answer(response.status_code, response.headers, body)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError, OSError) as problem:
+        raise _translated(problem) from None
+
+
+def session() -> requests.Session:
+    """Return a session under the same rules, for SDKs that want one; it raises the exceptions of requests."""
+    return _SafeSession()
+
+
+class RefusedURL(requests.exceptions.InvalidURL):
+    """Our own rules forbid this URL. Its text is for the person who entered it."""
+
+
+class _GlobalAddressesAdapter(IPFilterAdapter):
+    """Lets pass only what is reachable for everybody, a little stricter than the filter it extends."""
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        address = ip_address(host["host"].strip("[]"))
+        if not address.is_global or address.is_reserved or address.is_multicast:
+            raise InvalidIPAddress(address)
+        return host, pool
+
+
+class _LoopbackAdapter(IPFilterAdapter):
+    """Lets pass only this machine."""
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        address = ip_address(host["host"].strip("[]"))
+        if not address.is_loopback:
+            raise InvalidIPAddress(address)
+        return host, pool
+
+
+class _SafeSession(HTTPSession):
+    def __init__(self) -> None:
+        super().__init__(
+            Config(
+                ip_filter_enable=True,
+                ip_filter_allow_loopback_ips=False,
+                never_redirect=True,
+                default_timeout=(5, 10),
+                user_agent_override=_USER_AGENT,
+            )
+        )
+        # Else a proxy of the environment would resolve the name again, behind our back.
+        self.trust_env = False
+        self.max_redirects = 0
+        self._outside = _GlobalAddressesAdapter(is_https_proto=True)
+        self._allowed = requests.adapters.HTTPAdapter()
+        self._loopback = {
+            scheme: _LoopbackAdapter(is_https_proto=scheme == "https", allow_loopback=True)
+            for scheme in ("http", "https")
+        }
+        self.adapters.clear()
+
+    def get_adapter(self, url: str) -> Any:
+        """Choose the way by where the URL leads; the only place that decides. Raises RefusedURL."""
+        if len(url) > _LONGEST_URL:
+            raise RefusedURL(_("This address is too long."))
+        parts = _split(url)
+        host = parts.hostname or ""
+        if _is_allowed(host, _port(parts)):
+            return self._allowed
+        if settings.SANDBOX and host in _LOOPBACK_NAMES:
+            return self._loopback[parts.scheme]
+        if parts.scheme != "https":
+            raise RefusedURL(_HTTPS_ONLY)
+        if _port(parts) != _HTTPS_PORT and _port(parts) < _FIRST_UNPRIVILEGED_PORT:
+            raise RefusedURL(_("Only port 443 and ports from 1024 on are called."))
+        return self._outside
+
+    def close(self) -> None:
+        for adapter in (self._outside, self._allowed, *self._loopback.values()):
+            adapter.close()
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise RefusedURL(_NO_ADDRESS) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise RefusedURL(_NO_ADDRESS)
+    if parts.username is not None or parts.password is not None:
+        raise RefusedURL(_("Please leave user name and password out of the address."))
+    return parts
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _is_allowed(host: str, port: int) -> bool:
+    for entry in settings.SAFE_HTTP_ALLOWED_HOSTS:
+        allowed = urlsplit(f"//{entry}")
+        if allowed.hostname == host and allowed.port in (None, port):
+            return True
+    return False
+
+
+def _read(response: requests.Response, *, max_bytes: int, until: float) -> bytes:
+    """Read what arrives, piece by piece, so that neither a slow drip nor a small archive of zeros gets far."""
+    declared = response.headers.get("Content-Length", "")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise _too_large(max_bytes)
+    body = bytearray()
+    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        body += chunk
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+        if time.monotonic() > until:
+            raise OutboundError("timeout", _TIMEOUT)
+    return bytes(body)
+
+
+def _too_large(max_bytes: int) -> OutboundError:
+    message = _("The other side sent more than %(limit)s kB.") % {"limit": max_bytes // 1024}
+    return OutboundError("too_large", message)
+
+
+def _translated(problem: Exception) -> OutboundError:
+    """Turn what the transport raises into the one error, without the URL: it may hold a secret."""
+    match problem:
+        case RefusedURL():
+            return OutboundError("refused", problem.args[0])
+        case InvalidIPAddress():
+            return OutboundError("refused", _("This address leads into a private network, where we do not call."))
+        case requests.exceptions.InvalidURL() | requests.exceptions.MissingSchema() | UnicodeError():
+            return OutboundError("refused", _NO_ADDRESS)
+        case requests.exceptions.InvalidSchema():
+            return OutboundError("refused", _HTTPS_ONLY)
+        case requests.exceptions.Timeout() | urllib3.exceptions.TimeoutError() | TimeoutError():
+            return OutboundError("timeout", _TIMEOUT)
+        case requests.exceptions.SSLError() | urllib3.exceptions.SSLError():
+            return OutboundError("tls", _("The other side has no certificate that we can trust."))
+        case requests.exceptions.ConnectionError() | urllib3.exceptions.NewConnectionError():
+            return OutboundError("unreachable", _("The other side cannot be reached."))
+    return OutboundError("protocol", _("The other side did not answer in HTTP."))
