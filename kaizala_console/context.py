@@ -1,0 +1,72 @@
+"""What every page knows: names the console, says whether this is the sandbox, and lists the left menu."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise, SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
+
+PRODUCT_NAME = "Kaizala Console"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the left menu.
+
+    ``views`` are the beginnings of view names that belong to it ("connectors:handoff" covers handoff and handoffs); the
+    longest match of all entries wins.
+    """
+
+    key: str
+    label: str | Promise
+    icon: str
+    url_name: str
+    views: tuple[str, ...]
+
+
+MENU = (
+    Entry("home", _("Home"), "home", "accounts:home", ("accounts:home",)),
+    Entry("connectors", _("Connectors"), "connectors", "connectors:list", ("connectors:",)),
+    Entry("groups", _("Groups"), "groups", "groups:list", ("groups:",)),
+    Entry("handoffs", _("Handoffs"), "handoffs", "connectors:handoffs", ("connectors:handoff",)),
+    Entry("directory", _("Directory"), "directory", "accounts:directory", ("accounts:directory",)),
+    Entry("activity", _("Activity"), "activity", "accounts:activity", ("accounts:activity",)),
+    Entry("settings", _("Settings"), "settings", "accounts:settings", ("accounts:settings", "accounts:phone")),
+)
+
+
+def active_key(view_name: str) -> str:
+    """The key of the menu entry that a view belongs to, or an empty string."""
+    matches = [(len(prefix), entry.key) for entry in MENU for prefix in entry.views if view_name.startswith(prefix)]
+    return max(matches)[1] if matches else ""
+
+
+def menu_for(request: HttpRequest) -> list[dict[str, Any]]:
+    """The menu lines of this request: key, label, icon, url, active. An entry whose page is not installed is left out."""
+    match = request.resolver_match
+    active = active_key(match.view_name) if match else ""
+    rows = []
+    for entry in MENU:
+        try:
+            url = reverse(entry.url_name)
+        except NoReverseMatch:
+            continue
+        rows.append(
+            {"key": entry.key, "label": entry.label, "icon": entry.icon, "url": url, "active": entry.key == active}
+        )
+    return rows
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """Context processor. The menu is only worked out when a template asks for it."""
+    return {
+        "product_name": PRODUCT_NAME,
+        "sandbox": bool(getattr(settings, "SANDBOX", False)),
+        "base_url": getattr(settings, "CONSOLE_BASE_URL", "") or request.build_absolute_uri("/").rstrip("/"),
+        "menu": SimpleLazyObject(lambda: menu_for(request)),
+    }

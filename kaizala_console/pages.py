@@ -1,0 +1,23 @@
+"""The frame's own pages: the gallery of components. It is for people who build the console, never served in production."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from kaizala_console.gallery import gallery_context
+
+
+def gallery_is_open() -> bool:
+    """Whether the gallery may be shown: in the sandbox and in debug mode only."""
+    return bool(settings.DEBUG or getattr(settings, "SANDBOX", False))
+
+
+@require_safe
+def gallery(request: HttpRequest) -> HttpResponse:
+    """Every component in every state; ``?dir=rtl`` lays the whole page out from right to left."""
+    if not gallery_is_open():
+        raise Http404
+    return render(request, "gallery.html", {**gallery_context(), "rtl": request.GET.get("dir") == "rtl"})

@@ -1,0 +1,201 @@
+"""The few tags and filters that pages and components need; load with ``{% load console %}``.
+
+Query strings are changed with Django's own ``{% querystring %}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
+from django.utils import formats, timezone
+from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from kaizala_console.statuses import Status, status_for
+
+register = template.Library()
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+# Attributes -------------------------------------------------------------------------------------------------------------
+
+
+@register.filter
+def html_attrs(attrs: Any) -> SafeString:
+    """A component's remaining attributes as escaped HTML.
+
+    Use this and not ``{{ attrs }}``: django-cotton prints that one without escaping values bound to variables.
+    ``True`` prints the bare name; ``None`` and ``False`` print nothing.
+    """
+    rows: Mapping[str, Any] = attrs.attrs_dict() if hasattr(attrs, "attrs_dict") else attrs
+    parts: list[str] = []
+    for name, value in rows.items():
+        if value is None or value is False:
+            continue
+        parts.append(
+            format_html(" {}", name) if value is True else format_html(' {}="{}"', name, conditional_escape(value))
+        )
+    return mark_safe("".join(parts))  # noqa: S308 - every part comes from format_html
+
+
+@register.simple_tag
+def widget(field: BoundField, **attrs: Any) -> SafeString:
+    """A form field's input with our classes and everything a screen reader needs.
+
+    Django itself adds ``aria-describedby`` (help and errors) and ``aria-invalid``. Keyword arguments become attributes,
+    underscores as hyphens; empty ones are left out.
+    """
+    inner = field.field.widget
+    if isinstance(inner, CheckboxSelectMultiple | RadioSelect | CheckboxInput):
+        classes = ["form-check-input"]
+    elif isinstance(inner, Select):
+        classes = ["form-select"]
+    else:
+        classes = ["form-control"]
+    classes += [inner.attrs.get("class", ""), attrs.pop("class_", "")]
+    if field.errors:
+        classes.append("is-invalid")
+    extra = {name.replace("_", "-"): value for name, value in attrs.items() if value not in (None, "", False)}
+    return field.as_widget(attrs={**extra, "class": " ".join(filter(None, classes))})
+
+
+@register.filter
+def widget_kind(field: BoundField) -> str:
+    """How a field is laid out: ``checkbox``, ``choices`` (a group of boxes or radios), or ``input``."""
+    inner = field.field.widget
+    if isinstance(inner, CheckboxSelectMultiple | RadioSelect):
+        return "choices"
+    return "checkbox" if isinstance(inner, CheckboxInput) else "input"
+
+
+# Words ------------------------------------------------------------------------------------------------------------------
+
+
+@register.filter
+def status(name: str) -> Status:
+    """The word, tone and icon of a status name (see kaizala_console/statuses.py)."""
+    return status_for(str(name))
+
+
+@register.filter
+def masked_phone(number: Any) -> str:
+    """A phone number (E.164) with all but its country prefix digits and its last two hidden: ``+91 •••••• 03``.
+
+    >>> masked_phone("+919876543203")
+    '+91 •••••••• 03'
+    """
+    digits = str(number or "")
+    if len(digits) < 6:
+        return "•" * len(digits)
+    return f"{digits[:3]} {'•' * (len(digits) - 5)} {digits[-2:]}"
+
+
+@register.filter
+def initials(name: Any) -> str:
+    """One or two letters that stand for a name in an avatar."""
+    words = [word for word in str(name or "").split() if word[0].isalnum()]
+    if not words:
+        return "?"
+    return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+@register.filter
+def shade(text: Any) -> int:
+    """A number from 0 to 5 that is the same for the same text: picks an avatar's colour."""
+    return sum(str(text or "").encode()) % 6
+
+
+# Times ------------------------------------------------------------------------------------------------------------------
+
+
+def as_moment(value: date | datetime | None) -> datetime | None:
+    """An aware datetime in the reader's zone; a bare date counts from its midnight there."""
+    if not value:  # None, or the empty string that templates have for "not given"
+        return None
+    if not isinstance(value, datetime):
+        value = datetime.combine(value, time.min)
+    if timezone.is_naive(value):
+        value = timezone.make_aware(value)
+    return timezone.localtime(value)
+
+
+@register.filter
+def relative(value: date | datetime | None) -> str:
+    """How far a moment is from now, in one unit: "in 23 days", "5 minutes ago", "now"."""
+    moment = as_moment(value)
+    if moment is None:
+        return ""
+    seconds = round((moment - timezone.now()).total_seconds())
+    size = abs(seconds)
+    if size < MINUTE:
+        return _("now")
+    if size < HOUR:
+        span = ngettext("%d minute", "%d minutes", size // MINUTE) % (size // MINUTE)
+    elif size < DAY:
+        span = ngettext("%d hour", "%d hours", size // HOUR) % (size // HOUR)
+    else:
+        span = ngettext("%d day", "%d days", size // DAY) % (size // DAY)
+    return (_("in %(span)s") if seconds > 0 else _("%(span)s ago")) % {"span": span}
+
+
+@register.filter
+def exact(value: date | datetime | None) -> str:
+    """A moment to the minute with its zone: "17 Dec 2026, 14:05 IST"."""
+    moment = as_moment(value)
+    if moment is None:
+        return ""
+    return f"{formats.date_format(moment, 'j M Y, H:i')} {moment.tzname()}"
+
+
+@register.filter
+def iso(value: date | datetime | None) -> str:
+    """A moment for the ``datetime`` attribute of ``<time>``."""
+    moment = as_moment(value)
+    return moment.isoformat(timespec="seconds") if moment else ""
+
+
+@register.simple_tag
+def days_left_facts(ends_at: date | datetime, starts_at: date | datetime | None = None) -> dict[str, Any]:
+    """What the days-left bar draws: days until the end, share that is left in percent, and a tone.
+
+    Amber (``soon``) from 30 days, red (``refused``) from 7, grey (``ended``) after the end. Without a start the bar is
+    measured against 365 days, the life of a refresh token (wire protocol §4).
+    """
+    end = as_moment(ends_at)
+    assert end is not None
+    start = as_moment(starts_at) or end - timedelta(days=365)
+    left = end - timezone.now()
+    whole = max((end - start).total_seconds(), 1)
+    days = max(0, left.days)
+    if left.total_seconds() <= 0:
+        tone = "ended"
+    elif left <= timedelta(days=7):
+        tone = "refused"
+    else:
+        tone = "soon" if left <= timedelta(days=30) else "live"
+    return {"days": days, "percent": max(0, min(100, round(left.total_seconds() / whole * 100))), "tone": tone}
+
+
+@register.simple_tag
+def share(part: Any, whole: Any) -> int:
+    """A part of a whole in percent, 0 to 100; 0 when the whole is unknown."""
+    if not whole:
+        return 0
+    return max(0, min(100, round(int(part or 0) / int(whole) * 100)))
+
+
+# Lists ------------------------------------------------------------------------------------------------------------------
+
+
+@register.filter
+def lines(items: Any) -> SafeString:
+    """Items as escaped ``<li>`` rows."""
+    return format_html_join("", "<li>{}</li>", ((item,) for item in items or ()))

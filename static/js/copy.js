@@ -1,0 +1,39 @@
+// Copy buttons. They are hidden until this file runs; without it the value can be selected by hand.
+(() => {
+  const show = (root) => root.querySelectorAll?.("[data-copy][hidden]").forEach((button) => (button.hidden = false));
+  const textOf = (element) => ("value" in element ? element.value : element.textContent);
+  const copy = async (element) => {
+    if (navigator.clipboard) return navigator.clipboard.writeText(textOf(element));
+    // http without TLS has no clipboard API: select the text and use the old command
+    const range = document.createRange();
+    if (element.select) element.select();
+    else {
+      range.selectNodeContents(element);
+      getSelection().removeAllRanges();
+      getSelection().addRange(range);
+    }
+    if (!document.execCommand("copy")) throw new Error("copy refused");
+  };
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const element = document.querySelector(button.dataset.copy);
+    const word = button.querySelector("[data-copy-word]");
+    try {
+      await copy(element);
+    } catch {
+      if (element.select) element.select(); // the person can still press Ctrl+C
+      return;
+    }
+    const before = word.textContent;
+    if (before === word.dataset.copied) return;
+    word.textContent = word.dataset.copied;
+    word.setAttribute("role", "status");
+    setTimeout(() => {
+      word.textContent = before;
+      word.removeAttribute("role");
+    }, 2000);
+  });
+  show(document);
+  document.addEventListener("htmx:afterSettle", (event) => show(event.target));
+})();

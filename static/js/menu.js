@@ -1,0 +1,36 @@
+// The menu on narrow screens. Without this file the button is a link to #menu, and CSS :target opens it.
+(() => {
+  const opener = document.querySelector("[data-menu-open]");
+  const menu = document.getElementById("menu");
+  if (!opener || !menu) return;
+  opener.setAttribute("role", "button");
+  opener.setAttribute("aria-expanded", "false");
+  opener.setAttribute("aria-controls", "menu");
+  document.documentElement.classList.add("has-menu-script");
+
+  const set = (open) => {
+    menu.classList.toggle("is-open", open);
+    opener.setAttribute("aria-expanded", String(open));
+    if (open) (menu.querySelector("[aria-current]") || menu.querySelector("a")).focus();
+    else opener.focus();
+  };
+  opener.addEventListener("click", (event) => {
+    event.preventDefault();
+    set(true);
+  });
+  opener.addEventListener("keydown", (event) => {
+    if (event.key === " ") {
+      event.preventDefault();
+      set(true);
+    }
+  });
+  for (const closer of document.querySelectorAll("[data-menu-close]")) {
+    closer.addEventListener("click", (event) => {
+      event.preventDefault();
+      set(false);
+    });
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && menu.classList.contains("is-open")) set(false);
+  });
+})();
