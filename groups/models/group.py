@@ -120,6 +120,6 @@ class GroupLink(models.Model):
 def counted(rows: models.QuerySet, by: str) -> models.Expression:
     """How many rows a correlated query has, 0 when none; `by` is the column that correlates."""
     return models.functions.Coalesce(
-        models.Subquery(rows.order_by().values(by).annotate(n=models.Count("pk")).values("n")),
+        models.Subquery(rows.order_by().values(by).annotate(n=models.Count("*")).values("n")),
         0,
     )

@@ -1,0 +1,131 @@
+"""What pages and the Platform Service read. No query here is repeated for each row."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Value
+
+from accounts.models import Person, User
+from connectors.models import Connector, Grant, Handoff
+from groups import access
+from groups.counts import EMPTY, Tally, tallies
+from groups.models import Group, GroupGrant, GroupLink, Membership, Message
+from groups.models.group import GroupQuerySet, counted
+from kaizala_console.lib import ids, keyset
+from kaizala_console.lib.keyset import Page
+
+MemberRow = tuple[UUID, str, str, str, str, dt.datetime | None]
+Audience = Message.Audience
+
+# ---------------------------------------------------------------- The wire
+
+
+def tallied(groups: GroupQuerySet) -> list[tuple[Group, Tally]]:
+    """The groups by name, each with its counts: two statements, however many there are."""
+    counts = tallies(groups.values("pk"))
+    return [(group, counts.get(group.pk, EMPTY)) for group in groups.with_link_counts()]
+
+
+def tallied_one(group: Group) -> list[tuple[Group, Tally]]:
+    """As `tallied`, for a group that `access` has given."""
+    return tallied(Group.objects.filter(pk=group.pk).annotate(role=Value(group.role)))
+
+
+def member_rows(group: Group) -> Iterable[MemberRow]:
+    """All members of the group itself, in the order in which they joined: id, role, number, name, picture, since when
+    their number has been verified.
+    """
+    return (
+        Membership.objects.filter(group=group)
+        .order_by("joined_at", "id")
+        .values_list(
+            "person_id", "role", "person__number", "person__name", "person__picture_url", "person__provisioned_at"
+        )
+    )
+
+
+# ---------------------------------------------------------------- Pages
+
+
+def group_page(user: User, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Group]:
+    """The groups that a person sees, by name, each with `role`, `member_count`, `connector_count`, `sub_group_count` and
+    `parent_group_count`. `search` is a part of the name, or a whole group id. Raises `keyset.BadCursor`.
+    """
+    groups = access.visible_to(user)
+    if search.strip():
+        key = ids.parse_guid(search)
+        groups = groups.filter(Q(pk=key) if key else Q(name__icontains=search.strip()))
+    groups = groups.with_link_counts().annotate(
+        member_count=counted(Membership.objects.filter(group_id=OuterRef("pk")), "group_id"),
+        connector_count=counted(
+            GroupGrant.objects.filter(group_id=OuterRef("pk"), grant__revoked_at__isnull=True), "group_id"
+        ),
+    )
+    return keyset.page(groups.select_related("organisation"), ("name", "id"), cursor, size)
+
+
+def member_page(group: Group, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Membership]:
+    """Members with their person, in the order in which they joined. `search` is a part of the name or the number."""
+    members = Membership.objects.filter(group=group).select_related("person")
+    words = search.strip()
+    if words:
+        members = members.filter(Q(person__name__icontains=words) | Q(person__number__contains=words.replace(" ", "")))
+    return keyset.page(members, ("joined_at", "id"), cursor, size)
+
+
+def message_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Message]:
+    """The group's messages, newest first, as far as this person may see them.
+
+    Admins see all; others see what went to the members, and what was sent to themselves.
+    """
+    messages = Message.objects.filter(group=group)
+    if access.role_of(user, group) != access.Role.ADMIN:
+        sent_to_me = Message.recipients.through.objects.filter(
+            message_id=OuterRef("pk"), person_id__in=access.held_by(user)
+        )
+        messages = messages.filter(Q(audience=Audience.MEMBERS) | Exists(sent_to_me))
+    return keyset.page(messages.select_related("person", "connector"), ("-sent_at", "-id"), cursor, size)
+
+
+def sub_groups(group: Group) -> QuerySet[Group]:
+    """The groups directly under this one, by name."""
+    return Group.objects.present().filter(pk__in=GroupLink.objects.filter(parent=group).values("child_id"))
+
+
+def parent_groups(group: Group) -> QuerySet[Group]:
+    """The groups directly above this one, by name."""
+    return Group.objects.present().filter(pk__in=GroupLink.objects.filter(child=group).values("parent_id"))
+
+
+def addable_connectors(group: Group, user: User) -> QuerySet[Connector]:
+    """The connectors of this person's organisation that may be added to the group now, by name."""
+    there = Grant.objects.present().filter(connector_id=OuterRef("pk"), group_grant__group=group)
+    return (
+        Connector.objects.grantable()
+        .filter(~Exists(there), organisation_id=user.organisation_id)
+        .select_related("owner")
+        .order_by("name", "id")
+    )
+
+
+def grants_of(group: Group) -> QuerySet[Grant]:
+    """The grants that reach this group directly and were not revoked, the newest first.
+
+    Each with its connector, whose role it carries, who granted it, and `handoffs_newest_first`.
+    """
+    handoffs = Handoff.objects.select_related("refresh_token", "notice", "claimed_by", "made_by").order_by("-made_at", "-id")
+    return (
+        Grant.objects.present()
+        .filter(group_grant__group=group)
+        .select_related("connector", "connector__owner", "person", "granted_by")
+        .prefetch_related(Prefetch("handoffs", handoffs, to_attr="handoffs_newest_first"))
+        .order_by("-granted_at", "-id")
+    )
+
+
+def admins_of(group: Group) -> QuerySet[Person]:
+    """The people who are admins of the group, by name."""
+    return Person.objects.filter(pk__in=Membership.objects.admins().filter(group=group).values("person_id"))

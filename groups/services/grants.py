@@ -1,0 +1,83 @@
+"""Letting a connector into a group, and showing it out: where the right of a grant meets a group.
+
+The audit rows of both are those of the grant itself, which name the group as well.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from connectors.models import Connector, Grant
+from connectors.scopes import Permission
+from connectors.services import grants
+from connectors.services.grants import Granted
+from groups import access
+from groups.models import Group, GroupGrant
+from kaizala_console.lib import ids
+from kaizala_console.lib.errors import NotAllowed, NotFound
+
+TARGET = "group:"
+
+
+def target_of(group: Group) -> str:
+    """The opaque key by which the grants of connectors name this group."""
+    return f"{TARGET}{group.pk}"
+
+
+def administers(user: User, target: str) -> bool:
+    """Whether this person is an admin of the group that `target` names, at this moment (`connectors.policy` asks)."""
+    key = ids.parse_guid(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
+    return key is not None and access.administered_by(user).filter(pk=key).exists()
+
+
+@transaction.atomic
+def add_connector(
+    *,
+    group: Group,
+    connector_id: UUID,
+    by: User,
+    ends_at: dt.datetime | None = None,
+    permissions: Iterable[Permission] | None = None,
+) -> Granted:
+    """Grants a connector access to the group: "Add Connector". The refresh token is made, sealed and handed over.
+
+    Raises NotAllowed unless `by` is an admin of the group with a verified phone, NotFound for a connector that is not
+    of their organisation, and what `connectors.services.grants.grant` raises (already granted, not grantable).
+    """
+    person = access.acting_person(by, group)
+    if access.role_of(by, group) != access.Role.ADMIN or person is None:
+        raise NotAllowed(_("Only an admin of this group, with a verified phone number, may add a connector."))
+    connector = Connector.objects.present().filter(pk=connector_id, organisation_id=by.organisation_id).first()
+    if connector is None:
+        raise NotFound(_("There is no such connector in your organisation."))
+    granted = grants.grant(
+        connector=connector,
+        kind=Grant.Kind.GROUP,
+        target=target_of(group),
+        target_name=group.name,
+        person=person,
+        permissions=permissions,
+        ends_at=ends_at,
+        by=by,
+    )
+    GroupGrant.objects.create(grant=granted.grant, group=group)
+    return granted
+
+
+@transaction.atomic
+def remove_connector(*, group: Group, grant: Grant, by: User) -> None:
+    """Ends a connector's access to the group; its tokens are refused from the next request on.
+
+    Raises NotFound when the grant is not one of this group's, NotAllowed unless `by` is an admin of it.
+    """
+    if not GroupGrant.objects.filter(group=group, grant=grant).exists():
+        raise NotFound(_("This connector is not in the group."))
+    if access.role_of(by, group) != access.Role.ADMIN:
+        raise NotAllowed(_("Only an admin of this group may remove a connector."))
+    grants.revoke(grant=grant, by=by)

@@ -1,0 +1,132 @@
+"""Who is in a group: added by phone number, promoted, demoted, removed; never without an admin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from accounts.audit.record import Actor, record
+from accounts.audit.tags import Tag
+from accounts.models import Person
+from accounts.services import people
+from groups.models import Group, Membership
+from kaizala_console.lib import phone_numbers
+from kaizala_console.lib.errors import NotFound, RuleBroken
+
+Role = Membership.Role
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A number as it was given, and why it was refused."""
+
+    number: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """`added` were not in the group before, `present` were; `failed` is refused one by one, never dropped."""
+
+    added: list[Person] = field(default_factory=list)
+    present: list[Person] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+
+
+@transaction.atomic
+def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.MEMBER) -> Added:
+    """Adds everybody behind these phone numbers, known here or not, in a fixed number of statements.
+
+    Who is in the group already keeps their role. The same number twice counts once.
+    """
+    valid, failed = read_numbers(numbers)
+    if not valid:
+        return Added(failed=failed)
+    found = people.people_for(valid)
+    here = set(
+        Membership.objects.filter(group=group, person__in=found.values()).values_list("person_id", flat=True)
+    )
+    new = [person for person in found.values() if person.pk not in here]
+    # Somebody else may add the same people at this moment: then they are in, which is what was asked for.
+    Membership.objects.bulk_create(
+        [Membership(group=group, person=person, role=role) for person in new], ignore_conflicts=True, batch_size=5000
+    )
+    for person in new:
+        _tell(Tag.MEMBER_ADDED, group, person, by, after={"role": role})
+    return Added(new, [person for person in found.values() if person.pk in here], failed)
+
+
+@transaction.atomic
+def set_role(*, group: Group, person_id: UUID, role: Role, by: Actor) -> Membership:
+    """Promotes or demotes. Raises NotFound for somebody who is not in the group, RuleBroken for the last admin."""
+    membership = _locked(group, person_id)
+    if membership.role == role:
+        return membership
+    if membership.role == Role.ADMIN:
+        _keep_an_admin(group, membership, _("The last admin of a group cannot be demoted: promote somebody else first."))
+    before, membership.role = membership.role, role
+    membership.save(update_fields=["role"])
+    _tell(Tag.MEMBER_ROLE_CHANGED, group, membership.person, by, before={"role": before}, after={"role": role})
+    return membership
+
+
+@transaction.atomic
+def remove(*, group: Group, person_id: UUID, by: Actor) -> None:
+    """Takes somebody out of the group. Raises as `set_role`."""
+    membership = _locked(group, person_id)
+    if membership.role == Role.ADMIN:
+        _keep_an_admin(group, membership, _("The last admin of a group cannot be removed: promote somebody else first."))
+    membership.delete()
+    _tell(Tag.MEMBER_REMOVED, group, membership.person, by, before={"role": membership.role})
+
+
+def read_numbers(numbers: Iterable[str]) -> tuple[list[str], list[Failed]]:
+    """The numbers in E.164, each once and in their order, and those that are none, each with its reason."""
+    valid: dict[str, None] = {}
+    failed = []
+    for number in numbers:
+        try:
+            valid[phone_numbers.parse(number)] = None
+        except RuleBroken as error:
+            failed.append(Failed(str(number), str(error)))
+    return list(valid), failed
+
+
+def _locked(group: Group, person_id: UUID) -> Membership:
+    # Whoever changes an admin of this group waits here: two removals at once must not both find the other one left.
+    Group.objects.select_for_update(no_key=True).get(pk=group.pk)
+    membership = Membership.objects.select_related("person").filter(group=group, person_id=person_id).first()
+    if membership is None:
+        raise NotFound(_("There is no such member in this group."))
+    return membership
+
+
+def _keep_an_admin(group: Group, leaving: Membership, message: Any) -> None:
+    if not Membership.objects.admins().filter(group=group).exclude(pk=leaving.pk).exists():
+        raise RuleBroken(message, code="last_admin")
+
+
+def _tell(
+    tag: Tag,
+    group: Group,
+    person: Person,
+    by: Actor,
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    record(
+        tag,
+        by=by,
+        subject=person,
+        organisation=group.organisation,
+        group_id=group.pk,
+        person_id=person.pk,
+        before=before,
+        after={**(after or {}), "group": group.name},
+    )
