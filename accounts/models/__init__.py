@@ -5,6 +5,18 @@ from accounts.models.notice import Notice
 from accounts.models.organisation import Organisation
 from accounts.models.person import Person
 from accounts.models.phone import VerifiedPhone
+from accounts.models.pin_device import PinDevice
+from accounts.models.sms import SandboxSms, SmsMessage
 from accounts.models.user import User
 
-__all__ = ["AuditEvent", "Notice", "Organisation", "Person", "User", "VerifiedPhone"]
+__all__ = [
+    "AuditEvent",
+    "Notice",
+    "Organisation",
+    "Person",
+    "PinDevice",
+    "SandboxSms",
+    "SmsMessage",
+    "User",
+    "VerifiedPhone",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -26,7 +27,7 @@ class Notice(models.Model):
     id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
     user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="notices")
     template = models.CharField(_("template"), max_length=80)
-    context = models.JSONField(default=dict)
+    context = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     key = models.CharField(max_length=160, unique=True)
     created_at = models.DateTimeField(default=clock.now)
     next_attempt_at = models.DateTimeField(null=True, blank=True, default=clock.now)

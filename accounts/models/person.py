@@ -25,11 +25,7 @@ class Person(models.Model):
         verbose_name_plural = _("people")
         ordering = ["name", "number"]
         indexes = [models.Index(fields=["name", "id"], name="person_by_name")]
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(number__startswith="+"), name="person_number_is_e164"
-            )
-        ]
+        constraints = [models.CheckConstraint(condition=models.Q(number__startswith="+"), name="person_number_is_e164")]
 
     def __str__(self) -> str:
         return self.name or _("Person %(id)s") % {"id": self.id}

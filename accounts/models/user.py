@@ -56,3 +56,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name.split(" ", 1)[0]
+
+    def audit_actor(self) -> tuple[str, str, str]:
+        """How the audit trail names the account when it acts (accounts.audit.record.Actor)."""
+        return "user", str(self.pk), self.name

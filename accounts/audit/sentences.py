@@ -1,0 +1,111 @@
+"""What an audit row says to a person, in the reader's language.
+
+A sentence may name `%(actor)s`, `%(subject)s` and anything that the act put into `after` or `before`.
+What a row lacks is shown as an ellipsis: an old row must always be readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.audit.tags import Tag
+from accounts.models import AuditEvent
+
+SENTENCES: dict[Tag, str | Promise] = {
+    Tag.ORGANISATION_ADDED: _("The organisation “%(subject)s” was added, with its first sign-in."),
+    Tag.ORGANISATION_CHANGED: _("%(actor)s changed the settings of the organisation “%(subject)s”."),
+    Tag.USER_CREATED: _("%(subject)s signed in for the first time and got an account."),
+    Tag.USER_CHANGED: _("The name or e-mail address of %(subject)s changed in Office365."),
+    Tag.USER_ACTIVATED: _("%(actor)s let %(subject)s sign in again."),
+    Tag.USER_DEACTIVATED: _("%(actor)s stopped %(subject)s from signing in."),
+    Tag.USER_ROLES_CHANGED: _("%(actor)s changed the roles of %(subject)s."),
+    Tag.SIGNED_IN: _("%(actor)s signed in."),
+    Tag.SIGN_IN_REFUSED: _("%(subject)s tried to sign in and was refused: the account is deactivated."),
+    Tag.CONFIRMED: _("%(actor)s confirmed who they are."),
+    Tag.CONFIRMATION_FAILED: _("%(actor)s entered a wrong code when asked to confirm who they are."),
+    Tag.PERSON_RENAMED: _("%(actor)s changed the name of %(subject)s."),
+    Tag.PIN_SENT: _("%(actor)s had a PIN sent to %(number)s."),
+    Tag.PIN_NOT_SENT: _("A PIN for %(actor)s could not be sent to %(number)s."),
+    Tag.PIN_REFUSED: _("%(actor)s entered a wrong PIN for %(number)s."),
+    Tag.PHONE_VERIFIED: _("%(actor)s verified the phone number %(number)s."),
+    Tag.PHONE_HELD_ELSEWHERE: _("%(actor)s proved to hold %(number)s, which belongs to another account."),
+    Tag.PHONE_RELEASED: _("%(actor)s removed the phone number %(number)s from the account."),
+    Tag.PHONE_MADE_PRIMARY: _("%(actor)s made %(number)s the primary phone number."),
+    Tag.TOTP_ENROLLED: _("%(actor)s set up an authenticator app for the operators’ pages."),
+    Tag.TOTP_REMOVED: _("%(actor)s removed the authenticator app of %(user)s."),
+    Tag.TOTP_REFUSED: _("%(actor)s entered a wrong authenticator code at the operators’ pages."),
+    Tag.OPERATOR_ENTERED: _("%(actor)s entered the operators’ pages."),
+    Tag.NOTICE_REQUEUED: _("%(actor)s had a notice sent again."),
+    Tag.CONNECTOR_CREATED: _("%(actor)s created the connector “%(subject)s”."),
+    Tag.CONNECTOR_CHANGED: _("%(actor)s changed the connector “%(subject)s”."),
+    Tag.CONNECTOR_DEACTIVATED: _(
+        "%(actor)s deactivated the connector “%(subject)s”: no new grants, existing ones go on."
+    ),
+    Tag.CONNECTOR_REACTIVATED: _("%(actor)s reactivated the connector “%(subject)s”."),
+    Tag.CONNECTOR_SUSPENDED: _("%(actor)s suspended the connector “%(subject)s”: all its tokens are refused."),
+    Tag.CONNECTOR_RESUMED: _("%(actor)s resumed the connector “%(subject)s”."),
+    Tag.CONNECTOR_DELETED: _("%(actor)s deleted the connector “%(subject)s” for good."),
+    Tag.SECRET_CREATED: _("%(actor)s made a secret for the connector “%(connector)s”."),
+    Tag.SECRET_VIEWED: _("%(actor)s had a secret of the connector “%(connector)s” shown once."),
+    Tag.SECRET_REVOKED: _("%(actor)s revoked a secret of the connector “%(connector)s”."),
+    Tag.GRANT_MADE: _("%(actor)s let “%(connector)s” act in “%(target)s”."),
+    Tag.GRANT_SUSPENDED: _("%(actor)s suspended what “%(connector)s” may do in “%(target)s”."),
+    Tag.GRANT_RESUMED: _("%(actor)s resumed what “%(connector)s” may do in “%(target)s”."),
+    Tag.GRANT_REVOKED: _("%(actor)s took from “%(connector)s” the right to act in “%(target)s”."),
+    Tag.GRANT_REGENERATED: _(
+        "%(actor)s made a new refresh token of “%(connector)s” for “%(target)s”; the old one ended."
+    ),
+    Tag.TOKEN_FIRST_USED: _("“%(connector)s” used its refresh token for “%(target)s” for the first time."),
+    Tag.HANDOFF_SEALED: _("The refresh token of “%(connector)s” for “%(target)s” was sealed for its developer."),
+    Tag.HANDOFF_CLAIMED: _("%(actor)s claimed the refresh token of “%(connector)s” for “%(target)s”."),
+    Tag.HANDOFF_REVEALED: _("%(actor)s had the refresh token of “%(connector)s” for “%(target)s” shown once."),
+    Tag.HANDOFF_REFUSED: _("%(actor)s refused the refresh token of “%(connector)s” for “%(target)s”."),
+    Tag.HANDOFF_EXPIRED: _(
+        "Nobody claimed the refresh token of “%(connector)s” for “%(target)s” in time; it was wiped."
+    ),
+    Tag.HANDOFF_WITHDRAWN: _(
+        "The handoff of “%(connector)s” for “%(target)s” was withdrawn, and the sealed token wiped."
+    ),
+    Tag.HANDOFF_REISSUED: _("%(actor)s issued the handoff of “%(connector)s” for “%(target)s” again."),
+    Tag.GROUP_CREATED: _("%(actor)s created the group “%(subject)s”."),
+    Tag.GROUP_CHANGED: _("%(actor)s changed the group “%(subject)s”."),
+    Tag.GROUP_REMOVED: _("%(actor)s removed the group “%(subject)s”."),
+    Tag.MEMBER_ADDED: _("%(actor)s added %(person)s to “%(group)s”."),
+    Tag.MEMBER_ROLE_CHANGED: _("%(actor)s changed the role of %(person)s in “%(group)s”."),
+    Tag.MEMBER_REMOVED: _("%(actor)s removed %(person)s from “%(group)s”."),
+    Tag.SUBGROUP_LINKED: _("%(actor)s put “%(child_name)s” under “%(parent_name)s”."),
+    Tag.SUBGROUP_UNLINKED: _("%(actor)s took “%(child_name)s” from under “%(parent_name)s”."),
+    Tag.MESSAGE_POSTED: _("%(actor)s posted a message in “%(group)s”."),
+    Tag.GROUP_CONNECTOR_ADDED: _("%(actor)s added the connector “%(connector)s” to “%(group)s”."),
+    Tag.GROUP_CONNECTOR_REMOVED: _("%(actor)s removed the connector “%(connector)s” from “%(group)s”."),
+}
+
+
+class _Facts(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "…"
+
+
+def sentence(event: AuditEvent) -> str:
+    """What `event` says, in the active language. A tag of a later or earlier version reads as its name."""
+    facts = _Facts(
+        {
+            **_plain(event.before),
+            **_plain(event.after),
+            "actor": event.actor_name or _("Somebody"),
+            "subject": event.subject_name or event.subject_id,
+        }
+    )
+    try:
+        text = SENTENCES[Tag(event.tag)]
+    except (KeyError, ValueError):
+        return f"{facts['actor']}: {event.tag} ({facts['subject']})"
+    return str(text) % facts
+
+
+def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in facts.items() if isinstance(value, str | int | float)}

@@ -1,0 +1,71 @@
+"""The log of what was sent by SMS, and the sandbox's inbox, which stands in for people's phones."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models.pin_device import PinDevice
+from kaizala_console.lib import clock
+
+
+class SmsMessageQuerySet(models.QuerySet["SmsMessage"]):
+    def counted(self, since: dt.datetime) -> SmsMessageQuerySet:
+        """Those since then that were or may have been sent: by them the limits count."""
+        return self.filter(created_at__gt=since).exclude(status=SmsMessage.Status.FAILED)
+
+
+class SmsMessage(models.Model):
+    """One SMS, without its text. The number is masked; `number_tag`, a keyed digest, finds the same number again."""
+
+    class Status(models.TextChoices):
+        SENDING = "sending", _("being sent")
+        SENT = "sent", _("taken by the gateway")
+        FAILED = "failed", _("not sent")
+
+    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+", verbose_name=_("user"))
+    masked_number = models.CharField(_("phone number"), max_length=32)
+    number_tag = models.CharField(max_length=64)
+    country_prefix = models.CharField(_("country prefix"), max_length=3)
+    purpose = models.CharField(_("purpose"), max_length=8, choices=PinDevice.Purpose.choices)
+    client_address = models.GenericIPAddressField(_("asked from"), null=True, blank=True)
+    gateway = models.CharField(_("gateway"), max_length=24)
+    reference = models.CharField(_("gateway’s reference"), max_length=64, blank=True)
+    status = models.CharField(_("status"), max_length=8, choices=Status.choices, default=Status.SENDING)
+    error = models.CharField(_("error"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("at"), default=clock.now)
+    used_at = models.DateTimeField(_("PIN used"), null=True, blank=True)
+
+    objects = SmsMessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("SMS")
+        verbose_name_plural = _("SMS")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["number_tag", "-created_at"], name="sms_by_number"),
+            models.Index(fields=["user", "-created_at"], name="sms_by_user"),
+            models.Index(fields=["client_address", "-created_at"], name="sms_by_address"),
+            models.Index(fields=["country_prefix", "-created_at"], name="sms_by_prefix"),
+        ]
+
+    def __str__(self) -> str:
+        return f"SmsMessage {self.pk}"
+
+
+class SandboxSms(models.Model):
+    """An SMS that the sandbox did not send: people read it at /sandbox/sms. Empty in production."""
+
+    number = models.CharField(_("phone number"), max_length=16)
+    text = models.CharField(_("text"), max_length=320)
+    sent_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        verbose_name = _("SMS of the sandbox")
+        verbose_name_plural = _("SMS of the sandbox")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"SandboxSms {self.pk}"

@@ -1,0 +1,25 @@
+"""Who may do what in this app: the one place that decides. "Not yours" and "not there" are the same answer."""
+
+from __future__ import annotations
+
+from accounts.models import User, VerifiedPhone
+from kaizala_console.lib.errors import NotAllowed, NotFound
+
+
+def own_phone(user: User, phone_id: int) -> VerifiedPhone:
+    """The held number `phone_id` of this very account; NotFound for anything else."""
+    phone = user.verified_phones.held().select_related("person", "user").filter(pk=phone_id).first()
+    if phone is None:
+        raise NotFound
+    return phone
+
+
+def may_operate(user: User) -> bool:
+    """Whether the operators' pages are for this account; they ask for a second factor besides."""
+    return user.is_active and user.is_staff
+
+
+def require_organisation_admin(user: User) -> None:
+    """Raises NotAllowed for anyone but an admin of the organisation."""
+    if not user.is_organisation_admin:
+        raise NotAllowed

@@ -1,0 +1,41 @@
+"""What this app can tell: reads only, scoped to the person who asks."""
+
+from __future__ import annotations
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from accounts.models import AuditEvent, Person, User, VerifiedPhone
+
+
+def held_phones(user: User) -> QuerySet[VerifiedPhone]:
+    """The numbers that the account holds now, the primary first; each with its person."""
+    return user.verified_phones.held().select_related("person").order_by("-is_primary", "verified_at", "id")
+
+
+def held_people(user: User) -> QuerySet[Person]:
+    """The people that the account is, by its numbers: what it may do in a group follows from them."""
+    return Person.objects.filter(verified_phones__user=user, verified_phones__released_at__isnull=True)
+
+
+def primary_person(user: User) -> Person | None:
+    """The person of the account's primary number; None until a phone is verified."""
+    return held_people(user).filter(verified_phones__is_primary=True).first()
+
+
+def events_visible_to(user: User) -> QuerySet[AuditEvent]:
+    """What the account did itself, and for an organisation admin all that carries the organisation; newest first."""
+    own = Q(actor_kind="user", actor_id=str(user.pk))
+    if user.is_organisation_admin:
+        own |= Q(organisation=user.organisation_id)
+    return AuditEvent.objects.filter(own)
+
+
+def colleagues_of(user: User) -> QuerySet[User]:
+    """Everyone who can sign in to the same organisation, by name; `primary_phones` holds the number they go by."""
+    return User.objects.filter(organisation=user.organisation_id, is_active=True).prefetch_related(
+        Prefetch(
+            "verified_phones",
+            queryset=VerifiedPhone.objects.held().filter(is_primary=True).select_related("person"),
+            to_attr="primary_phones",
+        )
+    )

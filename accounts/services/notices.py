@@ -1,0 +1,153 @@
+"""Messages to people, by mail. The row is the queue; a task only says that one is there.
+
+Sent at least once, and once unless the worker dies between the mail server's answer and the next statement: then the
+same Message-ID goes out again, by which mailboxes recognise a double.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from smtplib import SMTPException
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import structlog
+from celery import signature
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.db.models import F
+from django.template import Context
+from django.template.loader import get_template
+from django.utils import translation
+
+from accounts.audit.record import Actor, record
+from accounts.audit.tags import Tag
+from accounts.models import Notice, User
+from kaizala_console.lib import clock
+from kaizala_console.lib.background import after_commit
+from kaizala_console.lib.errors import Conflict
+from kaizala_console.lib.logs import redact
+
+logger = structlog.get_logger(__name__)
+
+DELIVER = "accounts.tasks.deliver_notice"  # by name: this layer does not import the tasks above it
+# How long after its nth try a notice is tried again. The first is longer than a task may run, so it is the lease too.
+RETRY_AFTER = [dt.timedelta(minutes=minutes) for minutes in (2, 5, 15, 60, 180, 360, 720)]
+GIVE_UP_AFTER = dt.timedelta(days=5)  # as long as mail servers themselves try (RFC 5321 §4.5.4.1)
+SWEPT_AT_ONCE = 500
+
+
+@transaction.atomic
+def queue(*, user: User, template: str, key: str, context: Mapping[str, Any]) -> Notice:
+    """Writes down, in the caller's transaction, what is to be told to `user`; a worker sends it after the commit.
+
+    `template` names `templates/mail/<template>.txt`, whose first line is the subject. `key` says which fact is told:
+    the same key again changes nothing and returns the first notice. `context` is JSON and holds no secret.
+    """
+    notice, made = Notice.objects.get_or_create(
+        key=key, defaults={"user": user, "template": template, "context": redact(dict(context))}
+    )
+    if made:
+        _wake(notice)
+    return notice
+
+
+def deliver(*, notice_id: UUID) -> bool:
+    """Sends the notice if it is due; True when this call sent it.
+
+    Whoever moves `next_attempt_at` on has the notice to themselves until then; all others find it not due. A mail
+    server that fails costs a later try, and after days the notice is given up.
+    """
+    notice = Notice.objects.select_related("user").filter(pk=notice_id).first()
+    if notice is None or not _claim(notice):
+        return False
+    if not notice.user.is_active or not notice.user.email:
+        _give_up(notice, "The account is deactivated, or has no e-mail address.")
+        return False
+    try:
+        _mail(notice).send()
+    except (SMTPException, OSError) as error:
+        _failed(notice, error)
+        return False
+    Notice.objects.filter(pk=notice.pk).update(sent_at=clock.now(), next_attempt_at=None, last_error="")
+    return True
+
+
+def sweep() -> int:
+    """Wakes a worker for every notice that is due, whatever became of the first message; the number of them."""
+    now = clock.now()
+    waiting = Notice.objects.filter(next_attempt_at__isnull=False)
+    waiting.filter(created_at__lt=now - GIVE_UP_AFTER, attempts__gt=0).update(next_attempt_at=None, gave_up_at=now)
+    due = list(Notice.objects.due(now).order_by("next_attempt_at")[:SWEPT_AT_ONCE])
+    for notice in due:
+        _wake(notice)
+    return len(due)
+
+
+@transaction.atomic
+def send_again(*, notice: Notice, by: Actor) -> Notice:
+    """Puts a notice that was given up back into the queue, for an operator. Conflict when it was not given up."""
+    now = clock.now()
+    # Made anew, as it were: it gets as many days as the first time.
+    again = Notice.objects.filter(pk=notice.pk, gave_up_at__isnull=False).update(
+        gave_up_at=None, next_attempt_at=now, attempts=0, created_at=now
+    )
+    if not again:
+        raise Conflict
+    record(Tag.NOTICE_REQUEUED, by=by, subject=notice, organisation=notice.user.organisation)
+    _wake(notice)
+    notice.refresh_from_db()
+    return notice
+
+
+def render(notice: Notice) -> tuple[str, str]:
+    """Subject and body, in the console's own language (nobody is asking, so there is no reader's language)."""
+    values = {**notice.context, "user": notice.user, "base_url": settings.CONSOLE_BASE_URL}
+    with translation.override(settings.LANGUAGE_CODE):
+        # Plain text: a name with an ampersand must stay as it is.
+        text = get_template(f"mail/{notice.template}.txt").template.render(Context(values, autoescape=False))
+    subject, _newline, body = text.strip().partition("\n")
+    return subject.strip(), body.strip() + "\n"
+
+
+def _wake(notice: Notice) -> None:
+    after_commit(signature(DELIVER), notice_id=str(notice.pk))
+
+
+def _claim(notice: Notice) -> bool:
+    now = clock.now()
+    wait = RETRY_AFTER[min(notice.attempts, len(RETRY_AFTER) - 1)]
+    return bool(
+        Notice.objects.due(now)
+        .filter(pk=notice.pk, attempts=notice.attempts)
+        .update(next_attempt_at=now + wait, attempts=F("attempts") + 1)
+    )
+
+
+def _mail(notice: Notice) -> EmailMessage:
+    subject, body = render(notice)
+    host = urlsplit(settings.CONSOLE_BASE_URL).hostname or "localhost"
+    return EmailMessage(
+        subject,
+        body,
+        to=[notice.user.email],
+        headers={"Message-ID": f"<{notice.pk}@{host}>", "Auto-Submitted": "auto-generated"},  # RFC 3834
+    )
+
+
+def _failed(notice: Notice, error: Exception) -> None:
+    reason = redact(f"{type(error).__name__}: {error}")[:200]
+    logger.warning("notice.not_sent", notice_id=str(notice.pk), attempt=notice.attempts + 1, reason=reason)
+    if clock.now() - notice.created_at >= GIVE_UP_AFTER:
+        _give_up(notice, reason)
+    else:
+        Notice.objects.filter(pk=notice.pk).update(last_error=reason)
+
+
+def _give_up(notice: Notice, reason: str) -> None:
+    Notice.objects.filter(pk=notice.pk, sent_at__isnull=True).update(
+        gave_up_at=clock.now(), next_attempt_at=None, last_error=reason
+    )

@@ -1,0 +1,26 @@
+"""What the worker does for this app. A task takes ids, may run twice, and does nothing the second time."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task
+
+from accounts.services import notices
+
+BEAT_SCHEDULE = {
+    "accounts-sweep-notices": {"task": "accounts.tasks.sweep_notices", "schedule": 60.0},
+}
+
+
+@shared_task(name=notices.DELIVER, acks_late=True, soft_time_limit=45, time_limit=60)
+def deliver_notice(*, notice_id: str, **kwargs: Any) -> None:
+    """Sends one notice, if it is due and nobody else is at it."""
+    notices.deliver(notice_id=UUID(notice_id))
+
+
+@shared_task(name="accounts.tasks.sweep_notices", acks_late=True, soft_time_limit=240, time_limit=300)
+def sweep_notices(**kwargs: Any) -> None:
+    """Finds what was lost or is to be tried again, and gives up what is too old."""
+    notices.sweep()

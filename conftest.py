@@ -1,0 +1,132 @@
+"""The cast of the tests, the outboxes, and a clock that tests set."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.test import Client
+
+from accounts.models import Organisation, SandboxSms, User
+from accounts.services import confirmations
+from accounts.tests import factories
+from kaizala_console.lib import clock
+
+
+@pytest.fixture
+def organisation(db: None) -> Organisation:
+    """Where all of the cast but the outsider work."""
+    return factories.make_organisation()
+
+
+@pytest.fixture
+def developer(organisation: Organisation) -> User:
+    """Owns connectors."""
+    return factories.make_user("Devika Rao", organisation)
+
+
+@pytest.fixture
+def group_admin(organisation: Organisation) -> User:
+    """Runs the groups of the tests."""
+    return factories.make_user("Arjun Mehta", organisation)
+
+
+@pytest.fixture
+def member(organisation: Organisation) -> User:
+    """Is in the groups, and runs none."""
+    return factories.make_user("Meera Nair", organisation)
+
+
+@pytest.fixture
+def stranger(organisation: Organisation) -> User:
+    """A colleague who owns nothing and is in no group."""
+    return factories.make_user("Sunil Verma", organisation)
+
+
+@pytest.fixture
+def organisation_admin(organisation: Organisation) -> User:
+    """May do everything in the organisation's groups."""
+    return factories.make_user("Farah Khan", organisation, is_organisation_admin=True)
+
+
+@pytest.fixture
+def operator(organisation: Organisation) -> User:
+    """Runs the console."""
+    return factories.make_user("Omar Dsouza", organisation, is_staff=True)
+
+
+@pytest.fixture
+def outsider(db: None) -> User:
+    """Somebody of another organisation, an admin there."""
+    return factories.make_user("Olga Petrova", factories.make_organisation("Fabrikam"), is_organisation_admin=True)
+
+
+@pytest.fixture
+def browser_of() -> Callable[..., Client]:
+    """`browser_of(user)`: a browser that is signed in and freshly confirmed; `confirmed=False` for signed in only."""
+
+    def browser_of(user: User, *, confirmed: bool = True) -> Client:
+        client = Client()
+        client.force_login(user)
+        if confirmed:
+            session = client.session
+            confirmations.remember(session, user)
+            session.save()
+        return client
+
+    return browser_of
+
+
+class Phones:
+    """What arrived on people's phones: the sandbox's inbox."""
+
+    def texts(self, number: str) -> list[str]:
+        """The texts to a number, the newest first."""
+        return list(SandboxSms.objects.filter(number=number).order_by("-id").values_list("text", flat=True))
+
+    def pin(self, number: str) -> str:
+        """The PIN in the newest SMS to a number."""
+        found = re.search(r"\b\d{6}\b", self.texts(number)[0])
+        assert found is not None
+        return found.group()
+
+
+@pytest.fixture
+def phones(db: None) -> Phones:
+    """Reads the SMS that the sandbox kept."""
+    return Phones()
+
+
+@pytest.fixture
+def outbox(mailoutbox: list[EmailMessage]) -> list[EmailMessage]:
+    """The mails that were sent."""
+    return mailoutbox
+
+
+@pytest.fixture
+def travel(time_machine: Any) -> Callable[..., dt.datetime]:
+    """`travel(minutes=11)` moves the clock on and returns the new moment; the clock then stands still."""
+    time_machine.move_to(clock.now(), tick=False)
+
+    def travel(**delta: float) -> dt.datetime:
+        time_machine.shift(dt.timedelta(**delta))
+        return clock.now()
+
+    return travel
+
+
+@pytest.fixture(autouse=True)
+def fresh_counters() -> Iterator[None]:
+    """Redis outlives a test, unlike the database: what the test counted there is removed."""
+    yield
+    configured = settings.CACHES["default"]
+    if "redis" in configured["BACKEND"].lower():
+        with redis.Redis.from_url(configured["LOCATION"]) as client:
+            for key in client.scan_iter(match=f"{configured['KEY_PREFIX']}:*"):
+                client.delete(key)
