@@ -1,0 +1,1 @@
+"""What every endpoint of the Kaizala wire protocol shares. Imports no app."""

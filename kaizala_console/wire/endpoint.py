@@ -1,0 +1,174 @@
+"""Endpoints, declared.
+
+An operation is a function of a Call and the arguments of its path; what it needs is declared around it. The
+view that ``resource`` makes does the rest: method, credentials, scope, query, body, call, strict JSON out. It
+raises; the middleware turns what is raised into answers.
+
+    @operation(authenticate=authenticate, scope="textmessage.write", body=SendMessage, summary="Post a text message")
+    def send_message(call: Call, group_id: str) -> dict[str, str]: ...
+
+    urlpatterns = [path("v1/groups/<group_id>/messages", resource(POST=send_message))]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+
+from kaizala_console.wire import json_text
+from kaizala_console.wire.errors import MethodNotAllowed, PermissionMissing
+from kaizala_console.wire.fields import Body, Query
+from kaizala_console.wire.request_body import read_shape
+from kaizala_console.wire.routing import Routes
+
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Caller(Protocol):
+    """Who calls, with what right: made by ``authenticate``, which the connectors app provides."""
+
+    @property
+    def scopes(self) -> Collection[str]:
+        """The scopes of the access token."""
+
+    def permission_for(self, scope: str) -> str:
+        """Return the portal's name of the permission that ``scope`` belongs to ("Text Message")."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of an operation. ``caller``, ``body`` and ``query`` are None where none was declared."""
+
+    request: HttpRequest
+    caller: Any = None
+    body: Any = None
+    query: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A function and everything that is declared about it; enough to describe it in OpenAPI."""
+
+    function: Callable[..., Any]
+    summary: str
+    authenticate: Callable[[HttpRequest], Caller] | None = None
+    scope: str | None = None
+    body: type[Body] | None = None
+    form: bool = False
+    query: type[Query] | None = None
+    response: Any = None
+    status: int = 200
+
+    @property
+    def name(self) -> str:
+        """The function's name: an operation id."""
+        return self.function.__name__
+
+    @property
+    def description(self) -> str:
+        """The function's docstring."""
+        return self.function.__doc__ or ""
+
+    def __call__(self, call: Call, **arguments: Any) -> Any:
+        """Call the function itself, as a test does."""
+        return self.function(call, **arguments)
+
+    def answer(self, request: HttpRequest, arguments: dict[str, Any]) -> HttpResponseBase:
+        """Run the operation for ``request``. Raises what the function, or a step before it, raises.
+
+        Credentials come first: a stranger learns nothing about the shape of a body.
+        """
+        call = Call(request)
+        if self.authenticate is not None:
+            call.caller = caller = self.authenticate(request)
+            if self.scope is not None and self.scope not in caller.scopes:
+                raise PermissionMissing(caller.permission_for(self.scope), self.scope)
+        if self.query is not None:
+            call.query = self.query.parse(request.GET)
+        if self.body is not None:
+            call.body = read_shape(request, self.body, form=self.form)
+        result = self.function(call, **arguments)
+        if isinstance(result, HttpResponseBase):
+            return result
+        return HttpResponse(json_text.encode(result), status=self.status, content_type=json_text.CONTENT_TYPE)
+
+
+def operation(
+    *,
+    summary: str,
+    authenticate: Callable[[HttpRequest], Caller] | None = None,
+    scope: str | None = None,
+    body: type[Body] | None = None,
+    form: bool = False,
+    query: type[Query] | None = None,
+    response: Any = None,
+    status: int = 200,
+) -> Callable[[Callable[..., Any]], Operation]:
+    """Declare the function below as an operation.
+
+    ``authenticate`` makes the Caller from the request, or raises; None is for everybody. ``scope`` is what its
+    token must hold. ``body`` and ``query`` are shapes; ``form`` takes a form-encoded body as well. ``response``
+    (a model) and ``summary`` describe. The function returns what JSON can say, or an HttpResponse.
+    """
+    if scope is not None and authenticate is None:
+        raise TypeError("a scope can only be asked of a caller: say how to authenticate")
+
+    def declare(function: Callable[..., Any]) -> Operation:
+        return Operation(
+            function=function,
+            summary=summary,
+            authenticate=authenticate,
+            scope=scope,
+            body=body,
+            form=form,
+            query=query,
+            response=response,
+            status=status,
+        )
+
+    return declare
+
+
+class Resource:
+    """The view of one path: an operation a method. GET serves HEAD too; OPTIONS says what is there."""
+
+    csrf_exempt = True  # no cookie counts here
+
+    def __init__(self, operations: dict[str, Operation]) -> None:
+        self.operations = operations
+        self._by_method = dict(operations)
+        if "GET" in operations:
+            self._by_method["HEAD"] = operations["GET"]
+        self.allowed = [*self._by_method, "OPTIONS"]
+
+    def __call__(self, request: HttpRequest, **arguments: Any) -> HttpResponseBase:
+        """Answer ``request``. Raises MethodNotAllowed, and what the operation raises."""
+        chosen = self._by_method.get(request.method or "")
+        if chosen is not None:
+            return chosen.answer(request, arguments)
+        if request.method == "OPTIONS":
+            methods = ", ".join(self.allowed)
+            headers = {"Allow": methods, "Access-Control-Allow-Methods": methods}
+            return HttpResponse(status=204, content_type=json_text.CONTENT_TYPE, headers=headers)
+        raise MethodNotAllowed(self.allowed)
+
+
+def resource(**operations: Operation) -> Resource:
+    """Return the view of a path, from its operations by method: ``resource(GET=list_messages, POST=send_message)``."""
+    for method, declared in operations.items():
+        if method not in _METHODS:
+            raise TypeError(f"{method} is not one of {', '.join(_METHODS)}")
+        if not isinstance(declared, Operation):
+            raise TypeError(f"{method} of a resource is no operation: decorate the function")
+    return Resource(operations)
+
+
+def operations_of(routes: Routes) -> Iterator[tuple[str, str, Operation]]:
+    """Yield (method, route, operation) of everything that is declared, for the OpenAPI document."""
+    for route, view in routes:
+        if isinstance(view, Resource):
+            for method, declared in view.operations.items():
+                yield method, route, declared
