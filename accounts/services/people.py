@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -28,6 +31,20 @@ def person_for(number: str, *, name: str = "") -> Person:
 
 
 @transaction.atomic
+def people_for(numbers: Iterable[str]) -> dict[str, Person]:
+    """The people of many numbers in E.164, in their order, made where there are none: two statements a thousand.
+
+    Not audited by itself, as `person_for`.
+    """
+    found: dict[str, Person] = {}
+    for chunk in _chunks(dict.fromkeys(numbers), 1000):
+        Person.objects.bulk_create([Person(number=number) for number in chunk], ignore_conflicts=True)
+        by_number = {person.number: person for person in Person.objects.filter(number__in=chunk)}
+        found.update((number, by_number[number]) for number in chunk)
+    return found
+
+
+@transaction.atomic
 def rename(*, person: Person, name: str, by: Actor) -> Person:
     """Gives a person another name. RuleBroken when it is empty or longer than 120 characters."""
     name = " ".join(name.split())
@@ -42,3 +59,9 @@ def rename(*, person: Person, name: str, by: Actor) -> Person:
         Tag.PERSON_RENAMED, by=by, subject=locked, person_id=locked.pk, before={"name": before}, after={"name": name}
     )
     return locked
+
+
+def _chunks(numbers: Iterable[str], size: int) -> Iterator[list[str]]:
+    remaining = iter(numbers)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
