@@ -20,7 +20,7 @@ run:
 
 test:
 	@scripts/setup dev
-	@exec scripts/test
+	@exec .venv/bin/python scripts/test.py $(ARGS)
 
 check:
 	@scripts/setup dev

@@ -102,6 +102,7 @@ def queue_of(redis_url: str, folder: Path) -> dict[str, Any]:
     """Celery's transport options: Redis, or folders in which messages are files that hold ids only."""
     if redis_url:
         return {"visibility_timeout": 3600}
+    private_folder(folder)
     messages, control = str(private_folder(folder / "messages")), str(private_folder(folder / "control"))
     return {
         "data_folder_in": messages,
@@ -139,7 +140,9 @@ def office365_app(client_id: str, secret: str, tenants: list[str], authority: st
     }
 
 
-def note_what_a_sandbox_refuses(env: Environment, *, host: str, base_url: str, allowed_hosts: list[str]) -> None:
+def note_what_a_sandbox_refuses(
+    env: Environment, *, host: str, base_url: str, allowed_hosts: list[str], on_postgresql: bool
+) -> None:
     """A sandbox signs anyone in as anyone: it must be out of reach, and must hold nothing real."""
     if not is_loopback(host):
         env.problem(
@@ -156,7 +159,7 @@ def note_what_a_sandbox_refuses(env: Environment, *, host: str, base_url: str, a
                 f"{name} is set, but this is a sandbox, which never signs in with Office365 and sends no SMS. "
                 "Unset it, or set OFFICE365_CLIENT_ID (and not CONSOLE_MODE=sandbox) for production."
             )
-    if env.is_set("DATABASE_URL") and not env.flag("SANDBOX_ON_POSTGRESQL"):
+    if env.is_set("DATABASE_URL") and not on_postgresql:
         env.problem(
             "DATABASE_URL is set, but this is a sandbox, whose demo identities could enter real data. "
             "Unset it, configure production, or say SANDBOX_ON_POSTGRESQL=1 when the database holds trials only."
@@ -178,6 +181,18 @@ REQUIRED_IN_PRODUCTION = {
     "EMAIL_HOST": "the mail server that notices leave by",
     "EMAIL_FROM": "the sender of the notices",
 }
+
+
+def note_what_is_wrong_with_proxies(env: Environment, networks: list[str]) -> None:
+    """A proxy that is believed decides what address a caller has: everybody must not be one."""
+    for text in networks:
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            env.problem("TRUSTED_PROXIES must hold networks like 10.0.0.0/8 or addresses, comma-separated.")
+            return
+        if network.prefixlen == 0:
+            env.problem("TRUSTED_PROXIES must not trust everybody: name the networks of your own proxies.")
 
 
 def note_what_production_needs(env: Environment, *, base_url: str, secret_key: str, debug: bool) -> None:

@@ -55,6 +55,10 @@ class Processes:
             env=self.environment,
         )
 
+    def pids(self) -> list[int]:
+        """The main process of each program, in the order of their start."""
+        return [process.pid for process in self._running.values()]
+
     def dead(self) -> str | None:
         """The name of a program that has ended, or None."""
         return next((name for name, process in self._running.items() if process.poll() is not None), None)

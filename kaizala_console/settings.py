@@ -55,6 +55,7 @@ ENCRYPTION_KEYS = env.key_list("ENCRYPTION_KEYS", configuration.kept_key(_KEEP, 
 # ---------------------------------------------------------------- Database, cache, queue
 
 DATABASE_URL = env.url("DATABASE_URL", schemes=("postgresql", "postgres"))
+SANDBOX_ON_POSTGRESQL = env.flag("SANDBOX_ON_POSTGRESQL")  # for trials and tests
 DATABASE_POOL_SIZE = env.number("DATABASE_POOL_SIZE", 4, minimum=1)  # connections a process
 DATABASES = {"default": configuration.database_of(DATABASE_URL, DATABASE_POOL_SIZE, DATA_DIR / "console.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -101,7 +102,7 @@ SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an address can change hands in Ent
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGIN_METHODS, ACCOUNT_SIGNUP_FIELDS = {"email"}, ["email*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_LOGOUT_REDIRECT_URL = "accounts:signed_out"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "accounts:home"
 OTP_TOTP_ISSUER = "Kaizala Console"  # what an operator's authenticator shows
@@ -173,6 +174,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "kaizala_console.wire.middleware.WireMiddleware",  # answers the wire itself; what follows is for pages
+    "kaizala_console.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -186,6 +188,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "kaizala_console.middleware.ConsoleErrorMiddleware",
 ]
 ROOT_URLCONF = "kaizala_console.urls"
 WIRE_URLCONF = "kaizala_console.wire_urls"
@@ -235,6 +238,7 @@ SESSION_COOKIE_SAMESITE = "Lax"  # Strict would lose the session on the way back
 SESSION_COOKIE_AGE = 12 * 3600
 CSRF_COOKIE_NAME = "__Host-csrf" if _HTTPS else "csrf"
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "kaizala_console.problems.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [f"{_BASE.scheme}://{_BASE.netloc}"] if CONSOLE_BASE_URL else []
 SECURE_SSL_REDIRECT = _HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
@@ -261,8 +265,13 @@ CONTENT_SECURITY_POLICY = {
 
 if SANDBOX:
     configuration.note_what_a_sandbox_refuses(
-        env, host=CONSOLE_HOST, base_url=CONSOLE_BASE_URL, allowed_hosts=EXTRA_HOSTS
+        env,
+        host=CONSOLE_HOST,
+        base_url=CONSOLE_BASE_URL,
+        allowed_hosts=EXTRA_HOSTS,
+        on_postgresql=SANDBOX_ON_POSTGRESQL,
     )
 else:
     configuration.note_what_production_needs(env, base_url=CONSOLE_BASE_URL, secret_key=SECRET_KEY, debug=DEBUG)
+configuration.note_what_is_wrong_with_proxies(env, TRUSTED_PROXIES)
 env.refuse(f"The console cannot start as a {'sandbox' if SANDBOX else 'production installation'}:")

@@ -4,28 +4,46 @@ SQLite, the database cache and no broker; or PostgreSQL and Redis when DATABASE_
 """
 
 import os
+import secrets
 import tempfile
 
-KEPT = {"DATABASE_URL", "REDIS_URL", "CONSOLE_DATA_DIR"}
+CONFIGURATION = ("ACCESS_", "CONSOLE_", "DATABASE_", "EMAIL_", "HANDOFF_", "OFFICE365_", "PIN_", "REDIS_", "REFRESH_")
+CONFIGURATION += ("SAFE_", "SHOWN_", "STEP_", "THROTTLE_", "TRUSTED_", "TWILIO_", "SECRET_KEY", "CREDENTIAL_PEPPERS")
+CONFIGURATION += ("ENCRYPTION_KEYS", "ALLOWED_HOSTS", "LOG_LEVEL")
+KEPT = {"DATABASE_URL", "REDIS_URL"}
+
 for name in list(os.environ):
-    prefixes = ("CONSOLE_", "OFFICE365_", "TWILIO_", "EMAIL_", "DATABASE_", "REDIS_", "PIN_", "THROTTLE_")
-    names = {"SECRET_KEY", "CREDENTIAL_PEPPERS", "ENCRYPTION_KEYS", "ALLOWED_HOSTS", "TRUSTED_PROXIES"}
-    if name not in KEPT and (name.startswith(prefixes) or name.removesuffix("_FILE") in names):
+    if name.startswith(CONFIGURATION) and not name.startswith("CONSOLE_TEST_") and name not in KEPT:
         del os.environ[name]
-os.environ["SANDBOX_ON_POSTGRESQL"] = "1"
-if "CONSOLE_TEST_DATA_DIR" not in os.environ:  # one for all processes of the run
+# The processes of a parallel run inherit these: one folder and one name for all of them.
+if "CONSOLE_TEST_DATA_DIR" not in os.environ:
     os.environ["CONSOLE_TEST_DATA_DIR"] = tempfile.mkdtemp(prefix="console-tests-")
+RUN = os.environ.setdefault("CONSOLE_TEST_RUN", secrets.token_hex(4))
+PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "main")
 os.environ["CONSOLE_DATA_DIR"] = os.environ["CONSOLE_TEST_DATA_DIR"]
+os.environ["SANDBOX_ON_POSTGRESQL"] = "1"
 
 from kaizala_console.settings import *  # noqa: E402, F403
-from kaizala_console.settings import CACHES, DATA_DIR, DATABASE_URL, DATABASES, STORAGES  # noqa: E402
+from kaizala_console.settings import (  # noqa: E402
+    CACHES,
+    CELERY_BROKER_TRANSPORT_OPTIONS,
+    DATA_DIR,
+    DATABASE_URL,
+    DATABASES,
+    REDIS_URL,
+    STORAGES,
+)
 
-# A file, not memory: threads of the live server need connections of their own, as in production.
-if not DATABASE_URL:
+if DATABASE_URL:
+    DATABASES["default"]["TEST"] = {"NAME": f"test_console_{RUN}"}
+else:
+    # A file, not memory: the threads of the live server need connections of their own, as in production.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
-CACHES["default"]["KEY_PREFIX"] = f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+if REDIS_URL:
+    CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"] = f"test-{RUN}-{PROCESS}-"
+CACHES["default"]["KEY_PREFIX"] = f"test-{RUN}-{PROCESS}"
+CELERY_TASK_ALWAYS_EAGER = True
+CELERY_TASK_EAGER_PROPAGATES = True
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
-CELERY_TASK_ALWAYS_EAGER = True
-CELERY_TASK_EAGER_PROPAGATES = True

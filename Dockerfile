@@ -1,0 +1,27 @@
+# syntax=docker/dockerfile:1
+# Two stages: what builds never ships. The image runs as nobody in particular and writes to /data alone.
+
+FROM python:3.12-slim-bookworm AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /app
+RUN python -m venv /venv
+COPY requirements.txt .
+RUN /venv/bin/pip install --requirement requirements.txt
+COPY . .
+# With nothing configured, settings are those of a sandbox: enough to collect static files, and its keys stay behind.
+RUN CONSOLE_DATA_DIR=/tmp/build CONSOLE_STATIC_DIR=/app/collected /venv/bin/python manage.py collectstatic --no-input --verbosity 0 \
+    && /venv/bin/python -m compileall -q accounts connectors groups kaizala_console
+
+FROM python:3.12-slim-bookworm
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin console \
+    && install --directory --mode 700 --owner console --group console /data
+COPY --from=build /venv /venv
+COPY --from=build /app /app
+WORKDIR /app
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    CONSOLE_DATA_DIR=/data CONSOLE_STATIC_DIR=/app/collected CONSOLE_HOST=0.0.0.0 CONSOLE_PORT=8000
+USER console
+VOLUME /data
+EXPOSE 8000
+# The web process; docker-compose.yml starts worker and timetable from the same image.
+CMD ["sh", "-c", "exec granian --interface wsgi --host \"$CONSOLE_HOST\" --port \"$CONSOLE_PORT\" --workers \"${CONSOLE_WORKERS:-2}\" --blocking-threads 1 --no-ws --respawn-failed-workers --log-level warning kaizala_console.wsgi:application"]

@@ -1,0 +1,144 @@
+"""The house keeps its own rules: layers, sizes, migrations, a safe configuration, and nothing of one machine in it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from django.core.management import call_command
+
+from kaizala_console.tests.production import PRODUCTION
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+APPS = ("accounts", "connectors", "groups", "kaizala_console")
+MOST_LINES = 350
+
+
+def own_files() -> list[Path]:
+    """What is under version control; in a copy without it, everything but what is made or vendored."""
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listing.returncode == 0:
+        return [path for name in listing.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+    made = {".venv", "var", ".git", "__pycache__"}
+    return [path for path in ROOT.rglob("*") if path.is_file() and not made & set(path.relative_to(ROOT).parts)]
+
+
+def is_vendored(path: Path) -> bool:
+    return "vendor" in path.relative_to(ROOT).parts
+
+
+def test_no_app_imports_an_app_above_it_and_no_layer_one_above_it() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert " 0 broken" in result.stdout
+
+
+def test_no_file_outgrows_a_reader() -> None:
+    kinds = {".py", ".html", ".css", ".js", ".sh"}
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in own_files()
+        if path.suffix in kinds and not is_vendored(path) and "migrations" not in path.parts
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > MOST_LINES
+    }
+    assert long == {}, "split these by noun"
+
+
+@pytest.mark.django_db
+def test_every_change_of_a_model_has_its_migration() -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_a_production_configuration_passes_every_check_of_django(tmp_path: Path) -> None:
+    environment = PRODUCTION | {"PATH": os.environ["PATH"], "CONSOLE_DATA_DIR": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "no issues" in result.stdout
+
+
+def test_nothing_of_one_machine_stands_in_the_repository() -> None:
+    # Written in pieces, so that this file does not find itself.
+    paths = ["/ro" + "ot/", "/wo" + "rk/", "/ho" + "me/[a-z]", "/Us" + "ers/", "/opt/" + "pypi"]
+    hosts = [
+        "py" + r"pi\.org",
+        "python" + r"hosted\.org",
+        "npm" + r"js\.org",
+        "artifact" + "ory",
+        "proxy" + r"\.golang",
+    ]
+    forbidden = re.compile("|".join([*(rf"(?<![\w.$}}]){path}" for path in paths), *hosts]))
+    found = []
+    for path in own_files():
+        if is_vendored(path):
+            continue
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # a picture
+        found += [f"{path.relative_to(ROOT)}: {match[0]}" for match in forbidden.finditer(text)]
+    assert found == []
+
+
+def test_every_requirement_is_pinned_and_the_direct_ones_say_why_they_are_there() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        direct, _, indirect = (ROOT / name).read_text().partition("# What those need")
+        lines = [line for line in direct.splitlines() if line and not line.startswith(("#", "-r "))]
+        assert lines
+        for line in lines:
+            assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[[a-z,]+\])?==\S+ +# \S.*", line), line
+        for line in indirect.splitlines()[1:]:
+            assert re.fullmatch(r"[A-Za-z0-9_.-]+==\S+", line), line
+
+
+def test_the_environment_is_the_one_that_is_pinned() -> None:
+    from importlib.metadata import version
+
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for line in (ROOT / name).read_text().splitlines():
+            if match := re.match(r"([A-Za-z0-9_.-]+)(?:\[.*?\])?==(\S+)", line):
+                assert version(match[1]) == match[2], f"{match[1]}: run make setup"
+
+
+def test_every_service_of_the_compose_file_tells_its_health_and_takes_secrets_from_files() -> None:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    services = compose["services"]
+    assert {"web", "worker", "beat", "postgres", "redis"} <= set(services)
+    for name in ("web", "worker", "beat", "postgres", "redis"):
+        assert services[name]["healthcheck"]["test"], name
+    for name in ("web", "worker", "beat"):
+        environment = services[name]["environment"]
+        for variable in ("SECRET_KEY", "CREDENTIAL_PEPPERS", "ENCRYPTION_KEYS", "TWILIO_AUTH_TOKEN"):
+            assert variable not in environment
+            path = environment[f"{variable}_FILE"]
+            assert path.removeprefix("/run/secrets/") in services[name]["secrets"]
+            assert services[name]["read_only"] is True
+        assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    for secret in {name for service in services.values() for name in service.get("secrets", [])}:
+        assert compose["secrets"][secret]["file"].startswith("./secrets/")
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    last_stage = (ROOT / "Dockerfile").read_text().rsplit("\nFROM ", 1)[1]
+    assert re.search(r"^USER console$", last_stage, re.MULTILINE)
+    assert not re.search(r"^(ENV|ARG) .*(SECRET|TOKEN|PASSWORD)", last_stage, re.MULTILINE)
+
+
+@pytest.mark.parametrize("script", ["scripts/setup", "scripts/find-python", "scripts/check", ".ci/run", "manage.py"])
+def test_what_make_calls_can_be_executed(script: str) -> None:
+    assert os.access(ROOT / script, os.X_OK)

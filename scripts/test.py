@@ -1,0 +1,124 @@
+"""Runs the whole suite: on SQLite without any server, then on PostgreSQL and Redis when there are any.
+
+Servers are those of DATABASE_URL and REDIS_URL, else whatever answers on the default local ports. Arguments go to
+pytest. The last lines are pytest's own summary, so what ran where is said before.
+"""
+
+import getpass
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import psycopg
+import redis
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+LOCAL_REDIS = "redis://127.0.0.1:6379/15"
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def chromium() -> str | None:
+    """The system's own Chromium, installed when this is root on Debian and it is missing."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found:
+        return found
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        say("Installing Chromium for the browser journeys")
+        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
+            environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+            result = subprocess.run(["apt-get", *command], env=environment, stdout=subprocess.DEVNULL, check=False)
+            if result.returncode:
+                say(f"apt-get {command[0]} failed.")
+        return next(filter(None, map(shutil.which, BROWSERS)), None)
+    return None
+
+
+def postgresql() -> str | None:
+    """The address of a PostgreSQL whose user may create databases, or None."""
+    given = os.environ.get("DATABASE_URL")
+    names = dict.fromkeys(filter(None, [os.environ.get("PGUSER"), "postgres", getpass.getuser()]))
+    words = dict.fromkeys([os.environ.get("PGPASSWORD", ""), "", "postgres"])
+    local = [
+        f"postgresql://{quote(n)}{':' + quote(w, safe='') if w else ''}@127.0.0.1:5432/postgres"
+        for n in names
+        for w in words
+    ]
+    for url in [given] if given else local:
+        if may_create_databases(url):
+            return url
+    if given:
+        raise SystemExit(
+            "DATABASE_URL is set, but does not answer, or its user may not create databases (ALTER ROLE … CREATEDB)."
+        )
+    return None
+
+
+def may_create_databases(url: str) -> bool:
+    try:
+        # The database itself need not be there: tests make their own.
+        with psycopg.connect(urlsplit(url)._replace(path="/postgres").geturl(), connect_timeout=2) as connection:
+            row = connection.execute("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")
+            return row.fetchone() == (True,)
+    except psycopg.Error:
+        return False
+
+
+def redis_server() -> str | None:
+    given = os.environ.get("REDIS_URL")
+    try:
+        redis.Redis.from_url(given or LOCAL_REDIS, socket_connect_timeout=2).ping()
+    except redis.RedisError:
+        if given:
+            raise SystemExit("REDIS_URL is set, but nothing answers there.") from None
+        return None
+    return given or LOCAL_REDIS
+
+
+def run(arguments: list[str], **variables: str) -> int:
+    environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}} | variables
+    processes = os.environ.get("TEST_PROCESSES", "auto")
+    command = [sys.executable, "-m", "pytest", "-n", processes, "--dist", "worksteal", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def forget(redis_url: str, run_id: str) -> None:
+    """Takes this run's keys out of Redis, and no other."""
+    client = redis.Redis.from_url(redis_url)
+    for key in client.scan_iter(match=f"*{run_id}*", count=1000):
+        client.delete(key)
+
+
+def main() -> int:
+    browser = chromium()
+    variables = {"CHROMIUM": browser} if browser else {}
+    database, queue = postgresql(), redis_server()
+    say(f"Browser journeys: {browser or 'SKIPPED. Install Chromium, or name it: CHROMIUM=/path/to/chromium make test'}")
+    say("First run:  SQLite, no server")
+    if database and queue:
+        say("Second run: PostgreSQL and Redis")
+    else:
+        missing = " and ".join(name for name, found in (("PostgreSQL", database), ("Redis", queue)) if not found)
+        say(f"Second run: NONE, for want of {missing}. Start them, or set DATABASE_URL and REDIS_URL.")
+    say("== SQLite, no server")
+    # pytest's 5 is "nothing was collected", which is fine when a selection is given by hand.
+    status = run(["-m", "not services", *sys.argv[1:]], **variables)
+    if status not in {0, 5} or not (database and queue):
+        return status
+    say("== PostgreSQL and Redis")
+    run_id = secrets.token_hex(4)
+    try:
+        return run(sys.argv[1:], DATABASE_URL=database, REDIS_URL=queue, CONSOLE_TEST_RUN=run_id, **variables)
+    finally:
+        forget(queue, run_id)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
