@@ -31,7 +31,7 @@ MAX_PATH = 1_000
 # Proofs and secrets are asked for again, never stored.
 NEVER_KEPT = frozenset({"csrfmiddlewaretoken", "pin", "code", "otp_token", "password", "secret", "token"})
 
-SIGNED_OUT, CONFIRMED, PHONE_ADDED = "signed_out", "confirmed", "phone_added"
+SIGNED_OUT, CONFIRMED, PHONE_ADDED, OUT_OF_DATE = "signed_out", "confirmed", "phone_added", "out_of_date"
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,7 @@ def welcome_back(request: HttpRequest) -> None:
         SIGNED_OUT: _("You were signed out, and are signed in again."),
         CONFIRMED: _("Thank you, that was you."),
         PHONE_ADDED: _("Your phone number is verified."),
+        OUT_OF_DATE: _("This form had been open for too long, and is fresh again."),
     }.get(kept.reason, "")
     if not kept.complete:
         lost = _("The form was too large to keep, or held a file: please fill it in again.")

@@ -1,0 +1,150 @@
+"""Activity: the audit trail, as far as the reader may see it. Filters live in the URL; pages go by key."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET
+
+from accounts import trail
+from accounts.audit.sentences import sentence
+from accounts.models import AuditEvent, User
+from accounts.pages.decorators import signed_in, user_of
+from kaizala_console.lib import keyset
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One choice of the filter "What": the tags that begin with one of these nouns."""
+
+    label: str | Promise
+    nouns: tuple[str, ...]
+    icon: str
+
+
+KINDS = {
+    "connectors": Kind(_("Connectors and secrets"), ("connector",), "connectors"),
+    "access": Kind(_("Access and refresh tokens"), ("grant", "handoff"), "handoffs"),
+    "groups": Kind(_("Groups and members"), ("group", "person"), "groups"),
+    "phones": Kind(_("Phone numbers and PINs"), ("phone",), "phone"),
+    "accounts": Kind(_("Accounts and sign-ins"), ("user",), "person"),
+    "organisation": Kind(_("Organisation and operators"), ("organisation", "operator", "notice"), "shield"),
+}
+_ICONS = {noun: kind.icon for kind in KINDS.values() for noun in kind.nouns}
+
+
+class FilterForm(forms.Form):
+    """The filters; what cannot be understood is left out rather than refused."""
+
+    q = forms.CharField(label=_("Who or what"), required=False, max_length=120)
+    what = forms.ChoiceField(
+        label=_("What"), required=False, choices=[("", _("Everything")), *((key, kind.label) for key, kind in KINDS.items())]
+    )
+    mine = forms.BooleanField(label=_("Only what I did"), required=False)
+    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+
+@require_GET
+@signed_in
+def activity(request: HttpRequest) -> HttpResponse:
+    """One page of events, the newest first."""
+    user = user_of(request)
+    form = FilterForm(request.GET)
+    form.is_valid()
+    chosen = {name: value for name, value in form.cleaned_data.items() if value}
+    events = filtered(trail.visible_to(user), chosen, user)
+    try:
+        page = keyset.page(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
+    except keyset.BadCursor:
+        return redirect(f"{request.path}{_query(request, cursor=None)}")
+    return render(
+        request,
+        "accounts/activity.html",
+        {
+            "form": form,
+            "events": rows(page.items),
+            "chips": _chips(request, form, chosen),
+            "newer": page.previous_cursor and _query(request, cursor=page.previous_cursor),
+            "older": page.next_cursor and _query(request, cursor=page.next_cursor),
+        },
+    )
+
+
+def filtered(events: QuerySet[AuditEvent], chosen: dict[str, Any], user: User) -> QuerySet[AuditEvent]:
+    """The events that match the filters; dates are whole days in the reader's zone, both included."""
+    if kind := KINDS.get(chosen.get("what", "")):
+        condition = Q()
+        for noun in kind.nouns:
+            condition |= Q(tag__startswith=f"{noun}:")
+        events = events.filter(condition)
+    if text := chosen.get("q"):
+        events = events.filter(Q(actor_name__icontains=text) | Q(subject_name__icontains=text))
+    if chosen.get("mine"):
+        events = events.filter(actor_kind="user", actor_id=str(user.pk))
+    if since := chosen.get("since"):
+        events = events.filter(at__gte=_midnight(since))
+    if until := chosen.get("until"):
+        events = events.filter(at__lt=_midnight(until + dt.timedelta(days=1)) if until < dt.date.max else _midnight(until))
+    return events
+
+
+def rows(events: Iterable[AuditEvent]) -> list[dict[str, Any]]:
+    """Events as `<c-timeline>` draws them; who acted stands in the sentence."""
+    return [
+        {
+            "at": event.at,
+            "sentence": sentence(event),
+            "icon": _ICONS.get(event.tag.partition(":")[0], "dot"),
+            "address": event.client_address,
+            "detail": _detail(event),
+        }
+        for event in events
+    ]
+
+
+def _detail(event: AuditEvent) -> str:
+    facts: dict[str, Any] = {"event": event.tag, "id": event.pk, "subject": f"{event.subject_kind} {event.subject_id}"}
+    if event.before:
+        facts["before"] = event.before
+    if event.after:
+        facts["after"] = event.after
+    if event.request_id:
+        facts["request"] = event.request_id
+    return json.dumps(facts, indent=2, ensure_ascii=False, default=str)
+
+
+def _chips(request: HttpRequest, form: FilterForm, chosen: dict[str, Any]) -> list[dict[str, str]]:
+    chips = []
+    for name, value in chosen.items():
+        label = str(form.fields[name].label)
+        words = str(KINDS[value].label) if name == "what" else str(value)
+        text = label if value is True else f"{label}: {words}"
+        chips.append({"label": text, "remove_url": _query(request, **{name: None, "cursor": None}) or request.path})
+    return chips
+
+
+def _query(request: HttpRequest, **changes: str | None) -> str:
+    query = request.GET.copy()
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = value
+    return f"?{query.urlencode()}" if query else ""
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return timezone.make_aware(dt.datetime.combine(day, dt.time.min))

@@ -1,0 +1,103 @@
+"""The forms of this app's pages. They check shape; services enforce rules, and their errors come back to the field."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console.lib import phone_numbers
+from kaizala_console.lib.errors import ConsoleError
+
+FALLBACK_REGION = "IN"
+
+
+def add_error(form: forms.Form, error: ConsoleError) -> None:
+    """Puts what a service raised beside the field that it names, else above the form."""
+    form.add_error(error.field if error.field in form.fields else None, str(error))
+
+
+def region_of_reader(accept_language: str) -> str:
+    """The country that a browser's languages hint at (`en-IN` → `IN`), to save a person the choice."""
+    known = {country.region for country in phone_numbers.countries()}
+    for part in accept_language.split(","):
+        _language, _hyphen, region = part.split(";")[0].strip().partition("-")
+        if region.upper() in known:
+            return region.upper()
+    return FALLBACK_REGION
+
+
+def _country_choices() -> list[tuple[str, str]]:
+    return [
+        (country.region, f"{country.name} (+{country.calling_code})") for country in phone_numbers.countries()
+    ]
+
+
+class PhoneForm(forms.Form):
+    """A number as people know theirs: with a country, or with `+` in front, which then wins."""
+
+    region = forms.ChoiceField(label=_("Country"), choices=_country_choices)
+    number = forms.CharField(
+        label=_("Number"),
+        max_length=64,
+        error_messages={"required": _("Please enter a phone number.")},
+    )
+
+
+class _OnceInput(forms.TextInput):
+    """Never repeats what was typed: a PIN has no business in a page."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
+class PinForm(forms.Form):
+    """The digits of a PIN, however they were pasted ("123 456") and in whatever script they were typed."""
+
+    pin = forms.CharField(
+        label=_("PIN"),
+        max_length=32,
+        widget=_OnceInput(attrs={"autofocus": True}),
+        error_messages={"required": _("Please enter the PIN from the SMS.")},
+    )
+
+    def clean_pin(self) -> str:
+        """Six ASCII digits."""
+        typed = "".join(self.cleaned_data["pin"].split()).replace("-", "")
+        digits = "".join(str(unicodedata.decimal(character, "x")) for character in typed)
+        if len(digits) != settings.PIN_DIGITS or not digits.isdecimal():
+            raise forms.ValidationError(_("A PIN has %(count)d digits.") % {"count": settings.PIN_DIGITS})
+        return digits
+
+
+class CodeForm(PinForm):
+    """The same six boxes for the code of an authenticator app."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["pin"].label = _("Code")
+        self.fields["pin"].error_messages["required"] = _("Please enter the code from your authenticator app.")
+
+
+class PolicyForm(forms.Form):
+    """What an organisation's admins decide for its group admins."""
+
+    admins_may_see_tokens = forms.BooleanField(
+        label=_("Group admins may have a refresh token shown to them once"),
+        help_text=_("Without this, a refresh token goes to the developer only, sealed: no admin ever sees one."),
+        required=False,
+    )
+
+
+class IdentityForm(forms.Form):
+    """A sandbox identity of one's own making."""
+
+    name = forms.CharField(label=_("Name"), max_length=120, error_messages={"required": _("Please enter a name.")})
+    email = forms.EmailField(
+        label=_("E-mail"),
+        help_text=_("The same address is the same person the next time."),
+        error_messages={"required": _("Please enter an e-mail address.")},
+    )

@@ -1,0 +1,188 @@
+"""Phone numbers: add one ("Generate PIN", then the PIN), choose the primary one, give one back."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import policy, queries
+from accounts.models import PinDevice, User, VerifiedPhone
+from accounts.pages.decorators import freshly_confirmed, safe_path, signed_in, user_of
+from accounts.pages.forms import PhoneForm, PinForm, add_error, region_of_reader
+from accounts.pages.kept_forms import initial_of
+from accounts.services import confirmations, phones
+from kaizala_console.lib import clock, phone_numbers
+from kaizala_console.lib.errors import ConsoleError, GatewayDown, TooSoon
+
+GENERATE = gettext_lazy("Generate PIN")
+
+
+def phone_form(request: HttpRequest) -> PhoneForm:
+    """An empty form (or one with what was kept), with the reader's likely country chosen."""
+    region = region_of_reader(request.headers.get("Accept-Language", ""))
+    return PhoneForm(initial={"region": region, **initial_of(request)})
+
+
+@require_http_methods(["GET", "POST"])
+def add(request: HttpRequest) -> HttpResponse:
+    """Asks for a number and sends it a PIN. The first needs a sign-in only; each later one a fresh confirmation too."""
+    if request.user.is_authenticated and queries.primary_person(user_of(request)) is not None:
+        return _add_another(request)
+    return _add_first(request)
+
+
+def _add(request: HttpRequest) -> HttpResponse:
+    user = user_of(request)
+    form, status = phone_form(request), 200
+    if request.method == "POST":
+        form, status = PhoneForm(request.POST), 400
+        if form.is_valid():
+            number, region = form.cleaned_data["number"], form.cleaned_data["region"]
+            try:
+                device = phones.send_pin(user=user, number=number, region=region, by=user)
+                return _to_pin_page(request, device)
+            except TooSoon as error:
+                waiting = _waiting_for(user, number, region)
+                if waiting is not None:  # pressed twice, or come back: the PIN is on its way already
+                    messages.info(request, _("A PIN was sent to this number a moment ago. Please use that one."))
+                    return _to_pin_page(request, waiting)
+                add_error(form, error)
+                status = 429
+            except ConsoleError as error:
+                add_error(form, error)
+                status = 503 if isinstance(error, GatewayDown) else 400
+    words = {"form": form, "next_path": _next(request, ""), "is_first": queries.primary_person(user) is None}
+    return render(request, "accounts/phone_add.html", words, status=status)
+
+
+_add_first = signed_in(_add, press=GENERATE)
+_add_another = freshly_confirmed(_add, press=GENERATE, on_get=True)
+
+
+@sensitive_post_parameters("pin")
+@require_http_methods(["GET", "POST"])
+@signed_in
+def pin(request: HttpRequest, device_id: int) -> HttpResponse:
+    """Six boxes for the PIN that was sent to a number of one's own choice."""
+    user = user_of(request)
+    device = _own_pin(user, device_id)
+    if _is_held(user, device):
+        return _verified(request, device)
+    newest = queries.open_pin(user, PinDevice.Purpose.VERIFY, number=device.number)
+    if request.method == "GET" and newest is not None and newest.pk != device.pk:
+        return _to_pin_page(request, newest)
+    form, status = PinForm(), 200
+    if request.method == "POST":
+        form, status = PinForm(request.POST), 400
+        if form.is_valid():
+            try:
+                phones.verify_pin(user=user, device_id=device.pk, pin=form.cleaned_data["pin"], by=user)
+            except ConsoleError as error:
+                if _is_held(user, device):  # pressed twice: the first one did it
+                    return _verified(request, device)
+                add_error(form, error)
+                status = 503 if isinstance(error, GatewayDown) else 400
+            else:
+                confirmations.remember(request.session, user)
+                return _verified(request, device)
+        device.refresh_from_db()
+    words = {
+        "form": form,
+        "device": device,
+        "is_open": device.is_open(clock.now()),
+        "number": phone_numbers.display(device.number),
+        "wait": phones.seconds_until_next_pin(user=user, number=device.number),
+        "again": _with_next(request, reverse("accounts:phone_pin_again", args=[device.pk])),
+        "other": _with_next(request, reverse("accounts:phone_add")),
+    }
+    return render(request, "accounts/phone_pin.html", words, status=status)
+
+
+@require_POST
+@signed_in(form_at="accounts:phone_pin")
+def pin_again(request: HttpRequest, device_id: int) -> HttpResponseRedirect:
+    """Sends a new PIN to the same number, when the cool-down is over."""
+    user = user_of(request)
+    device = _own_pin(user, device_id)
+    try:
+        device = phones.send_pin(user=user, number=device.number, by=user)
+        messages.success(request, _("A new PIN is on its way. The one before no longer works."))
+    except ConsoleError as error:
+        messages.warning(request, str(error))
+    return _to_pin_page(request, device)
+
+
+@require_POST
+@freshly_confirmed(form_at=lambda **_kwargs: reverse("accounts:settings"), press=gettext_lazy("Make primary"))
+def make_primary(request: HttpRequest, phone_id: int) -> HttpResponseRedirect:
+    """From now on PINs go to this number, and the account goes by it."""
+    user = user_of(request)
+    phone = policy.own_phone(user, phone_id)
+    phones.make_primary(phone=phone, by=user)
+    number = phone_numbers.display(phone.person.number)
+    messages.success(request, _("%(number)s is now your primary number.") % {"number": number})
+    return redirect("accounts:settings")
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed(press=gettext_lazy("Remove this number"))
+def release(request: HttpRequest, phone_id: int) -> HttpResponse:
+    """Says what follows from giving a number back, and does it on POST."""
+    user = user_of(request)
+    if request.method == "POST" and _was_released(user, phone_id):  # pressed twice
+        messages.info(request, _("This number is removed already."))
+        return redirect("accounts:settings")
+    phone = policy.own_phone(user, phone_id)
+    number = phone_numbers.display(phone.person.number)
+    if request.method == "POST":
+        phones.release(phone=phone, by=user)
+        messages.success(request, _("%(number)s is removed from your account.") % {"number": number})
+        return redirect("accounts:settings")
+    others = queries.held_phones(user).exclude(pk=phone.pk).exists()
+    return render(request, "accounts/phone_release.html", {"phone": phone, "number": number, "others": others})
+
+
+def _own_pin(user: User, device_id: int) -> PinDevice:
+    return policy.own_pin(user, device_id, PinDevice.Purpose.VERIFY)
+
+
+def _waiting_for(user: User, number: str, region: str) -> PinDevice | None:
+    """The PIN that still waits for this number; `send_pin` has accepted the number by now."""
+    e164 = phone_numbers.parse(number, region, must_be_valid=True)
+    return queries.open_pin(user, PinDevice.Purpose.VERIFY, number=e164)
+
+
+def _is_held(user: User, device: PinDevice) -> bool:
+    return device.used_at is not None and queries.held_people(user).filter(number=device.number).exists()
+
+
+def _was_released(user: User, phone_id: int) -> bool:
+    return VerifiedPhone.objects.filter(pk=phone_id, user=user, released_at__isnull=False).exists()
+
+
+def _verified(request: HttpRequest, device: PinDevice) -> HttpResponseRedirect:
+    number = phone_numbers.display(device.number)
+    messages.success(request, _("%(number)s is verified. It is yours here now.") % {"number": number})
+    is_only = queries.held_phones(user_of(request)).count() < 2
+    return redirect(_next(request, reverse("accounts:home" if is_only else "accounts:settings")))
+
+
+def _to_pin_page(request: HttpRequest, device: PinDevice) -> HttpResponseRedirect:
+    return redirect(_with_next(request, reverse("accounts:phone_pin", args=[device.pk])))
+
+
+def _next(request: HttpRequest, fallback: str) -> str:
+    return safe_path(request.GET.get("next"), fallback)
+
+
+def _with_next(request: HttpRequest, path: str) -> str:
+    next_path = _next(request, "")
+    return f"{path}?{urlencode({'next': next_path})}" if next_path else path

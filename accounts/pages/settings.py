@@ -1,0 +1,59 @@
+"""Settings: who one is here, one's phone numbers, how one confirms, and what the organisation's admins decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts import policy, queries
+from accounts.models import User
+from accounts.pages.decorators import freshly_confirmed, kept_form, signed_in, user_of
+from accounts.pages.forms import PolicyForm
+from accounts.services import confirmations, organisations
+from kaizala_console.lib import phone_numbers
+
+SAVE = gettext_lazy("Save")
+
+
+@require_GET
+@signed_in
+def settings(request: HttpRequest) -> HttpResponse:
+    """All panels on one page: there are few, and people look for them by eye."""
+    user = user_of(request)
+    phones = [
+        {"phone": phone, "number": phone_numbers.display(phone.person.number)} for phone in queries.held_phones(user)
+    ]
+    words = {
+        "organisation": user.organisation,
+        "phones": phones,
+        "has_app": confirmations.uses_totp(user),
+        "may_operate": policy.may_operate(user),
+        "policy_form": _policy_form(request, user),
+    }
+    return render(request, "accounts/settings.html", words)
+
+
+@require_POST
+@freshly_confirmed(form_at=lambda **_kwargs: reverse("accounts:settings"), press=SAVE)
+def save_policy(request: HttpRequest) -> HttpResponseRedirect:
+    """Sets what applies to everyone in the organisation."""
+    user = user_of(request)
+    policy.require_organisation_admin(user)
+    form = PolicyForm(request.POST)
+    form.is_valid()  # a checkbox cannot be wrong
+    organisations.change(organisation=user.organisation, by=user, **form.cleaned_data)
+    messages.success(request, _("Saved. It applies to everyone in %(organisation)s from now on.") % {"organisation": user.organisation})
+    return redirect("accounts:settings")
+
+
+def _policy_form(request: HttpRequest, user: User) -> Any:
+    if not user.is_organisation_admin:
+        return None
+    return PolicyForm(kept_form(request), initial={"admins_may_see_tokens": user.organisation.admins_may_see_tokens})

@@ -1,0 +1,31 @@
+"""The addresses of this app's pages. Included at the root: each stands here in full."""
+
+from django.conf import settings as django_settings
+from django.urls import URLPattern, path
+
+from accounts.pages import activity, confirm, home, phones, sandbox, settings, sign_in
+
+app_name = "accounts"
+
+urlpatterns: list[URLPattern] = [
+    path("", home.root, name="root"),
+    path("console/", home.home, name="home"),
+    path("console/signed-out/", sign_in.signed_out, name="signed_out"),
+    path("console/confirm/", confirm.confirm, name="confirm"),
+    path("console/activity/", activity.activity, name="activity"),
+    path("console/settings/", settings.settings, name="settings"),
+    path("console/settings/organisation/", settings.save_policy, name="settings_organisation"),
+    path("console/phones/add/", phones.add, name="phone_add"),
+    path("console/phones/pin/<int:device_id>/", phones.pin, name="phone_pin"),
+    path("console/phones/pin/<int:device_id>/again/", phones.pin_again, name="phone_pin_again"),
+    path("console/phones/<int:phone_id>/primary/", phones.make_primary, name="phone_primary"),
+    path("console/phones/<int:phone_id>/release/", phones.release, name="phone_release"),
+]
+
+if django_settings.SANDBOX:
+    urlpatterns += [
+        path("sandbox/sms", sandbox.sms, name="sms"),
+        path("sandbox/identities", sandbox.identities, name="identities"),
+        # Before allauth's own: see the view.
+        path("accounts/dummy/authenticate/", sandbox.authenticate, name="dummy_authenticate"),
+    ]

@@ -1,0 +1,51 @@
+"""What every page of the console gets around it. The wire has a middleware of its own (kaizala_console.wire.middleware)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from kaizala_console import problems
+from kaizala_console.lib import context
+from kaizala_console.lib.errors import ConsoleError
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+# Django's SecurityMiddleware and django-csp set theirs; these two nobody else sets.
+SECURITY_HEADERS = {
+    "Permissions-Policy": (
+        "accelerometer=(), browsing-topics=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), "
+        "magnetometer=(), microphone=(), payment=(), usb=()"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class RequestContextMiddleware:
+    """Names the request, for the audit trail and the log, and repeats the name in `X-Request-ID` (RFC-less, but usual)."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with context.use(context.of_request(request)) as here:
+            response = self.get_response(request)
+        response.headers.setdefault("X-Request-ID", here.request_id)
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+
+class ConsoleErrorMiddleware:
+    """Turns what a service raises, and no page caught, into a page that says what happened and what to do."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Django calls this for whatever a view raises."""
+        return problems.of_error(request, exception) if isinstance(exception, ConsoleError) else None

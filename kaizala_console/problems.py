@@ -1,0 +1,101 @@
+"""Pages for what went wrong: one look, one voice, the right status. Each says what happened, what it means, what to do."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render, resolve_url
+from django.urls import get_resolver
+from django.utils.cache import add_never_cache_headers
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+from accounts.pages import kept_forms
+from kaizala_console.lib import context
+from kaizala_console.lib.errors import (
+    Conflict,
+    ConsoleError,
+    GatewayDown,
+    NotAllowed,
+    NotFound,
+    RuleBroken,
+    TooSoon,
+)
+
+STATUSES: dict[type[ConsoleError], int] = {
+    RuleBroken: 400,
+    NotAllowed: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooSoon: 429,
+    GatewayDown: 503,
+}
+
+
+def of_error(request: HttpRequest, error: ConsoleError) -> HttpResponse:
+    """The page for an error that a service raised. "Not yours" is the very page of "not there"."""
+    if isinstance(error, NotFound):
+        return get_resolver().resolve_error_handler(404)(request, exception=Http404())
+    status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 400)
+    titles = {
+        403: _("You may not do this"),
+        409: _("Somebody was faster"),
+        429: _("Please wait a moment"),
+        503: _("A service does not answer"),
+    }
+    response = problem(request, status=status, title=titles.get(status, _("That did not work")), text=error.message)
+    if isinstance(error, TooSoon):
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def problem(
+    request: HttpRequest, *, status: int, title: str, text: str | Promise, act: str = "", href: str = ""
+) -> HttpResponse:
+    """A page with a title, a sentence or two, and one way on (back to the page before, unless `href` says else)."""
+    words = {"title": title, "text": text, "act": act, "href": href, "request_id": context.current().request_id}
+    response = render(request, "problem.html", words, status=status)
+    add_never_cache_headers(response)
+    return response
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """A form whose cookie is gone or old. When the browser says that it came from here, what was typed is kept.
+
+    Not when another site sent it: nobody may plant words in somebody's form. `Sec-Fetch-Site` (W3C Fetch Metadata)
+    and `Origin` are set by browsers and cannot be set by the pages they show.
+    """
+    if not _sent_from_here(request):
+        return problem(
+            request,
+            status=403,
+            title=_("This form was not sent from here"),
+            text=_("For your safety nothing was done. Open the page again from the menu, and send its form there."),
+            act=_("Open the console"),
+            href="/",
+        )
+    page = kept_forms.safe_path(request.headers.get("Referer", "").removeprefix(_origin(request)), request.path)
+    href = page
+    if page.startswith("/console/"):  # elsewhere, as on the sign-in page, nothing is typed that is worth keeping
+        href = kept_forms.keep(request, page=page, reason=kept_forms.OUT_OF_DATE)
+        if not request.user.is_authenticated:
+            href = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': href})}"
+    return problem(
+        request,
+        status=403,
+        title=_("This form was open for too long"),
+        text=_("Nothing was done yet, and what you typed is kept. Go on to the form, check it, and send it again."),
+        act=_("Go on to the form"),
+        href=href,
+    )
+
+
+def _origin(request: HttpRequest) -> str:
+    return f"{request.scheme}://{request.get_host()}"
+
+
+def _sent_from_here(request: HttpRequest) -> bool:
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    return site in (None, "same-origin") and origin == _origin(request)
