@@ -86,6 +86,7 @@ ICONS = {
     "sealed": "envelope-check-fill",
     "opened": "envelope-open-fill",
     "key": "key-fill",
+    "secret": "shield-lock-fill",
     "menu": "list",
     "search": "search",
     "plus": "plus-lg",

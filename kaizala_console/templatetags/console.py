@@ -11,13 +11,15 @@ from typing import Any
 
 from django import template
 from django.forms import BoundField
+from django.forms.boundfield import BoundWidget
 from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
 from django.utils import formats, timezone
-from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from kaizala_console.lib.phone_numbers import mask
 from kaizala_console.statuses import Status, status_for
 
 register = template.Library()
@@ -67,6 +69,13 @@ def widget(field: BoundField, **attrs: Any) -> SafeString:
     return field.as_widget(attrs={**extra, "class": " ".join(filter(None, classes))})
 
 
+@register.simple_tag
+def choice(option: BoundWidget) -> SafeString:
+    """The bare box or radio of one choice, with our class; its label stands beside it."""
+    option.data["attrs"]["class"] = "form-check-input"
+    return option.tag()
+
+
 @register.filter
 def widget_kind(field: BoundField) -> str:
     """How a field is laid out: ``checkbox``, ``choices`` (a group of boxes or radios), or ``input``."""
@@ -87,15 +96,8 @@ def status(name: str) -> Status:
 
 @register.filter
 def masked_phone(number: Any) -> str:
-    """A phone number (E.164) with all but its country prefix digits and its last two hidden: ``+91 •••••• 03``.
-
-    >>> masked_phone("+919876543203")
-    '+91 •••••••• 03'
-    """
-    digits = str(number or "")
-    if len(digits) < 6:
-        return "•" * len(digits)
-    return f"{digits[:3]} {'•' * (len(digits) - 5)} {digits[-2:]}"
+    """A phone number (E.164) that its owner recognises and nobody else can dial: ``+91 ••••• ••203``."""
+    return mask(str(number)) if number else ""
 
 
 @register.filter
@@ -190,12 +192,3 @@ def share(part: Any, whole: Any) -> int:
     if not whole:
         return 0
     return max(0, min(100, round(int(part or 0) / int(whole) * 100)))
-
-
-# Lists ------------------------------------------------------------------------------------------------------------------
-
-
-@register.filter
-def lines(items: Any) -> SafeString:
-    """Items as escaped ``<li>`` rows."""
-    return format_html_join("", "<li>{}</li>", ((item,) for item in items or ()))
