@@ -47,7 +47,7 @@ def active_key(view_name: str) -> str:
 
 
 def menu_for(request: HttpRequest) -> list[dict[str, Any]]:
-    """The menu lines of this request: key, label, icon, url, active. An entry whose page is not installed is left out."""
+    """The menu lines of this request: key, label, icon, url, active. An entry without a page is left out."""
     match = request.resolver_match
     active = active_key(match.view_name) if match else ""
     rows = []

@@ -86,7 +86,11 @@ def handoff_lines() -> dict[str, list[dict[str, Any]]]:
             zip(names, ("Ana Ruiz", "for Depot Bot", "by mail and on Home", "Ravi Kumar", "203.0.113.9"), strict=True)
         )
     ]
-    waiting = [*done[:3], {"label": "Opened", "state": "now", "note": "until 24 Dec"}, {"label": "Works", "state": "todo"}]
+    waiting = [
+        *done[:3],
+        {"label": "Opened", "state": "now", "note": "until 24 Dec"},
+        {"label": "Works", "state": "todo"},
+    ]
     stopped = [
         *done[:2],
         {"label": "Told", "state": "failed", "at": now, "note": "expired unclaimed"},
@@ -100,14 +104,42 @@ def people() -> list[dict[str, Any]]:
     """Rows of the sample table, a long and a right-to-left name among them."""
     now = timezone.now()
     return [
-        {"name": "Depot Bot", "owner": "Ravi Kumar", "phone": "+919876543203", "status": "live", "groups": 12,
-         "used": now - timedelta(minutes=4), "ends": now + timedelta(days=203)},
-        {"name": LONG, "owner": "Ana Ruiz", "phone": "+4915112345678", "status": "ends-soon", "groups": 1204,
-         "used": now - timedelta(days=2), "ends": now + timedelta(days=21)},
-        {"name": ARABIC, "owner": "ليلى حداد", "phone": "+971501234567", "status": "leaked", "groups": 1,
-         "used": now - timedelta(days=40), "ends": now + timedelta(days=3)},
-        {"name": "Old importer", "owner": "Wei Chen", "phone": "+8613800138000", "status": "ended", "groups": 0,
-         "used": None, "ends": now - timedelta(days=9)},
+        {
+            "name": "Depot Bot",
+            "owner": "Ravi Kumar",
+            "phone": "+919876543203",
+            "status": "live",
+            "groups": 12,
+            "used": now - timedelta(minutes=4),
+            "ends": now + timedelta(days=203),
+        },
+        {
+            "name": LONG,
+            "owner": "Ana Ruiz",
+            "phone": "+4915112345678",
+            "status": "ends-soon",
+            "groups": 1204,
+            "used": now - timedelta(days=2),
+            "ends": now + timedelta(days=21),
+        },
+        {
+            "name": ARABIC,
+            "owner": "ليلى حداد",
+            "phone": "+971501234567",
+            "status": "leaked",
+            "groups": 1,
+            "used": now - timedelta(days=40),
+            "ends": now + timedelta(days=3),
+        },
+        {
+            "name": "Old importer",
+            "owner": "Wei Chen",
+            "phone": "+8613800138000",
+            "status": "ended",
+            "groups": 0,
+            "used": None,
+            "ends": now - timedelta(days=9),
+        },
     ]
 
 
@@ -115,12 +147,27 @@ def events() -> list[dict[str, Any]]:
     """Rows of the sample timeline."""
     now = timezone.now()
     return [
-        {"at": now - timedelta(minutes=3), "who": "Ravi Kumar", "sentence": "rotated a secret of Depot Bot.",
-         "icon": "key", "address": "203.0.113.9", "detail": "before: k1_9f2…  after: k2_b70…"},
-        {"at": now - timedelta(hours=7), "who": "Ana Ruiz", "sentence": f"renamed the group to “{LONG}”.",
-         "icon": "pencil", "address": "2001:db8:85a3::8a2e:370:7334"},
-        {"at": now - timedelta(days=3), "who": "ليلى حداد", "sentence": "approved the request of Depot Bot.",
-         "icon": "check"},
+        {
+            "at": now - timedelta(minutes=3),
+            "who": "Ravi Kumar",
+            "sentence": "rotated a secret of Depot Bot.",
+            "icon": "key",
+            "address": "203.0.113.9",
+            "detail": "before: k1_9f2…  after: k2_b70…",
+        },
+        {
+            "at": now - timedelta(hours=7),
+            "who": "Ana Ruiz",
+            "sentence": f"renamed the group to “{LONG}”.",
+            "icon": "pencil",
+            "address": "2001:db8:85a3::8a2e:370:7334",
+        },
+        {
+            "at": now - timedelta(days=3),
+            "who": "ليلى حداد",
+            "sentence": "approved the request of Depot Bot.",
+            "icon": "check",
+        },
     ]
 
 
@@ -150,7 +197,10 @@ def gallery_context() -> dict[str, Any]:
             {"label": "Activity", "url": "#tabs"},
         ],
         "crumbs": [{"label": "Groups", "url": "#crumbs"}, {"label": LONG, "url": "#crumbs"}, {"label": "Connectors"}],
-        "chips": [{"label": "State: live", "remove_url": "#filters"}, {"label": f"Owner: {ARABIC}", "remove_url": "#filters"}],
+        "chips": [
+            {"label": "State: live", "remove_url": "#filters"},
+            {"label": f"Owner: {ARABIC}", "remove_url": "#filters"},
+        ],
         "can": ["post messages and actions", "read who is in the group", "see answers to its own actions"],
         "cannot": ["add or remove people", "make or delete groups", "read messages of others"],
         "facts": [
@@ -162,7 +212,11 @@ def gallery_context() -> dict[str, Any]:
         ],
         "secrets": [
             {"name": "KAIZALA_CONNECTOR_ID", "label": "Connector ID", "value": "5f0e7c1a-1b7a-4f0c-9a63-2f3a54d1b9aa"},
-            {"name": "KAIZALA_CONNECTOR_SECRET", "label": "Connector secret", "value": "SAMPLE-not-a-secret-0000000000"},
+            {
+                "name": "KAIZALA_CONNECTOR_SECRET",
+                "label": "Connector secret",
+                "value": "SAMPLE-not-a-secret-0000000000",
+            },
         ],
         "snippet": 'curl -H "applicationId: 5f0e7c1a-1b7a-4f0c-9a63-2f3a54d1b9aa" \\\n     https://console.example/v1/accessToken',
         "steps": ["Name and details", "Permissions"],

@@ -1,4 +1,4 @@
-"""The frame's own pages: the gallery of components. It is for people who build the console, never served in production."""
+"""The frame's own page: the gallery of components, for people who build the console, never served in production."""
 
 from __future__ import annotations
 

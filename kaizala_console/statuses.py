@@ -60,7 +60,7 @@ STATUSES: dict[str, Status] = {
 
 
 def status_for(name: str) -> Status:
-    """The row for a status name; an unknown name is a mistake in a page and raises ``ValueError`` naming the known ones."""
+    """The row for a status name; an unknown name is a page's mistake: ``ValueError``, with the known ones."""
     try:
         return STATUSES[name]
     except KeyError:

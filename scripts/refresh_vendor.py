@@ -5,8 +5,8 @@ Run it from anywhere, with the npm client on the path:
     python scripts/refresh_vendor.py            # fetch, write files and vendor.json
     python scripts/refresh_vendor.py --check    # compare the committed files with vendor.json, fetch nothing
 
-Versions are pinned in PACKAGES; raise a number, run the script, look at the gallery, commit both. The npm client decides
-where packages come from, so no host is written down here.
+Versions are pinned in PACKAGES; raise a number, run the script, look at the gallery, commit both. The npm client
+decides where packages come from, so no host is written down here.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def member(archive: tarfile.TarFile, path: str) -> bytes:
 
 
 def without_source_map(data: bytes) -> bytes:
-    """Drop the trailing ``sourceMappingURL`` comment: the map is not vendored, and hashed static storage looks for it."""
+    """Drop the trailing ``sourceMappingURL`` comment: the map is not vendored, and hashed storage looks for it."""
     return re.sub(rb"\n?(/\*# sourceMappingURL=[^*]*\*/|//# sourceMappingURL=\S*)\s*$", b"\n", data)
 
 

@@ -27,7 +27,7 @@ register = template.Library()
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
-# Attributes -------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------- Attributes
 
 
 @register.filter
@@ -85,7 +85,7 @@ def widget_kind(field: BoundField) -> str:
     return "checkbox" if isinstance(inner, CheckboxInput) else "input"
 
 
-# Words ------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------- Words
 
 
 @register.filter
@@ -115,7 +115,7 @@ def shade(text: Any) -> int:
     return sum(str(text or "").encode()) % 6
 
 
-# Times ------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------- Times
 
 
 def as_moment(value: date | datetime | None) -> datetime | None:
@@ -172,7 +172,8 @@ def days_left_facts(ends_at: date | datetime, starts_at: date | datetime | None 
     measured against 365 days, the life of a refresh token (wire protocol §4).
     """
     end = as_moment(ends_at)
-    assert end is not None
+    if end is None:
+        raise ValueError("the days-left bar needs an end")
     start = as_moment(starts_at) or end - timedelta(days=365)
     left = end - timezone.now()
     whole = max((end - start).total_seconds(), 1)
