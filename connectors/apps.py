@@ -3,6 +3,16 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ConnectorsConfig(AppConfig):
+    """Plugs into the app below: what waits for a developer, and which history a developer may read."""
+
     name = "connectors"
     verbose_name = _("Connectors")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Registers the providers, once the models are there."""
+        from accounts import needs, trail
+        from connectors.needs import events_of_own_connectors, handoffs_to_claim
+
+        needs.register(handoffs_to_claim)
+        trail.register(events_of_own_connectors)

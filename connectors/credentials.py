@@ -47,7 +47,7 @@ _TAG_LENGTH: Final = 32
 class Kind(StrEnum):
     """What a credential is for; the value is its recognisable prefix."""
 
-    SECRET = "kzcs_"
+    SECRET = "kzcs_"  # noqa: S105 (a prefix, no secret)
     REFRESH = "kzrt_"
     ACCESS = "kzat_"
 

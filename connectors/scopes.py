@@ -1,4 +1,4 @@
-"""The nine permissions of the portal, and the scopes each stands for on the wire (protocol §5). Pure: knows no model."""
+"""The nine permissions of the portal, and what scopes each is on the wire (protocol §5). Pure: knows no model."""
 
 from __future__ import annotations
 
@@ -104,12 +104,9 @@ DESCRIPTIONS: dict[Permission, Description] = {
 PERMISSIONS: tuple[Permission, ...] = tuple(Permission)
 ORDER: dict[Permission, int] = {permission: n for n, permission in enumerate(PERMISSIONS)}
 SCOPES: dict[Permission, tuple[str, ...]] = {
-    permission: tuple(f"{permission}.{verb}" for verb in DESCRIPTIONS[permission].verbs)
-    for permission in PERMISSIONS
+    permission: tuple(f"{permission}.{verb}" for verb in DESCRIPTIONS[permission].verbs) for permission in PERMISSIONS
 }
-PERMISSION_OF: dict[str, Permission] = {
-    scope: permission for permission, scopes in SCOPES.items() for scope in scopes
-}
+PERMISSION_OF: dict[str, Permission] = {scope: permission for permission, scopes in SCOPES.items() for scope in scopes}
 
 
 def in_order(permissions: Iterable[Permission]) -> list[Permission]:

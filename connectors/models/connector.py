@@ -36,18 +36,14 @@ class ConnectorQuerySet(models.QuerySet["Connector"]):
         return self.filter(
             models.Q(owner_id=user_id)
             | models.Exists(
-                Connector.co_owners.through.objects.filter(
-                    connector_id=models.OuterRef("pk"), user_id=user_id
-                )
+                Connector.co_owners.through.objects.filter(connector_id=models.OuterRef("pk"), user_id=user_id)
             )
         )
 
 
 class Connector(models.Model):
     id = models.UUIDField(_("connector ID"), primary_key=True, default=ids.new_id, editable=False)
-    organisation = models.ForeignKey(
-        "accounts.Organisation", on_delete=models.PROTECT, related_name="connectors"
-    )
+    organisation = models.ForeignKey("accounts.Organisation", on_delete=models.PROTECT, related_name="connectors")
     owner = models.ForeignKey(
         "accounts.User",
         on_delete=models.PROTECT,
@@ -141,9 +137,7 @@ class ConnectorSecret(models.Model):
                 condition=models.Q(revoked_at__isnull=True),
                 name="one_secret_a_slot",
             ),
-            models.CheckConstraint(
-                condition=models.Q(slot__in=[1, 2]), name="connector_has_two_secret_slots"
-            ),
+            models.CheckConstraint(condition=models.Q(slot__in=[1, 2]), name="connector_has_two_secret_slots"),
         ]
 
     def __str__(self) -> str:

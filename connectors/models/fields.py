@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -12,11 +12,20 @@ from django.utils.translation import gettext_lazy as _
 from connectors import scopes
 from connectors.scopes import Permission
 
+if TYPE_CHECKING:
+    _CharField = models.CharField[Iterable[str], frozenset[Permission]]
+else:
+    _CharField = models.CharField
 
-class PermissionSetField(models.CharField):
+
+class PermissionSetField(_CharField):
     """Holds a `frozenset[Permission]`, stored comma-separated in the portal's order, e.g. `groupinfo,textmessage`."""
 
     description = _("A set of connector permissions")
+
+    if TYPE_CHECKING:  # what the type checker is to take for an attribute of this kind
+        _pyi_private_set_type: Iterable[str]  # type: ignore[assignment]
+        _pyi_private_get_type: frozenset[Permission]  # type: ignore[assignment]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", 120)

@@ -35,9 +35,7 @@ class Grant(models.Model):
         USER = "user", _("user token")
 
     id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
-    connector = models.ForeignKey(
-        "connectors.Connector", on_delete=models.PROTECT, related_name="grants"
-    )
+    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="grants")
     kind = models.CharField(max_length=8, choices=Kind.choices)
     target = models.CharField(max_length=64)
     target_name = models.CharField(max_length=200)
@@ -71,8 +69,7 @@ class Grant(models.Model):
                 name="one_grant_a_connector_and_target",
             ),
             models.CheckConstraint(
-                condition=models.Q(ends_at__isnull=True)
-                | models.Q(ends_at__gt=models.F("granted_at")),
+                condition=models.Q(ends_at__isnull=True) | models.Q(ends_at__gt=models.F("granted_at")),
                 name="grant_ends_after_it_began",
             ),
         ]

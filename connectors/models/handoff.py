@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
+from functools import reduce
+from operator import or_
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +17,11 @@ NOT_ENDED = models.Q(
     refused_at__isnull=True,
     expired_at__isnull=True,
     withdrawn_at__isnull=True,
+)
+_ENDINGS = ("claimed_at", "refused_at", "expired_at", "withdrawn_at")
+ENDED_AT_MOST_ONCE = NOT_ENDED | reduce(
+    or_,
+    (models.Q(**{f"{other}__isnull": other != ending for other in _ENDINGS}) for ending in _ENDINGS),
 )
 
 
@@ -43,17 +50,11 @@ class Handoff(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
-    connector = models.ForeignKey(
-        "connectors.Connector", on_delete=models.PROTECT, related_name="handoffs"
-    )
+    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="handoffs")
     grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="handoffs")
-    refresh_token = models.ForeignKey(
-        "connectors.RefreshToken", on_delete=models.PROTECT, related_name="handoffs"
-    )
+    refresh_token = models.ForeignKey("connectors.RefreshToken", on_delete=models.PROTECT, related_name="handoffs")
     made_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
-    notice = models.ForeignKey(
-        "accounts.Notice", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
-    )
+    notice = models.ForeignKey("accounts.Notice", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     sealed = models.BinaryField(null=True, blank=True, editable=False)
     sealed_to = models.CharField(
         max_length=80, help_text=_("`server`, or the fingerprint of the connector's public key.")
@@ -62,19 +63,13 @@ class Handoff(models.Model):
     sealed_at = models.DateTimeField(default=clock.now)
     expires_at = models.DateTimeField()
     claimed_at = models.DateTimeField(null=True, blank=True)
-    claimed_by = models.ForeignKey(
-        "accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
-    )
+    claimed_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     claimed_from = models.GenericIPAddressField(null=True, blank=True)
     refused_at = models.DateTimeField(null=True, blank=True)
     expired_at = models.DateTimeField(null=True, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
-    revealed_at = models.DateTimeField(
-        null=True, blank=True, help_text=_("When the admin had the token shown once.")
-    )
-    revealed_to = models.ForeignKey(
-        "accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
-    )
+    revealed_at = models.DateTimeField(null=True, blank=True, help_text=_("When the admin had the token shown once."))
+    revealed_to = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
 
     objects = HandoffQuerySet.as_manager()
 
@@ -87,19 +82,25 @@ class Handoff(models.Model):
             models.Index(fields=["expires_at"], condition=NOT_ENDED, name="handoff_waiting"),
         ]
         constraints = [
-            models.UniqueConstraint(
-                fields=["grant"], condition=NOT_ENDED, name="one_waiting_handoff_a_grant"
-            ),
+            models.UniqueConstraint(fields=["grant"], condition=NOT_ENDED, name="one_waiting_handoff_a_grant"),
             models.CheckConstraint(
                 condition=models.Q(sealed__isnull=True) | NOT_ENDED,
                 name="ended_handoff_holds_no_ciphertext",
             ),
+            models.CheckConstraint(condition=ENDED_AT_MOST_ONCE, name="handoff_ended_once"),
             models.CheckConstraint(
-                condition=models.Q(claimed_at__isnull=True)
-                | models.Q(
-                    refused_at__isnull=True, expired_at__isnull=True, withdrawn_at__isnull=True
-                ),
-                name="claimed_handoff_ended_once",
+                condition=models.Q(claimed_at__isnull=True, claimed_by__isnull=True)
+                | models.Q(claimed_at__isnull=False, claimed_by__isnull=False),
+                name="claimed_handoff_names_who",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(revealed_at__isnull=True, revealed_to__isnull=True)
+                | models.Q(revealed_at__isnull=False, revealed_to__isnull=False),
+                name="revealed_handoff_names_who",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(expires_at__gt=models.F("made_at")),
+                name="handoff_expires_after_it_was_made",
             ),
         ]
 

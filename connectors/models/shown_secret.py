@@ -35,9 +35,7 @@ class ShownSecret(models.Model):
     class Meta:
         verbose_name = _("secret on a screen")
         verbose_name_plural = _("secrets on a screen")
-        constraints = [
-            models.UniqueConstraint(fields=["user", "form_tag"], name="one_secret_a_form")
-        ]
+        constraints = [models.UniqueConstraint(fields=["user", "form_tag"], name="one_secret_a_form")]
         indexes = [models.Index(fields=["expires_at"], name="shown_secret_overdue")]
 
     def __str__(self) -> str:

@@ -19,9 +19,7 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
 class RefreshToken(models.Model):
     """A successor points to the token it was derived from; a token has at most one successor."""
 
-    grant = models.ForeignKey(
-        "connectors.Grant", on_delete=models.PROTECT, related_name="refresh_tokens"
-    )
+    grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="refresh_tokens")
     public_part = models.CharField(max_length=32, unique=True)
     pepper_id = models.CharField(max_length=16)
     digest = models.CharField(max_length=64)

@@ -1,0 +1,109 @@
+"""Who calls with an access token, and with what right; asked anew on every call.
+
+The token itself says only what cannot change. Whether it is accepted is read from its rows, in one SELECT: so what is
+revoked, suspended or deleted is refused on the very next request, though access tokens have no row of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import translation
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import Organisation, Person
+from connectors import credentials, scopes
+from connectors.models import Connector, Grant, RefreshToken
+from connectors.moved import Moved
+from connectors.scopes import PERMISSION_OF, Permission
+from kaizala_console.lib import clock
+from kaizala_console.wire import endpoint
+from kaizala_console.wire.errors import TokenInvalid
+from kaizala_console.wire.headers import access_token
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A connector at work: under this grant, with the role of this person.
+
+    Scopes are the grant's, cut down to what the connector itself may do now. What the token *reaches* is not known
+    here (`groups.access`).
+    """
+
+    grant: Grant
+    connector: Connector
+    person: Person
+    organisation: Organisation
+    scopes: frozenset[str]
+    refresh_token_id: int
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """The portal's permissions that the scopes stand for."""
+        return self.grant.permissions & self.connector.permissions
+
+    def permission_for(self, scope: str) -> str:
+        """The portal's name of the permission that a scope belongs to, in English as all of the wire."""
+        permission = PERMISSION_OF.get(scope)
+        if permission is None:
+            return scope
+        with translation.override("en"):
+            return str(scopes.DESCRIPTIONS[permission].label)
+
+    def audit_actor(self) -> tuple[str, str, str]:
+        """The program is the actor (`accounts.audit.record.Actor`)."""
+        return "connector", str(self.connector.pk), self.connector.name
+
+
+@sensitive_variables("token")
+def authenticate(request: HttpRequest) -> Caller:
+    """The caller behind the request's access token. Raises TokenMissing, TokenInvalid and Moved (308). One SELECT."""
+    caller = caller_of(access_token(request))
+    if caller.organisation.moved_to:
+        raise Moved(caller.organisation.moved_to, request.get_full_path())
+    return caller
+
+
+@sensitive_variables("token")
+def caller_of(token: str) -> Caller:
+    """The caller behind an access token. Raises TokenInvalid, always with the same text: programs match it."""
+    now = clock.now()
+    claims = credentials.read_access_token(token)
+    if claims is None or claims.expires_at <= now:
+        raise TokenInvalid
+    row = (
+        RefreshToken.objects.live(now)
+        .select_related("grant__person", "grant__connector__organisation")
+        .filter(
+            Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=now),
+            pk=claims.refresh_token_id,
+            grant_id=claims.grant_id,
+            grant__revoked_at__isnull=True,
+            grant__suspended_at__isnull=True,
+            grant__connector__deleted_at__isnull=True,
+            grant__connector__suspended_at__isnull=True,
+        )
+        .first()
+    )
+    if row is None:
+        raise TokenInvalid
+    return _caller(row)
+
+
+def _caller(row: RefreshToken) -> Caller:
+    grant, connector = row.grant, row.grant.connector
+    return Caller(
+        grant=grant,
+        connector=connector,
+        person=grant.person,
+        organisation=connector.organisation,
+        scopes=frozenset(scopes.scopes_of(grant.permissions & connector.permissions)),
+        refresh_token_id=row.pk,
+    )
+
+
+# How an endpoint of the Platform Service is declared: `@operation(scope="textmessage.write", …)`.
+operation = partial(endpoint.operation, authenticate=authenticate)

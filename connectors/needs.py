@@ -1,0 +1,48 @@
+"""What of this app waits for a person: refresh tokens to be claimed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import User
+from accounts.needs import Need, Urgency
+from connectors import queries
+from connectors.models import Connector
+from kaizala_console.lib import clock
+
+MENU_KEY = "handoffs"
+SOON = dt.timedelta(days=2)
+
+
+def handoffs_to_claim(user: User) -> Iterator[Need]:
+    """One card for all handoffs that wait: it leads to the one, or to the inbox."""
+    waiting = list(queries.waiting_handoffs(user)[:100])
+    if not waiting:
+        return
+    first = waiting[0]
+    facts = {"connector": first.connector.name, "target": first.grant.target_name, "count": len(waiting)}
+    yield Need(
+        key=MENU_KEY,
+        title=ngettext("A refresh token waits for you", "%(count)d refresh tokens wait for you", len(waiting)) % facts,
+        text=(
+            _("%(connector)s was given access to “%(target)s”. Claim its refresh token before it expires.")
+            if len(waiting) == 1
+            else _("%(connector)s was given access to “%(target)s”, and there are more. Claim them before they expire.")
+        )
+        % facts,
+        href=reverse("connectors:handoff", args=[first.pk]) if len(waiting) == 1 else reverse("connectors:handoffs"),
+        act=_("Claim") if len(waiting) == 1 else _("Open the inbox"),
+        urgency=Urgency.SOON if first.expires_at - clock.now() < SOON else Urgency.NORMAL,
+        count=len(waiting),
+    )
+
+
+def events_of_own_connectors(user: User) -> Q:
+    """A developer may read the history of the connectors that they own (`accounts.trail`)."""
+    return Q(connector_id__in=Connector.objects.owned_by(user.pk).order_by().values("pk"))

@@ -1,0 +1,288 @@
+"""What the pages of this app read. Scoped to who asks; no query is repeated for each row."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import (
+    BooleanField,
+    Case,
+    Count,
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    IntegerField,
+    Min,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, Greatest, Lower
+
+from accounts.models import User
+from connectors import policy
+from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken
+from connectors.models.connector import ConnectorQuerySet
+from kaizala_console.lib import clock, ids, keyset
+from kaizala_console.lib.errors import NotFound
+from kaizala_console.lib.keyset import Page
+
+PAGE_SIZE: Final = 25
+NEVER: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+NO_END: Final = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+# What a list of connectors can be sorted by. The last two tell what owners alone may know: they are for own lists.
+SORTS: Final = {
+    "name": ("name", "id"),
+    "newest": ("-created_at", "-id"),
+    "oldest": ("created_at", "id"),
+    "used": ("-used_or_never", "-id"),
+    "ends": ("ends_or_never", "id"),
+}
+SORTS_OF_OWNERS: Final = frozenset({"used", "ends"})
+
+# ---------------------------------------------------------------- Connectors
+
+
+def connector_page(
+    user: User,
+    *,
+    everybodys: bool = False,
+    search: str = "",
+    state: str = "",
+    sort: str = "name",
+    cursor: str | None = None,
+    size: int = PAGE_SIZE,
+) -> Page[Connector]:
+    """The person's own connectors, or all of the organisation; each with its owner and the facts of `described`.
+
+    `search` is part of the name, or a whole connector ID; `state` one of `ConnectorState` but deleted; `sort` a key of
+    `SORTS`. Raises `keyset.BadCursor`.
+    """
+    found = described(Connector.objects.present().filter(organisation_id=user.organisation_id), user)
+    if not everybodys:
+        found = found.filter(Q(("mine", True)))  # an annotation, which the type checker does not know
+    elif sort in SORTS_OF_OWNERS:
+        sort = "name"
+    if search.strip():
+        key = ids.parse_guid(search)
+        found = found.filter(Q(pk=key) if key else Q(name__icontains=_searchable(search)))
+    if state:
+        found = found.filter(_in_state(state))
+    return keyset.page(found.select_related("owner"), SORTS.get(sort, SORTS["name"]), cursor, size)
+
+
+def described(connectors: ConnectorQuerySet, user: User) -> QuerySet[Connector]:
+    """Adds `mine`, `group_count`, and what only owners may know: `used_at`, `ends_at` (the next credential's end).
+
+    `used_or_never` and `ends_or_never` are the same for sorting, without NULLs.
+    """
+    now = clock.now()
+    mine = Q(owner_id=user.pk) | Exists(
+        Connector.co_owners.through.objects.filter(connector_id=OuterRef("pk"), user_id=user.pk)
+    )
+    groups = (
+        Grant.objects.present()
+        .filter(connector_id=OuterRef("pk"), kind=Grant.Kind.GROUP)
+        .order_by()
+        .values("connector_id")
+        .annotate(n=Count("pk"))
+        .values("n")
+    )
+    tokens = RefreshToken.objects.filter(grant__connector_id=OuterRef("pk"))
+    used = tokens.annotate(at=_used_at()).filter(at__gt=NEVER).order_by("-at").values("at")[:1]
+    ends = (
+        tokens.live(now)
+        .filter(grant__revoked_at__isnull=True)
+        .order_by()
+        .values("grant__connector_id")
+        .annotate(at=Min("expires_at"))
+        .values("at")
+    )
+    return connectors.annotate(
+        mine=ExpressionWrapper(mine, output_field=BooleanField()),
+        group_count=Coalesce(Subquery(groups, output_field=IntegerField()), 0),
+    ).annotate(
+        used_at=_for_owners(Subquery(used)),
+        ends_at=_for_owners(Subquery(ends)),
+        used_or_never=Coalesce(_for_owners(Subquery(used)), Value(NEVER), output_field=DateTimeField()),
+        ends_or_never=Coalesce(_for_owners(Subquery(ends)), Value(NO_END), output_field=DateTimeField()),
+    )
+
+
+def own_connectors(user: User) -> ConnectorQuerySet:
+    """The connectors that the account owns or co-owns, by name."""
+    return Connector.objects.present().owned_by(user.pk)
+
+
+def names_of(user: User, *, but: Connector | None = None) -> set[str]:
+    """The names, in lower case, that the account's own connectors have, `but` left out: what is taken."""
+    taken = Connector.objects.present().filter(owner=user)
+    if but is not None:
+        taken = taken.exclude(pk=but.pk)
+    return set(taken.order_by().values_list(Lower("name"), flat=True))
+
+
+def connector_for(user: User, connector_id: UUID) -> Connector:
+    """A connector of the person's organisation, with the facts of `described`. Raises NotFound."""
+    found = described(
+        Connector.objects.present().filter(pk=connector_id, organisation_id=user.organisation_id), user
+    ).select_related("owner", "organisation")
+    connector = found.first()
+    if connector is None or not policy.can_see(user, connector):
+        raise NotFound
+    return connector
+
+
+def own_connector(user: User, connector_id: UUID) -> Connector:
+    """A connector that the account owns or co-owns. Raises NotFound, also for one that it may see but does not own."""
+    connector = connector_for(user, connector_id)
+    policy.require_owner(user, connector)
+    return connector
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much stands on a connector: what its page says, and what would stop."""
+
+    grants: int
+    groups: int
+    live_tokens: int
+    live_secrets: int
+    waiting_handoffs: int
+
+
+def counts_of(connector: Connector) -> Counts:
+    """One statement for each table, whatever there is."""
+    now = clock.now()
+    grants = (
+        Grant.objects.present()
+        .filter(connector=connector)
+        .aggregate(all=Count("pk"), groups=Count("pk", filter=Q(kind=Grant.Kind.GROUP)))
+    )
+    return Counts(
+        grants=grants["all"],
+        groups=grants["groups"],
+        live_tokens=RefreshToken.objects.live(now).filter(grant__connector=connector, grant__revoked_at=None).count(),
+        live_secrets=ConnectorSecret.objects.live(now).filter(connector=connector).count(),
+        waiting_handoffs=Handoff.objects.waiting().filter(connector=connector).count(),
+    )
+
+
+def secrets_of(connector: Connector) -> QuerySet[ConnectorSecret]:
+    """The secrets of a connector: those not revoked by slot, then the revoked ones, the latest first."""
+    return connector.secrets.select_related("created_by").order_by(
+        Case(When(revoked_at__isnull=True, then=Value(0)), default=Value(1)), "-revoked_at", "slot", "-created_at"
+    )
+
+
+# ---------------------------------------------------------------- Grants
+
+
+def grant_page(
+    connector: Connector, *, ended: bool = False, search: str = "", cursor: str | None = None, size: int = PAGE_SIZE
+) -> Page[Grant]:
+    """The grants of a connector, the newest first: those in force, or those that ended. Each as `with_line`."""
+    grants = Grant.objects.filter(connector=connector, revoked_at__isnull=not ended)
+    if search.strip():
+        grants = grants.filter(target_name__icontains=_searchable(search))
+    return keyset.page(with_line(grants), ("-granted_at", "-id"), cursor, size)
+
+
+def with_line(grants: QuerySet[Grant]) -> QuerySet[Grant]:
+    """Adds what a line about a grant says: `handoffs_newest_first`, and `live_tokens`, the newest first."""
+    return grants.select_related("connector", "person", "granted_by").prefetch_related(
+        Prefetch("handoffs", _with_both_sides(Handoff.objects.all()), to_attr="handoffs_newest_first"),
+        Prefetch(
+            "refresh_tokens",
+            RefreshToken.objects.live(clock.now()).order_by("-issued_at", "-id"),
+            to_attr="live_tokens",
+        ),
+    )
+
+
+# ---------------------------------------------------------------- Handoffs
+
+
+def handoff_page(
+    user: User, *, waiting: bool = True, cursor: str | None = None, size: int = PAGE_SIZE
+) -> Page[Handoff]:
+    """The developer's inbox: handoffs to the account's own connectors that wait, or those that ended; newest first."""
+    inbox = _inbox(user)
+    inbox = inbox.waiting() if waiting else inbox.exclude(pk__in=Handoff.objects.waiting().values("pk"))
+    return keyset.page(_with_both_sides(inbox), ("-made_at", "-id"), cursor, size)
+
+
+def waiting_handoffs(user: User) -> QuerySet[Handoff]:
+    """What the account can claim now, the one that expires first in front."""
+    found = _inbox(user).waiting().filter(expires_at__gt=clock.now())
+    return _with_both_sides(found).order_by("expires_at", "id")
+
+
+def handoffs_made_by(user: User, *, cursor: str | None = None, size: int = PAGE_SIZE) -> Page[Handoff]:
+    """The admin's side: the handoffs of what the account granted, newest first."""
+    return keyset.page(_with_both_sides(Handoff.objects.filter(made_by=user)), ("-made_at", "-id"), cursor, size)
+
+
+def handoff_for(user: User, handoff_id: UUID) -> Handoff:
+    """A handoff for one of its two sides. Raises NotFound, the same for "not yours" and "not there"."""
+    handoff = _with_both_sides(Handoff.objects.filter(pk=handoff_id)).first()
+    if handoff is None or not policy.can_see_handoff(user, handoff):
+        raise NotFound
+    return handoff
+
+
+def _inbox(user: User) -> Any:
+    return Handoff.objects.filter(connector__in=own_connectors(user).order_by().values("pk"))
+
+
+def _with_both_sides(handoffs: QuerySet[Handoff]) -> QuerySet[Handoff]:
+    """With everybody whom a line or a card about a handoff names, and without the ciphertext."""
+    return (
+        handoffs.select_related(
+            "connector__organisation",
+            "connector__owner",
+            "grant__person",
+            "refresh_token",
+            "notice",
+            "made_by",
+            "claimed_by",
+            "revealed_to",
+        )
+        .defer("sealed")
+        .order_by("-made_at", "-id")
+    )
+
+
+# ---------------------------------------------------------------- Pieces
+
+
+def _for_owners(value: Subquery) -> Case:
+    return Case(When(mine=True, then=value), default=Value(None), output_field=DateTimeField())
+
+
+def _used_at() -> Any:
+    """The latest use of a token that is known: last use is written off the hot path, first use at once."""
+    return Greatest(
+        Coalesce("last_used_at", Value(NEVER), output_field=DateTimeField()),
+        Coalesce("first_used_at", Value(NEVER), output_field=DateTimeField()),
+    )
+
+
+def _in_state(state: str) -> Q:
+    return {
+        "live": Q(deactivated_at__isnull=True, suspended_at__isnull=True),
+        "deactivated": Q(deactivated_at__isnull=False, suspended_at__isnull=True),
+        "suspended": Q(suspended_at__isnull=False),
+    }.get(state, Q(pk__in=[]))
+
+
+def _searchable(search: str) -> str:
+    """PostgreSQL takes no NUL in a text."""
+    return search.replace("\0", "").strip()

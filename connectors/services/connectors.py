@@ -1,0 +1,251 @@
+"""Connectors: registered, changed, and their three ends told apart: deactivate, suspend, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.audit.record import record
+from accounts.audit.tags import Tag
+from accounts.models import User
+from connectors import policy
+from connectors.models import Connector, ConnectorSecret, Grant
+from connectors.services import details as rules
+from connectors.services import ending, secrets, shown_secrets, trail, words
+from connectors.services.details import Details
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound
+
+NAME_CONSTRAINT = "connector_name_once_an_owner"
+
+
+@sensitive_variables("form_key", "token")
+@transaction.atomic
+def create(
+    *,
+    owner: User,
+    name: str,
+    description: str = "",
+    home_page: str = "",
+    redirect_urls: Iterable[str] = (),
+    permissions: Iterable[str],
+    by: User,
+    form_key: str = "",
+) -> tuple[Connector, str]:
+    """Register a connector with its first secret; return both, the secret as text that is not kept.
+
+    With a `form_key` the same form sent again (a double click, a lost answer) gets the same connector and secret.
+    Raises RuleBroken, naming the field, for what cannot be; NotAllowed for an account that is switched off or would
+    register for somebody else.
+    """
+    if owner.pk != by.pk or not by.is_active:
+        raise NotAllowed
+    if form_key:
+        shown_secrets.require_form_key(form_key)
+        # Creations by one account take turns, so that a double click finds what the first click made.
+        User.objects.select_for_update(no_key=True).get(pk=owner.pk)
+        if shown_secrets.find(user=by, form_key=form_key) is not None:
+            return _shown_again(by, form_key)
+    chosen = rules.checked(
+        name=name,
+        description=description,
+        home_page=home_page,
+        redirect_urls=redirect_urls,
+        permissions=permissions,
+    )
+    now = clock.now()
+    connector = Connector(
+        organisation=owner.organisation, owner=owner, created_at=now, **_columns(chosen), permissions=chosen.permissions
+    )
+    _save_under_its_name(connector, force_insert=True)
+    record(
+        Tag.CONNECTOR_CREATED,
+        by=by,
+        subject=connector,
+        **trail.of_connector(connector),
+        after={**_columns(chosen), "permissions": words.names(chosen.permissions)},
+    )
+    _secret, token = secrets.issue(connector=connector, slot=secrets.SLOTS[0], by=by, at=now)
+    if form_key:
+        shown_secrets.remember(user=by, form_key=form_key, subject=connector, token=token)
+    return connector, token
+
+
+@transaction.atomic
+def update(
+    *,
+    connector: Connector,
+    by: User,
+    name: str | None = None,
+    description: str | None = None,
+    home_page: str | None = None,
+    redirect_urls: Iterable[str] | None = None,
+) -> Connector:
+    """Change what the connector says about itself; what is None stays. Raises NotFound and RuleBroken."""
+    connector = _locked(connector)
+    policy.require_owner(by, connector)
+    before = {column: getattr(connector, column) for column in ("name", "description", "home_page", "redirect_urls")}
+    chosen = rules.checked(
+        name=connector.name if name is None else name,
+        description=connector.description if description is None else description,
+        home_page=connector.home_page if home_page is None else home_page,
+        redirect_urls=connector.redirect_urls if redirect_urls is None else redirect_urls,
+        permissions=connector.permissions,
+    )
+    after = _columns(chosen)
+    changed = [column for column, value in after.items() if value != before[column]]
+    if not changed:
+        return connector
+    for column in changed:
+        setattr(connector, column, after[column])
+    _save_under_its_name(connector, update_fields=changed)
+    record(
+        Tag.CONNECTOR_CHANGED,
+        by=by,
+        subject=connector,
+        **trail.of_connector(connector),
+        before={column: before[column] for column in changed},
+        after={column: after[column] for column in changed},
+    )
+    return connector
+
+
+@transaction.atomic
+def deactivate(*, connector: Connector, by: User) -> Connector:
+    """No new grants from now on; existing ones go on (wire protocol §4)."""
+    return _moved(
+        connector,
+        by,
+        column="deactivated_at",
+        on=True,
+        tag=Tag.CONNECTOR_DEACTIVATED,
+        already=lambda: _("This connector is deactivated already."),
+    )
+
+
+@transaction.atomic
+def reactivate(*, connector: Connector, by: User) -> Connector:
+    """It may be granted again."""
+    return _moved(
+        connector,
+        by,
+        column="deactivated_at",
+        on=False,
+        tag=Tag.CONNECTOR_REACTIVATED,
+        already=lambda: _("This connector is not deactivated."),
+    )
+
+
+@transaction.atomic
+def suspend(*, connector: Connector, by: User) -> Connector:
+    """Every token of it is refused from the next request on, until it is resumed."""
+    return _moved(
+        connector,
+        by,
+        column="suspended_at",
+        on=True,
+        tag=Tag.CONNECTOR_SUSPENDED,
+        already=lambda: _("This connector is suspended already."),
+    )
+
+
+@transaction.atomic
+def resume(*, connector: Connector, by: User) -> Connector:
+    """Its tokens are accepted again, those made before the suspension too."""
+    return _moved(
+        connector,
+        by,
+        column="suspended_at",
+        on=False,
+        tag=Tag.CONNECTOR_RESUMED,
+        already=lambda: _("This connector is not suspended."),
+    )
+
+
+@transaction.atomic
+def delete(*, connector: Connector, by: User) -> Connector:
+    """End everything for good: grants, tokens, secrets and waiting handoffs. The row stays, for the trail."""
+    connector = _locked(connector)
+    policy.require_owner_or_operator(by, connector)
+    if connector.deleted_at:
+        raise NotFound
+    now = clock.now()
+    connector.deleted_at = now
+    connector.save(update_fields=["deleted_at"])
+    secret_ids = list(connector.secrets.values_list("pk", flat=True))
+    ConnectorSecret.objects.filter(pk__in=secret_ids, revoked_at__isnull=True).update(revoked_at=now)
+    shown_secrets.forget("connectorsecret", [str(pk) for pk in secret_ids])
+    shown_secrets.forget("connector", [str(connector.pk)])
+    grants = list(Grant.objects.select_for_update(no_key=True).filter(connector=connector).present().order_by("pk"))
+    Grant.objects.filter(pk__in=[grant.pk for grant in grants]).update(revoked_at=now)
+    ending.end_tokens([grant.pk for grant in grants], at=now)
+    record(
+        Tag.CONNECTOR_DELETED,
+        by=by,
+        subject=connector,
+        **trail.of_connector(connector),
+        before={"name": connector.name, "grants": [str(grant.pk) for grant in grants]},
+    )
+    return connector
+
+
+def _moved(connector: Connector, by: User, *, column: str, on: bool, tag: Tag, already: Callable[[], str]) -> Connector:
+    connector = _locked(connector)
+    policy.require_owner_or_operator(by, connector)
+    if connector.deleted_at:
+        raise NotFound
+    if (getattr(connector, column) is not None) is on:
+        raise Conflict(already(), code="state_unchanged")
+    before = connector.state
+    setattr(connector, column, clock.now() if on else None)
+    connector.save(update_fields=[column])
+    record(
+        tag,
+        by=by,
+        subject=connector,
+        **trail.of_connector(connector),
+        before={"state": str(before)},
+        after={"state": str(connector.state)},
+    )
+    return connector
+
+
+def _locked(connector: Connector) -> Connector:
+    """The row as it is now, held until the end of the transaction. Locks go connector → grant → token → handoff."""
+    return Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+
+
+def _columns(details: Details) -> dict[str, Any]:
+    return {
+        "name": details.name,
+        "description": details.description,
+        "home_page": details.home_page,
+        "redirect_urls": details.redirect_urls,
+    }
+
+
+def _save_under_its_name(connector: Connector, **options: Any) -> None:
+    """The constraint decides whether the name is free: nobody else can take it between a look and the insert."""
+    try:
+        with transaction.atomic():
+            connector.save(**options)
+    except IntegrityError as error:
+        if NAME_CONSTRAINT not in str(error):
+            raise
+        raise rules.name_taken(connector.name) from None
+
+
+@sensitive_variables("form_key", "token")
+def _shown_again(by: User, form_key: str) -> tuple[Connector, str]:
+    row = shown_secrets.find(user=by, form_key=form_key)
+    connector = None
+    if row is not None and row.subject_kind == "connector":
+        connector = Connector.objects.present().filter(pk=row.subject_id).first()
+    token = shown_secrets.opened(row, user=by, form_key=form_key) if row is not None and connector is not None else None
+    if connector is None or token is None:
+        raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
+    return connector, token

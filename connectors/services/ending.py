@@ -1,0 +1,22 @@
+"""What ends together: the tokens of grants, and the handoffs that still hold one of them sealed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from uuid import UUID
+
+from connectors.models import Handoff, RefreshToken
+from connectors.services import shown_secrets
+
+
+def end_tokens(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
+    """End every refresh token of these grants, and wipe what of them waits or stands on a screen; the tokens ended.
+
+    For services that hold the grants' locks. The statement that ends a handoff is the one that wipes it.
+    """
+    ended = RefreshToken.objects.filter(grant_id__in=grant_ids, revoked_at__isnull=True).update(revoked_at=at)
+    handoffs = Handoff.objects.filter(grant_id__in=grant_ids)
+    handoffs.waiting().update(withdrawn_at=at, sealed=None)
+    shown_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
+    return ended

@@ -1,0 +1,245 @@
+"""Grants: somebody lets a connector act. Made, suspended, ended; and the token of one generated anew."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.audit.record import record
+from accounts.audit.tags import Tag
+from accounts.models import Person, User
+from connectors import policy
+from connectors.models import Connector, ConnectorState, Grant, Handoff, RefreshToken
+from connectors.scopes import Permission
+from connectors.services import details, ending, issuing, trail, words
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+
+LONGEST_TARGET_NAME = 200
+
+
+class AlreadyGranted(Conflict):
+    """The connector has a grant for this target; `grant` is it."""
+
+    def __init__(self, grant: Grant) -> None:
+        self.grant = grant
+        super().__init__(
+            _("“%(connector)s” has access to “%(target)s” already.")
+            % {"connector": grant.connector.name, "target": grant.target_name},
+            code="already_granted",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a grant made: the grant, the row of its refresh token, and the handoff that holds the token sealed."""
+
+    grant: Grant
+    refresh_token: RefreshToken
+    handoff: Handoff
+
+
+@transaction.atomic
+def grant(
+    *,
+    connector: Connector,
+    kind: str,
+    target: str,
+    target_name: str,
+    person: Person,
+    by: User,
+    permissions: Iterable[str] | None = None,
+    ends_at: dt.datetime | None = None,
+) -> Granted:
+    """Let `connector` act on `target` with the role of `person`; make its refresh token and seal it at once.
+
+    Whether `by` may give the target away is for the caller to know: this app knows no groups. `permissions` are the
+    connector's own without it, and can only be fewer. Raises NotFound for a connector of another organisation,
+    AlreadyGranted, and RuleBroken for a connector that takes no new grants.
+    """
+    # Everything that decides whether it may be granted is read under its lock: grants take turns with each other and
+    # with deactivate, suspend and delete.
+    connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+    if not policy.can_see(by, connector) or connector.deleted_at:
+        raise NotFound
+    existing = Grant.objects.present().filter(connector=connector, target=target).first()
+    if existing is not None:
+        raise AlreadyGranted(existing)
+    _require_grantable(connector)
+    now = clock.now()
+    if ends_at is not None and ends_at <= now:
+        raise RuleBroken(_("The end date must lie in the future."), code="ends_at", field="ends_at")
+    made = Grant.objects.create(
+        connector=connector,
+        kind=Grant.Kind(kind),
+        target=target,
+        target_name=_one_line(target_name),
+        person=person,
+        granted_by=by,
+        permissions=_fewer(connector, permissions),
+        granted_at=now,
+        ends_at=ends_at,
+    )
+    record(
+        Tag.GRANT_MADE,
+        by=by,
+        subject=made,
+        **trail.of_grant(made),
+        after={
+            "connector": connector.name,
+            "target": made.target_name,
+            "permissions": words.names(made.permissions),
+            "ends_at": ends_at.isoformat() if ends_at else None,
+        },
+    )
+    issued = issuing.issue(grant=made, by=by, at=now)
+    return Granted(made, issued.refresh_token, issued.handoff)
+
+
+@transaction.atomic
+def revoke(*, grant: Grant, by: User) -> Grant:
+    """End a grant for good: its tokens are refused from the next request on, what waits sealed is wiped.
+
+    Raises NotFound for who does not administer it, and Conflict when it was ended already.
+    """
+    policy.require_administrator_or_operator(by, grant)
+    grant = _locked(grant)
+    now = clock.now()
+    grant.revoked_at = now
+    grant.save(update_fields=["revoked_at"])
+    ended = ending.end_tokens([grant.pk], at=now)
+    record(
+        Tag.GRANT_REVOKED,
+        by=by,
+        subject=grant,
+        **trail.of_grant(grant),
+        before={"connector": grant.connector.name, "target": grant.target_name, "tokens_ended": ended},
+    )
+    return grant
+
+
+@transaction.atomic
+def suspend(*, grant: Grant, by: User) -> Grant:
+    """Refuse the grant's tokens from the next request on, until it is resumed. Raises NotFound and Conflict."""
+    policy.require_administrator_or_operator(by, grant)
+    grant = _locked(grant)
+    if grant.suspended_at:
+        raise Conflict(_("This access is suspended already."), code="state_unchanged")
+    grant.suspended_at = clock.now()
+    return _saved(grant, by, Tag.GRANT_SUSPENDED)
+
+
+@transaction.atomic
+def resume(*, grant: Grant, by: User) -> Grant:
+    """Accept the grant's tokens again. Raises NotFound and Conflict."""
+    policy.require_administrator_or_operator(by, grant)
+    grant = _locked(grant)
+    if not grant.suspended_at:
+        raise Conflict(_("This access is not suspended."), code="state_unchanged")
+    grant.suspended_at = None
+    return _saved(grant, by, Tag.GRANT_RESUMED)
+
+
+@transaction.atomic
+def regenerate(*, grant: Grant, by: User) -> Handoff:
+    """End the grant's tokens at once, make a new one, and hand it over sealed; the new handoff.
+
+    For who administers the grant. Raises NotFound, Conflict for one that was ended, RuleBroken while its connector is
+    suspended.
+    """
+    policy.require_administrator(by, grant)
+    grant = _locked(grant)
+    handoff = replace_token(grant=grant, by=by)
+    record(
+        Tag.GRANT_REGENERATED,
+        by=by,
+        subject=grant,
+        **trail.of_grant(grant),
+        after={"connector": grant.connector.name, "target": grant.target_name, "handoff": str(handoff.pk)},
+    )
+    return handoff
+
+
+def replace_token(*, grant: Grant, by: User) -> Handoff:
+    """End what the grant has, and issue anew; for services that hold the grant's lock and write the audit row."""
+    now = clock.now()
+    if grant.connector.state is ConnectorState.SUSPENDED:
+        raise RuleBroken(
+            _("“%(connector)s” is suspended. Resume it first.") % {"connector": grant.connector.name},
+            code="connector_suspended",
+        )
+    if grant.ends_at is not None and grant.ends_at <= now:
+        raise RuleBroken(
+            _("This access ended on %(when)s. Remove it and grant it anew.") % {"when": words.moment(grant.ends_at)},
+            code="grant_over",
+        )
+    ending.end_tokens([grant.pk], at=now)
+    return issuing.issue(grant=grant, by=by, at=now).handoff
+
+
+def relabel(*, target: str, name: str) -> int:
+    """Follow a new name of what grants reach; the number of grants. The audit row is the rename's own."""
+    return Grant.objects.filter(target=target).update(target_name=_one_line(name))
+
+
+def lock(grant_id: UUID) -> Grant:
+    """The grant as it is now, held until the end of the transaction; Conflict when it was ended."""
+    grant = (
+        Grant.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("connector__organisation", "person", "granted_by")
+        .get(pk=grant_id)
+    )
+    if grant.revoked_at:
+        raise Conflict(
+            _("This access was removed on %(when)s.") % {"when": words.moment(grant.revoked_at)}, code="grant_revoked"
+        )
+    return grant
+
+
+def _locked(grant: Grant) -> Grant:
+    return lock(grant.pk)
+
+
+def _saved(grant: Grant, by: User, tag: Tag) -> Grant:
+    grant.save(update_fields=["suspended_at"])
+    record(
+        tag,
+        by=by,
+        subject=grant,
+        **trail.of_grant(grant),
+        after={"connector": grant.connector.name, "target": grant.target_name},
+    )
+    return grant
+
+
+def _require_grantable(connector: Connector) -> None:
+    if connector.state is ConnectorState.LIVE:
+        return
+    reason = {
+        ConnectorState.DEACTIVATED: _("“%(connector)s” takes no new groups: its owner has deactivated it."),
+        ConnectorState.SUSPENDED: _("“%(connector)s” is suspended. It can be added once it has been resumed."),
+    }[connector.state]
+    raise RuleBroken(reason % {"connector": connector.name}, code="connector_not_grantable", field="connector")
+
+
+def _fewer(connector: Connector, permissions: Iterable[str] | None) -> frozenset[Permission]:
+    if permissions is None:
+        return connector.permissions
+    chosen = details.checked_permissions(permissions)
+    if not chosen <= connector.permissions:
+        raise RuleBroken(
+            _("“%(connector)s” did not ask for all of these permissions: it cannot be given more than it asks for.")
+            % {"connector": connector.name},
+            code="permissions_beyond",
+            field="permissions",
+        )
+    return chosen
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.split())[:LONGEST_TARGET_NAME]

@@ -1,0 +1,128 @@
+"""Making a refresh token: digested, sealed into its handoff, and told to the developer, in one transaction."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.audit.record import record
+from accounts.audit.tags import Tag
+from accounts.models import User
+from accounts.services import notices
+from connectors import credentials
+from connectors.models import Connector, Grant, Handoff, RefreshToken
+from connectors.services import trail, words
+from kaizala_console.lib import clock, crypto, ids
+
+SEALED_TO_SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A refresh token's row, and the handoff that holds the token sealed. Nobody has seen the token."""
+
+    refresh_token: RefreshToken
+    handoff: Handoff
+
+
+@sensitive_variables("credential")
+def issue(*, grant: Grant, by: User, at: dt.datetime) -> Issued:
+    """Make the first token of a grant, or its next one; for services that hold the grant's lock."""
+    credential = credentials.generate(credentials.Kind.REFRESH)
+    token = RefreshToken.objects.create(
+        grant=grant,
+        public_part=credential.public_part,
+        pepper_id=credential.pepper_id,
+        digest=credential.digest,
+        issued_at=at,
+        expires_at=end_of_token(grant, at),
+    )
+    return Issued(token, seal(credential.token, token=token, grant=grant, by=by, at=at))
+
+
+@sensitive_variables("text")
+def seal(text: str, *, token: RefreshToken, grant: Grant, by: User, at: dt.datetime) -> Handoff:
+    """Seal the text of a refresh token for the developer of its connector, and tell the owners that it waits."""
+    handoff_id = ids.new_id()
+    handoff = Handoff.objects.create(
+        id=handoff_id,
+        connector=grant.connector,
+        grant=grant,
+        refresh_token=token,
+        made_by=by,
+        sealed=crypto.seal(text.encode(), context=_context(handoff_id.bytes)),
+        sealed_to=SEALED_TO_SERVER,
+        made_at=at,
+        sealed_at=clock.now(),
+        expires_at=min(at + dt.timedelta(days=settings.HANDOFF_DAYS), token.expires_at),
+    )
+    record(
+        Tag.HANDOFF_SEALED,
+        by=by,
+        subject=handoff,
+        **trail.of_grant(grant),
+        after={
+            "connector": grant.connector.name,
+            "target": grant.target_name,
+            "sealed_to": handoff.sealed_to,
+            "public_part": token.public_part,
+        },
+    )
+    handoff.notice = _tell_owners(handoff, grant)
+    handoff.save(update_fields=["notice"])
+    return handoff
+
+
+def unseal(handoff: Handoff) -> str:
+    """The refresh token inside. Raises `crypto.WrongKey` when the key that sealed it has left the ring.
+
+    For the services that claim or reveal; `handoff.sealed` must not have been wiped.
+    """
+    if handoff.sealed is None:
+        raise crypto.WrongKey("nothing is sealed here any more")
+    return crypto.open_sealed(bytes(handoff.sealed), context=_context(handoff.pk.bytes)).decode()
+
+
+def end_of_token(grant: Grant, at: dt.datetime) -> dt.datetime:
+    """When a token issued at `at` ends: after its validity (365 days), or with its grant if that is sooner."""
+    end = at + dt.timedelta(days=settings.REFRESH_TOKEN_DAYS)
+    return end if grant.ends_at is None else min(end, grant.ends_at)
+
+
+def owners_of(connector: Connector) -> list[User]:
+    """The owner first, then the co-owners, without accounts that are switched off."""
+    everybody = [connector.owner, *connector.co_owners.exclude(pk=connector.owner_id).order_by("pk")]
+    return [user for user in everybody if user.is_active]
+
+
+def facts_for_mail(handoff: Handoff, grant: Grant) -> dict[str, Any]:
+    """What the mails about a handoff say. No secret is among it."""
+    return {
+        "handoff_id": str(handoff.pk),
+        "connector_name": grant.connector.name,
+        "connector_id": str(grant.connector_id),
+        "target_name": grant.target_name,
+        "made_by": handoff.made_by.name,
+        "expires_at_text": words.utc(handoff.expires_at),
+    }
+
+
+def _tell_owners(handoff: Handoff, grant: Grant) -> Any:
+    told = [
+        notices.queue(
+            user=user,
+            template="connectors/handoff_made",
+            key=f"handoff-made:{handoff.pk}:{user.pk}",
+            context=facts_for_mail(handoff, grant),
+        )
+        for user in owners_of(grant.connector)
+    ]
+    return told[0] if told else None
+
+
+def _context(handoff_id: bytes) -> bytes:
+    return b"connectors.Handoff:" + handoff_id

@@ -1,0 +1,118 @@
+"""Connector secrets: up to two live at a time, so that rotation needs no downtime; each shown once."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.audit.record import record
+from accounts.audit.tags import Tag
+from accounts.models import User
+from connectors import credentials, policy
+from connectors.models import Connector, ConnectorSecret
+from connectors.services import shown_secrets, trail
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import Conflict, RuleBroken
+
+SLOTS = (1, 2)
+
+
+@sensitive_variables("form_key", "credential", "token")
+@transaction.atomic
+def add(*, connector: Connector, by: User, form_key: str = "") -> tuple[ConnectorSecret, str]:
+    """Make a further secret, and return it with its text, which is not kept.
+
+    With a `form_key` the same form sent again gets the same secret. Raises NotFound for who is not an owner, and
+    RuleBroken when two secrets are live already.
+    """
+    policy.require_owner(by, connector)
+    # Two adds at once take turns here, so that neither sees the slot which the other is about to take.
+    connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+    policy.require_owner(by, connector)
+    if form_key:
+        shown_secrets.require_form_key(form_key)
+        row = shown_secrets.find(user=by, form_key=form_key)
+        if row is not None:
+            return _shown_again(connector, by, form_key)
+    now = clock.now()
+    _free_expired_slots(connector, now)
+    taken = set(connector.secrets.filter(revoked_at__isnull=True).values_list("slot", flat=True))
+    free = [slot for slot in SLOTS if slot not in taken]
+    if not free:
+        raise RuleBroken(
+            _(
+                "This connector has two secrets already. Move the program to one of them, revoke the other, and add "
+                "a new one then."
+            ),
+            code="two_secrets",
+        )
+    secret, token = issue(connector=connector, slot=free[0], by=by, at=now)
+    if form_key:
+        shown_secrets.remember(user=by, form_key=form_key, subject=secret, token=token)
+    return secret, token
+
+
+@sensitive_variables("credential")
+def issue(*, connector: Connector, slot: int, by: User, at: dt.datetime) -> tuple[ConnectorSecret, str]:
+    """Make the secret of a slot; for services that hold the connector's lock."""
+    credential = credentials.generate(credentials.Kind.SECRET)
+    secret = ConnectorSecret.objects.create(
+        connector=connector,
+        slot=slot,
+        public_part=credential.public_part,
+        pepper_id=credential.pepper_id,
+        digest=credential.digest,
+        created_at=at,
+        created_by=by,
+    )
+    record(
+        Tag.SECRET_CREATED,
+        by=by,
+        subject=secret,
+        **trail.of_connector(connector),
+        after={"connector": connector.name, "public_part": credential.public_part, "slot": slot},
+    )
+    return secret, credential.token
+
+
+@transaction.atomic
+def revoke(*, secret: ConnectorSecret, by: User) -> ConnectorSecret:
+    """End a secret: the next exchange with it is refused. What was exchanged before goes on.
+
+    Raises NotFound for who is neither owner nor operator, and Conflict when it was revoked already.
+    """
+    policy.require_owner_or_operator(by, secret.connector)
+    now = clock.now()
+    if not ConnectorSecret.objects.filter(pk=secret.pk, revoked_at__isnull=True).update(revoked_at=now):
+        raise Conflict(_("This secret is revoked already."), code="secret_revoked")
+    secret.refresh_from_db()
+    shown_secrets.forget("connectorsecret", [str(secret.pk)])
+    shown_secrets.forget("connector", [str(secret.connector_id)])  # the screen that made it with the connector
+    record(
+        Tag.SECRET_REVOKED,
+        by=by,
+        subject=secret,
+        **trail.of_connector(secret.connector),
+        before={"connector": secret.connector.name, "public_part": secret.public_part, "slot": secret.slot},
+    )
+    return secret
+
+
+@sensitive_variables("form_key", "token")
+def _shown_again(connector: Connector, by: User, form_key: str) -> tuple[ConnectorSecret, str]:
+    row = shown_secrets.find(user=by, form_key=form_key)
+    secret = None
+    if row is not None and row.subject_kind == "connectorsecret":
+        secret = connector.secrets.filter(pk=row.subject_id).first()
+    token = shown_secrets.opened(row, user=by, form_key=form_key) if row is not None and secret is not None else None
+    if secret is None or token is None:
+        raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
+    return secret, token
+
+
+def _free_expired_slots(connector: Connector, now: dt.datetime) -> None:
+    """A secret past its end date is as good as revoked; saying so frees its slot."""
+    connector.secrets.filter(revoked_at__isnull=True, expires_at__lte=now).update(revoked_at=now)

@@ -1,0 +1,265 @@
+"""The heart of the Token Service: a refresh token is traded for an access token (wire protocol §4).
+
+The hot path is two SELECTs and no write: the secret with its connector and organisation, the refresh token with its
+grant and successor. What has to be written (the first use, the making of a successor) is written once in a token's
+life.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass, field
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.audit.record import record
+from accounts.audit.tags import Tag
+from connectors import credentials, scopes
+from connectors.credentials import Kind
+from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
+from connectors.moved import Moved
+from connectors.services import issuing, trail, words
+from kaizala_console.lib import clock, crypto, ids
+from kaizala_console.wire.errors import RefreshTokenRefused, WrongConnectorCredentials
+
+logger = structlog.get_logger(__name__)
+
+WHOLE_DAYS_FROM = 10
+PATH = "v1/accessToken"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What a program gets for its refresh token. `successor` is empty but near the end of the token's life."""
+
+    access_token: str = field(repr=False)
+    expires_at: dt.datetime
+    scopes: tuple[str, ...]
+    successor: str = field(repr=False)
+    endpoint_url: str
+
+
+@sensitive_variables("secret", "refresh_token", "successor")
+def exchange(*, connector_id: str, secret: str, refresh_token: str, address: str | None) -> Exchange:
+    """Check the three headers and mint an access token; record the first use of the refresh token.
+
+    Raises WrongConnectorCredentials, never saying which of the two; RefreshTokenRefused, saying in plain words why;
+    Moved (308) when the organisation has gone to another console. None of them repeats what was sent.
+    """
+    now = clock.now()
+    connector = proven_connector(connector_id=connector_id, secret=secret, at=now)
+    if connector.organisation.moved_to:
+        raise Moved(connector.organisation.moved_to, PATH)
+    token = _live_token(connector, refresh_token, now)
+    grant = token.grant
+    expires_at = _end_of_access(token, grant, now)
+    access_token = credentials.mint_access_token(refresh_token_id=token.pk, grant_id=grant.pk, expires_at=expires_at)
+    if token.first_used_at is None:
+        _record_first_use(token, connector, address=address, at=now)
+    successor = _successor(token, refresh_token, now) if _may_have_successor(token, grant, now) else ""
+    return Exchange(
+        access_token=access_token,
+        expires_at=expires_at,
+        scopes=tuple(scopes.scopes_of(grant.permissions & connector.permissions)),
+        successor=successor,
+        endpoint_url=settings.CONSOLE_BASE_URL,
+    )
+
+
+@sensitive_variables("secret", "parsed")
+def proven_connector(*, connector_id: str, secret: str, at: dt.datetime) -> Connector:
+    """The connector that this id and this secret prove. Raises WrongConnectorCredentials. One SELECT.
+
+    The id may be written in any case, with or without hyphens or braces. Ids of 24 to 64 hexadecimal digits, as the
+    oldest connectors have them, are nobody's here unless they are such a GUID.
+    """
+    claimed_id = ids.parse_guid(connector_id)
+    parsed = credentials.parse(Kind.SECRET, secret)
+    if claimed_id is None or parsed is None:
+        raise WrongConnectorCredentials
+    row = (
+        ConnectorSecret.objects.live(at)
+        .select_related("connector__organisation")
+        .filter(public_part=parsed.public_part, connector_id=claimed_id, connector__deleted_at__isnull=True)
+        .first()
+    )
+    if row is None or not parsed.matches(row.pepper_id, row.digest):
+        raise WrongConnectorCredentials
+    return row.connector
+
+
+def successor_from(token: RefreshToken) -> dt.datetime:
+    """From when on the Token Service offers a successor: 90 % of the token's life, in whole days (328 of 365)."""
+    life = token.expires_at - token.issued_at
+    part = life * settings.REFRESH_SUCCESSOR_FROM
+    if life >= dt.timedelta(days=WHOLE_DAYS_FROM):
+        part = dt.timedelta(days=math.floor(part / dt.timedelta(days=1)))
+    return token.issued_at + part
+
+
+@sensitive_variables("refresh_token", "parsed")
+def _live_token(connector: Connector, refresh_token: str, now: dt.datetime) -> RefreshToken:
+    parsed = credentials.parse(Kind.REFRESH, refresh_token)
+    if parsed is None:
+        raise RefreshTokenRefused(
+            "Refresh token unknown: the header refreshToken is missing."
+            if not refresh_token.strip()
+            else "Refresh token unknown: this is not a whole refresh token of this service. Check that nothing was cut "
+            "off when it was copied."
+        )
+    token = (
+        RefreshToken.objects.select_related("grant", "successor")
+        .filter(public_part=parsed.public_part, grant__connector_id=connector.pk)
+        .first()
+    )
+    if token is None or not parsed.matches(token.pepper_id, token.digest):
+        raise RefreshTokenRefused("Refresh token unknown: no such token was made for this connector.")
+    token.grant.connector = connector
+    reason = why_refused(token, now)
+    if reason:
+        raise RefreshTokenRefused(reason)
+    return token
+
+
+def why_refused(token: RefreshToken, now: dt.datetime) -> str:
+    """Why the Token Service refuses this token at `now`, in plain words for a program's log; "" when it does not.
+
+    The token's grant and the grant's connector must be loaded.
+    """
+    grant, connector = token.grant, token.grant.connector
+    superseded = token.revoked_at is not None and (grant.revoked_at is None or token.revoked_at < grant.revoked_at)
+    if superseded and token.revoked_at is not None:
+        return (
+            f"Refresh token superseded: a new one was generated on {words.utc(token.revoked_at)}. Use the new one, "
+            "which was handed to the connector's owner."
+        )
+    ended = grant.revoked_at or token.revoked_at
+    if ended is not None:
+        return (
+            f"Refresh token revoked: the connector's access was removed on {words.utc(ended)}. Ask an admin to add the "
+            "connector again."
+        )
+    if connector.suspended_at is not None:
+        return (
+            f"Refresh token revoked for now: the connector is suspended since {words.utc(connector.suspended_at)}. It "
+            "works again once the connector is resumed."
+        )
+    if grant.suspended_at is not None:
+        return (
+            f"Refresh token revoked for now: an admin has suspended this access on {words.utc(grant.suspended_at)}. It "
+            "works again once the access is resumed."
+        )
+    end = token.expires_at if grant.ends_at is None else min(token.expires_at, grant.ends_at)
+    if end <= now:
+        return f"Refresh token expired on {words.utc(end)}. Ask an admin to generate a new one."
+    return ""
+
+
+def _end_of_access(token: RefreshToken, grant: Grant, now: dt.datetime) -> dt.datetime:
+    """24 hours, but never beyond the end of what it stands on; cut to the millisecond that the wire can tell."""
+    end = min(now + dt.timedelta(hours=settings.ACCESS_TOKEN_HOURS), token.expires_at)
+    if grant.ends_at is not None:
+        end = min(end, grant.ends_at)
+    return clock.from_epoch_ms(clock.epoch_ms(end))
+
+
+@transaction.atomic
+def _record_first_use(token: RefreshToken, connector: Connector, *, address: str | None, at: dt.datetime) -> None:
+    """The handoff's last dot: it works. Whoever moves the column from NULL writes the audit row, and nobody else."""
+    first = RefreshToken.objects.filter(pk=token.pk, first_used_at__isnull=True).update(
+        first_used_at=at, first_used_from=address or None
+    )
+    if first:
+        record(
+            Tag.TOKEN_FIRST_USED,
+            by=ConnectorActor(connector),
+            subject=token,
+            **trail.of_grant(token.grant),
+            after={
+                "connector": connector.name,
+                "target": token.grant.target_name,
+                "public_part": token.public_part,
+                "address": address or "",
+            },
+        )
+
+
+# Successors -----------------------------------------------------------------------------------------------------
+
+
+def _may_have_successor(token: RefreshToken, grant: Grant, now: dt.datetime) -> bool:
+    """Near the end of the token's life, unless the grant ends with it: then there is nothing to go on to."""
+    return now >= successor_from(token) and (grant.ends_at is None or grant.ends_at > token.expires_at)
+
+
+@sensitive_variables("refresh_token", "credential")
+def _successor(token: RefreshToken, refresh_token: str, now: dt.datetime) -> str:
+    """The token that follows this one: the same whenever it is asked for, so that a lost answer loses nothing."""
+    row = getattr(token, "successor", None)
+    if row is None:
+        row = _made_successor(token, refresh_token, now)
+    if row is None or row.revoked_at is not None:
+        return ""
+    try:
+        credential = credentials.successor_of(refresh_token, key_id=row.pepper_id)
+    except crypto.UnknownKey:
+        logger.warning("tokens.successor_lost", refresh_token_id=token.pk, pepper_id=row.pepper_id)
+        return ""
+    return credential.token
+
+
+@sensitive_variables("refresh_token", "credential")
+@transaction.atomic
+def _made_successor(token: RefreshToken, refresh_token: str, now: dt.datetime) -> RefreshToken | None:
+    """Write down the digest of the successor, once. None when the grant ends with this token, or ended meanwhile.
+
+    Under the grant's lock, so that "regenerate" and "remove" cannot slip in between: else the old token would bring
+    forth a live one after its own end.
+    """
+    grant = Grant.objects.select_for_update(no_key=True).get(pk=token.grant_id)
+    if grant.revoked_at is not None or not _may_have_successor(token, grant, now):
+        return None
+    if not RefreshToken.objects.live(now).filter(pk=token.pk).exists():
+        return None
+    existing = RefreshToken.objects.filter(predecessor=token).first()
+    if existing is not None:
+        return existing
+    credential = credentials.successor_of(refresh_token)
+    made = RefreshToken.objects.create(
+        grant=grant,
+        public_part=credential.public_part,
+        pepper_id=credential.pepper_id,
+        digest=credential.digest,
+        predecessor=token,
+        issued_at=now,
+        expires_at=issuing.end_of_token(grant, now),
+    )
+    record(
+        Tag.TOKEN_SUCCEEDED,
+        by=ConnectorActor(token.grant.connector),
+        subject=made,
+        **trail.of_grant(token.grant),
+        before={"public_part": token.public_part},
+        after={
+            "connector": token.grant.connector.name,
+            "target": token.grant.target_name,
+            "public_part": made.public_part,
+            "ends_at": made.expires_at.isoformat(),
+        },
+    )
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorActor:
+    """A program, as the one who acts, in the audit trail."""
+
+    connector: Connector
+
+    def audit_actor(self) -> tuple[str, str, str]:
+        """Kind, id and name (`accounts.audit.record.Actor`)."""
+        return "connector", str(self.connector.pk), self.connector.name

@@ -1,0 +1,37 @@
+"""What every audit row of this app says about where it belongs."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+from uuid import UUID
+
+from accounts.models import Organisation
+from connectors.models import Connector, Grant
+from kaizala_console.lib import ids
+
+
+class Whereabouts(TypedDict, total=False):
+    """Whose history an event belongs to: the columns that `accounts.audit` lists it by."""
+
+    organisation: Organisation
+    connector_id: UUID
+    group_id: UUID | None
+    person_id: UUID | None
+
+
+def of_connector(connector: Connector) -> Whereabouts:
+    """The event is part of the connector's history, and of its organisation's."""
+    return {"organisation": connector.organisation, "connector_id": connector.pk}
+
+
+def of_grant(grant: Grant) -> Whereabouts:
+    """The event is part of the history of what the grant reaches as well.
+
+    The target stays opaque but for its form: `group:<id>` or `person:<id>`.
+    """
+    kind, _, target_id = grant.target.partition(":")
+    return {
+        **of_connector(grant.connector),
+        "group_id": ids.parse_guid(target_id) if kind == "group" else None,
+        "person_id": ids.parse_guid(target_id) if kind == "person" else None,
+    }

@@ -1,0 +1,27 @@
+"""Facts put into words, for messages to people."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from connectors import scopes
+from connectors.scopes import Permission
+
+
+def moment(at: dt.datetime) -> str:
+    """The moment in the reader's zone and language, with the zone's name: `17 Dec 2026, 14:05 IST`."""
+    return date_format(timezone.localtime(at), "j M Y, H:i T")
+
+
+def utc(at: dt.datetime) -> str:
+    """The moment for programs' logs, the same everywhere: `2026-12-17 08:35 UTC`."""
+    return at.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def names(permissions: Collection[Permission]) -> list[str]:
+    """The permissions as an audit row keeps them, in the portal's order."""
+    return [str(permission) for permission in scopes.in_order(permissions)]

@@ -1,0 +1,26 @@
+"""What the worker does for this app. A task takes ids, may run twice, and does nothing the second time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import shared_task
+
+from connectors.services import handoffs, shown_secrets
+
+BEAT_SCHEDULE = {
+    "connectors-expire-handoffs": {"task": "connectors.tasks.expire_handoffs", "schedule": 300.0},
+    "connectors-sweep-shown-secrets": {"task": "connectors.tasks.sweep_shown_secrets", "schedule": 60.0},
+}
+
+
+@shared_task(name="connectors.tasks.expire_handoffs", acks_late=True, soft_time_limit=240, time_limit=300)
+def expire_handoffs(**kwargs: Any) -> None:
+    """Wipes what nobody claimed in time. The row is the queue: what a lost message left out, the next one finds."""
+    handoffs.expire_overdue()
+
+
+@shared_task(name="connectors.tasks.sweep_shown_secrets", acks_late=True, soft_time_limit=45, time_limit=60)
+def sweep_shown_secrets(**kwargs: Any) -> None:
+    """Deletes what stands on a screen for longer than it may."""
+    shown_secrets.sweep()

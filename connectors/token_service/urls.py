@@ -1,0 +1,12 @@
+"""The Token Service's table of contents (wire protocol §4)."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path
+
+from connectors.token_service.access_token import exchange
+from kaizala_console.wire.endpoint import resource
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/accessToken", resource(GET=exchange)),
+]
