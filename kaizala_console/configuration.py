@@ -206,7 +206,7 @@ def note_what_production_needs(env: Environment, *, base_url: str, secret_key: s
         )
     if base_url and not base_url.startswith("https://"):
         env.problem("CONSOLE_BASE_URL must begin with https://: credentials travel in every request.")
-    if secret_key and (len(secret_key) < 40 or len(set(secret_key)) < 10):
+    if secret_key and (len(secret_key) < 50 or len(set(secret_key)) < 10):
         env.problem("SECRET_KEY is too easy to guess: `python manage.py generate_keys` prints a good one.")
     if debug:
         env.problem("CONSOLE_DEBUG is on: its error pages show settings and variables. Unset it in production.")

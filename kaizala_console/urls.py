@@ -1,5 +1,18 @@
-"""Every page of the console. The wire has a table of its own: wire_urls.py."""
+"""Every page of the console, and the only module that knows all three apps. The wire has wire_urls.py.
 
-from django.urls import URLPattern, URLResolver
+Each app writes the full paths of its pages ("console/groups/…"), because one page may stand among another's.
+"""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import include, path
+
+from accounts.operators import site as operators
+from kaizala_console import health, pages
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("operators/", operators.urls),
+    path("language/", include("django.conf.urls.i18n")),
+    path("gallery/", pages.gallery, name="gallery"),
+    path("accounts/", include("allauth.urls")),
+]

@@ -1,0 +1,50 @@
+"""The two guards before Django."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from kaizala_console.wsgi import for_this_machine_only, is_in, with_the_scheme_of_the_proxy
+
+
+def inner(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    start_response("200 OK", [])
+    return [environ.get("wsgi.url_scheme", "").encode(), environ.get("HTTP_X_FORWARDED_PROTO", "gone").encode()]
+
+
+def call(application: Callable[..., Iterable[bytes]], **environ: str) -> tuple[str, list[bytes]]:
+    statuses: list[str] = []
+    body = application({"wsgi.url_scheme": "http"} | environ, lambda status, headers: statuses.append(status))
+    return statuses[0], list(body)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
+def test_a_sandbox_answers_on_its_own_machine(address: str) -> None:
+    assert call(for_this_machine_only(inner), REMOTE_ADDR=address)[0] == "200 OK"
+
+
+@pytest.mark.parametrize("address", ["10.0.0.7", "203.0.113.9", "2001:db8::1", "::ffff:10.0.0.7", "", "localhost"])
+def test_a_sandbox_refuses_everybody_else_whatever_the_server_was_told_to_bind(address: str) -> None:
+    status, body = call(for_this_machine_only(inner), REMOTE_ADDR=address, HTTP_X_FORWARDED_FOR="127.0.0.1")
+    assert status == "403 Forbidden"
+    assert b"sandbox" in body[0]
+
+
+def test_the_scheme_is_believed_from_a_trusted_proxy() -> None:
+    application = with_the_scheme_of_the_proxy(inner, ["10.0.0.0/8"])
+    assert call(application, REMOTE_ADDR="10.0.0.7", HTTP_X_FORWARDED_PROTO="https")[1] == [b"https", b"gone"]
+
+
+@pytest.mark.parametrize(
+    ("address", "header"),
+    [("203.0.113.9", "https"), ("10.0.0.7", "gopher"), ("10.0.0.7", ""), ("10.0.0.7", "https, http")],
+)
+def test_the_scheme_is_not_believed_from_anybody_else_nor_when_it_is_none(address: str, header: str) -> None:
+    application = with_the_scheme_of_the_proxy(inner, ["10.0.0.0/8"])
+    assert call(application, REMOTE_ADDR=address, HTTP_X_FORWARDED_PROTO=header)[1] == [b"http", b"gone"]
+
+
+def test_an_address_with_a_zone_is_understood() -> None:
+    assert is_in("fe80::1%eth0", ["fe80::/10"]) is True
+    assert is_in("nonsense", ["0.0.0.0/0"]) is False
