@@ -35,8 +35,7 @@ def parse(text: object, region: str | None = None, *, must_be_valid: bool = Fals
     ``phone_number``) with a sentence that says what is wrong: it does not repeat the number.
     """
     number = _read(text, region)
-    if not phonenumbers.is_possible_number(number):
-        raise RuleBroken(_impossible(number), code="phone_number")
+    _require_possible(number)
     if must_be_valid and not phonenumbers.is_valid_number(number):
         raise RuleBroken(
             _("This number is not in use in its country. Please check the country and the digits."),
@@ -133,15 +132,21 @@ def _unreadable(problem: NumberParseException) -> str:
     return _("This is not a phone number. Please enter digits, with + and the country code in front.")
 
 
-def _impossible(number: PhoneNumber) -> str:
+def _require_possible(number: PhoneNumber) -> None:
     reason = phonenumbers.is_possible_number_with_reason(number)
-    if reason == phonenumbers.ValidationResult.TOO_SHORT:
-        return _("This number has too few digits for its country.")
-    if reason == phonenumbers.ValidationResult.TOO_LONG:
-        return _("This number has too many digits for its country.")
-    if reason == phonenumbers.ValidationResult.INVALID_COUNTRY_CODE:
-        return _("Please begin with + and the country code, for example +91 98765 43210.")
-    return _("This number cannot exist in its country. Please check the country and the digits.")
+    if reason == phonenumbers.ValidationResult.IS_POSSIBLE:
+        return
+    if reason == phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
+        message = _("The area code is missing: please enter the whole number.")
+    elif reason == phonenumbers.ValidationResult.TOO_SHORT:
+        message = _("This number has too few digits for its country.")
+    elif reason == phonenumbers.ValidationResult.TOO_LONG:
+        message = _("This number has too many digits for its country.")
+    elif reason == phonenumbers.ValidationResult.INVALID_COUNTRY_CODE:
+        message = _("Please begin with + and the country code, for example +91 98765 43210.")
+    else:
+        message = _("This number cannot exist in its country. Please check the country and the digits.")
+    raise RuleBroken(message, code="phone_number")
 
 
 def _main_region(number: PhoneNumber) -> str:

@@ -1,0 +1,43 @@
+"""The request at hand."""
+
+import pytest
+from django.test import RequestFactory
+
+from kaizala_console.lib import context
+
+
+def test_outside_of_a_request_the_context_is_empty() -> None:
+    assert context.current() == context.RequestContext("", "", "")
+
+
+def test_the_context_holds_inside_the_block_alone_even_when_it_raises() -> None:
+    here = context.RequestContext("a-request-id", "198.51.100.7", "curl")
+    with context.use(here):
+        assert context.current() is here
+    assert context.current().request_id == ""
+    with pytest.raises(ZeroDivisionError), context.use(here):
+        _ = 1 / 0
+    assert context.current().request_id == ""
+
+
+def test_a_request_is_described() -> None:
+    request = RequestFactory().get("/", headers={"X-Request-ID": "trace-0123456789", "User-Agent": "python-requests"})
+    assert context.of_request(request) == context.RequestContext("trace-0123456789", "127.0.0.1", "python-requests")
+
+
+@pytest.mark.parametrize(
+    "offered", ["", "short", "x" * 129, "with space here", "new\nline-12345", "-leading-hyphen", "é" * 10]
+)
+def test_a_request_id_that_is_not_sane_is_replaced_by_a_new_one(offered: str) -> None:
+    request = RequestFactory().get("/", HTTP_X_REQUEST_ID=offered)
+    first, second = context.of_request(request).request_id, context.of_request(request).request_id
+    assert first != offered
+    assert first != second
+    assert len(first) == 32
+
+
+def test_a_user_agent_is_cut_short_and_cannot_break_a_line() -> None:
+    request = RequestFactory().get("/", HTTP_USER_AGENT="agent\r\nforged: line\x1b[31m" + "x" * 1000)
+    agent = context.of_request(request).user_agent
+    assert agent.startswith("agentforged: line[31mxxx")
+    assert len(agent) == 256

@@ -1,0 +1,175 @@
+"""Digests, tags and sealing."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from kaizala_console.lib import crypto
+
+OLD, NEW = b"old-pepper-of-thirty-two-bytes-or-more", b"new-pepper-of-thirty-two-bytes-or-more"
+OLD_KEY, NEW_KEY = "old-encryption-key-of-thirty-two-bytes", "new-encryption-key-of-thirty-two-bytes"
+CONTEXT = b"tests.Row:1"
+
+
+@pytest.fixture(autouse=True)
+def rings(settings: Settings) -> None:
+    settings.CREDENTIAL_PEPPERS = [("old", OLD)]
+    settings.ENCRYPTION_KEYS = [OLD_KEY]
+
+
+def test_a_token_matches_its_digest_and_no_other_does() -> None:
+    pepper_id, digest = crypto.digest("a token")
+    assert crypto.matches("a token", pepper_id, digest)
+    assert not crypto.matches("another token", pepper_id, digest)
+    assert not crypto.matches("a token", pepper_id, digest[:-1])
+    assert not crypto.matches("a token", pepper_id, "")
+    assert not crypto.matches("a token", pepper_id, "é")
+
+
+def test_a_digest_tells_nothing_of_the_token_and_needs_the_pepper(settings: Settings) -> None:
+    pepper_id, digest = crypto.digest("a token")
+    assert len(digest) == 64
+    settings.CREDENTIAL_PEPPERS = [("old", NEW)]
+    assert crypto.digest("a token") != (pepper_id, digest)
+    assert not crypto.matches("a token", pepper_id, digest)
+
+
+def test_after_a_rotation_old_digests_match_and_new_ones_use_the_new_pepper(settings: Settings) -> None:
+    old = crypto.digest("a token")
+    settings.CREDENTIAL_PEPPERS = [("new", NEW), ("old", OLD)]
+    assert crypto.matches("a token", *old)
+    assert crypto.digest("a token")[0] == crypto.current_key_id() == "new"
+    assert crypto.known_key_ids() == ["new", "old"]
+
+
+def test_a_digest_whose_pepper_left_the_ring_matches_nothing(settings: Settings) -> None:
+    old = crypto.digest("a token")
+    settings.CREDENTIAL_PEPPERS = [("new", NEW)]
+    assert not crypto.matches("a token", *old)
+
+
+def test_a_tag_depends_on_purpose_key_and_every_part(settings: Settings) -> None:
+    settings.CREDENTIAL_PEPPERS = [("new", NEW), ("old", OLD)]
+    tags = {
+        crypto.hmac_tag("access-token", "ab", "c"),
+        crypto.hmac_tag("access-token", "a", "bc"),
+        crypto.hmac_tag("access-token", "abc"),
+        crypto.hmac_tag("access-token", "abc", ""),
+        crypto.hmac_tag("successor", "abc"),
+        crypto.hmac_tag("access-token", "abc", key_id="old"),
+    }
+    assert len(tags) == 6
+    assert {len(tag) for tag in tags} == {32}
+
+
+def test_a_tag_is_the_same_for_text_and_its_utf_8_and_each_time() -> None:
+    assert crypto.hmac_tag("purpose", "é") == crypto.hmac_tag("purpose", "é".encode())
+    assert crypto.tags_equal(crypto.hmac_tag("purpose", "x"), crypto.hmac_tag("purpose", "x"))
+    assert not crypto.tags_equal(crypto.hmac_tag("purpose", "x"), crypto.hmac_tag("purpose", "y"))
+
+
+def test_a_tag_by_a_key_that_left_the_ring_is_an_unknown_key() -> None:
+    with pytest.raises(crypto.UnknownKey):
+        crypto.hmac_tag("purpose", "x", key_id="gone")
+
+
+@given(st.text())
+def test_no_token_raises_not_even_half_a_surrogate_pair(token: str) -> None:
+    assert crypto.matches(token, *crypto.digest(token))
+    assert not crypto.matches(token + "\ud800", *crypto.digest(token))
+
+
+@given(st.binary())
+def test_what_is_sealed_opens_in_its_context(data: bytes) -> None:
+    sealed = crypto.seal(data, context=CONTEXT)
+    assert crypto.open_sealed(sealed, context=CONTEXT) == data
+    assert crypto.open_sealed(memoryview(sealed), context=CONTEXT) == data  # as PostgreSQL's driver hands it out
+
+
+def test_ciphertext_moved_to_another_row_does_not_open() -> None:
+    sealed = crypto.seal(b"secret", context=b"tests.Row:1")
+    with pytest.raises(crypto.WrongKey):
+        crypto.open_sealed(sealed, context=b"tests.Row:2")
+
+
+def test_sealing_twice_gives_different_ciphertext_without_the_plaintext() -> None:
+    one, other = crypto.seal(b"the secret", context=CONTEXT), crypto.seal(b"the secret", context=CONTEXT)
+    assert one != other
+    assert b"the secret" not in one
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", b"\xff\x00", b"gAAAAA"])
+def test_what_was_never_sealed_is_a_wrong_key_without_details(damage: bytes) -> None:
+    with pytest.raises(crypto.WrongKey) as caught:
+        crypto.open_sealed(damage, context=CONTEXT)
+    assert str(caught.value) == "what was sealed cannot be opened"
+
+
+def test_one_flipped_bit_anywhere_is_noticed() -> None:
+    sealed = bytearray(crypto.seal(b"secret", context=CONTEXT))
+    for place in range(len(sealed)):
+        broken = bytearray(sealed)
+        broken[place] ^= 4
+        if bytes(broken) == bytes(sealed):
+            continue
+        try:
+            assert crypto.open_sealed(bytes(broken), context=CONTEXT) == b"secret"  # bits that base64 does not use
+            assert place >= len(sealed) - 4
+        except crypto.WrongKey:
+            pass
+
+
+def test_keys_rotate_and_old_ciphertext_can_be_sealed_anew(settings: Settings) -> None:
+    sealed = crypto.seal(b"secret", context=CONTEXT)
+    settings.ENCRYPTION_KEYS = [NEW_KEY, OLD_KEY]
+    assert crypto.open_sealed(sealed, context=CONTEXT) == b"secret"
+    renewed = crypto.reseal(sealed, context=CONTEXT)
+    settings.ENCRYPTION_KEYS = [NEW_KEY]
+    assert crypto.open_sealed(renewed, context=CONTEXT) == b"secret"
+    with pytest.raises(crypto.WrongKey):
+        crypto.open_sealed(sealed, context=CONTEXT)
+
+
+def test_with_an_extra_secret_the_servers_keys_alone_open_nothing() -> None:
+    browser = b"sixteen-bytes-at-least"
+    sealed = crypto.seal_with(b"secret", context=CONTEXT, extra_secret=browser)
+    assert crypto.open_sealed_with(sealed, context=CONTEXT, extra_secret=browser) == b"secret"
+    with pytest.raises(crypto.WrongKey):
+        crypto.open_sealed(sealed, context=CONTEXT)
+    for wrong in (b"another-browsers-secret", b"short", b""):
+        with pytest.raises(crypto.WrongKey):
+            crypto.open_sealed_with(sealed, context=CONTEXT, extra_secret=wrong)
+    with pytest.raises(crypto.WrongKey):
+        crypto.open_sealed_with(sealed, context=b"tests.Row:2", extra_secret=browser)
+
+
+def test_the_extra_secret_alone_opens_nothing(settings: Settings) -> None:
+    sealed = crypto.seal_with(b"secret", context=CONTEXT, extra_secret=b"sixteen-bytes-at-least")
+    settings.ENCRYPTION_KEYS = [NEW_KEY]
+    with pytest.raises(crypto.WrongKey):
+        crypto.open_sealed_with(sealed, context=CONTEXT, extra_secret=b"sixteen-bytes-at-least")
+
+
+def test_careless_sealing_is_refused() -> None:
+    with pytest.raises(ValueError, match="context"):
+        crypto.seal(b"secret", context=b"")
+    with pytest.raises(ValueError, match="16 bytes"):
+        crypto.seal_with(b"secret", context=CONTEXT, extra_secret=b"guessable")
+
+
+@pytest.mark.parametrize("ring", [[], [("short", b"short")]])
+def test_a_pepper_ring_that_protects_nothing_is_a_configuration_error(
+    settings: Settings, ring: list[tuple[str, bytes]]
+) -> None:
+    settings.CREDENTIAL_PEPPERS = ring
+    with pytest.raises(ImproperlyConfigured, match="CREDENTIAL_PEPPERS"):
+        crypto.digest("token")
+
+
+@pytest.mark.parametrize("ring", [[], ["short"]])
+def test_an_encryption_ring_that_protects_nothing_is_a_configuration_error(settings: Settings, ring: list[str]) -> None:
+    settings.ENCRYPTION_KEYS = ring
+    with pytest.raises(ImproperlyConfigured, match="ENCRYPTION_KEYS"):
+        crypto.seal(b"x", context=CONTEXT)

@@ -1,0 +1,257 @@
+"""Pagination by key, held against plain slicing."""
+
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.db import connection
+from django.db.models import CharField, QuerySet, Value
+from django.db.models.functions import Upper
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from kaizala_console.lib import keyset
+
+START = datetime(2026, 11, 24, tzinfo=UTC)
+ORDERS = [
+    ("session_key",),
+    ("-session_key",),
+    ("expire_date", "session_key"),
+    ("-expire_date", "-session_key"),
+    ("-expire_date", "session_key"),
+    ("expire_date", "-session_key"),
+    ("session_data", "-expire_date", "session_key"),
+    ("-session_data", "-expire_date", "-session_key"),
+]
+
+pytestmark = pytest.mark.django_db
+
+
+def add_sessions(moments: list[int], texts: str = "x") -> None:
+    """Sessions serve as rows here: a unique text, a moment and a text that may both have ties."""
+    Session.objects.bulk_create(
+        Session(
+            session_key=f"key-{number:04}",
+            expire_date=START + timedelta(microseconds=moment),
+            session_data=texts[number % len(texts)],
+        )
+        for number, moment in enumerate(moments)
+    )
+
+
+def keys(rows: list[Session]) -> list[str]:
+    return [row.session_key for row in rows]
+
+
+def walk(queryset: QuerySet[Any, Any], order: tuple[str, ...], size: int) -> list[keyset.Page[Any]]:
+    """All pages from the first on."""
+    pages = [keyset.page(queryset, order, None, size)]
+    while pages[-1].next_cursor:
+        pages.append(keyset.page(queryset, order, pages[-1].next_cursor, size))
+        assert len(pages) < 500, "the pages go round in circles"
+    return pages
+
+
+@hypothesis_settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    moments=st.lists(st.integers(min_value=0, max_value=3), max_size=25),
+    order=st.sampled_from(ORDERS),
+    size=st.integers(min_value=1, max_value=9),
+)
+def test_pages_forwards_and_backwards_are_the_slices_of_the_whole(
+    moments: list[int], order: tuple[str, ...], size: int
+) -> None:
+    Session.objects.all().delete()
+    add_sessions(moments, "aab")
+    whole = keys(list(Session.objects.order_by(*order)))
+    slices = [whole[start : start + size] for start in range(0, len(whole), size)] or [[]]
+    forwards = walk(Session.objects.all(), order, size)
+    assert [keys(page.items) for page in forwards] == slices
+
+    page = forwards[-1]
+    backwards = [keys(page.items)]
+    while page.previous_cursor:
+        page = keyset.page(Session.objects.all(), order, page.previous_cursor, size)
+        backwards.append(keys(page.items))
+    assert backwards == slices[::-1]
+
+
+def test_the_first_page_knows_no_page_before_and_the_last_none_behind() -> None:
+    add_sessions([1, 2, 3])
+    first, last = walk(Session.objects.all(), ("session_key",), 2)
+    assert (first.previous_cursor, last.next_cursor) == (None, None)
+
+
+def test_no_cursor_and_an_empty_one_are_the_first_page() -> None:
+    add_sessions([1, 2, 3])
+    assert keyset.page(Session.objects.all(), ("session_key",), "", 2) == keyset.page(
+        Session.objects.all(), ("session_key",), None, 2
+    )
+
+
+def test_rows_that_come_and_go_between_pages_are_neither_repeated_nor_cause_others_to_be_missed() -> None:
+    add_sessions([10, 20, 30, 40])
+    order = ("expire_date", "session_key")
+    first = keyset.page(Session.objects.all(), order, None, 2)
+    Session.objects.filter(session_key__in=["key-0000", "key-0001"]).delete()
+    Session.objects.create(session_key="early", expire_date=START, session_data="x")
+    second = keyset.page(Session.objects.all(), order, first.next_cursor, 2)
+    assert keys(second.items) == ["key-0002", "key-0003"]
+
+
+def test_when_everything_behind_is_gone_the_way_back_includes_the_edge() -> None:
+    add_sessions([10, 20, 30])
+    order = ("expire_date", "session_key")
+    first = keyset.page(Session.objects.all(), order, None, 2)
+    Session.objects.filter(session_key="key-0002").delete()
+    nothing = keyset.page(Session.objects.all(), order, first.next_cursor, 2)
+    assert (nothing.items, nothing.next_cursor) == ([], None)
+    back = keyset.page(Session.objects.all(), order, nothing.previous_cursor, 2)
+    assert keys(back.items) == ["key-0000", "key-0001"]
+
+
+def test_when_everything_before_is_gone_the_way_on_includes_the_edge() -> None:
+    add_sessions([10, 20, 30])
+    order = ("-expire_date", "session_key")
+    _first, second = walk(Session.objects.all(), order, 2)
+    Session.objects.exclude(session_key="key-0000").delete()
+    nothing = keyset.page(Session.objects.all(), order, second.previous_cursor, 2)
+    assert (nothing.items, nothing.previous_cursor) == ([], None)
+    on = keyset.page(Session.objects.all(), order, nothing.next_cursor, 2)
+    assert keys(on.items) == ["key-0000"]
+
+
+def test_filters_paths_values_and_annotations_work() -> None:
+    kinds = [ContentType.objects.create(app_label=f"app{n}", model="thing") for n in range(3)]
+    Permission.objects.all().delete()
+    for n in range(9):
+        Permission.objects.create(name=f"n{n % 2}", codename=f"c{n}", content_type=kinds[n % 3])
+    permissions = Permission.objects.annotate(shout=Upper("name", output_field=CharField()))
+    for queryset, order in [
+        (permissions.select_related("content_type"), ("content_type__app_label", "id")),
+        (permissions, ("-shout", "pk")),
+        (permissions.filter(name="n1"), ("-content_type_id", "-pk")),
+        (permissions.values("id", "name"), ("name", "-id")),
+    ]:
+        rows = [row for page in walk(queryset, order, 2) for row in page.items]
+        assert rows == list(queryset.order_by(*order)), order
+
+
+def test_a_page_reads_one_row_more_than_it_shows_in_one_query() -> None:
+    add_sessions(list(range(20)))
+    cursor = keyset.page(Session.objects.all(), ("-expire_date", "-session_key"), None, 5).next_cursor
+    with CaptureQueriesContext(connection) as queries:
+        keyset.page(Session.objects.all(), ("-expire_date", "-session_key"), cursor, 5)
+    [query] = queries.captured_queries
+    assert "LIMIT 6" in query["sql"]
+    assert "OFFSET" not in query["sql"]
+
+
+@pytest.mark.parametrize("order", [("-expire_date", "-session_key"), ("expire_date", "-session_key")])
+def test_a_page_far_down_is_found_through_the_index(order: tuple[str, ...]) -> None:
+    columns = ", ".join(f"{name.removeprefix('-')} {'DESC' if name.startswith('-') else 'ASC'}" for name in order)
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE INDEX keyset_test ON django_session ({columns})")
+    add_sessions([moment // 3 for moment in range(3000)])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE django_session")
+    middle = keyset.page(Session.objects.all(), order, None, 1500)
+    with CaptureQueriesContext(connection) as queries:
+        keyset.page(Session.objects.all(), order, middle.next_cursor, 5)
+    with connection.cursor() as cursor:
+        explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+        cursor.execute(f"{explain} {queries.captured_queries[0]['sql']}")
+        plan = "\n".join(str(row) for row in cursor.fetchall())
+    if connection.vendor == "sqlite":
+        assert "SEARCH django_session USING INDEX keyset_test" in plan, plan
+        assert "TEMP B-TREE" not in plan, plan
+    else:
+        assert "Index Scan" in plan, plan
+        assert "Index Cond" in plan, plan
+        assert "Sort" not in plan, plan
+
+
+def tampered(cursor: str) -> str:
+    return cursor[:-2] + ("A" if cursor[-2] != "A" else "B") + cursor[-1]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        tampered,
+        lambda cursor: cursor[:10],
+        lambda cursor: cursor + "AAAA",
+        lambda cursor: "not a cursor",
+        lambda cursor: "é" * 20,
+        lambda cursor: "\0",
+        lambda cursor: "A" * 100_000,
+        lambda cursor: urlsafe_b64encode(b"\0" * 12 + b'["A","key"]').decode(),
+    ],
+)
+def test_a_cursor_that_is_not_ours_is_refused_cleanly(spoil: Callable[[str], str]) -> None:
+    add_sessions([1, 2, 3])
+    cursor = keyset.page(Session.objects.all(), ("session_key",), None, 1).next_cursor
+    assert cursor is not None
+    with pytest.raises(keyset.BadCursor) as caught:
+        keyset.page(Session.objects.all(), ("session_key",), spoil(cursor), 1)
+    assert (caught.value.code, caught.value.field) == ("bad_cursor", "cursor")
+
+
+def test_a_cursor_of_another_list_or_order_is_refused() -> None:
+    add_sessions([1, 2, 3])
+    cursor = keyset.page(Session.objects.all(), ("session_key",), None, 1).next_cursor
+    with pytest.raises(keyset.BadCursor):
+        keyset.page(Session.objects.all(), ("-session_key",), cursor, 1)
+    with pytest.raises(keyset.BadCursor):
+        keyset.page(Permission.objects.all(), ("id",), cursor, 1)
+
+
+@given(st.text(min_size=1))
+def test_no_text_raises_anything_else(cursor: str) -> None:
+    with pytest.raises(keyset.BadCursor):
+        keyset.page(Session.objects.none(), ("session_key",), cursor, 1)
+
+
+def test_a_cursor_outlives_the_rotation_of_peppers(settings: Settings) -> None:
+    add_sessions([1, 2, 3])
+    old = settings.CREDENTIAL_PEPPERS
+    cursor = keyset.page(Session.objects.all(), ("session_key",), None, 1).next_cursor
+    settings.CREDENTIAL_PEPPERS = [("newer", b"n" * 32), *old]
+    assert keys(keyset.page(Session.objects.all(), ("session_key",), cursor, 1).items) == ["key-0001"]
+    settings.CREDENTIAL_PEPPERS = [("newer", b"n" * 32)]
+    with pytest.raises(keyset.BadCursor):
+        keyset.page(Session.objects.all(), ("session_key",), cursor, 1)
+
+
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [
+        ((), "at least one"),
+        (("expire_date",), "unique"),
+        (("nonsense", "session_key"), "no column"),
+        (("session_key__nonsense", "session_key"), "no column"),
+    ],
+)
+def test_an_order_that_can_never_work_is_a_programming_error(order: tuple[str, ...], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        keyset.page(Session.objects.all(), order, None, 1)
+
+
+def test_a_page_of_nothing_is_a_programming_error() -> None:
+    with pytest.raises(ValueError, match="at least one row"):
+        keyset.page(Session.objects.all(), ("session_key",), None, 0)
+
+
+def test_null_in_an_order_is_noticed_instead_of_losing_rows() -> None:
+    add_sessions([1, 2])
+    rows = Session.objects.annotate(nothing=Value(None, output_field=CharField()))
+    with pytest.raises(ValueError, match="NULL: nothing"):
+        keyset.page(rows, ("nothing", "session_key"), None, 1)
