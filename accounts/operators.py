@@ -6,8 +6,6 @@ service, so that the rules hold and the audit trail is written.
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -28,7 +26,7 @@ class OperatorsSite(OTPAdminSite):
 site = OperatorsSite()
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+class ReadOnlyAdmin(admin.ModelAdmin):
     """For reading and searching; changes come as actions that call services."""
 
     list_per_page = 50

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from accounts.models import User, VerifiedPhone
+from accounts.models import PinDevice, User, VerifiedPhone
 from kaizala_console.lib.errors import NotAllowed, NotFound
 
 
@@ -12,6 +12,21 @@ def own_phone(user: User, phone_id: int) -> VerifiedPhone:
     if phone is None:
         raise NotFound
     return phone
+
+
+def own_pin(user: User, device_id: int, purpose: PinDevice.Purpose) -> PinDevice:
+    """The PIN `device_id` that was sent for this very account and purpose; NotFound for anything else."""
+    pins = PinDevice.objects.select_related("sms", "user__organisation")
+    device = pins.filter(pk=device_id, user=user, purpose=purpose).first()
+    if device is None:
+        raise NotFound
+    return device
+
+
+def require_own_phone(user: User, phone: VerifiedPhone) -> None:
+    """Raises NotFound unless it is the account's own number, or an operator tidies up."""
+    if phone.user_id != user.pk and not may_operate(user):
+        raise NotFound
 
 
 def may_operate(user: User) -> bool:

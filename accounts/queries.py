@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.db.models import Prefetch, Q, QuerySet
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import AuditEvent, Person, User, VerifiedPhone
+from accounts.models import AuditEvent, Person, PinDevice, User, VerifiedPhone
+from kaizala_console.lib import clock
 
 
 def held_phones(user: User) -> QuerySet[VerifiedPhone]:
@@ -39,3 +41,17 @@ def colleagues_of(user: User) -> QuerySet[User]:
             to_attr="primary_phones",
         )
     )
+
+
+def open_pin(user: User, purpose: PinDevice.Purpose, *, number: str | None = None) -> PinDevice | None:
+    """The newest PIN of the account that may still be entered, for any number or for one; None when there is none."""
+    pins = PinDevice.objects.filter(user=user, purpose=purpose, used_at=None, superseded_at=None)
+    if number is not None:
+        pins = pins.filter(number=number)
+    newest = pins.select_related("sms").order_by("-id").exclude(sent_at=None).first()
+    return newest if newest is not None and newest.is_open(clock.now()) else None
+
+
+def totp_device(user: User) -> TOTPDevice | None:
+    """The authenticator app that the account confirms with; None until one is set up."""
+    return TOTPDevice.objects.filter(user=user, confirmed=True).order_by("id").first()

@@ -23,7 +23,6 @@ class Tag(StrEnum):
     SIGNED_IN = "user:session:started"
     SIGN_IN_REFUSED = "user:session:refused"
     CONFIRMED = "user:confirmation:given"
-    CONFIRMATION_FAILED = "user:confirmation:failed"
     PERSON_RENAMED = "person:name:changed"
     PIN_REQUESTED = "phone:pin:requested"
     PIN_NOT_SENT = "phone:pin:failed"

@@ -26,6 +26,7 @@ class PinDevice(TimestampMixin, Device):
         VERIFY = "verify", _("verify a phone number")
         CONFIRM = "confirm", _("confirm who it is")
 
+    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+", verbose_name=_("user"))
     confirmed = models.BooleanField(default=False, editable=False)
     number = models.CharField(_("phone number"), max_length=16, help_text=_("E.164"))
     purpose = models.CharField(_("purpose"), max_length=8, choices=Purpose.choices)

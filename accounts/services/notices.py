@@ -19,8 +19,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import F
-from django.template import Context
-from django.template.loader import get_template
+from django.template import Context, Engine
 from django.utils import translation
 
 from accounts.audit.record import Actor, record
@@ -108,7 +107,9 @@ def render(notice: Notice) -> tuple[str, str]:
     values = {**notice.context, "user": notice.user, "base_url": settings.CONSOLE_BASE_URL}
     with translation.override(settings.LANGUAGE_CODE):
         # Plain text: a name with an ampersand must stay as it is.
-        text = get_template(f"mail/{notice.template}.txt").template.render(Context(values, autoescape=False))
+        text = (
+            Engine.get_default().get_template(f"mail/{notice.template}.txt").render(Context(values, autoescape=False))
+        )
     subject, _newline, body = text.strip().partition("\n")
     return subject.strip(), body.strip() + "\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from typing import Any, cast
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -19,7 +20,7 @@ from kaizala_console.lib import context
 def test_every_tag_is_noun_noun_verb_and_has_a_sentence(tag: Tag) -> None:
     assert re.fullmatch(r"[a-z]+:[a-z]+:[a-z]+", tag)
     assert str(SENTENCES[tag]).endswith(".")
-    assert len(tag) <= AuditEvent._meta.get_field("tag").max_length
+    assert len(tag) <= 64  # the column
 
 
 def test_no_two_events_share_a_name() -> None:
@@ -96,5 +97,5 @@ def test_no_row_is_written_outside_the_transaction_of_its_act() -> None:
 
 def test_nobody_signed_in_is_no_actor(organisation: Organisation) -> None:
     with pytest.raises(AttributeError):
-        record(Tag.ORGANISATION_CHANGED, by=AnonymousUser(), subject=organisation)
+        record(Tag.ORGANISATION_CHANGED, by=cast(Any, AnonymousUser()), subject=organisation)
     assert not AuditEvent.objects.exists()

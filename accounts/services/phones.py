@@ -1,0 +1,160 @@
+"""The phone numbers of an account: proven by PIN, held by one account at a time, one of them primary."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts import policy
+from accounts.audit.record import record
+from accounts.audit.tags import Tag
+from accounts.models import Person, PinDevice, User, VerifiedPhone
+from accounts.services import notices, people, pin_limits, pins
+from kaizala_console.lib import clock, phone_numbers
+from kaizala_console.lib.errors import Conflict, RuleBroken
+
+
+def send_pin(*, user: User, number: str, region: str | None = None, by: User) -> PinDevice:
+    """Sends a PIN that proves who holds `number`; `region` (`IN`) is where a number without `+` is dialled from.
+
+    RuleBroken, before anything is sent, for a number that cannot exist. A number that another account holds is
+    treated like any other. Else as `pins.send`.
+    """
+    try:
+        e164 = phone_numbers.parse(number, region, must_be_valid=True)
+    except RuleBroken as error:
+        raise RuleBroken(error.message, code=error.code, field="number") from None
+    return pins.send(user=user, number=e164, purpose=PinDevice.Purpose.VERIFY, by=by)
+
+
+def seconds_until_next_pin(*, user: User) -> int:
+    """How long the account has to wait before it may ask for another PIN; 0 when it may now."""
+    return pin_limits.seconds_to_wait(user=user, at=clock.now())
+
+
+@sensitive_variables("pin")
+def verify_pin(*, user: User, device_id: int, pin: str, by: User) -> VerifiedPhone:
+    """Lets `user` hold the number to which the PIN went; the account's first number becomes the primary one.
+
+    NotFound for a PIN that was sent for somebody else; Conflict (code `phone_held`), with the PIN used up, when the
+    number belongs to another account: only now, with the phone in hand, may that be told. Else as `pins.accept`.
+    """
+    device = policy.own_pin(user, device_id, PinDevice.Purpose.VERIFY)
+    phone = pins.accept(user=user, device=device, pin=pin, by=by, then=partial(_hold, user, device.number, by))
+    if phone is None:
+        raise Conflict(
+            _(
+                "This phone is yours, but another account holds its number. Sign in with that account and remove the "
+                "number there, or ask the operator of this console to do so; then verify it here again."
+            ),
+            code="phone_held",
+            field="pin",
+        )
+    return phone
+
+
+@transaction.atomic
+def release(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
+    """Takes the number off the account; its oldest other number becomes the primary one, if this one was.
+
+    NotFound when it is neither the number of `by` nor is `by` an operator; Conflict when it was released already.
+    """
+    policy.require_own_phone(by, phone)
+    user = User.objects.select_for_update().get(pk=phone.user_id)
+    phone = _held(phone)
+    was_primary = phone.is_primary
+    phone.is_primary, phone.released_at = False, clock.now()
+    phone.save(update_fields=["is_primary", "released_at"])
+    if was_primary:
+        heir = user.verified_phones.held().order_by("verified_at", "pk").first()
+        if heir is not None:
+            heir.is_primary = True
+            heir.save(update_fields=["is_primary"])
+    _tell(Tag.PHONE_RELEASED, phone, by)
+    _notify(phone, "phone_removed")
+    return phone
+
+
+@transaction.atomic
+def make_primary(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
+    """Makes this the number that confirmations go to and that the account acts with in groups by default.
+
+    NotFound and Conflict as for `release`. Nothing happens when it is the primary one already.
+    """
+    policy.require_own_phone(by, phone)
+    user = User.objects.select_for_update().get(pk=phone.user_id)
+    phone = _held(phone)
+    if phone.is_primary:
+        return phone
+    user.verified_phones.held().filter(is_primary=True).update(is_primary=False)
+    phone.is_primary = True
+    phone.save(update_fields=["is_primary"])
+    _tell(Tag.PHONE_MADE_PRIMARY, phone, by)
+    return phone
+
+
+def _hold(user: User, number: str, by: User) -> VerifiedPhone | None:
+    """The number in the account's hands, or None when another account has it. Runs in the PIN's transaction."""
+    user = User.objects.select_for_update().get(pk=user.pk)
+    person = Person.objects.select_for_update().get(pk=people.person_for(number, name=user.name).pk)
+    now = clock.now()
+    held = VerifiedPhone.objects.held().select_related("user__organisation", "person").filter(person=person).first()
+    if held is not None and held.user_id != user.pk:
+        _claimed_elsewhere(held, user, by)
+        return None
+    if person.provisioned_at is None:
+        person.provisioned_at = now
+        person.save(update_fields=["provisioned_at"])
+    if held is not None:
+        held.verified_at = now
+        held.save(update_fields=["verified_at"])
+        _tell(Tag.PHONE_VERIFIED, held, by)
+        return held
+    is_first = not user.verified_phones.held().filter(is_primary=True).exists()
+    phone = VerifiedPhone.objects.create(user=user, person=person, is_primary=is_first, verified_at=now)
+    _tell(Tag.PHONE_VERIFIED, phone, by)
+    _notify(phone, "phone_added")
+    return phone
+
+
+def _claimed_elsewhere(held: VerifiedPhone, claimant: User, by: User) -> None:
+    """Tells the trail, and the holder, once a day: a number may have changed hands."""
+    facts = {"number": phone_numbers.mask(held.person.number)}
+    record(Tag.PHONE_HELD_ELSEWHERE, by=by, subject=claimant, organisation=claimant.organisation, after=facts)
+    notices.queue(
+        user=held.user,
+        template="accounts/phone_claimed",
+        key=f"phone:{held.pk}:claimed:{clock.now().date()}",
+        context=facts,
+    )
+
+
+def _held(phone: VerifiedPhone) -> VerifiedPhone:
+    held = VerifiedPhone.objects.select_for_update(of=("self",)).select_related("user__organisation", "person")
+    found = held.filter(pk=phone.pk, released_at__isnull=True).first()
+    if found is None:
+        raise Conflict(_("This number was removed from the account already."), code="phone_released")
+    return found
+
+
+def _tell(tag: Tag, phone: VerifiedPhone, by: User) -> None:
+    record(
+        tag,
+        by=by,
+        subject=phone,
+        organisation=phone.user.organisation,
+        person_id=phone.person_id,
+        after={"number": phone_numbers.mask(phone.person.number)},
+    )
+
+
+def _notify(phone: VerifiedPhone, what: str) -> None:
+    notices.queue(
+        user=phone.user,
+        template=f"accounts/{what}",
+        key=f"phone:{phone.pk}:{what}",
+        context={"number": phone_numbers.mask(phone.person.number)},
+    )

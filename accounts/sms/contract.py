@@ -1,0 +1,68 @@
+"""What the console needs of a service that sends SMS. Which one is used, the settings say (accounts.sms)."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar, Protocol, runtime_checkable
+
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console.lib.errors import GatewayDown, RuleBroken
+
+
+class Verdict(Enum):
+    """What a gateway that keeps PINs itself says to one that was typed."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    OVER = "over"  # expired, already used, or too many wrong tries: a new PIN is needed
+
+
+class Gateway(Protocol):
+    """Sends a PIN to a number. Calls may take seconds: never inside a transaction."""
+
+    name: ClassVar[str]
+
+    def send(self, *, number: str, pin: str, minutes: int) -> str:
+        """Sends `pin`, valid for `minutes`, and returns the gateway's reference. `number` is E.164.
+
+        Raises NumberRefused, TooSoon (the gateway's own limit), or GatewayDown; then nothing was sent, as far as the
+        gateway lets us know.
+        """
+
+
+@runtime_checkable
+class PinMaker(Gateway, Protocol):
+    """A gateway that makes, keeps and checks the PINs itself: it is given an empty one to send."""
+
+    def check(self, *, reference: str, pin: str) -> Verdict:
+        """Judges what was typed for the sending of that reference. Raises GatewayDown; then the try does not count."""
+
+
+class NumberRefused(RuleBroken):
+    """The gateway will not send to this number: a landline, say, or a country that is not enabled."""
+
+    default_message = _("No SMS can be sent to this number. Check it, or use another number.")
+    default_code = "number_refused"
+
+
+def not_sent() -> GatewayDown:
+    """What a person is told when the gateway fails while a PIN is sent."""
+    return GatewayDown(
+        _(
+            "The PIN could not be sent, because the SMS service does not answer as it should. Nothing is lost, and "
+            "this does not count as a try: press the button again in a few minutes. If it goes on, tell the operator."
+        ),
+        code="sms_down",
+    )
+
+
+def not_checked() -> GatewayDown:
+    """What a person is told when the gateway fails while a PIN is checked."""
+    return GatewayDown(
+        _(
+            "The PIN could not be checked, because the SMS service does not answer as it should. Your PIN is still "
+            "good, and this does not count as a try: send it again in a minute."
+        ),
+        code="sms_down",
+    )

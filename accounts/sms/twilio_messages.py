@@ -1,0 +1,29 @@
+"""Twilio Messages: the PIN is ours, and leaves as a plain SMS from `TWILIO_FROM`."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+
+from accounts.sms import texts, twilio
+from accounts.sms.contract import not_sent
+
+
+class TwilioMessages:
+    """`TWILIO_FROM` is a number in E.164, an alphanumeric sender, or a messaging service (`MG…`)."""
+
+    name: ClassVar[str] = "twilio-messages"
+
+    def __init__(self, timeout: float = twilio.TIMEOUT_SECONDS) -> None:
+        self._timeout = timeout
+
+    def send(self, *, number: str, pin: str, minutes: int) -> str:
+        """See Gateway; the reference is the message's SID."""
+        sender = settings.TWILIO_FROM
+        origin = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
+        with twilio.errors_of_sending(self.name, not_sent()):
+            message = twilio.client(self._timeout).messages.create(
+                to=number, body=texts.pin_text(pin, minutes), **origin
+            )
+        return message.sid or ""
