@@ -176,7 +176,7 @@ def test_a_page_far_down_is_found_through_the_index(order: tuple[str, ...]) -> N
     else:
         assert "Index Scan" in plan, plan
         assert "Index Cond" in plan, plan
-        assert "Sort" not in plan, plan
+        assert "->  Sort" not in plan, plan  # "Incremental Sort" of a few ties is fine
 
 
 def tampered(cursor: str) -> str:

@@ -7,7 +7,9 @@ from uuid import uuid4
 
 import pytest
 import time_machine
-from django.db import connections
+from django.core.management import call_command
+from django.db import connection, connections
+from pytest_django import Settings
 
 from kaizala_console.lib.throttle import Allowance, hit, peek
 
@@ -82,13 +84,28 @@ def test_a_window_under_a_second_is_refused() -> None:
         hit("key", 1, 0)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_of_many_at_once_exactly_as_many_pass_as_the_limit_says(key: str) -> None:
+def allowed_of_a_hundred_at_once(key: str, limit: int) -> int:
     def one(_number: int) -> bool:
         try:
-            return hit(key, 25, 86_400).allowed
+            return hit(key, limit, 86_400).allowed
         finally:
             connections.close_all()
 
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(one, range(100))) == 25
+        return sum(pool.map(one, range(100)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_once_exactly_as_many_pass_as_the_limit_says(key: str) -> None:
+    assert allowed_of_a_hundred_at_once(key, 25) == 25
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_holds_for_the_database_cache_on_whatever_database(settings: Settings, key: str) -> None:
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "counters"}}
+    call_command("createcachetable", verbosity=0)
+    try:
+        assert allowed_of_a_hundred_at_once(key, 25) == 25
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE counters")
