@@ -8,6 +8,7 @@ import sys
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaizala_console.settings")
     try:
+        from django.core.exceptions import ImproperlyConfigured
         from django.core.management import execute_from_command_line
     except ImportError as error:
         raise SystemExit(
@@ -19,7 +20,13 @@ def main() -> None:
 
         Command().run_from_argv(sys.argv)
         return
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        # The message says what to mend; fifty lines of traceback before it would hide that.
+        if "--traceback" in sys.argv:
+            raise
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def test_nothing_configured_is_a_sandbox_on_this_machine_without_any_server(load
     assert settings["SANDBOX"] is True
     assert settings["CONSOLE_BASE_URL"] == "http://127.0.0.1:8000"
     assert settings["DATABASES"]["default"]["ENGINE"].endswith("sqlite3")
-    assert settings["CELERY_BROKER_URL"] == "filesystem://"
+    assert settings["CELERY_BROKER_URL"] == "filesystem://localhost"
     assert settings["CACHES"]["default"]["BACKEND"].endswith("DatabaseCache")
     assert "allauth.socialaccount.providers.dummy" in settings["INSTALLED_APPS"]
     assert settings["SOCIALACCOUNT_PROVIDERS"]["openid_connect"]["APPS"] == []

@@ -80,7 +80,9 @@ def programs(host: str, port: int) -> list[Program]:
 
 def python_program(name: str, module_and_arguments: str) -> Program:
     """`python -m …` with this very interpreter."""
-    return Program(name, (sys.executable, "-m", *module_and_arguments.split()))
+    # Celery warns of root at length; a sandbox in a container often is root, and holds nothing.
+    quiet = ("-W", "ignore:You're running the worker with superuser") if settings.SANDBOX else ()
+    return Program(name, (sys.executable, *quiet, "-m", *module_and_arguments.split()))
 
 
 def refuse_a_busy_port(host: str, port: int) -> None:
