@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import redis
-from django.conf import settings
 from django.core.mail import EmailMessage
 from django.test import Client
 
@@ -17,6 +15,8 @@ from accounts.models import Organisation, SandboxSms, User
 from accounts.services import confirmations
 from accounts.tests import factories
 from kaizala_console.lib import clock
+
+pytest_plugins = ["kaizala_console.tests.plugin", "kaizala_console.tests.browser"]
 
 
 @pytest.fixture
@@ -119,14 +119,3 @@ def travel(time_machine: Any) -> Callable[..., dt.datetime]:
         return clock.now()
 
     return travel
-
-
-@pytest.fixture(autouse=True)
-def fresh_counters() -> Iterator[None]:
-    """Redis outlives a test, unlike the database: what the test counted there is removed."""
-    yield
-    configured = settings.CACHES["default"]
-    if "redis" in configured["BACKEND"].lower():
-        with redis.Redis.from_url(configured["LOCATION"]) as client:
-            for key in client.scan_iter(match=f"{configured['KEY_PREFIX']}:*"):
-                client.delete(key)

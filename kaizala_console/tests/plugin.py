@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from django.conf import settings
@@ -57,5 +58,5 @@ def _a_cache_of_its_own() -> Iterator[None]:
 def _forget_the_connection() -> None:
     """Django keeps one cache object a thread; the next use makes a new one, with the present prefix."""
     caches.close_all()
-    if hasattr(caches._connections, "default"):
-        delattr(caches._connections, "default")
+    with suppress(AttributeError):  # this thread has not used it yet
+        del caches["default"]
