@@ -1,0 +1,93 @@
+"""How allauth signs people in here: with Office365 alone (in a sandbox, with its identities), into our own accounts.
+
+allauth keeps nothing of it. Our `User` row is found by tenant and object id (accounts.services.sign_in), so there are
+no social accounts to connect, no sign-up form, and no token of Office365 in any session or table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.helpers import render_authentication_error
+from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.base.constants import AuthError, AuthProcess
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from accounts.services import sign_in
+from kaizala_console.lib.errors import NotAllowed
+
+logger = structlog.get_logger(__name__)
+
+OFFICE365 = "office365"
+SANDBOX = "dummy"
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """There are no local accounts."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Never: accounts are made by the first sign-in with Office365."""
+        return False
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):
+    """Decides who comes in, after allauth has checked issuer, audience, expiry, state and PKCE."""
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        """Puts our account in place of what allauth would look up or make; refuses with a page that says why."""
+        sociallogin.token = (
+            None  # allauth would put it into the session; nothing here calls Office365 in anybody's name
+        )
+        try:
+            if sociallogin.state.get("process", AuthProcess.LOGIN) != AuthProcess.LOGIN:
+                raise NotAllowed(
+                    _("Accounts cannot be connected here: each person signs in as themselves."), code="no_connect"
+                )
+            identity = sign_in.identity_of(_claims_of(sociallogin))
+            sociallogin.user = sign_in.sign_in(identity=identity)
+        except NotAllowed as error:
+            answer = render_authentication_error(
+                request,
+                sociallogin.provider,
+                error=AuthError.DENIED,
+                exception=error,
+                extra_context={"reason": str(error), "reason_code": error.code},
+            )
+            raise ImmediateHttpResponse(answer) from error
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        """Never by allauth's own way."""
+        return False
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: Any,
+        error: str | None = None,
+        exception: Exception | None = None,
+        extra_context: dict[str, Any] | None = None,
+    ) -> None:
+        """Notes what happened; of the exception only its kind, since its text may hold an answer of the provider."""
+        logger.warning(
+            "sign_in.failed",
+            provider=getattr(provider, "sub_id", ""),
+            error=error,
+            exception=type(exception).__name__ if exception else "",
+            code=getattr(exception, "code", ""),
+        )
+
+
+def _claims_of(sociallogin: SocialLogin) -> dict[str, Any]:
+    """The claims of the id token; of the sandbox's identity page only in a sandbox. Empty for anything else."""
+    provider, found = sociallogin.account.provider, sociallogin.account.extra_data
+    if provider == OFFICE365:
+        claims = found.get("id_token")
+    else:
+        claims = found if provider == SANDBOX and settings.SANDBOX else None
+    return claims if isinstance(claims, dict) else {}
