@@ -7,9 +7,27 @@ import os
 import secrets
 import tempfile
 
-CONFIGURATION = tuple(
-    "ACCESS_ ALLOWED_HOSTS CONSOLE_ CREDENTIAL_PEPPERS DATABASE_ EMAIL_ ENCRYPTION_KEYS HANDOFF_ LOG_LEVEL OFFICE365_ PIN_ "
-    "REDIS_ REFRESH_ SAFE_ SECRET_KEY SHOWN_ STEP_ THROTTLE_ TRUSTED_ TWILIO_".split()
+CONFIGURATION = (
+    "ACCESS_",
+    "ALLOWED_HOSTS",
+    "CONSOLE_",
+    "CREDENTIAL_PEPPERS",
+    "DATABASE_",
+    "EMAIL_",
+    "ENCRYPTION_KEYS",
+    "HANDOFF_",
+    "LOG_LEVEL",
+    "OFFICE365_",
+    "PIN_",
+    "REDIS_",
+    "REFRESH_",
+    "SAFE_",
+    "SECRET_KEY",
+    "SHOWN_",
+    "STEP_",
+    "THROTTLE_",
+    "TRUSTED_",
+    "TWILIO_",
 )
 KEPT = {"DATABASE_URL", "REDIS_URL"}
 
