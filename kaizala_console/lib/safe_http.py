@@ -8,7 +8,7 @@ sensible ports, no redirects, no proxies from the environment, bounded time and 
 
 import json as json_module
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
@@ -145,7 +145,6 @@ class _SafeSession(HTTPSession):
         )
         # Else a proxy of the environment would resolve the name again, behind our back.
         self.trust_env = False
-        self.max_redirects = 0
         self._outside = _GlobalAddressesAdapter(is_https_proto=True)
         self._allowed = requests.adapters.HTTPAdapter()
         self._loopback = {
@@ -170,6 +169,10 @@ class _SafeSession(HTTPSession):
             raise RefusedURL(_("Only port 443 and ports from 1024 on are called."))
         return self._outside
 
+    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[Any]:  # type: ignore[override]
+        """Follow nothing. Even to say where it would go on, requests reads the whole body of a redirect, unbounded."""
+        return iter(())
+
     def close(self) -> None:
         for adapter in (self._outside, self._allowed, *self._loopback.values()):
             adapter.close()
@@ -178,10 +181,10 @@ class _SafeSession(HTTPSession):
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        port = parts.port
+        _port(parts)  # raises when it is no number
     except ValueError:
         raise RefusedURL(_NO_ADDRESS) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise RefusedURL(_NO_ADDRESS)
     if parts.username is not None or parts.password is not None:
         raise RefusedURL(_("Please leave user name and password out of the address."))

@@ -1,0 +1,300 @@
+"""The only door to the outside."""
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from pytest_django import Settings
+
+from kaizala_console.lib import safe_http
+from kaizala_console.lib.tests.outside import Outside, self_signed, serving
+
+
+@pytest.fixture
+def outside() -> Iterator[Outside]:
+    """A server on this machine."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def sandbox(settings: Settings) -> None:
+    settings.SANDBOX = True
+    settings.SAFE_HTTP_ALLOWED_HOSTS = []
+
+
+@pytest.fixture
+def production(settings: Settings) -> None:
+    settings.SANDBOX = False
+    settings.SAFE_HTTP_ALLOWED_HOSTS = []
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """A name server: host → its answers, one a question, the last one for good. Nothing is known but what is in it."""
+    known: dict[str, list[str]] = {}
+    real = socket.getaddrinfo
+
+    def answer(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+        if host in known:
+            host = known[host].pop(0) if len(known[host]) > 1 else known[host][0]
+            return real(host, port, *args, **kwargs)
+        if isinstance(host, str) and any(letter.isalpha() for letter in host.replace(":", "")) and host != "localhost":
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return real(host, port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    return known
+
+
+def refusal(url: str, **options: Any) -> safe_http.OutboundError:
+    with pytest.raises(safe_http.OutboundError) as caught:
+        safe_http.fetch("GET", url, **options)
+    return caught.value
+
+
+# Where a call may lead -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1/",
+        "https://127.8.8.8/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://0177.0.0.1/",
+        "https://0/",
+        "https://localhost/",
+        "https://10.1.2.3/",
+        "https://172.16.0.1/",
+        "https://192.168.1.1/",
+        "https://100.64.0.1/",
+        "https://169.254.169.254/latest/meta-data/",  # cloud metadata
+        "https://[fd00:ec2::254]/latest/meta-data/",
+        "https://[fe80::1]/",
+        "https://[64:ff9b::7f00:1]/",
+        "https://[2002:7f00:1::]/",
+        "https://[::7f00:1]/",
+        "https://224.0.0.1/",
+        "https://255.255.255.255/",
+        "https://198.18.0.1/",
+    ],
+)
+@pytest.mark.usefixtures("production")
+def test_no_call_leads_into_a_private_network(url: str) -> None:
+    problem = refusal(url)
+    assert problem.reason == "refused"
+    assert "private network" in str(problem)
+
+
+@pytest.mark.usefixtures("production")
+def test_a_name_that_leads_into_a_private_network_is_refused(names: dict[str, list[str]]) -> None:
+    names["hooks.example"] = ["10.0.0.7"]
+    assert refusal("https://hooks.example/").reason == "refused"
+
+
+@pytest.mark.usefixtures("production")
+def test_a_name_is_resolved_once_so_that_a_second_answer_changes_nothing(
+    names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A public address first, ours at the second question: the connection must go to the first.
+    names["rebinding.example"] = ["93.184.215.14", "127.0.0.1"]
+    dialled: list[Any] = []
+
+    def dial(address: Any, *args: Any, **kwargs: Any) -> Any:
+        dialled.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", dial)
+    assert refusal("https://rebinding.example/").reason == "unreachable"
+    assert dialled == [("93.184.215.14", 443)]
+    assert names["rebinding.example"] == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://93.184.215.14/", "https://"),
+        ("http://hooks.example/", "https://"),
+        ("ftp://hooks.example/", "https://"),
+        ("file:///etc/passwd", "https://"),
+        ("gopher://hooks.example/", "https://"),
+        ("hooks.example", "https://"),
+        ("", "https://"),
+        ("https://", "https://"),
+        ("https:///path", "https://"),
+        ("https://exa mple.com/", "https://"),
+        ("https://hooks.example:port/", "https://"),
+        ("https://hooks.example:99999/", "https://"),
+        ("https://[::1/", "https://"),
+        ("https://\ud800.example/", "https://"),
+        ("https://user:password@hooks.example/", "user name and password"),
+        ("https://hooks.example:22/", "ports from 1024"),
+        ("https://hooks.example:80/", "ports from 1024"),
+        ("https://hooks.example/" + "a" * 3000, "too long"),
+    ],
+)
+@pytest.mark.usefixtures("production", "names")
+def test_a_url_that_is_never_called_says_why(url: str, says: str) -> None:
+    problem = refusal(url)
+    assert problem.reason == "refused"
+    assert says in str(problem)
+    assert "password@" not in str(problem)
+
+
+@pytest.mark.usefixtures("production")
+def test_loopback_is_closed_in_production_even_over_http(outside: Outside) -> None:
+    assert refusal(f"http://127.0.0.1:{outside.port}/").reason == "refused"
+    assert outside.seen == []
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_the_sandbox_calls_programs_on_the_same_machine(outside: Outside, host: str) -> None:
+    assert safe_http.fetch("GET", f"http://{host}:{outside.port}/hello").json() == {"hello": "world"}
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("url", ["http://10.0.0.1/", "http://hooks.example/", "https://169.254.169.254/"])
+def test_the_sandbox_opens_nothing_but_loopback(url: str) -> None:
+    assert refusal(url).reason == "refused"
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_host_named_localhost_that_leads_elsewhere_is_refused(names: dict[str, list[str]]) -> None:
+    names["localhost"] = ["93.184.215.14"]
+    assert refusal("http://localhost:8000/").reason == "refused"
+
+
+def test_an_internal_host_that_the_operator_allows_is_called_on_its_port_alone(
+    settings: Settings, outside: Outside
+) -> None:
+    settings.SANDBOX = False
+    settings.SAFE_HTTP_ALLOWED_HOSTS = [f"127.0.0.1:{outside.port}"]
+    assert safe_http.fetch("GET", f"http://127.0.0.1:{outside.port}/").status == 200
+    assert refusal("http://127.0.0.1:1/").reason == "refused"
+    assert refusal(f"http://localhost:{outside.port}/").reason == "refused"
+    settings.SAFE_HTTP_ALLOWED_HOSTS = ["127.0.0.1"]
+    assert safe_http.fetch("GET", f"http://127.0.0.1:{outside.port}/").status == 200
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_proxy_of_the_environment_is_ignored(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert safe_http.fetch("GET", f"http://127.0.0.1:{outside.port}/hello").status == 200
+
+
+# What is sent --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_method_headers_query_and_body_arrive(outside: Outside) -> None:
+    url = f"http://127.0.0.1:{outside.port}/hello"
+    safe_http.fetch("POST", url, headers={"kz-callback-token": "t"}, params={"a": "1 2"}, json={"x": 1})
+    [(method, path, headers, body)] = outside.seen
+    assert (method, path, body) == ("POST", "/hello?a=1+2", b'{"x": 1}')
+    assert headers["kz-callback-token"] == "t"
+    assert headers["Host"] == f"127.0.0.1:{outside.port}"
+    assert headers["User-Agent"] == "Kaizala-Console"
+
+
+# What comes back -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize(
+    ("path", "status", "body"),
+    [
+        ("teapot", 418, b"short and stout"),
+        ("empty", 204, b""),
+        ("zipped", 200, b"zipped " * 1000),
+        ("chunked", 200, b"one two three"),
+    ],
+)
+def test_any_status_and_encoding_is_an_answer(outside: Outside, path: str, status: int, body: bytes) -> None:
+    answer = safe_http.fetch("GET", f"http://127.0.0.1:{outside.port}/{path}")
+    assert (answer.status, answer.body) == (status, body)
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_redirect_is_an_answer_and_is_not_followed(outside: Outside) -> None:
+    answer = safe_http.fetch("GET", f"http://127.0.0.1:{outside.port}/redirect")
+    assert (answer.status, answer.headers["location"]) == (302, "/hello")
+    assert len(outside.seen) == 1
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_session_follows_no_redirect_even_when_asked_to(outside: Outside) -> None:
+    with safe_http.session() as session:
+        answer = session.get(f"http://127.0.0.1:{outside.port}/redirect", allow_redirects=True)
+    assert answer.status_code == 302
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("path", ["declared", "endless", "bomb", "redirect_endless"])
+def test_a_body_that_is_too_large_is_dropped_early(outside: Outside, path: str) -> None:
+    began = time.monotonic()
+    problem = refusal(f"http://127.0.0.1:{outside.port}/{path}", max_bytes=100_000)
+    assert (problem.reason, time.monotonic() - began < 2) == ("too_large", True)
+    assert "97 kB" in str(problem)
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_drip_ends_at_the_deadline(outside: Outside) -> None:
+    began = time.monotonic()
+    assert refusal(f"http://127.0.0.1:{outside.port}/drip", deadline=0.3).reason == "timeout"
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_silence_ends_at_the_timeout(outside: Outside) -> None:
+    assert refusal(f"http://127.0.0.1:{outside.port}/silent", timeout=(1, 0.2)).reason == "timeout"
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_what_breaks_off_or_is_no_http_is_told_apart_from_silence(outside: Outside) -> None:
+    assert refusal(f"http://127.0.0.1:{outside.port}/cut").reason == "protocol"
+    assert refusal(f"http://127.0.0.1:{outside.port}/nonsense").reason in ("protocol", "unreachable")
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_nobody_listening_is_unreachable() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        assert refusal(f"http://127.0.0.1:{free.getsockname()[1]}/").reason == "unreachable"
+
+
+@pytest.mark.usefixtures("production", "names")
+def test_a_name_that_nobody_knows_is_unreachable() -> None:
+    assert refusal("https://nowhere.example/").reason == "unreachable"
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    with serving(self_signed(tmp_path)) as server:
+        problem = refusal(f"https://localhost:{server.port}/hello?secret=J7Q2K9ZX1B")
+        assert server.seen == []
+    assert problem.reason == "tls"
+    assert "J7Q2K9ZX1B" not in f"{problem!r} {problem.__cause__!r}"
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_an_answer_that_is_no_json_is_an_outbound_error_too(outside: Outside) -> None:
+    answer = safe_http.fetch("GET", f"http://127.0.0.1:{outside.port}/teapot")
+    assert answer.text == "short and stout"
+    with pytest.raises(safe_http.OutboundError, match="JSON"):
+        answer.json()
+
+
+@pytest.mark.usefixtures("production")
+def test_a_session_raises_the_exceptions_of_requests() -> None:
+    with safe_http.session() as session, pytest.raises(requests.RequestException):
+        session.get("https://127.0.0.1/")
