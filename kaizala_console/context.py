@@ -11,6 +11,9 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
+from accounts import needs
+from accounts.models import User
+
 PRODUCT_NAME = "Kaizala Console"
 
 
@@ -47,9 +50,14 @@ def active_key(view_name: str) -> str:
 
 
 def menu_for(request: HttpRequest) -> list[dict[str, Any]]:
-    """The menu lines of this request: key, label, icon, url, active. An entry without a page is left out."""
+    """The menu lines of this request: key, label, icon, url, active, count. An entry without a page is left out.
+
+    ``count`` is how many things of that kind wait for the person (accounts.needs), 0 for none.
+    """
     match = request.resolver_match
     active = active_key(match.view_name) if match else ""
+    user = getattr(request, "user", None)
+    waiting = needs.counts_of(needs.needs_of(user)) if isinstance(user, User) else {}
     rows = []
     for entry in MENU:
         try:
@@ -57,7 +65,14 @@ def menu_for(request: HttpRequest) -> list[dict[str, Any]]:
         except NoReverseMatch:
             continue
         rows.append(
-            {"key": entry.key, "label": entry.label, "icon": entry.icon, "url": url, "active": entry.key == active}
+            {
+                "key": entry.key,
+                "label": entry.label,
+                "icon": entry.icon,
+                "url": url,
+                "active": entry.key == active,
+                "count": waiting.get(entry.key, 0),
+            }
         )
     return rows
 

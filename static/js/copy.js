@@ -1,6 +1,11 @@
 // Copy buttons. They are hidden until this file runs; without it the value can be selected by hand.
 (() => {
   const show = (root) => root.querySelectorAll?.("[data-copy][hidden]").forEach((button) => (button.hidden = false));
+  // A screen reader is told here: what changes inside a button is not read out.
+  const said = document.createElement("div");
+  said.className = "visually-hidden";
+  said.setAttribute("role", "status");
+  document.querySelector("main")?.append(said);
   const textOf = (element) => ("value" in element ? element.value : element.textContent);
   const copy = async (element) => {
     if (navigator.clipboard) return navigator.clipboard.writeText(textOf(element));
@@ -28,10 +33,10 @@
     const before = word.textContent;
     if (before === word.dataset.copied) return;
     word.textContent = word.dataset.copied;
-    word.setAttribute("role", "status");
+    said.textContent = button.textContent;
     setTimeout(() => {
       word.textContent = before;
-      word.removeAttribute("role");
+      said.textContent = "";
     }, 2000);
   });
   show(document);

@@ -1,0 +1,247 @@
+"""The gallery of components in a browser: seen, used by keyboard, without scripts, narrow, dark, from right to left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Page, expect
+
+from kaizala_console.tests.browser import assert_accessible, assert_fits
+
+pytestmark = pytest.mark.django_db
+OpenPage = Callable[..., Page]
+
+
+def test_the_gallery_is_there_in_the_sandbox(client: Client) -> None:
+    response = client.get("/gallery/")
+    assert response.status_code == 200
+    assert "unsafe" not in response.headers["Content-Security-Policy"]
+
+
+def test_in_production_there_is_no_gallery(client: Client, settings: Any) -> None:
+    settings.SANDBOX = settings.DEBUG = False
+    assert client.get("/gallery/").status_code == 404
+
+
+def test_the_gallery_only_answers_to_reading(client: Client) -> None:
+    assert client.post("/gallery/").status_code == 405
+
+
+@pytest.mark.journey
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_every_component_is_accessible_and_fits(open_page: OpenPage, width: int, dark: bool, direction: str) -> None:
+    page = open_page(width=width, dark=dark)
+    page.goto(f"/gallery/?dir={direction}")
+    assert_accessible(page)
+    assert_fits(page)
+
+
+@pytest.mark.journey
+def test_at_four_times_the_size_nothing_sticks_out(open_page: OpenPage) -> None:
+    page = open_page(zoom=4)
+    page.goto("/gallery/")
+    assert_fits(page)
+
+
+@pytest.mark.journey
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_open_menu_and_dialog_are_accessible(open_page: OpenPage, dark: bool) -> None:
+    page = open_page(width=360, dark=dark)
+    page.goto("/gallery/")
+    page.get_by_role("button", name="Menu").click()
+    assert_accessible(page, "#menu")
+    page.get_by_role("link", name="Close the menu").click()
+    page.get_by_role("button", name="Open a dialog").click()
+    assert_accessible(page, "#sample-dialog")
+
+
+@pytest.mark.journey
+def test_the_menu_opens_takes_the_focus_and_gives_it_back(open_page: OpenPage) -> None:
+    page = open_page(width=360)
+    page.goto("/gallery/")
+    opener = page.get_by_role("button", name="Menu")
+    home = page.locator("#menu").get_by_role("link", name="Kaizala Console")
+    expect(home).to_be_hidden()
+    opener.press("Enter")
+    expect(home).to_be_visible()
+    expect(opener).to_have_attribute("aria-expanded", "true")
+    assert page.evaluate("document.getElementById('menu').contains(document.activeElement)")
+    page.keyboard.press("Escape")
+    expect(home).to_be_hidden()
+    expect(opener).to_be_focused()
+
+
+@pytest.mark.journey
+def test_without_scripts_the_menu_opens_and_closes_all_the_same(open_page: OpenPage) -> None:
+    page = open_page(width=360, scripts=False)
+    page.goto("/gallery/")
+    home = page.locator("#menu").get_by_role("link", name="Kaizala Console")
+    expect(home).to_be_hidden()
+    page.get_by_role("link", name="Menu").click()
+    expect(home).to_be_visible()
+    page.get_by_role("link", name="Close the menu").click()
+    expect(home).to_be_hidden()
+
+
+@pytest.mark.journey
+def test_without_scripts_nothing_is_offered_that_needs_them(plain_page: Page) -> None:
+    plain_page.goto("/gallery/")
+    assert plain_page.get_by_role("button", name="Copy").count() == 0
+    assert plain_page.get_by_role("button", name="Download").count() == 0
+    expect(plain_page.get_by_label("Connector secret")).to_have_value("SAMPLE-not-a-secret-0000000000")
+    expect(plain_page.locator("select#id_phone-country")).to_be_visible()
+    expect(plain_page.get_by_role("button", name="Done", exact=True)).to_be_enabled()
+
+
+@pytest.mark.journey
+def test_a_skip_link_is_the_first_stop_of_the_keyboard(page: Page) -> None:
+    page.goto("/gallery/")
+    page.keyboard.press("Tab")
+    link = page.get_by_role("link", name="Skip to the content")
+    expect(link).to_be_focused()
+    expect(link).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+
+
+@pytest.mark.journey
+def test_a_country_is_found_by_typing_and_chosen_by_keyboard(page: Page) -> None:
+    page.goto("/gallery/")
+    box = page.locator("#id_phone-country")
+    expect(box).to_have_attribute("role", "combobox")
+    options = page.locator("#id_phone-country-list").get_by_role("option")
+    box.fill("kin")
+    assert options.all_inner_texts() == ["United Kingdom (+44)"]
+    box.press("Enter")
+    expect(box).to_have_value("United Kingdom (+44)")
+    assert page.locator("#id_phone-country-select").input_value() == "GB"
+    box.fill("nowhere")
+    box.press("Tab")
+    expect(box).to_have_value("United Kingdom (+44)")
+    box.click()
+    assert options.count() == 10
+    options.filter(has_text="Kenya").click()
+    assert page.locator("#id_phone-country-select").input_value() == "KE"
+    box.press("ArrowDown")
+    assert_accessible(page, ".phone-parts")
+    box.press("Escape")
+    expect(box).to_have_value("Kenya (+254)")
+
+
+@pytest.mark.journey
+def test_a_pin_can_be_pasted_with_a_space_in_it(open_page: OpenPage) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    page.goto("/gallery/")
+    page.evaluate("navigator.clipboard.writeText('123 456')")
+    pin = page.locator("#id_pin-pin")
+    pin.focus()
+    page.keyboard.press("Control+v")
+    expect(pin).to_have_value("123456")
+    pin.press("End")
+    pin.press_sequentially("7")
+    expect(pin).to_have_value("123456")
+
+
+@pytest.mark.journey
+def test_a_value_is_copied_and_the_button_says_so(open_page: OpenPage) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    page.goto("/gallery/")
+    page.get_by_role("button", name="Copy Connector secret").click()
+    expect(page.get_by_role("button", name="Copied Connector secret")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "SAMPLE-not-a-secret-0000000000"
+
+
+@pytest.mark.journey
+def test_a_secret_can_be_taken_along_as_env_and_as_json(page: Page) -> None:
+    page.goto("/gallery/")
+    with page.expect_download() as env:
+        page.get_by_role("button", name="Download .env").click()
+    assert env.value.suggested_filename == "depot-bot.env"
+    assert env.value.path().read_text() == (
+        'KAIZALA_CONNECTOR_ID="5f0e7c1a-1b7a-4f0c-9a63-2f3a54d1b9aa"\n'
+        'KAIZALA_CONNECTOR_SECRET="SAMPLE-not-a-secret-0000000000"\n'
+    )
+    with page.expect_download() as json:
+        page.get_by_role("button", name="Download JSON").click()
+    assert '"KAIZALA_CONNECTOR_SECRET": "SAMPLE-not-a-secret-0000000000"' in json.value.path().read_text()
+
+
+@pytest.mark.journey
+def test_a_secret_must_be_called_stored_before_it_is_left(page: Page) -> None:
+    page.goto("/gallery/")
+    done = page.get_by_role("button", name="Done", exact=True)
+    expect(done).to_be_disabled()
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.get_by_label("Connector secret").click()
+    page.goto("/gallery/?again")
+    assert asked == ["beforeunload"]
+    page.get_by_label("I have stored it").check()
+    expect(done).to_be_enabled()
+    page.goto("/gallery/?once-more")
+    assert asked == ["beforeunload"], "nobody is asked twice about what is stored"
+
+
+@pytest.mark.journey
+def test_a_secret_is_wiped_from_the_page_when_it_is_left(page: Page) -> None:
+    page.goto("/gallery/")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+    assert "SAMPLE-not-a-secret" not in page.content()
+    assert page.get_by_label("Connector secret").input_value() == ""
+
+
+@pytest.mark.journey
+def test_the_choice_of_dark_is_kept_and_there_before_the_first_paint(open_page: OpenPage) -> None:
+    page = open_page(dark=False)
+    page.goto("/gallery/")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    page.get_by_role("button", name="Dark").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 21, 34)"
+    page.add_init_script(
+        "addEventListener('DOMContentLoaded', () => (window.early = document.documentElement.dataset.bsTheme))"
+    )
+    page.reload()
+    assert page.evaluate("window.early") == "dark"
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.journey
+def test_dark_needs_no_scripts(open_page: OpenPage) -> None:
+    page = open_page(dark=True, scripts=False)
+    page.goto("/gallery/")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(15, 21, 34)")
+
+
+@pytest.mark.journey
+def test_a_form_that_is_on_its_way_is_not_sent_twice(page: Page) -> None:
+    sent: list[str] = []
+    page.goto("/gallery/")
+    page.route("**/gallery/?**", lambda route: sent.append(route.request.url))
+    page.locator("#id_good-name").fill("Depot Bot")
+    button = page.locator("form").filter(has=page.locator("#id_good-name")).get_by_role("button", name="Continue")
+    button.evaluate("button => { button.click(); button.click(); }")
+    page.wait_for_timeout(300)
+    assert len(sent) == 1
+
+
+@pytest.mark.journey
+def test_moments_are_in_the_zone_of_the_reader(page: Page) -> None:
+    page.goto("/gallery/")
+    title = page.locator("time[data-moment=both]").first.get_attribute("title")
+    assert title is not None
+    assert title.endswith(("GMT+5:30", "IST"))
+
+
+@pytest.mark.journey
+def test_a_table_stays_a_table_when_it_is_drawn_as_cards(open_page: OpenPage) -> None:
+    page = open_page(width=360)
+    page.goto("/gallery/")
+    table = page.get_by_role("table", name="Connectors")
+    assert table.get_by_role("row").count() == 5
+    assert table.get_by_role("rowheader", name="Depot Bot").count() == 1
+    expect(table.locator("td[data-label=Owner]").first).to_have_css("display", "grid")
