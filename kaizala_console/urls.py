@@ -14,5 +14,8 @@ urlpatterns = [
     path("operators/", operators.urls),
     path("language/", include("django.conf.urls.i18n")),
     path("gallery/", pages.gallery, name="gallery"),
+    path("", include("accounts.pages.urls")),  # before allauth: the sandbox stands in for one of its pages
+    path("", include("connectors.pages.urls")),
+    path("", include("groups.pages.urls")),
     path("accounts/", include("allauth.urls")),
 ]
