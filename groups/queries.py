@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person, User
-from connectors.models import Connector, Grant, Handoff
+from connectors.models import Connector, Grant
+from connectors.queries import with_line
 from groups import access
 from groups.counts import EMPTY, Tally, tallies
 from groups.models import Group, GroupGrant, GroupLink, Membership, Message
 from groups.models.group import GroupQuerySet, counted
 from kaizala_console.lib import ids, keyset
+from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
 
 MemberRow = tuple[UUID, str, str, str, str, dt.datetime | None]
@@ -90,14 +94,49 @@ def message_page(group: Group, user: User, *, cursor: str | None = None, size: i
     return keyset.page(messages.select_related("person", "connector"), ("-sent_at", "-id"), cursor, size)
 
 
-def sub_groups(group: Group) -> QuerySet[Group]:
+def sub_groups(group: Group) -> GroupQuerySet:
     """The groups directly under this one, by name."""
     return Group.objects.present().filter(pk__in=GroupLink.objects.filter(parent=group).values("child_id"))
 
 
-def parent_groups(group: Group) -> QuerySet[Group]:
+def parent_groups(group: Group) -> GroupQuerySet:
     """The groups directly above this one, by name."""
     return Group.objects.present().filter(pk__in=GroupLink.objects.filter(child=group).values("parent_id"))
+
+
+def sub_group_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Group]:
+    """The groups directly under this one, by name, with their counts and `is_visible`: whether the person may open it."""
+    return keyset.page(_openable(sub_groups(group), user).with_link_counts(), ("name", "id"), cursor, size)
+
+
+def parent_groups_for(group: Group, user: User) -> QuerySet[Group]:
+    """The groups directly above this one, by name, with `is_visible`."""
+    return _openable(parent_groups(group), user).order_by("name", "id")
+
+
+def _openable(groups: GroupQuerySet, user: User) -> GroupQuerySet:
+    return groups.annotate(
+        member_count=counted(Membership.objects.filter(group_id=OuterRef("pk")), "group_id"),
+        is_visible=Exists(access.visible_to(user).filter(pk=OuterRef("pk"))),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the tabs of a group's page say."""
+
+    members: int
+    sub_groups: int
+    connectors: int
+
+
+def counts_of(group: Group) -> Counts:
+    """One statement each."""
+    return Counts(
+        members=Membership.objects.filter(group=group).count(),
+        sub_groups=sub_groups(group).count(),
+        connectors=Grant.objects.present().filter(group_grant__group=group).count(),
+    )
 
 
 def addable_connectors(group: Group, user: User) -> QuerySet[Connector]:
@@ -112,18 +151,34 @@ def addable_connectors(group: Group, user: User) -> QuerySet[Connector]:
 
 
 def grants_of(group: Group) -> QuerySet[Grant]:
-    """The grants that reach this group directly and were not revoked, the newest first.
+    """The grants that reach this group directly and were not revoked, the newest first; each `with_line`."""
+    grants = Grant.objects.present().filter(group_grant__group=group).order_by("-granted_at", "-id")
+    return with_line(grants).select_related("connector__owner")
 
-    Each with its connector, whose role it carries, who granted it, and `handoffs_newest_first`.
+
+def grant_in(group: Group, grant_id: UUID, *, also_removed: bool = False) -> Grant:
+    """One of the group's grants, `with_line`. Raises NotFound, the same for another group's and for none."""
+    grants = Grant.objects.filter(pk=grant_id, group_grant__group=group)
+    if not also_removed:
+        grants = grants.present()
+    found = with_line(grants).select_related("connector__owner", "connector__organisation").first()
+    if found is None:
+        raise NotFound(_("There is no such connector in this group."))
+    return found
+
+
+def directory_page(user: User, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Person]:
+    """The people in the groups that a person sees, each once, by name, with `group_count` of those groups.
+
+    `search` is a part of the name or the number. Raises `keyset.BadCursor`.
     """
-    handoffs = Handoff.objects.select_related("refresh_token", "notice", "claimed_by", "made_by").order_by("-made_at", "-id")
-    return (
-        Grant.objects.present()
-        .filter(group_grant__group=group)
-        .select_related("connector", "connector__owner", "person", "granted_by")
-        .prefetch_related(Prefetch("handoffs", handoffs, to_attr="handoffs_newest_first"))
-        .order_by("-granted_at", "-id")
-    )
+    shared = Membership.objects.filter(group__in=access.visible_to(user).values("pk"))
+    people = Person.objects.filter(Exists(shared.filter(person_id=OuterRef("pk"))))
+    words = search.strip()
+    if words:
+        people = people.filter(Q(name__icontains=words) | Q(number__contains=words.replace(" ", "")))
+    people = people.annotate(group_count=counted(shared.filter(person_id=OuterRef("pk")), "person_id"))
+    return keyset.page(people, ("name", "id"), cursor, size)
 
 
 def admins_of(group: Group) -> QuerySet[Person]:

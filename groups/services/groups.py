@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -40,23 +41,30 @@ def create(
     image_url: str = "",
     numbers: Iterable[str] = (),
     parent: Group | None = None,
+    group_id: UUID | None = None,
 ) -> Created:
     """Makes a group with its first admin, and with members by phone number.
 
-    `organisation` is None for a private group. With a `parent` it becomes a sub-group there. Raises RuleBroken with
-    the field at fault.
+    `organisation` is None for a private group. With a `parent` it becomes a sub-group there. Asked again for the same
+    `group_id`, it gives the group that it made then. Raises RuleBroken with the field at fault.
     """
     if group_type not in Group.Type.values:
         raise RuleBroken(_("A group is a “Group” or a “ConnectGroup”."), field="group_type")
-    group = Group.objects.create(
-        name=checked(name, "name", longest=120, required=_("A group needs a name.")).strip(),
-        organisation=organisation,
-        group_type=group_type,
-        welcome_message=checked(welcome_message, "welcome_message", longest=500),
-        short_description=checked(short_description, "short_description", longest=200),
-        long_description=checked(long_description, "long_description", longest=2000),
-        image_url=checked(image_url, "image_url", longest=200),
-    )
+    fields = {
+        "name": checked(name, "name", longest=120, required=_("A group needs a name.")).strip(),
+        "organisation": organisation,
+        "group_type": group_type,
+        "welcome_message": checked(welcome_message, "welcome_message", longest=500),
+        "short_description": checked(short_description, "short_description", longest=200),
+        "long_description": checked(long_description, "long_description", longest=2000),
+        "image_url": checked(image_url, "image_url", longest=200),
+    }
+    if group_id is None:
+        group = Group.objects.create(**fields)
+    else:
+        group, is_new = Group.objects.get_or_create(pk=group_id, defaults=fields)
+        if not is_new:
+            return Created(group, [])
     Membership.objects.create(group=group, person=admin, role=Membership.Role.ADMIN)
     record(
         Tag.GROUP_CREATED,

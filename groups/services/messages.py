@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -29,8 +30,11 @@ def post(
     connector: Connector | None = None,
     to_all_subscribers: bool = False,
     subscribers: Iterable[str] = (),
+    message_id: UUID | None = None,
 ) -> Message:
     """Posts `text` in the name of `person`; `connector` is the program that does it, if one does.
+
+    Asked again for the same `message_id`, it gives the message that it posted then.
 
     In a managed public group it can go to all subscribers instead, or to chosen ones by phone number. Raises
     RuleBroken for a blank or too long text, for subscribers of a plain group, and when one of the chosen is no
@@ -38,13 +42,19 @@ def post(
     """
     checked(text, "message", longest=Message.MAX_CHARACTERS, required=_("A message needs some text."))
     chosen = _chosen(group, list(subscribers), to_all_subscribers=to_all_subscribers)
-    message = Message.objects.create(
-        group=group,
-        person=person,
-        connector=connector,
-        text=text,
-        audience=_audience(to_all_subscribers=to_all_subscribers, chosen=chosen),
-    )
+    fields = {
+        "group": group,
+        "person": person,
+        "connector": connector,
+        "text": text,
+        "audience": _audience(to_all_subscribers=to_all_subscribers, chosen=chosen),
+    }
+    if message_id is None:
+        message = Message.objects.create(**fields)
+    else:
+        message, is_new = Message.objects.get_or_create(pk=message_id, defaults=fields)
+        if not is_new:
+            return message
     if chosen:
         message.recipients.set(chosen)
     record(

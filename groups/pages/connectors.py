@@ -1,0 +1,156 @@
+"""The "Connectors" tab: choose one in the drop-down, see what it could do here, "Add Connector"; and who has access."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import User
+from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
+from accounts.pages.kept_forms import initial_of
+from connectors.models import Connector, Grant, HandoffState
+from connectors.pages import handoff_line
+from connectors.pages.handoffs import PILLS
+from connectors.scopes import DESCRIPTIONS, can_and_cannot, in_order
+from connectors.services.grants import AlreadyGranted
+from groups import access, queries
+from groups.models import Group
+from groups.pages import links
+from groups.pages.forms import AddConnectorForm, add_error
+from groups.services import grants
+from kaizala_console.lib import clock, ids
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+
+ADD = gettext_lazy("Add Connector")
+
+
+@require_GET
+@with_phone
+def connectors(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """What has access, for everybody in the group; admins also see the drop-down and how far each handoff is.
+
+    `?connector=` chooses in the drop-down, and shows beside it what that connector can and cannot do.
+    """
+    user = user_of(request)
+    group, context = links.for_member(user, group_id, "connectors")
+    if not links.is_admin(group):
+        return _page(request, group, context, None)
+    initial = {**initial_of(request)}
+    if "connector" in request.GET or "end_date" in request.GET:
+        initial |= {"connector": request.GET.get("connector", ""), "end_date": request.GET.get("end_date", "")}
+    form = _form(group, user, initial=initial)
+    return _page(request, group, context, form)
+
+
+@require_POST
+@with_phone(form_at="groups:connectors", press=ADD)
+def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """ "Add Connector"; or only "What could it do?", which shows the chosen one beside the drop-down."""
+    if "look" in request.POST:
+        chosen = {name: request.POST.get(name, "") for name in ("connector", "end_date")}
+        return redirect(f"{reverse('groups:connectors', args=[group_id])}?{urlencode(chosen)}")
+    return _add_when_confirmed(request, group_id=group_id)
+
+
+def _add(request: HttpRequest, *, group_id: UUID) -> HttpResponse:
+    """Makes the grant, and the refresh token, which is sealed at once. Twice is once."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    if (there := _added_before(group, request.POST.get("connector", ""))) is not None:
+        messages.info(request, str(AlreadyGranted(there)))
+        return redirect("groups:grant", group_id, there.pk)
+    form = _form(group, user, request.POST)
+    if form.is_valid():
+        try:
+            granted = grants.add_connector(
+                group=group, connector_id=form.cleaned_data["connector"].pk, ends_at=form.ends_at(), by=user
+            )
+        except AlreadyGranted as already:
+            messages.info(request, str(already))
+            return redirect("groups:grant", group_id, already.grant.pk)
+        except NotFound:
+            form.add_error("connector", form.fields["connector"].error_messages["invalid_choice"])
+        except (RuleBroken, Conflict) as refused:
+            add_error(form, refused)
+        else:
+            messages.success(
+                request,
+                _("“%(connector)s” is added. Its refresh token is sealed, and %(owner)s is told.")
+                % {"connector": granted.grant.connector.name, "owner": granted.grant.connector.owner.name},
+            )
+            return redirect("groups:grant", group_id, granted.grant.pk)
+    return _page(request, group, links.frame(group, "connectors"), form)
+
+
+_add_when_confirmed = freshly_confirmed(_add, form_at="groups:connectors", press=ADD)
+
+
+def _added_before(group: Group, connector_id: str) -> Grant | None:
+    """The grant that a first click of the same button, or another admin, has just made."""
+    key = ids.parse_guid(connector_id)
+    return queries.grants_of(group).filter(connector_id=key).first() if key else None
+
+
+def _form(group: Group, user: User, data: QueryDict | None = None, **kwargs: Any) -> AddConnectorForm:
+    here = reverse("groups:connectors", args=[group.pk])
+    return AddConnectorForm(data, connectors=queries.addable_connectors(group, user), page_url=here, **kwargs)
+
+
+def _page(
+    request: HttpRequest, group: Group, context: dict[str, Any], form: AddConnectorForm | None
+) -> HttpResponse:
+    chosen = _chosen(form)
+    can, cannot = can_and_cannot(chosen.permissions) if chosen else ([], [])
+    context |= {
+        "rows": [_row(grant) for grant in queries.grants_of(group)],
+        "form": form,
+        "chosen": chosen,
+        "can": can,
+        "cannot": cannot,
+        "nothing_to_add": form is not None and not form.fields["connector"].queryset.exists(),  # type: ignore[attr-defined]
+    }
+    return render(request, "groups/connectors.html", context, status=400 if form and form.is_bound else 200)
+
+
+def _chosen(form: AddConnectorForm | None) -> Connector | None:
+    if form is None:
+        return None
+    key = ids.parse_guid(str(form["connector"].value() or ""))
+    choices = form.fields["connector"].queryset  # type: ignore[attr-defined]
+    found: Connector | None = choices.filter(pk=key).first() if key else None
+    return found
+
+
+def _row(grant: Grant) -> dict[str, Any]:
+    handoff = grant.handoffs_newest_first[0] if grant.handoffs_newest_first else None  # type: ignore[attr-defined]
+    state = handoff_line.state_of(handoff) if handoff else None
+    tokens = [handoff.refresh_token for handoff in grant.handoffs_newest_first]  # type: ignore[attr-defined]
+    used = [at for token in tokens for at in (token.last_used_at, token.first_used_at) if at]
+    return {
+        "grant": grant,
+        "status": status_of(grant),
+        "permissions": [DESCRIPTIONS[permission].can for permission in in_order(grant.permissions)],
+        "handoff_pill": PILLS[state] if state else "",
+        "waiting": state is HandoffState.WAITING,
+        "used_at": max(used, default=None),
+    }
+
+
+def status_of(grant: Grant) -> str:
+    """The pill of a grant: what its tokens are worth at this moment."""
+    if grant.revoked_at:
+        return "removed"
+    if grant.suspended_at or grant.connector.suspended_at:
+        return "suspended"
+    if grant.ends_at and grant.ends_at <= clock.now():
+        return "ended"
+    return "live"

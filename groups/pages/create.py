@@ -1,0 +1,59 @@
+""" "Create Group": its maker is its first admin."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods
+
+from accounts import queries as accounts_queries
+from accounts.pages.decorators import user_of, with_phone
+from accounts.pages.kept_forms import initial_of
+from groups.models import Group
+from groups.pages import once
+from groups.pages.forms import GroupForm, add_error, name_the_failed
+from groups.services import groups, members
+from kaizala_console.lib.errors import RuleBroken
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(press=gettext_lazy("Create Group"))
+def create(request: HttpRequest) -> HttpResponse:
+    """The form, and the new group. A number that cannot be one stops nothing but itself: it is asked for again."""
+    user = user_of(request)
+    if request.method != "POST":
+        return _page(request, GroupForm(initial=initial_of(request), may_be_public=user.is_organisation_admin))
+    form = GroupForm(request.POST, may_be_public=user.is_organisation_admin)
+    if not form.is_valid():
+        return _page(request, form)
+    typed = form.cleaned_data
+    _valid, failed = members.read_numbers(typed["numbers"])
+    if failed:
+        name_the_failed(form, "numbers", failed)
+        return _page(request, form)
+    admin = accounts_queries.primary_person(user)
+    assert admin is not None  # the view is behind `with_phone`
+    try:
+        made = groups.create(
+            group_id=once.id_for(user, "group", request.POST),
+            name=typed["name"],
+            organisation=None if typed["is_private"] else user.organisation,
+            admin=admin,
+            group_type=typed.get("group_type") or Group.Type.PLAIN,
+            welcome_message=typed["welcome_message"],
+            numbers=typed["numbers"],
+            by=user,
+        )
+    except RuleBroken as broken:
+        add_error(form, broken)
+        return _page(request, form)
+    messages.success(request, _("“%(group)s” is there, and you are its admin.") % {"group": made.group.name})
+    return redirect("groups:details", made.group.pk)
+
+
+def _page(request: HttpRequest, form: GroupForm) -> HttpResponse:
+    context = {"form": form, "form_key": once.form_key_of(request.POST)}
+    return render(request, "groups/create.html", context, status=400 if form.is_bound else 200)

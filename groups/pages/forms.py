@@ -1,0 +1,195 @@
+"""The forms of the group pages. They check shape; services enforce rules, and their errors come back to the field."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from connectors.models import Connector
+from groups.models import Group
+from groups.models.message import MAX_CHARACTERS
+from groups.services.members import Failed
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import ConsoleError
+
+MAX_NUMBERS_AT_ONCE = 500
+
+
+def add_error(form: forms.Form, error: ConsoleError) -> None:
+    """Puts what a service raised beside the field that it names, else above the form."""
+    form.add_error(error.field if error.field in form.fields else None, str(error))
+
+
+class NumbersField(forms.CharField):
+    """Phone numbers as people paste them: separated by commas, semicolons or lines. Cleans to a list of texts."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "widget",
+            forms.Textarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false", "inputmode": "tel"}),
+        )
+        kwargs.setdefault(
+            "help_text",
+            gettext_lazy("With the country code, like +91 98765 43210; several are separated by commas."),
+        )
+        super().__init__(**kwargs)
+
+    def clean(self, value: Any) -> Any:
+        numbers = [part.strip() for part in re.split(r"[,;\n]", super().clean(value)) if part.strip()]
+        if len(numbers) > MAX_NUMBERS_AT_ONCE:
+            raise forms.ValidationError(
+                _("These are %(count)d numbers; add up to %(most)d at once.")
+                % {"count": len(numbers), "most": MAX_NUMBERS_AT_ONCE}
+            )
+        return numbers
+
+
+def name_the_failed(form: forms.Form, field: str, failed: list[Failed]) -> None:
+    """Says beside the field which numbers were refused, each with its reason."""
+    for number in failed:
+        form.add_error(field, f"{number.number}: {number.reason}")
+
+
+class GroupForm(forms.Form):
+    """What "Create Group" asks."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=120,
+        error_messages={"required": gettext_lazy("Give the group a name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    group_type = forms.ChoiceField(
+        label=gettext_lazy("Type"),
+        choices=[
+            (Group.Type.PLAIN, gettext_lazy("Group: members see and answer each other")),
+            (Group.Type.CONNECT, gettext_lazy("Managed public group: admins speak to subscribers")),
+        ],
+        initial=Group.Type.PLAIN,
+        widget=forms.RadioSelect,
+    )
+    is_private = forms.BooleanField(
+        label=gettext_lazy("Private: not one of the organisation’s groups"),
+        required=False,
+        help_text=gettext_lazy("Organisation admins can then neither see nor manage it."),
+    )
+    welcome_message = forms.CharField(
+        label=gettext_lazy("Welcome message"),
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    numbers = NumbersField(label=gettext_lazy("Members"), required=False)
+
+    def __init__(self, *args: Any, may_be_public: bool = True, **kwargs: Any) -> None:
+        """`may_be_public`: managed public groups are made by organisation admins (wire protocol §4)."""
+        super().__init__(*args, **kwargs)
+        if not may_be_public:
+            del self.fields["group_type"]
+
+
+class SubGroupForm(forms.Form):
+    """A new group under this one."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name of the sub-group"),
+        max_length=120,
+        error_messages={"required": gettext_lazy("Give the sub-group a name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    numbers = NumbersField(label=gettext_lazy("Members"), required=False)
+
+
+class AddMembersForm(forms.Form):
+    """People by phone number."""
+
+    numbers = NumbersField(
+        label=gettext_lazy("Phone numbers"),
+        error_messages={"required": gettext_lazy("Enter at least one phone number.")},
+    )
+
+
+class MessageForm(forms.Form):
+    """A text message."""
+
+    message = forms.CharField(
+        label=gettext_lazy("Message"),
+        max_length=MAX_CHARACTERS,
+        strip=False,
+        error_messages={"required": gettext_lazy("Write something first.")},
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    def clean_message(self) -> str:
+        text: str = self.cleaned_data["message"]
+        if not text.strip():
+            raise forms.ValidationError(_("Write something first."))
+        return text
+
+
+class AddConnectorForm(forms.Form):
+    """The drop-down of connectors that may be added, and until when."""
+
+    connector = forms.ModelChoiceField(
+        label=gettext_lazy("Connector"),
+        queryset=Connector.objects.none(),
+        empty_label=gettext_lazy("Choose a connector"),
+        error_messages={
+            "required": gettext_lazy("Choose a connector first."),
+            "invalid_choice": gettext_lazy(
+                "This connector cannot be added any more: it has access already, or its owner took it back. "
+                "Choose another one."
+            ),
+        },
+    )
+    end_date = forms.DateField(
+        label=gettext_lazy("End date"),
+        required=False,
+        help_text=gettext_lazy("The access ends at the end of this day. Leave it empty for no end date."),
+        error_messages={"invalid": gettext_lazy("Enter a date, like 2030-12-31, or leave it empty.")},
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+
+    def __init__(self, *args: Any, connectors: QuerySet[Connector], page_url: str, **kwargs: Any) -> None:
+        """`page_url` shows what the chosen connector could do; with scripts, choosing asks it at once."""
+        super().__init__(*args, **kwargs)
+        self.fields["connector"].widget.attrs |= {
+            "hx-get": page_url,
+            "hx-trigger": "change",
+            "hx-include": "#id_end_date",
+            "hx-target": "#chosen-connector",
+            "hx-select": "#chosen-connector",
+            "hx-swap": "outerHTML",
+        }
+        self.fields["connector"].queryset = connectors  # type: ignore[attr-defined]
+        self.fields["connector"].label_from_instance = _name_and_owner  # type: ignore[attr-defined]
+        self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
+
+    def clean_end_date(self) -> dt.date | None:
+        chosen: dt.date | None = self.cleaned_data["end_date"]
+        if chosen is None:
+            return None
+        today = timezone.localdate(clock.now())
+        if chosen < today:
+            raise forms.ValidationError(_("This day has passed. Choose today or a later day, or leave it empty."))
+        if chosen.year > today.year + 100:
+            raise forms.ValidationError(_("Choose a day within the next hundred years, or leave it empty."))
+        return chosen
+
+    def ends_at(self) -> dt.datetime | None:
+        """The first moment after the chosen day in the reader's zone; None for no end."""
+        chosen = self.cleaned_data["end_date"]
+        if chosen is None:
+            return None
+        return timezone.make_aware(dt.datetime.combine(chosen + dt.timedelta(days=1), dt.time.min))
+
+
+def _name_and_owner(connector: Connector) -> str:
+    return f"{connector.name} · {connector.owner.name}"

@@ -1,0 +1,237 @@
+"""One connector in one group: how far its handoff is, "Show it to me once", regenerate, and remove."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.models import User
+from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
+from connectors import policy
+from connectors.models import Grant, Handoff, HandoffState
+from connectors.pages import handoff_line, shown, snippets
+from connectors.pages.forms import TypedNameForm
+from connectors.pages.handoffs import PILLS
+from connectors.scopes import can_and_cannot
+from connectors.services import grants as rights
+from connectors.services import handoffs, shown_secrets
+from groups import access, queries
+from groups.models import Group
+from groups.pages import links
+from groups.pages.connectors import status_of
+from groups.services import grants
+from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
+
+SHOW = gettext_lazy("Show it to me once")
+
+
+def _grant_page_of(group_id: UUID, grant_id: UUID, **_more: Any) -> str:
+    return reverse("groups:grant", args=[group_id, grant_id])
+
+
+@require_GET
+@with_phone
+def grant(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """The grant and its newest handoff, for the group's admins."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    return _page(request, group, queries.grant_in(group, grant_id))
+
+
+@sensitive_post_parameters("form_key")
+@require_http_methods(["GET", "POST"])
+@with_phone(form_at=_grant_page_of, press=SHOW, sensitive=["form_key"])
+@sensitive_variables("form_key")
+def show(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """ "Show it to me once": the old portal's way. A GET only leads to the page with the button."""
+    if request.method != "POST":
+        return redirect(_grant_page_of(group_id, grant_id))
+    form_key = request.POST.get("form_key", "")
+    sent_before = shown_secrets.find(user=user_of(request), form_key=form_key) is not None
+    view = _show if sent_before else _show_when_confirmed
+    return view(request, group_id=group_id, grant_id=grant_id, form_key=form_key)
+
+
+@sensitive_variables("form_key", "token")
+def _show(request: HttpRequest, *, group_id: UUID, grant_id: UUID, form_key: str) -> HttpResponse:
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    found = queries.grant_in(group, grant_id)
+    handoff = _newest(found)
+    if handoff is None:
+        return redirect(_grant_page_of(group_id, grant_id))
+    try:
+        token = handoffs.reveal(handoff=handoff, by=user, form_key=form_key)
+    except (Conflict, RuleBroken, NotAllowed) as refused:
+        return _page(request, group, queries.grant_in(group, grant_id), problem=str(refused), status=409)
+    return shown.page(request, _showing(group, found, handoff), token, form_key)
+
+
+_show_when_confirmed = freshly_confirmed(_show, form_at=_grant_page_of, press=SHOW, sensitive=["form_key"])
+
+
+@sensitive_post_parameters("form_key")
+@require_POST
+@signed_in(form_at=_grant_page_of, sensitive=["form_key"])
+def show_download(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """The file with the token that is on the screen."""
+    return _shown_button(request, group_id, grant_id, shown.download)
+
+
+@sensitive_post_parameters("form_key")
+@require_POST
+@signed_in(form_at=_grant_page_of, sensitive=["form_key"])
+def show_done(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """ "Done" under the token."""
+    return _shown_button(request, group_id, grant_id, shown.done)
+
+
+def _shown_button(request: HttpRequest, group_id: UUID, grant_id: UUID, act: Any) -> HttpResponse:
+    group = access.require_admin(user_of(request), group_id)
+    found = queries.grant_in(group, grant_id)
+    handoff = _newest(found)
+    if handoff is None:
+        return redirect(_grant_page_of(group_id, grant_id))
+    response: HttpResponse = act(request, _showing(group, found, handoff))
+    return response
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed(press=gettext_lazy("Regenerate"))
+def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST does it: the old token ends at once, a new one is sealed and handed over."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    found = queries.grant_in(group, grant_id)
+    if request.method != "POST":
+        context = {
+            **_frame(group, found, _("Regenerate")),
+            "facts": _what_stops(found),
+            "handoff": _newest(found),
+        }
+        return render(request, "groups/grant_regenerate.html", context)
+    asked_of = _newest(found)
+    if asked_of is not None and str(asked_of.pk) != request.POST.get("handoff", str(asked_of.pk)):
+        messages.info(request, _("A new token was made already: the button was pressed twice, or somebody was faster."))
+        return redirect(_grant_page_of(group_id, grant_id))
+    try:
+        rights.regenerate(grant=found, by=user)
+    except (Conflict, RuleBroken) as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, _("The old token has ended. A new one is sealed, and the developer is told."))
+    return redirect(_grant_page_of(group_id, grant_id))
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed(press=gettext_lazy("Remove"))
+def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """GET tells what will stop, POST with the connector's name stops it. Twice is once."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    found = queries.grant_in(group, grant_id, also_removed=True)
+    if found.revoked_at:
+        messages.info(request, _("“%(connector)s” is removed already.") % {"connector": found.connector.name})
+        return redirect("groups:connectors", group_id)
+    form = TypedNameForm(request.POST if request.method == "POST" else None, name=found.connector.name)
+    if request.method == "POST" and form.is_valid():
+        try:
+            grants.remove_connector(group=group, grant=found, by=user)
+        except Conflict as already:
+            messages.info(request, str(already))
+        else:
+            messages.success(
+                request,
+                _("“%(connector)s” is removed. Its tokens are refused from now on.")
+                % {"connector": found.connector.name},
+            )
+        return redirect("groups:connectors", group_id)
+    context = {**_frame(group, found, _("Remove")), "form": form, "facts": _what_stops(found)}
+    return render(request, "groups/grant_remove.html", context, status=400 if form.is_bound else 200)
+
+
+# Pieces --------------------------------------------------------------------------------------------------------------
+
+
+def _page(
+    request: HttpRequest, group: Group, found: Grant, *, problem: str = "", status: int = 200
+) -> HttpResponse:
+    user = user_of(request)
+    can, cannot = can_and_cannot(found.permissions & found.connector.permissions)
+    handoff = _newest(found)
+    state = handoff_line.state_of(handoff) if handoff else None
+    context = {
+        **_frame(group, found),
+        "can": can,
+        "cannot": cannot,
+        "handoff": handoff,
+        "steps": handoff_line.steps(handoff) if handoff else [],
+        "pill": PILLS[state] if state else "",
+        "waiting": state is HandoffState.WAITING,
+        "may_be_issued_again": state not in (HandoffState.WAITING, HandoffState.CLAIMED, None),
+        "may_be_shown": handoff is not None and state is HandoffState.WAITING and _may_be_shown(user, handoff),
+        "shown_forbidden": not found.connector.organisation.admins_may_see_tokens,
+        "form_key": shown_secrets.new_form_key(),
+        "tokens": found.live_tokens,  # type: ignore[attr-defined]
+        "problem": problem,
+    }
+    return render(request, "groups/grant.html", context, status=status)
+
+
+def _may_be_shown(user: User, handoff: Handoff) -> bool:
+    return handoff.revealed_at is None and policy.can_have_revealed(user, handoff)
+
+
+def _frame(group: Group, found: Grant, here: str = "") -> dict[str, Any]:
+    rows = [(_("Connectors"), reverse("groups:connectors", args=[group.pk]))]
+    rows.append((found.connector.name, _grant_page_of(group.pk, found.pk) if here else ""))
+    if here:
+        rows.append((here, ""))
+    return {
+        "group": group,
+        "grant": found,
+        "connector": found.connector,
+        "status": status_of(found),
+        "crumbs": links.group_crumbs(group, *rows),
+    }
+
+
+def _newest(found: Grant) -> Handoff | None:
+    newest: list[Handoff] = found.handoffs_newest_first  # type: ignore[attr-defined]
+    return newest[0] if newest else None
+
+
+def _what_stops(found: Grant) -> list[dict[str, Any]]:
+    handoff = _newest(found)
+    waits = handoff is not None and handoff_line.state_of(handoff) is HandoffState.WAITING
+    return [
+        {"label": _("live refresh tokens"), "count": len(found.live_tokens)},  # type: ignore[attr-defined]
+        {"label": _("handoffs that wait"), "count": int(waits)},
+    ]
+
+
+def _showing(group: Group, found: Grant, handoff: Handoff) -> shown.Showing:
+    """The same page as the developer's, with words for an admin who carries the token by hand."""
+    connector = found.connector
+    at = [group.pk, found.pk]
+    return shown.Showing(
+        subject=handoff,
+        template="groups/token_shown.html",
+        values=lambda token: snippets.of_handoff(handoff, token),
+        file=snippets.filename(connector.name, group.name),
+        download_url=reverse("groups:grant_show_download", args=at),
+        done_url=reverse("groups:grant_show_done", args=at),
+        after_url=reverse("groups:grant", args=at),
+        finished=_("The refresh token is not shown any more. The developer can still open the handoff."),
+        gone=_("The refresh token is not shown any more. If it is lost, regenerate it."),
+        context=lambda token: {"group": group, "connector": connector},
+    )

@@ -1,0 +1,63 @@
+"""The frame that the pages of one group share: its tabs with counts, and the way back."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from connectors.pages.links import crumbs
+from groups import access, queries
+from groups.models import Group
+
+
+def frame(group: Group, current: str) -> dict[str, Any]:
+    """What every page of a group shows around its own: `group`, `is_admin`, `tabs`, `crumbs`."""
+    counts = queries.counts_of(group)
+    rows = [
+        ("users", "groups:details", _("Users"), counts.members),
+        ("sub_groups", "groups:sub_groups", _("Sub-Groups"), counts.sub_groups),
+        ("connectors", "groups:connectors", _("Connectors"), counts.connectors),
+        ("messages", "groups:messages", _("Messages & Actions"), None),
+    ]
+    if is_admin(group):
+        rows.append(("activity", "groups:activity", _("Activity"), None))
+    return {
+        "group": group,
+        "is_admin": is_admin(group),
+        "type_label": group.get_group_type_display(),
+        "tabs": [
+            {"label": label, "url": reverse(name, args=[group.pk]), "count": count, "current": key == current}
+            for key, name, label, count in rows
+        ],
+        "crumbs": group_crumbs(group),
+    }
+
+
+def for_member(user: User, group_id: UUID, current: str) -> tuple[Group, dict[str, Any]]:
+    """A group that the person may see, with its frame. Raises NotFound."""
+    group = access.require_member(user, group_id)
+    return group, frame(group, current)
+
+
+def for_admin(user: User, group_id: UUID, current: str) -> tuple[Group, dict[str, Any]]:
+    """A group that the person administers, with its frame. Raises NotFound and NotAllowed."""
+    group = access.require_admin(user, group_id)
+    return group, frame(group, current)
+
+
+def is_admin(group: Group) -> bool:
+    """Whether the asker, for whom `access` found this group, is an admin in it."""
+    return group.role == access.Role.ADMIN
+
+
+def group_crumbs(group: Group, *rows: tuple[str, str]) -> list[dict[str, str]]:
+    """Breadcrumbs of a page of a group, or below it."""
+    return crumbs(
+        (_("Groups"), reverse("groups:list")),
+        (group.name, reverse("groups:details", args=[group.pk]) if rows else ""),
+        *rows,
+    )

@@ -1,0 +1,166 @@
+"""The "Users" tab: who is in the group, and as what. Admins add by phone number, promote, demote and remove."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.pages.decorators import user_of, with_phone
+from accounts.pages.kept_forms import initial_of
+from connectors.pages.links import same_page
+from groups import access, queries
+from groups.access import Role
+from groups.models import Membership
+from groups.pages import links
+from groups.pages.forms import AddMembersForm, add_error, name_the_failed
+from groups.services import members
+from kaizala_console.lib import keyset
+from kaizala_console.lib.errors import NotFound, RuleBroken
+
+PAGE_SIZE = 50
+ADD = gettext_lazy("Add Users")
+
+
+@require_GET
+@with_phone
+def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """Everybody in the group, in the order in which they joined."""
+    return _page(request, group_id, AddMembersForm(initial=initial_of(request)))
+
+
+@require_POST
+@with_phone(form_at="groups:details", press=ADD)
+def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """Adds everybody whose number can be one; the others come back in the form, each with its reason."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    form = AddMembersForm(request.POST)
+    if not form.is_valid():
+        return _page(request, group_id, form, status=400)
+    try:
+        done = members.add(group=group, numbers=form.cleaned_data["numbers"], by=user)
+    except RuleBroken as broken:
+        add_error(form, broken)
+        return _page(request, group_id, form, status=400)
+    if done.added:
+        messages.success(
+            request,
+            ngettext("%(n)d person added.", "%(n)d people added.", len(done.added)) % {"n": len(done.added)},
+        )
+    if done.present:
+        messages.info(
+            request,
+            ngettext(
+                "%(n)d person was in the group already.", "%(n)d people were in the group already.", len(done.present)
+            )
+            % {"n": len(done.present)},
+        )
+    if done.failed:
+        again = AddMembersForm({"numbers": ", ".join(failed.number for failed in done.failed)})
+        again.is_valid()
+        name_the_failed(again, "numbers", done.failed)
+        return _page(request, group_id, again, status=400)
+    return redirect("groups:details", group_id)
+
+
+@require_POST
+@with_phone(form_at=lambda group_id, **_more: reverse("groups:details", args=[group_id]))
+def set_role(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpResponse:
+    """Promotes to admin, or makes a member of an admin."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    role = {"Admin": Role.ADMIN, "Member": Role.MEMBER}.get(request.POST.get("role", ""))
+    if role is None:
+        messages.error(request, _("Choose “Make admin” or “Make member”."))
+        return redirect("groups:details", group_id)
+    try:
+        membership = members.set_role(group=group, person_id=person_id, role=role, by=user)
+    except RuleBroken as broken:
+        messages.error(request, str(broken))
+    else:
+        says = _("%(name)s is an admin now.") if role == Role.ADMIN else _("%(name)s is a member now.")
+        messages.success(request, says % {"name": _called(membership)})
+    return _still_here(request, group_id)
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(press=gettext_lazy("Remove"))
+def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST does it. Twice is once."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    membership = Membership.objects.select_related("person").filter(group=group, person_id=person_id).first()
+    if membership is None:
+        if request.method == "POST":
+            messages.info(request, _("This person is not in the group any more."))
+            return redirect("groups:details", group_id)
+        raise NotFound
+    if request.method != "POST":
+        crumbs = links.group_crumbs(group, (_("Remove"), ""))
+        context = {"group": group, "membership": membership, "called": _called(membership), "crumbs": crumbs}
+        return render(request, "groups/user_remove.html", context)
+    try:
+        members.remove(group=group, person_id=person_id, by=user)
+    except RuleBroken as broken:
+        messages.error(request, str(broken))
+    except NotFound:
+        messages.info(request, _("This person is not in the group any more."))
+    else:
+        messages.success(request, _("%(name)s is removed from the group.") % {"name": _called(membership)})
+    return _still_here(request, group_id)
+
+
+def _still_here(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """Back to the tab; who has just taken themselves out goes to the list."""
+    if access.visible_to(user_of(request)).filter(pk=group_id).exists():
+        return redirect("groups:details", group_id)
+    return redirect("groups:list")
+
+
+def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: int = 200) -> HttpResponse:
+    user = user_of(request)
+    group, context = links.for_member(user, group_id, "users")
+    search = request.GET.get("q", "").strip()[:120]
+    try:
+        page = queries.member_page(group, search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+    except keyset.BadCursor:
+        return redirect(same_page(request, cursor=None))
+    context |= {
+        "members": [_row(membership) for membership in page.items],
+        "search": search,
+        "chips": _chips(request, search),
+        "form": form,
+        "newer": page.previous_cursor and same_page(request, cursor=page.previous_cursor),
+        "older": page.next_cursor and same_page(request, cursor=page.next_cursor),
+    }
+    return render(request, "groups/users.html", context, status=status)
+
+
+def _row(membership: Membership) -> dict[str, Any]:
+    return {
+        "membership": membership,
+        "person": membership.person,
+        "is_admin": membership.role == Role.ADMIN,
+        "called": _called(membership),
+    }
+
+
+def _called(membership: Membership) -> str:
+    """A name, or else the number: the page is read by people who see each other's numbers in the group anyway."""
+    return membership.person.name or membership.person.number
+
+
+def _chips(request: HttpRequest, search: str) -> list[dict[str, str]]:
+    if not search:
+        return []
+    return [
+        {"label": _("Search: %(text)s") % {"text": search}, "remove_url": same_page(request, q=None, cursor=None)}
+    ]

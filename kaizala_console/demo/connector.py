@@ -1,0 +1,81 @@
+"""A connector to try programs with: fresh, with a group of its own, and both kinds of refresh token."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.views.decorators.debug import sensitive_variables
+
+from connectors.models import Grant, Handoff
+from connectors.scopes import PERMISSIONS
+from connectors.services import connectors, handoffs, shown_secrets
+from connectors.services import grants as connector_grants
+from groups.services import grants, groups, members
+from groups.services.members import Role
+from kaizala_console.demo import organisation as demo
+
+# A handful of colleagues, one of whom never opened the app.
+MEMBERS = [demo.MEMBER.number, *list(demo.COLLEAGUES)[:4]]
+BELOW = [demo.MEMBER.number, *list(demo.COLLEAGUES)[4:6]]
+
+
+@sensitive_variables("secret", "group_token", "tenant_token")
+@transaction.atomic
+def make() -> dict[str, Any]:
+    """Makes it by the very services that the pages call; loads the demo organisation first if need be.
+
+    The group has a sub-group. The group token and the user token are those of the organisation admin.
+    """
+    demo.load()
+    developer, admin = demo.user_of(demo.DEVELOPER), demo.user_of(demo.ORGANISATION_ADMIN)
+    person = admin.verified_phones.held().select_related("person").get(is_primary=True).person
+    mark = secrets.token_hex(3)
+    connector, secret = connectors.create(
+        owner=developer,
+        name=f"Demo connector {mark}",
+        description="Made by `manage.py demo --json`.",
+        permissions=PERMISSIONS,
+        by=developer,
+    )
+    group = groups.create(
+        name=f"Demo group {mark}", organisation=admin.organisation, admin=person, by=admin, numbers=MEMBERS
+    ).group
+    members.add(group=group, numbers=[demo.GROUP_ADMIN.number], by=admin, role=Role.ADMIN)
+    groups.create(
+        name=f"Demo sub-group {mark}",
+        organisation=admin.organisation,
+        admin=person,
+        by=admin,
+        numbers=BELOW,
+        parent=group,
+    )
+    in_group = grants.add_connector(group=group, connector_id=connector.pk, by=admin)
+    as_user = connector_grants.grant(
+        connector=connector,
+        kind=Grant.Kind.USER,
+        target=f"person:{person.pk}",
+        target_name=person.name,
+        person=person,
+        by=admin,
+    )
+    return {
+        "baseUrl": settings.CONSOLE_BASE_URL,
+        "connectorId": str(connector.pk),
+        "connectorSecret": secret,
+        "groupId": str(group.pk),
+        "refreshToken": _claimed(in_group.handoff, developer),
+        "tenantRefreshToken": _claimed(as_user.handoff, developer),
+        "webhookLoopbackAllowed": settings.SANDBOX,
+    }
+
+
+@sensitive_variables("token")
+def _claimed(handoff: Handoff, developer: Any) -> str:
+    """The refresh token inside, taken as the developer takes it in the browser."""
+    form_key = shown_secrets.new_form_key()
+    token = handoffs.claim(handoff=handoff, by=developer, form_key=form_key, address=None)
+    shown_secrets.done(user=developer, form_key=form_key)
+    return token
