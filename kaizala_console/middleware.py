@@ -1,4 +1,4 @@
-"""What every page of the console gets around it. The wire has a middleware of its own (kaizala_console.wire.middleware)."""
+"""What every page of the console gets around it. The wire has a middleware of its own: kaizala_console/wire."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECURITY_HEADERS = {
 
 
 class RequestContextMiddleware:
-    """Names the request, for the audit trail and the log, and repeats the name in `X-Request-ID` (RFC-less, but usual)."""
+    """Names the request, for the audit trail and the log, and tells the name in `X-Request-ID`."""
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response

@@ -1,7 +1,8 @@
-"""Pages for what went wrong: one look, one voice, the right status. Each says what happened, what it means, what to do."""
+"""Pages for what went wrong: one look, the right status. Each says what happened, what it means, what to do."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -37,7 +38,8 @@ STATUSES: dict[type[ConsoleError], int] = {
 def of_error(request: HttpRequest, error: ConsoleError) -> HttpResponse:
     """The page for an error that a service raised. "Not yours" is the very page of "not there"."""
     if isinstance(error, NotFound):
-        return get_resolver().resolve_error_handler(404)(request, exception=Http404())
+        not_found: Callable[..., HttpResponse] = get_resolver().resolve_error_handler(404)
+        return not_found(request, exception=Http404())
     status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 400)
     titles = {
         403: _("You may not do this"),

@@ -24,6 +24,7 @@ from accounts.pages.decorators import signed_in, user_of
 from kaizala_console.lib import keyset
 
 PAGE_SIZE = 50
+LAST_DATE = dt.date(9999, 12, 30)  # one more day is still a date
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class FilterForm(forms.Form):
 
     q = forms.CharField(label=_("Who or what"), required=False, max_length=120)
     what = forms.ChoiceField(
-        label=_("What"), required=False, choices=[("", _("Everything")), *((key, kind.label) for key, kind in KINDS.items())]
+        label=_("What"),
+        required=False,
+        choices=[("", _("Everything")), *((key, kind.label) for key, kind in KINDS.items())],
     )
     mine = forms.BooleanField(label=_("Only what I did"), required=False)
     since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
@@ -76,6 +79,7 @@ def activity(request: HttpRequest) -> HttpResponse:
         "accounts/activity.html",
         {
             "form": form,
+            "more_is_open": bool({"since", "until", "mine"} & set(chosen)),
             "events": rows(page.items),
             "chips": _chips(request, form, chosen),
             "newer": page.previous_cursor and _query(request, cursor=page.previous_cursor),
@@ -98,7 +102,7 @@ def filtered(events: QuerySet[AuditEvent], chosen: dict[str, Any], user: User) -
     if since := chosen.get("since"):
         events = events.filter(at__gte=_midnight(since))
     if until := chosen.get("until"):
-        events = events.filter(at__lt=_midnight(until + dt.timedelta(days=1)) if until < dt.date.max else _midnight(until))
+        events = events.filter(at__lt=_midnight(min(until, LAST_DATE) + dt.timedelta(days=1)))
     return events
 
 

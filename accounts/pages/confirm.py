@@ -1,7 +1,10 @@
-"""Step-up: "is it still you?" A PIN to the primary number, or a code of the authenticator app; then back to where one was."""
+"""Step-up: "is it still you?" A PIN to the primary number, or a code of the authenticator app; then back again."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,11 +15,12 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import queries
 from accounts.models import PinDevice, User
+from accounts.pages import numbers
 from accounts.pages.decorators import safe_path, user_of, with_phone
 from accounts.pages.forms import CodeForm, PinForm, add_error
+from accounts.pages.phones import pin_words
 from accounts.services import confirmations, phones
-from kaizala_console.lib import phone_numbers
-from kaizala_console.lib.errors import ConsoleError, GatewayDown
+from kaizala_console.lib.errors import ConsoleError, GatewayDown, NotFound
 
 SEND = "send"
 
@@ -45,7 +49,8 @@ def confirm(request: HttpRequest) -> HttpResponse:
             else:
                 confirmations.remember(request.session, user)
                 return redirect(safe_path(request.GET.get("next"), reverse("accounts:home")))
-    return render(request, "accounts/confirm.html", {"form": form, "by_app": by_app, **_pin_words(user)}, status=status)
+    words = {"form": form, "by_app": by_app, "back": _back(request), **_pin_words(user)}
+    return render(request, "accounts/confirm.html", words, status=status)
 
 
 def _send(request: HttpRequest, user: User) -> HttpResponse:
@@ -59,11 +64,18 @@ def _send(request: HttpRequest, user: User) -> HttpResponse:
     return redirect(request.get_full_path())
 
 
-def _pin_words(user: User) -> dict[str, object]:
+def _back(request: HttpRequest) -> str:
+    """Where "Not now" leads: the page one came from, as it was before."""
+    return safe_path(request.GET.get("next"), reverse("accounts:home")).partition("?")[0]
+
+
+def _pin_words(user: User) -> dict[str, Any]:
     person = queries.primary_person(user)
-    assert person is not None  # the view is behind `with_phone`
+    if person is None:
+        raise NotFound  # the number was removed in another tab since `with_phone` looked
     return {
-        "device": queries.open_pin(user, PinDevice.Purpose.CONFIRM),
-        "number": phone_numbers.mask(person.number),
-        "wait": phones.seconds_until_next_pin(user=user, number=person.number),
+        **pin_words(queries.open_pin(user, PinDevice.Purpose.CONFIRM)),
+        "fresh_minutes": settings.STEP_UP_SECONDS // 60,
+        "number": numbers.masked(person.number),
+        "wait": phones.seconds_until_next_pin(user=user),
     }

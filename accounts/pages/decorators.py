@@ -72,7 +72,7 @@ def with_phone(
     press: Any = "",
     sensitive: Collection[str] = (),
 ) -> Any:
-    """Lets in who is signed in and holds a verified phone number; others add one first. Arguments as for `signed_in`."""
+    """Lets in who is signed in and holds a verified phone number; others add one first. Arguments: as `signed_in`."""
     if view is None:
         return partial(with_phone, form_at=form_at, press=press, sensitive=sensitive)
     return _guarded(view, (_signed_in, _with_phone), form_at=form_at, press=press, sensitive=sensitive)

@@ -31,9 +31,7 @@ def region_of_reader(accept_language: str) -> str:
 
 
 def _country_choices() -> list[tuple[str, str]]:
-    return [
-        (country.region, f"{country.name} (+{country.calling_code})") for country in phone_numbers.countries()
-    ]
+    return [(country.region, f"{country.name} (+{country.calling_code})") for country in phone_numbers.countries()]
 
 
 class PhoneForm(forms.Form):

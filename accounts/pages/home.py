@@ -8,8 +8,8 @@ from django.views.decorators.http import require_GET, require_safe
 
 from accounts import needs, queries, trail
 from accounts.pages import activity
-from accounts.pages.decorators import safe_path, signed_in, user_of
-from accounts.pages.phones import phone_form
+from accounts.pages.decorators import signed_in, user_of
+from accounts.pages.phones import add_url, phone_form
 
 LATELY = 5
 
@@ -26,7 +26,6 @@ def home(request: HttpRequest) -> HttpResponse:
     """The cards of what waits, and the latest of what happened."""
     user = user_of(request)
     if queries.primary_person(user) is None:
-        next_path = safe_path(request.GET.get("next"), "")
-        return render(request, "accounts/home_first.html", {"form": phone_form(request), "next_path": next_path})
+        return render(request, "accounts/home_first.html", {"form": phone_form(request), "action": add_url(request)})
     events = activity.rows(trail.visible_to(user).order_by("-id")[:LATELY])
     return render(request, "accounts/home.html", {"needs": needs.needs_of(user), "events": events})

@@ -36,7 +36,7 @@ SIGNED_OUT, CONFIRMED, PHONE_ADDED, OUT_OF_DATE = "signed_out", "confirmed", "ph
 
 @dataclass(frozen=True)
 class KeptForm:
-    """One form as the session stores it. `until` is in seconds since the epoch; `complete` is False when some was too much."""
+    """One form as the session stores it. `until` is in seconds since the epoch; `complete`, whether all was kept."""
 
     id: str
     page: str
@@ -48,7 +48,7 @@ class KeptForm:
 
 
 def safe_path(candidate: str | None, fallback: str = "/") -> str:
-    """`candidate` when it is a path of this console, else `fallback`: a link never leads a signed-in person elsewhere."""
+    """`candidate` when it is a path of this console, else `fallback`: no link leads a signed-in person elsewhere."""
     path = candidate or ""
     if (
         path.startswith("/")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
@@ -15,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import policy, queries
 from accounts.models import PinDevice, User, VerifiedPhone
+from accounts.pages import numbers
 from accounts.pages.decorators import freshly_confirmed, safe_path, signed_in, user_of
 from accounts.pages.forms import PhoneForm, PinForm, add_error, region_of_reader
 from accounts.pages.kept_forms import initial_of
@@ -59,7 +62,8 @@ def _add(request: HttpRequest) -> HttpResponse:
             except ConsoleError as error:
                 add_error(form, error)
                 status = 503 if isinstance(error, GatewayDown) else 400
-    words = {"form": form, "next_path": _next(request, ""), "is_first": queries.primary_person(user) is None}
+    is_first = queries.primary_person(user) is None
+    words = {"form": form, "action": add_url(request), "crumbs": [] if is_first else crumbs(_("Add a Phone Number"))}
     return render(request, "accounts/phone_add.html", words, status=status)
 
 
@@ -96,12 +100,11 @@ def pin(request: HttpRequest, device_id: int) -> HttpResponse:
         device.refresh_from_db()
     words = {
         "form": form,
-        "device": device,
-        "is_open": device.is_open(clock.now()),
-        "number": phone_numbers.display(device.number),
-        "wait": phones.seconds_until_next_pin(user=user, number=device.number),
+        **pin_words(device),
+        "number": numbers.shown(device.number),
+        "wait": phones.seconds_until_next_pin(user=user),
         "again": _with_next(request, reverse("accounts:phone_pin_again", args=[device.pk])),
-        "other": _with_next(request, reverse("accounts:phone_add")),
+        "other": add_url(request),
     }
     return render(request, "accounts/phone_pin.html", words, status=status)
 
@@ -127,7 +130,7 @@ def make_primary(request: HttpRequest, phone_id: int) -> HttpResponseRedirect:
     user = user_of(request)
     phone = policy.own_phone(user, phone_id)
     phones.make_primary(phone=phone, by=user)
-    number = phone_numbers.display(phone.person.number)
+    number = numbers.shown(phone.person.number)
     messages.success(request, _("%(number)s is now your primary number.") % {"number": number})
     return redirect("accounts:settings")
 
@@ -141,13 +144,35 @@ def release(request: HttpRequest, phone_id: int) -> HttpResponse:
         messages.info(request, _("This number is removed already."))
         return redirect("accounts:settings")
     phone = policy.own_phone(user, phone_id)
-    number = phone_numbers.display(phone.person.number)
+    number = numbers.shown(phone.person.number)
     if request.method == "POST":
         phones.release(phone=phone, by=user)
         messages.success(request, _("%(number)s is removed from your account.") % {"number": number})
         return redirect("accounts:settings")
     others = queries.held_phones(user).exclude(pk=phone.pk).exists()
-    return render(request, "accounts/phone_release.html", {"phone": phone, "number": number, "others": others})
+    words = {"phone": phone, "number": number, "others": others, "crumbs": crumbs(_("Remove a phone number"))}
+    return render(request, "accounts/phone_release.html", words)
+
+
+def crumbs(here: str) -> list[dict[str, str]]:
+    """The way back to Settings."""
+    return [{"label": _("Settings"), "url": reverse("accounts:settings")}, {"label": here}]
+
+
+def add_url(request: HttpRequest) -> str:
+    """Where the form for a number is sent; carries on where to go afterwards."""
+    return _with_next(request, reverse("accounts:phone_add"))
+
+
+def pin_words(device: PinDevice | None) -> dict[str, Any]:
+    """What a page says about a PIN: whether it may be tried, how often still, and how long PINs are good."""
+    left = 0 if device is None else max(0, settings.PIN_TRIES - device.tries)
+    return {
+        "device": device,
+        "is_open": device is not None and device.is_open(clock.now()),
+        "tries_left": left,
+        "minutes": settings.PIN_SECONDS // 60,
+    }
 
 
 def _own_pin(user: User, device_id: int) -> PinDevice:
@@ -169,7 +194,7 @@ def _was_released(user: User, phone_id: int) -> bool:
 
 
 def _verified(request: HttpRequest, device: PinDevice) -> HttpResponseRedirect:
-    number = phone_numbers.display(device.number)
+    number = numbers.shown(device.number)
     messages.success(request, _("%(number)s is verified. It is yours here now.") % {"number": number})
     is_only = queries.held_phones(user_of(request)).count() < 2
     return redirect(_next(request, reverse("accounts:home" if is_only else "accounts:settings")))

@@ -1,4 +1,4 @@
-"""What stands in for Office365 and for people's phones while the console is a sandbox. Not there at all in production."""
+"""What stands in for Office365 and for people's phones while the console is a sandbox. Not there in production."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts import sandbox
 from accounts.models import SandboxSms
-from accounts.pages.decorators import safe_path
+from accounts.pages import numbers
 from accounts.pages.forms import IdentityForm
-from kaizala_console.lib import phone_numbers
 
 View = Callable[..., HttpResponse]
 SHOWN_SMS = 50
 
 
 def sandbox_only(view: View) -> View:
-    """Answers as if there were no such page, unless this is a sandbox: looked at on each request, not only in urls.py."""
+    """Answers as if there were no such page, unless this is a sandbox; looks on each request, not only in urls.py."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -45,15 +44,16 @@ def sandbox_only(view: View) -> View:
 @sandbox_only
 @require_GET
 def authenticate(request: HttpRequest) -> HttpResponseRedirect:
-    """Stands at the address of the dummy provider's own form, which shows raw fields, and leads to the identity page."""
-    return HttpResponseRedirect(f"{reverse('accounts:identities')}?{urlencode({'state': request.GET.get('state', '')})}")
+    """Stands at the address of the dummy provider's own form, which shows raw fields; leads to the identity page."""
+    query = urlencode({"state": request.GET.get("state", "")})
+    return HttpResponseRedirect(f"{reverse('accounts:identities')}?{query}")
 
 
 @sandbox_only
 @require_http_methods(["GET", "POST"])
 @never_cache
 def identities(request: HttpRequest) -> HttpResponse:
-    """Asks who one wants to be, and signs that identity in as Office365 would: through allauth, with a tenant and an object id."""
+    """Asks who one wants to be, and signs that identity in through allauth, as one of Office365 would be."""
     chosen = sandbox.BY_KEY.get(request.POST.get("identity", ""))
     form = IdentityForm(request.POST if request.method == "POST" and chosen is None else None)
     if chosen is not None:
@@ -62,9 +62,7 @@ def identities(request: HttpRequest) -> HttpResponse:
         email = form.cleaned_data["email"].lower()
         oid = str(uuid5(NAMESPACE_URL, f"mailto:{email}"))
         return _sign_in(request, oid=oid, name=form.cleaned_data["name"], email=email)
-    people = [
-        {"identity": identity, "number": phone_numbers.display(identity.number)} for identity in sandbox.IDENTITIES
-    ]
+    people = [{"identity": identity, "number": numbers.shown(identity.number)} for identity in sandbox.IDENTITIES]
     status = 400 if form.is_bound else 200
     words = {"people": people, "form": form, "organisation": sandbox.ORGANISATION_NAME}
     return render(request, "sandbox/identities.html", words, status=status)
@@ -78,9 +76,9 @@ def _sign_in(request: HttpRequest, *, oid: str, name: str, email: str) -> HttpRe
     try:
         login.state = provider.unstash_redirect_state(request, request.GET.get("state", ""))
     except PermissionDenied:
-        # The page was opened directly, or its button pressed twice. Nothing hangs on the state here: the form has a CSRF
-        # token, and there is no other server whose answer could be forged.
-        login.state = {"process": AuthProcess.LOGIN, "next": safe_path(request.GET.get("next"), reverse("accounts:home"))}
+        # The page was opened directly, or its button pressed twice. Nothing hangs on the state here: the form has a
+        # CSRF token, and there is no other server whose answer could be forged.
+        login.state = {"process": AuthProcess.LOGIN, "next": reverse("accounts:home")}
     return complete_social_login(request, login)
 
 
@@ -90,7 +88,7 @@ def _sign_in(request: HttpRequest, *, oid: str, name: str, email: str) -> HttpRe
 def sms(request: HttpRequest) -> HttpResponse:
     """The inbox: what would have gone out by SMS, the newest first."""
     messages = [
-        {"sms": row, "number": phone_numbers.display(row.number), "pin": _pin_in(row.text)}
+        {"sms": row, "number": numbers.shown(row.number), "pin": _pin_in(row.text)}
         for row in SandboxSms.objects.order_by("-id")[:SHOWN_SMS]
     ]
     return render(request, "sandbox/sms.html", {"inbox": messages})

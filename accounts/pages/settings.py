@@ -14,10 +14,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts import policy, queries
 from accounts.models import User
+from accounts.pages import numbers
 from accounts.pages.decorators import freshly_confirmed, kept_form, signed_in, user_of
 from accounts.pages.forms import PolicyForm
 from accounts.services import confirmations, organisations
-from kaizala_console.lib import phone_numbers
 
 SAVE = gettext_lazy("Save")
 
@@ -27,9 +27,7 @@ SAVE = gettext_lazy("Save")
 def settings(request: HttpRequest) -> HttpResponse:
     """All panels on one page: there are few, and people look for them by eye."""
     user = user_of(request)
-    phones = [
-        {"phone": phone, "number": phone_numbers.display(phone.person.number)} for phone in queries.held_phones(user)
-    ]
+    phones = [{"phone": phone, "number": numbers.shown(phone.person.number)} for phone in queries.held_phones(user)]
     words = {
         "organisation": user.organisation,
         "phones": phones,
@@ -49,7 +47,8 @@ def save_policy(request: HttpRequest) -> HttpResponseRedirect:
     form = PolicyForm(request.POST)
     form.is_valid()  # a checkbox cannot be wrong
     organisations.change(organisation=user.organisation, by=user, **form.cleaned_data)
-    messages.success(request, _("Saved. It applies to everyone in %(organisation)s from now on.") % {"organisation": user.organisation})
+    organisation = user.organisation.name
+    messages.success(request, _("Saved. It applies to all of %(organisation)s now.") % {"organisation": organisation})
     return redirect("accounts:settings")
 
 

@@ -2,6 +2,7 @@
 
 from django.conf import settings as django_settings
 from django.urls import URLPattern, path
+from django.views.generic import RedirectView
 
 from accounts.pages import activity, confirm, home, phones, sandbox, settings, sign_in
 
@@ -15,6 +16,7 @@ urlpatterns: list[URLPattern] = [
     path("console/activity/", activity.activity, name="activity"),
     path("console/settings/", settings.settings, name="settings"),
     path("console/settings/organisation/", settings.save_policy, name="settings_organisation"),
+    path("console/phones/", RedirectView.as_view(pattern_name="accounts:settings"), name="phones"),
     path("console/phones/add/", phones.add, name="phone_add"),
     path("console/phones/pin/<int:device_id>/", phones.pin, name="phone_pin"),
     path("console/phones/pin/<int:device_id>/again/", phones.pin_again, name="phone_pin_again"),
