@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from django.core.mail import EmailMessage
+from django.db import connection
 from django.test import Client
 
 from accounts.models import Organisation, SandboxSms, User
@@ -119,3 +122,28 @@ def travel(time_machine: Any) -> Callable[..., dt.datetime]:
         return clock.now()
 
     return travel
+
+
+@pytest.fixture
+def together(transactional_db: None) -> Callable[..., list[Any]]:
+    """`together(8, act)`: eight threads, each with its own database connection, call `act` at the same moment.
+
+    Returns what each call returned or raised.
+    """
+
+    def together(number: int, act: Callable[[], Any]) -> list[Any]:
+        gate = threading.Barrier(number)
+
+        def run(_index: int) -> Any:
+            try:
+                gate.wait(timeout=20)
+                return act()
+            except Exception as error:  # noqa: BLE001 (what went wrong is what the test looks at)
+                return error
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(max_workers=number) as threads:
+            return list(threads.map(run, range(number)))
+
+    return together

@@ -6,6 +6,7 @@ transport below brings both.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,8 +41,19 @@ class Transport(TwilioHttpClient):
         super().__init__(timeout=timeout, max_retries=0)
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
-        """Sends to the configured base address instead of Twilio's. Raises TwilioException for any other host."""
-        return super().request(method, _address(url), *args, **kwargs)
+        """Sends to the configured base address instead of Twilio's.
+
+        Raises TwilioException for any other host, and for an answer that is no JSON object: the SDK would stumble
+        over the page of a proxy with whatever exception comes.
+        """
+        response = super().request(method, _address(url), *args, **kwargs)
+        try:
+            is_object = isinstance(json.loads(response.text), dict)
+        except ValueError:
+            is_object = False
+        if not is_object:
+            raise TwilioException("The answer is none of Twilio's.")
+        return response
 
 
 def client(timeout: float = TIMEOUT_SECONDS) -> Client:
@@ -58,9 +70,17 @@ def errors_of_sending(gateway: str, down: GatewayDown) -> Iterator[None]:
         raise _translated(gateway, error, down) from None
 
 
-def code_of(error: TwilioException) -> int:
+def reference_of(sid: str | None) -> str:
+    """The SID of what was made. Raises TwilioException when the answer has none: then nothing was."""
+    if not sid:
+        raise TwilioException("The answer names no SID.")
+    return sid
+
+
+def code_of(error: Exception) -> int:
     """Twilio's error code; 0 when the answer had none."""
-    return (error.code or 0) if isinstance(error, TwilioRestException) else 0
+    code = error.code if isinstance(error, TwilioRestException) else 0
+    return code if isinstance(code, int) else 0
 
 
 def _address(url: str) -> str:
@@ -73,7 +93,7 @@ def _address(url: str) -> str:
 
 
 def _translated(gateway: str, error: Exception, down: GatewayDown) -> ConsoleError:
-    code = code_of(error) if isinstance(error, TwilioException) else 0
+    code = code_of(error)
     status = error.status if isinstance(error, TwilioRestException) else 0
     # Neither the error's text nor its address: the one may name the number, the other the account.
     logger.warning("sms.gateway_failed", gateway=gateway, error=type(error).__name__, status=status, code=code)

@@ -26,4 +26,4 @@ class TwilioMessages:
             message = twilio.client(self._timeout).messages.create(
                 to=number, body=texts.pin_text(pin, minutes), **origin
             )
-        return message.sid or ""
+            return twilio.reference_of(message.sid)

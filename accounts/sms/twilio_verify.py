@@ -32,7 +32,7 @@ class TwilioVerify:
         """See Gateway; the reference is the verification's SID. Within ten minutes it is the same PIN again."""
         with twilio.errors_of_sending(self.name, not_sent()):
             verification = self._service().verifications.create(to=number, channel="sms")
-        return verification.sid or ""
+            return twilio.reference_of(verification.sid)
 
     def check(self, *, reference: str, pin: str) -> Verdict:
         """See PinMaker. By the reference, not the number: another verification of the same number is not ours."""
