@@ -55,8 +55,9 @@ def member_rows(group: Group) -> Iterable[MemberRow]:
 
 
 def group_page(user: User, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Group]:
-    """The groups that a person sees, by name, each with `role`, `member_count`, `connector_count`, `sub_group_count` and
-    `parent_group_count`. `search` is a part of the name, or a whole group id. Raises `keyset.BadCursor`.
+    """The groups that a person sees, by name, each with `role`, and counts of members, connectors and linked groups.
+
+    `search` is a part of the name, or a whole group id. Raises `keyset.BadCursor`.
     """
     groups = access.visible_to(user)
     if search.strip():
@@ -105,7 +106,7 @@ def parent_groups(group: Group) -> GroupQuerySet:
 
 
 def sub_group_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Group]:
-    """The groups directly under this one, by name, with their counts and `is_visible`: whether the person may open it."""
+    """The groups directly under this one, by name, with counts and `is_visible`: whether the person may open it."""
     return keyset.page(_openable(sub_groups(group), user).with_link_counts(), ("name", "id"), cursor, size)
 
 

@@ -37,7 +37,7 @@ MENU = (
     Entry("connectors", _("Connectors"), "connectors", "connectors:list", ("connectors:",)),
     Entry("groups", _("Groups"), "groups", "groups:list", ("groups:",)),
     Entry("handoffs", _("Handoffs"), "handoffs", "connectors:handoffs", ("connectors:handoff",)),
-    Entry("directory", _("Directory"), "directory", "accounts:directory", ("accounts:directory",)),
+    Entry("directory", _("Directory"), "directory", "groups:directory", ("groups:directory",)),
     Entry("activity", _("Activity"), "activity", "accounts:activity", ("accounts:activity",)),
     Entry("settings", _("Settings"), "settings", "accounts:settings", ("accounts:settings", "accounts:phone")),
 )

@@ -105,9 +105,7 @@ def _form(group: Group, user: User, data: QueryDict | None = None, **kwargs: Any
     return AddConnectorForm(data, connectors=queries.addable_connectors(group, user), page_url=here, **kwargs)
 
 
-def _page(
-    request: HttpRequest, group: Group, context: dict[str, Any], form: AddConnectorForm | None
-) -> HttpResponse:
+def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: AddConnectorForm | None) -> HttpResponse:
     chosen = _chosen(form)
     can, cannot = can_and_cannot(chosen.permissions) if chosen else ([], [])
     context |= {

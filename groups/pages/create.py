@@ -10,13 +10,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from accounts import queries as accounts_queries
+from accounts.models import Person, User
 from accounts.pages.decorators import user_of, with_phone
 from accounts.pages.kept_forms import initial_of
 from groups.models import Group
 from groups.pages import once
 from groups.pages.forms import GroupForm, add_error, name_the_failed
 from groups.services import groups, members
-from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.errors import NotAllowed, RuleBroken
 
 
 @require_http_methods(["GET", "POST"])
@@ -34,14 +35,12 @@ def create(request: HttpRequest) -> HttpResponse:
     if failed:
         name_the_failed(form, "numbers", failed)
         return _page(request, form)
-    admin = accounts_queries.primary_person(user)
-    assert admin is not None  # the view is behind `with_phone`
     try:
         made = groups.create(
             group_id=once.id_for(user, "group", request.POST),
             name=typed["name"],
             organisation=None if typed["is_private"] else user.organisation,
-            admin=admin,
+            admin=_first_admin(user),
             group_type=typed.get("group_type") or Group.Type.PLAIN,
             welcome_message=typed["welcome_message"],
             numbers=typed["numbers"],
@@ -52,6 +51,13 @@ def create(request: HttpRequest) -> HttpResponse:
         return _page(request, form)
     messages.success(request, _("“%(group)s” is there, and you are its admin.") % {"group": made.group.name})
     return redirect("groups:details", made.group.pk)
+
+
+def _first_admin(user: User) -> Person:
+    person = accounts_queries.primary_person(user)
+    if person is None:  # the number was released since the door let them in
+        raise NotAllowed(_("Verify a phone number first: a group has its admins by number."))
+    return person
 
 
 def _page(request: HttpRequest, form: GroupForm) -> HttpResponse:

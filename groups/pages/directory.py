@@ -22,9 +22,7 @@ def directory(request: HttpRequest) -> HttpResponse:
     """One page of people, by name."""
     search = request.GET.get("q", "").strip()[:120]
     try:
-        page = queries.directory_page(
-            user_of(request), search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE
-        )
+        page = queries.directory_page(user_of(request), search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     except keyset.BadCursor:
         return redirect(links.same_page(request, cursor=None))
     remove = links.same_page(request, q=None, cursor=None)

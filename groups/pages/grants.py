@@ -162,9 +162,7 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
 # Pieces --------------------------------------------------------------------------------------------------------------
 
 
-def _page(
-    request: HttpRequest, group: Group, found: Grant, *, problem: str = "", status: int = 200
-) -> HttpResponse:
+def _page(request: HttpRequest, group: Group, found: Grant, *, problem: str = "", status: int = 200) -> HttpResponse:
     user = user_of(request)
     can, cannot = can_and_cannot(found.permissions & found.connector.permissions)
     handoff = _newest(found)

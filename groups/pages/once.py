@@ -1,4 +1,4 @@
-"""Forms that make something carry a random key; what they make gets its id from it. So a double click makes one thing."""
+"""A form that makes something carries a random key, and what it makes gets its id from that: a double click makes one."""
 
 from __future__ import annotations
 

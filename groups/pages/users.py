@@ -161,6 +161,4 @@ def _called(membership: Membership) -> str:
 def _chips(request: HttpRequest, search: str) -> list[dict[str, str]]:
     if not search:
         return []
-    return [
-        {"label": _("Search: %(text)s") % {"text": search}, "remove_url": same_page(request, q=None, cursor=None)}
-    ]
+    return [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": same_page(request, q=None, cursor=None)}]

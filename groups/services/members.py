@@ -48,9 +48,7 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
     if not valid:
         return Added(failed=failed)
     found = people.people_for(valid)
-    here = set(
-        Membership.objects.filter(group=group, person__in=found.values()).values_list("person_id", flat=True)
-    )
+    here = set(Membership.objects.filter(group=group, person__in=found.values()).values_list("person_id", flat=True))
     new = [person for person in found.values() if person.pk not in here]
     # Somebody else may add the same people at this moment: then they are in, which is what was asked for.
     Membership.objects.bulk_create(
@@ -68,7 +66,9 @@ def set_role(*, group: Group, person_id: UUID, role: Role, by: Actor) -> Members
     if membership.role == role:
         return membership
     if membership.role == Role.ADMIN:
-        _keep_an_admin(group, membership, _("The last admin of a group cannot be demoted: promote somebody else first."))
+        _keep_an_admin(
+            group, membership, _("The last admin of a group cannot be demoted: promote somebody else first.")
+        )
     before, membership.role = membership.role, role
     membership.save(update_fields=["role"])
     _tell(Tag.MEMBER_ROLE_CHANGED, group, membership.person, by, before={"role": before}, after={"role": role})
@@ -80,7 +80,9 @@ def remove(*, group: Group, person_id: UUID, by: Actor) -> None:
     """Takes somebody out of the group. Raises as `set_role`."""
     membership = _locked(group, person_id)
     if membership.role == Role.ADMIN:
-        _keep_an_admin(group, membership, _("The last admin of a group cannot be removed: promote somebody else first."))
+        _keep_an_admin(
+            group, membership, _("The last admin of a group cannot be removed: promote somebody else first.")
+        )
     membership.delete()
     _tell(Tag.MEMBER_REMOVED, group, membership.person, by, before={"role": membership.role})
 
