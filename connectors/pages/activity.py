@@ -1,0 +1,35 @@
+"""The history of one connector. For owners."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET
+
+from accounts.models import AuditEvent
+from accounts.pages.activity import rows
+from accounts.pages.decorators import signed_in, user_of
+from connectors.pages import details, links
+from kaizala_console.lib import keyset
+
+PAGE_SIZE = 50
+
+
+@require_GET
+@signed_in
+def activity(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """One page of events, the newest first."""
+    connector, context = details.own(user_of(request), connector_id, "activity")
+    events = AuditEvent.objects.filter(connector_id=connector.pk)
+    try:
+        page = keyset.page(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
+    except keyset.BadCursor:
+        return redirect(links.same_page(request, cursor=None))
+    context |= {
+        "events": rows(page.items),
+        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
+        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+    }
+    return render(request, "connectors/activity.html", context)

@@ -1,0 +1,115 @@
+"""Adding a connector, in two screens. Nothing is stored between them: the second carries the first in hidden fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from accounts.pages.decorators import freshly_confirmed, kept_form, user_of, with_phone
+from connectors import queries
+from connectors.pages import links, permission_choices, shown
+from connectors.pages.forms import DetailsForm, PermissionsForm, add_broken_rule, form_key_of
+from connectors.services import connectors, shown_secrets
+from kaizala_console.lib.errors import Conflict, RuleBroken
+
+STEPS = [gettext_lazy("Name and details"), gettext_lazy("Permissions")]
+CREATE = gettext_lazy("Create Connector")
+CARRIED = tuple(DetailsForm.base_fields)
+
+
+@sensitive_post_parameters("form_key")
+@require_http_methods(["GET", "POST"])
+@with_phone(press=gettext_lazy("Continue"), sensitive=["form_key"])
+def details(request: HttpRequest) -> HttpResponse:
+    """The first screen, and "Back" to it: name, description, home page, redirect URLs."""
+    if request.method == "POST" and "back" not in request.POST:
+        form = DetailsForm(request.POST, taken=queries.names_of(user_of(request)))
+        if form.is_valid():
+            return _second_screen(request, form, PermissionsForm(initial=_chosen_in(request.POST)), request.POST)
+        return _first_screen(request, form, request.POST)
+    typed = request.POST if request.method == "POST" else kept_form(request)
+    return _first_screen(request, DetailsForm(initial=(typed or QueryDict()).dict()), typed)
+
+
+@sensitive_post_parameters("form_key")
+@require_http_methods(["GET", "POST"])
+@with_phone(press=CREATE, sensitive=["form_key"])
+@sensitive_variables("form_key")
+def permissions(request: HttpRequest) -> HttpResponse:
+    """The second screen: permissions, and "Create Connector". Opened without the first, it leads there."""
+    typed = request.POST if request.method == "POST" else kept_form(request)
+    if not typed:
+        return redirect("connectors:create")
+    form = DetailsForm(typed)
+    if request.method != "POST":
+        chosen = PermissionsForm(initial=_chosen_in(typed))
+        return _second_screen(request, form, chosen, typed) if form.is_valid() else _first_screen(request, form, typed)
+    chosen = PermissionsForm(typed)
+    form_key = form_key_of(typed)
+    if shown_secrets.find(user=user_of(request), form_key=form_key) is not None:
+        return _create(request, form, chosen, form_key)  # this form has been confirmed and sent before
+    if not form.is_valid():
+        return _first_screen(request, form, typed)
+    if not chosen.is_valid():
+        return _second_screen(request, form, chosen, typed)
+    return _create_when_confirmed(request, form, chosen, form_key)
+
+
+@sensitive_variables("form_key", "token")
+def _create(request: HttpRequest, form: DetailsForm, chosen: PermissionsForm, form_key: str) -> HttpResponse:
+    fields = {name: form.cleaned_data.get(name, "") for name in CARRIED} if form.is_valid() else {"name": ""}
+    granted = chosen.cleaned_data["permissions"] if chosen.is_valid() else []
+    user = user_of(request)
+    try:
+        connector, token = connectors.create(owner=user, by=user, form_key=form_key, permissions=granted, **fields)
+    except RuleBroken as broken:
+        if broken.field in form.fields:
+            add_broken_rule(form, broken)
+            return _first_screen(request, form, request.POST)
+        add_broken_rule(chosen, broken)
+        return _second_screen(request, form, chosen, request.POST)
+    except Conflict as used:
+        chosen.add_error(None, str(used))
+        return _second_screen(request, form, chosen, None)
+    return shown.connector_page(request, connector, token, form_key)
+
+
+_create_when_confirmed = freshly_confirmed(_create, press=CREATE, sensitive=["form_key"])
+
+
+def _first_screen(request: HttpRequest, form: DetailsForm, typed: QueryDict | None) -> HttpResponse:
+    carried = [("form_key", form_key_of(typed))]
+    carried += [("permissions", value) for value in _chosen_in(typed)["permissions"]]
+    return render(request, "connectors/create_details.html", {"form": form, "carried": carried, **_frame()})
+
+
+def _second_screen(
+    request: HttpRequest, form: DetailsForm, chosen: PermissionsForm, typed: QueryDict | None
+) -> HttpResponse:
+    carried = [("form_key", form_key_of(typed))]
+    carried += [(name, form[name].value() or "") for name in CARRIED]
+    context: dict[str, Any] = {
+        "form": chosen,
+        "connector_name": form.cleaned_data.get("name", ""),
+        "carried": carried,
+        **_frame(),
+        "choices": permission_choices.rows(chosen["permissions"].value() or ()),
+        **permission_choices.summary(),
+    }
+    return render(request, "connectors/create_permissions.html", context)
+
+
+def _frame() -> dict[str, Any]:
+    crumbs = links.crumbs((_("Connectors"), reverse("connectors:list")), (_("Add Connector"), ""))
+    return {"steps": STEPS, "crumbs": crumbs}
+
+
+def _chosen_in(typed: QueryDict | None) -> dict[str, list[str]]:
+    return {"permissions": typed.getlist("permissions") if typed else []}

@@ -1,0 +1,126 @@
+"""The secrets of a connector: how they are used, adding a second one, revoking one. For owners."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
+from connectors import queries
+from connectors.credentials import Kind
+from connectors.models import ConnectorSecret
+from connectors.pages import details, finding, links, shown
+from connectors.pages.forms import form_key_of
+from connectors.services import secrets, shown_secrets
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import Conflict, RuleBroken
+
+SILENT_FROM = dt.timedelta(days=7)
+PRESS = gettext_lazy("Add Secret")
+
+
+@require_GET
+@signed_in
+def credentials(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """What is known about each secret; the secrets themselves are not kept."""
+    connector, context = details.own(user_of(request), connector_id, "credentials")
+    rows = [_row(secret) for secret in queries.secrets_of(connector)]
+    live = [row for row in rows if row["state"] == "live"]
+    context |= {
+        "rows": rows,
+        "can_add": len(live) < len(secrets.SLOTS),
+        "silent": _silent(live),
+        "form_key": shown_secrets.new_form_key(),
+    }
+    return render(request, "connectors/credentials.html", context)
+
+
+def _tab(connector_id: UUID, **_more: Any) -> str:
+    return reverse("connectors:credentials", args=[connector_id])
+
+
+@sensitive_post_parameters("form_key")
+@require_POST
+@with_phone(form_at="connectors:credentials", press=PRESS, sensitive=["form_key"])
+@sensitive_variables("form_key")
+def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """ "Add Secret": a second one beside the first, shown once."""
+    queries.own_connector(user_of(request), connector_id)
+    form_key = form_key_of(request.POST)
+    sent_before = shown_secrets.find(user=user_of(request), form_key=form_key) is not None
+    return (_add if sent_before else _add_when_confirmed)(request, connector_id=connector_id, form_key=form_key)
+
+
+@sensitive_variables("form_key", "token")
+def _add(request: HttpRequest, *, connector_id: UUID, form_key: str) -> HttpResponse:
+    user = user_of(request)
+    connector = queries.own_connector(user, connector_id)
+    try:
+        secret, token = secrets.add(connector=connector, by=user, form_key=form_key)
+    except (Conflict, RuleBroken) as refused:
+        messages.error(request, str(refused))
+        return redirect(_tab(connector_id))
+    return shown.secret_page(request, secret, token, form_key)
+
+
+_add_when_confirmed = freshly_confirmed(_add, form_at=_tab, press=PRESS, sensitive=["form_key"])
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed(press=gettext_lazy("Revoke"))
+def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
+    """GET tells what would happen, POST does it."""
+    user = user_of(request)
+    secret = finding.own_secret(user, connector_id, secret_id)
+    if request.method == "POST":
+        try:
+            secrets.revoke(secret=secret, by=user)
+        except Conflict as already:
+            messages.info(request, str(already))
+        else:
+            messages.success(request, _("The secret is revoked: the next exchange with it is refused."))
+        return redirect(_tab(connector_id))
+    if secret.revoked_at:
+        messages.info(request, _("This secret is revoked already."))
+        return redirect(_tab(connector_id))
+    connector = secret.connector
+    context = {
+        "connector": connector,
+        "row": _row(secret),
+        "is_last": ConnectorSecret.objects.live(clock.now()).filter(connector=connector).exclude(pk=secret.pk).first()
+        is None,
+        "crumbs": links.connector_crumbs(connector, (_("Credentials"), _tab(connector_id)), (_("Revoke a secret"), "")),
+    }
+    return render(request, "connectors/revoke_secret.html", context)
+
+
+def _row(secret: ConnectorSecret) -> dict[str, Any]:
+    now = clock.now()
+    ended = secret.expires_at is not None and secret.expires_at <= now
+    return {
+        "secret": secret,
+        "begins": f"{Kind.SECRET.value}{secret.public_part}",
+        "state": "revoked" if secret.revoked_at else "ended" if ended else "live",
+    }
+
+
+def _silent(live: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The older of two secrets, when the program has evidently moved to the newer one."""
+    if len(live) < len(secrets.SLOTS):
+        return None
+    older, newer = sorted((row["secret"] for row in live), key=lambda secret: secret.created_at)
+    heard = older.last_used_at or older.created_at
+    silence: dt.timedelta = clock.now() - heard
+    if newer.last_used_at is None or silence < SILENT_FROM:
+        return None
+    return {"secret": older, "days": silence.days}

@@ -1,0 +1,56 @@
+"""One connector: what it is and may do, for everybody of its organisation; the rest of its pages is for owners."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from accounts.models import User
+from accounts.pages.decorators import signed_in, user_of
+from connectors import policy, queries
+from connectors.models import Connector
+from connectors.pages import links, snippets
+from connectors.pages.states import verbs_for
+from connectors.scopes import can_and_cannot
+
+
+@require_GET
+@signed_in
+def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """What the connector is and may do; owners also see the way on, and how to stop it."""
+    user = user_of(request)
+    connector = queries.connector_for(user, connector_id)
+    can, cannot = can_and_cannot(connector.permissions)
+    context: dict[str, Any] = {"can": can, "cannot": cannot, "co_owners": list(connector.co_owners.order_by("name"))}
+    if policy.can_see_credentials(user, connector):
+        context |= {
+            **frame(connector, "details"),
+            "verbs": verbs_for(connector),
+            "exchange": snippets.exchange_line(connector),
+        }
+    else:
+        context |= {"connector": connector, "state": connector.state.value, "crumbs": links.connector_crumbs(connector)}
+    return render(request, "connectors/details.html", context)
+
+
+def frame(connector: Connector, current: str) -> dict[str, Any]:
+    """What the pages of one connector share, for its owners."""
+    counts = queries.counts_of(connector)
+    return {
+        "connector": connector,
+        "state": connector.state.value,
+        "is_owner": True,
+        "counts": counts,
+        "tabs": links.tabs(connector, counts, current),
+        "crumbs": links.connector_crumbs(connector),
+    }
+
+
+def own(user: User, connector_id: UUID, current: str) -> tuple[Connector, dict[str, Any]]:
+    """A connector of the account's own with the frame of its pages. Raises NotFound."""
+    connector = queries.own_connector(user, connector_id)
+    return connector, frame(connector, current)

@@ -1,0 +1,66 @@
+"""Where a connector may act: its groups, and the refresh token of each. For owners."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET
+
+from accounts.pages.decorators import signed_in, user_of
+from connectors import queries
+from connectors.models import Grant
+from connectors.pages import details, handoff_line, links
+from connectors.scopes import DESCRIPTIONS, in_order
+from kaizala_console.lib import clock, keyset
+
+
+@require_GET
+@signed_in
+def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """One page of grants, those in force or those that ended, the newest first."""
+    connector, context = details.own(user_of(request), connector_id, "groups")
+    ended = request.GET.get("show") == "ended"
+    search = request.GET.get("q", "").strip()[:120]
+    try:
+        page = queries.grant_page(connector, ended=ended, search=search, cursor=request.GET.get("cursor"))
+    except keyset.BadCursor:
+        return redirect(links.same_page(request, cursor=None))
+    context |= {
+        "rows": [_row(grant) for grant in page.items],
+        "ended": ended,
+        "search": search,
+        "toggle_url": links.same_page(request, show=None if ended else "ended", cursor=None),
+        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
+        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+    }
+    return render(request, "connectors/groups.html", context)
+
+
+def _row(grant: Any) -> dict[str, Any]:
+    """Expects what `queries.with_line` adds."""
+    token = grant.live_tokens[0] if grant.live_tokens else None
+    handoff = grant.handoffs_newest_first[0] if grant.handoffs_newest_first else None
+    return {
+        "grant": grant,
+        "state": _state(grant),
+        "permissions": ", ".join(str(DESCRIPTIONS[permission].label) for permission in in_order(grant.permissions)),
+        "token": token,
+        "used_at": token and max(filter(None, (token.last_used_at, token.first_used_at)), default=None),
+        "handoff": handoff,
+        "handoff_state": handoff and _handoff_state(handoff_line.state_of(handoff).value),
+    }
+
+
+def _state(grant: Grant) -> str:
+    if grant.revoked_at:
+        return "removed"
+    if grant.ends_at is not None and grant.ends_at <= clock.now():
+        return "ended"
+    return "suspended" if grant.suspended_at else "live"
+
+
+def _handoff_state(state: str) -> str:
+    return {"claimed": "opened", "withdrawn": "cancelled"}.get(state, state)

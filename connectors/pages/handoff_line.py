@@ -1,0 +1,87 @@
+"""The handoff line: made → sealed → told → opened → works. Both sides' pages draw it from here."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from connectors.models import Handoff, HandoffState
+from connectors.services import words
+from kaizala_console.lib import clock
+
+Step = dict[str, Any]
+
+
+def steps(handoff: Handoff) -> list[Step]:
+    """Five steps for `<c-handoff-line :steps=…>`; costs no query for a handoff that `connectors.queries` found."""
+    told = _told(handoff)
+    return [
+        _step(_("Made"), "done", at=handoff.made_at, by=handoff.made_by.name),
+        _step(_("Sealed"), "done", at=handoff.sealed_at, note=_sealed_for(handoff)),
+        told,
+        _opened(handoff, is_next=told["state"] != "now"),
+        _works(handoff),
+    ]
+
+
+def state_of(handoff: Handoff) -> HandoffState:
+    """The state that counts now: past its deadline a handoff is expired, whether or not the worker came by."""
+    if handoff.state is HandoffState.WAITING and handoff.expires_at <= clock.now():
+        return HandoffState.EXPIRED
+    return handoff.state
+
+
+def _step(
+    label: str, state: str, *, at: dt.datetime | None = None, by: str | None = None, note: str | None = None
+) -> Step:
+    return {"label": label, "state": state, "at": at, "by": by, "note": note}
+
+
+def _sealed_for(handoff: Handoff) -> str:
+    name = handoff.connector.name
+    if handoff.sealed_to == "server":
+        return _("for %(connector)s") % {"connector": name}
+    return _("for %(connector)s, key %(fingerprint)s") % {"connector": name, "fingerprint": handoff.sealed_to}
+
+
+def _told(handoff: Handoff) -> Step:
+    """Home tells at once; the mail may take a while, or never arrive."""
+    label, notice = _("Told"), handoff.notice
+    if notice is not None and notice.sent_at:
+        return _step(label, "done", at=notice.sent_at, by=handoff.connector.owner.name, note=_("by mail and on Home"))
+    if notice is not None and notice.gave_up_at:
+        return _step(label, "done", by=handoff.connector.owner.name, note=_("on Home; the mail could not be sent"))
+    if state_of(handoff) is not HandoffState.WAITING:
+        return _step(label, "done", by=handoff.connector.owner.name, note=_("on Home"))
+    return _step(label, "now", by=handoff.connector.owner.name, note=_("on Home; the mail is on its way"))
+
+
+def _opened(handoff: Handoff, *, is_next: bool) -> Step:
+    label, state = _("Opened"), state_of(handoff)
+    if state is HandoffState.CLAIMED and handoff.claimed_by is not None:
+        address = _("from %(address)s") % {"address": handoff.claimed_from} if handoff.claimed_from else None
+        return _step(label, "done", at=handoff.claimed_at, by=handoff.claimed_by.name, note=address)
+    if state is HandoffState.REFUSED:
+        return _step(label, "failed", at=handoff.refused_at, note=_("refused by the developer"))
+    if state is HandoffState.EXPIRED:
+        return _step(label, "failed", at=handoff.expired_at or handoff.expires_at, note=_("expired, nobody opened it"))
+    if state is HandoffState.WITHDRAWN:
+        return _step(label, "failed", at=handoff.withdrawn_at, note=_("withdrawn"))
+    until = _("until %(when)s") % {"when": words.moment(handoff.expires_at)}
+    return _step(label, "now" if is_next else "todo", note=until)
+
+
+def _works(handoff: Handoff) -> Step:
+    label, token = _("Works"), handoff.refresh_token
+    if token.first_used_at:
+        address = _("from %(address)s") % {"address": token.first_used_from} if token.first_used_from else None
+        return _step(label, "done", at=token.first_used_at, note=address)
+    if state_of(handoff) is not HandoffState.CLAIMED:
+        return _step(label, "todo")
+    if token.revoked_at:
+        return _step(label, "failed", at=token.revoked_at, note=_("the token was ended"))
+    if token.expires_at <= clock.now():
+        return _step(label, "failed", at=token.expires_at, note=_("the token was never used"))
+    return _step(label, "now", note=_("once the program uses it"))

@@ -1,0 +1,194 @@
+"""The developer's inbox of refresh tokens: opened once, refused, or issued again. Looking never opens anything."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.models import User
+from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
+from connectors import policy, queries
+from connectors.models import Handoff, HandoffState
+from connectors.pages import finding, handoff_line, links, shown
+from connectors.pages.forms import form_key_of
+from connectors.scopes import DESCRIPTIONS, can_and_cannot, in_order
+from connectors.services import handoffs, shown_secrets
+from kaizala_console.lib import context as request_context
+from kaizala_console.lib import keyset
+from kaizala_console.lib.errors import Conflict, RuleBroken
+
+CLAIM = gettext_lazy("Claim")
+PILLS = {
+    HandoffState.WAITING: "waiting",
+    HandoffState.CLAIMED: "opened",
+    HandoffState.REFUSED: "refused",
+    HandoffState.EXPIRED: "expired",
+    HandoffState.WITHDRAWN: "cancelled",
+}
+
+
+@require_GET
+@signed_in
+def inbox(request: HttpRequest) -> HttpResponse:
+    """A card for each handoff that waits, or for those that ended."""
+    user = user_of(request)
+    earlier = request.GET.get("show") == "earlier"
+    try:
+        page = queries.handoff_page(user, waiting=not earlier, cursor=request.GET.get("cursor"))
+    except keyset.BadCursor:
+        return redirect(links.same_page(request, cursor=None))
+    here = reverse("connectors:handoffs")
+    context = {
+        "cards": [_card(handoff) for handoff in page.items],
+        "earlier": earlier,
+        "owns_connectors": bool(page.items) or queries.own_connectors(user).exists(),
+        "tabs": [
+            {
+                "label": _("Waiting"),
+                "url": here,
+                "count": queries.waiting_handoffs(user).count(),
+                "current": not earlier,
+            },
+            {"label": _("Earlier"), "url": f"{here}?show=earlier", "current": earlier},
+        ],
+        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
+        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+    }
+    return render(request, "connectors/handoffs.html", context)
+
+
+@require_GET
+@signed_in
+def handoff(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
+    """One handoff, for both sides; the developer's side can claim it here."""
+    user = user_of(request)
+    return _page(request, user, queries.handoff_for(user, handoff_id))
+
+
+@sensitive_post_parameters("form_key")
+@require_http_methods(["GET", "POST"])
+@with_phone(form_at="connectors:handoff", press=CLAIM, sensitive=["form_key"])
+@sensitive_variables("form_key")
+def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
+    """ "Claim": opens the handoff and shows the token once. A GET only leads to the page with the button."""
+    if request.method != "POST":
+        return redirect("connectors:handoff", handoff_id)
+    finding.own_handoff(user_of(request), handoff_id)
+    form_key = form_key_of(request.POST)
+    sent_before = shown_secrets.find(user=user_of(request), form_key=form_key) is not None
+    return (_claim if sent_before else _claim_when_confirmed)(request, handoff_id=handoff_id, form_key=form_key)
+
+
+def _handoff_page_of(handoff_id: UUID, **_more: Any) -> str:
+    return reverse("connectors:handoff", args=[handoff_id])
+
+
+@sensitive_variables("form_key", "token")
+def _claim(request: HttpRequest, *, handoff_id: UUID, form_key: str) -> HttpResponse:
+    user = user_of(request)
+    found = finding.own_handoff(user, handoff_id)
+    address = request_context.current().client_address or None
+    try:
+        token = handoffs.claim(handoff=found, by=user, form_key=form_key, address=address)
+    except (Conflict, RuleBroken) as refused:
+        return _page(request, user, queries.handoff_for(user, handoff_id), problem=str(refused), status=409)
+    return shown.handoff_page(request, found, token, form_key)
+
+
+_claim_when_confirmed = freshly_confirmed(_claim, form_at=_handoff_page_of, press=CLAIM, sensitive=["form_key"])
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in(press=gettext_lazy("Refuse"))
+def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST does it."""
+    user = user_of(request)
+    found = finding.own_handoff(user, handoff_id)
+    if request.method == "POST":
+        try:
+            handoffs.refuse(handoff=found, by=user)
+        except (Conflict, RuleBroken) as too_late:
+            messages.info(request, str(too_late))
+        else:
+            messages.success(request, _("Refused. The sealed token is wiped, and %(admin)s is told.") % _names(found))
+        return redirect("connectors:handoff", handoff_id)
+    if handoff_line.state_of(found) is not HandoffState.WAITING:
+        return redirect("connectors:handoff", handoff_id)
+    crumbs = _crumbs(found, (_("Refuse"), ""))
+    return render(request, "connectors/handoff_refuse.html", {"handoff": found, "crumbs": crumbs})
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed(press=gettext_lazy("Issue Again"))
+def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST does it; for both sides. Twice is once: the same new handoff."""
+    user = user_of(request)
+    found = queries.handoff_for(user, handoff_id)
+    if request.method == "POST":
+        try:
+            again = handoffs.reissue(handoff=found, by=user)
+        except (Conflict, RuleBroken) as refused:
+            messages.error(request, str(refused))
+            return redirect("connectors:handoff", handoff_id)
+        messages.success(request, _("Issued again: a new token is sealed in this handoff."))
+        return redirect("connectors:handoff", again.pk)
+    if not _may_be_issued_again(found):
+        return redirect("connectors:handoff", handoff_id)
+    context = {
+        "handoff": found,
+        "in_use": handoff_line.state_of(found) is HandoffState.CLAIMED,
+        "crumbs": _crumbs(found, (_("Issue Again"), "")),
+    }
+    return render(request, "connectors/handoff_reissue.html", context)
+
+
+def _page(request: HttpRequest, user: User, found: Handoff, *, problem: str = "", status: int = 200) -> HttpResponse:
+    can_claim = policy.is_owner(user, found.connector)
+    card = _card(found)
+    context = {
+        **card,
+        "card": card,
+        "can": can_and_cannot(found.grant.permissions)[0],
+        "is_developer": can_claim,
+        "problem": problem,
+        "may_be_issued_again": _may_be_issued_again(found),
+        "crumbs": _crumbs(found),
+    }
+    return render(request, "connectors/handoff.html", context, status=status)
+
+
+def _card(found: Handoff) -> dict[str, Any]:
+    state = handoff_line.state_of(found)
+    return {
+        "handoff": found,
+        "steps": handoff_line.steps(found),
+        "pill": PILLS[state],
+        "state": state.value,
+        "waiting": state is HandoffState.WAITING,
+        "permissions": ", ".join(
+            str(DESCRIPTIONS[permission].label) for permission in in_order(found.grant.permissions)
+        ),
+        "form_key": shown_secrets.new_form_key(),
+    }
+
+
+def _may_be_issued_again(found: Handoff) -> bool:
+    return handoff_line.state_of(found) is not HandoffState.WAITING and found.grant.revoked_at is None
+
+
+def _crumbs(found: Handoff, *rows: tuple[str, str]) -> list[dict[str, str]]:
+    here = reverse("connectors:handoff", args=[found.pk]) if rows else ""
+    return links.crumbs((_("Handoffs"), reverse("connectors:handoffs")), (found.grant.target_name, here), *rows)
+
+
+def _names(found: Handoff) -> dict[str, str]:
+    return {"admin": found.made_by.name}

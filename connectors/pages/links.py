@@ -1,0 +1,57 @@
+"""Addresses within the connector pages: the same page with a change, the tabs of one connector, the way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from connectors.models import Connector
+from connectors.queries import Counts
+
+
+def same_page(request: HttpRequest, **changes: str | None) -> str:
+    """This page's path with some parameters changed; None, and what is empty, is left out."""
+    query = request.GET.copy()
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = value
+    for name in [name for name, value in query.items() if not value]:
+        del query[name]
+    return f"{request.path}?{query.urlencode()}" if query else request.path
+
+
+def tabs(connector: Connector, counts: Counts, current: str) -> list[dict[str, Any]]:
+    """The tabs of a connector, for its owners."""
+    rows = [
+        ("details", _("Overview"), None),
+        ("credentials", _("Credentials"), counts.live_secrets),
+        ("groups", _("Groups"), counts.grants),
+        ("activity", _("Activity"), None),
+    ]
+    return [
+        {
+            "label": label,
+            "url": reverse(f"connectors:{name}", args=[connector.pk]),
+            "count": count,
+            "current": name == current,
+        }
+        for name, label, count in rows
+    ]
+
+
+def crumbs(*rows: tuple[str, str]) -> list[dict[str, str]]:
+    """Breadcrumbs: (label, address) pairs, the last without an address."""
+    return [{"label": label, "url": url} for label, url in rows]
+
+
+def connector_crumbs(connector: Connector, *rows: tuple[str, str]) -> list[dict[str, str]]:
+    """Breadcrumbs of a page below a connector's."""
+    return crumbs(
+        (_("Connectors"), reverse("connectors:list")),
+        (connector.name, reverse("connectors:details", args=[connector.pk]) if rows else ""),
+        *rows,
+    )

@@ -1,0 +1,43 @@
+"""The nine permissions as boxes to tick, and the summary beside them that follows without a script."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+
+from connectors.scopes import DESCRIPTIONS, PERMISSIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One box: `value` is sent, `label` is the portal's, the rest says what it means."""
+
+    value: str
+    label: Promise
+    can: Promise
+    why: Promise
+    chosen: bool
+
+
+def rows(chosen: Collection[str]) -> list[Choice]:
+    """One row a permission, in the portal's order."""
+    return [
+        Choice(
+            value=permission.value,
+            label=DESCRIPTIONS[permission].label,
+            can=DESCRIPTIONS[permission].can,
+            why=DESCRIPTIONS[permission].why,
+            chosen=permission.value in chosen,
+        )
+        for permission in PERMISSIONS
+    ]
+
+
+def summary() -> dict[str, list[tuple[str, Promise]]]:
+    """Every sentence of both columns with its permission: the style sheet shows those that the boxes call for."""
+    return {
+        "can": [(permission.value, DESCRIPTIONS[permission].can) for permission in PERMISSIONS],
+        "cannot": [(permission.value, DESCRIPTIONS[permission].cannot) for permission in PERMISSIONS],
+    }

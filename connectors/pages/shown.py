@@ -1,0 +1,226 @@
+"""The pages that show a credential once, what can be downloaded from them, and "Done".
+
+They are the answer to the POST that made the credential, so no address leads to them. Sent again, the same form shows
+the same credential for some minutes (`services.shown_secrets`); "Done" ends that at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_POST
+
+from accounts.pages.decorators import signed_in, user_of
+from connectors import queries
+from connectors.models import Connector, ConnectorSecret, Handoff
+from connectors.pages import finding, snippets
+from connectors.services import shown_secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """One kind of page with one subject: how its credential is laid out, and where its buttons lead."""
+
+    subject: models.Model
+    template: str
+    values: Callable[[str], list[snippets.Value]]
+    file: str
+    download_url: str
+    done_url: str
+    after_url: str
+    finished: str
+    gone: str
+    context: Callable[[str], dict[str, Any]] = field(default=lambda token: {})
+
+
+# What is shown -------------------------------------------------------------------------------------------------------
+
+
+def _of_connector(connector: Connector) -> Showing:
+    return Showing(
+        subject=connector,
+        template="connectors/created.html",
+        values=lambda token: snippets.of_secret(connector, token),
+        file=snippets.filename(connector.name),
+        download_url=reverse("connectors:connector_download", args=[connector.pk]),
+        done_url=reverse("connectors:connector_done", args=[connector.pk]),
+        after_url=reverse("connectors:details", args=[connector.pk]),
+        finished=_("“%(name)s” is ready. Its secret is not shown any more.") % {"name": connector.name},
+        gone=_secret_gone(),
+        context=lambda token: {"connector": connector, "exchange": snippets.exchange_line(connector)},
+    )
+
+
+def _of_secret(secret: ConnectorSecret) -> Showing:
+    connector = secret.connector
+    return Showing(
+        subject=secret,
+        template="connectors/secret_added.html",
+        values=lambda token: snippets.of_secret(connector, token),
+        file=snippets.filename(connector.name),
+        download_url=reverse("connectors:secret_download", args=[connector.pk, secret.pk]),
+        done_url=reverse("connectors:secret_done", args=[connector.pk, secret.pk]),
+        after_url=reverse("connectors:credentials", args=[connector.pk]),
+        finished=_("The new secret of “%(name)s” is not shown any more.") % {"name": connector.name},
+        gone=_secret_gone(),
+        context=lambda token: {"connector": connector},
+    )
+
+
+def _of_handoff(handoff: Handoff) -> Showing:
+    connector = handoff.connector
+    return Showing(
+        subject=handoff,
+        template="connectors/claimed.html",
+        values=lambda token: snippets.of_handoff(handoff, token),
+        file=snippets.filename(connector.name, handoff.grant.target_name),
+        download_url=reverse("connectors:handoff_download", args=[handoff.pk]),
+        done_url=reverse("connectors:handoff_done", args=[handoff.pk]),
+        after_url=reverse("connectors:handoff", args=[handoff.pk]),
+        finished=_("The refresh token for “%(group)s” is yours alone now: it is wiped here.")
+        % {"group": handoff.grant.target_name},
+        gone=_("The refresh token is not shown any more. If it is lost, have the handoff issued again."),
+        context=lambda token: {
+            "handoff": handoff,
+            "connector": connector,
+            "env_file": f"{snippets.filename(connector.name)}.env",
+            "exchange": snippets.exchange_line(connector, token),
+        },
+    )
+
+
+def _secret_gone() -> str:
+    return _("The secret is not shown any more. If it is lost, add another one and revoke the lost one.")
+
+
+# The pages -----------------------------------------------------------------------------------------------------------
+
+
+@sensitive_variables("token", "form_key")
+def connector_page(request: HttpRequest, connector: Connector, token: str, form_key: str) -> HttpResponse:
+    """A new connector's ID and secret."""
+    return page(request, _of_connector(connector), token, form_key)
+
+
+@sensitive_variables("token", "form_key")
+def secret_page(request: HttpRequest, secret: ConnectorSecret, token: str, form_key: str) -> HttpResponse:
+    """A further secret of a connector."""
+    return page(request, _of_secret(secret), token, form_key)
+
+
+@sensitive_variables("token", "form_key")
+def handoff_page(request: HttpRequest, handoff: Handoff, token: str, form_key: str) -> HttpResponse:
+    """A claimed refresh token, with the line that trades it for an access token."""
+    return page(request, _of_handoff(handoff), token, form_key)
+
+
+@sensitive_variables("token", "form_key")
+def page(request: HttpRequest, showing: Showing, token: str, form_key: str, error: str = "") -> HttpResponse:
+    context = {
+        "values": showing.values(token),
+        "file": showing.file,
+        "download_url": showing.download_url,
+        "done_url": showing.done_url,
+        "form_key": form_key,
+        "error": error,
+        **showing.context(token),
+    }
+    response = render(request, showing.template, context)
+    # Neither a cache nor the browser's history keeps it; secret_once.js empties the page when it is left.
+    add_never_cache_headers(response)
+    return response
+
+
+# The buttons ---------------------------------------------------------------------------------------------------------
+
+
+@sensitive_post_parameters("form_key")
+@require_POST
+@signed_in(form_at="connectors:details", sensitive=["form_key"])
+def connector_download(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """The file with a new connector's ID and secret."""
+    return download(request, _of_connector(queries.own_connector(user_of(request), connector_id)))
+
+
+@sensitive_post_parameters("form_key")
+@require_POST
+@signed_in(form_at="connectors:details", sensitive=["form_key"])
+def connector_done(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """ "Done" under a new connector's secret."""
+    return done(request, _of_connector(queries.own_connector(user_of(request), connector_id)))
+
+
+def _credentials_of(connector_id: UUID, secret_id: int) -> str:
+    return reverse("connectors:credentials", args=[connector_id])
+
+
+@sensitive_post_parameters("form_key")
+@require_POST
+@signed_in(form_at=_credentials_of, sensitive=["form_key"])
+def secret_download(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
+    """The file with a further secret."""
+    return download(request, _of_secret(finding.own_secret(user_of(request), connector_id, secret_id)))
+
+
+@sensitive_post_parameters("form_key")
+@require_POST
+@signed_in(form_at=_credentials_of, sensitive=["form_key"])
+def secret_done(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
+    """ "Done" under a further secret."""
+    return done(request, _of_secret(finding.own_secret(user_of(request), connector_id, secret_id)))
+
+
+@sensitive_post_parameters("form_key")
+@require_POST
+@signed_in(form_at="connectors:handoff", sensitive=["form_key"])
+def handoff_download(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
+    """The file with a claimed refresh token."""
+    return download(request, _of_handoff(finding.own_handoff(user_of(request), handoff_id)))
+
+
+@sensitive_post_parameters("form_key")
+@require_POST
+@signed_in(form_at="connectors:handoff", sensitive=["form_key"])
+def handoff_done(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
+    """ "Done" under a claimed refresh token."""
+    return done(request, _of_handoff(finding.own_handoff(user_of(request), handoff_id)))
+
+
+@sensitive_variables("token")
+def download(request: HttpRequest, showing: Showing) -> HttpResponse:
+    token = _recalled(request, showing)
+    if token is None:
+        messages.warning(request, showing.gone)
+        return redirect(showing.after_url)
+    return snippets.download(showing.values(token), kind=request.POST.get("kind", ""), name=showing.file)
+
+
+@sensitive_variables("token")
+def done(request: HttpRequest, showing: Showing) -> HttpResponse:
+    """Twice is once: the second click finds nothing to end, and leads to the same page."""
+    token = _recalled(request, showing)
+    if token is not None:
+        if "stored" not in request.POST:
+            error = _("Store it first, then tick “I have stored it”: it will not be shown again.")
+            return page(request, showing, token, request.POST["form_key"], error)
+        shown_secrets.done(user=user_of(request), form_key=request.POST["form_key"])
+        messages.success(request, showing.finished)
+    return redirect(showing.after_url)
+
+
+@sensitive_variables()
+def _recalled(request: HttpRequest, showing: Showing) -> str | None:
+    return shown_secrets.recall(
+        user=user_of(request), form_key=request.POST.get("form_key", ""), subject=showing.subject
+    )

@@ -1,0 +1,101 @@
+"""What a developer takes away: a `.env` or JSON file, and lines to paste into a shell.
+
+Values are quoted for the shell that will read them: a name that a person typed never becomes a command.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils.cache import add_never_cache_headers
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from connectors.models import Connector, Handoff
+
+ID, SECRET, REFRESH_TOKEN, URL = "CONNECTOR_ID", "CONNECTOR_SECRET", "REFRESH_TOKEN", "CONSOLE_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One line of the file: `name` is the variable, `label` is for people."""
+
+    name: str
+    label: str
+    value: str = field(repr=False)
+    multiline: bool = False
+
+
+def of_secret(connector: Connector, secret: str) -> list[Value]:
+    """The three strings that a new connector's program needs."""
+    return [
+        Value(ID, _("Connector ID"), str(connector.pk)),
+        Value(SECRET, _("Connector secret"), secret),
+        Value(URL, _("Address of the console"), settings.CONSOLE_BASE_URL),
+    ]
+
+
+def of_handoff(handoff: Handoff, refresh_token: str) -> list[Value]:
+    """What a program needs for one group, besides the connector's secret, which nobody can read here any more."""
+    return [
+        Value(REFRESH_TOKEN, _("Refresh token"), refresh_token),
+        Value(ID, _("Connector ID"), str(handoff.connector_id)),
+        Value(URL, _("Address of the console"), settings.CONSOLE_BASE_URL),
+    ]
+
+
+def filename(*names: str) -> str:
+    """A file name, without ending, that any system takes: `shift-bot-pune-depot`."""
+    return "-".join(filter(None, (slugify(name)[:40].strip("-") for name in names))) or "connector"
+
+
+def as_env(values: Sequence[Value]) -> str:
+    """Lines that a POSIX shell and the usual dotenv readers take alike."""
+    return "".join(f'{row.name}="{_escaped(row.value)}"\n' for row in values)
+
+
+def as_json(values: Sequence[Value]) -> str:
+    """The same as one JSON object."""
+    return json.dumps({row.name: row.value for row in values}, indent=2) + "\n"
+
+
+def download(values: Sequence[Value], *, kind: str, name: str) -> HttpResponse:
+    """The file, `env` or else `json`, which no cache keeps."""
+    if kind == "env":
+        response = HttpResponse(as_env(values), content_type="text/plain; charset=utf-8")
+    else:
+        response = HttpResponse(as_json(values), content_type="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{"env" if kind == "env" else "json"}"'
+    add_never_cache_headers(response)
+    return response
+
+
+def exchange_line(connector: Connector, refresh_token: str | None = None) -> str:
+    """Trades the refresh token for an access token (wire protocol §4); answers 200 when pasted as it is.
+
+    The secret is read from the environment: it is not known here any more. Without a token, that is too.
+    """
+    return _curl(
+        f"{settings.CONSOLE_BASE_URL}/v1/accessToken",
+        f"applicationId: {connector.pk}",
+        f"applicationSecret: ${SECRET}",
+        f"refreshToken: {refresh_token or f'${REFRESH_TOKEN}'}",
+    )
+
+
+def _curl(url: str, *headers: str) -> str:
+    lines = [f"curl {_quoted(url)}", *(f'  -H "{header}"' for header in headers)]
+    return " \\\n".join(lines)
+
+
+def _quoted(url: str) -> str:
+    return url if re.fullmatch(r"[A-Za-z0-9:/._\[\]-]+", url) and "[" not in url else f'"{url}"'
+
+
+def _escaped(value: str) -> str:
+    return re.sub(r'([\\"$`])', r"\\\1", value)

@@ -1,0 +1,46 @@
+"""Addresses of the connector pages. No credential ever stands in one."""
+
+from django.urls import path
+
+from connectors.pages import (
+    activity,
+    changes,
+    create,
+    credentials,
+    details,
+    grants,
+    handoffs,
+    lists,
+    shown,
+    states,
+)
+
+app_name = "connectors"
+
+ONE = "console/connectors/<uuid:connector_id>/"
+HANDOFF = "console/handoffs/<uuid:handoff_id>/"
+
+urlpatterns = [
+    path("console/connectors/", lists.connectors, name="list"),
+    path("console/connectors/add/", create.details, name="create"),
+    path("console/connectors/add/permissions/", create.permissions, name="create_permissions"),
+    path(ONE, details.overview, name="details"),
+    path(f"{ONE}change/", changes.change, name="change"),
+    path(f"{ONE}credentials/", credentials.credentials, name="credentials"),
+    path(f"{ONE}credentials/add/", credentials.add, name="secret_add"),
+    path(f"{ONE}credentials/<int:secret_id>/revoke/", credentials.revoke, name="secret_revoke"),
+    path(f"{ONE}groups/", grants.grants, name="groups"),
+    path(f"{ONE}activity/", activity.activity, name="activity"),
+    path(f"{ONE}state/<slug:verb>/", states.change_state, name="change_state"),
+    path(f"{ONE}secret/download/", shown.connector_download, name="connector_download"),
+    path(f"{ONE}secret/done/", shown.connector_done, name="connector_done"),
+    path(f"{ONE}credentials/<int:secret_id>/download/", shown.secret_download, name="secret_download"),
+    path(f"{ONE}credentials/<int:secret_id>/done/", shown.secret_done, name="secret_done"),
+    path("console/handoffs/", handoffs.inbox, name="handoffs"),
+    path(HANDOFF, handoffs.handoff, name="handoff"),
+    path(f"{HANDOFF}claim/", handoffs.claim, name="handoff_claim"),
+    path(f"{HANDOFF}refuse/", handoffs.refuse, name="handoff_refuse"),
+    path(f"{HANDOFF}reissue/", handoffs.reissue, name="handoff_reissue"),
+    path(f"{HANDOFF}download/", shown.handoff_download, name="handoff_download"),
+    path(f"{HANDOFF}done/", shown.handoff_done, name="handoff_done"),
+]
