@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import User
 from accounts.pages import kept_forms
 from accounts.pages.decorators import freshly_confirmed, kept_form, safe_path, signed_in, with_phone
-from accounts.sandbox import BY_KEY
+from accounts.services import confirmations
 
 done: list[str] = []
 
@@ -75,6 +75,12 @@ def next_of(url: str) -> str:
     return parse_qs(urlsplit(url).query)["next"][0]
 
 
+def confirm(client: Client, user: User) -> None:
+    session = client.session
+    confirmations.remember(session, user)
+    session.save()
+
+
 def sign_in(client: Client, next_path: str, key: str = "member") -> str:
     """Goes the whole way of the sandbox and returns where one lands."""
     begin = client.post(reverse("dummy_login"), {"next": next_path, "process": "login"}, follow=True)
@@ -82,8 +88,7 @@ def sign_in(client: Client, next_path: str, key: str = "member") -> str:
     return client.post(identities, {"identity": key}).headers["Location"]
 
 
-def test_a_form_sent_without_a_session_comes_back_filled_after_the_sign_in(db: None) -> None:
-    client = Client()
+def test_a_form_sent_without_a_session_is_kept_through_the_sign_in(client: Client) -> None:
     answer = client.post(CREATE, TYPED)
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith("/accounts/login/?next=")
@@ -97,11 +102,7 @@ def test_a_form_sent_without_a_session_comes_back_filled_after_the_sign_in(db: N
 def test_the_landing_shows_what_was_typed_and_what_to_press(member: User, browser_of: Callable[..., Client]) -> None:
     client = browser_of(member, confirmed=False)
     landing = next_of(client.post(CREATE, TYPED).headers["Location"])
-    confirmed = client.session
-    from accounts.services import confirmations
-
-    confirmations.remember(confirmed, member)
-    confirmed.save()
+    confirm(client, member)
     shown = client.get(landing).content.decode()
     assert "name=Night+shift+%26+days&scope=a&scope=b" in shown
     assert "Thank you, that was you. Nothing was lost: check the form and press “Create” again." in shown
@@ -137,11 +138,7 @@ def test_what_is_kept_shows_only_on_the_page_that_it_belongs_to(
 def test_sending_the_form_at_last_forgets_what_was_kept(member: User, browser_of: Callable[..., Client]) -> None:
     client = browser_of(member, confirmed=False)
     landing = next_of(client.post(CREATE, TYPED).headers["Location"])
-    fresh = client.session
-    from accounts.services import confirmations
-
-    confirmations.remember(fresh, member)
-    fresh.save()
+    confirm(client, member)
     assert client.post(landing, TYPED).content == b"done"
     assert done == ["Night shift & days"]
     assert client.session[kept_forms.SESSION_KEY] == []
@@ -236,7 +233,3 @@ def test_only_a_path_of_the_console_is_a_way_on(candidate: str | None) -> None:
 @pytest.mark.parametrize("candidate", ["/", "/console/", "/console/groups/?q=a%20b&page=2#top"])
 def test_a_path_of_the_console_is_a_way_on(candidate: str) -> None:
     assert safe_path(candidate, "/fallback") == candidate
-
-
-def test_the_sandbox_has_the_identity_that_these_tests_sign_in_with() -> None:
-    assert "member" in BY_KEY

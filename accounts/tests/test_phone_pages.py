@@ -1,0 +1,405 @@
+"""Adding a phone number, from "Add a Phone Number" to Home; making one primary; giving one back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import Organisation, PinDevice, SandboxSms, User, VerifiedPhone
+from accounts.services import phones as phone_service
+from accounts.tests import factories
+from kaizala_console.lib.errors import GatewayDown
+
+NUMBER = "+919820012345"
+TYPED = {"region": "IN", "number": "98200 12345"}
+ADD = "/console/phones/add/"
+SETTINGS = "/console/settings/"
+
+
+@pytest.fixture
+def newcomer(organisation: Organisation) -> User:
+    """Signed in for the first time: no phone yet."""
+    return factories.make_user("Nisha Patel", organisation, number=None)
+
+
+@pytest.fixture
+def browser(newcomer: User, browser_of: Callable[..., Client]) -> Client:
+    return browser_of(newcomer, confirmed=False)
+
+
+def wrong(pin: str) -> str:
+    return f"{(int(pin) + 1) % 1_000_000:06d}"
+
+
+def pin_page(answer: Any) -> str:
+    assert answer.status_code == 302, answer.content.decode()
+    return str(answer.headers["Location"])
+
+
+# The way to a verified phone
+
+
+def test_home_shows_the_phone_card_alone_until_a_phone_is_verified(browser: Client) -> None:
+    shown = browser.get("/console/").content.decode()
+    assert "Add a Phone Number" in shown
+    assert "Generate PIN" in shown
+    assert "Lately" not in shown
+
+
+def test_a_newcomer_verifies_a_phone_and_lands_on_home_confirmed(
+    browser: Client, newcomer: User, phones: Any
+) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    assert "+91 98200 12345" in browser.get(page).content.decode().replace("\xa0", " ")
+    answer = browser.post(page, {"pin": phones.pin(NUMBER)}, follow=True)
+    assert answer.redirect_chain == [("/console/", 302)]
+    assert "is verified" in answer.content.decode()
+    held = newcomer.verified_phones.held().get()
+    assert (held.person.number, held.is_primary) == (NUMBER, True)
+    # A PIN a moment ago is a confirmation: the next step asks for none.
+    assert browser.get(ADD).status_code == 200
+
+
+@pytest.mark.parametrize("form_of", ["{0}{1}{2} {3}{4}{5}", " {0}{1}{2}-{3}{4}{5} ", "{0} {1} {2} {3} {4} {5}"])
+def test_a_pin_may_be_pasted_with_spaces_and_hyphens(
+    browser: Client, newcomer: User, phones: Any, form_of: str
+) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    browser.post(page, {"pin": form_of.format(*phones.pin(NUMBER))})
+    assert newcomer.verified_phones.held().exists()
+
+
+def test_a_pin_may_be_typed_in_the_digits_of_another_script(browser: Client, newcomer: User, phones: Any) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    devanagari = phones.pin(NUMBER).translate({ord(str(digit)): chr(0x0966 + digit) for digit in range(10)})
+    browser.post(page, {"pin": devanagari})
+    assert newcomer.verified_phones.held().exists()
+
+
+def test_the_country_is_the_one_that_the_browser_speaks_of(browser: Client) -> None:
+    shown = browser.get("/console/", headers={"Accept-Language": "en-KE,en;q=0.9"}).content.decode()
+    assert '<option value="KE" selected>' in shown
+
+
+def test_a_number_with_a_plus_wins_over_the_chosen_country(browser: Client) -> None:
+    browser.post(ADD, {"region": "DE", "number": NUMBER})
+    assert PinDevice.objects.get().number == NUMBER
+
+
+def test_the_way_goes_on_to_where_the_phone_was_missed(browser: Client, phones: Any) -> None:
+    answer = browser.post(f"{ADD}?next=/console/settings/%3Fkept%3Dabc", TYPED)
+    done = browser.post(pin_page(answer), {"pin": phones.pin(NUMBER)})
+    assert done.headers["Location"] == "/console/settings/?kept=abc"
+
+
+def test_the_way_never_goes_on_to_another_site(browser: Client, phones: Any) -> None:
+    answer = browser.post(f"{ADD}?next=https://evil.example/", TYPED)
+    done = browser.post(pin_page(answer), {"pin": phones.pin(NUMBER)})
+    assert done.headers["Location"] == "/console/"
+
+
+# What bad input gets
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        ("", "Please enter a phone number."),
+        ("12", "too few digits"),
+        ("1" * 30, "too many digits"),
+        ("not a number", "This is not a phone number"),
+        ("00000 00000", "not in use in its country"),
+        ("9" * 65, "at most 64 characters"),
+        ("98200 12345 ext. 7", "without an extension"),
+    ],
+)
+def test_a_number_that_cannot_exist_gets_a_reason_and_no_sms(browser: Client, number: str, told: str) -> None:
+    answer = browser.post(ADD, {"region": "IN", "number": number})
+    assert answer.status_code == 400
+    assert told in answer.content.decode()
+    assert not SandboxSms.objects.exists()
+
+
+def test_what_was_typed_stays_in_the_form(browser: Client) -> None:
+    shown = browser.post(ADD, {"region": "KE", "number": "12 34"}).content.decode()
+    assert 'value="12 34"' in shown
+    assert '<option value="KE" selected>' in shown
+
+
+def test_a_country_that_is_none_gets_a_reason(browser: Client) -> None:
+    assert browser.post(ADD, {"region": "XX", "number": "98200 12345"}).status_code == 400
+    assert not SandboxSms.objects.exists()
+
+
+def test_a_wrong_pin_says_how_many_tries_are_left_and_is_not_repeated(
+    browser: Client, newcomer: User, phones: Any
+) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    typed = wrong(phones.pin(NUMBER))
+    answer = browser.post(page, {"pin": typed})
+    assert answer.status_code == 400
+    assert "You have 4 more tries" in answer.content.decode()
+    assert typed not in answer.content.decode()
+    assert not newcomer.verified_phones.exists()
+
+
+@pytest.mark.parametrize("typed", ["", "12345", "1234567", "abcdef", "12345x", "१२३", "½23456", "1" * 500])
+def test_what_is_no_pin_costs_no_try(browser: Client, typed: str) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    assert browser.post(page, {"pin": typed}).status_code == 400
+    assert PinDevice.objects.get().tries == 0
+
+
+def test_five_wrong_pins_end_it_even_for_the_right_one(browser: Client, newcomer: User, phones: Any) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    right = phones.pin(NUMBER)
+    for _try in range(settings.PIN_TRIES):
+        browser.post(page, {"pin": wrong(right)})
+    answer = browser.post(page, {"pin": right})
+    assert answer.status_code == 400
+    assert "wrong too many times" in answer.content.decode()
+    assert "Send a new PIN" in browser.get(page).content.decode()
+    assert not newcomer.verified_phones.exists()
+
+
+def test_a_pin_expires_after_ten_minutes(
+    browser: Client, newcomer: User, phones: Any, travel: Callable[..., dt.datetime]
+) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    travel(minutes=10, seconds=1)
+    answer = browser.post(page, {"pin": phones.pin(NUMBER)})
+    assert "This PIN has expired. Ask for a new one." in answer.content.decode()
+    assert not newcomer.verified_phones.exists()
+    # The number is kept: one click sends a new PIN to it.
+    assert f'action="{page}again/"' in answer.content.decode()
+
+
+def test_a_number_that_another_account_holds_is_told_of_only_after_the_pin(
+    browser: Client, newcomer: User, stranger: User, phones: Any
+) -> None:
+    taken = factories.verify(stranger, NUMBER, is_primary=False)
+    before = browser.post(ADD, TYPED)
+    page = pin_page(before)
+    assert "another account" not in browser.get(page).content.decode()
+    answer = browser.post(page, {"pin": phones.pin(NUMBER)})
+    assert answer.status_code == 400
+    assert "another account holds its number" in answer.content.decode()
+    assert not newcomer.verified_phones.exists()
+    taken.refresh_from_db()
+    assert taken.released_at is None
+
+
+def test_a_broken_gateway_is_said_clearly_and_the_number_stays_typed(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(**_kwargs: object) -> None:
+        raise GatewayDown("The SMS service does not answer. Please try again in a few minutes.")
+
+    monkeypatch.setattr(phone_service, "send_pin", down)
+    answer = browser.post(ADD, TYPED)
+    assert answer.status_code == 503
+    assert "The SMS service does not answer." in answer.content.decode()
+    assert 'value="98200 12345"' in answer.content.decode()
+
+
+def test_a_gateway_that_is_down_for_the_next_pin_leaves_the_one_before_good(
+    browser: Client, phones: Any, monkeypatch: pytest.MonkeyPatch, newcomer: User
+) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+
+    def down(**_kwargs: object) -> None:
+        raise GatewayDown("The SMS service does not answer.")
+
+    monkeypatch.setattr(phone_service, "send_pin", down)
+    shown = browser.post(f"{page}again/", follow=True)
+    assert "The SMS service does not answer." in shown.content.decode()
+    browser.post(page, {"pin": phones.pin(NUMBER)})
+    assert newcomer.verified_phones.held().exists()
+
+
+# Double clicks, and coming back
+
+
+def test_pressing_generate_pin_twice_sends_one_sms_and_shows_the_same_page(browser: Client) -> None:
+    first = browser.post(ADD, TYPED)
+    second = browser.post(ADD, TYPED, follow=True)
+    assert second.redirect_chain == [(pin_page(first), 302)]
+    assert "A PIN was sent to this number a moment ago" in second.content.decode()
+    assert SandboxSms.objects.count() == 1
+
+
+def test_pressing_verify_twice_says_twice_that_it_is_verified(browser: Client, newcomer: User, phones: Any) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    pin = phones.pin(NUMBER)
+    first, second = browser.post(page, {"pin": pin}), browser.post(page, {"pin": pin})
+    assert first.headers["Location"] == second.headers["Location"] == "/console/"
+    assert newcomer.verified_phones.count() == 1
+
+
+def test_another_number_within_the_pause_says_how_long_to_wait(browser: Client) -> None:
+    browser.post(ADD, TYPED)
+    answer = browser.post(ADD, {"region": "IN", "number": "98200 54321"})
+    assert answer.status_code == 429
+    assert "You can ask for a new one in" in answer.content.decode()
+
+
+def test_a_new_pin_takes_the_place_of_the_one_before(
+    browser: Client, newcomer: User, phones: Any, travel: Callable[..., dt.datetime]
+) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    old = phones.pin(NUMBER)
+    travel(seconds=settings.PIN_COOLDOWN_SECONDS)
+    newer = pin_page(browser.post(f"{page}again/"))
+    assert newer != page
+    assert pin_page(browser.get(page)) == newer
+    assert "A newer PIN was sent" in browser.post(page, {"pin": old}).content.decode()
+    browser.post(newer, {"pin": phones.pin(NUMBER)})
+    assert newcomer.verified_phones.held().exists()
+
+
+def test_asking_too_early_keeps_the_page_and_says_how_long(browser: Client) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    shown = browser.post(f"{page}again/", follow=True)
+    assert shown.redirect_chain == [(page, 302)]
+    assert "You can ask for a new one in 30 seconds" in shown.content.decode()
+    assert 'data-countdown="30"' in shown.content.decode()
+
+
+# Strangers and forged ids
+
+
+@pytest.mark.parametrize("device_id", ["1", "0", "999999999", "9" * 30])
+def test_a_forged_pin_page_is_the_same_as_one_that_is_not_there(browser: Client, device_id: str) -> None:
+    for method in (browser.get, browser.post):
+        answer = method(f"/console/phones/pin/{device_id}/")
+        assert answer.status_code == 404
+        assert answer.content == browser.get("/console/phones/pin/424242/").content
+
+
+def test_a_stranger_gets_the_same_answer_for_not_yours_and_not_there(
+    browser: Client, stranger: User, browser_of: Callable[..., Client], phones: Any
+) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    other = browser_of(stranger)
+    not_there = other.get("/console/phones/pin/424242/")
+    not_yours = other.get(page)
+    assert (not_yours.status_code, not_yours.content) == (not_there.status_code, not_there.content)
+    assert other.post(page, {"pin": phones.pin(NUMBER)}).status_code == 404
+    assert other.post(f"{page}again/").status_code == 404
+    assert PinDevice.objects.get().used_at is None
+    assert SandboxSms.objects.count() == 1
+
+
+@pytest.mark.parametrize("what", ["release", "primary"])
+def test_nobody_else_changes_a_phone(
+    what: str, member: User, stranger: User, organisation_admin: User, browser_of: Callable[..., Client]
+) -> None:
+    phone = member.verified_phones.get()
+    for other in (stranger, organisation_admin):
+        assert browser_of(other).post(f"/console/phones/{phone.pk}/{what}/").status_code == 404
+    phone.refresh_from_db()
+    assert (phone.released_at, phone.is_primary) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", ADD), ("post", ADD), ("get", "/console/phones/pin/1/"), ("post", "/console/phones/pin/1/"),
+        ("post", "/console/phones/pin/1/again/"), ("post", "/console/phones/1/primary/"),
+        ("get", "/console/phones/1/release/"), ("post", "/console/phones/1/release/"), ("get", "/console/phones/"),
+    ],
+)  # fmt: skip
+def test_without_a_session_every_phone_page_leads_to_the_sign_in(client: Client, db: None, method: str, path: str) -> None:
+    answer = getattr(client, method)(path, follow=True)
+    assert answer.redirect_chain[-1][0].startswith("/accounts/login/?next=")
+    assert not PinDevice.objects.exists()
+
+
+def test_a_lost_session_keeps_the_number_but_not_the_pin(client: Client, db: None) -> None:
+    client.post(ADD, TYPED)
+    client.post("/console/phones/pin/1/", {"pin": "123456"})
+    kept = str(client.session["kept_forms"])
+    assert "98200+12345" in kept
+    assert "123456" not in kept
+
+
+# Several phones
+
+
+def test_a_second_number_asks_for_a_confirmation_first(member: User, browser_of: Callable[..., Client]) -> None:
+    answer = browser_of(member, confirmed=False).post(ADD, TYPED)
+    assert answer.headers["Location"].startswith("/console/confirm/?next=")
+    assert not SandboxSms.objects.exists()
+
+
+def test_a_second_number_is_added_beside_the_primary_one(
+    member: User, browser_of: Callable[..., Client], phones: Any
+) -> None:
+    browser = browser_of(member)
+    done = browser.post(pin_page(browser.post(ADD, TYPED)), {"pin": phones.pin(NUMBER)})
+    assert done.headers["Location"] == SETTINGS
+    held = {phone.person.number: phone.is_primary for phone in member.verified_phones.held()}
+    assert len(held) == 2
+    assert held[NUMBER] is False
+
+
+def test_a_number_is_made_primary_also_by_a_double_click(member: User, browser_of: Callable[..., Client]) -> None:
+    second = factories.verify(member, NUMBER, is_primary=False)
+    browser = browser_of(member)
+    for _click in range(2):
+        answer = browser.post(f"/console/phones/{second.pk}/primary/", follow=True)
+        assert "is now your primary number" in answer.content.decode()
+    assert member.verified_phones.get(is_primary=True) == second
+
+
+def test_making_a_number_primary_asks_for_a_confirmation(member: User, browser_of: Callable[..., Client]) -> None:
+    second = factories.verify(member, NUMBER, is_primary=False)
+    answer = browser_of(member, confirmed=False).post(f"/console/phones/{second.pk}/primary/")
+    assert "/console/confirm/?next=%2Fconsole%2Fsettings%2F%3Fkept" in answer.headers["Location"]
+    second.refresh_from_db()
+    assert not second.is_primary
+
+
+def test_looking_at_what_a_removal_means_removes_nothing(member: User, browser_of: Callable[..., Client]) -> None:
+    phone = member.verified_phones.get()
+    shown = browser_of(member).get(f"/console/phones/{phone.pk}/release/").content.decode()
+    assert "It is your only number." in shown
+    phone.refresh_from_db()
+    assert phone.released_at is None
+
+
+def test_a_number_is_removed_once_and_a_second_click_says_so(member: User, browser_of: Callable[..., Client]) -> None:
+    factories.verify(member, NUMBER, is_primary=False)
+    phone = member.verified_phones.get(is_primary=True)
+    browser, address = browser_of(member), f"/console/phones/{phone.pk}/release/"
+    assert "is removed from your account" in browser.post(address, follow=True).content.decode()
+    assert "is removed already" in browser.post(address, follow=True).content.decode()
+    assert [held.person.number for held in member.verified_phones.held()] == [NUMBER]
+    assert browser.get(address).status_code == 404
+
+
+def test_removing_asks_for_a_confirmation(member: User, browser_of: Callable[..., Client]) -> None:
+    phone = member.verified_phones.get()
+    answer = browser_of(member, confirmed=False).post(f"/console/phones/{phone.pk}/release/")
+    assert answer.headers["Location"].startswith("/console/confirm/")
+    assert VerifiedPhone.objects.held().filter(pk=phone.pk).exists()
+
+
+# Cost
+
+
+def test_the_pages_cost_a_bounded_number_of_queries(
+    browser: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    for path, most in ((ADD, 6), (page, 11), (reverse("accounts:home"), 6)):
+        browser.get(path)
+        with django_assert_max_num_queries(most):
+            assert browser.get(path).status_code == 200
