@@ -80,7 +80,7 @@ def handoff_lines() -> dict[str, list[dict[str, Any]]]:
     """The handoff line at three points of its life."""
     now = timezone.now()
     names = ("Made", "Sealed", "Told", "Opened", "Works")
-    done = [
+    done: list[dict[str, Any]] = [
         {"label": name, "state": "done", "at": now - timedelta(hours=60 - 12 * i), "by": by}
         for i, (name, by) in enumerate(
             zip(names, ("Ana Ruiz", "for Depot Bot", "by mail and on Home", "Ravi Kumar", "203.0.113.9"), strict=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from kaizala_console.tests.browser import assert_accessible, assert_fits
 
@@ -177,7 +177,12 @@ def test_a_secret_must_be_called_stored_before_it_is_left(page: Page) -> None:
     done = page.get_by_role("button", name="Done", exact=True)
     expect(done).to_be_disabled()
     asked: list[str] = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+
+    def answer(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", answer)
     page.get_by_label("Connector secret").click()
     page.goto("/gallery/?again")
     assert asked == ["beforeunload"]

@@ -1,0 +1,129 @@
+"""The pages before sign-in, allauth's own pages, and the pages for what went wrong: all drawn with our components."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import get_template
+from django.test import Client, RequestFactory, override_settings
+from django.urls import include, path
+from playwright.sync_api import Page
+
+from accounts.models import User
+from kaizala_console.tests.browser import assert_accessible, assert_fits
+
+OpenPage = Callable[..., Page]
+
+
+def refuse(request: HttpRequest) -> HttpResponse:
+    raise PermissionDenied
+
+
+def suspect(request: HttpRequest) -> HttpResponse:
+    raise SuspiciousOperation("a secret detail")
+
+
+def break_down(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("a secret detail")
+
+
+urlpatterns = [
+    path("refuse/", refuse),
+    path("suspect/", suspect),
+    path("break/", break_down),
+    path("", include("kaizala_console.urls")),
+]
+
+
+def main_of(html: str) -> str:
+    found = re.search(r"<main.*</main>", html, flags=re.S)
+    assert found is not None
+    return found.group()
+
+
+@pytest.mark.django_db
+def test_the_sign_in_page_has_just_one_button(client: Client) -> None:
+    main = main_of(client.get("/accounts/login/").content.decode())
+    assert len(re.findall(r'<button[^>]*type="submit"', main)) == 1
+    assert "Sign in with Office365" in main
+    assert 'type="password"' not in main
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("address", "status", "words"),
+    [
+        ("/refuse/", 403, "You may not do this"),
+        ("/suspect/", 400, "could not read this request"),
+        ("/break/", 500, "Something broke on our side"),
+        ("/nothing/here", 404, "There is nothing here"),
+    ],
+)
+@override_settings(ROOT_URLCONF=__name__)
+def test_what_went_wrong_is_said_in_words_with_a_way_on(address: str, status: int, words: str) -> None:
+    response = Client(raise_request_exception=False).get(address)
+    html = response.content.decode()
+    assert response.status_code == status
+    assert words in html
+    assert "a secret detail" not in html
+    assert "Go to the start" in main_of(html)
+
+
+def test_the_page_for_a_broken_server_needs_nothing_from_it() -> None:
+    html = get_template("500.html").render()
+    assert "Something broke on our side" in html
+    assert "Kaizala Console" in html
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "account/account_inactive.html",
+        "account/signup_closed.html",
+        "socialaccount/authentication_error.html",
+        "socialaccount/login_cancelled.html",
+    ],
+)
+def test_each_dead_end_of_the_sign_in_has_a_way_on(rf: RequestFactory, name: str) -> None:
+    html = get_template(name).render({}, rf.get("/"))
+    assert html.count("<h1>") == 1
+    assert 'href="/accounts/login/"' in main_of(html)
+    assert "<title>" in html
+    assert "<title> ·" not in html
+
+
+@pytest.mark.django_db
+def test_allauths_own_pages_are_drawn_with_our_components(
+    browser_of: Callable[[User], Client], developer: User
+) -> None:
+    response = browser_of(developer).get("/accounts/3rdparty/")
+    assert response.status_code == 200
+    html = response.content.decode()
+    assert 'class="menu-entries"' in html, "the frame stands around it"
+    assert 'class="btn ' in main_of(html)
+
+
+@pytest.mark.journey
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("address", ["/accounts/login/", "/nothing/here"])
+def test_the_first_pages_are_accessible_and_fit(open_page: OpenPage, address: str, width: int, *, dark: bool) -> None:
+    page = open_page(width=width, dark=dark)
+    page.goto(address)
+    assert_accessible(page)
+    assert_fits(page)
+
+
+@pytest.mark.journey
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_frame_is_accessible_to_somebody_who_is_signed_in(
+    open_page: OpenPage, developer: User, *, dark: bool
+) -> None:
+    page = open_page(user=developer, dark=dark)
+    page.goto("/accounts/3rdparty/")
+    assert page.get_by_role("button", name="Sign out").count() == 1
+    assert_accessible(page)
