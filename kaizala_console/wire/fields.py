@@ -14,23 +14,25 @@ from typing import Annotated, Any, ClassVar, Final, Self
 
 from django.http import QueryDict
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 from kaizala_console.lib import clock
 from kaizala_console.wire.errors import InvalidParameters
 
 _PIN_DIGITS: Final = 6
 _MOST_PROBLEMS: Final = 3
+_SOMETHING: Final = r"\S"
 
 
 def named(*names: str, **options: Any) -> Any:
@@ -146,12 +148,6 @@ class NumberedWireEnum(WireEnum):
         return super()._missing_(value)
 
 
-def _some_text(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    return value
-
-
 def _moment(value: Any) -> datetime:
     if isinstance(value, str) and value.strip().removeprefix("-").isdecimal() and len(value) <= 20:
         value = int(value)
@@ -173,7 +169,7 @@ def _pin(value: Any) -> str:
     raise ValueError("expected the digits of a PIN")
 
 
-Text = Annotated[str, AfterValidator(_some_text)]
+Text = Annotated[str, StringConstraints(pattern=_SOMETHING)]
 """Text that says something: not empty, not only blanks."""
 
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -221,14 +217,18 @@ _EXPECTED: Final = {
 
 def _invalid(problem: ValidationError) -> InvalidParameters:
     found = problem.errors(include_url=False, include_input=False)
-    sentences = []
-    for error in found[:_MOST_PROBLEMS]:
-        expected = _EXPECTED.get(error["type"], "is not of the expected form").format(**error.get("ctx", {}))
-        colon = ":" if expected.startswith("expected") else ""
-        sentences.append(f"{_path(error['loc'])}{colon} {expected}")
+    sentences = [f"{_path(error['loc'])}{_expectation(error)}" for error in found[:_MOST_PROBLEMS]]
     if len(found) > _MOST_PROBLEMS:
         sentences.append(f"and {len(found) - _MOST_PROBLEMS} more")
     return InvalidParameters("; ".join(sentences) + ".", field=str(found[0]["loc"][0]) if found[0]["loc"] else None)
+
+
+def _expectation(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    if error["type"] == "string_pattern_mismatch" and context["pattern"] == _SOMETHING:
+        return " must not be empty"
+    expected = _EXPECTED.get(error["type"], "is not of the expected form").format(**context)
+    return f": {expected}" if expected.startswith("expected") else f" {expected}"
 
 
 def _path(location: tuple[int | str, ...]) -> str:

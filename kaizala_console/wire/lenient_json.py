@@ -24,6 +24,7 @@ MAX_DEPTH: Final = 64
 
 _LARGEST_INTEGER: Final = 2**63 - 1
 _MOST_DIGITS: Final = 20
+_QUOTES: Final = frozenset("\"'")
 _BOM: Final = "\ufeff"
 _NOT_JSON: Final = "The body is not valid JSON"
 
@@ -99,13 +100,14 @@ def _is_suspect(text: str) -> bool:
 
 # Lenient -------------------------------------------------------------------------------------------------------
 
-# Strings and comments are matched whole, so that what stands in them is left alone. Every alternative matches
-# at once whatever follows (possessive, or to the end of the text): one pass, in time linear to the body.
+# Strings and comments are matched whole, so that what stands in them is left alone. Every character belongs to one
+# token, and no alternative steps back (possessive, or to the end of the text): one pass, in time linear to the body.
 _TOKEN: Final = re.compile(
     r"""
-      (?P<string> "(?:[^"\\]|\\.)*+(?:"|\\?\Z) | '(?:[^'\\]|\\.)*+(?:'|\\?\Z) )
-    | (?P<comment> //[^\n\r]*+ | /\*(?:[^*]|\*(?!/))*+(?:\*/|\Z) )
-    | (?<![\w$]) (?: (?P<word>True|False|None) (?![\w$]) (?!\s*+:) | (?P<prefix>[uU]) (?=["']) )
+      (?:(?<![\w$])[uU])?+ (?: "(?:[^"\\]|\\.)*+(?:"|\\?\Z) | '(?:[^'\\]|\\.)*+(?:'|\\?\Z) )
+    | //[^\n\r]*+ | /\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)
+    | (?<![\w$]) (?:True|False|None) (?![\w$]) (?!\s*+:)
+    | [^"'/TFNuU]++ | .
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -115,7 +117,7 @@ _LONG_ESCAPE: Final = re.compile(r"\\(?:U([0-9a-fA-F]{8})|.)", re.DOTALL)
 
 def _lenient(text: str) -> Any:
     try:
-        return pyjson5.decode(_TOKEN.sub(_as_json5, text), maxdepth=MAX_DEPTH)
+        return pyjson5.decode(_as_json5(text), maxdepth=MAX_DEPTH)
     except pyjson5.Json5NestingTooDeep:
         raise _too_deep() from None
     except (pyjson5.Json5Exception, ValueError, RecursionError) as problem:
@@ -123,14 +125,14 @@ def _lenient(text: str) -> Any:
         raise InvalidParameters(f"{_NOT_JSON}{_place(problem)}.") from None
 
 
-def _as_json5(token: re.Match[str]) -> str:
-    if token["word"]:
-        return _WORDS[token["word"]]
-    if token["prefix"]:
-        return ""
-    if token["string"] and "\\U" in token["string"]:
-        return _LONG_ESCAPE.sub(_as_short_escapes, token["string"])
-    return token[0]
+def _as_json5(text: str) -> str:
+    tokens = _TOKEN.findall(text)
+    if "\\U" in text:
+        tokens = [_LONG_ESCAPE.sub(_as_short_escapes, token) if "\\U" in token else token for token in tokens]
+    # Not by re.sub with a function: a call for each token makes a crafted body several times dearer.
+    return "".join(
+        [_WORDS.get(token) or (token[1:] if token[0] in "uU" and token[1:2] in _QUOTES else token) for token in tokens]
+    )
 
 
 def _as_short_escapes(escape: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ segment costs the same however many endpoints there are.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -45,7 +46,6 @@ class Match:
 class _Node:
     literals: dict[str, _Node] = field(default_factory=dict)
     argument: _Node | None = None
-    converter: Any = None
     view: View | None = None
     route: str = ""
     names: tuple[tuple[str, Any], ...] = ()
@@ -86,10 +86,14 @@ class Routes:
             return None
         arguments = {}
         for (name, converter), value in zip(node.names, values, strict=True):
-            try:
-                arguments[name] = converter.to_python(value)
-            except ValueError:
-                return None
+            if converter is not None:
+                if not re.fullmatch(converter.regex, value):
+                    return None
+                try:
+                    value = converter.to_python(value)
+                except ValueError:
+                    return None
+            arguments[name] = value
         return Match(node.view, arguments, node.route)
 
     def _add(self, route: str, view: View) -> None:
@@ -149,7 +153,8 @@ def _flatten(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iter
 
 
 def _converter(kind: str, route: str) -> Any:
+    """Return Django's converter of this name; None for ``str``, which takes any segment as it is."""
     converters = get_converters()
     if kind not in converters or kind == "path":
         raise ImproperlyConfigured(f"Route {route!r}: no converter {kind!r} for a single segment.")
-    return converters[kind]
+    return converters[kind] if kind != "str" else None
