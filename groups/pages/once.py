@@ -1,4 +1,4 @@
-"""A form that makes something carries a random key, and what it makes gets its id from that: a double click makes one."""
+"""A form that makes something carries a random key, from which the thing gets its id: a double click makes one."""
 
 from __future__ import annotations
 

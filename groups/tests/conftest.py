@@ -1,0 +1,80 @@
+"""The cast of this app's tests: a group with its people, the developer's connector, and a program in the group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.models import Organisation, Person, User
+from accounts.tests.factories import make_person
+from connectors.models import Connector
+from connectors.scopes import PERMISSIONS
+from groups.models import Group
+from groups.tests import factories
+from groups.tests.factories import Program
+
+
+@pytest.fixture
+def newcomer(db: None) -> Person:
+    """Somebody whose number has never been verified."""
+    return make_person("Lakshmi Iyer")
+
+
+@pytest.fixture
+def group(organisation: Organisation, group_admin: User, member: User, newcomer: Person) -> Group:
+    """A group of the organisation: one admin, one member who signed in once, one who never did."""
+    return factories.make_group(organisation=organisation, admins=[group_admin], members=[member, newcomer])
+
+
+@pytest.fixture
+def connector(developer: User) -> Connector:
+    """The developer's connector, which asks for everything."""
+    return factories.make_connector(developer, name="Shift Planner", permissions=PERMISSIONS)
+
+
+@pytest.fixture
+def program(connector: Connector, group: Group, group_admin: User) -> Program:
+    """The developer's program with a token for the group."""
+    return factories.let_in(connector, group, group_admin)
+
+
+class Wire:
+    """Calls the Platform Service as a program does; the path as the program writes it."""
+
+    def __init__(self) -> None:
+        self.client = Client(raise_request_exception=True)
+
+    def get(self, path: str, token: str | Program | None = None, **headers: str) -> HttpResponse:
+        return self.client.get(path, headers=self._headers(token, headers))
+
+    def post(
+        self, path: str, body: str | bytes, token: str | Program | None = None, **headers: str
+    ) -> HttpResponse:
+        return self.client.post(
+            path, data=body, content_type=headers.pop("content_type", "application/json"), headers=self._headers(token, headers)
+        )
+
+    @staticmethod
+    def _headers(token: str | Program | None, headers: dict[str, str]) -> dict[str, str]:
+        if token is None:
+            return headers
+        return {"accessToken": token.access_token if isinstance(token, Program) else token, **headers}
+
+
+@pytest.fixture
+def wire(db: None) -> Wire:
+    """A program's HTTP client."""
+    return Wire()
+
+
+def refused(answer: Any, status: int, code: str, category: str = "AuthException") -> str:
+    """Sees that the answer is an error of the protocol's form, and returns its message."""
+    assert answer.status_code == status, answer.content
+    body = answer.json()
+    assert sorted(body) == ["errorCategoryKey", "errorCode", "message"]
+    assert (body["errorCode"], body["errorCategoryKey"]) == (code, category)
+    assert answer["Content-Type"] == "application/json; charset=utf-8"
+    return body["message"]

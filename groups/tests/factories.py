@@ -1,0 +1,107 @@
+"""Makes the groups that tests are about, and the programs that were let into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from accounts import queries
+from accounts.models import Organisation, Person, User
+from connectors.models import Connector, Grant
+from connectors.services import connectors, issuing, tokens
+from connectors.services import grants as connector_grants
+from connectors.services.grants import Granted
+from connectors.tests import factories
+from groups.models import Group, GroupLink, Membership
+from groups.services import grants
+from kaizala_console.lib import ids
+
+Who = User | Person
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program at work: what it was given, and the access token that it has fetched."""
+
+    connector: Connector
+    grant: Grant
+    access_token: str
+
+
+def person_of(who: Who) -> Person:
+    """The person, or the person of the account's primary phone."""
+    if isinstance(who, Person):
+        return who
+    person = queries.primary_person(who)
+    assert person is not None
+    return person
+
+
+def make_group(
+    name: str = "Night Shift",
+    *,
+    organisation: Organisation | None = None,
+    admins: Iterable[Who] = (),
+    members: Iterable[Who] = (),
+    under: Group | None = None,
+    **fields: Any,
+) -> Group:
+    """A group with these people, straight into the tables; `under` makes it a sub-group."""
+    group = Group.objects.create(name=name, organisation=organisation, **fields)
+    for role, people in ((Membership.Role.ADMIN, admins), (Membership.Role.MEMBER, members)):
+        for who in people:
+            Membership.objects.create(group=group, person=person_of(who), role=role)
+    if under is not None:
+        GroupLink.objects.create(parent=under, child=group)
+    return group
+
+
+def let_in(connector: Connector, group: Group, by: User, **options: Any) -> Program:
+    """The group's admin adds the connector, its program trades the refresh token: a group token at work."""
+    return _at_work(connector, grants.add_connector(group=group, connector_id=connector.pk, by=by, **options))
+
+
+def let_act_for(connector: Connector, user: User, **options: Any) -> Program:
+    """A user token at work."""
+    person = person_of(user)
+    return _at_work(
+        connector,
+        connector_grants.grant(
+            connector=connector,
+            kind=Grant.Kind.USER,
+            target=f"person:{person.pk}",
+            target_name=person.name,
+            person=person,
+            by=user,
+            **options,
+        ),
+    )
+
+
+def make_connector(owner: User, **fields: Any) -> Connector:
+    """A connector of somebody; `permissions` are the commonest three unless given."""
+    return factories.make_connector(owner, **fields)
+
+
+def suspend(connector: Connector) -> None:
+    """By its owner."""
+    connectors.suspend(connector=connector, by=connector.owner)
+
+
+def _at_work(connector: Connector, granted: Granted) -> Program:
+    slot = 1 if not connector.secrets.filter(slot=1, revoked_at__isnull=True).exists() else 2
+    secret_row, secret = factories.make_secret(connector, slot)
+    exchanged = tokens.exchange(
+        connector_id=str(connector.pk),
+        secret=secret,
+        refresh_token=issuing.unseal(granted.handoff),
+        address="127.0.0.1",
+    )
+    secret_row.delete()
+    return Program(connector, granted.grant, exchanged.access_token)
+
+
+def unknown_id() -> str:
+    """The id of a group that does not exist."""
+    return str(ids.new_id())

@@ -1,0 +1,137 @@
+"""Which group stands under which; and that no group ever stands above itself."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from accounts.audit.record import SYSTEM
+from accounts.models import AuditEvent, Organisation, User
+from groups.models import Group, GroupLink
+from groups.services import hierarchy
+from groups.tests.factories import make_group
+from groups.tests.threads import together
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import ConsoleError, NotFound, RuleBroken
+
+
+def link(parent: Group, child: Group) -> GroupLink:
+    return hierarchy.link(parent=parent, child=child, by=SYSTEM)
+
+
+@pytest.fixture
+def chain(organisation: Organisation) -> list[Group]:
+    """Five groups, each under the one before it."""
+    groups = [make_group(f"Level {level}", organisation=organisation) for level in range(5)]
+    for parent, child in zip(groups, groups[1:], strict=False):
+        link(parent, child)
+    return groups
+
+
+def test_everything_under_and_above_a_group_is_found_at_any_level(chain: list[Group]) -> None:
+    assert list(Group.objects.under([chain[1].pk])) == chain[2:]
+    assert list(Group.objects.above([chain[3].pk])) == chain[:3]
+    assert list(Group.objects.within(Group.objects.filter(pk=chain[3].pk).values("pk"))) == chain[3:]
+    assert list(Group.objects.under([chain[4].pk])) == list(Group.objects.above([chain[0].pk])) == []
+
+
+def test_a_group_that_is_under_another_twice_is_found_once(chain: list[Group]) -> None:
+    link(chain[0], chain[2])
+    link(chain[1], chain[3])
+    assert list(Group.objects.under([chain[0].pk])) == chain[1:]
+
+
+@pytest.mark.parametrize(("parent", "child"), [(0, 0), (1, 0), (4, 0), (4, 3), (3, 1)])
+def test_a_cycle_of_any_length_is_refused(chain: list[Group], parent: int, child: int) -> None:
+    with pytest.raises(RuleBroken) as error:
+        link(chain[parent], chain[child])
+    assert error.value.code == "cycle"
+    assert GroupLink.objects.count() == 4
+
+
+def test_linking_again_changes_nothing_and_tells_nothing(chain: list[Group]) -> None:
+    told = AuditEvent.objects.count()
+    assert link(chain[0], chain[1]) == GroupLink.objects.get(parent=chain[0], child=chain[1])
+    assert AuditEvent.objects.count() == told
+
+
+def test_groups_of_two_organisations_are_never_linked(group: Group, outsider: User) -> None:
+    for stranger in (make_group("Foreign", organisation=outsider.organisation), make_group("Private")):
+        for parent, child in ((group, stranger), (stranger, group)):
+            with pytest.raises(RuleBroken):
+                link(parent, child)
+
+
+def test_private_groups_may_have_sub_groups(db: None) -> None:
+    link(make_group("Cricket"), child := make_group("Umpires"))
+    assert [group.name for group in Group.objects.above([child.pk])] == ["Cricket"]
+
+
+def test_a_removed_group_is_not_linked(group: Group, organisation: Organisation) -> None:
+    other = make_group("Other", organisation=organisation)
+    Group.objects.filter(pk=other.pk).update(removed_at=clock.now())
+    with pytest.raises(NotFound):
+        link(group, other)
+
+
+def test_what_was_unlinked_may_be_linked_the_other_way_round(chain: list[Group]) -> None:
+    hierarchy.unlink(parent=chain[3], child=chain[4], by=SYSTEM)
+    link(chain[4], chain[0])
+    assert list(Group.objects.above([chain[0].pk])) == [chain[4]]
+    with pytest.raises(NotFound):
+        hierarchy.unlink(parent=chain[3], child=chain[4], by=SYSTEM)
+
+
+def test_linking_and_unlinking_stand_in_the_audit_trail(group: Group, group_admin: User) -> None:
+    child = make_group("Child", organisation=group.organisation)
+    hierarchy.link(parent=group, child=child, by=group_admin)
+    hierarchy.unlink(parent=group, child=child, by=group_admin)
+    events = AuditEvent.objects.order_by("id")
+    assert [event.tag for event in events] == ["group:subgroup:linked", "group:subgroup:unlinked"]
+    assert {(event.group_id, event.actor_name) for event in events} == {(group.pk, group_admin.name)}
+
+
+def test_the_counts_of_groups_directly_above_and_below_leave_removed_ones_out(chain: list[Group]) -> None:
+    link(chain[0], gone := make_group("Gone", organisation=chain[0].organisation))
+    link(chain[0], make_group("More", organisation=chain[0].organisation))
+    Group.objects.filter(pk=gone.pk).update(removed_at=clock.now())
+    counted = {group.name: (group.sub_group_count, group.parent_group_count) for group in Group.objects.with_link_counts()}
+    assert counted["Level 0"] == (2, 0)
+    assert counted["Level 1"] == (1, 1)
+    assert counted["Level 4"] == (0, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_links_made_at_the_same_moment_never_close_a_cycle_together(transactional_db: None) -> None:
+    organisation = Organisation.objects.create(name="Contoso", entra_tenant_id="t")
+    for _attempt in range(5):
+        a, b, c, d = (make_group(name, organisation=organisation) for name in "ABCD")
+        link(a, b)
+        link(c, d)
+        # Neither of the two closes a cycle alone, and they share no row.
+        results = together(lambda b=b, c=c: link(b, c), lambda d=d, a=a: link(d, a))
+        assert sorted(isinstance(result, RuleBroken) for result in results) == [False, True], results
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_links_at_random_at_the_same_moment_leave_no_group_above_itself(transactional_db: None) -> None:
+    organisation = Organisation.objects.create(name="Contoso", entra_tenant_id="t")
+    groups = [make_group(f"Group {number}", organisation=organisation) for number in range(8)]
+    dice = random.Random(7)
+    pairs = [(dice.choice(groups), dice.choice(groups)) for _ in range(40)]
+
+    def link_all(mine: list[tuple[Group, Group]]) -> int:
+        made = 0
+        for parent, child in mine:
+            try:
+                link(parent, child)
+                made += 1
+            except ConsoleError as error:
+                assert error.code == "cycle"
+        return made
+
+    made = together(*(lambda part=pairs[start::3]: link_all(part) for start in range(3)))
+    assert all(isinstance(number, int) for number in made), made
+    for group in groups:
+        assert group not in Group.objects.under([group.pk])
