@@ -1,0 +1,68 @@
+"""The cast of this app's tests: a connector of the developer, and a program that has been let into a group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import DatabaseError
+
+from accounts.models import Notice, User
+from connectors import policy
+from connectors.models import Connector
+from connectors.tests import factories
+from connectors.tests.factories import Program
+
+Administration = set[tuple[int, str]]
+
+
+@pytest.fixture
+def connector(developer: User) -> Connector:
+    """The developer's connector, without secrets."""
+    return factories.make_connector(developer, "Shift Planner")
+
+
+@pytest.fixture
+def program(connector: Connector, group_admin: User) -> Program:
+    """The developer's program, let into a group by its admin, the token still sealed for the developer as well."""
+    return factories.make_program(connector, group_admin)
+
+
+@pytest.fixture(autouse=True)
+def resigned(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """Groups are the app above's. Here the account that granted administers, until its key is put into `resigned`."""
+    gone: set[int] = set()
+
+    def administers(user: User, target: str) -> bool:
+        from connectors.models import Grant
+
+        return user.pk not in gone and Grant.objects.filter(target=target, granted_by=user).exists()
+
+    monkeypatch.setitem(policy._administration, "group", administers)
+    return gone
+
+
+class _NoAudit:
+    class objects:  # noqa: N801 (stands where a manager stands)
+        @staticmethod
+        def create(**_columns: Any) -> None:
+            raise DatabaseError("the audit trail is full")
+
+
+@pytest.fixture
+def no_audit(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """`no_audit()`: from now on no audit row can be written."""
+    return lambda: monkeypatch.setattr("accounts.audit.record.AuditEvent", _NoAudit)
+
+
+@pytest.fixture
+def everything(db: None) -> Callable[[], dict[str, list[Any]]]:
+    """`everything()`: all rows of this app and all notices, to see that nothing has changed."""
+
+    def everything() -> dict[str, list[Any]]:
+        models = [*apps.get_app_config("connectors").get_models(include_auto_created=True), Notice]
+        return {model.__name__: sorted(map(repr, model._default_manager.values_list())) for model in models}
+
+    return everything

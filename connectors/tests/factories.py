@@ -1,0 +1,84 @@
+"""Makes the connectors that tests are about. Rights that a test needs are made by the services themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from django.db import transaction
+
+from accounts import queries
+from accounts.models import Person, User
+from connectors.models import Connector, ConnectorSecret, Grant, Handoff
+from connectors.scopes import Permission
+from connectors.services import grants, issuing, secrets
+from connectors.services.grants import Granted
+from kaizala_console.lib import clock, ids
+
+_names = count(1)
+COMMON = frozenset({Permission.GROUP_INFORMATION, Permission.GROUP_MEMBER_LIST, Permission.TEXT_MESSAGE})
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that holds everything it needs: what a developer has after the four steps."""
+
+    connector: Connector
+    secret: str
+    grant: Grant
+    handoff: Handoff
+    refresh_token: str
+
+    def headers(self, **other: str) -> dict[str, str]:
+        """The three headers of `GET /v1/accessToken`; another value for one of them by its wire name."""
+        return {
+            "applicationId": str(self.connector.pk),
+            "applicationSecret": self.secret,
+            "refreshToken": self.refresh_token,
+            **other,
+        }
+
+
+def make_connector(owner: User, name: str = "", **fields: Any) -> Connector:
+    """A connector without secrets, with the commonest three permissions."""
+    return Connector.objects.create(
+        organisation=owner.organisation,
+        owner=owner,
+        name=name or f"Shift Planner {next(_names)}",
+        **{"permissions": COMMON, **fields},
+    )
+
+
+@transaction.atomic
+def make_secret(connector: Connector, slot: int = 1) -> tuple[ConnectorSecret, str]:
+    """A secret in a slot, and its text."""
+    return secrets.issue(connector=connector, slot=slot, by=connector.owner, at=clock.now())
+
+
+def person_of(user: User) -> Person:
+    """The person of the account's primary phone."""
+    person = queries.primary_person(user)
+    assert person is not None
+    return person
+
+
+def let_in(connector: Connector, by: User, *, target: str = "", **options: Any) -> Granted:
+    """`by` grants the connector access to a group (which this app knows by an opaque key only)."""
+    return grants.grant(
+        connector=connector,
+        kind=Grant.Kind.GROUP,
+        target=target or f"group:{ids.new_id()}",
+        target_name=options.pop("target_name", "Night shift"),
+        person=options.pop("person", None) or person_of(by),
+        by=by,
+        **options,
+    )
+
+
+def make_program(connector: Connector, admin: User, **options: Any) -> Program:
+    """The whole set-up: a secret, a grant, and the refresh token out of its handoff (which still waits)."""
+    slot = 1 if not connector.secrets.filter(slot=1, revoked_at__isnull=True).exists() else 2
+    _secret, text = make_secret(connector, slot)
+    granted = let_in(connector, admin, **options)
+    return Program(connector, text, granted.grant, granted.handoff, issuing.unseal(granted.handoff))

@@ -1,0 +1,190 @@
+"""The form of credentials: what is made is read again, and nothing else is."""
+
+from __future__ import annotations
+
+import datetime as dt
+import string
+from uuid import UUID
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from connectors import credentials
+from connectors.credentials import Kind
+from kaizala_console.lib import clock, crypto
+from kaizala_console.lib.logs import redact
+
+OPAQUE = [Kind.SECRET, Kind.REFRESH]
+GRANT = UUID("01a20d99-5653-7473-b453-74df8c4f2973")
+END = dt.datetime(2026, 12, 1, 12, 30, 15, 250_000, tzinfo=dt.UTC)
+
+
+def minted(*, refresh_token_id: int = 7, grant_id: UUID = GRANT, expires_at: dt.datetime = END) -> str:
+    return credentials.mint_access_token(refresh_token_id=refresh_token_id, grant_id=grant_id, expires_at=expires_at)
+
+
+@pytest.mark.parametrize("kind", OPAQUE)
+def test_a_new_credential_is_read_again_and_matches_its_digest(kind: Kind) -> None:
+    made = credentials.generate(kind)
+    parsed = credentials.parse(kind, made.token)
+    assert parsed is not None
+    assert parsed.public_part == made.public_part
+    assert parsed.matches(made.pepper_id, made.digest)
+
+
+@pytest.mark.parametrize("kind", OPAQUE)
+def test_two_credentials_are_never_alike(kind: Kind) -> None:
+    made = [credentials.generate(kind) for _ in range(50)]
+    assert len({credential.token for credential in made}) == 50
+    assert len({credential.public_part for credential in made}) == 50
+
+
+@pytest.mark.parametrize("kind", OPAQUE)
+def test_the_stored_parts_do_not_hold_the_token(kind: Kind) -> None:
+    made = credentials.generate(kind)
+    secret_part = made.token[21:]
+    assert secret_part not in made.public_part + made.pepper_id + made.digest
+    assert made.token not in repr(made)
+    assert secret_part not in repr(credentials.parse(kind, made.token))
+
+
+@pytest.mark.parametrize("kind", OPAQUE)
+def test_another_token_does_not_match_the_digest(kind: Kind) -> None:
+    one, other = credentials.generate(kind), credentials.generate(kind)
+    parsed = credentials.parse(kind, other.token)
+    assert parsed is not None
+    assert not parsed.matches(one.pepper_id, one.digest)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_credential_is_not_taken_for_another_kind(kind: Kind) -> None:
+    token = minted() if kind is Kind.ACCESS else credentials.generate(kind).token
+    assert [other for other in Kind if credentials.parse(other, token)] == [kind]
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_spaces_around_a_pasted_credential_are_forgiven(kind: Kind) -> None:
+    token = minted() if kind is Kind.ACCESS else credentials.generate(kind).token
+    parsed = credentials.parse(kind, f"  {token}\r\n")
+    assert parsed is not None
+    assert parsed.token == token
+
+
+@given(position=st.integers(0, 69), character=st.sampled_from(string.ascii_letters + string.digits + "_- é\0"))
+def test_a_credential_with_one_other_character_has_no_right_checksum(position: int, character: str) -> None:
+    token = credentials.generate(Kind.REFRESH).token
+    altered = token[:position] + character + token[position + 1 :]
+    assert (credentials.parse(Kind.REFRESH, altered) is None) == (altered.strip() != token)
+
+
+@given(length=st.integers(0, 69))
+def test_a_credential_that_was_cut_off_is_none(length: int) -> None:
+    assert credentials.parse(Kind.SECRET, credentials.generate(Kind.SECRET).token[:length]) is None
+
+
+@given(text=st.text() | st.from_regex(r"kz(cs|rt|at)_[A-Za-z0-9_-]{0,140}"))
+@example("kzat_" + "A" * 91)
+@example("kzrt_")
+@example("AB12CD34EF")  # an old secret
+def test_any_text_is_read_without_an_exception(text: str) -> None:
+    for kind in Kind:
+        assert credentials.parse(kind, text) is None
+    assert credentials.read_access_token(text) is None
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_leak_scanner_finds_a_credential_in_any_text(kind: Kind) -> None:
+    token = minted() if kind is Kind.ACCESS else credentials.generate(kind).token
+    found = credentials.PATTERN.search(f'config = {{"token": "{token}"}};')
+    assert found is not None
+    assert found.group() == token
+    assert credentials.parse(kind, found.group())
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_the_log_strikes_out_every_kind(kind: Kind) -> None:
+    token = minted() if kind is Kind.ACCESS else credentials.generate(kind).token
+    assert token[8:] not in str(redact({"event": f"got {token}"}))
+
+
+# Successors -----------------------------------------------------------------------------------------------------
+
+
+def test_the_successor_is_the_same_whenever_it_is_asked_for() -> None:
+    token = credentials.generate(Kind.REFRESH).token
+    one, again = credentials.successor_of(token), credentials.successor_of(token)
+    assert one == again
+    assert one.token != token
+    parsed = credentials.parse(Kind.REFRESH, one.token)
+    assert parsed is not None
+    assert parsed.matches(one.pepper_id, one.digest)
+
+
+def test_two_tokens_have_two_successors() -> None:
+    tokens = [credentials.generate(Kind.REFRESH).token for _ in range(20)]
+    assert len({credentials.successor_of(token).token for token in tokens}) == 20
+
+
+def test_the_successor_does_not_change_when_a_new_pepper_comes_first(settings: Settings) -> None:
+    token = credentials.generate(Kind.REFRESH).token
+    before = credentials.successor_of(token)
+    settings.CREDENTIAL_PEPPERS = [("2027a", b"n" * 32), *settings.CREDENTIAL_PEPPERS]
+    assert credentials.successor_of(token).token != before.token
+    assert credentials.successor_of(token, key_id=before.pepper_id).token == before.token
+
+
+def test_a_successor_whose_pepper_has_left_the_ring_cannot_be_derived() -> None:
+    with pytest.raises(crypto.UnknownKey):
+        credentials.successor_of(credentials.generate(Kind.REFRESH).token, key_id="gone")
+
+
+# Access tokens --------------------------------------------------------------------------------------------------
+
+
+@given(
+    refresh_token_id=st.integers(1, 2**63 - 1),
+    grant_id=st.uuids(),
+    expires_at=st.datetimes(dt.datetime(2024, 1, 1), dt.datetime(2200, 1, 1), timezones=st.just(dt.UTC)),  # noqa: DTZ001
+)
+def test_an_access_token_says_what_was_put_into_it(
+    refresh_token_id: int, grant_id: UUID, expires_at: dt.datetime
+) -> None:
+    claims = credentials.read_access_token(
+        minted(refresh_token_id=refresh_token_id, grant_id=grant_id, expires_at=expires_at)
+    )
+    assert claims is not None
+    assert (claims.refresh_token_id, claims.grant_id) == (refresh_token_id, grant_id)
+    assert clock.epoch_ms(claims.expires_at) == clock.epoch_ms(expires_at)
+
+
+@given(data=st.data())
+def test_an_access_token_cannot_be_altered(data: st.DataObject) -> None:
+    token = minted()
+    body = token[:-6]
+    position = data.draw(st.integers(5, len(body) - 1))
+    character = data.draw(st.sampled_from(string.ascii_letters + string.digits + "-_"))
+    altered = body[:position] + character + body[position + 1 :]
+    # The checksum is no secret: whoever alters a token makes it anew.
+    claims = credentials.read_access_token(altered + credentials._checksum(altered))
+    assert claims in (None, credentials.read_access_token(token))
+    if position < len(body) - 1 and altered != body:  # the last character has bits that say nothing
+        assert claims is None
+
+
+def test_an_access_token_of_a_pepper_that_left_the_ring_is_refused(settings: Settings) -> None:
+    token = minted()
+    settings.CREDENTIAL_PEPPERS = [("2027a", b"n" * 32)]
+    assert credentials.read_access_token(token) is None
+
+
+def test_an_access_token_outlives_the_arrival_of_a_new_pepper(settings: Settings) -> None:
+    token = minted()
+    settings.CREDENTIAL_PEPPERS = [("2027a", b"n" * 32), *settings.CREDENTIAL_PEPPERS]
+    assert credentials.read_access_token(token) is not None
+
+
+def test_an_access_token_cannot_be_generated_without_a_refresh_token() -> None:
+    with pytest.raises(ValueError, match="minted"):
+        credentials.generate(Kind.ACCESS)

@@ -1,0 +1,297 @@
+"""Letting a connector in, and what ends that."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import DatabaseError
+from pytest_django import Settings
+
+from accounts.models import AuditEvent, Notice, User
+from connectors import callers
+from connectors.models import Connector, Grant, Handoff, RefreshToken, ShownSecret
+from connectors.scopes import Permission
+from connectors.services import connectors, grants, issuing, shown_secrets, tokens
+from connectors.services.grants import AlreadyGranted
+from connectors.tests.factories import Program, let_in
+from kaizala_console.lib import clock, ids
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+from kaizala_console.wire.errors import RefreshTokenRefused, TokenInvalid
+
+
+def exchange(program: Program, **other: str) -> tokens.Exchange:
+    headers = program.headers(**other)
+    return tokens.exchange(
+        connector_id=headers["applicationId"],
+        secret=headers["applicationSecret"],
+        refresh_token=headers["refreshToken"],
+        address=None,
+    )
+
+
+def test_a_grant_makes_its_token_and_seals_it_at_once(connector: Connector, group_admin: User) -> None:
+    granted = let_in(connector, group_admin)
+    handoff = Handoff.objects.get(pk=granted.handoff.pk)
+    assert handoff.state == "waiting"
+    assert handoff.sealed_to == "server"
+    assert handoff.made_by == group_admin
+    assert handoff.expires_at - handoff.made_at == dt.timedelta(days=7)
+    token = granted.refresh_token
+    assert token.expires_at - token.issued_at == dt.timedelta(days=365)
+    assert granted.grant.permissions == connector.permissions
+    text = issuing.unseal(handoff)
+    assert text.startswith("kzrt_")
+    assert text.encode() not in bytes(handoff.sealed or b"")
+
+
+def test_what_is_sealed_opens_in_its_own_row_only(connector: Connector, group_admin: User) -> None:
+    one, other = let_in(connector, group_admin).handoff, let_in(connector, group_admin).handoff
+    one.sealed = other.sealed
+    with pytest.raises(issuing.crypto.WrongKey):
+        issuing.unseal(one)
+
+
+def test_owner_and_co_owners_are_told_once_each_and_without_a_secret(
+    connector: Connector, group_admin: User, developer: User, member: User, stranger: User
+) -> None:
+    stranger.is_active = False
+    stranger.save()
+    connector.co_owners.add(member, developer, stranger)
+    granted = let_in(connector, group_admin, target_name="Night shift")
+    notices = Notice.objects.order_by("created_at")
+    assert [notice.user for notice in notices] == [developer, member]
+    assert {notice.template for notice in notices} == {"connectors/handoff_made"}
+    assert granted.handoff.notice == notices[0]
+    assert issuing.unseal(granted.handoff)[5:] not in str(list(Notice.objects.values()))
+
+
+def test_the_trail_tells_who_let_what_into_what(connector: Connector, group_admin: User) -> None:
+    group_id = ids.new_id()
+    let_in(connector, group_admin, target=f"group:{group_id}", permissions=["textmessage"])
+    events = AuditEvent.objects.order_by("id")
+    assert [event.tag for event in events] == ["grant:access:granted", "handoff:token:sealed"]
+    for event in events:
+        assert (event.connector_id, event.group_id, event.person_id) == (connector.pk, group_id, None)
+        assert event.organisation == connector.organisation
+        assert (event.actor_kind, event.actor_id) == ("user", str(group_admin.pk))
+    assert events[0].after["permissions"] == ["textmessage"]
+
+
+def test_a_grant_can_give_less_than_the_connector_asks_for_but_not_more(
+    connector: Connector, group_admin: User
+) -> None:
+    assert let_in(connector, group_admin, permissions=["textmessage"]).grant.permissions == {Permission.TEXT_MESSAGE}
+    for permissions, code in (
+        (["textmessage", "media"], "permissions_beyond"),
+        ([], "permission_missing"),
+        (["everything"], "permission_unknown"),
+    ):
+        with pytest.raises(RuleBroken) as caught:
+            let_in(connector, group_admin, permissions=permissions)
+        assert (caught.value.code, caught.value.field) == (code, "permissions")
+    assert Grant.objects.count() == 1
+
+
+def test_a_token_ends_with_its_grant_and_so_does_the_handoff(connector: Connector, group_admin: User) -> None:
+    ends_at = clock.now() + dt.timedelta(days=3)
+    granted = let_in(connector, group_admin, ends_at=ends_at)
+    assert granted.refresh_token.expires_at == granted.handoff.expires_at == ends_at
+
+
+def test_an_end_date_in_the_past_is_refused(connector: Connector, group_admin: User) -> None:
+    with pytest.raises(RuleBroken) as caught:
+        let_in(connector, group_admin, ends_at=clock.now())
+    assert caught.value.field == "ends_at"
+
+
+def test_the_second_grant_for_one_target_names_the_first(connector: Connector, group_admin: User) -> None:
+    first = let_in(connector, group_admin).grant
+    with pytest.raises(AlreadyGranted) as caught:
+        let_in(connector, group_admin, target=first.target)
+    assert caught.value.grant == first
+    assert Handoff.objects.count() == RefreshToken.objects.count() == 1
+
+
+def test_after_it_was_removed_it_can_be_granted_again(program: Program, group_admin: User) -> None:
+    grants.revoke(grant=program.grant, by=group_admin)
+    assert let_in(program.connector, group_admin, target=program.grant.target).grant != program.grant
+
+
+@pytest.mark.parametrize(("act", "word"), [(connectors.deactivate, "deactivated"), (connectors.suspend, "suspended")])
+def test_a_connector_that_takes_no_grants_gets_none_and_its_grants_stay(
+    program: Program, developer: User, group_admin: User, everything: Callable[[], Any], act: Any, word: str
+) -> None:
+    act(connector=program.connector, by=developer)
+    before = everything()
+    with pytest.raises(RuleBroken, match=word):
+        let_in(program.connector, group_admin)
+    assert everything() == before
+
+
+def test_deactivating_leaves_existing_tokens_alone(program: Program, developer: User) -> None:
+    connectors.deactivate(connector=program.connector, by=developer)
+    assert callers.caller_of(exchange(program).access_token).grant == program.grant
+
+
+def test_a_deleted_connector_and_one_of_another_organisation_are_not_there(
+    connector: Connector, developer: User, group_admin: User, outsider: User
+) -> None:
+    with pytest.raises(NotFound):
+        let_in(connector, outsider)
+    connectors.delete(connector=connector, by=developer)
+    with pytest.raises(NotFound):
+        let_in(connector, group_admin)
+    assert not Grant.objects.exists()
+
+
+# Ending ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_revoked_is_refused_on_the_very_next_request(program: Program, group_admin: User) -> None:
+    access = exchange(program).access_token
+    assert callers.caller_of(access).grant == program.grant
+    grants.revoke(grant=program.grant, by=group_admin)
+    with pytest.raises(TokenInvalid):
+        callers.caller_of(access)
+    with pytest.raises(RefreshTokenRefused, match="revoked"):
+        exchange(program)
+
+
+def test_revoking_wipes_what_waits_and_what_is_on_a_screen(
+    program: Program, group_admin: User, developer: User
+) -> None:
+    shown_secrets.remember(
+        user=developer, form_key=shown_secrets.new_form_key(), subject=program.handoff, token=program.refresh_token
+    )
+    grants.revoke(grant=program.grant, by=group_admin)
+    handoff = Handoff.objects.get()
+    assert (handoff.state, handoff.sealed) == ("withdrawn", None)
+    assert not ShownSecret.objects.exists()
+    assert AuditEvent.objects.order_by("-id")[0].before["tokens_ended"] == 1
+
+
+def test_what_was_revoked_cannot_be_ended_suspended_or_renewed_again(program: Program, group_admin: User) -> None:
+    grants.revoke(grant=program.grant, by=group_admin)
+    for act in (grants.revoke, grants.suspend, grants.resume, grants.regenerate):
+        with pytest.raises(Conflict, match="removed"):
+            act(grant=program.grant, by=group_admin)
+
+
+def test_suspending_refuses_everything_and_resuming_accepts_it_again(program: Program, group_admin: User) -> None:
+    access = exchange(program).access_token
+    grants.suspend(grant=program.grant, by=group_admin)
+    with pytest.raises(TokenInvalid):
+        callers.caller_of(access)
+    with pytest.raises(RefreshTokenRefused, match="suspended"):
+        exchange(program)
+    with pytest.raises(Conflict):
+        grants.suspend(grant=program.grant, by=group_admin)
+    grants.resume(grant=program.grant, by=group_admin)
+    assert callers.caller_of(access).grant == program.grant
+    with pytest.raises(Conflict):
+        grants.resume(grant=program.grant, by=group_admin)
+
+
+# Regenerating ---------------------------------------------------------------------------------------------------
+
+
+def test_regenerating_ends_the_old_token_at_once_and_hands_over_a_new_one(program: Program, group_admin: User) -> None:
+    access = exchange(program).access_token
+    handoff = grants.regenerate(grant=program.grant, by=group_admin)
+    with pytest.raises(TokenInvalid):
+        callers.caller_of(access)
+    with pytest.raises(RefreshTokenRefused, match="superseded"):
+        exchange(program)
+    program.handoff.refresh_from_db()
+    assert (program.handoff.state, program.handoff.sealed) == ("withdrawn", None)
+    assert exchange(program, refreshToken=issuing.unseal(handoff)).access_token
+    assert Notice.objects.filter(template="connectors/handoff_made").count() == 2
+
+
+def test_a_grant_that_is_over_or_suspended_with_its_connector_is_not_regenerated(
+    program: Program, developer: User, group_admin: User
+) -> None:
+    connectors.suspend(connector=program.connector, by=developer)
+    with pytest.raises(RuleBroken, match="Resume it first"):
+        grants.regenerate(grant=program.grant, by=group_admin)
+    connectors.resume(connector=program.connector, by=developer)
+    Grant.objects.update(granted_at=clock.now() - dt.timedelta(days=2), ends_at=clock.now() - dt.timedelta(days=1))
+    with pytest.raises(RuleBroken, match="ended on"):
+        grants.regenerate(grant=program.grant, by=group_admin)
+    assert exchange_is_refused(program)
+
+
+def exchange_is_refused(program: Program) -> bool:
+    with pytest.raises(RefreshTokenRefused, match="expired"):
+        exchange(program)
+    return True
+
+
+def test_a_new_name_of_the_target_shows_on_its_grants(program: Program, group_admin: User) -> None:
+    other = let_in(program.connector, group_admin)
+    assert grants.relabel(target=program.grant.target, name=" Early\nshift ") == 1
+    program.grant.refresh_from_db()
+    other.grant.refresh_from_db()
+    assert (program.grant.target_name, other.grant.target_name) == ("Early shift", "Night shift")
+
+
+# Who may ----------------------------------------------------------------------------------------------------------
+
+ACTS = [grants.revoke, grants.suspend, grants.resume, grants.regenerate]
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_to_who_does_not_administer_the_target_a_grant_is_not_there(
+    program: Program,
+    developer: User,
+    stranger: User,
+    outsider: User,
+    group_admin: User,
+    resigned: set[int],
+    everything: Callable[[], Any],
+    act: Any,
+) -> None:
+    resigned.add(group_admin.pk)
+    before = everything()
+    for user in (developer, stranger, outsider, group_admin):
+        with pytest.raises(NotFound):
+            act(grant=program.grant, by=user)
+    assert everything() == before
+
+
+def test_an_operator_stops_a_grant_but_makes_no_token(program: Program, operator: User) -> None:
+    grants.suspend(grant=program.grant, by=operator)
+    with pytest.raises(NotFound):
+        grants.regenerate(grant=program.grant, by=operator)
+    grants.revoke(grant=program.grant, by=operator)
+
+
+@pytest.mark.parametrize("act", [grants.revoke, grants.suspend, grants.regenerate])
+def test_without_an_audit_row_nothing_happens(
+    program: Program, group_admin: User, no_audit: Callable[[], None], everything: Callable[[], Any], act: Any
+) -> None:
+    before = everything()
+    no_audit()
+    with pytest.raises(DatabaseError):
+        act(grant=program.grant, by=group_admin)
+    assert everything() == before
+
+
+def test_without_an_audit_row_nothing_is_granted(
+    connector: Connector, group_admin: User, no_audit: Callable[[], None], everything: Callable[[], Any]
+) -> None:
+    before = everything()
+    no_audit()
+    with pytest.raises(DatabaseError):
+        let_in(connector, group_admin)
+    assert everything() == before
+
+
+def test_lifetimes_are_settings(connector: Connector, group_admin: User, settings: Settings) -> None:
+    settings.REFRESH_TOKEN_DAYS, settings.HANDOFF_DAYS = 30, 2
+    granted = let_in(connector, group_admin)
+    assert granted.refresh_token.expires_at - granted.refresh_token.issued_at == dt.timedelta(days=30)
+    assert granted.handoff.expires_at - granted.handoff.made_at == dt.timedelta(days=2)

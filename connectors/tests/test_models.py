@@ -1,0 +1,222 @@
+"""What the database itself refuses, whoever writes; and what a row says of its state."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from connectors import credentials
+from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken, ShownSecret
+from connectors.models.fields import PermissionSetField
+from connectors.scopes import Permission
+from connectors.tests import factories
+from connectors.tests.factories import Program
+from kaizala_console.lib import clock
+
+HOUR = dt.timedelta(hours=1)
+
+
+def refused(constraint: str, write: Any) -> None:
+    """The write fails, on account of this very constraint (SQLite names columns instead for plain unique ones)."""
+    with pytest.raises(IntegrityError) as caught, transaction.atomic():
+        write()
+    said = str(caught.value)
+    assert constraint in said or "UNIQUE constraint failed: connectors_" in said
+
+
+def a_secret(connector: Connector, **fields: Any) -> ConnectorSecret:
+    made = credentials.generate(credentials.Kind.SECRET)
+    columns = {"public_part": made.public_part, "pepper_id": made.pepper_id, "digest": made.digest}
+    return ConnectorSecret.objects.create(connector=connector, created_by=connector.owner, **{**columns, **fields})
+
+
+def a_token(grant: Grant, **fields: Any) -> RefreshToken:
+    made = credentials.generate(credentials.Kind.REFRESH)
+    columns = {"public_part": made.public_part, "pepper_id": made.pepper_id, "digest": made.digest}
+    return RefreshToken.objects.create(
+        grant=grant, **{"expires_at": clock.now() + dt.timedelta(days=365), **columns, **fields}
+    )
+
+
+def test_an_owner_has_no_two_connectors_of_one_name(connector: Connector, developer: User) -> None:
+    refused("connector_name_once_an_owner", lambda: factories.make_connector(developer, connector.name.upper()))
+
+
+def test_another_owner_may_use_the_name_and_so_may_the_owner_once_it_is_deleted(
+    connector: Connector, developer: User, stranger: User
+) -> None:
+    factories.make_connector(stranger, connector.name)
+    Connector.objects.filter(pk=connector.pk).update(deleted_at=clock.now())
+    factories.make_connector(developer, connector.name)
+
+
+def test_a_connector_has_a_name(connector: Connector) -> None:
+    refused("connector_has_a_name", lambda: Connector.objects.filter(pk=connector.pk).update(name=""))
+
+
+def test_a_slot_holds_one_secret_until_it_is_revoked(connector: Connector) -> None:
+    first = a_secret(connector)
+    refused("one_secret_a_slot", lambda: a_secret(connector))
+    ConnectorSecret.objects.filter(pk=first.pk).update(revoked_at=clock.now())
+    a_secret(connector)
+
+
+def test_a_connector_has_two_slots(connector: Connector) -> None:
+    a_secret(connector, slot=2)
+    refused("connector_has_two_secret_slots", lambda: a_secret(connector, slot=3))
+    refused("connector_has_two_secret_slots", lambda: a_secret(connector, slot=0))
+
+
+def test_a_public_part_is_used_once(connector: Connector, program: Program) -> None:
+    secret = ConnectorSecret.objects.get()
+    token = RefreshToken.objects.get()
+    refused("public_part", lambda: a_secret(connector, slot=2, public_part=secret.public_part))
+    refused("public_part", lambda: a_token(program.grant, predecessor=token, public_part=token.public_part))
+
+
+def test_a_connector_has_one_grant_for_a_target_until_it_is_revoked(program: Program, group_admin: User) -> None:
+    def again() -> Grant:
+        return Grant.objects.create(
+            connector=program.connector,
+            kind=Grant.Kind.GROUP,
+            target=program.grant.target,
+            target_name="Night shift",
+            person=factories.person_of(group_admin),
+            granted_by=group_admin,
+        )
+
+    refused("one_grant_a_connector_and_target", again)
+    Grant.objects.filter(pk=program.grant.pk).update(revoked_at=clock.now())
+    again()
+
+
+def test_a_grant_ends_after_it_began(program: Program) -> None:
+    grants = Grant.objects.filter(pk=program.grant.pk)
+    refused("grant_ends_after_it_began", lambda: grants.update(ends_at=program.grant.granted_at))
+
+
+def test_a_grant_has_one_first_refresh_token(program: Program) -> None:
+    refused("one_first_refresh_token_a_grant", lambda: a_token(program.grant))
+    RefreshToken.objects.update(revoked_at=clock.now())
+    a_token(program.grant)
+
+
+def test_a_refresh_token_has_one_successor(program: Program) -> None:
+    token = RefreshToken.objects.get()
+    a_token(program.grant, predecessor=token)
+    refused("predecessor", lambda: a_token(program.grant, predecessor=token))
+
+
+def test_a_refresh_token_ends_after_it_began(program: Program) -> None:
+    token = RefreshToken.objects.get()
+    refused("refresh_token_ends_after_it_began", lambda: RefreshToken.objects.update(expires_at=token.issued_at))
+
+
+def test_a_grant_has_one_waiting_handoff(program: Program) -> None:
+    def another() -> Handoff:
+        return Handoff.objects.create(
+            connector=program.connector,
+            grant=program.grant,
+            refresh_token=program.handoff.refresh_token,
+            made_by=program.handoff.made_by,
+            sealed=b"sealed",
+            sealed_to="server",
+            expires_at=clock.now() + HOUR,
+        )
+
+    refused("one_waiting_handoff_a_grant", another)
+    Handoff.objects.update(withdrawn_at=clock.now(), sealed=None)
+    another()
+
+
+@pytest.mark.parametrize("ending", ["refused_at", "expired_at", "withdrawn_at"])
+def test_an_ended_handoff_holds_no_ciphertext(program: Program, ending: str) -> None:
+    refused("ended_handoff_holds_no_ciphertext", lambda: Handoff.objects.update(**{ending: clock.now()}))
+
+
+def test_a_claimed_handoff_holds_no_ciphertext_and_names_who(program: Program, developer: User) -> None:
+    now = clock.now()
+    refused(
+        "ended_handoff_holds_no_ciphertext",
+        lambda: Handoff.objects.update(claimed_at=now, claimed_by=developer),
+    )
+    refused("claimed_handoff_names_who", lambda: Handoff.objects.update(claimed_at=now, sealed=None))
+    refused("claimed_handoff_names_who", lambda: Handoff.objects.update(claimed_by=developer))
+
+
+def test_a_handoff_ends_once(program: Program) -> None:
+    now = clock.now()
+    refused("handoff_ended_once", lambda: Handoff.objects.update(refused_at=now, expired_at=now, sealed=None))
+    refused("handoff_ended_once", lambda: Handoff.objects.update(withdrawn_at=now, expired_at=now, sealed=None))
+
+
+def test_a_revealed_handoff_names_to_whom(program: Program) -> None:
+    refused("revealed_handoff_names_who", lambda: Handoff.objects.update(revealed_at=clock.now()))
+
+
+def test_a_handoff_expires_after_it_was_made(program: Program) -> None:
+    refused("handoff_expires_after_it_was_made", lambda: Handoff.objects.update(expires_at=program.handoff.made_at))
+
+
+def test_a_form_shows_one_secret(developer: User) -> None:
+    def shown() -> ShownSecret:
+        return ShownSecret.objects.create(
+            user=developer, form_tag="t", subject_kind="x", subject_id="1", sealed=b"s", expires_at=clock.now() + HOUR
+        )
+
+    shown()
+    refused("one_secret_a_form", shown)
+
+
+def test_a_connector_says_its_state(connector: Connector) -> None:
+    now = clock.now()
+    assert connector.state == "live"
+    connector.deactivated_at = now
+    assert connector.state == "deactivated"
+    connector.suspended_at = now
+    assert connector.state == "suspended"
+    connector.deleted_at = now
+    assert connector.state == "deleted"
+
+
+@pytest.mark.parametrize(
+    ("column", "state"),
+    [
+        ("claimed_at", "claimed"),
+        ("refused_at", "refused"),
+        ("expired_at", "expired"),
+        ("withdrawn_at", "withdrawn"),
+        ("revealed_at", "waiting"),
+    ],
+)
+def test_a_handoff_says_its_state(column: str, state: str) -> None:
+    handoff = Handoff()
+    assert handoff.state == "waiting"
+    setattr(handoff, column, clock.now())
+    assert handoff.state == state
+
+
+def test_permissions_are_stored_readably_and_in_the_portals_order(connector: Connector) -> None:
+    connector.permissions = {"textmessage", Permission.GROUP_INFORMATION}
+    connector.save()
+    assert Connector.objects.filter(permissions="groupinfo,textmessage").exists()
+    connector.refresh_from_db()
+    assert connector.permissions == {Permission.GROUP_INFORMATION, Permission.TEXT_MESSAGE}
+
+
+def test_a_permission_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        PermissionSetField().get_prep_value(["everything"])
+
+
+def test_no_row_says_anything_of_what_it_keeps(program: Program) -> None:
+    rows = [*ConnectorSecret.objects.all(), *RefreshToken.objects.all(), *Handoff.objects.all()]
+    assert len(rows) == 3
+    for row in rows:
+        assert str(row) == f"{type(row).__name__} {row.pk}"
+        assert repr(row) == f"<{type(row).__name__}: {row}>"
