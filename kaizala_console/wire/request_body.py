@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, QueryDict
+from typing import Final
+
+from django.http import HttpRequest, QueryDict, UnreadablePostError
 
 from kaizala_console.wire import lenient_json
 from kaizala_console.wire.errors import UnsupportedMediaType
 from kaizala_console.wire.fields import Body
 
-JSON = "application/json"
-FORM = "application/x-www-form-urlencoded"
-_MULTIPART = "multipart/form-data"
+JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+_MULTIPART: Final = "multipart/form-data"
 
 
 def read_shape(request: HttpRequest, shape: type[Body], *, form: bool) -> Body:
@@ -36,7 +38,10 @@ def read_bytes(request: HttpRequest) -> bytes:
         raise lenient_json.too_large()
     if not declared and "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
         # Django reads nothing without a Content-Length, and .NET sends JSON in chunks. The server ends the stream.
-        raw: bytes = request.META["wsgi.input"].read(lenient_json.MAX_BYTES + 1)
+        try:
+            raw: bytes = request.META["wsgi.input"].read(lenient_json.MAX_BYTES + 1)
+        except OSError as problem:
+            raise UnreadablePostError(*problem.args) from problem
     else:
         raw = request.body
     if len(raw) > lenient_json.MAX_BYTES:
