@@ -7,10 +7,11 @@ from uuid import UUID
 
 from celery import shared_task
 
-from accounts.services import notices
+from accounts.services import notices, pins
 
 BEAT_SCHEDULE = {
     "accounts-sweep-notices": {"task": "accounts.tasks.sweep_notices", "schedule": 60.0},
+    "accounts-forget-old-pins": {"task": "accounts.tasks.forget_old_pins", "schedule": 3600.0},
 }
 
 
@@ -24,3 +25,9 @@ def deliver_notice(*, notice_id: str, **kwargs: Any) -> None:
 def sweep_notices(**kwargs: Any) -> None:
     """Finds what was lost or is to be tried again, and gives up what is too old."""
     notices.sweep()
+
+
+@shared_task(name="accounts.tasks.forget_old_pins", acks_late=True, soft_time_limit=240, time_limit=300)
+def forget_old_pins(**kwargs: Any) -> None:
+    """Deletes PINs, and with them the numbers that nobody proved to hold."""
+    pins.forget_old()

@@ -13,9 +13,9 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Organisation, PinDevice, SandboxSms, User, VerifiedPhone
-from accounts.services import phones as phone_service
 from accounts.tests import factories
-from kaizala_console.lib.errors import GatewayDown
+from accounts.tests.pages import same_page
+from accounts.tests.twilio_server import FakeTwilio
 
 NUMBER = "+919820012345"
 TYPED = {"region": "IN", "number": "98200 12345"}
@@ -53,9 +53,7 @@ def test_home_shows_the_phone_card_alone_until_a_phone_is_verified(browser: Clie
     assert "Lately" not in shown
 
 
-def test_a_newcomer_verifies_a_phone_and_lands_on_home_confirmed(
-    browser: Client, newcomer: User, phones: Any
-) -> None:
+def test_a_newcomer_verifies_a_phone_and_lands_on_home_confirmed(browser: Client, newcomer: User, phones: Any) -> None:
     page = pin_page(browser.post(ADD, TYPED))
     assert "+91 98200 12345" in browser.get(page).content.decode().replace("\xa0", " ")
     answer = browser.post(page, {"pin": phones.pin(NUMBER)}, follow=True)
@@ -196,32 +194,47 @@ def test_a_number_that_another_account_holds_is_told_of_only_after_the_pin(
     assert taken.released_at is None
 
 
-def test_a_broken_gateway_is_said_clearly_and_the_number_stays_typed(
-    browser: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def down(**_kwargs: object) -> None:
-        raise GatewayDown("The SMS service does not answer. Please try again in a few minutes.")
-
-    monkeypatch.setattr(phone_service, "send_pin", down)
+def test_a_broken_gateway_is_said_clearly_and_the_number_stays_typed(browser: Client, twilio: FakeTwilio) -> None:
+    twilio.fail(503)
     answer = browser.post(ADD, TYPED)
     assert answer.status_code == 503
-    assert "The SMS service does not answer." in answer.content.decode()
+    assert "The PIN could not be sent" in answer.content.decode()
     assert 'value="98200 12345"' in answer.content.decode()
+    # It did not count: the next click works at once.
+    assert pin_page(browser.post(ADD, TYPED)).startswith("/console/phones/pin/")
+    assert len(twilio.texts[NUMBER]) == 1
 
 
-def test_a_gateway_that_is_down_for_the_next_pin_leaves_the_one_before_good(
-    browser: Client, phones: Any, monkeypatch: pytest.MonkeyPatch, newcomer: User
+def test_a_gateway_that_fails_for_the_next_pin_leaves_the_one_before_good(
+    browser: Client, newcomer: User, twilio: FakeTwilio, travel: Callable[..., dt.datetime]
 ) -> None:
     page = pin_page(browser.post(ADD, TYPED))
-
-    def down(**_kwargs: object) -> None:
-        raise GatewayDown("The SMS service does not answer.")
-
-    monkeypatch.setattr(phone_service, "send_pin", down)
+    travel(seconds=settings.PIN_COOLDOWN_SECONDS)
+    twilio.fail(503)
     shown = browser.post(f"{page}again/", follow=True)
-    assert "The SMS service does not answer." in shown.content.decode()
-    browser.post(page, {"pin": phones.pin(NUMBER)})
+    assert shown.redirect_chain == [(page, 302)]
+    assert "The PIN could not be sent" in shown.content.decode()
+    browser.post(page, {"pin": twilio.pin(NUMBER)})
     assert newcomer.verified_phones.held().exists()
+
+
+def test_a_gateway_that_cannot_check_a_pin_costs_no_try(
+    browser: Client, newcomer: User, twilio_verify: FakeTwilio
+) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    twilio_verify.fail(503)
+    answer = browser.post(page, {"pin": twilio_verify.pin(NUMBER)})
+    assert answer.status_code == 503
+    assert PinDevice.objects.get().tries == 0
+    browser.post(page, {"pin": twilio_verify.pin(NUMBER)})
+    assert newcomer.verified_phones.held().exists()
+
+
+def test_a_number_that_the_gateway_refuses_gets_a_reason(browser: Client, twilio: FakeTwilio) -> None:
+    twilio.fail(400, 21614)  # not a mobile number
+    answer = browser.post(ADD, TYPED)
+    assert answer.status_code == 400
+    assert "No SMS can be sent to this number" in answer.content.decode()
 
 
 # Double clicks, and coming back
@@ -278,9 +291,8 @@ def test_asking_too_early_keeps_the_page_and_says_how_long(browser: Client) -> N
 @pytest.mark.parametrize("device_id", ["1", "0", "999999999", "9" * 30])
 def test_a_forged_pin_page_is_the_same_as_one_that_is_not_there(browser: Client, device_id: str) -> None:
     for method in (browser.get, browser.post):
-        answer = method(f"/console/phones/pin/{device_id}/")
-        assert answer.status_code == 404
-        assert answer.content == browser.get("/console/phones/pin/424242/").content
+        assert same_page(method(f"/console/phones/pin/{device_id}/"), browser.get("/console/phones/pin/424242/"))
+        assert method(f"/console/phones/pin/{device_id}/").status_code == 404
 
 
 def test_a_stranger_gets_the_same_answer_for_not_yours_and_not_there(
@@ -288,9 +300,7 @@ def test_a_stranger_gets_the_same_answer_for_not_yours_and_not_there(
 ) -> None:
     page = pin_page(browser.post(ADD, TYPED))
     other = browser_of(stranger)
-    not_there = other.get("/console/phones/pin/424242/")
-    not_yours = other.get(page)
-    assert (not_yours.status_code, not_yours.content) == (not_there.status_code, not_there.content)
+    assert same_page(other.get(page), other.get("/console/phones/pin/424242/"))
     assert other.post(page, {"pin": phones.pin(NUMBER)}).status_code == 404
     assert other.post(f"{page}again/").status_code == 404
     assert PinDevice.objects.get().used_at is None
@@ -316,7 +326,9 @@ def test_nobody_else_changes_a_phone(
         ("get", "/console/phones/1/release/"), ("post", "/console/phones/1/release/"), ("get", "/console/phones/"),
     ],
 )  # fmt: skip
-def test_without_a_session_every_phone_page_leads_to_the_sign_in(client: Client, db: None, method: str, path: str) -> None:
+def test_without_a_session_every_phone_page_leads_to_the_sign_in(
+    client: Client, db: None, method: str, path: str
+) -> None:
     answer = getattr(client, method)(path, follow=True)
     assert answer.redirect_chain[-1][0].startswith("/accounts/login/?next=")
     assert not PinDevice.objects.exists()

@@ -1,0 +1,155 @@
+"""Activity: who sees which acts, filters, pages, and what a row says."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db.models import Q
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from accounts import trail
+from accounts.audit.tags import Tag
+from accounts.models import AuditEvent, User
+from accounts.pages import activity
+from accounts.tests.pages import words
+from kaizala_console.lib import clock, ids
+
+ACTIVITY = "/console/activity/"
+
+
+def happened(by: User, tag: Tag = Tag.SIGNED_IN, **fields: Any) -> AuditEvent:
+    return AuditEvent.objects.create(
+        **{
+            "tag": tag,
+            "actor_kind": "user",
+            "actor_id": str(by.pk),
+            "actor_name": by.name,
+            "organisation": by.organisation,
+            "subject_kind": "user",
+            "subject_id": str(by.pk),
+            "subject_name": by.name,
+            **fields,
+        }
+    )
+
+
+def test_a_person_sees_what_they_did_and_not_what_others_did(
+    member: User, stranger: User, browser_of: Callable[..., Client]
+) -> None:
+    happened(member)
+    happened(stranger)
+    shown = words(browser_of(member).get(ACTIVITY))
+    assert "Meera Nair signed in." in shown
+    assert "Sunil Verma" not in shown
+
+
+def test_an_organisation_admin_sees_all_of_the_organisation_and_nothing_else(
+    member: User, organisation_admin: User, outsider: User, browser_of: Callable[..., Client]
+) -> None:
+    happened(member)
+    happened(outsider)
+    shown = words(browser_of(organisation_admin).get(ACTIVITY))
+    assert "Meera Nair signed in." in shown
+    assert "Olga Petrova" not in shown
+
+
+def test_an_admin_does_not_see_what_carries_no_organisation(
+    member: User, organisation_admin: User, browser_of: Callable[..., Client]
+) -> None:
+    happened(member, organisation=None)
+    assert "Meera Nair" not in words(browser_of(organisation_admin).get(ACTIVITY))
+
+
+def test_an_app_above_may_add_what_belongs_to_a_person(
+    member: User, stranger: User, browser_of: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector = ids.new_id()
+    happened(stranger, Tag.CONNECTOR_SUSPENDED, connector_id=connector, subject_name="Courier bot")
+    monkeypatch.setattr(trail, "_scopes", [])
+    owned: dict[int, UUID] = {member.pk: connector}
+    trail.register(lambda user: Q(connector_id=owned[user.pk]) if user.pk in owned else None)
+    assert "Sunil Verma suspended the connector “Courier bot”" in words(browser_of(member).get(ACTIVITY))
+
+
+def test_filters_stand_in_the_address_and_can_be_taken_away(member: User, browser_of: Callable[..., Client]) -> None:
+    happened(member)
+    happened(member, Tag.CONNECTOR_CREATED, subject_name="Courier bot")
+    answer = browser_of(member).get(ACTIVITY, {"what": "connectors", "q": "courier"})
+    shown = words(answer)
+    assert "created the connector “Courier bot”" in shown
+    assert "signed in." not in shown
+    html = answer.content.decode()
+    assert 'href="?what=connectors"' in html
+    assert 'href="?q=courier"' in html
+
+
+def test_days_are_whole_days_with_both_ends(
+    member: User, browser_of: Callable[..., Client], travel: Callable[..., dt.datetime]
+) -> None:
+    today = travel().date()
+    happened(member, subject_name="x", at=clock.now() - dt.timedelta(days=3), actor_name="Long ago")
+    happened(member)
+    browser = browser_of(member)
+    shown = words(browser.get(ACTIVITY, {"since": today.isoformat(), "until": today.isoformat()}))
+    assert "Meera Nair signed in." in shown
+    assert "Long ago" not in shown
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"since": "yesterday"}, {"what": "nonsense"}, {"until": "9999-12-31"}, {"since": "0001-01-01"}, {"q": "x" * 500},
+     {"q": "\x00"}, {"q": "%' OR 1=1 --"}, {"mine": "on", "what": ""}],
+)  # fmt: skip
+def test_filters_that_make_no_sense_are_no_error(
+    member: User, browser_of: Callable[..., Client], query: dict[str, str]
+) -> None:
+    assert browser_of(member).get(ACTIVITY, query).status_code == 200
+
+
+def test_a_page_mark_that_was_forged_leads_to_the_first_page(member: User, browser_of: Callable[..., Client]) -> None:
+    answer = browser_of(member).get(ACTIVITY, {"cursor": "forged", "what": "accounts"})
+    assert answer.headers["Location"] == f"{ACTIVITY}?what=accounts"
+
+
+def test_pages_neither_repeat_nor_skip(
+    member: User, browser_of: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "PAGE_SIZE", 3)
+    for number in range(7):
+        happened(member, Tag.CONNECTOR_CREATED, subject_name=f"bot {number}")
+    browser, address, seen = browser_of(member), "", []
+    while True:
+        answer = browser.get(f"{ACTIVITY}{address}")
+        seen += [int(word) for word in words(answer).replace("”", " ").split() if word.isdigit() and len(word) == 1]
+        if not answer.context["older"]:
+            break
+        address = answer.context["older"]
+    assert [number for number in seen if number < 7] == [6, 5, 4, 3, 2, 1, 0]
+    assert answer.context["newer"]
+
+
+def test_names_are_text_and_never_markup(member: User, browser_of: Callable[..., Client]) -> None:
+    happened(member, Tag.CONNECTOR_CREATED, subject_name="<script>alert(1)</script>", after={"x": "<b>"})
+    html = browser_of(member).get(ACTIVITY).content.decode()
+    assert "<script>alert(1)</script>" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:
+    answer = client.get(f"{ACTIVITY}?what=phones")
+    assert answer.headers["Location"] == "/accounts/login/?next=%2Fconsole%2Factivity%2F%3Fwhat%3Dphones"
+
+
+def test_fifty_rows_cost_no_more_queries_than_one(
+    member: User, browser_of: Callable[..., Client], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    browser = browser_of(member)
+    for _number in range(60):
+        happened(member)
+    with django_assert_max_num_queries(4):
+        browser.get(ACTIVITY)

@@ -1,0 +1,301 @@
+"""Notices: written with what they tell of, sent once, kept while the mail server is down, given up after days."""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.core import mail
+from django.core.mail import EmailMessage
+from django.core.mail.backends.locmem import EmailBackend
+from django.db import IntegrityError, transaction
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+
+from accounts import tasks
+from accounts.models import AuditEvent, Notice, User
+from accounts.services import notices
+from accounts.services.notices import GIVE_UP_AFTER, RETRY_AFTER
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import Conflict
+
+TEMPLATE = "accounts/phone_added"
+
+
+def queue(user: User, key: str = "phone:1:added", **context: Any) -> Notice:
+    return notices.queue(user=user, template=TEMPLATE, key=key, context={"number": "+91 •• 210", **context})
+
+
+@pytest.fixture
+def mail_server(monkeypatch: pytest.MonkeyPatch) -> dict[str, Exception | None]:
+    """`mail_server["fails"] = error`: from then on every mail fails with it; None mends the server."""
+    state: dict[str, Exception | None] = {"fails": None}
+    send_really = EmailBackend.send_messages
+
+    def send_messages(self: EmailBackend, messages: Any) -> int:
+        if state["fails"] is not None:
+            raise state["fails"]
+        return send_really(self, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", send_messages)
+    return state
+
+
+def test_a_notice_is_sent_after_the_commit_and_not_before(
+    developer: User, outbox: list[EmailMessage], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        notice = queue(developer)
+        assert not outbox
+    assert len(outbox) == 1
+    assert outbox[0].to == [developer.email]
+    notice.refresh_from_db()
+    assert notice.sent_at is not None
+    assert notice.next_attempt_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_rolled_back_tells_nobody(developer: User, outbox: list[EmailMessage]) -> None:
+    with transaction.atomic():
+        queue(developer)
+        transaction.set_rollback(True)
+    assert not Notice.objects.exists()
+    assert not outbox
+
+
+def test_the_same_fact_is_told_once(developer: User) -> None:
+    assert queue(developer) == queue(developer)
+    assert Notice.objects.count() == 1
+
+
+def test_the_mail_has_the_notices_own_id_and_says_that_no_person_wrote_it(
+    developer: User, outbox: list[EmailMessage], settings: Settings
+) -> None:
+    settings.CONSOLE_BASE_URL = "https://console.example"
+    notice = queue(developer)
+    assert notices.deliver(notice_id=notice.pk)
+    message = outbox[0].message()
+    assert message["Message-ID"] == f"<{notice.pk}@console.example>"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert "https://console.example/console/settings/" in outbox[0].body
+
+
+def test_names_are_written_as_they_are_and_never_become_headers(developer: User, outbox: list[EmailMessage]) -> None:
+    developer.name = "Devika & <Rao>"
+    developer.save()
+    notice = queue(developer, number="+91\nBcc: everyone@example.com")
+    assert notices.deliver(notice_id=notice.pk)
+    assert "Hello Devika & <Rao>," in outbox[0].body
+    assert outbox[0].recipients() == [developer.email]
+    assert outbox[0].message()["Bcc"] is None
+
+
+def test_what_looks_like_a_credential_never_gets_into_a_notice(developer: User) -> None:
+    token = "kzrt_" + "a" * 40
+    notice = queue(developer, number=token)
+    notice.refresh_from_db()
+    assert token not in str(notice.context)
+
+
+def test_every_template_of_a_mail_renders_with_a_subject_and_a_body(developer: User) -> None:
+    names = ["phone_added", "phone_removed", "phone_claimed", "totp_enrolled", "totp_removed"]
+    for name in names:
+        context = {"number": "+91 •• 210", "removed_by": "Omar Dsouza"}
+        subject, body = notices.render(Notice(user=developer, template=f"accounts/{name}", context=context))
+        assert 10 < len(subject) < 90
+        assert body.startswith("Hello Devika Rao,")
+        assert "\n\n\n" not in body
+
+
+# When the mail server is down -------------------------------------------------------------------------------------
+
+FAILURES = [
+    ConnectionRefusedError(111, "Connection refused"),
+    TimeoutError("timed out"),
+    smtplib.SMTPServerDisconnected("Connection unexpectedly closed"),
+    smtplib.SMTPAuthenticationError(535, b"5.7.8 Error: authentication failed"),
+    smtplib.SMTPRecipientsRefused({"devika@contoso.example": (450, b"Mailbox busy")}),
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
+def test_a_mail_server_that_fails_costs_time_and_no_notice(
+    developer: User,
+    outbox: list[EmailMessage],
+    mail_server: dict[str, Exception | None],
+    travel: Callable[..., Any],
+    failure: Exception,
+) -> None:
+    notice = queue(developer)
+    mail_server["fails"] = failure
+    assert not notices.deliver(notice_id=notice.pk)
+    notice.refresh_from_db()
+    assert (notice.sent_at, notice.attempts) == (None, 1)
+    assert notice.last_error.startswith(type(failure).__name__)
+    mail_server["fails"] = None
+    assert not notices.deliver(notice_id=notice.pk), "not due yet"
+    travel(minutes=2)
+    assert notices.deliver(notice_id=notice.pk)
+    assert len(outbox) == 1
+    notice.refresh_from_db()
+    assert notice.last_error == ""
+
+
+def test_the_waits_grow_and_after_days_the_notice_is_given_up(
+    developer: User, outbox: list[EmailMessage], mail_server: dict[str, Exception | None], travel: Callable[..., Any]
+) -> None:
+    notice = queue(developer)
+    mail_server["fails"] = ConnectionRefusedError()
+    waits = []
+    while notice.gave_up_at is None:
+        assert len(waits) < 50
+        assert not notices.deliver(notice_id=notice.pk)
+        notice.refresh_from_db()
+        if notice.next_attempt_at is not None:
+            waits.append(notice.next_attempt_at - clock.now())
+            travel(seconds=waits[-1].total_seconds())
+    assert waits[: len(RETRY_AFTER)] == RETRY_AFTER
+    assert clock.now() - notice.created_at >= GIVE_UP_AFTER
+    assert notice.next_attempt_at is None
+    mail_server["fails"] = None
+    assert not notices.deliver(notice_id=notice.pk)
+    assert notices.sweep() == 0
+    assert not outbox
+
+
+def test_what_was_never_tried_is_tried_even_after_weeks(
+    developer: User, outbox: list[EmailMessage], travel: Callable[..., Any], settings: Settings
+) -> None:
+    notice = queue(developer)
+    travel(days=30)
+    assert notices.sweep() == 1
+    assert notices.deliver(notice_id=notice.pk)
+    assert len(outbox) == 1
+
+
+@pytest.mark.parametrize("fields", [{"email": ""}, {"is_active": False}])
+def test_nobody_writes_to_an_account_without_address_or_that_was_deactivated(
+    developer: User, outbox: list[EmailMessage], fields: dict[str, Any]
+) -> None:
+    notice = queue(developer)
+    User.objects.filter(pk=developer.pk).update(**fields)
+    assert not notices.deliver(notice_id=notice.pk)
+    notice.refresh_from_db()
+    assert notice.gave_up_at is not None
+    assert notice.last_error
+    assert not outbox
+
+
+def test_an_operator_has_a_notice_that_was_given_up_sent_again(
+    developer: User, operator: User, outbox: list[EmailMessage]
+) -> None:
+    notice = queue(developer)
+    with pytest.raises(Conflict):
+        notices.send_again(notice=notice, by=operator)
+    Notice.objects.filter(pk=notice.pk).update(gave_up_at=clock.now(), next_attempt_at=None, attempts=9)
+    notices.send_again(notice=notice, by=operator)
+    assert AuditEvent.objects.get().tag == "notice:mail:requeued"
+    assert notices.deliver(notice_id=notice.pk)
+    assert len(outbox) == 1
+
+
+# The queue --------------------------------------------------------------------------------------------------------
+
+
+def test_the_sweeper_finds_what_no_message_told_of(
+    developer: User, outbox: list[EmailMessage], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    queue(developer)
+    assert not outbox
+    with django_capture_on_commit_callbacks(execute=True):
+        assert notices.sweep() == 1
+    assert len(outbox) == 1
+    assert notices.sweep() == 0
+
+
+def test_a_broker_that_is_down_loses_no_notice_and_no_request(
+    developer: User,
+    outbox: list[EmailMessage],
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    def down(*args: Any, **kwargs: Any) -> None:
+        raise ConnectionError("no broker")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(tasks.deliver_notice, "apply_async", down)
+        with django_capture_on_commit_callbacks(execute=True):
+            queue(developer)
+    assert not outbox
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.sweep_notices()
+    assert len(outbox) == 1
+
+
+def test_a_worker_that_dies_between_claim_and_answer_leaves_the_notice_to_the_next(
+    developer: User, outbox: list[EmailMessage], monkeypatch: pytest.MonkeyPatch, travel: Callable[..., Any]
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(self: EmailMessage, *args: Any) -> int:
+        raise Killed
+
+    notice = queue(developer)
+    with monkeypatch.context() as dying:
+        dying.setattr(EmailMessage, "send", killed)
+        with pytest.raises(Killed):
+            notices.deliver(notice_id=notice.pk)
+    assert not notices.deliver(notice_id=notice.pk), "the lease is still held"
+    travel(minutes=2)
+    assert notices.deliver(notice_id=notice.pk)
+    assert len(outbox) == 1
+
+
+def test_a_notice_that_is_gone_is_no_error(developer: User) -> None:
+    notice_id = str(queue(developer).pk)
+    Notice.objects.all().delete()
+    tasks.deliver_notice(notice_id=notice_id)
+
+
+def test_the_tasks_take_ids_and_whatever_a_newer_version_sends_besides(
+    developer: User, outbox: list[EmailMessage]
+) -> None:
+    notice = queue(developer)
+    tasks.deliver_notice(notice_id=str(notice.pk), reason="of a newer version")
+    tasks.sweep_notices(reason="of a newer version")
+    tasks.forget_old_pins(reason="of a newer version")
+    assert len(outbox) == 1
+    for name in (notices.DELIVER, *(entry["task"] for entry in tasks.BEAT_SCHEDULE.values())):
+        task = current_app.tasks[name]
+        assert task.acks_late
+        assert task.soft_time_limit < task.time_limit
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_eight_workers_at_once_one_sends(
+    developer: User, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction.atomic():
+        notice = Notice.objects.create(user=developer, template=TEMPLATE, key="k", context={"number": "+91 •• 210"})
+    results = together(8, lambda: notices.deliver(notice_id=notice.pk))
+    assert sorted(results) == [False] * 7 + [True], results
+    assert len(mail.outbox) == 1
+    notice.refresh_from_db()
+    assert notice.attempts == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_that_queue_one_fact_at_once_one_row_comes(developer: User, together: Callable[..., list[Any]]) -> None:
+    results = together(6, lambda: queue(developer))
+    assert all(isinstance(result, Notice) for result in results), results
+    assert Notice.objects.count() == 1
+    assert len(mail.outbox) == 1
+
+
+def test_the_database_lets_no_sent_notice_wait(developer: User) -> None:
+    notice = queue(developer)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Notice.objects.filter(pk=notice.pk).update(sent_at=clock.now())

@@ -1,0 +1,103 @@
+"""Settings: one's own facts, and what an organisation's admin decides for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django_otp.plugins.otp_totp.models import TOTPDevice
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import AuditEvent, User
+from accounts.tests import factories
+from accounts.tests.pages import words
+
+SETTINGS = "/console/settings/"
+POLICY = "/console/settings/organisation/"
+
+
+def test_a_person_sees_their_own_profile_and_phones(member: User, browser_of: Callable[..., Client]) -> None:
+    factories.verify(member, "+919820012345", is_primary=False)
+    shown = words(browser_of(member).get(SETTINGS))
+    for fact in (member.name, member.email, member.organisation.name, "+91 98200 12345", "Primary", "PIN by SMS"):
+        assert fact in shown
+
+
+def test_only_an_admin_sees_the_policy(
+    member: User, organisation_admin: User, browser_of: Callable[..., Client]
+) -> None:
+    assert "refresh token shown to them" not in words(browser_of(member).get(SETTINGS))
+    assert "refresh token shown to them" in words(browser_of(organisation_admin).get(SETTINGS))
+
+
+def test_an_admin_changes_the_policy_and_the_trail_tells(
+    organisation_admin: User, browser_of: Callable[..., Client]
+) -> None:
+    browser = browser_of(organisation_admin)
+    for _click in range(2):
+        assert "Saved." in words(browser.post(POLICY, {}, follow=True))
+    organisation_admin.organisation.refresh_from_db()
+    assert organisation_admin.organisation.admins_may_see_tokens is False
+    event = AuditEvent.objects.get(tag="organisation:settings:changed")
+    assert (event.before, event.after) == ({"admins_may_see_tokens": True}, {"admins_may_see_tokens": False})
+    browser.post(POLICY, {"admins_may_see_tokens": "on"})
+    organisation_admin.organisation.refresh_from_db()
+    assert organisation_admin.organisation.admins_may_see_tokens is True
+
+
+@pytest.mark.parametrize("who", ["member", "stranger", "operator"])
+def test_nobody_else_changes_the_policy(
+    who: str, request: pytest.FixtureRequest, browser_of: Callable[..., Client]
+) -> None:
+    user: Any = request.getfixturevalue(who)
+    answer = browser_of(user).post(POLICY, {})
+    assert answer.status_code == 403
+    user.organisation.refresh_from_db()
+    assert user.organisation.admins_may_see_tokens is True
+
+
+def test_an_admin_of_another_organisation_changes_only_theirs(
+    outsider: User, organisation_admin: User, browser_of: Callable[..., Client]
+) -> None:
+    browser_of(outsider).post(POLICY, {})
+    organisation_admin.organisation.refresh_from_db()
+    assert organisation_admin.organisation.admins_may_see_tokens is True
+
+
+def test_the_policy_asks_for_a_confirmation_and_comes_back_as_it_was_set(
+    organisation_admin: User, browser_of: Callable[..., Client], phones: Any
+) -> None:
+    browser = browser_of(organisation_admin, confirmed=False)
+    confirm = browser.post(POLICY, {}).headers["Location"]
+    assert confirm.startswith("/console/confirm/?next=%2Fconsole%2Fsettings%2F%3Fkept%3D")
+    browser.post(confirm, {"act": "send"})
+    number = organisation_admin.verified_phones.get().person.number
+    landing = browser.post(confirm, {"pin": phones.pin(number)}).headers["Location"]
+    shown = browser.get(landing)
+    assert "press “Save” again" in words(shown)
+    assert "checked" not in shown.content.decode().partition("id_admins_may_see_tokens")[2].partition(">")[0]
+    organisation_admin.organisation.refresh_from_db()
+    assert organisation_admin.organisation.admins_may_see_tokens is True
+
+
+def test_an_operator_is_told_of_the_authenticator_app(operator: User, browser_of: Callable[..., Client]) -> None:
+    assert "The operators’ pages ask for an authenticator app." in words(browser_of(operator).get(SETTINGS))
+    TOTPDevice.objects.create(user=operator, confirmed=True)
+    assert "You confirm with a code of your authenticator app." in words(browser_of(operator).get(SETTINGS))
+
+
+def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:
+    for answer in (client.get(SETTINGS), client.post(POLICY, {})):
+        assert answer.headers["Location"].startswith("/accounts/login/?next=")
+
+
+def test_many_phones_cost_no_more_queries_than_one(
+    organisation_admin: User, browser_of: Callable[..., Client], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    browser = browser_of(organisation_admin)
+    for last in range(8):
+        factories.verify(organisation_admin, f"+91982001234{last}", is_primary=False)
+    with django_assert_max_num_queries(7):
+        browser.get(SETTINGS)
