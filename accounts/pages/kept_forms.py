@@ -54,6 +54,7 @@ def safe_path(candidate: str | None, fallback: str = "/") -> str:
         path.startswith("/")
         and not path.startswith("//")
         and len(path) <= MAX_PATH
+        and path.isprintable()
         and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
     ):
         return path

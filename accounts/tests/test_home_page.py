@@ -1,0 +1,98 @@
+"""Home: what waits for a person, the most urgent first, and what happened lately."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from accounts import needs
+from accounts.models import AuditEvent, Organisation, User
+from accounts.needs import Need, Urgency
+from accounts.tests import factories
+from accounts.tests.pages import words
+
+HOME = "/console/"
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`waiting(user, need, …)`: these needs, for this person alone."""
+    monkeypatch.setattr(needs, "_providers", [])
+
+    def waiting(user: User, *given: Need) -> None:
+        def provider(asked: User) -> Iterable[Need]:
+            return given if asked.pk == user.pk else ()
+
+        needs.register(provider)
+
+    return waiting
+
+
+def need(title: str, urgency: Urgency = Urgency.NORMAL) -> Need:
+    return Need("handoffs", title, f"Text of {title}.", "/console/handoffs/", "Claim", urgency)
+
+
+def test_what_waits_is_shown_the_most_urgent_first(
+    member: User, stranger: User, browser_of: Callable[..., Client], waiting: Callable[..., None]
+) -> None:
+    waiting(member, need("Later"), need("At once", Urgency.BLOCKING), need("Soon", Urgency.SOON))
+    shown = words(browser_of(member).get(HOME))
+    assert shown.index("At once") < shown.index("Soon") < shown.index("Later")
+    assert 'href="/console/handoffs/"' in browser_of(member).get(HOME).content.decode()
+    assert "At once" not in words(browser_of(stranger).get(HOME))
+
+
+def test_when_nothing_waits_it_says_where_to_begin(
+    member: User, browser_of: Callable[..., Client], waiting: Callable[..., None]
+) -> None:
+    waiting(member)
+    shown = words(browser_of(member).get(HOME))
+    assert "Nothing waits for you." in shown
+    assert "Add Connector" in shown
+
+
+def test_only_ones_own_acts_are_shown_lately(
+    member: User, stranger: User, browser_of: Callable[..., Client], waiting: Callable[..., None]
+) -> None:
+    waiting(member)
+    for user in (member, stranger):
+        AuditEvent.objects.create(
+            tag="user:session:started", actor_kind="user", actor_id=str(user.pk), actor_name=user.name,
+            organisation=user.organisation, subject_kind="user", subject_id=str(user.pk),
+        )  # fmt: skip
+    shown = words(browser_of(member).get(HOME))
+    assert "Meera Nair signed in." in shown
+    assert "Sunil Verma" not in shown
+
+
+def test_without_a_phone_nothing_but_the_phone_card_is_shown(
+    organisation: Organisation, browser_of: Callable[..., Client], waiting: Callable[..., None]
+) -> None:
+    newcomer = factories.make_user("Nisha Patel", organisation, number=None)
+    waiting(newcomer, need("At once"))
+    shown = words(browser_of(newcomer, confirmed=False).get(HOME))
+    assert "Welcome, Nisha" in shown
+    assert "At once" not in shown
+
+
+def test_only_get_is_answered(member: User, browser_of: Callable[..., Client]) -> None:
+    assert browser_of(member).post(HOME).status_code == 405
+
+
+def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:
+    assert client.get(HOME).headers["Location"] == "/accounts/login/?next=%2Fconsole%2F"
+
+
+def test_twenty_needs_cost_no_more_queries_than_one(
+    member: User,
+    browser_of: Callable[..., Client],
+    waiting: Callable[..., None],
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    waiting(member, *(need(f"Need {number}") for number in range(20)))
+    browser = browser_of(member)
+    with django_assert_max_num_queries(5):
+        browser.get(HOME)

@@ -1,0 +1,175 @@
+"""What every page gets around it: headers, a request id, and a page for what went wrong."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import include, path
+
+from accounts.models import User
+from accounts.pages.decorators import kept_form, signed_in
+from kaizala_console.lib import context
+from kaizala_console.lib.errors import (
+    Conflict,
+    ConsoleError,
+    GatewayDown,
+    NotAllowed,
+    NotFound,
+    RuleBroken,
+    TooSoon,
+)
+
+ERRORS: dict[str, ConsoleError] = {
+    "rule": RuleBroken("A name has 1 to 60 characters."),
+    "right": NotAllowed("Only its owner may do this."),
+    "nothing": NotFound(),
+    "late": Conflict("Asha claimed it at 14:05."),
+    "often": TooSoon("Wait 20 seconds.", retry_after=20),
+    "down": GatewayDown("The mail server does not answer."),
+}
+
+
+def fails(_request: HttpRequest, how: str) -> HttpResponse:
+    raise ERRORS[how]
+
+
+def tells(_request: HttpRequest) -> HttpResponse:
+    here = context.current()
+    return HttpResponse(f"{here.request_id} {here.client_address}")
+
+
+@signed_in
+def form(request: HttpRequest) -> HttpResponse:
+    kept = kept_form(request)
+    return HttpResponse(kept.urlencode() if kept else "empty")
+
+
+urlpatterns = [
+    path("console/test/fails/<str:how>/", fails),
+    path("console/test/tells/", tells),
+    path("console/test/form/", form),
+    path("", include("kaizala_console.urls")),
+]
+pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]
+SAME_ORIGIN = {"Origin": "http://testserver", "Referer": "http://testserver/console/test/form/?tab=2"}
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "told"),
+    [
+        ("rule", 400, "A name has 1 to 60 characters."),
+        ("right", 403, "Only its owner may do this."),
+        ("late", 409, "Asha claimed it at 14:05."),
+        ("often", 429, "Wait 20 seconds."),
+        ("down", 503, "The mail server does not answer."),
+    ],
+)
+def test_what_a_service_raises_becomes_a_page_that_says_it(client: Client, how: str, status: int, told: str) -> None:
+    answer = client.get(f"/console/test/fails/{how}/")
+    assert answer.status_code == status
+    assert told in answer.content.decode()
+    assert "no-store" in answer.headers["Cache-Control"]
+
+
+def test_not_yours_is_the_very_page_of_not_there(client: Client) -> None:
+    not_yours, not_there = client.get("/console/test/fails/nothing/"), client.get("/console/nowhere/")
+    assert not_yours.status_code == not_there.status_code == 404
+
+    def without_tokens(answer: Any) -> str:
+        return re.sub(r"\b[A-Za-z0-9]{64}\b", "", answer.content.decode())
+
+    assert without_tokens(not_yours) == without_tokens(not_there)
+
+
+def test_too_soon_says_when_for_programs_too(client: Client) -> None:
+    assert client.get("/console/test/fails/often/").headers["Retry-After"] == "20"
+
+
+def test_every_page_carries_the_headers_that_protect_it(client: Client) -> None:
+    headers = client.get("/accounts/login/").headers
+    policy = headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
+
+
+def test_the_request_id_is_the_one_of_the_context(client: Client) -> None:
+    answer = client.get("/console/test/tells/")
+    request_id, address = answer.content.decode().split()
+    assert answer.headers["X-Request-ID"] == request_id
+    assert address == "127.0.0.1"
+    assert context.current().request_id == ""
+
+
+def test_a_sane_request_id_of_a_proxy_is_taken_over_and_another_is_not(client: Client) -> None:
+    sane = client.get("/console/test/tells/", headers={"X-Request-ID": "trace-0123456789"})
+    assert sane.headers["X-Request-ID"] == "trace-0123456789"
+    forged = client.get("/console/test/tells/", headers={"X-Request-ID": "<script>"})
+    assert "<" not in forged.headers["X-Request-ID"]
+
+
+def test_the_problem_page_names_the_request(client: Client) -> None:
+    answer = client.get("/console/test/fails/down/")
+    assert answer.headers["X-Request-ID"] in answer.content.decode()
+
+
+# A form whose cookie is gone
+
+
+def strict(user: User) -> Client:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(user)
+    return client
+
+
+def test_a_form_from_here_with_a_lost_cookie_is_kept(member: User) -> None:
+    client = strict(member)
+    answer = client.post("/console/test/form/", {"name": "Night shift", "pin": "123456"}, headers=SAME_ORIGIN)
+    assert answer.status_code == 403
+    shown = answer.content.decode()
+    assert "what you typed is kept" in shown
+    way_on = shown.partition('href="/console/test/form/')[2].partition('"')[0].replace("&amp;", "&")
+    assert "tab=2" in way_on
+    assert client.get(f"/console/test/form/{way_on}").content == b"name=Night+shift"
+
+
+def test_without_a_session_the_kept_form_leads_through_the_sign_in(db: None) -> None:
+    client = Client(enforce_csrf_checks=True)
+    answer = client.post("/console/test/form/", {"name": "Night shift"}, headers=SAME_ORIGIN)
+    assert 'href="/accounts/login/?next=%2Fconsole%2Ftest%2Fform%2F%3Ftab%3D2%26kept%3D' in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example", "Referer": "http://testserver/console/test/form/"},
+        {"Origin": "null"},
+        {},
+        {**SAME_ORIGIN, "Sec-Fetch-Site": "cross-site"},
+        {**SAME_ORIGIN, "Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_words_that_another_site_sent_are_not_kept(member: User, headers: dict[str, str]) -> None:
+    client = strict(member)
+    answer = client.post("/console/test/form/", {"name": "Planted"}, headers=headers)
+    assert answer.status_code == 403
+    assert "This form was not sent from here" in answer.content.decode()
+    assert "kept_forms" not in client.session
+
+
+def test_a_sign_in_page_that_was_open_for_too_long_is_simply_opened_again(db: None) -> None:
+    client = Client(enforce_csrf_checks=True)
+    headers = {"Origin": "http://testserver", "Referer": "http://testserver/accounts/login/?next=/console/"}
+    answer = client.post("/accounts/dummy/login/", {}, headers=headers)
+    assert answer.status_code == 403
+    assert 'href="/accounts/login/?next=/console/"' in answer.content.decode()
