@@ -94,12 +94,12 @@ def seal(data: bytes, *, context: bytes) -> bytes:
     return _fernet(context).encrypt(data)
 
 
-def open_sealed(sealed: bytes, *, context: bytes) -> bytes:
+def open_sealed(sealed: bytes | memoryview, *, context: bytes) -> bytes:
     """Return what was sealed in ``context`` with any key of the ring. Raises WrongKey."""
     return _decrypt(_fernet(context), sealed)
 
 
-def reseal(sealed: bytes, *, context: bytes) -> bytes:
+def reseal(sealed: bytes | memoryview, *, context: bytes) -> bytes:
     """Seal again with the newest key what an older key of the ring sealed. Raises WrongKey."""
     return seal(open_sealed(sealed, context=context), context=context)
 
@@ -113,7 +113,7 @@ def seal_with(data: bytes, *, context: bytes, extra_secret: bytes) -> bytes:
     return _fernet(context, extra_secret).encrypt(data)
 
 
-def open_sealed_with(sealed: bytes, *, context: bytes, extra_secret: bytes) -> bytes:
+def open_sealed_with(sealed: bytes | memoryview, *, context: bytes, extra_secret: bytes) -> bytes:
     """Return what ``seal_with`` sealed in ``context`` with the same ``extra_secret``. Raises WrongKey."""
     if len(extra_secret) < _SHORTEST_EXTRA_SECRET:
         raise WrongKey("what was sealed cannot be opened")
@@ -123,7 +123,7 @@ def open_sealed_with(sealed: bytes, *, context: bytes, extra_secret: bytes) -> b
 # Keys ----------------------------------------------------------------------------------------------------------
 
 
-def _decrypt(fernet: MultiFernet, sealed: bytes) -> bytes:
+def _decrypt(fernet: MultiFernet, sealed: bytes | memoryview) -> bytes:
     try:
         return fernet.decrypt(bytes(sealed))
     except InvalidToken:
@@ -168,7 +168,7 @@ def _peppers() -> list[tuple[str, bytes]]:
 
 
 def _encryption_keys() -> list[bytes]:
-    keys = [key.encode() if isinstance(key, str) else key for key in settings.ENCRYPTION_KEYS]
+    keys: list[bytes] = settings.ENCRYPTION_KEYS
     if not keys:
         raise ImproperlyConfigured("ENCRYPTION_KEYS is empty: give at least one key, newest first.")
     for key in keys:

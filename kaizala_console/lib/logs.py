@@ -5,7 +5,6 @@ our credentials is struck out as the last step before rendering, tracebacks incl
 nobody logs one.
 """
 
-import logging
 import re
 import sys
 from collections.abc import Mapping
@@ -122,11 +121,3 @@ def logging_config(*, json: bool, level: str = "INFO") -> dict[str, Any]:
             "django.server": {"handlers": [], "level": level, "propagate": True},
         },
     }
-
-
-def level_number(level: str) -> int:
-    """Return the number of a level's name. Raises ValueError with the names there are."""
-    names = logging.getLevelNamesMapping()
-    if level.upper() not in names:
-        raise ValueError(f"no log level {level}: use one of {', '.join(names)}")
-    return names[level.upper()]

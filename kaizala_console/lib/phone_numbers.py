@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import phonenumbers
 from babel import Locale, UnknownLocaleError
+from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberFormat
@@ -122,7 +123,7 @@ def _read(text: object, region: str | None) -> PhoneNumber:
     return number
 
 
-def _unreadable(problem: NumberParseException) -> str:
+def _unreadable(problem: NumberParseException) -> str | Promise:
     if problem.error_type == NumberParseException.INVALID_COUNTRY_CODE:
         return _("Please begin with + and the country code, for example +91 98765 43210.")
     if problem.error_type == NumberParseException.TOO_LONG:
@@ -150,5 +151,5 @@ def _require_possible(number: PhoneNumber) -> None:
 
 
 def _main_region(number: PhoneNumber) -> str:
-    region = phonenumbers.region_code_for_country_code(number.country_code)
+    region = phonenumbers.region_code_for_country_code(number.country_code or 0)
     return "" if region == phonenumbers.UNKNOWN_REGION else region

@@ -169,12 +169,13 @@ class _SafeSession(HTTPSession):
             raise RefusedURL(_("Only port 443 and ports from 1024 on are called."))
         return self._outside
 
-    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[Any]:  # type: ignore[override]
+    def resolve_redirects(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Follow nothing. Even to say where it would go on, requests reads the whole body of a redirect, unbounded."""
         return iter(())
 
     def close(self) -> None:
-        for adapter in (self._outside, self._allowed, *self._loopback.values()):
+        adapters: list[requests.adapters.BaseAdapter] = [self._outside, self._allowed, *self._loopback.values()]
+        for adapter in adapters:
             adapter.close()
 
 

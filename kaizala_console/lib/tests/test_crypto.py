@@ -9,7 +9,7 @@ from pytest_django import Settings
 from kaizala_console.lib import crypto
 
 OLD, NEW = b"old-pepper-of-thirty-two-bytes-or-more", b"new-pepper-of-thirty-two-bytes-or-more"
-OLD_KEY, NEW_KEY = "old-encryption-key-of-thirty-two-bytes", "new-encryption-key-of-thirty-two-bytes"
+OLD_KEY, NEW_KEY = b"old-encryption-key-of-thirty-two-bytes", b"new-encryption-key-of-thirty-two-bytes"
 CONTEXT = b"tests.Row:1"
 
 
@@ -168,8 +168,10 @@ def test_a_pepper_ring_that_protects_nothing_is_a_configuration_error(
         crypto.digest("token")
 
 
-@pytest.mark.parametrize("ring", [[], ["short"]])
-def test_an_encryption_ring_that_protects_nothing_is_a_configuration_error(settings: Settings, ring: list[str]) -> None:
+@pytest.mark.parametrize("ring", [[], [b"short"]])
+def test_an_encryption_ring_that_protects_nothing_is_a_configuration_error(
+    settings: Settings, ring: list[bytes]
+) -> None:
     settings.ENCRYPTION_KEYS = ring
     with pytest.raises(ImproperlyConfigured, match="ENCRYPTION_KEYS"):
         crypto.seal(b"x", context=CONTEXT)

@@ -1,16 +1,31 @@
 """Pagination by key, held against plain slicing."""
 
+from __future__ import annotations
+
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.db.models import CharField, QuerySet, Value
+from django.db.models import (
+    BooleanField,
+    Case,
+    CharField,
+    DateField,
+    DecimalField,
+    Field,
+    QuerySet,
+    UUIDField,
+    Value,
+    When,
+)
 from django.db.models.functions import Upper
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given
@@ -143,6 +158,25 @@ def test_filters_paths_values_and_annotations_work() -> None:
     ]:
         rows = [row for page in walk(queryset, order, 2) for row in page.items]
         assert rows == list(queryset.order_by(*order)), order
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (UUIDField(), UUID("019aaaaa-0000-7000-8000-000000000001")),
+        (DecimalField(max_digits=9, decimal_places=2), Decimal("12.50")),
+        (DateField(), date(2026, 11, 24)),
+        (BooleanField(), True),
+    ],
+)
+def test_a_column_of_any_type_can_be_ordered_by(field: Field[Any, Any], value: Any) -> None:
+    add_sessions([1, 2, 3])
+    rows = Session.objects.annotate(
+        same=Case(When(session_key="none", then=Value(None)), default=Value(value), output_field=field)
+    )
+    for order in (("same", "session_key"), ("-same", "session_key")):
+        walked = [row for page in walk(rows, order, 1) for row in page.items]
+        assert keys(walked) == ["key-0000", "key-0001", "key-0002"]
 
 
 def test_a_page_reads_one_row_more_than_it_shows_in_one_query() -> None:

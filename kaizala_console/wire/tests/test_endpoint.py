@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpResponse, UnreadablePostError
+from django.http import UnreadablePostError
 
 from kaizala_console.wire import lenient_json
 from kaizala_console.wire.endpoint import Call, operation, resource
@@ -19,8 +19,8 @@ MESSAGES = "/v1/groups/AbC/messages"
 HELLO = '{"message": "Hello"}'
 
 
-def refusal(response: HttpResponse) -> tuple[int, str, str, str]:
-    body = response.json()  # type: ignore[attr-defined]
+def refusal(response: Any) -> tuple[int, str, str, str]:
+    body = response.json()
     assert list(body) == ["message", "errorCode", "errorCategoryKey"]
     assert response["Content-Type"] == "application/json; charset=utf-8"
     return response.status_code, body["errorCode"], body["errorCategoryKey"], body["message"]

@@ -125,7 +125,8 @@ def test_no_body_is_an_empty_one(value: Any) -> None:
 
 def test_numbered_enumerations_match_by_number_too() -> None:
     text, numeric, location = PropertyType
-    assert [PropertyType(value) for value in (0, "1", 2, "TEXT", "numeric")] == [text, numeric, location, text, numeric]
+    by: Any = PropertyType  # called with a number, which the type of an enumeration of text does not foresee
+    assert [by(value) for value in (0, "1", 2, "TEXT", "numeric")] == [text, numeric, location, text, numeric]
 
 
 @pytest.mark.parametrize("value", [-1, 3, "3", 1.5, True, "\N{ARABIC-INDIC DIGIT ONE}x", "99999999999", [], {}])
@@ -194,7 +195,7 @@ def test_a_refusal_never_repeats_what_was_sent() -> None:
     for name in ("text", "count", "flag", "number", "kind", "moment", "pin"):
         for value in (secret, [secret], {secret: secret}):
             said = outcome(Everything, {name: value})
-            assert isinstance(said, Everything) or secret not in f"{said} {said!r} {said.__cause__!r}"
+            assert not isinstance(said, InvalidParameters) or secret not in f"{said} {said!r} {said.__cause__!r}"
 
 
 def outcome(shape: type[Body], value: Any) -> Body | InvalidParameters:
@@ -210,7 +211,7 @@ def outcome(shape: type[Body], value: Any) -> Body | InvalidParameters:
 def test_no_value_raises_anything_else(body: dict[str, Any]) -> None:
     for shape in (Everything, SendMessage, Property):
         said = outcome(shape, body)
-        assert isinstance(said, shape) or said.field
+        assert not isinstance(said, InvalidParameters) or said.field
 
 
 # Query strings and forms ---------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """The door of the wire."""
 
+from typing import Any
+
 import pytest
 import structlog
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import translation
 from pytest_django import Settings
+from structlog.types import EventDict
 
 from kaizala_console.lib import context
 from kaizala_console.wire.tests.conftest import Send
@@ -13,8 +15,8 @@ from kaizala_console.wire.tests.conftest import Send
 MESSAGES = "/v1/groups/AbC/messages"
 
 
-def refusal(response: HttpResponse) -> tuple[int, str]:
-    body = response.json()  # type: ignore[attr-defined]
+def refusal(response: Any) -> tuple[int, str]:
+    body = response.json()
     assert list(body) == ["message", "errorCode", "errorCategoryKey"]
     assert response["Content-Type"] == "application/json; charset=utf-8"
     assert "secret detail" not in response.content.decode()
@@ -190,7 +192,7 @@ def test_what_nobody_foresaw_is_three_fields_without_detail_and_is_logged_with_t
 ) -> None:
     seen: list[str] = []
 
-    def note_request_id(logger: object, name: str, event: dict[str, object]) -> dict[str, object]:
+    def note_request_id(logger: Any, name: str, event: EventDict) -> EventDict:
         seen.append(context.current().request_id)
         return event
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
 from django.urls import path, re_path
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +64,11 @@ def test_a_literal_goes_before_an_argument_and_steps_back_when_it_leads_nowhere(
     )
 
 
+def test_a_console_page_is_never_called_by_the_wire(rf: RequestFactory) -> None:
+    with pytest.raises(NotImplementedError):
+        console_page(rf.get("/"))
+
+
 def test_a_converter_converts_or_refuses() -> None:
     known = routes(path("v1/n/<int:number>", view), path("v1/s/<slug:name>", view))
     found = known.match(["v1", "n", "17"])
@@ -70,6 +76,7 @@ def test_a_converter_converts_or_refuses() -> None:
     assert found.arguments == {"number": 17}
     assert known.match(["v1", "n", "x"]) is None
     assert known.match(["v1", "n", "\N{ARABIC-INDIC DIGIT ONE}"]) is None
+    assert known.match(["v1", "n", "9" * 5000]) is None  # more digits than Python turns into a number
     assert known.match(["v1", "s", "a b"]) is None
 
 
