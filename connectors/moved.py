@@ -5,7 +5,7 @@ from __future__ import annotations
 from kaizala_console.wire.errors import WireError
 
 
-class Moved(WireError):  # noqa: N818 (named as its row of the table)
+class Moved(WireError):
     """308 Permanent Redirect: the same request, with method and body, at the organisation's new address."""
 
     status = 308

@@ -62,7 +62,7 @@ def everything(db: None) -> Callable[[], dict[str, list[Any]]]:
     """`everything()`: all rows of this app and all notices, to see that nothing has changed."""
 
     def everything() -> dict[str, list[Any]]:
-        models = [*apps.get_app_config("connectors").get_models(include_auto_created=True), Notice]
+        models: list[Any] = [*apps.get_app_config("connectors").get_models(include_auto_created=True), Notice]
         return {model.__name__: sorted(map(repr, model._default_manager.values_list())) for model in models}
 
     return everything

@@ -17,7 +17,7 @@ from connectors.scopes import Permission
 from connectors.services import connectors, grants, issuing, shown_secrets, tokens
 from connectors.services.grants import AlreadyGranted
 from connectors.tests.factories import Program, let_in
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 from kaizala_console.wire.errors import RefreshTokenRefused, TokenInvalid
 
@@ -50,7 +50,7 @@ def test_a_grant_makes_its_token_and_seals_it_at_once(connector: Connector, grou
 def test_what_is_sealed_opens_in_its_own_row_only(connector: Connector, group_admin: User) -> None:
     one, other = let_in(connector, group_admin).handoff, let_in(connector, group_admin).handoff
     one.sealed = other.sealed
-    with pytest.raises(issuing.crypto.WrongKey):
+    with pytest.raises(crypto.WrongKey):
         issuing.unseal(one)
 
 

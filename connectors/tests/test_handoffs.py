@@ -11,6 +11,7 @@ from django.core.mail import EmailMessage
 from django.db import DatabaseError
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from accounts.audit.record import record
 from accounts.models import AuditEvent, Notice, Organisation, User
 from accounts.services import notices
 from connectors import tasks
@@ -266,7 +267,6 @@ def test_one_that_cannot_be_expired_keeps_no_other(
 ) -> None:
     other = let_in(program.connector, group_admin).handoff
     travel(days=8)
-    record = handoffs.record
 
     def stumble(tag: Any, **facts: Any) -> Any:
         if facts["subject"].pk == program.handoff.pk:

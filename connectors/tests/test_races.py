@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -109,7 +110,7 @@ def test_of_many_claims_one_wins_and_the_others_learn_who_and_when(
     claimants = [developer, member] * (THREADS // 2)
     results = at_once(
         *(
-            lambda by=by: handoffs.claim(handoff=program.handoff, by=by, form_key=new_form_key(), address=None)
+            partial(handoffs.claim, handoff=program.handoff, by=by, form_key=new_form_key(), address=None)
             for by in claimants
         )
     )
@@ -136,10 +137,8 @@ def test_a_claim_against_a_refusal_has_one_end(connector: Connector, developer: 
     for _ in range(ROUNDS):
         handoff = factories.let_in(connector, group_admin).handoff
         results = at_once(
-            lambda handoff=handoff: handoffs.claim(
-                handoff=handoff, by=developer, form_key=new_form_key(), address=None
-            ),
-            lambda handoff=handoff: handoffs.refuse(handoff=handoff, by=developer),
+            partial(handoffs.claim, handoff=handoff, by=developer, form_key=new_form_key(), address=None),
+            partial(handoffs.refuse, handoff=handoff, by=developer),
         )
         assert len(wins(results)) == 1
         handoff.refresh_from_db()
@@ -153,10 +152,8 @@ def test_a_claim_against_a_removal_never_leaves_a_token_that_works(
     for _ in range(ROUNDS):
         granted = factories.let_in(connector, group_admin)
         results = at_once(
-            lambda granted=granted: handoffs.claim(
-                handoff=granted.handoff, by=developer, form_key=new_form_key(), address=None
-            ),
-            lambda granted=granted: grants.revoke(grant=granted.grant, by=group_admin),
+            partial(handoffs.claim, handoff=granted.handoff, by=developer, form_key=new_form_key(), address=None),
+            partial(grants.revoke, grant=granted.grant, by=group_admin),
         )
         assert isinstance(results[1], Grant)
         assert Handoff.objects.get(pk=granted.handoff.pk).sealed is None
@@ -169,7 +166,7 @@ def test_a_claim_against_a_removal_never_leaves_a_token_that_works(
 def test_of_many_grants_for_one_target_one_is_made(connector: Connector, group_admin: User) -> None:
     for number in range(ROUNDS):
         target = f"group:{number}"
-        results = at_once(*[lambda target=target: factories.let_in(connector, group_admin, target=target)] * THREADS)
+        results = at_once(*[partial(factories.let_in, connector, group_admin, target=target)] * THREADS)
         assert len(wins(results)) == 1
         assert all(isinstance(refusal, AlreadyGranted) for refusal in refusals(results))
     assert Grant.objects.count() == Handoff.objects.count() == RefreshToken.objects.count() == ROUNDS
@@ -179,8 +176,8 @@ def test_a_grant_against_a_deletion_leaves_nothing_behind(developer: User, group
     for _ in range(ROUNDS):
         connector = factories.make_connector(developer)
         at_once(
-            lambda connector=connector: factories.let_in(connector, group_admin),
-            lambda connector=connector: connectors.delete(connector=connector, by=developer),
+            partial(factories.let_in, connector, group_admin),
+            partial(connectors.delete, connector=connector, by=developer),
         )
     assert not Grant.objects.present().exists()
     assert not RefreshToken.objects.filter(revoked_at__isnull=True).exists()
@@ -236,7 +233,7 @@ def test_nothing_is_accepted_after_the_end_is_committed(
     }
     for _ in range(3):
         busy = Busy(factories.make_program(factories.make_connector(developer), group_admin))
-        results = at_once(busy.work, busy.work, lambda busy=busy: busy.end(acts[end]))
+        results = at_once(busy.work, busy.work, partial(busy.end, acts[end]))
         assert not isinstance(results[-1], ConsoleError)
         assert busy.accepted_late == []
         assert len(busy.given) >= Busy.WARM
@@ -246,6 +243,11 @@ def test_nothing_is_accepted_after_the_end_is_committed(
 
 
 # Successors -------------------------------------------------------------------------------------------------------
+
+
+def successor_given(program: Program) -> str:
+    """What an exchange gives as the successor."""
+    return exchange(program).successor
 
 
 def aged(program: Program) -> Program:
@@ -260,7 +262,7 @@ def aged(program: Program) -> Program:
 def test_there_are_never_two_successors(connector: Connector, developer: User, group_admin: User) -> None:
     for _ in range(ROUNDS):
         program = aged(factories.make_program(factories.make_connector(developer), group_admin))
-        results = at_once(*[lambda program=program: exchange(program).successor] * THREADS)
+        results = at_once(*[partial(successor_given, program)] * THREADS)
         assert len(set(results)) == 1
         assert results[0].startswith("kzrt_")
         assert RefreshToken.objects.filter(grant=program.grant).count() == 2
@@ -274,9 +276,9 @@ def test_a_token_that_ends_brings_forth_no_successor_that_works(
     for _ in range(ROUNDS):
         program = aged(factories.make_program(factories.make_connector(developer), group_admin))
         results = at_once(
-            lambda program=program: exchange(program).successor,
-            lambda program=program: exchange(program).successor,
-            lambda program=program: end(grant=program.grant, by=group_admin),
+            partial(successor_given, program),
+            partial(successor_given, program),
+            partial(end, grant=program.grant, by=group_admin),
         )
         assert not isinstance(results[-1], ConsoleError)
         for successor in (result for result in results[:-1] if isinstance(result, str) and result):
@@ -300,7 +302,7 @@ def test_a_form_key_of_a_race_shows_nothing_to_others(program: Program, develope
     form_key = new_form_key()
     results = at_once(
         *(
-            lambda by=by: handoffs.claim(handoff=program.handoff, by=by, form_key=form_key, address=None)
+            partial(handoffs.claim, handoff=program.handoff, by=by, form_key=form_key, address=None)
             for by in (developer, member)
         )
     )

@@ -1,0 +1,188 @@
+"""Connectors on the operators' pages: everything can be looked up, nothing secret is shown, ends come from services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from accounts.models import User
+from accounts.operators import ReadOnlyAdmin, site
+from connectors import scopes
+from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken, ShownSecret
+from connectors.services import connectors, grants, secrets
+from kaizala_console.lib.errors import ConsoleError
+
+
+def operator_of(request: HttpRequest) -> User:
+    """Who is at the desk: the site let nobody else in."""
+    return cast(User, request.user)
+
+
+def carry_out(request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], Any]) -> None:
+    """Do `act` to each row through its service, and say how many it worked for and why not for the others."""
+    done = 0
+    for row in rows:
+        try:
+            act(row)
+        except ConsoleError as refusal:
+            messages.warning(request, f"{row}: {refusal}")
+        else:
+            done += 1
+    if done:
+        messages.success(request, ngettext("%(count)d was changed.", "%(count)d were changed.", done) % {"count": done})
+
+
+class WithoutSecrets(ReadOnlyAdmin):
+    """Leaves out what is digested or sealed, also from the page of a single row."""
+
+    exclude = ["digest", "pepper_id", "sealed", "form_tag"]
+
+
+class WithPermissions(WithoutSecrets):
+    """Shows a set of permissions by their names in the portal."""
+
+    @admin.display(description=_("permissions"))
+    def permission_names(self, row: Connector | Grant) -> str:
+        return ", ".join(str(scopes.DESCRIPTIONS[permission].label) for permission in scopes.in_order(row.permissions))
+
+
+@admin.register(Connector, site=site)
+class ConnectorAdmin(WithPermissions):
+    fields = [
+        ("name", "id"),
+        ("organisation", "owner", "co_owners"),
+        "description",
+        "home_page",
+        "redirect_urls",
+        "permission_names",
+        ("created_at", "deactivated_at", "suspended_at", "deleted_at"),
+    ]
+    readonly_fields = ["permission_names"]
+    list_display = ["name", "id", "owner", "organisation", "state", "created_at"]
+    list_filter = [
+        ("deactivated_at", admin.EmptyFieldListFilter),
+        ("suspended_at", admin.EmptyFieldListFilter),
+        ("deleted_at", admin.EmptyFieldListFilter),
+        "organisation",
+    ]
+    list_select_related = ["owner", "organisation"]
+    search_fields = ["name", "id__exact", "owner__name", "owner__email"]
+    actions = ["suspend", "resume"]
+
+    @admin.display(description=_("state"))
+    def state(self, row: Connector) -> str:
+        return str(row.state)
+
+    @admin.action(description=_("Suspend: refuse every token now"))
+    def suspend(self, request: HttpRequest, rows: QuerySet[Connector]) -> None:
+        carry_out(request, rows, lambda row: connectors.suspend(connector=row, by=operator_of(request)))
+
+    @admin.action(description=_("Resume"))
+    def resume(self, request: HttpRequest, rows: QuerySet[Connector]) -> None:
+        carry_out(request, rows, lambda row: connectors.resume(connector=row, by=operator_of(request)))
+
+
+@admin.register(ConnectorSecret, site=site)
+class ConnectorSecretAdmin(WithoutSecrets):
+    list_display = ["public_part", "connector", "slot", "created_by", "created_at", "expires_at", "revoked_at"]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["connector", "created_by"]
+    search_fields = ["public_part", "connector__name", "connector__id__exact"]
+    ordering = ["-created_at"]
+    actions = ["revoke"]
+
+    @admin.action(description=_("Revoke: refuse the next exchange with it"))
+    def revoke(self, request: HttpRequest, rows: QuerySet[ConnectorSecret]) -> None:
+        carry_out(request, rows, lambda row: secrets.revoke(secret=row, by=operator_of(request)))
+
+
+@admin.register(Grant, site=site)
+class GrantAdmin(WithPermissions):
+    list_display = [
+        "connector",
+        "target_name",
+        "kind",
+        "granted_by",
+        "granted_at",
+        "ends_at",
+        "suspended_at",
+        "revoked_at",
+    ]
+    list_filter = [
+        "kind",
+        ("suspended_at", admin.EmptyFieldListFilter),
+        ("revoked_at", admin.EmptyFieldListFilter),
+    ]
+    list_select_related = ["connector", "granted_by"]
+    search_fields = ["id__exact", "target", "target_name", "connector__name", "connector__id__exact"]
+    actions = ["suspend", "resume", "revoke"]
+
+    @admin.action(description=_("Suspend: refuse its tokens now"))
+    def suspend(self, request: HttpRequest, rows: QuerySet[Grant]) -> None:
+        carry_out(request, rows, lambda row: grants.suspend(grant=row, by=operator_of(request)))
+
+    @admin.action(description=_("Resume"))
+    def resume(self, request: HttpRequest, rows: QuerySet[Grant]) -> None:
+        carry_out(request, rows, lambda row: grants.resume(grant=row, by=operator_of(request)))
+
+    @admin.action(description=_("Revoke: end it and its tokens for good"))
+    def revoke(self, request: HttpRequest, rows: QuerySet[Grant]) -> None:
+        carry_out(request, rows, lambda row: grants.revoke(grant=row, by=operator_of(request)))
+
+
+@admin.register(RefreshToken, site=site)
+class RefreshTokenAdmin(WithoutSecrets):
+    """A token ends with its grant: suspend or revoke that."""
+
+    list_display = ["public_part", "connector", "target_name", "issued_at", "expires_at", "first_used_at", "revoked_at"]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["grant__connector"]
+    search_fields = ["public_part", "grant__id__exact", "grant__connector__name", "grant__target_name"]
+
+    @admin.display(description=_("connector"), ordering="grant__connector__name")
+    def connector(self, row: RefreshToken) -> Connector:
+        return row.grant.connector
+
+    @admin.display(description=_("target"), ordering="grant__target_name")
+    def target_name(self, row: RefreshToken) -> str:
+        return row.grant.target_name
+
+
+@admin.register(Handoff, site=site)
+class HandoffAdmin(WithoutSecrets):
+    list_display = ["connector", "target_name", "state", "made_by", "made_at", "expires_at", "claimed_by", "claimed_at"]
+    list_filter = [
+        ("claimed_at", admin.EmptyFieldListFilter),
+        ("refused_at", admin.EmptyFieldListFilter),
+        ("expired_at", admin.EmptyFieldListFilter),
+    ]
+    list_select_related = ["connector", "grant", "made_by", "claimed_by"]
+    search_fields = ["id__exact", "connector__name", "grant__target_name", "made_by__name", "claimed_by__name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Handoff]:
+        return super().get_queryset(request).defer("sealed")
+
+    @admin.display(description=_("state"))
+    def state(self, row: Handoff) -> str:
+        return str(row.state)
+
+    @admin.display(description=_("target"), ordering="grant__target_name")
+    def target_name(self, row: Handoff) -> str:
+        return row.grant.target_name
+
+
+@admin.register(ShownSecret, site=site)
+class ShownSecretAdmin(WithoutSecrets):
+    list_display = ["user", "subject_kind", "subject_id", "shown_at", "expires_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__name", "subject_id"]
+    ordering = ["-shown_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ShownSecret]:
+        return super().get_queryset(request).defer("sealed")

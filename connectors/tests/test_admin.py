@@ -1,0 +1,127 @@
+"""The operators' pages of this app: everything is found, nothing secret is shown, ends go through the services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.test import Client
+from django.urls import reverse
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.models import AuditEvent, User
+from accounts.operators import site
+from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken, ShownSecret
+from connectors.services import shown_secrets
+from connectors.tests.factories import Program
+
+MODELS = list(apps.get_app_config("connectors").get_models())
+
+
+@pytest.fixture
+def desk(operator: User, browser_of: Callable[..., Client]) -> Client:
+    """The operator's browser, past the second factor."""
+    device = TOTPDevice.objects.create(user=operator, name="phone")
+    client = browser_of(operator)
+    session = client.session
+    session[DEVICE_ID_SESSION_KEY] = device.persistent_id
+    session.save()
+    return client
+
+
+@pytest.fixture
+def shown(program: Program, developer: User) -> str:
+    """A form key whose secret is on a screen; with it every table of the app has a row."""
+    form_key = shown_secrets.new_form_key()
+    shown_secrets.remember(user=developer, form_key=form_key, subject=program.handoff, token=program.refresh_token)
+    return form_key
+
+
+def act(desk: Client, row: Any, action: str) -> str:
+    """Ticks the row and runs the action; the page that follows."""
+    url = reverse(f"operators:connectors_{type(row).__name__.lower()}_changelist")
+    response = desk.post(url, {"action": action, "_selected_action": [str(row.pk)]}, follow=True)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_every_model_is_there() -> None:
+    assert [model for model in MODELS if not site.is_registered(model)] == []
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_list_and_every_row_opens_and_shows_nothing_secret(
+    desk: Client, program: Program, shown: str, model: Any
+) -> None:
+    row = model.objects.get()
+    name = f"operators:connectors_{model.__name__.lower()}"
+    pages = [
+        desk.get(reverse(f"{name}_changelist")),
+        desk.get(reverse(f"{name}_changelist"), {"q": "Shift Planner"}),
+        desk.get(reverse(f"{name}_changelist"), {"q": str(row.pk)}),
+        desk.get(reverse(f"{name}_change", args=[row.pk])),
+    ]
+    hidden = [program.secret[5:], program.refresh_token[5:], shown]
+    hidden += [secret.digest for secret in ConnectorSecret.objects.all()]
+    hidden += [token.digest for token in RefreshToken.objects.all()]
+    hidden += [bytes(handoff.sealed or b"-none-").decode() for handoff in Handoff.objects.all()]
+    hidden += [bytes(screen.sealed).decode() for screen in ShownSecret.objects.all()]
+    hidden += [screen.form_tag for screen in ShownSecret.objects.all()]
+    for page in pages:
+        assert page.status_code == 200
+        text = page.content.decode()
+        assert not [secret for secret in hidden if secret in text]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_nothing_is_made_edited_or_deleted_by_hand(desk: Client, program: Program, shown: str, model: Any) -> None:
+    row = model.objects.get()
+    name = f"operators:connectors_{model.__name__.lower()}"
+    assert desk.get(reverse(f"{name}_add")).status_code == 403
+    assert desk.post(reverse(f"{name}_change", args=[row.pk]), {}).status_code == 403
+    assert desk.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+    assert model.objects.get() == row
+
+
+def test_permissions_are_shown_by_their_names(desk: Client, connector: Connector) -> None:
+    page = desk.get(reverse("operators:connectors_connector_change", args=[connector.pk])).content.decode()
+    assert "Group Information, Group Member List, Text Message" in page
+
+
+def test_a_connector_is_suspended_and_resumed_and_the_trail_names_the_operator(
+    desk: Client, connector: Connector, operator: User
+) -> None:
+    assert "1 was changed" in act(desk, connector, "suspend")
+    connector.refresh_from_db()
+    assert connector.state == "suspended"
+    assert "is suspended already" in act(desk, connector, "suspend")
+    act(desk, connector, "resume")
+    connector.refresh_from_db()
+    assert connector.state == "live"
+    assert set(AuditEvent.objects.filter(subject_kind="connector").values_list("actor_id", flat=True)) == {
+        str(operator.pk)
+    }
+
+
+def test_a_secret_and_a_grant_are_revoked(desk: Client, program: Program) -> None:
+    act(desk, ConnectorSecret.objects.get(), "revoke")
+    assert ConnectorSecret.objects.get().revoked_at
+    act(desk, program.grant, "suspend")
+    assert Grant.objects.get().suspended_at
+    act(desk, program.grant, "resume")
+    act(desk, program.grant, "revoke")
+    assert Grant.objects.get().revoked_at
+    assert RefreshToken.objects.get().revoked_at
+    assert Handoff.objects.get().state == "withdrawn"
+
+
+def test_without_the_second_factor_nothing_opens(
+    operator: User, developer: User, program: Program, browser_of: Callable[..., Client]
+) -> None:
+    for user in (operator, developer):
+        response = browser_of(user).get(reverse("operators:connectors_connector_changelist"))
+        assert response.status_code in {302, 403, 404}
+        assert "Shift Planner" not in response.content.decode()
