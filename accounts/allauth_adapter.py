@@ -10,13 +10,14 @@ from typing import Any
 
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.base.constants import AuthError, AuthProcess
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from accounts.services import sign_in
@@ -65,6 +66,27 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         """Never by allauth's own way."""
         return False
 
+    def get_requests_session(self) -> Any:
+        """The session by which allauth asks the provider; a provider that is down gets a page, not a stack trace.
+
+        allauth itself catches what fails while a code is traded, but not while it reads the provider's addresses.
+        """
+        session = super().get_requests_session()
+        ask = session.request
+
+        def ask_or_tell(method: str, url: str, **options: Any) -> Any:
+            try:
+                answer = ask(method, url, **options)
+                if method.upper() == "GET":
+                    answer.raise_for_status()
+                    answer.json()
+            except (OSError, ValueError) as error:  # those of requests are both
+                raise ImmediateHttpResponse(_not_answering(error)) from error
+            return answer
+
+        session.request = ask_or_tell
+        return session
+
     def on_authentication_error(
         self,
         request: HttpRequest,
@@ -81,6 +103,13 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             exception=type(exception).__name__ if exception else "",
             code=getattr(exception, "code", ""),
         )
+
+
+def _not_answering(error: Exception) -> HttpResponse:
+    reason = _("Office365 does not answer at the moment. Nothing was changed: try again in a few minutes.")
+    answer = render_authentication_error(context.request, None, exception=error, extra_context={"reason": reason})
+    answer.status_code = 503
+    return answer
 
 
 def _claims_of(sociallogin: SocialLogin) -> dict[str, Any]:
