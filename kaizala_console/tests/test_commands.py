@@ -1,0 +1,87 @@
+"""The small commands for operators."""
+
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from kaizala_console.lib import clock
+from kaizala_console.lib.env import Environment
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_fresh_keys_are_what_the_settings_read_and_never_the_same_twice() -> None:
+    def fresh() -> dict[str, str]:
+        out = StringIO()
+        call_command("generate_keys", stdout=out, stderr=StringIO())
+        return dict(line.split("=", 1) for line in out.getvalue().splitlines())
+
+    keys, others = fresh(), fresh()
+    env = Environment(keys)
+    assert len(keys["SECRET_KEY"]) >= 50
+    assert len(env.key_ring("CREDENTIAL_PEPPERS")) == 1
+    assert len(env.key_list("ENCRYPTION_KEYS")) == 1
+    assert env.problems == []
+    assert not set(keys.values()) & set(others.values())
+
+
+def test_keys_can_be_printed_while_the_configuration_still_lacks_them() -> None:
+    result = subprocess.run(
+        [sys.executable, "manage.py", "generate_keys"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "CONSOLE_MODE": "production"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^CREDENTIAL_PEPPERS=\d{8}:base64,", result.stdout, re.MULTILINE)
+
+
+def test_any_other_command_tells_what_is_missing_without_a_traceback() -> None:
+    result = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "CONSOLE_MODE": "production"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("The console cannot start as a production installation:\n  - ")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.fixture
+def entry(db: None) -> PeriodicTask:
+    every_minute = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.MINUTES)
+    return PeriodicTask.objects.create(name="sweep", task="connectors.tasks.sweep", interval=every_minute)
+
+
+def test_a_timetable_that_has_started_something_lately_is_alive(entry: PeriodicTask) -> None:
+    PeriodicTask.objects.update(last_run_at=clock.now() - timedelta(minutes=9))
+    out = StringIO()
+    call_command("probe_timetable", stdout=out)
+    assert out.getvalue() == "ok\n"
+
+
+def test_a_timetable_that_has_been_silent_is_not(entry: PeriodicTask) -> None:
+    with pytest.raises(CommandError, match="not started anything yet"):
+        call_command("probe_timetable")
+    PeriodicTask.objects.update(last_run_at=clock.now() - timedelta(minutes=11))
+    with pytest.raises(CommandError, match="is beat running"):
+        call_command("probe_timetable")
+
+
+def test_an_entry_that_is_switched_off_proves_nothing(entry: PeriodicTask) -> None:
+    PeriodicTask.objects.update(last_run_at=clock.now(), enabled=False)
+    with pytest.raises(CommandError, match="not started anything yet"):
+        call_command("probe_timetable")
