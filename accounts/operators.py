@@ -31,6 +31,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     list_per_page = 50
     show_full_result_count = False  # counting a million rows is slower than showing fifty
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}  # what Django 6 does by itself
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nothing is made here."""

@@ -28,7 +28,7 @@ Audience = Message.Audience
 
 
 def tallied(groups: GroupQuerySet) -> list[tuple[Group, Tally]]:
-    """The groups by name, each with its counts: two statements, however many there are."""
+    """The groups by name, each with its counts: four statements, however many there are."""
     counts = tallies(groups.values("pk"))
     return [(group, counts.get(group.pk, EMPTY)) for group in groups.with_link_counts()]
 

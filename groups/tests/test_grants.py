@@ -1,0 +1,142 @@
+"""Letting a connector into a group, and showing it out."""
+
+from __future__ import annotations
+
+import pytest
+
+from accounts.models import AuditEvent, Notice, Organisation, User
+from accounts.tests.factories import make_user
+from connectors import policy
+from connectors.models import Connector, Grant, Handoff
+from connectors.scopes import Permission
+from connectors.services import connectors
+from connectors.services import grants as connector_grants
+from connectors.services.grants import AlreadyGranted
+from groups.models import Group, GroupGrant, Membership
+from groups.services import grants
+from groups.services.grants import administers, target_of
+from groups.tests.factories import let_in, make_connector, make_group, person_of
+from kaizala_console.lib import ids
+from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
+
+
+def add(group: Group, connector: Connector, by: User) -> Grant:
+    return grants.add_connector(group=group, connector_id=connector.pk, by=by).grant
+
+
+def test_adding_a_connector_makes_a_grant_for_this_group_with_the_admins_role(
+    group: Group, connector: Connector, group_admin: User, developer: User
+) -> None:
+    grant = add(group, connector, group_admin)
+    assert (grant.kind, grant.target, grant.target_name) == ("group", target_of(group), "Night Shift")
+    assert (grant.person, grant.granted_by) == (person_of(group_admin), group_admin)
+    assert GroupGrant.objects.get().group == group
+    assert Handoff.objects.get().grant == grant
+    assert Notice.objects.get().user == developer
+    assert AuditEvent.objects.get(tag="grant:access:granted").group_id == group.pk
+
+
+def test_the_same_connector_is_added_to_a_group_once(group: Group, connector: Connector, group_admin: User) -> None:
+    grant = add(group, connector, group_admin)
+    with pytest.raises(AlreadyGranted) as error:
+        add(group, connector, group_admin)
+    assert error.value.grant == grant
+    assert GroupGrant.objects.count() == 1
+
+
+def test_it_can_be_given_fewer_permissions_than_it_asks_for(group: Group, connector: Connector, group_admin: User) -> None:
+    granted = grants.add_connector(
+        group=group, connector_id=connector.pk, by=group_admin, permissions=[Permission.TEXT_MESSAGE]
+    )
+    assert granted.grant.permissions == {Permission.TEXT_MESSAGE}
+
+
+@pytest.mark.parametrize("who", ["member", "stranger", "outsider", "developer"])
+def test_only_an_admin_of_the_group_adds_a_connector(
+    who: str, group: Group, connector: Connector, request: pytest.FixtureRequest
+) -> None:
+    with pytest.raises(NotAllowed):
+        add(group, connector, request.getfixturevalue(who))
+    assert not Grant.objects.exists()
+
+
+def test_an_organisation_admin_adds_one_to_any_group_of_the_organisation(
+    group: Group, connector: Connector, organisation_admin: User
+) -> None:
+    assert add(group, connector, organisation_admin).person == person_of(organisation_admin)
+
+
+def test_an_organisation_admin_without_a_phone_adds_none(
+    group: Group, connector: Connector, organisation: Organisation
+) -> None:
+    with pytest.raises(NotAllowed):
+        add(group, connector, make_user("Farah", organisation, number=None, is_organisation_admin=True))
+
+
+def test_a_connector_of_another_organisation_is_the_same_as_none(group: Group, group_admin: User, outsider: User) -> None:
+    told = set()
+    for key in (make_connector(outsider).pk, ids.new_id()):
+        with pytest.raises(NotFound) as error:
+            grants.add_connector(group=group, connector_id=key, by=group_admin)
+        told.add(str(error.value))
+    assert len(told) == 1
+
+
+def test_a_deactivated_connector_takes_no_new_group(group: Group, connector: Connector, group_admin: User) -> None:
+    connectors.deactivate(connector=connector, by=connector.owner)
+    with pytest.raises(RuleBroken):
+        add(group, connector, group_admin)
+
+
+def test_removing_it_ends_the_grant_and_it_can_be_added_again(
+    group: Group, connector: Connector, group_admin: User
+) -> None:
+    grant = add(group, connector, group_admin)
+    grants.remove_connector(group=group, grant=grant, by=group_admin)
+    grant.refresh_from_db()
+    assert grant.revoked_at is not None
+    assert AuditEvent.objects.get(tag="grant:access:revoked").group_id == group.pk
+    assert add(group, connector, group_admin) != grant
+
+
+@pytest.mark.parametrize("who", ["member", "stranger", "outsider", "developer"])
+def test_only_an_admin_of_the_group_removes_a_connector(
+    who: str, group: Group, connector: Connector, group_admin: User, request: pytest.FixtureRequest
+) -> None:
+    grant = add(group, connector, group_admin)
+    with pytest.raises(NotFound):
+        grants.remove_connector(group=group, grant=grant, by=request.getfixturevalue(who))
+    grant.refresh_from_db()
+    assert grant.revoked_at is None
+
+
+def test_a_grant_of_another_group_is_not_removed_through_this_one(
+    group: Group, connector: Connector, group_admin: User
+) -> None:
+    other = make_group("Other", organisation=group.organisation, admins=[group_admin])
+    grant = let_in(connector, other, group_admin).grant
+    with pytest.raises(NotFound):
+        grants.remove_connector(group=group, grant=grant, by=group_admin)
+    grant.refresh_from_db()
+    assert grant.revoked_at is None
+
+
+def test_who_administers_a_grant_follows_the_group_at_this_moment(
+    group: Group, connector: Connector, group_admin: User, member: User, organisation_admin: User
+) -> None:
+    grant = add(group, connector, group_admin)
+    assert policy.can_administer(group_admin, grant)
+    assert policy.can_administer(organisation_admin, grant)
+    assert not policy.can_administer(member, grant)
+    Membership.objects.filter(group=group, person=person_of(member)).update(role="Admin")
+    Membership.objects.filter(group=group, person=person_of(group_admin)).delete()
+    assert policy.can_administer(member, grant)
+    assert not policy.can_administer(group_admin, grant)
+    with pytest.raises(ConsoleError):
+        connector_grants.revoke(grant=grant, by=group_admin)
+
+
+@pytest.mark.parametrize("target", ["", "group:", "group:x", "person:{}", "{}", "group:{}x"])
+def test_a_target_that_names_no_group_is_administered_by_nobody(group: Group, group_admin: User, target: str) -> None:
+    assert administers(group_admin, target_of(group))
+    assert not administers(group_admin, target.format(group.pk))

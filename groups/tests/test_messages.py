@@ -1,0 +1,113 @@
+"""Posting messages, to members and to subscribers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import DatabaseError
+
+from accounts.models import AuditEvent, Person, User
+from accounts.tests.factories import make_person
+from connectors.models import Connector
+from groups.models import Group, Message, Subscription
+from groups.services import messages
+from groups.tests.factories import make_group, person_of
+from kaizala_console.lib.errors import RuleBroken
+
+
+@pytest.fixture
+def public(group_admin: User) -> Group:
+    """A managed public group with two subscribers."""
+    group = make_group(
+        "Notices", organisation=group_admin.organisation, admins=[group_admin], group_type=Group.Type.CONNECT
+    )
+    for name in ("Hotel Sagar", "Green Park"):
+        Subscription.objects.create(group=group, person=make_person(name))
+    return group
+
+
+def post(group: Group, by: User, text: str = "Hello", **options: Any) -> Message:
+    return messages.post(group=group, text=text, person=person_of(by), by=by, **options)
+
+
+def subscribers(group: Group) -> list[Person]:
+    return [row.person for row in Subscription.objects.filter(group=group).select_related("person").order_by("id")]
+
+
+def test_a_message_says_who_posted_it_and_through_what(group: Group, group_admin: User, connector: Connector) -> None:
+    message = post(group, group_admin, "Rain tomorrow ☔\nStay in.", connector=connector)
+    kept = Message.objects.get(pk=message.pk)
+    assert (kept.text, kept.person, kept.connector) == ("Rain tomorrow ☔\nStay in.", person_of(group_admin), connector)
+    assert kept.audience == "members"
+
+
+def test_the_audit_trail_tells_that_it_was_posted_and_not_what_it_says(
+    group: Group, group_admin: User, connector: Connector
+) -> None:
+    message = post(group, group_admin, "for members only", connector=connector)
+    event = AuditEvent.objects.get()
+    assert (event.tag, event.subject_id) == ("group:message:posted", str(message.pk))
+    assert (event.group_id, event.connector_id) == (group.pk, connector.pk)
+    assert "for members only" not in str(event.__dict__)
+
+
+@pytest.mark.parametrize("text", ["", " \n\t ", "x" * 4001, "nul \x00", "half \udc00 pair"])
+def test_what_is_blank_too_long_or_no_text_is_refused(group: Group, group_admin: User, text: str) -> None:
+    with pytest.raises(RuleBroken) as error:
+        post(group, group_admin, text)
+    assert error.value.field == "message"
+    assert not Message.objects.exists()
+
+
+def test_4000_characters_are_not_too_long(group: Group, group_admin: User) -> None:
+    assert len(post(group, group_admin, "🏏" * 4000).text) == 4000
+
+
+@pytest.mark.parametrize("options", [{"to_all_subscribers": True}, {"subscribers": ["+919820000041"]}])
+def test_a_plain_group_has_no_subscribers_to_send_to(group: Group, group_admin: User, options: dict[str, Any]) -> None:
+    with pytest.raises(RuleBroken) as error:
+        post(group, group_admin, **options)
+    assert error.value.code == "no_subscribers"
+    assert not Message.objects.exists()
+
+
+def test_a_message_to_all_subscribers_of_a_public_group(public: Group, group_admin: User) -> None:
+    message = post(public, group_admin, to_all_subscribers=True)
+    assert message.audience == "subscribers"
+    assert not message.recipients.exists()
+
+
+def test_a_message_to_chosen_subscribers_reaches_those_alone(public: Group, group_admin: User) -> None:
+    first, _second = subscribers(public)
+    message = post(public, group_admin, subscribers=[first.number, first.number])
+    assert message.audience == "chosen"
+    assert list(message.recipients.all()) == [first]
+
+
+def test_nobody_gets_anything_when_one_of_the_chosen_is_no_subscriber(public: Group, group_admin: User) -> None:
+    number = subscribers(public)[0].number
+    with pytest.raises(RuleBroken) as error:
+        post(public, group_admin, subscribers=[number, "+919930000077", "nonsense"])
+    assert error.value.code == "not_subscribers"
+    assert "+919930000077" in str(error.value)
+    assert "nonsense" in str(error.value)
+    assert number not in str(error.value)
+    assert not Message.objects.exists()
+
+
+def test_all_and_some_at_once_is_refused(public: Group, group_admin: User) -> None:
+    with pytest.raises(RuleBroken):
+        post(public, group_admin, to_all_subscribers=True, subscribers=[subscribers(public)[0].number])
+
+
+def test_nothing_is_posted_when_the_audit_trail_cannot_be_written(
+    group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_columns: Any) -> None:
+        raise DatabaseError("full")
+
+    monkeypatch.setattr(AuditEvent.objects, "create", full)
+    with pytest.raises(DatabaseError):
+        post(group, group_admin)
+    assert not Message.objects.exists()
