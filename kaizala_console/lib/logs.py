@@ -119,5 +119,7 @@ def logging_config(*, json: bool, level: str = "INFO") -> dict[str, Any]:
             # Django adds handlers of its own to these two; ours does for all.
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            # Below INFO it writes a page's whole context for every variable that is not there: form keys among it.
+            "django.template": {"level": "INFO"},
         },
     }

@@ -11,7 +11,6 @@ from django.core import mail
 from django.core.management import call_command
 from playwright.sync_api import Page, expect
 
-from accounts.models import SandboxSms
 from accounts.sandbox import IDENTITIES
 from kaizala_console.tests.browser import assert_accessible, assert_fits
 from kaizala_console.tests.visitor import Visitor
