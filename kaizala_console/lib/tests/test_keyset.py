@@ -96,6 +96,7 @@ def test_pages_forwards_and_backwards_are_the_slices_of_the_whole(
     while page.previous_cursor:
         page = keyset.page(Session.objects.all(), order, page.previous_cursor, size)
         backwards.append(keys(page.items))
+        assert len(backwards) < 500, "the pages go round in circles"
     assert backwards == slices[::-1]
 
 
