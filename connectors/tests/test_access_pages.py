@@ -1,0 +1,185 @@
+"""Who comes through which door: every page, for who is signed out, a stranger, another organisation, a forged id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from accounts.models import User
+from connectors.models import ConnectorSecret
+from connectors.tests import factories
+from connectors.tests.factories import Program
+from connectors.tests.html_forms import Page, text_of
+from kaizala_console.lib import ids
+
+pytestmark = pytest.mark.django_db
+
+Browser = Callable[..., Client]
+Everything = Callable[[], dict[str, list[Any]]]
+
+ANYBODY = ("list", "create", "create_permissions", "handoffs")
+OF_THE_ORGANISATION = ("details",)
+OF_BOTH_SIDES = ("handoff", "handoff_reissue")
+OF_OWNERS = (
+    "change",
+    "credentials",
+    "secret_add",
+    "secret_revoke",
+    "groups",
+    "activity",
+    "change_state",
+    "connector_download",
+    "connector_done",
+    "secret_download",
+    "secret_done",
+    "handoff_claim",
+    "handoff_refuse",
+    "handoff_download",
+    "handoff_done",
+)
+ALL = (*ANYBODY, *OF_THE_ORGANISATION, *OF_BOTH_SIDES, *OF_OWNERS)
+GETS_NOTHING = (
+    "secret_add",
+    "connector_download",
+    "connector_done",
+    "secret_download",
+    "secret_done",
+    "handoff_download",
+    "handoff_done",
+)
+
+
+class Addresses:
+    """The address of every page, for the program's connector, and for one that is not there."""
+
+    def __init__(self, program: Program) -> None:
+        self.ids = {
+            "connector_id": program.connector.pk,
+            "secret_id": ConnectorSecret.objects.get(connector=program.connector).pk,
+            "handoff_id": program.handoff.pk,
+            "verb": "suspend",
+        }
+
+    def of(self, name: str, **changed: Any) -> str:
+        known: dict[str, Any] = {**self.ids, **changed}
+        pattern: Any = get_resolver().namespace_dict["connectors"][1].reverse_dict[name]
+        return reverse(f"connectors:{name}", kwargs={key: known[key] for key in pattern[0][0][1]})
+
+    def missing(self, name: str) -> str:
+        return self.of(name, connector_id=ids.new_id(), handoff_id=ids.new_id())
+
+
+@pytest.fixture
+def addresses(program: Program) -> Addresses:
+    return Addresses(program)
+
+
+def post(client: Client, url: str) -> Page:
+    fields = {"form_key": "k" * 32, "stored": "1", "kind": "env", "typed": "Shift Planner", "name": "Taken over"}
+    return client.post(url, fields)
+
+
+def test_these_are_all_the_pages() -> None:
+    assert set(ALL) == {
+        name for name in get_resolver().namespace_dict["connectors"][1].reverse_dict if isinstance(name, str)
+    }
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_who_is_signed_out_signs_in_first_and_nothing_happens(
+    addresses: Addresses, name: str, everything: Everything
+) -> None:
+    before = everything()
+    url = addresses.of(name)
+    answer = Client().get(url)
+    if name not in GETS_NOTHING:
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/accounts/login/?next=")
+    if name not in ("list", "handoffs", *OF_THE_ORGANISATION, "groups", "activity", "credentials", "handoff"):
+        answer = post(Client(), url)
+        assert answer["Location"].startswith("/accounts/login/?next=")
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", [*OF_OWNERS, *OF_BOTH_SIDES])
+@pytest.mark.parametrize("who", ["stranger", "member", "organisation_admin", "outsider"])
+def test_what_is_not_yours_is_the_same_as_what_is_not_there(
+    addresses: Addresses,
+    name: str,
+    who: str,
+    request: pytest.FixtureRequest,
+    browser_of: Browser,
+    everything: Everything,
+) -> None:
+    client = browser_of(request.getfixturevalue(who))
+    before = everything()
+    for send in (Client.get, post):
+        answers = [send(client, url) for url in (addresses.of(name), addresses.missing(name))]
+        expected = 405 if send is Client.get and name in GETS_NOTHING else 404
+        if send is Client.get and name == "handoff_claim":
+            assert [answer.status_code for answer in answers] == [302, 302]  # to the handoff's page, which says 404
+            continue
+        if send is post and name in ("credentials", "groups", "activity", "handoff"):
+            expected = 405
+        assert [answer.status_code for answer in answers] == [expected, expected]
+        assert without_ids(answers[0]) == without_ids(answers[1])
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", [*OF_THE_ORGANISATION, *OF_OWNERS, *OF_BOTH_SIDES])
+def test_an_outsider_sees_nothing_of_the_organisation(
+    addresses: Addresses, name: str, outsider: User, browser_of: Browser
+) -> None:
+    page = browser_of(outsider).get(addresses.of(name), follow=True)
+    assert page.status_code in (404, 405)
+    assert "Shift Planner" not in page.content.decode()
+
+
+@pytest.mark.parametrize("name", ["handoff_claim", "handoff_refuse", "handoff_download", "handoff_done"])
+def test_the_admin_who_granted_is_not_the_developer(
+    addresses: Addresses, name: str, group_admin: User, browser_of: Browser, everything: Everything
+) -> None:
+    before = everything()
+    assert post(browser_of(group_admin), addresses.of(name)).status_code == 404
+    assert everything() == before
+
+
+def test_a_secret_is_found_under_its_own_connector_alone(
+    addresses: Addresses, developer: User, browser_of: Browser
+) -> None:
+    other = factories.make_connector(developer, "Other")
+    url = addresses.of("secret_revoke", connector_id=other.pk)
+    assert browser_of(developer).get(url).status_code == 404
+    assert post(browser_of(developer), url).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["not-an-id", "00000000", "%00", "..%2f..", "1' or '1'='1"])
+@pytest.mark.parametrize("under", ["connectors", "handoffs"])
+def test_what_is_no_id_is_a_404(developer: User, browser_of: Browser, under: str, path: str) -> None:
+    assert browser_of(developer).get(f"/console/{under}/{path}/").status_code == 404
+
+
+def test_an_unknown_verb_is_a_404(addresses: Addresses, developer: User, browser_of: Browser) -> None:
+    url = addresses.of("change_state", verb="explode")
+    assert browser_of(developer).get(url).status_code == 404
+    assert post(browser_of(developer), url).status_code == 404
+
+
+@pytest.mark.parametrize("name", ["details", "credentials", "groups", "activity", "handoff", "list", "handoffs"])
+def test_no_page_but_that_of_the_moment_shows_a_credential(
+    addresses: Addresses, name: str, program: Program, developer: User, browser_of: Browser
+) -> None:
+    page = browser_of(developer).get(addresses.of(name))
+    assert page.status_code == 200
+    for credential in (program.secret, program.refresh_token):
+        assert credential not in page.content.decode()
+    assert "private" in page["Cache-Control"]
+
+
+def without_ids(response: Page) -> str:
+    return re.sub(r"[0-9a-f-]{36}|Request \S+", "", text_of(response))

@@ -1,0 +1,218 @@
+""" "Add Connector": two screens that keep nothing between them, and the secret that is shown once."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.contrib.staticfiles import finders
+from django.test import Client
+
+from accounts.models import AuditEvent, User
+from connectors import credentials
+from connectors.models import Connector, ShownSecret
+from connectors.scopes import PERMISSIONS
+from connectors.tests.add_connector import (
+    DETAILS,
+    FIRST,
+    PERMITTED,
+    SECOND,
+    SECRET,
+    created_by,
+    second_screen,
+    secret_on,
+)
+from connectors.tests.html_forms import form_to, forms_of, text_of
+
+pytestmark = pytest.mark.django_db
+
+Browser = Callable[..., Client]
+
+
+@pytest.fixture
+def client(developer: User, browser_of: Browser) -> Client:
+    return browser_of(developer)
+
+
+# The way through ---------------------------------------------------------------------------------------------------
+
+
+def test_two_screens_make_a_connector_and_show_its_id_and_secret_once(client: Client, developer: User) -> None:
+    page = created_by(client)
+    connector = Connector.objects.get()
+    assert page.status_code == 200
+    assert (connector.name, connector.owner, connector.organisation) == (
+        "Shift Planner",
+        developer,
+        developer.organisation,
+    )
+    assert connector.description == "Posts shifts.\nEvery morning."
+    assert connector.redirect_urls == ["https://shifts.example/a", "https://shifts.example/b"]
+    assert {str(permission) for permission in connector.permissions} == set(PERMITTED)
+    assert str(connector.pk) in page.content.decode()
+    parsed = credentials.parse(credentials.Kind.SECRET, secret_on(page))
+    stored = connector.secrets.get()
+    assert parsed is not None
+    assert parsed.matches(stored.pepper_id, stored.digest)
+    assert "You will not see this again." in text_of(page)
+
+
+def test_nothing_is_stored_before_the_last_button_is_pressed(client: Client) -> None:
+    before = client.session.items()
+    second_screen(client)
+    assert not Connector.objects.exists()
+    assert client.session.items() == before
+
+
+def test_the_nine_permissions_are_told_in_plain_words(client: Client) -> None:
+    page = second_screen(client)
+    boxes = re.findall(r'type="checkbox" name="permissions" value="(\w+)"', page.content.decode())
+    assert boxes == [str(permission) for permission in PERMISSIONS]
+    assert "can post messages" in text_of(page)
+    assert "cannot read members" in text_of(page)
+    assert text_of(page).count("Why would I need this?") == 9
+
+
+def test_back_keeps_everything_that_was_typed_and_ticked(client: Client) -> None:
+    second = form_to(second_screen(client), SECOND)
+    first = form_to(second.send(client, {"permissions": PERMITTED, "back": "1"}, to=FIRST), FIRST)
+    assert {name: first.fields[name][0] for name in DETAILS} == DETAILS
+    again = form_to(first.send(client), SECOND)
+    assert again.fields["permissions"] == PERMITTED
+    assert again.fields["form_key"] == second.fields["form_key"]
+
+
+def test_back_asks_nothing_about_what_was_typed(client: Client) -> None:
+    second = form_to(second_screen(client), SECOND)
+    page = second.send(client, {"name": "", "back": "1"}, to=FIRST)
+    assert "Something needs your attention" not in text_of(page)
+
+
+def test_the_second_screen_opened_without_the_first_leads_there(client: Client) -> None:
+    assert client.get(SECOND)["Location"] == FIRST
+    assert "Give the connector a name." in text_of(client.post(SECOND, {"permissions": PERMITTED}))
+    assert not Connector.objects.exists()
+
+
+# What bad input gets -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("name", "", "Give the connector a name."),
+        ("name", " \t\r\n ", "Give the connector a name."),
+        ("name", "n" * 81, "80 are the most"),
+        ("description", "d" * 501, "500 are the most"),
+        ("home_page", "shifts", "must be a web address"),
+        ("home_page", "javascript:alert(1)", "must be a web address"),
+        ("redirect_urls", "http://shifts.example/a", "cannot be a redirect URL"),
+        ("redirect_urls", "https://shifts.example/a#top", "cannot be a redirect URL"),
+        ("redirect_urls", "\n".join(f"https://shifts.example/{n}" for n in range(11)), "at most 10"),
+    ],
+)
+def test_the_first_screen_says_what_is_wrong_and_keeps_the_rest(
+    client: Client, field: str, value: str, says: str
+) -> None:
+    page = second_screen(client, **{field: value})
+    assert says in text_of(page)
+    form = form_to(page, FIRST)
+    assert all(form.fields[name][0] == typed for name, typed in DETAILS.items() if name != field)
+    assert not Connector.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["Shift Planner", "shift planner", "  Shift   Planner "])
+def test_a_name_that_the_owner_has_given_before_is_refused_on_the_first_screen(client: Client, name: str) -> None:
+    created_by(client)
+    page = second_screen(client, name=name)
+    assert "You have a connector named" in text_of(page)
+    assert form_to(page, FIRST)
+
+
+def test_a_name_taken_while_permissions_were_chosen_leads_back_to_the_first_screen(client: Client) -> None:
+    slow = form_to(second_screen(client), SECOND)
+    created_by(client)
+    page = slow.send(client, {"permissions": PERMITTED})
+    assert "You have a connector named" in text_of(page)
+    assert form_to(page, FIRST).fields["permissions"] == PERMITTED
+    assert Connector.objects.count() == 1
+
+
+def test_two_people_may_use_one_name(client: Client, stranger: User, browser_of: Browser) -> None:
+    created_by(client)
+    created_by(browser_of(stranger))
+    assert Connector.objects.filter(name="Shift Planner").count() == 2
+
+
+@pytest.mark.parametrize(("chosen", "says"), [([], "Choose at least one permission"), (["root"], "not a permission")])
+def test_no_permission_and_an_unknown_one_are_refused(client: Client, chosen: list[str], says: str) -> None:
+    second = form_to(second_screen(client), SECOND)
+    page = second.send(client, {"permissions": chosen})
+    assert says in text_of(page)
+    assert form_to(page, SECOND).fields["name"] == [DETAILS["name"]]
+    assert not Connector.objects.exists()
+
+
+def test_hidden_fields_that_were_tampered_with_are_checked_again(client: Client) -> None:
+    second = form_to(second_screen(client), SECOND)
+    page = second.send(client, {"permissions": PERMITTED, "home_page": "javascript:alert(1)"})
+    assert "must be a web address" in text_of(page)
+    assert not Connector.objects.exists()
+
+
+def test_markup_in_a_name_is_text(client: Client) -> None:
+    page = created_by(client, name='<b>"bold"</b>')
+    assert '<b>"bold"' not in page.content.decode()
+    assert "“&lt;b&gt;&quot;bold&quot;&lt;/b&gt;” is created" in page.content.decode()
+
+
+# The secret stays where it is shown ----------------------------------------------------------------------------------
+
+
+def test_the_secret_is_in_no_address_session_log_or_column(
+    client: Client, caplog: pytest.LogCaptureFixture, everything: Callable[[], dict[str, list[Any]]]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    page = created_by(client)
+    secret = secret_on(page)
+    form_key = next(form.fields["form_key"][0] for form in forms_of(page) if "form_key" in form.fields)
+    for told in (secret, form_key):
+        assert told not in page.headers.get("Location", "")
+        assert told not in page.wsgi_request.get_full_path()
+        assert told not in caplog.text
+        assert told not in str(dict(client.session))
+        assert told not in str([session.get_decoded() for session in Session.objects.all()])
+        assert told not in str(everything())
+        assert told not in str(list(AuditEvent.objects.values()))
+    assert "no-store" in page["Cache-Control"]
+
+
+def test_every_answer_that_shows_a_secret_forbids_storing_it(client: Client) -> None:
+    second = form_to(second_screen(client), SECOND)
+    page = second.send(client, {"permissions": PERMITTED})
+    again = second.send(client, {"permissions": PERMITTED})
+    connector = Connector.objects.get()
+    unticked = form_to(page, f"/console/connectors/{connector.pk}/secret/done/").send(client)
+    for response in (page, again, unticked):
+        assert SECRET.search(response.content.decode())
+        assert "no-store" in response["Cache-Control"]
+    assert ShownSecret.objects.exists()
+
+
+def test_the_style_sheet_knows_every_permission() -> None:
+    path = finders.find("css/connectors.css")
+    assert path is not None
+    text = Path(path).read_text(encoding="utf-8")
+    for permission in PERMISSIONS:
+        assert (
+            f'.permission-form:has([value="{permission}"]:checked) .is-cannot [data-permission="{permission}"]' in text
+        )
+        assert (
+            f'.permission-form:has([value="{permission}"]:not(:checked)) .is-can [data-permission="{permission}"]'
+            in text
+        )

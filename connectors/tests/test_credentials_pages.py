@@ -1,0 +1,180 @@
+"""The secrets of a connector: a second one beside the first, and the end of one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from connectors import credentials
+from connectors.models import Connector, ConnectorSecret
+from connectors.tests import factories
+from connectors.tests.html_forms import Page, form_to, forms_of, text_of
+from kaizala_console.lib import clock
+
+pytestmark = pytest.mark.django_db
+
+SECRET = re.compile(r"kzcs_[0-9A-Za-z]{65}")
+Browser = Callable[..., Client]
+
+
+def tab(connector: Connector) -> str:
+    return f"/console/connectors/{connector.pk}/credentials/"
+
+
+def add(client: Client, connector: Connector) -> Page:
+    return form_to(client.get(tab(connector)), f"{tab(connector)}add/").send(client)
+
+
+def secret_on(page: Page) -> str:
+    return str(SECRET.findall(page.content.decode())[0])
+
+
+@pytest.fixture
+def client(developer: User, browser_of: Browser) -> Client:
+    return browser_of(developer)
+
+
+@pytest.fixture
+def connector(developer: User) -> Connector:
+    connector = factories.make_connector(developer, "Shift Planner")
+    factories.make_secret(connector)
+    return connector
+
+
+def test_a_second_secret_is_shown_once_beside_the_first(client: Client, connector: Connector) -> None:
+    page = add(client, connector)
+    parsed = credentials.parse(credentials.Kind.SECRET, secret_on(page))
+    stored = connector.secrets.get(slot=2)
+    assert parsed is not None
+    assert parsed.matches(stored.pepper_id, stored.digest)
+    assert "no-store" in page["Cache-Control"]
+    assert ConnectorSecret.objects.live(clock.now()).count() == 2
+
+
+def test_a_double_click_adds_one_and_shows_the_same(client: Client, connector: Connector) -> None:
+    form = form_to(client.get(tab(connector)), f"{tab(connector)}add/")
+    assert secret_on(form.send(client)) == secret_on(form.send(client))
+    assert connector.secrets.count() == 2
+
+
+def test_with_two_live_secrets_a_third_is_neither_offered_nor_made(client: Client, connector: Connector) -> None:
+    old_page = form_to(client.get(tab(connector)), f"{tab(connector)}add/")
+    add(client, connector)
+    page = client.get(tab(connector))
+    assert not [form for form in forms_of(page) if form.action.endswith("/add/")]
+    assert "Two secrets are live" in text_of(page)
+    answer = old_page.send(client, {"form_key": "n" * 32})
+    assert answer["Location"] == tab(connector)
+    assert "two secrets already" in text_of(client.get(tab(connector)))
+    assert connector.secrets.count() == 2
+
+
+def test_adding_asks_for_a_fresh_confirmation_and_returns_to_the_tab(
+    connector: Connector, developer: User, browser_of: Browser
+) -> None:
+    client = browser_of(developer, confirmed=False)
+    answer = add(client, connector)
+    assert answer["Location"].startswith(reverse("accounts:confirm"))
+    assert tab(connector) in answer["Location"].replace("%2F", "/")
+    assert connector.secrets.count() == 1
+
+
+def test_a_get_adds_nothing(client: Client, connector: Connector) -> None:
+    assert client.get(f"{tab(connector)}add/").status_code == 405
+
+
+def test_the_tab_tells_of_each_secret_without_showing_it(client: Client, connector: Connector) -> None:
+    secret = connector.secrets.get()
+    ConnectorSecret.objects.update(last_used_at=clock.now(), last_used_from="203.0.113.9")
+    text = text_of(client.get(tab(connector)))
+    for told in ("Secret 1", f"kzcs_{secret.public_part}", "Live", "by Devika Rao", "203.0.113.9"):
+        assert told in text
+
+
+def test_a_look_at_revoking_changes_nothing_and_warns_about_the_last(client: Client, connector: Connector) -> None:
+    secret = connector.secrets.get()
+    url = f"{tab(connector)}{secret.pk}/revoke/"
+    assert "This is the only live secret." in text_of(client.get(url))
+    add(client, connector)
+    assert "This is the only live secret." not in text_of(client.get(url))
+    secret.refresh_from_db()
+    assert secret.revoked_at is None
+
+
+def test_revoking_twice_is_once(client: Client, connector: Connector) -> None:
+    secret = connector.secrets.get()
+    url = f"{tab(connector)}{secret.pk}/revoke/"
+    form = form_to(client.get(url), url)
+    assert form.send(client)["Location"] == tab(connector)
+    secret.refresh_from_db()
+    at = secret.revoked_at
+    assert at is not None
+    assert form.send(client)["Location"] == tab(connector)
+    secret.refresh_from_db()
+    assert secret.revoked_at == at
+    assert client.get(url)["Location"] == tab(connector)
+    page = client.get(tab(connector))
+    assert "Revoked" in text_of(page)
+    assert "revoked already" in text_of(page)
+
+
+def test_revoking_asks_for_a_fresh_confirmation(connector: Connector, developer: User, browser_of: Browser) -> None:
+    secret = connector.secrets.get()
+    answer = browser_of(developer, confirmed=False).post(f"{tab(connector)}{secret.pk}/revoke/")
+    assert answer["Location"].startswith(reverse("accounts:confirm"))
+    secret.refresh_from_db()
+    assert secret.revoked_at is None
+
+
+def test_a_secret_revoked_while_it_is_on_the_screen_is_shown_no_more(client: Client, connector: Connector) -> None:
+    form = form_to(client.get(tab(connector)), f"{tab(connector)}add/")
+    shown = secret_on(form.send(client))
+    second = connector.secrets.get(slot=2)
+    client.post(f"{tab(connector)}{second.pk}/revoke/")
+    page = form.send(client)
+    assert shown not in page.content.decode()
+
+
+@pytest.mark.parametrize(("old_days", "new_days", "safe"), [(20, 0, True), (3, 0, False), (20, None, False)])
+def test_an_old_secret_that_fell_silent_is_said_to_be_safe_to_remove(
+    client: Client, connector: Connector, old_days: int, new_days: int | None, safe: bool
+) -> None:
+    now = clock.now()
+    ConnectorSecret.objects.update(
+        created_at=now - dt.timedelta(days=90), last_used_at=now - dt.timedelta(days=old_days)
+    )
+    second, _text = factories.make_secret(connector, slot=2)
+    if new_days is not None:
+        ConnectorSecret.objects.filter(pk=second.pk).update(last_used_at=now)
+    text = text_of(client.get(tab(connector)))
+    assert ("Secret 1 has been silent for 20 days" in text) is safe
+
+
+def test_an_expired_secret_is_ended_and_leaves_room(client: Client, connector: Connector) -> None:
+    ConnectorSecret.objects.update(
+        created_at=clock.now() - dt.timedelta(days=9), expires_at=clock.now() - dt.timedelta(days=1)
+    )
+    assert "Ended" in text_of(client.get(tab(connector)))
+    assert secret_on(add(client, connector))
+
+
+def test_more_secrets_cost_no_more_queries(
+    client: Client, connector: Connector, django_assert_max_num_queries: Any
+) -> None:
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            client.get(tab(connector))
+        return len(seen.captured_queries)
+
+    few = cost()
+    for _ in range(5):
+        connector.secrets.filter(revoked_at=None).update(revoked_at=clock.now())
+        factories.make_secret(connector)
+    assert cost() == few

@@ -1,0 +1,223 @@
+"""One connector: its overview for everybody of the organisation, and the pages of its owners."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import AuditEvent, User
+from connectors.models import Connector, RefreshToken
+from connectors.services import connectors, grants, handoffs
+from connectors.tests import factories
+from connectors.tests.factories import Program
+from connectors.tests.html_forms import form_to, text_of
+from kaizala_console.lib import clock
+
+pytestmark = pytest.mark.django_db
+
+Browser = Callable[..., Client]
+
+
+def url(connector: Connector, tab: str = "") -> str:
+    return f"/console/connectors/{connector.pk}/{tab}"
+
+
+def test_a_colleague_sees_what_it_may_do_and_nothing_of_its_credentials(
+    program: Program, member: User, browser_of: Browser
+) -> None:
+    page = browser_of(member).get(url(program.connector))
+    text = text_of(page)
+    assert "can post messages" in text
+    assert "cannot send media" in text
+    assert "Devika Rao" in text
+    assert "Credentials" not in text
+    assert "Last used" not in text
+    assert "Suspend" not in text
+    assert "Night shift" not in text
+
+
+def test_an_owner_sees_tabs_with_counts(program: Program, developer: User, browser_of: Browser) -> None:
+    text = text_of(browser_of(developer).get(url(program.connector)))
+    assert "Overview Credentials 1 Groups 1 Activity" in text
+    assert "curl" in text
+    assert "$CONNECTOR_SECRET" in text
+
+
+def test_a_co_owner_is_an_owner(program: Program, member: User, browser_of: Browser) -> None:
+    program.connector.co_owners.add(member)
+    client = browser_of(member)
+    for tab in ("", "credentials/", "groups/", "activity/", "change/"):
+        assert client.get(url(program.connector, tab)).status_code == 200
+    assert "Co-owners" in text_of(client.get(url(program.connector)))
+
+
+def test_before_the_first_group_the_page_says_what_next(
+    connector: Connector, developer: User, browser_of: Browser
+) -> None:
+    text = text_of(browser_of(developer).get(url(connector)))
+    assert "Ask a group admin to let it in." in text
+
+
+def test_a_deleted_connector_is_not_there(connector: Connector, developer: User, browser_of: Browser) -> None:
+    connectors.delete(connector=connector, by=developer)
+    assert browser_of(developer).get(url(connector)).status_code == 404
+
+
+@pytest.mark.parametrize("state", ["deactivated", "suspended"])
+def test_the_page_says_what_its_state_means(
+    connector: Connector, developer: User, browser_of: Browser, state: str
+) -> None:
+    act = connectors.deactivate if state == "deactivated" else connectors.suspend
+    act(connector=connector, by=developer)
+    text = text_of(browser_of(developer).get(url(connector)))
+    assert {"deactivated": "Live tokens go on working.", "suspended": "every token is refused"}[state] in text
+
+
+# Changing ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_owner_changes_what_it_says_about_itself(
+    connector: Connector, developer: User, browser_of: Browser
+) -> None:
+    client = browser_of(developer)
+    form = form_to(client.get(url(connector, "change/")), url(connector, "change/"))
+    assert form.fields["name"] == ["Shift Planner"]
+    answer = form.send(client, {"name": "Shift Planner 2", "redirect_urls": "https://a.example/x"})
+    assert answer["Location"] == url(connector)
+    connector.refresh_from_db()
+    assert (connector.name, connector.redirect_urls) == ("Shift Planner 2", ["https://a.example/x"])
+    assert form.send(client, {"name": "Shift Planner 2"})["Location"] == url(connector)  # pressed twice
+    assert AuditEvent.objects.filter(tag="connector:details:changed").count() == 2
+
+
+def test_its_own_name_is_not_taken_but_anothers_is(connector: Connector, developer: User, browser_of: Browser) -> None:
+    factories.make_connector(developer, "Other")
+    client = browser_of(developer)
+    form = form_to(client.get(url(connector, "change/")), url(connector, "change/"))
+    assert form.send(client, {"name": "shift planner"}).status_code == 302
+    page = form.send(client, {"name": "OTHER"})
+    assert "You have a connector named" in text_of(page)
+
+
+def test_a_co_owner_is_told_when_the_owner_has_that_name_already(
+    connector: Connector, developer: User, member: User, browser_of: Browser
+) -> None:
+    factories.make_connector(developer, "Other")
+    connector.co_owners.add(member)
+    client = browser_of(member)
+    form = form_to(client.get(url(connector, "change/")), url(connector, "change/"))
+    assert "You have a connector named" in text_of(form.send(client, {"name": "Other"}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [("name", "", "Give the connector a name."), ("home_page", "ftp://x", "must be a web address")],
+)
+def test_bad_input_is_told_beside_its_field(
+    connector: Connector, developer: User, browser_of: Browser, field: str, value: str, says: str
+) -> None:
+    client = browser_of(developer)
+    form = form_to(client.get(url(connector, "change/")), url(connector, "change/"))
+    assert says in text_of(form.send(client, {field: value}))
+    connector.refresh_from_db()
+    assert connector.name == "Shift Planner"
+
+
+def test_a_session_lost_while_changing_loses_nothing(
+    connector: Connector, developer: User, browser_of: Browser
+) -> None:
+    client = browser_of(developer)
+    form = form_to(client.get(url(connector, "change/")), url(connector, "change/"))
+    client.cookies.clear()
+    form.send(client, {"name": "Typed for long"})
+    client.force_login(developer)
+    kept = client.session["kept_forms"][0]["id"]
+    page = client.get(url(connector, f"change/?kept={kept}"))
+    assert form_to(page, url(connector, "change/")).fields["name"] == ["Typed for long"]
+
+
+# Groups --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_groups_tab_tells_of_each_grant(program: Program, developer: User, browser_of: Browser) -> None:
+    RefreshToken.objects.filter(grant=program.grant).update(last_used_at=clock.now())
+    page = browser_of(developer).get(url(program.connector, "groups/"))
+    text = text_of(page)
+    for told in ("Night shift", "Live", "Text Message", "by Arjun Mehta", "Ends", "Waiting"):
+        assert told in text
+    assert f"/console/handoffs/{program.handoff.pk}/" in page.content.decode()
+
+
+def test_removed_access_stands_on_a_list_of_its_own(
+    program: Program, group_admin: User, developer: User, browser_of: Browser
+) -> None:
+    grants.revoke(grant=program.grant, by=group_admin)
+    client = browser_of(developer)
+    assert "Night shift" not in text_of(client.get(url(program.connector, "groups/")))
+    assert "Night shift" in text_of(client.get(url(program.connector, "groups/?show=ended")))
+
+
+def test_groups_are_searched_by_name(
+    connector: Connector, group_admin: User, developer: User, browser_of: Browser
+) -> None:
+    for name in ("Pune depot", "Goa harbour"):
+        factories.let_in(connector, group_admin, target_name=name)
+    client = browser_of(developer)
+    text = text_of(client.get(url(connector, "groups/?q=GOA")))
+    assert "Goa harbour" in text
+    assert "Pune depot" not in text
+    assert "Nothing matches" in text_of(client.get(url(connector, "groups/?q=zzz")))
+
+
+@pytest.mark.parametrize("tab", ["groups/", "activity/"])
+def test_a_forged_page_mark_leads_to_the_first_page(
+    connector: Connector, developer: User, browser_of: Browser, tab: str
+) -> None:
+    assert browser_of(developer).get(url(connector, f"{tab}?cursor=forged"))["Location"] == url(connector, tab)
+
+
+# Activity ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_activity_tab_tells_its_history_the_newest_first(
+    program: Program, developer: User, browser_of: Browser
+) -> None:
+    handoffs.refuse(handoff=program.handoff, by=developer)
+    text = text_of(browser_of(developer).get(url(program.connector, "activity/")))
+    assert text.index("Devika Rao refused the refresh token") < text.index("Arjun Mehta let “Shift Planner” act in")
+
+
+def test_activity_of_another_connector_is_not_told(program: Program, developer: User, browser_of: Browser) -> None:
+    other = factories.make_connector(developer, "Other")
+    assert "Arjun Mehta let" not in text_of(browser_of(developer).get(url(other, "activity/")))
+
+
+# Costs ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tab", ["", "credentials/", "groups/", "activity/"])
+def test_more_groups_cost_no_more_queries(
+    connector: Connector,
+    group_admin: User,
+    developer: User,
+    browser_of: Browser,
+    django_assert_max_num_queries: Any,
+    tab: str,
+) -> None:
+    factories.make_program(connector, group_admin)
+    client = browser_of(developer)
+
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            assert client.get(url(connector, tab)).status_code == 200
+        return len(seen.captured_queries)
+
+    few = cost()
+    for n in range(6):
+        factories.let_in(connector, group_admin, target_name=f"Group {n}")
+    assert cost() == few
+    assert few <= 16, re.sub(r"\s+", " ", str(few))
