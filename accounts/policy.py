@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from accounts.audit.record import Actor, SystemActor
 from accounts.models import PinDevice, User, VerifiedPhone
 from kaizala_console.lib.errors import NotAllowed, NotFound
 
@@ -32,6 +33,12 @@ def require_own_phone(user: User, phone: VerifiedPhone) -> None:
 def may_operate(user: User) -> bool:
     """Whether the operators' pages are for this account; they ask for a second factor besides."""
     return user.is_active and user.is_staff
+
+
+def require_operator(by: Actor) -> None:
+    """Raises NotAllowed unless an operator acts, or the console itself (a command, the worker)."""
+    if not isinstance(by, SystemActor) and not (isinstance(by, User) and may_operate(by)):
+        raise NotAllowed
 
 
 def require_organisation_admin(user: User) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import math
+from urllib.parse import quote, urlencode
 
 import django_otp
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -88,6 +90,19 @@ def secret_of(device: TOTPDevice) -> str:
     """The key as authenticator apps take it by hand: base32 in groups of four (RFC 4648 §6)."""
     text = base64.b32encode(device.bin_key).decode("ascii").rstrip("=")
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
+
+
+def address_of(device: TOTPDevice) -> str:
+    """The key as authenticator apps read it from a picture (github.com/google/google-authenticator, Key Uri Format)."""
+    issuer = settings.OTP_TOTP_ISSUER
+    values = {
+        "secret": secret_of(device).replace(" ", ""),
+        "issuer": issuer,
+        "digits": device.digits,
+        "period": device.step,
+    }
+    label = f"{quote(issuer)}:{quote(device.user.email or device.user.name)}"
+    return f"otpauth://totp/{label}?{urlencode(values, quote_via=quote)}"
 
 
 @sensitive_variables("code")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import smtplib
 from collections.abc import Callable
 from typing import Any
@@ -148,7 +149,7 @@ def test_the_waits_grow_and_after_days_the_notice_is_given_up(
 ) -> None:
     notice = queue(developer)
     mail_server["fails"] = ConnectionRefusedError()
-    waits = []
+    waits: list[dt.timedelta] = []
     while notice.gave_up_at is None:
         assert len(waits) < 50
         assert not notices.deliver(notice_id=notice.pk)

@@ -1,0 +1,310 @@
+"""Accounts on the operators' pages: everything can be looked up, nothing secret is shown, changes go through services.
+
+Numbers are masked; a whole number still finds its row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.validators import URLValidator
+from django.db import models
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django_celery_beat.models import PeriodicTask
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from accounts.audit.sentences import sentence
+from accounts.audit.tags import Tag
+from accounts.models import (
+    AuditEvent,
+    Notice,
+    Organisation,
+    Person,
+    PinDevice,
+    SandboxSms,
+    SmsMessage,
+    User,
+    VerifiedPhone,
+)
+from accounts.operators import ReadOnlyAdmin, carry_out, operator_of, site
+from accounts.services import notices, organisations, phones, pin_limits, totp, users
+from kaizala_console.lib import phone_numbers
+from kaizala_console.lib.errors import RuleBroken
+
+
+def _e164(term: str) -> str | None:
+    """The number that was searched for, if it is one."""
+    try:
+        return phone_numbers.parse(term)
+    except RuleBroken:
+        return None
+
+
+class OrganisationForm(forms.ModelForm):
+    """The shape of what the service then decides."""
+
+    moved_to = forms.URLField(
+        label=_("moved to"),
+        required=False,
+        assume_scheme="https",
+        validators=[URLValidator(schemes=["https"], message=_("The new address must begin with https://."))],
+        help_text=_("When set, programs are sent to this address with 308."),
+    )
+
+    class Meta:
+        model = Organisation
+        fields = ["name", "moved_to"]
+
+
+@admin.register(Organisation, site=site)
+class OrganisationAdmin(ReadOnlyAdmin):
+    """The one thing that is edited here: a name that people know, and where its programs are sent."""
+
+    form = OrganisationForm
+    list_display = ["name", "entra_tenant_id", "admins_may_see_tokens", "moved_to", "created_at"]
+    search_fields = ["name", "entra_tenant_id"]
+    fields = ["name", "moved_to", "entra_tenant_id", "admins_may_see_tokens", "created_at"]
+    readonly_fields = ["entra_tenant_id", "admins_may_see_tokens", "created_at"]
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return True
+
+    def save_model(self, request: HttpRequest, obj: Organisation, form: forms.ModelForm, change: bool) -> None:
+        organisations.rename_or_move(
+            organisation=obj,
+            name=form.cleaned_data["name"],
+            moved_to=form.cleaned_data["moved_to"],
+            by=operator_of(request),
+        )
+
+
+@admin.register(User, site=site)
+class UserAdmin(ReadOnlyAdmin):
+    list_display = ["name", "email", "organisation", "is_organisation_admin", "is_staff", "is_active", "last_login"]
+    list_filter = ["is_active", "is_staff", "is_organisation_admin", "organisation"]
+    list_select_related = ["organisation"]
+    search_fields = ["name", "email", "subject"]
+    fields = [
+        "name",
+        "email",
+        "subject",
+        "organisation",
+        "is_organisation_admin",
+        "is_staff",
+        "is_active",
+        "created_at",
+        "last_login",
+    ]
+    readonly_fields = ["created_at"]
+    actions = [
+        "make_organisation_admin",
+        "end_organisation_admin",
+        "make_operator",
+        "end_operator",
+        "deactivate",
+        "activate",
+    ]
+
+    @admin.action(description=_("Make organisation admin"))
+    def make_organisation_admin(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        by = operator_of(request)
+        carry_out(request, rows, lambda row: users.set_roles(user=row, is_organisation_admin=True, by=by))
+
+    @admin.action(description=_("No longer organisation admin"))
+    def end_organisation_admin(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        by = operator_of(request)
+        carry_out(request, rows, lambda row: users.set_roles(user=row, is_organisation_admin=False, by=by))
+
+    @admin.action(description=_("Make operator"))
+    def make_operator(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        carry_out(request, rows, lambda row: users.set_roles(user=row, is_staff=True, by=operator_of(request)))
+
+    @admin.action(description=_("No longer operator"))
+    def end_operator(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        carry_out(request, rows, lambda row: users.set_roles(user=row, is_staff=False, by=operator_of(request)))
+
+    @admin.action(description=_("Deactivate: let them sign in no more"))
+    def deactivate(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        carry_out(request, rows, lambda row: users.deactivate(user=row, by=operator_of(request)))
+
+    @admin.action(description=_("Let them sign in again"))
+    def activate(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        carry_out(request, rows, lambda row: users.activate(user=row, by=operator_of(request)))
+
+
+@admin.register(Person, site=site)
+class PersonAdmin(ReadOnlyAdmin):
+    list_display = ["name", "masked_number", "provisioned_at", "created_at"]
+    list_filter = [("provisioned_at", admin.EmptyFieldListFilter)]
+    search_fields = ["name"]
+    search_help_text = _("A name, or a whole number with + in front.")
+    exclude = ["number"]
+    readonly_fields = ["masked_number"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Person], search_term: str
+    ) -> tuple[QuerySet[Person], bool]:
+        number = _e164(search_term)
+        if number is not None:
+            return queryset.filter(number=number), False
+        return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description=_("phone number"))
+    def masked_number(self, row: Person) -> str:
+        return phone_numbers.mask(row.number)
+
+
+@admin.register(VerifiedPhone, site=site)
+class VerifiedPhoneAdmin(ReadOnlyAdmin):
+    list_display = ["user", "masked_number", "is_primary", "verified_at", "released_at"]
+    list_filter = [("released_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["user", "person"]
+    search_fields = ["user__name", "user__email", "person__number__exact"]
+    ordering = ["-verified_at"]
+    fields = ["user", "person", "masked_number", "is_primary", "verified_at", "released_at"]
+    readonly_fields = ["masked_number"]
+    actions = ["release"]
+
+    @admin.display(description=_("phone number"))
+    def masked_number(self, row: VerifiedPhone) -> str:
+        return phone_numbers.mask(row.person.number)
+
+    @admin.action(description=_("Take the number off the account"))
+    def release(self, request: HttpRequest, rows: QuerySet[VerifiedPhone]) -> None:
+        carry_out(request, rows, lambda row: phones.release(phone=row, by=operator_of(request)))
+
+
+@admin.register(PinDevice, site=site)
+class PinDeviceAdmin(ReadOnlyAdmin):
+    """What became of a PIN, for somebody who calls for help. The PIN itself is nowhere."""
+
+    list_display = ["user", "masked_number", "purpose", "sent_at", "valid_until", "tries", "used_at", "superseded_at"]
+    list_filter = ["purpose", ("used_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["user"]
+    search_fields = ["user__name", "user__email", "number__exact"]
+    ordering = ["-id"]
+    fields = ["user", "masked_number", "purpose", "sent_at", "valid_until", "tries", "used_at", "superseded_at"]
+    readonly_fields = ["masked_number"]
+
+    @admin.display(description=_("phone number"))
+    def masked_number(self, row: PinDevice) -> str:
+        return phone_numbers.mask(row.number)
+
+
+@admin.register(SmsMessage, site=site)
+class SmsMessageAdmin(ReadOnlyAdmin):
+    """The log of what was sent, by which the limits count."""
+
+    list_display = ["created_at", "user", "masked_number", "purpose", "status", "error", "gateway", "client_address"]
+    list_filter = ["status", "gateway", "purpose", "country_prefix"]
+    list_select_related = ["user"]
+    search_fields = ["user__name", "user__email", "client_address__exact", "reference__exact"]
+    search_help_text = _("A name, an e-mail address, an IP address, the gateway’s reference, or a whole number with +.")
+    date_hierarchy = "created_at"
+    exclude = ["number_tag"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[SmsMessage], search_term: str
+    ) -> tuple[QuerySet[SmsMessage], bool]:
+        number = _e164(search_term)
+        if number is not None:
+            return queryset.filter(number_tag=pin_limits.number_tag(number)), False
+        return super().get_search_results(request, queryset, search_term)
+
+
+@admin.register(SandboxSms, site=site)
+class SandboxSmsAdmin(ReadOnlyAdmin):
+    """Without the texts: they hold PINs, and the sandbox shows them at /sandbox/sms."""
+
+    list_display = ["sent_at", "masked_number"]
+    fields = ["sent_at", "masked_number"]
+    readonly_fields = ["masked_number"]
+
+    @admin.display(description=_("phone number"))
+    def masked_number(self, row: SandboxSms) -> str:
+        return phone_numbers.mask(row.number)
+
+
+@admin.register(Notice, site=site)
+class NoticeAdmin(ReadOnlyAdmin):
+    list_display = [
+        "created_at",
+        "user",
+        "template",
+        "attempts",
+        "next_attempt_at",
+        "sent_at",
+        "gave_up_at",
+        "last_error",
+    ]
+    list_filter = [
+        ("sent_at", admin.EmptyFieldListFilter),
+        ("gave_up_at", admin.EmptyFieldListFilter),
+        "template",
+    ]
+    list_select_related = ["user"]
+    search_fields = ["user__name", "user__email", "key", "id__exact"]
+    ordering = ["-created_at"]
+    actions = ["send_again"]
+
+    @admin.action(description=_("Send again what was given up"))
+    def send_again(self, request: HttpRequest, rows: QuerySet[Notice]) -> None:
+        chosen = rows.select_related("user__organisation")
+        carry_out(request, chosen, lambda row: notices.send_again(notice=row, by=operator_of(request)))
+
+
+class TagFilter(admin.SimpleListFilter):
+    """By what happened; the choices come from the code, not from a walk over the table."""
+
+    title = _("event")
+    parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return sorted((tag.value, tag.value) for tag in Tag)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
+        return queryset.filter(tag=self.value()) if self.value() else queryset
+
+
+@admin.register(AuditEvent, site=site)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = ["at", "said", "actor_name", "organisation", "client_address", "request_id"]
+    list_filter = [TagFilter, "actor_kind"]
+    list_select_related = ["organisation"]
+    search_fields = ["actor_name", "actor_id__exact", "subject_id__exact", "request_id__exact", "client_address__exact"]
+    date_hierarchy = "at"
+
+    @admin.display(description=_("what happened"))
+    def said(self, row: AuditEvent) -> str:
+        return sentence(row)
+
+
+@admin.register(TOTPDevice, site=site)
+class AuthenticatorAppAdmin(ReadOnlyAdmin):
+    """The key is nowhere to be seen: whoever had it could make the codes."""
+
+    list_display = ["user", "confirmed", "created_at", "last_used_at", "throttling_failure_count"]
+    list_filter = ["confirmed"]
+    list_select_related = ["user"]
+    search_fields = ["user__name", "user__email"]
+    fields = ["user", "confirmed", "created_at", "last_used_at", "throttling_failure_count"]
+    actions = ["remove"]
+
+    @admin.action(description=_("Remove, so that a new one can be set up"))
+    def remove(self, request: HttpRequest, rows: QuerySet[TOTPDevice]) -> None:
+        chosen = rows.select_related("user__organisation")
+        carry_out(request, chosen, lambda row: totp.remove(user=row.user, by=operator_of(request)))
+
+
+@admin.register(PeriodicTask, site=site)
+class TimetableAdmin(ReadOnlyAdmin):
+    """What the worker does by the clock, and when it last did."""
+
+    list_display = ["name", "task", "enabled", "last_run_at", "total_run_count"]
+    list_filter = ["enabled"]
+    search_fields = ["name", "task"]
+    fields = ["name", "task", "interval", "crontab", "enabled", "last_run_at", "total_run_count", "description"]

@@ -1,0 +1,66 @@
+"""Accounts, as operators manage them: roles, and whether somebody may sign in."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts import policy
+from accounts.audit.record import Actor, record
+from accounts.audit.tags import Tag
+from accounts.models import User
+from kaizala_console.lib.errors import Conflict, NotAllowed
+
+
+@transaction.atomic
+def set_roles(
+    *, user: User, by: Actor, is_organisation_admin: bool | None = None, is_staff: bool | None = None
+) -> User:
+    """Makes somebody an organisation admin or an operator, or no longer one; None leaves a role as it is.
+
+    NotAllowed unless `by` is an operator or the console itself; and nobody stops being an operator by their own hand,
+    so that one is always left. Conflict when the roles are like that already.
+    """
+    policy.require_operator(by)
+    locked = User.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=user.pk)
+    if is_staff is False and by == locked:
+        raise NotAllowed(_("Only another operator can take this role from you."))
+    before = {"is_organisation_admin": locked.is_organisation_admin, "is_staff": locked.is_staff}
+    wanted = {"is_organisation_admin": is_organisation_admin, "is_staff": is_staff}
+    after = before | {role: value for role, value in wanted.items() if value is not None}
+    if before == after:
+        raise Conflict(_("The roles are like that already."), code="nothing_changed")
+    locked.is_organisation_admin, locked.is_staff = after["is_organisation_admin"], after["is_staff"]
+    locked.save(update_fields=["is_organisation_admin", "is_staff"])
+    record(Tag.USER_ROLES_CHANGED, by=by, subject=locked, organisation=locked.organisation, before=before, after=after)
+    return locked
+
+
+@transaction.atomic
+def deactivate(*, user: User, by: Actor) -> User:
+    """Lets somebody sign in no more; sessions end with the next request. Tokens that they granted go on.
+
+    NotAllowed unless `by` is another operator or the console itself; Conflict when it is so already.
+    """
+    policy.require_operator(by)
+    if by == user:
+        raise NotAllowed(_("Only another operator can deactivate your account."))
+    return _set_active(user, active=False, by=by)
+
+
+@transaction.atomic
+def activate(*, user: User, by: Actor) -> User:
+    """Lets somebody sign in again. NotAllowed and Conflict as for `deactivate`."""
+    policy.require_operator(by)
+    return _set_active(user, active=True, by=by)
+
+
+def _set_active(user: User, *, active: bool, by: Actor) -> User:
+    locked = User.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=user.pk)
+    if locked.is_active is active:
+        raise Conflict(_("The account is like that already."), code="nothing_changed")
+    locked.is_active = active
+    locked.save(update_fields=["is_active"])
+    tag = Tag.USER_ACTIVATED if active else Tag.USER_DEACTIVATED
+    record(tag, by=by, subject=locked, organisation=locked.organisation)
+    return locked
