@@ -54,14 +54,15 @@ def claim(*, handoff: Handoff, by: User, form_key: str, address: str | None) -> 
     shown_secrets.remember(user=by, form_key=form_key, subject=handoff, token=token)
     handoff = _read(handoff)
     record(Tag.HANDOFF_CLAIMED, by=by, subject=handoff, **trail.of_grant(handoff.grant), after=_facts(handoff))
-    _tell(
-        handoff.made_by,
-        handoff,
-        "handoff_claimed",
-        claimed_by=by.name,
-        claimed_at_text=words.utc(now),
-        claimed_from=address or "",
-    )
+    for admin in _admin_side(handoff, by):
+        _tell(
+            admin,
+            handoff,
+            "handoff_claimed",
+            claimed_by=by.name,
+            claimed_at_text=words.utc(now),
+            claimed_from=address or "",
+        )
     return token
 
 
@@ -78,7 +79,8 @@ def refuse(*, handoff: Handoff, by: User) -> Handoff:
     if not refused:
         raise _too_late(handoff, by)
     record(Tag.HANDOFF_REFUSED, by=by, subject=handoff, **trail.of_grant(handoff.grant), before=_facts(handoff))
-    _tell(handoff.made_by, handoff, "handoff_refused", refused_by=by.name)
+    for admin in _admin_side(handoff, by):
+        _tell(admin, handoff, "handoff_refused", refused_by=by.name)
     return handoff
 
 
@@ -180,7 +182,8 @@ def _expire(handoff_id: UUID) -> bool:
         return False
     handoff = _read_id(handoff_id)
     record(Tag.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **trail.of_grant(handoff.grant), before=_facts(handoff))
-    for user in {user.pk: user for user in (handoff.made_by, *issuing.owners_of(handoff.connector))}.values():
+    both_sides = [handoff.grant.granted_by, handoff.made_by, *issuing.owners_of(handoff.connector)]
+    for user in {user.pk: user for user in both_sides}.values():
         _tell(user, handoff, "handoff_expired")
     return True
 
@@ -191,7 +194,12 @@ def _read(handoff: Handoff) -> Handoff:
 
 def _read_id(handoff_id: UUID) -> Handoff:
     return Handoff.objects.select_related(
-        "connector__organisation", "connector__owner", "grant__connector__organisation", "made_by", "claimed_by"
+        "connector__organisation",
+        "connector__owner",
+        "grant__connector__organisation",
+        "grant__granted_by",
+        "made_by",
+        "claimed_by",
     ).get(pk=handoff_id)
 
 
@@ -238,6 +246,12 @@ def _too_late(handoff: Handoff, by: User) -> Conflict | RuleBroken:
         _("This handoff expired on %(when)s. Have it issued again.") % {"when": words.moment(handoff.expires_at)},
         code="handoff_expired",
     )
+
+
+def _admin_side(handoff: Handoff, by: User) -> list[User]:
+    """Who gets a receipt: the admin who granted, and the one who had it issued again, unless that was the developer."""
+    granted_by, made_by = handoff.grant.granted_by, handoff.made_by
+    return [granted_by] if made_by in (granted_by, by) else [granted_by, made_by]
 
 
 def _facts(handoff: Handoff) -> dict[str, str]:

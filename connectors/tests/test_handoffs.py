@@ -7,16 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.core.mail import EmailMessage
 from django.db import DatabaseError
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import Settings
 
 from accounts.audit.record import record
 from accounts.models import AuditEvent, Notice, Organisation, User
-from accounts.services import notices
 from connectors import tasks
-from connectors.models import Connector, Handoff, RefreshToken, ShownSecret
-from connectors.services import connectors, grants, handoffs, issuing, shown_secrets
+from connectors.models import Handoff, RefreshToken, ShownSecret
+from connectors.services import connectors, grants, handoffs, shown_secrets
 from connectors.services.shown_secrets import new_form_key
 from connectors.tests.factories import Program, let_in
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
@@ -340,53 +338,3 @@ def test_without_an_audit_row_nothing_happens(
         handoffs.expire_overdue()
     assert everything() == before
     assert not ShownSecret.objects.exists()
-
-
-# Mails -----------------------------------------------------------------------------------------------------------
-
-
-def test_every_mail_says_what_happened_and_where_to_go_and_holds_no_secret(
-    connector: Connector,
-    developer: User,
-    group_admin: User,
-    outbox: list[EmailMessage],
-    settings: Settings,
-    travel: Callable[..., dt.datetime],
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-) -> None:
-    tokens = []
-    with django_capture_on_commit_callbacks(execute=True):
-        for _ in range(3):
-            tokens.append(issuing.unseal(let_in(connector, group_admin, target_name="Q&A").handoff))
-    with django_capture_on_commit_callbacks(execute=True):
-        one, two, _three = Handoff.objects.order_by("pk")
-        claim(one, developer)
-        handoffs.refuse(handoff=two, by=developer)
-        travel(days=7)
-        tasks.expire_handoffs()
-    notices.sweep()
-    texts = {notice.template.rpartition("_")[2]: notices.render(notice) for notice in Notice.objects.all()}
-    assert set(texts) == {"made", "claimed", "refused", "expired"}
-    for subject, body in texts.values():
-        assert connector.name in subject
-        assert "Q&A" in body
-        assert f"{settings.CONSOLE_BASE_URL}/console/handoffs/" in body
-        assert not [token for token in tokens if token[5:] in subject + body]
-    assert "Devika Rao claimed" in texts["claimed"][1]
-    assert ADDRESS in texts["claimed"][1]
-    assert len(outbox) == 3 + 1 + 1 + 2
-    assert {mail.to[0] for mail in outbox} == {developer.email, group_admin.email}
-
-
-def test_a_waiting_handoff_is_told_with_when_it_was_mailed(
-    connector: Connector,
-    group_admin: User,
-    outbox: list[EmailMessage],
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-) -> None:
-    with django_capture_on_commit_callbacks(execute=True):
-        let_in(connector, group_admin)
-    handoff = Handoff.objects.select_related("notice").get()
-    assert handoff.notice is not None
-    assert handoff.notice.sent_at is not None
-    assert len(outbox) == 1

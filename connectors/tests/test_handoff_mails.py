@@ -1,0 +1,84 @@
+"""The mails about a handoff: who gets which, and that none holds a secret."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from django.core.mail import EmailMessage
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+
+from accounts.models import Notice, User
+from accounts.services import notices
+from connectors import tasks
+from connectors.models import Connector, Handoff
+from connectors.services import handoffs, issuing
+from connectors.tests.factories import Program, let_in
+from connectors.tests.test_handoffs import ADDRESS, claim
+
+
+def test_every_mail_says_what_happened_and_where_to_go_and_holds_no_secret(
+    connector: Connector,
+    developer: User,
+    group_admin: User,
+    outbox: list[EmailMessage],
+    settings: Settings,
+    travel: Callable[..., dt.datetime],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    tokens = []
+    with django_capture_on_commit_callbacks(execute=True):
+        for _ in range(3):
+            tokens.append(issuing.unseal(let_in(connector, group_admin, target_name="Q&A").handoff))
+    with django_capture_on_commit_callbacks(execute=True):
+        one, two, _three = Handoff.objects.order_by("pk")
+        claim(one, developer)
+        handoffs.refuse(handoff=two, by=developer)
+        travel(days=7)
+        tasks.expire_handoffs()
+    notices.sweep()
+    texts = {notice.template.rpartition("_")[2]: notices.render(notice) for notice in Notice.objects.all()}
+    assert set(texts) == {"made", "claimed", "refused", "expired"}
+    for subject, body in texts.values():
+        assert connector.name in subject
+        assert "Q&A" in body
+        assert f"{settings.CONSOLE_BASE_URL}/console/handoffs/" in body
+        assert not [token for token in tokens if token[5:] in subject + body]
+    assert "Devika Rao claimed" in texts["claimed"][1]
+    assert ADDRESS in texts["claimed"][1]
+    assert len(outbox) == 3 + 1 + 1 + 2
+    assert {mail.to[0] for mail in outbox} == {developer.email, group_admin.email}
+
+
+def test_a_waiting_handoff_is_told_with_when_it_was_mailed(
+    connector: Connector,
+    group_admin: User,
+    outbox: list[EmailMessage],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        let_in(connector, group_admin)
+    handoff = Handoff.objects.select_related("notice").get()
+    assert handoff.notice is not None
+    assert handoff.notice.sent_at is not None
+    assert len(outbox) == 1
+
+
+def test_the_receipt_of_one_issued_again_goes_to_the_admin_who_granted(
+    program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime]
+) -> None:
+    travel(minutes=1)
+    again = handoffs.reissue(handoff=program.handoff, by=developer)
+    claim(again, developer)
+    assert Notice.objects.get(template="connectors/handoff_claimed").user == group_admin
+
+
+def test_a_co_owner_who_had_it_issued_again_gets_the_receipt_of_anothers_claim(
+    program: Program, developer: User, group_admin: User, member: User, travel: Callable[..., dt.datetime]
+) -> None:
+    program.connector.co_owners.add(member)
+    travel(minutes=1)
+    again = handoffs.reissue(handoff=program.handoff, by=member)
+    handoffs.refuse(handoff=again, by=developer)
+    refused = Notice.objects.filter(template="connectors/handoff_refused")
+    assert {notice.user for notice in refused} == {group_admin, member}
