@@ -34,7 +34,7 @@ def reachable(caller: Caller) -> GroupQuerySet:
     """
     if caller.grant.kind == Grant.Kind.GROUP:
         roots = GroupGrant.objects.filter(grant_id=caller.grant.pk).values("group_id")
-        return Group.objects.present().within(roots).annotate(role=Value(Role.ADMIN.value))
+        return Group.objects.present().within(roots).carrying(role=Value(Role.ADMIN.value))
     return _reached_by_person(caller.grant)
 
 
@@ -42,7 +42,7 @@ def named_by(caller: Caller) -> GroupQuerySet:
     """What `reachable` gives, without the groups that a group token reaches only because they stand under its own."""
     if caller.grant.kind == Grant.Kind.GROUP:
         own = GroupGrant.objects.filter(grant_id=caller.grant.pk).values("group_id")
-        return Group.objects.present().filter(pk__in=own).annotate(role=Value(Role.ADMIN.value))
+        return Group.objects.present().filter(pk__in=own).carrying(role=Value(Role.ADMIN.value))
     return _reached_by_person(caller.grant)
 
 
@@ -67,7 +67,7 @@ def _reached(caller: Caller, key: UUID) -> GroupQuerySet:
     # Upwards from the group: a few levels, however many groups stand under the token's own.
     line = Reached(Group.objects.filter(pk=key).values("pk"), "up")
     granted = GroupGrant.objects.filter(grant_id=caller.grant.pk, group_id__in=line)
-    return Group.objects.present().filter(Exists(granted), pk=key).annotate(role=Value(Role.ADMIN.value))
+    return Group.objects.present().filter(Exists(granted), pk=key).carrying(role=Value(Role.ADMIN.value))
 
 
 def _reached_by_person(grant: Grant) -> GroupQuerySet:
@@ -79,7 +79,7 @@ def _reached_by_person(grant: Grant) -> GroupQuerySet:
     )
     if holder is not None and (holder["user_id"] != grant.granted_by_id or not holder["user__is_active"]):
         # The number has changed hands, or its account was closed: what the token's user was told to let in is over.
-        return Group.objects.none().annotate(role=Value(Role.MEMBER.value))
+        return Group.objects.none().carrying(role=Value(Role.MEMBER.value))
     administers = holder["user__organisation_id"] if holder and holder["user__is_organisation_admin"] else None
     return _of_members(Membership.objects.filter(person_id=grant.person_id), administers)
 
@@ -99,13 +99,13 @@ def visible_to(user: User) -> GroupQuerySet:
 
 def administered_by(user: User) -> GroupQuerySet:
     """The groups in which this person is an admin."""
-    return visible_to(user).filter(role=Role.ADMIN)
+    return visible_to(user).filter(Q(("role", Role.ADMIN)))  # an annotation, which the type checker does not know
 
 
 def role_of(user: User, group: Group) -> Role | None:
     """What this person is in this group; None when they may not see it."""
-    role = visible_to(user).filter(pk=group.pk).values_list("role", flat=True).first()
-    return Role(role) if role else None
+    found = visible_to(user).filter(pk=group.pk).first()
+    return Role(found.role) if found else None
 
 
 def require_member(user: User, group_id: str | UUID) -> Group:
@@ -153,5 +153,5 @@ def _of_members(memberships: QuerySet[Membership], administers: UUID | None) -> 
     return (
         Group.objects.present()
         .filter(among)
-        .annotate(role=Case(When(as_admin, then=Value(Role.ADMIN.value)), default=Value(Role.MEMBER.value)))
+        .carrying(role=Case(When(as_admin, then=Value(Role.ADMIN.value)), default=Value(Role.MEMBER.value)))
     )

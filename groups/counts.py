@@ -42,11 +42,11 @@ def tallies(roots: QuerySet[Any]) -> dict[UUID, Tally]:
     tables = _tables()
     sql, params = compiled(roots, connection)
     walk = _WALK.format(roots=sql, **tables)
-    pairs = _fetched(f"{walk} SELECT root, id FROM pair", params)
+    pairs = _fetched(walk + _PAIRS, params)
     if not pairs:
         return {}
     if len(pairs) <= FEW:
-        walk = f"WITH pair(root, id) AS (VALUES {', '.join(['(%s, %s)'] * len(pairs))})"
+        walk = _VALUES.format(rows=", ".join(["(%s, %s)"] * len(pairs)))
         params = tuple(key for pair in pairs for key in pair)
     counted = _fetched(walk + _LEVEL.format(**tables), params)
     level = {group: (members, unprovisioned) for group, members, unprovisioned in counted}
@@ -96,6 +96,10 @@ WITH RECURSIVE roots(id) AS ({roots}), pair(root, id) AS (
   UNION
   SELECT pair.root, link.child_id FROM pair JOIN {link} link ON link.parent_id = pair.id
 )"""
+
+_PAIRS: Final = " SELECT root, id FROM pair"
+
+_VALUES: Final = "WITH pair(root, id) AS (VALUES {rows})"
 
 _LEVEL: Final = """
 SELECT member.group_id, COUNT(*), COUNT(*) FILTER (WHERE person.provisioned_at IS NULL)

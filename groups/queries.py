@@ -35,7 +35,7 @@ def tallied(groups: GroupQuerySet) -> list[tuple[Group, Tally]]:
 
 def tallied_one(group: Group) -> list[tuple[Group, Tally]]:
     """As `tallied`, for a group that `access` has given."""
-    return tallied(Group.objects.filter(pk=group.pk).annotate(role=Value(group.role)))
+    return tallied(Group.objects.filter(pk=group.pk).carrying(role=Value(group.role)))
 
 
 def member_rows(group: Group) -> Iterable[MemberRow]:
@@ -63,7 +63,7 @@ def group_page(user: User, *, search: str = "", cursor: str | None = None, size:
     if search.strip():
         key = ids.parse_guid(search)
         groups = groups.filter(Q(pk=key) if key else Q(name__icontains=search.strip()))
-    groups = groups.with_link_counts().annotate(
+    groups = groups.with_link_counts().carrying(
         member_count=counted(Membership.objects.filter(group_id=OuterRef("pk")), "group_id"),
         connector_count=counted(
             GroupGrant.objects.filter(group_id=OuterRef("pk"), grant__revoked_at__isnull=True), "group_id"
@@ -116,7 +116,7 @@ def parent_groups_for(group: Group, user: User) -> QuerySet[Group]:
 
 
 def _openable(groups: GroupQuerySet, user: User) -> GroupQuerySet:
-    return groups.annotate(
+    return groups.carrying(
         member_count=counted(Membership.objects.filter(group_id=OuterRef("pk")), "group_id"),
         is_visible=Exists(access.visible_to(user).filter(pk=OuterRef("pk"))),
     )

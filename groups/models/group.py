@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from django.db import models
@@ -30,6 +31,10 @@ class GroupQuerySet(models.QuerySet["Group"]):
         """All groups above these, at any level; these themselves not, unless one stands above another."""
         children = GroupLink.objects.filter(child_id__in=list(group_ids))
         return self.filter(pk__in=Reached(children.values("parent_id"), "up"))
+
+    def carrying(self, **facts: Any) -> GroupQuerySet:
+        """`annotate`, for what the model declares below: the type checker takes a second declaration amiss."""
+        return self.annotate(**facts)
 
     def with_link_counts(self) -> GroupQuerySet:
         """Adds `sub_group_count` and `parent_group_count`: present groups directly below and above."""
@@ -70,6 +75,14 @@ class Group(models.Model):
     created_at = models.DateTimeField(default=clock.now, editable=False)
     removed_at = models.DateTimeField(null=True, blank=True)
 
+    # What queries add to a row; a group that was read plainly has none of it.
+    role: str  # groups.access: what the asker is in it
+    sub_group_count: int  # with_link_counts
+    parent_group_count: int
+    member_count: int  # groups.queries
+    connector_count: int
+    is_visible: bool
+
     objects = GroupQuerySet.as_manager()
 
     class Meta:
@@ -108,9 +121,7 @@ class GroupLink(models.Model):
         verbose_name_plural = _("sub-group links")
         constraints = [
             models.UniqueConstraint(fields=["parent", "child"], name="linked_once"),
-            models.CheckConstraint(
-                condition=~models.Q(parent=models.F("child")), name="no_group_under_itself"
-            ),
+            models.CheckConstraint(condition=~models.Q(parent=models.F("child")), name="no_group_under_itself"),
         ]
 
     def __str__(self) -> str:

@@ -42,9 +42,7 @@ class Membership(models.Model):
         verbose_name_plural = _("members")
         constraints = [
             models.UniqueConstraint(fields=["group", "person"], name="one_membership_a_person"),
-            models.CheckConstraint(
-                condition=models.Q(role__in=["Admin", "Member"]), name="membership_role_is_known"
-            ),
+            models.CheckConstraint(condition=models.Q(role__in=["Admin", "Member"]), name="membership_role_is_known"),
         ]
         indexes = [
             models.Index(fields=["person", "role"], name="membership_by_person"),

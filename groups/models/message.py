@@ -34,9 +34,7 @@ class Message(models.Model):
         "connectors.Connector", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     text = models.TextField(_("message"), max_length=MAX_CHARACTERS)
-    audience = models.CharField(
-        _("sent to"), max_length=12, choices=Audience.choices, default=Audience.MEMBERS
-    )
+    audience = models.CharField(_("sent to"), max_length=12, choices=Audience.choices, default=Audience.MEMBERS)
     recipients = models.ManyToManyField(
         "accounts.Person",
         blank=True,

@@ -24,7 +24,7 @@ class Reached(Expression):
     before, so that a group under two parents is walked once, and the walk ends whatever the links say.
     """
 
-    output_field: UUIDField = UUIDField()  # type: ignore[assignment]
+    output_field: UUIDField = UUIDField()
 
     def __init__(self, roots: QuerySet[Any], direction: Direction) -> None:
         super().__init__(output_field=UUIDField())

@@ -1,1 +1,1 @@
-"""DOOR: the Platform Service (wire protocol §6). Each module parses, calls one service or query, and spells the answer."""
+"""DOOR: the Platform Service (wire protocol §6). Modules parse, call one service or query, and spell the answer."""

@@ -21,9 +21,7 @@ class NewMessage(Body):
 def post_message(call: Call, group_id: str) -> dict[str, str]:
     """Posts in the name of the token's user, and answers with the message's reference id."""
     to_subscribers = call.body.send_to_all_subscribers or bool(call.body.subscribers)
-    group = access.reach(
-        call.caller, group_id, role=access.Role.ADMIN if to_subscribers else access.Role.MEMBER
-    )
+    group = access.reach(call.caller, group_id, role=access.Role.ADMIN if to_subscribers else access.Role.MEMBER)
     message = services.post(
         group=group,
         text=call.body.message,

@@ -82,9 +82,7 @@ def _chosen(group: Group, numbers: list[str], *, to_all_subscribers: bool) -> li
         return []
     if group.group_type != Group.Type.CONNECT:
         raise RuleBroken(
-            _(
-                "This is a plain group: it has members and no subscribers. Leave sendToAllSubscribers and subscribers out."
-            ),
+            _("This is a plain group, which has no subscribers. Leave sendToAllSubscribers and subscribers out."),
             field="sendToAllSubscribers" if to_all_subscribers else "subscribers",
             code="no_subscribers",
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import Organisation, Person, User
@@ -47,14 +46,15 @@ class Wire:
     def __init__(self) -> None:
         self.client = Client(raise_request_exception=True)
 
-    def get(self, path: str, token: str | Program | None = None, **headers: str) -> HttpResponse:
+    def get(self, path: str, token: str | Program | None = None, **headers: str) -> Any:
         return self.client.get(path, headers=self._headers(token, headers))
 
-    def post(
-        self, path: str, body: str | bytes, token: str | Program | None = None, **headers: str
-    ) -> HttpResponse:
+    def post(self, path: str, body: str | bytes, token: str | Program | None = None, **headers: str) -> Any:
         return self.client.post(
-            path, data=body, content_type=headers.pop("content_type", "application/json"), headers=self._headers(token, headers)
+            path,
+            data=body,
+            content_type=headers.pop("content_type", "application/json"),
+            headers=self._headers(token, headers),
         )
 
     @staticmethod

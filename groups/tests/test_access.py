@@ -150,7 +150,9 @@ def test_a_user_token_reaches_nothing_once_another_account_holds_the_number(
         access.reach(token, group.pk)
 
 
-def test_a_user_token_reaches_nothing_once_its_account_is_closed(connector: Connector, group: Group, member: User) -> None:
+def test_a_user_token_reaches_nothing_once_its_account_is_closed(
+    connector: Connector, group: Group, member: User
+) -> None:
     token = caller(let_act_for(connector, member))
     User.objects.filter(pk=member.pk).update(is_active=False)
     assert not access.reachable(token).exists()

@@ -44,7 +44,11 @@ def test_operators_can_list_search_and_open_every_model(
     assert site.is_registered(model)
     name = f"operators:groups_{model._meta.model_name}"  # type: ignore[attr-defined]
     row = model.objects.first()  # type: ignore[attr-defined]
-    pages = [reverse(f"{name}_changelist"), f"{reverse(f'{name}_changelist')}?q=Night", reverse(f"{name}_change", args=[row.pk])]
+    pages = [
+        reverse(f"{name}_changelist"),
+        f"{reverse(f'{name}_changelist')}?q=Night",
+        reverse(f"{name}_change", args=[row.pk]),
+    ]
     for page in pages:
         answer = operators_browser.get(page)
         assert answer.status_code == 200, page

@@ -44,7 +44,9 @@ def test_the_same_connector_is_added_to_a_group_once(group: Group, connector: Co
     assert GroupGrant.objects.count() == 1
 
 
-def test_it_can_be_given_fewer_permissions_than_it_asks_for(group: Group, connector: Connector, group_admin: User) -> None:
+def test_it_can_be_given_fewer_permissions_than_it_asks_for(
+    group: Group, connector: Connector, group_admin: User
+) -> None:
     granted = grants.add_connector(
         group=group, connector_id=connector.pk, by=group_admin, permissions=[Permission.TEXT_MESSAGE]
     )
@@ -73,7 +75,9 @@ def test_an_organisation_admin_without_a_phone_adds_none(
         add(group, connector, make_user("Farah", organisation, number=None, is_organisation_admin=True))
 
 
-def test_a_connector_of_another_organisation_is_the_same_as_none(group: Group, group_admin: User, outsider: User) -> None:
+def test_a_connector_of_another_organisation_is_the_same_as_none(
+    group: Group, group_admin: User, outsider: User
+) -> None:
     told = set()
     for key in (make_connector(outsider).pk, ids.new_id()):
         with pytest.raises(NotFound) as error:

@@ -44,7 +44,10 @@ def test_a_private_group_belongs_to_no_organisation_nor_does_its_audit_row(group
 def test_a_group_with_a_parent_is_its_sub_group(group_admin: User, group: Group) -> None:
     made = create(group_admin, parent=group)
     assert GroupLink.objects.get().parent == group
-    assert [event.tag for event in AuditEvent.objects.order_by("id")] == ["group:account:created", "group:subgroup:linked"]
+    assert [event.tag for event in AuditEvent.objects.order_by("id")] == [
+        "group:account:created",
+        "group:subgroup:linked",
+    ]
     assert made.group in Group.objects.under([group.pk])
 
 

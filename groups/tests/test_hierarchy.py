@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
+from functools import partial
+from itertools import pairwise
 
 import pytest
 
@@ -13,7 +16,7 @@ from groups.services import hierarchy
 from groups.tests.factories import make_group
 from groups.tests.threads import together
 from kaizala_console.lib import clock
-from kaizala_console.lib.errors import ConsoleError, NotFound, RuleBroken
+from kaizala_console.lib.errors import NotFound, RuleBroken
 
 
 def link(parent: Group, child: Group) -> GroupLink:
@@ -24,7 +27,7 @@ def link(parent: Group, child: Group) -> GroupLink:
 def chain(organisation: Organisation) -> list[Group]:
     """Five groups, each under the one before it."""
     groups = [make_group(f"Level {level}", organisation=organisation) for level in range(5)]
-    for parent, child in zip(groups, groups[1:], strict=False):
+    for parent, child in pairwise(groups):
         link(parent, child)
     return groups
 
@@ -96,7 +99,9 @@ def test_the_counts_of_groups_directly_above_and_below_leave_removed_ones_out(ch
     link(chain[0], gone := make_group("Gone", organisation=chain[0].organisation))
     link(chain[0], make_group("More", organisation=chain[0].organisation))
     Group.objects.filter(pk=gone.pk).update(removed_at=clock.now())
-    counted = {group.name: (group.sub_group_count, group.parent_group_count) for group in Group.objects.with_link_counts()}
+    counted = {
+        group.name: (group.sub_group_count, group.parent_group_count) for group in Group.objects.with_link_counts()
+    }
     assert counted["Level 0"] == (2, 0)
     assert counted["Level 1"] == (1, 1)
     assert counted["Level 4"] == (0, 1)
@@ -110,7 +115,7 @@ def test_links_made_at_the_same_moment_never_close_a_cycle_together(transactiona
         link(a, b)
         link(c, d)
         # Neither of the two closes a cycle alone, and they share no row.
-        results = together(lambda b=b, c=c: link(b, c), lambda d=d, a=a: link(d, a))
+        results = together(partial(link, b, c), partial(link, d, a))
         assert sorted(isinstance(result, RuleBroken) for result in results) == [False, True], results
 
 
@@ -118,20 +123,18 @@ def test_links_made_at_the_same_moment_never_close_a_cycle_together(transactiona
 def test_many_links_at_random_at_the_same_moment_leave_no_group_above_itself(transactional_db: None) -> None:
     organisation = Organisation.objects.create(name="Contoso", entra_tenant_id="t")
     groups = [make_group(f"Group {number}", organisation=organisation) for number in range(8)]
-    dice = random.Random(7)
+    dice = random.Random(7)  # noqa: S311 (a shape, not a secret)
     pairs = [(dice.choice(groups), dice.choice(groups)) for _ in range(40)]
 
     def link_all(mine: list[tuple[Group, Group]]) -> int:
         made = 0
         for parent, child in mine:
-            try:
+            with suppress(RuleBroken):  # those that would close a circle
                 link(parent, child)
                 made += 1
-            except ConsoleError as error:
-                assert error.code == "cycle"
         return made
 
-    made = together(*(lambda part=pairs[start::3]: link_all(part) for start in range(3)))
+    made = together(*(partial(link_all, pairs[start::3]) for start in range(3)))
     assert all(isinstance(number, int) for number in made), made
     for group in groups:
         assert group not in Group.objects.under([group.pk])

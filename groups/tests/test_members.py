@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +24,9 @@ def roles(group: Group) -> dict[str, str]:
     return dict(Membership.objects.filter(group=group).values_list("person__name", "role"))
 
 
-def test_people_are_added_by_number_whether_or_not_they_are_known(group: Group, group_admin: User, stranger: User) -> None:
+def test_people_are_added_by_number_whether_or_not_they_are_known(
+    group: Group, group_admin: User, stranger: User
+) -> None:
     added = members.add(group=group, numbers=[person_of(stranger).number, "+91 99300 00001"], by=group_admin)
     assert [person.number for person in added.added] == [person_of(stranger).number, "+919930000001"]
     assert (added.present, added.failed) == ([], [])
@@ -57,7 +60,9 @@ def test_adding_takes_as_many_lookups_for_one_as_for_fifty(
         members.add(group=group, numbers=[f"+9199300001{n:02}" for n in range(50)], by=group_admin)
 
 
-def test_every_change_stands_in_the_audit_trail_without_a_number(group: Group, group_admin: User, newcomer: Person) -> None:
+def test_every_change_stands_in_the_audit_trail_without_a_number(
+    group: Group, group_admin: User, newcomer: Person
+) -> None:
     other = make_person("Imran Sheikh")
     members.add(group=group, numbers=[other.number], by=group_admin)
     members.set_role(group=group, person_id=newcomer.pk, role=Role.ADMIN, by=group_admin)
@@ -129,9 +134,7 @@ def test_two_admins_who_leave_at_the_same_moment_do_not_leave_the_group_without_
     for _attempt in range(5):
         pair = [make_person("Kavita"), make_person("Harpreet")]
         group = make_group(organisation=organisation, admins=pair)
-        results = together(
-            *(lambda person=person, group=group: members.remove(group=group, person_id=person.pk, by=SYSTEM) for person in pair)
-        )
+        results = together(*(partial(members.remove, group=group, person_id=person.pk, by=SYSTEM) for person in pair))
         assert sorted(isinstance(result, RuleBroken) for result in results) == [False, True], results
         assert Membership.objects.admins().filter(group=group).count() == 1
 
@@ -143,8 +146,8 @@ def test_a_demotion_and_a_removal_at_the_same_moment_leave_an_admin(transactiona
         first, second = make_person("Kavita"), make_person("Harpreet")
         group = make_group(organisation=organisation, admins=[first, second])
         results = together(
-            lambda group=group, first=first: members.set_role(group=group, person_id=first.pk, role=Role.MEMBER, by=SYSTEM),
-            lambda group=group, second=second: members.remove(group=group, person_id=second.pk, by=SYSTEM),
+            partial(members.set_role, group=group, person_id=first.pk, role=Role.MEMBER, by=SYSTEM),
+            partial(members.remove, group=group, person_id=second.pk, by=SYSTEM),
         )
         assert sum(isinstance(result, RuleBroken) for result in results) == 1, results
         assert Membership.objects.admins().filter(group=group).count() == 1
@@ -155,7 +158,7 @@ def test_the_same_people_added_twice_at_the_same_moment_are_in_once(transactiona
     group = make_group(organisation=Organisation.objects.create(name="Contoso", entra_tenant_id="t"))
     numbers = [f"+9199300001{n:02}" for n in range(20)]
     results = together(
-        *(lambda order=order: members.add(group=group, numbers=order, by=SYSTEM) for order in (numbers, numbers[::-1]))
+        *(partial(members.add, group=group, numbers=order, by=SYSTEM) for order in (numbers, numbers[::-1]))
     )
     assert not any(isinstance(result, Exception) for result in results), results
     assert Membership.objects.filter(group=group).count() == 20

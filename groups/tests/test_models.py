@@ -27,11 +27,17 @@ def other(group: Group) -> Group:
 BROKEN: dict[str, Callable[[Group, Person], Any]] = {
     "group_has_a_name": lambda group, person: Group.objects.create(name=""),
     "group_type_is_known": lambda group, person: Group.objects.create(name="x", group_type="group"),
-    "linked_once": lambda group, person: [GroupLink.objects.create(parent=group, child=child) for child in [other(group)] * 2],
+    "linked_once": lambda group, person: [
+        GroupLink.objects.create(parent=group, child=child) for child in [other(group)] * 2
+    ],
     "no_group_under_itself": lambda group, person: GroupLink.objects.create(parent=group, child=group),
     "one_membership_a_person": lambda group, person: Membership.objects.create(group=group, person=person),
-    "membership_role_is_known": lambda group, person: Membership.objects.create(group=other(group), person=person, role="admin"),
-    "subscribed_once": lambda group, person: [Subscription.objects.create(group=group, person=person) for _ in range(2)],
+    "membership_role_is_known": lambda group, person: Membership.objects.create(
+        group=other(group), person=person, role="admin"
+    ),
+    "subscribed_once": lambda group, person: [
+        Subscription.objects.create(group=group, person=person) for _ in range(2)
+    ],
     "message_says_something": lambda group, person: message(text=""),
     "message_is_not_too_long": lambda group, person: message(text="x" * 4001),
     "message_audience_is_known": lambda group, person: message(audience="all"),

@@ -56,12 +56,21 @@ def test_one_group_is_told_in_the_same_form(wire: Wire, program: Program, group:
     assert one.json() == wire.get("/v1/groups", program).json()
 
 
-def test_counts_go_down_the_hierarchy(wire: Wire, program: Program, group: Group, newcomer: Person, member: User) -> None:
+def test_counts_go_down_the_hierarchy(
+    wire: Wire, program: Program, group: Group, newcomer: Person, member: User
+) -> None:
     below = make_group("Below", organisation=group.organisation, members=[newcomer, member], under=group)
     make_group("Far Below", organisation=group.organisation, members=[member], under=below)
     groups = listed(wire.get("/v1/groups?fetchAllGroups=true", program))
-    counts = ("userCount", "uniqueUserCount", "currentLevelUserCount", "unProvisionedUserCount")
-    counts += ("currentLevelUnProvisionedUserCount", "currentLevelSubGroupCount", "currentLevelParentGroupCount")
+    counts = [
+        "userCount",
+        "uniqueUserCount",
+        "currentLevelUserCount",
+        "unProvisionedUserCount",
+        "currentLevelUnProvisionedUserCount",
+        "currentLevelSubGroupCount",
+        "currentLevelParentGroupCount",
+    ]
     assert [groups["Night Shift"][count] for count in counts] == [6, 3, 3, 2, 1, 1, 0]
     assert [groups["Below"][count] for count in counts] == [3, 2, 2, 1, 1, 1, 1]
     assert [groups["Far Below"][count] for count in counts] == [1, 1, 1, 0, 0, 0, 1]
@@ -97,7 +106,9 @@ def test_a_user_token_is_told_the_persons_groups_with_their_role(
 ) -> None:
     make_group("Own", admins=[member])
     groups = listed(wire.get("/v1/groups", let_act_for(connector, member)))
-    assert {name: (told["callerRole"], told["isEditable"], told["isMappedToTenant"]) for name, told in groups.items()} == {
+    assert {
+        name: (told["callerRole"], told["isEditable"], told["isMappedToTenant"]) for name, told in groups.items()
+    } == {
         "Night Shift": ("Member", False, True),
         "Own": ("Admin", True, False),
     }
@@ -127,7 +138,9 @@ def test_not_yours_and_not_there_are_the_same_answer(
     wire: Wire, program: Program, organisation: Organisation, outsider: User
 ) -> None:
     others = [make_group("Other", organisation=organisation), make_group("Foreign", organisation=outsider.organisation)]
-    answers = [wire.get(f"/v1/groups/{key}", program) for key in (*(other.pk for other in others), unknown_id(), "x", "1@1")]
+    answers = [
+        wire.get(f"/v1/groups/{key}", program) for key in (*(other.pk for other in others), unknown_id(), "x", "1@1")
+    ]
     messages = {refused(answer, 403, "Unauthorized") for answer in answers}
     assert len(messages) == 1
     assert len({answer.content for answer in answers}) == 1

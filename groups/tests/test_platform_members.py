@@ -69,7 +69,9 @@ def test_a_strangers_token_is_told_the_same_as_for_no_group(
     assert not any(person.number in str(answer.content) for answer in answers for person in Person.objects.all())
 
 
-def test_the_permission_that_is_missing_is_named(wire: Wire, connector: Connector, group: Group, group_admin: User) -> None:
+def test_the_permission_that_is_missing_is_named(
+    wire: Wire, connector: Connector, group: Group, group_admin: User
+) -> None:
     program = let_in(connector, group, group_admin, permissions=[Permission.GROUP_INFORMATION])
     assert "Group Member List" in refused(wire.get(f"/v1/groups/{group.pk}/members", program), 403, "Unauthorized")
 

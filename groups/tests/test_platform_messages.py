@@ -65,13 +65,21 @@ def test_bodies_are_read_as_old_programs_write_them(wire: Wire, program: Program
     assert Message.objects.get().text == "It’s raining"
 
 
-@pytest.mark.parametrize("content_type", ["", "text/plain", "application/json;charset=UTF-8", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize(
+    "content_type", ["", "text/plain", "application/json;charset=UTF-8", "application/x-www-form-urlencoded"]
+)
 def test_the_content_type_does_not_matter(wire: Wire, program: Program, group: Group, content_type: str) -> None:
     answer = wire.post(path(group), '{"message": "Hello"}', program, content_type=content_type)
     assert answer.status_code == 200, answer.content
 
 
-PATHS = ["/v1/groups/{}/messages/", "/groups/{}/messages", "//v1/groups/{}/messages", "/v1//groups/{}/Messages", "/V1/GROUPS/{}@1/MESSAGES/"]
+PATHS = [
+    "/v1/groups/{}/messages/",
+    "/groups/{}/messages",
+    "//v1/groups/{}/messages",
+    "/v1//groups/{}/Messages",
+    "/V1/GROUPS/{}@1/MESSAGES/",
+]
 
 
 @pytest.mark.parametrize("written", PATHS)
@@ -93,8 +101,16 @@ def test_a_bearer_token_is_accepted_too(wire: Wire, program: Program, group: Gro
 
 @pytest.mark.parametrize(
     "body",
-    ["", "{}", '{"message": null}', '{"message": ""}', '{"message": "  "}', '{"message": ["a"]}', '{"text": "Hello"}']
-    + [json.dumps({"message": "x" * 4001})],
+    [
+        "",
+        "{}",
+        '{"message": null}',
+        '{"message": ""}',
+        '{"message": "  "}',
+        '{"message": ["a"]}',
+        '{"text": "Hello"}',
+        json.dumps({"message": "x" * 4001}),
+    ],
 )
 def test_a_message_that_is_missing_wrong_or_too_long_is_named(
     wire: Wire, program: Program, group: Group, body: str
@@ -106,10 +122,21 @@ def test_a_message_that_is_missing_wrong_or_too_long_is_named(
 
 @pytest.mark.parametrize(
     "body",
-    ["{", "[]", '"Hello"', "message=Hello", '{"message": NaN}', b"\xff\xfe{", "[" * 70 + "]" * 70]
-    + ['{"message": "nul \\u0000"}', '{"message": "half \\ud83c"}'],
+    [
+        "{",
+        "[]",
+        '"Hello"',
+        "message=Hello",
+        '{"message": NaN}',
+        b"\xff\xfe{",
+        "[" * 70 + "]" * 70,
+        '{"message": "nul \\u0000"}',
+        '{"message": "half \\ud83c"}',
+    ],
 )
-def test_what_is_no_json_object_or_no_text_is_refused(wire: Wire, program: Program, group: Group, body: str | bytes) -> None:
+def test_what_is_no_json_object_or_no_text_is_refused(
+    wire: Wire, program: Program, group: Group, body: str | bytes
+) -> None:
     refused(wire.post(path(group), body, program), 400, "InvalidParameters", "ValidationException")
     assert not Message.objects.exists()
 
@@ -140,7 +167,9 @@ def test_a_strangers_token_is_told_the_same_as_for_no_group_and_nothing_is_poste
     assert not Message.objects.exists()
 
 
-def test_the_permission_that_is_missing_is_named(wire: Wire, connector: Connector, group: Group, group_admin: User) -> None:
+def test_the_permission_that_is_missing_is_named(
+    wire: Wire, connector: Connector, group: Group, group_admin: User
+) -> None:
     program = let_in(connector, group, group_admin, permissions=[Permission.GROUP_INFORMATION])
     answer = wire.post(path(group), '{"message": "Hello"}', program)
     assert "Text Message" in refused(answer, 403, "Unauthorized")

@@ -41,7 +41,9 @@ def endpoint(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def test_every_endpoint_works_with_a_token_for_the_group(wire: Wire, endpoint: str, program: Program, group: Group) -> None:
+def test_every_endpoint_works_with_a_token_for_the_group(
+    wire: Wire, endpoint: str, program: Program, group: Group
+) -> None:
     assert called(wire, endpoint, group, program).status_code == 200
 
 

@@ -30,6 +30,8 @@ def test_old_ways_to_write_the_path(wire: Wire, program: Program) -> None:
         assert wire.get(path, program).status_code == 200, path
 
 
-def test_the_permission_that_is_missing_is_named(wire: Wire, connector: Connector, group: Group, group_admin: User) -> None:
+def test_the_permission_that_is_missing_is_named(
+    wire: Wire, connector: Connector, group: Group, group_admin: User
+) -> None:
     program = let_in(connector, group, group_admin, permissions=[Permission.TEXT_MESSAGE])
     assert "User Profile" in refused(wire.get("/v1/users/me", program), 403, "Unauthorized")

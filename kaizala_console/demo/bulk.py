@@ -19,6 +19,7 @@ from groups.models import Group, GroupGrant, GroupLink, Membership, Message
 from groups.services.grants import target_of
 from kaizala_console.demo import organisation as demo
 from kaizala_console.demo.rows import Progress, settle, write
+from kaizala_console.demo.words import FAMILY, GIVEN, PLACES, SAYINGS, TRADES
 from kaizala_console.lib import clock, ids
 
 # Trial people have numbers from here on, so that they are told from others and never collide.
@@ -28,37 +29,22 @@ TREE: Final = 1000  # groups in one tree: a root, ten below it, a hundred below 
 BRANCHES: Final = 10
 TWICE: Final = 20  # one membership in so many is of somebody who is in another group of the trial already
 
-GIVEN: Final = (
-    "Aarav Aditi Akash Amina Anjali Arif Bhavesh Chandni Deepa Dinesh Esha Farhan Gauri Girish Hema Irfan Jaya Jignesh Kabir "
-    "Karuna Lalita Manoj Meenakshi Mohan Nafisa Naveen Ojas Pooja Pranav Radha Rehana Rohan Sarita Shankar Tara Umesh Vandana "
-    "Wasim Yamini Zubin"
-).split()
-FAMILY: Final = (
-    "Agarwal Bhatt Chavan Choudhury Das Dsouza Gowda Gupta Hussain Jain Joshi Kadam Khan Kulkarni Lobo Mathew Mishra Naidu Nair "
-    "Oraon Pandey Patel Qureshi Rajput Rao Reddy Sawant Sethi Shaikh Singh Solanki Thakur Tiwari Varma Yadav"
-).split()
-PLACES: Final = "Andheri Bandra Colaba Dadar Ghatkopar Kalyan Kurla Mulund Nagpur Nashik Panvel Pune Thane Vashi Virar Worli".split()
-TRADES: Final = "Meters,Lines,Transformers,Street Lights,Billing,Stores,Transport,Safety,Training,Night Shift".split(",")
-SAYINGS: Final = (
-    "Meter replaced, photos are with the office.",
-    "The van is back from service.",
-    "Customer was not at home, going again tomorrow at ten.",
-    "Line is live again. Thank you all.",
-    "Please bring two more ladders.",
-    "Rain has stopped, we go on.",
-    "Keys are at the gate.",
-    "Lunch at one, under the neem tree.",
-)
 
-
-@dataclass(slots=True)
-class Filling:
-    """One run: how much of everything, and what was made on the way. The same seed makes the same shape."""
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How many rows of each kind."""
 
     groups: int = 0
     members: int = 0
     connectors: int = 0
     messages: int = 0
+
+
+@dataclass(slots=True)
+class Filling:
+    """One run, and what was made on the way. The same seed makes the same shape."""
+
+    sizes: Sizes
     seed: int = 2023
     group_ids: list[UUID] = field(default_factory=list)
     voices: dict[UUID, UUID] = field(default_factory=dict)  # a group → somebody in it
@@ -80,17 +66,36 @@ class Filling:
     # ---------------------------------------------------------------- Groups
 
     def _write_groups(self, dice: random.Random, admin: User) -> int:
-        if not self.groups:
+        if not self.sizes.groups:
             return 0
         now = clock.now()
-        self.group_ids = [ids.new_id() for _ in range(self.groups)]
+        self.group_ids = [ids.new_id() for _ in range(self.sizes.groups)]
         rows = (
-            (key, admin.organisation_id, f"{dice.choice(PLACES)} {dice.choice(TRADES)} {number + 1}", "Group", "", "", "", "", now)
+            (
+                key,
+                admin.organisation_id,
+                f"{dice.choice(PLACES)} {dice.choice(TRADES)} {number + 1}",
+                "Group",
+                "",
+                "",
+                "",
+                "",
+                now,
+            )
             for number, key in enumerate(self.group_ids)
         )
-        columns = ("id", "organisation", "name", "group_type", "welcome_message", "short_description")
-        columns += ("long_description", "image_url", "created_at")
-        written = write(Group, columns, rows, Progress("Groups", self.groups))
+        columns = [
+            "id",
+            "organisation",
+            "name",
+            "group_type",
+            "welcome_message",
+            "short_description",
+            "long_description",
+            "image_url",
+            "created_at",
+        ]
+        written = write(Group, columns, rows, Progress("Groups", self.sizes.groups))
         write(GroupLink, ("parent", "child", "linked_at"), ((*pair, now) for pair in self._links()))
         return written
 
@@ -104,12 +109,12 @@ class Filling:
 
     def _write_members(self, dice: random.Random) -> int:
         """Every group gets an admin first; a tenth of the rest is in one big group, the others anywhere."""
-        if not self.members:
+        if not self.sizes.members:
             return 0
         targets = self._groups_to_fill()
-        again = max(self.members - len(targets), 0) // TWICE if len(targets) > 1 else 0
-        people = self._write_people(dice, self.members - again)
-        progress = Progress("Members", self.members)
+        again = max(self.sizes.members - len(targets), 0) // TWICE if len(targets) > 1 else 0
+        people = self._write_people(dice, self.sizes.members - again)
+        progress = Progress("Members", self.sizes.members)
         columns = ("group", "person", "role", "joined_at")
         return write(Membership, columns, self._memberships(dice, targets, people, again), progress)
 
@@ -159,21 +164,41 @@ class Filling:
 
     def _write_connectors(self, dice: random.Random, admin: User) -> int:
         """Each with a secret that nobody knows and a grant in one of the groups, as it stands after a handoff."""
-        if not self.connectors:
+        if not self.sizes.connectors:
             return 0
         developer, now = demo.user_of(demo.DEVELOPER), clock.now()
         person = Person.objects.get(number=demo.ORGANISATION_ADMIN.number)
-        groups = Group.objects.in_bulk(self._groups_to_fill()[: self.connectors])
+        groups = Group.objects.in_bulk(self._groups_to_fill()[: self.sizes.connectors])
         first = Connector.objects.filter(owner=developer).count() + 1
-        made = [(ids.new_id(), ids.new_id(), dice.choice(list(groups.values()))) for _ in range(self.connectors)]
+        made = [(ids.new_id(), ids.new_id(), dice.choice(list(groups.values()))) for _ in range(self.sizes.connectors)]
         written = write(
             Connector,
-            ("id", "organisation", "owner", "name", "description", "home_page", "redirect_urls", "permissions", "created_at"),
             (
-                (key, admin.organisation_id, developer.pk, f"Trial connector {first + place}", "", "", [], PERMISSIONS, now)
+                "id",
+                "organisation",
+                "owner",
+                "name",
+                "description",
+                "home_page",
+                "redirect_urls",
+                "permissions",
+                "created_at",
+            ),
+            (
+                (
+                    key,
+                    admin.organisation_id,
+                    developer.pk,
+                    f"Trial connector {first + place}",
+                    "",
+                    "",
+                    [],
+                    PERMISSIONS,
+                    now,
+                )
                 for place, (key, _grant, _group) in enumerate(made)
             ),
-            Progress("Connectors", self.connectors),
+            Progress("Connectors", self.sizes.connectors),
         )
         write(
             ConnectorSecret,
@@ -203,18 +228,18 @@ class Filling:
 
     def _write_messages(self, dice: random.Random) -> int:
         """Spread over a year, each by somebody who is in the group."""
-        if not self.messages:
+        if not self.sizes.messages:
             return 0
         voices = list(self._voices().items())
-        began, step = clock.now() - dt.timedelta(days=365), dt.timedelta(days=365) / self.messages
+        began, step = clock.now() - dt.timedelta(days=365), dt.timedelta(days=365) / self.sizes.messages
 
         def rows() -> Iterator[tuple[Any, ...]]:
-            for place in range(self.messages):
+            for place in range(self.sizes.messages):
                 group, person = dice.choice(voices)
                 yield ids.new_id(), group, person, dice.choice(SAYINGS), "members", began + place * step
 
         columns = ("id", "group", "person", "text", "audience", "sent_at")
-        return write(Message, columns, rows(), Progress("Messages", self.messages))
+        return write(Message, columns, rows(), Progress("Messages", self.sizes.messages))
 
     def _voices(self) -> dict[UUID, UUID]:
         if not self.voices:

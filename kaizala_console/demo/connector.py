@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
+from accounts import queries
 from connectors.models import Grant, Handoff
 from connectors.scopes import PERMISSIONS
 from connectors.services import connectors, handoffs, shown_secrets
@@ -16,6 +17,7 @@ from connectors.services import grants as connector_grants
 from groups.services import grants, groups, members
 from groups.services.members import Role
 from kaizala_console.demo import organisation as demo
+from kaizala_console.lib.errors import NotAllowed
 
 # A handful of colleagues, one of whom never opened the app.
 MEMBERS = [demo.MEMBER.number, *list(demo.COLLEAGUES)[:4]]
@@ -27,11 +29,14 @@ BELOW = [demo.MEMBER.number, *list(demo.COLLEAGUES)[4:6]]
 def make() -> dict[str, Any]:
     """Makes it by the very services that the pages call; loads the demo organisation first if need be.
 
-    The group has a sub-group. The group token and the user token are those of the organisation admin.
+    The group has a sub-group. The group token and the user token are those of the organisation admin. Raises what the
+    services raise, when somebody has changed the demo organisation so that it cannot be done.
     """
     demo.load()
     developer, admin = demo.user_of(demo.DEVELOPER), demo.user_of(demo.ORGANISATION_ADMIN)
-    person = admin.verified_phones.held().select_related("person").get(is_primary=True).person
+    person = queries.primary_person(admin)
+    if person is None:
+        raise NotAllowed(f"{admin.name} has no verified phone any more. Sign in as them in the sandbox and add one.")
     mark = secrets.token_hex(3)
     connector, secret = connectors.create(
         owner=developer,

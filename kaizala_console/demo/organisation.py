@@ -55,7 +55,7 @@ SUBSCRIBERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A group to make: members by number; `parent` names a group made before it; `said` is minutes ago, number, text."""
+    """A group to make: members by number; `parent` is one made before it; `said` is minutes ago, number, text."""
 
     name: str
     welcome: str
@@ -76,7 +76,11 @@ PLANS: Final = (
         members=(MEMBER.number, DEVELOPER.number, *_N[:4]),
         also_admin=ORGANISATION_ADMIN,
         said=(
-            (2890, ORGANISATION_ADMIN.number, "Please wear the new reflective vests from Monday. Stores has them in all sizes."),
+            (
+                2890,
+                ORGANISATION_ADMIN.number,
+                "Please wear the new vests from Monday. Stores has all sizes.",
+            ),
             (1475, GROUP_ADMIN.number, "Orange alert for heavy rain tomorrow. No work on poles after 14:00."),
             (1462, _N[0], "Understood. Dadar crew will do indoor meters instead."),
         ),
@@ -109,7 +113,9 @@ PLANS: Final = (
         welcome="One from each crew. What is said here is acted on.",
         members=(MEMBER.number, _N[1], _N[9], *_N[15:18]),
         admin=ORGANISATION_ADMIN,
-        said=((4400, ORGANISATION_ADMIN.number, "The audit found two ladders without rubber feet. They are out of use."),),
+        said=(
+            (4400, ORGANISATION_ADMIN.number, "The audit found two ladders without rubber feet. They are out of use."),
+        ),
     ),
     Plan(
         name="Service Notices",

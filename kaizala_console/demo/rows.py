@@ -95,9 +95,7 @@ class _Target:
                 copy.write_row(self._prepared(row))
 
     def _prepared(self, row: Sequence[Any]) -> list[Any]:
-        return [
-            field.get_db_prep_save(value, connection) for field, value in zip(self.fields, row, strict=True)
-        ]
+        return [field.get_db_prep_save(value, connection) for field, value in zip(self.fields, row, strict=True)]
 
 
 def _batches(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:

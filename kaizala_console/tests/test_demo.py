@@ -1,0 +1,249 @@
+"""`python manage.py demo`: the organisation, the connector, the full database."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import Organisation, Person, User, VerifiedPhone
+from accounts.sandbox import BY_KEY, IDENTITIES, TENANT_ID
+from connectors.models import Connector, Grant, Handoff, RefreshToken
+from connectors.services import tokens
+from groups import access
+from groups.counts import tallies
+from groups.models import Group, GroupLink, Membership, Message, Subscription
+from kaizala_console.demo import organisation as demo
+from kaizala_console.demo.rows import Progress
+from kaizala_console.lib import phone_numbers
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*arguments: str) -> tuple[str, str]:
+    """Standard output and standard error."""
+    out, err = StringIO(), StringIO()
+    call_command("demo", *arguments, stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+def rows() -> dict[str, int]:
+    models: tuple[Any, ...] = (
+        Organisation,
+        User,
+        Person,
+        VerifiedPhone,
+        Group,
+        GroupLink,
+        Membership,
+        Message,
+        Connector,
+    )
+    return {model.__name__: model.objects.count() for model in (*models, Grant, Subscription)}
+
+
+# ---------------------------------------------------------------- --first-run
+
+
+def test_the_first_run_loads_the_organisation_and_the_next_changes_nothing() -> None:
+    out, err = run("--first-run")
+    assert (out, "Contoso Field Services" in err) == ("", True)
+    loaded = rows()
+    assert loaded["User"] == 5
+    assert loaded["Group"] == len(demo.PLANS)
+    assert run("--first-run") == ("", "")
+    assert rows() == loaded
+
+
+def test_the_developer_and_the_group_admin_have_the_phone_step_before_them_and_the_others_behind() -> None:
+    run("--first-run")
+    held = set(VerifiedPhone.objects.held().values_list("user__subject", "person__number"))
+    assert held == {
+        (identity.subject, identity.number)
+        for identity in IDENTITIES
+        if identity.key not in {"developer", "group-admin"}
+    }
+    assert Person.objects.get(number=BY_KEY["member"].number).provisioned_at is not None
+    assert Person.objects.get(number=BY_KEY["group-admin"].number).provisioned_at is None
+
+
+def test_the_group_admins_number_opens_groups_to_grant_access_to_once_it_is_verified() -> None:
+    run("--first-run")
+    admin = demo.user_of(demo.GROUP_ADMIN)
+    assert not access.visible_to(admin).exists()
+    VerifiedPhone.objects.create(user=admin, person=Person.objects.get(number=demo.GROUP_ADMIN.number), is_primary=True)
+    assert access.administered_by(admin).count() >= 4
+
+
+def test_there_is_something_of_everything_to_look_at() -> None:
+    run("--first-run")
+    assert GroupLink.objects.count() == 3
+    assert Group.objects.filter(organisation=None).exists()
+    assert Subscription.objects.filter(group__group_type="ConnectGroup").exists()
+    assert Person.objects.filter(provisioned_at=None, memberships__isnull=False).exists()
+    assert Message.objects.count() >= 8
+    for message in Message.objects.select_related("person"):
+        assert Membership.objects.filter(group=message.group, person=message.person).exists(), message.text
+    assert not Membership.objects.filter(person__name="").exists()
+
+
+def test_every_number_is_valid_and_everybody_has_one_of_their_own() -> None:
+    numbers = [*(identity.number for identity in IDENTITIES), *demo.COLLEAGUES, *demo.SUBSCRIBERS]
+    assert [phone_numbers.parse(number, must_be_valid=True) for number in numbers] == numbers
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_somebody_who_signed_in_before_the_demo_was_loaded_keeps_the_account() -> None:
+    organisation = Organisation.objects.create(name="Mine", entra_tenant_id=TENANT_ID)
+    early = User.objects.create_user(demo.DEVELOPER.subject, organisation=organisation, name="Early Bird")
+    run("--first-run")
+    early.refresh_from_db()
+    assert (early.name, early.organisation) == ("Early Bird", organisation)
+    assert Group.objects.filter(organisation=organisation).exists()
+
+
+# ---------------------------------------------------------------- --json
+
+
+def test_json_prints_one_object_with_what_a_program_needs(settings: Any) -> None:
+    out, _err = run("--json")
+    given = json.loads(out)
+    assert sorted(given) == [
+        "baseUrl",
+        "connectorId",
+        "connectorSecret",
+        "groupId",
+        "refreshToken",
+        "tenantRefreshToken",
+        "webhookLoopbackAllowed",
+    ]
+    assert (given["baseUrl"], given["webhookLoopbackAllowed"]) == (settings.CONSOLE_BASE_URL, True)
+    for token, kind in (("refreshToken", "group"), ("tenantRefreshToken", "user")):
+        exchanged = tokens.exchange(
+            connector_id=given["connectorId"],
+            secret=given["connectorSecret"],
+            refresh_token=given[token],
+            address="::1",
+        )
+        assert "textmessage.write" in exchanged.scopes
+        assert RefreshToken.objects.get(first_used_at__isnull=False, grant__kind=kind)
+
+
+def test_the_handoffs_are_claimed_and_nothing_is_left_that_could_be_opened() -> None:
+    out, _err = run("--json")
+    assert Handoff.objects.count() == 2
+    assert not Handoff.objects.filter(claimed_at=None).exists()
+    assert not Handoff.objects.filter(sealed__isnull=False).exists()
+    assert json.loads(out)["groupId"]
+
+
+def test_every_connector_is_fresh_and_has_a_group_of_its_own() -> None:
+    first, second = (json.loads(run("--json")[0]) for _ in range(2))
+    for key in ("connectorId", "connectorSecret", "groupId", "refreshToken", "tenantRefreshToken"):
+        assert first[key] != second[key]
+    group = Group.objects.get(pk=first["groupId"])
+    assert GroupLink.objects.filter(parent=group).count() == 1
+    assert set(Membership.objects.admins().filter(group=group).values_list("person__number", flat=True)) == {
+        demo.ORGANISATION_ADMIN.number,
+        demo.GROUP_ADMIN.number,
+    }
+
+
+def test_json_says_what_is_wrong_when_the_organisation_admin_has_no_phone_any_more() -> None:
+    run("--first-run")
+    VerifiedPhone.objects.filter(user=demo.user_of(demo.ORGANISATION_ADMIN)).delete()
+    before = rows()
+    with pytest.raises(CommandError) as error:
+        run("--json")
+    assert "Farah Khan" in str(error.value)
+    assert rows() == before
+
+
+# ---------------------------------------------------------------- Sizes
+
+
+def test_the_database_is_filled_to_the_sizes_that_were_asked_for() -> None:
+    run("--first-run")
+    before = rows()
+    _out, err = run("--groups", "30", "--members", "500", "--connectors", "7", "--messages", "90")
+    after = rows()
+    assert "30 groups, 500 members, 7 connectors, 90 messages" in err
+    added = {name: after[name] - before[name] for name in ("Group", "Membership", "Connector", "Message", "Grant")}
+    assert added == {"Group": 30, "Membership": 500, "Connector": 7, "Message": 90, "Grant": 7}
+
+
+def test_a_filled_database_can_be_filled_again() -> None:
+    sizes = ("--groups", "5", "--members", "50", "--connectors", "3", "--messages", "10")
+    run(*sizes)
+    before = rows()
+    run(*sizes)
+    run("--members", "20")
+    run("--messages", "10")
+    assert rows()["Membership"] == before["Membership"] + 70
+    assert rows()["Message"] == before["Message"] + 20
+
+
+def test_trial_data_keeps_the_rules_of_the_house() -> None:
+    run("--first-run")
+    made_before = set(Group.objects.values_list("pk", flat=True))
+    run("--groups", "40", "--members", "400", "--messages", "50", "--connectors", "4")
+    trial = Group.objects.exclude(pk__in=made_before)
+    for group in trial:
+        assert Membership.objects.admins().filter(group=group).exists()
+        assert group not in Group.objects.under([group.pk])
+    counts = tallies(trial.values("pk"))
+    assert any(tally.unique < tally.total for tally in counts.values())
+    for number in Person.objects.filter(number__startswith="+917").values_list("number", flat=True)[:20]:
+        assert phone_numbers.parse(number, must_be_valid=True) == number
+    for message in Message.objects.filter(group__in=trial):
+        assert Membership.objects.filter(group=message.group, person=message.person).exists()
+    for grant in Grant.objects.filter(connector__name__startswith="Trial"):
+        assert (
+            access.administered_by(demo.user_of(demo.ORGANISATION_ADMIN))
+            .filter(group_grants=grant.group_grant)
+            .exists()
+        )
+
+
+def test_the_progress_bar_says_how_far_it_is() -> None:
+    progress = Progress("Members", 1000, StringIO())
+    progress.done = 250
+    assert progress.line(0.5).split() == [
+        "Members",
+        "[#######-----------------------]",
+        "250",
+        "of",
+        "1,000",
+        "500",
+        "a",
+        "second",
+    ]
+    assert "0 of 0" in Progress("Nothing", 0, StringIO()).line(0)
+
+
+# ---------------------------------------------------------------- Refusals
+
+
+@pytest.mark.parametrize("arguments", [["--first-run"], ["--json"], ["--groups", "1"], []])
+def test_outside_of_a_sandbox_nothing_is_made_without_the_word_for_it(settings: Any, arguments: list[str]) -> None:
+    settings.SANDBOX = False
+    with pytest.raises(CommandError) as error:
+        run(*arguments)
+    assert "--yes-this-is-a-trial-database" in str(error.value)
+    assert set(rows().values()) == {0}
+
+
+def test_a_trial_database_is_taken_at_its_word(settings: Any) -> None:
+    settings.SANDBOX = False
+    out, _err = run("--json", "--yes-this-is-a-trial-database")
+    assert json.loads(out)["webhookLoopbackAllowed"] is False
+
+
+@pytest.mark.parametrize("arguments", [[], ["--groups", "-1"], ["--groups", "0"]])
+def test_wrong_sizes_and_nothing_to_do_are_told(arguments: list[str]) -> None:
+    with pytest.raises(CommandError):
+        run(*arguments)
+    assert rows()["User"] == 0
