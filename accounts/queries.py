@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import AuditEvent, Person, PinDevice, User, VerifiedPhone
+from accounts.models import Person, PinDevice, User, VerifiedPhone
 from kaizala_console.lib import clock
 
 
@@ -22,14 +22,6 @@ def held_people(user: User) -> QuerySet[Person]:
 def primary_person(user: User) -> Person | None:
     """The person of the account's primary number; None until a phone is verified."""
     return held_people(user).filter(verified_phones__is_primary=True).first()
-
-
-def events_visible_to(user: User) -> QuerySet[AuditEvent]:
-    """What the account did itself, and for an organisation admin all that carries the organisation; newest first."""
-    own = Q(actor_kind="user", actor_id=str(user.pk))
-    if user.is_organisation_admin:
-        own |= Q(organisation=user.organisation_id)
-    return AuditEvent.objects.filter(own)
 
 
 def colleagues_of(user: User) -> QuerySet[User]:

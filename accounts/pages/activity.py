@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -21,9 +21,9 @@ from accounts import trail
 from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent, User
 from accounts.pages.decorators import signed_in, user_of
-from kaizala_console.lib import keyset
 
 PAGE_SIZE = 50
+LAST_ID = 2**63 - 1
 LAST_DATE = dt.date(9999, 12, 30)  # one more day is still a date
 
 
@@ -59,6 +59,8 @@ class FilterForm(forms.Form):
     mine = forms.BooleanField(label=_("Only what I did"), required=False)
     since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    before = forms.IntegerField(required=False, min_value=1, max_value=LAST_ID)
+    after = forms.IntegerField(required=False, min_value=1, max_value=LAST_ID)
 
 
 @require_GET
@@ -69,44 +71,44 @@ def activity(request: HttpRequest) -> HttpResponse:
     form = FilterForm(request.GET)
     form.is_valid()
     chosen = {name: value for name, value in form.cleaned_data.items() if value}
-    events = filtered(trail.visible_to(user), chosen, user)
-    try:
-        page = keyset.page(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
-    except keyset.BadCursor:
-        return redirect(f"{request.path}{_query(request, cursor=None)}")
+    page = trail.page(
+        user,
+        size=PAGE_SIZE,
+        only=condition_of(chosen, user),
+        before=chosen.pop("before", None),
+        after=chosen.pop("after", None),
+    )
     return render(
         request,
         "accounts/activity.html",
         {
             "form": form,
             "more_is_open": bool({"since", "until", "mine"} & set(chosen)),
-            "events": rows(page.items),
+            "events": rows(page.events),
             "chips": _chips(request, form, chosen),
-            "newer": page.previous_cursor and _query(request, cursor=page.previous_cursor),
-            "older": page.next_cursor and _query(request, cursor=page.next_cursor),
+            "newer": page.newer and _query(request, before=None, after=str(page.newer)),
+            "older": page.older and _query(request, before=str(page.older), after=None),
         },
     )
 
 
-def filtered(events: QuerySet[AuditEvent], chosen: dict[str, Any], user: User) -> QuerySet[AuditEvent]:
-    """The events that match the filters; dates are whole days in the reader's zone, both included."""
+def condition_of(chosen: dict[str, Any], user: User) -> Q:
+    """What the filters ask for; dates are whole days in the reader's zone, both included."""
+    condition = Q()
     if kind := KINDS.get(chosen.get("what", "")):
-        condition = Q()
-        for noun in kind.nouns:
-            condition |= Q(tag__startswith=f"{noun}:")
-        events = events.filter(condition)
+        condition &= Q(*(("tag__startswith", f"{noun}:") for noun in kind.nouns), _connector=Q.OR)
     if text := chosen.get("q"):
-        events = events.filter(Q(actor_name__icontains=text) | Q(subject_name__icontains=text))
+        condition &= Q(actor_name__icontains=text) | Q(subject_name__icontains=text)
     if chosen.get("mine"):
-        events = events.filter(actor_kind="user", actor_id=str(user.pk))
+        condition &= Q(actor_kind="user", actor_id=str(user.pk))
     if since := chosen.get("since"):
-        events = events.filter(at__gte=_midnight(since))
+        condition &= Q(at__gte=_midnight(since))
     if until := chosen.get("until"):
-        events = events.filter(at__lt=_midnight(min(until, LAST_DATE) + dt.timedelta(days=1)))
-    return events
+        condition &= Q(at__lt=_midnight(min(until, LAST_DATE) + dt.timedelta(days=1)))
+    return condition
 
 
-def rows(events: Iterable[AuditEvent]) -> list[dict[str, Any]]:
+def rows(events: Iterable[AuditEvent], *, with_details: bool = True) -> list[dict[str, Any]]:
     """Events as `<c-timeline>` draws them; who acted stands in the sentence."""
     return [
         {
@@ -114,7 +116,7 @@ def rows(events: Iterable[AuditEvent]) -> list[dict[str, Any]]:
             "sentence": sentence(event),
             "icon": _ICONS.get(event.tag.partition(":")[0], "dot"),
             "address": event.client_address,
-            "detail": _detail(event),
+            "detail": _detail(event) if with_details else "",
         }
         for event in events
     ]
@@ -137,7 +139,12 @@ def _chips(request: HttpRequest, form: FilterForm, chosen: dict[str, Any]) -> li
         label = str(form.fields[name].label)
         words = str(KINDS[value].label) if name == "what" else str(value)
         text = label if value is True else f"{label}: {words}"
-        chips.append({"label": text, "remove_url": _query(request, **{name: None, "cursor": None}) or request.path})
+        chips.append(
+            {
+                "label": text,
+                "remove_url": _query(request, **{name: None, "before": None, "after": None}) or request.path,
+            }
+        )
     return chips
 
 

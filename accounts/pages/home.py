@@ -7,9 +7,10 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_safe
 
 from accounts import needs, queries, trail
-from accounts.pages import activity
+from accounts.models import PinDevice
+from accounts.pages import activity, numbers
 from accounts.pages.decorators import signed_in, user_of
-from accounts.pages.phones import add_url, phone_form
+from accounts.pages.phones import add_url, phone_form, pin_url
 
 LATELY = 5
 
@@ -26,6 +27,13 @@ def home(request: HttpRequest) -> HttpResponse:
     """The cards of what waits, and the latest of what happened."""
     user = user_of(request)
     if queries.primary_person(user) is None:
-        return render(request, "accounts/home_first.html", {"form": phone_form(request), "action": add_url(request)})
-    events = activity.rows(trail.visible_to(user).order_by("-id")[:LATELY])
+        waiting = queries.open_pin(user, PinDevice.Purpose.VERIFY)
+        words = {
+            "form": phone_form(request),
+            "action": add_url(request),
+            "pin_url": waiting and pin_url(request, waiting),
+            "pin_number": waiting and numbers.shown(waiting.number),
+        }
+        return render(request, "accounts/home_first.html", words)
+    events = activity.rows(trail.page(user, size=LATELY).events, with_details=False)
     return render(request, "accounts/home.html", {"needs": needs.needs_of(user), "events": events})

@@ -118,6 +118,10 @@ def welcome_back(request: HttpRequest) -> None:
         lost = _("The form was too large to keep, or held a file: please fill it in again.")
         messages.warning(request, f"{happened} {lost}".strip())
         return
+    if not kept.fields:  # a button alone: nothing to check
+        again = _("Now press “%(button)s” once more.") % {"button": kept.press} if kept.press else ""
+        messages.info(request, f"{happened} {again}".strip())
+        return
     again = (
         _("Nothing was lost: check the form and press “%(button)s” again.") % {"button": kept.press}
         if kept.press

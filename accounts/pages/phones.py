@@ -164,6 +164,11 @@ def add_url(request: HttpRequest) -> str:
     return _with_next(request, reverse("accounts:phone_add"))
 
 
+def pin_url(request: HttpRequest, device: PinDevice) -> str:
+    """Where the PIN is entered; carries on where to go afterwards."""
+    return _with_next(request, reverse("accounts:phone_pin", args=[device.pk]))
+
+
 def pin_words(device: PinDevice | None) -> dict[str, Any]:
     """What a page says about a PIN: whether it may be tried, how often still, and how long PINs are good."""
     left = 0 if device is None else max(0, settings.PIN_TRIES - device.tries)
@@ -201,7 +206,7 @@ def _verified(request: HttpRequest, device: PinDevice) -> HttpResponseRedirect:
 
 
 def _to_pin_page(request: HttpRequest, device: PinDevice) -> HttpResponseRedirect:
-    return redirect(_with_next(request, reverse("accounts:phone_pin", args=[device.pk])))
+    return redirect(pin_url(request, device))
 
 
 def _next(request: HttpRequest, fallback: str) -> str:
