@@ -20,7 +20,8 @@ from django.db.models import Q, QuerySet
 if TYPE_CHECKING:
     from accounts.models import AuditEvent, User
 
-# None when the scope adds nothing for this account.
+# None when the scope adds nothing for this account. It names what it adds by a list of ids, not by a subquery: of that
+# PostgreSQL cannot tell how many events it will find, and read the whole trail for somebody who owns nothing (3.5 s).
 Scope = Callable[["User"], Q | None]
 _scopes: list[Scope] = []
 

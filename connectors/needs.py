@@ -43,6 +43,7 @@ def handoffs_to_claim(user: User) -> Iterator[Need]:
     )
 
 
-def events_of_own_connectors(user: User) -> Q:
+def events_of_own_connectors(user: User) -> Q | None:
     """A developer may read the history of the connectors that they own (`accounts.trail`)."""
-    return Q(connector_id__in=Connector.objects.owned_by(user.pk).order_by().values("pk"))
+    owned = list(Connector.objects.owned_by(user.pk).order_by().values_list("pk", flat=True))
+    return Q(connector_id__in=owned) if owned else None
