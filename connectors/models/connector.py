@@ -142,3 +142,7 @@ class ConnectorSecret(models.Model):
 
     def __str__(self) -> str:
         return f"ConnectorSecret {self.pk}"
+
+    def is_live(self, at: dt.datetime) -> bool:
+        """As `ConnectorSecretQuerySet.live`, for a row at hand."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > at)

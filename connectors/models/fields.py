@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     _CharField = models.CharField[Iterable[str], frozenset[Permission]]
 else:
     _CharField = models.CharField
+
+
+@lru_cache(maxsize=512)
+def _read(stored: str) -> frozenset[Permission]:
+    """The set behind what a column holds; there are 512 at the most."""
+    return frozenset(Permission(part) for part in stored.split(",") if part)
 
 
 class PermissionSetField(_CharField):
@@ -33,7 +40,7 @@ class PermissionSetField(_CharField):
         super().__init__(*args, **kwargs)
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
-        return self.to_python(value)
+        return _read(value or "")
 
     def to_python(self, value: Any) -> frozenset[Permission]:
         if isinstance(value, str):

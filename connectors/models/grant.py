@@ -76,3 +76,7 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return f"Grant {self.pk}"
+
+    def is_live(self, at: dt.datetime) -> bool:
+        """As `GrantQuerySet.live`, for a row at hand."""
+        return self.revoked_at is None and self.suspended_at is None and (self.ends_at is None or self.ends_at > at)

@@ -53,3 +53,7 @@ class RefreshToken(models.Model):
 
     def __str__(self) -> str:
         return f"RefreshToken {self.pk}"
+
+    def is_live(self, at: dt.datetime) -> bool:
+        """As `RefreshTokenQuerySet.live`, for a row at hand."""
+        return self.revoked_at is None and self.expires_at > at

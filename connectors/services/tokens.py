@@ -30,6 +30,10 @@ logger = structlog.get_logger(__name__)
 
 WHOLE_DAYS_FROM = 10
 PATH = "v1/accessToken"
+NOT_MADE = "Refresh token unknown: no such token was made for this connector."
+# Put together once: building a query costs more than running it.
+_SECRETS = ConnectorSecret.objects.select_related("connector__organisation")
+_TOKENS = RefreshToken.objects.select_related("grant", "successor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +85,17 @@ def proven_connector(*, connector_id: str, secret: str, at: dt.datetime) -> Conn
     parsed = credentials.parse(Kind.SECRET, secret)
     if claimed_id is None or parsed is None:
         raise WrongConnectorCredentials
-    row = (
-        ConnectorSecret.objects.live(at)
-        .select_related("connector__organisation")
-        .filter(public_part=parsed.public_part, connector_id=claimed_id, connector__deleted_at__isnull=True)
-        .first()
+    try:
+        row = _SECRETS.get(public_part=parsed.public_part)
+    except ConnectorSecret.DoesNotExist:
+        raise WrongConnectorCredentials from None
+    proven = (
+        parsed.matches(row.pepper_id, row.digest)
+        and row.connector_id == claimed_id
+        and row.is_live(at)
+        and row.connector.deleted_at is None
     )
-    if row is None or not parsed.matches(row.pepper_id, row.digest):
+    if not proven:
         raise WrongConnectorCredentials
     return row.connector
 
@@ -111,13 +119,12 @@ def _live_token(connector: Connector, refresh_token: str, now: dt.datetime) -> R
             else "Refresh token unknown: this is not a whole refresh token of this service. Check that nothing was cut "
             "off when it was copied."
         )
-    token = (
-        RefreshToken.objects.select_related("grant", "successor")
-        .filter(public_part=parsed.public_part, grant__connector_id=connector.pk)
-        .first()
-    )
-    if token is None or not parsed.matches(token.pepper_id, token.digest):
-        raise RefreshTokenRefused("Refresh token unknown: no such token was made for this connector.")
+    try:
+        token = _TOKENS.get(public_part=parsed.public_part)
+    except RefreshToken.DoesNotExist:
+        raise RefreshTokenRefused(NOT_MADE) from None
+    if token.grant.connector_id != connector.pk or not parsed.matches(token.pepper_id, token.digest):
+        raise RefreshTokenRefused(NOT_MADE)
     token.grant.connector = connector
     reason = why_refused(token, now)
     if reason:

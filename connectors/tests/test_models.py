@@ -220,3 +220,30 @@ def test_no_row_says_anything_of_what_it_keeps(program: Program) -> None:
     for row in rows:
         assert str(row) == f"{type(row).__name__} {row.pk}"
         assert repr(row) == f"<{type(row).__name__}: {row}>"
+
+
+@pytest.mark.parametrize(
+    ("model", "columns", "live"),
+    [
+        (ConnectorSecret, {}, True),
+        (ConnectorSecret, {"expires_at": HOUR}, True),
+        (ConnectorSecret, {"expires_at": -HOUR}, False),
+        (ConnectorSecret, {"revoked_at": -HOUR}, False),
+        (RefreshToken, {}, True),
+        (RefreshToken, {"expires_at": -HOUR}, False),
+        (RefreshToken, {"revoked_at": -HOUR}, False),
+        (Grant, {}, True),
+        (Grant, {"ends_at": HOUR}, True),
+        (Grant, {"ends_at": -HOUR}, False),
+        (Grant, {"suspended_at": -HOUR}, False),
+        (Grant, {"revoked_at": -HOUR}, False),
+    ],
+)
+def test_a_row_and_the_database_agree_on_what_is_live(
+    program: Program, model: Any, columns: dict[str, dt.timedelta], live: bool
+) -> None:
+    now = clock.now()
+    began = "granted_at" if model is Grant else "issued_at" if model is RefreshToken else "created_at"
+    model.objects.update(**{began: now - 2 * HOUR, **{column: now + delta for column, delta in columns.items()}})
+    assert model.objects.get().is_live(now) is live
+    assert model.objects.live(now).exists() is live
