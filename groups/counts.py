@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
@@ -40,7 +41,10 @@ EMPTY: Final = Tally()
 def tallies(roots: QuerySet[Any]) -> dict[UUID, Tally]:
     """The counts of the groups whose ids `roots` selects."""
     tables = _tables()
-    sql, params = compiled(roots, connection)
+    try:
+        sql, params = compiled(roots, connection)
+    except EmptyResultSet:  # nothing to ask about, as Django saw without the database
+        return {}
     walk = _WALK.format(roots=sql, **tables)
     pairs = _fetched(walk + _PAIRS, params)
     if not pairs:

@@ -62,7 +62,7 @@ def group_page(user: User, *, search: str = "", cursor: str | None = None, size:
     groups = access.visible_to(user)
     if search.strip():
         key = ids.parse_guid(search)
-        groups = groups.filter(Q(pk=key) if key else Q(name__icontains=search.strip()))
+        groups = groups.filter(Q(pk=key) if key else Q(name__icontains=_searchable(search)))
     groups = groups.with_link_counts().carrying(
         member_count=counted(Membership.objects.filter(group_id=OuterRef("pk")), "group_id"),
         connector_count=counted(
@@ -75,7 +75,7 @@ def group_page(user: User, *, search: str = "", cursor: str | None = None, size:
 def member_page(group: Group, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Membership]:
     """Members with their person, in the order in which they joined. `search` is a part of the name or the number."""
     members = Membership.objects.filter(group=group).select_related("person")
-    words = search.strip()
+    words = _searchable(search)
     if words:
         members = members.filter(Q(person__name__icontains=words) | Q(person__number__contains=words.replace(" ", "")))
     return keyset.page(members, ("joined_at", "id"), cursor, size)
@@ -175,13 +175,24 @@ def directory_page(user: User, *, search: str = "", cursor: str | None = None, s
     """
     shared = Membership.objects.filter(group__in=access.visible_to(user).values("pk"))
     people = Person.objects.filter(Exists(shared.filter(person_id=OuterRef("pk"))))
-    words = search.strip()
+    words = _searchable(search)
     if words:
         people = people.filter(Q(name__icontains=words) | Q(number__contains=words.replace(" ", "")))
     people = people.annotate(group_count=counted(shared.filter(person_id=OuterRef("pk")), "person_id"))
     return keyset.page(people, ("name", "id"), cursor, size)
 
 
+def is_last_admin(membership: Membership) -> bool:
+    """Whether nobody would be left to run the group without this one."""
+    others = Membership.objects.admins().filter(group_id=membership.group_id).exclude(pk=membership.pk)
+    return membership.role == Membership.Role.ADMIN and not others.exists()
+
+
 def admins_of(group: Group) -> QuerySet[Person]:
     """The people who are admins of the group, by name."""
     return Person.objects.filter(pk__in=Membership.objects.admins().filter(group=group).values("person_id"))
+
+
+def _searchable(search: str) -> str:
+    """PostgreSQL takes no NUL in a text, and no half of a surrogate pair."""
+    return search.encode("utf-8", "ignore").decode().replace("\0", "").strip()

@@ -1,4 +1,4 @@
-"""Groups, and which group stands under which."""
+"""Groups."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from groups.models.group_link import GroupLink
 from groups.models.tree import Reached
 from kaizala_console.lib import clock, ids
 
@@ -102,30 +103,6 @@ class Group(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class GroupLink(models.Model):
-    """`child` is a sub-group of `parent`. A group may have several parents, but never itself above it."""
-
-    parent = models.ForeignKey(
-        Group,
-        on_delete=models.CASCADE,
-        related_name="child_links",
-        db_index=False,  # linked_once begins with it
-    )
-    child = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="parent_links")
-    linked_at = models.DateTimeField(default=clock.now)
-
-    class Meta:
-        verbose_name = _("sub-group link")
-        verbose_name_plural = _("sub-group links")
-        constraints = [
-            models.UniqueConstraint(fields=["parent", "child"], name="linked_once"),
-            models.CheckConstraint(condition=~models.Q(parent=models.F("child")), name="no_group_under_itself"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.parent_id} › {self.child_id}"
 
 
 def counted(rows: models.QuerySet, by: str) -> models.Expression:

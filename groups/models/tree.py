@@ -8,6 +8,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, QuerySet, UUIDField
 from django.db.models.sql.compiler import SQLCompiler
 
+from groups.models.group_link import GroupLink
+
 Direction = Literal["down", "up"]
 
 
@@ -34,8 +36,6 @@ class Reached(Expression):
     def as_sql(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
     ) -> tuple[str, tuple[Any, ...]]:
-        from groups.models.group import GroupLink
-
         name = connection.ops.quote_name
         roots, params = compiled(self.roots, connection)
         parent, child = name("parent_id"), name("child_id")

@@ -31,6 +31,10 @@ from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 ADD = gettext_lazy("Add Connector")
+# An id or a date that stands in an address; what is longer is neither.
+LONGEST_CHOICE = 40
+# So many permissions of a grant are named in the list; of more it says how many they are.
+FEW = 3
 
 
 @require_GET
@@ -56,7 +60,7 @@ def connectors(request: HttpRequest, group_id: UUID) -> HttpResponse:
 def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """ "Add Connector"; or only "What could it do?", which shows the chosen one beside the drop-down."""
     if "look" in request.POST:
-        chosen = {name: request.POST.get(name, "") for name in ("connector", "end_date")}
+        chosen = {name: request.POST.get(name, "")[:LONGEST_CHOICE] for name in ("connector", "end_date")}
         return redirect(f"{reverse('groups:connectors', args=[group_id])}?{urlencode(chosen)}")
     return _add_when_confirmed(request, group_id=group_id)
 
@@ -136,11 +140,20 @@ def _row(grant: Grant) -> dict[str, Any]:
     return {
         "grant": grant,
         "status": status_of(grant),
+        "summary": _summary(grant),
         "permissions": [DESCRIPTIONS[permission].can for permission in in_order(grant.permissions)],
         "handoff_pill": PILLS[state] if state else "",
         "waiting": state is HandoffState.WAITING,
         "used_at": max(used, default=None),
     }
+
+
+def _summary(grant: Grant) -> str:
+    """The permissions by their labels while they are few; the sentences stand behind."""
+    labels = [str(DESCRIPTIONS[permission].label) for permission in in_order(grant.permissions)]
+    if len(labels) <= FEW:
+        return ", ".join(labels)
+    return _("%(first)s and %(n)d more") % {"first": ", ".join(labels[: FEW - 1]), "n": len(labels) - FEW + 1}
 
 
 def status_of(grant: Grant) -> str:

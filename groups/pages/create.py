@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
@@ -13,6 +14,7 @@ from accounts import queries as accounts_queries
 from accounts.models import Person, User
 from accounts.pages.decorators import user_of, with_phone
 from accounts.pages.kept_forms import initial_of
+from connectors.pages.links import crumbs
 from groups.models import Group
 from groups.pages import once
 from groups.pages.forms import GroupForm, add_error, name_the_failed
@@ -23,7 +25,7 @@ from kaizala_console.lib.errors import NotAllowed, RuleBroken
 @require_http_methods(["GET", "POST"])
 @with_phone(press=gettext_lazy("Create Group"))
 def create(request: HttpRequest) -> HttpResponse:
-    """The form, and the new group. A number that cannot be one stops nothing but itself: it is asked for again."""
+    """The form, and the new group. Nothing is made while a number cannot be one: each is named, and asked for again."""
     user = user_of(request)
     if request.method != "POST":
         return _page(request, GroupForm(initial=initial_of(request), may_be_public=user.is_organisation_admin))
@@ -61,5 +63,9 @@ def _first_admin(user: User) -> Person:
 
 
 def _page(request: HttpRequest, form: GroupForm) -> HttpResponse:
-    context = {"form": form, "form_key": once.form_key_of(request.POST)}
+    context = {
+        "form": form,
+        "form_key": once.form_key_of(request.POST),
+        "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Create Group"), "")),
+    }
     return render(request, "groups/create.html", context, status=400 if form.is_bound else 200)

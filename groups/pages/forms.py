@@ -43,12 +43,22 @@ class NumbersField(forms.CharField):
 
     def clean(self, value: Any) -> Any:
         numbers = [part.strip() for part in re.split(r"[,;\n]", super().clean(value)) if part.strip()]
+        if self.required and not numbers:
+            raise forms.ValidationError(self.error_messages["required"], code="required")
         if len(numbers) > MAX_NUMBERS_AT_ONCE:
             raise forms.ValidationError(
                 _("These are %(count)d numbers; add up to %(most)d at once.")
                 % {"count": len(numbers), "most": MAX_NUMBERS_AT_ONCE}
             )
         return numbers
+
+
+class TextField(forms.CharField):
+    """A text of several lines. Browsers send CRLF for each line end; one character is kept, and counted."""
+
+    def to_python(self, value: Any) -> str:
+        text: str = super().to_python(value)
+        return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def name_the_failed(form: forms.Form, field: str, failed: list[Failed]) -> None:
@@ -80,7 +90,7 @@ class GroupForm(forms.Form):
         required=False,
         help_text=gettext_lazy("Organisation admins can then neither see nor manage it."),
     )
-    welcome_message = forms.CharField(
+    welcome_message = TextField(
         label=gettext_lazy("Welcome message"),
         max_length=500,
         required=False,
@@ -119,7 +129,7 @@ class AddMembersForm(forms.Form):
 class MessageForm(forms.Form):
     """A text message."""
 
-    message = forms.CharField(
+    message = TextField(
         label=gettext_lazy("Message"),
         max_length=MAX_CHARACTERS,
         strip=False,

@@ -15,7 +15,7 @@ from groups.models import Group
 
 
 def frame(group: Group, current: str) -> dict[str, Any]:
-    """What every page of a group shows around its own: `group`, `is_admin`, `tabs`, `crumbs`."""
+    """What every page of a group shows around its own: `group`, `is_admin`, `lead`, `tabs`, `crumbs`."""
     counts = queries.counts_of(group)
     rows = [
         ("users", "groups:details", _("Users"), counts.members),
@@ -28,13 +28,21 @@ def frame(group: Group, current: str) -> dict[str, Any]:
     return {
         "group": group,
         "is_admin": is_admin(group),
-        "type_label": group.get_group_type_display(),
+        "lead": f"{_kind(group)} {_('You are an admin.') if is_admin(group) else _('You are a member.')}",
         "tabs": [
             {"label": label, "url": reverse(name, args=[group.pk]), "count": count, "current": key == current}
             for key, name, label, count in rows
         ],
         "crumbs": group_crumbs(group),
     }
+
+
+def _kind(group: Group) -> str:
+    public = group.group_type == Group.Type.CONNECT
+    if group.organisation is None:
+        return _("A private managed public group.") if public else _("A private group.")
+    says = _("A managed public group of %(organisation)s.") if public else _("A group of %(organisation)s.")
+    return says % {"organisation": group.organisation.name}
 
 
 def for_member(user: User, group_id: UUID, current: str) -> tuple[Group, dict[str, Any]]:

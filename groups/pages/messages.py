@@ -33,6 +33,8 @@ def list_messages(request: HttpRequest, group_id: UUID) -> HttpResponse:
     if request.method != "POST":
         return _page(request, group_id, MessageForm(initial=initial_of(request)))
     group = access.require_member(user, group_id)
+    if not may_write(group):
+        raise NotAllowed(_("In a managed public group only the admins speak."))
     form = MessageForm(request.POST)
     if not form.is_valid():
         return _page(request, group_id, form)
@@ -41,7 +43,7 @@ def list_messages(request: HttpRequest, group_id: UUID) -> HttpResponse:
         raise NotAllowed(_("Verify a phone number first: messages are sent by a number."))
     try:
         messages.post(
-            message_id=once.id_for(user, "message", request.POST),
+            message_id=once.id_for(user, f"message in {group.pk}", request.POST),
             group=group,
             text=form.cleaned_data["message"],
             person=person,
@@ -54,6 +56,11 @@ def list_messages(request: HttpRequest, group_id: UUID) -> HttpResponse:
     return redirect("groups:messages", group_id)
 
 
+def may_write(group: Group) -> bool:
+    """Everybody in a plain group, and the admins of a managed public one; for a group that `access` has given."""
+    return links.is_admin(group) or group.group_type == Group.Type.PLAIN
+
+
 def _page(request: HttpRequest, group_id: UUID, form: MessageForm) -> HttpResponse:
     user = user_of(request)
     group, context = links.for_member(user, group_id, "messages")
@@ -63,7 +70,7 @@ def _page(request: HttpRequest, group_id: UUID, form: MessageForm) -> HttpRespon
         return redirect(same_page(request, cursor=None))
     context |= {
         "messages_here": page.items,
-        "may_write": links.is_admin(group) or group.group_type == Group.Type.PLAIN,
+        "may_write": may_write(group),
         "form": form,
         "form_key": once.form_key_of(request.POST),
         "newer": page.previous_cursor and same_page(request, cursor=page.previous_cursor),

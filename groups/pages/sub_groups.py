@@ -55,7 +55,7 @@ def _create(request: HttpRequest, user: User, group: Group, form: SubGroupForm) 
     if admin is None:
         raise NotAllowed(_("Only an admin of this group, with a verified phone number, may make a sub-group."))
     return groups.create(
-        group_id=once.id_for(user, "sub-group", request.POST),
+        group_id=once.id_for(user, f"group under {group.pk}", request.POST),
         name=form.cleaned_data["name"],
         organisation=group.organisation,
         admin=admin,
@@ -76,6 +76,7 @@ def _page(request: HttpRequest, group_id: UUID, form: SubGroupForm) -> HttpRespo
         "sub_groups": page.items,
         "parents": queries.parent_groups_for(group, user),
         "form": form,
+        "adder_open": form.is_bound or bool(form.initial) or not page.items,
         "form_key": once.form_key_of(request.POST),
         "newer": page.previous_cursor and same_page(request, cursor=page.previous_cursor),
         "older": page.next_cursor and same_page(request, cursor=page.next_cursor),

@@ -22,7 +22,7 @@ from groups.models import Membership
 from groups.pages import links
 from groups.pages.forms import AddMembersForm, add_error, name_the_failed
 from groups.services import members
-from kaizala_console.lib import keyset
+from kaizala_console.lib import keyset, phone_numbers
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 PAGE_SIZE = 50
@@ -104,8 +104,13 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
             return redirect("groups:details", group_id)
         raise NotFound
     if request.method != "POST":
-        crumbs = links.group_crumbs(group, (_("Remove"), ""))
-        context = {"group": group, "membership": membership, "called": _called(membership), "crumbs": crumbs}
+        context = {
+            "group": group,
+            "membership": membership,
+            "called": _called(membership),
+            "is_last_admin": queries.is_last_admin(membership),
+            "crumbs": links.group_crumbs(group, (_("Remove"), "")),
+        }
         return render(request, "groups/user_remove.html", context)
     try:
         members.remove(group=group, person_id=person_id, by=user)
@@ -138,6 +143,8 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
         "search": search,
         "chips": _chips(request, search),
         "form": form,
+        # What was typed, and the way on for who is alone in a new group, are not hidden behind the button.
+        "adder_open": form.is_bound or bool(form.initial) or (len(page.items) <= 1 and not search),
         "newer": page.previous_cursor and same_page(request, cursor=page.previous_cursor),
         "older": page.next_cursor and same_page(request, cursor=page.next_cursor),
     }
@@ -150,12 +157,13 @@ def _row(membership: Membership) -> dict[str, Any]:
         "person": membership.person,
         "is_admin": membership.role == Role.ADMIN,
         "called": _called(membership),
+        "phone": membership.person.number if membership.person.name else "",
     }
 
 
 def _called(membership: Membership) -> str:
     """A name, or else the number: the page is read by people who see each other's numbers in the group anyway."""
-    return membership.person.name or membership.person.number
+    return membership.person.name or phone_numbers.display(membership.person.number)
 
 
 def _chips(request: HttpRequest, search: str) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from groups.models import Group, Membership
 from groups.services import hierarchy, members
 from groups.services.members import Failed
 from groups.services.texts import checked
-from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.errors import Conflict, RuleBroken
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,8 @@ def create(
     """Makes a group with its first admin, and with members by phone number.
 
     `organisation` is None for a private group. With a `parent` it becomes a sub-group there. Asked again for the same
-    `group_id`, it gives the group that it made then. Raises RuleBroken with the field at fault.
+    `group_id`, it gives the group that it made then. Raises RuleBroken with the field at fault, and Conflict for the id
+    of a group in which `admin` is none.
     """
     if group_type not in Group.Type.values:
         raise RuleBroken(_("A group is a “Group” or a “ConnectGroup”."), field="group_type")
@@ -64,6 +65,8 @@ def create(
     else:
         group, is_new = Group.objects.get_or_create(pk=group_id, defaults=fields)
         if not is_new:
+            if not Membership.objects.admins().filter(group=group, person=admin).exists():
+                raise Conflict(_("This form was sent before, and its group is not yours any more. Start a new form."))
             return Created(group, [])
     Membership.objects.create(group=group, person=admin, role=Membership.Role.ADMIN)
     record(

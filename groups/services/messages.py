@@ -15,7 +15,7 @@ from connectors.models import Connector
 from groups.models import Group, Message, Subscription
 from groups.services.members import read_numbers
 from groups.services.texts import checked
-from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.errors import Conflict, RuleBroken
 
 Audience = Message.Audience
 
@@ -34,7 +34,8 @@ def post(
 ) -> Message:
     """Posts `text` in the name of `person`; `connector` is the program that does it, if one does.
 
-    Asked again for the same `message_id`, it gives the message that it posted then.
+    Asked again for the same `message_id`, it gives the message that it posted then; Conflict when that is another
+    person's, or another group's.
 
     In a managed public group it can go to all subscribers instead, or to chosen ones by phone number. Raises
     RuleBroken for a blank or too long text, for subscribers of a plain group, and when one of the chosen is no
@@ -54,6 +55,8 @@ def post(
     else:
         message, is_new = Message.objects.get_or_create(pk=message_id, defaults=fields)
         if not is_new:
+            if (message.group_id, message.person_id) != (group.pk, person.pk):
+                raise Conflict(_("This form was used for another message. Reload the page, and send it again."))
             return message
     if chosen:
         message.recipients.set(chosen)

@@ -86,6 +86,8 @@ def test_they_take_three_statements_for_any_number_of_groups(forest: None, djang
 def test_no_group_takes_one_statement_and_gives_nothing(db: None, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(1):
         assert tallies(Group.objects.values("pk")) == {}
+    with django_assert_num_queries(0):
+        assert tallies(Group.objects.none().values("pk")) == {}
 
 
 def test_a_group_nobody_is_in_counts_nobody(organisation: Organisation) -> None:

@@ -39,6 +39,11 @@ def test_everything_under_and_above_a_group_is_found_at_any_level(chain: list[Gr
     assert list(Group.objects.under([chain[4].pk])) == list(Group.objects.above([chain[0].pk])) == []
 
 
+def test_nothing_is_under_or_above_no_group(chain: list[Group]) -> None:
+    nobody = Group.objects.none().values("pk")
+    assert [*Group.objects.under([]), *Group.objects.above([]), *Group.objects.within(nobody)] == []
+
+
 def test_a_group_that_is_under_another_twice_is_found_once(chain: list[Group]) -> None:
     link(chain[0], chain[2])
     link(chain[1], chain[3])
