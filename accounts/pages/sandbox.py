@@ -87,11 +87,15 @@ def _sign_in(request: HttpRequest, *, oid: str, name: str, email: str) -> HttpRe
 @never_cache
 def sms(request: HttpRequest) -> HttpResponse:
     """The inbox: what would have gone out by SMS, the newest first."""
+    rows = list(SandboxSms.objects.order_by("-id")[:SHOWN_SMS])
+    newest = str(rows[0].pk) if rows else "0"
+    if request.GET.get("seen") == newest:  # the page asks every few seconds: nothing new, nothing moves under the hand
+        return HttpResponse(status=204)
     messages = [
         {"sms": row, "number": numbers.shown(row.number), "pin": _pin_in(row.text)}
-        for row in SandboxSms.objects.order_by("-id")[:SHOWN_SMS]
+        for row in rows
     ]
-    return render(request, "sandbox/sms.html", {"inbox": messages})
+    return render(request, "sandbox/sms.html", {"inbox": messages, "newest": newest})
 
 
 def _pin_in(text: str) -> str:
