@@ -194,5 +194,5 @@ def admins_of(group: Group) -> QuerySet[Person]:
 
 
 def _searchable(search: str) -> str:
-    """PostgreSQL takes no NUL in a text, and no half of a surrogate pair."""
-    return search.encode("utf-8", "ignore").decode().replace("\0", "").strip()
+    """PostgreSQL takes no NUL in a text."""
+    return search.replace("\0", "").strip()

@@ -11,7 +11,6 @@ from django.views.decorators.http import require_GET
 from accounts.models import AuditEvent
 from accounts.pages.activity import rows
 from accounts.pages.decorators import user_of, with_phone
-from connectors.pages.links import same_page
 from groups.pages import links
 from kaizala_console.lib import keyset
 
@@ -27,10 +26,10 @@ def activity(request: HttpRequest, group_id: UUID) -> HttpResponse:
     try:
         page = keyset.page(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
     except keyset.BadCursor:
-        return redirect(same_page(request, cursor=None))
+        return redirect(links.same_page(request, cursor=None))
     context |= {
         "events": rows(page.items),
-        "newer": page.previous_cursor and same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and same_page(request, cursor=page.next_cursor),
+        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
+        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
     }
     return render(request, "groups/activity.html", context)

@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from accounts.pages.decorators import user_of, with_phone
-from connectors.pages import links
 from groups import queries
+from groups.pages import links
 from kaizala_console.lib import keyset
 
 PAGE_SIZE = 50

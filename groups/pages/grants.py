@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import User
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
+from accounts.pages.kept_forms import initial_of
 from connectors import policy
 from connectors.models import Grant, Handoff, HandoffState
 from connectors.pages import handoff_line, shown, snippets
@@ -69,6 +70,8 @@ def _show(request: HttpRequest, *, group_id: UUID, grant_id: UUID, form_key: str
     handoff = _newest(found)
     if handoff is None:
         return redirect(_grant_page_of(group_id, grant_id))
+    if handoff.made_by_id != user.pk:
+        return _page(request, group, found, problem=_not_yours_to_see(handoff), status=403)
     try:
         token = handoffs.reveal(handoff=handoff, by=user, form_key=form_key)
     except (Conflict, RuleBroken, NotAllowed) as refused:
@@ -124,7 +127,7 @@ def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResp
         messages.info(request, _("A new token was made already: the button was pressed twice, or somebody was faster."))
         return redirect(_grant_page_of(group_id, grant_id))
     try:
-        rights.regenerate(grant=found, by=user)
+        rights.regenerate(grant=found, by=user, instead_of=asked_of)
     except (Conflict, RuleBroken) as refused:
         messages.error(request, str(refused))
     else:
@@ -142,8 +145,9 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
     if found.revoked_at:
         messages.info(request, _("“%(connector)s” is removed already.") % {"connector": found.connector.name})
         return redirect("groups:connectors", group_id)
-    form = TypedNameForm(request.POST if request.method == "POST" else None, name=found.connector.name)
-    if request.method == "POST" and form.is_valid():
+    typed = request.POST if request.method == "POST" else None
+    form = TypedNameForm(typed, initial=initial_of(request), name=found.connector.name)
+    if form.is_valid():
         try:
             grants.remove_connector(group=group, grant=found, by=user)
         except Conflict as already:
@@ -177,6 +181,7 @@ def _page(request: HttpRequest, group: Group, found: Grant, *, problem: str = ""
         "waiting": state is HandoffState.WAITING,
         "may_be_issued_again": state not in (HandoffState.WAITING, HandoffState.CLAIMED, None),
         "may_be_shown": handoff is not None and state is HandoffState.WAITING and _may_be_shown(user, handoff),
+        "over": _over(found),
         "shown_forbidden": not found.connector.organisation.admins_may_see_tokens,
         "form_key": shown_secrets.new_form_key(),
         "tokens": found.live_tokens,  # type: ignore[attr-defined]
@@ -187,6 +192,24 @@ def _page(request: HttpRequest, group: Group, found: Grant, *, problem: str = ""
 
 def _may_be_shown(user: User, handoff: Handoff) -> bool:
     return handoff.revealed_at is None and policy.can_have_revealed(user, handoff)
+
+
+def _not_yours_to_see(handoff: Handoff) -> str:
+    return _(
+        "This token is shown to nobody but %(name)s, who made it. Its developer can open the handoff; a token of your "
+        "own making comes with “Regenerate”."
+    ) % {"name": handoff.made_by.name}
+
+
+def _over(found: Grant) -> str:
+    """Why no token of this grant works now, nor a new one would; empty while it can."""
+    if found.connector.suspended_at:
+        return _("Its developer has suspended the connector: every token is refused until it is resumed.")
+    if found.suspended_at:
+        return _("This access is suspended: every token is refused until it is resumed.")
+    if status_of(found) == "ended":
+        return _("This access has ended: every token is refused. Remove it, and add the connector again if it is needed.")
+    return ""
 
 
 def _frame(group: Group, found: Grant, here: str = "") -> dict[str, Any]:

@@ -13,7 +13,6 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.pages.decorators import user_of, with_phone
 from accounts.pages.kept_forms import initial_of
-from connectors.pages.links import same_page
 from groups import access, queries
 from groups.models import Group
 from groups.pages import links, once
@@ -67,13 +66,13 @@ def _page(request: HttpRequest, group_id: UUID, form: MessageForm) -> HttpRespon
     try:
         page = queries.message_page(group, user, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     except keyset.BadCursor:
-        return redirect(same_page(request, cursor=None))
+        return redirect(links.same_page(request, cursor=None))
     context |= {
         "messages_here": page.items,
         "may_write": may_write(group),
         "form": form,
         "form_key": once.form_key_of(request.POST),
-        "newer": page.previous_cursor and same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and same_page(request, cursor=page.next_cursor),
+        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
+        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
     }
     return render(request, "groups/messages.html", context, status=400 if form.is_bound else 200)

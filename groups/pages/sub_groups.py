@@ -14,7 +14,6 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import User
 from accounts.pages.decorators import user_of, with_phone
 from accounts.pages.kept_forms import initial_of
-from connectors.pages.links import same_page
 from groups import access, queries
 from groups.models import Group
 from groups.pages import links, once
@@ -71,14 +70,14 @@ def _page(request: HttpRequest, group_id: UUID, form: SubGroupForm) -> HttpRespo
     try:
         page = queries.sub_group_page(group, user, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     except keyset.BadCursor:
-        return redirect(same_page(request, cursor=None))
+        return redirect(links.same_page(request, cursor=None))
     context |= {
         "sub_groups": page.items,
         "parents": queries.parent_groups_for(group, user),
         "form": form,
         "adder_open": form.is_bound or bool(form.initial) or not page.items,
         "form_key": once.form_key_of(request.POST),
-        "newer": page.previous_cursor and same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and same_page(request, cursor=page.next_cursor),
+        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
+        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
     }
     return render(request, "groups/sub_groups.html", context, status=400 if form.is_bound else 200)

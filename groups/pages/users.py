@@ -15,7 +15,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.pages.decorators import user_of, with_phone
 from accounts.pages.kept_forms import initial_of
-from connectors.pages.links import same_page
 from groups import access, queries
 from groups.access import Role
 from groups.models import Membership
@@ -134,19 +133,20 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
     user = user_of(request)
     group, context = links.for_member(user, group_id, "users")
     search = request.GET.get("q", "").strip()[:120]
+    here = reverse("groups:details", args=[group.pk])
     try:
         page = queries.member_page(group, search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     except keyset.BadCursor:
-        return redirect(same_page(request, cursor=None))
+        return redirect(links.same_page(request, path=here, cursor=None))
     context |= {
         "members": [_row(membership) for membership in page.items],
         "search": search,
-        "chips": _chips(request, search),
+        "chips": _chips(here, search),
         "form": form,
         # What was typed, and the way on for who is alone in a new group, are not hidden behind the button.
         "adder_open": form.is_bound or bool(form.initial) or (len(page.items) <= 1 and not search),
-        "newer": page.previous_cursor and same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and same_page(request, cursor=page.next_cursor),
+        "newer": page.previous_cursor and links.same_page(request, path=here, cursor=page.previous_cursor),
+        "older": page.next_cursor and links.same_page(request, path=here, cursor=page.next_cursor),
     }
     return render(request, "groups/users.html", context, status=status)
 
@@ -166,7 +166,5 @@ def _called(membership: Membership) -> str:
     return membership.person.name or phone_numbers.display(membership.person.number)
 
 
-def _chips(request: HttpRequest, search: str) -> list[dict[str, str]]:
-    if not search:
-        return []
-    return [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": same_page(request, q=None, cursor=None)}]
+def _chips(here: str, search: str) -> list[dict[str, str]]:
+    return [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": here}] if search else []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from accounts.models import AuditEvent, Notice, Organisation, User
@@ -16,6 +18,7 @@ from groups.models import Group, GroupGrant, Membership
 from groups.services import grants
 from groups.services.grants import administers, target_of
 from groups.tests.factories import let_in, make_connector, make_group, person_of
+from groups.tests.threads import together
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
 
@@ -42,6 +45,14 @@ def test_the_same_connector_is_added_to_a_group_once(group: Group, connector: Co
         add(group, connector, group_admin)
     assert error.value.grant == grant
     assert GroupGrant.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_double_click_adds_the_connector_once(group: Group, connector: Connector, group_admin: User) -> None:
+    results = together(*[partial(grants.add_connector, group=group, connector_id=connector.pk, by=group_admin)] * 2)
+    assert sorted(isinstance(result, AlreadyGranted) for result in results) == [False, True], results
+    assert GroupGrant.objects.get().group == group
+    assert Handoff.objects.count() == 1
 
 
 def test_it_can_be_given_fewer_permissions_than_it_asks_for(
