@@ -75,17 +75,8 @@ def walk(queryset: QuerySet[Any, Any], order: tuple[str, ...], size: int) -> lis
     return pages
 
 
-@hypothesis_settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    moments=st.lists(st.integers(min_value=0, max_value=3), max_size=25),
-    order=st.sampled_from(ORDERS),
-    size=st.integers(min_value=1, max_value=9),
-)
-def test_pages_forwards_and_backwards_are_the_slices_of_the_whole(
-    moments: list[int], order: tuple[str, ...], size: int
-) -> None:
-    Session.objects.all().delete()
-    add_sessions(moments, "aab")
+def assert_pages_are_slices(order: tuple[str, ...], size: int) -> None:
+    """Walk forwards to the end and backwards to the beginning."""
     whole = keys(list(Session.objects.order_by(*order)))
     slices = [whole[start : start + size] for start in range(0, len(whole), size)] or [[]]
     forwards = walk(Session.objects.all(), order, size)
@@ -98,6 +89,26 @@ def test_pages_forwards_and_backwards_are_the_slices_of_the_whole(
         backwards.append(keys(page.items))
         assert len(backwards) < 500, "the pages go round in circles"
     assert backwards == slices[::-1]
+
+
+@hypothesis_settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    moments=st.lists(st.integers(min_value=0, max_value=3), max_size=25),
+    order=st.sampled_from(ORDERS),
+    size=st.integers(min_value=1, max_value=9),
+)
+def test_pages_forwards_and_backwards_are_the_slices_of_the_whole(
+    moments: list[int], order: tuple[str, ...], size: int
+) -> None:
+    Session.objects.all().delete()
+    add_sessions(moments, "aab")
+    assert_pages_are_slices(order, size)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_order_is_walked_both_ways_through_many_ties(order: tuple[str, ...]) -> None:
+    add_sessions([(number * 7) % 3 for number in range(40)], "aabab")
+    assert_pages_are_slices(order, 3)
 
 
 def test_the_first_page_knows_no_page_before_and_the_last_none_behind() -> None:

@@ -64,6 +64,13 @@ def test_a_literal_goes_before_an_argument_and_steps_back_when_it_leads_nowhere(
     )
 
 
+def test_an_argument_on_a_wrong_track_is_forgotten() -> None:
+    known = routes(path("v1/a/<x>/b", view), path("v1/<y>/c/d", view))
+    found = known.match(["v1", "a", "c", "d"])
+    assert found
+    assert (found.route, found.arguments) == ("v1/<y>/c/d", {"y": "a"})
+
+
 def test_a_console_page_is_never_called_by_the_wire(rf: RequestFactory) -> None:
     with pytest.raises(NotImplementedError):
         console_page(rf.get("/"))
