@@ -91,10 +91,7 @@ def sms(request: HttpRequest) -> HttpResponse:
     newest = str(rows[0].pk) if rows else "0"
     if request.GET.get("seen") == newest:  # the page asks every few seconds: nothing new, nothing moves under the hand
         return HttpResponse(status=204)
-    messages = [
-        {"sms": row, "number": numbers.shown(row.number), "pin": _pin_in(row.text)}
-        for row in rows
-    ]
+    messages = [{"sms": row, "number": numbers.shown(row.number), "pin": _pin_in(row.text)} for row in rows]
     return render(request, "sandbox/sms.html", {"inbox": messages, "newest": newest})
 
 

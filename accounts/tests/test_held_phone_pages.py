@@ -1,0 +1,88 @@
+"""The numbers that an account holds: a second one, which is primary, giving one back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import SandboxSms, User, VerifiedPhone
+from accounts.tests import factories
+
+NUMBER = "+919820012345"
+TYPED = {"region": "IN", "number": "98200 12345"}
+ADD = "/console/phones/add/"
+SETTINGS = "/console/settings/"
+
+
+def test_a_second_number_asks_for_a_confirmation_first(member: User, browser_of: Callable[..., Client]) -> None:
+    answer = browser_of(member, confirmed=False).post(ADD, TYPED)
+    assert answer.headers["Location"].startswith("/console/confirm/?next=")
+    assert not SandboxSms.objects.exists()
+
+
+def test_a_second_number_is_added_beside_the_primary_one(
+    member: User, browser_of: Callable[..., Client], phones: Any
+) -> None:
+    browser = browser_of(member)
+    page = browser.post(ADD, TYPED).headers["Location"]
+    done = browser.post(page, {"pin": phones.pin(NUMBER)})
+    assert done.headers["Location"] == SETTINGS
+    held = {phone.person.number: phone.is_primary for phone in member.verified_phones.held()}
+    assert len(held) == 2
+    assert held[NUMBER] is False
+
+
+def test_a_number_is_made_primary_also_by_a_double_click(member: User, browser_of: Callable[..., Client]) -> None:
+    second = factories.verify(member, NUMBER, is_primary=False)
+    browser = browser_of(member)
+    for _click in range(2):
+        answer = browser.post(f"/console/phones/{second.pk}/primary/", follow=True)
+        assert "is now your primary number" in answer.content.decode()
+    assert member.verified_phones.get(is_primary=True) == second
+
+
+def test_making_a_number_primary_asks_for_a_confirmation(member: User, browser_of: Callable[..., Client]) -> None:
+    second = factories.verify(member, NUMBER, is_primary=False)
+    answer = browser_of(member, confirmed=False).post(f"/console/phones/{second.pk}/primary/")
+    assert "/console/confirm/?next=%2Fconsole%2Fsettings%2F%3Fkept" in answer.headers["Location"]
+    second.refresh_from_db()
+    assert not second.is_primary
+
+
+def test_looking_at_what_a_removal_means_removes_nothing(member: User, browser_of: Callable[..., Client]) -> None:
+    phone = member.verified_phones.get()
+    shown = browser_of(member).get(f"/console/phones/{phone.pk}/release/").content.decode()
+    assert "It is your only number." in shown
+    phone.refresh_from_db()
+    assert phone.released_at is None
+
+
+def test_a_number_is_removed_once_and_a_second_click_says_so(member: User, browser_of: Callable[..., Client]) -> None:
+    factories.verify(member, NUMBER, is_primary=False)
+    phone = member.verified_phones.get(is_primary=True)
+    browser, address = browser_of(member), f"/console/phones/{phone.pk}/release/"
+    assert "is removed from your account" in browser.post(address, follow=True).content.decode()
+    assert "is removed already" in browser.post(address, follow=True).content.decode()
+    assert [held.person.number for held in member.verified_phones.held()] == [NUMBER]
+    assert browser.get(address).status_code == 404
+
+
+def test_removing_asks_for_a_confirmation(member: User, browser_of: Callable[..., Client]) -> None:
+    phone = member.verified_phones.get()
+    answer = browser_of(member, confirmed=False).post(f"/console/phones/{phone.pk}/release/")
+    assert answer.headers["Location"].startswith("/console/confirm/")
+    assert VerifiedPhone.objects.held().filter(pk=phone.pk).exists()
+
+
+@pytest.mark.parametrize("what", ["release", "primary"])
+def test_nobody_else_changes_a_phone(
+    what: str, member: User, stranger: User, organisation_admin: User, browser_of: Callable[..., Client]
+) -> None:
+    phone = member.verified_phones.get()
+    for other in (stranger, organisation_admin):
+        assert browser_of(other).post(f"/console/phones/{phone.pk}/{what}/").status_code == 404
+    phone.refresh_from_db()
+    assert (phone.released_at, phone.is_primary) == (None, True)
