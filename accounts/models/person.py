@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import clock, ids, phone_numbers
 
 
 class Person(models.Model):
@@ -28,4 +28,4 @@ class Person(models.Model):
         constraints = [models.CheckConstraint(condition=models.Q(number__startswith="+"), name="person_number_is_e164")]
 
     def __str__(self) -> str:
-        return self.name or _("Person %(id)s") % {"id": self.id}
+        return self.name or phone_numbers.mask(self.number)

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
@@ -33,8 +33,6 @@ from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 ADD = gettext_lazy("Add Connector")
 # An id or a date that stands in an address; what is longer is neither.
 LONGEST_CHOICE = 40
-# So many permissions of a grant are named in the list; of more it says how many they are.
-FEW = 3
 
 
 @require_GET
@@ -140,20 +138,13 @@ def _row(grant: Grant) -> dict[str, Any]:
     return {
         "grant": grant,
         "status": status_of(grant),
-        "summary": _summary(grant),
+        "how_many": ngettext("%(n)d permission", "%(n)d permissions", len(grant.permissions))
+        % {"n": len(grant.permissions)},
         "permissions": [DESCRIPTIONS[permission].can for permission in in_order(grant.permissions)],
         "handoff_pill": PILLS[state] if state else "",
         "waiting": state is HandoffState.WAITING,
         "used_at": max(used, default=None),
     }
-
-
-def _summary(grant: Grant) -> str:
-    """The permissions by their labels while they are few; the sentences stand behind."""
-    labels = [str(DESCRIPTIONS[permission].label) for permission in in_order(grant.permissions)]
-    if len(labels) <= FEW:
-        return ", ".join(labels)
-    return _("%(first)s and %(n)d more") % {"first": ", ".join(labels[: FEW - 1]), "n": len(labels) - FEW + 1}
 
 
 def status_of(grant: Grant) -> str:

@@ -56,7 +56,9 @@
     };
     const open = (words) => {
       const needle = fold(words);
-      shown = [...select.options].filter((option) => !option.disabled && fold(option.label).includes(needle)).slice(0, 100);
+      // the line that stands for "nothing chosen" is offered, but never found
+      const fits = (option) => !option.disabled && (!needle || (option.value && fold(option.label).includes(needle)));
+      shown = [...select.options].filter(fits).slice(0, 100);
       list.replaceChildren(
         ...shown.map((option, i) => {
           const row = document.createElement("li");
@@ -78,6 +80,8 @@
       select.dispatchEvent(new Event("change", { bubbles: true }));
     };
 
+    const nothing = [...select.options].find((option) => !option.value);
+    if (nothing) input.placeholder = nothing.label;
     input.value = chosenWords();
     input.addEventListener("focus", () => input.select());
     input.addEventListener("click", () => open(""));
