@@ -6,16 +6,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import auth
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, resolve_url
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django_otp.admin import OTPAdminSite
 
-from accounts import policy
 from accounts.operators import second_factor
-from accounts.pages.decorators import safe_path, user_of
+from accounts.pages.decorators import safe_path
 
 
 class OperatorsSite(OTPAdminSite):
@@ -40,13 +38,11 @@ class OperatorsSite(OTPAdminSite):
         ]
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Sends on to what is still missing. PermissionDenied for who signed in and is no operator."""
+        """Sends on to what is still missing; the second factor's page refuses who is no operator."""
         index = reverse("operators:index")
         wanted = safe_path(request.GET.get("next"), index)
         if not request.user.is_authenticated:
             return HttpResponseRedirect(f"{resolve_url('account_login')}?{urlencode({'next': wanted})}")
-        if not policy.may_operate(user_of(request)):
-            raise PermissionDenied
         if self.has_permission(request):
             return HttpResponseRedirect(wanted)
         return HttpResponseRedirect(f"{reverse('operators:second_factor')}?{urlencode({'next': wanted})}")

@@ -211,8 +211,15 @@ def test_what_is_no_code_costs_nothing(operator: User, app: TOTPDevice, code: st
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_requests_with_one_code_one_is_accepted(
-    operator: User, app: TOTPDevice, together: Callable[..., list[Any]]
+    operator: User, app: TOTPDevice, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    verify_really = TOTPDevice.verify_token
+
+    def slowly(self: TOTPDevice, token: str) -> bool:
+        time.sleep(0.05)  # so that without the row's lock all would have read it before the first has written
+        return verify_really(self, token)
+
+    monkeypatch.setattr(TOTPDevice, "verify_token", slowly)
     code = code_of(app)
     results = together(6, lambda: confirmations.confirm(user=operator, pin=code))
     assert sum(not isinstance(result, Exception) for result in results) == 1, results

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -153,9 +155,21 @@ def test_once_the_holder_has_released_the_number_another_account_may_hold_it(
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_known", [True, False])
 def test_of_two_accounts_that_prove_one_number_at_once_one_holds_it(
-    organisation: Any, phones: Any, together: Callable[..., list[Any]]
+    organisation: Any,
+    phones: Any,
+    together: Callable[..., list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    is_known: bool,
 ) -> None:
+    def slowly() -> Any:
+        time.sleep(0.1)  # so that without the person's lock both would have looked before the first has written
+        return clock.now()
+
+    monkeypatch.setattr(service, "clock", SimpleNamespace(now=slowly))
+    if is_known:
+        make_person("N. Joshi", NUMBER)
     attempts = []
     for name in ("Nina Joshi", "Ravi Iyer"):
         user = make_user(name, organisation, number=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -219,6 +220,18 @@ def test_a_retired_pepper_makes_a_pin_wrong_and_nothing_worse(newcomer: User, ph
         enter(newcomer, device, phones.pin(NUMBER))
 
 
+@pytest.fixture
+def slow_counting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between counting and writing passes enough time that without a lock all would have counted first."""
+    require_really = pin_limits.require
+
+    def slowly(**arguments: Any) -> None:
+        require_really(**arguments)
+        time.sleep(0.1)
+
+    monkeypatch.setattr(pin_limits, "require", slowly)
+
+
 # At the same moment -----------------------------------------------------------------------------------------------
 
 
@@ -253,24 +266,24 @@ def test_guessing_with_many_requests_at_once_gets_five_tries_too(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_button_pressed_many_times_at_once_sends_one_sms(
-    newcomer: User, phones: Any, together: Callable[..., list[Any]]
+    newcomer: User, phones: Any, together: Callable[..., list[Any]], slow_counting: None
 ) -> None:
-    results = together(6, lambda: send(newcomer))
+    results = together(4, lambda: send(newcomer))
     assert sum(isinstance(result, PinDevice) for result in results) == 1, results
-    assert sum(isinstance(result, TooSoon) for result in results) == 5
+    assert sum(isinstance(result, TooSoon) for result in results) == 3
     assert len(phones.texts(NUMBER)) == 1
 
 
 @pytest.mark.django_db(transaction=True)
 def test_accounts_that_ask_at_once_for_one_number_stay_under_its_cap_together(
-    organisation: Any, phones: Any, settings: Settings, together: Callable[..., list[Any]]
+    organisation: Any, phones: Any, settings: Settings, together: Callable[..., list[Any]], slow_counting: None
 ) -> None:
-    settings.PIN_PER_NUMBER_PER_DAY = 3
-    accounts = [make_user(f"Account {index}", organisation, number=None) for index in range(6)]
+    settings.PIN_PER_NUMBER_PER_DAY = 2
+    accounts = [make_user(f"Account {index}", organisation, number=None) for index in range(4)]
     waiting = iter(accounts)
-    results = together(6, lambda: send(next(waiting)))
-    assert sum(isinstance(result, PinDevice) for result in results) == 3, results
-    assert len(phones.texts(NUMBER)) == 3
+    results = together(4, lambda: send(next(waiting)))
+    assert sum(isinstance(result, PinDevice) for result in results) == 2, results
+    assert len(phones.texts(NUMBER)) == 2
 
 
 # Twilio Verify keeps the PIN --------------------------------------------------------------------------------------
@@ -317,6 +330,18 @@ def test_of_many_requests_with_the_right_pin_of_verify_exactly_one_is_accepted(
     accepted = [result for result in results if not isinstance(result, Exception)]
     assert len(accepted) == 1, results
     assert newcomer.verified_phones.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_guessing_at_verify_with_many_requests_at_once_gets_five_tries_too(
+    newcomer: User, twilio_verify: FakeTwilio, together: Callable[..., list[Any]]
+) -> None:
+    device = send(newcomer)
+    pin = twilio_verify.pin(NUMBER)
+    twilio_verify.seconds_to_think = 0.3
+    together(8, lambda: enter(newcomer, device, wrong(pin)))
+    checks = [path for path, _form in twilio_verify.requests if path.endswith("VerificationCheck")]
+    assert len(checks) == 5
 
 
 def test_a_check_that_verify_does_not_answer_costs_no_try_and_the_pin_stays_good(

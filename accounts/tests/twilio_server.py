@@ -11,6 +11,7 @@ import json
 import re
 import secrets
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ class FakeTwilio:
     failures: list[tuple[int, dict[str, Any] | str]] = field(default_factory=list)
     hanging: threading.Event = field(default_factory=threading.Event)
     hang: bool = False
+    seconds_to_think: float = 0
     base_url: str = ""
 
     def fail(self, status: int, code: int | None = None, *, times: int = 1, text: str | None = None) -> None:
@@ -143,6 +145,7 @@ def running() -> Iterator[FakeTwilio]:
             if twilio.hang:
                 twilio.hanging.wait(30)
                 return
+            time.sleep(twilio.seconds_to_think)
             expected = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
             if self.headers.get("Authorization") != f"Basic {expected}":
                 self._say(401, error_body(401, 20003))
