@@ -7,10 +7,12 @@ from uuid import UUID
 
 from celery import shared_task
 
+from accounts.audit import chain
 from accounts.services import notices, pins
 
 BEAT_SCHEDULE = {
     "accounts-sweep-notices": {"task": "accounts.tasks.sweep_notices", "schedule": 60.0},
+    "accounts-chain-audit": {"task": "accounts.tasks.chain_audit", "schedule": 60.0},
     "accounts-forget-old-pins": {"task": "accounts.tasks.forget_old_pins", "schedule": 3600.0},
 }
 
@@ -31,3 +33,9 @@ def sweep_notices(**kwargs: Any) -> None:
 def forget_old_pins(**kwargs: Any) -> None:
     """Deletes PINs, and with them the numbers that nobody proved to hold."""
     pins.forget_old()
+
+
+@shared_task(name="accounts.tasks.chain_audit", acks_late=True, soft_time_limit=240, time_limit=300)
+def chain_audit(**kwargs: Any) -> None:
+    """Chains the audit rows that a killed process left behind."""
+    chain.chain()

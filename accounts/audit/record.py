@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import models, transaction
 
+from accounts.audit.chain import chain_after_commit
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, Organisation
 from kaizala_console.lib import context
@@ -61,6 +62,7 @@ def record(
         raise RuntimeError("An audit row is written in the transaction of the act that it tells.")
     kind, actor_id, actor_name = by.audit_actor()
     here = context.current()
+    chain_after_commit()
     return AuditEvent.objects.create(
         tag=tag,
         actor_kind=kind,

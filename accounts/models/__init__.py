@@ -1,6 +1,6 @@
 """The tables that say who somebody is."""
 
-from accounts.models.audit_event import AuditEvent
+from accounts.models.audit_event import AuditEvent, AuditSeal
 from accounts.models.notice import Notice
 from accounts.models.organisation import Organisation
 from accounts.models.person import Person
@@ -11,6 +11,7 @@ from accounts.models.user import User
 
 __all__ = [
     "AuditEvent",
+    "AuditSeal",
     "Notice",
     "Organisation",
     "Person",

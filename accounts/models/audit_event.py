@@ -34,6 +34,10 @@ class AuditEvent(models.Model):
     after = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
     client_address = models.GenericIPAddressField(null=True, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
+    # Its place in the chain (accounts/audit/chain.py), given right after the commit; empty until then.
+    position = models.BigIntegerField(null=True, blank=True, unique=True, editable=False)
+    previous_hash = models.CharField(max_length=64, blank=True, editable=False)
+    hash = models.CharField(max_length=64, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("audit event")
@@ -45,7 +49,37 @@ class AuditEvent(models.Model):
             models.Index(fields=["connector_id", "-id"], name="audit_by_connector"),
             models.Index(fields=["group_id", "-id"], name="audit_by_group"),
             models.Index(fields=["person_id", "-id"], name="audit_by_person"),
+            models.Index(fields=["id"], condition=models.Q(position__isnull=True), name="audit_not_chained"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(position__isnull=True, hash="", previous_hash="")
+                | (models.Q(position__gt=0) & ~models.Q(hash="") & ~models.Q(previous_hash="")),
+                name="chained_audit_event_has_its_hashes",
+            )
         ]
 
     def __str__(self) -> str:
         return f"{self.tag} {self.subject_kind} {self.subject_id}"
+
+
+class AuditSeal(models.Model):
+    """The console's own mark on the chain: a keyed digest of how far it went, which the database alone cannot forge.
+
+    One row a thousand events, moved along until the thousand is full.
+    """
+
+    block = models.BigIntegerField(primary_key=True)
+    position = models.BigIntegerField()
+    hash = models.CharField(max_length=64)
+    key_id = models.CharField(max_length=16)
+    tag = models.CharField(max_length=64)
+    sealed_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        verbose_name = _("audit seal")
+        verbose_name_plural = _("audit seals")
+        ordering = ["block"]
+
+    def __str__(self) -> str:
+        return f"AuditSeal {self.position}"

@@ -1,0 +1,40 @@
+"""Looks through the whole audit trail, or an exported file, for anything that was changed behind the console's back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from accounts.audit import canonical, chain
+from accounts.models import AuditEvent
+
+
+class Command(BaseCommand):
+    help = "Verify the audit trail: finds rows that were changed, removed, moved or added. Exits with 1 when it does."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Without --file, the database."""
+        parser.add_argument("--file", type=Path, help="verify an export in JSON Lines instead")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Raises CommandError, after naming every fault."""
+        faults = self._of_file(options["file"]) if options["file"] else [fault.says for fault in self._of_database()]
+        for says in faults:
+            self.stdout.write(says)
+        if faults:
+            raise CommandError("The audit trail is NOT intact.")
+        count = "" if options["file"] else f" of {AuditEvent.objects.count()} events"
+        self.stdout.write(f"Intact: the trail{count} is as the console wrote it.")
+
+    def _of_database(self) -> list[chain.Fault]:
+        chain.chain()  # what was committed a moment ago may not be chained yet
+        return list(chain.verify())
+
+    def _of_file(self, path: Path) -> list[str]:
+        try:
+            with path.open(encoding="utf-8") as file:
+                return canonical.faults_of(file)
+        except (OSError, UnicodeDecodeError) as error:
+            raise CommandError(f"The file cannot be read: {error}") from error
