@@ -21,6 +21,7 @@ from accounts.audit.sentences import sentence
 from accounts.audit.tags import Tag
 from accounts.models import (
     AuditEvent,
+    AuditSeal,
     Notice,
     Organisation,
     Person,
@@ -281,6 +282,15 @@ class AuditEventAdmin(ReadOnlyAdmin):
     @admin.display(description=_("what happened"))
     def said(self, row: AuditEvent) -> str:
         return sentence(row)
+
+
+@admin.register(AuditSeal, site=site)
+class AuditSealAdmin(ReadOnlyAdmin):
+    """How far the trail was sealed. `python manage.py verify_audit` says whether it still holds."""
+
+    list_display = ["block", "position", "hash", "key_id", "sealed_at"]
+    exclude = ["tag"]
+    search_fields = ["hash__exact"]
 
 
 @admin.register(TOTPDevice, site=site)

@@ -14,7 +14,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import queries
 from accounts.audit.record import SYSTEM
-from accounts.models import AuditEvent, Notice, Organisation, PinDevice, SmsMessage, User, VerifiedPhone
+from accounts.models import AuditEvent, AuditSeal, Notice, Organisation, PinDevice, SmsMessage, User, VerifiedPhone
 from accounts.operators import site
 from accounts.services import confirmations, notices, totp, users
 from accounts.services import organisations as organisations_service
@@ -179,6 +179,9 @@ def some_of_everything(developer: User, phones: Any) -> None:
     confirmations.send_pin(user=developer, by=developer)
     notices.queue(user=developer, template="accounts/phone_added", key="k", context={"number": "+91 •• 001"})
     TOTPDevice.objects.create(user=developer, name="app")
+    AuditSeal.objects.update_or_create(
+        block=1, defaults={"position": 1, "hash": "a" * 64, "key_id": "k", "tag": "f" * 64}
+    )
 
 
 def test_every_list_and_every_row_opens_searches_and_shows_no_secret(
@@ -194,6 +197,7 @@ def test_every_list_and_every_row_opens_searches_and_shows_no_secret(
         pin.digest,
         pin.salt,
         SmsMessage.objects.get().number_tag,
+        *AuditSeal.objects.values_list("tag", flat=True),
         *TOTPDevice.objects.values_list("key", flat=True),
     }
     models = [*apps.get_app_config("accounts").get_models(), TOTPDevice]
