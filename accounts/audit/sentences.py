@@ -39,6 +39,7 @@ SENTENCES: dict[Tag, str | Promise] = {
     Tag.TOTP_REFUSED: _("%(actor)s entered a wrong code of the authenticator app."),
     Tag.OPERATOR_ENTERED: _("%(actor)s entered the operators’ pages."),
     Tag.NOTICE_REQUEUED: _("%(actor)s had a notice sent again."),
+    Tag.AUDIT_EXPORTED: _("%(actor)s exported the activity as a file."),
     Tag.CONNECTOR_CREATED: _("%(actor)s created the connector “%(subject)s”."),
     Tag.CONNECTOR_CHANGED: _("%(actor)s changed the connector “%(subject)s”."),
     Tag.CONNECTOR_DEACTIVATED: _(

@@ -36,6 +36,7 @@ class Tag(StrEnum):
     TOTP_REFUSED = "operator:totp:refused"
     OPERATOR_ENTERED = "operator:session:started"
     NOTICE_REQUEUED = "notice:mail:requeued"
+    AUDIT_EXPORTED = "organisation:audit:exported"
 
     # With what right
     CONNECTOR_CREATED = "connector:account:created"

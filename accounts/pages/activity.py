@@ -12,6 +12,7 @@ from django import forms
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -56,6 +57,8 @@ class FilterForm(forms.Form):
         required=False,
         choices=[("", _("Everything")), *((key, kind.label) for key, kind in KINDS.items())],
     )
+    connector = forms.UUIDField(label=_("Connector"), required=False, widget=forms.HiddenInput)
+    group = forms.UUIDField(label=_("Group"), required=False, widget=forms.HiddenInput)
     mine = forms.BooleanField(label=_("Only what I did"), required=False)
     since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
@@ -86,6 +89,7 @@ def activity(request: HttpRequest) -> HttpResponse:
             "more_is_open": bool({"since", "until", "mine"} & set(chosen)),
             "events": rows(page.events),
             "chips": _chips(request, form, chosen),
+            "export_url": f"{reverse('accounts:activity_export')}{_query(request, before=None, after=None)}",
             "newer": page.newer and _query(request, before=None, after=str(page.newer)),
             "older": page.older and _query(request, before=str(page.older), after=None),
         },
@@ -99,6 +103,10 @@ def condition_of(chosen: dict[str, Any], user: User) -> Q:
         condition &= Q(*(("tag__startswith", f"{noun}:") for noun in kind.nouns), _connector=Q.OR)
     if text := chosen.get("q"):
         condition &= Q(actor_name__icontains=text) | Q(subject_name__icontains=text)
+    if connector := chosen.get("connector"):
+        condition &= Q(connector_id=connector)
+    if group := chosen.get("group"):
+        condition &= Q(group_id=group)
     if chosen.get("mine"):
         condition &= Q(actor_kind="user", actor_id=str(user.pk))
     if since := chosen.get("since"):

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_safe
 
-from accounts import needs, queries, trail
+from accounts import needs, queries, starts, trail
 from accounts.models import PinDevice
 from accounts.pages import activity, numbers
 from accounts.pages.decorators import signed_in, user_of
@@ -24,7 +24,7 @@ def root(request: HttpRequest) -> HttpResponseRedirect:
 @require_GET
 @signed_in
 def home(request: HttpRequest) -> HttpResponse:
-    """The cards of what waits, and the latest of what happened."""
+    """The cards of what waits and of where to begin, and the latest of what happened."""
     user = user_of(request)
     if queries.primary_person(user) is None:
         waiting = queries.open_pin(user, PinDevice.Purpose.VERIFY)
@@ -36,4 +36,5 @@ def home(request: HttpRequest) -> HttpResponse:
         }
         return render(request, "accounts/home_first.html", words)
     events = activity.rows(trail.page(user, size=LATELY).events, with_details=False)
-    return render(request, "accounts/home.html", {"needs": needs.needs_of(user), "events": events})
+    words = {"needs": needs.needs_of(user), "starts": starts.starts_of(user), "events": events}
+    return render(request, "accounts/home.html", words)

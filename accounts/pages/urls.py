@@ -4,7 +4,7 @@ from django.conf import settings as django_settings
 from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
-from accounts.pages import activity, confirm, home, phones, sandbox, settings, sign_in
+from accounts.pages import activity, activity_export, confirm, home, phones, sandbox, settings, sign_in
 
 app_name = "accounts"
 
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("console/signed-out/", sign_in.signed_out, name="signed_out"),
     path("console/confirm/", confirm.confirm, name="confirm"),
     path("console/activity/", activity.activity, name="activity"),
+    path("console/activity/export/", activity_export.export, name="activity_export"),
     path("console/settings/", settings.settings, name="settings"),
     path("console/settings/organisation/", settings.save_policy, name="settings_organisation"),
     path("console/phones/", RedirectView.as_view(pattern_name="accounts:settings"), name="phones"),

@@ -1,0 +1,113 @@
+"""The activity as a file: what one may read, as filtered, safe in a spreadsheet, verifiable anywhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+
+from accounts.audit import canonical
+from accounts.audit.record import record
+from accounts.audit.tags import Tag
+from accounts.models import AuditEvent, User
+from accounts.pages import activity_export
+from kaizala_console.lib import ids
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Browser = Callable[..., Client]
+
+
+def act(user: User, number: int = 1, **columns: Any) -> None:
+    for index in range(number):
+        with transaction.atomic():
+            record(
+                Tag.PERSON_RENAMED, by=user, subject=user, organisation=user.organisation, after={"n": index}, **columns
+            )
+
+
+def export(browser: Client, file_format: str, **filters: str) -> Any:
+    return browser.post(reverse("accounts:activity_export", query=filters), {"format": file_format})
+
+
+def lines(response: Any) -> list[str]:
+    return response.getvalue().decode().splitlines()
+
+
+def test_json_lines_hold_the_chain_and_verify_without_the_console(
+    browser_of: Browser, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity_export, "SLICE", 3)
+    act(organisation_admin, 7)
+    response = export(browser_of(organisation_admin), "jsonl")
+    assert response.headers["Cache-Control"] == "private, no-store"
+    found = lines(response)
+    assert [json.loads(line)["after"].get("n") for line in found[:7]] == list(range(7))
+    assert len(found) == 8, "the export itself is the last event"
+    assert canonical.faults_of(found) == []
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(browser_of: Browser, member: User) -> None:
+    User.objects.filter(pk=member.pk).update(name="=HYPERLINK(1)")
+    member.refresh_from_db()
+    act(member)
+    text = export(browser_of(member), "csv").getvalue().decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert rows[0]["who"] == "'=HYPERLINK(1)"
+    assert rows[0]["event"] == "person:name:changed"
+    assert rows[0]["what happened"].endswith(".")
+
+
+def test_only_what_one_may_read_leaves(browser_of: Browser, member: User, stranger: User, outsider: User) -> None:
+    act(stranger)
+    act(outsider)
+    act(member)
+    actors = {json.loads(line)["actor_id"] for line in lines(export(browser_of(member), "jsonl"))}
+    assert actors == {str(member.pk)}
+
+
+def test_the_filters_of_the_page_apply(browser_of: Browser, organisation_admin: User) -> None:
+    connector_id, group_id = ids.new_id(), ids.new_id()
+    act(organisation_admin, connector_id=connector_id)
+    act(organisation_admin, group_id=group_id)
+    browser = browser_of(organisation_admin)
+    by_connector = lines(export(browser, "jsonl", connector=str(connector_id)))
+    assert [json.loads(line)["connector_id"] for line in by_connector] == [str(connector_id)]
+    by_group = lines(export(browser, "jsonl", group=str(group_id)))
+    assert [json.loads(line)["group_id"] for line in by_group] == [str(group_id)]
+    assert lines(export(browser, "jsonl", q="nobody of this name")) == []
+
+
+def test_the_export_is_written_down_with_its_filters(browser_of: Browser, organisation_admin: User) -> None:
+    export(browser_of(organisation_admin), "csv", q="Devika")
+    event = AuditEvent.objects.get(tag=Tag.AUDIT_EXPORTED)
+    assert event.after == {"format": "csv", "filters": {"q": "Devika"}}
+
+
+def test_a_get_and_an_unknown_format_export_nothing(browser_of: Browser, member: User) -> None:
+    browser = browser_of(member)
+    assert browser.get(reverse("accounts:activity_export")).status_code == 405
+    assert export(browser, "exe").status_code == 302
+    assert not AuditEvent.objects.exists()
+
+
+def test_who_is_signed_out_signs_in_first(client: Client) -> None:
+    response = export(client, "csv")
+    assert response.status_code == 302
+    assert reverse("account_login") in response.headers["Location"]
+
+
+def test_the_page_keeps_a_connector_filter_and_offers_its_export(browser_of: Browser, member: User) -> None:
+    connector_id = ids.new_id()
+    act(member, connector_id=connector_id)
+    act(member)
+    page = browser_of(member).get(reverse("accounts:activity"), {"connector": str(connector_id)})
+    assert page.text.count("timeline-words") == 1
+    assert f"{reverse('accounts:activity_export')}?connector={connector_id}" in page.text
+    assert f'name="connector" value="{connector_id}"' in page.text
