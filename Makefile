@@ -30,7 +30,6 @@ fix:
 	@scripts/setup dev
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
-	.venv/bin/djlint --reformat --quiet templates
 
 bench:
 	@scripts/setup dev

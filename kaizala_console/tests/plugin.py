@@ -9,9 +9,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import caches
+
+# A busy machine is slow, not wrong.
+hypothesis.settings.register_profile("console", deadline=None)
+hypothesis.settings.load_profile("console")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _numbers = itertools.count()
