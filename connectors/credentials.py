@@ -120,14 +120,15 @@ def parse(kind: Kind, text: str) -> Parsed | None:
     return Parsed(kind, token, public_part)
 
 
-def successor_of(refresh_token: str, *, key_id: str | None = None) -> Credential:
-    """The successor of a refresh token: the same whenever it is asked for, though nobody ever stored it.
+def successor_of(digest: str, *, key_id: str | None = None) -> Credential:
+    """The successor of the refresh token that has this digest: the same whenever it is asked for, and never stored.
 
-    Derived by HMAC from the token just presented, under the pepper `key_id` (the newest without one; the stored one
-    when the successor's row exists already). Raises `crypto.UnknownKey` when that pepper has left the ring.
+    Derived by HMAC from the stored digest, so whoever has the row and the pepper `key_id` (the newest without one; the
+    stored one when the successor's row exists already) makes the same one. Raises `crypto.UnknownKey` when that pepper
+    has left the ring.
     """
     key_id = key_id or crypto.current_key_id()
-    one, two = (crypto.hmac_tag(purpose, refresh_token, key_id=key_id) for purpose in _SUCCESSOR_PURPOSES)
+    one, two = (crypto.hmac_tag(purpose, digest, key_id=key_id) for purpose in _SUCCESSOR_PURPOSES)
     return _credential(Kind.REFRESH, one + two)
 
 

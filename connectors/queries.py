@@ -249,6 +249,7 @@ def _with_both_sides(handoffs: QuerySet[Handoff]) -> QuerySet[Handoff]:
             "connector__organisation",
             "connector__owner",
             "grant__person",
+            "grant__granted_by",
             "refresh_token",
             "notice",
             "made_by",

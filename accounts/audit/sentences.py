@@ -59,8 +59,11 @@ SENTENCES: dict[Tag, str | Promise] = {
     Tag.GRANT_REGENERATED: _(
         "%(actor)s made a new refresh token of “%(connector)s” for “%(target)s”; the old one ended."
     ),
+    Tag.GRANT_ENDED: _("The right of “%(connector)s” to act in “%(target)s” came to its end date."),
     Tag.TOKEN_FIRST_USED: _("“%(connector)s” used its refresh token for “%(target)s” for the first time."),
-    Tag.TOKEN_SUCCEEDED: _("The Token Service gave “%(connector)s” a successor of its refresh token for “%(target)s”."),
+    Tag.TOKEN_SUCCEEDED: _(
+        "A successor of the refresh token of “%(connector)s” for “%(target)s” was made; the old one works on."
+    ),
     Tag.HANDOFF_SEALED: _("The refresh token of “%(connector)s” for “%(target)s” was sealed for its developer."),
     Tag.HANDOFF_CLAIMED: _("%(actor)s claimed the refresh token of “%(connector)s” for “%(target)s”."),
     Tag.HANDOFF_REVEALED: _("%(actor)s had the refresh token of “%(connector)s” for “%(target)s” shown once."),

@@ -54,6 +54,7 @@ class Tag(StrEnum):
     GRANT_RESUMED = "grant:access:resumed"
     GRANT_REVOKED = "grant:access:revoked"
     GRANT_REGENERATED = "grant:token:regenerated"
+    GRANT_ENDED = "grant:access:ended"
     TOKEN_FIRST_USED = "grant:token:used"
     TOKEN_SUCCEEDED = "grant:token:succeeded"
     HANDOFF_SEALED = "handoff:token:sealed"

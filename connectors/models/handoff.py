@@ -53,7 +53,14 @@ class Handoff(models.Model):
     connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="handoffs")
     grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="handoffs")
     refresh_token = models.ForeignKey("connectors.RefreshToken", on_delete=models.PROTECT, related_name="handoffs")
-    made_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    made_by = models.ForeignKey(
+        "accounts.User",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("Who had the token made; empty when the console itself did, near the end of the one before."),
+    )
     notice = models.ForeignKey("accounts.Notice", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     sealed = models.BinaryField(null=True, blank=True, editable=False)
     sealed_to = models.CharField(
@@ -65,6 +72,9 @@ class Handoff(models.Model):
     claimed_at = models.DateTimeField(null=True, blank=True)
     claimed_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     claimed_from = models.GenericIPAddressField(null=True, blank=True)
+    claimed_by_program = models.BooleanField(
+        default=False, help_text=_("Whether the program itself took it, with the connector's ID and secret.")
+    )
     refused_at = models.DateTimeField(null=True, blank=True)
     expired_at = models.DateTimeField(null=True, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
@@ -89,8 +99,9 @@ class Handoff(models.Model):
             ),
             models.CheckConstraint(condition=ENDED_AT_MOST_ONCE, name="handoff_ended_once"),
             models.CheckConstraint(
-                condition=models.Q(claimed_at__isnull=True, claimed_by__isnull=True)
-                | models.Q(claimed_at__isnull=False, claimed_by__isnull=False),
+                condition=models.Q(claimed_at__isnull=True, claimed_by__isnull=True, claimed_by_program=False)
+                | models.Q(claimed_at__isnull=False, claimed_by__isnull=False, claimed_by_program=False)
+                | models.Q(claimed_at__isnull=False, claimed_by__isnull=True, claimed_by_program=True),
                 name="claimed_handoff_names_who",
             ),
             models.CheckConstraint(
@@ -106,6 +117,18 @@ class Handoff(models.Model):
 
     def __str__(self) -> str:
         return f"Handoff {self.pk}"
+
+    @property
+    def claimer_name(self) -> str:
+        """Who opened it, as people read it: a person, or the connector whose program did; "" while nobody has."""
+        if self.claimed_by_program:
+            return self.connector.name
+        return self.claimed_by.name if self.claimed_by is not None else ""
+
+    @property
+    def maker_name(self) -> str:
+        """Who had the token made, as people read it; the console's own name for a token that it made in time."""
+        return self.made_by.name if self.made_by is not None else "Kaizala Console"
 
     @property
     def state(self) -> HandoffState:

@@ -39,6 +39,9 @@ class RefreshToken(models.Model):
         verbose_name = _("refresh token")
         verbose_name_plural = _("refresh tokens")
         ordering = ["-issued_at", "-id"]
+        indexes = [
+            models.Index(fields=["expires_at"], condition=models.Q(revoked_at__isnull=True), name="refresh_token_ends"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["grant"],

@@ -18,7 +18,7 @@ def steps(handoff: Handoff) -> list[Step]:
     """Five steps for `<c-handoff-line :steps=…>`; costs no query for a handoff that `connectors.queries` found."""
     told = _told(handoff)
     return [
-        _step(_("Made"), "done", at=handoff.made_at, by=handoff.made_by.name),
+        _step(_("Made"), "done", at=handoff.made_at, by=handoff.maker_name),
         _step(_("Sealed"), "done", at=handoff.sealed_at, note=_sealed_for(handoff)),
         told,
         _opened(handoff, is_next=told["state"] != "now"),

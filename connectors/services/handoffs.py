@@ -15,7 +15,7 @@ from accounts.models import User
 from accounts.services import notices
 from connectors import policy
 from connectors.models import Grant, Handoff, HandoffState
-from connectors.services import grants, issuing, shown_secrets, trail, words
+from connectors.services import grants, issuing, rotation, shown_secrets, trail, words
 from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
@@ -88,8 +88,9 @@ def refuse(*, handoff: Handoff, by: User) -> Handoff:
 def reissue(*, handoff: Handoff, by: User) -> Handoff:
     """Make a new token for the same grant and hand it over again; the tokens before it end at once.
 
-    For both sides, since it widens nothing: the developer who missed the deadline, the admin who was refused. Asked
-    for twice, it gives the same new handoff. Raises NotFound, and Conflict when the grant was removed meanwhile.
+    But a successor that nobody has opened is handed over again as it is: the token before it goes on. For both sides,
+    since it widens nothing: the developer who missed the deadline, the admin who was refused. Asked for twice, it
+    gives the same new handoff. Raises NotFound, and Conflict when the grant was removed meanwhile.
     """
     handoff = _read(handoff)
     if not policy.can_see_handoff(by, handoff):
@@ -100,7 +101,7 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     )
     if newer is not None:
         return newer
-    again = grants.replace_token(grant=grant, by=by)
+    again = rotation.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(grant=grant, by=by)
     record(
         Tag.HANDOFF_REISSUED,
         by=by,
@@ -183,7 +184,7 @@ def _expire(handoff_id: UUID) -> bool:
     handoff = _read_id(handoff_id)
     record(Tag.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **trail.of_grant(handoff.grant), before=_facts(handoff))
     both_sides = [handoff.grant.granted_by, handoff.made_by, *issuing.owners_of(handoff.connector)]
-    for user in {user.pk: user for user in both_sides}.values():
+    for user in {user.pk: user for user in both_sides if user is not None}.values():
         _tell(user, handoff, "handoff_expired")
     return True
 
@@ -251,7 +252,7 @@ def _too_late(handoff: Handoff, by: User) -> Conflict | RuleBroken:
 def _admin_side(handoff: Handoff, by: User) -> list[User]:
     """Who gets a receipt: the admin who granted, and the one who had it issued again, unless that was the developer."""
     granted_by, made_by = handoff.grant.granted_by, handoff.made_by
-    return [granted_by] if made_by in (granted_by, by) else [granted_by, made_by]
+    return [granted_by] if made_by is None or made_by in (granted_by, by) else [granted_by, made_by]
 
 
 def _facts(handoff: Handoff) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.audit.record import record
+from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.services import notices
@@ -45,8 +45,11 @@ def issue(*, grant: Grant, by: User, at: dt.datetime) -> Issued:
 
 
 @sensitive_variables("text")
-def seal(text: str, *, token: RefreshToken, grant: Grant, by: User, at: dt.datetime) -> Handoff:
-    """Seal the text of a refresh token for the developer of its connector, and tell the owners that it waits."""
+def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: dt.datetime) -> Handoff:
+    """Seal the text of a refresh token for the developer of its connector, and tell the owners that it waits.
+
+    `by` is None when the console itself had the token made.
+    """
     handoff_id = ids.new_id()
     handoff = Handoff.objects.create(
         id=handoff_id,
@@ -62,7 +65,7 @@ def seal(text: str, *, token: RefreshToken, grant: Grant, by: User, at: dt.datet
     )
     record(
         Tag.HANDOFF_SEALED,
-        by=by,
+        by=by or SYSTEM,
         subject=handoff,
         **trail.of_grant(grant),
         after={
@@ -106,18 +109,23 @@ def facts_for_mail(handoff: Handoff, grant: Grant) -> dict[str, Any]:
         "connector_name": grant.connector.name,
         "connector_id": str(grant.connector_id),
         "target_name": grant.target_name,
-        "made_by": handoff.made_by.name,
+        "made_by": handoff.maker_name,
         "expires_at_text": words.utc(handoff.expires_at),
     }
 
 
 def _tell_owners(handoff: Handoff, grant: Grant) -> Any:
+    facts, template = facts_for_mail(handoff, grant), "handoff_made"
+    predecessor = handoff.refresh_token.predecessor
+    if predecessor is not None:
+        template = "handoff_rotated"
+        facts["old_ends_at_text"] = words.utc(predecessor.expires_at)
     told = [
         notices.queue(
             user=user,
-            template="connectors/handoff_made",
+            template=f"connectors/{template}",
             key=f"handoff-made:{handoff.pk}:{user.pk}",
-            context=facts_for_mail(handoff, grant),
+            context=facts,
         )
         for user in owners_of(grant.connector)
     ]

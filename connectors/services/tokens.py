@@ -8,7 +8,6 @@ life.
 from __future__ import annotations
 
 import datetime as dt
-import math
 from dataclasses import dataclass, field
 
 import structlog
@@ -22,13 +21,12 @@ from connectors import credentials, scopes
 from connectors.credentials import Kind
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.moved import Moved
-from connectors.services import issuing, trail, words
+from connectors.services import successors, trail, words
 from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.wire.errors import RefreshTokenRefused, WrongConnectorCredentials
 
 logger = structlog.get_logger(__name__)
 
-WHOLE_DAYS_FROM = 10
 PATH = "v1/accessToken"
 NOT_MADE = "Refresh token unknown: no such token was made for this connector."
 # Put together once: building a query costs more than running it.
@@ -47,7 +45,7 @@ class Exchange:
     endpoint_url: str
 
 
-@sensitive_variables("secret", "refresh_token", "successor")
+@sensitive_variables("secret", "refresh_token", "access_token")
 def exchange(*, connector_id: str, secret: str, refresh_token: str, address: str | None) -> Exchange:
     """Check the three headers and mint an access token; record the first use of the refresh token.
 
@@ -64,12 +62,11 @@ def exchange(*, connector_id: str, secret: str, refresh_token: str, address: str
     access_token = credentials.mint_access_token(refresh_token_id=token.pk, grant_id=grant.pk, expires_at=expires_at)
     if token.first_used_at is None:
         _record_first_use(token, connector, address=address, at=now)
-    successor = _successor(token, refresh_token, now) if _may_have_successor(token, grant, now) else ""
     return Exchange(
         access_token=access_token,
         expires_at=expires_at,
         scopes=tuple(scopes.scopes_of(grant.permissions & connector.permissions)),
-        successor=successor,
+        successor=_successor(token, grant, now),
         endpoint_url=settings.CONSOLE_BASE_URL,
     )
 
@@ -98,15 +95,6 @@ def proven_connector(*, connector_id: str, secret: str, at: dt.datetime) -> Conn
     if not proven:
         raise WrongConnectorCredentials
     return row.connector
-
-
-def successor_from(token: RefreshToken) -> dt.datetime:
-    """From when on the Token Service offers a successor: 90 % of the token's life, in whole days (328 of 365)."""
-    life = token.expires_at - token.issued_at
-    part = life * settings.REFRESH_SUCCESSOR_FROM
-    if life >= dt.timedelta(days=WHOLE_DAYS_FROM):
-        part = dt.timedelta(days=math.floor(part / dt.timedelta(days=1)))
-    return token.issued_at + part
 
 
 @sensitive_variables("refresh_token", "parsed")
@@ -195,70 +183,19 @@ def _record_first_use(token: RefreshToken, connector: Connector, *, address: str
         )
 
 
-# Successors -----------------------------------------------------------------------------------------------------
-
-
-def _may_have_successor(token: RefreshToken, grant: Grant, now: dt.datetime) -> bool:
-    """Near the end of the token's life, unless the grant ends with it: then there is nothing to go on to."""
-    return now >= successor_from(token) and (grant.ends_at is None or grant.ends_at > token.expires_at)
-
-
-@sensitive_variables("refresh_token", "credential")
-def _successor(token: RefreshToken, refresh_token: str, now: dt.datetime) -> str:
+@sensitive_variables()
+def _successor(token: RefreshToken, grant: Grant, now: dt.datetime) -> str:
     """The token that follows this one: the same whenever it is asked for, so that a lost answer loses nothing."""
-    row = getattr(token, "successor", None)
-    if row is None:
-        row = _made_successor(token, refresh_token, now)
+    if not successors.may_have_one(token, grant, now):
+        return ""
+    row = getattr(token, "successor", None) or successors.made(token=token, by=ConnectorActor(grant.connector), at=now)
     if row is None or row.revoked_at is not None:
         return ""
     try:
-        credential = credentials.successor_of(refresh_token, key_id=row.pepper_id)
+        return successors.text_of(row, predecessor=token)
     except crypto.UnknownKey:
         logger.warning("tokens.successor_lost", refresh_token_id=token.pk, pepper_id=row.pepper_id)
         return ""
-    return credential.token
-
-
-@sensitive_variables("refresh_token", "credential")
-@transaction.atomic
-def _made_successor(token: RefreshToken, refresh_token: str, now: dt.datetime) -> RefreshToken | None:
-    """Write down the digest of the successor, once. None when the grant ends with this token, or ended meanwhile.
-
-    Under the grant's lock, so that "regenerate" and "remove" cannot slip in between: else the old token would bring
-    forth a live one after its own end.
-    """
-    grant = Grant.objects.select_for_update(no_key=True).get(pk=token.grant_id)
-    if grant.revoked_at is not None or not _may_have_successor(token, grant, now):
-        return None
-    if not RefreshToken.objects.live(now).filter(pk=token.pk).exists():
-        return None
-    existing = RefreshToken.objects.filter(predecessor=token).first()
-    if existing is not None:
-        return existing
-    credential = credentials.successor_of(refresh_token)
-    made = RefreshToken.objects.create(
-        grant=grant,
-        public_part=credential.public_part,
-        pepper_id=credential.pepper_id,
-        digest=credential.digest,
-        predecessor=token,
-        issued_at=now,
-        expires_at=issuing.end_of_token(grant, now),
-    )
-    record(
-        Tag.TOKEN_SUCCEEDED,
-        by=ConnectorActor(token.grant.connector),
-        subject=made,
-        **trail.of_grant(token.grant),
-        before={"public_part": token.public_part},
-        after={
-            "connector": token.grant.connector.name,
-            "target": token.grant.target_name,
-            "public_part": made.public_part,
-            "ends_at": made.expires_at.isoformat(),
-        },
-    )
-    return made
 
 
 @dataclass(frozen=True, slots=True)

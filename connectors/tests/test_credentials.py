@@ -113,31 +113,31 @@ def test_the_log_strikes_out_every_kind(kind: Kind) -> None:
 
 
 def test_the_successor_is_the_same_whenever_it_is_asked_for() -> None:
-    token = credentials.generate(Kind.REFRESH).token
-    one, again = credentials.successor_of(token), credentials.successor_of(token)
+    old = credentials.generate(Kind.REFRESH)
+    one, again = credentials.successor_of(old.digest), credentials.successor_of(old.digest)
     assert one == again
-    assert one.token != token
+    assert one.token != old.token
     parsed = credentials.parse(Kind.REFRESH, one.token)
     assert parsed is not None
     assert parsed.matches(one.pepper_id, one.digest)
 
 
 def test_two_tokens_have_two_successors() -> None:
-    tokens = [credentials.generate(Kind.REFRESH).token for _ in range(20)]
-    assert len({credentials.successor_of(token).token for token in tokens}) == 20
+    digests = [credentials.generate(Kind.REFRESH).digest for _ in range(20)]
+    assert len({credentials.successor_of(digest).token for digest in digests}) == 20
 
 
 def test_the_successor_does_not_change_when_a_new_pepper_comes_first(settings: Settings) -> None:
-    token = credentials.generate(Kind.REFRESH).token
-    before = credentials.successor_of(token)
+    digest = credentials.generate(Kind.REFRESH).digest
+    before = credentials.successor_of(digest)
     settings.CREDENTIAL_PEPPERS = [("2027a", b"n" * 32), *settings.CREDENTIAL_PEPPERS]
-    assert credentials.successor_of(token).token != before.token
-    assert credentials.successor_of(token, key_id=before.pepper_id).token == before.token
+    assert credentials.successor_of(digest).token != before.token
+    assert credentials.successor_of(digest, key_id=before.pepper_id).token == before.token
 
 
 def test_a_successor_whose_pepper_has_left_the_ring_cannot_be_derived() -> None:
     with pytest.raises(crypto.UnknownKey):
-        credentials.successor_of(credentials.generate(Kind.REFRESH).token, key_id="gone")
+        credentials.successor_of(credentials.generate(Kind.REFRESH).digest, key_id="gone")
 
 
 # Access tokens --------------------------------------------------------------------------------------------------

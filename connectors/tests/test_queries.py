@@ -97,7 +97,7 @@ def test_a_forged_page_mark_is_refused(developer: User) -> None:
 def test_use_and_end_are_known_to_owners_alone(
     program: Program, developer: User, stranger: User, travel: Callable[..., dt.datetime]
 ) -> None:
-    let_in(program.connector, program.handoff.made_by, ends_at=clock.now() + dt.timedelta(days=9))
+    let_in(program.connector, program.grant.granted_by, ends_at=clock.now() + dt.timedelta(days=9))
     now = travel(hours=1)
     exchange(program)
     mine: Any = queries.connector_page(developer).items[0]
@@ -200,7 +200,7 @@ def _touch_grants(page: Any) -> None:
 
 def _touch_handoffs(page: Any) -> None:
     for handoff in page.items:
-        assert [handoff.connector.owner.name, handoff.grant.person.name, handoff.made_by.name]
+        assert [handoff.connector.owner.name, handoff.grant.person.name, handoff.maker_name]
         assert (handoff.notice is None, handoff.refresh_token.first_used_at, handoff.claimed_by) == (False, None, None)
 
 

@@ -12,7 +12,8 @@ from pytest_django import Settings
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, RefreshToken
 from connectors.services import grants, tokens
-from connectors.services.tokens import Exchange, successor_from
+from connectors.services.successors import successor_from
+from connectors.services.tokens import Exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from kaizala_console.lib import clock

@@ -198,7 +198,7 @@ def _not_yours_to_see(handoff: Handoff) -> str:
     return _(
         "This token is shown to nobody but %(name)s, who made it. Its developer can open the handoff; a token of your "
         "own making comes with “Regenerate”."
-    ) % {"name": handoff.made_by.name}
+    ) % {"name": handoff.maker_name}
 
 
 def _over(found: Grant) -> str:
@@ -208,7 +208,9 @@ def _over(found: Grant) -> str:
     if found.suspended_at:
         return _("This access is suspended: every token is refused until it is resumed.")
     if status_of(found) == "ended":
-        return _("This access has ended: every token is refused. Remove it, and add the connector again if it is needed.")
+        return _(
+            "This access has ended: every token is refused. Remove it, and add the connector again if it is needed."
+        )
     return ""
 
 
