@@ -11,7 +11,6 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.test import RequestFactory
-from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import queries
@@ -19,6 +18,7 @@ from accounts.models import AuditEvent, Notice, PinDevice, SmsMessage, User
 from accounts.services import confirmations, totp
 from accounts.services import phones as phones_service
 from accounts.services.notices import render
+from accounts.tests.authenticator import code_of, wrong_code
 from accounts.tests.factories import make_user, verify
 from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken, TooSoon
 
@@ -27,18 +27,6 @@ def number_of(user: User) -> str:
     person = queries.primary_person(user)
     assert person is not None
     return person.number
-
-
-def code_of(device: TOTPDevice, *, steps: int = 0) -> str:
-    """What the app would show now, or so many half minutes later."""
-    generator = TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift)
-    generator.time = time.time() + steps * device.step
-    return f"{generator.token():06d}"
-
-
-def wrong_code(device: TOTPDevice) -> str:
-    right = {code_of(device, steps=steps) for steps in (-1, 0, 1)}
-    return next(code for code in (f"{number:06d}" for number in range(10)) if code not in right)
 
 
 @pytest.fixture

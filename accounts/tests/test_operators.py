@@ -18,8 +18,8 @@ from accounts.models import AuditEvent, AuditSeal, Notice, Organisation, PinDevi
 from accounts.operators import site
 from accounts.services import confirmations, notices, totp, users
 from accounts.services import organisations as organisations_service
+from accounts.tests.authenticator import code_of, wrong_code
 from accounts.tests.factories import make_user
-from accounts.tests.test_confirmations import code_of, wrong_code
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
