@@ -8,9 +8,13 @@ class GroupsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Tells connectors who administers what a group token reaches."""
+        """Plugs into the apps below: who administers what a group token reaches, what Home offers, whose history."""
+        from accounts import starts, trail
         from connectors import policy
         from connectors.models import Grant
         from groups.services.grants import administers
+        from groups.starts import events_of_own_groups, let_a_connector_in
 
+        starts.register(let_a_connector_in)
+        trail.register(events_of_own_groups)
         policy.register_administration(Grant.Kind.GROUP, administers)
