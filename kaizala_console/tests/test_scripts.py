@@ -1,7 +1,9 @@
-"""What make calls before there is any environment: finding a Python."""
+"""What make calls: finding a Python, setting up, and choosing what the suite runs on."""
 
 import subprocess
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -74,3 +76,71 @@ def test_setup_wants_to_know_what_for() -> None:
     result = subprocess.run(["/bin/sh", "scripts/setup", "all"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert "usage" in result.stderr
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """scripts/test.py, loaded where no browser and no server is named."""
+    for name in ("CHROMIUM", "DATABASE_URL", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    specification = spec_from_file_location("run_tests", ROOT / "scripts" / "test.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def commands(runner: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """A machine without Chromium, with apt-get; what would be run there is noted instead."""
+    noted: list[list[str]] = []
+
+    def run(command: list[str], **options: object) -> SimpleNamespace:
+        noted.append(command)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(runner.shutil, "which", lambda name: "apt-get" if name == "apt-get" else None)
+    monkeypatch.setattr(runner.subprocess, "run", run)
+    return noted
+
+
+def test_root_on_debian_gets_chromium_when_it_is_missing(
+    runner: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner.os, "geteuid", lambda: 0)
+    runner.chromium()
+    assert [command[1] for command in commands] == ["update", "install"]
+    assert commands[1][-1] == "chromium"
+
+
+def test_anybody_else_installs_nothing_and_skips_the_journeys(
+    runner: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner.os, "geteuid", lambda: 1000)
+    assert runner.chromium() is None
+    assert commands == []
+
+
+def test_a_server_that_is_named_must_answer(runner: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    with pytest.raises(SystemExit, match="DATABASE_URL is set, but does not answer"):
+        runner.postgresql()
+    with pytest.raises(SystemExit, match="REDIS_URL is set, but nothing answers"):
+        runner.redis_server()
+
+
+def test_a_run_without_servers_is_not_told_of_any(
+    runner: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runner.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(runner, "postgresql", lambda: None)
+    monkeypatch.setattr(runner, "redis_server", lambda: None)
+    monkeypatch.setattr(runner.sys, "argv", ["test.py"])
+    assert runner.main() == 0
+    said = capsys.readouterr().out
+    assert "Browser journeys: SKIPPED" in said
+    assert "Second run: NONE, for want of PostgreSQL and Redis" in said
+    assert len(commands) == 1
+    assert "not services" in commands[0]
