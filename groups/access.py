@@ -53,7 +53,7 @@ def reach(caller: Caller, group_id: str | UUID, *, role: Role = Role.MEMBER) -> 
     the group as a member only and an admin is asked for.
     """
     key = ids.parse_guid(group_id)
-    found = None if key is None else _reached(caller, key).first()
+    found = None if key is None else _reached(caller.grant, key).first()
     if found is None:
         raise GroupNotReachable
     if role == Role.ADMIN and found.role != Role.ADMIN:
@@ -61,12 +61,19 @@ def reach(caller: Caller, group_id: str | UUID, *, role: Role = Role.MEMBER) -> 
     return found
 
 
-def _reached(caller: Caller, key: UUID) -> GroupQuerySet:
-    if caller.grant.kind != Grant.Kind.GROUP:
-        return _reached_by_person(caller.grant).filter(pk=key)
+def role_of_tokens(grant: Grant, group_id: str) -> str:
+    """The role that a grant's tokens have in a group, as the wire spells it; "" when they do not reach it."""
+    key = ids.parse_guid(group_id)
+    found = None if key is None else _reached(grant, key).first()
+    return "" if found is None else str(found.role)
+
+
+def _reached(grant: Grant, key: UUID) -> GroupQuerySet:
+    if grant.kind != Grant.Kind.GROUP:
+        return _reached_by_person(grant).filter(pk=key)
     # Upwards from the group: a few levels, however many groups stand under the token's own.
     line = Reached(Group.objects.filter(pk=key).values("pk"), "up")
-    granted = GroupGrant.objects.filter(grant_id=caller.grant.pk, group_id__in=line)
+    granted = GroupGrant.objects.filter(grant_id=grant.pk, group_id__in=line)
     return Group.objects.present().filter(Exists(granted), pk=key).carrying(role=Value(Role.ADMIN.value))
 
 
@@ -136,6 +143,13 @@ def acting_person(user: User, group: Group) -> Person | None:
     # Sorting keeps the order of equals: the primary number first.
     held.sort(key=lambda phone: (Role.ADMIN, Role.MEMBER, None).index(roles.get(phone.person_id)))
     return held[0].person if held else None
+
+
+def admins_of(group_id: UUID) -> QuerySet[User]:
+    """The open accounts that hold the number of an admin of this group, the oldest account first."""
+    admins = Membership.objects.admins().filter(group_id=group_id, group__removed_at__isnull=True)
+    held = VerifiedPhone.objects.held().filter(person__in=admins.values("person_id"))
+    return User.objects.filter(is_active=True, pk__in=held.values("user_id")).order_by("created_at", "pk")
 
 
 def held_by(user: User) -> QuerySet[VerifiedPhone, UUID]:

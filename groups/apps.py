@@ -10,11 +10,14 @@ class GroupsConfig(AppConfig):
     def ready(self) -> None:
         """Plugs into the apps below: who administers what a group token reaches, what Home offers, whose history."""
         from accounts import starts, trail
-        from connectors import policy
+        from connectors import policy, reach
         from connectors.models import Grant
-        from groups.services.grants import administers
+        from groups import access
+        from groups.services.grants import administers, administrators
         from groups.starts import events_of_own_groups, let_a_connector_in
 
         starts.register(let_a_connector_in)
         trail.register(events_of_own_groups)
+        reach.register(access.role_of_tokens)
         policy.register_administration(Grant.Kind.GROUP, administers)
+        policy.register_administrators(Grant.Kind.GROUP, administrators)

@@ -1,0 +1,105 @@
+"""The token inspector: what is the matter with this credential, and would this call work? Nothing is stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from accounts.models import User
+from accounts.pages.decorators import signed_in, user_of
+from connectors import policy
+from connectors.models import Connector
+from connectors.services import inspections
+from kaizala_console.lib import throttle
+from kaizala_console.lib.errors import TooSoon
+from kaizala_console.wire.endpoint import Operation, operations_of
+from kaizala_console.wire.routing import routes_of
+
+PER_MINUTE = 30
+
+
+class _Forgetful(forms.Textarea):
+    """Never repeats what was pasted."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
+class InspectorForm(forms.Form):
+    """A credential, and, to ask whether a call would work, which one and on which group."""
+
+    token = forms.CharField(
+        label=gettext_lazy("Token"),
+        max_length=inspections.LONGEST,
+        help_text=gettext_lazy(
+            "An access token, a refresh token or a secret. For what is yours, its first 21 characters are enough."
+        ),
+        error_messages={"required": gettext_lazy("Paste a token first.")},
+        widget=_Forgetful(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+    )
+    call = forms.ChoiceField(
+        label=gettext_lazy("Would this call work?"), required=False, help_text=gettext_lazy("If you want to know.")
+    )
+    group_id = forms.CharField(
+        label=gettext_lazy("On the group"),
+        max_length=64,
+        required=False,
+        help_text=gettext_lazy("The group ID, as the program sends it."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "mono"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        labels = [(name, f"{name}: {operation.summary}") for name, operation in calls().items()]
+        self.fields["call"].choices = [("", "—"), *labels]  # type: ignore[attr-defined]
+
+
+def calls() -> dict[str, Operation]:
+    """Every call that needs an access token, by method and path, in the order of the protocol."""
+    declared = operations_of(routes_of(settings.WIRE_URLCONF))
+    return {f"{method} /{route}": operation for method, route, operation in declared if operation.authenticate}
+
+
+@sensitive_post_parameters("token")
+@require_http_methods(["GET", "POST"])
+@signed_in(press=gettext_lazy("Inspect"), sensitive=["token"])
+@sensitive_variables()
+def inspector(request: HttpRequest) -> HttpResponse:
+    """The form, and under it what was found. The token is in no address, no history and no log."""
+    user = user_of(request)
+    form = InspectorForm(request.POST if request.method == "POST" else None)
+    context: dict[str, Any] = {"form": form}
+    if form.is_valid():
+        _not_too_often(user)
+        found = inspections.inspect(text=form.cleaned_data["token"], by=user)
+        operation = calls().get(form.cleaned_data["call"])
+        predicted = inspections.would_work(found, operation, form.cleaned_data["group_id"]) if operation else []
+        context |= {
+            "found": found,
+            "call": form.cleaned_data["call"],
+            "predicted": predicted,
+            "call_works": found.works and all(check.passed for check in predicted),
+            "may_open": found.connector is not None and _may_open(user, found.connector),
+        }
+    response = render(request, "connectors/inspector.html", context, status=400 if form.errors else 200)
+    add_never_cache_headers(response)
+    return response
+
+
+def _may_open(user: User, connector: Connector) -> bool:
+    return connector.deleted_at is None and policy.can_see(user, connector)
+
+
+def _not_too_often(user: User) -> None:
+    allowance = throttle.hit(f"inspector:{user.pk}", PER_MINUTE, 60)
+    if not allowance.allowed:
+        raise TooSoon(_("You inspected many tokens just now. Please wait a minute."), retry_after=allowance.retry_after)

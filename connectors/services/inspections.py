@@ -1,0 +1,293 @@
+"""What is the matter with a credential? Its kind, whose it is, and the checks of the Token Service one by one.
+
+Facts are told to two kinds of people only: who presents the whole, true credential, and who owns its connector or
+administers what it reaches. To everybody else a credential that is not theirs and one that does not exist are the same.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import User
+from connectors import credentials, policy, reach, scopes
+from connectors.credentials import Kind
+from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
+from connectors.scopes import PERMISSION_OF
+from connectors.services import words
+from kaizala_console.lib import clock
+from kaizala_console.wire.endpoint import Operation
+
+LONGEST = 2000
+PUBLIC = re.compile(rf"[0-9A-Za-z]{{{credentials.PUBLIC_LENGTH}}}", re.ASCII)
+WHOLE_LENGTH = len(Kind.REFRESH) + credentials.PUBLIC_LENGTH + credentials.SECRET_LENGTH + credentials.CHECKSUM_LENGTH
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that is looked at. `next_step` says what to do when it fails."""
+
+    label: str
+    passed: bool
+    says: str
+    next_step: str = ""
+
+
+@dataclass(slots=True)
+class Inspection:
+    """What can be told. Without `connector` only the form was looked at, or the asker may not know more."""
+
+    kind: Kind | None = None
+    checks: list[Check] = field(default_factory=list)
+    connector: Connector | None = None
+    grant: Grant | None = None
+    public_part: str = ""
+    made_at: dt.datetime | None = None
+    ends_at: dt.datetime | None = None
+    scopes: list[str] = field(default_factory=list)
+
+    @property
+    def works(self) -> bool:
+        """Whether every check passed, on a credential that is known."""
+        return self.connector is not None and all(check.passed for check in self.checks)
+
+    @property
+    def next_step(self) -> str:
+        """What to do about the first check that failed."""
+        return next((check.next_step for check in self.checks if not check.passed), "")
+
+
+@sensitive_variables()
+def inspect(*, text: str, by: User) -> Inspection:
+    """Look at a credential, its first characters, or its public part alone. Nothing is stored, and nothing changes."""
+    token = _bare(text)
+    kind = next((kind for kind in Kind if token.startswith(kind)), None)
+    if kind is None:
+        if PUBLIC.fullmatch(token):
+            return _by_public_part(Inspection(), token, by)
+        return Inspection(checks=[_no_form(token)])
+    found = Inspection(kind=kind)
+    if kind is Kind.ACCESS:
+        return _of_access(found, token)
+    parsed = credentials.parse(kind, token)
+    if parsed is None:
+        found.checks.append(_why_no_whole(token))
+        public = token[len(kind) : len(kind) + credentials.PUBLIC_LENGTH]
+        return _by_public_part(found, public, by) if PUBLIC.fullmatch(public) else found
+    found.checks.append(Check(_("Form"), True, _("A whole credential of this console; its checksum is right.")))
+    row = _row(kind, parsed.public_part)
+    if row is None or not parsed.matches(row.pepper_id, row.digest):
+        found.checks.append(_unknown())
+        return found
+    return _told(found, row)
+
+
+def would_work(found: Inspection, operation: Operation, group_id: str) -> list[Check]:
+    """Whether a call of this operation would be let through, with a token that `inspect` has told about."""
+    grant = found.grant
+    if grant is None or found.connector is None:
+        return []
+    checks = []
+    if operation.scope:
+        held = operation.scope in found.scopes
+        permission = str(scopes.DESCRIPTIONS[PERMISSION_OF[operation.scope]].label)
+        checks.append(
+            Check(
+                _("Permission"),
+                held,
+                _("It holds “%(permission)s” (%(scope)s).") % {"permission": permission, "scope": operation.scope}
+                if held
+                else _("It lacks “%(permission)s” (%(scope)s): the answer would be 403.")
+                % {"permission": permission, "scope": operation.scope},
+                _("Have the connector’s owner add the permission, and an admin of the group approve it."),
+            )
+        )
+    if group_id.strip():
+        role = reach.role_in(grant, group_id)
+        checks.append(
+            Check(
+                _("Group"),
+                bool(role),
+                _("It reaches this group, as %(role)s.") % {"role": role}
+                if role
+                else _("It does not reach this group, or there is none: the answer would be 403."),
+                _("Check the group ID, or have an admin of that group add the connector."),
+            )
+        )
+    return checks
+
+
+# Rows ----------------------------------------------------------------------------------------------------------------
+
+
+def _row(kind: Kind, public_part: str) -> RefreshToken | ConnectorSecret | None:
+    if kind is Kind.SECRET:
+        secrets = ConnectorSecret.objects.select_related("connector__organisation", "connector__owner")
+        return secrets.filter(public_part=public_part).first()
+    tokens = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
+    return tokens.filter(public_part=public_part).first()
+
+
+def _by_public_part(found: Inspection, public_part: str, by: User) -> Inspection:
+    """For those whose it is: they need not have the credential at hand to ask about it."""
+    kinds = [found.kind] if found.kind else [Kind.REFRESH, Kind.SECRET]
+    row = next((row for kind in kinds if (row := _row(kind, public_part)) is not None), None)
+    if row is None or not _is_theirs(row, by):
+        found.checks.append(_unknown())
+        return found
+    found.kind = Kind.SECRET if isinstance(row, ConnectorSecret) else Kind.REFRESH
+    return _told(found, row)
+
+
+def _is_theirs(row: RefreshToken | ConnectorSecret, by: User) -> bool:
+    if isinstance(row, ConnectorSecret):
+        return policy.can_see_credentials(by, row.connector)
+    return policy.is_owner(by, row.grant.connector) or policy.can_administer(by, row.grant)
+
+
+def _told(found: Inspection, row: RefreshToken | ConnectorSecret) -> Inspection:
+    found.public_part = row.public_part
+    if isinstance(row, ConnectorSecret):
+        found.connector, found.made_at, found.ends_at = row.connector, row.created_at, row.expires_at
+        found.checks += [_connector(row.connector), _secret(row)]
+    else:
+        _of_grant(found, row)
+    return found
+
+
+@sensitive_variables("token")
+def _of_access(found: Inspection, token: str) -> Inspection:
+    claims = credentials.read_access_token(token)
+    if claims is None:
+        says = _("It was not signed by this console, or a character was lost or changed when it was copied.")
+        next_step = _("Have the program fetch a new access token (GET /v1/accessToken).")
+        found.checks.append(Check(_("Signature"), False, says, next_step))
+        return found
+    found.checks.append(Check(_("Signature"), True, _("Signed by this console, and unaltered.")))
+    live = claims.expires_at > clock.now()
+    found.checks.append(
+        Check(
+            _("Validity"),
+            live,
+            _("Valid until %(when)s.") % {"when": words.moment(claims.expires_at)}
+            if live
+            else _("It expired on %(when)s: access tokens live 24 hours.") % {"when": words.moment(claims.expires_at)},
+            _("Have the program fetch a new access token (GET /v1/accessToken)."),
+        )
+    )
+    rows = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
+    row = rows.filter(pk=claims.refresh_token_id, grant_id=claims.grant_id).first()
+    if row is None:
+        found.checks.append(_unknown())
+        return found
+    _of_grant(found, row)
+    found.public_part, found.made_at, found.ends_at = "", None, claims.expires_at
+    return found
+
+
+def _of_grant(found: Inspection, row: RefreshToken) -> None:
+    grant, connector = row.grant, row.grant.connector
+    found.connector, found.grant = connector, grant
+    found.made_at, found.ends_at = row.issued_at, row.expires_at
+    found.scopes = scopes.scopes_of(grant.permissions & connector.permissions)
+    found.checks += [_connector(connector), _access(grant), _token(row)]
+
+
+# Checks --------------------------------------------------------------------------------------------------------------
+
+
+def _no_form(token: str) -> Check:
+    prefixes = ", ".join(Kind)
+    says = (
+        _("Nothing was pasted.")
+        if not token
+        else _("It begins with none of %(prefixes)s: it is no credential of this console.") % {"prefixes": prefixes}
+    )
+    return Check(
+        _("Form"), False, says, _("Tokens of the retired Kaizala service work nowhere any more: make new ones.")
+    )
+
+
+def _why_no_whole(token: str) -> Check:
+    next_step = _("Copy it again, whole: nothing before or after it, and no line break inside.")
+    if len(token) < WHOLE_LENGTH:
+        says = _("Only the first %(count)d of %(whole)d characters: enough to find it, not to use it.")
+    elif len(token) > WHOLE_LENGTH:
+        says = _("It has %(count)d characters, and should have %(whole)d.")
+    else:
+        says = _("The checksum is wrong: a character was changed when it was copied.")
+    return Check(_("Form"), False, says % {"count": len(token), "whole": WHOLE_LENGTH}, next_step)
+
+
+def _unknown() -> Check:
+    return Check(
+        _("Known"),
+        False,
+        _("There is no such credential, or it is not yours to look at."),
+        _("Paste the whole credential, or ask the connector’s owner or an admin of the group."),
+    )
+
+
+def _connector(connector: Connector) -> Check:
+    label = _("Connector")
+    if connector.deleted_at:
+        says = _("It was deleted on %(when)s.") % {"when": words.moment(connector.deleted_at)}
+        return Check(label, False, says, _("Register the program as a new connector."))
+    if connector.suspended_at:
+        says = _("It is suspended since %(when)s.") % {"when": words.moment(connector.suspended_at)}
+        return Check(label, False, says, _("Its owner can resume it on the connector’s page."))
+    if connector.organisation.moved_to:
+        says = _("Its organisation has moved to %(address)s.") % {"address": connector.organisation.moved_to}
+        return Check(label, False, says, _("Change the host name in the program."))
+    return Check(label, True, _("Live."))
+
+
+def _access(grant: Grant) -> Check:
+    label, now = _("Access"), clock.now()
+    if grant.revoked_at:
+        says = _("An admin removed it on %(when)s.") % {"when": words.moment(grant.revoked_at)}
+        return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
+    if grant.suspended_at:
+        says = _("An admin suspended it on %(when)s.") % {"when": words.moment(grant.suspended_at)}
+        return Check(label, False, says, _("Ask an admin of the group to resume it."))
+    if grant.ends_at and grant.ends_at <= now:
+        says = _("Its end date has passed: %(when)s.") % {"when": words.moment(grant.ends_at)}
+        return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
+    return Check(label, True, _("Granted by %(who)s.") % {"who": grant.granter_name})
+
+
+def _token(row: RefreshToken) -> Check:
+    label, now = _("Refresh token"), clock.now()
+    if row.revoked_at and row.grant.revoked_at is None:
+        says = _("A newer one took its place on %(when)s.") % {"when": words.moment(row.revoked_at)}
+        return Check(label, False, says, _("Use the newer one; it came to the developer by handoff."))
+    if row.revoked_at:
+        says = _("It ended with the access, on %(when)s.") % {"when": words.moment(row.revoked_at)}
+        return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
+    if row.expires_at <= now:
+        says = _("It expired on %(when)s.") % {"when": words.moment(row.expires_at)}
+        return Check(label, False, says, _("Ask an admin of the group to regenerate it."))
+    return Check(label, True, _("Valid until %(when)s.") % {"when": words.moment(row.expires_at)})
+
+
+def _secret(row: ConnectorSecret) -> Check:
+    label, now = _("Secret"), clock.now()
+    if row.revoked_at:
+        says = _("It was revoked on %(when)s.") % {"when": words.moment(row.revoked_at)}
+        return Check(label, False, says, _("Give the program another secret of the connector."))
+    if row.expires_at and row.expires_at <= now:
+        says = _("It expired on %(when)s.") % {"when": words.moment(row.expires_at)}
+        return Check(label, False, says, _("Give the program another secret of the connector."))
+    return Check(label, True, _("Live."))
+
+
+def _bare(text: str) -> str:
+    """The credential itself, when a whole header line or a shell variable was pasted."""
+    token = text.strip()[:LONGEST]
+    found: Any = re.search(r"kz(?:cs|rt|at)_[\w.-]*", token, re.ASCII)
+    return found.group() if found else token

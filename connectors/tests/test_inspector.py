@@ -1,0 +1,187 @@
+"""The token inspector: what it tells to whom, and what it never tells."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from connectors import credentials, reach
+from connectors.credentials import Kind
+from connectors.pages.inspector import calls
+from connectors.services import connectors, grants, inspections, tokens
+from connectors.tests.factories import Program
+
+pytestmark = pytest.mark.django_db
+PAGE = "/console/connectors/inspector/"
+Browser = Callable[..., Client]
+
+
+def access_token(program: Program) -> str:
+    return tokens.exchange(
+        connector_id=str(program.connector.pk),
+        secret=program.secret,
+        refresh_token=program.refresh_token,
+        address=None,
+    ).access_token
+
+
+def failed(text: str, by: User) -> list[str]:
+    return [check.label for check in inspections.inspect(text=text, by=by).checks if not check.passed]
+
+
+# What is told ---------------------------------------------------------------------------------------------------------
+
+
+def test_whoever_presents_the_whole_credential_is_told_all_about_it(program: Program, outsider: User) -> None:
+    for text, kind in ((program.refresh_token, Kind.REFRESH), (program.secret, Kind.SECRET)):
+        found = inspections.inspect(text=text, by=outsider)
+        assert (found.kind, found.connector, found.works) == (kind, program.connector, True)
+    found = inspections.inspect(text=access_token(program), by=outsider)
+    assert (found.kind, found.grant, found.works) == (Kind.ACCESS, program.grant, True)
+    assert "textmessage.write" in found.scopes
+
+
+@pytest.mark.parametrize("paste", ["{}", " {}\n", "accessToken: {}", 'REFRESH_TOKEN="{}"', "Authorization: Bearer {}"])
+def test_a_pasted_line_is_read_for_the_token_in_it(program: Program, developer: User, paste: str) -> None:
+    assert inspections.inspect(text=paste.format(program.refresh_token), by=developer).works
+
+
+@pytest.mark.parametrize("cut", [5 + 16, 40, -1])
+def test_for_its_owner_and_its_admin_the_first_characters_are_enough(
+    program: Program, developer: User, group_admin: User, cut: int
+) -> None:
+    for user in (developer, group_admin):
+        found = inspections.inspect(text=program.refresh_token[:cut], by=user)
+        assert found.grant == program.grant
+        assert "Only the first" in found.checks[0].says
+
+
+def test_the_bare_public_part_is_found_too(program: Program, developer: User) -> None:
+    public_part = program.refresh_token[5 : 5 + 16]
+    assert inspections.inspect(text=public_part, by=developer).grant == program.grant
+
+
+def test_to_a_stranger_what_is_not_theirs_and_what_does_not_exist_are_the_same(
+    program: Program, stranger: User, outsider: User
+) -> None:
+    other = credentials.generate(Kind.REFRESH).token
+    wrong = program.refresh_token[: 5 + 16] + other[5 + 16 :]
+    for user in (stranger, outsider):
+        for cut in (5 + 16, 30, -1):
+            mine = inspections.inspect(text=program.refresh_token[:cut], by=user)
+            nobodys = inspections.inspect(text=other[:cut], by=user)
+            assert mine == nobodys
+            assert mine.connector is None
+        assert inspections.inspect(text=wrong, by=user).connector is None
+
+
+def test_a_true_public_part_under_a_made_up_secret_tells_a_stranger_nothing(program: Program, stranger: User) -> None:
+    body = program.refresh_token[: 5 + 16] + "A" * 43
+    forged = body + credentials._checksum(body)
+    assert credentials.parse(Kind.REFRESH, forged) is not None
+    assert failed(forged, stranger) == ["Known"]
+
+
+# Why it is refused ----------------------------------------------------------------------------------------------------
+
+
+def test_each_end_is_named_with_what_to_do(
+    program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime]
+) -> None:
+    token = access_token(program)
+    connectors.suspend(connector=program.connector, by=developer)
+    found = inspections.inspect(text=token, by=developer)
+    assert "resume" in found.next_step
+    assert [check.label for check in found.checks if not check.passed] == ["Connector"]
+    connectors.resume(connector=program.connector, by=developer)
+
+    grants.suspend(grant=program.grant, by=group_admin)
+    assert failed(program.refresh_token, developer) == ["Access"]
+    grants.resume(grant=program.grant, by=group_admin)
+
+    travel(hours=25)
+    assert failed(token, developer) == ["Validity"]
+    grants.regenerate(grant=program.grant, by=group_admin)
+    assert failed(program.refresh_token, developer) == ["Refresh token"]
+    assert "newer one" in inspections.inspect(text=program.refresh_token, by=developer).next_step
+
+    grants.revoke(grant=program.grant, by=group_admin)
+    assert failed(program.refresh_token, developer) == ["Access", "Refresh token"]
+    travel(days=400)
+    assert failed(program.secret, developer) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("K9J2M4P1QX", "none of kzcs_"),
+        ("kzrt_" + "x" * 90, "should have 70"),
+        ("kzat_" + "A" * 100 + "xxxxxx", "not signed"),
+        ("kzrt_", "Only the first 5"),
+    ],
+)
+def test_what_is_no_credential_is_told_by_its_form(developer: User, text: str, says: str) -> None:
+    found = inspections.inspect(text=text, by=developer)
+    assert says in found.checks[0].says
+    assert found.next_step
+
+
+# Would this call work? ------------------------------------------------------------------------------------------------
+
+
+def test_a_call_is_foretold_by_permission_and_reach(
+    program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reach, "_roles", [lambda grant, group_id: "Admin" if group_id == "mine" else ""])
+    found = inspections.inspect(text=program.refresh_token, by=developer)
+    post, me = calls()["POST /v1/groups/<group_id>/messages"], calls()["GET /v1/users/me"]
+    assert [check.passed for check in inspections.would_work(found, post, "mine")] == [True, True]
+    assert [check.passed for check in inspections.would_work(found, post, "other")] == [True, False]
+    assert [check.passed for check in inspections.would_work(found, me, "")] == [False]
+    assert "User Profile" in inspections.would_work(found, me, "")[0].says
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_tells_and_forgets(program: Program, developer: User, browser_of: Browser) -> None:
+    browser = browser_of(developer)
+    assert browser.get(PAGE).status_code == 200
+    response = browser.post(PAGE, {"token": program.refresh_token, "call": "GET /v1/users/me", "group_id": ""})
+    assert "It works" in response.text
+    assert "GET /v1/users/me would be refused" in response.text
+    assert program.refresh_token not in response.text
+    assert "no-store" in response.headers["Cache-Control"]
+    assert program.refresh_token not in str(dict(browser.session))
+
+
+def test_nothing_pasted_and_an_unknown_call_come_back_with_a_reason(developer: User, browser_of: Browser) -> None:
+    browser = browser_of(developer)
+    assert "Paste a token first" in browser.post(PAGE, {"token": ""}).text
+    assert browser.post(PAGE, {"token": "x", "call": "DELETE /everything"}).status_code == 400
+
+
+def test_who_is_signed_out_signs_in_first_and_the_token_is_not_kept(client: Client, program: Program) -> None:
+    response = client.post(PAGE, {"token": program.refresh_token})
+    assert response.status_code == 302
+    assert program.refresh_token not in response.headers["Location"]
+    assert program.refresh_token not in str(dict(client.session))
+
+
+def test_trying_many_is_slowed_down(developer: User, browser_of: Browser) -> None:
+    browser = browser_of(developer)
+    statuses = [browser.post(PAGE, {"token": f"kzrt_{number}"}).status_code for number in range(31)]
+    assert statuses[-1] == 429
+    assert set(statuses[:-1]) == {200}
+
+
+def test_a_look_changes_nothing(program: Program, developer: User, everything: Callable[[], Any]) -> None:
+    before = everything()
+    inspections.inspect(text=program.refresh_token, by=developer)
+    inspections.inspect(text=program.secret, by=developer)
+    assert everything() == before
