@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
-from connectors.services import handoffs, rotation, shown_secrets, usage
+from connectors.services import claims, handoffs, rotation, shown_secrets, usage
 
 BEAT_SCHEDULE = {
     "connectors-expire-handoffs": {"task": "connectors.tasks.expire_handoffs", "schedule": 300.0},
@@ -30,8 +30,9 @@ def rotate_tokens(**kwargs: Any) -> None:
 
 @shared_task(name="connectors.tasks.sweep_shown_secrets", acks_late=True, soft_time_limit=45, time_limit=60)
 def sweep_shown_secrets(**kwargs: Any) -> None:
-    """Deletes what stands on a screen for longer than it may."""
+    """Deletes what stands on a screen, or is kept for a program that asks again, for longer than it may."""
     shown_secrets.sweep()
+    claims.sweep()
 
 
 @shared_task(name="connectors.tasks.sweep_usage", acks_late=True, soft_time_limit=240, time_limit=300)

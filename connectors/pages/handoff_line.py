@@ -60,9 +60,11 @@ def _told(handoff: Handoff) -> Step:
 
 def _opened(handoff: Handoff, *, is_next: bool) -> Step:
     label, state = _("Opened"), state_of(handoff)
-    if state is HandoffState.CLAIMED and handoff.claimed_by is not None:
-        address = _("from %(address)s") % {"address": handoff.claimed_from} if handoff.claimed_from else None
-        return _step(label, "done", at=handoff.claimed_at, by=handoff.claimed_by.name, note=address)
+    if state is HandoffState.CLAIMED:
+        address = _("from %(address)s") % {"address": handoff.claimed_from} if handoff.claimed_from else ""
+        by_program = _("by its own program") if handoff.claimed_by_program else ""
+        note = ", ".join(filter(None, (by_program, address))) or None
+        return _step(label, "done", at=handoff.claimed_at, by=handoff.claimer_name, note=note)
     if state is HandoffState.REFUSED:
         return _step(label, "failed", at=handoff.refused_at, note=_("refused by the developer"))
     if state is HandoffState.EXPIRED:

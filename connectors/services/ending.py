@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection
 from uuid import UUID
 
-from connectors.models import Handoff, RefreshToken
+from connectors.models import ClaimAnswer, Handoff, RefreshToken
 from connectors.services import shown_secrets
 
 
@@ -18,5 +18,6 @@ def end_tokens(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     ended = RefreshToken.objects.filter(grant_id__in=grant_ids, revoked_at__isnull=True).update(revoked_at=at)
     handoffs = Handoff.objects.filter(grant_id__in=grant_ids)
     handoffs.waiting().update(withdrawn_at=at, sealed=None)
+    ClaimAnswer.objects.filter(handoff__grant_id__in=grant_ids).delete()
     shown_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
     return ended

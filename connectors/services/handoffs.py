@@ -5,19 +5,17 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import User
-from accounts.services import notices
 from connectors import policy
-from connectors.models import Grant, Handoff, HandoffState
-from connectors.services import grants, issuing, rotation, shown_secrets, trail, words
-from kaizala_console.lib import clock, crypto
-from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
+from connectors.models import Handoff, HandoffState
+from connectors.services import grants, issuing, opening, rotation, shown_secrets, trail, words
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound
 
 EXPIRED_AT_ONCE = 500
 
@@ -28,10 +26,10 @@ def claim(*, handoff: Handoff, by: User, form_key: str, address: str | None) -> 
     """Open the handoff for an owner of its connector: the refresh token, once. What was sealed is wiped.
 
     The same form sent again (`form_key`) gets the same token for some minutes. Of two claims at once one wins; the
-    other gets a Conflict that says who won, and when. Raises NotFound for strangers, and RuleBroken for a handoff
-    past its deadline, or when it cannot be opened any more.
+    other gets a Conflict that says who won, when, and from where. Raises NotFound for strangers, and RuleBroken for a
+    handoff past its deadline, or when it cannot be opened any more.
     """
-    handoff = _read(handoff)
+    handoff = opening.read(handoff)
     policy.require_owner(by, handoff.connector)
     shown_secrets.require_form_key(form_key)
     shown = shown_secrets.recall(user=by, form_key=form_key, subject=handoff)
@@ -41,7 +39,7 @@ def claim(*, handoff: Handoff, by: User, form_key: str, address: str | None) -> 
     sealed = handoff
     claimed = (
         Handoff.objects.waiting()
-        .filter(pk=handoff.pk, expires_at__gt=now, grant__in=_alive(handoff))
+        .filter(pk=handoff.pk, expires_at__gt=now, grant__in=opening.alive(handoff))
         .update(claimed_at=now, claimed_by=by, claimed_from=address or None, sealed=None)
     )
     if not claimed:
@@ -49,13 +47,19 @@ def claim(*, handoff: Handoff, by: User, form_key: str, address: str | None) -> 
         shown = shown_secrets.recall(user=by, form_key=form_key, subject=handoff)
         if shown is not None:
             return shown
-        raise _too_late(_read(handoff), by)
-    token = _unseal(sealed)
+        raise opening.too_late(opening.read(handoff), by)
+    token = opening.unseal(sealed)
     shown_secrets.remember(user=by, form_key=form_key, subject=handoff, token=token)
-    handoff = _read(handoff)
-    record(Tag.HANDOFF_CLAIMED, by=by, subject=handoff, **trail.of_grant(handoff.grant), after=_facts(handoff))
-    for admin in _admin_side(handoff, by):
-        _tell(
+    handoff = opening.read(handoff)
+    record(
+        Tag.HANDOFF_CLAIMED,
+        by=by,
+        subject=handoff,
+        **trail.of_grant(handoff.grant),
+        after={**opening.facts(handoff), "way": "page", "address": address or ""},
+    )
+    for admin in opening.admin_side(handoff, by):
+        opening.tell(
             admin,
             handoff,
             "handoff_claimed",
@@ -72,15 +76,15 @@ def refuse(*, handoff: Handoff, by: User) -> Handoff:
 
     The grant stays, for its admin to issue anew or remove.
     """
-    handoff = _read(handoff)
+    handoff = opening.read(handoff)
     policy.require_owner(by, handoff.connector)
     refused = Handoff.objects.waiting().filter(pk=handoff.pk).update(refused_at=clock.now(), sealed=None)
-    handoff = _read(handoff)
+    handoff = opening.read(handoff)
     if not refused:
-        raise _too_late(handoff, by)
-    record(Tag.HANDOFF_REFUSED, by=by, subject=handoff, **trail.of_grant(handoff.grant), before=_facts(handoff))
-    for admin in _admin_side(handoff, by):
-        _tell(admin, handoff, "handoff_refused", refused_by=by.name)
+        raise opening.too_late(handoff, by)
+    record(Tag.HANDOFF_REFUSED, by=by, subject=handoff, **trail.of_grant(handoff.grant), before=opening.facts(handoff))
+    for admin in opening.admin_side(handoff, by):
+        opening.tell(admin, handoff, "handoff_refused", refused_by=by.name)
     return handoff
 
 
@@ -92,7 +96,7 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     since it widens nothing: the developer who missed the deadline, the admin who was refused. Asked for twice, it
     gives the same new handoff. Raises NotFound, and Conflict when the grant was removed meanwhile.
     """
-    handoff = _read(handoff)
+    handoff = opening.read(handoff)
     if not policy.can_see_handoff(by, handoff):
         raise NotFound
     grant = grants.lock(handoff.grant_id)
@@ -107,7 +111,7 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
         by=by,
         subject=handoff,
         **trail.of_grant(grant),
-        before=_facts(handoff),
+        before=opening.facts(handoff),
         after={"handoff": str(again.pk)},
     )
     return again
@@ -121,7 +125,7 @@ def reveal(*, handoff: Handoff, by: User, form_key: str) -> str:
     The same form sent again (`form_key`) shows the same token for some minutes. Raises NotFound for anybody else,
     NotAllowed when the organisation forbids it, Conflict when it was shown before or does not wait any more.
     """
-    handoff = _read(handoff)
+    handoff = opening.read(handoff)
     if handoff.made_by_id != by.pk or not policy.can_administer(by, handoff.grant):
         raise NotFound
     shown_secrets.require_form_key(form_key)
@@ -136,7 +140,7 @@ def reveal(*, handoff: Handoff, by: User, form_key: str) -> str:
     now = clock.now()
     revealed = (
         Handoff.objects.waiting()
-        .filter(pk=handoff.pk, expires_at__gt=now, revealed_at__isnull=True, grant__in=_alive(handoff))
+        .filter(pk=handoff.pk, expires_at__gt=now, revealed_at__isnull=True, grant__in=opening.alive(handoff))
         .update(revealed_at=now, revealed_to=by)
     )
     if not revealed:
@@ -144,18 +148,18 @@ def reveal(*, handoff: Handoff, by: User, form_key: str) -> str:
         shown = shown_secrets.recall(user=by, form_key=form_key, subject=handoff)
         if shown is not None:
             return shown
-        handoff = _read(handoff)
+        handoff = opening.read(handoff)
         if handoff.state is HandoffState.WAITING and handoff.revealed_at:
             raise Conflict(
                 _("You had this token shown on %(when)s. It is shown once.")
                 % {"when": words.moment(handoff.revealed_at)},
                 code="revealed_before",
             )
-        raise _too_late(handoff, by)
-    token = _unseal(handoff)
+        raise opening.too_late(handoff, by)
+    token = opening.unseal(handoff)
     shown_secrets.remember(user=by, form_key=form_key, subject=handoff, token=token)
-    handoff = _read(handoff)
-    record(Tag.HANDOFF_REVEALED, by=by, subject=handoff, **trail.of_grant(handoff.grant), after=_facts(handoff))
+    handoff = opening.read(handoff)
+    record(Tag.HANDOFF_REVEALED, by=by, subject=handoff, **trail.of_grant(handoff.grant), after=opening.facts(handoff))
     return token
 
 
@@ -181,88 +185,11 @@ def _expire(handoff_id: UUID) -> bool:
     now = clock.now()
     if not Handoff.objects.overdue(now).filter(pk=handoff_id).update(expired_at=now, sealed=None):
         return False
-    handoff = _read_id(handoff_id)
-    record(Tag.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **trail.of_grant(handoff.grant), before=_facts(handoff))
+    handoff = opening.read_id(handoff_id)
+    record(
+        Tag.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **trail.of_grant(handoff.grant), before=opening.facts(handoff)
+    )
     both_sides = [handoff.grant.granted_by, handoff.made_by, *issuing.owners_of(handoff.connector)]
     for user in {user.pk: user for user in both_sides if user is not None}.values():
-        _tell(user, handoff, "handoff_expired")
+        opening.tell(user, handoff, "handoff_expired")
     return True
-
-
-def _read(handoff: Handoff) -> Handoff:
-    return _read_id(handoff.pk)
-
-
-def _read_id(handoff_id: UUID) -> Handoff:
-    return Handoff.objects.select_related(
-        "connector__organisation",
-        "connector__owner",
-        "grant__connector__organisation",
-        "grant__granted_by",
-        "made_by",
-        "claimed_by",
-    ).get(pk=handoff_id)
-
-
-def _alive(handoff: Handoff) -> QuerySet[Grant]:
-    """The grant, unless it was revoked: asked in the very statement that gives the token away."""
-    return Grant.objects.present().filter(pk=handoff.grant_id)
-
-
-@sensitive_variables()
-def _unseal(handoff: Handoff) -> str:
-    try:
-        return issuing.unseal(handoff)
-    except crypto.WrongKey:
-        raise RuleBroken(
-            _("This handoff cannot be opened any more: the console's key was changed. Ask for it to be issued again."),
-            code="handoff_unreadable",
-        ) from None
-
-
-def _too_late(handoff: Handoff, by: User) -> Conflict | RuleBroken:
-    """Why a handoff cannot be claimed, refused or shown any more."""
-    if handoff.claimed_at and handoff.claimed_by is not None:
-        if handoff.claimed_by_id == by.pk:
-            text = _("You opened this handoff on %(when)s already. If the token is lost, have it issued again.")
-        else:
-            text = _("%(who)s opened this handoff on %(when)s already.")
-        return Conflict(
-            text % {"who": handoff.claimed_by.name, "when": words.moment(handoff.claimed_at)}, code="handoff_claimed"
-        )
-    if handoff.refused_at:
-        return Conflict(
-            _("This handoff was refused on %(when)s.") % {"when": words.moment(handoff.refused_at)},
-            code="handoff_refused",
-        )
-    if handoff.withdrawn_at:
-        return Conflict(
-            _("This handoff was withdrawn on %(when)s: the access was removed, or a newer token was made.")
-            % {"when": words.moment(handoff.withdrawn_at)},
-            code="handoff_withdrawn",
-        )
-    if handoff.grant.revoked_at:
-        return Conflict(_("The access that this handoff is for was removed."), code="handoff_withdrawn")
-    return RuleBroken(
-        _("This handoff expired on %(when)s. Have it issued again.") % {"when": words.moment(handoff.expires_at)},
-        code="handoff_expired",
-    )
-
-
-def _admin_side(handoff: Handoff, by: User) -> list[User]:
-    """Who gets a receipt: the admin who granted, and the one who had it issued again, unless that was the developer."""
-    granted_by, made_by = handoff.grant.granted_by, handoff.made_by
-    return [granted_by] if made_by is None or made_by in (granted_by, by) else [granted_by, made_by]
-
-
-def _facts(handoff: Handoff) -> dict[str, str]:
-    return {"connector": handoff.connector.name, "target": handoff.grant.target_name}
-
-
-def _tell(user: User, handoff: Handoff, template: str, **facts: str) -> None:
-    notices.queue(
-        user=user,
-        template=f"connectors/{template}",
-        key=f"{template.replace('_', '-')}:{handoff.pk}:{user.pk}",
-        context={**issuing.facts_for_mail(handoff, handoff.grant), **facts},
-    )

@@ -80,6 +80,11 @@ def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: d
     return handoff
 
 
+def is_sealed_to_key(handoff: Handoff) -> bool:
+    """Whether only the holder of the connector's private key can open it."""
+    return handoff.sealed_to != SEALED_TO_SERVER
+
+
 def unseal(handoff: Handoff) -> str:
     """The refresh token inside. Raises `crypto.WrongKey` when the key that sealed it has left the ring.
 

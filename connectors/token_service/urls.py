@@ -5,8 +5,10 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from connectors.token_service.access_token import exchange
+from connectors.token_service.claim import claim
 from kaizala_console.wire.endpoint import resource
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/accessToken", resource(GET=exchange)),
+    path("v1/handoffs/claim", resource(POST=claim)),
 ]

@@ -1,0 +1,95 @@
+"""POST /v1/handoffs/claim: a program takes its refresh token itself. An addition of ours to the protocol."""
+
+from __future__ import annotations
+
+from django.views.decorators.debug import sensitive_variables
+from pydantic import BaseModel, Field
+
+from connectors import scopes
+from connectors.services import claims, issuing
+from connectors.services.claims import Claimed
+from kaizala_console.lib import clock, ids
+from kaizala_console.lib.client_address import client_address
+from kaizala_console.lib.errors import Conflict, RuleBroken
+from kaizala_console.wire.endpoint import Call, operation
+from kaizala_console.wire.errors import InvalidParameters, WireError
+from kaizala_console.wire.fields import Body, named
+from kaizala_console.wire.headers import header
+
+
+class ClaimHandoff(Body):
+    """Names the handoff; without a name, the one that has waited longest is meant."""
+
+    handoff: str | None = named("handoffId", "handoff", "id", default=None)
+
+
+class Target(BaseModel):
+    """What the token reaches."""
+
+    kind: str = Field(description="`group` or `user`.")
+    id: str
+    name: str
+
+
+class ClaimAnswerBody(BaseModel):
+    """Either `refreshToken` or `sealedRefreshToken` is filled in."""
+
+    handoffId: str  # noqa: N815
+    refreshToken: str = Field(description="The token; empty when it is sealed to the connector's public key.")  # noqa: N815
+    sealedRefreshToken: str = Field(description="A compact JWE (RFC 7516) of the token, else empty.")  # noqa: N815
+    keyFingerprint: str = Field(description="Of the key that it is sealed to: RFC 7638, SHA-256; else empty.")  # noqa: N815
+    refreshTokenExpiry: int = Field(description="Epoch milliseconds.")  # noqa: N815
+    grantedScope: str = Field(description="Comma-separated scopes.")  # noqa: N815
+    target: Target
+    stillWaiting: int = Field(description="How many more handoffs wait for this connector.")  # noqa: N815
+
+
+class HandoffEnded(WireError):
+    """The handoff was there, and has been opened or ended before."""
+
+    status = 409
+    error_code = "Conflict"
+    error_category_key = "ValidationException"
+    default_message = "This handoff has ended."
+
+
+@operation(summary="Claim a refresh token that waits for this connector", body=ClaimHandoff, response=ClaimAnswerBody)
+@sensitive_variables()
+def claim(call: Call) -> dict[str, object]:
+    """Headers `applicationId` and `applicationSecret`; `Idempotency-Key` makes it safe to ask again."""
+    request = call.request
+    wanted = ids.parse_guid(call.body.handoff) if call.body.handoff else None
+    if call.body.handoff and wanted is None:
+        raise InvalidParameters("handoffId: expected the id of a handoff.", field="handoffId")
+    retry_key = header(request, "Idempotency-Key")
+    try:
+        claimed = claims.claim(
+            connector_id=header(request, "applicationId"),
+            secret=header(request, "applicationSecret"),
+            handoff_id=wanted,
+            retry_key=retry_key,
+            address=client_address(request),
+        )
+    except Conflict as ended:
+        raise HandoffEnded(str(ended)) from None
+    except RuleBroken as broken:
+        if broken.field:
+            raise
+        raise HandoffEnded(str(broken)) from None
+    return _answer(claimed)
+
+
+@sensitive_variables("claimed")
+def _answer(claimed: Claimed) -> dict[str, object]:
+    handoff, grant = claimed.handoff, claimed.handoff.grant
+    sealed = issuing.is_sealed_to_key(handoff)
+    return {
+        "handoffId": handoff.pk,
+        "refreshToken": "" if sealed else claimed.text,
+        "sealedRefreshToken": claimed.text if sealed else "",
+        "keyFingerprint": handoff.sealed_to if sealed else "",
+        "refreshTokenExpiry": clock.epoch_ms(handoff.refresh_token.expires_at),
+        "grantedScope": ",".join(scopes.scopes_of(grant.permissions & grant.connector.permissions)),
+        "target": {"kind": grant.kind, "id": grant.target.partition(":")[2], "name": grant.target_name},
+        "stillWaiting": claimed.still_waiting,
+    }
