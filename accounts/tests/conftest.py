@@ -1,13 +1,20 @@
-"""What only this app's tests need: Twilio as a local server, and the settings that lead there."""
+"""What only this app's tests need: Twilio and Office365 as local servers, a newcomer, and an operator at the desk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.test import Client
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django import Settings
 
-from accounts.tests import twilio_server
+from accounts.models import AuditSeal, Organisation, User
+from accounts.services import confirmations, notices
+from accounts.tests import office365_server, sign_in_walk, twilio_server
+from accounts.tests.authenticator import code_of
+from accounts.tests.factories import make_user
+from accounts.tests.office365_server import Office365
 from accounts.tests.twilio_server import FakeTwilio
 
 
@@ -43,3 +50,43 @@ def broken_trail(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         monkeypatch.setattr("accounts.models.AuditEvent.objects.create", fails)
 
     return broken_trail
+
+
+@pytest.fixture
+def newcomer(organisation: Organisation) -> User:
+    """Signed in for the first time: no phone yet."""
+    return make_user("Nina Joshi", organisation, number=None)
+
+
+@pytest.fixture
+def app(operator: User) -> TOTPDevice:
+    """The operator's authenticator app."""
+    return TOTPDevice.objects.create(user=operator, name="app", confirmed=True)
+
+
+@pytest.fixture
+def desk(operator: User, app: TOTPDevice, browser_of: Callable[..., Client]) -> Client:
+    """An operator's browser that has passed the second factor."""
+    browser = browser_of(operator)
+    assert browser.post("/operators/second-factor/", {"pin": code_of(app)}).status_code == 302
+    return browser
+
+
+@pytest.fixture
+def some_of_everything(developer: User) -> None:
+    """A row of each model."""
+    confirmations.send_pin(user=developer, by=developer)
+    notices.queue(user=developer, template="accounts/phone_added", key="k", context={"number": "+91 •• 001"})
+    TOTPDevice.objects.create(user=developer, name="app")
+    AuditSeal.objects.update_or_create(
+        block=1, defaults={"position": 1, "hash": "a" * 64, "key_id": "k", "tag": "f" * 64}
+    )
+
+
+@pytest.fixture
+def office365(settings: Settings) -> Iterator[Office365]:
+    """Office365, with one person of the allowed tenant."""
+    with office365_server.running() as server:
+        sign_in_walk.use(settings, server, [sign_in_walk.TENANT])
+        server.add_person("anita", sign_in_walk.claims_of("Anita Desai"))
+        yield server

@@ -30,12 +30,6 @@ def number_of(user: User) -> str:
 
 
 @pytest.fixture
-def app(operator: User) -> TOTPDevice:
-    """The operator's authenticator app."""
-    return TOTPDevice.objects.create(user=operator, name="app", confirmed=True)
-
-
-@pytest.fixture
 def request_of(rf: RequestFactory) -> Callable[..., HttpRequest]:
     """A request with a session, of somebody who is signed in or not."""
 

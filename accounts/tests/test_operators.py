@@ -14,31 +14,14 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import queries
 from accounts.audit.record import SYSTEM
-from accounts.models import AuditEvent, AuditSeal, Notice, Organisation, PinDevice, SmsMessage, User, VerifiedPhone
+from accounts.models import AuditEvent, AuditSeal, PinDevice, SmsMessage, User
 from accounts.operators import site
-from accounts.services import confirmations, notices, totp, users
-from accounts.services import organisations as organisations_service
+from accounts.services import confirmations, totp, users
 from accounts.tests.authenticator import code_of, wrong_code
 from accounts.tests.factories import make_user
-from kaizala_console.lib import clock
-from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 INDEX, SECOND_FACTOR, SET_UP = "/operators/", "/operators/second-factor/", "/operators/second-factor/set-up/"
 BrowserOf = Callable[..., Client]
-
-
-@pytest.fixture
-def app(operator: User) -> TOTPDevice:
-    """The operator's authenticator app."""
-    return TOTPDevice.objects.create(user=operator, name="app", confirmed=True)
-
-
-@pytest.fixture
-def desk(operator: User, app: TOTPDevice, browser_of: BrowserOf) -> Client:
-    """An operator's browser that has passed the second factor."""
-    browser = browser_of(operator)
-    assert browser.post(SECOND_FACTOR, {"pin": code_of(app)}).status_code == 302
-    return browser
 
 
 def walk(browser: Client, start: str = INDEX) -> list[str]:
@@ -47,7 +30,7 @@ def walk(browser: Client, start: str = INDEX) -> list[str]:
     return [start, *(url.partition("?")[0] for url, _status in answer.redirect_chain)]
 
 
-# The way in -------------------------------------------------------------------------------------------------------
+# The way in -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db
@@ -165,23 +148,17 @@ def test_signing_out_of_the_site_signs_out_of_the_console(desk: Client) -> None:
     assert "_auth_user_id" not in desk.session
 
 
-# What is shown ----------------------------------------------------------------------------------------------------
+def test_the_sites_addresses_have_names() -> None:
+    assert reverse("operators:index") == INDEX
+    assert reverse("operators:second_factor") == SECOND_FACTOR
+
+
+# What is shown --------------------------------------------------------------------------------------------------------
 
 
 def test_every_model_of_this_app_is_registered() -> None:
     assert set(apps.get_app_config("accounts").get_models()) <= set(site._registry)
     assert TOTPDevice in site._registry
-
-
-@pytest.fixture
-def some_of_everything(developer: User, phones: Any) -> None:
-    """A row of each model."""
-    confirmations.send_pin(user=developer, by=developer)
-    notices.queue(user=developer, template="accounts/phone_added", key="k", context={"number": "+91 •• 001"})
-    TOTPDevice.objects.create(user=developer, name="app")
-    AuditSeal.objects.update_or_create(
-        block=1, defaults={"position": 1, "hash": "a" * 64, "key_id": "k", "tag": "f" * 64}
-    )
 
 
 def test_every_list_and_every_row_opens_searches_and_shows_no_secret(
@@ -239,160 +216,3 @@ def test_no_page_of_the_site_needs_a_script_or_style_of_its_own(desk: Client) ->
         assert "unsafe" not in answer["Content-Security-Policy"]
         assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", html), path
         assert " style=" not in html, path
-
-
-# What may be done -------------------------------------------------------------------------------------------------
-
-
-def act(desk: Client, model: str, action: str, *rows: Any) -> Any:
-    form = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
-    return desk.post(f"/operators/accounts/{model}/", form, follow=True)
-
-
-def test_an_operator_gives_and_takes_roles(desk: Client, developer: User) -> None:
-    for action, role, value in (
-        ("make_organisation_admin", "is_organisation_admin", True),
-        ("end_organisation_admin", "is_organisation_admin", False),
-        ("make_operator", "is_staff", True),
-        ("end_operator", "is_staff", False),
-    ):
-        act(desk, "user", action, developer)
-        developer.refresh_from_db()
-        assert getattr(developer, role) is value
-    assert AuditEvent.objects.filter(tag="user:roles:changed", actor_name="Omar Dsouza").count() == 4
-
-
-def test_a_deactivated_account_is_out_at_once_and_may_come_back(
-    desk: Client, developer: User, browser_of: BrowserOf
-) -> None:
-    browser = browser_of(developer)
-    assert browser.get("/console/").status_code == 200
-    act(desk, "user", "deactivate", developer)
-    assert browser.get("/console/").status_code == 302
-    act(desk, "user", "activate", developer)
-    developer.refresh_from_db()
-    assert developer.is_active
-
-
-def test_an_operator_cannot_lock_the_last_door(desk: Client, operator: User) -> None:
-    for action in ("end_operator", "deactivate"):
-        html = act(desk, "user", action, operator).content.decode()
-        assert "Only another operator" in html
-    operator.refresh_from_db()
-    assert [operator.is_staff, operator.is_active] == [True, True]
-
-
-def test_a_lost_phone_is_helped_by_a_colleague_and_not_by_oneself(desk: Client, operator: User) -> None:
-    colleague = make_user("Olive Thomas", operator.organisation, is_staff=True)
-    lost = TOTPDevice.objects.create(user=colleague, confirmed=True)
-    base = "/operators/otp_totp/totpdevice/"
-    own = TOTPDevice.objects.get(user=operator)
-    for device in (lost, own):
-        desk.post(base, {"action": "remove", "_selected_action": [str(device.pk)]})
-    assert list(TOTPDevice.objects.all()) == [own]
-
-
-def test_a_number_can_be_taken_off_an_account(desk: Client, developer: User) -> None:
-    act(desk, "verifiedphone", "release", queries.held_phones(developer)[0])
-    assert not VerifiedPhone.objects.held().filter(user=developer).exists()
-
-
-def test_a_notice_that_was_given_up_can_be_sent_again(desk: Client, developer: User, some_of_everything: None) -> None:
-    notice = Notice.objects.get()
-    html = act(desk, "notice", "send_again", notice).content.decode()
-    assert "changed in the meantime" in html
-    Notice.objects.update(gave_up_at=clock.now(), next_attempt_at=None)
-    act(desk, "notice", "send_again", notice)
-    notice.refresh_from_db()
-    assert notice.gave_up_at is None
-
-
-def test_an_organisation_gets_a_name_that_people_know(desk: Client, organisation: Organisation) -> None:
-    path = f"/operators/accounts/organisation/{organisation.pk}/change/"
-    desk.post(path, {"name": "Contoso", "moved_to": "https://new.example"})
-    organisation.refresh_from_db()
-    assert (organisation.name, organisation.moved_to) == ("Contoso", "https://new.example")
-    event = AuditEvent.objects.get(tag="organisation:settings:changed")
-    assert (event.before["name"], event.after["name"]) == ("Contoso Logistics", "Contoso")
-    for bad in ({"name": ""}, {"moved_to": "http://new.example"}, {"moved_to": "javascript:alert(1)"}):
-        answer = desk.post(path, {"name": "Contoso", "moved_to": "", **bad})
-        assert answer.status_code == 200
-        organisation.refresh_from_db()
-        assert (organisation.name, organisation.moved_to) == ("Contoso", "https://new.example")
-
-
-# The services behind ----------------------------------------------------------------------------------------------
-
-
-def test_nobody_but_operators_manages_accounts(developer: User, organisation_admin: User, stranger: User) -> None:
-    for by in (developer, organisation_admin):
-        for attempt in (
-            lambda by=by: users.set_roles(user=by, is_staff=True, by=by),
-            lambda by=by: users.set_roles(user=stranger, is_organisation_admin=True, by=by),
-            lambda by=by: users.deactivate(user=stranger, by=by),
-            lambda by=by: users.activate(user=stranger, by=by),
-            lambda by=by: organisations_service.rename_or_move(
-                organisation=stranger.organisation, name="Mine", moved_to="", by=by
-            ),
-        ):
-            with pytest.raises(NotAllowed):
-                attempt()
-    assert not AuditEvent.objects.exists()
-
-
-def test_what_is_so_already_is_told(developer: User, operator: User) -> None:
-    with pytest.raises(Conflict):
-        users.activate(user=developer, by=operator)
-    with pytest.raises(Conflict):
-        users.set_roles(user=developer, is_staff=False, by=operator)
-    with pytest.raises(Conflict):
-        users.set_roles(user=developer, by=operator)
-
-
-@pytest.mark.parametrize(("name", "moved_to"), [("", ""), ("x" * 121, ""), ("Contoso", "http://new.example")])
-def test_an_organisation_keeps_a_name_and_moves_only_to_https(
-    organisation: Organisation, operator: User, name: str, moved_to: str
-) -> None:
-    with pytest.raises(RuleBroken):
-        organisations_service.rename_or_move(organisation=organisation, name=name, moved_to=moved_to, by=operator)
-
-
-def test_an_admin_decides_for_the_own_organisation_alone(
-    organisation: Organisation, organisation_admin: User, outsider: User, developer: User
-) -> None:
-    for by in (outsider, developer):
-        with pytest.raises((NotAllowed, NotFound)):
-            organisations_service.change(organisation=organisation, by=by, admins_may_see_tokens=False)
-    organisations_service.change(organisation=organisation, by=organisation_admin, admins_may_see_tokens=False)
-    organisation.refresh_from_db()
-    assert not organisation.admins_may_see_tokens
-    assert AuditEvent.objects.count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_without_an_audit_row_no_account_changes(
-    developer: User, operator: User, organisation_admin: User, broken_trail: Callable[[], None]
-) -> None:
-    broken_trail()
-    for attempt in (
-        lambda: users.set_roles(user=developer, is_staff=True, by=operator),
-        lambda: users.deactivate(user=developer, by=operator),
-        lambda: organisations_service.change(
-            organisation=developer.organisation, by=organisation_admin, admins_may_see_tokens=False
-        ),
-        lambda: organisations_service.rename_or_move(
-            organisation=developer.organisation, name="Other", moved_to="", by=operator
-        ),
-    ):
-        with pytest.raises(OSError, match="audit"):
-            attempt()
-    developer.refresh_from_db()
-    organisation = developer.organisation
-    organisation.refresh_from_db()
-    assert [developer.is_staff, developer.is_active] == [False, True]
-    assert (organisation.name, organisation.admins_may_see_tokens) == ("Contoso Logistics", True)
-
-
-def test_the_sites_addresses_have_names() -> None:
-    assert reverse("operators:index") == INDEX
-    assert reverse("operators:second_factor") == SECOND_FACTOR

@@ -23,12 +23,6 @@ NUMBER = "+919876543210"
 
 
 @pytest.fixture
-def newcomer(organisation: Any) -> User:
-    """Signed in for the first time: no phone yet."""
-    return make_user("Nina Joshi", organisation, number=None)
-
-
-@pytest.fixture
 def prove(phones: Any) -> Callable[[User, str], VerifiedPhone]:
     """`prove(user, number)`: has a PIN sent, and enters it."""
 

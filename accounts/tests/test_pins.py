@@ -1,9 +1,8 @@
-"""PINs: sent within limits, good once, for ten minutes and five tries, whatever happens at the same moment."""
+"""PINs: kept as digests, good once, for ten minutes and five tries, whatever happens at the same moment."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,34 +16,11 @@ from accounts.models import AuditEvent, PinDevice, SmsMessage, User
 from accounts.services import phones as service
 from accounts.services import pin_limits, pins
 from accounts.sms.inbox import Inbox
-from accounts.tests.factories import make_user
-from accounts.tests.twilio_server import FakeTwilio
+from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send, wrong
 from kaizala_console.lib import context
-from kaizala_console.lib.errors import GatewayDown, NotFound, RuleBroken, TooSoon
+from kaizala_console.lib.errors import NotFound, RuleBroken
 
-NUMBER = "+919876543210"
-OTHER_NUMBER = "+919876543211"
-
-
-@pytest.fixture
-def newcomer(organisation: Any) -> User:
-    """Signed in for the first time: no phone yet."""
-    return make_user("Nina Joshi", organisation, number=None)
-
-
-def send(user: User, number: str = NUMBER) -> PinDevice:
-    return service.send_pin(user=user, number=number, by=user)
-
-
-def enter(user: User, device: PinDevice, pin: str) -> Any:
-    return service.verify_pin(user=user, device_id=device.pk, pin=pin, by=user)
-
-
-def wrong(pin: str) -> str:
-    return f"{(int(pin) + 1) % 10**6:06d}"
-
-
-# What is sent and kept --------------------------------------------------------------------------------------------
+# What is sent and kept ------------------------------------------------------------------------------------------------
 
 
 def test_a_pin_has_six_digits_and_is_kept_as_a_digest_only(newcomer: User, phones: Any) -> None:
@@ -111,7 +87,7 @@ def test_no_transaction_is_open_while_the_sms_leaves(newcomer: User, monkeypatch
     assert was_open == [False]
 
 
-# What is accepted -------------------------------------------------------------------------------------------------
+# What is accepted -----------------------------------------------------------------------------------------------------
 
 
 def test_the_right_pin_is_accepted_once(newcomer: User, phones: Any) -> None:
@@ -220,19 +196,7 @@ def test_a_retired_pepper_makes_a_pin_wrong_and_nothing_worse(newcomer: User, ph
         enter(newcomer, device, phones.pin(NUMBER))
 
 
-@pytest.fixture
-def slow_counting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between counting and writing passes enough time that without a lock all would have counted first."""
-    require_really = pin_limits.require
-
-    def slowly(**arguments: Any) -> None:
-        require_really(**arguments)
-        time.sleep(0.1)
-
-    monkeypatch.setattr(pin_limits, "require", slowly)
-
-
-# At the same moment -----------------------------------------------------------------------------------------------
+# At the same moment ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
@@ -264,209 +228,7 @@ def test_guessing_with_many_requests_at_once_gets_five_tries_too(
     assert caught.value.code == "pin_exhausted"
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_button_pressed_many_times_at_once_sends_one_sms(
-    newcomer: User, phones: Any, together: Callable[..., list[Any]], slow_counting: None
-) -> None:
-    results = together(4, lambda: send(newcomer))
-    assert sum(isinstance(result, PinDevice) for result in results) == 1, results
-    assert sum(isinstance(result, TooSoon) for result in results) == 3
-    assert len(phones.texts(NUMBER)) == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_accounts_that_ask_at_once_for_one_number_stay_under_its_cap_together(
-    organisation: Any, phones: Any, settings: Settings, together: Callable[..., list[Any]], slow_counting: None
-) -> None:
-    settings.PIN_PER_NUMBER_PER_DAY = 2
-    accounts = [make_user(f"Account {index}", organisation, number=None) for index in range(4)]
-    waiting = iter(accounts)
-    results = together(4, lambda: send(next(waiting)))
-    assert sum(isinstance(result, PinDevice) for result in results) == 2, results
-    assert len(phones.texts(NUMBER)) == 2
-
-
-# Twilio Verify keeps the PIN --------------------------------------------------------------------------------------
-
-
-@pytest.mark.django_db
-def test_a_pin_of_verify_is_accepted_once_and_never_stored_before(newcomer: User, twilio_verify: FakeTwilio) -> None:
-    device = send(newcomer)
-    assert PinDevice.objects.get().digest == ""
-    pin = twilio_verify.pin(NUMBER)
-    with pytest.raises(RuleBroken) as caught:
-        enter(newcomer, device, wrong(pin))
-    assert caught.value.code == "pin_wrong"
-    assert enter(newcomer, device, pin)
-    device.refresh_from_db()
-    assert device.tries == 1
-    with pytest.raises(RuleBroken) as caught:
-        enter(newcomer, device, pin)
-    assert caught.value.code == "pin_used"
-
-
-def test_five_wrong_tries_end_a_pin_of_verify_without_asking_it_again(
-    newcomer: User, twilio_verify: FakeTwilio
-) -> None:
-    device = send(newcomer)
-    pin = twilio_verify.pin(NUMBER)
-    codes = []
-    for _ in range(6):
-        with pytest.raises(RuleBroken) as caught:
-            enter(newcomer, device, wrong(pin))
-        codes.append(caught.value.code)
-    assert codes == ["pin_wrong"] * 4 + ["pin_exhausted"] * 2
-    checks = [path for path, _form in twilio_verify.requests if path.endswith("VerificationCheck")]
-    assert len(checks) == 5
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_many_requests_with_the_right_pin_of_verify_exactly_one_is_accepted(
-    newcomer: User, twilio_verify: FakeTwilio, together: Callable[..., list[Any]]
-) -> None:
-    device = send(newcomer)
-    pin = twilio_verify.pin(NUMBER)
-    results = together(5, lambda: enter(newcomer, device, pin))
-    accepted = [result for result in results if not isinstance(result, Exception)]
-    assert len(accepted) == 1, results
-    assert newcomer.verified_phones.count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_guessing_at_verify_with_many_requests_at_once_gets_five_tries_too(
-    newcomer: User, twilio_verify: FakeTwilio, together: Callable[..., list[Any]]
-) -> None:
-    device = send(newcomer)
-    pin = twilio_verify.pin(NUMBER)
-    twilio_verify.seconds_to_think = 0.3
-    together(8, lambda: enter(newcomer, device, wrong(pin)))
-    checks = [path for path, _form in twilio_verify.requests if path.endswith("VerificationCheck")]
-    assert len(checks) == 5
-
-
-def test_a_check_that_verify_does_not_answer_costs_no_try_and_the_pin_stays_good(
-    newcomer: User, twilio_verify: FakeTwilio
-) -> None:
-    device = send(newcomer)
-    pin = twilio_verify.pin(NUMBER)
-    for _ in range(7):
-        twilio_verify.fail(503)
-        with pytest.raises(GatewayDown):
-            enter(newcomer, device, pin)
-    device.refresh_from_db()
-    assert device.tries == 0
-    assert enter(newcomer, device, pin)
-
-
-def test_a_verification_that_twilio_forgot_has_expired(newcomer: User, twilio_verify: FakeTwilio) -> None:
-    device = send(newcomer)
-    twilio_verify.verifications.clear()
-    with pytest.raises(RuleBroken) as caught:
-        enter(newcomer, device, "123456")
-    assert caught.value.code == "pin_expired"
-
-
-def test_when_the_operator_changes_the_gateway_a_new_pin_is_needed(
-    newcomer: User, twilio_verify: FakeTwilio, settings: Settings
-) -> None:
-    device = send(newcomer)
-    pin = twilio_verify.pin(NUMBER)
-    settings.TWILIO_VERIFY_SERVICE_SID = ""
-    with pytest.raises(RuleBroken) as caught:
-        enter(newcomer, device, pin)
-    assert caught.value.code == "pin_expired"
-
-
-# When the gateway fails -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["twilio", "twilio_verify"])
-def test_a_gateway_that_is_down_loses_nothing_and_counts_nothing(
-    newcomer: User, kind: str, request: pytest.FixtureRequest, settings: Settings, travel: Callable[..., Any]
-) -> None:
-    server: FakeTwilio = request.getfixturevalue(kind)
-    settings.PIN_PER_NUMBER_PER_DAY = 2
-    earlier = send(newcomer)
-    pin = server.pin(NUMBER)
-    travel(seconds=31)
-    server.fail(503, times=5)
-    for _ in range(5):
-        with pytest.raises(GatewayDown):
-            send(newcomer)
-    assert PinDevice.objects.get() == earlier
-    assert list(SmsMessage.objects.values_list("status", "error")) == [("failed", "sms_down")] * 5 + [("sent", "")]
-    assert AuditEvent.objects.filter(tag="phone:pin:failed").count() == 5
-    assert service.seconds_until_next_pin(user=newcomer) == 0
-    assert enter(newcomer, earlier, pin), "the earlier PIN is still good"
-    assert send(newcomer), "and another one may be asked for"
-
-
-def test_a_number_that_takes_no_sms_is_told_and_costs_nothing(newcomer: User, twilio: FakeTwilio) -> None:
-    twilio.fail(400, 21614)
-    with pytest.raises(RuleBroken) as caught:
-        send(newcomer)
-    assert (caught.value.code, caught.value.field) == ("number_refused", "number")
-    assert not PinDevice.objects.exists()
-    assert send(newcomer, OTHER_NUMBER)
-
-
-# Limits -----------------------------------------------------------------------------------------------------------
-
-
-def test_the_pause_between_two_pins_grows_and_a_used_pin_ends_it(
-    newcomer: User, phones: Any, travel: Callable[..., Any]
-) -> None:
-    for pause in (30, 60, 120, 240):
-        device = send(newcomer)
-        assert service.seconds_until_next_pin(user=newcomer) == pause
-        with pytest.raises(TooSoon) as caught:
-            send(newcomer, OTHER_NUMBER)
-        assert (caught.value.code, caught.value.retry_after) == ("pin_pause", pause)
-        travel(seconds=pause - 1)
-        with pytest.raises(TooSoon) as caught:
-            send(newcomer)
-        assert caught.value.retry_after == 1
-        travel(seconds=1)
-    assert enter(newcomer, device, phones.pin(NUMBER))
-    assert service.seconds_until_next_pin(user=newcomer) == 0
-    assert send(newcomer)
-
-
-def test_the_pause_never_exceeds_an_hour() -> None:
-    assert pin_limits.pause_after(1).total_seconds() == 30
-    assert pin_limits.pause_after(1000).total_seconds() == 3600
-
-
-@pytest.mark.parametrize(
-    "limit",
-    ["PIN_PER_NUMBER_PER_DAY", "PIN_PER_ACCOUNT_PER_DAY", "PIN_PER_ADDRESS_PER_DAY", "PIN_PER_COUNTRY_PREFIX_PER_DAY"],
-)
-def test_each_cap_holds_for_a_day_though_every_pin_was_used_and_all_answer_the_same(
-    newcomer: User, phones: Any, settings: Settings, travel: Callable[..., Any], limit: str
-) -> None:
-    setattr(settings, limit, 2)
-    with context.use(context.RequestContext(client_address="192.0.2.7")):
-        for _ in range(2):
-            enter(newcomer, send(newcomer), phones.pin(NUMBER))
-        with pytest.raises(TooSoon) as caught:
-            send(newcomer)
-        assert caught.value.code == "pin_limit"
-        assert str(caught.value) == "Too many PINs were asked for. Try again tomorrow, or use another number."
-        assert caught.value.retry_after == 86400
-        assert len(phones.texts(NUMBER)) == 2
-        travel(hours=24)
-        assert send(newcomer)
-
-
-def test_the_pause_of_one_account_says_nothing_to_another_that_asks_for_the_same_number(
-    newcomer: User, organisation: Any
-) -> None:
-    send(newcomer)
-    other = make_user("Ravi Iyer", organisation, number=None)
-    assert send(other), "no hint that somebody else just asked"
-
-
-# The trail, and forgetting ----------------------------------------------------------------------------------------
+# The trail, and forgetting --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
