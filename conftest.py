@@ -59,6 +59,12 @@ def organisation_admin(organisation: Organisation) -> User:
 
 
 @pytest.fixture
+def second_admin(organisation: Organisation) -> User:
+    """Another admin of the organisation, who confirms what the first may not decide alone."""
+    return factories.make_user("Gita Pillai", organisation, is_organisation_admin=True)
+
+
+@pytest.fixture
 def operator(organisation: Organisation) -> User:
     """Runs the console."""
     return factories.make_user("Omar Dsouza", organisation, is_staff=True)

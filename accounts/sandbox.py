@@ -85,5 +85,15 @@ IDENTITIES = (
         phone_is_verified=True,
         is_staff=True,
     ),
+    Identity(
+        key="second-admin",
+        oid=_oid(6),
+        name="Gita Pillai",
+        email="gita.pillai@contoso.example",
+        number="+919820000006",
+        role=_("Second organisation admin: confirms what the first may not decide alone"),
+        phone_is_verified=True,
+        is_organisation_admin=True,
+    ),
 )
 BY_KEY = {identity.key: identity for identity in IDENTITIES}

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from accounts.models import User
+from accounts.models import Person, User, VerifiedPhone
 from accounts.policy import may_operate
-from connectors.models import Connector, Grant, Handoff
+from connectors.models import AccessRequest, Connector, Grant, Handoff
 from kaizala_console.lib.errors import NotFound
 
 Administers = Callable[[User, str], bool]
+Administrators = Callable[[str], list[User]]
 _administration: dict[str, Administers] = {}
+_administrators: dict[str, Administrators] = {}
 
 
 def register_administration(kind: str, administers: Administers) -> None:
@@ -24,6 +26,11 @@ def register_administration(kind: str, administers: Administers) -> None:
     group since is none. Without a plug-in only the account that granted administers a grant.
     """
     _administration[kind] = administers
+
+
+def register_administrators(kind: str, administrators: Administrators) -> None:
+    """Plug in who they are, by name: `administrators(target)` lists the accounts that are to be told about it."""
+    _administrators[kind] = administrators
 
 
 def is_owner(user: User, connector: Connector) -> bool:
@@ -44,11 +51,49 @@ def can_see_credentials(user: User, connector: Connector) -> bool:
 
 
 def can_administer(user: User, grant: Grant) -> bool:
-    """Whether the account may regenerate, suspend and end this grant: an admin of what it reaches, at this moment."""
+    """Whether the account may regenerate, suspend and end this grant: an admin of what it reaches, at this moment.
+
+    Of a user token: who gave it, and who holds the person's number, which may be somebody else by now.
+    """
     if not user.is_active:
         return False
+    if grant.kind == Grant.Kind.USER:
+        return grant.granted_by_id == user.pk or holds(user, grant.person)
     administers = _administration.get(grant.kind)
     return administers(user, grant.target) if administers else grant.granted_by_id == user.pk
+
+
+def holds(user: User, person: Person) -> bool:
+    """Whether the account has proven to hold this person's number, and does so now."""
+    return VerifiedPhone.objects.held().filter(user=user, person=person).exists()
+
+
+def can_answer(user: User, request: AccessRequest, target: str = "") -> bool:
+    """Whether the account may approve or refuse what a developer asked, for `target` when the request names none.
+
+    That is an admin of what would be reached, who may also see the connector.
+    """
+    if request.grant is not None:
+        return can_administer(user, request.grant)
+    if not (request.by_link or request.target) or not can_see(user, request.connector):
+        return False
+    administers = _administration.get(Grant.Kind.GROUP)
+    return administers is not None and administers(user, request.target or target)
+
+
+def can_see_request(user: User, request: AccessRequest) -> bool:
+    """Both sides see a request; one that is a link is seen by whoever of the organisation is given the link."""
+    if is_owner(user, request.connector) or can_answer(user, request):
+        return True
+    return request.by_link and can_see(user, request.connector)
+
+
+def administrators_of(grant: Grant) -> list[User]:
+    """Whom to tell about a grant: the account that granted while it still administers, else who does so now."""
+    if grant.granted_by is not None and can_administer(grant.granted_by, grant):
+        return [grant.granted_by]
+    administrators = _administrators.get(grant.kind)
+    return administrators(grant.target) if administrators else []
 
 
 def can_see_handoff(user: User, handoff: Handoff) -> bool:

@@ -30,7 +30,8 @@ def reachable(caller: Caller) -> GroupQuerySet:
     """The groups that this token reaches, each with the `role` it carries there.
 
     A group token reaches its group and all groups under it, as an admin. A user token reaches the groups that the
-    person is in, with the person's role in each; an organisation admin's reaches all groups of the organisation.
+    person is in, with the person's role in each. An organisation admin's reaches all groups of the organisation when a
+    second admin has confirmed that; else it is like anybody's, however it was made (ADR 0030).
     """
     if caller.grant.kind == Grant.Kind.GROUP:
         roots = GroupGrant.objects.filter(grant_id=caller.grant.pk).values("group_id")
@@ -87,7 +88,8 @@ def _reached_by_person(grant: Grant) -> GroupQuerySet:
     if holder is not None and (holder["user_id"] != grant.granted_by_id or not holder["user__is_active"]):
         # The number has changed hands, or its account was closed: what the token's user was told to let in is over.
         return Group.objects.none().carrying(role=Value(Role.MEMBER.value))
-    administers = holder["user__organisation_id"] if holder and holder["user__is_organisation_admin"] else None
+    confirmed = grant.confirmed_by_id is not None and holder is not None and holder["user__is_organisation_admin"]
+    administers = holder["user__organisation_id"] if holder is not None and confirmed else None
     return _of_members(Membership.objects.filter(person_id=grant.person_id), administers)
 
 

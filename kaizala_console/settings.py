@@ -136,13 +136,20 @@ PIN_COOLDOWN_SECONDS = env.number("PIN_COOLDOWN_SECONDS", 30)  # grows with each
 PIN_PER_NUMBER_PER_DAY = env.number("PIN_PER_NUMBER_PER_DAY", 10, minimum=1)
 PIN_PER_ACCOUNT_PER_DAY = env.number("PIN_PER_ACCOUNT_PER_DAY", 20, minimum=1)
 PIN_PER_ADDRESS_PER_DAY = env.number("PIN_PER_ADDRESS_PER_DAY", 100, minimum=1)
+PIN_PER_CONNECTOR_PER_DAY = env.number("PIN_PER_CONNECTOR_PER_DAY", 2000, minimum=1)  # sign-ins of programs' users
 PIN_PER_COUNTRY_PREFIX_PER_DAY = env.number("PIN_PER_COUNTRY_PREFIX_PER_DAY", 2000, minimum=1)  # SMS pumping
 STEP_UP_SECONDS = env.number("STEP_UP_SECONDS", 900, minimum=60)
+PIN_LOGIN_WITHOUT_SECRET = env.flag("PIN_LOGIN_WITHOUT_SECRET")  # the oldest programs send none
+USER_TOKEN_REQUEST_DAYS = env.number("USER_TOKEN_REQUEST_DAYS", 7, minimum=1)
 REFRESH_TOKEN_DAYS = env.number("REFRESH_TOKEN_DAYS", 365, minimum=1)
 REFRESH_SUCCESSOR_FROM = env.fraction("REFRESH_SUCCESSOR_FROM", 0.9)  # of its life; a successor is offered from then
 ACCESS_TOKEN_HOURS = env.number("ACCESS_TOKEN_HOURS", 24, minimum=1)
 SHOWN_SECRET_SECONDS = env.number("SHOWN_SECRET_SECONDS", 600, minimum=60)  # a reload shows the same secret until then
 HANDOFF_DAYS = env.number("HANDOFF_DAYS", 7, minimum=1)
+REQUEST_DAYS = env.number("REQUEST_DAYS", 14, minimum=1)  # an unanswered request of a developer expires then
+USAGE_FLUSH_SECONDS = env.number("USAGE_FLUSH_SECONDS", 5, minimum=1, maximum=300)  # what a killed process may lose
+USAGE_DAYS = env.number("USAGE_DAYS", 100, minimum=31)  # previews look back 30 days
+SECRET_SILENT_DAYS = env.number("SECRET_SILENT_DAYS", 7, minimum=1)  # then the older of two secrets is safe to remove
 THROTTLE_CONNECTOR_PER_MINUTE = env.number("THROTTLE_CONNECTOR_PER_MINUTE", 100, minimum=1)
 THROTTLE_TENANT_PER_MINUTE = env.number("THROTTLE_TENANT_PER_MINUTE", 300, minimum=1)
 

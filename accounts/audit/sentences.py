@@ -49,6 +49,7 @@ SENTENCES: dict[Tag, str | Promise] = {
     Tag.CONNECTOR_SUSPENDED: _("%(actor)s suspended the connector “%(subject)s”: all its tokens are refused."),
     Tag.CONNECTOR_RESUMED: _("%(actor)s resumed the connector “%(subject)s”."),
     Tag.CONNECTOR_DELETED: _("%(actor)s deleted the connector “%(subject)s” for good."),
+    Tag.PERMISSIONS_CHANGED: _("%(actor)s changed what the connector “%(subject)s” asks to be allowed."),
     Tag.SECRET_CREATED: _("%(actor)s made a secret for the connector “%(connector)s”."),
     Tag.SECRET_VIEWED: _("%(actor)s had a secret of the connector “%(connector)s” shown once."),
     Tag.SECRET_REVOKED: _("%(actor)s revoked a secret of the connector “%(connector)s”."),
@@ -60,6 +61,24 @@ SENTENCES: dict[Tag, str | Promise] = {
         "%(actor)s made a new refresh token of “%(connector)s” for “%(target)s”; the old one ended."
     ),
     Tag.GRANT_ENDED: _("The right of “%(connector)s” to act in “%(target)s” came to its end date."),
+    Tag.GRANT_PERMISSIONS_CHANGED: _("%(actor)s changed what “%(connector)s” may do in “%(target)s”."),
+    Tag.REQUEST_MADE: _("%(actor)s sent a request for “%(connector)s” to be answered by a group admin."),
+    Tag.REQUEST_APPROVED: _("%(actor)s approved a request of “%(connector)s” for “%(target)s”."),
+    Tag.REQUEST_REFUSED: _("%(actor)s refused a request of “%(connector)s” for “%(target)s”."),
+    Tag.REQUEST_WITHDRAWN: _("A request of “%(connector)s” was withdrawn."),
+    Tag.REQUEST_EXPIRED: _("Nobody answered a request of “%(connector)s” in time."),
+    Tag.USER_TOKEN_MADE: _("%(actor)s let “%(connector)s” act for “%(target)s”."),
+    Tag.USER_TOKEN_BY_PIN: _("“%(target)s” let “%(connector)s” act for them, by a PIN."),
+    Tag.USER_TOKEN_BY_OAUTH: _("%(actor)s let “%(connector)s” act for “%(target)s”, in the browser."),
+    Tag.USER_TOKEN_REPLAYED: _(
+        "A sign-in code of “%(connector)s” for “%(target)s” came a second time; the token that it had made was ended."
+    ),
+    Tag.USER_TOKEN_ASKED: _("%(actor)s asked to let “%(connector)s” act for “%(target)s” in the whole organisation."),
+    Tag.USER_TOKEN_CONFIRMED: _("%(actor)s confirmed that “%(connector)s” acts for “%(target)s”."),
+    Tag.USER_TOKEN_REFUSED: _("%(actor)s refused that “%(connector)s” acts for “%(target)s”."),
+    Tag.USER_TOKEN_WITHDRAWN: _("%(actor)s no longer wants “%(connector)s” to act for “%(target)s”."),
+    Tag.USER_TOKEN_EXPIRED: _("Nobody confirmed in time that “%(connector)s” acts for “%(target)s”."),
+    Tag.ORPHAN_FOUND: _("“%(name)s” was found to have nobody left here who looks after it."),
     Tag.TOKEN_FIRST_USED: _("“%(connector)s” used its refresh token for “%(target)s” for the first time."),
     Tag.TOKEN_SUCCEEDED: _(
         "A successor of the refresh token of “%(connector)s” for “%(target)s” was made; the old one works on."

@@ -25,8 +25,14 @@ class PinDevice(TimestampMixin, Device):
     class Purpose(models.TextChoices):
         VERIFY = "verify", _("verify a phone number")
         CONFIRM = "confirm", _("confirm who it is")
+        LOGIN = "login", _("let a connector act")
 
-    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+", verbose_name=_("user"))
+    user = models.ForeignKey(
+        "accounts.User", on_delete=models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("user")
+    )
+    audience = models.CharField(
+        max_length=64, blank=True, help_text=_("The connector that a PIN of a program’s user is for.")
+    )
     confirmed = models.BooleanField(default=False, editable=False)
     number = models.CharField(_("phone number"), max_length=16, help_text=_("E.164"))
     purpose = models.CharField(_("purpose"), max_length=8, choices=Purpose.choices)
@@ -46,10 +52,16 @@ class PinDevice(TimestampMixin, Device):
         indexes = [
             models.Index(fields=["user", "purpose", "-id"], name="pin_by_user"),
             models.Index(fields=["valid_until"], name="pin_by_end"),
+            models.Index(fields=["audience", "number", "-id"], name="pin_by_audience"),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(number__startswith="+"), name="pin_number_is_e164"),
             models.CheckConstraint(condition=models.Q(confirmed=False), name="pin_is_no_standing_second_factor"),
+            models.CheckConstraint(
+                condition=(models.Q(purpose="login", user__isnull=True) & ~models.Q(audience=""))
+                | (~models.Q(purpose="login") & models.Q(user__isnull=False, audience="")),
+                name="pin_is_for_an_account_or_a_program",
+            ),
         ]
 
     def __str__(self) -> str:

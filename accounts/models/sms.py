@@ -25,7 +25,12 @@ class SmsMessage(models.Model):
         SENT = "sent", _("taken by the gateway")
         FAILED = "failed", _("not sent")
 
-    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+", verbose_name=_("user"))
+    user = models.ForeignKey(
+        "accounts.User", on_delete=models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("user")
+    )
+    audience = models.CharField(
+        max_length=64, blank=True, help_text=_("The connector that asked, when it was a program.")
+    )
     masked_number = models.CharField(_("phone number"), max_length=32)
     number_tag = models.CharField(max_length=64)
     country_prefix = models.CharField(_("country prefix"), max_length=3)
@@ -49,6 +54,7 @@ class SmsMessage(models.Model):
             models.Index(fields=["user", "-created_at"], name="sms_by_user"),
             models.Index(fields=["client_address", "-created_at"], name="sms_by_address"),
             models.Index(fields=["country_prefix", "-created_at"], name="sms_by_prefix"),
+            models.Index(fields=["audience", "-created_at"], name="sms_by_audience", condition=~models.Q(audience="")),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ import math
 import structlog
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -36,18 +37,29 @@ def serialise() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
-def require(*, user: User, number: str, address: str, at: dt.datetime) -> None:
-    """Raises TooSoon when `user` has to wait before another PIN leaves for `number`.
+def require(*, user: User | None, number: str, address: str, at: dt.datetime, audience: str = "") -> None:
+    """Raises TooSoon when `user`, or a program's user, has to wait before another PIN leaves for `number`.
 
     The pause follows from the account's own sends alone, and all caps answer the same: nobody learns here what others
-    do with a number.
+    do with a number. A program's users are counted apart (`audience`): nobody can use up, through a program, what
+    people need to sign in here.
     """
-    pause = _pause(user, at)
+    lately = SmsMessage.objects.counted(at - DAY)
+    if user is None:
+        pause = _pause(lately.filter(audience=audience, number_tag=number_tag(number)), at)
+    else:
+        pause = _pause(lately.filter(user=user), at)
     if pause > 0:
         raise TooSoon(_wait(pause), retry_after=pause, code="pin_pause")
-    reached = _cap_reached(user, number, address, at)
+    reached = _cap_reached(lately, user, audience, number, address)
     if reached:
-        logger.warning("pin.cap_reached", cap=reached, prefix=phone_numbers.country_prefix(number), user_id=user.pk)
+        logger.warning(
+            "pin.cap_reached",
+            cap=reached,
+            prefix=phone_numbers.country_prefix(number),
+            user_id=user and user.pk,
+            audience=audience,
+        )
         raise TooSoon(
             _("Too many PINs were asked for. Try again tomorrow, or use another number."),
             retry_after=int(DAY.total_seconds()),
@@ -59,7 +71,7 @@ def seconds_to_wait(*, user: User, at: dt.datetime) -> int:
     """What is left of the account's pause; the account's own caps count, those that others share do not show."""
     if SmsMessage.objects.counted(at - DAY).filter(user=user).count() >= settings.PIN_PER_ACCOUNT_PER_DAY:
         return int(DAY.total_seconds())
-    return _pause(user, at)
+    return _pause(SmsMessage.objects.counted(at - DAY).filter(user=user), at)
 
 
 def number_tag(number: str) -> str:
@@ -75,25 +87,30 @@ def pause_after(unused: int) -> dt.timedelta:
     return min(dt.timedelta(seconds=seconds), LONGEST_PAUSE)
 
 
-def _pause(user: User, at: dt.datetime) -> int:
-    sent = SmsMessage.objects.counted(at - DAY).filter(user=user).order_by("-id").values_list("created_at", "used_at")
-    own = list(sent)
+def _pause(sent: QuerySet[SmsMessage], at: dt.datetime) -> int:
+    own = list(sent.order_by("-id").values_list("created_at", "used_at"))
     unused = next((index for index, (_sent_at, used_at) in enumerate(own) if used_at is not None), len(own))
     if not unused:
         return 0
     return max(0, math.ceil((own[0][0] + pause_after(unused) - at).total_seconds()))
 
 
-def _cap_reached(user: User, number: str, address: str, at: dt.datetime) -> str:
-    lately = SmsMessage.objects.counted(at - DAY)
+def _cap_reached(lately: QuerySet[SmsMessage], user: User | None, audience: str, number: str, address: str) -> str:
+    of_program = user is None
+    lately = lately.exclude(audience="") if of_program else lately.filter(audience="")
     prefix = phone_numbers.country_prefix(number)
     caps = {
-        "account": (lately.filter(user=user), settings.PIN_PER_ACCOUNT_PER_DAY),
+        "account": (
+            lately.filter(audience=audience) if of_program else lately.filter(user=user),
+            settings.PIN_PER_CONNECTOR_PER_DAY if of_program else settings.PIN_PER_ACCOUNT_PER_DAY,
+        ),
         "number": (lately.filter(number_tag=number_tag(number)), settings.PIN_PER_NUMBER_PER_DAY),
         "country prefix": (lately.filter(country_prefix=prefix), settings.PIN_PER_COUNTRY_PREFIX_PER_DAY),
     }
     if address:
-        caps["address"] = (lately.filter(client_address=address), settings.PIN_PER_ADDRESS_PER_DAY)
+        # All users of a program ask from its server's one address.
+        most = settings.PIN_PER_CONNECTOR_PER_DAY if of_program else settings.PIN_PER_ADDRESS_PER_DAY
+        caps["address"] = (lately.filter(client_address=address), most)
     return next((kind for kind, (sent, cap) in caps.items() if sent.count() >= cap), "")
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from types import SimpleNamespace
+from typing import Any, Final, TypeVar
 
 import django_otp
 from django.conf import settings
@@ -19,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts import sms
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
-from accounts.models import PinDevice, SmsMessage, User
+from accounts.models import Organisation, PinDevice, SmsMessage, User
 from accounts.services import pin_limits
 from accounts.sms.contract import PinMaker, Verdict
 from kaizala_console.lib import clock, context, phone_numbers
@@ -28,9 +30,24 @@ from kaizala_console.lib.errors import ConsoleError, RuleBroken
 Result = TypeVar("Result")
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that asks for its user's PIN, to act for them: `key` tells it from all others."""
+
+    key: str
+    name: str
+    organisation: Organisation
+
+
+# Who verifies the PIN of a program's user: no account, whether or not one holds the number.
+_NOBODY: Final[Any] = SimpleNamespace(pk=None)
+
+
 @sensitive_variables("pin")
-def send(*, user: User, number: str, purpose: PinDevice.Purpose, by: Actor) -> PinDevice:
-    """Sends a PIN to a valid number and returns the device that accepts it.
+def send(
+    *, user: User | None, number: str, purpose: PinDevice.Purpose, by: Actor, program: Program | None = None
+) -> PinDevice:
+    """Sends a PIN to a valid number and returns the device that accepts it. For an account, or for a program's user.
 
     Raises TooSoon within a pause or above a cap, NumberRefused, GatewayDown. After the last two it is as if nobody
     had asked: an earlier PIN stays good, and the pause does not grow. The device is there before the SMS leaves, and
@@ -39,7 +56,8 @@ def send(*, user: User, number: str, purpose: PinDevice.Purpose, by: Actor) -> P
     gateway = sms.gateway()
     address = context.current().client_address
     now = clock.now()
-    device = PinDevice(user=user, name=purpose.value, number=number, purpose=purpose)
+    audience = program.key if program is not None else ""
+    device = PinDevice(user=user, name=purpose.value, number=number, purpose=purpose, audience=audience)
     device.valid_until = now + timedelta(seconds=settings.PIN_SECONDS)
     pin = ""
     if not isinstance(gateway, PinMaker):
@@ -47,9 +65,10 @@ def send(*, user: User, number: str, purpose: PinDevice.Purpose, by: Actor) -> P
         device.set_pin(pin)
     with transaction.atomic():
         pin_limits.serialise()
-        pin_limits.require(user=user, number=number, address=address, at=now)
+        pin_limits.require(user=user, audience=audience, number=number, address=address, at=now)
         device.sms = SmsMessage.objects.create(
             user=user,
+            audience=audience,
             masked_number=phone_numbers.mask(number),
             number_tag=pin_limits.number_tag(number),
             country_prefix=phone_numbers.country_prefix(number),
@@ -59,18 +78,31 @@ def send(*, user: User, number: str, purpose: PinDevice.Purpose, by: Actor) -> P
             created_at=now,
         )
         device.save()
-        _tell(Tag.PIN_REQUESTED, device, by)
+        _tell(Tag.PIN_REQUESTED, device, by, program)
     try:
-        reference = gateway.send(number=number, pin=pin, minutes=settings.PIN_SECONDS // 60)
+        reference = gateway.send(
+            number=number,
+            pin=pin,
+            minutes=settings.PIN_SECONDS // 60,
+            program=program.name if program is not None else "",
+        )
     except ConsoleError as error:
-        _not_sent(device, error, by)
+        _not_sent(device, error, by, program)
         raise
     _sent(device, reference)
     return device
 
 
 @sensitive_variables("pin", "digits")
-def accept(*, user: User, device: PinDevice, pin: str, by: Actor, then: Callable[[], Result]) -> Result:
+def accept(
+    *,
+    user: User | None,
+    device: PinDevice,
+    pin: str,
+    by: Actor,
+    then: Callable[[], Result],
+    program: Program | None = None,
+) -> Result:
     """Checks what `user` typed for `device`; if it is right, returns what `then` does in the same transaction.
 
     A PIN is accepted once, however many requests bring it at the same moment. What goes wrong is a RuleBroken with the
@@ -79,7 +111,7 @@ def accept(*, user: User, device: PinDevice, pin: str, by: Actor, then: Callable
     """
     digits = _digits(pin)
     _require_open(device)
-    approved = not device.digest and _approved_by_gateway(device, digits, by)
+    approved = not device.digest and _approved_by_gateway(device, digits, by, program)
     with transaction.atomic():
         if approved:
             # The gateway has spoken; the digest lets the device say it once. The try that was counted is given back.
@@ -88,10 +120,10 @@ def accept(*, user: User, device: PinDevice, pin: str, by: Actor, then: Callable
                 tries=F("tries") - 1, pepper_id=device.pepper_id, salt=device.salt, digest=device.digest
             )
         # django-otp locks the row, so that of several requests with the right PIN the first one wins.
-        if django_otp.verify_token(user, device.persistent_id, digits) is not None:
+        if django_otp.verify_token(user or _NOBODY, device.persistent_id, digits) is not None:
             SmsMessage.objects.filter(pk=device.sms_id).update(used_at=clock.now())
             return then()
-        _refused(device, by)
+        _refused(device, by, program)
     # Raised after the commit: a wrong try must count.
     _require_open(device)
     raise _wrong(device)
@@ -107,7 +139,9 @@ def forget_old() -> int:
 def _sent(device: PinDevice, reference: str) -> None:
     now = clock.now()
     SmsMessage.objects.filter(pk=device.sms_id).update(status=SmsMessage.Status.SENT, reference=reference[:64])
-    earlier = PinDevice.objects.filter(user=device.user_id, purpose=device.purpose, number=device.number)
+    earlier = PinDevice.objects.filter(
+        user=device.user_id, audience=device.audience, purpose=device.purpose, number=device.number
+    )
     earlier.filter(pk__lt=device.pk, used_at=None, superseded_at=None).update(superseded_at=now)
     device.sent_at = now
     device.save(update_fields=["sent_at"])
@@ -115,24 +149,24 @@ def _sent(device: PinDevice, reference: str) -> None:
 
 
 @transaction.atomic
-def _not_sent(device: PinDevice, error: ConsoleError, by: Actor) -> None:
+def _not_sent(device: PinDevice, error: ConsoleError, by: Actor, program: Program | None) -> None:
     SmsMessage.objects.filter(pk=device.sms_id).update(status=SmsMessage.Status.FAILED, error=error.code[:200])
-    _tell(Tag.PIN_NOT_SENT, device, by, reason=error.code)
+    _tell(Tag.PIN_NOT_SENT, device, by, program, reason=error.code)
     device.delete()
 
 
-def _tell(tag: Tag, device: PinDevice, by: Actor, **facts: str) -> None:
+def _tell(tag: Tag, device: PinDevice, by: Actor, program: Program | None, **facts: str) -> None:
     record(
         tag,
         by=by,
         subject=device,
-        organisation=device.user.organisation,
+        organisation=program.organisation if program is not None else device.user and device.user.organisation,
         after={"number": phone_numbers.mask(device.number), "purpose": device.purpose, **facts},
     )
 
 
 @sensitive_variables("pin")
-def _approved_by_gateway(device: PinDevice, pin: str, by: Actor) -> bool:
+def _approved_by_gateway(device: PinDevice, pin: str, by: Actor, program: Program | None) -> bool:
     """True when the gateway finds the PIN right; else raises what `accept` says.
 
     The try is counted before the gateway is asked, so that many requests at once have five tries together, too.
@@ -153,16 +187,16 @@ def _approved_by_gateway(device: PinDevice, pin: str, by: Actor) -> bool:
     if verdict is Verdict.RIGHT:
         return True
     with transaction.atomic():
-        _refused(device, by)
+        _refused(device, by, program)
     _require_open(device)
     raise _expired() if verdict is Verdict.OVER else _wrong(device)
 
 
-def _refused(device: PinDevice, by: Actor) -> None:
+def _refused(device: PinDevice, by: Actor, program: Program | None) -> None:
     """Tells of a wrong PIN, but not of the second click on a right one."""
     device.refresh_from_db()
     if device.used_at is None:
-        _tell(Tag.PIN_REFUSED, device, by)
+        _tell(Tag.PIN_REFUSED, device, by, program)
 
 
 def _digits(pin: str) -> str:

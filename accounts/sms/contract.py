@@ -23,8 +23,10 @@ class Gateway(Protocol):
 
     name: ClassVar[str]
 
-    def send(self, *, number: str, pin: str, minutes: int) -> str:
+    def send(self, *, number: str, pin: str, minutes: int, program: str = "") -> str:
         """Sends `pin`, valid for `minutes`, and returns the gateway's reference. `number` is E.164.
+
+        `program` names the one that the person is to give the PIN to, when it is not this console.
 
         Raises NumberRefused, TooSoon (the gateway's own limit), or GatewayDown; then nothing was sent, as far as the
         gateway lets us know.

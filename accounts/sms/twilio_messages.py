@@ -18,12 +18,12 @@ class TwilioMessages:
     def __init__(self, timeout: float = twilio.TIMEOUT_SECONDS) -> None:
         self._timeout = timeout
 
-    def send(self, *, number: str, pin: str, minutes: int) -> str:
+    def send(self, *, number: str, pin: str, minutes: int, program: str = "") -> str:
         """See Gateway; the reference is the message's SID."""
         sender = settings.TWILIO_FROM
         origin = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
         with twilio.errors_of_sending(self.name, not_sent()):
             message = twilio.client(self._timeout).messages.create(
-                to=number, body=texts.pin_text(pin, minutes), **origin
+                to=number, body=texts.pin_text(pin, minutes, program), **origin
             )
             return twilio.reference_of(message.sid)

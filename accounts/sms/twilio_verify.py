@@ -28,7 +28,7 @@ class TwilioVerify:
     def __init__(self, timeout: float = twilio.TIMEOUT_SECONDS) -> None:
         self._timeout = timeout
 
-    def send(self, *, number: str, pin: str, minutes: int) -> str:
+    def send(self, *, number: str, pin: str, minutes: int, program: str = "") -> str:
         """See Gateway; the reference is the verification's SID. Within ten minutes it is the same PIN again."""
         with twilio.errors_of_sending(self.name, not_sent()):
             verification = self._service().verifications.create(to=number, channel="sms")

@@ -1,13 +1,20 @@
 """The tables that say with what right a program acts."""
 
+from connectors.models.authorization_code import AuthorizationCode
 from connectors.models.claim_answer import ClaimAnswer
 from connectors.models.connector import Connector, ConnectorSecret, ConnectorState
 from connectors.models.grant import Grant
 from connectors.models.handoff import Handoff, HandoffState
+from connectors.models.orphan import Orphan
+from connectors.models.request import AccessRequest, RequestState
 from connectors.models.shown_secret import ShownSecret
 from connectors.models.token import RefreshToken
+from connectors.models.usage import UsageHour
+from connectors.models.user_token_request import UserTokenRequest, UserTokenRequestState
 
 __all__ = [
+    "AccessRequest",
+    "AuthorizationCode",
     "ClaimAnswer",
     "Connector",
     "ConnectorSecret",
@@ -15,6 +22,11 @@ __all__ = [
     "Grant",
     "Handoff",
     "HandoffState",
+    "Orphan",
     "RefreshToken",
+    "RequestState",
     "ShownSecret",
+    "UsageHour",
+    "UserTokenRequest",
+    "UserTokenRequestState",
 ]

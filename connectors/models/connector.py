@@ -60,6 +60,9 @@ class Connector(models.Model):
     description = models.TextField(_("description"), max_length=500, blank=True)
     home_page = models.URLField(_("home page"), blank=True)
     redirect_urls = models.JSONField(_("redirect URLs"), default=list, blank=True)
+    pkce_required = models.BooleanField(
+        _("PKCE required"), default=False, help_text=_("Whether sign-in by OAuth needs a code challenge (RFC 7636).")
+    )
     permissions = PermissionSetField(_("permissions"))
     created_at = models.DateTimeField(default=clock.now, editable=False)
     deactivated_at = models.DateTimeField(null=True, blank=True)
@@ -125,6 +128,9 @@ class ConnectorSecret(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_used_from = models.GenericIPAddressField(null=True, blank=True)
+    reminded_for = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("The distance to its end that people were told of last.")
+    )
 
     objects = ConnectorSecretQuerySet.as_manager()
 
@@ -138,6 +144,13 @@ class ConnectorSecret(models.Model):
                 name="one_secret_a_slot",
             ),
             models.CheckConstraint(condition=models.Q(slot__in=[1, 2]), name="connector_has_two_secret_slots"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["expires_at"],
+                condition=models.Q(revoked_at__isnull=True, expires_at__isnull=False),
+                name="secret_ends",
+            )
         ]
 
     def __str__(self) -> str:

@@ -45,12 +45,33 @@ class Grant(models.Model):
         related_name="+",
         help_text=_("Whose role the tokens carry: the admin who granted, or the token's user."),
     )
-    granted_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    granted_by = models.ForeignKey(
+        "accounts.User",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("Empty for somebody without an account here, who let the connector act by a PIN."),
+    )
+    confirmed_by = models.ForeignKey(
+        "accounts.User",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text=_("The second organisation admin, without whom a user token does not reach the whole organisation."),
+    )
     permissions = PermissionSetField(_("permissions"))
     granted_at = models.DateTimeField(default=clock.now)
     ends_at = models.DateTimeField(_("end date"), null=True, blank=True)
     suspended_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    end_told_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("When people were told that the end date had passed.")
+    )
+    reminded_for = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("The distance to its end that people were told of last.")
+    )
 
     objects = GrantQuerySet.as_manager()
 
@@ -61,6 +82,11 @@ class Grant(models.Model):
         indexes = [
             models.Index(fields=["connector", "-granted_at", "-id"], name="grant_by_connector"),
             models.Index(fields=["target", "-granted_at", "-id"], name="grant_by_target"),
+            models.Index(
+                fields=["ends_at"],
+                condition=models.Q(revoked_at__isnull=True, ends_at__isnull=False),
+                name="grant_ends",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -72,10 +98,24 @@ class Grant(models.Model):
                 condition=models.Q(ends_at__isnull=True) | models.Q(ends_at__gt=models.F("granted_at")),
                 name="grant_ends_after_it_began",
             ),
+            models.CheckConstraint(
+                condition=models.Q(granted_by__isnull=False) | models.Q(kind="user"),
+                name="group_grant_names_who",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(confirmed_by__isnull=True)
+                | (models.Q(kind="user", granted_by__isnull=False) & ~models.Q(confirmed_by=models.F("granted_by"))),
+                name="grant_is_confirmed_by_somebody_else",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"Grant {self.pk}"
+
+    @property
+    def granter_name(self) -> str:
+        """Who let the connector act, as people read it: an account, or somebody known by number alone."""
+        return self.granted_by.name if self.granted_by is not None else str(self.person)
 
     def is_live(self, at: dt.datetime) -> bool:
         """As `GrantQuerySet.live`, for a row at hand."""

@@ -55,6 +55,7 @@ def grant(
     by: User,
     permissions: Iterable[str] | None = None,
     ends_at: dt.datetime | None = None,
+    confirmed_by: User | None = None,
 ) -> Granted:
     """Let `connector` act on `target` with the role of `person`; make its refresh token and seal it at once.
 
@@ -70,7 +71,7 @@ def grant(
     existing = Grant.objects.present().filter(connector=connector, target=target).first()
     if existing is not None:
         raise AlreadyGranted(existing)
-    _require_grantable(connector)
+    require_grantable(connector)
     now = clock.now()
     if ends_at is not None and ends_at <= now:
         raise RuleBroken(_("The end date must lie in the future."), code="ends_at", field="ends_at")
@@ -81,12 +82,13 @@ def grant(
         target_name=_one_line(target_name),
         person=person,
         granted_by=by,
+        confirmed_by=confirmed_by,
         permissions=_fewer(connector, permissions),
         granted_at=now,
         ends_at=ends_at,
     )
     record(
-        Tag.GRANT_MADE,
+        Tag.GRANT_MADE if made.kind == Grant.Kind.GROUP else Tag.USER_TOKEN_MADE,
         by=by,
         subject=made,
         **trail.of_grant(made),
@@ -113,6 +115,7 @@ def revoke(*, grant: Grant, by: User) -> Grant:
     grant.revoked_at = now
     grant.save(update_fields=["revoked_at"])
     ended = ending.end_tokens([grant.pk], at=now)
+    ending.end_requests_for_more([grant.pk], at=now)
     record(
         Tag.GRANT_REVOKED,
         by=by,
@@ -221,7 +224,8 @@ def _saved(grant: Grant, by: User, tag: Tag) -> Grant:
     return grant
 
 
-def _require_grantable(connector: Connector) -> None:
+def require_grantable(connector: Connector) -> None:
+    """Raise RuleBroken, saying why, unless the connector takes new grants."""
     if connector.state is ConnectorState.LIVE:
         return
     reason = {

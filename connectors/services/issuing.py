@@ -29,9 +29,16 @@ class Issued:
     handoff: Handoff
 
 
-@sensitive_variables("credential")
+@sensitive_variables("text")
 def issue(*, grant: Grant, by: User, at: dt.datetime) -> Issued:
     """Make the first token of a grant, or its next one; for services that hold the grant's lock."""
+    token, text = make(grant=grant, at=at)
+    return Issued(token, seal(text, token=token, grant=grant, by=by, at=at))
+
+
+@sensitive_variables("credential")
+def make(*, grant: Grant, at: dt.datetime) -> tuple[RefreshToken, str]:
+    """A token of a grant, and its text, for whom it is given at once instead of sealed."""
     credential = credentials.generate(credentials.Kind.REFRESH)
     token = RefreshToken.objects.create(
         grant=grant,
@@ -41,7 +48,7 @@ def issue(*, grant: Grant, by: User, at: dt.datetime) -> Issued:
         issued_at=at,
         expires_at=end_of_token(grant, at),
     )
-    return Issued(token, seal(credential.token, token=token, grant=grant, by=by, at=at))
+    return token, credential.token
 
 
 @sensitive_variables("text")

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts import queries
-from accounts.models import Organisation, Person, User
+from accounts.audit.record import SYSTEM
+from accounts.audit.tags import Tag
+from accounts.models import Organisation, Person, User, VerifiedPhone
 from connectors.models import Connector, Grant
-from connectors.services import connectors, issuing, tokens
+from connectors.services import connectors, issuing, tokens, user_tokens
 from connectors.services import grants as connector_grants
 from connectors.services.grants import Granted
 from connectors.tests import factories
@@ -79,6 +81,21 @@ def let_act_for(connector: Connector, user: User, **options: Any) -> Program:
     )
 
 
+def let_act_by_pin(connector: Connector, person: Person) -> Program:
+    """A user token that a program got for the PIN of its user, at work."""
+    holder = VerifiedPhone.objects.held().select_related("user").filter(person=person).first()
+    made = user_tokens.let_act(
+        connector=connector,
+        person=person,
+        user=holder.user if holder is not None else None,
+        permissions=None,
+        by=SYSTEM,
+        tag=Tag.USER_TOKEN_BY_PIN,
+        address="127.0.0.1",
+    )
+    return _trading(connector, made.grant, made.text)
+
+
 def make_connector(owner: User, **fields: Any) -> Connector:
     """A connector of somebody; `permissions` are the commonest three unless given."""
     return factories.make_connector(owner, **fields)
@@ -90,16 +107,20 @@ def suspend(connector: Connector) -> None:
 
 
 def _at_work(connector: Connector, granted: Granted) -> Program:
+    return _trading(connector, granted.grant, issuing.unseal(granted.handoff))
+
+
+def _trading(connector: Connector, grant: Grant, refresh_token: str) -> Program:
     slot = 1 if not connector.secrets.filter(slot=1, revoked_at__isnull=True).exists() else 2
     secret_row, secret = factories.make_secret(connector, slot)
     exchanged = tokens.exchange(
         connector_id=str(connector.pk),
         secret=secret,
-        refresh_token=issuing.unseal(granted.handoff),
+        refresh_token=refresh_token,
         address="127.0.0.1",
     )
     secret_row.delete()
-    return Program(connector, granted.grant, exchanged.access_token)
+    return Program(connector, grant, exchanged.access_token)
 
 
 def unknown_id() -> str:

@@ -15,7 +15,7 @@ from groups import access
 from groups.access import Role
 from groups.models import Group, Membership
 from groups.services import hierarchy
-from groups.tests.factories import Program, let_act_for, make_group, unknown_id
+from groups.tests.factories import Program, let_act_by_pin, let_act_for, make_group, unknown_id
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotAllowed, NotFound
 from kaizala_console.wire.errors import GroupNotReachable
@@ -117,21 +117,42 @@ def test_a_member_reaches_a_group_but_not_as_an_admin(connector: Connector, grou
         access.reach(token, group.pk, role=Role.ADMIN)
 
 
-def test_an_organisation_admins_token_reaches_all_groups_of_the_organisation_and_their_own(
-    connector: Connector, group: Group, organisation_admin: User, outsider: User
+def test_an_organisation_admins_confirmed_token_reaches_all_groups_of_the_organisation_and_their_own(
+    connector: Connector, group: Group, organisation_admin: User, second_admin: User, outsider: User
 ) -> None:
     make_group("Own Private", members=[organisation_admin])
     make_group("Somebody’s Private")
     make_group("Foreign", organisation=outsider.organisation)
-    token = caller(let_act_for(connector, organisation_admin))
+    token = caller(let_act_for(connector, organisation_admin, confirmed_by=second_admin))
     assert names(access.reachable(token)) == {"Night Shift": "Admin", "Own Private": "Member"}
     assert access.reach(token, group.pk, role=Role.ADMIN)
 
 
-def test_an_organisation_admins_token_shrinks_when_they_are_no_admin_any_more(
+def test_an_organisation_admins_token_that_nobody_confirmed_reaches_their_own_groups_alone(
     connector: Connector, group: Group, organisation_admin: User
 ) -> None:
+    make_group("Own", members=[organisation_admin])
     token = caller(let_act_for(connector, organisation_admin))
+    assert names(access.reachable(token)) == {"Own": "Member"}
+    with pytest.raises(GroupNotReachable):
+        access.reach(token, group.pk)
+
+
+def test_a_token_of_somebody_without_an_account_reaches_their_groups_until_an_account_takes_the_number(
+    connector: Connector, group: Group, newcomer: Person, stranger: User
+) -> None:
+    token = caller(let_act_by_pin(connector, newcomer))
+    assert names(access.reachable(token)) == {"Night Shift": "Member"}
+    verify(stranger, newcomer.number, is_primary=False)
+    assert not access.reachable(token).exists()
+    again = caller(let_act_by_pin(connector, newcomer))
+    assert names(access.reachable(again)) == {"Night Shift": "Member"}
+
+
+def test_an_organisation_admins_token_shrinks_when_they_are_no_admin_any_more(
+    connector: Connector, group: Group, organisation_admin: User, second_admin: User
+) -> None:
+    token = caller(let_act_for(connector, organisation_admin, confirmed_by=second_admin))
     assert access.reach(token, group.pk)
     User.objects.filter(pk=organisation_admin.pk).update(is_organisation_admin=False)
     with pytest.raises(GroupNotReachable):

@@ -65,6 +65,7 @@ def make() -> dict[str, Any]:
         target_name=person.name,
         person=person,
         by=admin,
+        confirmed_by=demo.user_of(demo.SECOND_ADMIN),
     )
     return {
         "baseUrl": settings.CONSOLE_BASE_URL,

@@ -16,8 +16,8 @@ from groups.models import Group, Membership, Message, Subscription
 from groups.services import groups, members
 from kaizala_console.lib import clock
 
-DEVELOPER, GROUP_ADMIN, MEMBER, ORGANISATION_ADMIN = (
-    BY_KEY[key] for key in ("developer", "group-admin", "member", "organisation-admin")
+DEVELOPER, GROUP_ADMIN, MEMBER, ORGANISATION_ADMIN, SECOND_ADMIN = (
+    BY_KEY[key] for key in ("developer", "group-admin", "member", "organisation-admin", "second-admin")
 )
 
 # Numbers of Mumbai's first mobile series, with zeros where no operator would begin: valid, and nobody's.

@@ -1,0 +1,88 @@
+"""An organisation admin's user token reaches the whole organisation: it waits here until a second admin confirms it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from connectors.models.fields import PermissionSetField
+from kaizala_console.lib import clock, ids
+
+WAITING = models.Q(
+    confirmed_at__isnull=True, refused_at__isnull=True, withdrawn_at__isnull=True, expired_at__isnull=True
+)
+
+
+class UserTokenRequestState(StrEnum):
+    WAITING = "waiting"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+class UserTokenRequestQuerySet(models.QuerySet["UserTokenRequest"]):
+    def waiting(self) -> UserTokenRequestQuerySet:
+        """Those that nobody has answered, their deadline aside."""
+        return self.filter(WAITING)
+
+    def overdue(self, at: dt.datetime) -> UserTokenRequestQuerySet:
+        return self.waiting().filter(expires_at__lte=at)
+
+
+class UserTokenRequest(models.Model):
+    """`permissions` are what the second admin is asked to confirm; the connector may ask for more by then."""
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="user_token_requests")
+    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, related_name="+")
+    asked_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    permissions = PermissionSetField(_("permissions"))
+    asked_at = models.DateTimeField(default=clock.now)
+    expires_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    refused_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    expired_at = models.DateTimeField(null=True, blank=True)
+    answered_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    handoff = models.ForeignKey("connectors.Handoff", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    objects = UserTokenRequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("request for a user token")
+        verbose_name_plural = _("requests for user tokens")
+        ordering = ["-asked_at", "-id"]
+        indexes = [models.Index(fields=["expires_at"], condition=WAITING, name="user_token_request_waiting")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connector", "person"], condition=WAITING, name="one_waiting_user_token_request"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(answered_by__isnull=True) | ~models.Q(answered_by=models.F("asked_by")),
+                name="user_token_is_confirmed_by_somebody_else",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(confirmed_at__isnull=True, handoff__isnull=True)
+                | models.Q(confirmed_at__isnull=False, handoff__isnull=False, answered_by__isnull=False),
+                name="confirmed_user_token_has_a_handoff",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"UserTokenRequest {self.pk}"
+
+    @property
+    def state(self) -> UserTokenRequestState:
+        if self.confirmed_at:
+            return UserTokenRequestState.CONFIRMED
+        if self.refused_at:
+            return UserTokenRequestState.REFUSED
+        if self.withdrawn_at:
+            return UserTokenRequestState.WITHDRAWN
+        if self.expired_at or self.expires_at <= clock.now():
+            return UserTokenRequestState.EXPIRED
+        return UserTokenRequestState.WAITING
