@@ -14,7 +14,17 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from accounts.operators import ReadOnlyAdmin, site
 from connectors import scopes
-from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken, ShownSecret
+from connectors.models import (
+    AccessRequest,
+    Connector,
+    ConnectorSecret,
+    Grant,
+    Handoff,
+    Orphan,
+    RefreshToken,
+    ShownSecret,
+    UsageHour,
+)
 from connectors.services import connectors, grants, secrets
 from kaizala_console.lib.errors import ConsoleError
 
@@ -48,7 +58,7 @@ class WithPermissions(WithoutSecrets):
     """Shows a set of permissions by their names in the portal."""
 
     @admin.display(description=_("permissions"))
-    def permission_names(self, row: Connector | Grant) -> str:
+    def permission_names(self, row: Connector | Grant | AccessRequest) -> str:
         return ", ".join(str(scopes.DESCRIPTIONS[permission].label) for permission in scopes.in_order(row.permissions))
 
 
@@ -186,3 +196,49 @@ class ShownSecretAdmin(WithoutSecrets):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ShownSecret]:
         return super().get_queryset(request).defer("sealed")
+
+
+@admin.register(UsageHour, site=site)
+class UsageHourAdmin(ReadOnlyAdmin):
+    list_display = ["hour", "connector", "target_name", "operation", "calls", "refused", "throttled", "failed"]
+    list_select_related = ["grant__connector"]
+    search_fields = ["grant__connector__name", "grant__target_name", "operation"]
+
+    @admin.display(description=_("connector"))
+    def connector(self, row: UsageHour) -> Connector:
+        return row.grant.connector
+
+    @admin.display(description=_("target"))
+    def target_name(self, row: UsageHour) -> str:
+        return row.grant.target_name
+
+
+@admin.register(AccessRequest, site=site)
+class AccessRequestAdmin(WithPermissions):
+    """What developers asked, and how it was answered."""
+
+    fields = [
+        ("connector", "kind", "id"),
+        ("target", "target_name", "grant"),
+        ("permission_names", "ends_at"),
+        "reason",
+        ("made_by", "made_at", "expires_at"),
+        ("approved_at", "refused_at", "withdrawn_at", "expired_at", "decided_by"),
+    ]
+    readonly_fields = ["permission_names"]
+    list_display = ["connector", "kind", "target_name", "state", "made_by", "made_at"]
+    list_filter = ["kind", ("approved_at", admin.EmptyFieldListFilter), ("refused_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["connector", "made_by"]
+    search_fields = ["connector__name", "target_name", "id__exact", "made_by__name"]
+
+    @admin.display(description=_("state"))
+    def state(self, row: AccessRequest) -> str:
+        return str(row.state)
+
+
+@admin.register(Orphan, site=site)
+class OrphanAdmin(ReadOnlyAdmin):
+    list_display = ["name", "kind", "organisation", "found_at", "settled_at"]
+    list_filter = ["kind", ("settled_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["organisation"]
+    search_fields = ["name", "subject_id"]

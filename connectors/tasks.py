@@ -6,12 +6,26 @@ from typing import Any
 
 from celery import shared_task
 
-from connectors.services import claims, handoffs, rotation, shown_secrets, usage
+from connectors.services import (
+    claims,
+    grant_ends,
+    handoffs,
+    orphans,
+    reminders,
+    requests,
+    rotation,
+    shown_secrets,
+    usage,
+)
 
 BEAT_SCHEDULE = {
+    "connectors-expire-requests": {"task": "connectors.tasks.expire_requests", "schedule": 300.0},
     "connectors-expire-handoffs": {"task": "connectors.tasks.expire_handoffs", "schedule": 300.0},
+    "connectors-end-grants": {"task": "connectors.tasks.end_grants", "schedule": 300.0},
+    "connectors-remind": {"task": "connectors.tasks.remind", "schedule": 3600.0},
     "connectors-rotate-tokens": {"task": "connectors.tasks.rotate_tokens", "schedule": 900.0},
     "connectors-sweep-shown-secrets": {"task": "connectors.tasks.sweep_shown_secrets", "schedule": 60.0},
+    "connectors-watch-orphans": {"task": "connectors.tasks.watch_orphans", "schedule": 3600.0},
     "connectors-sweep-usage": {"task": "connectors.tasks.sweep_usage", "schedule": 6 * 3600.0},
 }
 
@@ -26,6 +40,30 @@ def expire_handoffs(**kwargs: Any) -> None:
 def rotate_tokens(**kwargs: Any) -> None:
     """Hands over the successors of refresh tokens that near their end."""
     rotation.rotate_due()
+
+
+@shared_task(name="connectors.tasks.end_grants", acks_late=True, soft_time_limit=240, time_limit=300)
+def end_grants(**kwargs: Any) -> None:
+    """Withdraws what still waits for grants past their end date, and tells both sides."""
+    grant_ends.end_overdue()
+
+
+@shared_task(name="connectors.tasks.remind", acks_late=True, soft_time_limit=240, time_limit=300)
+def remind(**kwargs: Any) -> None:
+    """Tells of credentials that end soon."""
+    reminders.remind()
+
+
+@shared_task(name="connectors.tasks.watch_orphans", acks_late=True, soft_time_limit=240, time_limit=300)
+def watch_orphans(**kwargs: Any) -> None:
+    """Finds what has nobody left who looks after it."""
+    orphans.watch()
+
+
+@shared_task(name="connectors.tasks.expire_requests", acks_late=True, soft_time_limit=240, time_limit=300)
+def expire_requests(**kwargs: Any) -> None:
+    """Ends what no admin answered in time, pending sets of permissions as well."""
+    requests.expire_overdue()
 
 
 @shared_task(name="connectors.tasks.sweep_shown_secrets", acks_late=True, soft_time_limit=45, time_limit=60)

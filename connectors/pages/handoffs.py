@@ -191,4 +191,4 @@ def _crumbs(found: Handoff, *rows: tuple[str, str]) -> list[dict[str, str]]:
 
 
 def _names(found: Handoff) -> dict[str, str]:
-    return {"admin": found.grant.granted_by.name}
+    return {"admin": found.grant.granter_name}

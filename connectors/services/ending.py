@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection
 from uuid import UUID
 
-from connectors.models import ClaimAnswer, Handoff, RefreshToken
+from connectors.models import AccessRequest, ClaimAnswer, Handoff, RefreshToken
 from connectors.services import shown_secrets
 
 
@@ -16,8 +16,23 @@ def end_tokens(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     For services that hold the grants' locks. The statement that ends a handoff is the one that wipes it.
     """
     ended = RefreshToken.objects.filter(grant_id__in=grant_ids, revoked_at__isnull=True).update(revoked_at=at)
+    withdraw_handoffs(grant_ids, at=at)
+    return ended
+
+
+def withdraw_handoffs(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
+    """Wipe what of these grants waits sealed or stands on a screen; the handoffs withdrawn."""
     handoffs = Handoff.objects.filter(grant_id__in=grant_ids)
-    handoffs.waiting().update(withdrawn_at=at, sealed=None)
+    withdrawn = handoffs.waiting().update(withdrawn_at=at, sealed=None)
     ClaimAnswer.objects.filter(handoff__grant_id__in=grant_ids).delete()
     shown_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
-    return ended
+    return withdrawn
+
+
+def end_requests_for_more(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
+    """What was asked for grants that end now has nobody to be given to any more; the number of such requests.
+
+    For services that hold the grants' locks. The audit row is that of the grant's end.
+    """
+    asked = AccessRequest.objects.waiting().filter(grant_id__in=grant_ids, kind=AccessRequest.Kind.MORE)
+    return asked.update(withdrawn_at=at)

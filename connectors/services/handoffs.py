@@ -168,7 +168,10 @@ def expire_overdue() -> int:
 
     Each in a transaction of its own: one that fails keeps no other. What failed is raised at the end, as a group.
     """
-    overdue = Handoff.objects.overdue(clock.now()).order_by("expires_at").values_list("pk", flat=True)
+    now = clock.now()
+    # One that ends with its grant is withdrawn with it (services.grant_ends): people are told of one end, not of two.
+    overdue = Handoff.objects.overdue(now).exclude(grant__ends_at__lte=now).order_by("expires_at")
+    overdue = overdue.values_list("pk", flat=True)
     expired, problems = 0, []
     for handoff_id in overdue[:EXPIRED_AT_ONCE]:
         try:

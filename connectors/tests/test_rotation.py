@@ -206,7 +206,7 @@ def test_without_its_pepper_nothing_is_handed_over_and_the_others_have_their_tur
 
 
 def test_one_that_fails_keeps_no_other_and_is_told(
-    old_program: Program, connector: Connector, developer: User, group_admin: User, monkeypatch: pytest.MonkeyPatch
+    old_program: Program, connector: Connector, developer: User, group_admin: User
 ) -> None:
     other = factories.make_program(connector, group_admin)
     claimed(other.handoff, developer)
@@ -220,12 +220,12 @@ def test_one_that_fails_keeps_no_other_and_is_told(
             raise DatabaseError("no room")
         return seal(text, token=token, **options)
 
-    monkeypatch.setattr(issuing, "seal", fail)
-    with pytest.raises(ExceptionGroup):
-        rotation.rotate_due()
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(issuing, "seal", fail)
+        with pytest.raises(ExceptionGroup):
+            rotation.rotate_due()
     assert waiting().grant == other.grant
     assert not RefreshToken.objects.filter(grant=old_program.grant, predecessor__isnull=False).exists()
-    monkeypatch.undo()
     assert rotation.rotate_due() == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import pytest
 
 from accounts.models import Notice, User
-from connectors.models import Handoff, RefreshToken
-from connectors.services import grants, handoffs, rotation
+from connectors.models import Grant, Handoff, Orphan, RefreshToken
+from connectors.services import grant_ends, grants, handoffs, orphans, reminders, rotation
 from connectors.services.shown_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_races import ROUNDS, aged, at_once, refusals, successor_given
 from connectors.tests.test_successors import exchange
+from kaizala_console.lib import clock
 from kaizala_console.lib.errors import ConsoleError
 from kaizala_console.wire.errors import RefreshTokenRefused
 
@@ -74,3 +76,17 @@ def test_the_worker_against_an_end_leaves_no_successor_that_works(
         if isinstance(results[1], str) and results[1]:
             with pytest.raises(RefreshTokenRefused):
                 exchange(program, results[1])
+
+
+def test_two_workers_at_once_tell_of_an_end_once(program: Program) -> None:
+    now = clock.now()
+    RefreshToken.objects.update(issued_at=now - dt.timedelta(days=300), expires_at=now + dt.timedelta(days=65))
+    assert sum(at_once(*[reminders.remind] * 3)) == 2  # one mail to each side
+    Grant.objects.update(granted_at=now - dt.timedelta(days=9), ends_at=now - dt.timedelta(days=1))
+    assert sum(at_once(*[grant_ends.end_overdue] * 3)) == 1
+
+
+def test_two_workers_at_once_find_an_orphan_once(program: Program, developer: User, operator: User) -> None:
+    User.objects.filter(pk=developer.pk).update(is_active=False)
+    assert sum(at_once(*[orphans.watch] * 3)) == 1
+    assert Orphan.objects.count() == Notice.objects.filter(template="connectors/orphan_connector").count() == 1

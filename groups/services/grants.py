@@ -13,9 +13,9 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from connectors.models import Connector, Grant
+from connectors.models import AccessRequest, Connector, Grant
 from connectors.scopes import Permission
-from connectors.services import grants
+from connectors.services import grants, requests
 from connectors.services.grants import Granted
 from groups import access
 from groups.models import Group, GroupGrant
@@ -23,6 +23,7 @@ from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotAllowed, NotFound
 
 TARGET = "group:"
+ADMINS_TOLD = 10
 
 
 def target_of(group: Group) -> str:
@@ -36,6 +37,12 @@ def administers(user: User, target: str) -> bool:
     return key is not None and access.administered_by(user).filter(pk=key).exists()
 
 
+def administrators(target: str) -> list[User]:
+    """The admins of the group that `target` names who have an account here (`connectors.policy` asks)."""
+    key = ids.parse_guid(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
+    return [] if key is None else list(access.admins_of(key)[:ADMINS_TOLD])
+
+
 @transaction.atomic
 def add_connector(
     *,
@@ -44,8 +51,11 @@ def add_connector(
     by: User,
     ends_at: dt.datetime | None = None,
     permissions: Iterable[Permission] | None = None,
+    answering: AccessRequest | None = None,
 ) -> Granted:
     """Grants a connector access to the group: "Add Connector". The refresh token is made, sealed and handed over.
+
+    That also answers what its developer asked for this group, and `answering`, a request that the caller has locked.
 
     Raises NotAllowed unless `by` is an admin of the group with a verified phone, NotFound for a connector that is not
     of their organisation, and what `connectors.services.grants.grant` raises (already granted, not grantable).
@@ -67,6 +77,7 @@ def add_connector(
         by=by,
     )
     GroupGrant.objects.create(grant=granted.grant, group=group)
+    requests.settle(grant=granted.grant, by=by, answering=answering)
     return granted
 
 

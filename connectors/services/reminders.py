@@ -1,0 +1,186 @@
+"""Notices before a credential ends: 90, 30, 14, 7, 3 and 1 days ahead, each once, to developer and group admin.
+
+What was not told in time is not told late: after a pause of the worker people hear of the nearest of these days only.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from accounts.models import User
+from accounts.services import notices
+from connectors import policy
+from connectors.credentials import Kind
+from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
+from connectors.services import issuing, trail, words
+from kaizala_console.lib import clock
+
+DAYS: Final = (90, 30, 14, 7, 3, 1)
+NAMED_IN_A_MAIL: Final = 20
+CONNECTORS_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One kind of credential: its rows that can end, and the columns that say from when to when they live."""
+
+    name: str
+    rows: Callable[[], QuerySet[Any]]
+    starts: str
+    ends: str
+    connector: str
+    grant_of: Callable[[Any], Grant | None]
+
+
+def _tokens() -> QuerySet[RefreshToken]:
+    """Those without a successor in use, unless their grant ends with them: then the grant is what is told."""
+    return RefreshToken.objects.filter(
+        Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=F("expires_at")),
+        Q(successor__isnull=True) | Q(successor__revoked_at__isnull=False) | Q(successor__first_used_at__isnull=True),
+        revoked_at__isnull=True,
+        grant__revoked_at__isnull=True,
+    ).select_related("grant__connector__organisation", "grant__connector__owner", "grant__granted_by")
+
+
+_KINDS: Final = (
+    _Kind(
+        "secret",
+        lambda: ConnectorSecret.objects.filter(
+            revoked_at__isnull=True, connector__deleted_at__isnull=True
+        ).select_related("connector__owner"),
+        "created_at",
+        "expires_at",
+        "connector_id",
+        lambda _row: None,
+    ),
+    _Kind("token", _tokens, "issued_at", "expires_at", "grant__connector_id", lambda row: row.grant),
+    _Kind(
+        "grant",
+        lambda: Grant.objects.present().select_related("connector__organisation", "connector__owner", "granted_by"),
+        "granted_at",
+        "ends_at",
+        "connector_id",
+        lambda row: row,
+    ),
+)
+
+
+def remind() -> int:
+    """Tell of every credential that ends soon and that nobody was told of at this distance; the mails queued.
+
+    All that a person has to hear about one connector at one distance stands in one mail. Each connector in a
+    transaction of its own: one that fails keeps no other. What failed is raised at the end, as a group.
+    """
+    now, told, problems = clock.now(), 0, []
+    for kind in _KINDS:
+        due = kind.rows().filter(_due(kind, now)).order_by().values_list(kind.connector, flat=True).distinct()
+        for connector_id in list(due[:CONNECTORS_AT_ONCE]):
+            try:
+                told += _remind(kind, connector_id, now)
+            except Exception as problem:  # noqa: BLE001 (raised below, once the others had their turn)
+                problems.append(problem)
+    if problems:
+        raise ExceptionGroup("ends that could not be told", problems)
+    return told
+
+
+def days_ahead(ends_at: dt.datetime, at: dt.datetime) -> int | None:
+    """The nearest of the days within which `ends_at` lies at `at`; None when it is farther away, or over."""
+    left = ends_at - at
+    if left <= dt.timedelta(0):
+        return None
+    return min((days for days in DAYS if left <= dt.timedelta(days=days)), default=None)
+
+
+def _due(kind: _Kind, at: dt.datetime) -> Q:
+    """Within a distance, entered after the credential began, and not told of it, nor of a nearer one, yet.
+
+    `reminded_for` is the moment at which the distance was entered. So an end that is moved on is told of anew.
+    """
+    found = Q()
+    for days, nearer in pairwise((*DAYS, 0)):
+        entered = F(kind.ends) - dt.timedelta(days=days)
+        found |= Q(
+            Q(reminded_for__isnull=True) | Q(reminded_for__lt=entered),
+            **{
+                f"{kind.ends}__lte": at + dt.timedelta(days=days),
+                f"{kind.ends}__gt": at + dt.timedelta(days=nearer),
+                f"{kind.starts}__lt": entered,
+            },
+        )
+    return found
+
+
+@transaction.atomic
+def _remind(kind: _Kind, connector_id: UUID, at: dt.datetime) -> int:
+    rows = list(kind.rows().filter(_due(kind, at), **{kind.connector: connector_id}).order_by(kind.ends, "pk"))
+    mails: dict[tuple[User, int, bool], list[Any]] = defaultdict(list)
+    for row in rows:
+        days = days_ahead(getattr(row, kind.ends), at)
+        if days is None or not _claim(kind, row, days):
+            continue
+        developers = issuing.owners_of(_connector(row))
+        grant = kind.grant_of(row)
+        admins = [] if grant is None else policy.administrators_of(grant)
+        for user in developers:
+            mails[user, days, True].append(row)
+        for user in admins:
+            if user not in developers:
+                mails[user, days, False].append(row)
+    for (user, days, is_developer), found in mails.items():
+        notices.queue(
+            user=user,
+            template=f"connectors/{kind.name}_ends",
+            # Whoever claimed the first row writes this mail, and nobody else.
+            key=f"ends:{kind.name}:{found[0].pk}:{getattr(found[0], kind.ends).isoformat()}:{days}:{user.pk}",
+            context=_facts(kind, found, days, is_developer),
+        )
+    return len(mails)
+
+
+def _claim(kind: _Kind, row: Any, days: int) -> bool:
+    """Of two workers at once one moves the column on, and writes the mail."""
+    entered = getattr(row, kind.ends) - dt.timedelta(days=days)
+    mine = type(row).objects.filter(Q(reminded_for__isnull=True) | Q(reminded_for__lt=entered), pk=row.pk)
+    return bool(mine.update(reminded_for=entered))
+
+
+def _facts(kind: _Kind, rows: Iterable[Any], days: int, is_developer: bool) -> dict[str, Any]:
+    rows = list(rows)
+    connector = _connector(rows[0])
+    ends = [_line(kind, row) for row in rows[:NAMED_IN_A_MAIL]]
+    return {
+        "connector_name": connector.name,
+        "connector_id": str(connector.pk),
+        "days": days,
+        "count": len(rows),
+        "ends": ends,
+        "more": len(rows) - len(ends),
+        "for_developer": is_developer,
+    }
+
+
+def _line(kind: _Kind, row: Any) -> dict[str, str]:
+    """One credential in a mail: what it reaches, or which slot it fills; with the keys of the pages about it."""
+    grant = kind.grant_of(row)
+    return {
+        "ends_at_text": words.utc(getattr(row, kind.ends)),
+        "begins": f"{Kind.SECRET.value}{row.public_part}" if grant is None else "",
+        "target_name": "" if grant is None else grant.target_name,
+        "grant_id": "" if grant is None else str(grant.pk),
+        "group_id": str(trail.of_grant(grant)["group_id"] or "") if grant is not None else "",
+    }
+
+
+def _connector(row: Any) -> Connector:
+    connector: Connector = row.grant.connector if isinstance(row, RefreshToken) else row.connector
+    return connector
