@@ -1,0 +1,112 @@
+"""What the tests of pages share: the address of every page, a form that would do harm anywhere, and all rows."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.shortcuts import resolve_url
+from django.test import Client
+from django.urls import get_resolver, reverse
+
+from accounts.models import AuditEvent, Notice, Person
+from connectors.models import Connector, Grant
+from connectors.tests.html_forms import text_of
+from groups.models import Group
+from kaizala_console.lib import ids
+
+ANYBODY = ("list", "create", "directory")
+OF_MEMBERS = ("details", "sub_groups", "connectors", "messages")
+OF_ADMINS = (
+    "users_add",
+    "user_role",
+    "user_remove",
+    "connector_add",
+    "grant",
+    "grant_show",
+    "grant_show_download",
+    "grant_show_done",
+    "grant_regenerate",
+    "grant_remove",
+    "activity",
+)
+ALL = (*ANYBODY, *OF_MEMBERS, *OF_ADMINS)
+# What only takes a form, and what takes none.
+FORMS_ALONE = ("users_add", "user_role", "connector_add", "grant_show_download", "grant_show_done")
+NO_FORMS = ("list", "directory", "details", "connectors", "grant", "activity")
+# What asks "is it you?" before it does anything.
+CONFIRMED = ("connector_add", "grant_show", "grant_regenerate", "grant_remove")
+KEY = "k" * 32
+
+
+class Addresses:
+    """The address of every page, for one group with a connector in it and a member."""
+
+    def __init__(self, group: Group, grant: Grant, person: Person) -> None:
+        self.ids = {"group_id": group.pk, "grant_id": grant.pk, "person_id": person.pk}
+
+    def of(self, name: str, **changed: Any) -> str:
+        """The address of a page; `changed` replaces ids by name."""
+        known = {**self.ids, **changed}
+        pattern = get_resolver().namespace_dict["groups"][1].reverse_dict[name][0][0][1]
+        return reverse(f"groups:{name}", kwargs={key: known[key] for key in pattern})
+
+    def missing(self, name: str) -> str:
+        """The same page of a group that is not there."""
+        return self.of(name, **{key: ids.new_id() for key in self.ids})
+
+
+def names_of_all_pages() -> set[str]:
+    """The URL names of groups/pages/urls.py."""
+    names = get_resolver().namespace_dict["groups"][1].reverse_dict
+    return {name for name in names if isinstance(name, str)}
+
+
+def send(client: Client, url: str, **fields: Any) -> Any:
+    """Posts a form that every page would take, if it took one from this person."""
+    other = Connector.objects.exclude(grants__revoked_at__isnull=True).order_by("pk").first()
+    form = {
+        "form_key": KEY,
+        "name": "Taken over",
+        "numbers": "+919930000077",
+        "role": "Admin",
+        "connector": str(other.pk) if other else "",
+        "typed": "Shift Planner",
+        "message": "I was here",
+        "stored": "1",
+        "kind": "env",
+    }
+    return client.post(url, {**form, **fields})
+
+
+def everything() -> dict[str, list[Any]]:
+    """All rows of groups and connectors, notices and the audit trail: to see that nothing has changed."""
+    models = [
+        *apps.get_app_config("groups").get_models(include_auto_created=True),
+        *apps.get_app_config("connectors").get_models(include_auto_created=True),
+        Notice,
+        AuditEvent,
+    ]
+    return {model.__name__: sorted(map(repr, model._default_manager.values_list())) for model in models}
+
+
+def without_ids(answer: Any) -> str:
+    """The words of a page, but for ids and the name of the request."""
+    return re.sub(r"[0-9a-f-]{36}|Request \S+", "", text_of(answer))
+
+
+def titles_of(answer: Any) -> list[str]:
+    """The links of the rows of a table, in their order."""
+    return re.findall(r'<th scope="row"><a href="[^"]+">([^<]+)</a>', answer.content.decode())
+
+
+def step_up_is_asked(answer: Any) -> bool:
+    """Whether the console asks "is it you?" instead of doing it."""
+    return bool(answer.status_code == 302 and answer["Location"].startswith(reverse("accounts:confirm")))
+
+
+def sign_in_is_asked(answer: Any) -> bool:
+    """Whether the console asks to sign in first."""
+    return bool(answer.status_code == 302 and answer["Location"].startswith(f"{resolve_url(settings.LOGIN_URL)}?next="))

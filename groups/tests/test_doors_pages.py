@@ -1,0 +1,232 @@
+"""Who comes through which door: every page of groups, for everybody there is, and with forged ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Organisation, Person, User
+from accounts.tests.factories import make_user
+from connectors.models import Connector
+from connectors.tests.html_forms import text_of
+from groups.models import Group, Membership
+from groups.services import grants
+from groups.tests.factories import make_connector, make_group, person_of
+from groups.tests.pages import (
+    ALL,
+    ANYBODY,
+    CONFIRMED,
+    FORMS_ALONE,
+    NO_FORMS,
+    OF_ADMINS,
+    OF_MEMBERS,
+    Addresses,
+    everything,
+    names_of_all_pages,
+    send,
+    sign_in_is_asked,
+    step_up_is_asked,
+    without_ids,
+)
+
+pytestmark = pytest.mark.django_db
+
+Browser = Callable[..., Client]
+OF_ONE_GROUP = (*OF_MEMBERS, *OF_ADMINS)
+
+
+@pytest.fixture
+def addresses(group: Group, connector: Connector, group_admin: User, member: User, developer: User) -> Addresses:
+    """The group with a connector in it, and another connector that could be added."""
+    make_connector(developer, name="Another")
+    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    return Addresses(group, granted.grant, person_of(member))
+
+
+def test_these_are_all_the_pages() -> None:
+    assert set(ALL) == names_of_all_pages()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_who_is_signed_out_signs_in_first_and_nothing_happens(addresses: Addresses, name: str) -> None:
+    before, url = everything(), addresses.of(name)
+    if name not in FORMS_ALONE:
+        assert sign_in_is_asked(Client().get(url))
+    if name not in NO_FORMS:
+        assert sign_in_is_asked(send(Client(), url))
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_who_has_no_verified_phone_adds_one_first_and_nothing_happens(
+    addresses: Addresses, name: str, organisation: Organisation, browser_of: Browser
+) -> None:
+    newcomer = browser_of(make_user("Nisha Patel", organisation, number=None), confirmed=False)
+    before, url = everything(), addresses.of(name)
+    if name in ("grant_show_download", "grant_show_done"):
+        assert send(newcomer, url).status_code == 404
+        return
+    answers = [newcomer.get(url)] if name not in FORMS_ALONE else []
+    answers += [send(newcomer, url)] if name not in NO_FORMS else []
+    for answer in answers:
+        assert answer["Location"].startswith(f"{reverse('accounts:home')}?next=")
+    assert "Add a phone number first" in text_of(newcomer.get(reverse("accounts:home")))
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", OF_ONE_GROUP)
+@pytest.mark.parametrize("who", ["stranger", "developer", "outsider", "operator"])
+def test_what_is_not_yours_is_the_same_as_what_is_not_there(
+    addresses: Addresses, name: str, who: str, request: pytest.FixtureRequest, browser_of: Browser
+) -> None:
+    client, before = browser_of(request.getfixturevalue(who)), everything()
+    urls = (addresses.of(name), addresses.missing(name))
+    for act, refused in ((client.get, name in FORMS_ALONE), (lambda url: send(client, url), name in NO_FORMS)):
+        answers = [act(url) for url in urls]  # type: ignore[operator]
+        if name == "grant_show" and act == client.get:
+            answers = [client.get(answer["Location"]) for answer in answers]
+        assert [answer.status_code for answer in answers] == [405 if refused else 404] * 2
+        assert without_ids(answers[0]) == without_ids(answers[1])
+        assert "Night Shift" not in answers[0].content.decode()
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", OF_ADMINS)
+def test_a_member_is_told_that_only_an_admin_may_and_nothing_changes(
+    addresses: Addresses, name: str, member: User, browser_of: Browser
+) -> None:
+    client, before, url = browser_of(member), everything(), addresses.of(name)
+    answers = []
+    if name not in FORMS_ALONE:
+        answers.append(client.get(url, follow=True))
+    if name not in NO_FORMS:
+        answers.append(send(client, url))
+    assert answers
+    for answer in answers:
+        assert answer.status_code == 403
+        assert "Only an admin of this group may do this." in text_of(answer)
+    assert everything() == before
+
+
+def test_a_member_makes_no_sub_group(addresses: Addresses, member: User, browser_of: Browser) -> None:
+    before = everything()
+    answer = send(browser_of(member), addresses.of("sub_groups"))
+    assert answer.status_code == 403
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", OF_MEMBERS)
+def test_a_member_sees_the_group_and_no_button_of_an_admin(
+    addresses: Addresses, name: str, member: User, browser_of: Browser
+) -> None:
+    page = browser_of(member).get(addresses.of(name))
+    assert page.status_code == 200
+    assert "You are a member." in text_of(page)
+    for url in (addresses.of(hidden) for hidden in OF_ADMINS):
+        assert f'"{url}"' not in page.content.decode()
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in FORMS_ALONE])
+@pytest.mark.parametrize("who", ["group_admin", "organisation_admin"])
+def test_an_admin_of_the_group_or_of_the_organisation_sees_every_page(
+    addresses: Addresses, name: str, who: str, request: pytest.FixtureRequest, browser_of: Browser
+) -> None:
+    page = browser_of(request.getfixturevalue(who)).get(addresses.of(name), follow=True)
+    assert page.status_code == 200
+    assert "private" in page["Cache-Control"]
+
+
+@pytest.mark.parametrize("name", ANYBODY)
+@pytest.mark.parametrize("who", ["stranger", "outsider"])
+def test_everybody_with_a_phone_has_lists_of_their_own_and_may_make_a_group(
+    addresses: Addresses, name: str, who: str, request: pytest.FixtureRequest, browser_of: Browser
+) -> None:
+    page = browser_of(request.getfixturevalue(who)).get(addresses.of(name))
+    assert page.status_code == 200
+    assert "Night Shift" not in page.content.decode()
+    assert "Meera Nair" not in text_of(page).replace("Sunil Verma", "")
+
+
+def test_an_organisation_admin_sees_no_private_group(
+    group_admin: User, organisation_admin: User, browser_of: Browser
+) -> None:
+    private = make_group("Cricket", admins=[group_admin])
+    client = browser_of(organisation_admin)
+    assert client.get(reverse("groups:details", args=[private.pk])).status_code == 404
+    assert "Cricket" not in text_of(client.get(reverse("groups:list")))
+
+
+@pytest.mark.parametrize("name", CONFIRMED)
+def test_what_hands_out_or_ends_access_asks_whether_it_is_you(
+    addresses: Addresses, name: str, group_admin: User, browser_of: Browser
+) -> None:
+    before = everything()
+    assert step_up_is_asked(send(browser_of(group_admin, confirmed=False), addresses.of(name)))
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", [name for name in OF_ADMINS if name.startswith("grant")])
+def test_a_grant_is_found_under_its_own_group_alone(
+    addresses: Addresses, name: str, group: Group, group_admin: User, browser_of: Browser
+) -> None:
+    other = make_group("Other", organisation=group.organisation, admins=[group_admin])
+    client, url, before = browser_of(group_admin), addresses.of(name, group_id=other.pk), everything()
+    if name not in FORMS_ALONE:
+        assert client.get(url, follow=True).status_code == 404
+    if name not in NO_FORMS:
+        assert send(client, url).status_code == 404
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", ["user_role", "user_remove"])
+def test_who_is_not_in_the_group_is_not_found_in_it(
+    addresses: Addresses, name: str, group_admin: User, stranger: User, newcomer: Person, browser_of: Browser
+) -> None:
+    client, before = browser_of(group_admin), everything()
+    url = addresses.of(name, person_id=person_of(stranger).pk)
+    if name == "user_role":
+        assert send(client, url).status_code == 404
+    else:
+        assert client.get(url).status_code == 404
+        assert "not in the group any more" in text_of(client.post(url, follow=True))
+    assert everything() == before
+
+
+@pytest.mark.parametrize("path", ["not-an-id", "00000000", "%00", "..%2f..", "1' or '1'='1", "create'"])
+def test_what_is_no_id_is_a_404(group_admin: User, group: Group, browser_of: Browser, path: str) -> None:
+    client = browser_of(group_admin)
+    inside = f"/console/groups/{group.pk}"
+    for url in (f"/console/groups/{path}/", f"{inside}/connectors/{path}/", f"{inside}/users/{path}/remove/"):
+        assert client.get(url).status_code == 404
+
+
+def test_a_form_from_elsewhere_does_nothing(addresses: Addresses, group_admin: User, browser_of: Browser) -> None:
+    client = browser_of(group_admin)
+    client.handler.enforce_csrf_checks = True
+    before = everything()
+    for name in set(ALL) - set(NO_FORMS):
+        assert send(client, addresses.of(name)).status_code == 403
+    assert everything() == before
+
+
+def test_who_was_an_admin_until_a_moment_ago_is_a_member_now(
+    addresses: Addresses, group: Group, group_admin: User, browser_of: Browser
+) -> None:
+    client = browser_of(group_admin)
+    assert client.get(addresses.of("grant")).status_code == 200
+    Membership.objects.filter(group=group, person=person_of(group_admin)).update(role="Member")
+    assert client.get(addresses.of("grant")).status_code == 403
+    assert send(client, addresses.of("grant_show")).status_code == 403
+
+
+def test_a_removed_group_is_gone_for_its_admins_too(
+    addresses: Addresses, group: Group, group_admin: User, browser_of: Browser, travel: Callable[..., Any]
+) -> None:
+    Group.objects.filter(pk=group.pk).update(removed_at=travel(minutes=1))
+    client = browser_of(group_admin)
+    for name in set(OF_ONE_GROUP) - set(FORMS_ALONE):
+        assert client.get(addresses.of(name), follow=True).status_code == 404
