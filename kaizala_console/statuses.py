@@ -32,6 +32,7 @@ STATUSES: dict[str, Status] = {
     "works": Status(_("Works"), "live", "check-circle"),
     "done": Status(_("Done"), "live", "check-circle"),
     "delivered": Status(_("Delivered"), "live", "check-circle"),
+    "approved": Status(_("Approved"), "live", "check-circle"),
     "admin": Status(pgettext_lazy("role in a group", "Admin"), "waiting", "shield"),
     "member": Status(pgettext_lazy("role in a group", "Member"), "ended", "person"),
     "ends-soon": Status(_("Ends soon"), "soon", "hourglass"),

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from connectors import request_queries
 from connectors.models import Connector
 from connectors.queries import Counts
 
@@ -30,6 +31,7 @@ def tabs(connector: Connector, counts: Counts, current: str) -> list[dict[str, A
         ("details", _("Overview"), None),
         ("credentials", _("Credentials"), counts.live_secrets),
         ("groups", _("Groups"), counts.grants),
+        ("requests", _("Requests"), request_queries.waiting_count(connector)),
         ("activity", _("Activity"), None),
     ]
     return [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.functional import Promise
 
-from connectors.scopes import DESCRIPTIONS, PERMISSIONS
+from connectors.scopes import DESCRIPTIONS, PERMISSIONS, Permission, in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Choice:
     chosen: bool
 
 
-def rows(chosen: Collection[str]) -> list[Choice]:
-    """One row a permission, in the portal's order."""
+def rows(chosen: Collection[str], among: Collection[Permission] = PERMISSIONS) -> list[Choice]:
+    """One row for each permission of `among`, in the portal's order."""
     return [
         Choice(
             value=permission.value,
@@ -31,7 +31,7 @@ def rows(chosen: Collection[str]) -> list[Choice]:
             why=DESCRIPTIONS[permission].why,
             chosen=permission.value in chosen,
         )
-        for permission in PERMISSIONS
+        for permission in in_order(among)
     ]
 
 

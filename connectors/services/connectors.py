@@ -13,7 +13,7 @@ from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
 from connectors import policy
-from connectors.models import Connector, ConnectorSecret, Grant
+from connectors.models import AccessRequest, Connector, ConnectorSecret, Grant
 from connectors.services import details as rules
 from connectors.services import ending, secrets, shown_secrets, trail, words
 from connectors.services.details import Details
@@ -183,6 +183,7 @@ def delete(*, connector: Connector, by: User) -> Connector:
     grants = list(Grant.objects.select_for_update(no_key=True).filter(connector=connector).present().order_by("pk"))
     Grant.objects.filter(pk__in=[grant.pk for grant in grants]).update(revoked_at=now)
     ending.end_tokens([grant.pk for grant in grants], at=now)
+    AccessRequest.objects.waiting().filter(connector=connector).update(withdrawn_at=now)
     record(
         Tag.CONNECTOR_DELETED,
         by=by,

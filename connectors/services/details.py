@@ -79,7 +79,7 @@ def name_taken(name: str) -> RuleBroken:
 
 
 def _checked_name(name: str) -> str:
-    tidy = " ".join(_printable(name).split())
+    tidy = " ".join(printable(name).split())
     if not tidy:
         raise RuleBroken(_("Give the connector a name."), code="name_missing", field="name")
     if len(tidy) > LONGEST_NAME:
@@ -92,7 +92,7 @@ def _checked_name(name: str) -> str:
 
 
 def _checked_description(description: str) -> str:
-    tidy = _printable(description, keep="\n").strip()
+    tidy = printable(description, keep="\n").strip()
     if len(tidy) > LONGEST_DESCRIPTION:
         raise RuleBroken(
             _("The description has %(count)d characters: %(most)d are the most.")
@@ -161,7 +161,7 @@ def _is_loopback(url: str) -> bool:
     return parts.scheme in {"http", "https"} and parts.hostname in LOOPBACK and url.isprintable() and " " not in url
 
 
-def _printable(text: str, *, keep: str = "") -> str:
+def printable(text: str, *, keep: str = "") -> str:
     """Without control characters (PostgreSQL stores no NUL) and marks that turn the direction of what follows."""
     text = text.replace("\r\n", "\n").replace("\t", " ")
     return "".join(

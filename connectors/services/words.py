@@ -25,3 +25,8 @@ def utc(at: dt.datetime) -> str:
 def names(permissions: Collection[Permission]) -> list[str]:
     """The permissions as an audit row keeps them, in the portal's order."""
     return [str(permission) for permission in scopes.in_order(permissions)]
+
+
+def labels(permissions: Collection[Permission]) -> list[str]:
+    """The permissions as the portal calls them, in its order, in the active language."""
+    return [str(scopes.DESCRIPTIONS[permission].label) for permission in scopes.in_order(permissions)]

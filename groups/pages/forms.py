@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import Any
 
@@ -13,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from connectors.models import Connector
+from connectors.pages.end_dates import WithEndDate
 from groups.models import Group
 from groups.models.message import MAX_CHARACTERS
 from groups.services.members import Failed
@@ -144,7 +144,7 @@ class MessageForm(forms.Form):
         return text
 
 
-class AddConnectorForm(forms.Form):
+class AddConnectorForm(WithEndDate):
     """The drop-down of connectors that may be added, and until when."""
 
     connector = forms.ModelChoiceField(
@@ -159,13 +159,7 @@ class AddConnectorForm(forms.Form):
             ),
         },
     )
-    end_date = forms.DateField(
-        label=gettext_lazy("End date"),
-        required=False,
-        help_text=gettext_lazy("The access ends at the end of this day. Leave it empty for no end date."),
-        error_messages={"invalid": gettext_lazy("Enter a date, like 2030-12-31, or leave it empty.")},
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-    )
+    field_order = ["connector", "end_date"]
 
     def __init__(self, *args: Any, connectors: QuerySet[Connector], page_url: str, **kwargs: Any) -> None:
         """`page_url` shows what the chosen connector could do; with scripts, choosing asks it at once."""
@@ -181,24 +175,6 @@ class AddConnectorForm(forms.Form):
         self.fields["connector"].queryset = connectors  # type: ignore[attr-defined]
         self.fields["connector"].label_from_instance = _name_and_owner  # type: ignore[attr-defined]
         self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
-
-    def clean_end_date(self) -> dt.date | None:
-        chosen: dt.date | None = self.cleaned_data["end_date"]
-        if chosen is None:
-            return None
-        today = timezone.localdate(clock.now())
-        if chosen < today:
-            raise forms.ValidationError(_("This day has passed. Choose today or a later day, or leave it empty."))
-        if chosen.year > today.year + 100:
-            raise forms.ValidationError(_("Choose a day within the next hundred years, or leave it empty."))
-        return chosen
-
-    def ends_at(self) -> dt.datetime | None:
-        """The first moment after the chosen day in the reader's zone; None for no end."""
-        chosen = self.cleaned_data["end_date"]
-        if chosen is None:
-            return None
-        return timezone.make_aware(dt.datetime.combine(chosen + dt.timedelta(days=1), dt.time.min))
 
 
 def _name_and_owner(connector: Connector) -> str:

@@ -1,0 +1,146 @@
+"""What a developer asks of the admins of a group: access for a connector, or more permissions for one that has it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+from functools import reduce
+from operator import or_
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from connectors.models.fields import PermissionSetField
+from kaizala_console.lib import clock, ids
+
+_ENDINGS = ("approved_at", "refused_at", "withdrawn_at", "expired_at")
+UNANSWERED = models.Q(**{f"{ending}__isnull": True for ending in _ENDINGS})
+ENDED_AT_MOST_ONCE = UNANSWERED | reduce(
+    or_,
+    (models.Q(**{f"{other}__isnull": other != ending for other in _ENDINGS}) for ending in _ENDINGS),
+)
+ANSWERED = models.Q(approved_at__isnull=False) | models.Q(refused_at__isnull=False)
+
+
+class RequestState(StrEnum):
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+class AccessRequestQuerySet(models.QuerySet["AccessRequest"]):
+    def waiting(self) -> AccessRequestQuerySet:
+        """Those that nobody has answered, their deadline aside."""
+        return self.filter(UNANSWERED)
+
+    def open(self, at: dt.datetime) -> AccessRequestQuerySet:
+        """Those that can be answered at `at`."""
+        return self.waiting().filter(expires_at__gt=at)
+
+    def overdue(self, at: dt.datetime) -> AccessRequestQuerySet:
+        return self.waiting().filter(expires_at__lte=at)
+
+
+class AccessRequest(models.Model):
+    """Changes nothing by itself: only an admin's answer does.
+
+    `target` is the opaque key that a grant would have (`group:<id>`). A request that travels as a link has none until
+    it is answered: whoever opens the link chooses among the groups that they run. `target_name` is filled by the
+    answer, so that naming an id tells a developer nothing about the group behind it.
+    """
+
+    class Kind(models.TextChoices):
+        ACCESS = "access", _("access")
+        MORE = "more", _("more permissions")
+
+    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="requests")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    grant = models.ForeignKey(
+        "connectors.Grant",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="requests",
+        help_text=_("What the answer made, or what is to have more permissions."),
+    )
+    by_link = models.BooleanField(default=False)
+    target = models.CharField(max_length=64, blank=True)
+    target_name = models.CharField(max_length=200, blank=True)
+    permissions = PermissionSetField(_("permissions"))
+    given = PermissionSetField(_("permissions given"))
+    ends_at = models.DateTimeField(_("end date"), null=True, blank=True)
+    reason = models.TextField(_("reason"), max_length=500, blank=True)
+    once = models.CharField(max_length=64, blank=True, help_text=_("Names the form, so that sending it twice is once."))
+    made_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(default=clock.now)
+    expires_at = models.DateTimeField()
+    approved_at = models.DateTimeField(null=True, blank=True)
+    refused_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    expired_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    objects = AccessRequestQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("request")
+        verbose_name_plural = _("requests")
+        ordering = ["-made_at", "-id"]
+        indexes = [
+            models.Index(fields=["connector", "-made_at", "-id"], name="request_by_connector"),
+            models.Index(fields=["target", "-made_at", "-id"], name="request_by_target"),
+            models.Index(fields=["expires_at"], condition=UNANSWERED, name="request_waiting"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connector", "target"],
+                condition=UNANSWERED & ~models.Q(target=""),
+                name="one_waiting_request_a_target",
+            ),
+            models.UniqueConstraint(
+                fields=["made_by", "once"], condition=~models.Q(once=""), name="request_made_once_a_form"
+            ),
+            models.CheckConstraint(condition=ENDED_AT_MOST_ONCE, name="request_ended_once"),
+            models.CheckConstraint(
+                condition=(ANSWERED & models.Q(decided_by__isnull=False))
+                | (~ANSWERED & models.Q(decided_by__isnull=True)),
+                name="answered_request_names_who",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(approved_at__isnull=True) | models.Q(grant__isnull=False),
+                name="approved_request_names_its_grant",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(kind="access") | models.Q(grant__isnull=False),
+                name="request_for_more_names_its_grant",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(by_link=True) | ~models.Q(target=""), name="request_without_link_has_a_target"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(expires_at__gt=models.F("made_at")), name="request_expires_after_it_was_made"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"AccessRequest {self.pk}"
+
+    @property
+    def state(self) -> RequestState:
+        if self.approved_at:
+            return RequestState.APPROVED
+        if self.refused_at:
+            return RequestState.REFUSED
+        if self.withdrawn_at:
+            return RequestState.WITHDRAWN
+        if self.expired_at or self.expires_at <= clock.now():
+            return RequestState.EXPIRED
+        return RequestState.WAITING
+
+    @property
+    def decided_at(self) -> dt.datetime | None:
+        """When an admin answered; None while nobody has."""
+        return self.approved_at or self.refused_at

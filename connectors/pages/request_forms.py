@@ -1,0 +1,77 @@
+"""The forms by which a developer asks: for access, and for other permissions."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from connectors.models import Connector
+from connectors.pages.end_dates import WithEndDate
+from connectors.pages.forms import PERMISSION_CHOICES, PermissionsForm
+from connectors.services.requests import LONGEST_REASON, new_once
+from kaizala_console.lib import ids
+
+
+class ReasonForm(forms.Form):
+    """Why; the admin reads it."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        required=False,
+        max_length=LONGEST_REASON,
+        help_text=gettext_lazy("The group’s admin reads it: say what the program will do, and for whom."),
+        widget=forms.Textarea(attrs={"rows": 3, "maxlength": LONGEST_REASON}),
+    )
+
+
+class RequestForm(PermissionsForm, WithEndDate, ReasonForm):
+    """ "Send a request": what the connector should be allowed, where, until when, and why."""
+
+    group = forms.CharField(
+        label=gettext_lazy("Group ID"),
+        required=False,
+        help_text=gettext_lazy(
+            "If you know it: the request then waits for that group’s admins. Leave it empty, and you get a link; the "
+            "admin who opens it chooses the group."
+        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "maxlength": 40}),
+    )
+    once = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    field_order = ["permissions", "group", "end_date", "reason"]
+
+    def __init__(self, *args: Any, connector: Connector, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["permissions"].choices = [  # type: ignore[attr-defined]
+            (value, label) for value, label in PERMISSION_CHOICES if value in connector.permissions
+        ]
+
+    def clean_group(self) -> UUID | None:
+        typed: str = self.cleaned_data["group"].strip()
+        key = ids.parse_guid(typed) if typed else None
+        if typed and key is None:
+            raise ValidationError(
+                _("A group ID looks like 0192f3a4-5b6c-7d8e-9f01-23456789abcd. Leave it empty if you do not know it.")
+            )
+        return key
+
+    @classmethod
+    def fresh(cls, connector: Connector, kept: QueryDict | None) -> RequestForm:
+        """The form as it is opened: everything ticked that the connector has, or what was typed before."""
+        if kept is not None:
+            initial: dict[str, Any] = {**kept.dict(), "permissions": kept.getlist("permissions")}
+        else:
+            initial = {"permissions": list(connector.permissions)}
+        return cls(initial={"once": new_once(), **initial}, connector=connector)
+
+
+class ChangePermissionsForm(PermissionsForm, ReasonForm):
+    """What the connector asks to be allowed from now on."""
+
+    field_order = ["permissions", "reason"]

@@ -1,0 +1,162 @@
+"""The developer's side of requests: "Send a request", its link, what became of it. Opening a link changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.pages.decorators import signed_in, user_of
+from accounts.pages.kept_forms import kept_form
+from connectors import queries, request_queries
+from connectors.models import AccessRequest, Connector, RequestState
+from connectors.pages import details, links, permission_choices
+from connectors.pages.request_forms import RequestForm
+from connectors.scopes import can_and_cannot
+from connectors.services import requests, words
+from connectors.services.grants import AlreadyGranted
+from kaizala_console.lib import keyset
+from kaizala_console.lib.errors import Conflict, RuleBroken
+
+PILLS = {
+    RequestState.WAITING: "waiting",
+    RequestState.APPROVED: "approved",
+    RequestState.REFUSED: "refused",
+    RequestState.WITHDRAWN: "cancelled",
+    RequestState.EXPIRED: "expired",
+}
+
+
+@require_GET
+@signed_in
+def listing(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """The connector's requests: those that wait, or what became of the earlier ones."""
+    connector, context = details.own(user_of(request), connector_id, "requests")
+    earlier = request.GET.get("show") == "earlier"
+    try:
+        page = request_queries.request_page(connector, waiting=not earlier, cursor=request.GET.get("cursor"))
+    except keyset.BadCursor:
+        return redirect(links.same_page(request, cursor=None))
+    context |= {
+        "rows": [row_of(asked) for asked in page.items],
+        "earlier": earlier,
+        "toggle_url": links.same_page(request, show=None if earlier else "earlier", cursor=None),
+        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
+        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+    }
+    return render(request, "connectors/requests.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in(press=gettext_lazy("Send request"))
+def send(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """ "Send a request". The same form sent twice is one request."""
+    user = user_of(request)
+    connector = queries.own_connector(user, connector_id)
+    if request.method != "POST":
+        return _form_page(request, connector, RequestForm.fresh(connector, kept_form(request)))
+    form = RequestForm(request.POST, connector=connector)
+    if form.is_valid():
+        group: UUID | None = form.cleaned_data["group"]
+        try:
+            asked = requests.ask(
+                connector=connector,
+                by=user,
+                permissions=form.cleaned_data["permissions"],
+                once=form.cleaned_data["once"],
+                reason=form.cleaned_data["reason"],
+                ends_at=form.ends_at(),
+                target=f"group:{group}" if group else "",
+            )
+        except (AlreadyGranted, Conflict) as there:
+            form.add_error("group", str(there))
+        except RuleBroken as broken:
+            form.add_error(broken.field if broken.field in form.fields else None, str(broken))
+        else:
+            messages.success(request, _("The request is made. Send the link to an admin of the group."))
+            return redirect("connectors:request", connector.pk, asked.pk)
+    return _form_page(request, connector, form, status=400)
+
+
+@require_GET
+@signed_in
+def one(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpResponse:
+    """One request: its link to copy, and what became of it."""
+    user = user_of(request)
+    connector = queries.own_connector(user, connector_id)
+    asked = request_queries.own_request(user, connector, request_id)
+    can, cannot = can_and_cannot(asked.permissions)
+    context = {
+        **row_of(asked),
+        "connector": connector,
+        "can": can,
+        "cannot": cannot,
+        "waits": asked.state is RequestState.WAITING,
+        "why_over": "" if asked.state is RequestState.WAITING else requests.why_over(asked),
+        "link": reverse("groups:request", args=[asked.pk]),
+        "crumbs": links.connector_crumbs(
+            connector,
+            (_("Requests"), reverse("connectors:requests", args=[connector.pk])),
+            (where(asked), ""),
+        ),
+    }
+    return render(request, "connectors/request.html", context)
+
+
+@require_POST
+@signed_in(form_at="connectors:request", press=gettext_lazy("Withdraw"))
+def withdraw(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpResponse:
+    """The developer asks no more. Twice is once."""
+    user = user_of(request)
+    connector = queries.own_connector(user, connector_id)
+    asked = request_queries.own_request(user, connector, request_id)
+    try:
+        requests.withdraw(request=asked, by=user)
+    except Conflict as over:
+        messages.info(request, str(over))
+    else:
+        messages.success(request, _("The request is withdrawn. Its link can no longer be answered."))
+    return redirect("connectors:request", connector.pk, asked.pk)
+
+
+def row_of(asked: AccessRequest) -> dict[str, Any]:
+    """What a line about a request says, for both sides."""
+    return {
+        "asked": asked,
+        "pill": PILLS[asked.state],
+        "where": where(asked),
+        "permissions": ", ".join(words.labels(asked.permissions)),
+        "given": ", ".join(words.labels(asked.given)),
+        "is_more": asked.kind == AccessRequest.Kind.MORE,
+    }
+
+
+def where(asked: AccessRequest) -> str:
+    """What would be reached, as far as the developer may know: the name of a group only once its admin answered."""
+    if asked.target_name:
+        return asked.target_name
+    if asked.by_link:
+        return _("Whoever gets the link")
+    return _("Group %(id)s") % {"id": asked.target.partition(":")[2]}
+
+
+def _form_page(request: HttpRequest, connector: Connector, form: RequestForm, *, status: int = 200) -> HttpResponse:
+    chosen = form["permissions"].value() or ()
+    context = {
+        "connector": connector,
+        "form": form,
+        "choices": permission_choices.rows(chosen, connector.permissions),
+        "crumbs": links.connector_crumbs(
+            connector,
+            (_("Requests"), reverse("connectors:requests", args=[connector.pk])),
+            (_("Send a request"), ""),
+        ),
+    }
+    return render(request, "connectors/request_send.html", context, status=status)

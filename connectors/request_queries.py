@@ -1,0 +1,88 @@
+"""What the pages about requests read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db.models import F, QuerySet, Sum
+
+from accounts.models import User
+from connectors import policy
+from connectors.models import AccessRequest, Connector, Grant, UsageHour
+from connectors.queries import PAGE_SIZE
+from connectors.scopes import Permission, scopes_of
+from kaizala_console.lib import clock, keyset
+from kaizala_console.lib.errors import NotFound
+from kaizala_console.lib.keyset import Page
+
+LOOK_BACK: Final = dt.timedelta(days=30)
+
+
+def request_page(
+    connector: Connector, *, waiting: bool = True, cursor: str | None = None, size: int = PAGE_SIZE
+) -> Page[AccessRequest]:
+    """A connector's requests that wait, or those that ended, the newest first. Raises `keyset.BadCursor`."""
+    found = AccessRequest.objects.filter(connector=connector)
+    now = clock.now()
+    found = found.open(now) if waiting else found.exclude(pk__in=AccessRequest.objects.open(now).values("pk"))
+    return keyset.page(with_people(found), ("-made_at", "-id"), cursor, size)
+
+
+def waiting_count(connector: Connector) -> int:
+    """How many requests of a connector can be answered now."""
+    return AccessRequest.objects.open(clock.now()).filter(connector=connector).count()
+
+
+def own_request(user: User, connector: Connector, request_id: UUID) -> AccessRequest:
+    """A request of a connector that the account owns. Raises NotFound."""
+    policy.require_owner(user, connector)
+    found = with_people(AccessRequest.objects.filter(pk=request_id, connector=connector)).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def request_for(user: User, request_id: UUID) -> AccessRequest:
+    """A request for one of its two sides, or for who was given its link. Raises NotFound, the same for all others."""
+    found = with_people(AccessRequest.objects.filter(pk=request_id)).first()
+    if found is None or found.connector.deleted_at or not policy.can_see_request(user, found):
+        raise NotFound
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """Whom a change of permissions would concern: grants asked, grants cut, and calls that would have failed."""
+
+    asked: int
+    cut: int
+    calls_lost: int
+
+
+def concerned_by(connector: Connector, *, added: frozenset[Permission], removed: frozenset[Permission]) -> Concerned:
+    """What changing the connector's permissions would mean for its grants, by the calls of the last 30 days."""
+    now = clock.now()
+    grants = [
+        (permissions, ends_at is None or ends_at > now)
+        for permissions, ends_at in Grant.objects.present()
+        .filter(connector=connector)
+        .values_list("permissions", "ends_at")
+    ]
+    lost = UsageHour.objects.filter(
+        grant__connector=connector, hour__gt=now - LOOK_BACK, scope__in=scopes_of(removed)
+    ).aggregate(calls=Sum(F("calls") - F("refused") - F("throttled") - F("failed")))
+    return Concerned(
+        asked=sum(1 for permissions, goes_on in grants if goes_on and added - permissions),
+        cut=sum(1 for permissions, _goes_on in grants if permissions & removed),
+        calls_lost=lost["calls"] or 0,
+    )
+
+
+def with_people(found: QuerySet[AccessRequest]) -> QuerySet[AccessRequest]:
+    """With everybody and everything that a line about a request names."""
+    return found.select_related(
+        "connector__owner", "connector__organisation", "grant__connector", "made_by", "decided_by"
+    )

@@ -1,0 +1,164 @@
+"""A connector's permissions change: less applies at once, more waits for an admin while the old grant goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from accounts.models import AuditEvent, User
+from connectors import callers
+from connectors.models import AccessRequest, Connector, RequestState
+from connectors.scopes import Permission
+from connectors.services import grants, permissions, requests
+from connectors.services.requests import new_once
+from connectors.tests import factories
+from connectors.tests.factories import COMMON, Program
+from connectors.tests.test_successors import exchange
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+
+pytestmark = pytest.mark.django_db
+
+POLLS, MEDIA = Permission.ACTION_AND_RESPONSES, Permission.MEDIA
+
+
+def change(connector: Connector, wanted: Any, **options: Any) -> permissions.Changed:
+    return permissions.change(connector=connector, permissions=wanted, **{"by": connector.owner, **options})
+
+
+def pending() -> AccessRequest:
+    return AccessRequest.objects.waiting().select_related("grant", "connector").get()
+
+
+def test_more_is_asked_of_each_grant_and_the_old_grant_goes_on(program: Program) -> None:
+    token = exchange(program).access_token
+    changed = change(program.connector, COMMON | {POLLS}, reason="For the weekly poll.")
+    assert (changed.added, changed.requests_made, changed.grants_cut) == ({POLLS}, 1, 0)
+    assert callers.caller_of(token).permissions == COMMON
+    assert pending().permissions == {POLLS}
+    assert (pending().grant, pending().reason) == (program.grant, "For the weekly poll.")
+
+
+def test_an_admin_gives_some_of_it_and_running_tokens_may_at_once(program: Program, group_admin: User) -> None:
+    token = exchange(program).access_token
+    change(program.connector, COMMON | {POLLS, MEDIA})
+    request = pending()
+    requests.approve_more(request=request, by=group_admin, permissions=[POLLS])
+    assert callers.caller_of(token).permissions == COMMON | {POLLS}
+    request.refresh_from_db()
+    assert (request.state, request.given, request.decided_by) == (RequestState.APPROVED, {POLLS}, group_admin)
+    with pytest.raises(Conflict, match="approved"):
+        requests.approve_more(request=request, by=group_admin, permissions=[MEDIA])
+    assert callers.caller_of(token).permissions == COMMON | {POLLS}
+
+
+def test_an_admin_gives_none_of_it(program: Program, group_admin: User) -> None:
+    token = exchange(program).access_token
+    change(program.connector, COMMON | {POLLS})
+    request = requests.refuse(request=pending(), by=group_admin)
+    assert request.state is RequestState.REFUSED
+    assert callers.caller_of(token).permissions == COMMON
+
+
+def test_nobody_is_given_what_was_not_asked(program: Program, group_admin: User) -> None:
+    change(program.connector, COMMON | {POLLS})
+    with pytest.raises(RuleBroken):
+        requests.approve_more(request=pending(), by=group_admin, permissions=[POLLS, MEDIA])
+    program.grant.refresh_from_db()
+    assert program.grant.permissions == COMMON
+
+
+@pytest.mark.parametrize("who", ["developer", "stranger", "outsider"])
+def test_who_does_not_administer_the_grant_answers_nothing(
+    program: Program, who: str, request: pytest.FixtureRequest, everything: Callable[[], Any]
+) -> None:
+    change(program.connector, COMMON | {POLLS})
+    user, asked, before = request.getfixturevalue(who), pending(), everything()
+    with pytest.raises(NotFound):
+        requests.approve_more(request=asked, by=user, permissions=[POLLS])
+    with pytest.raises(NotFound):
+        requests.refuse(request=asked, by=user)
+    assert everything() == before
+
+
+def test_less_applies_to_running_tokens_at_once_and_does_not_come_back_by_itself(
+    program: Program, group_admin: User
+) -> None:
+    token = exchange(program).access_token
+    changed = change(program.connector, COMMON - {Permission.TEXT_MESSAGE})
+    assert (changed.removed, changed.grants_cut, changed.requests_made) == ({Permission.TEXT_MESSAGE}, 1, 0)
+    assert Permission.TEXT_MESSAGE not in callers.caller_of(token).permissions
+    change(program.connector, COMMON)
+    assert Permission.TEXT_MESSAGE not in callers.caller_of(token).permissions
+    requests.approve_more(request=pending(), by=group_admin, permissions=[Permission.TEXT_MESSAGE])
+    assert callers.caller_of(token).permissions == COMMON
+
+
+def test_asking_for_more_again_widens_what_waits(program: Program) -> None:
+    change(program.connector, COMMON | {POLLS})
+    change(program.connector, COMMON | {POLLS, MEDIA})
+    assert pending().permissions == {POLLS, MEDIA}
+
+
+def test_what_waits_shrinks_with_the_connector_and_is_withdrawn_when_nothing_is_left(program: Program) -> None:
+    change(program.connector, COMMON | {POLLS, MEDIA})
+    change(program.connector, COMMON | {MEDIA})
+    assert pending().permissions == {MEDIA}
+    change(program.connector, COMMON)
+    assert [request.state for request in AccessRequest.objects.all()] == [RequestState.WITHDRAWN]
+
+
+def test_a_request_for_access_shrinks_as_well(connector: Connector, developer: User) -> None:
+    requests.ask(connector=connector, by=developer, permissions=COMMON, once=new_once())
+    change(connector, [Permission.TEXT_MESSAGE])
+    assert pending().permissions == {Permission.TEXT_MESSAGE}
+
+
+def test_grants_that_ended_are_not_asked_and_what_waits_ends_with_the_grant(
+    connector: Connector, group_admin: User
+) -> None:
+    grants.revoke(grant=factories.let_in(connector, group_admin).grant, by=group_admin)
+    granted = factories.let_in(connector, group_admin)
+    assert change(connector, COMMON | {POLLS}).requests_made == 1
+    request = pending()
+    grants.revoke(grant=granted.grant, by=group_admin)
+    request.refresh_from_db()
+    assert request.state is RequestState.WITHDRAWN
+    with pytest.raises(Conflict):
+        requests.approve_more(request=request, by=group_admin, permissions=[POLLS])
+
+
+def test_the_same_permissions_again_change_nothing(program: Program, everything: Callable[[], Any]) -> None:
+    before, audited = everything(), AuditEvent.objects.count()
+    changed = change(program.connector, COMMON)
+    assert (changed.grants_cut, changed.requests_made) == (0, 0)
+    assert (everything(), AuditEvent.objects.count()) == (before, audited)
+
+
+@pytest.mark.parametrize("who", ["stranger", "group_admin", "outsider", "organisation_admin"])
+def test_only_owners_change_permissions(
+    program: Program, who: str, request: pytest.FixtureRequest, everything: Callable[[], Any]
+) -> None:
+    user, before = request.getfixturevalue(who), everything()
+    with pytest.raises(NotFound):
+        change(program.connector, COMMON | {POLLS}, by=user)
+    assert everything() == before
+
+
+def test_a_connector_keeps_at_least_one_permission(connector: Connector) -> None:
+    with pytest.raises(RuleBroken):
+        change(connector, [])
+
+
+def test_the_trail_tells_the_change_the_request_and_the_answer(program: Program, group_admin: User) -> None:
+    change(program.connector, (COMMON | {POLLS}) - {Permission.GROUP_INFORMATION})
+    requests.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
+    tags = list(AuditEvent.objects.order_by("pk").values_list("tag", flat=True))[-5:]
+    assert tags == [
+        "connector:permissions:changed",
+        "grant:permissions:changed",
+        "request:access:made",
+        "grant:permissions:changed",
+        "request:access:approved",
+    ]
