@@ -18,6 +18,7 @@ from connectors import credentials, scopes
 from connectors.models import Connector, Grant, RefreshToken
 from connectors.moved import Moved
 from connectors.scopes import PERMISSION_OF, Permission
+from connectors.services import usage
 from kaizala_console.lib import clock
 from kaizala_console.wire import endpoint
 from kaizala_console.wire.errors import TokenInvalid
@@ -102,4 +103,4 @@ def caller_of(token: str) -> Caller:
 
 
 # How an endpoint of the Platform Service is declared: `@operation(scope="textmessage.write", …)`.
-operation = partial(endpoint.operation, authenticate=authenticate)
+operation = partial(endpoint.operation, authenticate=authenticate, observe=usage.observe)

@@ -5,6 +5,7 @@ from connectors.models.claim_answer import ClaimAnswer
 from connectors.models.connector import Connector, ConnectorSecret, ConnectorState
 from connectors.models.grant import Grant
 from connectors.models.handoff import Handoff, HandoffState
+from connectors.models.key import ConnectorKey
 from connectors.models.orphan import Orphan
 from connectors.models.request import AccessRequest, RequestState
 from connectors.models.shown_secret import ShownSecret
@@ -17,6 +18,7 @@ __all__ = [
     "AuthorizationCode",
     "ClaimAnswer",
     "Connector",
+    "ConnectorKey",
     "ConnectorSecret",
     "ConnectorState",
     "Grant",

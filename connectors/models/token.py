@@ -32,6 +32,10 @@ class RefreshToken(models.Model):
     first_used_at = models.DateTimeField(null=True, blank=True)
     first_used_from = models.GenericIPAddressField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_from = models.GenericIPAddressField(null=True, blank=True)
+    reminded_for = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("The distance to its end that people were told of last.")
+    )
 
     objects = RefreshTokenQuerySet.as_manager()
 

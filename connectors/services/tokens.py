@@ -21,7 +21,7 @@ from connectors import credentials, scopes
 from connectors.credentials import Kind
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.moved import Moved
-from connectors.services import successors, trail, words
+from connectors.services import successors, trail, usage, words
 from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.wire.errors import RefreshTokenRefused, WrongConnectorCredentials
 
@@ -62,6 +62,8 @@ def exchange(*, connector_id: str, secret: str, refresh_token: str, address: str
     access_token = credentials.mint_access_token(refresh_token_id=token.pk, grant_id=grant.pk, expires_at=expires_at)
     if token.first_used_at is None:
         _record_first_use(token, connector, address=address, at=now)
+    usage.token_used(token.pk, at=now)
+    usage.count(grant.pk, usage.EXCHANGE, status=200, at=now)
     return Exchange(
         access_token=access_token,
         expires_at=expires_at,
@@ -94,6 +96,7 @@ def proven_connector(*, connector_id: str, secret: str, at: dt.datetime) -> Conn
     )
     if not proven:
         raise WrongConnectorCredentials
+    usage.secret_used(row.pk, at=at)
     return row.connector
 
 
@@ -116,6 +119,7 @@ def _live_token(connector: Connector, refresh_token: str, now: dt.datetime) -> R
     token.grant.connector = connector
     reason = why_refused(token, now)
     if reason:
+        usage.count(token.grant_id, usage.EXCHANGE, status=RefreshTokenRefused.status, at=now)
         raise RefreshTokenRefused(reason)
     return token
 
@@ -127,6 +131,11 @@ def why_refused(token: RefreshToken, now: dt.datetime) -> str:
     """
     grant, connector = token.grant, token.grant.connector
     superseded = token.revoked_at is not None and (grant.revoked_at is None or token.revoked_at < grant.revoked_at)
+    if superseded and token.revoked_at is not None and grant.kind == Grant.Kind.USER:
+        return (
+            f"Refresh token superseded or revoked on {words.utc(token.revoked_at)}: the person signed in again since, or "
+            "it was ended. Use the newer one, or have the person sign in again."
+        )
     if superseded and token.revoked_at is not None:
         return (
             f"Refresh token superseded: a new one was generated on {words.utc(token.revoked_at)}. Use the new one, "

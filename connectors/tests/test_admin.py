@@ -14,9 +14,10 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import AuditEvent, User
 from accounts.operators import site
-from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken, ShownSecret
+from connectors.models import Connector, ConnectorSecret, Grant, Handoff, Orphan, RefreshToken, ShownSecret, UsageHour
 from connectors.services import shown_secrets
 from connectors.tests.factories import Program
+from kaizala_console.lib import clock
 
 MODELS = list(apps.get_app_config("connectors").get_models())
 
@@ -37,6 +38,8 @@ def shown(program: Program, developer: User) -> str:
     """A form key whose secret is on a screen; with it every table of the app has a row."""
     form_key = shown_secrets.new_form_key()
     shown_secrets.remember(user=developer, form_key=form_key, subject=program.handoff, token=program.refresh_token)
+    UsageHour.objects.create(grant=program.grant, hour=clock.now(), operation="GET v1/groups", calls=1)
+    Orphan.objects.create(kind=Orphan.Kind.CONNECTOR, subject_id=str(program.connector.pk), name="Shift Planner")
     return form_key
 
 

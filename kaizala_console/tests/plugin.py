@@ -60,6 +60,15 @@ def _a_cache_of_its_own() -> Iterator[None]:
     _forget_the_connection()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_noted() -> Iterator[None]:
+    """What a test's calls have noted about their use is gone with its rows."""
+    from connectors.services import usage  # Django is not set up yet when this module is read
+
+    yield
+    usage.forget()
+
+
 def _forget_the_connection() -> None:
     """Django keeps one cache object a thread; the next use makes a new one, with the present prefix."""
     caches.close_all()

@@ -22,12 +22,13 @@ CONFIGURATION = (
     "REDIS_",
     "REFRESH_",
     "SAFE_",
-    "SECRET_KEY",
+    "SECRET_",
     "SHOWN_",
     "STEP_",
     "THROTTLE_",
     "TRUSTED_",
     "TWILIO_",
+    "USAGE_",
 )
 KEPT = {"DATABASE_URL", "REDIS_URL"}
 
@@ -62,6 +63,7 @@ if REDIS_URL:
     CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"] = f"test-{RUN}-{PROCESS}-"
 CACHES["default"]["KEY_PREFIX"] = f"test-{RUN}-{PROCESS}"
 CELERY_TASK_ALWAYS_EAGER = True
+USAGE_FLUSH_SECONDS = 0  # no thread: it would write into the middle of other tests
 CELERY_TASK_EAGER_PROPAGATES = True
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_USE_FINDERS = True

@@ -19,10 +19,10 @@ from typing import Any, Final, Protocol
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from kaizala_console.wire import json_text
-from kaizala_console.wire.errors import MethodNotAllowed, PermissionMissing
+from kaizala_console.wire.errors import MethodNotAllowed, PermissionMissing, status_of
 from kaizala_console.wire.fields import Body, Query
 from kaizala_console.wire.request_body import read_shape
-from kaizala_console.wire.routing import Routes
+from kaizala_console.wire.routing import ROUTE, Routes
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
@@ -40,12 +40,19 @@ class Caller(Protocol):
 
 @dataclass(slots=True)
 class Call:
-    """One call of an operation. ``caller``, ``body`` and ``query`` are None where none was declared."""
+    """One call of an operation. ``caller``, ``body`` and ``query`` are None where none was declared.
+
+    ``route`` is the one that led here, in the protocol's spelling; empty when no middleware did (tests).
+    """
 
     request: HttpRequest
     caller: Any = None
     body: Any = None
     query: Any = None
+
+    @property
+    def route(self) -> str:
+        return str(self.request.META.get(ROUTE, ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,7 @@ class Operation:
     query: type[Query] | None = None
     response: Any = None
     status: int = 200
+    observe: Callable[[Operation, Call, int], None] | None = None
 
     @property
     def name(self) -> str:
@@ -82,6 +90,18 @@ class Operation:
         Credentials come first: a stranger learns nothing about the shape of a body.
         """
         call = Call(request)
+        if self.observe is None:
+            return self._answer(call, arguments)
+        try:
+            response = self._answer(call, arguments)
+        except Exception as problem:
+            self.observe(self, call, status_of(problem))
+            raise
+        self.observe(self, call, response.status_code)
+        return response
+
+    def _answer(self, call: Call, arguments: dict[str, Any]) -> HttpResponseBase:
+        request = call.request
         if self.authenticate is not None:
             call.caller = caller = self.authenticate(request)
             if self.scope is not None and self.scope not in caller.scopes:
@@ -106,12 +126,14 @@ def operation(
     query: type[Query] | None = None,
     response: Any = None,
     status: int = 200,
+    observe: Callable[[Operation, Call, int], None] | None = None,
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Declare the function below as an operation.
 
     ``authenticate`` makes the Caller from the request, or raises; None is for everybody. ``scope`` is what its
     token must hold. ``body`` and ``query`` are shapes; ``form`` takes a form-encoded body as well. ``response``
-    (a model) and ``summary`` describe. The function returns what JSON can say, or an HttpResponse.
+    (a model) and ``summary`` describe. ``observe`` is told of every call afterwards, with the status of its answer; it
+    must be quick and must not raise. The function returns what JSON can say, or an HttpResponse.
     """
     if scope is not None and authenticate is None:
         raise TypeError("a scope can only be asked of a caller: say how to authenticate")
@@ -127,6 +149,7 @@ def operation(
             query=query,
             response=response,
             status=status,
+            observe=observe,
         )
 
     return declare

@@ -238,6 +238,13 @@ def to_wire(problem: Exception) -> WireError | None:
     return _of_django(problem)
 
 
+def status_of(problem: Exception) -> int:
+    """Tell the status with which an error of ours leaves; 500 for what is none of ours (`to_wire` logs those)."""
+    if isinstance(problem, ConsoleError) and not isinstance(problem, WireError):
+        problem = _of_a_service(problem)
+    return problem.status if isinstance(problem, WireError) else InternalError.status
+
+
 def _of_a_service(problem: ConsoleError) -> WireError:
     """Translate a service's error. "Not yours" and "not there" come as one class, and leave as one answer."""
     match problem:

@@ -18,7 +18,7 @@ from django.utils import translation
 
 from kaizala_console.lib import context
 from kaizala_console.wire.errors import InternalError, InvalidParameters, UnknownResource, WireError, to_wire
-from kaizala_console.wire.routing import Match, console_page, routes_of
+from kaizala_console.wire.routing import ROUTE, Match, console_page, routes_of
 
 logger = structlog.get_logger(__name__)
 
@@ -82,6 +82,7 @@ def _call(request: HttpRequest, match: Match | None) -> HttpResponseBase:
         raise InvalidParameters("The path holds characters that are not allowed in it.")
     if match is None:
         raise UnknownResource
+    request.META[ROUTE] = match.route
     return match.view(request, **match.arguments)
 
 

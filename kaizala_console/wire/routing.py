@@ -23,6 +23,7 @@ from django.urls.resolvers import RoutePattern
 View = Callable[..., HttpResponseBase]
 
 VERSION: Final = "v1"
+ROUTE: Final = "wire.route"  # where a request keeps the route that it took, in META: no header can have this name
 
 
 def console_page(request: HttpRequest, **arguments: str) -> NoReturn:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from kaizala_console.lib import context
 from kaizala_console.lib.errors import Conflict, GatewayDown, NotAllowed, NotFound, RuleBroken, TooSoon
-from kaizala_console.wire.endpoint import Call, operation, resource
+from kaizala_console.wire.endpoint import Call, Operation, operation, resource
 from kaizala_console.wire.errors import GroupNotReachable, TokenInvalid
 from kaizala_console.wire.fields import Body, EpochMs, NumberedWireEnum, Pin, Query, Text, named
 from kaizala_console.wire.headers import access_token, header
@@ -128,6 +128,20 @@ FAILURES: dict[str, Exception] = {
 }
 
 
+SEEN: list[tuple[str, str, int]] = []  # what `observe` was told of
+
+
+def observe(operation: Operation, call: Call, status: int) -> None:
+    SEEN.append((operation.name, call.route, status))
+
+
+@operation(summary="Be seen", authenticate=authenticate, body=SendMessage, observe=observe)
+def be_seen(call: Call, how: str) -> dict[str, Any] | HttpResponse:
+    if how in FAILURES:
+        raise FAILURES[how]
+    return HttpResponse(status=202) if how == "response" else {}
+
+
 @operation(summary="Fail")
 def fail(call: Call, how: str) -> None:
     raise FAILURES[how]
@@ -155,6 +169,7 @@ urlpatterns = [
     path("v1/context", resource(GET=context_of_call)),
     path("v1/things", resource(POST=create)),
     path("v1/file", resource(GET=download)),
+    path("v1/seen/<how>", resource(POST=be_seen)),
     path("v1/fail/<how>", resource(GET=fail)),
     path("v1/unspeakable", resource(GET=unspeakable)),
     path("v1/plain", plain_view),

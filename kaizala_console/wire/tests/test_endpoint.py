@@ -13,7 +13,14 @@ from kaizala_console.wire.errors import InvalidParameters, to_wire
 from kaizala_console.wire.fields import Body
 from kaizala_console.wire.request_body import read_bytes
 from kaizala_console.wire.tests.conftest import Send
-from kaizala_console.wire.tests.sample_urls import READ_ONLY, SendMessage, authenticate, list_messages, send_message
+from kaizala_console.wire.tests.sample_urls import (
+    READ_ONLY,
+    SEEN,
+    SendMessage,
+    authenticate,
+    list_messages,
+    send_message,
+)
 
 MESSAGES = "/v1/groups/AbC/messages"
 HELLO = '{"message": "Hello"}'
@@ -46,6 +53,25 @@ def test_an_operation_is_called_with_the_caller_the_body_and_the_arguments_of_it
 def test_a_body_is_read_whatever_its_type_is_said_to_be(send: Send, content_type: str, body: str) -> None:
     response = send("POST", MESSAGES, body, content_type=content_type)
     assert response.json()["sent"]["message"] == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [("well", 200), ("response", 202), ("rule", 400), ("group", 403), ("toosoon", 429), ("gateway", 503)],
+)
+def test_an_observer_is_told_of_every_call_with_its_route_and_the_status_of_its_answer(
+    send: Send, how: str, status: int
+) -> None:
+    SEEN.clear()
+    assert send("POST", f"/V1/Seen/{how}/", HELLO).status_code == status
+    assert SEEN[:] == [("be_seen", "v1/seen/<how>", status)]
+
+
+def test_an_observer_is_told_of_bad_bodies_and_missing_tokens_too(send: Send) -> None:
+    SEEN.clear()
+    send("POST", "/v1/seen/well", "{}")
+    send("POST", "/v1/seen/well", HELLO, headers={"accessToken": ""})
+    assert [status for _name, _route, status in SEEN] == [400, 401]
 
 
 def test_a_query_is_read_leniently(send: Send) -> None:

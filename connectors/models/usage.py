@@ -1,0 +1,39 @@
+"""How much each grant is used: one row for each operation and hour."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class UsageHour(models.Model):
+    """Counts of one hour (UTC). Written in bulk, some seconds after the calls (`services.usage`).
+
+    `calls` is all of them; of these `refused` were answered 4xx, `throttled` 429, `failed` 5xx. `scope` is what the
+    operation asked of the token, so that what would have failed without a permission can be told from the rows alone.
+    """
+
+    grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="usage", db_index=False)
+    hour = models.DateTimeField()
+    operation = models.CharField(max_length=120, help_text=_("Method and route: `POST v1/groups/<group_id>/messages`."))
+    scope = models.CharField(max_length=32, blank=True)
+    calls = models.PositiveBigIntegerField(default=0)
+    refused = models.PositiveBigIntegerField(default=0)
+    throttled = models.PositiveBigIntegerField(default=0)
+    failed = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("usage in an hour")
+        verbose_name_plural = _("usage by the hour")
+        ordering = ["-hour", "grant", "operation"]
+        indexes = [models.Index(fields=["hour"], name="usage_by_hour")]
+        constraints = [
+            models.UniqueConstraint(fields=["grant", "hour", "operation"], name="one_row_a_grant_hour_and_operation"),
+            models.CheckConstraint(
+                condition=models.Q(calls__gte=models.F("refused") + models.F("throttled") + models.F("failed")),
+                name="usage_outcomes_are_calls",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.hour:%Y-%m-%d %H:00}"

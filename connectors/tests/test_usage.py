@@ -1,0 +1,181 @@
+"""What is counted of a program's calls, and when its credentials were used last."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.test import Client
+
+from accounts.models import User
+from connectors.models import Connector, ConnectorSecret, RefreshToken, UsageHour
+from connectors.services import grants, usage
+from connectors.tests.factories import Program
+from connectors.tests.test_successors import exchange
+from kaizala_console.lib import clock, ids
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "203.0.113.9"
+
+
+def exchange_over_http(program: Program, **headers: str) -> Any:
+    return Client().get("/v1/accessToken", headers=program.headers(**headers), REMOTE_ADDR=ADDRESS)
+
+
+def call(token: str, path: str = "/v1/users/me") -> int:
+    return Client().get(path, headers={"accessToken": token}, REMOTE_ADDR=ADDRESS).status_code
+
+
+def counted(program: Program) -> dict[str, tuple[int, int, int, int]]:
+    """(calls, refused, throttled, failed) of each operation."""
+    usage.flush()
+    rows = UsageHour.objects.filter(grant=program.grant)
+    return {row.operation: (row.calls, row.refused, row.throttled, row.failed) for row in rows}
+
+
+def test_exchanges_and_calls_are_counted_by_grant_operation_and_hour(program: Program) -> None:
+    token = exchange_over_http(program).json()["accessToken"]
+    for _ in range(3):
+        call(token, "/V1/Users/Me/")
+    assert counted(program) == {"GET v1/accessToken": (1, 0, 0, 0), "GET v1/users/me": (3, 3, 0, 0)}
+
+
+def test_a_call_without_the_permission_is_counted_as_refused_with_its_scope(program: Program) -> None:
+    token = exchange(program).access_token
+    assert call(token) == 403
+    assert call(token, "/v1/groups") == 200
+    usage.flush()
+    rows = {row.operation: row for row in UsageHour.objects.all()}
+    assert (rows["GET v1/users/me"].scope, rows["GET v1/users/me"].refused) == ("profile.read", 1)
+    assert (rows["GET v1/groups"].scope, rows["GET v1/groups"].refused) == ("groupinfo.read", 0)
+
+
+def test_a_refused_exchange_is_counted_when_the_token_was_this_programs(program: Program, group_admin: User) -> None:
+    grants.revoke(grant=program.grant, by=group_admin)
+    assert exchange_over_http(program).status_code == 401
+    assert counted(program) == {"GET v1/accessToken": (1, 1, 0, 0)}
+
+
+def test_strangers_are_not_counted(program: Program) -> None:
+    assert exchange_over_http(program, applicationSecret="ABCDEFGHIJ").status_code == 401
+    assert call("kzat_nobody") == 401
+    assert usage.flush() == 0
+
+
+def test_later_counts_add_to_the_row_of_their_hour(program: Program, travel: Callable[..., dt.datetime]) -> None:
+    travel()
+    exchange(program)
+    usage.flush()
+    exchange(program)
+    exchange(program)
+    usage.flush()
+    travel(hours=1)
+    exchange(program)
+    usage.flush()
+    assert sorted(UsageHour.objects.values_list("calls", flat=True)) == [1, 3]
+    hours = UsageHour.objects.order_by("hour").values_list("hour", flat=True)
+    assert [hour.minute for hour in hours] == [0, 0]
+    assert hours[1] - hours[0] == dt.timedelta(hours=1)
+
+
+def test_the_last_use_of_a_secret_and_a_refresh_token_says_when_and_from_where(
+    program: Program, travel: Callable[..., dt.datetime]
+) -> None:
+    travel(hours=3)
+    exchange_over_http(program)
+    at = travel(minutes=5)
+    exchange_over_http(program)
+    usage.flush()
+    for row in (ConnectorSecret.objects.get(), RefreshToken.objects.get()):
+        assert (row.last_used_at, row.last_used_from) == (at, ADDRESS)
+
+
+def test_a_call_is_a_use_of_the_refresh_token_that_it_stands_on(
+    program: Program, travel: Callable[..., dt.datetime]
+) -> None:
+    token = exchange(program).access_token
+    at = travel(hours=2)
+    call(token)
+    usage.flush()
+    assert RefreshToken.objects.get().last_used_at == at
+
+
+def test_a_write_that_comes_late_does_not_turn_the_last_use_back(program: Program) -> None:
+    token = RefreshToken.objects.get()
+    later = clock.now() + dt.timedelta(minutes=1)
+    RefreshToken.objects.update(last_used_at=later)
+    usage.token_used(token.pk, at=clock.now())
+    usage.flush()
+    assert RefreshToken.objects.get().last_used_at == later
+
+
+def test_a_wrong_secret_is_no_use_of_the_right_one(program: Program, connector: Connector) -> None:
+    wrong = program.secret[:-6] + ("AAAAAA" if program.secret[-6:] != "AAAAAA" else "BBBBBB")
+    exchange_over_http(program, applicationSecret=wrong)
+    usage.flush()
+    assert ConnectorSecret.objects.get().last_used_at is None
+
+
+def test_the_hot_path_writes_nothing(program: Program, django_assert_num_queries: Any) -> None:
+    exchange(program)
+    token = exchange(program).access_token
+    with django_assert_num_queries(2):
+        exchange(program)
+    with django_assert_num_queries(1):
+        call(token)
+
+
+def test_many_counts_are_written_in_a_handful_of_statements(
+    program: Program, django_assert_max_num_queries: Any
+) -> None:
+    for n in range(40):
+        usage.count(program.grant.pk, f"GET v1/thing{n}", status=200, at=clock.now())
+    with django_assert_max_num_queries(4):  # transaction, the grants that exist, all rows, end of the transaction
+        usage.flush()
+    assert UsageHour.objects.count() == 40
+
+
+def test_what_belongs_to_no_grant_is_dropped_and_the_rest_is_written(program: Program) -> None:
+    usage.count(ids.new_id(), "GET v1/groups", status=200, at=clock.now())
+    usage.count(program.grant.pk, "GET v1/groups", status=429, at=clock.now())
+    usage.count(program.grant.pk, "GET v1/groups", status=500, at=clock.now())
+    assert counted(program) == {"GET v1/groups": (2, 0, 1, 1)}
+
+
+def test_counts_are_forgotten_after_their_days(program: Program, travel: Callable[..., dt.datetime]) -> None:
+    exchange(program)
+    usage.flush()
+    travel(days=101)
+    exchange(program)
+    usage.flush()
+    assert usage.sweep() == 1
+    assert UsageHour.objects.count() == 1
+    assert usage.sweep() == 0
+
+
+def test_outcomes_cannot_outnumber_calls(program: Program) -> None:
+    with pytest.raises(IntegrityError, match="usage_outcomes_are_calls"), transaction.atomic():
+        UsageHour.objects.create(grant=program.grant, hour=clock.now(), operation="GET v1/x", calls=1, refused=2)
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_processes_that_write_at_once_lose_no_count(program: Program, together: Callable[..., list[Any]]) -> None:
+    """Each thread is a process with a buffer of its own; all touch the same rows, noted in different orders."""
+    now = clock.now().replace(minute=0, second=0, microsecond=0)
+    operations = [f"GET v1/thing{n}" for n in range(20)]
+    token = RefreshToken.objects.get()
+
+    def write() -> None:
+        facts: dict[Any, Any] = {
+            usage.Hour(program.grant.pk, now, operation, ""): usage.Counted() for operation in reversed(operations)
+        }
+        facts[usage.Used(RefreshToken, token.pk)] = usage.Seen(clock.now(), ADDRESS)
+        for _ in range(10):
+            usage._write(facts)
+
+    assert together(4, write) == [None] * 4
+    assert set(UsageHour.objects.values_list("calls", flat=True)) == {40}
