@@ -19,7 +19,7 @@ from accounts.services import confirmations
 from accounts.tests import factories
 from kaizala_console.lib import clock
 
-pytest_plugins = ["kaizala_console.tests.plugin", "kaizala_console.tests.browser"]
+pytest_plugins = ["kaizala_console.tests.plugin", "kaizala_console.tests.browser", "kaizala_console.tests.real_worker"]
 
 
 @pytest.fixture

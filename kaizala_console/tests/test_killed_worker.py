@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-import redis
-from aiosmtpd.controller import Controller
-from django.conf import settings
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -27,84 +17,11 @@ from connectors.models import Connector, Handoff
 from connectors.tests.factories import make_connector
 from groups.models import Group
 from groups.tests.factories import make_group
-from kaizala_console.celery import app
 from kaizala_console.lib import clock
+from kaizala_console.tests.real_worker import MailServer, StartWorker, kill
 from kaizala_console.tests.test_processes import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-class MailServer:
-    """Takes mail; while `holds`, it leaves the sender waiting in the middle of the message."""
-
-    def __init__(self) -> None:
-        self.holds = False
-        self.begun = 0
-        self.taken: list[str] = []
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd's name)
-        self.begun += 1
-        held = self.holds
-        while self.holds:
-            await asyncio.sleep(0.05)
-        if held:
-            return "451 The sender is gone by now"
-        self.taken.append(envelope.content.decode())
-        return "250 Taken"
-
-
-@pytest.fixture
-def mail_server() -> Iterator[tuple[MailServer, int]]:
-    """A mail server on a free port of this machine, and that port."""
-    handler = MailServer()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    controller = Controller(handler, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield handler, port
-    handler.holds = False
-    controller.stop()
-
-
-@pytest.fixture
-def start_worker(mail_server: tuple[MailServer, int]) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
-    """Starts a worker that takes what this test's requests queue; all are gone at the end."""
-    app.conf.task_always_eager = False
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start() -> subprocess.Popen[bytes]:
-        variables = {
-            "DJANGO_SETTINGS_MODULE": "kaizala_console.tests.worker",
-            "CONSOLE_TEST_DATABASE": str(connection.settings_dict["NAME"]),
-            "CONSOLE_TEST_SMTP_PORT": str(mail_server[1]),
-        }
-        celery = [sys.executable, "-m", "celery", "-A", "kaizala_console"]
-        worker = subprocess.Popen(
-            [*celery, "worker", "-P", "threads", "-c", "2", "-O", "fair"],
-            cwd=ROOT,
-            env=os.environ | variables,
-            start_new_session=True,
-        )
-        started.append(worker)
-        assert eventually(lambda: bool(app.control.ping(timeout=0.5)), seconds=60)
-        return worker
-
-    yield start
-    app.conf.task_always_eager = True
-    for worker in started:
-        kill(worker)
-    queue = redis.Redis.from_url(settings.REDIS_URL)
-    for key in queue.scan_iter(match=f"{settings.CELERY_BROKER_TRANSPORT_OPTIONS['global_keyprefix']}*"):
-        queue.delete(key)
-
-
-def kill(worker: subprocess.Popen[bytes]) -> None:
-    """SIGKILL, for the whole session of the worker."""
-    if worker.poll() is None:
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait(timeout=10)
 
 
 @pytest.fixture
@@ -131,7 +48,7 @@ def minutes_pass() -> None:
 
 def test_killed_in_the_middle_of_the_mail_the_worker_loses_nothing_and_doubles_nothing(
     browser_of: Callable[..., Client],
-    start_worker: Callable[[], subprocess.Popen[bytes]],
+    start_worker: StartWorker,
     mail_server: tuple[MailServer, int],
     group_admin: User,
     developer: User,
@@ -165,7 +82,7 @@ def test_killed_in_the_middle_of_the_mail_the_worker_loses_nothing_and_doubles_n
 
 def test_killed_with_the_message_in_its_hands_the_worker_loses_nothing(
     browser_of: Callable[..., Client],
-    start_worker: Callable[[], subprocess.Popen[bytes]],
+    start_worker: StartWorker,
     mail_server: tuple[MailServer, int],
     group_admin: User,
     group: Group,
