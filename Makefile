@@ -1,10 +1,11 @@
 # Every target makes what it needs: Python 3.11 or later and make are enough.
 # CI runs `make check` and `make test`, the same targets.
 
-.PHONY: help run test check fix bench setup keys clean
+.PHONY: help run demo test check fix bench setup keys clean
 
 help:
 	@echo "make run    start the console: web, worker and timetable (http://127.0.0.1:8000; CONSOLE_PORT=… for another port)"
+	@echo "make demo   print a fresh demo connector, with its secrets, as JSON (while the console runs)"
 	@echo "make test   run the whole suite: on SQLite, then on PostgreSQL and Redis when there are any"
 	@echo "make check  lint, format, types, layers, templates"
 	@echo "make fix    mend what can be mended by machine"
@@ -17,6 +18,10 @@ help:
 run:
 	@scripts/setup run
 	@exec .venv/bin/python manage.py up
+
+demo:
+	@scripts/setup run
+	@exec .venv/bin/python manage.py demo --json
 
 test:
 	@scripts/setup dev
