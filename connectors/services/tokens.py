@@ -133,8 +133,8 @@ def why_refused(token: RefreshToken, now: dt.datetime) -> str:
     superseded = token.revoked_at is not None and (grant.revoked_at is None or token.revoked_at < grant.revoked_at)
     if superseded and token.revoked_at is not None and grant.kind == Grant.Kind.USER:
         return (
-            f"Refresh token superseded or revoked on {words.utc(token.revoked_at)}: the person signed in again since, or "
-            "it was ended. Use the newer one, or have the person sign in again."
+            f"Refresh token superseded or revoked on {words.utc(token.revoked_at)}: the person signed in again since, "
+            "or it was ended. Use the newer one, or have the person sign in again."
         )
     if superseded and token.revoked_at is not None:
         return (

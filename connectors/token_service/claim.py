@@ -6,7 +6,7 @@ from django.views.decorators.debug import sensitive_variables
 from pydantic import BaseModel, Field
 
 from connectors import scopes
-from connectors.services import claims, issuing
+from connectors.services import claims
 from connectors.services.claims import Claimed
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.client_address import client_address
@@ -82,7 +82,7 @@ def claim(call: Call) -> dict[str, object]:
 @sensitive_variables("claimed")
 def _answer(claimed: Claimed) -> dict[str, object]:
     handoff, grant = claimed.handoff, claimed.handoff.grant
-    sealed = issuing.is_sealed_to_key(handoff)
+    sealed = handoff.is_sealed_to_key
     return {
         "handoffId": handoff.pk,
         "refreshToken": "" if sealed else claimed.text,
