@@ -6,43 +6,64 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
+from accounts.pages.kept_forms import initial_of
 from connectors import queries
 from connectors.credentials import Kind
 from connectors.models import ConnectorSecret
 from connectors.pages import details, finding, links, shown
+from connectors.pages.end_dates import WithEndDate
 from connectors.pages.forms import form_key_of
 from connectors.services import secrets, shown_secrets
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
-SILENT_FROM = dt.timedelta(days=7)
 PRESS = gettext_lazy("Add Secret")
+OVER = ("revoked", "ended")
+
+
+class SecretForm(WithEndDate):
+    """A further secret, which may end by itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["end_date"].help_text = _(
+            "The secret is refused from the end of this day on. Leave it empty for no end date."
+        )
+        self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
 
 
 @require_GET
 @signed_in
 def credentials(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """What is known about each secret; the secrets themselves are not kept."""
+    return _page(request, connector_id, SecretForm(initial=initial_of(request)))
+
+
+def _page(request: HttpRequest, connector_id: UUID, form: SecretForm, *, status: int = 200) -> HttpResponse:
     connector, context = details.own(user_of(request), connector_id, "credentials")
     rows = [_row(secret) for secret in queries.secrets_of(connector)]
     live = [row for row in rows if row["state"] == "live"]
     context |= {
         "rows": rows,
-        "can_add": len(live) < len(secrets.SLOTS),
+        "form": form,
+        "can_add": len([row for row in rows if row["state"] not in OVER]) < len(secrets.SLOTS),
         "silent": _silent(live),
         "form_key": shown_secrets.new_form_key(),
+        "key": connector.keys.live().first(),
     }
-    return render(request, "connectors/credentials.html", context)
+    return render(request, "connectors/credentials.html", context, status=status)
 
 
 def _tab(connector_id: UUID, **_more: Any) -> str:
@@ -65,8 +86,11 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def _add(request: HttpRequest, *, connector_id: UUID, form_key: str) -> HttpResponse:
     user = user_of(request)
     connector = queries.own_connector(user, connector_id)
+    form = SecretForm(request.POST)
+    if not form.is_valid():
+        return _page(request, connector_id, form, status=400)
     try:
-        secret, token = secrets.add(connector=connector, by=user, form_key=form_key)
+        secret, token = secrets.add(connector=connector, by=user, ends_at=form.ends_at(), form_key=form_key)
     except (Conflict, RuleBroken) as refused:
         messages.error(request, str(refused))
         return redirect(_tab(connector_id))
@@ -121,6 +145,6 @@ def _silent(live: list[dict[str, Any]]) -> dict[str, Any] | None:
     older, newer = sorted((row["secret"] for row in live), key=lambda secret: secret.created_at)
     heard = older.last_used_at or older.created_at
     silence: dt.timedelta = clock.now() - heard
-    if newer.last_used_at is None or silence < SILENT_FROM:
+    if newer.last_used_at is None or silence < dt.timedelta(days=settings.SECRET_SILENT_DAYS):
         return None
     return {"secret": older, "days": silence.days}

@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
+from accounts.policy import require_unlocked
 from connectors import credentials, policy
 from connectors.models import Connector, ConnectorSecret
 from connectors.services import shown_secrets, trail
@@ -22,13 +23,16 @@ SLOTS = (1, 2)
 
 @sensitive_variables("form_key", "credential", "token")
 @transaction.atomic
-def add(*, connector: Connector, by: User, form_key: str = "") -> tuple[ConnectorSecret, str]:
-    """Make a further secret, and return it with its text, which is not kept.
+def add(
+    *, connector: Connector, by: User, ends_at: dt.datetime | None = None, form_key: str = ""
+) -> tuple[ConnectorSecret, str]:
+    """Make a further secret, and return it with its text, which is not kept. It ends by itself at `ends_at`.
 
     With a `form_key` the same form sent again gets the same secret. Raises NotFound for who is not an owner, and
-    RuleBroken when two secrets are live already.
+    RuleBroken when two secrets are live already, or for an end that has passed.
     """
     policy.require_owner(by, connector)
+    require_unlocked(by)
     # Two adds at once take turns here, so that neither sees the slot which the other is about to take.
     connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
     policy.require_owner(by, connector)
@@ -38,6 +42,8 @@ def add(*, connector: Connector, by: User, form_key: str = "") -> tuple[Connecto
         if row is not None:
             return _shown_again(connector, by, form_key)
     now = clock.now()
+    if ends_at is not None and ends_at <= now:
+        raise RuleBroken(_("The end date must lie in the future."), code="ends_at", field="end_date")
     _free_expired_slots(connector, now)
     taken = set(connector.secrets.filter(revoked_at__isnull=True).values_list("slot", flat=True))
     free = [slot for slot in SLOTS if slot not in taken]
@@ -49,14 +55,16 @@ def add(*, connector: Connector, by: User, form_key: str = "") -> tuple[Connecto
             ),
             code="two_secrets",
         )
-    secret, token = issue(connector=connector, slot=free[0], by=by, at=now)
+    secret, token = issue(connector=connector, slot=free[0], by=by, at=now, ends_at=ends_at)
     if form_key:
         shown_secrets.remember(user=by, form_key=form_key, subject=secret, token=token)
     return secret, token
 
 
 @sensitive_variables("credential")
-def issue(*, connector: Connector, slot: int, by: User, at: dt.datetime) -> tuple[ConnectorSecret, str]:
+def issue(
+    *, connector: Connector, slot: int, by: User, at: dt.datetime, ends_at: dt.datetime | None = None
+) -> tuple[ConnectorSecret, str]:
     """Make the secret of a slot; for services that hold the connector's lock."""
     credential = credentials.generate(credentials.Kind.SECRET)
     secret = ConnectorSecret.objects.create(
@@ -67,13 +75,15 @@ def issue(*, connector: Connector, slot: int, by: User, at: dt.datetime) -> tupl
         digest=credential.digest,
         created_at=at,
         created_by=by,
+        expires_at=ends_at,
     )
     record(
         Tag.SECRET_CREATED,
         by=by,
         subject=secret,
         **trail.of_connector(connector),
-        after={"connector": connector.name, "public_part": credential.public_part, "slot": slot},
+        after={"connector": connector.name, "public_part": credential.public_part, "slot": slot}
+        | ({"ends_at": ends_at.isoformat()} if ends_at else {}),
     )
     return secret, credential.token
 

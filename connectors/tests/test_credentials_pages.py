@@ -165,6 +165,39 @@ def test_an_expired_secret_is_ended_and_leaves_room(client: Client, connector: C
     assert secret_on(add(client, connector))
 
 
+def test_an_end_date_may_be_chosen_and_is_shown(client: Client, connector: Connector) -> None:
+    chosen = (clock.now() + dt.timedelta(days=20)).date()
+    form = form_to(client.get(tab(connector)), f"{tab(connector)}add/")
+    assert secret_on(form.send(client, {"end_date": chosen.isoformat()}))
+    secret = connector.secrets.get(slot=2)
+    assert secret.expires_at == dt.datetime.combine(chosen + dt.timedelta(days=1), dt.time.min, dt.UTC)
+    text = text_of(client.get(tab(connector)))
+    assert "no end date" in text
+    assert "Ends in 2" in text
+
+
+@pytest.mark.parametrize("chosen", ["2020-01-01", "tomorrow", "9999-12-31", "2030-13-01\0"])
+def test_an_end_date_that_cannot_be_is_refused_beside_its_field(
+    client: Client, connector: Connector, chosen: str
+) -> None:
+    form = form_to(client.get(tab(connector)), f"{tab(connector)}add/")
+    page = form.send(client, {"end_date": chosen})
+    assert page.status_code == 400
+    assert b"id_end_date_error" in page.content
+    assert connector.secrets.count() == 1
+
+
+def test_an_end_date_that_was_typed_survives_the_confirmation(
+    connector: Connector, developer: User, browser_of: Browser
+) -> None:
+    client = browser_of(developer, confirmed=False)
+    form = form_to(client.get(tab(connector)), f"{tab(connector)}add/")
+    answer = form.send(client, {"end_date": "2040-02-03"})
+    landing = answer["Location"].partition("next=")[2].partition("&")[0].replace("%2F", "/").replace("%3F", "?")
+    again = form_to(client.get(landing.replace("%3D", "=")), f"{tab(connector)}add/")
+    assert again.fields["end_date"] == ["2040-02-03"]
+
+
 def test_more_secrets_cost_no_more_queries(
     client: Client, connector: Connector, django_assert_max_num_queries: Any
 ) -> None:

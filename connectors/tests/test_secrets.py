@@ -137,3 +137,23 @@ def test_without_an_audit_row_nothing_happens(
     with pytest.raises(DatabaseError):
         secrets.revoke(secret=program.connector.secrets.get(), by=developer)
     assert everything() == before
+
+
+def test_a_secret_with_an_end_date_is_refused_from_that_moment_on(
+    connector: Connector, developer: User, travel: Callable[..., dt.datetime]
+) -> None:
+    secret, token = secrets.add(connector=connector, by=developer, ends_at=clock.now() + dt.timedelta(days=30))
+    travel(days=29, hours=23)
+    assert proves(connector, token)
+    travel(hours=1)
+    assert not proves(connector, token)
+    told = AuditEvent.objects.get(tag="connector:secret:created").after["ends_at"]
+    assert secret.expires_at is not None
+    assert told == secret.expires_at.isoformat()
+
+
+def test_a_secret_cannot_end_before_it_begins(connector: Connector, developer: User) -> None:
+    with pytest.raises(RuleBroken, match="future") as caught:
+        secrets.add(connector=connector, by=developer, ends_at=clock.now())
+    assert caught.value.field == "end_date"
+    assert not ConnectorSecret.objects.exists()
