@@ -9,13 +9,15 @@ class GroupsConfig(AppConfig):
 
     def ready(self) -> None:
         """Plugs into the apps below: who administers what a group token reaches, what Home offers, whose history."""
-        from accounts import starts, trail
+        from accounts import needs, starts, trail
         from connectors import policy, reach
         from connectors.models import Grant
         from groups import access
+        from groups.needs import requests_to_answer
         from groups.services.grants import administers, administrators
         from groups.starts import events_of_own_groups, let_a_connector_in
 
+        needs.register(requests_to_answer)
         starts.register(let_a_connector_in)
         trail.register(events_of_own_groups)
         reach.register(access.role_of_tokens)

@@ -34,7 +34,7 @@ def pending() -> AccessRequest:
 def test_more_is_asked_of_each_grant_and_the_old_grant_goes_on(program: Program) -> None:
     token = exchange(program).access_token
     changed = change(program.connector, COMMON | {POLLS}, reason="For the weekly poll.")
-    assert (changed.added, changed.requests_made, changed.grants_cut) == ({POLLS}, 1, 0)
+    assert (changed.added, changed.requests_made, changed.grants_cut) == (frozenset({POLLS}), 1, 0)
     assert callers.caller_of(token).permissions == COMMON
     assert pending().permissions == {POLLS}
     assert (pending().grant, pending().reason) == (program.grant, "For the weekly poll.")
@@ -47,7 +47,11 @@ def test_an_admin_gives_some_of_it_and_running_tokens_may_at_once(program: Progr
     requests.approve_more(request=request, by=group_admin, permissions=[POLLS])
     assert callers.caller_of(token).permissions == COMMON | {POLLS}
     request.refresh_from_db()
-    assert (request.state, request.given, request.decided_by) == (RequestState.APPROVED, {POLLS}, group_admin)
+    assert (request.state, request.given, request.decided_by) == (
+        RequestState.APPROVED,
+        frozenset({POLLS}),
+        group_admin,
+    )
     with pytest.raises(Conflict, match="approved"):
         requests.approve_more(request=request, by=group_admin, permissions=[MEDIA])
     assert callers.caller_of(token).permissions == COMMON | {POLLS}
@@ -87,7 +91,7 @@ def test_less_applies_to_running_tokens_at_once_and_does_not_come_back_by_itself
 ) -> None:
     token = exchange(program).access_token
     changed = change(program.connector, COMMON - {Permission.TEXT_MESSAGE})
-    assert (changed.removed, changed.grants_cut, changed.requests_made) == ({Permission.TEXT_MESSAGE}, 1, 0)
+    assert (changed.removed, changed.grants_cut, changed.requests_made) == (frozenset({Permission.TEXT_MESSAGE}), 1, 0)
     assert Permission.TEXT_MESSAGE not in callers.caller_of(token).permissions
     change(program.connector, COMMON)
     assert Permission.TEXT_MESSAGE not in callers.caller_of(token).permissions

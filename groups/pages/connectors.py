@@ -26,6 +26,7 @@ from groups import access, queries
 from groups.models import Group
 from groups.pages import links
 from groups.pages.forms import AddConnectorForm, add_error
+from groups.pages.requests import rows_in
 from groups.services import grants
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -113,6 +114,7 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
     context |= {
         "rows": [_row(grant) for grant in queries.grants_of(group)],
         "form": form,
+        "asked_rows": rows_in(group, user_of(request)) if links.is_admin(group) else [],
         "chosen": chosen,
         "can": can,
         "cannot": cannot,

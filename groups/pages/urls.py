@@ -2,16 +2,21 @@
 
 from django.urls import path
 
-from groups.pages import activity, connectors, create, directory, grants, lists, messages, sub_groups, users
+from groups.pages import activity, connectors, create, directory, grants, lists, messages, requests, sub_groups, users
 
 app_name = "groups"
 
 ONE = "console/groups/<uuid:group_id>/"
 USER = f"{ONE}users/<uuid:person_id>/"
+REQUEST = "console/requests/<uuid:request_id>/"
 GRANT = f"{ONE}connectors/<uuid:grant_id>/"
 
 urlpatterns = [
     path("console/groups/", lists.groups, name="list"),
+    path("console/groups/requests/", requests.listing, name="requests"),
+    path(REQUEST, requests.one, name="request"),
+    path(f"{REQUEST}approve/", requests.approve, name="request_approve"),
+    path(f"{REQUEST}refuse/", requests.refuse, name="request_refuse"),
     path("console/groups/create/", create.create, name="create"),
     path(ONE, users.users, name="details"),
     path(f"{ONE}users/add/", users.add, name="users_add"),

@@ -12,12 +12,12 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 
 from accounts.models import AuditEvent, Notice, Person
-from connectors.models import Connector, Grant
+from connectors.models import AccessRequest, Connector, Grant
 from connectors.tests.html_forms import text_of
 from groups.models import Group
 from kaizala_console.lib import ids
 
-ANYBODY = ("list", "create", "directory")
+ANYBODY = ("list", "create", "directory", "requests")
 OF_MEMBERS = ("details", "sub_groups", "connectors", "messages")
 OF_ADMINS = (
     "users_add",
@@ -32,20 +32,39 @@ OF_ADMINS = (
     "grant_remove",
     "activity",
 )
-ALL = (*ANYBODY, *OF_MEMBERS, *OF_ADMINS)
+# What a developer asks of a group: for its admins, and for the developer (test_request_pages.py).
+OF_REQUESTS = ("request", "request_approve", "request_refuse")
+ALL = (*ANYBODY, *OF_MEMBERS, *OF_ADMINS, *OF_REQUESTS)
 # What only takes a form, and what takes none.
-FORMS_ALONE = ("users_add", "user_role", "connector_add", "grant_show_download", "grant_show_done")
-NO_FORMS = ("list", "directory", "details", "connectors", "grant", "activity")
+FORMS_ALONE = (
+    "users_add",
+    "user_role",
+    "connector_add",
+    "grant_show_download",
+    "grant_show_done",
+    "request_approve",
+    "request_refuse",
+)
+NO_FORMS = ("list", "directory", "details", "connectors", "grant", "activity", "requests", "request")
 # What asks "is it you?" before it does anything.
-CONFIRMED = ("connector_add", "grant_show", "grant_regenerate", "grant_remove")
+CONFIRMED = (
+    "connector_add",
+    "grant_show",
+    "grant_regenerate",
+    "grant_remove",
+    "request_approve",
+    "request_refuse",
+)
 KEY = "k" * 32
 
 
 class Addresses:
-    """The address of every page, for one group with a connector in it and a member."""
+    """The address of every page, for one group with a connector in it, a member, and a request."""
 
-    def __init__(self, group: Group, grant: Grant, person: Person) -> None:
+    def __init__(self, group: Group, grant: Grant, person: Person, asked: AccessRequest | None = None) -> None:
         self.ids = {"group_id": group.pk, "grant_id": grant.pk, "person_id": person.pk}
+        if asked is not None:
+            self.ids["request_id"] = asked.pk
 
     def of(self, name: str, **changed: Any) -> str:
         """The address of a page; `changed` replaces ids by name."""

@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.models import Organisation, Person, User
 from accounts.tests.factories import make_user
 from connectors.models import Connector
+from connectors.services import requests
 from connectors.tests.html_forms import text_of
 from groups.models import Group, Membership
 from groups.services import grants
@@ -41,10 +42,17 @@ OF_ONE_GROUP = (*OF_MEMBERS, *OF_ADMINS)
 
 @pytest.fixture
 def addresses(group: Group, connector: Connector, group_admin: User, member: User, developer: User) -> Addresses:
-    """The group with a connector in it, and another connector that could be added."""
-    make_connector(developer, name="Another")
+    """The group with a connector in it, and another connector whose developer asks for access."""
+    another = make_connector(developer, name="Another")
     granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
-    return Addresses(group, granted.grant, person_of(member))
+    asked = requests.ask(
+        connector=another,
+        by=developer,
+        permissions=another.permissions,
+        once=requests.new_once(),
+        target=grants.target_of(group),
+    )
+    return Addresses(group, granted.grant, person_of(member), asked)
 
 
 def test_these_are_all_the_pages() -> None:

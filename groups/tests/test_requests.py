@@ -54,7 +54,7 @@ def test_an_admin_gives_some_of_it(
     assert granted.grant.permissions == {POST}
     assert granted.grant.group_grant.group == group
     request.refresh_from_db()
-    assert (request.state, request.grant, request.given) == (RequestState.APPROVED, granted.grant, {POST})
+    assert (request.state, request.grant, request.given) == (RequestState.APPROVED, granted.grant, frozenset({POST}))
     assert (request.target, request.target_name, request.decided_by) == (target_of(group), group.name, group_admin)
 
 
