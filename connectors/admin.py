@@ -16,7 +16,9 @@ from accounts.operators import ReadOnlyAdmin, site
 from connectors import scopes
 from connectors.models import (
     AccessRequest,
+    ClaimAnswer,
     Connector,
+    ConnectorKey,
     ConnectorSecret,
     Grant,
     Handoff,
@@ -51,7 +53,7 @@ def carry_out(request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], An
 class WithoutSecrets(ReadOnlyAdmin):
     """Leaves out what is digested or sealed, also from the page of a single row."""
 
-    exclude = ["digest", "pepper_id", "sealed", "form_tag"]
+    exclude = ["digest", "pepper_id", "sealed", "form_tag", "key_tag"]
 
 
 class WithPermissions(WithoutSecrets):
@@ -196,6 +198,25 @@ class ShownSecretAdmin(WithoutSecrets):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ShownSecret]:
         return super().get_queryset(request).defer("sealed")
+
+
+@admin.register(ClaimAnswer, site=site)
+class ClaimAnswerAdmin(WithoutSecrets):
+    list_display = ["handoff", "answered_at", "expires_at"]
+    search_fields = ["handoff__connector__name", "handoff__id__exact"]
+    ordering = ["-answered_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ClaimAnswer]:
+        return super().get_queryset(request).defer("sealed")
+
+
+@admin.register(ConnectorKey, site=site)
+class ConnectorKeyAdmin(ReadOnlyAdmin):
+    list_display = ["fingerprint", "connector", "created_by", "created_at", "removed_by", "removed_at"]
+    list_filter = [("removed_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["connector", "created_by", "removed_by"]
+    search_fields = ["fingerprint", "connector__name", "connector__id__exact"]
+    ordering = ["-created_at"]
 
 
 @admin.register(UsageHour, site=site)

@@ -102,9 +102,13 @@ def can_see_handoff(user: User, handoff: Handoff) -> bool:
 
 
 def can_have_revealed(user: User, handoff: Handoff) -> bool:
-    """Whether "Show it to me once" is for this account: it granted, still administers, and may see tokens."""
+    """Whether "Show it to me once" is for this account: it granted, still administers, and may see tokens.
+
+    What is sealed to the connector's own key is shown to nobody: this console cannot open it.
+    """
     return (
         handoff.made_by_id == user.pk
+        and not handoff.is_sealed_to_key
         and handoff.connector.organisation.admins_may_see_tokens
         and can_administer(user, handoff.grant)
     )

@@ -57,6 +57,8 @@ SENTENCES: dict[Tag, str | Promise] = {
     Tag.GRANT_SUSPENDED: _("%(actor)s suspended what “%(connector)s” may do in “%(target)s”."),
     Tag.GRANT_RESUMED: _("%(actor)s resumed what “%(connector)s” may do in “%(target)s”."),
     Tag.GRANT_REVOKED: _("%(actor)s took from “%(connector)s” the right to act in “%(target)s”."),
+    Tag.KEY_REGISTERED: _("%(actor)s registered a public key for “%(connector)s”: %(fingerprint)s."),
+    Tag.KEY_REMOVED: _("%(actor)s removed the public key of “%(connector)s”: %(fingerprint)s."),
     Tag.GRANT_REGENERATED: _(
         "%(actor)s made a new refresh token of “%(connector)s” for “%(target)s”; the old one ended."
     ),

@@ -52,6 +52,8 @@ class Tag(StrEnum):
     SECRET_REVOKED = "connector:secret:revoked"
     GRANT_MADE = "grant:access:granted"
     GRANT_SUSPENDED = "grant:access:suspended"
+    KEY_REGISTERED = "connector:key:registered"
+    KEY_REMOVED = "connector:key:removed"
     GRANT_RESUMED = "grant:access:resumed"
     GRANT_REVOKED = "grant:access:revoked"
     GRANT_REGENERATED = "grant:token:regenerated"

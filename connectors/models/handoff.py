@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from kaizala_console.lib import clock, ids
 
+SEALED_TO_SERVER = "server"
 NOT_ENDED = models.Q(
     claimed_at__isnull=True,
     refused_at__isnull=True,
@@ -117,6 +118,11 @@ class Handoff(models.Model):
 
     def __str__(self) -> str:
         return f"Handoff {self.pk}"
+
+    @property
+    def is_sealed_to_key(self) -> bool:
+        """Whether only the holder of the connector's private key can open it: neither this console nor an admin."""
+        return self.sealed_to != SEALED_TO_SERVER
 
     @property
     def claimer_name(self) -> str:

@@ -25,7 +25,12 @@ def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     user = user_of(request)
     connector = queries.connector_for(user, connector_id)
     can, cannot = can_and_cannot(connector.permissions)
-    context: dict[str, Any] = {"can": can, "cannot": cannot, "co_owners": list(connector.co_owners.order_by("name"))}
+    context: dict[str, Any] = {
+        "can": can,
+        "cannot": cannot,
+        "co_owners": list(connector.co_owners.order_by("name")),
+        "key": connector.keys.live().first(),
+    }
     if policy.can_see_credentials(user, connector):
         context |= {
             **frame(connector, "details"),

@@ -153,6 +153,7 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 
 def _page(request: HttpRequest, user: User, found: Handoff, *, problem: str = "", status: int = 200) -> HttpResponse:
     can_claim = policy.is_owner(user, found.connector)
+    key_replaced = _key_replaced(found)
     card = _card(found)
     context = {
         **card,
@@ -161,6 +162,7 @@ def _page(request: HttpRequest, user: User, found: Handoff, *, problem: str = ""
         "is_developer": can_claim,
         "problem": problem,
         "may_be_issued_again": _may_be_issued_again(found),
+        "key_replaced": key_replaced,
         "crumbs": _crumbs(found),
     }
     return render(request, "connectors/handoff.html", context, status=status)
@@ -182,7 +184,15 @@ def _card(found: Handoff) -> dict[str, Any]:
 
 
 def _may_be_issued_again(found: Handoff) -> bool:
-    return handoff_line.state_of(found) is not HandoffState.WAITING and found.grant.revoked_at is None
+    ended = handoff_line.state_of(found) is not HandoffState.WAITING
+    return found.grant.revoked_at is None and (ended or _key_replaced(found))
+
+
+def _key_replaced(found: Handoff) -> bool:
+    """Whether it waits sealed to a key that the connector has not any more: perhaps nobody can open it."""
+    if not found.is_sealed_to_key or handoff_line.state_of(found) is not HandoffState.WAITING:
+        return False
+    return not found.connector.keys.live().filter(fingerprint=found.sealed_to).exists()
 
 
 def _crumbs(found: Handoff, *rows: tuple[str, str]) -> list[dict[str, str]]:

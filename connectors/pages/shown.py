@@ -79,12 +79,13 @@ def _of_secret(secret: ConnectorSecret) -> Showing:
 
 
 def _of_handoff(handoff: Handoff) -> Showing:
-    connector = handoff.connector
+    connector, sealed = handoff.connector, handoff.is_sealed_to_key
+    file = snippets.filename(connector.name, handoff.grant.target_name)
     return Showing(
         subject=handoff,
-        template="connectors/claimed.html",
+        template="connectors/claimed_sealed.html" if sealed else "connectors/claimed.html",
         values=lambda token: snippets.of_handoff(handoff, token),
-        file=snippets.filename(connector.name, handoff.grant.target_name),
+        file=file,
         download_url=reverse("connectors:handoff_download", args=[handoff.pk]),
         done_url=reverse("connectors:handoff_done", args=[handoff.pk]),
         after_url=reverse("connectors:handoff", args=[handoff.pk]),
@@ -94,8 +95,9 @@ def _of_handoff(handoff: Handoff) -> Showing:
         context=lambda token: {
             "handoff": handoff,
             "connector": connector,
-            "env_file": f"{snippets.filename(connector.name)}.env",
-            "exchange": snippets.exchange_line(connector, token),
+            "env_file": f"{file if sealed else snippets.filename(connector.name)}.env",
+            "exchange": snippets.exchange_line(connector, None if sealed else token),
+            "open_line": snippets.open_line(),
         },
     )
 

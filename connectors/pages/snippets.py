@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from connectors.models import Connector, Handoff
 
 ID, SECRET, REFRESH_TOKEN, URL = "CONNECTOR_ID", "CONNECTOR_SECRET", "REFRESH_TOKEN", "CONSOLE_URL"
+SEALED = "SEALED_REFRESH_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,12 @@ def of_secret(connector: Connector, secret: str) -> list[Value]:
 
 def of_handoff(handoff: Handoff, refresh_token: str) -> list[Value]:
     """What a program needs for one group, besides the connector's secret, which nobody can read here any more."""
+    if handoff.is_sealed_to_key:
+        token = Value(SEALED, _("Sealed refresh token"), refresh_token, multiline=True)
+    else:
+        token = Value(REFRESH_TOKEN, _("Refresh token"), refresh_token)
     return [
-        Value(REFRESH_TOKEN, _("Refresh token"), refresh_token),
+        token,
         Value(ID, _("Connector ID"), str(handoff.connector_id)),
         Value(URL, _("Address of the console"), settings.CONSOLE_BASE_URL),
     ]
@@ -86,6 +91,19 @@ def exchange_line(connector: Connector, refresh_token: str | None = None) -> str
         f"applicationSecret: ${SECRET}",
         f"refreshToken: {refresh_token or f'${REFRESH_TOKEN}'}",
     )
+
+
+def open_line() -> str:
+    """Opens a sealed refresh token with the private key, a PEM or a JWK file, and keeps it in a variable of the shell.
+
+    Written for jwcrypto (https://pypi.org/project/jwcrypto/), which is no part of this console; a test runs it.
+    """
+    program = (
+        'import sys; from jwcrypto import jwe, jwk; k = open(sys.argv[1], "rb").read(); '
+        'k = jwk.JWK.from_pem(k) if k.startswith(b"-") else jwk.JWK.from_json(k); '
+        "t = jwe.JWE(); t.deserialize(sys.argv[2], k); print(t.payload.decode())"
+    )
+    return f"{REFRESH_TOKEN}=$(python3 -c '{program}' \\\n  private-key.pem \"${SEALED}\")"
 
 
 def _curl(url: str, *headers: str) -> str:

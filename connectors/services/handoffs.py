@@ -108,6 +108,8 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     again = rotation.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(grant=grant, by=by)
     record(
         Tag.HANDOFF_REISSUED,
+    # It may still wait, sealed to a key that was lost since.
+    Handoff.objects.waiting().filter(pk=handoff.pk).update(withdrawn_at=clock.now(), sealed=None)
         by=by,
         subject=handoff,
         **trail.of_grant(grant),
@@ -133,6 +135,11 @@ def reveal(*, handoff: Handoff, by: User, form_key: str) -> str:
         raise NotAllowed(
             _("Your organisation does not show refresh tokens to admins. The developer can open the handoff."),
             code="reveal_forbidden",
+    if handoff.is_sealed_to_key:
+        raise NotAllowed(
+            _("This token is sealed to the connector’s own key: only the holder of the private key can open it."),
+            code="reveal_sealed",
+        )
         )
     shown = shown_secrets.recall(user=by, form_key=form_key, subject=handoff)
     if shown is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
@@ -13,12 +14,11 @@ from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.services import notices
-from connectors import credentials
+from connectors import credentials, public_keys
 from connectors.models import Connector, Grant, Handoff, RefreshToken
+from connectors.models.handoff import SEALED_TO_SERVER
 from connectors.services import trail, words
 from kaizala_console.lib import clock, crypto, ids
-
-SEALED_TO_SERVER = "server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +55,20 @@ def make(*, grant: Grant, at: dt.datetime) -> tuple[RefreshToken, str]:
 def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: dt.datetime) -> Handoff:
     """Seal the text of a refresh token for the developer of its connector, and tell the owners that it waits.
 
+    To the connector's public key when it has one, else with the server's key ring.
+
     `by` is None when the console itself had the token made.
     """
     handoff_id = ids.new_id()
+    sealed, sealed_to = _sealed(text, grant.connector, handoff_id)
     handoff = Handoff.objects.create(
         id=handoff_id,
         connector=grant.connector,
         grant=grant,
         refresh_token=token,
         made_by=by,
-        sealed=crypto.seal(text.encode(), context=_context(handoff_id.bytes)),
-        sealed_to=SEALED_TO_SERVER,
+        sealed=sealed,
+        sealed_to=sealed_to,
         made_at=at,
         sealed_at=clock.now(),
         expires_at=min(at + dt.timedelta(days=settings.HANDOFF_DAYS), token.expires_at),
@@ -87,19 +90,27 @@ def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: d
     return handoff
 
 
-def is_sealed_to_key(handoff: Handoff) -> bool:
-    """Whether only the holder of the connector's private key can open it."""
-    return handoff.sealed_to != SEALED_TO_SERVER
-
-
 def unseal(handoff: Handoff) -> str:
-    """The refresh token inside. Raises `crypto.WrongKey` when the key that sealed it has left the ring.
+    """The refresh token inside, or its JWE when it is sealed to the connector's key, which nobody here can open.
+
+    Raises `crypto.WrongKey` when the key of the ring that sealed it has left.
 
     For the services that claim or reveal; `handoff.sealed` must not have been wiped.
     """
     if handoff.sealed is None:
         raise crypto.WrongKey("nothing is sealed here any more")
+    if handoff.is_sealed_to_key:
+        return bytes(handoff.sealed).decode("ascii")
     return crypto.open_sealed(bytes(handoff.sealed), context=_context(handoff.pk.bytes)).decode()
+
+
+@sensitive_variables("text")
+def _sealed(text: str, connector: Connector, handoff_id: UUID) -> tuple[bytes, str]:
+    """The ciphertext, and what it is sealed to."""
+    key = connector.keys.live().first()
+    if key is not None:
+        return public_keys.seal(text, jwk=key.jwk, fingerprint=key.fingerprint).encode("ascii"), key.fingerprint
+    return crypto.seal(text.encode(), context=_context(handoff_id.bytes)), SEALED_TO_SERVER
 
 
 def end_of_token(grant: Grant, at: dt.datetime) -> dt.datetime:

@@ -14,9 +14,20 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import AuditEvent, User
 from accounts.operators import site
-from connectors.models import Connector, ConnectorSecret, Grant, Handoff, Orphan, RefreshToken, ShownSecret, UsageHour
+from connectors.models import (
+    ClaimAnswer,
+    Connector,
+    ConnectorSecret,
+    Grant,
+    Handoff,
+    Orphan,
+    RefreshToken,
+    ShownSecret,
+    UsageHour,
+)
 from connectors.services import shown_secrets
 from connectors.tests.factories import Program
+from connectors.tests.keys import registered, x25519
 from kaizala_console.lib import clock
 
 MODELS = list(apps.get_app_config("connectors").get_models())
@@ -39,6 +50,10 @@ def shown(program: Program, developer: User) -> str:
     form_key = shown_secrets.new_form_key()
     shown_secrets.remember(user=developer, form_key=form_key, subject=program.handoff, token=program.refresh_token)
     UsageHour.objects.create(grant=program.grant, hour=clock.now(), operation="GET v1/groups", calls=1)
+    registered(program.connector, x25519())
+    ClaimAnswer.objects.create(
+        handoff=program.handoff, key_tag="a-tag-of-a-claim", sealed=b"a-sealed-answer", expires_at=clock.now()
+    )
     Orphan.objects.create(kind=Orphan.Kind.CONNECTOR, subject_id=str(program.connector.pk), name="Shift Planner")
     return form_key
 
@@ -72,6 +87,7 @@ def test_every_list_and_every_row_opens_and_shows_nothing_secret(
     hidden += [token.digest for token in RefreshToken.objects.all()]
     hidden += [bytes(handoff.sealed or b"-none-").decode() for handoff in Handoff.objects.all()]
     hidden += [bytes(screen.sealed).decode() for screen in ShownSecret.objects.all()]
+    hidden += ["a-tag-of-a-claim", "a-sealed-answer"]
     hidden += [screen.form_tag for screen in ShownSecret.objects.all()]
     for page in pages:
         assert page.status_code == 200

@@ -99,10 +99,11 @@ def show_done(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpRespo
 
 
 def _shown_button(request: HttpRequest, group_id: UUID, grant_id: UUID, act: Any) -> HttpResponse:
-    group = access.require_admin(user_of(request), group_id)
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
     found = queries.grant_in(group, grant_id)
     handoff = _newest(found)
-    if handoff is None:
+    if handoff is None or not policy.can_have_revealed(user, handoff):
         return redirect(_grant_page_of(group_id, grant_id))
     response: HttpResponse = act(request, _showing(group, found, handoff))
     return response

@@ -1,0 +1,51 @@
+"""The public key of a connector: what refresh tokens are sealed to, so that only its holder can open them."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console.lib import clock
+
+
+class ConnectorKeyQuerySet(models.QuerySet["ConnectorKey"]):
+    def live(self) -> ConnectorKeyQuerySet:
+        """Those that new tokens are sealed to; one a connector at most."""
+        return self.filter(removed_at__isnull=True)
+
+
+class ConnectorKey(models.Model):
+    """The private half was never here. A removed key stays in the list: what was sealed to it names it."""
+
+    connector = models.ForeignKey("connectors.Connector", on_delete=models.CASCADE, related_name="keys")
+    jwk = models.JSONField(_("public key"), help_text=_("As a JWK (RFC 7517), its public members alone."))
+    fingerprint = models.CharField(max_length=43, help_text=_("The thumbprint of RFC 7638, SHA-256."))
+    created_at = models.DateTimeField(default=clock.now)
+    created_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    removed_at = models.DateTimeField(null=True, blank=True)
+    removed_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+
+    objects = ConnectorKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("public key")
+        verbose_name_plural = _("public keys")
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connector"], condition=models.Q(removed_at__isnull=True), name="one_live_key_a_connector"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(removed_at__isnull=True, removed_by__isnull=True)
+                | models.Q(removed_at__isnull=False, removed_by__isnull=False),
+                name="removed_key_names_who",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.fingerprint
+
+    @property
+    def curve(self) -> str:
+        """`X25519` or `P-256`."""
+        return str(self.jwk["crv"])
