@@ -3,6 +3,7 @@
 
 import os
 import sys
+from importlib import import_module
 
 
 def main() -> None:
@@ -14,11 +15,10 @@ def main() -> None:
         raise SystemExit(
             f"Django cannot be imported ({error}). Run `make setup`, then use .venv/bin/python."
         ) from error
-    if sys.argv[1:2] == ["generate_keys"]:
-        # It prints what a configuration still lacks, so it must not need a complete one, as Django's lookup does.
-        from kaizala_console.management.commands.generate_keys import Command
-
-        Command().run_from_argv(sys.argv)
+    if sys.argv[1:2] in (["generate_keys"], ["scan_secrets"]):
+        # One prints what a configuration still lacks, the other runs where there is none: neither may need a complete
+        # one, as Django's lookup does.
+        import_module(f"kaizala_console.management.commands.{sys.argv[1]}").Command().run_from_argv(sys.argv)
         return
     try:
         execute_from_command_line(sys.argv)
