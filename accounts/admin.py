@@ -32,7 +32,7 @@ from accounts.models import (
     VerifiedPhone,
 )
 from accounts.operators import ReadOnlyAdmin, carry_out, operator_of, site
-from accounts.services import notices, organisations, phones, pin_limits, totp, users
+from accounts.services import cool_off, notices, organisations, phones, pin_limits, totp, users
 from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import RuleBroken
 
@@ -97,6 +97,7 @@ class UserAdmin(ReadOnlyAdmin):
         "is_organisation_admin",
         "is_staff",
         "is_active",
+        "credentials_locked_until",
         "created_at",
         "last_login",
     ]
@@ -108,6 +109,7 @@ class UserAdmin(ReadOnlyAdmin):
         "end_operator",
         "deactivate",
         "activate",
+        "unlock_credentials",
     ]
 
     @admin.action(description=_("Make organisation admin"))
@@ -135,6 +137,10 @@ class UserAdmin(ReadOnlyAdmin):
     @admin.action(description=_("Let them sign in again"))
     def activate(self, request: HttpRequest, rows: QuerySet[User]) -> None:
         carry_out(request, rows, lambda row: users.activate(user=row, by=operator_of(request)))
+
+    @admin.action(description=_("Unlock credentials: end the cool-off after a phone change"))
+    def unlock_credentials(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        carry_out(request, rows, lambda row: cool_off.lift(user=row, by=operator_of(request)))
 
 
 @admin.register(Person, site=site)
@@ -235,6 +241,7 @@ class NoticeAdmin(ReadOnlyAdmin):
     list_display = [
         "created_at",
         "user",
+        "masked_number",
         "template",
         "attempts",
         "next_attempt_at",
@@ -250,7 +257,13 @@ class NoticeAdmin(ReadOnlyAdmin):
     list_select_related = ["user"]
     search_fields = ["user__name", "user__email", "key", "id__exact"]
     ordering = ["-created_at"]
+    exclude = ["number"]
+    readonly_fields = ["masked_number"]
     actions = ["send_again"]
+
+    @admin.display(description=_("by SMS to"))
+    def masked_number(self, row: Notice) -> str:
+        return phone_numbers.mask(row.number) if row.number else ""
 
     @admin.action(description=_("Send again what was given up"))
     def send_again(self, request: HttpRequest, rows: QuerySet[Notice]) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
 from accounts.audit.record import Actor, SystemActor
 from accounts.models import PinDevice, User, VerifiedPhone
-from kaizala_console.lib.errors import NotAllowed, NotFound
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 
 
 def own_phone(user: User, phone_id: int) -> VerifiedPhone:
@@ -45,3 +52,32 @@ def require_organisation_admin(user: User) -> None:
     """Raises NotAllowed for anyone but an admin of the organisation."""
     if not user.is_organisation_admin:
         raise NotAllowed
+
+
+def require_somebody_else(by: Actor, user: User) -> None:
+    """Raises NotAllowed for who would decide about their own account."""
+    if by == user:
+        raise NotAllowed(_("Only another operator can decide this about your account."))
+
+
+def locked_until(user: User) -> dt.datetime | None:
+    """Until when the account makes and sees no credentials (accounts.services.cool_off); None when it may."""
+    until = user.credentials_locked_until
+    return until if until is not None and until > clock.now() else None
+
+
+def require_unlocked(by: object) -> None:
+    """Raises RuleBroken (code `cooling_off`) for an account whose phone number changed a short while ago.
+
+    For services that make or show credentials. Who is no account (a program, the console itself) passes.
+    """
+    until = locked_until(by) if isinstance(by, User) else None
+    if until is not None:
+        raise RuleBroken(
+            _(
+                "Your credentials are locked until %(until)s, because a phone number changed. You can still revoke, "
+                "suspend and remove. If it is urgent, ask the operator of this console."
+            )
+            % {"until": date_format(timezone.localtime(until), "j M Y, H:i T")},
+            code="cooling_off",
+        )

@@ -24,6 +24,11 @@ def primary_person(user: User) -> Person | None:
     return held_people(user).filter(verified_phones__is_primary=True).first()
 
 
+def has_held_a_number(user: User) -> bool:
+    """Whether the account holds a number, or held one that it gave back."""
+    return user.verified_phones.exists()
+
+
 def colleagues_of(user: User) -> QuerySet[User]:
     """Everyone who can sign in to the same organisation, by name; `primary_phones` holds the number they go by."""
     return User.objects.filter(organisation=user.organisation_id, is_active=True).prefetch_related(

@@ -33,6 +33,8 @@ CONSOLE_PORT = env.number("CONSOLE_PORT", 8000, minimum=1, maximum=65535)
 CONSOLE_WORKERS = env.number("CONSOLE_WORKERS", 2, minimum=1, maximum=64)  # web processes, one request at a time each
 _HERE = f"http://{f'[{CONSOLE_HOST}]' if ':' in CONSOLE_HOST else CONSOLE_HOST}:{CONSOLE_PORT}"
 CONSOLE_BASE_URL = env.url("CONSOLE_BASE_URL", _HERE if SANDBOX else "", schemes=("https", "http"))
+# Where the worker, as any other client, fetches the access tokens that it keeps warm.
+TOKEN_SERVICE_URL = env.url("TOKEN_SERVICE_URL", CONSOLE_BASE_URL, schemes=("https", "http"))
 _BASE = urlsplit(CONSOLE_BASE_URL)
 _HTTPS = _BASE.scheme == "https"
 EXTRA_HOSTS = env.items("ALLOWED_HOSTS")
@@ -139,6 +141,8 @@ PIN_PER_ADDRESS_PER_DAY = env.number("PIN_PER_ADDRESS_PER_DAY", 100, minimum=1)
 PIN_PER_CONNECTOR_PER_DAY = env.number("PIN_PER_CONNECTOR_PER_DAY", 2000, minimum=1)  # sign-ins of programs' users
 PIN_PER_COUNTRY_PREFIX_PER_DAY = env.number("PIN_PER_COUNTRY_PREFIX_PER_DAY", 2000, minimum=1)  # SMS pumping
 STEP_UP_SECONDS = env.number("STEP_UP_SECONDS", 900, minimum=60)
+SIGN_IN_AGAIN_SECONDS = env.number("SIGN_IN_AGAIN_SECONDS", 600, minimum=60)  # before a phone number is changed
+COOL_OFF_HOURS = env.number("COOL_OFF_HOURS", 24, maximum=720)  # no credentials after a phone number changed
 PIN_LOGIN_WITHOUT_SECRET = env.flag("PIN_LOGIN_WITHOUT_SECRET")  # the oldest programs send none
 USER_TOKEN_REQUEST_DAYS = env.number("USER_TOKEN_REQUEST_DAYS", 7, minimum=1)
 REFRESH_TOKEN_DAYS = env.number("REFRESH_TOKEN_DAYS", 365, minimum=1)
@@ -150,6 +154,7 @@ REQUEST_DAYS = env.number("REQUEST_DAYS", 14, minimum=1)  # an unanswered reques
 USAGE_FLUSH_SECONDS = env.number("USAGE_FLUSH_SECONDS", 5, minimum=1, maximum=300)  # what a killed process may lose
 USAGE_DAYS = env.number("USAGE_DAYS", 100, minimum=31)  # previews look back 30 days
 SECRET_SILENT_DAYS = env.number("SECRET_SILENT_DAYS", 7, minimum=1)  # then the older of two secrets is safe to remove
+LEAK_REPORTS_PER_ADDRESS_PER_HOUR = env.number("LEAK_REPORTS_PER_ADDRESS_PER_HOUR", 30, minimum=1)
 THROTTLE_CONNECTOR_PER_MINUTE = env.number("THROTTLE_CONNECTOR_PER_MINUTE", 100, minimum=1)
 THROTTLE_TENANT_PER_MINUTE = env.number("THROTTLE_TENANT_PER_MINUTE", 300, minimum=1)
 

@@ -34,6 +34,10 @@ SENTENCES: dict[Tag, str | Promise] = {
     Tag.PHONE_HELD_ELSEWHERE: _("%(actor)s proved to hold %(number)s, which belongs to another account."),
     Tag.PHONE_RELEASED: _("%(actor)s removed the phone number %(number)s from the account."),
     Tag.PHONE_MADE_PRIMARY: _("%(actor)s made %(number)s the primary phone number."),
+    Tag.CREDENTIALS_LOCKED: _(
+        "The credentials of %(subject)s were locked for a time, because the number %(number)s was verified."
+    ),
+    Tag.CREDENTIALS_UNLOCKED: _("%(actor)s unlocked the credentials of %(subject)s before the time was over."),
     Tag.TOTP_ENROLLED: _("%(actor)s set up an authenticator app for the operators’ pages."),
     Tag.TOTP_REMOVED: _("%(actor)s removed the authenticator app of %(user)s."),
     Tag.TOTP_REFUSED: _("%(actor)s entered a wrong code of the authenticator app."),
@@ -53,12 +57,15 @@ SENTENCES: dict[Tag, str | Promise] = {
     Tag.SECRET_CREATED: _("%(actor)s made a secret for the connector “%(connector)s”."),
     Tag.SECRET_VIEWED: _("%(actor)s had a secret of the connector “%(connector)s” shown once."),
     Tag.SECRET_REVOKED: _("%(actor)s revoked a secret of the connector “%(connector)s”."),
+    Tag.KEY_REGISTERED: _("%(actor)s registered a public key for “%(connector)s”: %(fingerprint)s."),
+    Tag.KEY_REMOVED: _("%(actor)s removed the public key of “%(connector)s”: %(fingerprint)s."),
+    Tag.LEAK_REPORTED: _("%(actor)s reported a %(kind)s of “%(connector)s” as leaked: it is refused since."),
+    Tag.LEAK_CONFIRMED: _("%(actor)s confirmed that a %(kind)s of “%(connector)s” had leaked, and revoked it."),
+    Tag.LEAK_RESTORED: _("%(actor)s restored a %(kind)s of “%(connector)s” that was reported as leaked."),
     Tag.GRANT_MADE: _("%(actor)s let “%(connector)s” act in “%(target)s”."),
     Tag.GRANT_SUSPENDED: _("%(actor)s suspended what “%(connector)s” may do in “%(target)s”."),
     Tag.GRANT_RESUMED: _("%(actor)s resumed what “%(connector)s” may do in “%(target)s”."),
     Tag.GRANT_REVOKED: _("%(actor)s took from “%(connector)s” the right to act in “%(target)s”."),
-    Tag.KEY_REGISTERED: _("%(actor)s registered a public key for “%(connector)s”: %(fingerprint)s."),
-    Tag.KEY_REMOVED: _("%(actor)s removed the public key of “%(connector)s”: %(fingerprint)s."),
     Tag.GRANT_REGENERATED: _(
         "%(actor)s made a new refresh token of “%(connector)s” for “%(target)s”; the old one ended."
     ),
@@ -80,6 +87,13 @@ SENTENCES: dict[Tag, str | Promise] = {
     Tag.USER_TOKEN_REFUSED: _("%(actor)s refused that “%(connector)s” acts for “%(target)s”."),
     Tag.USER_TOKEN_WITHDRAWN: _("%(actor)s no longer wants “%(connector)s” to act for “%(target)s”."),
     Tag.USER_TOKEN_EXPIRED: _("Nobody confirmed in time that “%(connector)s” acts for “%(target)s”."),
+    Tag.WARM_TOKEN_KEPT: _(
+        "%(actor)s entrusted the credentials of “%(connector)s” for “%(target)s”, to keep an access token ready."
+    ),
+    Tag.WARM_TOKEN_STOPPED: _("%(actor)s stopped keeping an access token of “%(connector)s” for “%(target)s” ready."),
+    Tag.WARM_TOKEN_REFUSED: _(
+        "The Token Service refused the credentials that “%(connector)s” had entrusted for “%(target)s”; they were wiped."
+    ),
     Tag.ORPHAN_FOUND: _("“%(name)s” was found to have nobody left here who looks after it."),
     Tag.TOKEN_FIRST_USED: _("“%(connector)s” used its refresh token for “%(target)s” for the first time."),
     Tag.TOKEN_SUCCEEDED: _(

@@ -20,6 +20,7 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
 class Notice(models.Model):
     """One message to one account. `context` feeds the template and never holds a secret.
 
+    With a `number` (E.164) it goes there by SMS; without, by mail to the account's address.
     Waiting rows have `next_attempt_at`; it is cleared when the notice was sent or given up.
     `key` makes a notice unique, so that the same fact is told once.
     """
@@ -27,6 +28,7 @@ class Notice(models.Model):
     id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
     user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="notices")
     template = models.CharField(_("template"), max_length=80)
+    number = models.CharField(max_length=16, blank=True)
     context = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     key = models.CharField(max_length=160, unique=True)
     created_at = models.DateTimeField(default=clock.now)

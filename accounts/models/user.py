@@ -35,6 +35,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_organisation_admin = models.BooleanField(_("organisation admin"), default=False)
     is_staff = models.BooleanField(_("operator"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
+    # Until then it makes and sees no credentials, because its phone number changed (accounts.services.cool_off).
+    credentials_locked_until = models.DateTimeField(_("credentials locked until"), null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects = UserManager()

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_safe
 
-from accounts import needs, queries, starts, trail
+from accounts import needs, policy, queries, starts, trail
 from accounts.models import PinDevice
 from accounts.pages import activity, numbers
 from accounts.pages.decorators import signed_in, user_of
@@ -36,5 +36,10 @@ def home(request: HttpRequest) -> HttpResponse:
         }
         return render(request, "accounts/home_first.html", words)
     events = activity.rows(trail.page(user, size=LATELY).events, with_details=False)
-    words = {"needs": needs.needs_of(user), "starts": starts.starts_of(user), "events": events}
+    words = {
+        "needs": needs.needs_of(user),
+        "starts": starts.starts_of(user),
+        "events": events,
+        "locked_until": policy.locked_until(user),
+    }
     return render(request, "accounts/home.html", words)

@@ -62,8 +62,13 @@ def _add(request: HttpRequest) -> HttpResponse:
             except ConsoleError as error:
                 add_error(form, error)
                 status = 503 if isinstance(error, GatewayDown) else 400
-    is_first = queries.primary_person(user) is None
-    words = {"form": form, "action": add_url(request), "crumbs": [] if is_first else crumbs(_("Add a Phone Number"))}
+    is_newcomer = not queries.has_held_a_number(user)
+    words = {
+        "form": form,
+        "action": add_url(request),
+        "crumbs": [] if is_newcomer else crumbs(_("Add a Phone Number")),
+        "cool_off_hours": 0 if is_newcomer else settings.COOL_OFF_HOURS,
+    }
     return render(request, "accounts/phone_add.html", words, status=status)
 
 

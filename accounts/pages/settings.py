@@ -30,6 +30,7 @@ def settings(request: HttpRequest) -> HttpResponse:
     phones = [{"phone": phone, "number": numbers.shown(phone.person.number)} for phone in queries.held_phones(user)]
     words = {
         "organisation": user.organisation,
+        "locked_until": policy.locked_until(user),
         "phones": phones,
         "has_app": confirmations.uses_totp(user),
         "may_operate": policy.may_operate(user),

@@ -1,7 +1,7 @@
-"""Messages to people, by mail. The row is the queue; a task only says that one is there.
+"""Messages to people, by mail or SMS. The row is the queue; a task only says that one is there.
 
-Sent at least once, and once unless the worker dies between the mail server's answer and the next statement: then the
-same Message-ID goes out again, by which mailboxes recognise a double.
+Sent at least once, and once unless the worker dies between the answer of the mail server (or SMS gateway) and the next
+statement: then the same Message-ID goes out again, by which mailboxes recognise a double.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from django.db.models import F
 from django.template import Context, Engine
 from django.utils import translation
 
+from accounts import sms
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Notice, User
+from accounts.sms.contract import NumberRefused
 from kaizala_console.lib import clock
 from kaizala_console.lib.background import after_commit
-from kaizala_console.lib.errors import Conflict
+from kaizala_console.lib.errors import Conflict, ConsoleError
 from kaizala_console.lib.logs import redact
 
 logger = structlog.get_logger(__name__)
@@ -40,14 +42,16 @@ SWEPT_AT_ONCE = 500
 
 
 @transaction.atomic
-def queue(*, user: User, template: str, key: str, context: Mapping[str, Any]) -> Notice:
+def queue(*, user: User, template: str, key: str, context: Mapping[str, Any], number: str = "") -> Notice:
     """Writes down, in the caller's transaction, what is to be told to `user`; a worker sends it after the commit.
 
-    `template` names `templates/mail/<template>.txt`, whose first line is the subject. `key` says which fact is told:
-    the same key again changes nothing and returns the first notice. `context` is JSON and holds no secret.
+    `template` names `templates/mail/<template>.txt`, whose first line is the subject; or, with a `number` (E.164) that
+    is to get it by SMS, `templates/sms/<template>.txt`. `key` says which fact is told: the same key again changes
+    nothing and returns the first notice. `context` is JSON and holds no secret.
     """
     notice, made = Notice.objects.get_or_create(
-        key=key, defaults={"user": user, "template": template, "context": redact(dict(context))}
+        key=key,
+        defaults={"user": user, "number": number, "template": template, "context": redact(dict(context))},
     )
     if made:
         _wake(notice)
@@ -58,17 +62,28 @@ def deliver(*, notice_id: UUID) -> bool:
     """Sends the notice if it is due; True when this call sent it.
 
     Whoever moves `next_attempt_at` on has the notice to themselves until then; all others find it not due. A mail
-    server that fails costs a later try, and after days the notice is given up.
+    server or gateway that fails costs a later try, and after days the notice is given up; at once when the gateway
+    will never send to this number.
     """
     notice = Notice.objects.select_related("user").filter(pk=notice_id).first()
     if notice is None or not _claim(notice):
         return False
-    if not notice.user.is_active or not notice.user.email:
+    if not notice.user.is_active or not (notice.number or notice.user.email):
         _give_up(notice, "The account is deactivated, or has no e-mail address.")
         return False
+    sender = sms.text_sender() if notice.number else None
+    if notice.number and sender is None:
+        _give_up(notice, "No SMS gateway that can send this text is configured.")
+        return False
     try:
-        _mail(notice).send()
-    except (SMTPException, OSError) as error:
+        if sender is not None:
+            sender.send_text(number=notice.number, text=render_sms(notice))
+        else:
+            _mail(notice).send()
+    except NumberRefused as refused:
+        _give_up(notice, f"The SMS gateway refused the number: {refused.code}.")
+        return False
+    except (ConsoleError, SMTPException, OSError) as error:
         _failed(notice, error)
         return False
     Notice.objects.filter(pk=notice.pk).update(sent_at=clock.now(), next_attempt_at=None, last_error="")
@@ -104,14 +119,21 @@ def send_again(*, notice: Notice, by: Actor) -> Notice:
 
 def render(notice: Notice) -> tuple[str, str]:
     """Subject and body, in the console's own language (nobody is asking, so there is no reader's language)."""
+    subject, _newline, body = _rendered(notice, "mail").partition("\n")
+    return subject.strip(), body.strip() + "\n"
+
+
+def render_sms(notice: Notice) -> str:
+    """The text, on one line, in the console's own language."""
+    return " ".join(_rendered(notice, "sms").split())
+
+
+def _rendered(notice: Notice, folder: str) -> str:
     values = {**notice.context, "user": notice.user, "base_url": settings.CONSOLE_BASE_URL}
     with translation.override(settings.LANGUAGE_CODE):
+        template = Engine.get_default().get_template(f"{folder}/{notice.template}.txt")
         # Plain text: a name with an ampersand must stay as it is.
-        text = (
-            Engine.get_default().get_template(f"mail/{notice.template}.txt").render(Context(values, autoescape=False))
-        )
-    subject, _newline, body = text.strip().partition("\n")
-    return subject.strip(), body.strip() + "\n"
+        return template.render(Context(values, autoescape=False)).strip()
 
 
 def _wake(notice: Notice) -> None:
@@ -140,7 +162,9 @@ def _mail(notice: Notice) -> EmailMessage:
 
 
 def _failed(notice: Notice, error: Exception) -> None:
-    reason = redact(f"{type(error).__name__}: {error}")[:200]
+    # A gateway's error is worded for somebody who waits for a PIN.
+    said = error.code if isinstance(error, ConsoleError) else error
+    reason = redact(f"{type(error).__name__}: {said}")[:200]
     logger.warning("notice.not_sent", notice_id=str(notice.pk), attempt=notice.attempts + 1, reason=reason)
     if clock.now() - notice.created_at >= GIVE_UP_AFTER:
         _give_up(notice, reason)

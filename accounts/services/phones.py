@@ -12,7 +12,7 @@ from accounts import policy
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import Person, PinDevice, User, VerifiedPhone
-from accounts.services import notices, people, pin_limits, pins
+from accounts.services import cool_off, notices, people, phone_notices, pin_limits, pins
 from kaizala_console.lib import clock, phone_numbers
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
@@ -66,6 +66,7 @@ def release(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
     user = User.objects.select_for_update().get(pk=phone.user_id)
     phone = _held(phone)
     was_primary = phone.is_primary
+    primary = user.verified_phones.held().select_related("person").filter(is_primary=True).first()
     phone.is_primary, phone.released_at = False, clock.now()
     phone.save(update_fields=["is_primary", "released_at"])
     if was_primary:
@@ -74,7 +75,7 @@ def release(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
             heir.is_primary = True
             heir.save(update_fields=["is_primary"])
     _tell(Tag.PHONE_RELEASED, phone, by)
-    _notify(phone, "phone_removed")
+    phone_notices.removed(phone, primary=primary)
     return phone
 
 
@@ -89,10 +90,12 @@ def make_primary(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
     phone = _held(phone)
     if phone.is_primary:
         return phone
+    before = user.verified_phones.held().select_related("person").filter(is_primary=True).first()
     user.verified_phones.held().filter(is_primary=True).update(is_primary=False)
     phone.is_primary = True
     phone.save(update_fields=["is_primary"])
     _tell(Tag.PHONE_MADE_PRIMARY, phone, by)
+    phone_notices.made_primary(phone, before=before)
     return phone
 
 
@@ -113,10 +116,12 @@ def _hold(user: User, number: str, by: User) -> VerifiedPhone | None:
         held.save(update_fields=["verified_at"])
         _tell(Tag.PHONE_VERIFIED, held, by)
         return held
+    must_cool_off = cool_off.is_due(user, person)
     is_first = not user.verified_phones.held().filter(is_primary=True).exists()
     phone = VerifiedPhone.objects.create(user=user, person=person, is_primary=is_first, verified_at=now)
     _tell(Tag.PHONE_VERIFIED, phone, by)
-    _notify(phone, "phone_added")
+    locked_until = cool_off.start(user=user, number=number, by=by) if must_cool_off else None
+    phone_notices.added(phone, locked_until=locked_until)
     return phone
 
 
@@ -148,13 +153,4 @@ def _tell(tag: Tag, phone: VerifiedPhone, by: User) -> None:
         organisation=phone.user.organisation,
         person_id=phone.person_id,
         after={"number": phone_numbers.mask(phone.person.number)},
-    )
-
-
-def _notify(phone: VerifiedPhone, what: str) -> None:
-    notices.queue(
-        user=phone.user,
-        template=f"accounts/{what}",
-        key=f"phone:{phone.pk}:{what}",
-        context={"number": phone_numbers.mask(phone.person.number)},
     )

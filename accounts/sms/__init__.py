@@ -1,10 +1,10 @@
-"""SMS: one contract, three ways to keep it (`twilio_verify`, `twilio_messages`, `inbox`), and which of them is used."""
+"""SMS: two contracts, and who keeps them (`twilio_verify`, `twilio_messages`, `inbox`): which one, the settings say."""
 
 from __future__ import annotations
 
 from django.conf import settings
 
-from accounts.sms.contract import Gateway
+from accounts.sms.contract import Gateway, TextSender
 from accounts.sms.inbox import Inbox
 from accounts.sms.twilio_messages import TwilioMessages
 from accounts.sms.twilio_verify import TwilioVerify
@@ -17,3 +17,10 @@ def gateway() -> Gateway:
     if settings.TWILIO_VERIFY_SERVICE_SID:
         return TwilioVerify()
     return TwilioMessages()
+
+
+def text_sender() -> TextSender | None:
+    """Who sends texts that carry no PIN: the inbox in a sandbox, else Twilio Messages. None without `TWILIO_FROM`."""
+    if settings.SANDBOX:
+        return Inbox()
+    return TwilioMessages() if settings.TWILIO_FROM else None

@@ -41,6 +41,16 @@ class PinMaker(Gateway, Protocol):
         """Judges what was typed for the sending of that reference. Raises GatewayDown; then the try does not count."""
 
 
+@runtime_checkable
+class TextSender(Protocol):
+    """Sends a text of ours to a number. Verify alone cannot: its texts are Twilio's."""
+
+    name: ClassVar[str]
+
+    def send_text(self, *, number: str, text: str) -> str:
+        """Sends `text` and returns the gateway's reference. Raises as `Gateway.send`."""
+
+
 class NumberRefused(RuleBroken):
     """The gateway will not send to this number: a landline, say, or a country that is not enabled."""
 

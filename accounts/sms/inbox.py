@@ -19,9 +19,13 @@ class Inbox:
     name: ClassVar[str] = "inbox"
 
     def send(self, *, number: str, pin: str, minutes: int, program: str = "") -> str:
-        """See Gateway; the reference is the row's number. Only the newest texts are kept."""
+        """See Gateway; the reference is the row's number."""
+        return self.send_text(number=number, text=texts.pin_text(pin, minutes, program))
+
+    def send_text(self, *, number: str, text: str) -> str:
+        """See TextSender. Only the newest texts are kept."""
         if not settings.SANDBOX:
             raise ImproperlyConfigured("The SMS inbox is for the sandbox only.")
-        kept = SandboxSms.objects.create(number=number, text=texts.pin_text(pin, minutes, program))
+        kept = SandboxSms.objects.create(number=number, text=text)
         SandboxSms.objects.filter(pk__lte=kept.pk - KEPT).delete()
         return str(kept.pk)

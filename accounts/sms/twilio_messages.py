@@ -1,4 +1,4 @@
-"""Twilio Messages: the PIN is ours, and leaves as a plain SMS from `TWILIO_FROM`."""
+"""Twilio Messages: the words are ours, and leave as a plain SMS from `TWILIO_FROM`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ class TwilioMessages:
 
     def send(self, *, number: str, pin: str, minutes: int, program: str = "") -> str:
         """See Gateway; the reference is the message's SID."""
+        return self.send_text(number=number, text=texts.pin_text(pin, minutes, program))
+
+    def send_text(self, *, number: str, text: str) -> str:
+        """See TextSender; the reference is the message's SID."""
         sender = settings.TWILIO_FROM
         origin = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
         with twilio.errors_of_sending(self.name, not_sent()):
-            message = twilio.client(self._timeout).messages.create(
-                to=number, body=texts.pin_text(pin, minutes, program), **origin
-            )
+            message = twilio.client(self._timeout).messages.create(to=number, body=text, **origin)
             return twilio.reference_of(message.sid)

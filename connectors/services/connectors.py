@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
+from accounts.policy import require_unlocked
 from connectors import policy
 from connectors.models import AccessRequest, Connector, ConnectorSecret, Grant
 from connectors.services import details as rules
@@ -44,6 +45,7 @@ def create(
     """
     if owner.pk != by.pk or not by.is_active:
         raise NotAllowed
+    require_unlocked(by)
     if form_key:
         shown_secrets.require_form_key(form_key)
         # Creations by one account take turns, so that a double click finds what the first click made.

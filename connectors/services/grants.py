@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User
+from accounts.policy import require_unlocked
 from connectors import policy
 from connectors.models import Connector, ConnectorState, Grant, Handoff, RefreshToken
 from connectors.scopes import Permission
@@ -68,6 +69,7 @@ def grant(
     connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
     if not policy.can_see(by, connector) or connector.deleted_at:
         raise NotFound
+    require_unlocked(by)
     existing = Grant.objects.present().filter(connector=connector, target=target).first()
     if existing is not None:
         raise AlreadyGranted(existing)
@@ -156,6 +158,7 @@ def regenerate(*, grant: Grant, by: User, instead_of: Handoff | None = None) -> 
     new one. Raises NotFound, Conflict for one that was ended, RuleBroken while its connector is suspended.
     """
     policy.require_administrator(by, grant)
+    require_unlocked(by)
     grant = _locked(grant)
     if instead_of is not None:
         newest = grant.handoffs.defer("sealed").order_by("-made_at", "-id").first()
