@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -16,10 +17,11 @@ from connectors.pages.end_dates import WithEndDate
 from groups.models import Group
 from groups.models.message import MAX_CHARACTERS
 from groups.services.members import Failed
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import ConsoleError
 
 MAX_NUMBERS_AT_ONCE = 500
+LONGEST_NAMED = 40
 
 
 def add_error(form: forms.Form, error: ConsoleError) -> None:
@@ -64,7 +66,7 @@ class TextField(forms.CharField):
 def name_the_failed(form: forms.Form, field: str, failed: list[Failed]) -> None:
     """Says beside the field which numbers were refused, each with its reason."""
     for number in failed:
-        form.add_error(field, f"{number.number}: {number.reason}")
+        form.add_error(field, f"{Truncator(number.number).chars(LONGEST_NAMED)}: {number.reason}")
 
 
 class GroupForm(forms.Form):
@@ -144,10 +146,22 @@ class MessageForm(forms.Form):
         return text
 
 
+class ConnectorField(forms.ModelChoiceField):
+    """A drop-down of connectors by name and owner. What is no id at all is as wrong as the id of none."""
+
+    def to_python(self, value: Any) -> Any:
+        if value in self.empty_values or ids.parse_guid(str(value)) is not None:
+            return super().to_python(value)
+        raise forms.ValidationError(self.error_messages["invalid_choice"], code="invalid_choice")
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name} · {obj.owner.name}"
+
+
 class AddConnectorForm(WithEndDate):
     """The drop-down of connectors that may be added, and until when."""
 
-    connector = forms.ModelChoiceField(
+    connector = ConnectorField(
         label=gettext_lazy("Connector"),
         queryset=Connector.objects.none(),
         empty_label=gettext_lazy("Choose a connector"),
@@ -173,9 +187,4 @@ class AddConnectorForm(WithEndDate):
             "hx-swap": "outerHTML",
         }
         self.fields["connector"].queryset = connectors  # type: ignore[attr-defined]
-        self.fields["connector"].label_from_instance = _name_and_owner  # type: ignore[attr-defined]
         self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
-
-
-def _name_and_owner(connector: Connector) -> str:
-    return f"{connector.name} · {connector.owner.name}"
