@@ -2,7 +2,7 @@
 
 Pure: knows no database. X25519 and P-256, as JWK (RFC 7517, RFC 8037) or PEM (SPKI, RFC 7468). The fingerprint is the
 JWK thumbprint of RFC 7638 with SHA-256, which any JOSE library computes. Sealed is a compact JWE (RFC 7516), ECDH-ES
-with A256KW and A256GCM. See docs/adr/0021-sealed-to-a-key.md.
+with A256KW and A256GCM. See docs/adr/0022-sealed-to-a-key.md.
 """
 
 from __future__ import annotations

@@ -96,14 +96,15 @@ def exchange_line(connector: Connector, refresh_token: str | None = None) -> str
 def open_line() -> str:
     """Opens a sealed refresh token with the private key, a PEM or a JWK file, and keeps it in a variable of the shell.
 
-    Written for jwcrypto (https://pypi.org/project/jwcrypto/), which is no part of this console; a test runs it.
+    Written for jwcrypto, which is no part of this console; a test runs it.
     """
-    program = (
-        'import sys; from jwcrypto import jwe, jwk; k = open(sys.argv[1], "rb").read(); '
-        'k = jwk.JWK.from_pem(k) if k.startswith(b"-") else jwk.JWK.from_json(k); '
-        "t = jwe.JWE(); t.deserialize(sys.argv[2], k); print(t.payload.decode())"
-    )
-    return f"{REFRESH_TOKEN}=$(python3 -c '{program}' \\\n  private-key.pem \"${SEALED}\")"
+    program = """
+import sys; from jwcrypto import jwe, jwk
+k = open(sys.argv[1], "rb").read()
+k = jwk.JWK.from_pem(k) if k.startswith(b"-") else jwk.JWK.from_json(k)
+t = jwe.JWE(); t.deserialize(sys.argv[2], k); print(t.payload.decode())
+"""
+    return f"{REFRESH_TOKEN}=$(python3 -c '{program}' private-key.pem \"${SEALED}\")"
 
 
 def _curl(url: str, *headers: str) -> str:

@@ -10,6 +10,7 @@ from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policy import require_unlocked
+from accounts.policy import require_unlocked
 from accounts.services import notices
 from connectors import policy, public_keys
 from connectors.models import Connector, ConnectorKey
@@ -24,7 +25,7 @@ def register(*, connector: Connector, by: User, public_key: str) -> ConnectorKey
     """Seal this connector's tokens to the key from now on, in place of the one before; its owners are told.
 
     What waits sealed to the one before stays so. Registered twice, it is the same key. Raises NotFound for who is not
-    an owner, and RuleBroken for what is no public key (`public_keys.read`).
+    an owner, and RuleBroken for what is no public key (`public_keys.read`), or while `by`'s credentials are locked.
     """
     policy.require_owner(by, connector)
     require_unlocked(by)

@@ -251,6 +251,16 @@ def test_the_line_stands_where_the_ciphertext_is_shown(client: Client, sealed: P
         assert "from jwcrypto import jwe, jwk" in text_of(page)
 
 
+def test_the_manual_has_the_same_line() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "handoff.md").read_text(encoding="utf-8")
+    assert snippets.open_line() in dedent_code(manual)
+
+
+def dedent_code(text: str) -> str:
+    """The text with its indented blocks as they are pasted."""
+    return "\n".join(line.removeprefix("    ") for line in text.splitlines())
+
+
 def test_one_that_waits_for_a_lost_key_can_be_issued_again(client: Client, sealed: Program, developer: User) -> None:
     assert "issued again" not in text_of(client.get(url(sealed.handoff)))
     assert client.get(url(sealed.handoff, "reissue/"))["Location"] == url(sealed.handoff)

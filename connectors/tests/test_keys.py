@@ -102,6 +102,21 @@ def test_to_strangers_the_connector_is_not_there_and_nothing_changes(
     assert everything() == before
 
 
+def test_while_credentials_are_locked_a_key_can_be_removed_but_none_registered(
+    connector: Connector, developer: User
+) -> None:
+    """Who took over a phone number must not have tokens sealed to a key of their own."""
+    key = registered(connector, x25519())
+    developer.credentials_locked_until = clock.now() + dt.timedelta(hours=1)
+    developer.save()
+    connector.refresh_from_db()
+    with pytest.raises(RuleBroken) as caught:
+        registered(connector, p256())
+    assert caught.value.code == "cooling_off"
+    assert connector.keys.live().get() == key
+    keys.remove(key=key, by=developer)
+
+
 def test_the_database_refuses_a_second_live_key(connector: Connector, developer: User) -> None:
     registered(connector, x25519())
     with pytest.raises(IntegrityError), transaction.atomic():

@@ -1,0 +1,136 @@
+"""A key pair made in the browser: the private half becomes a file and is never sent; key pages are for everybody."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from django.urls import reverse
+from playwright.sync_api import Page, Request, expect
+
+from accounts.models import User
+from connectors.models import Connector, ConnectorKey
+from connectors.pages import snippets
+from connectors.tests import factories
+from connectors.tests.keys import registered, x25519
+from kaizala_console.tests.browser import assert_accessible, assert_fits
+
+pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(autouse=True)
+def _address(settings: Any, live_server: Any) -> None:
+    settings.CONSOLE_BASE_URL = live_server.url
+
+
+def made_key(page: Page, connector: Connector) -> tuple[Path, str]:
+    """Presses "Make a Key"; the file that the browser saved, and the fingerprint that it shows."""
+    page.goto(reverse("connectors:key_add", args=[connector.pk]))
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Make a Key").click()
+    expect(page.get_by_text("nowhere else")).to_be_visible()
+    assert waiting.value.suggested_filename == "shift-planner-private-key.json"
+    return Path(waiting.value.path()), page.locator("[data-make-key-fingerprint]").inner_text()
+
+
+def test_a_key_made_in_the_browser_opens_what_is_sealed_and_its_private_half_never_leaves_it(
+    open_page: OpenPage, developer: User, group_admin: User, connector: Connector, live_server: Any, tmp_path: Path
+) -> None:
+    page = open_page(user=developer)
+    sent: list[str] = []
+
+    def watch(request: Request) -> None:
+        sent.append(f"{request.url} {request.post_data_buffer!r} {request.headers}")
+
+    page.on("request", watch)
+    file, fingerprint = made_key(page, connector)
+    private = json.loads(file.read_text())
+    page.get_by_role("button", name="Register Key").click()
+    expect(page.locator("dd", has_text=fingerprint)).to_be_visible()
+    key = ConnectorKey.objects.get()
+    assert key.fingerprint == fingerprint == private["kid"]
+    assert key.jwk == {name: private[name] for name in ("kty", "crv", "x", "y")}
+    assert [text for text in sent if "keys/add" in text]
+    assert not [text for text in sent if private["d"] in text]
+    assert private["d"] not in page.content()
+
+    _secret, secret = factories.make_secret(connector)
+    factories.let_in(connector, group_admin)
+    headers = {"applicationId": str(connector.pk), "applicationSecret": secret}
+    answer = requests.post(f"{live_server.url}/v1/handoffs/claim", headers=headers, timeout=10).json()
+    (tmp_path / "private-key.pem").write_text(file.read_text())
+    shell = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "SEALED_REFRESH_TOKEN": answer["sealedRefreshToken"],
+    }
+    script = f'{snippets.open_line()}\nprintf %s "$REFRESH_TOKEN"'
+    opened = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=shell, capture_output=True, text=True, check=True)
+    headers["refreshToken"] = opened.stdout
+    assert requests.get(f"{live_server.url}/v1/accessToken", headers=headers, timeout=10).status_code == 200
+
+
+def test_pressed_twice_the_second_pair_counts(open_page: OpenPage, developer: User, connector: Connector) -> None:
+    page = open_page(user=developer)
+    _file, first = made_key(page, connector)
+    with page.expect_download():
+        page.get_by_role("button", name="Make a Key").click()
+    shown = page.locator("[data-make-key-fingerprint]")
+    expect(shown).not_to_have_text(first)
+    second = shown.inner_text()
+    page.get_by_role("button", name="Register Key").click()
+    expect(page.locator("dd", has_text=second)).to_be_visible()
+
+
+def test_without_scripts_a_key_is_pasted(open_page: OpenPage, developer: User, connector: Connector) -> None:
+    pair = x25519()
+    page = open_page(user=developer, scripts=False)
+    page.goto(reverse("connectors:key_add", args=[connector.pk]))
+    expect(page.get_by_role("button", name="Make a Key")).to_be_hidden()
+    page.get_by_label("Public key").fill(pair.public_pem)
+    page.get_by_role("button", name="Register Key").click()
+    expect(page.locator("dd", has_text=pair.fingerprint)).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (360, True)], ids=["wide and light", "narrow and dark"])
+def test_everybody_can_use_the_pages_of_keys(
+    open_page: OpenPage, developer: User, group_admin: User, connector: Connector, width: int, dark: bool
+) -> None:
+    page = open_page(user=developer, width=width, dark=dark)
+    page.goto(reverse("connectors:keys", args=[connector.pk]))
+    assert_accessible(page)
+    assert_fits(page)
+    made_key(page, connector)
+    assert_accessible(page)
+    assert_fits(page)
+    page.get_by_label("Public key").fill("nonsense")
+    page.get_by_role("button", name="Register Key").click()
+    expect(page.get_by_role("alert").first).to_be_visible()
+    assert_accessible(page)
+    registered(connector, x25519())
+    key = registered(connector, x25519())
+    handoff = factories.let_in(connector, group_admin).handoff
+    for name, args in (
+        ("keys", [connector.pk]),
+        ("key_add", [connector.pk]),
+        ("key_remove", [connector.pk, key.pk]),
+        ("credentials", [connector.pk]),
+        ("details", [connector.pk]),
+        ("handoff", [handoff.pk]),
+    ):
+        page.goto(reverse(f"connectors:{name}", args=args))
+        assert_accessible(page)
+        assert_fits(page)
+    page.get_by_role("button", name="Claim").click()
+    expect(page.get_by_text("You will not see this again.")).to_be_visible()
+    assert_accessible(page)
+    assert_fits(page)
+    page.get_by_label("I have stored it").check()
