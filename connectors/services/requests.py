@@ -1,7 +1,6 @@
 """Requests: a developer asks, a group's admin answers with all, some or none. Until then nothing changes.
 
-Locks go connector → grant → request. Who approves access makes the grant (the app above does, for groups) and tells
-it to `settle`, in one transaction.
+Locks go connector → grant → request. The answers are `services.answers`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from connectors.models import AccessRequest, Connector, ConnectorState, Grant, R
 from connectors.scopes import Permission
 from connectors.services import details, grants, issuing, trail, words
 from kaizala_console.lib import clock, ids
-from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+from kaizala_console.lib.errors import Conflict, RuleBroken
 
 LONGEST_REASON = 500
 LONGEST_ONCE = 64
@@ -113,69 +112,6 @@ def withdraw(*, request: AccessRequest, by: User) -> AccessRequest:
     return request
 
 
-@transaction.atomic
-def refuse(*, request: AccessRequest, by: User, target: str = "", target_name: str = "") -> AccessRequest:
-    """None of it, and the developer is told. `target` says for what, when the request is a link.
-
-    Raises NotFound unless `by` administers what would be reached; Conflict when it was answered or ended before.
-    """
-    request = lock(request)
-    if not policy.can_answer(by, request, target):
-        raise NotFound
-    if request.by_link:
-        request.target, request.target_name = target, target_name
-    elif request.grant is None:
-        request.target_name = target_name
-    request.refused_at = clock.now()
-    request.decided_by = by
-    request.save(update_fields=["target", "target_name", "refused_at", "decided_by"])
-    _record_answer(Tag.REQUEST_REFUSED, request, by)
-    _tell_owners(request, "request_refused")
-    return request
-
-
-@transaction.atomic
-def approve_more(
-    *,
-    request: AccessRequest,
-    by: User,
-    permissions: Iterable[str],
-    as_shown: Collection[Permission] | None = None,
-) -> Grant:
-    """Give a grant all or some of what was asked in addition; its tokens may do so from the next request on.
-
-    Raises NotFound unless `by` administers the grant; Conflict when it was answered or ended before; RuleBroken for
-    what was not asked.
-    """
-    if request.grant is None:
-        raise NotFound
-    connector = _locked_connector(request.connector_id)
-    grant = grants.lock(request.grant.pk)
-    request = lock(request, as_shown=as_shown)
-    if not policy.can_answer(by, request):
-        raise NotFound
-    given = details.checked_permissions(permissions)
-    if not given <= request.permissions & connector.permissions:
-        raise _not_asked()
-    before = grant.permissions
-    grant.permissions = before | given
-    grant.save(update_fields=["permissions"])
-    record(
-        Tag.GRANT_PERMISSIONS_CHANGED,
-        by=by,
-        subject=grant,
-        **trail.of_grant(grant),
-        before={"permissions": words.names(before)},
-        after={
-            "connector": connector.name,
-            "target": grant.target_name,
-            "permissions": words.names(grant.permissions),
-        },
-    )
-    _approve(request, by=by, grant=grant, given=given)
-    return grant
-
-
 def lock(request: AccessRequest, *, as_shown: Collection[Permission] | None = None) -> AccessRequest:
     """The request as it is now, held with its connector until the end of the transaction.
 
@@ -195,32 +131,6 @@ def lock(request: AccessRequest, *, as_shown: Collection[Permission] | None = No
             _("The developer changed the request in the meantime. Look at it once more."), code="request_changed"
         )
     return found
-
-
-def require_asked(request: AccessRequest, permissions: Iterable[str]) -> frozenset[Permission]:
-    """The permissions as a set, when all of them were asked for. Raises RuleBroken."""
-    given = details.checked_permissions(permissions)
-    if not given <= request.permissions:
-        raise _not_asked()
-    return given
-
-
-def settle(*, grant: Grant, by: User, answering: AccessRequest | None = None) -> None:
-    """A grant of access was made: that answers `answering` (locked), and whatever else asked for the same.
-
-    For the service that made the grant, in its transaction.
-    """
-    also = (
-        AccessRequest.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("connector__organisation", "connector__owner", "made_by")
-        .filter(connector=grant.connector_id, target=grant.target, kind=Kind.ACCESS)
-        .open(clock.now())
-    )
-    asked = {request.pk: request for request in also}
-    if answering is not None:
-        asked[answering.pk] = answering
-    for request in asked.values():
-        _approve(request, by=by, grant=grant, given=grant.permissions)
 
 
 def expire_overdue() -> int:
@@ -292,47 +202,6 @@ def _expire(connector_id: UUID, request_ids: list[UUID]) -> int:
     return len(found)
 
 
-def _approve(request: AccessRequest, *, by: User, grant: Grant, given: frozenset[Permission]) -> None:
-    request.grant, request.target, request.target_name = grant, grant.target, grant.target_name
-    request.given = given
-    request.approved_at = clock.now()
-    request.decided_by = by
-    request.save(update_fields=["grant", "target", "target_name", "given", "approved_at", "decided_by"])
-    _record_answer(Tag.REQUEST_APPROVED, request, by)
-    _tell_owners(request, "request_approved")
-
-
-def _record_answer(tag: Tag, request: AccessRequest, by: User) -> None:
-    kind, _colon, target_id = request.target.partition(":")
-    where = trail.of_connector(request.connector)
-    where["group_id"] = ids.parse_guid(target_id) if kind == "group" else None
-    record(
-        tag,
-        by=by,
-        subject=request,
-        **where,
-        after={**facts(request), "given": words.names(request.given)},
-    )
-
-
-def _tell_owners(request: AccessRequest, template: str) -> None:
-    for user in issuing.owners_of(request.connector):
-        notices.queue(
-            user=user,
-            template=f"connectors/{template}",
-            key=f"{template.replace('_', '-')}:{request.pk}:{user.pk}",
-            context={
-                "request_id": str(request.pk),
-                "connector_id": str(request.connector_id),
-                "connector_name": request.connector.name,
-                "target_name": request.target_name,
-                "decided_by": request.decided_by.name if request.decided_by else "",
-                "given": words.labels(request.given),
-                "withheld": words.labels(request.permissions - request.given),
-            },
-        )
-
-
 def _checked(
     connector: Connector, permissions: Iterable[str], ends_at: dt.datetime | None, now: dt.datetime
 ) -> frozenset[Permission]:
@@ -376,12 +245,6 @@ def tidy_reason(reason: str) -> str:
             field="reason",
         )
     return tidy
-
-
-def _not_asked() -> RuleBroken:
-    return RuleBroken(
-        _("More was ticked than was asked. Open the request again."), code="permissions_beyond", field="permissions"
-    )
 
 
 def _locked_connector(connector_id: UUID) -> Connector:

@@ -12,6 +12,7 @@ from django.urls import get_resolver, reverse
 
 from accounts.models import User
 from connectors.models import ConnectorSecret
+from connectors.services import requests
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, text_of
@@ -33,6 +34,11 @@ OF_OWNERS = (
     "groups",
     "activity",
     "change_state",
+    "permissions",
+    "requests",
+    "request_send",
+    "request",
+    "request_withdraw",
     "connector_download",
     "connector_done",
     "secret_download",
@@ -44,6 +50,7 @@ OF_OWNERS = (
 )
 ALL = (*ANYBODY, *OF_THE_ORGANISATION, *OF_BOTH_SIDES, *OF_OWNERS)
 GETS_NOTHING = (
+    "request_withdraw",
     "secret_add",
     "connector_download",
     "connector_done",
@@ -63,6 +70,12 @@ class Addresses:
             "secret_id": ConnectorSecret.objects.get(connector=program.connector).pk,
             "handoff_id": program.handoff.pk,
             "verb": "suspend",
+            "request_id": requests.ask(
+                connector=program.connector,
+                by=program.connector.owner,
+                permissions=program.connector.permissions,
+                once=requests.new_once(),
+            ).pk,
         }
 
     def of(self, name: str, **changed: Any) -> str:
@@ -100,7 +113,17 @@ def test_who_is_signed_out_signs_in_first_and_nothing_happens(
     if name not in GETS_NOTHING:
         assert answer.status_code == 302
         assert answer["Location"].startswith("/accounts/login/?next=")
-    if name not in ("list", "handoffs", *OF_THE_ORGANISATION, "groups", "activity", "credentials", "handoff"):
+    if name not in (
+        "list",
+        "handoffs",
+        *OF_THE_ORGANISATION,
+        "groups",
+        "activity",
+        "credentials",
+        "handoff",
+        "requests",
+        "request",
+    ):
         answer = post(Client(), url)
         assert answer["Location"].startswith("/accounts/login/?next=")
     assert everything() == before
@@ -124,7 +147,7 @@ def test_what_is_not_yours_is_the_same_as_what_is_not_there(
         if send is Client.get and name == "handoff_claim":
             assert [answer.status_code for answer in answers] == [302, 302]  # to the handoff's page, which says 404
             continue
-        if send is post and name in ("credentials", "groups", "activity", "handoff"):
+        if send is post and name in ("credentials", "groups", "activity", "handoff", "requests", "request"):
             expected = 405
         assert [answer.status_code for answer in answers] == [expected, expected]
         assert without_ids(answers[0]) == without_ids(answers[1])

@@ -25,7 +25,7 @@ from connectors.models import (
     ShownSecret,
     UsageHour,
 )
-from connectors.services import shown_secrets
+from connectors.services import requests, shown_secrets, warm_tokens
 from connectors.tests.factories import Program
 from connectors.tests.keys import registered, x25519
 from kaizala_console.lib import clock
@@ -54,7 +54,9 @@ def shown(program: Program, developer: User) -> str:
     ClaimAnswer.objects.create(
         handoff=program.handoff, key_tag="a-tag-of-a-claim", sealed=b"a-sealed-answer", expires_at=clock.now()
     )
+    warm_tokens.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
     Orphan.objects.create(kind=Orphan.Kind.CONNECTOR, subject_id=str(program.connector.pk), name="Shift Planner")
+    requests.ask(connector=program.connector, by=developer, permissions=["textmessage"], once=requests.new_once())
     return form_key
 
 

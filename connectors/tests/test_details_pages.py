@@ -42,7 +42,7 @@ def test_a_colleague_sees_what_it_may_do_and_nothing_of_its_credentials(
 
 def test_an_owner_sees_tabs_with_counts(program: Program, developer: User, browser_of: Browser) -> None:
     text = text_of(browser_of(developer).get(url(program.connector)))
-    assert "Overview Credentials 1 Groups 1 Activity" in text
+    assert "Overview Credentials 1 Groups 1 Requests 0 Activity" in text
     assert "curl" in text
     assert "$CONNECTOR_SECRET" in text
 

@@ -11,7 +11,7 @@ from accounts.models import AuditEvent, User
 from connectors import callers
 from connectors.models import AccessRequest, Connector, RequestState
 from connectors.scopes import Permission
-from connectors.services import grants, permissions, requests
+from connectors.services import answers, grants, permissions, requests
 from connectors.services.requests import new_once
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program
@@ -44,7 +44,7 @@ def test_an_admin_gives_some_of_it_and_running_tokens_may_at_once(program: Progr
     token = exchange(program).access_token
     change(program.connector, COMMON | {POLLS, MEDIA})
     request = pending()
-    requests.approve_more(request=request, by=group_admin, permissions=[POLLS])
+    answers.approve_more(request=request, by=group_admin, permissions=[POLLS])
     assert callers.caller_of(token).permissions == COMMON | {POLLS}
     request.refresh_from_db()
     assert (request.state, request.given, request.decided_by) == (
@@ -53,14 +53,14 @@ def test_an_admin_gives_some_of_it_and_running_tokens_may_at_once(program: Progr
         group_admin,
     )
     with pytest.raises(Conflict, match="approved"):
-        requests.approve_more(request=request, by=group_admin, permissions=[MEDIA])
+        answers.approve_more(request=request, by=group_admin, permissions=[MEDIA])
     assert callers.caller_of(token).permissions == COMMON | {POLLS}
 
 
 def test_an_admin_gives_none_of_it(program: Program, group_admin: User) -> None:
     token = exchange(program).access_token
     change(program.connector, COMMON | {POLLS})
-    request = requests.refuse(request=pending(), by=group_admin)
+    request = answers.refuse(request=pending(), by=group_admin)
     assert request.state is RequestState.REFUSED
     assert callers.caller_of(token).permissions == COMMON
 
@@ -68,7 +68,7 @@ def test_an_admin_gives_none_of_it(program: Program, group_admin: User) -> None:
 def test_nobody_is_given_what_was_not_asked(program: Program, group_admin: User) -> None:
     change(program.connector, COMMON | {POLLS})
     with pytest.raises(RuleBroken):
-        requests.approve_more(request=pending(), by=group_admin, permissions=[POLLS, MEDIA])
+        answers.approve_more(request=pending(), by=group_admin, permissions=[POLLS, MEDIA])
     program.grant.refresh_from_db()
     assert program.grant.permissions == COMMON
 
@@ -80,9 +80,9 @@ def test_who_does_not_administer_the_grant_answers_nothing(
     change(program.connector, COMMON | {POLLS})
     user, asked, before = request.getfixturevalue(who), pending(), everything()
     with pytest.raises(NotFound):
-        requests.approve_more(request=asked, by=user, permissions=[POLLS])
+        answers.approve_more(request=asked, by=user, permissions=[POLLS])
     with pytest.raises(NotFound):
-        requests.refuse(request=asked, by=user)
+        answers.refuse(request=asked, by=user)
     assert everything() == before
 
 
@@ -95,7 +95,7 @@ def test_less_applies_to_running_tokens_at_once_and_does_not_come_back_by_itself
     assert Permission.TEXT_MESSAGE not in callers.caller_of(token).permissions
     change(program.connector, COMMON)
     assert Permission.TEXT_MESSAGE not in callers.caller_of(token).permissions
-    requests.approve_more(request=pending(), by=group_admin, permissions=[Permission.TEXT_MESSAGE])
+    answers.approve_more(request=pending(), by=group_admin, permissions=[Permission.TEXT_MESSAGE])
     assert callers.caller_of(token).permissions == COMMON
 
 
@@ -130,7 +130,7 @@ def test_grants_that_ended_are_not_asked_and_what_waits_ends_with_the_grant(
     request.refresh_from_db()
     assert request.state is RequestState.WITHDRAWN
     with pytest.raises(Conflict):
-        requests.approve_more(request=request, by=group_admin, permissions=[POLLS])
+        answers.approve_more(request=request, by=group_admin, permissions=[POLLS])
 
 
 def test_the_same_permissions_again_change_nothing(program: Program, everything: Callable[[], Any]) -> None:
@@ -157,7 +157,7 @@ def test_a_connector_keeps_at_least_one_permission(connector: Connector) -> None
 
 def test_the_trail_tells_the_change_the_request_and_the_answer(program: Program, group_admin: User) -> None:
     change(program.connector, (COMMON | {POLLS}) - {Permission.GROUP_INFORMATION})
-    requests.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
+    answers.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
     tags = list(AuditEvent.objects.order_by("pk").values_list("tag", flat=True))[-5:]
     assert tags == [
         "connector:permissions:changed",

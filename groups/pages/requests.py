@@ -23,6 +23,7 @@ from connectors.pages.links import crumbs
 from connectors.pages.requests import row_of
 from connectors.request_queries import request_for
 from connectors.scopes import DESCRIPTIONS, PERMISSIONS, Permission, can_and_cannot, in_order
+from connectors.services import answers
 from connectors.services import requests as asking
 from connectors.services.grants import AlreadyGranted
 from groups import access, request_queries
@@ -87,7 +88,7 @@ def _approve(request: HttpRequest, *, request_id: UUID, asked: AccessRequest) ->
     given = form.cleaned_data["permissions"]
     try:
         if asked.grant is not None:
-            grant = asking.approve_more(request=asked, by=user, permissions=given, as_shown=form.as_shown())
+            grant = answers.approve_more(request=asked, by=user, permissions=given, as_shown=form.as_shown())
             messages.success(request, _("Approved. “%(connector)s” may do so from now on.") % _facts(asked))
         else:
             group = _chosen_group(user, asked, form)
@@ -134,7 +135,7 @@ def _refuse(request: HttpRequest, *, request_id: UUID, asked: AccessRequest) -> 
         return _page(request, user, asked, form, status=400)
     try:
         if asked.grant is not None:
-            asking.refuse(request=asked, by=user)
+            answers.refuse(request=asked, by=user)
         else:
             requests.refuse(request=asked, group=_chosen_group(user, asked, form), by=user)
     except Conflict as over:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from connectors.models import AccessRequest, Connector, Grant
 from connectors.scopes import Permission
-from connectors.services import grants, requests
+from connectors.services import answers, grants
 from connectors.services.grants import Granted
 from groups import access
 from groups.models import Group, GroupGrant
@@ -77,7 +77,7 @@ def add_connector(
         by=by,
     )
     GroupGrant.objects.create(grant=granted.grant, group=group)
-    requests.settle(grant=granted.grant, by=by, answering=answering)
+    answers.settle(grant=granted.grant, by=by, answering=answering)
     return granted
 
 

@@ -11,7 +11,7 @@ from accounts.models import User
 from connectors import policy
 from connectors.models import AccessRequest
 from connectors.scopes import Permission
-from connectors.services import requests
+from connectors.services import answers, requests
 from connectors.services.grants import Granted
 from groups.models import Group
 from groups.services import grants
@@ -37,7 +37,7 @@ def approve(
     """
     request = requests.lock(request, as_shown=as_shown)
     _require_for(request, group, by)
-    given = requests.require_asked(request, permissions)
+    given = answers.require_asked(request, permissions)
     return grants.add_connector(
         group=group,
         connector_id=request.connector_id,
@@ -52,7 +52,7 @@ def approve(
 def refuse(*, request: AccessRequest, group: Group, by: User) -> AccessRequest:
     """None of it, and the developer is told. Raises NotFound and Conflict as `approve`."""
     _require_for(request, group, by)
-    return requests.refuse(request=request, by=by, target=target_of(group), target_name=group.name)
+    return answers.refuse(request=request, by=by, target=target_of(group), target_name=group.name)
 
 
 def _require_for(request: AccessRequest, group: Group, by: User) -> None:
