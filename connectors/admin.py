@@ -22,10 +22,12 @@ from connectors.models import (
     ConnectorSecret,
     Grant,
     Handoff,
+    LeakReport,
     Orphan,
     RefreshToken,
     ShownSecret,
     UsageHour,
+    WarmToken,
 )
 from connectors.services import connectors, grants, secrets
 from kaizala_console.lib.errors import ConsoleError
@@ -219,6 +221,14 @@ class ConnectorKeyAdmin(ReadOnlyAdmin):
     ordering = ["-created_at"]
 
 
+@admin.register(LeakReport, site=site)
+class LeakReportAdmin(WithoutSecrets):
+    list_display = ["connector", "prefix", "where", "reported_at", "outcome", "closed_by", "closed_at"]
+    list_filter = ["outcome", "prefix"]
+    list_select_related = ["connector", "closed_by"]
+    search_fields = ["id__exact", "connector__name", "where"]
+
+
 @admin.register(UsageHour, site=site)
 class UsageHourAdmin(ReadOnlyAdmin):
     list_display = ["hour", "connector", "target_name", "operation", "calls", "refused", "throttled", "failed"]
@@ -263,3 +273,12 @@ class OrphanAdmin(ReadOnlyAdmin):
     list_filter = ["kind", ("settled_at", admin.EmptyFieldListFilter)]
     list_select_related = ["organisation"]
     search_fields = ["name", "subject_id"]
+
+
+@admin.register(WarmToken, site=site)
+class WarmTokenAdmin(WithoutSecrets):
+    exclude = ["sealed_secret", "sealed_refresh_token", "sealed_access_token"]
+    list_display = ["grant", "asked_by", "fetched_at", "expires_at", "next_attempt_at", "failures", "refused_at"]
+    list_filter = [("refused_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["grant", "asked_by"]
+    search_fields = ["grant__connector__name", "grant__target_name"]

@@ -12,7 +12,14 @@ class ConnectorsConfig(AppConfig):
     def ready(self) -> None:
         """Registers the providers, once the models are there."""
         from accounts import needs, trail
-        from connectors.needs import events_of_own_connectors, handoffs_to_claim
+        from connectors.needs import (
+            events_of_own_connectors,
+            handoffs_to_claim,
+            leaks_to_answer,
+            user_tokens_to_confirm,
+        )
 
         needs.register(handoffs_to_claim)
+        needs.register(leaks_to_answer)
+        needs.register(user_tokens_to_confirm)
         trail.register(events_of_own_connectors)

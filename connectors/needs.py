@@ -1,4 +1,4 @@
-"""What of this app waits for a person: refresh tokens to be claimed."""
+"""What of this app waits for a person: refresh tokens to be claimed, user tokens to be confirmed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from accounts.needs import Need, Urgency
-from connectors import queries
+from connectors import queries, user_token_queries
 from connectors.models import Connector
 from kaizala_console.lib import clock
 
@@ -41,6 +41,37 @@ def handoffs_to_claim(user: User) -> Iterator[Need]:
         urgency=Urgency.SOON if first.expires_at - clock.now() < SOON else Urgency.NORMAL,
         count=len(waiting),
     )
+
+
+def user_tokens_to_confirm(user: User) -> Iterator[Need]:
+    """For an organisation admin: what another one may not decide alone."""
+    if not user.is_organisation_admin:
+        return
+    for request in user_token_queries.user_tokens_to_confirm(user)[:20]:
+        facts = {"who": request.asked_by.name, "connector": request.connector.name}
+        yield Need(
+            key="connectors",
+            title=_("%(who)s asks for your confirmation") % facts,
+            text=_("“%(connector)s” is to act for %(who)s in the whole organisation. A second admin must agree.")
+            % facts,
+            href=reverse("connectors:user_token_request", args=[request.pk]),
+            act=_("Look at it"),
+            urgency=Urgency.SOON if request.expires_at - clock.now() < SOON else Urgency.NORMAL,
+        )
+
+
+def leaks_to_answer(user: User) -> Iterator[Need]:
+    """A credential that was reported as leaked is refused until an owner answers."""
+    for report in queries.open_leak_reports(queries.own_connectors(user))[:20]:
+        yield Need(
+            key="connectors",
+            title=_("A credential was reported as leaked"),
+            text=_("It belongs to “%(connector)s”, and is refused since. Revoke it, or restore it.")
+            % {"connector": report.connector.name},
+            href=reverse("connectors:leak", args=[report.connector_id, report.pk]),
+            act=_("Answer"),
+            urgency=Urgency.BLOCKING,
+        )
 
 
 def events_of_own_connectors(user: User) -> Q | None:

@@ -26,9 +26,9 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce, Greatest, Lower
 
-from accounts.models import Person, User, VerifiedPhone
+from accounts.models import User
 from connectors import policy
-from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken
+from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
 from connectors.models.connector import ConnectorQuerySet
 from kaizala_console.lib import clock, ids, keyset
 from kaizala_console.lib.errors import NotFound
@@ -182,6 +182,12 @@ def secrets_of(connector: Connector) -> QuerySet[ConnectorSecret]:
     )
 
 
+def open_leak_reports(connectors: QuerySet[Connector]) -> QuerySet[LeakReport]:
+    """What was reported of these connectors and not answered yet, the oldest first."""
+    found = LeakReport.objects.open().filter(connector__in=connectors.order_by().values("pk"))
+    return found.select_related("connector", "secret", "refresh_token__grant").order_by("reported_at", "id")
+
+
 # ---------------------------------------------------------------- Grants
 
 
@@ -205,18 +211,6 @@ def with_line(grants: QuerySet[Grant]) -> QuerySet[Grant]:
             to_attr="live_tokens",
         ),
     )
-
-
-def user_grant(connector: Connector, person: Person) -> Grant | None:
-    """With what right the connector acts for the person, unless that was ended."""
-    return with_line(Grant.objects.present().filter(connector=connector, target=f"person:{person.pk}")).first()
-
-
-def acting_for(user: User, *, cursor: str | None = None, size: int = PAGE_SIZE) -> Page[Grant]:
-    """What acts for the account now: user tokens that it gave, and those of the numbers that it holds; newest first."""
-    held = VerifiedPhone.objects.held().filter(user=user).values("person_id")
-    grants = Grant.objects.present().filter(Q(granted_by=user) | Q(person__in=held), kind=Grant.Kind.USER)
-    return keyset.page(with_line(grants.select_related("connector__owner")), ("-granted_at", "-id"), cursor, size)
 
 
 # ---------------------------------------------------------------- Handoffs

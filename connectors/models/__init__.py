@@ -6,12 +6,14 @@ from connectors.models.connector import Connector, ConnectorSecret, ConnectorSta
 from connectors.models.grant import Grant
 from connectors.models.handoff import Handoff, HandoffState
 from connectors.models.key import ConnectorKey
+from connectors.models.leak import LeakReport
 from connectors.models.orphan import Orphan
 from connectors.models.request import AccessRequest, RequestState
 from connectors.models.shown_secret import ShownSecret
 from connectors.models.token import RefreshToken
 from connectors.models.usage import UsageHour
 from connectors.models.user_token_request import UserTokenRequest, UserTokenRequestState
+from connectors.models.warm_token import WarmState, WarmToken
 
 __all__ = [
     "AccessRequest",
@@ -24,6 +26,7 @@ __all__ = [
     "Grant",
     "Handoff",
     "HandoffState",
+    "LeakReport",
     "Orphan",
     "RefreshToken",
     "RequestState",
@@ -31,4 +34,6 @@ __all__ = [
     "UsageHour",
     "UserTokenRequest",
     "UserTokenRequestState",
+    "WarmState",
+    "WarmToken",
 ]

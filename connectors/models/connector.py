@@ -106,7 +106,7 @@ class Connector(models.Model):
 class ConnectorSecretQuerySet(models.QuerySet["ConnectorSecret"]):
     def live(self, at: dt.datetime) -> ConnectorSecretQuerySet:
         """Those that the Token Service accepts at `at`."""
-        return self.filter(revoked_at__isnull=True).filter(
+        return self.filter(revoked_at__isnull=True, reported_at__isnull=True).filter(
             models.Q(expires_at__isnull=True) | models.Q(expires_at__gt=at)
         )
 
@@ -126,6 +126,7 @@ class ConnectorSecret(models.Model):
     created_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    reported_at = models.DateTimeField(null=True, blank=True, help_text=_("As leaked: refused since then."))
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_used_from = models.GenericIPAddressField(null=True, blank=True)
     reminded_for = models.DateTimeField(
@@ -158,4 +159,6 @@ class ConnectorSecret(models.Model):
 
     def is_live(self, at: dt.datetime) -> bool:
         """As `ConnectorSecretQuerySet.live`, for a row at hand."""
-        return self.revoked_at is None and (self.expires_at is None or self.expires_at > at)
+        return (
+            self.revoked_at is None and self.reported_at is None and (self.expires_at is None or self.expires_at > at)
+        )

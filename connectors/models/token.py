@@ -12,8 +12,8 @@ from kaizala_console.lib import clock
 
 class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
     def live(self, at: dt.datetime) -> RefreshTokenQuerySet:
-        """Those that have neither expired nor been revoked; their grant decides too."""
-        return self.filter(revoked_at__isnull=True, expires_at__gt=at)
+        """Those that have neither expired nor been revoked nor reported as leaked; their grant decides too."""
+        return self.filter(revoked_at__isnull=True, reported_at__isnull=True, expires_at__gt=at)
 
 
 class RefreshToken(models.Model):
@@ -29,6 +29,7 @@ class RefreshToken(models.Model):
     issued_at = models.DateTimeField(default=clock.now)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
+    reported_at = models.DateTimeField(null=True, blank=True, help_text=_("As leaked: refused since then."))
     first_used_at = models.DateTimeField(null=True, blank=True)
     first_used_from = models.GenericIPAddressField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
@@ -63,4 +64,4 @@ class RefreshToken(models.Model):
 
     def is_live(self, at: dt.datetime) -> bool:
         """As `RefreshTokenQuerySet.live`, for a row at hand."""
-        return self.revoked_at is None and self.expires_at > at
+        return self.revoked_at is None and self.reported_at is None and self.expires_at > at

@@ -21,7 +21,7 @@ from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, wit
 from accounts.pages.kept_forms import initial_of
 from connectors import queries
 from connectors.credentials import Kind
-from connectors.models import ConnectorSecret
+from connectors.models import Connector, ConnectorSecret
 from connectors.pages import details, finding, links, shown
 from connectors.pages.end_dates import WithEndDate
 from connectors.pages.forms import form_key_of
@@ -60,6 +60,7 @@ def _page(request: HttpRequest, connector_id: UUID, form: SecretForm, *, status:
         "form": form,
         "can_add": len([row for row in rows if row["state"] not in OVER]) < len(secrets.SLOTS),
         "silent": _silent(live),
+        "leaks": list(queries.open_leak_reports(Connector.objects.filter(pk=connector.pk))),
         "form_key": shown_secrets.new_form_key(),
         "key": connector.keys.live().first(),
     }
@@ -134,7 +135,7 @@ def _row(secret: ConnectorSecret) -> dict[str, Any]:
     return {
         "secret": secret,
         "begins": f"{Kind.SECRET.value}{secret.public_part}",
-        "state": "revoked" if secret.revoked_at else "ended" if ended else "live",
+        "state": "revoked" if secret.revoked_at else "leaked" if secret.reported_at else "ended" if ended else "live",
     }
 
 

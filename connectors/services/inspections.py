@@ -263,6 +263,9 @@ def _access(grant: Grant) -> Check:
 
 def _token(row: RefreshToken) -> Check:
     label, now = _("Refresh token"), clock.now()
+    if row.reported_at:
+        says = _("It was reported as leaked on %(when)s.") % {"when": words.moment(row.reported_at)}
+        return Check(label, False, says, _("Its owner decides; an admin of the group can regenerate it."))
     if row.revoked_at and row.grant.revoked_at is None:
         says = _("A newer one took its place on %(when)s.") % {"when": words.moment(row.revoked_at)}
         return Check(label, False, says, _("Use the newer one; it came to the developer by handoff."))
@@ -277,6 +280,9 @@ def _token(row: RefreshToken) -> Check:
 
 def _secret(row: ConnectorSecret) -> Check:
     label, now = _("Secret"), clock.now()
+    if row.reported_at and row.revoked_at is None:
+        says = _("It was reported as leaked on %(when)s.") % {"when": words.moment(row.reported_at)}
+        return Check(label, False, says, _("The connector’s owner revokes or restores it on the Credentials tab."))
     if row.revoked_at:
         says = _("It was revoked on %(when)s.") % {"when": words.moment(row.revoked_at)}
         return Check(label, False, says, _("Give the program another secret of the connector."))

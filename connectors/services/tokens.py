@@ -130,6 +130,11 @@ def why_refused(token: RefreshToken, now: dt.datetime) -> str:
     The token's grant and the grant's connector must be loaded.
     """
     grant, connector = token.grant, token.grant.connector
+    if token.reported_at is not None:
+        return (
+            f"Refresh token revoked for now: it was reported as leaked on {words.utc(token.reported_at)}. Ask the "
+            "connector's owner, or have an admin generate a new one."
+        )
     superseded = token.revoked_at is not None and (grant.revoked_at is None or token.revoked_at < grant.revoked_at)
     if superseded and token.revoked_at is not None and grant.kind == Grant.Kind.USER:
         return (

@@ -20,6 +20,7 @@ from connectors.models import (
     ConnectorSecret,
     Grant,
     Handoff,
+    LeakReport,
     Orphan,
     RefreshToken,
     ShownSecret,
@@ -49,6 +50,14 @@ def shown(program: Program, developer: User) -> str:
     """A form key whose secret is on a screen; with it every table of the app has a row."""
     form_key = shown_secrets.new_form_key()
     shown_secrets.remember(user=developer, form_key=form_key, subject=program.handoff, token=program.refresh_token)
+    LeakReport.objects.create(
+        connector=program.connector,
+        secret=ConnectorSecret.objects.get(),
+        prefix="kzcs_",
+        closed_at=clock.now(),
+        closed_by=developer,
+        outcome="restored",
+    )
     UsageHour.objects.create(grant=program.grant, hour=clock.now(), operation="GET v1/groups", calls=1)
     registered(program.connector, x25519())
     ClaimAnswer.objects.create(

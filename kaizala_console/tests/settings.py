@@ -16,6 +16,7 @@ CONFIGURATION = (
     "EMAIL_",
     "ENCRYPTION_KEYS",
     "HANDOFF_",
+    "LEAK_",
     "LOG_LEVEL",
     "OFFICE365_",
     "PIN_",
@@ -27,6 +28,7 @@ CONFIGURATION = (
     "STEP_",
     "THROTTLE_",
     "TRUSTED_",
+    "TOKEN_",
     "TWILIO_",
     "USAGE_",
 )

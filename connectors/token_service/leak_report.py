@@ -1,0 +1,37 @@
+"""POST /v1/credentials/report: somebody, or a scanner, found a credential. An addition of ours to the protocol."""
+
+from __future__ import annotations
+
+from django.views.decorators.debug import sensitive_variables
+from pydantic import BaseModel, Field
+
+from connectors.services import leaks
+from kaizala_console.lib.client_address import client_address
+from kaizala_console.wire.endpoint import Call, operation
+from kaizala_console.wire.fields import Body, Text, named
+
+THANKS = (
+    "Thank you. If this is a credential of this console that still works, it is refused from now on, and its owner is "
+    "told."
+)
+
+
+class FoundCredential(Body):
+    """The credential, or any text that holds some; and where it was found, for its owner."""
+
+    credential: Text = named("credential", "token", "secret", "text")
+    where: str = named("where", "url", "source", default="")
+
+
+class Thanks(BaseModel):
+    """The same, whatever was known."""
+
+    message: str = Field(description="For people.")
+
+
+@operation(summary="Report a leaked credential", body=FoundCredential, response=Thanks)
+@sensitive_variables()
+def report(call: Call) -> dict[str, str]:
+    """No authentication: whoever holds a whole credential may have it refused. Throttled by address."""
+    leaks.report(text=call.body.credential, where=call.body.where, address=client_address(call.request))
+    return {"message": THANKS}
