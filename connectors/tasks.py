@@ -10,21 +10,26 @@ from connectors.services import (
     claims,
     grant_ends,
     handoffs,
+    oauth,
     orphans,
     reminders,
     requests,
     rotation,
     shown_secrets,
     usage,
+    user_token_requests,
+    warm_tokens,
 )
 
 BEAT_SCHEDULE = {
     "connectors-expire-requests": {"task": "connectors.tasks.expire_requests", "schedule": 300.0},
+    "connectors-tend-user-tokens": {"task": "connectors.tasks.tend_user_tokens", "schedule": 300.0},
     "connectors-expire-handoffs": {"task": "connectors.tasks.expire_handoffs", "schedule": 300.0},
     "connectors-end-grants": {"task": "connectors.tasks.end_grants", "schedule": 300.0},
     "connectors-remind": {"task": "connectors.tasks.remind", "schedule": 3600.0},
     "connectors-rotate-tokens": {"task": "connectors.tasks.rotate_tokens", "schedule": 900.0},
     "connectors-sweep-shown-secrets": {"task": "connectors.tasks.sweep_shown_secrets", "schedule": 60.0},
+    "connectors-sweep-warm-tokens": {"task": "connectors.tasks.sweep_warm_tokens", "schedule": 60.0},
     "connectors-watch-orphans": {"task": "connectors.tasks.watch_orphans", "schedule": 3600.0},
     "connectors-sweep-usage": {"task": "connectors.tasks.sweep_usage", "schedule": 6 * 3600.0},
 }
@@ -77,3 +82,22 @@ def sweep_shown_secrets(**kwargs: Any) -> None:
 def sweep_usage(**kwargs: Any) -> None:
     """Deletes counts of calls that nobody asks about any more."""
     usage.sweep()
+
+
+@shared_task(name=warm_tokens.FETCH, acks_late=True, soft_time_limit=60, time_limit=90)
+def fetch_warm_token(*, warm_id: int, **kwargs: Any) -> None:
+    """Fetches one access token that is kept warm, if it is due and nobody else is at it."""
+    warm_tokens.fetch(warm_id=warm_id)
+
+
+@shared_task(name="connectors.tasks.sweep_warm_tokens", acks_late=True, soft_time_limit=45, time_limit=60)
+def sweep_warm_tokens(**kwargs: Any) -> None:
+    """Finds the access tokens that are to be fetched now."""
+    warm_tokens.sweep()
+
+
+@shared_task(name="connectors.tasks.tend_user_tokens", acks_late=True, soft_time_limit=240, time_limit=300)
+def tend_user_tokens(**kwargs: Any) -> None:
+    """Ends what no second admin confirmed in time, and forgets sign-in codes whose day is over."""
+    user_token_requests.expire_overdue()
+    oauth.forget_old()

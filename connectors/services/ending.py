@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Collection
 from uuid import UUID
 
-from connectors.models import AccessRequest, ClaimAnswer, Handoff, RefreshToken
+from connectors.models import AccessRequest, ClaimAnswer, Handoff, RefreshToken, WarmToken
 from connectors.services import shown_secrets
 
 
@@ -17,6 +17,10 @@ def end_tokens(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     """
     ended = RefreshToken.objects.filter(grant_id__in=grant_ids, revoked_at__isnull=True).update(revoked_at=at)
     withdraw_handoffs(grant_ids, at=at)
+    # What is kept warm with these tokens is over as well; the worker comes by at once, and wipes what was entrusted.
+    WarmToken.objects.filter(grant_id__in=grant_ids, refused_at__isnull=True).update(
+        sealed_access_token=None, next_attempt_at=at
+    )
     return ended
 
 

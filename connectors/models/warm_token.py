@@ -1,0 +1,85 @@
+"""A grant whose developer asked the console to keep an access token ready for its program."""
+
+from __future__ import annotations
+
+import datetime as dt
+from enum import StrEnum
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console.lib import clock
+
+
+class WarmState(StrEnum):
+    """What the developer sees: ready; being fetched; the last try failed and another follows; refused, and over."""
+
+    READY = "ready"
+    WAITING = "waiting"
+    TROUBLED = "troubled"
+    REFUSED = "refused"
+
+
+class WarmTokenQuerySet(models.QuerySet["WarmToken"]):
+    def due(self, at: dt.datetime) -> WarmTokenQuerySet:
+        """Those that a worker should fetch at `at`."""
+        return self.filter(next_attempt_at__lte=at)
+
+
+class WarmToken(models.Model):
+    """The credentials that the developer entrusted, and the access token fetched with them; all sealed.
+
+    Both kinds of ciphertext are wiped when the Token Service refuses the credentials, and the row goes with the
+    developer's "Stop" and with the end of the grant.
+    """
+
+    grant = models.OneToOneField("connectors.Grant", on_delete=models.CASCADE, related_name="warm_token")
+    asked_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField(default=clock.now)
+    sealed_secret = models.BinaryField(null=True, blank=True, editable=False)
+    sealed_refresh_token = models.BinaryField(null=True, blank=True, editable=False)
+    sealed_access_token = models.BinaryField(null=True, blank=True, editable=False)
+    fetched_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text=_("When the access token at hand ends."))
+    scope = models.CharField(max_length=1000, blank=True)
+    next_attempt_at = models.DateTimeField(null=True, blank=True, default=clock.now)
+    failures = models.PositiveSmallIntegerField(default=0, help_text=_("Tries in a row that gave no token."))
+    last_error = models.CharField(max_length=300, blank=True)
+    refused_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WarmTokenQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("access token kept warm")
+        verbose_name_plural = _("access tokens kept warm")
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="warm_token_due"
+            )
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(refused_at__isnull=True)
+                | models.Q(
+                    sealed_secret__isnull=True,
+                    sealed_refresh_token__isnull=True,
+                    sealed_access_token__isnull=True,
+                    next_attempt_at__isnull=True,
+                ),
+                name="refused_warm_token_holds_nothing",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"WarmToken {self.pk}"
+
+    def is_ready(self, at: dt.datetime) -> bool:
+        """Whether there is an access token at hand that is valid at `at`."""
+        return self.sealed_access_token is not None and self.expires_at is not None and self.expires_at > at
+
+    def state(self, at: dt.datetime) -> WarmState:
+        if self.refused_at:
+            return WarmState.REFUSED
+        if self.failures:
+            return WarmState.TROUBLED
+        return WarmState.READY if self.is_ready(at) else WarmState.WAITING

@@ -1,0 +1,142 @@
+"""The page on which a developer has an access token kept ready, sees how it goes, and stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from accounts.models import User
+from accounts.tests.pages import same_page, words
+from connectors.models import Grant, WarmToken
+from connectors.services import grants
+from connectors.tests.factories import Program
+from kaizala_console.lib import clock
+
+pytestmark = pytest.mark.django_db
+Browsers = Callable[..., Client]
+
+
+@pytest.fixture(autouse=True)
+def _the_token_service(live_server: Any, settings: Settings) -> None:
+    settings.TOKEN_SERVICE_URL = live_server.url
+
+
+def page_of(grant: Grant, name: str = "warm_token") -> str:
+    return reverse(f"connectors:{name}", args=[grant.connector_id, grant.pk])
+
+
+def entrusted(program: Program, **other: str) -> dict[str, str]:
+    return {"secret": program.secret, "refresh_token": program.refresh_token, **other}
+
+
+def test_entrusted_it_says_how_it_stands_and_shows_no_credential(
+    program: Program, developer: User, browser_of: Browsers
+) -> None:
+    browser = browser_of(developer)
+    assert "Keep It Ready" in words(browser.get(page_of(program.grant)))
+    answer = browser.post(page_of(program.grant), entrusted(program), follow=True)
+    assert "keeps an access token ready from now on" in words(answer)
+    page = browser.get(page_of(program.grant))
+    assert "GET /v1/accessToken/warm" in words(page)
+    assert str(program.grant.pk) in words(page)
+    for secret in (program.secret, program.refresh_token):
+        assert secret[5:] not in answer.text + page.text
+
+
+def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_comes_back(
+    program: Program, developer: User, browser_of: Browsers
+) -> None:
+    browser = browser_of(developer)
+    for data, text in [
+        ({}, "Enter a secret of this connector."),
+        (entrusted(program, secret="kzcs_wrong"), "This is not a live secret of this connector."),
+        (entrusted(program, refresh_token=program.secret), "This is not a refresh token of this connector for"),
+    ]:
+        answer = browser.post(page_of(program.grant), data)
+        assert answer.status_code == 400
+        assert text in words(answer)
+        assert program.refresh_token[5:] not in answer.text
+    assert not WarmToken.objects.exists()
+
+
+def test_troubles_and_refusals_are_seen(program: Program, developer: User, browser_of: Browsers) -> None:
+    browser = browser_of(developer)
+    browser.post(page_of(program.grant), entrusted(program))
+    WarmToken.objects.update(failures=3, last_error="The Token Service answered with status 502.")
+    assert "status 502" in words(browser.get(page_of(program.grant)))
+    WarmToken.objects.update(
+        refused_at=clock.now(),
+        next_attempt_at=None,
+        sealed_secret=None,
+        sealed_refresh_token=None,
+        sealed_access_token=None,
+        last_error="Refresh token superseded.",
+    )
+    page = words(browser.get(page_of(program.grant)))
+    assert "Refresh token superseded." in page
+    assert "Keep It Ready" in page
+
+
+def test_stop_wipes_it_and_a_second_click_does_nothing(program: Program, developer: User, browser_of: Browsers) -> None:
+    browser = browser_of(developer)
+    browser.post(page_of(program.grant), entrusted(program))
+    assert "have been wiped" in words(browser.post(page_of(program.grant, "warm_token_stop"), follow=True))
+    assert not WarmToken.objects.exists()
+    assert "No access token is kept ready here" in words(
+        browser.post(page_of(program.grant, "warm_token_stop"), follow=True)
+    )
+    assert browser.get(page_of(program.grant, "warm_token_stop")).status_code == 405
+
+
+@pytest.mark.parametrize("name", ["warm_token", "warm_token_stop"])
+def test_a_stranger_gets_the_same_answer_for_not_yours_and_not_there(
+    program: Program,
+    stranger: User,
+    group_admin: User,
+    browser_of: Browsers,
+    everything: Callable[[], Any],
+    name: str,
+) -> None:
+    before = everything()
+    for user in (stranger, group_admin):
+        browser = browser_of(user)
+        there = browser.post(page_of(program.grant, name), entrusted(program))
+        nowhere = browser.post(
+            reverse(f"connectors:{name}", args=[program.connector.pk, program.connector.pk]), entrusted(program)
+        )
+        assert (there.status_code, nowhere.status_code) == (404, 404)
+        assert same_page(there, nowhere)
+    assert everything() == before
+
+
+@pytest.mark.parametrize("name", ["warm_token", "warm_token_stop"])
+def test_it_asks_for_a_fresh_confirmation_and_keeps_no_credential_meanwhile(
+    program: Program, developer: User, browser_of: Browsers, client: Client, name: str
+) -> None:
+    browser = browser_of(developer, confirmed=False)
+    answer = browser.post(page_of(program.grant, name), entrusted(program))
+    assert answer.status_code == 302
+    assert reverse("accounts:confirm") in answer["Location"]
+    kept = str(dict(browser.session))
+    assert program.secret[5:] not in kept
+    assert program.refresh_token[5:] not in kept
+    signed_out = client.post(page_of(program.grant, name), entrusted(program))
+    assert reverse("account_login") in signed_out["Location"]
+    assert not WarmToken.objects.exists()
+
+
+def test_a_removed_access_has_no_page(
+    program: Program, developer: User, group_admin: User, browser_of: Browsers
+) -> None:
+    grants.revoke(grant=program.grant, by=group_admin)
+    assert browser_of(developer).get(page_of(program.grant)).status_code == 404
+
+
+def test_the_list_of_groups_leads_there(program: Program, developer: User, browser_of: Browsers) -> None:
+    page = browser_of(developer).get(reverse("connectors:groups", args=[program.connector.pk]))
+    assert page_of(program.grant) in page.text

@@ -1,0 +1,322 @@
+"""An access token kept warm: fetched over HTTP from the real Token Service, sealed, renewed in time, and given."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from pytest_django import Settings
+
+from accounts.models import AuditEvent, Notice, User
+from accounts.services import notices
+from connectors import callers
+from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken, WarmToken
+from connectors.services import connectors, grants, secrets, token_client, warm_tokens
+from connectors.tests import factories
+from connectors.tests.answering_server import Answering, answering
+from connectors.tests.factories import Program
+from connectors.tests.test_models import refused
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+from kaizala_console.wire.errors import TokenInvalid, WrongConnectorCredentials
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def token_service(live_server: Any, settings: Settings) -> None:
+    """The worker's address of the Token Service is that of a real one."""
+    settings.TOKEN_SERVICE_URL = live_server.url
+
+
+@pytest.fixture
+def service(settings: Settings) -> Iterator[Answering]:
+    """A Token Service that answers what the test says."""
+    with answering() as (what, address):
+        settings.TOKEN_SERVICE_URL = address
+        yield what
+
+
+def keep(program: Program, by: User) -> WarmToken:
+    return warm_tokens.keep(grant=program.grant, by=by, secret=program.secret, refresh_token=program.refresh_token)
+
+
+def give(program: Program, grant_id: str = "") -> str:
+    _warm, token = warm_tokens.give(connector_id=str(program.connector.pk), secret=program.secret, grant_id=grant_id)
+    return token
+
+
+def the_row() -> WarmToken:
+    return WarmToken.objects.get()
+
+
+# Against the real Token Service ---------------------------------------------------------------------------------------
+
+
+def test_entrusted_credentials_become_a_token_that_works(
+    token_service: None, program: Program, developer: User
+) -> None:
+    keep(program, developer)
+    warm_tokens.fetch(warm_id=the_row().pk)
+    token = give(program)
+    assert callers.caller_of(token).grant.pk == program.grant.pk
+    warm = the_row()
+    assert (warm.state(clock.now()), warm.failures, warm.last_error) == ("ready", 0, "")
+    left = (warm.next_attempt_at or clock.now()) - clock.now()
+    assert dt.timedelta(hours=17, minutes=50) < left < dt.timedelta(hours=20, minutes=30)
+
+
+def test_nothing_of_it_can_be_read_in_the_database(token_service: None, program: Program, developer: User) -> None:
+    keep(program, developer)
+    warm_tokens.fetch(warm_id=the_row().pk)
+    stored = str(
+        [bytes(value) if isinstance(value, memoryview) else value for value in WarmToken.objects.values_list()[0]]
+    )
+    stored += str(list(AuditEvent.objects.values())) + str(list(Notice.objects.values()))
+    for secret in (program.secret, program.refresh_token, give(program)):
+        assert secret[5:] not in stored
+
+
+def test_near_the_end_of_the_refresh_token_it_goes_over_to_the_successor(
+    token_service: None, program: Program, developer: User
+) -> None:
+    now = clock.now()
+    RefreshToken.objects.update(issued_at=now - dt.timedelta(days=330), expires_at=now + dt.timedelta(days=35))
+    keep(program, developer)
+    warm_tokens.fetch(warm_id=the_row().pk)
+    WarmToken.objects.update(next_attempt_at=clock.now())
+    assert warm_tokens.fetch(warm_id=the_row().pk)
+    assert RefreshToken.objects.get(predecessor__isnull=False).first_used_at is not None
+
+
+def test_a_revoked_secret_ends_it_and_the_developer_is_told_once(
+    token_service: None, program: Program, developer: User
+) -> None:
+    keep(program, developer)
+    warm_tokens.fetch(warm_id=the_row().pk)
+    secrets.revoke(secret=ConnectorSecret.objects.get(), by=developer)
+    WarmToken.objects.update(next_attempt_at=clock.now())
+    assert not warm_tokens.fetch(warm_id=the_row().pk)
+    warm = the_row()
+    assert warm.state(clock.now()) == "refused"
+    assert {warm.sealed_secret, warm.sealed_refresh_token, warm.sealed_access_token} == {None}
+    assert warm_tokens.sweep() == 0
+    (notice,) = Notice.objects.filter(template="connectors/warm_token_refused")
+    assert "Dont have correct applicationId and secret" in notices.render(notice)[1]
+    assert AuditEvent.objects.filter(tag="grant:warmtoken:refused").count() == 1
+
+
+def test_a_regenerated_token_ends_it_with_the_services_reason(
+    token_service: None, program: Program, developer: User, group_admin: User
+) -> None:
+    keep(program, developer)
+    warm_tokens.fetch(warm_id=the_row().pk)
+    grants.regenerate(grant=program.grant, by=group_admin)
+    with pytest.raises(NotFound):
+        give(program)
+    assert warm_tokens.sweep() == 1
+    warm_tokens.fetch(warm_id=the_row().pk)
+    assert "superseded" in the_row().last_error
+
+
+@pytest.mark.parametrize("end", ["revoke", "delete", "date"])
+def test_the_end_of_the_access_wipes_it_silently(
+    token_service: None, program: Program, developer: User, group_admin: User, end: str
+) -> None:
+    keep(program, developer)
+    if end == "revoke":
+        grants.revoke(grant=program.grant, by=group_admin)
+    elif end == "delete":
+        connectors.delete(connector=program.connector, by=developer)
+    else:
+        past = clock.now() - dt.timedelta(days=1)
+        Grant.objects.update(granted_at=past - dt.timedelta(days=1), ends_at=past)
+    WarmToken.objects.update(next_attempt_at=clock.now())
+    assert not warm_tokens.fetch(warm_id=the_row().pk)
+    assert not WarmToken.objects.exists()
+    assert not Notice.objects.filter(template="connectors/warm_token_refused").exists()
+
+
+def test_a_suspension_is_waited_out(token_service: None, program: Program, developer: User, group_admin: User) -> None:
+    keep(program, developer)
+    grants.suspend(grant=program.grant, by=group_admin)
+    WarmToken.objects.update(next_attempt_at=clock.now())
+    assert not warm_tokens.fetch(warm_id=the_row().pk)
+    assert (the_row().refused_at, the_row().failures) == (None, 0)
+    grants.resume(grant=program.grant, by=group_admin)
+    WarmToken.objects.update(next_attempt_at=clock.now())
+    assert warm_tokens.fetch(warm_id=the_row().pk)
+
+
+def test_a_given_token_is_refused_with_the_next_request_after_the_removal(
+    token_service: None, program: Program, developer: User, group_admin: User
+) -> None:
+    keep(program, developer)
+    warm_tokens.fetch(warm_id=the_row().pk)
+    token = give(program)
+    grants.revoke(grant=program.grant, by=group_admin)
+    with pytest.raises(TokenInvalid):
+        callers.caller_of(token)
+    with pytest.raises(NotFound):
+        give(program)
+
+
+# When the service fails -----------------------------------------------------------------------------------------------
+
+
+def fails(warm: WarmToken) -> dt.timedelta:
+    """One more try that fails; how long until the next."""
+    WarmToken.objects.update(next_attempt_at=clock.now())
+    assert not warm_tokens.fetch(warm_id=warm.pk)
+    return (the_row().next_attempt_at or clock.now()) - clock.now()
+
+
+def test_it_backs_off_and_says_so(service: Answering, program: Program, developer: User, travel: Any) -> None:
+    warm = keep(program, developer)
+    service.says(502, "")
+    pauses = [fails(warm) for _ in range(3)]
+    for pause, base in zip(pauses, (30, 60, 120), strict=True):
+        assert dt.timedelta(seconds=base / 2) <= pause <= dt.timedelta(seconds=base * 1.5)
+    assert (the_row().failures, the_row().state(clock.now())) == (3, "troubled")
+    assert "status 502" in the_row().last_error
+    WarmToken.objects.update(failures=40)
+    assert dt.timedelta(minutes=30) <= fails(warm) <= dt.timedelta(minutes=90)
+
+
+def test_it_waits_as_long_as_the_service_asks(
+    service: Answering, program: Program, developer: User, travel: Any
+) -> None:
+    warm = keep(program, developer)
+    service.says(429, {}, Retry_After="4000")
+    assert fails(warm) >= dt.timedelta(seconds=4000)
+
+
+def test_a_service_that_is_down_is_left_alone(
+    service: Answering, program: Program, developer: User, travel: Any
+) -> None:
+    warm = keep(program, developer)
+    service.says(500, "")
+    for _ in range(5):
+        fails(warm)
+    assert len(service.asked) == 5
+    fails(warm)
+    assert len(service.asked) == 5
+    assert the_row().failures == 5
+    cache.delete("circuit:token-service:open")  # the pause is over
+    fails(warm)
+    fails(warm)
+    assert len(service.asked) == 6
+
+
+def test_what_comes_after_stop_or_with_older_credentials_is_thrown_away(
+    service: Answering, program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warm = keep(program, developer)
+    fetch = token_client.fetch
+
+    def and_meanwhile(**credentials: str) -> Any:
+        keep(program, developer)
+        return fetch(**credentials)
+
+    monkeypatch.setattr(token_client, "fetch", and_meanwhile)
+    expiry = clock.epoch_ms(clock.now() + dt.timedelta(hours=24))
+    service.says(200, {"accessToken": "late", "accessTokenExpiry": expiry, "refreshToken": "", "scope": "s"})
+    assert not warm_tokens.fetch(warm_id=warm.pk)
+    assert the_row().sealed_access_token is None
+
+
+def test_it_is_fetched_once_at_a_time(service: Answering, program: Program, developer: User) -> None:
+    warm = keep(program, developer)
+    WarmToken.objects.update(next_attempt_at=clock.now() + warm_tokens.LEASE)
+    assert not warm_tokens.fetch(warm_id=warm.pk)
+    assert service.asked == []
+    assert not warm_tokens.fetch(warm_id=warm.pk + 1)
+
+
+# Who may --------------------------------------------------------------------------------------------------------------
+
+
+def test_only_owners_entrust_and_stop(
+    program: Program, stranger: User, group_admin: User, everything: Callable[[], Any]
+) -> None:
+    before = everything()
+    for user in (stranger, group_admin):
+        with pytest.raises(NotFound):
+            keep(program, user)
+        with pytest.raises(NotFound):
+            warm_tokens.stop(grant=program.grant, by=user)
+    assert everything() == before
+
+
+def test_credentials_of_something_else_are_not_taken(
+    program: Program, developer: User, group_admin: User, connector: Connector
+) -> None:
+    other = factories.make_program(factories.make_connector(developer), group_admin)
+    elsewhere = factories.let_in(connector, group_admin)
+    for secret, refresh_token, field in [
+        (other.secret, program.refresh_token, "secret"),
+        ("kzcs_", program.refresh_token, "secret"),
+        (program.secret, other.refresh_token, "refresh_token"),
+        (program.secret, program.secret, "refresh_token"),
+    ]:
+        with pytest.raises(RuleBroken) as rule:
+            warm_tokens.keep(grant=program.grant, by=developer, secret=secret, refresh_token=refresh_token)
+        assert rule.value.field == field
+    with pytest.raises(RuleBroken):
+        warm_tokens.keep(
+            grant=elsewhere.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token
+        )
+    assert not WarmToken.objects.exists()
+
+
+def test_a_removed_access_takes_nothing(program: Program, developer: User, group_admin: User) -> None:
+    grants.revoke(grant=program.grant, by=group_admin)
+    with pytest.raises(Conflict):
+        keep(program, developer)
+
+
+def test_stop_wipes_the_row_and_says_whether_there_was_one(program: Program, developer: User) -> None:
+    keep(program, developer)
+    assert warm_tokens.stop(grant=program.grant, by=developer)
+    assert not warm_tokens.stop(grant=program.grant, by=developer)
+    assert not WarmToken.objects.exists()
+    assert AuditEvent.objects.filter(tag="grant:warmtoken:stopped").count() == 1
+
+
+def test_without_an_audit_row_nothing_is_kept(program: Program, developer: User, no_audit: Callable[[], None]) -> None:
+    no_audit()
+    with pytest.raises(Exception, match="audit trail is full"):
+        keep(program, developer)
+    assert not WarmToken.objects.exists()
+
+
+def test_a_program_is_given_nothing_that_is_not_its_own(
+    token_service: None, program: Program, developer: User, group_admin: User
+) -> None:
+    keep(program, developer)
+    warm_tokens.fetch(warm_id=the_row().pk)
+    other = factories.make_program(factories.make_connector(developer), group_admin)
+    for grant_id in ("", str(program.grant.pk), "nonsense"):
+        with pytest.raises(NotFound):
+            give(other, grant_id)
+    with pytest.raises(WrongConnectorCredentials):
+        warm_tokens.give(connector_id=str(program.connector.pk), secret=other.secret, grant_id="")
+    assert give(program, str(program.grant.pk).upper())
+
+
+def test_of_several_it_must_name_one(program: Program, developer: User, group_admin: User) -> None:
+    keep(program, developer)
+    granted = factories.make_program(program.connector, group_admin)
+    keep(granted, developer)
+    with pytest.raises(NotFound, match="name one"):
+        give(program)
+    with pytest.raises(NotFound, match="not ready"):
+        give(program, str(granted.grant.pk))
+
+
+def test_a_refused_row_holds_nothing_and_the_database_says_so(program: Program, developer: User) -> None:
+    keep(program, developer)
+    refused("refused_warm_token_holds_nothing", lambda: WarmToken.objects.update(refused_at=clock.now()))
