@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.db.models import QuerySet
+
 from accounts.models import Person, User, VerifiedPhone
 from accounts.policy import may_operate
-from connectors.models import AccessRequest, Connector, Grant, Handoff
+from connectors.models import AccessRequest, Connector, Grant, Handoff, UserTokenRequest
 from kaizala_console.lib.errors import NotFound
 
 Administers = Callable[[User, str], bool]
@@ -136,3 +138,24 @@ def require_administrator_or_operator(user: User, grant: Grant) -> None:
     """Raise NotFound unless the account administers what the grant reaches, or runs this installation."""
     if not (may_operate(user) or can_administer(user, grant)):
         raise NotFound
+
+
+def other_admins(user: User) -> QuerySet[User]:
+    """The organisation's other admins: who may confirm what one admin may not decide alone."""
+    admins = User.objects.filter(organisation=user.organisation_id, is_organisation_admin=True, is_active=True)
+    return admins.exclude(pk=user.pk).order_by("pk")
+
+
+def can_answer_user_token(user: User, request: UserTokenRequest) -> bool:
+    """Another admin of the same organisation, never the one who asked."""
+    return (
+        user.is_active
+        and user.is_organisation_admin
+        and user.pk != request.asked_by_id
+        and user.organisation_id == request.connector.organisation_id
+    )
+
+
+def can_see_user_token_request(user: User, request: UserTokenRequest) -> bool:
+    """The one who asked, and those who may answer."""
+    return user.pk == request.asked_by_id or can_answer_user_token(user, request)

@@ -29,7 +29,7 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     except keyset.BadCursor:
         return redirect(links.same_page(request, cursor=None))
     context |= {
-        "rows": [_row(grant) for grant in page.items],
+        "rows": [row_of(grant) for grant in page.items],
         "ended": ended,
         "search": search,
         "toggle_url": links.same_page(request, show=None if ended else "ended", cursor=None),
@@ -39,8 +39,8 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     return render(request, "connectors/groups.html", context)
 
 
-def _row(grant: Any) -> dict[str, Any]:
-    """Expects what `queries.with_line` adds."""
+def row_of(grant: Any) -> dict[str, Any]:
+    """What a line about a grant says. Expects what `queries.with_line` adds."""
     token = grant.live_tokens[0] if grant.live_tokens else None
     handoff = grant.handoffs_newest_first[0] if grant.handoffs_newest_first else None
     return {

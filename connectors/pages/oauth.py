@@ -26,7 +26,7 @@ from accounts import queries as accounts_queries
 from accounts.models import Person, User
 from accounts.pages import numbers
 from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
-from connectors import policy, queries
+from connectors import policy, user_token_queries
 from connectors.models import Connector
 from connectors.scopes import can_and_cannot
 from connectors.services import oauth
@@ -141,7 +141,7 @@ def _page(
     user = user_of(request)
     can, cannot = can_and_cannot(connector.permissions)
     people = [phone.person for phone in accounts_queries.held_phones(user)]
-    has_it = {person.pk for person in people if queries.user_grant(connector, person) is not None}
+    has_it = {person.pk for person in people if user_token_queries.user_grant(connector, person) is not None}
     context = {
         "connector": connector,
         "can": can,

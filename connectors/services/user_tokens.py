@@ -19,16 +19,17 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User, VerifiedPhone
+from accounts.policy import require_unlocked
 from accounts.services import login_pins, people
 from accounts.services.pins import Program
 from connectors import policy, scopes
-from connectors.models import Connector, ConnectorState, Grant, RefreshToken
+from connectors.models import Connector, ConnectorState, Grant, Handoff, RefreshToken
 from connectors.moved import Moved
 from connectors.scopes import Permission
 from connectors.services import ending, grants, issuing, tokens, trail, words
 from connectors.services.tokens import ConnectorActor
 from kaizala_console.lib import clock, ids, phone_numbers, throttle
-from kaizala_console.lib.errors import NotAllowed, RuleBroken, TooSoon
+from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken, TooSoon
 from kaizala_console.wire.errors import WrongConnectorCredentials
 
 TRIES_A_MINUTE = 60  # from one address, of ids, secrets and PINs together
@@ -52,6 +53,27 @@ def target_of(person: Person) -> str:
 def name_of(person: Person) -> str:
     """What people call the person whom a token acts for; a number is masked."""
     return str(person)
+
+
+@transaction.atomic
+def generate(*, connector: Connector, person: Person, by: User) -> Handoff:
+    """ "Generate user token": the account lets the connector act for it; the token is sealed for the developer.
+
+    An organisation admin asks a second one first (`services.user_token_requests`). Raises NotFound for a number that
+    the account does not hold, NotAllowed for an organisation admin, and what `grants.grant` raises.
+    """
+    if not policy.holds(by, person):
+        raise NotFound
+    if by.is_organisation_admin:
+        raise NotAllowed(_("An organisation admin’s user token needs a second admin."), code="second_admin")
+    return grants.grant(
+        connector=connector,
+        kind=Grant.Kind.USER,
+        target=target_of(person),
+        target_name=name_of(person),
+        person=person,
+        by=by,
+    ).handoff
 
 
 def send_pin(*, connector_id: str, number: str) -> None:
@@ -137,6 +159,7 @@ def let_act(
             _("This account cannot let the connector act: it is closed, or belongs to another organisation."),
             code="not_of_organisation",
         )
+    require_unlocked(by)
     now = clock.now()
     shown = connector.permissions if permissions is None else frozenset(permissions) & connector.permissions
     grant = Grant.objects.present().filter(connector=connector, target=target_of(person)).first()

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import DatabaseError
+from django.test import Client
 
 from accounts.models import Notice, User
 from connectors import policy
 from connectors.models import Connector
 from connectors.tests import factories
 from connectors.tests.factories import Program
+from connectors.tests.oauth_app import BACK, App
+from connectors.tests.pin_program import PinProgram
 
 Administration = set[tuple[int, str]]
 
@@ -66,3 +69,17 @@ def everything(db: None) -> Callable[[], dict[str, list[Any]]]:
         return {model.__name__: sorted(map(repr, model._default_manager.values_list())) for model in models}
 
     return everything
+
+
+@pytest.fixture
+def app(connector: Connector, member: User, browser_of: Callable[..., Client]) -> App:
+    """The developer’s program, which signs people in by OAuth; the member’s browser is freshly confirmed."""
+    connector.redirect_urls = [BACK]
+    connector.save(update_fields=["redirect_urls"])
+    return App(connector, factories.make_secret(connector)[1], browser_of(member))
+
+
+@pytest.fixture
+def pin_program(connector: Connector, phones: Any) -> PinProgram:
+    """The developer's program, which signs people in by PIN."""
+    return PinProgram(connector, phones)

@@ -23,11 +23,12 @@ pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
 Everything = Callable[[], dict[str, list[Any]]]
 
-ANYBODY = ("list", "create", "create_permissions", "handoffs")
-OF_THE_ORGANISATION = ("details",)
+ANYBODY = ("list", "create", "create_permissions", "handoffs", "acting")
+OF_THE_ORGANISATION = ("details", "user_token")
 OF_BOTH_SIDES = ("handoff", "handoff_reissue")
 OF_OWNERS = (
     "change",
+    "sign_in",
     "credentials",
     "secret_add",
     "secret_revoke",
@@ -48,6 +49,8 @@ OF_OWNERS = (
     "handoff_download",
     "handoff_done",
 )
+# Named by ids of their own: test_oauth, test_user_token_pages and test_user_token_requests walk through their doors.
+ELSEWHERE = ("authorize", "consent", "user_token_request", "acting_end")
 ALL = (*ANYBODY, *OF_THE_ORGANISATION, *OF_BOTH_SIDES, *OF_OWNERS)
 GETS_NOTHING = (
     "request_withdraw",
@@ -98,7 +101,7 @@ def post(client: Client, url: str) -> Page:
 
 
 def test_these_are_all_the_pages() -> None:
-    assert set(ALL) == {
+    assert {*ALL, *ELSEWHERE} == {
         name for name in get_resolver().namespace_dict["connectors"][1].reverse_dict if isinstance(name, str)
     }
 
@@ -115,6 +118,7 @@ def test_who_is_signed_out_signs_in_first_and_nothing_happens(
         assert answer["Location"].startswith("/accounts/login/?next=")
     if name not in (
         "list",
+        "acting",
         "handoffs",
         *OF_THE_ORGANISATION,
         "groups",

@@ -1,87 +1,21 @@
-"""Sign-in by OAuth, door by door: what is asked, the consent page, and the code, which works once."""
+"""Sign-in by OAuth: what a program may ask, the consent page, and the owner's page."""
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import hashlib
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
-from accounts.tests.factories import verify
-from connectors.models import AuthorizationCode, Connector, Grant, RefreshToken
-from connectors.services import connectors, grants, oauth
-from connectors.tests.factories import make_secret, person_of
-
-AUTHORIZE, TOKEN = "/api/oauth/authorize", "/api/oauth/token"
-BACK = "https://planner.example/callback?from=kaizala"
-VERIFIER = "v" * 43
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-PKCE = {"code_challenge": CHALLENGE, "code_challenge_method": "S256"}
-
-
-@dataclass
-class App:
-    """A program that signs its users in, and one browser."""
-
-    connector: Connector
-    secret: str
-    browser: Client
-
-    def ask(self, path: str = AUTHORIZE, **parameters: str) -> Any:
-        return self.browser.get(path, {"client_id": str(self.connector.pk), "redirect_uri": BACK, **parameters})
-
-    def consent_page(self, **parameters: str) -> str:
-        answer = self.ask(**parameters)
-        assert answer.status_code == 302, answer.content
-        assert answer["Location"].startswith("/console/consent/")
-        return str(answer["Location"])
-
-    def answer(self, page: str, user: User, decision: str = "allow") -> Any:
-        return self.browser.post(page, {"decision": decision, "person": str(person_of(user).pk)})
-
-    def code(self, user: User, **parameters: str) -> str:
-        answer = self.answer(self.consent_page(**parameters), user)
-        assert answer.status_code == 302, answer.content.decode()
-        return query_of(answer)["code"]
-
-    def redeem(self, code: str, **other: str | None) -> Any:
-        body = {"client_id": str(self.connector.pk), "client_secret": self.secret, "code": code, **other}
-        return post_form({name: value for name, value in body.items() if value is not None})
-
-
-def query_of(answer: Any) -> dict[str, str]:
-    return {name: values[0] for name, values in parse_qs(urlsplit(answer["Location"]).query).items()}
-
-
-def post_form(body: dict[str, str], **headers: str) -> Any:
-    return Client().post(TOKEN, urlencode(body), content_type="application/x-www-form-urlencoded", headers=headers)
-
-
-@pytest.fixture
-def app(connector: Connector, member: User, browser_of: Callable[..., Client]) -> App:
-    """The developer's program; its user's browser is signed in and freshly confirmed."""
-    Connector.objects.update(redirect_urls=[BACK])
-    connector.refresh_from_db()
-    return App(connector, make_secret(connector)[1], browser_of(member))
-
-
-def refused(answer: Any, status: int, oauth_code: str) -> str:
-    assert answer.status_code == status, answer.content
-    body = answer.json()
-    assert set(body) == {"message", "errorCode", "errorCategoryKey", "error", "error_description"}
-    assert body["error"] == oauth_code
-    message: str = body["message"]
-    return message
-
+from accounts.tests.factories import make_user, verify
+from connectors.models import AuthorizationCode, Grant
+from connectors.services import connectors
+from connectors.tests.factories import person_of
+from connectors.tests.oauth_app import AUTHORIZE, BACK, CHALLENGE, PKCE, VERIFIER, App, query_of
 
 # ---------------------------------------------------------------- The whole way
 
@@ -146,8 +80,6 @@ def test_allowing_asks_for_a_fresh_confirmation_and_refusing_does_not(app: App, 
 
 
 def test_who_has_no_phone_yet_adds_one_first(app: App, organisation: Any, browser_of: Any) -> None:
-    from accounts.tests.factories import make_user
-
     app.browser = browser_of(make_user("New", organisation, number=None))
     assert app.browser.get(app.consent_page())["Location"].startswith("/console/?next=")
 
@@ -269,143 +201,6 @@ def test_a_connector_that_takes_nobody_says_so(app: App, member: User, developer
     stop(connector=app.connector, by=developer)
     assert app.answer(page, member).status_code == 409
     assert not AuthorizationCode.objects.exists()
-
-
-# ---------------------------------------------------------------- The code
-
-
-def test_a_code_lives_sixty_seconds(app: App, member: User, travel: Any) -> None:
-    travel()
-    code = app.code(member)
-    travel(seconds=59)
-    assert app.redeem(code).status_code == 200
-    code = app.code(member)
-    travel(seconds=60)
-    assert "expired" in refused(app.redeem(code), 400, "invalid_grant")
-
-
-def test_a_code_that_comes_twice_ends_what_it_made(app: App, member: User) -> None:
-    code = app.code(member)
-    body = app.redeem(code).json()
-    assert Client().get("/v1/groups", headers={"accessToken": body["accessToken"]}).status_code == 200
-    refused(app.redeem(code), 400, "invalid_grant")
-    assert Client().get("/v1/groups", headers={"accessToken": body["accessToken"]}).status_code == 401
-    assert not RefreshToken.objects.filter(revoked_at=None).exists()
-    assert AuditEvent.objects.filter(tag="grant:user:replayed").count() == 1
-    refused(app.redeem(code), 400, "invalid_grant")
-    assert AuditEvent.objects.filter(tag="grant:user:replayed").count() == 1
-
-
-def test_a_replay_leaves_what_a_later_sign_in_made(app: App, member: User) -> None:
-    first = app.code(member)
-    app.redeem(first)
-    later = app.redeem(app.code(member)).json()
-    refused(app.redeem(first), 400, "invalid_grant")
-    assert Client().get("/v1/groups", headers={"accessToken": later["accessToken"]}).status_code == 200
-
-
-def test_a_code_is_for_its_own_connector_and_whoever_has_its_secret(app: App, member: User, developer: User) -> None:
-    from connectors.tests.factories import make_connector
-
-    code = app.code(member)
-    other = make_connector(developer, "Other")
-    secret = make_secret(other)[1]
-    refused(app.redeem(code, client_id=str(other.pk), client_secret=secret), 400, "invalid_grant")
-    refused(app.redeem(code, client_secret="wrong"), 401, "invalid_client")
-    refused(app.redeem(code, client_secret=None), 401, "invalid_client")
-    assert app.redeem(code).status_code == 200
-
-
-@pytest.mark.parametrize("code", ["", "x", "é", "\x00", "a" * 5000])
-def test_what_is_no_code_is_refused(app: App, code: str) -> None:
-    answer = app.redeem(code)
-    assert answer.status_code == 400
-    assert answer.json()["errorCode"] == "InvalidParameters"
-
-
-def test_pkce_needs_the_verifier_that_belongs_to_it(app: App, member: User) -> None:
-    code = app.code(member, **PKCE)
-    for wrong in (None, "w" * 43, CHALLENGE, "short", "v" * 129):
-        refused(app.redeem(code, code_verifier=wrong), 400, "invalid_grant")
-    assert app.redeem(code, code_verifier=VERIFIER).status_code == 200
-
-
-def test_a_verifier_without_a_challenge_is_refused(app: App, member: User) -> None:
-    refused(app.redeem(app.code(member), code_verifier=VERIFIER), 400, "invalid_grant")
-
-
-def test_the_redirect_url_when_it_is_told_again_must_be_the_same(app: App, member: User) -> None:
-    code = app.code(member)
-    refused(app.redeem(code, redirect_uri="https://evil.example/"), 400, "invalid_grant")
-    assert app.redeem(code, redirect_uri=BACK).status_code == 200
-
-
-def test_id_and_secret_may_come_by_http_basic_and_a_body_as_json(app: App, member: User) -> None:
-    basic = base64.b64encode(f"{app.connector.pk}:{app.secret}".encode()).decode()
-    assert post_form({"code": app.code(member)}, Authorization=f"Basic {basic}").status_code == 200
-    body = json.dumps({"Client_ID": str(app.connector.pk), "client_secret": app.secret, "code": app.code(member)})
-    assert Client().post("/API/OAuth/Token/", body, content_type="text/plain").status_code == 200
-    assert post_form({"code": "x"}, Authorization="Basic ???").status_code == 400
-
-
-def test_refresh_tokens_are_traded_here_too(app: App, member: User) -> None:
-    first = app.redeem(app.code(member)).json()
-    client = {"client_id": str(app.connector.pk), "client_secret": app.secret}
-    again = post_form({**client, "grant_type": "refresh_token", "refresh_token": first["refresh_token"]})
-    assert again.json()["refresh_token"] == first["refresh_token"]
-    assert again.json()["refreshToken"] == ""
-    refused(post_form({**client, "grant_type": "refresh_token", "refresh_token": "x"}), 401, "invalid_grant")
-    refused(post_form({**client, "grant_type": "password"}), 400, "unsupported_grant_type")
-
-
-def test_the_number_must_still_be_the_persons(app: App, member: User) -> None:
-    code = app.code(member)
-    member.verified_phones.update(released_at=dt.datetime.now(dt.UTC), is_primary=False)
-    refused(app.redeem(code), 400, "invalid_grant")
-    assert not Grant.objects.exists()
-
-
-def test_suspended_access_does_not_come_back_by_signing_in(app: App, member: User) -> None:
-    app.redeem(app.code(member))
-    grants.suspend(grant=Grant.objects.get(), by=member)
-    refused(app.redeem(app.code(member)), 403, "invalid_grant")
-
-
-def test_what_the_person_was_shown_is_what_the_program_gets(app: App, member: User) -> None:
-    Connector.objects.update(permissions={"textmessage"})
-    code = app.code(member)
-    Connector.objects.update(permissions={"textmessage", "media"})
-    assert app.redeem(code).json()["scope"] == "textmessage.read,textmessage.write"
-
-
-def test_old_codes_are_forgotten(app: App, member: User, travel: Any) -> None:
-    travel()
-    app.code(member)
-    travel(hours=23)
-    assert oauth.forget_old() == 0
-    travel(hours=2)
-    assert oauth.forget_old() == 1
-
-
-def test_neither_code_nor_token_is_written_down(app: App, member: User, caplog: Any) -> None:
-    code = app.code(member)
-    body = app.redeem(code).json()
-    told = json.dumps([[e.before, e.after, e.subject_name] for e in AuditEvent.objects.all()]) + caplog.text
-    stored = json.dumps(list(AuthorizationCode.objects.values()), default=str)
-    for secret in (code, body["refreshToken"], body["accessToken"], app.secret):
-        assert secret not in told + stored
-
-
-@pytest.mark.django_db(transaction=True)
-def test_one_code_at_the_same_moment_makes_one_token_and_then_none_lives(
-    app: App, member: User, together: Callable[..., list[Any]]
-) -> None:
-    code = app.code(member)
-    answers = together(4, lambda: app.redeem(code).status_code)
-    assert answers.count(200) <= 1
-    assert set(answers) <= {200, 400, 401}
-    assert RefreshToken.objects.count() == 1
-    assert not RefreshToken.objects.filter(revoked_at=None).exists(), "the others were replays"
 
 
 # ---------------------------------------------------------------- The owner's page

@@ -10,76 +10,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.models import AuditEvent, Organisation, Person, PinDevice, SmsMessage, User
+from accounts.models import AuditEvent, Organisation, Person, SmsMessage, User
+from accounts.services import confirmations
 from accounts.tests.factories import make_person, make_user, verify
 from connectors.models import Connector, Grant, RefreshToken
 from connectors.services import connectors, grants, words
-from connectors.tests.factories import make_connector, make_secret, person_of
+from connectors.tests.factories import make_connector, person_of
+from connectors.tests.pin_program import PinProgram, number_of, refused
 from kaizala_console.lib import clock
-
-ASK, LOGIN = "/v1/generatePin", "/v1/loginWithPinAndApplicationId"
-
-
-class PinProgram:
-    """A program that signs its users in by PIN."""
-
-    def __init__(self, connector: Connector, phones: Any) -> None:
-        self.connector, self.phones = connector, phones
-        self.secret = make_secret(connector)[1]
-
-    def ask(self, number: str, path: str = ASK, **other: Any) -> Any:
-        return self.post(path, {"mobileNumber": number, "applicationId": str(self.connector.pk), **other})
-
-    def login(self, number: str, pin: str | None = None, **other: Any) -> Any:
-        body = {
-            "mobileNumber": number,
-            "applicationId": str(self.connector.pk),
-            "applicationSecret": self.secret,
-            "pin": pin or self.phones.pin(number),
-            **other,
-        }
-        return self.post(LOGIN, {name: value for name, value in body.items() if value is not None})
-
-    def token(self, number: str) -> str:
-        assert self.ask(number).status_code == 200
-        answer = self.login(number)
-        assert answer.status_code == 200, answer.content
-        token: str = answer.json()["refreshToken"]
-        return token
-
-    def exchange(self, refresh_token: str) -> Any:
-        return Client().get(
-            "/v1/accessToken",
-            headers={
-                "applicationId": str(self.connector.pk),
-                "applicationSecret": self.secret,
-                "refreshToken": refresh_token,
-            },
-        )
-
-    @staticmethod
-    def post(path: str, body: Any) -> Any:
-        text = body if isinstance(body, str) else json.dumps(body)
-        return Client().post(path, data=text, content_type="application/json")
-
-
-@pytest.fixture
-def pin_program(connector: Connector, phones: Any) -> PinProgram:
-    """The developer's connector, with a secret."""
-    return PinProgram(connector, phones)
-
-
-def refused(answer: Any, status: int, code: str) -> str:
-    assert answer.status_code == status, answer.content
-    body = answer.json()
-    assert set(body) == {"message", "errorCode", "errorCategoryKey"}
-    assert body["errorCode"] == code
-    message: str = body["message"]
-    return message
-
-
-def number_of(user: User) -> str:
-    return person_of(user).number
 
 
 def test_a_pin_gives_a_user_token_that_works(
@@ -192,39 +130,9 @@ def test_a_pin_works_once_and_for_its_own_program_alone(pin_program: PinProgram,
 def test_a_pin_of_the_console_opens_nothing_to_a_program(
     pin_program: PinProgram, member: User, browser_of: Callable[..., Client]
 ) -> None:
-    from accounts.services import confirmations
-
     confirmations.send_pin(user=member, by=member)
     refused(pin_program.login(number_of(member)), 400, "InvalidParameters")
     assert not Grant.objects.exists()
-
-
-def test_wrong_pins_run_out(pin_program: PinProgram, member: User) -> None:
-    number = number_of(member)
-    pin_program.ask(number)
-    right = pin_program.phones.pin(number)
-    wrong = "111111" if right != "111111" else "222222"
-    for _try in range(5):
-        refused(pin_program.login(number, pin=wrong), 400, "InvalidParameters")
-    refused(pin_program.login(number, pin=right), 400, "InvalidParameters")
-    assert not Grant.objects.exists()
-
-
-@pytest.mark.parametrize("secret", [None, "", "wrong"])
-def test_without_the_secret_nobody_signs_in(pin_program: PinProgram, member: User, secret: str | None) -> None:
-    pin_program.ask(number_of(member))
-    said = refused(pin_program.login(number_of(member), applicationSecret=secret), 401, "Unauthenticated")
-    assert said == "Dont have correct applicationId and secret in header!"
-    assert PinDevice.objects.get().tries == 0
-
-
-def test_the_operator_can_let_the_oldest_programs_leave_the_secret_out(
-    pin_program: PinProgram, member: User, settings: Any
-) -> None:
-    settings.PIN_LOGIN_WITHOUT_SECRET = True
-    pin_program.ask(number_of(member))
-    refused(pin_program.login(number_of(member), applicationSecret="wrong"), 401, "Unauthenticated")
-    assert pin_program.login(number_of(member), applicationSecret=None).status_code == 200
 
 
 def test_no_such_connector_and_one_that_does_not_work_are_one_answer(
@@ -244,44 +152,6 @@ def test_no_such_connector_and_one_that_does_not_work_are_one_answer(
 def test_a_number_that_cannot_be_is_refused_by_name(pin_program: PinProgram, number: str) -> None:
     assert "obile" in refused(pin_program.ask(number), 400, "InvalidParameters") or number.strip()
     assert not SmsMessage.objects.exists()
-
-
-def test_pins_are_throttled_for_each_number(pin_program: PinProgram, member: User, travel: Any) -> None:
-    number = number_of(member)
-    pin_program.ask(number)
-    answer = pin_program.ask(number)
-    refused(answer, 429, "TooManyRequests")
-    assert int(answer["Retry-After"]) > 0
-    for _n in range(9):
-        travel(hours=1, seconds=5)
-        assert pin_program.ask(number).status_code == 200
-    travel(hours=1, seconds=5)
-    refused(pin_program.ask(number), 429, "TooManyRequests")
-
-
-def test_pins_are_throttled_for_each_connector_and_address(pin_program: PinProgram, settings: Any, travel: Any) -> None:
-    settings.PIN_PER_CONNECTOR_PER_DAY = 2
-    for n in range(2):
-        assert pin_program.ask(make_person().number).status_code == 200, n
-    refused(pin_program.ask(make_person().number), 429, "TooManyRequests")
-
-
-def test_programs_cannot_use_up_the_pins_that_people_need_here(
-    pin_program: PinProgram, member: User, settings: Any
-) -> None:
-    from accounts.services import confirmations
-
-    settings.PIN_PER_NUMBER_PER_DAY = settings.PIN_PER_COUNTRY_PREFIX_PER_DAY = 1
-    pin_program.ask(number_of(member))
-    refused(pin_program.ask(number_of(member)), 429, "TooManyRequests")
-    assert confirmations.send_pin(user=member, by=member)
-
-
-def test_tries_are_throttled_for_each_address(pin_program: PinProgram, member: User, travel: Any) -> None:
-    travel()
-    for _try in range(60):
-        refused(pin_program.login(number_of(member), pin="123456", applicationSecret="x"), 401, "Unauthenticated")
-    refused(pin_program.login(number_of(member), pin="123456", applicationSecret="x"), 429, "TooManyRequests")
 
 
 def test_a_deactivated_connector_gets_no_new_people_but_those_it_has(
@@ -350,15 +220,3 @@ def test_nothing_of_the_pin_or_the_token_is_written_down(pin_program: PinProgram
     assert pin not in told
     assert token not in told
     assert number not in told
-
-
-@pytest.mark.django_db(transaction=True)
-def test_one_pin_at_the_same_moment_makes_one_token(
-    pin_program: PinProgram, member: User, together: Callable[..., list[Any]]
-) -> None:
-    number = number_of(member)
-    pin_program.ask(number)
-    pin = pin_program.phones.pin(number)
-    answers = together(4, lambda: pin_program.login(number, pin=pin).status_code)
-    assert sorted(answers) == [200, 400, 400, 400]
-    assert RefreshToken.objects.count() == 1

@@ -1,0 +1,217 @@
+"""A connector acts for a person: "Generate user token", the second admin's page, and what acts for one, to end it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts import queries as accounts_queries
+from accounts.models import Person, User
+from accounts.pages import numbers
+from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
+from connectors import policy, queries, user_token_queries
+from connectors.models import Connector, Grant, UserTokenRequest
+from connectors.pages import links
+from connectors.pages.grants import row_of
+from connectors.scopes import can_and_cannot
+from connectors.services import grants, user_token_requests, user_tokens
+from kaizala_console.lib import ids, keyset
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+
+GENERATE = gettext_lazy("Generate user token")
+PILLS = {"confirmed": "done", "withdrawn": "cancelled"}
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed(press=GENERATE)
+def user_token(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """For everybody of the organisation, with their own numbers. An organisation admin asks a second one."""
+    user = user_of(request)
+    connector = queries.connector_for(user, connector_id)
+    if request.method == "POST":
+        person = _chosen(request, user)
+        if person is None:
+            return _page(request, user, connector, _("Choose the number that it is to act for."), status=400)
+        try:
+            return _generate(request, user, connector, person)
+        except (RuleBroken, Conflict) as refused:
+            return _page(request, user, connector, str(refused), status=409)
+    return _page(request, user, connector)
+
+
+def _generate(request: HttpRequest, user: User, connector: Connector, person: Person) -> HttpResponse:
+    existing = user_token_queries.user_grant(connector, person)
+    renews = request.POST.get("act") == "renew"
+    if existing is not None and (renews or not user.is_organisation_admin):
+        newest = existing.handoffs_newest_first[0] if existing.handoffs_newest_first else None
+        if renews:
+            # The form names the handoff that it was shown with: pressed twice, it makes one new token.
+            shown = ids.parse_guid(request.POST.get("instead_of", ""))
+            if newest is None or newest.pk == shown:
+                newest = grants.regenerate(grant=existing, by=user, instead_of=newest)
+                messages.success(request, _("A new token is sealed for the developer. The one before has ended."))
+        else:
+            messages.info(request, _("It acts for you already."))
+        return redirect("connectors:handoff", newest.pk) if newest else redirect("connectors:user_token", connector.pk)
+    if user.is_organisation_admin:
+        asked = user_token_requests.ask(connector=connector, person=person, by=user)
+        return redirect("connectors:user_token_request", asked.pk)
+    handoff = user_tokens.generate(connector=connector, person=person, by=user)
+    messages.success(
+        request,
+        _("“%(name)s” can act for you once its developer has claimed the token.") % {"name": connector.name},
+    )
+    return redirect("connectors:handoff", handoff.pk)
+
+
+def _page(
+    request: HttpRequest, user: User, connector: Connector, problem: str = "", *, status: int = 200
+) -> HttpResponse:
+    can, cannot = can_and_cannot(connector.permissions)
+    context = {
+        "connector": connector,
+        "can": can,
+        "cannot": cannot,
+        "rows": [_number_row(connector, phone.person, user) for phone in accounts_queries.held_phones(user)],
+        "asks_a_second": user.is_organisation_admin,
+        "problem": problem,
+        "crumbs": links.connector_crumbs(connector, (str(GENERATE), "")),
+    }
+    return render(request, "connectors/user_token.html", context, status=status)
+
+
+def _number_row(connector: Connector, person: Person, user: User) -> dict[str, Any]:
+    grant = user_token_queries.user_grant(connector, person)
+    newest = grant.handoffs_newest_first[0] if grant is not None and grant.handoffs_newest_first else None
+    waiting = user_token_queries.waiting_user_token_request(connector, person) if user.is_organisation_admin else None
+    return {
+        "person": str(person.pk),
+        "number": numbers.shown(person.number),
+        "grant": grant,
+        "instead_of": str(newest.pk) if newest else "",
+        "may_generate": grant is None or (user.is_organisation_admin and grant.confirmed_by_id is None),
+        "request": waiting,
+    }
+
+
+def _chosen(request: HttpRequest, user: User) -> Person | None:
+    key = ids.parse_guid(request.POST.get("person", ""))
+    held = (phone.person for phone in accounts_queries.held_phones(user))
+    return next((person for person in held if person.pk == key), None)
+
+
+# The second admin ----------------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed
+def user_token_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
+    """For the one who asked, who can withdraw it, and for the other admins, who confirm or refuse."""
+    user = user_of(request)
+    asked = user_token_queries.user_token_request_for(user, request_id)
+    if request.method == "POST":
+        try:
+            return _answered(request, user, asked)
+        except (RuleBroken, Conflict) as refused:
+            asked = user_token_queries.user_token_request_for(user, request_id)
+            return _request_page(request, user, asked, str(refused), status=409)
+    return _request_page(request, user, asked)
+
+
+def _answered(request: HttpRequest, user: User, asked: UserTokenRequest) -> HttpResponse:
+    act = request.POST.get("act", "")
+    if act == "confirm":
+        user_token_requests.confirm(request=asked, by=user)
+        messages.success(request, _("Confirmed: the token is made, and sealed for the developer."))
+    elif act == "refuse":
+        user_token_requests.refuse(request=asked, by=user)
+        messages.success(request, _("Refused. %(who)s is told.") % {"who": asked.asked_by.name})
+    elif act == "withdraw":
+        user_token_requests.withdraw(request=asked, by=user)
+        messages.success(request, _("Withdrawn. Nothing was given."))
+    return redirect("connectors:user_token_request", asked.pk)
+
+
+def _request_page(
+    request: HttpRequest, user: User, asked: UserTokenRequest, problem: str = "", *, status: int = 200
+) -> HttpResponse:
+    can, cannot = can_and_cannot(asked.permissions)
+    state = asked.state.value
+    context = {
+        "asked": asked,
+        "connector": asked.connector,
+        "number": numbers.masked(asked.person.number),
+        "can": can,
+        "cannot": cannot,
+        "state": state,
+        "pill": PILLS.get(state, state),
+        "may_answer": state == "waiting" and policy.can_answer_user_token(user, asked),
+        "may_withdraw": state == "waiting" and asked.asked_by_id == user.pk,
+        "sees_handoff": asked.handoff_id is not None and asked.asked_by_id == user.pk,
+        "problem": problem,
+        "crumbs": links.connector_crumbs(asked.connector, (_("User token"), "")),
+    }
+    return render(request, "connectors/user_token_request.html", context, status=status)
+
+
+# What acts for one ---------------------------------------------------------------------------------------------------
+
+
+@require_GET
+@signed_in
+def acting(request: HttpRequest) -> HttpResponse:
+    """Every connector that acts for this account, however it came to that, with the way to end it."""
+    user = user_of(request)
+    try:
+        page = user_token_queries.acting_for(user, cursor=request.GET.get("cursor"))
+    except keyset.BadCursor:
+        return redirect(links.same_page(request, cursor=None))
+    context = {
+        "rows": [_acting_row(grant, user) for grant in page.items],
+        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
+        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+        "crumbs": links.crumbs((_("Settings"), reverse("accounts:settings")), (_("What acts for you"), "")),
+    }
+    return render(request, "connectors/acting.html", context)
+
+
+def _acting_row(grant: Grant, user: User) -> dict[str, Any]:
+    return {
+        **row_of(grant),
+        "number": numbers.masked(grant.person.number),
+        "by_somebody_else": grant.granted_by_id != user.pk,
+    }
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed(press=gettext_lazy("End it"))
+def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST ends it for good. Ended twice is once."""
+    user = user_of(request)
+    grant = user_token_queries.own_user_grant(user, grant_id)
+    if request.method == "POST":
+        try:
+            grants.revoke(grant=grant, by=user)
+        except Conflict as already:
+            messages.info(request, str(already))
+        else:
+            ended = _("“%(name)s” does not act for you any more.") % {"name": grant.connector.name}
+            messages.success(request, ended)
+        return redirect("connectors:acting")
+    if grant.revoked_at is not None:
+        raise NotFound
+    acting_url = reverse("connectors:acting")
+    context = {
+        **row_of(grant),
+        "number": numbers.masked(grant.person.number),
+        "crumbs": links.crumbs((_("What acts for you"), acting_url), (grant.connector.name, "")),
+    }
+    return render(request, "connectors/acting_end.html", context)
