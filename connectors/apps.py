@@ -16,10 +16,12 @@ class ConnectorsConfig(AppConfig):
             events_of_own_connectors,
             handoffs_to_claim,
             leaks_to_answer,
+            tokens_to_replace,
             user_tokens_to_confirm,
         )
 
         needs.register(handoffs_to_claim)
         needs.register(leaks_to_answer)
+        needs.register(tokens_to_replace)
         needs.register(user_tokens_to_confirm)
         trail.register(events_of_own_connectors)

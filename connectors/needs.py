@@ -12,12 +12,14 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from accounts.needs import Need, Urgency
-from connectors import queries, user_token_queries
+from connectors import ending_queries, queries, user_token_queries
 from connectors.models import Connector
+from connectors.services import words
 from kaizala_console.lib import clock
 
 MENU_KEY = "handoffs"
 SOON = dt.timedelta(days=2)
+LAST_WEEK = dt.timedelta(days=7)
 
 
 def handoffs_to_claim(user: User) -> Iterator[Need]:
@@ -40,6 +42,29 @@ def handoffs_to_claim(user: User) -> Iterator[Need]:
         act=_("Claim") if len(waiting) == 1 else _("Open the inbox"),
         urgency=Urgency.SOON if first.expires_at - clock.now() < SOON else Urgency.NORMAL,
         count=len(waiting),
+    )
+
+
+def tokens_to_replace(user: User) -> Iterator[Need]:
+    """One card for all refresh tokens that end within a month with nothing in use that follows them."""
+    ending = list(ending_queries.tokens_that_end(user)[:100])
+    if not ending:
+        return
+    first = ending[0]
+    facts = {
+        "connector": first.grant.connector.name,
+        "target": first.grant.target_name,
+        "when": words.moment(first.expires_at),
+        "count": len(ending),
+    }
+    yield Need(
+        key="connectors",
+        title=ngettext("A refresh token ends soon", "%(count)d refresh tokens end soon", len(ending)) % facts,
+        text=_("%(connector)s needs a new one for “%(target)s” by %(when)s.") % facts,
+        href=reverse("connectors:groups", args=[first.grant.connector_id]),
+        act=_("See the groups"),
+        urgency=Urgency.SOON if first.expires_at - clock.now() < LAST_WEEK else Urgency.NORMAL,
+        count=len(ending),
     )
 
 

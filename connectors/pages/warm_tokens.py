@@ -26,9 +26,9 @@ from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 SENSITIVE = ["secret", "refresh_token"]
 PILLS = {
-    WarmState.READY: "live",
+    WarmState.READY: "ready",
     WarmState.WAITING: "running",
-    WarmState.TROUBLED: "ends-soon",
+    WarmState.TROUBLED: "troubled",
     WarmState.REFUSED: "refused",
 }
 

@@ -1,0 +1,38 @@
+"""Which refresh tokens end soon without anything to follow them: what Home tells a developer."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from accounts.models import User
+from connectors import queries
+from connectors.models import Handoff, RefreshToken
+from kaizala_console.lib import clock
+
+SOON: Final = dt.timedelta(days=30)
+
+
+def tokens_that_end(user: User) -> QuerySet[RefreshToken]:
+    """Live tokens of the account's own connectors that end within a month, the next in front.
+
+    Left out are those whose successor is in use, and those for whose grant a handoff waits: that is told by itself.
+    """
+    now = clock.now()
+    waiting = Handoff.objects.waiting().filter(grant_id=OuterRef("grant_id"), expires_at__gt=now)
+    return (
+        RefreshToken.objects.live(now)
+        .filter(
+            Q(successor__isnull=True)
+            | Q(successor__revoked_at__isnull=False)
+            | Q(successor__first_used_at__isnull=True),
+            ~Exists(waiting),
+            expires_at__lte=now + SOON,
+            grant__revoked_at__isnull=True,
+            grant__connector__in=queries.own_connectors(user).order_by().values("pk"),
+        )
+        .select_related("grant__connector")
+        .order_by("expires_at", "pk")
+    )

@@ -1,0 +1,57 @@
+"""Keeping an access token ready, in a real browser: with and without scripts, wide and narrow, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from connectors.models import WarmToken
+from connectors.services import warm_tokens
+from connectors.tests.factories import Program
+from kaizala_console.tests.browser import assert_accessible, assert_fits
+
+pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(autouse=True)
+def _address(settings: Any, live_server: Any) -> None:
+    settings.CONSOLE_BASE_URL = settings.TOKEN_SERVICE_URL = live_server.url
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_entrust_see_and_stop(open_page: OpenPage, developer: User, program: Program, scripts: bool) -> None:
+    page = open_page(user=developer, scripts=scripts)
+    page.goto(reverse("connectors:groups", args=[program.connector.pk]))
+    page.get_by_role("link", name="Access token for Night shift").click()
+    page.get_by_label("Connector secret").fill(program.secret)
+    page.get_by_label("Refresh token").fill(program.refresh_token)
+    page.get_by_role("button", name="Keep It Ready").click()
+    expect(page.get_by_text("keeps an access token ready from now on")).to_be_visible()
+    warm_tokens.fetch(warm_id=WarmToken.objects.get().pk)
+    page.reload()
+    expect(page.get_by_text("fetched", exact=False)).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("have been wiped")).to_be_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("kept", [False, True], ids=["empty", "kept"])
+def test_everybody_can_use_it(
+    open_page: OpenPage, developer: User, program: Program, width: int, dark: bool, kept: bool
+) -> None:
+    if kept:
+        warm_tokens.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
+        WarmToken.objects.update(failures=2, last_error="The Token Service answered with status 502.")
+    page = open_page(user=developer, width=width, dark=dark)
+    page.goto(reverse("connectors:warm_token", args=[program.connector.pk, program.grant.pk]))
+    assert_accessible(page)
+    assert_fits(page)
+    page.goto(reverse("connectors:groups", args=[program.connector.pk]))
+    assert_accessible(page)
