@@ -59,7 +59,7 @@ class TextField(forms.CharField):
     """A text of several lines. Browsers send CRLF for each line end; one character is kept, and counted."""
 
     def to_python(self, value: Any) -> str:
-        text: str = super().to_python(value)
+        text = super().to_python(value) or ""
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -69,7 +69,7 @@ class Addresses:
     def of(self, name: str, **changed: Any) -> str:
         """The address of a page; `changed` replaces ids by name."""
         known = {**self.ids, **changed}
-        pattern = get_resolver().namespace_dict["groups"][1].reverse_dict[name][0][0][1]
+        pattern = _patterns()[name][0][0][1]
         return reverse(f"groups:{name}", kwargs={key: known[key] for key in pattern})
 
     def missing(self, name: str) -> str:
@@ -79,8 +79,11 @@ class Addresses:
 
 def names_of_all_pages() -> set[str]:
     """The URL names of groups/pages/urls.py."""
-    names = get_resolver().namespace_dict["groups"][1].reverse_dict
-    return {name for name in names if isinstance(name, str)}
+    return {name for name in _patterns() if isinstance(name, str)}
+
+
+def _patterns() -> Any:
+    return get_resolver().namespace_dict["groups"][1].reverse_dict
 
 
 def send(client: Client, url: str, **fields: Any) -> Any:
@@ -102,7 +105,7 @@ def send(client: Client, url: str, **fields: Any) -> Any:
 
 def everything() -> dict[str, list[Any]]:
     """All rows of groups and connectors, notices and the audit trail: to see that nothing has changed."""
-    models = [
+    models: list[Any] = [
         *apps.get_app_config("groups").get_models(include_auto_created=True),
         *apps.get_app_config("connectors").get_models(include_auto_created=True),
         Notice,

@@ -94,7 +94,7 @@ def test_what_is_not_yours_is_the_same_as_what_is_not_there(
     client, before = browser_of(request.getfixturevalue(who)), everything()
     urls = (addresses.of(name), addresses.missing(name))
     for act, refused in ((client.get, name in FORMS_ALONE), (lambda url: send(client, url), name in NO_FORMS)):
-        answers = [act(url) for url in urls]  # type: ignore[operator]
+        answers = [act(url) for url in urls]
         if name == "grant_show" and act == client.get:
             answers = [client.get(answer["Location"]) for answer in answers]
         assert [answer.status_code for answer in answers] == [405 if refused else 404] * 2

@@ -15,7 +15,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, Organisation, User
 from accounts.pages import kept_forms
 from connectors.models import Connector, Handoff, ShownSecret
 from connectors.services import grants as connector_grants
@@ -188,7 +188,7 @@ def test_the_token_is_in_no_address_session_log_or_column(
     page = press_show(client, url)
     form_key = next(form.fields["form_key"][0] for form in forms_of(page) if "form_key" in form.fields)
     for secret in (token_on(page), form_key):
-        assert secret not in page.wsgi_request.get_full_path()  # type: ignore[attr-defined]
+        assert secret not in page.wsgi_request.get_full_path()
         assert secret not in caplog.text
         assert secret not in str(dict(client.session))
         assert secret not in str([session.get_decoded() for session in Session.objects.all()])
@@ -209,7 +209,7 @@ def test_a_token_that_the_developer_has_opened_meanwhile_is_not_shown(
 def test_an_organisation_that_forbids_it_shows_no_token(
     client: Client, group: Group, granted: Granted, url: str
 ) -> None:
-    type(group.organisation).objects.update(admins_may_see_tokens=False)
+    Organisation.objects.update(admins_may_see_tokens=False)
     page = client.get(url)
     assert "Your organisation does not show refresh tokens to admins." in text_of(page)
     assert f"{url}show/" not in page.content.decode()

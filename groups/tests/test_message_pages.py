@@ -1,0 +1,200 @@
+"""The "Messages & Actions" tab: what was said, and a line to write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import AuditEvent, User
+from accounts.tests.factories import make_person
+from connectors.models import Connector
+from connectors.tests.html_forms import form_to, forms_of, text_of
+from groups.models import Group, Message, Subscription
+from groups.services import messages
+from groups.tests.factories import make_group, person_of
+from groups.tests.pages import everything
+from groups.tests.test_create_pages import come_back
+from kaizala_console.lib.phone_numbers import mask
+
+pytestmark = pytest.mark.django_db
+
+Browser = Callable[..., Client]
+
+
+@pytest.fixture
+def client(member: User, browser_of: Browser) -> Client:
+    """Everybody in a plain group writes."""
+    return browser_of(member)
+
+
+@pytest.fixture
+def public(group_admin: User, member: User) -> Group:
+    """A managed public group with a subscriber."""
+    group = make_group(
+        "Notices",
+        organisation=group_admin.organisation,
+        admins=[group_admin],
+        members=[member],
+        group_type=Group.Type.CONNECT,
+    )
+    Subscription.objects.create(group=group, person=make_person("Hotel Sagar"))
+    return group
+
+
+def tab_of(group: Group) -> str:
+    return reverse("groups:messages", args=[group.pk])
+
+
+def write(client: Client, group: Group, text: str, **options: Any) -> Any:
+    return form_to(client.get(tab_of(group)), tab_of(group)).send(client, {"message": text}, **options)
+
+
+def test_what_is_sent_stands_on_top_with_its_writer(client: Client, group: Group, member: User) -> None:
+    write(client, group, "First")
+    answer = write(client, group, "Rain tomorrow ☔\r\n\r\n  Stay in.", follow=True)
+    newest = Message.objects.latest("sent_at")
+    assert (newest.text, newest.person) == ("Rain tomorrow ☔\n\n  Stay in.", person_of(member))
+    told = text_of(answer)
+    assert "Sent." in told
+    assert told.index("Rain tomorrow") < told.index("First")
+    assert AuditEvent.objects.filter(tag="group:message:posted", group_id=group.pk).count() == 2
+
+
+def test_it_says_through_which_connector_and_to_whom(
+    client: Client, group: Group, public: Group, group_admin: User, connector: Connector, browser_of: Browser
+) -> None:
+    messages.post(group=group, text="Shift", person=person_of(group_admin), by=group_admin, connector=connector)
+    assert "by the connector “Shift Planner”" in text_of(client.get(tab_of(group)))
+    messages.post(group=public, text="At nine", person=person_of(group_admin), by=group_admin, to_all_subscribers=True)
+    assert "to all subscribers" in text_of(browser_of(group_admin).get(tab_of(public))).lower()
+    assert "At nine" not in text_of(client.get(tab_of(public)))
+
+
+def test_somebody_without_a_name_is_called_by_the_masked_number(
+    client: Client, group: Group, group_admin: User
+) -> None:
+    nameless = make_person("", number="+919876543210")
+    messages.post(group=group, text="Hello", person=nameless, by=group_admin)
+    told = text_of(client.get(tab_of(group)))
+    assert mask(nameless.number) in told
+    assert nameless.number not in told
+    assert str(nameless.pk) not in told
+
+
+def test_markup_is_text(client: Client, group: Group) -> None:
+    page = write(client, group, "<script>alert(1)</script>", follow=True)
+    assert "<script>alert(1)" not in page.content.decode()
+    assert "<script>alert(1)</script>" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "Write something first."),
+        (" \r\n\t ", "Write something first."),
+        ("x" * 4001, "at most 4000 characters"),
+        ("nul \0", "Null characters are not allowed"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_and_kept(client: Client, group: Group, text: str, says: str) -> None:
+    before = everything()
+    page = write(client, group, text)
+    assert page.status_code == 400
+    assert says in text_of(page)
+    assert form_to(page, tab_of(group)).fields["message"][0].strip() == text.strip()
+    assert everything() == before
+
+
+def test_4000_characters_in_many_lines_are_not_too_long(client: Client, group: Group) -> None:
+    text = "\r\n".join(["x" * 39] * 100)
+    write(client, group, text)
+    assert len(Message.objects.get().text) == 3999
+
+
+def test_a_double_click_sends_once(client: Client, group: Group) -> None:
+    form = form_to(client.get(tab_of(group)), tab_of(group))
+    for _ in range(2):
+        answer = form.send(client, {"message": "Once"}, follow=True)
+    assert "Sent." in text_of(answer)
+    assert Message.objects.count() == 1
+    assert AuditEvent.objects.filter(tag="group:message:posted").count() == 1
+
+
+def test_whoever_goes_back_and_writes_something_else_sends_that_too(client: Client, group: Group) -> None:
+    form = form_to(client.get(tab_of(group)), tab_of(group))
+    for text in ("First", "Second"):
+        form.send(client, {"message": text})
+    assert sorted(Message.objects.values_list("text", flat=True)) == ["First", "Second"]
+
+
+def test_the_same_words_in_another_group_or_by_another_person_are_another_message(
+    client: Client, group: Group, member: User, group_admin: User, browser_of: Browser
+) -> None:
+    other = make_group("Other", organisation=group.organisation, members=[member])
+    form = form_to(client.get(tab_of(group)), tab_of(group))
+    form.send(client, {"message": "Hello"})
+    form.send(client, {"message": "Hello"}, to=tab_of(other))
+    form.send(browser_of(group_admin), {"message": "Hello"})
+    assert Message.objects.count() == 3
+
+
+def test_a_session_lost_over_a_message_loses_no_word(client: Client, group: Group, member: User) -> None:
+    form = form_to(client.get(tab_of(group)), tab_of(group))
+    client.cookies.clear()
+    page = come_back(client, member, form.send(client, {"message": "Rain\r\ntomorrow"}))
+    kept = form_to(page, tab_of(group))
+    assert kept.fields["message"] == ["Rain\r\ntomorrow"]
+    assert "press “Send” again" in text_of(page)
+    assert not Message.objects.exists()
+    kept.send(client)
+    assert Message.objects.get().text == "Rain\ntomorrow"
+
+
+def test_in_a_managed_public_group_only_admins_write(
+    client: Client, public: Group, group_admin: User, browser_of: Browser
+) -> None:
+    assert tab_of(public) not in [form.action for form in forms_of(client.get(tab_of(public)))]
+    before = everything()
+    answer = client.post(tab_of(public), {"message": "I was here"})
+    assert answer.status_code == 403
+    assert "In a managed public group only the admins speak." in text_of(answer)
+    assert everything() == before
+    write(browser_of(group_admin), public, "Open from nine")
+    assert Message.objects.get().text == "Open from nine"
+
+
+def test_more_than_a_page_goes_on_by_key(client: Client, group: Group, member: User) -> None:
+    for number in range(55):
+        messages.post(group=group, text=f"Message {number:02}", person=person_of(member), by=member)
+    first = client.get(tab_of(group))
+    assert "Message 54" in text_of(first)
+    assert "Message 04" not in text_of(first)
+    older = first.content.decode().split('rel="next" href="')[1].split('"')[0]
+    assert "Message 04" in text_of(client.get(older))
+    assert client.get(tab_of(group), {"cursor": "forged"})["Location"] == tab_of(group)
+
+
+def test_more_messages_cost_no_more_queries(
+    client: Client, group: Group, group_admin: User, connector: Connector, django_assert_max_num_queries: Any
+) -> None:
+    def cost() -> int:
+        with django_assert_max_num_queries(30) as seen:
+            client.get(tab_of(group))
+        return len(seen.captured_queries)
+
+    def say(number: int) -> None:
+        for _ in range(number):
+            messages.post(group=group, text="Hi", person=make_person(), by=group_admin, connector=connector)
+
+    say(1)
+    few = cost()
+    say(30)
+    assert cost() == few
+
+
+def test_an_empty_group_says_what_will_stand_here(client: Client, group: Group) -> None:
+    assert "Nothing was said here yet" in text_of(client.get(tab_of(group)))

@@ -1,0 +1,96 @@
+"""What Home offers to who runs groups, and whose history they may read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts import starts, trail
+from accounts.models import Organisation, User
+from connectors.tests.html_forms import text_of
+from groups.models import Group, Membership
+from groups.services import members
+from groups.starts import ASKED_ONE_BY_ONE, events_of_own_groups, let_a_connector_in
+from groups.tests.factories import make_group, person_of
+
+pytestmark = pytest.mark.django_db
+
+HOME = "/console/"
+TITLE = "Let a connector into your group"
+
+Browser = Callable[..., Client]
+
+
+def test_they_are_plugged_in() -> None:
+    assert let_a_connector_in in starts._providers
+    assert events_of_own_groups in trail._scopes
+
+
+def test_home_leads_an_admin_straight_to_the_connectors_of_the_group(
+    group: Group, group_admin: User, browser_of: Browser
+) -> None:
+    page = browser_of(group_admin).get(HOME)
+    assert TITLE in text_of(page)
+    assert f'href="{reverse("groups:connectors", args=[group.pk])}"' in page.content.decode()
+    assert "Your group needs a program" not in text_of(page)
+
+
+@pytest.mark.parametrize("who", ["member", "stranger", "developer", "organisation_admin"])
+def test_it_is_offered_to_nobody_else(
+    group: Group, who: str, request: pytest.FixtureRequest, browser_of: Browser
+) -> None:
+    told = text_of(browser_of(request.getfixturevalue(who)).get(HOME))
+    assert TITLE not in told
+    assert "Your group needs a program" in told
+
+
+def test_who_runs_many_finds_three_and_the_way_to_all(group_admin: User) -> None:
+    for name in ("Delta", "Alpha", "Charlie", "Bravo" + "o" * 100):
+        make_group(name, admins=[group_admin])
+    (start,) = let_a_connector_in(group_admin)
+    words = [str(way.act) for way in start.ways]
+    assert (words[0], words[2], words[3]) == ("Alpha", "Charlie", "All your groups")
+    assert len(words[1]) == 40
+    assert start.ways[3].href == reverse("groups:list")
+
+
+def test_a_removed_group_is_not_offered(group: Group, group_admin: User, travel: Callable[..., object]) -> None:
+    Group.objects.update(removed_at=travel(minutes=1))
+    assert list(let_a_connector_in(group_admin)) == []
+
+
+def test_an_admin_reads_what_others_did_in_the_group(
+    group: Group, group_admin: User, organisation_admin: User, member: User, stranger: User
+) -> None:
+    members.add(group=group, numbers=["+919930000001"], by=organisation_admin)
+    for reader, seen in ((group_admin, 1), (member, 0), (stranger, 0), (organisation_admin, 1)):
+        assert len(trail.page(reader, size=10).events) == seen
+        assert trail.visible_to(reader).count() == seen
+
+
+def test_an_admin_of_a_private_group_reads_its_history_and_the_organisation_does_not(
+    group_admin: User, member: User, organisation_admin: User
+) -> None:
+    private = make_group("Cricket", admins=[group_admin, member])
+    members.add(group=private, numbers=["+919930000001"], by=member)
+    assert len(trail.page(group_admin, size=10).events) == 1
+    assert trail.page(organisation_admin, size=10).events == []
+
+
+def test_who_is_an_admin_no_more_reads_it_no_more(group: Group, group_admin: User, organisation_admin: User) -> None:
+    members.add(group=group, numbers=["+919930000001"], by=organisation_admin)
+    Membership.objects.filter(person=person_of(group_admin)).update(role="Member")
+    assert trail.page(group_admin, size=10).events == []
+
+
+def test_many_groups_are_asked_about_together(
+    organisation: Organisation, group_admin: User, organisation_admin: User
+) -> None:
+    for number in range(ASKED_ONE_BY_ONE + 1):
+        group = make_group(f"Group {number}", organisation=organisation, admins=[group_admin])
+        members.add(group=group, numbers=["+919930000001"], by=organisation_admin)
+        assert len(list(events_of_own_groups(group_admin))) == (number + 1 if number < ASKED_ONE_BY_ONE else 1)
+    assert len(trail.page(group_admin, size=50).events) == ASKED_ONE_BY_ONE + 1
