@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import QuerySet
 
 from accounts.models import User
 from connectors import policy
-from connectors.models import AccessRequest, Connector, Grant, UsageHour
+from connectors.models import AccessRequest, Connector, Grant
 from connectors.queries import PAGE_SIZE
-from connectors.scopes import Permission, scopes_of
+from connectors.scopes import Permission
 from kaizala_console.lib import clock, keyset
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
-
-LOOK_BACK: Final = dt.timedelta(days=30)
 
 
 def request_page(
@@ -55,15 +51,14 @@ def request_for(user: User, request_id: UUID) -> AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class Concerned:
-    """Whom a change of permissions would concern: grants asked, grants cut, and calls that would have failed."""
+    """How many grants a change of permissions would concern: those asked for more, and those cut."""
 
     asked: int
     cut: int
-    calls_lost: int
 
 
 def concerned_by(connector: Connector, *, added: frozenset[Permission], removed: frozenset[Permission]) -> Concerned:
-    """What changing the connector's permissions would mean for its grants, by the calls of the last 30 days."""
+    """What changing the connector's permissions would mean for its grants. One statement."""
     now = clock.now()
     grants = [
         (permissions, ends_at is None or ends_at > now)
@@ -71,13 +66,9 @@ def concerned_by(connector: Connector, *, added: frozenset[Permission], removed:
         .filter(connector=connector)
         .values_list("permissions", "ends_at")
     ]
-    lost = UsageHour.objects.filter(
-        grant__connector=connector, hour__gt=now - LOOK_BACK, scope__in=scopes_of(removed)
-    ).aggregate(calls=Sum(F("calls") - F("refused") - F("throttled") - F("failed")))
     return Concerned(
         asked=sum(1 for permissions, goes_on in grants if goes_on and added - permissions),
         cut=sum(1 for permissions, _goes_on in grants if permissions & removed),
-        calls_lost=lost["calls"] or 0,
     )
 
 

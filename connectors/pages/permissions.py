@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
 from accounts.pages.kept_forms import kept_form
-from connectors import queries, request_queries
+from connectors import queries, request_queries, usage_queries
 from connectors.models import Connector
 from connectors.pages import links, permission_choices
 from connectors.pages.request_forms import ChangePermissionsForm
@@ -103,6 +103,7 @@ def _preview(
     request: HttpRequest, connector: Connector, form: ChangePermissionsForm, chosen: frozenset[Permission]
 ) -> HttpResponse:
     added, removed = chosen - connector.permissions, connector.permissions - chosen
+    lost = usage_queries.lost_by_endpoint(connector, removed)
     reach = request_queries.concerned_by(connector, added=added, removed=removed)
     context = {
         **_frame(connector),
@@ -114,8 +115,12 @@ def _preview(
         "asked": reach.asked,
         "facts": [
             {"label": _("grants that lose something"), "count": reach.cut},
-            {"label": _("calls of the last 30 days that would have failed"), "count": reach.calls_lost},
+            {
+                "label": _("calls of the last 30 days that would have failed"),
+                "count": sum(endpoint.calls for endpoint in lost),
+            },
         ],
+        "lost": lost[: usage_queries.MOST_LINES],
     }
     return render(request, "connectors/permissions_preview.html", context)
 

@@ -198,7 +198,9 @@ def to_preview(client: Client, connector: Connector, *chosen: str) -> Any:
 def test_the_preview_tells_both_sides_and_changes_nothing(
     program: Program, developer: User, browser_of: Browser, everything: Callable[[], Any]
 ) -> None:
-    usage.count(program.grant.pk, "POST v1/x", status=200, at=clock.now(), scope="textmessage.write")
+    usage.count(
+        program.grant.pk, "POST v1/groups/<group_id>/messages", status=200, at=clock.now(), scope="textmessage.write"
+    )
     usage.flush()
     before = everything()
     words = text_of(to_preview(browser_of(developer), program.connector, "groupinfo", "groupmember", "action"))
@@ -206,6 +208,7 @@ def test_the_preview_tells_both_sides_and_changes_nothing(
     assert "1 group or person that has the connector is asked" in words
     assert "cannot post messages" in words
     assert "1 calls of the last 30 days that would have failed" in words
+    assert "POST /v1/groups/{groupId}/messages 1" in words
     assert everything() == before
 
 
