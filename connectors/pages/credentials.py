@@ -21,10 +21,11 @@ from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, wit
 from accounts.pages.kept_forms import initial_of
 from connectors import queries
 from connectors.credentials import Kind
-from connectors.models import Connector, ConnectorSecret
+from connectors.models import Connector, ConnectorSecret, Grant
 from connectors.pages import details, finding, links, shown
 from connectors.pages.end_dates import WithEndDate
 from connectors.pages.forms import form_key_of
+from connectors.pages.stopping import facts_of_use
 from connectors.services import secrets, shown_secrets
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, RuleBroken
@@ -119,14 +120,28 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
         messages.info(request, _("This secret is revoked already."))
         return redirect(_tab(connector_id))
     connector = secret.connector
+    others = ConnectorSecret.objects.live(clock.now()).filter(connector=connector).exclude(pk=secret.pk)
+    is_last = not others.exists()
     context = {
         "connector": connector,
         "row": _row(secret),
-        "is_last": ConnectorSecret.objects.live(clock.now()).filter(connector=connector).exclude(pk=secret.pk).first()
-        is None,
+        "is_last": is_last,
+        **(_what_stops(connector) if is_last else {}),
         "crumbs": links.connector_crumbs(connector, (_("Credentials"), _tab(connector_id)), (_("Revoke a secret"), "")),
     }
     return render(request, "connectors/revoke_secret.html", context)
+
+
+def _what_stops(connector: Connector) -> dict[str, Any]:
+    """Without any secret nothing of the connector goes on for longer than an access token lives."""
+    use = facts_of_use(Grant.objects.present().filter(connector=connector))
+    counts = queries.counts_of(connector)
+    facts = [
+        {"label": _("live refresh tokens"), "count": counts.live_tokens},
+        {"label": _("groups"), "count": counts.groups},
+        *use.pop("use_facts"),
+    ]
+    return {"facts": facts, **use}
 
 
 def _row(secret: ConnectorSecret) -> dict[str, Any]:

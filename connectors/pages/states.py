@@ -19,9 +19,10 @@ from accounts.models import User
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
 from accounts.pages.kept_forms import initial_of
 from connectors import queries
-from connectors.models import Connector, ConnectorState
+from connectors.models import Connector, ConnectorState, Grant
 from connectors.pages import links
 from connectors.pages.forms import TypedNameForm
+from connectors.pages.stopping import facts_of_use
 from connectors.services import connectors
 from kaizala_console.lib.errors import Conflict, NotFound
 
@@ -152,6 +153,7 @@ _do_when_confirmed = freshly_confirmed(_do)
 
 def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dict[str, Any]:
     counts = queries.counts_of(connector)
+    use = facts_of_use(Grant.objects.present().filter(connector=connector))
     return {
         "connector": connector,
         "act": act,
@@ -163,7 +165,9 @@ def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dic
             {"label": _("groups"), "count": counts.groups},
             {"label": _("live secrets"), "count": counts.live_secrets},
             {"label": _("handoffs that wait"), "count": counts.waiting_handoffs},
+            *use.pop("use_facts"),
         ],
+        **use,
     }
 
 

@@ -22,6 +22,7 @@ from connectors.models import Grant, Handoff, HandoffState
 from connectors.pages import handoff_line, shown, snippets
 from connectors.pages.forms import TypedNameForm
 from connectors.pages.handoffs import PILLS
+from connectors.pages.stopping import facts_of_use
 from connectors.scopes import can_and_cannot
 from connectors.services import grants as rights
 from connectors.services import handoffs, shown_secrets
@@ -119,7 +120,7 @@ def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResp
     if request.method != "POST":
         context = {
             **_frame(group, found, _("Regenerate")),
-            "facts": _what_stops(found),
+            **_what_stops(found),
             "handoff": _newest(found),
         }
         return render(request, "groups/grant_regenerate.html", context)
@@ -160,7 +161,7 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
                 % {"connector": found.connector.name},
             )
         return redirect("groups:connectors", group_id)
-    context = {**_frame(group, found, _("Remove")), "form": form, "facts": _what_stops(found)}
+    context = {**_frame(group, found, _("Remove")), "form": form, **_what_stops(found)}
     return render(request, "groups/grant_remove.html", context, status=400 if form.is_bound else 200)
 
 
@@ -234,13 +235,16 @@ def _newest(found: Grant) -> Handoff | None:
     return newest[0] if newest else None
 
 
-def _what_stops(found: Grant) -> list[dict[str, Any]]:
+def _what_stops(found: Grant) -> dict[str, Any]:
     handoff = _newest(found)
     waits = handoff is not None and handoff_line.state_of(handoff) is HandoffState.WAITING
-    return [
+    use = facts_of_use(Grant.objects.filter(pk=found.pk))
+    facts = [
         {"label": _("live refresh tokens"), "count": len(found.live_tokens)},  # type: ignore[attr-defined]
         {"label": _("handoffs that wait"), "count": int(waits)},
+        *use.pop("use_facts"),
     ]
+    return {"facts": facts, **use}
 
 
 def _showing(group: Group, found: Grant, handoff: Handoff) -> shown.Showing:
