@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import Organisation, SandboxSms, User
-from accounts.services import confirmations
+from accounts.services import confirmations, recent_sign_in
 from accounts.tests import factories
 from kaizala_console.lib import clock
 
@@ -78,15 +78,20 @@ def outsider(db: None) -> User:
 
 @pytest.fixture
 def browser_of() -> Callable[..., Client]:
-    """`browser_of(user)`: a browser that is signed in and freshly confirmed; `confirmed=False` for signed in only."""
+    """`browser_of(user)`: a browser that has just signed in and confirmed; `confirmed=False` for signed in only.
 
-    def browser_of(user: User, *, confirmed: bool = True) -> Client:
+    `recent=False` leaves out that the sign-in was a short while ago.
+    """
+
+    def browser_of(user: User, *, confirmed: bool = True, recent: bool = True) -> Client:
         client = Client()
         client.force_login(user)
+        session = client.session
+        if recent:
+            recent_sign_in.note(session, user, claims={}, asked_anew=True)
         if confirmed:
-            session = client.session
             confirmations.remember(session, user)
-            session.save()
+        session.save()
         return client
 
     return browser_of

@@ -17,10 +17,12 @@ from allauth.socialaccount.helpers import render_authentication_error
 from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.base.constants import AuthError, AuthProcess
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.services import sign_in
+from accounts.services import recent_sign_in, sign_in
 from kaizala_console.lib.errors import NotAllowed
 
 logger = structlog.get_logger(__name__)
@@ -35,6 +37,15 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Never: accounts are made by the first sign-in with Office365."""
         return False
+
+    def post_login(self, request: HttpRequest, user: Any, **hook: Any) -> HttpResponse:
+        """Notes when this was."""
+        login: SocialLogin = hook["signal_kwargs"]["sociallogin"]
+        data = login.state.get("data")
+        asked_anew = isinstance(data, dict) and data.get("asked_anew") is True
+        recent_sign_in.note(request.session, user, claims=_claims_of(login), asked_anew=asked_anew)
+        answer: HttpResponse = super().post_login(request, user, **hook)
+        return answer
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
@@ -52,6 +63,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
                 )
             identity = sign_in.identity_of(_claims_of(sociallogin))
             sociallogin.user = sign_in.sign_in(identity=identity)
+            _meet_who_is_signed_in(request, sociallogin)
         except NotAllowed as error:
             answer = render_authentication_error(
                 request,
@@ -103,6 +115,19 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             exception=type(exception).__name__ if exception else "",
             code=getattr(exception, "code", ""),
         )
+
+
+def _meet_who_is_signed_in(request: HttpRequest, sociallogin: SocialLogin) -> None:
+    """What happens to the session that the browser has: the same person keeps it, anybody else begins at Home.
+
+    allauth would sign the same person out first, and with the session would go what they had typed and confirmed.
+    """
+    if request.user.is_authenticated:
+        if request.user == sociallogin.user:
+            request.user = AnonymousUser()
+            request.session.cycle_key()
+        else:
+            sociallogin.state["next"] = reverse("accounts:home")
 
 
 def _not_answering(error: Exception) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""What a page asks of its visitor: signed in, a verified phone, a fresh confirmation.
+"""What a page asks of its visitor: signed in, a verified phone, a fresh confirmation, a sign-in of just now.
 
 Each asks for all that stand before it. A form that meets a closed door is kept (accounts/pages/kept_forms.py): its
 sender signs in, adds a phone number or confirms, lands on the form again, filled, and presses the button once more.
@@ -32,9 +32,9 @@ from accounts import queries
 from accounts.models import User
 from accounts.pages import kept_forms
 from accounts.pages.kept_forms import kept_form, safe_path
-from accounts.services import confirmations
+from accounts.services import confirmations, recent_sign_in
 
-__all__ = ["freshly_confirmed", "kept_form", "safe_path", "signed_in", "user_of", "with_phone"]
+__all__ = ["freshly_confirmed", "kept_form", "recently_signed_in", "safe_path", "signed_in", "user_of", "with_phone"]
 
 View = Callable[..., HttpResponseBase]
 # The door that is closed: its address, and why a form is kept there; None when it is open.
@@ -98,6 +98,35 @@ def freshly_confirmed(
         return None if request.method in SAFE_METHODS and not on_get else _freshly_confirmed(request)
 
     return _guarded(view, (_signed_in, _with_phone, fresh), form_at=form_at, press=press, sensitive=sensitive)
+
+
+def recently_signed_in(
+    view: View | None = None,
+    *,
+    on_get: bool = False,
+    form_at: str | Callable[..., str] | None = None,
+    press: Any = "",
+    sensitive: Collection[str] = (),
+) -> Any:
+    """Lets in who signed in within `SIGN_IN_AGAIN_SECONDS`, and confirmed freshly if they hold a number to do so with.
+
+    For what changes by which numbers somebody proves who they are. Arguments as for `freshly_confirmed`.
+    """
+    if view is None:
+        return partial(recently_signed_in, on_get=on_get, form_at=form_at, press=press, sensitive=sensitive)
+
+    def recent(request: HttpRequest) -> tuple[str, str] | None:
+        if (request.method in SAFE_METHODS and not on_get) or recent_sign_in.is_recent(request):
+            return None
+        return reverse("accounts:sign_in_again"), kept_forms.SIGNED_IN_AGAIN
+
+    def fresh(request: HttpRequest) -> tuple[str, str] | None:
+        if request.method in SAFE_METHODS and not on_get:
+            return None
+        holds_a_number = queries.primary_person(user_of(request)) is not None
+        return _freshly_confirmed(request) if holds_a_number else None
+
+    return _guarded(view, (_signed_in, recent, fresh), form_at=form_at, press=press, sensitive=sensitive)
 
 
 def _signed_in(request: HttpRequest) -> tuple[str, str] | None:

@@ -32,6 +32,7 @@ MAX_PATH = 1_000
 NEVER_KEPT = frozenset({"csrfmiddlewaretoken", "pin", "code", "otp_token", "password", "secret", "token"})
 
 SIGNED_OUT, CONFIRMED, PHONE_ADDED, OUT_OF_DATE = "signed_out", "confirmed", "phone_added", "out_of_date"
+SIGNED_IN_AGAIN = "signed_in_again"
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def welcome_back(request: HttpRequest) -> None:
     happened = {
         SIGNED_OUT: _("You were signed out, and are signed in again."),
         CONFIRMED: _("Thank you, that was you."),
+        SIGNED_IN_AGAIN: _("Thank you, you signed in again."),
         PHONE_ADDED: _("Your phone number is verified."),
         OUT_OF_DATE: _("This form had been open for too long, and is fresh again."),
     }.get(kept.reason, "")

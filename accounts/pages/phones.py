@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import policy, queries
 from accounts.models import PinDevice, User, VerifiedPhone
 from accounts.pages import numbers
-from accounts.pages.decorators import freshly_confirmed, safe_path, signed_in, user_of
+from accounts.pages.decorators import recently_signed_in, safe_path, signed_in, user_of
 from accounts.pages.forms import PhoneForm, PinForm, add_error, region_of_reader
 from accounts.pages.kept_forms import initial_of
 from accounts.services import confirmations, phones
@@ -36,8 +36,8 @@ def phone_form(request: HttpRequest) -> PhoneForm:
 
 @require_http_methods(["GET", "POST"])
 def add(request: HttpRequest) -> HttpResponse:
-    """Asks for a number and sends it a PIN. The first needs a sign-in only; each later one a fresh confirmation too."""
-    if request.user.is_authenticated and queries.primary_person(user_of(request)) is not None:
+    """Asks for a number and sends it a PIN. The first needs a sign-in only; each later one, that it is a recent one."""
+    if request.user.is_authenticated and queries.has_held_a_number(user_of(request)):
         return _add_another(request)
     return _add_first(request)
 
@@ -73,7 +73,7 @@ def _add(request: HttpRequest) -> HttpResponse:
 
 
 _add_first = signed_in(_add, press=GENERATE)
-_add_another = freshly_confirmed(_add, press=GENERATE, on_get=True)
+_add_another = recently_signed_in(_add, press=GENERATE, on_get=True)
 
 
 @sensitive_post_parameters("pin")
@@ -129,7 +129,7 @@ def pin_again(request: HttpRequest, device_id: int) -> HttpResponseRedirect:
 
 
 @require_POST
-@freshly_confirmed(form_at=lambda **_kwargs: reverse("accounts:settings"), press=gettext_lazy("Make primary"))
+@recently_signed_in(form_at=lambda **_kwargs: reverse("accounts:settings"), press=gettext_lazy("Make primary"))
 def make_primary(request: HttpRequest, phone_id: int) -> HttpResponseRedirect:
     """From now on PINs go to this number, and the account goes by it."""
     user = user_of(request)
@@ -141,7 +141,7 @@ def make_primary(request: HttpRequest, phone_id: int) -> HttpResponseRedirect:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Remove this number"))
+@recently_signed_in(press=gettext_lazy("Remove this number"))
 def release(request: HttpRequest, phone_id: int) -> HttpResponse:
     """Says what follows from giving a number back, and does it on POST."""
     user = user_of(request)

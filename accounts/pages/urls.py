@@ -4,7 +4,7 @@ from django.conf import settings as django_settings
 from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
-from accounts.pages import activity, activity_export, confirm, home, phones, sandbox, settings, sign_in
+from accounts.pages import activity, activity_export, confirm, home, phones, sandbox, settings, sign_in, sign_in_again
 
 app_name = "accounts"
 
@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern] = [
     path("", home.root, name="root"),
     path("console/", home.home, name="home"),
     path("console/signed-out/", sign_in.signed_out, name="signed_out"),
+    path("console/sign-in-again/", sign_in_again.sign_in_again, name="sign_in_again"),
     path("console/confirm/", confirm.confirm, name="confirm"),
     path("console/activity/", activity.activity, name="activity"),
     path("console/activity/export/", activity_export.export, name="activity_export"),

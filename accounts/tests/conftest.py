@@ -90,3 +90,9 @@ def office365(settings: Settings) -> Iterator[Office365]:
         sign_in_walk.use(settings, server, [sign_in_walk.TENANT])
         server.add_person("anita", sign_in_walk.claims_of("Anita Desai"))
         yield server
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what the apps above add to each page's menu: they count their own queries."""
+    monkeypatch.setattr("accounts.needs._providers", [])

@@ -158,11 +158,12 @@ def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> 
         assert answer.headers["Location"].startswith("/accounts/login/?next=")
 
 
+@pytest.mark.usefixtures("alone")
 def test_the_page_costs_a_bounded_number_of_queries(
     browser: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     browser.post(CONFIRM, {"act": "send"})
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(8):
         browser.get(CONFIRM)
 
 

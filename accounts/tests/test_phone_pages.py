@@ -335,11 +335,12 @@ def test_a_lost_session_keeps_the_number_but_not_the_pin(client: Client, db: Non
 # Cost
 
 
+@pytest.mark.usefixtures("alone")
 def test_the_pages_cost_a_bounded_number_of_queries(
     browser: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     page = pin_page(browser.post(ADD, TYPED))
-    for path, most in ((ADD, 7), (page, 12), (reverse("accounts:home"), 7)):
+    for path, most in ((ADD, 5), (page, 10), (reverse("accounts:home"), 5)):
         browser.get(path)
         with django_assert_max_num_queries(most):
             assert browser.get(path).status_code == 200
