@@ -31,6 +31,8 @@ def requests_to_answer(user: User) -> Iterator[Need]:
     }
     if len(waiting) > 1:
         text = _("“%(connector)s” and others ask to act, or to do more, where you decide.")
+    elif group is None:
+        text = _("“%(connector)s” acts for you, and asks for more permissions. Until you answer, it goes on as before.")
     elif first.kind == AccessRequest.Kind.MORE:
         text = _("“%(connector)s” asks for more permissions in “%(target)s”. Until you answer, it goes on as before.")
     else:

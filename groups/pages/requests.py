@@ -209,6 +209,7 @@ def _page(
         "choices": permission_choices.rows(form["permissions"].value() or (), asked.permissions),
         "shown": ",".join(in_order(asked.permissions)),
         "group": group,
+        "acts_for_somebody": asked.grant is not None and asked.grant.kind == Grant.Kind.USER,
         "waits": waits,
         "why_over": "" if waits else asking.why_over(asked),
         "is_owner": policy.is_owner(user, asked.connector),

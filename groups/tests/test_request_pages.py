@@ -293,6 +293,22 @@ def test_more_permissions_are_told_as_a_difference_and_given_in_part(
     assert granted.grant.permissions == {POST, likes}
 
 
+def test_who_a_connector_acts_for_decides_whether_it_may_do_more(
+    connector: Connector, developer: User, member: User, group_admin: User, browser_of: Browser
+) -> None:
+    grant = factories.let_act_for(connector, member).grant
+    likes = Permission.REACTIONS
+    permissions.change(connector=connector, permissions=connector.permissions | {likes}, by=developer)
+    asked = AccessRequest.objects.get()
+    assert browser_of(group_admin).get(address("request", asked)).status_code == 404
+    client = browser_of(member)
+    assert "“Shift Planner” acts for you, and asks for more" in text_of(client.get(reverse("accounts:home")))
+    assert "It acts for Meera Nair" in text_of(client.get(address("request", asked)))
+    answer_of(client, asked)
+    grant.refresh_from_db()
+    assert likes in grant.permissions
+
+
 def test_a_request_that_grew_while_it_was_read_is_read_again(
     connector: Connector, developer: User, group: Group, group_admin: User, browser_of: Browser
 ) -> None:
