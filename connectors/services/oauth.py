@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User
+from accounts.policy import require_unlocked
 from connectors import policy
 from connectors.models import AuthorizationCode, Connector, ConnectorState, Grant, Handoff, RefreshToken
 from connectors.moved import Moved
@@ -77,6 +78,7 @@ def approve(
     connector = Connector.objects.get(pk=connector.pk)
     if not policy.can_see(by, connector) or connector.deleted_at or not policy.holds(by, person):
         raise NotFound
+    require_unlocked(by)
     has_one = Grant.objects.present().filter(connector=connector, target=user_tokens.target_of(person)).exists()
     if not has_one or connector.state is ConnectorState.SUSPENDED:
         grants.require_grantable(connector)

@@ -18,7 +18,7 @@ from accounts.policy import require_unlocked
 from accounts.services import notices
 from connectors import policy
 from connectors.models import Connector, Grant, Handoff, UserTokenRequest, UserTokenRequestState
-from connectors.services import details, grants, trail, user_tokens, words
+from connectors.services import details, grants, user_tokens, words
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
@@ -203,7 +203,9 @@ def _tell_trail(tag: Tag, request: UserTokenRequest, by: Actor) -> None:
         tag,
         by=by,
         subject=request,
-        **{**trail.of_connector(request.connector), "person_id": request.person_id},
+        organisation=request.connector.organisation,
+        connector_id=request.connector_id,
+        person_id=request.person_id,
         after={
             "connector": request.connector.name,
             "target": user_tokens.name_of(request.person),

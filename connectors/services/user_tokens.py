@@ -159,7 +159,7 @@ def let_act(
             _("This account cannot let the connector act: it is closed, or belongs to another organisation."),
             code="not_of_organisation",
         )
-    require_unlocked(by)
+    require_unlocked(user)  # by PIN and by OAuth as well: who has just come by a number is let wait
     now = clock.now()
     shown = connector.permissions if permissions is None else frozenset(permissions) & connector.permissions
     grant = Grant.objects.present().filter(connector=connector, target=target_of(person)).first()

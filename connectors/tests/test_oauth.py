@@ -16,6 +16,7 @@ from connectors.models import AuthorizationCode, Grant
 from connectors.services import connectors
 from connectors.tests.factories import person_of
 from connectors.tests.oauth_app import AUTHORIZE, BACK, CHALLENGE, PKCE, VERIFIER, App, query_of
+from kaizala_console.lib import clock
 
 # ---------------------------------------------------------------- The whole way
 
@@ -200,6 +201,12 @@ def test_a_connector_that_takes_nobody_says_so(app: App, member: User, developer
     page = app.consent_page()
     stop(connector=app.connector, by=developer)
     assert app.answer(page, member).status_code == 409
+    assert not AuthorizationCode.objects.exists()
+
+
+def test_who_has_just_come_by_a_number_is_let_wait(app: App, member: User) -> None:
+    User.objects.filter(pk=member.pk).update(credentials_locked_until=clock.now() + dt.timedelta(hours=1))
+    assert app.answer(app.consent_page(), member).status_code == 409
     assert not AuthorizationCode.objects.exists()
 
 

@@ -220,3 +220,13 @@ def test_nothing_of_the_pin_or_the_token_is_written_down(pin_program: PinProgram
     assert pin not in told
     assert token not in told
     assert number not in told
+
+
+def test_who_has_just_come_by_a_number_is_let_wait(pin_program: PinProgram, member: User, travel: Any) -> None:
+    now = travel()
+    User.objects.filter(pk=member.pk).update(credentials_locked_until=now + dt.timedelta(hours=1))
+    pin_program.ask(number_of(member))
+    refused(pin_program.login(number_of(member)), 400, "InvalidParameters")
+    assert not Grant.objects.exists()
+    travel(hours=1, seconds=1)
+    pin_program.token(number_of(member))
