@@ -75,12 +75,27 @@ def can_answer(user: User, request: AccessRequest, target: str = "") -> bool:
 
     That is an admin of what would be reached, who may also see the connector.
     """
-    if request.grant is not None:
-        return can_administer(user, request.grant)
+    grant = request.grant
+    if grant is not None and grant.kind == Grant.Kind.USER:
+        # Only who let it act; an organisation admin's user token grows as it was made, with a second admin.
+        return takes_requests(grant) and grant.granted_by_id == user.pk and can_administer(user, grant)
+    if grant is not None:
+        return can_administer(user, grant)
     if not (request.by_link or request.target) or not can_see(user, request.connector):
         return False
     administers = _administration.get(Grant.Kind.GROUP)
     return administers is not None and administers(user, request.target or target)
+
+
+def takes_requests(grant: Grant) -> bool:
+    """Whether anybody could give this grant more permissions.
+
+    Nobody gives more to what acts for an organisation admin: a second admin confirms a new user token instead. Nor to
+    what was made by PIN alone: a new PIN replaces it.
+    """
+    if grant.kind != Grant.Kind.USER:
+        return True
+    return grant.granted_by is not None and not grant.granted_by.is_organisation_admin
 
 
 def can_see_request(user: User, request: AccessRequest) -> bool:

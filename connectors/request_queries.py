@@ -60,15 +60,16 @@ class Concerned:
 def concerned_by(connector: Connector, *, added: frozenset[Permission], removed: frozenset[Permission]) -> Concerned:
     """What changing the connector's permissions would mean for its grants. One statement."""
     now = clock.now()
-    grants = [
-        (permissions, ends_at is None or ends_at > now)
-        for permissions, ends_at in Grant.objects.present()
-        .filter(connector=connector)
-        .values_list("permissions", "ends_at")
-    ]
+    grants = list(Grant.objects.present().filter(connector=connector).select_related("granted_by"))
     return Concerned(
-        asked=sum(1 for permissions, goes_on in grants if goes_on and added - permissions),
-        cut=sum(1 for permissions, _goes_on in grants if permissions & removed),
+        asked=sum(
+            1
+            for grant in grants
+            if added - grant.permissions
+            and (grant.ends_at is None or grant.ends_at > now)
+            and policy.takes_requests(grant)
+        ),
+        cut=sum(1 for grant in grants if grant.permissions & removed),
     )
 
 

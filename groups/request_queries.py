@@ -34,7 +34,8 @@ def asked_of(user: User, *, everywhere: bool = False, most: int = MOST) -> list[
     """
     run = Membership.objects.admins().filter(person_id__in=access.held_by(user)).order_by()
     mine = Q(target__in=[f"{TARGET}{key}" for key in run.values_list("group_id", flat=True)])
-    mine |= Q(grant__kind=Grant.Kind.USER, grant__granted_by=user)
+    if not user.is_organisation_admin:  # who is one decides with a second admin (connectors.policy)
+        mine |= Q(grant__kind=Grant.Kind.USER, grant__granted_by=user)
     if everywhere and user.is_organisation_admin:
         mine |= Q(target__startswith=TARGET, connector__organisation_id=user.organisation_id)
     found = list(_open(user).filter(mine).order_by("expires_at", "id")[:most])

@@ -58,13 +58,24 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
     now = clock.now()
     grants = list(
         Grant.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("connector__organisation")
+        .select_related("connector__organisation", "granted_by")
         .filter(connector=connector)
         .present()
         .order_by("pk")
     )
     cut = _cut(grants, removed, by) if removed else 0
-    asked = _ask(connector, [grant for grant in grants if not _over(grant, now)], added, by, now, why) if added else 0
+    asked = (
+        _ask(
+            connector,
+            [grant for grant in grants if not _over(grant, now) and policy.takes_requests(grant)],
+            added,
+            by,
+            now,
+            why,
+        )
+        if added
+        else 0
+    )
     if removed:
         _ask_no_more(connector, removed, now)
     return Changed(added, removed, cut, asked)

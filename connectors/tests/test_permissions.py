@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from accounts.models import AuditEvent, User
-from connectors import callers
-from connectors.models import AccessRequest, Connector, RequestState
+from accounts.tests.factories import make_user
+from connectors import callers, policy
+from connectors.models import AccessRequest, Connector, Grant, RequestState
 from connectors.scopes import Permission
 from connectors.services import answers, grants, permissions, requests
 from connectors.services.requests import new_once
 from connectors.tests import factories
-from connectors.tests.factories import COMMON, Program
+from connectors.tests.factories import COMMON, Program, person_of
 from connectors.tests.test_successors import exchange
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -131,6 +132,26 @@ def test_grants_that_ended_are_not_asked_and_what_waits_ends_with_the_grant(
     assert request.state is RequestState.WITHDRAWN
     with pytest.raises(Conflict):
         answers.approve_more(request=request, by=group_admin, permissions=[POLLS])
+
+
+def test_what_acts_for_an_organisation_admin_or_was_made_by_pin_is_not_asked(
+    connector: Connector, member: User, organisation_admin: User
+) -> None:
+    options: dict[str, Any] = {"kind": Grant.Kind.USER, "target_name": "A person"}
+    of_admin, of_member, by_pin = (
+        grants.grant(
+            connector=connector, person=person_of(user), target=f"person:{person_of(user).pk}", by=user, **options
+        ).grant
+        for user in (organisation_admin, member, make_user("Nisha Patel", connector.organisation))
+    )
+    Grant.objects.filter(pk=by_pin.pk).update(granted_by=None)
+    assert change(connector, COMMON | {POLLS}).requests_made == 1
+    request = pending()
+    assert request.grant == of_member
+    for grant in (of_admin, by_pin):
+        grant.refresh_from_db()
+        request.grant = grant
+        assert not policy.can_answer(organisation_admin, request)
 
 
 def test_the_same_permissions_again_change_nothing(program: Program, everything: Callable[[], Any]) -> None:
