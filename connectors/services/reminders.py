@@ -47,6 +47,7 @@ def _tokens() -> QuerySet[RefreshToken]:
         Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=F("expires_at")),
         Q(successor__isnull=True) | Q(successor__revoked_at__isnull=False) | Q(successor__first_used_at__isnull=True),
         revoked_at__isnull=True,
+        reported_at__isnull=True,
         grant__revoked_at__isnull=True,
     ).select_related("grant__connector__organisation", "grant__connector__owner", "grant__granted_by")
 

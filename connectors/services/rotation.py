@@ -56,7 +56,7 @@ def rotate(*, token_id: int) -> bool:
     except Conflict:
         return False
     successor = successors.made(token=token, by=SYSTEM, at=now)
-    if successor is None or successor.revoked_at or successor.first_used_at or successor.handoffs.exists():
+    if successor is None or not successor.is_live(now) or successor.first_used_at or successor.handoffs.exists():
         return False
     if grant.handoffs.waiting().exists():  # the one before still waits: first things first
         return False
@@ -108,7 +108,12 @@ def _candidates(at: dt.datetime) -> QuerySet[RefreshToken]:
         RefreshToken.objects.live(at)
         .filter(
             Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=F("expires_at")),
-            Q(successor__isnull=True) | Q(successor__revoked_at__isnull=True, successor__first_used_at__isnull=True),
+            Q(successor__isnull=True)
+            | Q(
+                successor__revoked_at__isnull=True,
+                successor__reported_at__isnull=True,
+                successor__first_used_at__isnull=True,
+            ),
             ~Exists(waiting),
             ~Exists(handed_over),
             expires_at__lte=at + last_part,

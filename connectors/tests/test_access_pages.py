@@ -33,6 +33,8 @@ OF_OWNERS = (
     "secret_add",
     "secret_revoke",
     "groups",
+    "warm_token",
+    "warm_token_stop",
     "activity",
     "change_state",
     "permissions",
@@ -53,6 +55,7 @@ OF_OWNERS = (
 ELSEWHERE = ("authorize", "consent", "user_token_request", "acting_end")
 ALL = (*ANYBODY, *OF_THE_ORGANISATION, *OF_BOTH_SIDES, *OF_OWNERS)
 GETS_NOTHING = (
+    "warm_token_stop",
     "request_withdraw",
     "secret_add",
     "connector_download",
@@ -72,6 +75,7 @@ class Addresses:
             "connector_id": program.connector.pk,
             "secret_id": ConnectorSecret.objects.get(connector=program.connector).pk,
             "handoff_id": program.handoff.pk,
+            "grant_id": program.grant.pk,
             "verb": "suspend",
             "request_id": requests.ask(
                 connector=program.connector,

@@ -135,6 +135,15 @@ def test_what_is_suspended_or_over_gets_no_successor(
     assert RefreshToken.objects.count() == 1
 
 
+@pytest.mark.parametrize("which", ["token", "successor"])
+def test_what_was_reported_as_leaked_is_not_handed_over(old_program: Program, which: str) -> None:
+    exchange(old_program)
+    RefreshToken.objects.filter(predecessor__isnull=which == "token").update(reported_at=clock.now())
+    assert rotation.rotate_due() == 0
+    assert not any(rotation.rotate(token_id=token.pk) for token in RefreshToken.objects.all())
+    assert not Handoff.objects.waiting().exists()
+
+
 def test_a_token_that_has_ended_brings_forth_nothing(old_program: Program, travel: Callable[..., dt.datetime]) -> None:
     travel(days=36)
     assert rotation.rotate_due() == 0
