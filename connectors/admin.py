@@ -16,6 +16,7 @@ from accounts.operators import ReadOnlyAdmin, site
 from connectors import scopes
 from connectors.models import (
     AccessRequest,
+    AuthorizationCode,
     ClaimAnswer,
     Connector,
     ConnectorKey,
@@ -27,6 +28,7 @@ from connectors.models import (
     RefreshToken,
     ShownSecret,
     UsageHour,
+    UserTokenRequest,
     WarmToken,
 )
 from connectors.services import connectors, grants, secrets
@@ -62,7 +64,7 @@ class WithPermissions(WithoutSecrets):
     """Shows a set of permissions by their names in the portal."""
 
     @admin.display(description=_("permissions"))
-    def permission_names(self, row: Connector | Grant | AccessRequest) -> str:
+    def permission_names(self, row: Connector | Grant | AccessRequest | UserTokenRequest | AuthorizationCode) -> str:
         return ", ".join(str(scopes.DESCRIPTIONS[permission].label) for permission in scopes.in_order(row.permissions))
 
 
@@ -282,3 +284,36 @@ class WarmTokenAdmin(WithoutSecrets):
     list_filter = [("refused_at", admin.EmptyFieldListFilter)]
     list_select_related = ["grant", "asked_by"]
     search_fields = ["grant__connector__name", "grant__target_name"]
+
+
+@admin.register(UserTokenRequest, site=site)
+class UserTokenRequestAdmin(WithPermissions):
+    """User tokens of organisation admins, which a second one confirms."""
+
+    fields = [
+        ("connector", "person", "id"),
+        "permission_names",
+        ("asked_by", "asked_at", "expires_at"),
+        ("confirmed_at", "refused_at", "withdrawn_at", "expired_at", "answered_by"),
+        "handoff",
+    ]
+    readonly_fields = ["permission_names"]
+    list_display = ["connector", "asked_by", "state", "answered_by", "asked_at"]
+    list_filter = [("confirmed_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["connector", "asked_by", "answered_by"]
+    search_fields = ["connector__name", "asked_by__name", "id__exact"]
+
+    @admin.display(description=_("state"))
+    def state(self, row: UserTokenRequest) -> str:
+        return str(row.state)
+
+
+@admin.register(AuthorizationCode, site=site)
+class AuthorizationCodeAdmin(WithPermissions):
+    """Codes of sign-ins by OAuth, of the last day: never the code itself."""
+
+    fields = [("connector", "user", "person"), "permission_names", "redirect_url", ("made_at", "expires_at", "used_at")]
+    readonly_fields = ["permission_names"]
+    list_display = ["connector", "user", "made_at", "used_at"]
+    list_select_related = ["connector", "user"]
+    search_fields = ["connector__name", "user__name"]

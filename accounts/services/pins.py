@@ -25,7 +25,7 @@ from accounts.models import Organisation, PinDevice, SmsMessage, User
 from accounts.services import pin_limits
 from accounts.sms.contract import PinMaker, Verdict
 from kaizala_console.lib import clock, context, phone_numbers
-from kaizala_console.lib.errors import ConsoleError, RuleBroken
+from kaizala_console.lib.errors import ConsoleError, GatewayDown, RuleBroken
 
 Result = TypeVar("Result")
 
@@ -53,7 +53,12 @@ def send(
     had asked: an earlier PIN stays good, and the pause does not grow. The device is there before the SMS leaves, and
     no transaction is open meanwhile.
     """
-    gateway = sms.gateway()
+    gateway = sms.gateway() if program is None else sms.gateway_for_programs()
+    if gateway is None:
+        raise GatewayDown(
+            _("This console sends no PINs for programs: its operator has set no sender for plain SMS."),
+            code="no_sms_for_programs",
+        )
     address = context.current().client_address
     now = clock.now()
     audience = program.key if program is not None else ""

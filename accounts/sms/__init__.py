@@ -19,6 +19,17 @@ def gateway() -> Gateway:
     return TwilioMessages()
 
 
+def gateway_for_programs() -> Gateway | None:
+    """The gateway of PINs that people give to a program: never Verify, which sends a number one PIN for all purposes.
+
+    Else a program could be given, in good faith, the very PIN that proves a number here; and Verify cannot say for
+    which program a PIN is. None without `TWILIO_FROM`.
+    """
+    if settings.SANDBOX:
+        return Inbox()
+    return TwilioMessages() if settings.TWILIO_FROM else None
+
+
 def text_sender() -> TextSender | None:
     """Who sends texts that carry no PIN: the inbox in a sandbox, else Twilio Messages. None without `TWILIO_FROM`."""
     if settings.SANDBOX:

@@ -9,7 +9,9 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, PinDevice, SmsMessage, User
+from accounts.services import login_pins
 from accounts.services import phones as service
+from accounts.services.pins import Program
 from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send, wrong
 from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.lib.errors import GatewayDown, RuleBroken
@@ -136,3 +138,22 @@ def test_a_number_that_takes_no_sms_is_told_and_costs_nothing(newcomer: User, tw
     assert (caught.value.code, caught.value.field) == ("number_refused", "number")
     assert not PinDevice.objects.exists()
     assert send(newcomer, OTHER_NUMBER)
+
+
+# PINs that people give to a program -----------------------------------------------------------------------------------
+
+
+def test_a_program_never_gets_a_pin_of_verify_which_would_prove_the_number_here_too(
+    newcomer: User, twilio_verify: FakeTwilio, settings: Settings
+) -> None:
+    program = Program(key="x", name="Shift Planner", organisation=newcomer.organisation)
+    settings.TWILIO_FROM = ""
+    with pytest.raises(GatewayDown, match="no sender"):
+        login_pins.send(number=NUMBER, program=program, by=newcomer)
+    assert twilio_verify.requests == []
+    settings.TWILIO_FROM = "+14155550100"
+    login_pins.send(number=NUMBER, program=program, by=newcomer)
+    ((path, form),) = twilio_verify.requests
+    assert path.endswith("/Messages.json")
+    assert "Shift Planner" in form["Body"]
+    assert PinDevice.objects.get().digest

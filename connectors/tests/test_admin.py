@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from accounts.models import AuditEvent, User
 from accounts.operators import site
 from connectors.models import (
+    AuthorizationCode,
     ClaimAnswer,
     Connector,
     ConnectorSecret,
@@ -25,6 +27,7 @@ from connectors.models import (
     RefreshToken,
     ShownSecret,
     UsageHour,
+    UserTokenRequest,
 )
 from connectors.services import requests, shown_secrets, warm_tokens
 from connectors.tests.factories import Program
@@ -66,6 +69,16 @@ def shown(program: Program, developer: User) -> str:
     warm_tokens.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
     Orphan.objects.create(kind=Orphan.Kind.CONNECTOR, subject_id=str(program.connector.pk), name="Shift Planner")
     requests.ask(connector=program.connector, by=developer, permissions=["textmessage"], once=requests.new_once())
+    later = clock.now() + dt.timedelta(minutes=1)
+    about = {"connector": program.connector, "person": program.grant.person, "expires_at": later}
+    UserTokenRequest.objects.create(**about, asked_by=developer, permissions=program.connector.permissions)
+    AuthorizationCode.objects.create(
+        **about,
+        user=developer,
+        digest="a-digest-of-a-code",
+        permissions=["textmessage"],
+        redirect_url="https://x.example",
+    )
     return form_key
 
 
@@ -98,7 +111,7 @@ def test_every_list_and_every_row_opens_and_shows_nothing_secret(
     hidden += [token.digest for token in RefreshToken.objects.all()]
     hidden += [bytes(handoff.sealed or b"-none-").decode() for handoff in Handoff.objects.all()]
     hidden += [bytes(screen.sealed).decode() for screen in ShownSecret.objects.all()]
-    hidden += ["a-tag-of-a-claim", "a-sealed-answer"]
+    hidden += ["a-tag-of-a-claim", "a-sealed-answer", "a-digest-of-a-code"]
     hidden += [screen.form_tag for screen in ShownSecret.objects.all()]
     for page in pages:
         assert page.status_code == 200
