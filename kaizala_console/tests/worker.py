@@ -1,9 +1,9 @@
-"""The settings of a real worker that a test starts: the database, keys and broker of the test, and its mail server."""
+"""The settings of real processes that a test starts: the database, keys and broker of the test, and its mail server."""
 
 import os
 
 from kaizala_console.tests.settings import *  # noqa: F403
-from kaizala_console.tests.settings import DATABASES
+from kaizala_console.tests.settings import DATABASES, MIDDLEWARE
 
 DATABASES["default"]["NAME"] = os.environ["CONSOLE_TEST_DATABASE"]
 CELERY_TASK_ALWAYS_EAGER = False
@@ -11,3 +11,4 @@ EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_HOST, EMAIL_PORT = "127.0.0.1", int(os.environ["CONSOLE_TEST_SMTP_PORT"])
 EMAIL_USE_TLS = EMAIL_USE_SSL = False
 EMAIL_TIMEOUT = 30
+MIDDLEWARE.append("kaizala_console.tests.dying.DyingMiddleware")
