@@ -181,6 +181,7 @@ class Filling:
                 "description",
                 "home_page",
                 "redirect_urls",
+                "pkce_required",
                 "permissions",
                 "created_at",
             ),
@@ -193,6 +194,7 @@ class Filling:
                     "",
                     "",
                     [],
+                    False,
                     PERMISSIONS,
                     now,
                 )

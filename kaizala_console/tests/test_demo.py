@@ -52,7 +52,7 @@ def test_the_first_run_loads_the_organisation_and_the_next_changes_nothing() -> 
     out, err = run("--first-run")
     assert (out, "Contoso Field Services" in err) == ("", True)
     loaded = rows()
-    assert loaded["User"] == 5
+    assert loaded["User"] == 6
     assert loaded["Group"] == len(demo.PLANS)
     assert run("--first-run") == ("", "")
     assert rows() == loaded
