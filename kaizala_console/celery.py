@@ -6,8 +6,11 @@ from typing import Any
 
 from celery import Celery
 
+from kaizala_console import file_queue
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaizala_console.settings")
 
+file_queue.install()
 app = Celery("kaizala_console")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
