@@ -74,6 +74,7 @@ def console(port: int) -> Iterator[dict[str, str]]:
         environment |= {
             "CONSOLE_DATA_DIR": folder,
             "CONSOLE_PORT": str(port),
+            "LOG_LEVEL": "error",  # refusals are warnings
             "SANDBOX_ON_POSTGRESQL": "1",
             "THROTTLE_CONNECTOR_PER_MINUTE": "100000000",
             "THROTTLE_TENANT_PER_MINUTE": "100000000",

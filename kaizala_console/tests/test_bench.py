@@ -9,6 +9,24 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
+def test_nothing_is_accepted_after_the_commit_that_ends_it() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "bench.revocation", "--json", "--rounds", "1", "--clients", "2"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    endings = json.loads(result.stdout)["endings"]
+    assert len(endings) == 7
+    for line in endings:
+        assert line["begun_after_the_commit"] > 0
+        assert (line["of_these_accepted"], line["not_as_expected"]) == (0, 0)
+
+
 def test_every_call_that_the_benchmarks_time_is_answered() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "bench", "--json", "--seconds", "0.3", "--clients", "2"],
