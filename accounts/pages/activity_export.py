@@ -23,7 +23,7 @@ from accounts.audit.chain import exported
 from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent, User
 from accounts.pages.activity import FilterForm, condition_of
-from accounts.pages.decorators import signed_in, user_of
+from accounts.pages.decorators import freshly_confirmed, user_of
 from accounts.services import exports
 from kaizala_console.lib import clock
 
@@ -50,7 +50,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @require_POST
-@signed_in(form_at=lambda **_kwargs: reverse("accounts:activity"))
+@freshly_confirmed(form_at=lambda **_kwargs: reverse("accounts:activity"))
 def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """The file that `format` names; the export is itself an event of the trail."""
     user = user_of(request)

@@ -171,6 +171,7 @@ def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> 
     assert answer.headers["Location"] == "/accounts/login/?next=%2Fconsole%2Factivity%2F%3Fwhat%3Dphones"
 
 
+@pytest.mark.usefixtures("alone")
 def test_fifty_rows_cost_no_more_queries_than_one(member: User, browser_of: Callable[..., Client]) -> None:
     browser = browser_of(member)
     happened(member)

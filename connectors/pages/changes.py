@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from accounts.pages.decorators import signed_in, user_of
+from accounts.pages.decorators import freshly_confirmed, user_of
 from accounts.pages.kept_forms import kept_form
 from connectors import queries
 from connectors.pages import links
@@ -21,7 +21,7 @@ from kaizala_console.lib.errors import RuleBroken
 
 
 @require_http_methods(["GET", "POST"])
-@signed_in(press=gettext_lazy("Save"))
+@freshly_confirmed(press=gettext_lazy("Save"))
 def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Name, description, home page and redirect URLs; for owners."""
     user = user_of(request)

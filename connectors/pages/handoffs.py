@@ -108,7 +108,7 @@ _claim_when_confirmed = freshly_confirmed(_claim, form_at=_handoff_page_of, pres
 
 
 @require_http_methods(["GET", "POST"])
-@signed_in(press=gettext_lazy("Refuse"))
+@freshly_confirmed(press=gettext_lazy("Refuse"))
 def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it."""
     user = user_of(request)

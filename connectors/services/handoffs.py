@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import User
+from accounts.policy import require_unlocked
 from connectors import policy
 from connectors.models import Handoff, HandoffState
 from connectors.services import grants, issuing, opening, rotation, shown_secrets, trail, words
@@ -31,6 +32,7 @@ def claim(*, handoff: Handoff, by: User, form_key: str, address: str | None) -> 
     """
     handoff = opening.read(handoff)
     policy.require_owner(by, handoff.connector)
+    require_unlocked(by)
     shown_secrets.require_form_key(form_key)
     shown = shown_secrets.recall(user=by, form_key=form_key, subject=handoff)
     if shown is not None:
@@ -99,17 +101,18 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     handoff = opening.read(handoff)
     if not policy.can_see_handoff(by, handoff):
         raise NotFound
+    require_unlocked(by)
     grant = grants.lock(handoff.grant_id)
     newer = (
         Handoff.objects.waiting().filter(grant=grant, made_at__gt=handoff.made_at, expires_at__gt=clock.now()).first()
     )
     if newer is not None:
         return newer
+    # It may still wait, sealed to a key that was lost since.
+    Handoff.objects.waiting().filter(pk=handoff.pk).update(withdrawn_at=clock.now(), sealed=None)
     again = rotation.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(grant=grant, by=by)
     record(
         Tag.HANDOFF_REISSUED,
-    # It may still wait, sealed to a key that was lost since.
-    Handoff.objects.waiting().filter(pk=handoff.pk).update(withdrawn_at=clock.now(), sealed=None)
         by=by,
         subject=handoff,
         **trail.of_grant(grant),
@@ -130,16 +133,17 @@ def reveal(*, handoff: Handoff, by: User, form_key: str) -> str:
     handoff = opening.read(handoff)
     if handoff.made_by_id != by.pk or not policy.can_administer(by, handoff.grant):
         raise NotFound
+    require_unlocked(by)
     shown_secrets.require_form_key(form_key)
-    if not policy.can_have_revealed(by, handoff):
-        raise NotAllowed(
-            _("Your organisation does not show refresh tokens to admins. The developer can open the handoff."),
-            code="reveal_forbidden",
     if handoff.is_sealed_to_key:
         raise NotAllowed(
             _("This token is sealed to the connector’s own key: only the holder of the private key can open it."),
             code="reveal_sealed",
         )
+    if not policy.can_have_revealed(by, handoff):
+        raise NotAllowed(
+            _("Your organisation does not show refresh tokens to admins. The developer can open the handoff."),
+            code="reveal_forbidden",
         )
     shown = shown_secrets.recall(user=by, form_key=form_key, subject=handoff)
     if shown is not None:
@@ -177,8 +181,8 @@ def expire_overdue() -> int:
     """
     now = clock.now()
     # One that ends with its grant is withdrawn with it (services.grant_ends): people are told of one end, not of two.
-    overdue = Handoff.objects.overdue(now).exclude(grant__ends_at__lte=now).order_by("expires_at")
-    overdue = overdue.values_list("pk", flat=True)
+    due = Handoff.objects.overdue(now).exclude(grant__ends_at__lte=now).order_by("expires_at")
+    overdue = due.values_list("pk", flat=True)
     expired, problems = 0, []
     for handoff_id in overdue[:EXPIRED_AT_ONCE]:
         try:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.pages.decorators import user_of, with_phone
+from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
 from accounts.pages.kept_forms import initial_of
 from groups import access, queries
 from groups.access import Role
@@ -71,7 +71,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@with_phone(form_at=lambda group_id, **_more: reverse("groups:details", args=[group_id]))
+@freshly_confirmed(form_at=lambda group_id, **_more: reverse("groups:details", args=[group_id]))
 def set_role(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpResponse:
     """Promotes to admin, or makes a member of an admin."""
     user = user_of(request)
@@ -91,7 +91,7 @@ def set_role(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespo
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Remove"))
+@freshly_confirmed(press=gettext_lazy("Remove"))
 def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it. Twice is once."""
     user = user_of(request)

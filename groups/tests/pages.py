@@ -48,6 +48,8 @@ FORMS_ALONE = (
 NO_FORMS = ("list", "directory", "details", "connectors", "grant", "activity", "requests", "request")
 # What asks "is it you?" before it does anything.
 CONFIRMED = (
+    "user_role",
+    "user_remove",
     "connector_add",
     "grant_show",
     "grant_regenerate",

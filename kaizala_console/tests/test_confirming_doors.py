@@ -1,0 +1,276 @@
+"""Which doors ask "is it you?" before they act: each page that takes a form stands in one of the two tables below.
+
+A door that is new stands in neither, and fails here until somebody has decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.apps import apps
+from django.test import Client
+from django.urls import URLPattern, reverse
+
+import accounts.pages.urls
+import connectors.pages.urls
+import groups.pages.urls
+from accounts.models import User
+from accounts.tests.factories import verify
+from connectors.models import Connector, LeakReport
+from connectors.pages.states import VERBS
+from connectors.services import connectors as connector_service
+from connectors.services import issuing, keys, leaks, requests, user_token_requests, user_tokens, warm_tokens
+from connectors.services.shown_secrets import new_form_key
+from connectors.tests import factories
+from connectors.tests.keys import x25519
+from groups.services import grants
+from groups.tests.factories import make_group, person_of
+from kaizala_console.lib import ids
+
+pytestmark = pytest.mark.django_db
+CONFIRM, SIGN_IN_AGAIN = "/console/confirm/", "/console/sign-in-again/"
+APPS = {
+    "accounts": accounts.pages.urls.urlpatterns,
+    "connectors": connectors.pages.urls.urlpatterns,
+    "groups": groups.pages.urls.urlpatterns,
+}
+
+
+@dataclass
+class World:
+    """One of everything that a door may be about, by the names that addresses and forms use."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def form(self, form: dict[str, str]) -> dict[str, Any]:
+        """The form with `{names}` filled in."""
+        return {name: value.format(**self.facts) if isinstance(value, str) else value for name, value in form.items()}
+
+
+@dataclass(frozen=True)
+class Door:
+    """Who may do it, with which form, and what it asks first. `ids` replaces facts in the address."""
+
+    who: str
+    form: dict[str, Any] = field(default_factory=dict)
+    asks: str = CONFIRM
+    ids: dict[str, str] = field(default_factory=dict)
+
+
+# Makes, shows, widens or ends a right; changes who one is; takes data out.
+CONFIRMING: dict[str, list[Door]] = {
+    "accounts:activity_export": [Door("developer", {"format": "csv"})],
+    "accounts:settings_organisation": [Door("organisation_admin", {"form": "organisation"})],
+    "accounts:phone_add": [
+        Door("developer", {"region": "IN", "number": "98200 12345"}, SIGN_IN_AGAIN),
+        Door("developer", {"region": "IN", "number": "98200 12345"}),
+    ],
+    "accounts:phone_primary": [Door("developer", asks=SIGN_IN_AGAIN), Door("developer")],
+    "accounts:phone_release": [Door("developer", asks=SIGN_IN_AGAIN), Door("developer")],
+    "connectors:create_permissions": [
+        Door("developer", {"name": "Canteen", "permissions": ["textmessage"], "form_key": "{form_key}"})
+    ],
+    "connectors:change": [Door("developer", {"name": "Shift Planner", "redirect_urls": "https://new.example/"})],
+    "connectors:permissions": [Door("developer", {"permissions": ["textmessage"], "sure": "1"})],
+    "connectors:sign_in": [Door("developer", {"pkce_required": "on"})],
+    "connectors:change_state": [
+        Door("developer", {"typed": "Shift Planner"}, ids={"verb": "suspend"}),
+        Door("developer", {"typed": "Shift Planner"}, ids={"verb": "delete"}),
+        Door("developer", ids={"verb": "resume", "connector_id": "suspended_id"}),
+    ],
+    "connectors:secret_add": [Door("developer", {"form_key": "{form_key}"}, ids={"connector_id": "another_id"})],
+    "connectors:secret_revoke": [Door("developer", {"typed": "Shift Planner"})],
+    "connectors:leak_revoke": [Door("developer")],
+    "connectors:leak_restore": [Door("developer")],
+    "connectors:key_add": [Door("developer", {"public_key": "{public_key}"})],
+    "connectors:key_remove": [Door("developer", ids={"connector_id": "another_id"})],
+    "connectors:warm_token": [Door("developer", {"secret": "{secret}", "refresh_token": "{refresh_token}"})],
+    "connectors:warm_token_stop": [Door("developer")],
+    "connectors:consent": [Door("member", {"decision": "allow", "person": "{member_person}"})],
+    "connectors:user_token": [Door("member", {"act": "generate", "person": "{member_person}"})],
+    "connectors:user_token_request": [
+        Door("second_admin", {"act": act}, ids={"request_id": "user_token_request_id"}) for act in ("confirm", "refuse")
+    ],
+    "connectors:acting_end": [Door("member", ids={"grant_id": "acting_id"})],
+    "connectors:handoff_claim": [Door("developer", {"form_key": "{form_key}"})],
+    "connectors:handoff_refuse": [Door("developer")],
+    "connectors:handoff_reissue": [Door("developer")],
+    "groups:connector_add": [Door("group_admin", {"connector": "{another_id}"})],
+    "groups:grant_show": [Door("group_admin", {"form_key": "{form_key}"})],
+    "groups:grant_regenerate": [Door("group_admin", {"handoff": "{handoff_id}"})],
+    "groups:grant_remove": [Door("group_admin", {"typed": "Shift Planner"})],
+    "groups:request_approve": [Door("group_admin", {"permissions": ["textmessage"], "shown": "{shown}"})],
+    "groups:request_refuse": [Door("group_admin")],
+    "groups:user_role": [Door("group_admin", {"role": "Admin"})],
+    "groups:user_remove": [Door("group_admin")],
+}
+
+# Asks nobody, and why that is right.
+OPEN = {
+    "accounts:confirm": "it is the confirmation",
+    "accounts:sign_in_again": "it leads to Office365",
+    "accounts:phone_pin": "the PIN is the proof, and came by a door that asks",
+    "accounts:phone_pin_again": "sends another PIN to the same number",
+    "accounts:identities": "signs in to a sandbox",
+    "connectors:create": "makes nothing: the second screen does",
+    "connectors:inspector": "tells only what the whole credential, or its owner, may know",
+    "connectors:leak_report": "for everybody, signed in or not",
+    "connectors:request_send": "asks; whoever answers is asked",
+    "connectors:request_withdraw": "takes back one's own question, and no right with it",
+    "connectors:connector_download": "what is on the screen already, by the key of that screen",
+    "connectors:connector_done": "takes it off the screen",
+    "connectors:secret_download": "as connector_download",
+    "connectors:secret_done": "as connector_done",
+    "connectors:handoff_download": "as connector_download",
+    "connectors:handoff_done": "as connector_done",
+    "groups:create": "an empty group, of one's own",
+    "groups:sub_groups": "an empty group below one's own",
+    "groups:users_add": "members see what members see; making one an admin asks",
+    "groups:messages": "everyday work",
+    "groups:grant_show_download": "as connector_download",
+    "groups:grant_show_done": "as connector_done",
+}
+# Verbs of change_state that ask nobody: no token works more or less than before.
+OPEN_VERBS = {"deactivate", "reactivate"}
+
+
+def doors() -> Iterator[tuple[str, URLPattern]]:
+    """Every page of the three apps."""
+    for app, patterns in APPS.items():
+        for pattern in patterns:
+            yield f"{app}:{pattern.name}", pattern
+
+
+def takes_forms(pattern: URLPattern) -> bool:
+    """Whether a POST is refused as such, before anything else is looked at."""
+    samples: dict[str, Any] = {"uuid": ids.new_id(), "int": 1, "slug": "x", "str": "x"}
+    kinds = {name: type(converter).__name__ for name, converter in pattern.pattern.converters.items()}
+    kwargs = {
+        name: samples[kind.removesuffix("Converter").lower().replace("string", "str")] for name, kind in kinds.items()
+    }
+    app = next(app for app, patterns in APPS.items() if pattern in patterns)
+    return bool(Client().post(reverse(f"{app}:{pattern.name}", kwargs=kwargs)).status_code != 405)
+
+
+def test_every_door_that_takes_a_form_stands_in_exactly_one_table() -> None:
+    found = {name for name, pattern in doors() if takes_forms(pattern)} - {"accounts:phones"}  # a redirect
+    assert found == set(CONFIRMING) | set(OPEN)
+    assert not set(CONFIRMING) & set(OPEN)
+
+
+def test_every_verb_of_a_connectors_state_was_decided() -> None:
+    asking = {door.ids["verb"] for door in CONFIRMING["connectors:change_state"]}
+    assert asking | OPEN_VERBS == set(VERBS)
+    assert not asking & OPEN_VERBS
+    assert {verb.key for verb in VERBS.values() if verb.confirmed} == asking
+
+
+@pytest.fixture
+def world(developer: User, group_admin: User, member: User, organisation_admin: User, second_admin: User) -> World:
+    """The developer's connector in a group, with everything about it that waits for an answer."""
+    connector = factories.make_connector(developer, "Shift Planner")
+    another = factories.make_connector(developer, "Another")
+    suspended = factories.make_connector(developer, "Suspended")
+    connector_service.suspend(connector=suspended, by=developer)
+    secret, text = factories.make_secret(connector)
+    group = make_group(organisation=developer.organisation, admins=[group_admin], members=[member])
+    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    reported_secret, reported_text = factories.make_secret(connector, 2)
+    leaks.report(text=reported_text, address="192.0.2.7")
+    asked = requests.ask(
+        connector=another,
+        by=developer,
+        permissions=another.permissions,
+        once=requests.new_once(),
+        target=grants.target_of(group),
+    )
+    waiting = user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
+    acting = user_tokens.generate(connector=another, person=person_of(member), by=member)
+    key = keys.register(connector=another, by=developer, public_key=x25519().public_jwk)
+    refresh_token = issuing.unseal(granted.handoff)
+    warm_tokens.keep(grant=granted.grant, by=developer, secret=text, refresh_token=refresh_token)
+    return World(
+        {
+            "connector_id": connector.pk,
+            "another_id": another.pk,
+            "suspended_id": suspended.pk,
+            "secret_id": secret.pk,
+            "report_id": LeakReport.objects.get(secret=reported_secret).pk,
+            "key_id": key.pk,
+            "grant_id": granted.grant.pk,
+            "handoff_id": granted.handoff.pk,
+            "request_id": asked.pk,
+            "user_token_request_id": waiting.pk,
+            "group_id": group.pk,
+            "person_id": person_of(member).pk,
+            "member_person": person_of(member).pk,
+            "phone_id": verify(developer, is_primary=False).pk,
+            "acting_id": acting.grant_id,
+            "secret": text,
+            "refresh_token": refresh_token,
+            "public_key": x25519().public_jwk,
+            "shown": ",".join(another.permissions),
+            "form_key": new_form_key(),
+            "verb": "suspend",
+        }
+    )
+
+
+def everything() -> dict[str, list[Any]]:
+    """All rows of the three apps, to see that nothing has changed."""
+    models = [model for app in APPS for model in apps.get_app_config(app).get_models(include_auto_created=True)]
+    return {model.__name__: sorted(map(repr, model._default_manager.values_list())) for model in models}
+
+
+def address_of(name: str, door: Door, world: World, browser: Client) -> str:
+    if name == "connectors:consent":
+        return consent_page(world, browser)
+    pattern = dict(doors())[name]
+    named = {key: door.ids.get(key, key) for key in pattern.pattern.converters}
+    return reverse(name, kwargs={key: world.facts.get(value, value) for key, value in named.items()})
+
+
+def consent_page(world: World, browser: Client) -> str:
+    """A program sends the browser to the question whether it may act."""
+    back = "https://planner.example/callback"
+    Connector.objects.filter(pk=world.facts["connector_id"]).update(redirect_urls=[back])
+    query = {"client_id": str(world.facts["connector_id"]), "redirect_uri": back}
+    return str(browser.get("/api/oauth/authorize", query)["Location"])
+
+
+@pytest.mark.parametrize(("name", "door"), [(name, door) for name, several in CONFIRMING.items() for door in several])
+def test_a_door_asks_who_sits_there_and_does_nothing_before(
+    name: str,
+    door: Door,
+    world: World,
+    request: pytest.FixtureRequest,
+    browser_of: Callable[..., Client],
+) -> None:
+    browser = browser_of(request.getfixturevalue(door.who), confirmed=False, recent=door.asks == CONFIRM)
+    address = address_of(name, door, world, browser)
+    before = everything()
+    answer = browser.post(address, world.form(door.form))
+    assert answer.status_code == 302, answer.content
+    assert urlsplit(answer["Location"]).path == door.asks
+    assert everything() == before
+
+
+@pytest.mark.parametrize(("name", "door"), [(name, door) for name, several in CONFIRMING.items() for door in several])
+def test_the_same_form_is_taken_once_it_is_known_who_sits_there(
+    name: str,
+    door: Door,
+    world: World,
+    request: pytest.FixtureRequest,
+    browser_of: Callable[..., Client],
+) -> None:
+    browser = browser_of(request.getfixturevalue(door.who))
+    address = address_of(name, door, world, browser)
+    before = everything()
+    answer = browser.post(address, world.form(door.form))
+    assert answer.status_code in (200, 302), answer.content
+    assert everything() != before
+    assert urlsplit(answer.get("Location", "")).path not in (CONFIRM, SIGN_IN_AGAIN)
