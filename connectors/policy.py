@@ -87,6 +87,16 @@ def can_answer(user: User, request: AccessRequest, target: str = "") -> bool:
     return administers is not None and administers(user, request.target or target)
 
 
+def who_may_answer(request: AccessRequest) -> list[User]:
+    """Whom to tell that a request waits; nobody for a link, nor in another organisation than the connector's."""
+    if request.grant is not None:
+        told = administrators_of(request.grant)
+    else:
+        administrators = _administrators.get(Grant.Kind.GROUP)
+        told = administrators(request.target) if administrators and request.target else []
+    return [user for user in told if can_answer(user, request)]
+
+
 def takes_requests(grant: Grant) -> bool:
     """Whether anybody could give this grant more permissions.
 

@@ -23,7 +23,7 @@ from connectors.scopes import can_and_cannot
 from connectors.services import requests, words
 from connectors.services.grants import AlreadyGranted
 from kaizala_console.lib import keyset
-from kaizala_console.lib.errors import Conflict, RuleBroken
+from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 
 PILLS = {
     RequestState.WAITING: "waiting",
@@ -77,7 +77,7 @@ def send(request: HttpRequest, connector_id: UUID) -> HttpResponse:
             )
         except (AlreadyGranted, Conflict) as there:
             form.add_error("group", str(there))
-        except RuleBroken as broken:
+        except (RuleBroken, TooSoon) as broken:
             form.add_error(broken.field if broken.field in form.fields else None, str(broken))
         else:
             messages.success(request, _("The request is made. Send the link to an admin of the group."))

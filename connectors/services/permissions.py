@@ -116,6 +116,7 @@ def _ask(connector: Connector, grants: list[Grant], added: Permissions, by: User
         .filter(connector=connector, kind=AccessRequest.Kind.MORE)
     }
     made = 0
+    told: dict[User, list[AccessRequest]] = {}
     for grant in grants:
         asked = added - grant.permissions
         before = waiting.get(grant.pk)
@@ -141,6 +142,9 @@ def _ask(connector: Connector, grants: list[Grant], added: Permissions, by: User
                 expires_at=requests.expiry(now, grant.ends_at),
             )
         made += 1
+        request.connector, request.grant = connector, grant
+        for user in policy.who_may_answer(request):
+            told.setdefault(user, []).append(request)
         record(
             Tag.REQUEST_MADE,
             by=by,
@@ -152,6 +156,7 @@ def _ask(connector: Connector, grants: list[Grant], added: Permissions, by: User
                 "permissions": words.names(request.permissions),
             },
         )
+    requests.tell_administrators(told)
     return made
 
 

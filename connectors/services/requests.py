@@ -6,7 +6,7 @@ Locks go connector → grant → request. The answers are `services.answers`.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 from django.conf import settings
@@ -21,11 +21,12 @@ from connectors import policy
 from connectors.models import AccessRequest, Connector, ConnectorState, Grant, RequestState
 from connectors.scopes import Permission
 from connectors.services import details, grants, issuing, trail, words
-from kaizala_console.lib import clock, ids
-from kaizala_console.lib.errors import Conflict, RuleBroken
+from kaizala_console.lib import clock, ids, throttle
+from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 
 LONGEST_REASON = 500
 LONGEST_ONCE = 64
+MOST_A_DAY = 300  # of one account
 MOST_WAITING = 100  # of one connector, made by hand
 EXPIRED_AT_ONCE = 1000
 Kind = AccessRequest.Kind
@@ -36,7 +37,6 @@ def new_once() -> str:
     return ids.new_id().hex
 
 
-@transaction.atomic
 def ask(
     *,
     connector: Connector,
@@ -51,8 +51,27 @@ def ask(
 
     The same form (`once`) sent again is the same request. Whether there is such a group is not looked at: a developer
     must not learn it. Raises NotFound for who does not own the connector; RuleBroken, naming the field; Conflict when
-    one for this target waits already, and AlreadyGranted.
+    one for this target waits already, AlreadyGranted, and TooSoon: whoever is asked gets a mail.
     """
+    allowance = throttle.hit(f"access-requests:{by.pk}", MOST_A_DAY, 86_400)
+    if not allowance.allowed:
+        raise TooSoon(_("You sent many requests today. Go on tomorrow."), retry_after=allowance.retry_after)
+    return _ask(
+        connector=connector, by=by, permissions=permissions, once=once, reason=reason, ends_at=ends_at, target=target
+    )
+
+
+@transaction.atomic
+def _ask(
+    *,
+    connector: Connector,
+    by: User,
+    permissions: Iterable[str],
+    once: str,
+    reason: str,
+    ends_at: dt.datetime | None,
+    target: str,
+) -> AccessRequest:
     connector = _locked_connector(connector.pk)
     policy.require_owner(by, connector)
     if not 0 < len(once) <= LONGEST_ONCE or not once.isalnum():
@@ -96,6 +115,7 @@ def ask(
             "by_link": request.by_link,
         },
     )
+    tell_administrators({user: [request] for user in policy.who_may_answer(request)} if target else {})
     return request
 
 
@@ -131,6 +151,23 @@ def lock(request: AccessRequest, *, as_shown: Collection[Permission] | None = No
             _("The developer changed the request in the meantime. Look at it once more."), code="request_changed"
         )
     return found
+
+
+def tell_administrators(asked: Mapping[User, Collection[AccessRequest]]) -> None:
+    """A mail to each of these accounts that requests wait for it, without their contents: one mail, however many."""
+    for user, waiting in asked.items():
+        first = min(waiting, key=lambda request: request.pk)
+        notices.queue(
+            user=user,
+            template="connectors/requests_made",
+            key=f"requests-made:{first.pk}:{user.pk}",
+            context={
+                "connector_name": first.connector.name,
+                "asked_by": first.made_by.name,
+                "count": len(waiting),
+                "request_id": str(first.pk),
+            },
+        )
 
 
 def expire_overdue() -> int:

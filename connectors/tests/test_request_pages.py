@@ -92,6 +92,16 @@ def test_bad_input_is_named_and_asks_nothing(
     assert not AccessRequest.objects.exists()
 
 
+def test_who_sent_too_many_today_is_told_so_and_loses_nothing(
+    connector: Connector, developer: User, browser_of: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "MOST_A_DAY", 0)
+    page = send(browser_of(developer), connector, reason="Tells shifts.")
+    assert page.status_code == 400
+    assert "You sent many requests today." in text_of(page)
+    assert "Tells shifts." in page.content.decode()
+
+
 def test_a_second_request_to_the_same_group_is_told_of_the_first(
     connector: Connector, developer: User, browser_of: Browser
 ) -> None:

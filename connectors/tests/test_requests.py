@@ -17,7 +17,7 @@ from connectors.services import connectors, grants, requests
 from connectors.services.requests import new_once
 from connectors.tests import factories
 from kaizala_console.lib import clock, ids
-from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
 
 pytestmark = pytest.mark.django_db
 
@@ -133,6 +133,18 @@ def test_a_hundred_may_wait_and_no_more(connector: Connector) -> None:
     with pytest.raises(RuleBroken) as refusal:
         ask(connector)
     assert refusal.value.code == "too_many_waiting"
+
+
+def test_so_many_are_sent_in_a_day_and_no_more(
+    connector: Connector, developer: User, monkeypatch: pytest.MonkeyPatch, travel: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(requests, "MOST_A_DAY", 3)
+    for _number in range(3):
+        requests.withdraw(request=ask(connector), by=developer)
+    with pytest.raises(TooSoon):
+        ask(connector)
+    travel(days=1)
+    ask(connector)
 
 
 def test_a_request_can_be_answered_for_fourteen_days_but_not_after_what_it_asks_for_ends(connector: Connector) -> None:

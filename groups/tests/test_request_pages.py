@@ -14,11 +14,10 @@ from accounts.models import User
 from accounts.needs import needs_of
 from connectors.models import AccessRequest, Connector, Grant, RequestState
 from connectors.scopes import Permission
-from connectors.services import permissions
 from connectors.services import requests as asking
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group
-from groups.services import grants, requests
+from groups.services import requests
 from groups.services.grants import target_of
 from groups.tests import factories
 from groups.tests.pages import everything, sign_in_is_asked, step_up_is_asked
@@ -273,56 +272,6 @@ def test_an_answered_link_does_not_say_for_which_group_to_who_only_has_the_link(
     assert "Arjun Mehta approved this request on" in text_of(page)
     assert group.name not in page.content.decode()
     assert str(group.pk) not in page.content.decode()
-
-
-def test_more_permissions_are_told_as_a_difference_and_given_in_part(
-    connector: Connector, developer: User, group: Group, group_admin: User, browser_of: Browser
-) -> None:
-    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin, permissions=[POST])
-    polls, likes = Permission.ACTION_AND_RESPONSES, Permission.REACTIONS
-    permissions.change(connector=connector, permissions=connector.permissions | {polls, likes}, by=developer)
-    asked = AccessRequest.objects.get()
-    client = browser_of(group_admin)
-    home = text_of(client.get(reverse("accounts:home")))
-    assert "“Shift Planner” asks for more permissions in “Night Shift”. Until you answer, it goes on as before." in home
-    words = text_of(client.get(address("request", asked)))
-    assert "can post messages" in words.partition("What it can do already")[2].partition("What it asks for")[0]
-    assert "can create and read likes and comments" in words.partition("What it asks for in addition")[2]
-    answer_of(client, asked, permissions=["reaction"])
-    granted.grant.refresh_from_db()
-    assert granted.grant.permissions == {POST, likes}
-
-
-def test_who_a_connector_acts_for_decides_whether_it_may_do_more(
-    connector: Connector, developer: User, member: User, group_admin: User, browser_of: Browser
-) -> None:
-    grant = factories.let_act_for(connector, member).grant
-    likes = Permission.REACTIONS
-    permissions.change(connector=connector, permissions=connector.permissions | {likes}, by=developer)
-    asked = AccessRequest.objects.get()
-    assert browser_of(group_admin).get(address("request", asked)).status_code == 404
-    client = browser_of(member)
-    assert "“Shift Planner” acts for you, and asks for more" in text_of(client.get(reverse("accounts:home")))
-    assert "It acts for Meera Nair" in text_of(client.get(address("request", asked)))
-    answer_of(client, asked)
-    grant.refresh_from_db()
-    assert likes in grant.permissions
-
-
-def test_a_request_that_grew_while_it_was_read_is_read_again(
-    connector: Connector, developer: User, group: Group, group_admin: User, browser_of: Browser
-) -> None:
-    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin, permissions=[POST])
-    polls, likes = Permission.ACTION_AND_RESPONSES, Permission.REACTIONS
-    permissions.change(connector=connector, permissions=connector.permissions | {polls}, by=developer)
-    asked = AccessRequest.objects.get()
-    client = browser_of(group_admin)
-    form = form_to(client.get(address("request", asked)), address("request_approve", asked))
-    connector.refresh_from_db()
-    permissions.change(connector=connector, permissions=connector.permissions | {likes}, by=developer)
-    assert "Look at it once more." in text_of(form.send(client, follow=True))
-    granted.grant.refresh_from_db()
-    assert granted.grant.permissions == {POST}
 
 
 def test_who_runs_many_groups_searches_them(

@@ -11,6 +11,7 @@ from django.core.mail import EmailMessage
 from accounts.models import AuditEvent, User
 from connectors.models import AccessRequest, Connector, Grant, RequestState
 from connectors.scopes import Permission
+from connectors.services import permissions
 from connectors.services import requests as asking
 from connectors.services.requests import new_once
 from groups.models import Group
@@ -73,6 +74,42 @@ def test_the_developer_gets_a_receipt_and_the_token_sealed(
     assert "Given: Text Message" in receipt.body
     assert "Not given: Group Member List" in receipt.body
     assert any("waits for you" in mail.subject for mail in outbox)
+
+
+def test_the_admins_of_a_named_group_get_a_mail_and_nobody_elsewhere_does(
+    ask: Callable[..., AccessRequest],
+    group: Group,
+    group_admin: User,
+    outsider: User,
+    outbox: list[EmailMessage],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    theirs = factories.make_group("Fabrikam night", organisation=outsider.organisation, admins=[outsider])
+    with django_capture_on_commit_callbacks(execute=True):
+        asked = ask(group)
+        ask(theirs)
+        ask()
+    assert [(mail.to, mail.subject) for mail in outbox] == [
+        ([group_admin.email], "A request of Shift Planner waits for your answer")
+    ]
+    assert f"/console/requests/{asked.pk}/" in outbox[0].body
+
+
+def test_an_admin_of_many_groups_gets_one_mail_about_more_permissions(
+    connector: Connector,
+    developer: User,
+    group_admin: User,
+    outbox: list[EmailMessage],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    for name in ("Night", "Day", "Weekend"):
+        there = factories.make_group(name, organisation=developer.organisation, admins=[group_admin])
+        grants.add_connector(group=there, connector_id=connector.pk, by=group_admin, permissions=[POST])
+    permissions.change(connector=connector, permissions=[POST], by=developer)
+    with django_capture_on_commit_callbacks(execute=True):
+        permissions.change(connector=connector, permissions=[POST, READ], by=developer)
+    assert [mail.subject for mail in outbox] == ["3 requests of Shift Planner wait for your answer"]
+    assert "/console/groups/requests/" in outbox[0].body
 
 
 def test_an_admin_gives_none_and_the_developer_is_told(
