@@ -96,8 +96,8 @@ def _checked(members: dict[str, Any]) -> PublicKey:
     names = MEMBERS.get((str(members.get("kty")), str(members.get("crv"))))
     if names is None:
         raise _wrong_kind()
-    jwk = {name: members.get(name) for name in names}
-    if not all(isinstance(value, str) for value in jwk.values()):
+    jwk = {name: value for name in names if isinstance(value := members.get(name), str)}
+    if len(jwk) < len(names):
         raise _broken(_("A part of this key is missing. Paste all of it."), "key_form")
     try:
         fingerprint = _key(jwk).thumbprint()
@@ -105,7 +105,7 @@ def _checked(members: dict[str, Any]) -> PublicKey:
         seal("", jwk=jwk, fingerprint=fingerprint)
     except (ValueError, TypeError, JoseError):
         raise _broken(_("This public key is none: no private key can belong to it."), "key_invalid") from None
-    return PublicKey({name: str(value) for name, value in jwk.items()}, fingerprint)
+    return PublicKey(jwk, fingerprint)
 
 
 def _key(jwk: dict[str, Any]) -> OKPKey | ECKey:

@@ -43,7 +43,7 @@ def test_jwk_and_pem_are_the_same_key_with_the_same_fingerprint(pair: Pair) -> N
 
 def test_the_fingerprint_is_the_thumbprint_of_rfc_7638() -> None:
     # RFC 8037, appendix A.6, gives this X25519 key; its thumbprint is that of any JOSE library.
-    jwk = {"kty": "OKP", "crv": "X25519", "x": "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"}
+    jwk: dict[str, Any] = {"kty": "OKP", "crv": "X25519", "x": "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"}
     assert public_keys.read(json.dumps(jwk)).fingerprint == OKPKey.import_key(jwk).thumbprint()
     assert public_keys.read(json.dumps({"alg": "ECDH-ES", "use": "enc", "kid": "Bob", **jwk})).jwk == jwk
 
