@@ -95,9 +95,9 @@ def test_a_forged_page_mark_is_refused(developer: User) -> None:
 
 
 def test_use_and_end_are_known_to_owners_alone(
-    program: Program, developer: User, stranger: User, travel: Callable[..., dt.datetime]
+    program: Program, developer: User, stranger: User, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
-    let_in(program.connector, program.grant.granted_by, ends_at=clock.now() + dt.timedelta(days=9))
+    let_in(program.connector, group_admin, ends_at=clock.now() + dt.timedelta(days=9))
     now = travel(hours=1)
     exchange(program)
     mine: Any = queries.connector_page(developer).items[0]
