@@ -65,7 +65,7 @@ SENTENCES: dict[Tag, str | Promise] = {
     Tag.GRANT_MADE: _("%(actor)s let “%(connector)s” act in “%(target)s”."),
     Tag.GRANT_SUSPENDED: _("%(actor)s suspended what “%(connector)s” may do in “%(target)s”."),
     Tag.GRANT_RESUMED: _("%(actor)s resumed what “%(connector)s” may do in “%(target)s”."),
-    Tag.GRANT_REVOKED: _("%(actor)s took from “%(connector)s” the right to act in “%(target)s”."),
+    Tag.GRANT_REVOKED: _("%(actor)s ended what “%(connector)s” may do for “%(target)s”."),
     Tag.GRANT_REGENERATED: _(
         "%(actor)s made a new refresh token of “%(connector)s” for “%(target)s”; the old one ended."
     ),
@@ -92,7 +92,8 @@ SENTENCES: dict[Tag, str | Promise] = {
     ),
     Tag.WARM_TOKEN_STOPPED: _("%(actor)s stopped keeping an access token of “%(connector)s” for “%(target)s” ready."),
     Tag.WARM_TOKEN_REFUSED: _(
-        "The Token Service refused the credentials that “%(connector)s” had entrusted for “%(target)s”; they were wiped."
+        "The Token Service refused the credentials that “%(connector)s” had entrusted for “%(target)s”; they were "
+        "wiped."
     ),
     Tag.ORPHAN_FOUND: _("“%(name)s” was found to have nobody left here who looks after it."),
     Tag.TOKEN_FIRST_USED: _("“%(connector)s” used its refresh token for “%(target)s” for the first time."),
