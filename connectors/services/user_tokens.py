@@ -95,8 +95,9 @@ def log_in(*, connector_id: str, secret: str, number: str, pin: str, address: st
     Raises WrongConnectorCredentials (a missing secret too, unless the operator allows it), RuleBroken for a wrong PIN
     or number, NotAllowed when the person's account may not, TooSoon, and Moved.
     """
-    if not throttle.hit(f"pin-login:{address}", TRIES_A_MINUTE, 60).allowed:
-        raise TooSoon(_("Too many tries. Wait a minute, then try again."), retry_after=60)
+    allowance = throttle.hit(f"pin-login:{address}", TRIES_A_MINUTE, 60)
+    if not allowance.allowed:
+        raise TooSoon(_("Too many tries. Wait a minute, then try again."), retry_after=allowance.retry_after)
     if not secret and settings.PIN_LOGIN_WITHOUT_SECRET:
         connector = _named(connector_id)
     else:
