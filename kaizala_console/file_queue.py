@@ -22,16 +22,16 @@ PART = ".part"
 class Channel(filesystem.Channel):
     """Writes under a name that no reader looks for, then renames: one step for whoever lists the folder."""
 
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
+    def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
         name = f"{round(time.monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
-        message = Path(self.data_folder_out, name)
-        part = Path(f"{message}{PART}")
+        file = Path(self.data_folder_out, name)
+        part = Path(f"{file}{PART}")
         try:
-            part.write_text(dumps(payload), encoding="utf-8")
-            part.replace(message)
+            part.write_text(dumps(message), encoding="utf-8")
+            part.replace(file)
         except OSError as error:
             part.unlink(missing_ok=True)
-            raise ChannelError(f"Cannot add {os.fspath(message)!r} to the queue") from error
+            raise ChannelError(f"Cannot add {os.fspath(file)!r} to the queue") from error
 
 
 class Transport(filesystem.Transport):

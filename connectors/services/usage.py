@@ -1,6 +1,6 @@
 """How much a connector is used, and when a credential was used last. Noted in memory, written every few seconds.
 
-The hot path pays a microsecond and no statement. What a killed process had not yet written is lost: at most
+The hot path pays some microseconds and no statement. What a killed process had not yet written is lost: at most
 `settings.USAGE_FLUSH_SECONDS` of counts; nothing is decided by them. A process that ends in order writes them first.
 """
 
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -25,11 +24,9 @@ logger = structlog.get_logger(__name__)
 
 EXCHANGE: Final = "GET v1/accessToken"
 FORGOTTEN_AT_ONCE: Final = 10_000
-_HOUR: Final = {"minute": 0, "second": 0, "microsecond": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class Hour:
+class Hour(NamedTuple):
     """What is counted: calls of one operation under one grant, in one hour."""
 
     grant_id: UUID
@@ -38,8 +35,7 @@ class Hour:
     scope: str
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """How many calls, and how many of these were refused (4xx), throttled (429) or failed through our fault (5xx)."""
 
     calls: int = 1
@@ -48,16 +44,14 @@ class Counted:
     failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Used:
+class Used(NamedTuple):
     """A credential that was used: a secret or a refresh token."""
 
     model: type[ConnectorSecret | RefreshToken]
     pk: int
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """When and from where."""
 
     at: dt.datetime
@@ -76,7 +70,8 @@ def observe(operation: Operation, call: Call, status: int) -> None:
 
 def count(grant_id: UUID, operation: str, *, status: int, at: dt.datetime, scope: str = "") -> None:
     """Count one call of `operation` ("GET v1/accessToken") under a grant, answered with `status`."""
-    _buffer.add(Hour(grant_id, at.replace(**_HOUR), operation, scope), _outcome(status))  # type: ignore[arg-type]
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    _buffer.add(Hour(grant_id, hour, operation, scope), _outcome(status))
 
 
 def secret_used(secret_id: int, *, at: dt.datetime) -> None:
@@ -125,12 +120,11 @@ _THROTTLED, _FAILED = Counted(throttled=1), Counted(failed=1)
 
 def _merged(old: Counted | Seen, new: Counted | Seen) -> Counted | Seen:
     if isinstance(old, Counted) and isinstance(new, Counted):
-        return replace(
-            old,
-            calls=old.calls + new.calls,
-            refused=old.refused + new.refused,
-            throttled=old.throttled + new.throttled,
-            failed=old.failed + new.failed,
+        return Counted(
+            old.calls + new.calls,
+            old.refused + new.refused,
+            old.throttled + new.throttled,
+            old.failed + new.failed,
         )
     return new if not isinstance(old, Seen) or not isinstance(new, Seen) or new.at >= old.at else old
 

@@ -44,6 +44,9 @@ def test_the_pages_are_accessible_and_fit(
     leaks.report(text=program.secret, where="https://paste.example/" + "a" * 150, address="192.0.2.1")
     one = f"/console/connectors/{program.connector.pk}/"
     report = LeakReport.objects.get()
+    entrance = open_page(width=width, dark=dark)
+    entrance.goto("/accounts/login/")
+    look(entrance, f"sign-in-{width}{'-dark' if dark else ''}")
     page = open_page(user=developer, width=width, dark=dark)
     for path, name in (
         (f"{one}credentials/", "credentials"),

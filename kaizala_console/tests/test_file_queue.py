@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from kombu import Connection
+from kombu.connection import Connection
 from kombu.exceptions import ChannelError
 
 from kaizala_console import file_queue
