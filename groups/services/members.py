@@ -48,9 +48,9 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
     if not valid:
         return Added(failed=failed)
     found = people.people_for(valid)
+    _one_at_a_time(group)  # of two who add the same people at once, the second finds them here
     here = set(Membership.objects.filter(group=group, person__in=found.values()).values_list("person_id", flat=True))
     new = [person for person in found.values() if person.pk not in here]
-    # Somebody else may add the same people at this moment: then they are in, which is what was asked for.
     Membership.objects.bulk_create(
         [Membership(group=group, person=person, role=role) for person in new], ignore_conflicts=True, batch_size=5000
     )
@@ -100,12 +100,16 @@ def read_numbers(numbers: Iterable[str]) -> tuple[list[str], list[Failed]]:
 
 
 def _locked(group: Group, person_id: UUID) -> Membership:
-    # Whoever changes an admin of this group waits here: two removals at once must not both find the other one left.
-    Group.objects.select_for_update(no_key=True).get(pk=group.pk)
+    _one_at_a_time(group)  # two removals of admins at once must not both find the other one left
     membership = Membership.objects.select_related("person").filter(group=group, person_id=person_id).first()
     if membership is None:
         raise NotFound(_("There is no such member in this group."))
     return membership
+
+
+def _one_at_a_time(group: Group) -> None:
+    """Whoever changes who is in this group waits here until the others' transactions have ended."""
+    Group.objects.select_for_update(no_key=True).get(pk=group.pk)
 
 
 def _keep_an_admin(group: Group, leaving: Membership, message: Any) -> None:

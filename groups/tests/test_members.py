@@ -54,9 +54,9 @@ def test_adding_takes_as_many_lookups_for_one_as_for_fifty(
     group: Group, group_admin: User, django_assert_num_queries: Any
 ) -> None:
     # Beside the lookups there is one audit row a person.
-    with django_assert_num_queries(8 + 1):
+    with django_assert_num_queries(9 + 1):
         members.add(group=group, numbers=["+919930000001"], by=group_admin)
-    with django_assert_num_queries(8 + 50):
+    with django_assert_num_queries(9 + 50):
         members.add(group=group, numbers=[f"+9199300001{n:02}" for n in range(50)], by=group_admin)
 
 
