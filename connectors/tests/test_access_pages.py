@@ -16,6 +16,7 @@ from connectors.services import requests
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, text_of
+from connectors.tests.keys import registered, x25519
 from kaizala_console.lib import ids
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +33,9 @@ OF_OWNERS = (
     "credentials",
     "secret_add",
     "secret_revoke",
+    "keys",
+    "key_add",
+    "key_remove",
     "groups",
     "warm_token",
     "warm_token_stop",
@@ -75,6 +79,7 @@ class Addresses:
             "connector_id": program.connector.pk,
             "secret_id": ConnectorSecret.objects.get(connector=program.connector).pk,
             "handoff_id": program.handoff.pk,
+            "key_id": registered(program.connector, x25519()).pk,
             "grant_id": program.grant.pk,
             "verb": "suspend",
             "request_id": requests.ask(
@@ -128,6 +133,7 @@ def test_who_is_signed_out_signs_in_first_and_nothing_happens(
         "groups",
         "activity",
         "credentials",
+        "keys",
         "handoff",
         "requests",
         "request",
@@ -155,7 +161,7 @@ def test_what_is_not_yours_is_the_same_as_what_is_not_there(
         if send is Client.get and name == "handoff_claim":
             assert [answer.status_code for answer in answers] == [302, 302]  # to the handoff's page, which says 404
             continue
-        if send is post and name in ("credentials", "groups", "activity", "handoff", "requests", "request"):
+        if send is post and name in ("credentials", "keys", "groups", "activity", "handoff", "requests", "request"):
             expected = 405
         assert [answer.status_code for answer in answers] == [expected, expected]
         assert without_ids(answers[0]) == without_ids(answers[1])
