@@ -10,7 +10,6 @@ from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policy import require_unlocked
-from accounts.policy import require_unlocked
 from accounts.services import notices
 from connectors import policy, public_keys
 from connectors.models import Connector, ConnectorKey
