@@ -55,8 +55,19 @@ OF_OWNERS = (
     "handoff_download",
     "handoff_done",
 )
-# Named by ids of their own: test_oauth, test_user_token_pages and test_user_token_requests walk through their doors.
-ELSEWHERE = ("authorize", "consent", "user_token_request", "acting_end")
+# Named by ids of their own, or for everybody: test_oauth, test_user_token_pages, test_user_token_requests,
+# test_leak_doors and test_inspector walk through their doors.
+ELSEWHERE = (
+    "authorize",
+    "consent",
+    "user_token_request",
+    "acting_end",
+    "leak_report",
+    "leak",
+    "leak_revoke",
+    "leak_restore",
+    "inspector",
+)
 ALL = (*ANYBODY, *OF_THE_ORGANISATION, *OF_BOTH_SIDES, *OF_OWNERS)
 GETS_NOTHING = (
     "warm_token_stop",
