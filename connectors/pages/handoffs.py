@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
 from connectors import policy, queries
 from connectors.models import Handoff, HandoffState
-from connectors.pages import finding, handoff_line, links, shown
+from connectors.pages import finding, handoff_line, links, shown, snippets
 from connectors.pages.forms import form_key_of
 from connectors.scopes import DESCRIPTIONS, can_and_cannot, in_order
 from connectors.services import handoffs, shown_secrets
@@ -163,6 +163,7 @@ def _page(request: HttpRequest, user: User, found: Handoff, *, problem: str = ""
         "problem": problem,
         "may_be_issued_again": _may_be_issued_again(found),
         "key_replaced": key_replaced,
+        "claim_line": snippets.claim_line(found),
         "crumbs": _crumbs(found),
     }
     return render(request, "connectors/handoff.html", context, status=status)

@@ -93,6 +93,17 @@ def exchange_line(connector: Connector, refresh_token: str | None = None) -> str
     )
 
 
+def claim_line(handoff: Handoff) -> str:
+    """Lets the program itself take this handoff; sent again as it was, it gets the same answer for some minutes."""
+    return _curl(
+        f"{settings.CONSOLE_BASE_URL}/v1/handoffs/claim",
+        f"applicationId: {handoff.connector_id}",
+        f"applicationSecret: ${SECRET}",
+        "Idempotency-Key: $(openssl rand -hex 16)",
+        data=f'{{"handoffId": "{handoff.pk}"}}',
+    )
+
+
 def open_line() -> str:
     """Opens a sealed refresh token with the private key, a PEM or a JWK file, and keeps it in a variable of the shell.
 
@@ -107,8 +118,10 @@ t = jwe.JWE(); t.deserialize(sys.argv[2], k); print(t.payload.decode())
     return f"{REFRESH_TOKEN}=$(python3 -c '{program}' private-key.pem \"${SEALED}\")"
 
 
-def _curl(url: str, *headers: str) -> str:
+def _curl(url: str, *headers: str, data: str = "") -> str:
     lines = [f"curl {_quoted(url)}", *(f'  -H "{header}"' for header in headers)]
+    if data:
+        lines.append(f"  -d '{data}'")
     return " \\\n".join(lines)
 
 

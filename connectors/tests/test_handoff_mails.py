@@ -12,8 +12,10 @@ from accounts.models import Notice, User
 from accounts.services import notices
 from connectors import tasks
 from connectors.models import Connector, Handoff
-from connectors.services import handoffs, issuing
+from connectors.services import handoffs, issuing, keys
 from connectors.tests.factories import Program, let_in
+from connectors.tests.keys import registered, x25519
+from connectors.tests.test_claims import claim as program_claims
 from connectors.tests.test_handoffs import ADDRESS, claim
 
 
@@ -48,6 +50,26 @@ def test_every_mail_says_what_happened_and_where_to_go_and_holds_no_secret(
     assert ADDRESS in texts["claimed"][1]
     assert len(outbox) == 3 + 1 + 1 + 2
     assert {mail.to[0] for mail in outbox} == {developer.email, group_admin.email}
+
+
+def test_the_mails_about_programs_and_keys_say_whose_act_it_was_and_what_to_do(
+    program: Program, developer: User, settings: Settings
+) -> None:
+    pair = x25519()
+    keys.remove(key=registered(program.connector, pair), by=developer)
+    secret = program_claims(program).json()["refreshToken"]
+    told = Notice.objects.filter(user=developer)
+    texts = {notice.template.partition("/")[2]: notices.render(notice) for notice in told}
+    subject, body = texts["handoff_claimed_by_program"]
+    assert "The program of Shift Planner has taken its refresh token for Night shift" in subject
+    assert "(from 198.51.100.9)" in body
+    for name in ("key_registered", "key_removed"):
+        subject, body = texts[name]
+        assert "Shift Planner" in subject
+        assert f"Devika Rao {name.partition('_')[2]}" in body
+        assert pair.fingerprint in body
+        assert f"{settings.CONSOLE_BASE_URL}/console/connectors/{program.connector.pk}/keys/" in body
+    assert secret not in str(texts)
 
 
 def test_a_waiting_handoff_is_told_with_when_it_was_mailed(

@@ -152,6 +152,21 @@ def test_the_curl_line_answers_200_when_it_is_pasted(client: Client, program: Pr
     assert program.secret not in page.content.decode()
 
 
+def test_the_line_for_the_program_claims_when_it_is_pasted(client: Client, program: Program) -> None:
+    page = client.get(url(program.handoff))
+    line = re.search(r'<code id="claim-line"[^>]*>(.*?)</code>', page.content.decode(), re.DOTALL)
+    assert line is not None
+    shell = html.unescape(line.group(1)).replace("$CONNECTOR_SECRET", program.secret).replace("\\\n", " ")
+    _curl, address, *rest = shlex.split(shell)
+    headers = dict(value.split(": ", 1) for flag, value in zip(rest[::2], rest[1::2], strict=True) if flag == "-H")
+    body = rest[rest.index("-d") + 1]
+    answer = Client().post(
+        urlsplit(address).path, body, content_type="application/x-www-form-urlencoded", headers=headers
+    )
+    assert answer.json()["refreshToken"] == program.refresh_token
+    assert "claim-line" not in client.get(url(program.handoff)).content.decode()
+
+
 def test_a_double_click_on_claim_shows_the_same_token(client: Client, program: Program) -> None:
     form = claim_form(client, program.handoff)
     assert token_on(form.send(client)) == token_on(form.send(client)) == program.refresh_token
