@@ -30,8 +30,9 @@ def is_due(user: User, person: Person) -> bool:
     return queries.has_held_a_number(user) or VerifiedPhone.objects.filter(person=person).exclude(user=user).exists()
 
 
+@transaction.atomic
 def start(*, user: User, number: str, by: Actor) -> dt.datetime | None:
-    """Locks the account's credentials from now on, in the caller's transaction; returns until when.
+    """Locks the account's credentials from now on; returns until when.
 
     None when the operator has switched the cool-off off. It never gets shorter.
     """

@@ -1,0 +1,80 @@
+"""A phone number changes, in a browser: sign in again, confirm, prove the number, and find the credentials locked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from playwright.sync_api import Page, expect
+
+from accounts import queries, sandbox
+from accounts.models import Organisation, User
+from accounts.services import cool_off
+from accounts.tests import factories
+from kaizala_console.tests.browser import assert_accessible, assert_fits
+
+pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
+WIDTHS = [(1280, False), (360, True)]
+
+
+@pytest.fixture
+def devika(db: None) -> User:
+    """An account of the sandbox's identity page, with a phone number."""
+    organisation = Organisation.objects.create(name="Contoso Logistics", entra_tenant_id=sandbox.TENANT_ID)
+    identity = sandbox.BY_KEY["developer"]
+    user = User.objects.create_user(
+        subject=identity.subject, organisation=organisation, name=identity.name, email=identity.email
+    )
+    factories.verify(user)
+    return user
+
+
+def test_a_further_number_without_scripts(
+    devika: User, open_page: Callable[..., Page], phones: Any, settings: Any
+) -> None:
+    settings.PIN_COOLDOWN_SECONDS = 0
+    settings.SIGN_IN_AGAIN_SECONDS = 60
+    page = open_page(user=devika, scripts=False)
+    page.goto("/console/settings/")
+    for session in Session.objects.all():  # two hours went by
+        store = session.get_session_store_class()(session.session_key)
+        store["signed_in_at"] = {**store["signed_in_at"], "at": store["signed_in_at"]["at"] - 7200}
+        store.save()
+    page.get_by_role("link", name="Add a Phone Number").click()
+    expect(page.get_by_role("heading", name="Sign in again")).to_be_visible()
+    page.get_by_role("button", name="Sign in again with Office365").click()
+    page.get_by_role("button", name=re.compile(devika.name)).click()
+    expect(page.get_by_text("Your credentials will be locked for a while.")).to_be_visible()
+    page.get_by_label("Number", exact=True).fill("+91 98765 43210")
+    page.get_by_role("button", name="Generate PIN").click()
+    page.get_by_role("textbox").last.fill(phones.pin("+919876543210"))
+    page.get_by_role("button", name="Verify").click()
+    expect(page.get_by_text("Your credentials are locked, because a phone number changed.")).to_be_visible()
+    first = queries.held_phones(devika)[0].person.number
+    assert "ending in 210 was added to your account" in phones.texts(first)[0]
+
+
+@pytest.mark.parametrize(("width", "dark"), WIDTHS)
+def test_the_pages_are_accessible_and_fit(devika: User, open_page: Callable[..., Page], width: int, dark: bool) -> None:
+    cool_off.start(user=devika, number="+919876543210", by=devika)
+    page = open_page(user=devika, width=width, dark=dark)
+    for path in ("/console/", "/console/settings/", "/console/phones/add/"):
+        page.goto(path)
+        expect(page.get_by_text(re.compile("credentials (are|will be) locked"))).to_be_visible()
+        assert_accessible(page)
+        assert_fits(page)
+
+
+@pytest.mark.parametrize(("width", "dark"), WIDTHS)
+def test_the_page_to_sign_in_again_is_accessible_and_fits(
+    devika: User, open_page: Callable[..., Page], width: int, dark: bool, settings: Any
+) -> None:
+    page = open_page(user=devika, width=width, dark=dark)
+    settings.SIGN_IN_AGAIN_SECONDS = 0
+    page.goto("/console/phones/add/")
+    expect(page.get_by_role("heading", name="Sign in again")).to_be_visible()
+    assert_accessible(page)
+    assert_fits(page)
