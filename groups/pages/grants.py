@@ -184,6 +184,7 @@ def _page(request: HttpRequest, group: Group, found: Grant, *, problem: str = ""
         "may_be_issued_again": state not in (HandoffState.WAITING, HandoffState.CLAIMED, None),
         "may_be_shown": handoff is not None and state is HandoffState.WAITING and _may_be_shown(user, handoff),
         "over": _over(found),
+        "leaked": found.refresh_tokens.filter(reported_at__isnull=False, revoked_at__isnull=True).exists(),
         "shown_forbidden": not found.connector.organisation.admins_may_see_tokens,
         "form_key": shown_secrets.new_form_key(),
         "tokens": found.live_tokens,  # type: ignore[attr-defined]

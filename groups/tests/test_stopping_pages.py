@@ -10,7 +10,8 @@ from django.urls import reverse
 
 from accounts.models import User
 from connectors.models import Connector
-from connectors.services import usage
+from connectors.services import grants as rights
+from connectors.services import leaks, usage
 from connectors.tests.html_forms import text_of
 from groups.models import Group
 from groups.tests.factories import let_in, make_group
@@ -33,3 +34,16 @@ def test_the_calls_of_this_group_are_told_and_those_of_others_are_not(
     assert "GET /v1/groups 2 2" in text
     assert "GET /v1/accessToken 1 1" in text
     assert "calls in the last 24 hours 3 calls in the last 7 days 3" in text
+
+
+def test_an_admin_sees_that_a_token_was_reported_as_leaked(
+    group: Group, connector: Connector, group_admin: User, browser_of: Callable[..., Client]
+) -> None:
+    program = let_in(connector, group, group_admin)
+    url = reverse("groups:grant", args=[group.pk, program.grant.pk])
+    client = browser_of(group_admin)
+    assert "reported as leaked" not in text_of(client.get(url))
+    leaks.report(text=program.access_token, address="192.0.2.1")
+    assert "A token was reported as leaked." in text_of(client.get(url))
+    rights.regenerate(grant=program.grant, by=group_admin)
+    assert "reported as leaked" not in text_of(client.get(url))
