@@ -183,8 +183,9 @@ class AddConnectorForm(WithEndDate):
             "hx-trigger": "change",
             "hx-include": "#id_end_date",
             "hx-target": "#chosen-connector",
-            "hx-select": "#chosen-connector",
-            "hx-swap": "outerHTML",
+            # The place itself stays: screen readers tell what is new in it.
+            "hx-select": "#chosen-connector > *",
+            "hx-swap": "innerHTML",
         }
         self.fields["connector"].queryset = connectors  # type: ignore[attr-defined]
         self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()

@@ -1,0 +1,155 @@
+"""The pages of groups in a real browser: what scripts add, what goes without them, and who can use them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from accounts.models import Organisation, User
+from accounts.tests.factories import make_person
+from connectors.models import Connector, Grant
+from groups.models import Group, Membership, Message
+from groups.services import grants, messages
+from groups.tests.factories import make_connector, make_group, person_of
+from kaizala_console.lib import clock
+from kaizala_console.tests.browser import assert_accessible, assert_fits
+
+pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
+
+OpenPage = Callable[..., Page]
+LONG = "A group whose name goes on until it reaches the 120 characters that a name may have, and no single one more"
+    "A group whose name goes on until it reaches the 120 characters that a name may have, and not one character more, x"
+)
+
+
+def tab(group: Group, name: str) -> str:
+    return reverse(f"groups:{name}", args=[group.pk])
+
+
+@pytest.fixture
+def depot(organisation: Organisation, group_admin: User, member: User, developer: User) -> Group:
+    """A group with everything in it, and more connectors than a plain drop-down is good for."""
+    group = make_group(LONG, organisation=organisation, admins=[group_admin], members=[member])
+    for name in ("محمد الأحمد", "", "Bartholomew Featherstonehaugh-Cholmondeley the Third"):
+        Membership.objects.create(group=group, person=make_person(name))
+    make_group("مجموعة فرعية", organisation=organisation, admins=[group_admin], under=group)
+    for days in (3, 20, None):
+        granted = make_connector(developer, name=f"Ends in {days} days")
+        ends_at = clock.now() + dt.timedelta(days=days) if days else None
+        grants.add_connector(group=group, connector_id=granted.pk, by=group_admin, ends_at=ends_at)
+    for number in range(8):
+        make_connector(developer, name=f"Bot {number}", description="Does something.")
+    for text in ("سنبدأ غدًا في السادسة", "https://example.com/" + "x" * 200, "One\n\n  two"):
+        messages.post(group=group, text=text, person=person_of(member), by=member)
+    return group
+
+
+@pytest.mark.parametrize(
+    ("width", "dark"),
+    [(1280, False), (1280, True), (360, False), (360, True)],
+    ids=["wide", "wide and dark", "narrow", "narrow and dark"],
+)
+def test_every_page_can_be_used_by_everybody_and_fits(
+    open_page: OpenPage, depot: Group, group_admin: User, width: int, dark: bool
+) -> None:
+    page = open_page(user=group_admin, width=width, dark=dark)
+    grant = Grant.objects.earliest("granted_at")
+    chosen = Connector.objects.get(name="Bot 3")
+    of_grant = reverse("groups:grant", args=[depot.pk, grant.pk])
+    for address in (
+        reverse("groups:list"),
+        reverse("groups:create"),
+        reverse("groups:directory"),
+        tab(depot, "details"),
+        tab(depot, "sub_groups"),
+        f"{tab(depot, 'connectors')}?connector={chosen.pk}",
+        tab(depot, "messages"),
+        tab(depot, "activity"),
+        of_grant,
+        f"{of_grant}remove/",
+        f"{of_grant}regenerate/",
+        reverse("groups:user_remove", args=[depot.pk, person_of(group_admin).pk]),
+    ):
+        page.goto(address)
+        page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
+        assert_fits(page)
+        assert_accessible(page)
+
+
+def test_typing_finds_a_connector_and_shows_what_it_could_do(
+    open_page: OpenPage, depot: Group, group_admin: User
+) -> None:
+    page = open_page(user=group_admin)
+    page.goto(tab(depot, "connectors"))
+    expect(page.get_by_role("button", name="What could it do?")).to_have_count(0)
+    box = page.get_by_role("combobox", name="Connector")
+    expect(box).to_have_attribute("placeholder", "Choose a connector")
+    box.fill("bot 5")
+    expect(page.get_by_role("option")).to_have_text(["Bot 5 · Devika Rao"])
+    box.press("Enter")
+    expect(page.get_by_role("heading", name="What “Bot 5” could do here")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_role("button", name="Add Connector").click()
+    expect(page.get_by_text("“Bot 5” is added.")).to_be_visible()
+    assert Grant.objects.filter(connector__name="Bot 5").count() == 1
+
+
+def test_without_scripts_the_same_goes_by_a_button(open_page: OpenPage, depot: Group, group_admin: User) -> None:
+    page = open_page(user=group_admin, scripts=False)
+    page.goto(tab(depot, "connectors"))
+    page.get_by_label("Connector").select_option(label="Bot 5 · Devika Rao")
+    page.get_by_role("button", name="What could it do?").click()
+    expect(page.get_by_role("heading", name="What “Bot 5” could do here")).to_be_visible()
+    page.get_by_role("button", name="Add Connector").click()
+    expect(page.get_by_text("“Bot 5” is added.")).to_be_visible()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_people_are_added_made_admin_and_removed(
+    open_page: OpenPage, group: Group, group_admin: User, scripts: bool
+) -> None:
+    page = open_page(user=group_admin, scripts=scripts)
+    page.goto(tab(group, "details"))
+    expect(page.get_by_label("Phone numbers")).to_be_hidden()
+    page.locator("summary").filter(has_text="Add Users").click()
+    page.get_by_label("Phone numbers").fill("12, +91 98765 43210")
+    page.get_by_role("button", name="Add Users").click()
+    expect(page.get_by_text("1 person added.")).to_be_visible()
+    expect(page.get_by_label("Phone numbers")).to_have_value("12")
+    page.goto(tab(group, "details"))
+    page.get_by_role("button", name="Make admin Meera Nair").click()
+    expect(page.get_by_text("Meera Nair is an admin now.")).to_be_visible()
+    page.get_by_role("link", name="Remove +91 98765 43210").click()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_text("+91 98765 43210 is removed from the group.")).to_be_visible()
+
+
+def test_a_message_is_written_and_stands_on_top(open_page: OpenPage, group: Group, member: User) -> None:
+    page = open_page(user=member, width=360)
+    page.goto(tab(group, "messages"))
+    page.get_by_label("Message").fill("Rain tomorrow\nStay in")
+    page.get_by_role("button", name="Send").dblclick()
+    expect(page.get_by_role("listitem").filter(has_text="Rain tomorrow")).to_be_visible()
+    assert Message.objects.get().text == "Rain tomorrow\nStay in"
+    assert_accessible(page)
+
+
+def test_a_token_is_shown_once_to_the_admin_and_gone_when_left(
+    open_page: OpenPage, group: Group, connector: Connector, group_admin: User
+) -> None:
+    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    page = open_page(user=group_admin, width=360)
+    page.goto(reverse("groups:grant", args=[group.pk, granted.grant.pk]))
+    page.get_by_role("button", name="Show it to me once").click()
+    token = page.get_by_label("Refresh token").input_value()
+    assert token.startswith("kzrt_")
+    assert_fits(page)
+    assert_accessible(page)
+    page.get_by_label("I have stored it").check()
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_text("Arjun Mehta had the token shown once.")).to_be_visible()
+    assert token not in page.content()
