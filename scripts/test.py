@@ -115,7 +115,13 @@ def main() -> int:
     say("== PostgreSQL and Redis")
     run_id = secrets.token_hex(4)
     try:
-        return run(sys.argv[1:], DATABASE_URL=database, REDIS_URL=queue, CONSOLE_TEST_RUN=run_id, **variables)
+        return run(
+            ["-m", "not once", *sys.argv[1:]],
+            DATABASE_URL=database,
+            REDIS_URL=queue,
+            CONSOLE_TEST_RUN=run_id,
+            **variables,
+        )
     finally:
         forget(queue, run_id)
 

@@ -58,6 +58,8 @@ from kaizala_console.settings import (  # noqa: E402
 
 if DATABASE_URL:
     DATABASES["default"]["TEST"] = {"NAME": f"test_console_{RUN}"}
+    # A database that is thrown away need not survive a power cut.
+    DATABASES["default"]["OPTIONS"]["options"] = "-c synchronous_commit=off"
 else:
     # A file, not memory: the threads of the live server need connections of their own, as in production.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}

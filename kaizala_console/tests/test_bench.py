@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+pytestmark = pytest.mark.once
 
 
 def test_nothing_is_accepted_after_the_commit_that_ends_it() -> None:

@@ -13,6 +13,8 @@ from django.core.management import call_command
 from kaizala_console.tests.production import PRODUCTION
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+pytestmark = pytest.mark.once
 APPS = ("accounts", "connectors", "groups", "kaizala_console")
 MOST_LINES = 350
 

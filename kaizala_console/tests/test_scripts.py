@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
+pytestmark = pytest.mark.once
+
 
 def fake_python(folder: Path, name: str, *, is_new: bool, has_venv: bool = True) -> Path:
     """A program that answers the two questions of scripts/find-python as a Python of that kind would."""

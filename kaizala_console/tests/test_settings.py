@@ -17,6 +17,8 @@ from kaizala_console.lib import logs
 from kaizala_console.tests.production import PRODUCTION
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+pytestmark = pytest.mark.once
 Load = Callable[..., dict[str, Any]]
 
 

@@ -15,6 +15,8 @@ import pytest
 from kaizala_console.tests.test_processes import eventually, is_alive
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+pytestmark = pytest.mark.once
 Up = Callable[..., subprocess.Popen[str]]
 
 
