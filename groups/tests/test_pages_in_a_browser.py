@@ -22,8 +22,6 @@ pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
 OpenPage = Callable[..., Page]
 LONG = "A group whose name goes on until it reaches the 120 characters that a name may have, and no single one more"
-    "A group whose name goes on until it reaches the 120 characters that a name may have, and not one character more, x"
-)
 
 
 def tab(group: Group, name: str) -> str:
