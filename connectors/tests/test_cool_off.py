@@ -38,6 +38,7 @@ def lock(user: User) -> User:
             handoff=program.handoff, by=by, form_key=new_form_key(), address="192.0.2.7"
         ),
         lambda program, by: handoffs.reissue(handoff=program.handoff, by=by),
+        lambda program, by: user_tokens.generate(connector=program.connector, person=person_of(by), by=by),
         lambda program, by: user_tokens.let_act(
             connector=program.connector,
             person=person_of(by),
@@ -48,7 +49,7 @@ def lock(user: User) -> User:
             address=None,
         ),
     ],
-    ids=["create", "add a secret", "register a key", "grant", "claim", "reissue", "user token"],
+    ids=["create", "add a secret", "register a key", "grant", "claim", "reissue", "user token", "user token by OAuth"],
 )
 def test_a_developer_who_cools_off_gets_no_credential(
     act: Callable[[Program, User], Any], program: Program, developer: User
