@@ -12,6 +12,7 @@ from accounts.pages.decorators import user_of, with_phone
 from groups import queries
 from groups.pages import links
 from kaizala_console.lib import keyset
+from kaizala_console.lib.phone_numbers import display
 
 PAGE_SIZE = 50
 
@@ -27,7 +28,7 @@ def directory(request: HttpRequest) -> HttpResponse:
         return redirect(links.same_page(request, cursor=None))
     remove = links.same_page(request, q=None, cursor=None)
     context = {
-        "people": page.items,
+        "rows": [{"person": person, "called": person.name or display(person.number)} for person in page.items],
         "search": search,
         "chips": [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove}] if search else [],
         "all_url": reverse("groups:directory"),

@@ -215,6 +215,11 @@ def test_more_people_cost_no_more_queries(client: Client, group: Group, group_ad
     assert cost(client, DIRECTORY) == few
 
 
+def test_who_has_no_name_stands_in_the_directory_by_the_number(client: Client, group: Group, group_admin: User) -> None:
+    members.add(group=group, numbers=["+919876543210"], by=group_admin)
+    assert "+91 98765 43210" in people_on(client.get(DIRECTORY))
+
+
 def test_who_shares_no_group_sees_nobody(group: Group, stranger: User, browser_of: Browser) -> None:
     make_person("Alone")
     assert "Nobody here yet" in text_of(browser_of(stranger).get(DIRECTORY))
