@@ -21,7 +21,7 @@ from accounts.policy import require_unlocked
 from accounts.services import notices
 from connectors import credentials, policy
 from connectors.credentials import Kind, Parsed
-from connectors.models import Connector, ConnectorSecret, Handoff, LeakReport, RefreshToken
+from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
 from connectors.services import issuing, secrets, shown_secrets, trail, words
 from kaizala_console.lib import clock, throttle
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
@@ -78,6 +78,7 @@ def revoke(*, report: LeakReport, by: User) -> LeakReport:
         if report.secret.revoked_at is None:
             secrets.revoke(secret=report.secret, by=by)
     elif report.refresh_token is not None:
+        _lock_grant_of(report.refresh_token)
         _end(report.refresh_token)
     record(Tag.LEAK_CONFIRMED, by=by, subject=report, **_whereabouts(_row(report)), before=_facts(report))
     return report
@@ -90,8 +91,12 @@ def restore(*, report: LeakReport, by: User) -> LeakReport:
     require_unlocked(by)
     _close(report, by, LeakReport.Outcome.RESTORED)
     row = _row(report)
-    row.reported_at = None
-    row.save(update_fields=["reported_at"])
+    _lock_grant_of(row)
+    if isinstance(row, RefreshToken):
+        _restore_line(row)
+    else:
+        row.reported_at = None
+        row.save(update_fields=["reported_at"])
     record(Tag.LEAK_RESTORED, by=by, subject=report, **_whereabouts(row), before=_facts(report))
     return report
 
@@ -140,10 +145,15 @@ def _is_it(row: Row, parsed: Parsed) -> bool:
 @transaction.atomic
 def _suspend(row: Row, kind: Kind, *, where: str) -> None:
     """Whoever moves the column from NULL writes the report and tells the owners; a second report changes nothing."""
+    _lock_grant_of(row)
     now = clock.now()
     model = type(row)
     if not model.objects.filter(pk=row.pk, reported_at__isnull=True, revoked_at__isnull=True).update(reported_at=now):
         return
+    if isinstance(row, RefreshToken):
+        # Whoever held it with the secret may have been given what was derived from it.
+        successors = RefreshToken.objects.filter(pk__in=_successors_of(row), reported_at__isnull=True)
+        successors.filter(revoked_at__isnull=True).update(reported_at=now)
     connector = _connector_of(row)
     report = LeakReport.objects.create(
         connector=connector,
@@ -185,10 +195,38 @@ def _close(report: LeakReport, by: User, outcome: LeakReport.Outcome) -> None:
     report.refresh_from_db()
 
 
+def _lock_grant_of(row: Row) -> None:
+    """Makes an exchange that would derive a successor wait: else it could bring one forth that nobody looks at."""
+    if isinstance(row, RefreshToken):
+        Grant.objects.select_for_update(no_key=True).get(pk=row.grant_id)
+
+
+def _successors_of(token: RefreshToken) -> list[int]:
+    """The ids of what was derived from this token, and from that in turn."""
+    found: list[int] = []
+    derived = RefreshToken.objects.filter(predecessor=token).values_list("pk", flat=True).first()
+    while derived is not None:
+        found.append(derived)
+        derived = RefreshToken.objects.filter(predecessor_id=derived).values_list("pk", flat=True).first()
+    return found
+
+
+def _restore_line(token: RefreshToken) -> None:
+    """The token, and its successors down to one that has a report of its own."""
+    restored = [token.pk]
+    for pk in _successors_of(token):
+        if LeakReport.objects.open().filter(refresh_token_id=pk).exists():
+            break
+        restored.append(pk)
+    RefreshToken.objects.filter(pk__in=restored).update(reported_at=None)
+    token.reported_at = None
+
+
 def _end(token: RefreshToken) -> None:
     now = clock.now()
-    RefreshToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=now)
-    handoffs = Handoff.objects.filter(refresh_token=token)
+    line = [token.pk, *_successors_of(token)]
+    RefreshToken.objects.filter(pk__in=line, revoked_at__isnull=True).update(revoked_at=now)
+    handoffs = Handoff.objects.filter(refresh_token__in=line)
     handoffs.waiting().update(withdrawn_at=now, sealed=None)
     shown_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
 
