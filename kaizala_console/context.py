@@ -39,7 +39,13 @@ MENU = (
     Entry("handoffs", _("Handoffs"), "handoffs", "connectors:handoffs", ("connectors:handoff",)),
     Entry("directory", _("Directory"), "directory", "groups:directory", ("groups:directory",)),
     Entry("activity", _("Activity"), "activity", "accounts:activity", ("accounts:activity",)),
-    Entry("settings", _("Settings"), "settings", "accounts:settings", ("accounts:settings", "accounts:phone", "connectors:acting")),
+    Entry(
+        "settings",
+        _("Settings"),
+        "settings",
+        "accounts:settings",
+        ("accounts:settings", "accounts:phone", "connectors:acting"),
+    ),
 )
 
 

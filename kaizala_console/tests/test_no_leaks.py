@@ -129,7 +129,8 @@ def _walk(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
     # 1: the connector, with a double click, a download, and "Done".
     details = {"name": "Shift Planner", "description": "", "home_page": "", "redirect_urls": ""}
     second = journey.post(developer, reverse("connectors:create"), **details)
-    form = {**details, "form_key": _form_key(second), "permissions": ["groupinfo", "groupmember", "textmessage"]}
+    permissions = ["groupinfo", "groupmember", "textmessage"]
+    form: dict[str, Any] = {**details, "form_key": _form_key(second), "permissions": permissions}
     journey.secrets["form key"] = form["form_key"]
     created = journey.post(developer, reverse("connectors:create_permissions"), **form)
     again = journey.post(developer, reverse("connectors:create_permissions"), **form)
