@@ -119,8 +119,8 @@ def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResp
     found = queries.grant_in(group, grant_id)
     if request.method != "POST":
         context = {
-            **_frame(group, found, _("Regenerate")),
-            **_what_stops(found),
+            **frame(group, found, _("Regenerate")),
+            **what_stops(found),
             "handoff": _newest(found),
         }
         return render(request, "groups/grant_regenerate.html", context)
@@ -161,7 +161,7 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
                 % {"connector": found.connector.name},
             )
         return redirect("groups:connectors", group_id)
-    context = {**_frame(group, found, _("Remove")), "form": form, **_what_stops(found)}
+    context = {**frame(group, found, _("Remove")), "form": form, **what_stops(found)}
     return render(request, "groups/grant_remove.html", context, status=400 if form.is_bound else 200)
 
 
@@ -174,7 +174,7 @@ def _page(request: HttpRequest, group: Group, found: Grant, *, problem: str = ""
     handoff = _newest(found)
     state = handoff_line.state_of(handoff) if handoff else None
     context = {
-        **_frame(group, found),
+        **frame(group, found),
         "can": can,
         "cannot": cannot,
         "handoff": handoff,
@@ -217,7 +217,8 @@ def _over(found: Grant) -> str:
     return ""
 
 
-def _frame(group: Group, found: Grant, here: str = "") -> dict[str, Any]:
+def frame(group: Group, found: Grant, here: str = "") -> dict[str, Any]:
+    """What the pages of one grant share; `here` names one below it."""
     rows = [(_("Connectors"), reverse("groups:connectors", args=[group.pk]))]
     rows.append((found.connector.name, _grant_page_of(group.pk, found.pk) if here else ""))
     if here:
@@ -236,7 +237,8 @@ def _newest(found: Grant) -> Handoff | None:
     return newest[0] if newest else None
 
 
-def _what_stops(found: Grant) -> dict[str, Any]:
+def what_stops(found: Grant) -> dict[str, Any]:
+    """What "What will stop" counts: tokens, handoffs, and the calls of the last day and week."""
     handoff = _newest(found)
     waits = handoff is not None and handoff_line.state_of(handoff) is HandoffState.WAITING
     use = facts_of_use(Grant.objects.filter(pk=found.pk))

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from groups.pages import activity, connectors, create, directory, grants, lists, messages, requests, sub_groups, users
+from groups.pages import (
+    activity,
+    connectors,
+    create,
+    directory,
+    grant_states,
+    grants,
+    lists,
+    messages,
+    requests,
+    sub_groups,
+    users,
+)
 
 app_name = "groups"
 
@@ -30,6 +42,8 @@ urlpatterns = [
     path(f"{GRANT}show/download/", grants.show_download, name="grant_show_download"),
     path(f"{GRANT}show/done/", grants.show_done, name="grant_show_done"),
     path(f"{GRANT}regenerate/", grants.regenerate, name="grant_regenerate"),
+    path(f"{GRANT}suspend/", grant_states.suspend, name="grant_suspend"),
+    path(f"{GRANT}resume/", grant_states.resume, name="grant_resume"),
     path(f"{GRANT}remove/", grants.remove, name="grant_remove"),
     path(f"{ONE}messages/", messages.list_messages, name="messages"),
     path(f"{ONE}activity/", activity.activity, name="activity"),

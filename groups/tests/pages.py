@@ -29,6 +29,8 @@ OF_ADMINS = (
     "grant_show_download",
     "grant_show_done",
     "grant_regenerate",
+    "grant_suspend",
+    "grant_resume",
     "grant_remove",
     "activity",
 )
@@ -53,6 +55,8 @@ CONFIRMED = (
     "connector_add",
     "grant_show",
     "grant_regenerate",
+    "grant_suspend",
+    "grant_resume",
     "grant_remove",
     "request_approve",
     "request_refuse",

@@ -23,6 +23,7 @@ from accounts.tests.factories import verify
 from connectors.models import Connector, LeakReport
 from connectors.pages.states import VERBS
 from connectors.services import connectors as connector_service
+from connectors.services import grants as grant_service
 from connectors.services import issuing, keys, leaks, requests, user_token_requests, user_tokens, warm_tokens
 from connectors.services.shown_secrets import new_form_key
 from connectors.tests import factories
@@ -102,6 +103,8 @@ CONFIRMING: dict[str, list[Door]] = {
     "groups:connector_add": [Door("group_admin", {"connector": "{another_id}"})],
     "groups:grant_show": [Door("group_admin", {"form_key": "{form_key}"})],
     "groups:grant_regenerate": [Door("group_admin", {"handoff": "{handoff_id}"})],
+    "groups:grant_suspend": [Door("group_admin")],
+    "groups:grant_resume": [Door("group_admin", ids={"grant_id": "paused_id"})],
     "groups:grant_remove": [Door("group_admin", {"typed": "Shift Planner"})],
     "groups:request_approve": [Door("group_admin", {"permissions": ["textmessage"], "shown": "{shown}"})],
     "groups:request_refuse": [Door("group_admin")],
@@ -179,6 +182,9 @@ def world(developer: User, group_admin: User, member: User, organisation_admin: 
     secret, text = factories.make_secret(connector)
     group = make_group(organisation=developer.organisation, admins=[group_admin], members=[member])
     granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    resting = factories.make_connector(developer, "Resting")
+    paused = grants.add_connector(group=group, connector_id=resting.pk, by=group_admin).grant
+    grant_service.suspend(grant=paused, by=group_admin)
     reported_secret, reported_text = factories.make_secret(connector, 2)
     leaks.report(text=reported_text, address="192.0.2.7")
     asked = requests.ask(
@@ -202,6 +208,7 @@ def world(developer: User, group_admin: User, member: User, organisation_admin: 
             "report_id": LeakReport.objects.get(secret=reported_secret).pk,
             "key_id": key.pk,
             "grant_id": granted.grant.pk,
+            "paused_id": paused.pk,
             "handoff_id": granted.handoff.pk,
             "request_id": asked.pk,
             "user_token_request_id": waiting.pk,
