@@ -8,6 +8,7 @@ from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,6 +19,7 @@ from accounts.models import User
 from accounts.pages.decorators import signed_in, user_of
 from connectors import policy
 from connectors.models import Connector
+from connectors.pages import links
 from connectors.services import inspections
 from kaizala_console.lib import throttle
 from kaizala_console.lib.errors import TooSoon
@@ -77,7 +79,8 @@ def inspector(request: HttpRequest) -> HttpResponse:
     """The form, and under it what was found. The token is in no address, no history and no log."""
     user = user_of(request)
     form = InspectorForm(request.POST if request.method == "POST" else None)
-    context: dict[str, Any] = {"form": form}
+    crumbs = links.crumbs((_("Connectors"), reverse("connectors:list")), (_("Inspect a Token"), ""))
+    context: dict[str, Any] = {"form": form, "crumbs": crumbs}
     if form.is_valid():
         _not_too_often(user)
         found = inspections.inspect(text=form.cleaned_data["token"], by=user)

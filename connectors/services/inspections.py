@@ -25,6 +25,7 @@ from kaizala_console.wire.endpoint import Operation
 
 LONGEST = 2000
 PUBLIC = re.compile(rf"[0-9A-Za-z]{{{credentials.PUBLIC_LENGTH}}}", re.ASCII)
+SHORTEST_THAT_IS_FOUND = len(Kind.REFRESH) + credentials.PUBLIC_LENGTH
 WHOLE_LENGTH = len(Kind.REFRESH) + credentials.PUBLIC_LENGTH + credentials.SECRET_LENGTH + credentials.CHECKSUM_LENGTH
 
 
@@ -215,7 +216,9 @@ def _no_form(token: str) -> Check:
 
 def _why_no_whole(token: str) -> Check:
     next_step = _("Copy it again, whole: nothing before or after it, and no line break inside.")
-    if len(token) < WHOLE_LENGTH:
+    if len(token) < SHORTEST_THAT_IS_FOUND:
+        says = _("Only the first %(count)d of %(whole)d characters. For what is yours, 21 are enough to find it.")
+    elif len(token) < WHOLE_LENGTH:
         says = _("Only the first %(count)d of %(whole)d characters: enough to find it, not to use it.")
     elif len(token) > WHOLE_LENGTH:
         says = _("It has %(count)d characters, and should have %(whole)d.")
