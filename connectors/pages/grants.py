@@ -33,8 +33,7 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         "ended": ended,
         "search": search,
         "toggle_url": links.same_page(request, show=None if ended else "ended", cursor=None),
-        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+        **links.both_ways(request, page),
     }
     return render(request, "connectors/groups.html", context)
 

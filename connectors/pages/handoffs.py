@@ -60,8 +60,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
             },
             {"label": _("Earlier"), "url": f"{here}?show=earlier", "current": earlier},
         ],
-        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+        **links.both_ways(request, page),
     }
     return render(request, "connectors/handoffs.html", context)
 

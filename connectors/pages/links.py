@@ -8,21 +8,36 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from accounts.pages.kept_forms import PARAMETER
 from connectors import request_queries
 from connectors.models import Connector
 from connectors.queries import Counts
+from kaizala_console.lib.keyset import Page
 
 
-def same_page(request: HttpRequest, **changes: str | None) -> str:
-    """This page's path with some parameters changed; None, and what is empty, is left out."""
+def same_page(request: HttpRequest, *, path: str = "", **changes: str | None) -> str:
+    """This page with some parameters changed; None, what is empty, and what was kept for it is left out.
+
+    At `path`, when a form was sent to another address than that of the page which shows it.
+    """
     query = request.GET.copy()
+    query.pop(PARAMETER, None)
     for name, value in changes.items():
         query.pop(name, None)
         if value is not None:
             query[name] = value
     for name in [name for name, value in query.items() if not value]:
         del query[name]
-    return f"{request.path}?{query.urlencode()}" if query else request.path
+    path = path or request.path
+    return f"{path}?{query.urlencode()}" if query else path
+
+
+def both_ways(request: HttpRequest, page: Page[Any], *, path: str = "") -> dict[str, str | None]:
+    """`newer` and `older` for `<c-pagination>`: where the pages before and after this one are, or None."""
+    return {
+        "newer": page.previous_cursor and same_page(request, path=path, cursor=page.previous_cursor),
+        "older": page.next_cursor and same_page(request, path=path, cursor=page.next_cursor),
+    }
 
 
 def tabs(connector: Connector, counts: Counts, current: str) -> list[dict[str, Any]]:

@@ -68,8 +68,7 @@ def connectors(request: HttpRequest) -> HttpResponse:
         "chips": _chips(request, search, state),
         "filtered": bool(search or state),
         "first_page_url": links.same_page(request, q=None, state=None, cursor=None),
-        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+        **links.both_ways(request, page),
     }
     return render(request, "connectors/list.html", context)
 

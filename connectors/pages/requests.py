@@ -48,8 +48,7 @@ def listing(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         "rows": [row_of(asked) for asked in page.items],
         "earlier": earlier,
         "toggle_url": links.same_page(request, show=None if earlier else "earlier", cursor=None),
-        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+        **links.both_ways(request, page),
     }
     return render(request, "connectors/requests.html", context)
 

@@ -176,8 +176,7 @@ def acting(request: HttpRequest) -> HttpResponse:
         return redirect(links.same_page(request, cursor=None))
     context = {
         "rows": [_acting_row(grant, user) for grant in page.items],
-        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+        **links.both_ways(request, page),
         "crumbs": links.crumbs((_("Settings"), reverse("accounts:settings")), (_("What acts for you"), "")),
     }
     return render(request, "connectors/acting.html", context)

@@ -29,7 +29,6 @@ def activity(request: HttpRequest, group_id: UUID) -> HttpResponse:
         return redirect(links.same_page(request, cursor=None))
     context |= {
         "events": rows(page.items),
-        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+        **links.both_ways(request, page),
     }
     return render(request, "groups/activity.html", context)

@@ -32,7 +32,6 @@ def directory(request: HttpRequest) -> HttpResponse:
         "search": search,
         "chips": [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove}] if search else [],
         "all_url": reverse("groups:directory"),
-        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+        **links.both_ways(request, page),
     }
     return render(request, "groups/directory.html", context)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from connectors.pages import links
-from connectors.pages.links import crumbs
+from connectors.pages.links import both_ways, crumbs, same_page
 from groups import access, queries
 from groups.models import Group
+
+__all__ = ["both_ways", "for_admin", "for_member", "frame", "group_crumbs", "is_admin", "same_page"]
 
 
 def frame(group: Group, current: str) -> dict[str, Any]:
@@ -45,14 +45,6 @@ def _kind(group: Group) -> str:
         return _("A private managed public group.") if public else _("A private group.")
     says = _("A managed public group of %(organisation)s.") if public else _("A group of %(organisation)s.")
     return says % {"organisation": group.organisation.name}
-
-
-def same_page(request: HttpRequest, *, path: str = "", **changes: str | None) -> str:
-    """This page with some parameters changed, and without what was kept for it; at `path`, when a form was sent to
-    another address than that of the page which shows it.
-    """
-    address = links.same_page(request, kept=None, **changes)
-    return f"{path}{address.removeprefix(request.path)}" if path else address
 
 
 def for_member(user: User, group_id: UUID, current: str) -> tuple[Group, dict[str, Any]]:

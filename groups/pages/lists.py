@@ -31,7 +31,6 @@ def groups(request: HttpRequest) -> HttpResponse:
         "search": search,
         "chips": [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove}] if search else [],
         "all_url": reverse("groups:list"),
-        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+        **links.both_ways(request, page),
     }
     return render(request, "groups/list.html", context)

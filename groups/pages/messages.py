@@ -72,7 +72,6 @@ def _page(request: HttpRequest, group_id: UUID, form: MessageForm) -> HttpRespon
         "may_write": may_write(group),
         "form": form,
         "form_key": once.form_key_of(request.POST),
-        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+        **links.both_ways(request, page),
     }
     return render(request, "groups/messages.html", context, status=400 if form.is_bound else 200)

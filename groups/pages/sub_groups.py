@@ -77,7 +77,6 @@ def _page(request: HttpRequest, group_id: UUID, form: SubGroupForm) -> HttpRespo
         "form": form,
         "adder_open": form.is_bound or bool(form.initial) or not page.items,
         "form_key": once.form_key_of(request.POST),
-        "newer": page.previous_cursor and links.same_page(request, cursor=page.previous_cursor),
-        "older": page.next_cursor and links.same_page(request, cursor=page.next_cursor),
+        **links.both_ways(request, page),
     }
     return render(request, "groups/sub_groups.html", context, status=400 if form.is_bound else 200)

@@ -145,8 +145,7 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
         "form": form,
         # What was typed, and the way on for who is alone in a new group, are not hidden behind the button.
         "adder_open": form.is_bound or bool(form.initial) or (len(page.items) <= 1 and not search),
-        "newer": page.previous_cursor and links.same_page(request, path=here, cursor=page.previous_cursor),
-        "older": page.next_cursor and links.same_page(request, path=here, cursor=page.next_cursor),
+        **links.both_ways(request, page, path=here),
     }
     return render(request, "groups/users.html", context, status=status)
 
