@@ -13,7 +13,6 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 
 from kaizala_console.configuration import kept_key, office365_app
-from kaizala_console.lib import logs
 from kaizala_console.tests.production import PRODUCTION
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -34,8 +33,11 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Load]:
             monkeypatch.setenv(name, value)
         return runpy.run_path(str(ROOT / "kaizala_console" / "settings.py"))
 
+    before = structlog.get_config()
     yield run
-    logs.logging_config(json=False)  # loading configured structlog for the mode under test
+    # Loading configured structlog for the mode under test. Loggers that are in use hold the list of processors of
+    # before, so that very list must come back, not one like it.
+    structlog.configure(**before)
 
 
 def refused(load: Load, **variables: str) -> str:
