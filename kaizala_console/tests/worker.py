@@ -3,9 +3,10 @@
 import os
 
 from kaizala_console.tests.settings import *  # noqa: F403
-from kaizala_console.tests.settings import DATABASES, MIDDLEWARE
+from kaizala_console.tests.settings import DATABASES, MIDDLEWARE, POOL
 
 DATABASES["default"]["NAME"] = os.environ["CONSOLE_TEST_DATABASE"]
+DATABASES["default"]["OPTIONS"]["pool"] = POOL
 CELERY_TASK_ALWAYS_EAGER = False
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_HOST, EMAIL_PORT = "127.0.0.1", int(os.environ["CONSOLE_TEST_SMTP_PORT"])
