@@ -58,7 +58,7 @@ from kaizala_console.settings import (  # noqa: E402
 
 if DATABASE_URL:
     DATABASES["default"]["TEST"] = {"NAME": f"test_console_{RUN}"}
-    # Race tests hold a connection a thread at a common gate: of a pool of four, eight threads would wait for each other.
+    # Race tests hold a connection a thread at a common gate: of a pool of four, eight threads would wait for ever.
     # The processes that tests start have the pool (tests/worker.py).
     POOL = DATABASES["default"]["OPTIONS"].pop("pool")
     # A database that is thrown away need not survive a power cut.
