@@ -5,21 +5,39 @@ from __future__ import annotations
 import datetime as dt
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.core.mail import EmailMessage
 from django.db import connection
 from django.test import Client
 
 from accounts.models import Organisation, SandboxSms, User
-from accounts.services import confirmations, recent_sign_in
+from accounts.services import confirmations, recent_sign_in, sessions
 from accounts.tests import factories
 from kaizala_console.lib import clock
 
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"
 pytest_plugins = ["kaizala_console.tests.plugin", "kaizala_console.tests.browser", "kaizala_console.tests.real_worker"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """As pytest-django's, and at the end nobody holds the database that it drops.
+
+    Playwright runs an event loop in the tests' own thread. A test that asks for the database only then has another
+    connection than the one that is closed at the end.
+    """
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 @pytest.fixture
@@ -87,11 +105,15 @@ def browser_of() -> Callable[..., Client]:
         client = Client()
         client.force_login(user)
         session = client.session
+        session[sessions.SESSION_KEY] = {"key": session.session_key, "at": clock.now().timestamp()}
         if recent:
             recent_sign_in.note(session, user, claims={}, asked_anew=True)
         if confirmed:
             confirmations.remember(session, user)
         session.save()
+        UserSession.objects.get_or_create(
+            session_key=session.session_key, defaults={"user": user, "ip": "192.0.2.7", "user_agent": BROWSER}
+        )
         return client
 
     return browser_of

@@ -15,13 +15,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import PeriodicTask
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.audit.sentences import sentence
 from accounts.audit.tags import Tag
 from accounts.models import (
     AuditEvent,
     AuditSeal,
+    AuthenticatorApp,
     Notice,
     Organisation,
     Person,
@@ -306,7 +306,7 @@ class AuditSealAdmin(ReadOnlyAdmin):
     search_fields = ["hash__exact"]
 
 
-@admin.register(TOTPDevice, site=site)
+@admin.register(AuthenticatorApp, site=site)
 class AuthenticatorAppAdmin(ReadOnlyAdmin):
     """The key is nowhere to be seen: whoever had it could make the codes."""
 
@@ -318,7 +318,7 @@ class AuthenticatorAppAdmin(ReadOnlyAdmin):
     actions = ["remove"]
 
     @admin.action(description=_("Remove, so that a new one can be set up"))
-    def remove(self, request: HttpRequest, rows: QuerySet[TOTPDevice]) -> None:
+    def remove(self, request: HttpRequest, rows: QuerySet[AuthenticatorApp]) -> None:
         chosen = rows.select_related("user__organisation")
         carry_out(request, chosen, lambda row: totp.remove(user=row.user, by=operator_of(request)))
 

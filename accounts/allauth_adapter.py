@@ -22,7 +22,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.services import recent_sign_in, sign_in
+from accounts.services import languages, recent_sign_in, sign_in
 from kaizala_console.lib.errors import NotAllowed
 
 logger = structlog.get_logger(__name__)
@@ -45,6 +45,8 @@ class AccountAdapter(DefaultAccountAdapter):
         asked_anew = isinstance(data, dict) and data.get("asked_anew") is True
         recent_sign_in.note(request.session, user, claims=_claims_of(login), asked_anew=asked_anew)
         answer: HttpResponse = super().post_login(request, user, **hook)
+        if user.language:
+            languages.remember(answer, user)
         return answer
 
 

@@ -51,7 +51,7 @@ def require_operator(by: Actor) -> None:
 def require_organisation_admin(user: User) -> None:
     """Raises NotAllowed for anyone but an admin of the organisation."""
     if not user.is_organisation_admin:
-        raise NotAllowed
+        raise NotAllowed(_("Only an admin of the organisation may do this."))
 
 
 def require_somebody_else(by: Actor, user: User) -> None:

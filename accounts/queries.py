@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from django.db.models import Prefetch, QuerySet
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import Person, PinDevice, User, VerifiedPhone
+from accounts.models import AuthenticatorApp, Person, PinDevice, User, VerifiedPhone
 from kaizala_console.lib import clock
 
 
@@ -49,6 +48,6 @@ def open_pin(user: User, purpose: PinDevice.Purpose, *, number: str | None = Non
     return newest if newest is not None and newest.is_open(clock.now()) else None
 
 
-def totp_device(user: User) -> TOTPDevice | None:
+def totp_device(user: User) -> AuthenticatorApp | None:
     """The authenticator app that the account confirms with; None until one is set up."""
-    return TOTPDevice.objects.filter(user=user, confirmed=True).order_by("id").first()
+    return AuthenticatorApp.objects.filter(user=user, confirmed=True).order_by("id").first()

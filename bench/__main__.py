@@ -2,6 +2,9 @@
 
     make bench                                  embedded: SQLite, database cache
     DATABASE_URL=… REDIS_URL=… make bench       PostgreSQL and Redis (a database for trials: demo data goes into it)
+    python -m bench pages                       what the pages weigh in a browser (bench/pages.py)
+    python -m bench lists                       whether lists keep their speed as tables grow (bench/lists.py)
+    python -m bench peer                        the Token Service beside django-oauth-toolkit (bench/peer.py)
 
 The client runs on the same machine and takes its share of the processors: compare runs with each other, on one
 machine, and not with figures from elsewhere. Throttles are lifted; nothing else differs from an installation.
@@ -22,6 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,13 +104,14 @@ def ask(connection: http.client.HTTPConnection, call: Call) -> tuple[int, bytes]
     return answer.status, answer.read()
 
 
-def measure(call: Call, port: int, seconds: float, clients: int) -> Result:
-    """Sends the call over and over, by so many clients at once, each on one connection."""
-    result = Result(call.name, seconds)
+def measure(call: Call | list[Call], port: int, seconds: float, clients: int) -> Result:
+    """Sends the call over and over, by so many clients at once, each on one connection; of several each its own."""
+    own = call if isinstance(call, list) else [call]
+    result = Result(own[0].name, seconds)
     lock = threading.Lock()
     until = time.perf_counter() + seconds
 
-    def client() -> None:
+    def client(call: Call) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         times: list[float] = []
         wrong: dict[int, int] = {}
@@ -121,7 +126,7 @@ def measure(call: Call, port: int, seconds: float, clients: int) -> Result:
             for status, number in wrong.items():
                 result.wrong[status] = result.wrong.get(status, 0) + number
 
-    threads = [threading.Thread(target=client) for _ in range(clients)]
+    threads = [threading.Thread(target=client, args=(own[number % len(own)],)) for number in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -201,4 +206,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] and sys.argv[1] in ("pages", "lists", "peer"):
+        import_module(f"bench.{sys.argv[1]}").main(sys.argv[2:])
+    else:
+        main()

@@ -49,6 +49,8 @@ def main() -> None:
             "DJANGO_SETTINGS_MODULE": "kaizala_console.settings",
             "CONSOLE_DATA_DIR": folder,
             "SANDBOX_ON_POSTGRESQL": "1",
+            "THROTTLE_CONNECTOR_PER_MINUTE": "100000000",
+            "THROTTLE_TENANT_PER_MINUTE": "100000000",
         }
         figures = run(options.seconds)
     if options.json:
@@ -75,7 +77,7 @@ def run(seconds: float) -> dict[str, dict[str, float]]:
 
     from accounts.tests.factories import make_organisation, make_user
     from connectors import callers, credentials
-    from connectors.services import tokens
+    from connectors.services import throttling, tokens
     from connectors.tests.factories import make_connector, make_program
     from kaizala_console.lib import clock, ids
 
@@ -102,6 +104,7 @@ def run(seconds: float) -> dict[str, dict[str, float]]:
         "read an access token": lambda: credentials.read_access_token(access_token),
         "exchange": exchange,
         "authenticate a call": lambda: callers.authenticate(request),
+        "count a call against both limits": lambda: throttling.admit(program.connector),
     }
     figures = {}
     for name, act in acts.items():

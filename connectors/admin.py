@@ -2,56 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
-
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
-from accounts.models import User
-from accounts.operators import ReadOnlyAdmin, site
-from connectors import scopes
+from accounts.operators import ReadOnlyAdmin, carry_out, operator_of, site
+from connectors import admin_webhooks, scopes
 from connectors.models import (
     AccessRequest,
     AuthorizationCode,
+    Bot,
     ClaimAnswer,
     Connector,
     ConnectorKey,
     ConnectorSecret,
     Grant,
+    HabitDay,
     Handoff,
     LeakReport,
     Orphan,
     RefreshToken,
     ShownSecret,
+    UsageDay,
     UsageHour,
     UserTokenRequest,
     WarmToken,
 )
 from connectors.services import connectors, grants, secrets
-from kaizala_console.lib.errors import ConsoleError
 
-
-def operator_of(request: HttpRequest) -> User:
-    """Who is at the desk: the site let nobody else in."""
-    return cast(User, request.user)
-
-
-def carry_out(request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], Any]) -> None:
-    """Do `act` to each row through its service, and say how many it worked for and why not for the others."""
-    done = 0
-    for row in rows:
-        try:
-            act(row)
-        except ConsoleError as refusal:
-            messages.warning(request, f"{row}: {refusal}")
-        else:
-            done += 1
-    if done:
-        messages.success(request, ngettext("%(count)d was changed.", "%(count)d were changed.", done) % {"count": done})
+__all__ = ["admin_webhooks"]  # registers itself
 
 
 class WithoutSecrets(ReadOnlyAdmin):
@@ -102,6 +82,13 @@ class ConnectorAdmin(WithPermissions):
     @admin.action(description=_("Resume"))
     def resume(self, request: HttpRequest, rows: QuerySet[Connector]) -> None:
         carry_out(request, rows, lambda row: connectors.resume(connector=row, by=operator_of(request)))
+
+
+@admin.register(Bot, site=site)
+class BotAdmin(ReadOnlyAdmin):
+    list_display = ["name", "id", "connector", "created_at", "removed_at"]
+    list_select_related = ["connector"]
+    search_fields = ["name", "id__exact", "connector__name", "connector__id__exact"]
 
 
 @admin.register(ConnectorSecret, site=site)
@@ -244,6 +231,21 @@ class UsageHourAdmin(ReadOnlyAdmin):
     @admin.display(description=_("target"))
     def target_name(self, row: UsageHour) -> str:
         return row.grant.target_name
+
+
+@admin.register(UsageDay, site=site)
+class UsageDayAdmin(ReadOnlyAdmin):
+    list_display = ["day", "grant", "operation", "calls", "refused", "throttled", "failed"]
+    list_select_related = ["grant"]
+    search_fields = ["grant__connector__name", "grant__target_name", "operation"]
+
+
+@admin.register(HabitDay, site=site)
+class HabitDayAdmin(ReadOnlyAdmin):
+    list_display = ["day", "connector", "habit", "times", "seen_at", "example"]
+    list_filter = ["habit"]
+    list_select_related = ["connector"]
+    search_fields = ["connector__name", "habit", "example"]
 
 
 @admin.register(AccessRequest, site=site)

@@ -11,7 +11,10 @@ class ConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers the providers, once the models are there."""
-        from accounts import needs, trail
+        from accounts import arrivals, first_steps, mail_topics, needs, trail
+        from connectors.arrivals import look, tell
+        from connectors.first_steps import of_developer
+        from connectors.mail_topics import TOPICS
         from connectors.needs import (
             events_of_own_connectors,
             handoffs_to_claim,
@@ -25,3 +28,7 @@ class ConnectorsConfig(AppConfig):
         needs.register(tokens_to_replace)
         needs.register(user_tokens_to_confirm)
         trail.register(events_of_own_connectors)
+        first_steps.register(of_developer)
+        arrivals.register("connectors", arrivals.Provider(look, tell))
+        for topic in TOPICS:
+            mail_topics.register(topic)

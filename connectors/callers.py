@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
+from uuid import UUID
 
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.utils import translation
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import Organisation, Person
 from connectors import credentials, scopes
-from connectors.models import Connector, Grant, RefreshToken
+from connectors.models import Bot, Connector, Grant, RefreshToken
 from connectors.moved import Moved
 from connectors.scopes import PERMISSION_OF, Permission
-from connectors.services import usage
+from connectors.services import throttling, usage
 from kaizala_console.lib import clock
 from kaizala_console.wire import endpoint
 from kaizala_console.wire.errors import TokenInvalid
@@ -33,8 +36,8 @@ _ROWS = RefreshToken.objects.select_related("grant__person", "grant__connector__
 class Caller:
     """A connector at work: under this grant, with the role of this person.
 
-    Scopes are the grant's, cut down to what the connector itself may do now. What the token *reaches* is not known
-    here (`groups.access`).
+    Scopes are the grant's, cut down to what the connector itself may do now; for a token that acts as a `bot`, to what
+    bots do besides. What the token *reaches* is not known here (`groups.access`).
     """
 
     grant: Grant
@@ -43,11 +46,12 @@ class Caller:
     organisation: Organisation
     scopes: frozenset[str]
     refresh_token_id: int
+    bot: Bot | None = None
 
     @property
     def permissions(self) -> frozenset[Permission]:
         """The portal's permissions that the scopes stand for."""
-        return self.grant.permissions & self.connector.permissions
+        return _permissions(self.grant, self.connector, self.bot)
 
     def permission_for(self, scope: str) -> str:
         """The portal's name of the permission that a scope belongs to, in English as all of the wire."""
@@ -58,8 +62,9 @@ class Caller:
             return str(scopes.DESCRIPTIONS[permission].label)
 
     def audit_actor(self) -> tuple[str, str, str]:
-        """The program is the actor (`accounts.audit.record.Actor`)."""
-        return "connector", str(self.connector.pk), self.connector.name
+        """The program is the actor (`accounts.audit.record.Actor`), and says under which bot's name it acted."""
+        name = self.connector.name if self.bot is None else f"{self.bot.name} ({self.connector.name})"
+        return "connector", str(self.connector.pk), name
 
 
 @sensitive_variables("token")
@@ -78,8 +83,9 @@ def caller_of(token: str) -> Caller:
     claims = credentials.read_access_token(token)
     if claims is None or claims.expires_at <= now:
         raise TokenInvalid
+    rows = _ROWS if claims.bot_id is None else _rows_with(claims.bot_id)
     try:
-        row = _ROWS.get(pk=claims.refresh_token_id)
+        row = rows.get(pk=claims.refresh_token_id)
     except RefreshToken.DoesNotExist:
         raise TokenInvalid from None
     grant, connector = row.grant, row.grant.connector
@@ -92,15 +98,38 @@ def caller_of(token: str) -> Caller:
     )
     if not accepted:
         raise TokenInvalid
+    bot = None if claims.bot_id is None else _bot_of(row)
     return Caller(
         grant=grant,
         connector=connector,
         person=grant.person,
         organisation=connector.organisation,
-        scopes=frozenset(scopes.scopes_of(grant.permissions & connector.permissions)),
+        scopes=frozenset(scopes.scopes_of(_permissions(grant, connector, bot))),
         refresh_token_id=row.pk,
+        bot=bot,
     )
 
 
+def _permissions(grant: Grant, connector: Connector, bot: Bot | None) -> frozenset[Permission]:
+    held = grant.permissions & connector.permissions
+    return held if bot is None else held & scopes.OF_BOTS
+
+
+def _rows_with(bot_id: UUID) -> QuerySet[RefreshToken]:
+    """As `_ROWS`, with the bot, which must be its connector's and not deleted; still one SELECT."""
+    bots = "grant__connector__bots"
+    return _ROWS.filter(**{f"{bots}__pk": bot_id, f"{bots}__removed_at": None}).annotate(
+        bot_id=F(f"{bots}__pk"), bot_name=F(f"{bots}__name"), bot_picture_url=F(f"{bots}__picture_url")
+    )
+
+
+def _bot_of(row: Any) -> Bot:
+    return Bot(pk=row.bot_id, connector=row.grant.connector, name=row.bot_name, picture_url=row.bot_picture_url)
+
+
+def _admit(caller: Caller) -> None:
+    throttling.admit(caller.connector)
+
+
 # How an endpoint of the Platform Service is declared: `@operation(scope="textmessage.write", …)`.
-operation = partial(endpoint.operation, authenticate=authenticate, observe=usage.observe)
+operation = partial(endpoint.operation, authenticate=authenticate, admit=_admit, observe=usage.observe)

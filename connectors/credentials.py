@@ -7,9 +7,9 @@ A secret or refresh token reads `kzcs_` or `kzrt_`, a public part, the secret pa
 The prefix and the checksum let a leak scanner find it in any text without asking us. Only the public part and a
 peppered digest of the whole are stored (`kaizala_console.lib.crypto`).
 
-An access token has no row at all: it carries the primary key of its refresh token, its grant and its end, under an
-HMAC. That it is *true* is decided here, in microseconds; whether it is still *accepted* is decided by its rows on
-every call (`connectors.callers`).
+An access token has no row at all: it carries the primary key of its refresh token, its grant and its end (and the bot
+that it acts as), under an HMAC. That it is *true* is decided here, in microseconds; whether it is still *accepted* is
+decided by its rows on every call (`connectors.callers`).
 """
 
 from __future__ import annotations
@@ -39,8 +39,11 @@ _ALL_TEXTS: Final = _BASE**_TEXT_LENGTH
 _SUCCESSOR_PURPOSES: Final = ("refresh-successor/1", "refresh-successor/2")
 _ACCESS_PURPOSE: Final = "access-token"
 _ACCESS_VERSION: Final = 1
-# Version, refresh token, grant, end in epoch milliseconds; then the 32 bytes of the HMAC, then the id of its key.
+_BOT_VERSION: Final = 2
+# Version, refresh token, grant, end in epoch milliseconds, bot (in version 2 alone); then the 32 bytes of the HMAC, and
+# the id of its key.
 _ACCESS: Final = Struct(">BQ16sQ")
+_BOT: Final = Struct(">BQ16sQ16s")
 _TAG_LENGTH: Final = 32
 
 
@@ -92,6 +95,7 @@ class AccessClaims:
     refresh_token_id: int
     grant_id: UUID
     expires_at: dt.datetime
+    bot_id: UUID | None = None
 
 
 # Secrets and refresh tokens -------------------------------------------------------------------------------------
@@ -160,10 +164,16 @@ def _base62(number: int, length: int) -> str:
 # Access tokens --------------------------------------------------------------------------------------------------
 
 
-def mint_access_token(*, refresh_token_id: int, grant_id: UUID, expires_at: dt.datetime) -> str:
-    """An access token that ends at `expires_at` (to the millisecond, as the wire tells it)."""
+def mint_access_token(
+    *, refresh_token_id: int, grant_id: UUID, expires_at: dt.datetime, bot_id: UUID | None = None
+) -> str:
+    """An access token that ends at `expires_at` (to the millisecond, as the wire tells it); a bot's with `bot_id`."""
     key_id = crypto.current_key_id()
-    claims = _ACCESS.pack(_ACCESS_VERSION, refresh_token_id, grant_id.bytes, clock.epoch_ms(expires_at))
+    end = clock.epoch_ms(expires_at)
+    if bot_id is None:
+        claims = _ACCESS.pack(_ACCESS_VERSION, refresh_token_id, grant_id.bytes, end)
+    else:
+        claims = _BOT.pack(_BOT_VERSION, refresh_token_id, grant_id.bytes, end, bot_id.bytes)
     raw = claims + crypto.hmac_tag(_ACCESS_PURPOSE, claims, key_id=key_id) + key_id.encode("ascii")
     body = Kind.ACCESS.value + urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
     return body + _checksum(body)
@@ -178,15 +188,18 @@ def read_access_token(text: str) -> AccessClaims | None:
     if len(encoded) % 4 == 1:  # no bytes have this form
         return None
     raw = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-    claims, tag = raw[: _ACCESS.size], raw[_ACCESS.size : _ACCESS.size + _TAG_LENGTH]
-    key_id = raw[_ACCESS.size + _TAG_LENGTH :]
+    form = _BOT if raw[0] == _BOT_VERSION else _ACCESS
+    claims, tag = raw[: form.size], raw[form.size : form.size + _TAG_LENGTH]
+    key_id = raw[form.size + _TAG_LENGTH :]
     try:
         expected = crypto.hmac_tag(_ACCESS_PURPOSE, claims, key_id=key_id.decode("ascii"))
     except (crypto.UnknownKey, UnicodeDecodeError):
         return None
     if not crypto.tags_equal(tag, expected):
         return None
-    version, refresh_token_id, grant, expires_ms = _ACCESS.unpack(claims)
-    if version != _ACCESS_VERSION:
+    version, refresh_token_id, grant, expires_ms, *bot = form.unpack(claims)
+    if version not in (_ACCESS_VERSION, _BOT_VERSION):
         return None
-    return AccessClaims(refresh_token_id, UUID(bytes=grant), clock.from_epoch_ms(expires_ms))
+    return AccessClaims(
+        refresh_token_id, UUID(bytes=grant), clock.from_epoch_ms(expires_ms), UUID(bytes=bot[0]) if bot else None
+    )

@@ -1,4 +1,8 @@
-"""What of this app waits for a person: refresh tokens to be claimed, user tokens to be confirmed."""
+"""What of this app waits for a person: refresh tokens to be claimed, user tokens to be confirmed.
+
+Every page asks this, for the menu: so each statement asks for the few columns that a card names. Compiling and reading
+the others took most of its time.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,8 @@ LAST_WEEK = dt.timedelta(days=7)
 
 def handoffs_to_claim(user: User) -> Iterator[Need]:
     """One card for all handoffs that wait: it leads to the one, or to the inbox."""
-    waiting = list(queries.waiting_handoffs(user)[:100])
+    found = queries.waiting_handoffs(user).select_related(None).select_related("connector", "grant")
+    waiting = list(found.only("expires_at", "connector__name", "grant__target_name")[:100])
     if not waiting:
         return
     first = waiting[0]
@@ -47,7 +52,8 @@ def handoffs_to_claim(user: User) -> Iterator[Need]:
 
 def tokens_to_replace(user: User) -> Iterator[Need]:
     """One card for all refresh tokens that end within a month with nothing in use that follows them."""
-    ending = list(ending_queries.tokens_that_end(user)[:100])
+    found = ending_queries.tokens_that_end(user)
+    ending = list(found.only("expires_at", "grant__connector__name", "grant__target_name")[:100])
     if not ending:
         return
     first = ending[0]
@@ -87,11 +93,12 @@ def user_tokens_to_confirm(user: User) -> Iterator[Need]:
 
 def leaks_to_answer(user: User) -> Iterator[Need]:
     """A credential that was reported as leaked is refused until an owner answers."""
-    for report in queries.open_leak_reports(queries.own_connectors(user))[:20]:
+    found = queries.open_leak_reports(queries.own_connectors(user)).select_related(None).select_related("connector")
+    for report in found.only("connector__name")[:20]:
         yield Need(
             key="connectors",
             title=_("A credential was reported as leaked"),
-            text=_("It belongs to “%(connector)s”, and is refused since. Revoke it, or restore it.")
+            text=_("It belongs to “%(connector)s”, and has been refused since then. Revoke it, or restore it.")
             % {"connector": report.connector.name},
             href=reverse("connectors:leak", args=[report.connector_id, report.pk]),
             act=_("Answer"),

@@ -28,7 +28,7 @@ from django.db.models.functions import Coalesce, Greatest, Lower
 
 from accounts.models import User
 from connectors import policy
-from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
+from connectors.models import Bot, Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
 from connectors.models.connector import ConnectorQuerySet
 from kaizala_console.lib import clock, ids, keyset
 from kaizala_console.lib.errors import NotFound
@@ -70,6 +70,12 @@ def connector_page(
         found = found.filter(Q(("mine", True)))  # an annotation, which the type checker does not know
     elif sort in SORTS_OF_OWNERS:
         sort = "name"
+    if sort in SORTS_OF_OWNERS:  # without NULLs
+        never, no_end = Value(NEVER), Value(NO_END)
+        found = found.annotate(
+            used_or_never=Coalesce("used_at", never, output_field=DateTimeField()),
+            ends_or_never=Coalesce("ends_at", no_end, output_field=DateTimeField()),
+        )
     if search.strip():
         key = ids.parse_guid(search)
         found = found.filter(Q(pk=key) if key else Q(name__icontains=_searchable(search)))
@@ -79,21 +85,10 @@ def connector_page(
 
 
 def described(connectors: ConnectorQuerySet, user: User) -> QuerySet[Connector]:
-    """Adds `mine`, `group_count`, and what only owners may know: `used_at`, `ends_at` (the next credential's end).
-
-    `used_or_never` and `ends_or_never` are the same for sorting, without NULLs.
-    """
+    """Adds `mine`, `group_count`, and what only owners may know: `used_at`, `ends_at` (the next credential's end)."""
     now = clock.now()
     mine = Q(owner_id=user.pk) | Exists(
         Connector.co_owners.through.objects.filter(connector_id=OuterRef("pk"), user_id=user.pk)
-    )
-    groups = (
-        Grant.objects.present()
-        .filter(connector_id=OuterRef("pk"), kind=Grant.Kind.GROUP)
-        .order_by()
-        .values("connector_id")
-        .annotate(n=Count("pk"))
-        .values("n")
     )
     tokens = RefreshToken.objects.filter(grant__connector_id=OuterRef("pk"))
     used = tokens.annotate(at=_used_at()).filter(at__gt=NEVER).order_by("-at").values("at")[:1]
@@ -107,12 +102,10 @@ def described(connectors: ConnectorQuerySet, user: User) -> QuerySet[Connector]:
     )
     return connectors.annotate(
         mine=ExpressionWrapper(mine, output_field=BooleanField()),
-        group_count=Coalesce(Subquery(groups, output_field=IntegerField()), 0),
+        group_count=_number_of(Grant.objects.present().filter(kind=Grant.Kind.GROUP), "connector"),
     ).annotate(
         used_at=_for_owners(Subquery(used)),
         ends_at=_for_owners(Subquery(ends)),
-        used_or_never=Coalesce(_for_owners(Subquery(used)), Value(NEVER), output_field=DateTimeField()),
-        ends_or_never=Coalesce(_for_owners(Subquery(ends)), Value(NO_END), output_field=DateTimeField()),
     )
 
 
@@ -156,23 +149,29 @@ class Counts:
     live_tokens: int
     live_secrets: int
     waiting_handoffs: int
+    bots: int
 
 
 def counts_of(connector: Connector) -> Counts:
-    """One statement for each table, whatever there is."""
+    """One statement, of one moment."""
     now = clock.now()
-    grants = (
-        Grant.objects.present()
-        .filter(connector=connector)
-        .aggregate(all=Count("pk"), groups=Count("pk", filter=Q(kind=Grant.Kind.GROUP)))
-    )
-    return Counts(
-        grants=grants["all"],
-        groups=grants["groups"],
-        live_tokens=RefreshToken.objects.live(now).filter(grant__connector=connector, grant__revoked_at=None).count(),
-        live_secrets=ConnectorSecret.objects.live(now).filter(connector=connector).count(),
-        waiting_handoffs=Handoff.objects.waiting().filter(connector=connector).count(),
-    )
+    live_tokens = RefreshToken.objects.live(now).filter(grant__revoked_at=None)
+    counted = {
+        "grants": _number_of(Grant.objects.present(), "connector"),
+        "groups": _number_of(Grant.objects.present().filter(kind=Grant.Kind.GROUP), "connector"),
+        "live_tokens": _number_of(live_tokens, "grant__connector"),
+        "live_secrets": _number_of(ConnectorSecret.objects.live(now), "connector"),
+        "waiting_handoffs": _number_of(Handoff.objects.waiting(), "connector"),
+        "bots": _number_of(Bot.objects.present(), "connector"),
+    }
+    found = Connector.objects.filter(pk=connector.pk).order_by().values_list(*counted.values()).first()
+    return Counts(*(found or (0,) * len(counted)))
+
+
+def _number_of(rows: QuerySet[Any], connector: str) -> Coalesce:
+    """How many of these rows each connector has; `connector` is their path to it."""
+    counted = rows.filter(**{connector: OuterRef("pk")}).order_by().values(connector).annotate(n=Count("pk"))
+    return Coalesce(Subquery(counted.values("n"), output_field=IntegerField()), 0)
 
 
 def secrets_of(connector: Connector) -> QuerySet[ConnectorSecret]:
@@ -180,6 +179,17 @@ def secrets_of(connector: Connector) -> QuerySet[ConnectorSecret]:
     return connector.secrets.select_related("created_by").order_by(
         Case(When(revoked_at__isnull=True, then=Value(0)), default=Value(1)), "-revoked_at", "slot", "-created_at"
     )
+
+
+def bots_of(connector: Connector) -> list[Bot]:
+    """The bots of a connector, the oldest first; 50 at the most."""
+    return list(Bot.objects.present().filter(connector=connector))
+
+
+def secret_to_end_next(connector: Connector) -> ConnectorSecret | None:
+    """The live secret that ends by itself soonest; None when none has an end date."""
+    live = ConnectorSecret.objects.live(clock.now()).filter(connector=connector, expires_at__isnull=False)
+    return live.order_by("expires_at").first()
 
 
 def open_leak_reports(connectors: QuerySet[Connector]) -> QuerySet[LeakReport]:

@@ -102,6 +102,10 @@ DESCRIPTIONS: dict[Permission, Description] = {
 }
 
 PERMISSIONS: tuple[Permission, ...] = tuple(Permission)
+# What a token that acts as a bot is cut down to: a bot speaks, shows and reacts; it administers nothing (ADR 0056).
+OF_BOTS: frozenset[Permission] = frozenset(
+    {Permission.TEXT_MESSAGE, Permission.ACTION_AND_RESPONSES, Permission.MEDIA, Permission.REACTIONS}
+)
 ORDER: dict[Permission, int] = {permission: n for n, permission in enumerate(PERMISSIONS)}
 SCOPES: dict[Permission, tuple[str, ...]] = {
     permission: tuple(f"{permission}.{verb}" for verb in DESCRIPTIONS[permission].verbs) for permission in PERMISSIONS

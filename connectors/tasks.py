@@ -20,6 +20,7 @@ from connectors.services import (
     user_token_requests,
     warm_tokens,
 )
+from connectors.webhooks import delivery, outbox, upkeep
 
 BEAT_SCHEDULE = {
     "connectors-expire-requests": {"task": "connectors.tasks.expire_requests", "schedule": 300.0},
@@ -31,6 +32,9 @@ BEAT_SCHEDULE = {
     "connectors-sweep-shown-secrets": {"task": "connectors.tasks.sweep_shown_secrets", "schedule": 60.0},
     "connectors-sweep-warm-tokens": {"task": "connectors.tasks.sweep_warm_tokens", "schedule": 60.0},
     "connectors-watch-orphans": {"task": "connectors.tasks.watch_orphans", "schedule": 3600.0},
+    "connectors-deliver-webhooks": {"task": outbox.DELIVER, "schedule": 30.0},
+    "connectors-tend-webhooks": {"task": "connectors.tasks.tend_webhooks", "schedule": 300.0},
+    "connectors-sweep-webhooks": {"task": "connectors.tasks.sweep_webhooks", "schedule": 6 * 3600.0},
     "connectors-sweep-usage": {"task": "connectors.tasks.sweep_usage", "schedule": 6 * 3600.0},
 }
 
@@ -80,7 +84,8 @@ def sweep_shown_secrets(**kwargs: Any) -> None:
 
 @shared_task(name="connectors.tasks.sweep_usage", acks_late=True, soft_time_limit=240, time_limit=300)
 def sweep_usage(**kwargs: Any) -> None:
-    """Deletes counts of calls that nobody asks about any more."""
+    """Deletes counts of calls that nobody asks about any more; sums up days from before days were counted."""
+    usage.roll_up()
     usage.sweep()
 
 
@@ -101,3 +106,21 @@ def tend_user_tokens(**kwargs: Any) -> None:
     """Ends what no second admin confirmed in time, and forgets sign-in codes whose day is over."""
     user_token_requests.expire_overdue()
     oauth.forget_old()
+
+
+@shared_task(name=outbox.DELIVER, acks_late=True, soft_time_limit=240, time_limit=300)
+def deliver_webhooks(**kwargs: Any) -> None:
+    """Sends what is due to webhooks; does nothing while another worker does."""
+    delivery.deliver_due()
+
+
+@shared_task(name="connectors.tasks.tend_webhooks", acks_late=True, soft_time_limit=240, time_limit=300)
+def tend_webhooks(**kwargs: Any) -> None:
+    """Ends webhooks whose time or right is over, and finds what was left behind."""
+    upkeep.tend()
+
+
+@shared_task(name="connectors.tasks.sweep_webhooks", acks_late=True, soft_time_limit=240, time_limit=300)
+def sweep_webhooks(**kwargs: Any) -> None:
+    """Deletes deliveries, their payloads and removed webhooks that nobody asks about any more."""
+    upkeep.sweep()

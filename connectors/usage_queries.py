@@ -13,9 +13,10 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from connectors import scopes
-from connectors.models import Connector, Grant, UsageHour
+from connectors.models import Connector, Grant, HabitDay, UsageHour
 from connectors.scopes import PERMISSION_OF, Permission
 from kaizala_console.lib import clock
+from kaizala_console.wire.habits import Habit
 
 DAY, WEEK, MONTH = dt.timedelta(days=1), dt.timedelta(days=7), dt.timedelta(days=30)
 MOST_LINES: Final = 20
@@ -69,6 +70,46 @@ def lost_by_endpoint(connector: Connector, removed: Iterable[Permission]) -> lis
         for row in rows
         if row["scope"] in PERMISSION_OF
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """How the calls of the last 24 hours were answered."""
+
+    calls: int
+    refused: int
+    throttled: int
+    failed: int
+
+
+def outcomes(connector: Connector) -> Outcomes:
+    """All grants of the connector together, ended ones too. One statement."""
+    names = ("calls", "refused", "throttled", "failed")
+    rows = UsageHour.objects.filter(grant__connector=connector, hour__gte=_since(DAY)).order_by()
+    return Outcomes(**rows.aggregate(**{name: Coalesce(Sum(name), 0) for name in names}))
+
+
+@dataclass(frozen=True, slots=True)
+class HabitShown:
+    """A habit that the connector's program showed, as often as is kept."""
+
+    habit: Habit
+    times: int
+    first_day: dt.date
+    seen_at: dt.datetime
+    example: str
+
+
+def habits_of(connector: Connector) -> list[HabitShown]:
+    """What the program showed in the days that are kept, the most frequent first. One statement."""
+    found: dict[Habit, HabitShown] = {}
+    rows = HabitDay.objects.filter(connector=connector, habit__in=list(Habit)).order_by("day")
+    for row in rows.iterator():
+        habit = Habit(row.habit)
+        before = found.get(habit)
+        times, first = (before.times, before.first_day) if before else (0, row.day)
+        found[habit] = HabitShown(habit, times + row.times, first, row.seen_at, spelled(row.example))
+    return sorted(found.values(), key=lambda shown: (-shown.times, shown.habit))
 
 
 def spelled(operation: str) -> str:

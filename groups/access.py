@@ -6,19 +6,22 @@ Every group that is returned carries `role`, the wire's spelling of what the ask
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
-from django.db.models import Case, Exists, Q, QuerySet, Value, When
+from django.db import connection
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Person, User, VerifiedPhone
+from accounts.models import Organisation, Person, User, VerifiedPhone
 from connectors.callers import Caller
-from connectors.models import Grant
-from groups.models import Group, GroupGrant, Membership
+from connectors.models import Bot, Grant
+from groups.models import Group, GroupBot, GroupGrant, GroupLink, Membership
 from groups.models.group import GroupQuerySet
 from groups.models.tree import Reached
 from kaizala_console.lib import ids
-from kaizala_console.lib.errors import NotAllowed, NotFound
+from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 from kaizala_console.wire.errors import GroupNotReachable
 
 Role = Membership.Role
@@ -31,20 +34,25 @@ def reachable(caller: Caller) -> GroupQuerySet:
 
     A group token reaches its group and all groups under it, as an admin. A user token reaches the groups that the
     person is in, with the person's role in each. An organisation admin's reaches all groups of the organisation when a
-    second admin has confirmed that; else it is like anybody's, however it was made (ADR 0030).
+    second admin has confirmed that; else it is like anybody's, however it was made (ADR 0030). A token that acts as a
+    bot reaches, of all these, the groups that the bot was added to (ADR 0056).
     """
     if caller.grant.kind == Grant.Kind.GROUP:
         roots = GroupGrant.objects.filter(grant_id=caller.grant.pk).values("group_id")
-        return Group.objects.present().within(roots).carrying(role=Value(Role.ADMIN.value))
-    return _reached_by_person(caller.grant)
+        groups = Group.objects.present().within(roots).carrying(role=Value(Role.ADMIN.value))
+    else:
+        groups = _reached_by_person(caller.grant)
+    return _with_bot(groups, caller.bot)
 
 
 def named_by(caller: Caller) -> GroupQuerySet:
     """What `reachable` gives, without the groups that a group token reaches only because they stand under its own."""
     if caller.grant.kind == Grant.Kind.GROUP:
         own = GroupGrant.objects.filter(grant_id=caller.grant.pk).values("group_id")
-        return Group.objects.present().filter(pk__in=own).carrying(role=Value(Role.ADMIN.value))
-    return _reached_by_person(caller.grant)
+        groups = Group.objects.present().filter(pk__in=own).carrying(role=Value(Role.ADMIN.value))
+    else:
+        groups = _reached_by_person(caller.grant)
+    return _with_bot(groups, caller.bot)
 
 
 def reach(caller: Caller, group_id: str | UUID, *, role: Role = Role.MEMBER) -> Group:
@@ -54,7 +62,7 @@ def reach(caller: Caller, group_id: str | UUID, *, role: Role = Role.MEMBER) -> 
     the group as a member only and an admin is asked for.
     """
     key = ids.parse_guid(group_id)
-    found = None if key is None else _reached(caller.grant, key).first()
+    found = None if key is None else _reached(caller.grant, key, caller.bot).first()
     if found is None:
         raise GroupNotReachable
     if role == Role.ADMIN and found.role != Role.ADMIN:
@@ -62,35 +70,151 @@ def reach(caller: Caller, group_id: str | UUID, *, role: Role = Role.MEMBER) -> 
     return found
 
 
-def role_of_tokens(grant: Grant, group_id: str) -> str:
-    """The role that a grant's tokens have in a group, as the wire spells it; "" when they do not reach it."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a new group comes to stand: in an organisation, or in none (private), and under which group."""
+
+    organisation: Organisation | None
+    parent: Group | None
+
+
+def place_for_new(caller: Caller, *, is_public: bool) -> Place:
+    """Where a group that this token makes comes to stand.
+
+    With a group token under the token's group. With a user token in the organisation of the connector, when the person
+    has an account there: else it is private. Raises NotAllowed when it is to be a managed public group (`is_public`)
+    and this is not the token of an organisation admin that reaches the whole organisation (wire protocol §4).
+    """
+    if caller.grant.kind == Grant.Kind.GROUP:
+        parent = named_by(caller).select_related("organisation").first()
+        if parent is None:
+            raise GroupNotReachable
+        place = Place(parent.organisation, parent)
+    else:
+        standing = _standing_of(caller.grant)
+        if standing.is_over:
+            raise GroupNotReachable
+        is_colleague = standing.organisation_id == caller.organisation.pk
+        place = Place(caller.organisation if is_colleague else None, None)
+        if is_public and standing.administers == caller.organisation.pk:
+            return place
+    if is_public:
+        raise NotAllowed(
+            _("Only a token of an organisation admin, which reaches the whole organisation, may make a ConnectGroup.")
+        )
+    return place
+
+
+def reach_source(caller: Caller, group_id: str | UUID, source_id: str | UUID) -> Group:
+    """The group in which something stands that a program names through another one (protocol §6, `sourceGroupId`).
+
+    That is the group of the path without `source_id`. Raises as `reach` for both, and RuleBroken when neither stands
+    above the other.
+    """
+    group = reach(caller, group_id)
+    if not str(source_id).strip() or ids.parse_guid(source_id) == group.pk:
+        return group
+    source = reach(caller, source_id)
+    above_or_below = Q(pk__in=Group.objects.above([group.pk])) | Exists(
+        Group.objects.above([source.pk]).filter(pk=group.pk)
+    )
+    if not Group.objects.filter(above_or_below, pk=source.pk).exists():
+        raise RuleBroken(
+            _("sourceGroupId must be the group of the path, or one above or below it."),
+            field="sourceGroupId",
+            code="source_group",
+        )
+    return source
+
+
+def reach_members(caller: Caller, group_id: str | UUID) -> Group:
+    """The group, when this token reaches it and may read who is in it. Raises as `reach`, and NotAllowed for a member's
+    token when the group's admins keep the list to themselves.
+    """
+    return _with_members(reach(caller, group_id))
+
+
+def role_of_tokens(grant: Grant, group_id: str, bot: Bot | None = None) -> str:
+    """The role that a grant's tokens (a bot's, if one is given) have in a group, as the wire spells it; "" when they do
+    not reach it.
+    """
     key = ids.parse_guid(group_id)
-    found = None if key is None else _reached(grant, key).first()
+    if key is None:
+        return ""
+    if grant.kind == Grant.Kind.GROUP and bot is None:
+        return Role.ADMIN.value if _is_granted(grant, key) else ""
+    found = _reached(grant, key, bot).first()
     return "" if found is None else str(found.role)
 
 
-def _reached(grant: Grant, key: UUID) -> GroupQuerySet:
+def _is_granted(grant: Grant, key: UUID) -> bool:
+    """What `_reached` gives for a group token, asked once for each webhook and group at work: the database answers in a
+    fraction of the time in which Django writes such a statement, so here it is written.
+    """
+    tables = {each.__name__: connection.ops.quote_name(each._meta.db_table) for each in (Group, GroupLink, GroupGrant)}
+    asked = [Group._meta.pk.get_db_prep_value(each, connection) for each in (key, grant.pk)]
+    with connection.cursor() as cursor:
+        cursor.execute(_GRANTED.format(**tables), asked)
+        return cursor.fetchone() is not None
+
+
+_GRANTED: Final = """
+WITH RECURSIVE line(id) AS (
+  SELECT id FROM {Group} WHERE id = %s AND removed_at IS NULL
+  UNION SELECT link.parent_id FROM {GroupLink} link JOIN line ON link.child_id = line.id
+) SELECT 1 FROM {GroupGrant} WHERE grant_id = %s AND group_id IN (SELECT id FROM line) LIMIT 1"""
+
+
+def _with_bot(groups: GroupQuerySet, bot: Bot | None) -> GroupQuerySet:
+    """Of these groups, those that the bot was added to; all of them without a bot."""
+    if bot is None:
+        return groups
+    return groups.filter(Exists(GroupBot.objects.filter(group_id=OuterRef("pk"), bot_id=bot.pk)))
+
+
+def _reached(grant: Grant, key: UUID, bot: Bot | None) -> GroupQuerySet:
     if grant.kind != Grant.Kind.GROUP:
-        return _reached_by_person(grant).filter(pk=key)
+        return _with_bot(_reached_by_person(grant).filter(pk=key), bot)
     # Upwards from the group: a few levels, however many groups stand under the token's own.
     line = Reached(Group.objects.filter(pk=key).values("pk"), "up")
     granted = GroupGrant.objects.filter(grant_id=grant.pk, group_id__in=line)
-    return Group.objects.present().filter(Exists(granted), pk=key).carrying(role=Value(Role.ADMIN.value))
+    groups = Group.objects.present().filter(Exists(granted), pk=key).carrying(role=Value(Role.ADMIN.value))
+    return _with_bot(groups, bot)
 
 
 def _reached_by_person(grant: Grant) -> GroupQuerySet:
+    standing = _standing_of(grant)
+    if standing.is_over:
+        return Group.objects.none().carrying(role=Value(Role.MEMBER.value))
+    return _of_members(Membership.objects.filter(person_id=grant.person_id), standing.administers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What the account that holds the number of a user token's person makes of the token; nothing without an account.
+
+    `is_over`: the number has changed hands, or its account was closed, so what its user was told to let in is over.
+    """
+
+    is_over: bool = False
+    organisation_id: UUID | None = None
+    administers: UUID | None = None
+
+
+def _standing_of(grant: Grant) -> _Standing:
     holder = (
         VerifiedPhone.objects.held()
         .filter(person_id=grant.person_id)
         .values("user_id", "user__is_active", "user__is_organisation_admin", "user__organisation_id")
         .first()
     )
-    if holder is not None and (holder["user_id"] != grant.granted_by_id or not holder["user__is_active"]):
-        # The number has changed hands, or its account was closed: what the token's user was told to let in is over.
-        return Group.objects.none().carrying(role=Value(Role.MEMBER.value))
-    confirmed = grant.confirmed_by_id is not None and holder is not None and holder["user__is_organisation_admin"]
-    administers = holder["user__organisation_id"] if holder is not None and confirmed else None
-    return _of_members(Membership.objects.filter(person_id=grant.person_id), administers)
+    if holder is None:
+        return _Standing()
+    if holder["user_id"] != grant.granted_by_id or not holder["user__is_active"]:
+        return _Standing(is_over=True)
+    confirmed = grant.confirmed_by_id is not None and holder["user__is_organisation_admin"]
+    organisation_id = holder["user__organisation_id"]
+    return _Standing(organisation_id=organisation_id, administers=organisation_id if confirmed else None)
 
 
 # ---------------------------------------------------------------- People
@@ -126,6 +250,25 @@ def require_member(user: User, group_id: str | UUID) -> Group:
     return found
 
 
+def lists_of(user: User) -> GroupQuerySet:
+    """Of the groups that this person sees, those of which they may read who is in them."""
+    return visible_to(user).filter(Q(("role", Role.ADMIN)) | Q(members_see_members=True))
+
+
+def may_read_members(group: Group) -> bool:
+    """Whether the asker, for whom this module found the group, may read who is in it."""
+    return group.members_see_members or group.role == Role.ADMIN
+
+
+def may_post(group: Group) -> bool:
+    """Whether the asker, for whom this module found the group, may post in it: admins everywhere, members in a plain
+    group that lets them. The services of messages and actions have the last word (`services.policies`).
+    """
+    if group.role == Role.ADMIN:
+        return True
+    return group.group_type == Group.Type.PLAIN and not group.only_admins_post
+
+
 def require_admin(user: User, group_id: str | UUID) -> Group:
     """The group, when this person is an admin in it. Raises as `require_member`, and NotAllowed for a mere member."""
     found = require_member(user, group_id)
@@ -157,6 +300,14 @@ def admins_of(group_id: UUID) -> QuerySet[User]:
 def held_by(user: User) -> QuerySet[VerifiedPhone, UUID]:
     """The ids of the people (phone numbers) that this account has proven to hold, for use in a query."""
     return VerifiedPhone.objects.held().filter(user_id=user.pk).values_list("person_id", flat=True)
+
+
+def _with_members(group: Group) -> Group:
+    if not may_read_members(group):
+        raise NotAllowed(
+            _("The admins of this group keep the list of its members to themselves."), code="members_hidden"
+        )
+    return group
 
 
 def _of_members(memberships: QuerySet[Membership], administers: UUID | None) -> GroupQuerySet:

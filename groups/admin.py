@@ -10,7 +10,28 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.operators import ReadOnlyAdmin, site
-from groups.models import Group, GroupGrant, GroupLink, Membership, Message, Subscription
+from groups.models import (
+    Action,
+    ArchivedMessage,
+    BulkJob,
+    BulkLine,
+    Group,
+    GroupBot,
+    GroupChange,
+    GroupCount,
+    GroupGrant,
+    GroupLink,
+    MediaFile,
+    MediaResource,
+    MediaStore,
+    Membership,
+    Message,
+    PersonAttribute,
+    PersonAttributeValue,
+    Reaction,
+    Response,
+    Subscription,
+)
 from kaizala_console.lib import phone_numbers
 
 
@@ -27,6 +48,24 @@ class GroupLinkAdmin(ReadOnlyAdmin):
     list_display = ["parent", "child", "linked_at"]
     list_select_related = ["parent", "child"]
     search_fields = ["parent__name", "child__name"]
+
+
+@admin.register(GroupCount, site=site)
+class GroupCountAdmin(ReadOnlyAdmin):
+    """What is kept; `manage.py recount_groups` counts it anew."""
+
+    list_display = ["group", "level", "total", "unique", "total_unprovisioned"]
+    list_select_related = ["group"]
+    search_fields = ["group__name", "group__id__exact"]
+
+
+@admin.register(GroupChange, site=site)
+class GroupChangeAdmin(ReadOnlyAdmin):
+    """Groups to be counted anew. Many of them for long mean that the worker does not run."""
+
+    list_display = ["group", "id"]
+    list_select_related = ["group"]
+    search_fields = ["group__name", "group__id__exact"]
 
 
 @admin.register(GroupGrant, site=site)
@@ -85,3 +124,132 @@ class MessageAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         return super().get_queryset(request).defer("text")
+
+
+@admin.register(Action, site=site)
+class ActionAdmin(ReadOnlyAdmin):
+    """As for messages: not what a card says, nor to whom it was given."""
+
+    list_display = ["id", "group", "kind", "package_id", "person", "connector", "response_count", "sent_at"]
+    list_filter = ["kind", "audience", "is_anonymous"]
+    list_select_related = ["group", "person", "connector"]
+    search_fields = ["id__exact", "package_id", "group__name", "person__name", "connector__name"]
+    exclude = ["title", "body", "recipients", "assignees"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Action]:
+        return super().get_queryset(request).defer("title", "body")
+
+
+@admin.register(Response, site=site)
+class ResponseAdmin(ReadOnlyAdmin):
+    """That something was answered. Of an anonymous card not even by whom: nobody knows."""
+
+    list_display = ["id", "action", "person", "connector", "responded_at"]
+    list_select_related = ["action", "person", "connector"]
+    search_fields = ["id__exact", "action__id__exact", "action__group__name", "person__name"]
+    exclude = ["body", "responder"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Response]:
+        return super().get_queryset(request).defer("body", "responder")
+
+
+@admin.register(Reaction, site=site)
+class ReactionAdmin(ReadOnlyAdmin):
+    """As for messages: not what a comment says."""
+
+    list_display = ["id", "group", "reference_id", "reaction_type", "person", "bot", "modified_at"]
+    list_filter = ["reaction_type"]
+    list_select_related = ["group", "person", "bot"]
+    search_fields = ["id__exact", "reference_id__exact", "group__name", "person__name"]
+    exclude = ["comment"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Reaction]:
+        return super().get_queryset(request).defer("comment")
+
+
+@admin.register(GroupBot, site=site)
+class GroupBotAdmin(ReadOnlyAdmin):
+    list_display = ["group", "bot", "connector", "added_at"]
+    list_select_related = ["group", "bot__connector"]
+    search_fields = ["group__name", "bot__name", "bot__id__exact"]
+
+    @admin.display(description=_("connector"), ordering="bot__connector__name")
+    def connector(self, row: GroupBot) -> Any:
+        return row.bot.connector
+
+
+@admin.register(MediaResource, site=site)
+class MediaResourceAdmin(ReadOnlyAdmin):
+    """Whose it is and whether it is used. What it shows is for the group, not for operators."""
+
+    list_display = ["id", "kind", "organisation", "connector", "person", "created_at", "used_at"]
+    list_filter = ["kind", ("used_at", admin.EmptyFieldListFilter), "organisation"]
+    list_select_related = ["organisation", "connector", "person"]
+    search_fields = ["id__exact", "connector__name", "person__name"]
+
+
+@admin.register(MediaFile, site=site)
+class MediaFileAdmin(ReadOnlyAdmin):
+    """Names are for the group too; the key lets nobody in, and helps an operator to find a file that is lost."""
+
+    list_display = ["id", "resource", "content_type", "size", "key"]
+    list_select_related = ["resource"]
+    search_fields = ["id__exact", "resource__id__exact", "key__exact", "sha256__exact"]
+    exclude = ["name"]
+
+
+@admin.register(MediaStore, site=site)
+class MediaStoreAdmin(ReadOnlyAdmin):
+    list_display = ["organisation", "bytes_used"]
+    list_select_related = ["organisation"]
+    search_fields = ["organisation__name"]
+
+
+@admin.register(BulkJob, site=site)
+class BulkJobAdmin(ReadOnlyAdmin):
+    """How far files of many lines are. What stands in them is for whom they are about."""
+
+    list_display = ["file_name", "kind", "state", "by", "total_lines", "done_lines", "created_at"]
+    list_filter = ["kind", ("failed_at", admin.EmptyFieldListFilter), ("finished_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["by"]
+    search_fields = ["file_name", "id__exact", "group__name", "by__name"]
+
+
+@admin.register(BulkLine, site=site)
+class BulkLineAdmin(ReadOnlyAdmin):
+    """Which lines were passed by, and why; not what stands in them."""
+
+    list_display = ["job", "line", "kind", "said"]
+    list_filter = ["kind"]
+    list_select_related = ["job"]
+    search_fields = ["job__file_name", "job__id__exact"]
+    exclude = ["text", "person", "wants"]
+
+
+@admin.register(ArchivedMessage, site=site)
+class ArchivedMessageAdmin(ReadOnlyAdmin):
+    """That a message of an old tenant is there; whose and what it is, is for the organisation."""
+
+    list_display = ["message_id", "organisation", "sent_at", "archived_at"]
+    list_filter = ["organisation"]
+    list_select_related = ["organisation"]
+    search_fields = ["message_id__exact"]
+    fields = ["message_id", "organisation", "sent_at", "job", "archived_at"]
+
+
+@admin.register(PersonAttribute, site=site)
+class PersonAttributeAdmin(ReadOnlyAdmin):
+    list_display = ["name", "organisation", "position", "for_colleagues"]
+    list_filter = ["organisation"]
+    list_select_related = ["organisation"]
+    search_fields = ["name"]
+
+
+@admin.register(PersonAttributeValue, site=site)
+class PersonAttributeValueAdmin(ReadOnlyAdmin):
+    """Who has a value. What it says is the organisation's own business."""
+
+    list_display = ["attribute", "person"]
+    list_select_related = ["attribute", "person"]
+    search_fields = ["attribute__name", "person__name"]
+    exclude = ["text"]

@@ -9,17 +9,29 @@ class GroupsConfig(AppConfig):
 
     def ready(self) -> None:
         """Plugs into the apps below: who administers what a group token reaches, what Home offers, whose history."""
-        from accounts import needs, starts, trail
+        from accounts import arrivals, first_steps, needs, provisioned, starts, trail
         from connectors import policy, reach
         from connectors.models import Grant
-        from groups import access
+        from connectors.webhooks import objects
+        from connectors.webhooks.events import ObjectType
+        from groups import access, bot_queries, webhook_objects
+        from groups.arrivals import look, tell
+        from groups.first_steps import of_group_admin
         from groups.needs import requests_to_answer
+        from groups.services import recounting
         from groups.services.grants import administers, administrators
         from groups.starts import events_of_own_groups, let_a_connector_in
 
         needs.register(requests_to_answer)
         starts.register(let_a_connector_in)
         trail.register(events_of_own_groups)
+        first_steps.register(of_group_admin)
+        arrivals.register("groups", arrivals.Provider(look, tell))
+        provisioned.register(recounting.note_person)
         reach.register(access.role_of_tokens)
+        reach.register_bots(reach.BotProvider(bot_queries.places, bot_queries.posts_since))
+        objects.register(ObjectType.GROUP, webhook_objects.group)
+        objects.register(ObjectType.ACTION, webhook_objects.action)
+        objects.register(ObjectType.ACTION_PACKAGE, webhook_objects.package)
         policy.register_administration(Grant.Kind.GROUP, administers)
         policy.register_administrators(Grant.Kind.GROUP, administrators)

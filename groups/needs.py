@@ -18,7 +18,7 @@ MENU_KEY = "groups"
 
 def requests_to_answer(user: User) -> Iterator[Need]:
     """One card for all requests: it leads to the one, or to the list."""
-    waiting = asked_of(user, most=100)
+    waiting = asked_of(user, named=True, most=100)
     if not waiting:
         return
     first = waiting[0].request

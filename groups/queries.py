@@ -5,18 +5,29 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import Count, Exists, Expression, OuterRef, Q, QuerySet, Value
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person, User
 from connectors.models import Connector, Grant
 from connectors.queries import with_line
-from groups import access
-from groups.counts import EMPTY, Tally, tallies
-from groups.models import Group, GroupGrant, GroupLink, Membership, Message
+from groups import access, people_search
+from groups.counts import EMPTY, Tally, kept, member_count, tallies_of
+from groups.directory_queries import attributes_for
+from groups.models import (
+    Group,
+    GroupGrant,
+    GroupLink,
+    Membership,
+    Message,
+    PersonAttribute,
+    Subscription,
+)
 from groups.models.group import GroupQuerySet, counted
+from groups.models.tree import Reached
 from kaizala_console.lib import ids, keyset
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
@@ -28,8 +39,12 @@ Audience = Message.Audience
 
 
 def tallied(groups: GroupQuerySet) -> list[tuple[Group, Tally]]:
-    """The groups by name, each with its counts: four statements, however many there are."""
-    counts = tallies(groups.values("pk"))
+    """The groups by name, each with its counts: two statements, however many there are.
+
+    Three more when some have changed since they were counted last: those are counted afresh.
+    """
+    counts, changed = kept(groups.values("pk"))
+    counts |= tallies_of(changed)
     return [(group, counts.get(group.pk, EMPTY)) for group in groups.with_link_counts()]
 
 
@@ -51,6 +66,11 @@ def member_rows(group: Group) -> Iterable[MemberRow]:
     )
 
 
+def subscriber_page(group: Group, *, cursor: str | None = None, size: int = 50) -> Page[Subscription]:
+    """Subscribers with their person, in the order in which they subscribed. Raises `keyset.BadCursor`."""
+    return keyset.page(Subscription.objects.filter(group=group).select_related("person"), ("id",), cursor, size)
+
+
 # ---------------------------------------------------------------- Pages
 
 
@@ -59,25 +79,20 @@ def group_page(user: User, *, search: str = "", cursor: str | None = None, size:
 
     `search` is a part of the name, or a whole group id. Raises `keyset.BadCursor`.
     """
-    groups = access.visible_to(user)
-    if search.strip():
-        key = ids.parse_guid(search)
-        groups = groups.filter(Q(pk=key) if key else Q(name__icontains=_searchable(search)))
-    groups = groups.with_link_counts().carrying(
-        member_count=counted(Membership.objects.filter(group_id=OuterRef("pk")), "group_id"),
-        connector_count=counted(
-            GroupGrant.objects.filter(group_id=OuterRef("pk"), grant__revoked_at__isnull=True), "group_id"
-        ),
-    )
-    return keyset.page(groups.select_related("organisation"), ("name", "id"), cursor, size)
+    groups = _named(access.visible_to(user), search)
+    groups = groups.carrying(member_count=member_count(), connector_count=_connector_count())
+    return _linked(keyset.page(groups.select_related("organisation"), ("name", "id"), cursor, size))
 
 
 def member_page(group: Group, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Membership]:
     """Members with their person, in the order in which they joined. `search` is a part of the name or the number."""
     members = Membership.objects.filter(group=group).select_related("person")
-    words = _searchable(search)
+    words = people_search.cleaned(search)
+    found = people_search.found(words) if words else None
+    if found is not None:
+        return keyset.page(*people_search.few(members.filter(person__in=found), "joined_at"), cursor, size)
     if words:
-        members = members.filter(Q(person__name__icontains=words) | Q(person__number__contains=words.replace(" ", "")))
+        members = members.filter(people_search.matching(words, person="person__"))
     return keyset.page(members, ("joined_at", "id"), cursor, size)
 
 
@@ -92,12 +107,39 @@ def message_page(group: Group, user: User, *, cursor: str | None = None, size: i
             message_id=OuterRef("pk"), person_id__in=access.held_by(user)
         )
         messages = messages.filter(Q(audience=Audience.MEMBERS) | Exists(sent_to_me))
-    return keyset.page(messages.select_related("person", "connector"), ("-sent_at", "-id"), cursor, size)
+    return keyset.page(messages.select_related("person", "connector", "bot"), ("-sent_at", "-id"), cursor, size)
 
 
 def sub_groups(group: Group) -> GroupQuerySet:
     """The groups directly under this one, by name."""
     return Group.objects.present().filter(pk__in=GroupLink.objects.filter(parent=group).values("child_id"))
+
+
+def attachable_page(
+    group: Group, user: User, *, search: str = "", cursor: str | None = None, size: int = 50
+) -> Page[Group]:
+    """The groups that a person administers and that may come to stand under this one, by name, with counts.
+
+    `search` is as in `group_page`. Raises `keyset.BadCursor`.
+    """
+    here = Group.objects.filter(pk=group.pk).values("pk")
+    groups = (
+        _named(access.administered_by(user), search)
+        .filter(organisation=group.organisation_id)
+        .exclude(pk__in=Reached(here, "up"))
+        .exclude(pk__in=GroupLink.objects.filter(parent=group).values("child_id"))
+        .carrying(member_count=member_count())
+    )
+    return _linked(keyset.page(groups, ("name", "id"), cursor, size))
+
+
+def sub_group(group: Group, group_id: str | UUID) -> Group:
+    """One of the groups directly under this one. Raises NotFound, the same for a group elsewhere and for none."""
+    key = ids.parse_guid(group_id)
+    found = None if key is None else sub_groups(group).filter(pk=key).first()
+    if found is None:
+        raise NotFound(_("This is not one of the group's sub-groups."))
+    return found
 
 
 def parent_groups(group: Group) -> GroupQuerySet:
@@ -107,7 +149,7 @@ def parent_groups(group: Group) -> GroupQuerySet:
 
 def sub_group_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Group]:
     """The groups directly under this one, by name, with counts and `is_visible`: whether the person may open it."""
-    return keyset.page(_openable(sub_groups(group), user).with_link_counts(), ("name", "id"), cursor, size)
+    return _linked(keyset.page(_openable(sub_groups(group), user), ("name", "id"), cursor, size))
 
 
 def parent_groups_for(group: Group, user: User) -> QuerySet[Group]:
@@ -117,9 +159,28 @@ def parent_groups_for(group: Group, user: User) -> QuerySet[Group]:
 
 def _openable(groups: GroupQuerySet, user: User) -> GroupQuerySet:
     return groups.carrying(
-        member_count=counted(Membership.objects.filter(group_id=OuterRef("pk")), "group_id"),
+        member_count=member_count(),
         is_visible=Exists(access.visible_to(user).filter(pk=OuterRef("pk"))),
     )
+
+
+def _linked(page: Page[Group]) -> Page[Group]:
+    """With the counts of `with_link_counts`, for these few groups alone: as they are named, PostgreSQL knows which of
+    them have many below, where for those of "each row" it reads the table of links again and again.
+    """
+    keys = [group.pk for group in page.items]
+    if not keys:
+        return page
+    below = GroupLink.objects.filter(parent__in=keys, child__removed_at__isnull=True).order_by().values("parent_id")
+    above = GroupLink.objects.filter(child__in=keys, parent__removed_at__isnull=True).order_by().values("child_id")
+    rows = below.values_list("parent_id", Value("below"), Count("pk")).union(
+        above.values_list("child_id", Value("above"), Count("pk")), all=True
+    )
+    counts: dict[tuple[Any, Any], Any] = {(key, side): number for key, side, number in rows}
+    for group in page.items:
+        group.sub_group_count = counts.get((group.pk, "below"), 0)
+        group.parent_group_count = counts.get((group.pk, "above"), 0)
+    return page
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +193,15 @@ class Counts:
 
 
 def counts_of(group: Group) -> Counts:
-    """One statement each."""
-    return Counts(
-        members=Membership.objects.filter(group=group).count(),
-        sub_groups=sub_groups(group).count(),
-        connectors=Grant.objects.present().filter(group_grant__group=group).count(),
-    )
+    """One statement, of one moment."""
+    facts = {"member_count": member_count(), "connector_count": _connector_count()}
+    found = Group.objects.filter(pk=group.pk).with_link_counts().carrying(**facts).order_by().first()
+    return Counts(found.member_count, found.sub_group_count, found.connector_count) if found else Counts(0, 0, 0)
+
+
+def _connector_count() -> Expression:
+    rows = GroupGrant.objects.filter(group_id=OuterRef("pk"), grant__revoked_at__isnull=True)
+    return counted(rows, "group_id")
 
 
 def addable_connectors(group: Group, user: User) -> QuerySet[Connector]:
@@ -151,10 +215,32 @@ def addable_connectors(group: Group, user: User) -> QuerySet[Connector]:
     )
 
 
+def connectors_found(connectors: QuerySet[Connector], search: str) -> QuerySet[Connector]:
+    """Those whose name or owner's name contains the words, or the one with this ID."""
+    key = ids.parse_guid(search)
+    words = people_search.cleaned(search)
+    return connectors.filter(Q(pk=key) if key else Q(name__icontains=words) | Q(owner__name__icontains=words))
+
+
 def grants_of(group: Group) -> QuerySet[Grant]:
     """The grants that reach this group directly and were not revoked, the newest first; each `with_line`."""
     grants = Grant.objects.present().filter(group_grant__group=group).order_by("-granted_at", "-id")
     return with_line(grants).select_related("connector__owner")
+
+
+def reaching(group: Group) -> tuple[list[str], int]:
+    """Names of the connectors that the group itself let in, and how many more reach it through the groups above it."""
+    own = Grant.objects.present().filter(group_grant__group=group)
+    higher = Group.objects.present().above([group.pk])
+    more = Grant.objects.present().filter(group_grant__group__in=higher.values("pk"))
+    more = more.exclude(connector_id__in=own.values("connector_id"))
+    names = own.order_by("connector__name", "pk").values_list("connector__name", flat=True)
+    return list(names), more.values("connector_id").order_by().distinct().count()
+
+
+def grant_page(group: Group, *, cursor: str | None = None, size: int = 50) -> Page[Grant]:
+    """The same, so many at a time."""
+    return keyset.page(grants_of(group), ("-granted_at", "-id"), cursor, size)
 
 
 def grant_in(group: Group, grant_id: UUID, *, also_removed: bool = False) -> Grant:
@@ -168,18 +254,42 @@ def grant_in(group: Group, grant_id: UUID, *, also_removed: bool = False) -> Gra
     return found
 
 
-def directory_page(user: User, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Person]:
+def directory_page(
+    user: User,
+    *,
+    search: str = "",
+    attribute: PersonAttribute | None = None,
+    value: str = "",
+    cursor: str | None = None,
+    size: int = 50,
+) -> Page[Person]:
     """The people in the groups that a person sees, each once, by name, with `group_count` of those groups.
 
-    `search` is a part of the name or the number. Raises `keyset.BadCursor`.
+    `search` is a part of the name, of the number, or of what is noted of them for this asker; with `attribute`, one
+    that the asker may read, only those of whom it says `value` (in any case). Raises `keyset.BadCursor`.
     """
-    shared = Membership.objects.filter(group__in=access.visible_to(user).values("pk"))
-    people = Person.objects.filter(Exists(shared.filter(person_id=OuterRef("pk"))))
-    words = _searchable(search)
+    words, value, people, few = people_search.cleaned(search), people_search.cleaned(value), Person.objects.all(), None
     if words:
-        people = people.filter(Q(name__icontains=words) | Q(number__contains=words.replace(" ", "")))
-    people = people.annotate(group_count=counted(shared.filter(person_id=OuterRef("pk")), "person_id"))
-    return keyset.page(people, ("name", "id"), cursor, size)
+        readable = attributes_for(user)
+        few = people_search.found(words, attributes=readable)
+        if few is None:
+            said = Exists(people_search.noted(words, readable).filter(person_id=OuterRef("pk")))
+            people = people.filter(people_search.matching(words) | said)
+    if attribute is not None:
+        said = Exists(people_search.noted_as(attribute, value).filter(person_id=OuterRef("pk")))
+        people = people.filter(said)
+        few = people_search.found_as(attribute, value) if few is None else few
+    if few == []:
+        return keyset.page(Person.objects.none(), ("name", "id"), cursor, size)
+    shown = people_search.shown_to(user)
+    near = people_search.in_few_groups(user, shown) if few is None else None
+    theirs = shown.filter(person_id=OuterRef("pk"))
+    people = people.filter(Exists(theirs) if near is None else Q(pk__in=near))
+    people = people.annotate(group_count=counted(theirs, "person_id"))
+    if few is None and near is None:
+        return keyset.page(people, ("name", "id"), cursor, size)
+    people = people if few is None else people.filter(pk__in=few)
+    return keyset.page(*people_search.few(people, "name"), cursor, size)
 
 
 def is_last_admin(membership: Membership) -> bool:
@@ -193,6 +303,9 @@ def admins_of(group: Group) -> QuerySet[Person]:
     return Person.objects.filter(pk__in=Membership.objects.admins().filter(group=group).values("person_id"))
 
 
-def _searchable(search: str) -> str:
-    """PostgreSQL takes no NUL in a text."""
-    return search.replace("\0", "").strip()
+def _named(groups: GroupQuerySet, search: str) -> GroupQuerySet:
+    """Those with this in their name, or with this id."""
+    if not search.strip():
+        return groups
+    key = ids.parse_guid(search)
+    return groups.filter(Q(pk=key) if key else Q(name__icontains=people_search.cleaned(search)))

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast, Concat, Replace
 
 from accounts.models import User
 from connectors.models import AccessRequest, Grant
 from connectors.request_queries import with_people
 from groups import access
 from groups.models import Group, Membership
-from groups.services.grants import TARGET, target_of
+from groups.services.grants import TARGET
 from kaizala_console.lib import clock, ids
 
+LATEST = 40  # of what an open page compares
+NAMED = ("kind", "target", "target_name", "expires_at", "connector__name", "made_by__name")
 MOST = 200  # of one inbox; what expires first stands in front
 
 
@@ -26,11 +29,12 @@ class Asked:
     group: Group | None
 
 
-def asked_of(user: User, *, everywhere: bool = False, most: int = MOST) -> list[Asked]:
+def asked_of(user: User, *, everywhere: bool = False, named: bool = False, most: int = MOST) -> list[Asked]:
     """The requests that wait for this person, the one that expires first in front.
 
     Those for the groups that they run by a phone number of theirs, and for the tokens that act for them; with
-    `everywhere` an organisation admin also gets those of all the organisation's groups.
+    `everywhere` an organisation admin also gets those of all the organisation's groups. With `named` a request has no
+    more than its kind and the names in it, which costs a fraction.
     """
     run = Membership.objects.admins().filter(person_id__in=access.held_by(user)).order_by()
     mine = Q(target__in=[f"{TARGET}{key}" for key in run.values_list("group_id", flat=True)])
@@ -38,7 +42,12 @@ def asked_of(user: User, *, everywhere: bool = False, most: int = MOST) -> list[
         mine |= Q(grant__kind=Grant.Kind.USER, grant__granted_by=user)
     if everywhere and user.is_organisation_admin:
         mine |= Q(target__startswith=TARGET, connector__organisation_id=user.organisation_id)
-    found = list(_open(user).filter(mine).order_by("expires_at", "id")[:most])
+    asked = _open(user).filter(mine).order_by("expires_at", "id")
+    if named:
+        asked = asked.select_related(None).select_related("connector", "made_by").only(*NAMED)
+    found = list(asked[:most])
+    if not found:
+        return []
     keys = {request.pk: _group_key(request) for request in found}
     groups = access.administered_by(user).in_bulk([key for key in keys.values() if key is not None])
     rows = []
@@ -52,7 +61,29 @@ def asked_of(user: User, *, everywhere: bool = False, most: int = MOST) -> list[
 
 def asked_in(group: Group, user: User) -> QuerySet[AccessRequest]:
     """What waits for the admins of one group, of whom `user` is one."""
-    return _open(user).filter(target=target_of(group)).order_by("expires_at", "id")
+    return open_in(group.pk, user)
+
+
+def open_in(group_id: UUID, user: User) -> QuerySet[AccessRequest]:
+    """The same by the group's key alone."""
+    return _open(user).filter(target=f"{TARGET}{group_id}").order_by("expires_at", "id")
+
+
+def open_for(user: User) -> list[UUID]:
+    """The keys of what `asked_of` lists, the latest first, in one statement: open pages ask it again and again.
+
+    A target is text. SQLite keeps a key without its hyphens and PostgreSQL writes them: compared without, by both.
+    """
+    run = (
+        Membership.objects.admins()
+        .filter(person_id__in=access.held_by(user))
+        .annotate(key=Concat(Value(TARGET), _bare("group_id"), output_field=TextField()))
+    )
+    mine = Q(Exists(run.filter(key=OuterRef("bare_target")).order_by()))
+    if not user.is_organisation_admin:
+        mine |= Q(grant__kind=Grant.Kind.USER, grant__granted_by=user)
+    found = _open(user).annotate(bare_target=_bare("target")).filter(mine)
+    return list(found.order_by("-made_at", "-id").values_list("pk", flat=True)[:LATEST])
 
 
 def choosable(user: User, request: AccessRequest, *, search: str = "", most: int = 50) -> tuple[list[Group], bool]:
@@ -79,6 +110,10 @@ def _open(user: User) -> QuerySet[AccessRequest]:
     """Naming a group of another organisation reaches nobody there."""
     reaches = Q(grant__isnull=False) | Q(connector__organisation_id=user.organisation_id)
     return with_people(AccessRequest.objects.open(clock.now())).filter(reaches, connector__deleted_at__isnull=True)
+
+
+def _bare(column: str) -> Replace:
+    return Replace(Cast(column, TextField()), Value("-"), Value(""), output_field=TextField())
 
 
 def _group_key(request: AccessRequest) -> UUID | None:

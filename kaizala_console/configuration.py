@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kaizala_console.lib.env import Environment, encode_key
 
+SHORTEST_METRICS_TOKEN = 32
+
 
 def private_folder(path: Path) -> Path:
     """Makes the folder if need be, readable by its owner only, and returns it."""
@@ -16,6 +18,13 @@ def private_folder(path: Path) -> Path:
     if path.stat().st_mode & 0o077:
         path.chmod(0o700)
     return path
+
+
+def count_in_files(env: Environment, token: str, folder: Path) -> None:
+    """Has each web process count in a file of its own; prometheus_client reads the name of the folder when imported."""
+    if len(token) < SHORTEST_METRICS_TOKEN:
+        env.problem(f"METRICS_TOKEN is short: take {SHORTEST_METRICS_TOKEN} signs or more. `make keys` prints keys.")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(private_folder(folder))
 
 
 def kept_key(folder: Path, name: str) -> str:
@@ -58,6 +67,7 @@ def database_of(url: str, pool_size: int, embedded: Path) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": str(embedded),
+            "CONN_MAX_AGE": None,  # to open the file anew for each call takes longer than most of its queries
             "OPTIONS": {
                 "timeout": 20,
                 "transaction_mode": "IMMEDIATE",
@@ -77,6 +87,8 @@ def database_of(url: str, pool_size: int, embedded: Path) -> dict[str, Any]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 0,  # a pool refuses any other
         "OPTIONS": {
+            # To compile a statement takes PostgreSQL longer than any page's statement runs (docs/adr/0064).
+            "options": "-c jit=off",
             **dict(parse_qsl(parts.query)),
             "pool": {"min_size": 1, "max_size": pool_size, "timeout": 10},
         },
@@ -114,6 +126,56 @@ def queue_of(redis_url: str, folder: Path) -> dict[str, Any]:
         "store_processed": False,
         "polling_interval": 0.2,
     }
+
+
+def media_storage_of(
+    folder: Path, *, bucket: str, endpoint: str, region: str, access_key: str, secret_key: str, addressing: str
+) -> dict[str, Any]:
+    """A folder that only its owner reads, or an S3-compatible bucket when one is named."""
+    if not bucket:
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {
+                "location": private_folder(folder),
+                "file_permissions_mode": 0o600,
+                "directory_permissions_mode": 0o700,
+            },
+        }
+    from boto3.s3.transfer import TransferConfig  # here, because only those who have a bucket need to wait for it
+    from botocore.config import Config
+
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": bucket,
+            "endpoint_url": endpoint or None,
+            "region_name": region or None,
+            "access_key": access_key or None,
+            "secret_key": secret_key or None,
+            "client_config": Config(
+                signature_version="s3v4",
+                s3={"addressing_style": addressing},
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"total_max_attempts": 2},
+                # Else every upload carries a checksum in a trailer, which not all that call themselves S3 understand.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+            "transfer_config": TransferConfig(use_threads=False),  # one part of 8 MB in memory at a time
+        },
+    }
+
+
+def note_what_is_wrong_with_media(env: Environment, *, max_mb: int, max_request_mb: int) -> None:
+    """What cannot be meant: a file larger than all files, half a key, a bucket without its name."""
+    if max_mb > max_request_mb:
+        env.problem("MEDIA_MAX_REQUEST_MB must be MEDIA_MAX_MB or more: it holds for all files of a request together.")
+    if env.is_set("MEDIA_S3_ACCESS_KEY") != env.is_set("MEDIA_S3_SECRET_KEY"):
+        env.problem("MEDIA_S3_ACCESS_KEY and MEDIA_S3_SECRET_KEY belong together: set both, or neither.")
+    others = ("MEDIA_S3_ENDPOINT", "MEDIA_S3_REGION", "MEDIA_S3_ACCESS_KEY")
+    if not env.is_set("MEDIA_S3_BUCKET") and any(map(env.is_set, others)):
+        env.problem("MEDIA_S3_BUCKET is missing: name the bucket, or unset the other MEDIA_S3_ variables.")
 
 
 def office365_app(client_id: str, secret: str, tenants: list[str], authority: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Entry:
     """One line of the left menu.
 
     ``views`` are the beginnings of view names that belong to it ("connectors:handoff" covers handoff and handoffs); the
-    longest match of all entries wins.
+    longest match of all entries wins. ``shortcut`` is the letter that goes there after a ``g``.
     """
 
     key: str
@@ -30,27 +30,34 @@ class Entry:
     icon: str
     url_name: str
     views: tuple[str, ...]
+    shortcut: str
 
 
+DIRECTORY = ("groups:directory", "groups:person", "groups:people", "groups:attribute")
 MENU = (
-    Entry("home", _("Home"), "home", "accounts:home", ("accounts:home",)),
-    Entry("connectors", _("Connectors"), "connectors", "connectors:list", ("connectors:",)),
-    Entry("groups", _("Groups"), "groups", "groups:list", ("groups:",)),
-    Entry("handoffs", _("Handoffs"), "handoffs", "connectors:handoffs", ("connectors:handoff",)),
-    Entry("directory", _("Directory"), "directory", "groups:directory", ("groups:directory",)),
-    Entry("activity", _("Activity"), "activity", "accounts:activity", ("accounts:activity",)),
+    Entry("home", _("Home"), "home", "accounts:home", ("accounts:home",), "h"),
+    Entry("connectors", _("Connectors"), "connectors", "connectors:list", ("connectors:",), "c"),
+    Entry("groups", _("Groups"), "groups", "groups:list", ("groups:",), "g"),
+    Entry("handoffs", _("Handoffs"), "handoffs", "connectors:handoffs", ("connectors:handoff",), "o"),
+    Entry("directory", _("Directory"), "directory", "groups:directory", DIRECTORY, "d"),
+    Entry("activity", _("Activity"), "activity", "accounts:activity", ("accounts:activity",), "a"),
     Entry(
         "settings",
         _("Settings"),
         "settings",
         "accounts:settings",
-        ("accounts:settings", "accounts:phone", "connectors:acting"),
+        ("accounts:settings", "accounts:session", "accounts:phone", "connectors:acting"),
+        "s",
     ),
 )
+
+OUTSIDE = ("groups:search",)  # reached from everywhere, and under no entry
 
 
 def active_key(view_name: str) -> str:
     """The key of the menu entry that a view belongs to, or an empty string."""
+    if view_name in OUTSIDE:
+        return ""
     matches = [(len(prefix), entry.key) for entry in MENU for prefix in entry.views if view_name.startswith(prefix)]
     return max(matches)[1] if matches else ""
 
@@ -76,6 +83,7 @@ def menu_for(request: HttpRequest) -> list[dict[str, Any]]:
                 "label": entry.label,
                 "icon": entry.icon,
                 "url": url,
+                "shortcut": entry.shortcut,
                 "active": entry.key == active,
                 "count": waiting.get(entry.key, 0),
             }

@@ -8,6 +8,9 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from connectors import usage_counts
+from connectors.pages import usage_charts
+
 LONG = (
     "Regional depot north-east, second gate, night shift and weekend replacements, including the drivers who report "
     "through the old form Donaudampfschifffahrtsgesellschaftskapitänsanwärterverzeichnis"
@@ -220,4 +223,19 @@ def gallery_context() -> dict[str, Any]:
         ],
         "snippet": 'curl -H "applicationId: 5f0e7c1a-1b7a-4f0c-9a63-2f3a54d1b9aa" \\\n     https://console.example/v1/accessToken',
         "steps": ["Name and details", "Permissions"],
+        "bars": [
+            {"label": "Rice and dal", "count": "1,204", "percent": 71, "share": "71 %", "is_most": True},
+            {"label": ARABIC, "count": "320", "percent": 19, "share": "19 %", "is_own": True},
+            {"label": LONG, "count": "170", "percent": 10, "share": "10 %"},
+            {"label": "Nothing", "count": "0", "percent": 0, "share": "0 %"},
+        ],
+        "usage_chart": usage_charts.chart(
+            [
+                (timezone.now() + timedelta(days=n), usage_counts.Sums(90 + n * n, n % 4 * 3, n % 7 * 4, n // 25))
+                for n in range(30)
+            ],
+            usage_counts.Period.MONTH,
+        ),
+        "spark": usage_charts.spark([0, 3, 8, 2, 0, 0, 12, 31, 24, 18, 6, 0, 9, 14]),
+        "no_bars": [{"label": label, "count": "0", "percent": 0, "share": "0 %"} for label in ("Yes", "No")],
     }

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from accounts.models import User
+from accounts.services import sessions
 from kaizala_console import problems
 from kaizala_console.lib import context
 from kaizala_console.lib.errors import ConsoleError
@@ -35,6 +38,19 @@ class RequestContextMiddleware:
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
         return response
+
+
+class SessionSeenMiddleware:
+    """Lets people see where they are signed in (accounts.services.sessions)."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        # Without a cookie there is no session to look into, and none to be made.
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and isinstance(request.user, User):
+            sessions.note_seen(request, request.user)
+        return self.get_response(request)
 
 
 class ConsoleErrorMiddleware:

@@ -1,4 +1,4 @@
-"""The frame's own page: the gallery of components, for people who build the console, never served in production."""
+"""The frame's own pages: the gallery of components, never served in production, and what waits for the worker."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from kaizala_console import queues as state
 from kaizala_console.gallery import gallery_context
 
 
@@ -21,3 +22,14 @@ def gallery(request: HttpRequest) -> HttpResponse:
     if not gallery_is_open():
         raise Http404
     return render(request, "gallery.html", {**gallery_context(), "rtl": request.GET.get("dir") == "rtl"})
+
+
+@require_safe
+def queues(request: HttpRequest) -> HttpResponse:
+    """For operators: each queue with what is late, and when the timetable last sent each task."""
+    words = {
+        "queues": state.queues(),
+        "timetable": state.timetable(),
+        "messages": state.messages_in_the_broker(),
+    }
+    return render(request, "operators_queues.html", words)

@@ -30,7 +30,9 @@ DEBUG = env.flag("CONSOLE_DEBUG")
 DATA_DIR = configuration.private_folder(Path(env.text("CONSOLE_DATA_DIR", str(BASE_DIR / "var"))).absolute())
 CONSOLE_HOST = env.text("CONSOLE_HOST", "127.0.0.1")
 CONSOLE_PORT = env.number("CONSOLE_PORT", 8000, minimum=1, maximum=65535)
-CONSOLE_WORKERS = env.number("CONSOLE_WORKERS", 2, minimum=1, maximum=64)  # web processes, one request at a time each
+CONSOLE_WORKERS = env.number("CONSOLE_WORKERS", 2, minimum=1, maximum=64)  # web processes
+# Requests at a time in each: with one, whoever reads a file slowly would hold up everybody.
+CONSOLE_THREADS = env.number("CONSOLE_THREADS", 4, minimum=1, maximum=64)
 _HERE = f"http://{f'[{CONSOLE_HOST}]' if ':' in CONSOLE_HOST else CONSOLE_HOST}:{CONSOLE_PORT}"
 CONSOLE_BASE_URL = env.url("CONSOLE_BASE_URL", _HERE if SANDBOX else "", schemes=("https", "http"))
 # Where the worker, as any other client, fetches the access tokens that it keeps warm.
@@ -155,8 +157,25 @@ USAGE_FLUSH_SECONDS = env.number("USAGE_FLUSH_SECONDS", 5, minimum=1, maximum=30
 USAGE_DAYS = env.number("USAGE_DAYS", 100, minimum=31)  # previews look back 30 days
 SECRET_SILENT_DAYS = env.number("SECRET_SILENT_DAYS", 7, minimum=1)  # then the older of two secrets is safe to remove
 LEAK_REPORTS_PER_ADDRESS_PER_HOUR = env.number("LEAK_REPORTS_PER_ADDRESS_PER_HOUR", 30, minimum=1)
-THROTTLE_CONNECTOR_PER_MINUTE = env.number("THROTTLE_CONNECTOR_PER_MINUTE", 100, minimum=1)
-THROTTLE_TENANT_PER_MINUTE = env.number("THROTTLE_TENANT_PER_MINUTE", 300, minimum=1)
+METRICS_TOKEN = env.secret("METRICS_TOKEN")  # opens /metrics; without it there is none
+if METRICS_TOKEN:
+    configuration.count_in_files(env, METRICS_TOKEN, DATA_DIR / "metrics")
+THROTTLE_CONNECTOR_PER_MINUTE = env.number("THROTTLE_CONNECTOR_PER_MINUTE", 100, minimum=0)  # 0: no limit
+THROTTLE_TENANT_PER_MINUTE = env.number("THROTTLE_TENANT_PER_MINUTE", 300, minimum=0)
+MEDIA_MAX_MB = env.number("MEDIA_MAX_MB", 100, minimum=1, maximum=4096)  # a file
+MEDIA_MAX_FILES = env.number("MEDIA_MAX_FILES", 20, minimum=1, maximum=100)  # a request
+MEDIA_MAX_REQUEST_MB = env.number("MEDIA_MAX_REQUEST_MB", 200, minimum=1, maximum=16384)  # all files of a request
+MEDIA_QUOTA_GB = env.number("MEDIA_QUOTA_GB", 100, minimum=1)  # all files of an organisation
+MEDIA_URL_HOURS = env.number("MEDIA_URL_HOURS", 72, minimum=1)  # webhooks are tried for two days, with the same address
+BULK_MAX_MB = env.number("BULK_MAX_MB", 100, minimum=1, maximum=4096)  # a file of users, of groups, of old messages
+BULK_MAX_LINES = env.number("BULK_MAX_LINES", 250_000, minimum=100)
+BULK_FILE_DAYS = env.number("BULK_FILE_DAYS", 30, minimum=1)  # then the uploaded file is deleted; its history stays
+MEDIA_UNUSED_DAYS = env.number("MEDIA_UNUSED_DAYS", 7, minimum=1)  # then what nothing was posted with is deleted
+WEBHOOK_SECONDS = env.number("WEBHOOK_SECONDS", 10, minimum=1, maximum=60)  # one try to deliver, all in all
+WEBHOOK_THREADS = env.number("WEBHOOK_THREADS", 16, minimum=2, maximum=200)  # deliveries under way at once
+WEBHOOK_DAYS = env.number("WEBHOOK_DAYS", 7, minimum=3)  # what was delivered, or failed, is kept for the log and replay
+WEBHOOKS_PER_CONNECTOR = env.number("WEBHOOKS_PER_CONNECTOR", 1000, minimum=1)
+WEBHOOKS_PER_OBJECT = env.number("WEBHOOKS_PER_OBJECT", 10, minimum=1)  # of one connector
 
 # ---------------------------------------------------------------- Django
 
@@ -176,6 +195,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_totp",
     "allauth",
     "allauth.account",
+    "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     *(["allauth.socialaccount.providers.dummy"] if SANDBOX else []),
@@ -185,6 +205,7 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "kaizala_console.metrics.MetricsMiddleware",  # without METRICS_TOKEN it is not there
     "kaizala_console.wire.middleware.WireMiddleware",  # answers the wire itself; what follows is for pages
     "kaizala_console.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -196,6 +217,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
+    "kaizala_console.middleware.SessionSeenMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -236,8 +258,27 @@ STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("CONSOLE_STATIC_DIR", str(DATA_DIR / "static"))).absolute()
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = configuration.private_folder(DATA_DIR / "media")
+MEDIA_INCOMING_DIR = configuration.private_folder(DATA_DIR / "incoming")  # uploads while they are checked
+MEDIA_S3_BUCKET = env.text("MEDIA_S3_BUCKET")  # unset: media is kept in the data folder
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "media": configuration.media_storage_of(
+        MEDIA_ROOT / "posted",
+        bucket=MEDIA_S3_BUCKET,
+        endpoint=env.url("MEDIA_S3_ENDPOINT", schemes=("https", "http")),
+        region=env.text("MEDIA_S3_REGION"),
+        access_key=env.text("MEDIA_S3_ACCESS_KEY"),
+        secret_key=env.secret("MEDIA_S3_SECRET_KEY"),
+        addressing=env.choice("MEDIA_S3_ADDRESSING", "auto", ("auto", "path", "virtual")),
+    ),
+    "bulk": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": configuration.private_folder(DATA_DIR / "bulk"),
+            "base_url": None,  # nobody fetches one but through a page that asks who it is
+            "file_permissions_mode": 0o600,
+        },
+    },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
@@ -247,7 +288,7 @@ SESSION_COOKIE_NAME = "__Host-session" if _HTTPS else "session"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"  # Strict would lose the session on the way back from Office365
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_AGE = 12 * 3600  # the sessions page says so too
 CSRF_COOKIE_NAME = "__Host-csrf" if _HTTPS else "csrf"
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "kaizala_console.problems.csrf_failure"
@@ -286,4 +327,5 @@ if SANDBOX:
 else:
     configuration.note_what_production_needs(env, base_url=CONSOLE_BASE_URL, secret_key=SECRET_KEY, debug=DEBUG)
 configuration.note_what_is_wrong_with_proxies(env, TRUSTED_PROXIES)
+configuration.note_what_is_wrong_with_media(env, max_mb=MEDIA_MAX_MB, max_request_mb=MEDIA_MAX_REQUEST_MB)
 env.refuse(f"The console cannot start as a {'sandbox' if SANDBOX else 'production installation'}:")

@@ -40,6 +40,7 @@ STATUSES: dict[str, Status] = {
     "troubled": Status(_("In trouble"), "soon", "hourglass"),
     "unused": Status(_("Not used yet"), "soon", "hourglass"),
     "suspended": Status(_("Suspended"), "soon", "pause"),
+    "paused": Status(_("Paused"), "soon", "pause"),
     "not-registered": Status(_("Not registered"), "soon", "hourglass"),
     "deactivated": Status(_("Deactivated"), "ended", "ended"),
     "ended": Status(_("Ended"), "ended", "ended"),
@@ -48,6 +49,8 @@ STATUSES: dict[str, Status] = {
     "removed": Status(_("Removed"), "ended", "ended"),
     "deleted": Status(_("Deleted"), "ended", "ended"),
     "cancelled": Status(_("Cancelled"), "ended", "ended"),
+    "withdrawn": Status(_("Withdrawn"), "ended", "ended"),
+    "not-sent": Status(_("Not sent"), "ended", "ended"),
     "replaced": Status(_("Replaced"), "ended", "ended"),
     "refused": Status(_("Refused"), "refused", "refused"),
     "leaked": Status(_("Leaked"), "refused", "refused"),
@@ -58,6 +61,7 @@ STATUSES: dict[str, Status] = {
     "told": Status(_("Told"), "waiting", "info"),
     "opened": Status(_("Opened"), "live", "opened"),
     "running": Status(_("Running"), "waiting", "refresh"),
+    "kept": Status(_("Kept"), "waiting", "inbox"),
     "queued": Status(_("Queued"), "waiting", "clock"),
 }
 

@@ -4,18 +4,26 @@ Each app writes the full paths of its pages ("console/groups/…"), because one 
 """
 
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from accounts.operators import site as operators
-from kaizala_console import health, pages
+from kaizala_console import health, help, metrics, pages
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
+    path("operators/queues/", operators.admin_view(pages.queues), name="operators_queues"),
     path("operators/", operators.urls),
     path("language/", include("django.conf.urls.i18n")),
+    path("console/help/", help.index, name="help"),
+    path("console/help/<slug:slug>/", help.page, name="help_page"),
     path("gallery/", pages.gallery, name="gallery"),
     path("", include("accounts.pages.urls")),  # before allauth: the sandbox stands in for one of its pages
     path("", include("connectors.pages.urls")),
     path("", include("groups.pages.urls")),
+    # Pages of allauth in whose place the console has its own, which write down what is done there.
+    path("accounts/3rdparty/", RedirectView.as_view(pattern_name="accounts:settings")),
+    path("accounts/sessions/", RedirectView.as_view(pattern_name="accounts:sessions")),
     path("accounts/", include("allauth.urls")),
 ]

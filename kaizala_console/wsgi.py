@@ -1,6 +1,7 @@
 """WSGI entry point: `granian --interface wsgi kaizala_console.wsgi:application`.
 
-Two guards stand before Django, because they must hold under any server that is started by hand.
+Two guards stand before Django, because they must hold under any server that is started by hand. And Django is told
+to read addresses as UTF-8, whatever Content-Type says: it would read that header before our middlewares.
 """
 
 import ipaddress
@@ -9,7 +10,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.conf import settings
+from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
+from django.utils.http import parse_header_parameters
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaizala_console.settings")
 
@@ -56,6 +59,22 @@ def is_in(address: str, networks: list[str]) -> bool:
     return any(candidate in ipaddress.ip_network(network) for network in networks)
 
 
-application = with_the_scheme_of_the_proxy(get_wsgi_application(), settings.TRUSTED_PROXIES)
+class Utf8Request(WSGIRequest):
+    """Reads addresses and forms as UTF-8, as they are written.
+
+    Django reads the query string in the charset that Content-Type declares for the body. Of a charset that is none
+    for text (`base64`, `punycode`) or not known, it raises in the constructor, where nothing can answer for it.
+    """
+
+    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
+        try:
+            self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
+        except (ValueError, LookupError):
+            self.content_type, self.content_params = "", {}
+
+
+handler = get_wsgi_application()
+handler.request_class = Utf8Request
+application = with_the_scheme_of_the_proxy(handler, settings.TRUSTED_PROXIES)
 if settings.SANDBOX:
     application = for_this_machine_only(application)

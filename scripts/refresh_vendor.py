@@ -85,6 +85,7 @@ ICONS = {
     "lock": "lock-fill",
     "sealed": "envelope-check-fill",
     "opened": "envelope-open-fill",
+    "keyboard": "keyboard",
     "key": "key-fill",
     "secret": "shield-lock-fill",
     "menu": "list",
@@ -113,6 +114,20 @@ ICONS = {
     "shield": "shield-check",
     "chat": "chat-left-text",
     "webhook": "broadcast",
+    "poll": "bar-chart-fill",
+    "survey": "ui-checks",
+    "job": "check2-square",
+    "meeting": "calendar-event",
+    "announcement": "megaphone-fill",
+    "picture": "image",
+    "pictures": "images",
+    "sound": "music-note-beamed",
+    "file": "file-earmark",
+    "video": "camera-video-fill",
+    "place": "geo-alt-fill",
+    "package": "box-seam-fill",
+    "like": "hand-thumbs-up-fill",
+    "hidden": "eye-slash-fill",
 }
 
 

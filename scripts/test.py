@@ -10,6 +10,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -18,6 +19,12 @@ import redis
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MONO = (
+    "mono-mcs",
+    "mono-runtime",
+    "libmono-system-net-http4.0-cil",
+    "libmono-system-runtime-serialization4.0-cil",
+)
 LOCAL_REDIS = "redis://127.0.0.1:6379/15"
 
 
@@ -25,20 +32,52 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+@cache
+def may_install() -> bool:
+    """Whether Debian's packages can be installed, as root can. Looks first at what there is."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return False
+    apt_get("update")  # when it fails, the list of yesterday may do
+    return True
+
+
+def apt_get(*arguments: str) -> None:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", arguments[0], "-qq", *arguments[1:]]
+    if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode:
+        say(f"apt-get {arguments[0]} failed.")
+
+
+def install(what: str, *packages: str) -> None:
+    """When it can be done; tests that need them say so themselves when not."""
+    if may_install():
+        say(f"Installing {what}")
+        apt_get("install", "-y", "--no-install-recommends", *packages)
+
+
 def chromium() -> str | None:
-    """The system's own Chromium, installed when this is root on Debian and it is missing."""
+    """The system's own Chromium, installed when it is missing and can be."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found:
-        return found
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        say("Installing Chromium for the browser journeys")
-        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
-            environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-            result = subprocess.run(["apt-get", *command], env=environment, stdout=subprocess.DEVNULL, check=False)
-            if result.returncode:
-                say(f"apt-get {command[0]} failed.")
-        return next(filter(None, map(shutil.which, BROWSERS)), None)
-    return None
+    if not found:
+        install("Chromium for the browser journeys", "chromium")
+    return found or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def csharp() -> bool:
+    """Whether there is what runs C#: the SDK of .NET, or Mono, which is small and installed when it can be."""
+
+    def found() -> bool:
+        return bool(shutil.which("dotnet") or (shutil.which("mcs") and shutil.which("mono")))
+
+    if not found():
+        install("Mono for programs in C#", *MONO)
+    return found()
+
+
+def php() -> bool:
+    if not shutil.which("php"):
+        install("PHP for programs in it", "php-cli", "php-curl")
+    return shutil.which("php") is not None
 
 
 def postgresql() -> str | None:
@@ -101,6 +140,9 @@ def main() -> int:
     variables = {"CHROMIUM": browser} if browser else {}
     database, queue = postgresql(), redis_server()
     say(f"Browser journeys: {browser or 'SKIPPED. Install Chromium, or name it: CHROMIUM=/path/to/chromium make test'}")
+    for language, is_there in (("C#", csharp()), ("PHP", php()), ("Java", bool(shutil.which("java")))):
+        if not is_there:
+            say(f"Programs in {language}: SKIPPED. Install what runs them.")
     say("First run:  SQLite, no server")
     if database and queue:
         say("Second run: PostgreSQL and Redis")

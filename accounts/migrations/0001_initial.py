@@ -129,6 +129,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'SMS',
                 'verbose_name_plural': 'SMS',
                 'ordering': ['-id'],
+                'indexes': [models.Index(fields=['number_tag', '-created_at'], name='sms_by_number'), models.Index(fields=['user', '-created_at'], name='sms_by_user'), models.Index(fields=['client_address', '-created_at'], name='sms_by_address'), models.Index(fields=['country_prefix', '-created_at'], name='sms_by_prefix'), models.Index(condition=models.Q(('audience', ''), _negated=True), fields=['audience', '-created_at'], name='sms_by_audience')],
             },
         ),
         migrations.CreateModel(
@@ -156,6 +157,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'PIN',
                 'verbose_name_plural': 'PINs',
+                'indexes': [models.Index(fields=['user', 'purpose', '-id'], name='pin_by_user'), models.Index(fields=['valid_until'], name='pin_by_end'), models.Index(fields=['audience', 'number', '-id'], name='pin_by_audience')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('number__startswith', '+')), name='pin_number_is_e164'), models.CheckConstraint(condition=models.Q(('confirmed', False)), name='pin_is_no_standing_second_factor'), models.CheckConstraint(condition=models.Q(models.Q(('purpose', 'login'), ('user__isnull', True), models.Q(('audience', ''), _negated=True)), models.Q(models.Q(('purpose', 'login'), _negated=True), ('audience', ''), ('user__isnull', False)), _connector='OR'), name='pin_is_for_an_account_or_a_program')],
             },
         ),
         migrations.CreateModel(
@@ -171,6 +174,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'verified phone',
                 'verbose_name_plural': 'verified phones',
+                'constraints': [models.UniqueConstraint(condition=models.Q(('released_at__isnull', True)), fields=('person',), name='one_account_holds_a_number'), models.UniqueConstraint(condition=models.Q(('is_primary', True), ('released_at__isnull', True)), fields=('user',), name='one_primary_phone_an_account')],
             },
         ),
         migrations.CreateModel(
@@ -227,57 +231,5 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['organisation', '-id'], name='audit_by_organisation'), models.Index(fields=['actor_kind', 'actor_id', '-id'], name='audit_by_actor'), models.Index(fields=['connector_id', '-id'], name='audit_by_connector'), models.Index(fields=['group_id', '-id'], name='audit_by_group'), models.Index(fields=['person_id', '-id'], name='audit_by_person'), models.Index(condition=models.Q(('position__isnull', True)), fields=['id'], name='audit_not_chained')],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('hash', ''), ('position__isnull', True), ('previous_hash', '')), models.Q(('position__gt', 0), models.Q(('hash', ''), _negated=True), models.Q(('previous_hash', ''), _negated=True)), _connector='OR'), name='chained_audit_event_has_its_hashes')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='smsmessage',
-            index=models.Index(fields=['number_tag', '-created_at'], name='sms_by_number'),
-        ),
-        migrations.AddIndex(
-            model_name='smsmessage',
-            index=models.Index(fields=['user', '-created_at'], name='sms_by_user'),
-        ),
-        migrations.AddIndex(
-            model_name='smsmessage',
-            index=models.Index(fields=['client_address', '-created_at'], name='sms_by_address'),
-        ),
-        migrations.AddIndex(
-            model_name='smsmessage',
-            index=models.Index(fields=['country_prefix', '-created_at'], name='sms_by_prefix'),
-        ),
-        migrations.AddIndex(
-            model_name='smsmessage',
-            index=models.Index(condition=models.Q(('audience', ''), _negated=True), fields=['audience', '-created_at'], name='sms_by_audience'),
-        ),
-        migrations.AddIndex(
-            model_name='pindevice',
-            index=models.Index(fields=['user', 'purpose', '-id'], name='pin_by_user'),
-        ),
-        migrations.AddIndex(
-            model_name='pindevice',
-            index=models.Index(fields=['valid_until'], name='pin_by_end'),
-        ),
-        migrations.AddIndex(
-            model_name='pindevice',
-            index=models.Index(fields=['audience', 'number', '-id'], name='pin_by_audience'),
-        ),
-        migrations.AddConstraint(
-            model_name='pindevice',
-            constraint=models.CheckConstraint(condition=models.Q(('number__startswith', '+')), name='pin_number_is_e164'),
-        ),
-        migrations.AddConstraint(
-            model_name='pindevice',
-            constraint=models.CheckConstraint(condition=models.Q(('confirmed', False)), name='pin_is_no_standing_second_factor'),
-        ),
-        migrations.AddConstraint(
-            model_name='pindevice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('purpose', 'login'), ('user__isnull', True), models.Q(('audience', ''), _negated=True)), models.Q(models.Q(('purpose', 'login'), _negated=True), ('audience', ''), ('user__isnull', False)), _connector='OR'), name='pin_is_for_an_account_or_a_program'),
-        ),
-        migrations.AddConstraint(
-            model_name='verifiedphone',
-            constraint=models.UniqueConstraint(condition=models.Q(('released_at__isnull', True)), fields=('person',), name='one_account_holds_a_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='verifiedphone',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_primary', True), ('released_at__isnull', True)), fields=('user',), name='one_primary_phone_an_account'),
         ),
     ]

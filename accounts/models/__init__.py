@@ -1,6 +1,7 @@
 """The tables that say who somebody is."""
 
 from accounts.models.audit_event import AuditEvent, AuditSeal
+from accounts.models.authenticator_app import AuthenticatorApp
 from accounts.models.notice import Notice
 from accounts.models.organisation import Organisation
 from accounts.models.person import Person
@@ -12,6 +13,7 @@ from accounts.models.user import User
 __all__ = [
     "AuditEvent",
     "AuditSeal",
+    "AuthenticatorApp",
     "Notice",
     "Organisation",
     "Person",

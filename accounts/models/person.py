@@ -16,7 +16,7 @@ class Person(models.Model):
     id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
     number = models.CharField(_("phone number"), max_length=16, unique=True, help_text=_("E.164"))
     name = models.CharField(_("name"), max_length=120, blank=True)
-    picture_url = models.URLField(_("picture"), blank=True)
+    picture_url = models.URLField(_("picture"), max_length=500, blank=True)
     provisioned_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=clock.now, editable=False)
 

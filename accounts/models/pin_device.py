@@ -13,6 +13,8 @@ from django_otp.models import Device, TimestampMixin
 
 from kaizala_console.lib import clock, crypto
 
+COST = 2**14  # of scrypt, with blocks of 1 kB: 16 MB and some 50 ms of a processor for each guess
+
 
 class PinDevice(TimestampMixin, Device):
     """One row for each PIN that is sent. It is checked through `django_otp.verify_token` alone, which locks the row.
@@ -104,5 +106,5 @@ class PinDevice(TimestampMixin, Device):
             return False
 
     def _digest_of(self, pin: str) -> str:
-        slow = hashlib.scrypt(pin.encode(), salt=bytes.fromhex(self.salt), n=2**14, r=8, p=1, dklen=32)
+        slow = hashlib.scrypt(pin.encode(), salt=bytes.fromhex(self.salt), n=COST, r=8, p=1, dklen=32)
         return crypto.hmac_tag("pin", slow, self.number, key_id=self.pepper_id).hex()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
@@ -32,11 +33,19 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     name = models.CharField(_("name"), max_length=120)
     email = models.EmailField(_("e-mail"), blank=True)
+    # Empty: as the browser asks, and for mail the console's own.
+    language = models.CharField(_("language"), max_length=8, choices=settings.LANGUAGES, blank=True)
+    muted_mail = models.JSONField(
+        _("mails not wanted"), default=list, blank=True, help_text=_("Topics of accounts.mail_topics.")
+    )
     is_organisation_admin = models.BooleanField(_("organisation admin"), default=False)
     is_staff = models.BooleanField(_("operator"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     # Until then it makes and sees no credentials, because its phone number changed (accounts.services.cool_off).
     credentials_locked_until = models.DateTimeField(_("credentials locked until"), null=True, blank=True)
+    first_steps_put_away_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("When they told Home to show the first steps no more.")
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
 
     objects = UserManager()

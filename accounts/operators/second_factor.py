@@ -15,11 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import policy, queries
 from accounts.audit.tags import Tag
-from accounts.models import User
+from accounts.models import AuthenticatorApp, User
 from accounts.pages.decorators import freshly_confirmed, safe_path, signed_in, user_of
 from accounts.pages.forms import CodeForm, add_error
 from accounts.services import confirmations, totp
@@ -83,7 +82,7 @@ def _operator(request: HttpRequest) -> User:
     return user
 
 
-def _let_in(request: HttpRequest, user: User, device: TOTPDevice) -> HttpResponseRedirect:
+def _let_in(request: HttpRequest, user: User, device: AuthenticatorApp) -> HttpResponseRedirect:
     request.session.cycle_key()  # more is allowed from here on: a session that somebody planted must not come along
     django_otp.login(request, device)
     confirmations.remember(request.session, user)

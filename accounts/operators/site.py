@@ -25,6 +25,7 @@ class OperatorsSite(OTPAdminSite):
 
     site_header = site_title = _("Kaizala Console: operators")
     index_title = _("Everything, for those who run it")
+    index_template = "accounts/operators/index.html"
 
     def __init__(self) -> None:
         super().__init__("operators")

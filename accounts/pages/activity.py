@@ -13,15 +13,18 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from accounts import trail
 from accounts.audit.sentences import sentence
+from accounts.audit.words import about
 from accounts.models import AuditEvent, User
 from accounts.pages.decorators import signed_in, user_of
+from accounts.pages.zones import zone_of
+from kaizala_console.lib.errors import NotFound
 
 PAGE_SIZE = 50
 LAST_ID = 2**63 - 1
@@ -39,8 +42,8 @@ class Kind:
 
 KINDS = {
     "connectors": Kind(_("Connectors and secrets"), ("connector",), "connectors"),
-    "access": Kind(_("Access and refresh tokens"), ("grant", "handoff"), "handoffs"),
-    "groups": Kind(_("Groups and members"), ("group", "person"), "groups"),
+    "access": Kind(_("Access and refresh tokens"), ("grant", "request", "handoff"), "handoffs"),
+    "groups": Kind(_("Groups and members"), ("group", "person", "bulk", "media"), "groups"),
     "phones": Kind(_("Phone numbers and PINs"), ("phone",), "phone"),
     "accounts": Kind(_("Accounts and sign-ins"), ("user",), "person"),
     "organisation": Kind(_("Organisation and operators"), ("organisation", "operator", "notice"), "shield"),
@@ -74,10 +77,12 @@ def activity(request: HttpRequest) -> HttpResponse:
     form = FilterForm(request.GET)
     form.is_valid()
     chosen = {name: value for name, value in form.cleaned_data.items() if value}
+    with timezone.override(zone_of(request)):
+        only = condition_of(chosen, user)
     page = trail.page(
         user,
         size=PAGE_SIZE,
-        only=condition_of(chosen, user),
+        only=only,
         before=chosen.pop("before", None),
         after=chosen.pop("after", None),
     )
@@ -88,12 +93,55 @@ def activity(request: HttpRequest) -> HttpResponse:
             "form": form,
             "more_is_open": bool({"since", "until", "mine"} & set(chosen)),
             "events": rows(page.events),
-            "chips": _chips(request, form, chosen),
+            "chips": _chips(request, user, form, chosen),
             "export_url": f"{reverse('accounts:activity_export')}{_query(request, before=None, after=None)}",
             "newer": page.newer and _query(request, before=None, after=str(page.newer)),
             "older": page.older and _query(request, before=str(page.older), after=None),
         },
     )
+
+
+@require_GET
+@signed_in
+def event(request: HttpRequest, event_id: int) -> HttpResponse:
+    """One event, for a link to it: whole, and with the way to what else happened to the same."""
+    found = trail.visible_to(user_of(request)).filter(pk=min(event_id, LAST_ID)).first()
+    if found is None:
+        raise NotFound(_("There is no such event, or it is not for you to read."))
+    [row] = rows([found], with_details=False)
+    around = [
+        (_("What else happened to this connector"), "connector", found.connector_id),
+        (_("What else happened to this group"), "group", found.group_id),
+    ]
+    context = {
+        "event": found,
+        "row": row,
+        "before": _facts(found.before),
+        "after": _facts(found.after),
+        "crumbs": [
+            {"label": _("Activity"), "url": reverse("accounts:activity")},
+            {"label": f"#{found.pk}", "url": ""},
+        ],
+        "around": [
+            {"label": label, "url": reverse("accounts:activity", query={name: str(key)})}
+            for label, name, key in around
+            if key is not None
+        ],
+    }
+    return render(request, "accounts/activity_event.html", context)
+
+
+def _facts(told: dict[str, Any]) -> list[dict[str, str]]:
+    """What the event tells, a line each; what is no plain text or list of texts is shown as JSON."""
+
+    def spelled(value: Any) -> str:
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return ", ".join(value) or "–"
+        if isinstance(value, str) or value is None:
+            return value or "–"
+        return json.dumps(value, ensure_ascii=False, default=str)
+
+    return [{"label": name, "value": spelled(value)} for name, value in sorted(told.items())]
 
 
 def condition_of(chosen: dict[str, Any], user: User) -> Q:
@@ -102,7 +150,7 @@ def condition_of(chosen: dict[str, Any], user: User) -> Q:
     if kind := KINDS.get(chosen.get("what", "")):
         condition &= Q(*(("tag__startswith", f"{noun}:") for noun in kind.nouns), _connector=Q.OR)
     if text := chosen.get("q"):
-        condition &= Q(actor_name__icontains=text) | Q(subject_name__icontains=text)
+        condition &= about(text)
     if connector := chosen.get("connector"):
         condition &= Q(connector_id=connector)
     if group := chosen.get("group"):
@@ -121,6 +169,7 @@ def rows(events: Iterable[AuditEvent], *, with_details: bool = True) -> list[dic
     return [
         {
             "at": event.at,
+            "url": reverse("accounts:activity_event", args=[event.pk]),
             "sentence": sentence(event),
             "icon": _ICONS.get(event.tag.partition(":")[0], "dot"),
             "address": event.client_address,
@@ -141,11 +190,11 @@ def _detail(event: AuditEvent) -> str:
     return json.dumps(facts, indent=2, ensure_ascii=False, default=str)
 
 
-def _chips(request: HttpRequest, form: FilterForm, chosen: dict[str, Any]) -> list[dict[str, str]]:
+def _chips(request: HttpRequest, user: User, form: FilterForm, chosen: dict[str, Any]) -> list[dict[str, str]]:
     chips = []
     for name, value in chosen.items():
         label = str(form.fields[name].label)
-        words = str(KINDS[value].label) if name == "what" else str(value)
+        words = _words_of(user, name, value)
         text = label if value is True else f"{label}: {words}"
         chips.append(
             {
@@ -154,6 +203,20 @@ def _chips(request: HttpRequest, form: FilterForm, chosen: dict[str, Any]) -> li
             }
         )
     return chips
+
+
+def _words_of(user: User, name: str, value: Any) -> str:
+    """What a filter asks for, as people call it."""
+    if name == "what":
+        return str(KINDS[value].label)
+    if name in ("since", "until"):
+        return formats.date_format(value)
+    if name in ("connector", "group"):
+        # This app knows neither; the trail has their names, as far as this person may read it.
+        named = Q(**{f"{name}_id": value}, subject_kind=name)
+        events = trail.page(user, size=1, only=named).events
+        return events[0].subject_name if events and events[0].subject_name else str(value)
+    return str(value)
 
 
 def _query(request: HttpRequest, **changes: str | None) -> str:

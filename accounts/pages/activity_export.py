@@ -24,6 +24,7 @@ from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent, User
 from accounts.pages.activity import FilterForm, condition_of
 from accounts.pages.decorators import freshly_confirmed, user_of
+from accounts.pages.zones import zone_of
 from accounts.services import exports
 from kaizala_console.lib import clock
 
@@ -66,7 +67,8 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     chosen_format = request.POST["format"]
     content_type, spell = kinds[chosen_format]
     exports.note(by=user, file_format=chosen_format, filters={name: str(value) for name, value in chosen.items()})
-    only = condition_of(chosen, user)
+    with timezone.override(zone_of(request)):
+        only = condition_of(chosen, user)
     response = StreamingHttpResponse(spell(_in_order(user, only)), content_type=content_type)
     name = f"activity-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.{chosen_format}"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -33,6 +33,7 @@ from accounts.models import User
 from accounts.pages import kept_forms
 from accounts.pages.kept_forms import kept_form, safe_path
 from accounts.services import confirmations, recent_sign_in
+from kaizala_console.lib import live
 
 __all__ = ["freshly_confirmed", "kept_form", "recently_signed_in", "safe_path", "signed_in", "user_of", "with_phone"]
 
@@ -198,7 +199,9 @@ def _page_around(request: HttpRequest) -> str:
 
 
 def _sent_to(request: HttpRequest, address: str) -> HttpResponse:
-    """A redirect of the whole window, also when only a fragment was asked for."""
+    """A redirect of the whole window, also when only a fragment was asked for; not of one that asked by itself."""
+    if live.is_poll(request):
+        return live.ask_no_more()
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204, headers={"HX-Redirect": address})
     return HttpResponseRedirect(address)

@@ -7,12 +7,16 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.html import format_html
+from django.utils.translation import get_language_info
 from django.utils.translation import gettext_lazy as _
 
+from accounts import mail_topics
 from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import ConsoleError
 
 FALLBACK_REGION = "IN"
+AS_ASKED = "auto"
 
 
 def add_error(form: forms.Form, error: ConsoleError) -> None:
@@ -88,6 +92,41 @@ class PolicyForm(forms.Form):
         help_text=_("Without this, a refresh token goes to the developer only, sealed: no admin ever sees one."),
         required=False,
     )
+
+
+class LanguageForm(forms.Form):
+    """The language that somebody reads in."""
+
+    language = forms.ChoiceField(
+        label=_("Language"),
+        choices=lambda: [(AS_ASKED, _("As the browser asks")), *own_names()],
+        help_text=_("Of the pages, and of the mails and SMS that you get."),
+    )
+
+    def clean_language(self) -> str:
+        """The code of the language; "" for the one that the browser asks for."""
+        return "" if self.cleaned_data["language"] == AS_ASKED else self.cleaned_data["language"]
+
+
+class MailForm(forms.Form):
+    """What somebody wants mails about."""
+
+    wanted = forms.MultipleChoiceField(
+        label=_("Send me a mail about"),
+        choices=lambda: [(topic.key, _explained(topic)) for topic in mail_topics.topics()],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text=_("Changes of your phone numbers, leaked secrets and changed keys are always told."),
+    )
+
+
+def _explained(topic: mail_topics.Topic) -> str:
+    return format_html('<strong>{}</strong>: <span class="quiet">{}</span>', topic.label, topic.help_text)
+
+
+def own_names() -> list[tuple[str, str]]:
+    """The languages of the console, each by its own name: who reads only one of them must find it."""
+    return [(code, get_language_info(code)["name_local"]) for code, _name in settings.LANGUAGES]
 
 
 class IdentityForm(forms.Form):

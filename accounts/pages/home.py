@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_safe
 
-from accounts import needs, policy, queries, starts, trail
+from accounts import arrivals, first_steps, needs, policy, queries, starts, trail
 from accounts.models import PinDevice
-from accounts.pages import activity, numbers
+from accounts.pages import activity, arriving, numbers
 from accounts.pages.decorators import signed_in, user_of
 from accounts.pages.phones import add_url, phone_form, pin_url
+from kaizala_console.lib import live
 
 LATELY = 5
 
@@ -23,9 +27,16 @@ def root(request: HttpRequest) -> HttpResponseRedirect:
 
 @require_GET
 @signed_in
+@live.polled
 def home(request: HttpRequest) -> HttpResponse:
-    """The cards of what waits and of where to begin, and the latest of what happened."""
-    user = user_of(request)
+    """The cards of what waits and of where to begin, and the latest of what happened.
+
+    While it is open it says when something new waits.
+    """
+    user, here = user_of(request), reverse("accounts:home")
+    seen = live.marks(user.pk, "home", arrivals.signs_of(user))
+    if live.is_poll(request):
+        return arriving.answer(request, live.changes(request, seen), partial(arrivals.tell, user), here=here)
     if queries.primary_person(user) is None:
         waiting = queries.open_pin(user, PinDevice.Purpose.VERIFY)
         words = {
@@ -36,10 +47,21 @@ def home(request: HttpRequest) -> HttpResponse:
         }
         return render(request, "accounts/home_first.html", words)
     events = activity.rows(trail.page(user, size=LATELY).events, with_details=False)
+    waits, path = needs.needs_of(user), first_steps.path_of(user)
     words = {
-        "needs": needs.needs_of(user),
-        "starts": starts.starts_of(user),
+        "asks_at": live.address(here, seen),
+        "needs": waits,
+        "path": path,
+        "ways": _ways(path, waits),
+        "starts": [] if path else starts.starts_of(user),
         "events": events,
         "locked_until": policy.locked_until(user),
     }
     return render(request, "accounts/home.html", words)
+
+
+def _ways(path: first_steps.Path | None, waiting: list[needs.Need]) -> list[starts.Way]:
+    """The buttons of the step that is next, but for what waits above with a button of its own."""
+    step = path.next_step if path else None
+    above = {need.href for need in waiting}
+    return [way for way in step.ways if way.href not in above] if step else []

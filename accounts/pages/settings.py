@@ -8,16 +8,17 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts import policy, queries
+from accounts import mail_topics, policy, queries
 from accounts.models import User
 from accounts.pages import numbers
 from accounts.pages.decorators import freshly_confirmed, kept_form, signed_in, user_of
-from accounts.pages.forms import PolicyForm
-from accounts.services import confirmations, organisations
+from accounts.pages.forms import AS_ASKED, LanguageForm, MailForm, PolicyForm
+from accounts.services import confirmations, languages, notices, organisations
 
 SAVE = gettext_lazy("Save")
 
@@ -34,6 +35,10 @@ def settings(request: HttpRequest) -> HttpResponse:
         "phones": phones,
         "has_app": confirmations.uses_totp(user),
         "may_operate": policy.may_operate(user),
+        "mail_form": MailForm(
+            initial={"wanted": [topic.key for topic in mail_topics.topics() if topic.key not in user.muted_mail]}
+        ),
+        "language_form": LanguageForm(initial={"language": user.language or AS_ASKED}),
         "policy_form": _policy_form(request, user),
     }
     return render(request, "accounts/settings.html", words)
@@ -50,6 +55,32 @@ def save_policy(request: HttpRequest) -> HttpResponseRedirect:
     organisations.change(organisation=user.organisation, by=user, **form.cleaned_data)
     organisation = user.organisation.name
     messages.success(request, _("Saved. It applies to all of %(organisation)s now.") % {"organisation": organisation})
+    return redirect("accounts:settings")
+
+
+@require_POST
+@signed_in
+def save_language(request: HttpRequest) -> HttpResponse:
+    """Sets the language that somebody reads in, here and on their other devices."""
+    form = LanguageForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("The console does not speak this language."))
+        return redirect("accounts:settings")
+    user = user_of(request)
+    languages.set_language(user=user, language=form.cleaned_data["language"])
+    with translation.override(user.language or translation.get_language()):
+        messages.success(request, _("Saved."))
+    response = redirect("accounts:settings")
+    languages.remember(response, user)
+    return response
+
+
+@require_POST
+@signed_in
+def save_mail(request: HttpRequest) -> HttpResponse:
+    """Sets what somebody gets mails about."""
+    notices.choose(user=user_of(request), wanted=request.POST.getlist("wanted"))
+    messages.success(request, _("Saved."))
     return redirect("accounts:settings")
 
 

@@ -4,19 +4,39 @@ from django.conf import settings as django_settings
 from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
-from accounts.pages import activity, activity_export, confirm, home, phones, sandbox, settings, sign_in, sign_in_again
+from accounts.pages import (
+    activity,
+    activity_export,
+    confirm,
+    first_steps,
+    home,
+    phones,
+    sandbox,
+    sessions,
+    settings,
+    sign_in,
+    sign_in_again,
+)
 
 app_name = "accounts"
 
 urlpatterns: list[URLPattern] = [
     path("", home.root, name="root"),
     path("console/", home.home, name="home"),
+    path("console/first-steps/put-away/", first_steps.put_away, name="first_steps_put_away"),
+    path("console/first-steps/bring-back/", first_steps.bring_back, name="first_steps_bring_back"),
     path("console/signed-out/", sign_in.signed_out, name="signed_out"),
     path("console/sign-in-again/", sign_in_again.sign_in_again, name="sign_in_again"),
     path("console/confirm/", confirm.confirm, name="confirm"),
     path("console/activity/", activity.activity, name="activity"),
+    path("console/activity/<int:event_id>/", activity.event, name="activity_event"),
     path("console/activity/export/", activity_export.export, name="activity_export"),
     path("console/settings/", settings.settings, name="settings"),
+    path("console/settings/sessions/", sessions.sessions, name="sessions"),
+    path("console/settings/sessions/end-others/", sessions.end_others, name="sessions_end_others"),
+    path("console/settings/sessions/<int:session_id>/end/", sessions.end, name="session_end"),
+    path("console/settings/mail/", settings.save_mail, name="settings_mail"),
+    path("console/settings/language/", settings.save_language, name="settings_language"),
     path("console/settings/organisation/", settings.save_policy, name="settings_organisation"),
     path("console/phones/", RedirectView.as_view(pattern_name="accounts:settings"), name="phones"),
     path("console/phones/add/", phones.add, name="phone_add"),

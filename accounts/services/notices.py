@@ -7,7 +7,8 @@ statement: then the same Message-ID goes out again, by which mailboxes recognise
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from smtplib import SMTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from django.db.models import F
 from django.template import Context, Engine
 from django.utils import translation
 
-from accounts import sms
+from accounts import mail_topics, sms
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Notice, User
@@ -39,6 +40,7 @@ DELIVER = "accounts.tasks.deliver_notice"  # by name: this layer does not import
 RETRY_AFTER = [dt.timedelta(minutes=minutes) for minutes in (2, 5, 15, 60, 180, 360, 720)]
 GIVE_UP_AFTER = dt.timedelta(days=5)  # as long as mail servers themselves try (RFC 5321 §4.5.4.1)
 SWEPT_AT_ONCE = 500
+MUTED = "The account wants no mail about this."
 
 
 @transaction.atomic
@@ -47,15 +49,25 @@ def queue(*, user: User, template: str, key: str, context: Mapping[str, Any], nu
 
     `template` names `templates/mail/<template>.txt`, whose first line is the subject; or, with a `number` (E.164) that
     is to get it by SMS, `templates/sms/<template>.txt`. `key` says which fact is told: the same key again changes
-    nothing and returns the first notice. `context` is JSON and holds no secret.
+    nothing and returns the first notice. `context` is JSON and holds no secret. What the account wants no mail about is
+    written down all the same, and not sent.
     """
-    notice, made = Notice.objects.get_or_create(
-        key=key,
-        defaults={"user": user, "number": number, "template": template, "context": redact(dict(context))},
-    )
-    if made:
+    muted = not number and mail_topics.topic_of(template) in user.muted_mail
+    facts = {"user": user, "number": number, "template": template, "context": redact(dict(context))}
+    if muted:
+        facts |= {"next_attempt_at": None, "last_error": MUTED}
+    notice, made = Notice.objects.get_or_create(key=key, defaults=facts)
+    if made and not muted:
         _wake(notice)
     return notice
+
+
+def choose(*, user: User, wanted: Collection[str]) -> None:
+    """Sets which topics (keys of `accounts.mail_topics`) the account gets mails about, from now on; unknown ones are
+    left out. What belongs to no topic is always sent. It is nobody else's business, so no audit row.
+    """
+    user.muted_mail = [topic.key for topic in mail_topics.topics() if topic.key not in wanted]
+    User.objects.filter(pk=user.pk).update(muted_mail=user.muted_mail)
 
 
 def deliver(*, notice_id: UUID) -> bool:
@@ -118,19 +130,25 @@ def send_again(*, notice: Notice, by: Actor) -> Notice:
 
 
 def render(notice: Notice) -> tuple[str, str]:
-    """Subject and body, in the console's own language (nobody is asking, so there is no reader's language)."""
+    """Subject and body, in the reader's language, else in the console's own."""
     subject, _newline, body = _rendered(notice, "mail").partition("\n")
     return subject.strip(), body.strip() + "\n"
 
 
 def render_sms(notice: Notice) -> str:
-    """The text, on one line, in the console's own language."""
+    """The text, on one line, in the reader's language, else in the console's own."""
     return " ".join(_rendered(notice, "sms").split())
+
+
+def in_the_language_of(user: User) -> AbstractContextManager[None]:
+    """Has words put in the language that this person reads mails in: their own choice, else the console's."""
+    language: AbstractContextManager[None] = translation.override(user.language or settings.LANGUAGE_CODE)
+    return language
 
 
 def _rendered(notice: Notice, folder: str) -> str:
     values = {**notice.context, "user": notice.user, "base_url": settings.CONSOLE_BASE_URL}
-    with translation.override(settings.LANGUAGE_CODE):
+    with in_the_language_of(notice.user):
         template = Engine.get_default().get_template(f"{folder}/{notice.template}.txt")
         # Plain text: a name with an ampersand must stay as it is.
         return template.render(Context(values, autoescape=False)).strip()

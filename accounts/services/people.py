@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from typing import Final
 
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts import provisioned
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Person
-from kaizala_console.lib import phone_numbers
+from kaizala_console.lib import clock, phone_numbers
 from kaizala_console.lib.errors import RuleBroken
+
+LONGEST_URL: Final = 500
+_is_url: Final = URLValidator(schemes=["https", "http"])
 
 
 @transaction.atomic
@@ -31,24 +38,50 @@ def person_for(number: str, *, name: str = "") -> Person:
 
 
 @transaction.atomic
-def people_for(numbers: Iterable[str]) -> dict[str, Person]:
+def people_for(numbers: Iterable[str], *, names: Mapping[str, str] | None = None) -> dict[str, Person]:
     """The people of many numbers in E.164, in their order, made where there are none: two statements a thousand.
 
-    Not audited by itself, as `person_for`.
+    Those that are made are called as `names` says, by number. Not audited by itself, as `person_for`.
     """
+    names, wanted = names or {}, list(dict.fromkeys(numbers))
     found: dict[str, Person] = {}
-    for chunk in _chunks(dict.fromkeys(numbers), 1000):
-        Person.objects.bulk_create([Person(number=number) for number in chunk], ignore_conflicts=True)
+    # In one order, whatever order they came in: two who make the same people at once would wait for each other.
+    for chunk in _chunks(sorted(wanted), 1000):
+        Person.objects.bulk_create(
+            [Person(number=number, name=names.get(number, "")) for number in chunk], ignore_conflicts=True
+        )
         by_number = {person.number: person for person in Person.objects.filter(number__in=chunk)}
         found.update((number, by_number[number]) for number in chunk)
-    return found
+    return {number: found[number] for number in wanted}
+
+
+@transaction.atomic
+def rename_many(names: Mapping[Person, str]) -> None:
+    """Gives many people other names, of 1 to 120 characters, in one statement. Whoever calls it tells that."""
+    for person, name in names.items():
+        person.name = name
+    Person.objects.bulk_create(
+        sorted(names, key=lambda person: person.pk),  # two at once take the rows in one order
+        update_conflicts=True,
+        unique_fields=["number"],
+        update_fields=["name"],
+        batch_size=1000,
+    )
+
+
+@transaction.atomic
+def provision(*, person: Person) -> None:
+    """Notes that the number was verified, when it is the first time. Not audited by itself: the verification is."""
+    if Person.objects.filter(pk=person.pk, provisioned_at__isnull=True).update(provisioned_at=clock.now()):
+        provisioned.tell(person.pk)
+        person.refresh_from_db(fields=["provisioned_at"])
 
 
 @transaction.atomic
 def rename(*, person: Person, name: str, by: Actor) -> Person:
     """Gives a person another name. RuleBroken when it is empty or longer than 120 characters."""
     name = " ".join(name.split())
-    if not name or len(name) > 120:
+    if not name or len(name) > 120 or "\x00" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
         raise RuleBroken(_("A name has 1 to 120 characters."), code="name", field="name")
     locked = Person.objects.select_for_update().get(pk=person.pk)
     if locked.name == name:
@@ -58,6 +91,50 @@ def rename(*, person: Person, name: str, by: Actor) -> Person:
     record(
         Tag.PERSON_RENAMED, by=by, subject=locked, person_id=locked.pk, before={"name": before}, after={"name": name}
     )
+    return locked
+
+
+@transaction.atomic
+def change(*, person: Person, name: str | None = None, picture_url: str | None = None, by: Actor) -> Person:
+    """Changes what is not None; an empty `picture_url` takes the picture away. RuleBroken for what is none."""
+    if picture_url is not None:
+        person = _picture(person, checked_picture_url(picture_url, field="picture_url"), by)
+    return person if name is None else rename(person=person, name=name, by=by)
+
+
+def checked_picture_url(text: str, *, field: str) -> str:
+    """The address of a picture, for a person or a group, when it can be one; "" for none. Raises RuleBroken."""
+    text = text.strip()
+    if not text:
+        return ""
+    try:
+        if len(text) > LONGEST_URL:
+            raise ValidationError(text)
+        _is_url(text)
+    except ValidationError:
+        raise RuleBroken(
+            _("The address of a picture begins with https:// or http:// and has up to %(most)d characters.")
+            % {"most": LONGEST_URL},
+            field=field,
+            code="url",
+        ) from None
+    return text
+
+
+def _picture(person: Person, url: str, by: Actor) -> Person:
+    locked = Person.objects.select_for_update().get(pk=person.pk)
+    if locked.picture_url != url:
+        before, locked.picture_url = locked.picture_url, url
+        locked.save(update_fields=["picture_url"])
+        # Such an address may hold a signature: the trail tells that there is another picture, not where it lies.
+        record(
+            Tag.PERSON_PICTURE_CHANGED,
+            by=by,
+            subject=locked,
+            person_id=locked.pk,
+            before={"picture": bool(before)},
+            after={"picture": bool(url)},
+        )
     return locked
 
 

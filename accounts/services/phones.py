@@ -108,9 +108,7 @@ def _hold(user: User, number: str, by: User) -> VerifiedPhone | None:
     if held is not None and held.user_id != user.pk:
         _claimed_elsewhere(held, user, by)
         return None
-    if person.provisioned_at is None:
-        person.provisioned_at = now
-        person.save(update_fields=["provisioned_at"])
+    people.provision(person=person)
     if held is not None:
         held.verified_at = now
         held.save(update_fields=["verified_at"])

@@ -12,12 +12,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import policy, queries
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
-from accounts.models import User
+from accounts.models import AuthenticatorApp, User
 from accounts.services import notices
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken, TooSoon
@@ -26,7 +25,7 @@ NAME = "authenticator app"
 
 
 @transaction.atomic
-def begin(*, user: User) -> TOTPDevice:
+def begin(*, user: User) -> AuthenticatorApp:
     """The device that an operator is about to set up: not confirmed yet, and the same one until it is.
 
     NotAllowed for anyone else; Conflict when there is one already: it can be removed by another operator.
@@ -36,12 +35,12 @@ def begin(*, user: User) -> TOTPDevice:
     User.objects.select_for_update().get(pk=user.pk)
     if queries.totp_device(user) is not None:
         raise Conflict(_("An authenticator app is set up already. Another operator can remove it."), code="totp_exists")
-    device = TOTPDevice.objects.filter(user=user, confirmed=False).order_by("id").first()
-    return device or TOTPDevice.objects.create(user=user, name=NAME, confirmed=False)
+    device = AuthenticatorApp.objects.filter(user=user, confirmed=False).order_by("id").first()
+    return device or AuthenticatorApp.objects.create(user=user, name=NAME, confirmed=False)
 
 
 @sensitive_variables("code")
-def enrol(*, user: User, device: TOTPDevice, code: str, by: Actor) -> TOTPDevice:
+def enrol(*, user: User, device: AuthenticatorApp, code: str, by: Actor) -> AuthenticatorApp:
     """Makes the device that `begin` gave count, once the app has shown a right code. Errors as `begin` and `check`."""
     if not policy.may_operate(user):
         raise NotAllowed
@@ -49,8 +48,8 @@ def enrol(*, user: User, device: TOTPDevice, code: str, by: Actor) -> TOTPDevice
         raise Conflict(_("An authenticator app is set up already. Another operator can remove it."), code="totp_exists")
     with transaction.atomic():
         if _is_right(user, device, code):
-            TOTPDevice.objects.filter(pk=device.pk).update(confirmed=True)
-            TOTPDevice.objects.filter(user=user, confirmed=False).delete()
+            AuthenticatorApp.objects.filter(pk=device.pk).update(confirmed=True)
+            AuthenticatorApp.objects.filter(user=user, confirmed=False).delete()
             record(Tag.TOTP_ENROLLED, by=by, subject=user, organisation=user.organisation)
             notices.queue(user=user, template="accounts/totp_enrolled", key=f"totp:{device.pk}:enrolled", context={})
             device.refresh_from_db()
@@ -59,7 +58,7 @@ def enrol(*, user: User, device: TOTPDevice, code: str, by: Actor) -> TOTPDevice
 
 
 @sensitive_variables("code")
-def check(*, user: User, device: TOTPDevice, code: str, by: Actor, tag: Tag = Tag.CONFIRMED) -> None:
+def check(*, user: User, device: AuthenticatorApp, code: str, by: Actor, tag: Tag = Tag.CONFIRMED) -> None:
     """Accepts a code once. RuleBroken (`totp_wrong`) for a wrong or used one; TooSoon, growing, after wrong ones."""
     with transaction.atomic():
         if _is_right(user, device, code):
@@ -74,7 +73,7 @@ def remove(*, user: User, by: User) -> None:
     """Removes the authenticator app of `user`, who lost the phone, say. NotAllowed unless another operator does it."""
     if not policy.may_operate(by) or by.pk == user.pk:
         raise NotAllowed(_("Only another operator can remove an authenticator app."))
-    removed, _each = TOTPDevice.objects.filter(user=user).delete()
+    removed, _each = AuthenticatorApp.objects.filter(user=user).delete()
     if not removed:
         raise Conflict(_("There is no authenticator app to remove."), code="totp_missing")
     record(Tag.TOTP_REMOVED, by=by, subject=user, organisation=user.organisation, before={"user": user.name})
@@ -86,13 +85,13 @@ def remove(*, user: User, by: User) -> None:
     )
 
 
-def secret_of(device: TOTPDevice) -> str:
+def secret_of(device: AuthenticatorApp) -> str:
     """The key as authenticator apps take it by hand: base32 in groups of four (RFC 4648 §6)."""
     text = base64.b32encode(device.bin_key).decode("ascii").rstrip("=")
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
-def address_of(device: TOTPDevice) -> str:
+def address_of(device: AuthenticatorApp) -> str:
     """The key as authenticator apps read it from a picture (github.com/google/google-authenticator, Key Uri Format)."""
     issuer = settings.OTP_TOTP_ISSUER
     values = {
@@ -106,7 +105,7 @@ def address_of(device: TOTPDevice) -> str:
 
 
 @sensitive_variables("code")
-def _is_right(user: User, device: TOTPDevice, code: str) -> bool:
+def _is_right(user: User, device: AuthenticatorApp, code: str) -> bool:
     digits = "".join(code.split())
     if not digits.isascii() or not digits.isdigit() or len(digits) != device.digits:
         raise RuleBroken(_("A code has %(count)d digits.") % {"count": device.digits}, code="pin_format", field="pin")
@@ -114,7 +113,7 @@ def _is_right(user: User, device: TOTPDevice, code: str) -> bool:
     return django_otp.verify_token(user, device.persistent_id, digits) is not None
 
 
-def _require_no_lock(device: TOTPDevice) -> None:
+def _require_no_lock(device: AuthenticatorApp) -> None:
     device.refresh_from_db()
     allowed, why = device.verify_is_allowed()
     if allowed:
@@ -132,7 +131,7 @@ def _require_no_lock(device: TOTPDevice) -> None:
     )
 
 
-def _wrong(device: TOTPDevice) -> RuleBroken:
+def _wrong(device: AuthenticatorApp) -> RuleBroken:
     return RuleBroken(
         _("This is not the code that the app shows now, or it was used already. Wait for the next one and try again."),
         code="totp_wrong",

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.test import Client
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django import Settings
 
-from accounts.models import AuditSeal, Organisation, User
+from accounts.models import AuditSeal, AuthenticatorApp, Organisation, User
 from accounts.services import confirmations, notices
 from accounts.tests import office365_server, sign_in_walk, twilio_server
 from accounts.tests.authenticator import code_of
@@ -59,13 +58,13 @@ def newcomer(organisation: Organisation) -> User:
 
 
 @pytest.fixture
-def app(operator: User) -> TOTPDevice:
+def app(operator: User) -> AuthenticatorApp:
     """The operator's authenticator app."""
-    return TOTPDevice.objects.create(user=operator, name="app", confirmed=True)
+    return AuthenticatorApp.objects.create(user=operator, name="app", confirmed=True)
 
 
 @pytest.fixture
-def desk(operator: User, app: TOTPDevice, browser_of: Callable[..., Client]) -> Client:
+def desk(operator: User, app: AuthenticatorApp, browser_of: Callable[..., Client]) -> Client:
     """An operator's browser that has passed the second factor."""
     browser = browser_of(operator)
     assert browser.post("/operators/second-factor/", {"pin": code_of(app)}).status_code == 302
@@ -77,7 +76,7 @@ def some_of_everything(developer: User) -> None:
     """A row of each model."""
     confirmations.send_pin(user=developer, by=developer)
     notices.queue(user=developer, template="accounts/phone_added", key="k", context={"number": "+91 •• 001"})
-    TOTPDevice.objects.create(user=developer, name="app")
+    AuthenticatorApp.objects.create(user=developer, name="app")
     AuditSeal.objects.update_or_create(
         block=1, defaults={"position": 1, "hash": "a" * 64, "key_id": "k", "tag": "f" * 64}
     )

@@ -166,6 +166,11 @@ def test_names_are_text_and_never_markup(member: User, browser_of: Callable[...,
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
+def test_every_event_is_of_a_kind_that_can_be_chosen() -> None:
+    chosen = {noun for kind in activity.KINDS.values() for noun in kind.nouns}
+    assert {tag.partition(":")[0] for tag in Tag} - chosen == set()
+
+
 def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:
     answer = client.get(f"{ACTIVITY}?what=phones")
     assert answer.headers["Location"] == "/accounts/login/?next=%2Fconsole%2Factivity%2F%3Fwhat%3Dphones"

@@ -10,10 +10,9 @@ import pytest
 from django.conf import settings
 from django.test import Client
 from django_otp.oath import totp
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import Organisation, SandboxSms, User
+from accounts.models import AuthenticatorApp, Organisation, SandboxSms, User
 from accounts.tests import factories
 from accounts.tests.pages import words
 from accounts.tests.twilio_server import FakeTwilio
@@ -125,7 +124,7 @@ def test_the_confirmation_of_one_account_is_not_that_of_another(
 def test_an_operator_with_an_authenticator_app_confirms_by_its_code(
     operator: User, browser_of: Callable[..., Client]
 ) -> None:
-    device = TOTPDevice.objects.create(user=operator, confirmed=True)
+    device = AuthenticatorApp.objects.create(user=operator, confirmed=True)
     browser = browser_of(operator, confirmed=False)
     shown = words(browser.get(CONFIRM))
     assert "authenticator app" in shown
@@ -133,7 +132,7 @@ def test_an_operator_with_an_authenticator_app_confirms_by_its_code(
     code = f"{totp(device.bin_key, t0=device.t0, step=device.step):06d}"
     wrong = browser.post(CONFIRM, {"pin": f"{(int(code) + 1) % 10**6:06d}"})
     assert wrong.status_code == 400
-    TOTPDevice.objects.update(throttling_failure_timestamp=clock.now() - dt.timedelta(minutes=1))
+    AuthenticatorApp.objects.update(throttling_failure_timestamp=clock.now() - dt.timedelta(minutes=1))
     assert browser.post(CONFIRM, {"pin": code}).headers["Location"] == "/console/settings/"
     assert not SandboxSms.objects.exists()
 

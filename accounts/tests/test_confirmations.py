@@ -11,10 +11,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.test import RequestFactory
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import queries
-from accounts.models import AuditEvent, Notice, PinDevice, SmsMessage, User
+from accounts.models import AuditEvent, AuthenticatorApp, Notice, PinDevice, SmsMessage, User
 from accounts.services import confirmations, totp
 from accounts.services import phones as phones_service
 from accounts.services.notices import render
@@ -146,7 +145,7 @@ def test_a_confirmation_is_of_one_person_even_in_the_same_session(
 # By authenticator app ---------------------------------------------------------------------------------------------
 
 
-def test_who_has_an_app_confirms_with_it_and_not_by_sms(operator: User, app: TOTPDevice) -> None:
+def test_who_has_an_app_confirms_with_it_and_not_by_sms(operator: User, app: AuthenticatorApp) -> None:
     assert confirmations.uses_totp(operator)
     with pytest.raises(RuleBroken) as caught:
         confirmations.send_pin(user=operator, by=operator)
@@ -156,7 +155,7 @@ def test_who_has_an_app_confirms_with_it_and_not_by_sms(operator: User, app: TOT
     assert AuditEvent.objects.get().after == {"by": "totp"}
 
 
-def test_a_code_works_once(operator: User, app: TOTPDevice) -> None:
+def test_a_code_works_once(operator: User, app: AuthenticatorApp) -> None:
     code = code_of(app)
     confirmations.confirm(user=operator, pin=code)
     with pytest.raises(RuleBroken) as caught:
@@ -164,7 +163,7 @@ def test_a_code_works_once(operator: User, app: TOTPDevice) -> None:
     assert caught.value.code == "totp_wrong"
 
 
-def test_wrong_codes_cost_a_growing_wait(operator: User, app: TOTPDevice, travel: Callable[..., Any]) -> None:
+def test_wrong_codes_cost_a_growing_wait(operator: User, app: AuthenticatorApp, travel: Callable[..., Any]) -> None:
     with pytest.raises(RuleBroken) as wrong:
         confirmations.confirm(user=operator, pin=wrong_code(app))
     assert wrong.value.code == "totp_wrong"
@@ -183,7 +182,7 @@ def test_wrong_codes_cost_a_growing_wait(operator: User, app: TOTPDevice, travel
 
 
 @pytest.mark.parametrize("code", ["", "12345", "1234567", "abcdef", "१२३४५६", "-12345", "+12345", "1_3456"])
-def test_what_is_no_code_costs_nothing(operator: User, app: TOTPDevice, code: str) -> None:
+def test_what_is_no_code_costs_nothing(operator: User, app: AuthenticatorApp, code: str) -> None:
     with pytest.raises(RuleBroken) as caught:
         confirmations.confirm(user=operator, pin=code)
     assert caught.value.code == "pin_format"
@@ -193,15 +192,15 @@ def test_what_is_no_code_costs_nothing(operator: User, app: TOTPDevice, code: st
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_requests_with_one_code_one_is_accepted(
-    operator: User, app: TOTPDevice, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+    operator: User, app: AuthenticatorApp, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verify_really = TOTPDevice.verify_token
+    verify_really = AuthenticatorApp.verify_token
 
-    def slowly(self: TOTPDevice, token: str) -> bool:
+    def slowly(self: AuthenticatorApp, token: str) -> bool:
         time.sleep(0.05)  # so that without the row's lock all would have read it before the first has written
         return verify_really(self, token)
 
-    monkeypatch.setattr(TOTPDevice, "verify_token", slowly)
+    monkeypatch.setattr(AuthenticatorApp, "verify_token", slowly)
     code = code_of(app)
     results = together(6, lambda: confirmations.confirm(user=operator, pin=code))
     assert sum(not isinstance(result, Exception) for result in results) == 1, results
@@ -232,20 +231,20 @@ def test_a_wrong_first_code_sets_nothing_up(operator: User) -> None:
 def test_nobody_but_an_operator_sets_one_up(developer: User) -> None:
     with pytest.raises(NotAllowed):
         totp.begin(user=developer)
-    device = TOTPDevice.objects.create(user=developer, confirmed=False)
+    device = AuthenticatorApp.objects.create(user=developer, confirmed=False)
     with pytest.raises(NotAllowed):
         totp.enrol(user=developer, device=device, code=code_of(device), by=developer)
     assert not confirmations.uses_totp(developer)
 
 
-def test_an_app_that_is_set_up_is_not_replaced(operator: User, app: TOTPDevice) -> None:
+def test_an_app_that_is_set_up_is_not_replaced(operator: User, app: AuthenticatorApp) -> None:
     with pytest.raises(Conflict):
         totp.begin(user=operator)
     with pytest.raises(Conflict):
         totp.enrol(user=operator, device=app, code=code_of(app), by=operator)
 
 
-def test_only_another_operator_removes_an_app(operator: User, app: TOTPDevice, developer: User) -> None:
+def test_only_another_operator_removes_an_app(operator: User, app: AuthenticatorApp, developer: User) -> None:
     for by in (operator, developer):
         with pytest.raises(NotAllowed):
             totp.remove(user=operator, by=by)

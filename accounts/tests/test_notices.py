@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.conf import settings as django_settings
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import IntegrityError, transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from accounts import tasks
+from accounts import mail_topics, tasks
 from accounts.models import AuditEvent, Notice, User
 from accounts.services import notices
 from accounts.services.notices import GIVE_UP_AFTER, RETRY_AFTER
@@ -23,6 +24,7 @@ from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict
 
 TEMPLATE = "accounts/phone_added"
+MAILS = django_settings.BASE_DIR / "templates" / "mail"
 
 
 def queue(user: User, key: str = "phone:1:added", **context: Any) -> Notice:
@@ -300,3 +302,28 @@ def test_the_database_lets_no_sent_notice_wait(developer: User) -> None:
     notice = queue(developer)
     with pytest.raises(IntegrityError), transaction.atomic():
         Notice.objects.filter(pk=notice.pk).update(sent_at=clock.now())
+
+
+def test_what_nobody_wants_a_mail_about_is_written_down_and_not_sent(
+    developer: User, outbox: list[EmailMessage]
+) -> None:
+    notices.choose(user=developer, wanted={"ends"})
+    muted = notices.queue(user=developer, template="connectors/handoff_made", key="a", context={})
+    assert muted.last_error == notices.MUTED
+    assert notices.sweep() == 0
+    assert not outbox
+
+
+def test_what_is_about_security_is_sent_whatever_was_chosen(developer: User, outbox: list[EmailMessage]) -> None:
+    notices.choose(user=developer, wanted=set())
+    assert notices.deliver(notice_id=queue(developer).pk)
+    assert len(outbox) == 1
+
+
+def test_every_mail_belongs_to_a_topic_that_exists_or_is_always_sent() -> None:
+    always = {f"accounts/{path.stem}" for path in (MAILS / "accounts").iterdir()}
+    always |= {"connectors/credential_leaked", "connectors/key_registered", "connectors/key_removed"}
+    templates = {f"{path.parent.name}/{path.stem}" for path in MAILS.glob("*/*.txt")}
+    in_topics = {name for topic in mail_topics.topics() for name in topic.templates}
+    assert in_topics | always == templates
+    assert not in_topics & always

@@ -10,11 +10,10 @@ import pytest
 from django.apps import apps
 from django.test import Client
 from django.urls import reverse
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import queries
 from accounts.audit.record import SYSTEM
-from accounts.models import AuditEvent, AuditSeal, PinDevice, SmsMessage, User
+from accounts.models import AuditEvent, AuditSeal, AuthenticatorApp, PinDevice, SmsMessage, User
 from accounts.operators import site
 from accounts.services import confirmations, totp, users
 from accounts.tests.authenticator import code_of, wrong_code
@@ -44,7 +43,7 @@ def test_who_is_not_signed_in_signs_in_first_and_comes_back() -> None:
 def test_who_is_no_operator_is_refused_everywhere(developer: User, browser_of: BrowserOf, path: str) -> None:
     assert browser_of(developer).get(path, follow=True).status_code == 403
     assert browser_of(developer).post(path, {"pin": "123456"}, follow=True).status_code == 403
-    assert not TOTPDevice.objects.exists()
+    assert not AuthenticatorApp.objects.exists()
 
 
 def test_an_organisation_admin_is_no_operator(organisation_admin: User, browser_of: BrowserOf) -> None:
@@ -62,7 +61,7 @@ def test_a_first_time_operator_confirms_by_pin_then_sets_an_app_up_and_is_in(
     assert person is not None
     page = browser.post(confirm, {"pin": phones.pin(person.number)}, follow=True)
     assert page.redirect_chain[-1][0].startswith(SET_UP)
-    device = TOTPDevice.objects.get()
+    device = AuthenticatorApp.objects.get()
     html = page.content.decode()
     assert totp.secret_of(device) in html
     assert "data:image/svg+xml" in html
@@ -79,7 +78,7 @@ def test_a_stale_confirmation_shows_no_key(operator: User, browser_of: BrowserOf
     browser = browser_of(operator)
     travel(minutes=16)
     assert walk(browser, SET_UP)[-1] == "/console/confirm/"
-    assert not TOTPDevice.objects.exists()
+    assert not AuthenticatorApp.objects.exists()
 
 
 def test_the_picture_is_the_key_in_the_form_that_apps_read(operator: User) -> None:
@@ -90,7 +89,7 @@ def test_the_picture_is_the_key_in_the_form_that_apps_read(operator: User) -> No
     assert "issuer=Kaizala%20Console" in address
 
 
-def test_each_session_needs_a_code_of_its_own(operator: User, app: TOTPDevice, browser_of: BrowserOf) -> None:
+def test_each_session_needs_a_code_of_its_own(operator: User, app: AuthenticatorApp, browser_of: BrowserOf) -> None:
     browser = browser_of(operator)
     assert walk(browser)[-1] == SECOND_FACTOR
     before = browser.session.session_key
@@ -103,7 +102,7 @@ def test_each_session_needs_a_code_of_its_own(operator: User, app: TOTPDevice, b
 
 
 def test_a_wrong_code_opens_nothing_and_soon_costs_a_wait(
-    operator: User, app: TOTPDevice, browser_of: BrowserOf
+    operator: User, app: AuthenticatorApp, browser_of: BrowserOf
 ) -> None:
     browser = browser_of(operator)
     assert browser.post(SECOND_FACTOR, {"pin": wrong_code(app)}).status_code == 400
@@ -114,7 +113,7 @@ def test_a_wrong_code_opens_nothing_and_soon_costs_a_wait(
 
 
 def test_neither_a_pin_nor_somebody_elses_app_opens_the_site(
-    operator: User, app: TOTPDevice, browser_of: BrowserOf, phones: Any
+    operator: User, app: AuthenticatorApp, browser_of: BrowserOf, phones: Any
 ) -> None:
     colleague = make_user("Olive Thomas", operator.organisation, is_staff=True)
     confirmations.send_pin(user=colleague, by=colleague)
@@ -128,7 +127,9 @@ def test_neither_a_pin_nor_somebody_elses_app_opens_the_site(
 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
-def test_one_is_never_led_elsewhere(operator: User, app: TOTPDevice, browser_of: BrowserOf, elsewhere: str) -> None:
+def test_one_is_never_led_elsewhere(
+    operator: User, app: AuthenticatorApp, browser_of: BrowserOf, elsewhere: str
+) -> None:
     there = browser_of(operator).post(f"{SECOND_FACTOR}?next={elsewhere}", {"pin": code_of(app)})
     assert there["Location"] == INDEX
 
@@ -158,7 +159,7 @@ def test_the_sites_addresses_have_names() -> None:
 
 def test_every_model_of_this_app_is_registered() -> None:
     assert set(apps.get_app_config("accounts").get_models()) <= set(site._registry)
-    assert TOTPDevice in site._registry
+    assert AuthenticatorApp in site._registry
 
 
 def test_every_list_and_every_row_opens_searches_and_shows_no_secret(
@@ -175,10 +176,9 @@ def test_every_list_and_every_row_opens_searches_and_shows_no_secret(
         pin.salt,
         SmsMessage.objects.get().number_tag,
         *AuditSeal.objects.values_list("tag", flat=True),
-        *TOTPDevice.objects.values_list("key", flat=True),
+        *AuthenticatorApp.objects.values_list("key", flat=True),
     }
-    models = [*apps.get_app_config("accounts").get_models(), TOTPDevice]
-    for model in models:
+    for model in apps.get_app_config("accounts").get_models():
         base = f"/operators/{model._meta.app_label}/{model._meta.model_name}/"
         rows = model._default_manager.all()
         assert rows.exists(), model

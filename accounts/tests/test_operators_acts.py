@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts import queries
-from accounts.models import AuditEvent, Notice, Organisation, User, VerifiedPhone
+from accounts.models import AuditEvent, AuthenticatorApp, Notice, Organisation, User, VerifiedPhone
 from accounts.services import organisations as organisations_service
 from accounts.services import users
 from accounts.tests.factories import make_user
@@ -63,12 +62,12 @@ def test_an_operator_cannot_lock_the_last_door(desk: Client, operator: User) -> 
 
 def test_a_lost_phone_is_helped_by_a_colleague_and_not_by_oneself(desk: Client, operator: User) -> None:
     colleague = make_user("Olive Thomas", operator.organisation, is_staff=True)
-    lost = TOTPDevice.objects.create(user=colleague, confirmed=True)
-    base = "/operators/otp_totp/totpdevice/"
-    own = TOTPDevice.objects.get(user=operator)
+    lost = AuthenticatorApp.objects.create(user=colleague, confirmed=True)
+    base = "/operators/accounts/authenticatorapp/"
+    own = AuthenticatorApp.objects.get(user=operator)
     for device in (lost, own):
         desk.post(base, {"action": "remove", "_selected_action": [str(device.pk)]})
-    assert list(TOTPDevice.objects.all()) == [own]
+    assert list(AuthenticatorApp.objects.all()) == [own]
 
 
 def test_a_number_can_be_taken_off_an_account(desk: Client, developer: User) -> None:

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, AuthenticatorApp, User
 from accounts.tests import factories
 from accounts.tests.pages import words
 
 SETTINGS = "/console/settings/"
 POLICY = "/console/settings/organisation/"
+LANGUAGE = "/console/settings/language/"
+MAIL = "/console/settings/mail/"
 
 
 def box_of(page: Any) -> str:
@@ -55,6 +56,7 @@ def test_an_admin_changes_the_policy_and_the_trail_tells(
     assert organisation_admin.organisation.admins_may_see_tokens is True
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("who", ["member", "stranger", "operator"])
 def test_nobody_else_changes_the_policy(
     who: str, request: pytest.FixtureRequest, browser_of: Callable[..., Client]
@@ -62,6 +64,7 @@ def test_nobody_else_changes_the_policy(
     user: Any = request.getfixturevalue(who)
     answer = browser_of(user).post(POLICY, {})
     assert answer.status_code == 403
+    assert "Only an admin of the organisation may do this." in words(answer)
     user.organisation.refresh_from_db()
     assert user.organisation.admins_may_see_tokens is True
 
@@ -93,7 +96,7 @@ def test_the_policy_asks_for_a_confirmation_and_comes_back_as_it_was_set(
 
 def test_an_operator_is_told_of_the_authenticator_app(operator: User, browser_of: Callable[..., Client]) -> None:
     assert "The operators’ pages ask for an authenticator app." in words(browser_of(operator).get(SETTINGS))
-    TOTPDevice.objects.create(user=operator, confirmed=True)
+    AuthenticatorApp.objects.create(user=operator, confirmed=True)
     assert "You confirm with a code of your authenticator app." in words(browser_of(operator).get(SETTINGS))
 
 
@@ -111,3 +114,41 @@ def test_many_phones_cost_no_more_queries_than_one(
         factories.verify(organisation_admin, f"+91982001234{last}", is_primary=False)
     with django_assert_max_num_queries(6):
         browser.get(SETTINGS)
+
+
+def test_a_person_chooses_a_language_for_all_their_devices(member: User, browser_of: Callable[..., Client]) -> None:
+    browser = browser_of(member)
+    browser.post(LANGUAGE, {"language": "hi"})
+    assert '<html lang="hi"' in browser.get(SETTINGS).content.decode()
+    member.refresh_from_db()
+    assert member.language == "hi"
+    browser.post(LANGUAGE, {"language": "auto"})
+    assert '<html lang="en"' in browser.get(SETTINGS).content.decode()
+
+
+def test_a_language_that_the_console_does_not_speak_changes_nothing(
+    member: User, browser_of: Callable[..., Client]
+) -> None:
+    answer = browser_of(member).post(LANGUAGE, {"language": "tlh"}, follow=True)
+    assert "The console does not speak this language." in words(answer)
+    member.refresh_from_db()
+    assert member.language == ""
+
+
+def test_nobody_without_an_account_chooses_a_language(client: Client, db: None) -> None:
+    assert client.post(LANGUAGE, {"language": "hi"}).headers["Location"].startswith("/accounts/login/?next=")
+
+
+def test_a_person_chooses_what_they_get_mails_about(member: User, browser_of: Callable[..., Client]) -> None:
+    browser = browser_of(member)
+    assert "Saved." in words(browser.post(MAIL, {"wanted": ["requests", "nonsense"]}, follow=True))
+    member.refresh_from_db()
+    assert member.muted_mail == ["handoffs", "ends", "faults"]
+    boxes = re.findall(
+        r'<input type="checkbox" name="wanted" value="(\w+)"[^>]* checked', browser.get(SETTINGS).content.decode()
+    )
+    assert boxes == ["requests"]
+
+
+def test_nobody_without_an_account_chooses_mails(client: Client, db: None) -> None:
+    assert client.post(MAIL, {"wanted": []}).headers["Location"].startswith("/accounts/login/?next=")

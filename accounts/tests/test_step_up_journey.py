@@ -18,7 +18,7 @@ from accounts.tests import factories
 from kaizala_console.tests.browser import assert_accessible, assert_fits
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
-WIDTHS = [(1280, False), (360, True)]
+WIDTHS = [(360, True)]  # the wide and light look is that of test_every_page
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0001_initial'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ('accounts', '__first__'),
     ]
 
     operations = [
@@ -43,6 +43,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'connector',
                 'verbose_name_plural': 'connectors',
                 'ordering': ['name', 'id'],
+                'indexes': [models.Index(fields=['organisation', 'name', 'id'], name='connector_by_organisation'), models.Index(fields=['owner', 'name', 'id'], name='connector_by_owner')],
+                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('name'), models.F('owner'), condition=models.Q(('deleted_at__isnull', True)), name='connector_name_once_an_owner'), models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='connector_has_a_name')],
             },
         ),
         migrations.CreateModel(
@@ -61,6 +63,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'public key',
                 'verbose_name_plural': 'public keys',
                 'ordering': ['-created_at', '-id'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('removed_at__isnull', True)), fields=('connector',), name='one_live_key_a_connector'), models.CheckConstraint(condition=models.Q(models.Q(('removed_at__isnull', True), ('removed_by__isnull', True)), models.Q(('removed_at__isnull', False), ('removed_by__isnull', False)), _connector='OR'), name='removed_key_names_who')],
             },
         ),
         migrations.CreateModel(
@@ -84,6 +87,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'connector secret',
                 'verbose_name_plural': 'connector secrets',
+                'indexes': [models.Index(condition=models.Q(('expires_at__isnull', False), ('revoked_at__isnull', True)), fields=['expires_at'], name='secret_ends')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('connector', 'slot'), name='one_secret_a_slot'), models.CheckConstraint(condition=models.Q(('slot__in', [1, 2])), name='connector_has_two_secret_slots')],
             },
         ),
         migrations.CreateModel(
@@ -109,6 +114,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'grant',
                 'verbose_name_plural': 'grants',
                 'ordering': ['-granted_at', '-id'],
+                'indexes': [models.Index(fields=['connector', '-granted_at', '-id'], name='grant_by_connector'), models.Index(fields=['target', '-granted_at', '-id'], name='grant_by_target'), models.Index(condition=models.Q(('ends_at__isnull', False), ('revoked_at__isnull', True)), fields=['ends_at'], name='grant_ends')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('connector', 'target'), name='one_grant_a_connector_and_target'), models.CheckConstraint(condition=models.Q(('ends_at__isnull', True), ('ends_at__gt', models.F('granted_at')), _connector='OR'), name='grant_ends_after_it_began'), models.CheckConstraint(condition=models.Q(('granted_by__isnull', False), ('kind', 'user'), _connector='OR'), name='group_grant_names_who'), models.CheckConstraint(condition=models.Q(('confirmed_by__isnull', True), models.Q(('granted_by__isnull', False), ('kind', 'user'), models.Q(('confirmed_by', models.F('granted_by')), _negated=True)), _connector='OR'), name='grant_is_confirmed_by_somebody_else')],
             },
         ),
         migrations.CreateModel(
@@ -139,67 +146,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'request',
                 'verbose_name_plural': 'requests',
                 'ordering': ['-made_at', '-id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Handoff',
-            fields=[
-                ('id', models.UUIDField(default=kaizala_console.lib.ids.new_id, editable=False, primary_key=True, serialize=False)),
-                ('sealed', models.BinaryField(blank=True, null=True)),
-                ('sealed_to', models.CharField(help_text="`server`, or the fingerprint of the connector's public key.", max_length=80)),
-                ('made_at', models.DateTimeField(default=kaizala_console.lib.clock.now)),
-                ('sealed_at', models.DateTimeField(default=kaizala_console.lib.clock.now)),
-                ('expires_at', models.DateTimeField()),
-                ('claimed_at', models.DateTimeField(blank=True, null=True)),
-                ('claimed_from', models.GenericIPAddressField(blank=True, null=True)),
-                ('claimed_by_program', models.BooleanField(default=False, help_text="Whether the program itself took it, with the connector's ID and secret.")),
-                ('refused_at', models.DateTimeField(blank=True, null=True)),
-                ('expired_at', models.DateTimeField(blank=True, null=True)),
-                ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
-                ('revealed_at', models.DateTimeField(blank=True, help_text='When the admin had the token shown once.', null=True)),
-                ('claimed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('connector', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='handoffs', to='connectors.connector')),
-                ('grant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='handoffs', to='connectors.grant')),
-                ('made_by', models.ForeignKey(blank=True, help_text='Who had the token made; empty when the console itself did, near the end of the one before.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('notice', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.notice')),
-                ('revealed_to', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'verbose_name': 'handoff',
-                'verbose_name_plural': 'handoffs',
-                'ordering': ['-made_at', '-id'],
-            },
-        ),
-        migrations.CreateModel(
-            name='ClaimAnswer',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key_tag', models.CharField(max_length=64, unique=True)),
-                ('sealed', models.BinaryField()),
-                ('answered_at', models.DateTimeField(default=kaizala_console.lib.clock.now)),
-                ('expires_at', models.DateTimeField()),
-                ('handoff', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='claim_answer', to='connectors.handoff')),
-            ],
-            options={
-                'verbose_name': 'answer to a claim',
-                'verbose_name_plural': 'answers to claims',
-            },
-        ),
-        migrations.CreateModel(
-            name='Orphan',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('connector', 'a connector whose owners are gone'), ('phone', 'access in the name of a number that another account holds now'), ('group', 'a group without an admin who has an account')], max_length=12)),
-                ('subject_id', models.CharField(max_length=64)),
-                ('name', models.CharField(max_length=300, verbose_name='name')),
-                ('found_at', models.DateTimeField(default=kaizala_console.lib.clock.now)),
-                ('settled_at', models.DateTimeField(blank=True, null=True)),
-                ('organisation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
-            ],
-            options={
-                'verbose_name': 'orphan',
-                'verbose_name_plural': 'orphans',
-                'ordering': ['-found_at', '-id'],
+                'indexes': [models.Index(fields=['connector', '-made_at', '-id'], name='request_by_connector'), models.Index(fields=['target', '-made_at', '-id'], name='request_by_target'), models.Index(condition=models.Q(('approved_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), fields=['expires_at'], name='request_waiting')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('approved_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True), models.Q(('target', ''), _negated=True)), fields=('connector', 'target'), name='one_waiting_request_a_target'), models.UniqueConstraint(condition=models.Q(('once', ''), _negated=True), fields=('made_by', 'once'), name='request_made_once_a_form'), models.CheckConstraint(condition=models.Q(models.Q(('approved_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), models.Q(('approved_at__isnull', False), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), models.Q(('approved_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', False), ('withdrawn_at__isnull', True)), models.Q(('approved_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', False)), models.Q(('approved_at__isnull', True), ('expired_at__isnull', False), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), _connector='OR'), name='request_ended_once'), models.CheckConstraint(condition=models.Q(models.Q(models.Q(('approved_at__isnull', False), ('refused_at__isnull', False), _connector='OR'), ('decided_by__isnull', False)), models.Q(models.Q(('approved_at__isnull', False), ('refused_at__isnull', False), _connector='OR', _negated=True), ('decided_by__isnull', True)), _connector='OR'), name='answered_request_names_who'), models.CheckConstraint(condition=models.Q(('approved_at__isnull', True), ('grant__isnull', False), _connector='OR'), name='approved_request_names_its_grant'), models.CheckConstraint(condition=models.Q(('kind', 'access'), ('grant__isnull', False), _connector='OR'), name='request_for_more_names_its_grant'), models.CheckConstraint(condition=models.Q(('by_link', True), models.Q(('target', ''), _negated=True), _connector='OR'), name='request_without_link_has_a_target'), models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('made_at'))), name='request_expires_after_it_was_made')],
             },
         ),
         migrations.CreateModel(
@@ -225,6 +173,74 @@ class Migration(migrations.Migration):
                 'verbose_name': 'refresh token',
                 'verbose_name_plural': 'refresh tokens',
                 'ordering': ['-issued_at', '-id'],
+                'indexes': [models.Index(condition=models.Q(('revoked_at__isnull', True)), fields=['expires_at'], name='refresh_token_ends')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('predecessor__isnull', True), ('revoked_at__isnull', True)), fields=('grant',), name='one_first_refresh_token_a_grant'), models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('issued_at'))), name='refresh_token_ends_after_it_began')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Handoff',
+            fields=[
+                ('id', models.UUIDField(default=kaizala_console.lib.ids.new_id, editable=False, primary_key=True, serialize=False)),
+                ('sealed', models.BinaryField(blank=True, null=True)),
+                ('sealed_to', models.CharField(help_text="`server`, or the fingerprint of the connector's public key.", max_length=80)),
+                ('made_at', models.DateTimeField(default=kaizala_console.lib.clock.now)),
+                ('sealed_at', models.DateTimeField(default=kaizala_console.lib.clock.now)),
+                ('expires_at', models.DateTimeField()),
+                ('claimed_at', models.DateTimeField(blank=True, null=True)),
+                ('claimed_from', models.GenericIPAddressField(blank=True, null=True)),
+                ('claimed_by_program', models.BooleanField(default=False, help_text="Whether the program itself took it, with the connector's ID and secret.")),
+                ('refused_at', models.DateTimeField(blank=True, null=True)),
+                ('expired_at', models.DateTimeField(blank=True, null=True)),
+                ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
+                ('revealed_at', models.DateTimeField(blank=True, help_text='When the admin had the token shown once.', null=True)),
+                ('claimed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('connector', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='handoffs', to='connectors.connector')),
+                ('grant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='handoffs', to='connectors.grant')),
+                ('made_by', models.ForeignKey(blank=True, help_text='Who had the token made; empty when the console itself did, near the end of the one before.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('notice', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.notice')),
+                ('revealed_to', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('refresh_token', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='handoffs', to='connectors.refreshtoken')),
+            ],
+            options={
+                'verbose_name': 'handoff',
+                'verbose_name_plural': 'handoffs',
+                'ordering': ['-made_at', '-id'],
+                'indexes': [models.Index(fields=['connector', '-made_at', '-id'], name='handoff_by_connector'), models.Index(condition=models.Q(('claimed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), fields=['expires_at'], name='handoff_waiting')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('claimed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), fields=('grant',), name='one_waiting_handoff_a_grant'), models.CheckConstraint(condition=models.Q(('sealed__isnull', True), models.Q(('claimed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), _connector='OR'), name='ended_handoff_holds_no_ciphertext'), models.CheckConstraint(condition=models.Q(models.Q(('claimed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), models.Q(('claimed_at__isnull', False), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), models.Q(('claimed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', False), ('withdrawn_at__isnull', True)), models.Q(('claimed_at__isnull', True), ('expired_at__isnull', False), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), models.Q(('claimed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', False)), _connector='OR'), name='handoff_ended_once'), models.CheckConstraint(condition=models.Q(models.Q(('claimed_at__isnull', True), ('claimed_by__isnull', True), ('claimed_by_program', False)), models.Q(('claimed_at__isnull', False), ('claimed_by__isnull', False), ('claimed_by_program', False)), models.Q(('claimed_at__isnull', False), ('claimed_by__isnull', True), ('claimed_by_program', True)), _connector='OR'), name='claimed_handoff_names_who'), models.CheckConstraint(condition=models.Q(models.Q(('revealed_at__isnull', True), ('revealed_to__isnull', True)), models.Q(('revealed_at__isnull', False), ('revealed_to__isnull', False)), _connector='OR'), name='revealed_handoff_names_who'), models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('made_at'))), name='handoff_expires_after_it_was_made')],
+            },
+        ),
+        migrations.CreateModel(
+            name='ClaimAnswer',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key_tag', models.CharField(max_length=64, unique=True)),
+                ('sealed', models.BinaryField()),
+                ('answered_at', models.DateTimeField(default=kaizala_console.lib.clock.now)),
+                ('expires_at', models.DateTimeField()),
+                ('handoff', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='claim_answer', to='connectors.handoff')),
+            ],
+            options={
+                'verbose_name': 'answer to a claim',
+                'verbose_name_plural': 'answers to claims',
+                'indexes': [models.Index(fields=['expires_at'], name='claim_answer_overdue')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Orphan',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('connector', 'a connector whose owners are gone'), ('phone', 'access in the name of a number that another account holds now'), ('group', 'a group without an admin who has an account')], max_length=12)),
+                ('subject_id', models.CharField(max_length=64)),
+                ('name', models.CharField(max_length=300, verbose_name='name')),
+                ('found_at', models.DateTimeField(default=kaizala_console.lib.clock.now)),
+                ('settled_at', models.DateTimeField(blank=True, null=True)),
+                ('organisation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organisation')),
+            ],
+            options={
+                'verbose_name': 'orphan',
+                'verbose_name_plural': 'orphans',
+                'ordering': ['-found_at', '-id'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('settled_at__isnull', True)), fields=('kind', 'subject_id'), name='one_open_orphan_a_subject')],
             },
         ),
         migrations.CreateModel(
@@ -245,12 +261,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'leak report',
                 'verbose_name_plural': 'leak reports',
                 'ordering': ['-reported_at', '-id'],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('refresh_token__isnull', True), ('secret__isnull', False)), models.Q(('refresh_token__isnull', False), ('secret__isnull', True)), _connector='OR'), name='leak_report_is_about_one_credential'), models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', True), ('closed_by__isnull', True), ('outcome', '')), models.Q(('closed_at__isnull', False), ('closed_by__isnull', False), ('outcome__in', ['revoked', 'restored'])), _connector='OR'), name='closed_leak_report_says_who_and_how'), models.UniqueConstraint(condition=models.Q(('closed_at__isnull', True)), fields=('secret',), name='one_open_leak_report_a_secret'), models.UniqueConstraint(condition=models.Q(('closed_at__isnull', True)), fields=('refresh_token',), name='one_open_leak_report_a_refresh_token')],
             },
-        ),
-        migrations.AddField(
-            model_name='handoff',
-            name='refresh_token',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='handoffs', to='connectors.refreshtoken'),
         ),
         migrations.CreateModel(
             name='AuthorizationCode',
@@ -271,6 +283,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'authorization code',
                 'verbose_name_plural': 'authorization codes',
+                'indexes': [models.Index(fields=['expires_at'], name='authorization_code_by_end')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('refresh_token__isnull', True), ('used_at__isnull', False), _connector='OR'), name='unused_code_made_no_token')],
             },
         ),
         migrations.CreateModel(
@@ -288,6 +302,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'secret on a screen',
                 'verbose_name_plural': 'secrets on a screen',
+                'indexes': [models.Index(fields=['expires_at'], name='shown_secret_overdue')],
+                'constraints': [models.UniqueConstraint(fields=('user', 'form_tag'), name='one_secret_a_form')],
             },
         ),
         migrations.CreateModel(
@@ -307,6 +323,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'usage in an hour',
                 'verbose_name_plural': 'usage by the hour',
                 'ordering': ['-hour', 'grant', 'operation'],
+                'indexes': [models.Index(fields=['hour'], name='usage_by_hour')],
+                'constraints': [models.UniqueConstraint(fields=('grant', 'hour', 'operation'), name='one_row_a_grant_hour_and_operation'), models.CheckConstraint(condition=models.Q(('calls__gte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('refused'), '+', models.F('throttled')), '+', models.F('failed')))), name='usage_outcomes_are_calls')],
             },
         ),
         migrations.CreateModel(
@@ -330,6 +348,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'request for a user token',
                 'verbose_name_plural': 'requests for user tokens',
                 'ordering': ['-asked_at', '-id'],
+                'indexes': [models.Index(condition=models.Q(('confirmed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), fields=['expires_at'], name='user_token_request_waiting')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('confirmed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), fields=('connector', 'person'), name='one_waiting_user_token_request'), models.CheckConstraint(condition=models.Q(('answered_by__isnull', True), models.Q(('answered_by', models.F('asked_by')), _negated=True), _connector='OR'), name='user_token_is_confirmed_by_somebody_else'), models.CheckConstraint(condition=models.Q(models.Q(('confirmed_at__isnull', True), ('handoff__isnull', True)), models.Q(('answered_by__isnull', False), ('confirmed_at__isnull', False), ('handoff__isnull', False)), _connector='OR'), name='confirmed_user_token_has_a_handoff')],
             },
         ),
         migrations.CreateModel(
@@ -353,234 +373,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'access token kept warm',
                 'verbose_name_plural': 'access tokens kept warm',
+                'indexes': [models.Index(condition=models.Q(('next_attempt_at__isnull', False)), fields=['next_attempt_at'], name='warm_token_due')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('refused_at__isnull', True), models.Q(('next_attempt_at__isnull', True), ('sealed_access_token__isnull', True), ('sealed_refresh_token__isnull', True), ('sealed_secret__isnull', True)), _connector='OR'), name='refused_warm_token_holds_nothing')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='connector',
-            index=models.Index(fields=['organisation', 'name', 'id'], name='connector_by_organisation'),
-        ),
-        migrations.AddIndex(
-            model_name='connector',
-            index=models.Index(fields=['owner', 'name', 'id'], name='connector_by_owner'),
-        ),
-        migrations.AddConstraint(
-            model_name='connector',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('name'), models.F('owner'), condition=models.Q(('deleted_at__isnull', True)), name='connector_name_once_an_owner'),
-        ),
-        migrations.AddConstraint(
-            model_name='connector',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='connector_has_a_name'),
-        ),
-        migrations.AddConstraint(
-            model_name='connectorkey',
-            constraint=models.UniqueConstraint(condition=models.Q(('removed_at__isnull', True)), fields=('connector',), name='one_live_key_a_connector'),
-        ),
-        migrations.AddConstraint(
-            model_name='connectorkey',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('removed_at__isnull', True), ('removed_by__isnull', True)), models.Q(('removed_at__isnull', False), ('removed_by__isnull', False)), _connector='OR'), name='removed_key_names_who'),
-        ),
-        migrations.AddIndex(
-            model_name='connectorsecret',
-            index=models.Index(condition=models.Q(('expires_at__isnull', False), ('revoked_at__isnull', True)), fields=['expires_at'], name='secret_ends'),
-        ),
-        migrations.AddConstraint(
-            model_name='connectorsecret',
-            constraint=models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('connector', 'slot'), name='one_secret_a_slot'),
-        ),
-        migrations.AddConstraint(
-            model_name='connectorsecret',
-            constraint=models.CheckConstraint(condition=models.Q(('slot__in', [1, 2])), name='connector_has_two_secret_slots'),
-        ),
-        migrations.AddIndex(
-            model_name='grant',
-            index=models.Index(fields=['connector', '-granted_at', '-id'], name='grant_by_connector'),
-        ),
-        migrations.AddIndex(
-            model_name='grant',
-            index=models.Index(fields=['target', '-granted_at', '-id'], name='grant_by_target'),
-        ),
-        migrations.AddIndex(
-            model_name='grant',
-            index=models.Index(condition=models.Q(('ends_at__isnull', False), ('revoked_at__isnull', True)), fields=['ends_at'], name='grant_ends'),
-        ),
-        migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.UniqueConstraint(condition=models.Q(('revoked_at__isnull', True)), fields=('connector', 'target'), name='one_grant_a_connector_and_target'),
-        ),
-        migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__isnull', True), ('ends_at__gt', models.F('granted_at')), _connector='OR'), name='grant_ends_after_it_began'),
-        ),
-        migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.CheckConstraint(condition=models.Q(('granted_by__isnull', False), ('kind', 'user'), _connector='OR'), name='group_grant_names_who'),
-        ),
-        migrations.AddConstraint(
-            model_name='grant',
-            constraint=models.CheckConstraint(condition=models.Q(('confirmed_by__isnull', True), models.Q(('granted_by__isnull', False), ('kind', 'user'), models.Q(('confirmed_by', models.F('granted_by')), _negated=True)), _connector='OR'), name='grant_is_confirmed_by_somebody_else'),
-        ),
-        migrations.AddIndex(
-            model_name='accessrequest',
-            index=models.Index(fields=['connector', '-made_at', '-id'], name='request_by_connector'),
-        ),
-        migrations.AddIndex(
-            model_name='accessrequest',
-            index=models.Index(fields=['target', '-made_at', '-id'], name='request_by_target'),
-        ),
-        migrations.AddIndex(
-            model_name='accessrequest',
-            index=models.Index(condition=models.Q(('approved_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), fields=['expires_at'], name='request_waiting'),
-        ),
-        migrations.AddConstraint(
-            model_name='accessrequest',
-            constraint=models.UniqueConstraint(condition=models.Q(('approved_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True), models.Q(('target', ''), _negated=True)), fields=('connector', 'target'), name='one_waiting_request_a_target'),
-        ),
-        migrations.AddConstraint(
-            model_name='accessrequest',
-            constraint=models.UniqueConstraint(condition=models.Q(('once', ''), _negated=True), fields=('made_by', 'once'), name='request_made_once_a_form'),
-        ),
-        migrations.AddConstraint(
-            model_name='accessrequest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('approved_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), models.Q(('approved_at__isnull', False), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), models.Q(('approved_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', False), ('withdrawn_at__isnull', True)), models.Q(('approved_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', False)), models.Q(('approved_at__isnull', True), ('expired_at__isnull', False), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), _connector='OR'), name='request_ended_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='accessrequest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(models.Q(('approved_at__isnull', False), ('refused_at__isnull', False), _connector='OR'), ('decided_by__isnull', False)), models.Q(models.Q(('approved_at__isnull', False), ('refused_at__isnull', False), _connector='OR', _negated=True), ('decided_by__isnull', True)), _connector='OR'), name='answered_request_names_who'),
-        ),
-        migrations.AddConstraint(
-            model_name='accessrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('approved_at__isnull', True), ('grant__isnull', False), _connector='OR'), name='approved_request_names_its_grant'),
-        ),
-        migrations.AddConstraint(
-            model_name='accessrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('kind', 'access'), ('grant__isnull', False), _connector='OR'), name='request_for_more_names_its_grant'),
-        ),
-        migrations.AddConstraint(
-            model_name='accessrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('by_link', True), models.Q(('target', ''), _negated=True), _connector='OR'), name='request_without_link_has_a_target'),
-        ),
-        migrations.AddConstraint(
-            model_name='accessrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('made_at'))), name='request_expires_after_it_was_made'),
-        ),
-        migrations.AddIndex(
-            model_name='claimanswer',
-            index=models.Index(fields=['expires_at'], name='claim_answer_overdue'),
-        ),
-        migrations.AddConstraint(
-            model_name='orphan',
-            constraint=models.UniqueConstraint(condition=models.Q(('settled_at__isnull', True)), fields=('kind', 'subject_id'), name='one_open_orphan_a_subject'),
-        ),
-        migrations.AddIndex(
-            model_name='refreshtoken',
-            index=models.Index(condition=models.Q(('revoked_at__isnull', True)), fields=['expires_at'], name='refresh_token_ends'),
-        ),
-        migrations.AddConstraint(
-            model_name='refreshtoken',
-            constraint=models.UniqueConstraint(condition=models.Q(('predecessor__isnull', True), ('revoked_at__isnull', True)), fields=('grant',), name='one_first_refresh_token_a_grant'),
-        ),
-        migrations.AddConstraint(
-            model_name='refreshtoken',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('issued_at'))), name='refresh_token_ends_after_it_began'),
-        ),
-        migrations.AddConstraint(
-            model_name='leakreport',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('refresh_token__isnull', True), ('secret__isnull', False)), models.Q(('refresh_token__isnull', False), ('secret__isnull', True)), _connector='OR'), name='leak_report_is_about_one_credential'),
-        ),
-        migrations.AddConstraint(
-            model_name='leakreport',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('closed_at__isnull', True), ('closed_by__isnull', True), ('outcome', '')), models.Q(('closed_at__isnull', False), ('closed_by__isnull', False), ('outcome__in', ['revoked', 'restored'])), _connector='OR'), name='closed_leak_report_says_who_and_how'),
-        ),
-        migrations.AddConstraint(
-            model_name='leakreport',
-            constraint=models.UniqueConstraint(condition=models.Q(('closed_at__isnull', True)), fields=('secret',), name='one_open_leak_report_a_secret'),
-        ),
-        migrations.AddConstraint(
-            model_name='leakreport',
-            constraint=models.UniqueConstraint(condition=models.Q(('closed_at__isnull', True)), fields=('refresh_token',), name='one_open_leak_report_a_refresh_token'),
-        ),
-        migrations.AddIndex(
-            model_name='handoff',
-            index=models.Index(fields=['connector', '-made_at', '-id'], name='handoff_by_connector'),
-        ),
-        migrations.AddIndex(
-            model_name='handoff',
-            index=models.Index(condition=models.Q(('claimed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), fields=['expires_at'], name='handoff_waiting'),
-        ),
-        migrations.AddConstraint(
-            model_name='handoff',
-            constraint=models.UniqueConstraint(condition=models.Q(('claimed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), fields=('grant',), name='one_waiting_handoff_a_grant'),
-        ),
-        migrations.AddConstraint(
-            model_name='handoff',
-            constraint=models.CheckConstraint(condition=models.Q(('sealed__isnull', True), models.Q(('claimed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), _connector='OR'), name='ended_handoff_holds_no_ciphertext'),
-        ),
-        migrations.AddConstraint(
-            model_name='handoff',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('claimed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), models.Q(('claimed_at__isnull', False), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), models.Q(('claimed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', False), ('withdrawn_at__isnull', True)), models.Q(('claimed_at__isnull', True), ('expired_at__isnull', False), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), models.Q(('claimed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', False)), _connector='OR'), name='handoff_ended_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='handoff',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('claimed_at__isnull', True), ('claimed_by__isnull', True), ('claimed_by_program', False)), models.Q(('claimed_at__isnull', False), ('claimed_by__isnull', False), ('claimed_by_program', False)), models.Q(('claimed_at__isnull', False), ('claimed_by__isnull', True), ('claimed_by_program', True)), _connector='OR'), name='claimed_handoff_names_who'),
-        ),
-        migrations.AddConstraint(
-            model_name='handoff',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('revealed_at__isnull', True), ('revealed_to__isnull', True)), models.Q(('revealed_at__isnull', False), ('revealed_to__isnull', False)), _connector='OR'), name='revealed_handoff_names_who'),
-        ),
-        migrations.AddConstraint(
-            model_name='handoff',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('made_at'))), name='handoff_expires_after_it_was_made'),
-        ),
-        migrations.AddIndex(
-            model_name='authorizationcode',
-            index=models.Index(fields=['expires_at'], name='authorization_code_by_end'),
-        ),
-        migrations.AddConstraint(
-            model_name='authorizationcode',
-            constraint=models.CheckConstraint(condition=models.Q(('refresh_token__isnull', True), ('used_at__isnull', False), _connector='OR'), name='unused_code_made_no_token'),
-        ),
-        migrations.AddIndex(
-            model_name='shownsecret',
-            index=models.Index(fields=['expires_at'], name='shown_secret_overdue'),
-        ),
-        migrations.AddConstraint(
-            model_name='shownsecret',
-            constraint=models.UniqueConstraint(fields=('user', 'form_tag'), name='one_secret_a_form'),
-        ),
-        migrations.AddIndex(
-            model_name='usagehour',
-            index=models.Index(fields=['hour'], name='usage_by_hour'),
-        ),
-        migrations.AddConstraint(
-            model_name='usagehour',
-            constraint=models.UniqueConstraint(fields=('grant', 'hour', 'operation'), name='one_row_a_grant_hour_and_operation'),
-        ),
-        migrations.AddConstraint(
-            model_name='usagehour',
-            constraint=models.CheckConstraint(condition=models.Q(('calls__gte', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('refused'), '+', models.F('throttled')), '+', models.F('failed')))), name='usage_outcomes_are_calls'),
-        ),
-        migrations.AddIndex(
-            model_name='usertokenrequest',
-            index=models.Index(condition=models.Q(('confirmed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), fields=['expires_at'], name='user_token_request_waiting'),
-        ),
-        migrations.AddConstraint(
-            model_name='usertokenrequest',
-            constraint=models.UniqueConstraint(condition=models.Q(('confirmed_at__isnull', True), ('expired_at__isnull', True), ('refused_at__isnull', True), ('withdrawn_at__isnull', True)), fields=('connector', 'person'), name='one_waiting_user_token_request'),
-        ),
-        migrations.AddConstraint(
-            model_name='usertokenrequest',
-            constraint=models.CheckConstraint(condition=models.Q(('answered_by__isnull', True), models.Q(('answered_by', models.F('asked_by')), _negated=True), _connector='OR'), name='user_token_is_confirmed_by_somebody_else'),
-        ),
-        migrations.AddConstraint(
-            model_name='usertokenrequest',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('confirmed_at__isnull', True), ('handoff__isnull', True)), models.Q(('answered_by__isnull', False), ('confirmed_at__isnull', False), ('handoff__isnull', False)), _connector='OR'), name='confirmed_user_token_has_a_handoff'),
-        ),
-        migrations.AddIndex(
-            model_name='warmtoken',
-            index=models.Index(condition=models.Q(('next_attempt_at__isnull', False)), fields=['next_attempt_at'], name='warm_token_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='warmtoken',
-            constraint=models.CheckConstraint(condition=models.Q(('refused_at__isnull', True), models.Q(('next_attempt_at__isnull', True), ('sealed_access_token__isnull', True), ('sealed_refresh_token__isnull', True), ('sealed_secret__isnull', True)), _connector='OR'), name='refused_warm_token_holds_nothing'),
         ),
     ]

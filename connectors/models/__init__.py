@@ -1,9 +1,11 @@
 """The tables that say with what right a program acts."""
 
 from connectors.models.authorization_code import AuthorizationCode
+from connectors.models.bot import Bot
 from connectors.models.claim_answer import ClaimAnswer
 from connectors.models.connector import Connector, ConnectorSecret, ConnectorState
 from connectors.models.grant import Grant
+from connectors.models.habit import HabitDay
 from connectors.models.handoff import Handoff, HandoffState
 from connectors.models.key import ConnectorKey
 from connectors.models.leak import LeakReport
@@ -11,19 +13,22 @@ from connectors.models.orphan import Orphan
 from connectors.models.request import AccessRequest, RequestState
 from connectors.models.shown_secret import ShownSecret
 from connectors.models.token import RefreshToken
-from connectors.models.usage import UsageHour
+from connectors.models.usage import UsageDay, UsageHour
 from connectors.models.user_token_request import UserTokenRequest, UserTokenRequestState
 from connectors.models.warm_token import WarmState, WarmToken
+from connectors.models.webhook import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
 
 __all__ = [
     "AccessRequest",
     "AuthorizationCode",
+    "Bot",
     "ClaimAnswer",
     "Connector",
     "ConnectorKey",
     "ConnectorSecret",
     "ConnectorState",
     "Grant",
+    "HabitDay",
     "Handoff",
     "HandoffState",
     "LeakReport",
@@ -31,9 +36,14 @@ __all__ = [
     "RefreshToken",
     "RequestState",
     "ShownSecret",
+    "UsageDay",
     "UsageHour",
     "UserTokenRequest",
     "UserTokenRequestState",
     "WarmState",
     "WarmToken",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEvent",
 ]

@@ -1,4 +1,4 @@
-"""How much each grant is used: one row for each operation and hour."""
+"""How much each grant is used: one row for each operation and hour, and one for each operation and day."""
 
 from __future__ import annotations
 
@@ -37,3 +37,34 @@ class UsageHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} {self.hour:%Y-%m-%d %H:00}"
+
+
+class UsageDay(models.Model):
+    """The hours of one day (UTC) together: charts over months read these, a twenty-fourth of the rows (ADR 0059).
+
+    Written in the transaction that writes the hours (`services.usage`), so that the two never tell differently.
+    """
+
+    grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    operation = models.CharField(max_length=120)
+    calls = models.PositiveBigIntegerField(default=0)
+    refused = models.PositiveBigIntegerField(default=0)
+    throttled = models.PositiveBigIntegerField(default=0)
+    failed = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("usage in a day")
+        verbose_name_plural = _("usage by the day")
+        ordering = ["-day", "grant", "operation"]
+        indexes = [models.Index(fields=["day"], name="usage_by_day")]
+        constraints = [
+            models.UniqueConstraint(fields=["grant", "day", "operation"], name="one_row_a_grant_day_and_operation"),
+            models.CheckConstraint(
+                condition=models.Q(calls__gte=models.F("refused") + models.F("throttled") + models.F("failed")),
+                name="usage_day_outcomes_are_calls",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.day:%Y-%m-%d}"

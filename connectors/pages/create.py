@@ -15,27 +15,35 @@ from django.views.decorators.http import require_http_methods
 from accounts.pages.decorators import freshly_confirmed, kept_form, user_of, with_phone
 from connectors import queries
 from connectors.pages import links, permission_choices, shown
+from connectors.pages.end_dates import SecretEndForm
 from connectors.pages.forms import DetailsForm, PermissionsForm, add_broken_rule, form_key_of
 from connectors.services import connectors, shown_secrets
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 STEPS = [gettext_lazy("Name and details"), gettext_lazy("Permissions")]
 CREATE = gettext_lazy("Create Connector")
-CARRIED = tuple(DetailsForm.base_fields)
+SAID = tuple(DetailsForm.base_fields)
+
+
+class ConnectorForm(DetailsForm, SecretEndForm):
+    """The first screen: what the connector says about itself, and how long its first secret works."""
+
+
+CARRIED = tuple(ConnectorForm.base_fields)
 
 
 @sensitive_post_parameters("form_key")
 @require_http_methods(["GET", "POST"])
 @with_phone(press=gettext_lazy("Continue"), sensitive=["form_key"])
 def details(request: HttpRequest) -> HttpResponse:
-    """The first screen, and "Back" to it: name, description, home page, redirect URLs."""
+    """The first screen, and "Back" to it: name, description, home page, redirect URLs, the secret's end."""
     if request.method == "POST" and "back" not in request.POST:
-        form = DetailsForm(request.POST, taken=queries.names_of(user_of(request)))
+        form = ConnectorForm(request.POST, taken=queries.names_of(user_of(request)))
         if form.is_valid():
             return _second_screen(request, form, PermissionsForm(initial=_chosen_in(request.POST)), request.POST)
         return _first_screen(request, form, request.POST)
     typed = request.POST if request.method == "POST" else kept_form(request)
-    return _first_screen(request, DetailsForm(initial=(typed or QueryDict()).dict()), typed)
+    return _first_screen(request, ConnectorForm(initial=(typed or QueryDict()).dict()), typed)
 
 
 @sensitive_post_parameters("form_key")
@@ -47,7 +55,7 @@ def permissions(request: HttpRequest) -> HttpResponse:
     typed = request.POST if request.method == "POST" else kept_form(request)
     if not typed:
         return redirect("connectors:create")
-    form = DetailsForm(typed)
+    form = ConnectorForm(typed)
     if request.method != "POST":
         chosen = PermissionsForm(initial=_chosen_in(typed))
         return _second_screen(request, form, chosen, typed) if form.is_valid() else _first_screen(request, form, typed)
@@ -63,12 +71,15 @@ def permissions(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_variables("form_key", "token")
-def _create(request: HttpRequest, form: DetailsForm, chosen: PermissionsForm, form_key: str) -> HttpResponse:
-    fields = {name: form.cleaned_data.get(name, "") for name in CARRIED} if form.is_valid() else {"name": ""}
+def _create(request: HttpRequest, form: ConnectorForm, chosen: PermissionsForm, form_key: str) -> HttpResponse:
+    fields = {name: form.cleaned_data.get(name, "") for name in SAID} if form.is_valid() else {"name": ""}
+    ends_at = form.ends_at() if form.is_valid() else None
     granted = chosen.cleaned_data["permissions"] if chosen.is_valid() else []
     user = user_of(request)
     try:
-        connector, token = connectors.create(owner=user, by=user, form_key=form_key, permissions=granted, **fields)
+        connector, token = connectors.create(
+            owner=user, by=user, form_key=form_key, permissions=granted, secret_ends_at=ends_at, **fields
+        )
     except RuleBroken as broken:
         if broken.field in form.fields:
             add_broken_rule(form, broken)
@@ -84,14 +95,14 @@ def _create(request: HttpRequest, form: DetailsForm, chosen: PermissionsForm, fo
 _create_when_confirmed = freshly_confirmed(_create, press=CREATE, sensitive=["form_key"])
 
 
-def _first_screen(request: HttpRequest, form: DetailsForm, typed: QueryDict | None) -> HttpResponse:
+def _first_screen(request: HttpRequest, form: ConnectorForm, typed: QueryDict | None) -> HttpResponse:
     carried = [("form_key", form_key_of(typed))]
     carried += [("permissions", value) for value in _chosen_in(typed)["permissions"]]
     return render(request, "connectors/create_details.html", {"form": form, "carried": carried, **_frame()})
 
 
 def _second_screen(
-    request: HttpRequest, form: DetailsForm, chosen: PermissionsForm, typed: QueryDict | None
+    request: HttpRequest, form: ConnectorForm, chosen: PermissionsForm, typed: QueryDict | None
 ) -> HttpResponse:
     carried = [("form_key", form_key_of(typed))]
     carried += [(name, form[name].value() or "") for name in CARRIED]

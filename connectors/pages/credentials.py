@@ -11,7 +11,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -23,7 +22,7 @@ from connectors import queries
 from connectors.credentials import Kind
 from connectors.models import Connector, ConnectorSecret, Grant
 from connectors.pages import details, finding, links, shown
-from connectors.pages.end_dates import WithEndDate
+from connectors.pages.end_dates import SecretEndForm
 from connectors.pages.forms import form_key_of
 from connectors.pages.stopping import facts_of_use
 from connectors.services import secrets, shown_secrets
@@ -34,25 +33,14 @@ PRESS = gettext_lazy("Add Secret")
 OVER = ("revoked", "ended")
 
 
-class SecretForm(WithEndDate):
-    """A further secret, which may end by itself."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["end_date"].help_text = _(
-            "The secret is refused from the end of this day on. Leave it empty for no end date."
-        )
-        self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
-
-
 @require_GET
 @signed_in
 def credentials(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """What is known about each secret; the secrets themselves are not kept."""
-    return _page(request, connector_id, SecretForm(initial=initial_of(request)))
+    return _page(request, connector_id, SecretEndForm(initial=initial_of(request)))
 
 
-def _page(request: HttpRequest, connector_id: UUID, form: SecretForm, *, status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, connector_id: UUID, form: SecretEndForm, *, status: int = 200) -> HttpResponse:
     connector, context = details.own(user_of(request), connector_id, "credentials")
     rows = [_row(secret) for secret in queries.secrets_of(connector)]
     live = [row for row in rows if row["state"] == "live"]
@@ -88,7 +76,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def _add(request: HttpRequest, *, connector_id: UUID, form_key: str) -> HttpResponse:
     user = user_of(request)
     connector = queries.own_connector(user, connector_id)
-    form = SecretForm(request.POST)
+    form = SecretEndForm(request.POST)
     if not form.is_valid():
         return _page(request, connector_id, form, status=400)
     try:
@@ -134,7 +122,7 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
 
 def _what_stops(connector: Connector) -> dict[str, Any]:
     """Without any secret nothing of the connector goes on for longer than an access token lives."""
-    use = facts_of_use(Grant.objects.present().filter(connector=connector))
+    use = facts_of_use(Grant.objects.present().filter(connector=connector), webhooks=False)
     counts = queries.counts_of(connector)
     facts = [
         {"label": _("live refresh tokens"), "count": counts.live_tokens},

@@ -36,6 +36,7 @@ def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
             **frame(connector, "details"),
             "verbs": verbs_for(connector),
             "exchange": snippets.exchange_line(connector),
+            "ending_secret": queries.secret_to_end_next(connector),
         }
     else:
         context |= {"connector": connector, "state": connector.state.value, "crumbs": links.connector_crumbs(connector)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django import forms
 from django.utils import timezone
@@ -42,6 +43,18 @@ class WithEndDate(forms.Form):
         if chosen is None:
             return None
         return timezone.make_aware(dt.datetime.combine(chosen + dt.timedelta(days=1), dt.time.min))
+
+
+class SecretEndForm(WithEndDate):
+    """A secret, the first or a further one, which may end by itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["end_date"].label = gettext_lazy("End date of the secret")
+        self.fields["end_date"].help_text = gettext_lazy(
+            "The secret is refused from the end of this day on. Leave it empty for no end date."
+        )
+        self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
 
 
 def last_day(ends_at: dt.datetime | None) -> dt.date | None:

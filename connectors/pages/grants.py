@@ -62,4 +62,4 @@ def _state(grant: Grant) -> str:
 
 
 def _handoff_state(state: str) -> str:
-    return {"claimed": "opened", "withdrawn": "cancelled"}.get(state, state)
+    return {"claimed": "opened"}.get(state, state)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from uuid import UUID
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from accounts.models import User
+from connectors import live_queries, queries
 from connectors.models import Handoff, HandoffState
-from connectors.services import words
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, live
 
 Step = dict[str, Any]
 
@@ -31,6 +34,31 @@ def state_of(handoff: Handoff) -> HandoffState:
     if handoff.state is HandoffState.WAITING and handoff.expires_at <= clock.now():
         return HandoffState.EXPIRED
     return handoff.state
+
+
+def seen_of(user: User, handoff_id: UUID) -> live.Marks:
+    """What a page that shows this handoff's line is drawn from, for `user`."""
+    return live.marks(user.pk, "handoff", live_queries.of_handoff(handoff_id))
+
+
+def moving(line: list[Step], path: str, seen: live.Marks) -> dict[str, Any]:
+    """What a template needs to let `line` move on by itself: `path` shows the same line; over, it asks no more."""
+    moves = any(step["state"] == "now" for step in line)
+    return {"says": _latest(line), "asks_at_here": live.address(path, seen) if moves else ""}
+
+
+def of_one(user: User, handoff_id: UUID) -> dict[str, Any]:
+    """The line of a handoff that `user` may see, for pages that are about something else: `steps`, and `moving`."""
+    seen = seen_of(user, handoff_id)
+    line = steps(queries.handoff_for(user, handoff_id))
+    return {"steps": line, **moving(line, reverse("connectors:handoff", args=[handoff_id]), seen)}
+
+
+def _latest(line: list[Step]) -> str:
+    """How far it is, in a few words: what a screen reader says when the line has moved on."""
+    reached = [step for step in line if step["state"] in ("done", "failed")][-1]
+    more = reached["note"] if reached["state"] == "failed" else reached["by"] or reached["note"]
+    return _("%(step)s: %(more)s") % {"step": reached["label"], "more": more} if more else str(reached["label"])
 
 
 def _step(
@@ -71,8 +99,7 @@ def _opened(handoff: Handoff, *, is_next: bool) -> Step:
         return _step(label, "failed", at=handoff.expired_at or handoff.expires_at, note=_("expired, nobody opened it"))
     if state is HandoffState.WITHDRAWN:
         return _step(label, "failed", at=handoff.withdrawn_at, note=_("withdrawn"))
-    until = _("until %(when)s") % {"when": words.moment(handoff.expires_at)}
-    return _step(label, "now" if is_next else "todo", note=until)
+    return _step(label, "now" if is_next else "todo") | {"until": handoff.expires_at}
 
 
 def _works(handoff: Handoff) -> Step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +16,16 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import User
+from accounts.pages import arriving
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
-from connectors import policy, queries
+from connectors import arrivals, live_queries, policy, queries
 from connectors.models import Handoff, HandoffState
 from connectors.pages import finding, handoff_line, links, shown, snippets
 from connectors.pages.forms import form_key_of
 from connectors.scopes import DESCRIPTIONS, can_and_cannot, in_order
 from connectors.services import handoffs, shown_secrets
 from kaizala_console.lib import context as request_context
-from kaizala_console.lib import keyset
+from kaizala_console.lib import keyset, live
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 CLAIM = gettext_lazy("Claim")
@@ -32,22 +34,26 @@ PILLS = {
     HandoffState.CLAIMED: "opened",
     HandoffState.REFUSED: "refused",
     HandoffState.EXPIRED: "expired",
-    HandoffState.WITHDRAWN: "cancelled",
+    HandoffState.WITHDRAWN: "withdrawn",
 }
 
 
 @require_GET
 @signed_in
+@live.polled
 def inbox(request: HttpRequest) -> HttpResponse:
-    """A card for each handoff that waits, or for those that ended."""
-    user = user_of(request)
+    """A card for each handoff that waits, or for those that ended. An open page says when another one has arrived."""
+    user, here = user_of(request), reverse("connectors:handoffs")
+    seen = live.marks(user.pk, "inbox", live_queries.waiting_for(user))
+    if live.is_poll(request):
+        return arriving.answer(request, live.changes(request, seen), partial(arrivals.tell_handoff, user), here=here)
     earlier = request.GET.get("show") == "earlier"
     try:
         page = queries.handoff_page(user, waiting=not earlier, cursor=request.GET.get("cursor"))
     except keyset.BadCursor:
         return redirect(links.same_page(request, cursor=None))
-    here = reverse("connectors:handoffs")
     context = {
+        "asks_at": "" if earlier else live.address(here, seen),
         "cards": [_card(handoff) for handoff in page.items],
         "earlier": earlier,
         "owns_connectors": bool(page.items) or queries.own_connectors(user).exists(),
@@ -67,10 +73,13 @@ def inbox(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @signed_in
+@live.polled
 def handoff(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
-    """One handoff, for both sides; the developer's side can claim it here."""
+    """One handoff, for both sides; the developer's side can claim it here. The line moves on while it is looked at."""
     user = user_of(request)
-    return _page(request, user, queries.handoff_for(user, handoff_id))
+    if live.is_poll(request) and not live.changes(request, handoff_line.seen_of(user, handoff_id)):
+        return live.nothing_new()
+    return _page(request, user, handoff_id)
 
 
 @sensitive_post_parameters("form_key")
@@ -99,7 +108,7 @@ def _claim(request: HttpRequest, *, handoff_id: UUID, form_key: str) -> HttpResp
     try:
         token = handoffs.claim(handoff=found, by=user, form_key=form_key, address=address)
     except (Conflict, RuleBroken) as refused:
-        return _page(request, user, queries.handoff_for(user, handoff_id), problem=str(refused), status=409)
+        return _page(request, user, handoff_id, problem=str(refused), status=409)
     return shown.handoff_page(request, found, token, form_key)
 
 
@@ -150,7 +159,9 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     return render(request, "connectors/handoff_reissue.html", context)
 
 
-def _page(request: HttpRequest, user: User, found: Handoff, *, problem: str = "", status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = "", status: int = 200) -> HttpResponse:
+    seen = handoff_line.seen_of(user, handoff_id)  # before the rest is read: what changes meanwhile is new to this page
+    found = queries.handoff_for(user, handoff_id)
     can_claim = policy.is_owner(user, found.connector)
     key_replaced = _key_replaced(found)
     card = _card(found)
@@ -163,6 +174,7 @@ def _page(request: HttpRequest, user: User, found: Handoff, *, problem: str = ""
         "may_be_issued_again": _may_be_issued_again(found),
         "key_replaced": key_replaced,
         "claim_line": snippets.claim_line(found),
+        **handoff_line.moving(card["steps"], _handoff_page_of(handoff_id), seen),
         "crumbs": _crumbs(found),
     }
     return render(request, "connectors/handoff.html", context, status=status)

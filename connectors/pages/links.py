@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.pages.kept_forms import PARAMETER
-from connectors import request_queries
+from connectors import request_queries, webhook_log
 from connectors.models import Connector
 from connectors.queries import Counts
 from kaizala_console.lib.keyset import Page
@@ -47,6 +47,10 @@ def tabs(connector: Connector, counts: Counts, current: str) -> list[dict[str, A
         ("credentials", _("Credentials"), counts.live_secrets),
         ("groups", _("Groups"), counts.grants),
         ("requests", _("Requests"), request_queries.waiting_count(connector)),
+        ("webhooks", _("Webhooks"), webhook_log.count(connector)),
+        ("bots", _("Bots"), counts.bots),
+        ("usage", _("Usage"), None),
+        ("compatibility", _("Compatibility"), None),
         ("activity", _("Activity"), None),
     ]
     return [

@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from accounts.pages.decorators import signed_in, user_of
-from connectors import queries
+from connectors import queries, usage_counts
 from connectors.models import Connector, ConnectorState
-from connectors.pages import links
+from connectors.pages import links, usage_charts
 from connectors.scopes import DESCRIPTIONS, in_order
 from kaizala_console.lib import keyset
 from kaizala_console.statuses import STATUSES
@@ -56,8 +56,10 @@ def connectors(request: HttpRequest) -> HttpResponse:
         )
     except keyset.BadCursor:
         return redirect(links.same_page(request, cursor=None))
+    sparks = {} if everybodys else usage_counts.sparks(page.items)
     context = {
-        "rows": [_row(connector) for connector in page.items],
+        "rows": [_row(connector, sparks.get(connector.pk)) for connector in page.items],
+        "may_see_usage": user_of(request).is_organisation_admin,
         "everybodys": everybodys,
         "search": search,
         "selects": [
@@ -73,7 +75,7 @@ def connectors(request: HttpRequest) -> HttpResponse:
     return render(request, "connectors/list.html", context)
 
 
-def _row(connector: Connector) -> dict[str, Any]:
+def _row(connector: Connector, days: list[int] | None) -> dict[str, Any]:
     names = [str(DESCRIPTIONS[permission].label) for permission in in_order(connector.permissions)]
     return {
         "connector": connector,
@@ -81,6 +83,7 @@ def _row(connector: Connector) -> dict[str, Any]:
         "named": ", ".join(names[:NAMED_IN_A_ROW]),
         "more": max(0, len(names) - NAMED_IN_A_ROW),
         "all": ", ".join(names),
+        "spark": usage_charts.spark(days) if days else None,
     }
 
 

@@ -11,11 +11,11 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from connectors.models import Connector
-from connectors.pages.end_dates import WithEndDate
+from connectors.models import AccessRequest, Connector
+from connectors.pages.end_dates import WithEndDate, last_day
 from connectors.pages.forms import PERMISSION_CHOICES, PermissionsForm
 from connectors.services.requests import LONGEST_REASON, new_once
-from kaizala_console.lib import ids
+from kaizala_console.lib import clock, ids
 
 
 class ReasonForm(forms.Form):
@@ -62,10 +62,21 @@ class RequestForm(PermissionsForm, WithEndDate, ReasonForm):
         return key
 
     @classmethod
-    def fresh(cls, connector: Connector, kept: QueryDict | None) -> RequestForm:
-        """The form as it is opened: everything ticked that the connector has, or what was typed before."""
+    def fresh(cls, connector: Connector, kept: QueryDict | None, again: AccessRequest | None = None) -> RequestForm:
+        """The form as it is opened: everything ticked that the connector has, what was typed, or what was asked before.
+
+        Of `again`, what the connector does not have any more and a day that has passed are left out; and the group,
+        when whoever got the link chose it.
+        """
         if kept is not None:
             initial: dict[str, Any] = {**kept.dict(), "permissions": kept.getlist("permissions")}
+        elif again is not None:
+            initial = {
+                "permissions": list(again.permissions & connector.permissions),
+                "group": "" if again.by_link else again.target.partition(":")[2],
+                "end_date": last_day(again.ends_at if again.ends_at and again.ends_at > clock.now() else None),
+                "reason": again.reason,
+            }
         else:
             initial = {"permissions": list(connector.permissions)}
         return cls(initial={"once": new_once(), **initial}, connector=connector)

@@ -13,23 +13,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.models import User
 from accounts.pages.decorators import signed_in, user_of
 from accounts.pages.kept_forms import kept_form
 from connectors import queries, request_queries
-from connectors.models import AccessRequest, Connector, RequestState
+from connectors.models import AccessRequest, Connector, ConnectorState, RequestState
 from connectors.pages import details, links, permission_choices
 from connectors.pages.request_forms import RequestForm
 from connectors.scopes import can_and_cannot
 from connectors.services import requests, words
 from connectors.services.grants import AlreadyGranted
-from kaizala_console.lib import keyset
+from kaizala_console.lib import ids, keyset
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 
 PILLS = {
     RequestState.WAITING: "waiting",
     RequestState.APPROVED: "approved",
     RequestState.REFUSED: "refused",
-    RequestState.WITHDRAWN: "cancelled",
+    RequestState.WITHDRAWN: "withdrawn",
     RequestState.EXPIRED: "expired",
 }
 
@@ -60,7 +61,8 @@ def send(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     user = user_of(request)
     connector = queries.own_connector(user, connector_id)
     if request.method != "POST":
-        return _form_page(request, connector, RequestForm.fresh(connector, kept_form(request)))
+        again = _asked_before(request, user, connector)
+        return _form_page(request, connector, RequestForm.fresh(connector, kept_form(request), again))
     form = RequestForm(request.POST, connector=connector)
     if form.is_valid():
         group: UUID | None = form.cleaned_data["group"]
@@ -82,6 +84,12 @@ def send(request: HttpRequest, connector_id: UUID) -> HttpResponse:
             messages.success(request, _("The request is made. Send the link to an admin of the group."))
             return redirect("connectors:request", connector.pk, asked.pk)
     return _form_page(request, connector, form, status=400)
+
+
+def _asked_before(request: HttpRequest, user: User, connector: Connector) -> AccessRequest | None:
+    """What "Ask again" fills the form with: `?again=` names a request of this connector. Raises NotFound."""
+    key = ids.parse_guid(request.GET.get("again", ""))
+    return request_queries.own_request(user, connector, key) if key else None
 
 
 @require_GET
@@ -134,7 +142,14 @@ def row_of(asked: AccessRequest) -> dict[str, Any]:
         "permissions": ", ".join(words.labels(asked.permissions)),
         "given": ", ".join(words.labels(asked.given)),
         "is_more": asked.kind == AccessRequest.Kind.MORE,
+        "again": _may_ask_again(asked),
     }
+
+
+def _may_ask_again(asked: AccessRequest) -> bool:
+    """More permissions are asked for by changing the connector's own (`pages.permissions`)."""
+    over = asked.state in (RequestState.REFUSED, RequestState.EXPIRED, RequestState.WITHDRAWN)
+    return over and asked.kind == AccessRequest.Kind.ACCESS and asked.connector.state is ConnectorState.LIVE
 
 
 def where(asked: AccessRequest) -> str:

@@ -24,7 +24,7 @@ from django.views.decorators.http import require_POST
 from accounts.pages.decorators import signed_in, user_of
 from connectors import queries
 from connectors.models import Connector, ConnectorSecret, Handoff
-from connectors.pages import finding, snippets
+from connectors.pages import finding, handoff_line, snippets
 from connectors.services import shown_secrets
 
 
@@ -42,6 +42,7 @@ class Showing:
     finished: str
     gone: str
     context: Callable[[str], dict[str, Any]] = field(default=lambda token: {})
+    line_of: UUID | None = None  # the handoff whose line goes on under the credential
 
 
 # What is shown -------------------------------------------------------------------------------------------------------
@@ -58,7 +59,11 @@ def _of_connector(connector: Connector) -> Showing:
         after_url=reverse("connectors:details", args=[connector.pk]),
         finished=_("“%(name)s” is ready. Its secret is not shown any more.") % {"name": connector.name},
         gone=_secret_gone(),
-        context=lambda token: {"connector": connector, "exchange": snippets.exchange_line(connector)},
+        context=lambda token: {
+            "connector": connector,
+            "exchange": snippets.exchange_line(connector),
+            "secret": queries.secret_to_end_next(connector),
+        },
     )
 
 
@@ -74,7 +79,7 @@ def _of_secret(secret: ConnectorSecret) -> Showing:
         after_url=reverse("connectors:credentials", args=[connector.pk]),
         finished=_("The new secret of “%(name)s” is not shown any more.") % {"name": connector.name},
         gone=_secret_gone(),
-        context=lambda token: {"connector": connector},
+        context=lambda token: {"connector": connector, "secret": secret},
     )
 
 
@@ -99,6 +104,7 @@ def _of_handoff(handoff: Handoff) -> Showing:
             "exchange": snippets.exchange_line(connector, None if sealed else token),
             "open_line": snippets.open_line(),
         },
+        line_of=handoff.pk,
     )
 
 
@@ -138,6 +144,8 @@ def page(request: HttpRequest, showing: Showing, token: str, form_key: str, erro
         "error": error,
         **showing.context(token),
     }
+    if showing.line_of is not None:
+        context |= handoff_line.of_one(user_of(request), showing.line_of)
     response = render(request, showing.template, context)
     # Neither a cache nor the browser's history keeps it; secret_once.js empties the page when it is left.
     add_never_cache_headers(response)

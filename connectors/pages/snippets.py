@@ -119,13 +119,14 @@ t = jwe.JWE(); t.deserialize(sys.argv[2], k); print(t.payload.decode())
 
 
 def _curl(url: str, *headers: str, data: str = "") -> str:
-    lines = [f"curl {_quoted(url)}", *(f'  -H "{header}"' for header in headers)]
+    lines = [f"curl {quoted_url(url)}", *(f'  -H "{header}"' for header in headers)]
     if data:
         lines.append(f"  -d '{data}'")
     return " \\\n".join(lines)
 
 
-def _quoted(url: str) -> str:
+def quoted_url(url: str) -> str:
+    """An address as a POSIX shell, and curl behind it, take it."""
     return url if re.fullmatch(r"[A-Za-z0-9:/._\[\]-]+", url) and "[" not in url else f'"{url}"'
 
 

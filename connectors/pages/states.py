@@ -10,6 +10,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,7 +25,7 @@ from connectors.pages import links
 from connectors.pages.forms import TypedNameForm
 from connectors.pages.stopping import facts_of_use
 from connectors.services import connectors
-from kaizala_console.lib.errors import Conflict, NotFound
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 LIVE, DEACTIVATED, SUSPENDED = ConnectorState.LIVE, ConnectorState.DEACTIVATED, ConnectorState.SUSPENDED
 
@@ -141,6 +142,8 @@ def _do(request: HttpRequest, connector: Connector, act: Verb) -> HttpResponse:
         act.service(connector=connector, by=user_of(request))
     except Conflict as already:
         messages.info(request, str(already))
+    except RuleBroken as refused:
+        messages.error(request, str(refused))
     else:
         messages.success(request, act.done % {"name": connector.name})
     if act.key == "delete":
@@ -154,19 +157,24 @@ _do_when_confirmed = freshly_confirmed(_do)
 def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dict[str, Any]:
     counts = queries.counts_of(connector)
     use = facts_of_use(Grant.objects.present().filter(connector=connector))
+    facts = [
+        {"label": _("live refresh tokens"), "count": counts.live_tokens},
+        {"label": _("groups"), "count": counts.groups},
+        {"label": _("live secrets"), "count": counts.live_secrets},
+        {"label": _("handoffs that wait"), "count": counts.waiting_handoffs},
+        *use.pop("use_facts"),
+    ]
     return {
         "connector": connector,
         "act": act,
         "title": f"{act.label}: {connector.name}",
+        "says_more": act.tokens,
+        "stops": act.typed,
         "form": form,
+        "here": reverse("connectors:change_state", args=[connector.pk, act.key]),
+        "back": reverse("connectors:details", args=[connector.pk]),
         "crumbs": links.connector_crumbs(connector, (str(act.label), "")),
-        "facts": [
-            {"label": _("live refresh tokens"), "count": counts.live_tokens},
-            {"label": _("groups"), "count": counts.groups},
-            {"label": _("live secrets"), "count": counts.live_secrets},
-            {"label": _("handoffs that wait"), "count": counts.waiting_handoffs},
-            *use.pop("use_facts"),
-        ],
+        "facts": facts if act.typed else [],
         **use,
     }
 

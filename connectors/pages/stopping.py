@@ -1,4 +1,4 @@
-"""What a person sees before something stops: how much it is used, and by which calls."""
+"""What a person sees before something stops: how much it is used, by which calls, and who is told what happens."""
 
 from __future__ import annotations
 
@@ -7,18 +7,34 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from connectors import usage_queries
+from connectors import usage_queries, webhook_log
 from connectors.models import Grant
 
 
-def facts_of_use(grants: QuerySet[Grant]) -> dict[str, Any]:
-    """`use_facts` for `<c-what-will-stop>`, and `endpoints` for `connectors/_endpoints.html`."""
+def facts_of_use(grants: QuerySet[Grant], *, webhooks: bool = True) -> dict[str, Any]:
+    """`use_facts` for `<c-what-will-stop>`, and for `connectors/_endpoints.html` `endpoints` and `hosts`.
+
+    Webhooks need no token, only the access: where only tokens or secrets end, they go on; say `webhooks=False` there.
+    """
     found = usage_queries.by_endpoint(grants)
+    listening = listeners(grants) if webhooks else {}
     return {
         "use_facts": [
             {"label": _("calls in the last 24 hours"), "count": sum(row.day for row in found)},
             {"label": _("calls in the last 7 days"), "count": sum(row.week for row in found)},
+            *([{"label": _("active webhooks"), "count": listening["listening"]}] if webhooks else []),
         ],
         "endpoints": found[: usage_queries.MOST_LINES],
         "more_endpoints": len(found[usage_queries.MOST_LINES :]),
+        **listening,
+    }
+
+
+def listeners(grants: QuerySet[Grant]) -> dict[str, Any]:
+    """`listening`, how many webhooks are told something under these grants now, and their `hosts`, the most first."""
+    found = webhook_log.hosts(grants)
+    return {
+        "listening": sum(host.webhooks for host in found),
+        "hosts": found[: webhook_log.MOST_HOSTS],
+        "more_hosts": len(found[webhook_log.MOST_HOSTS :]),
     }

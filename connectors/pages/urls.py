@@ -4,10 +4,13 @@ from django.urls import path
 
 from connectors.pages import (
     activity,
+    bots,
     changes,
+    compatibility,
     create,
     credentials,
     details,
+    explorer,
     grants,
     handoffs,
     inspector,
@@ -20,13 +23,19 @@ from connectors.pages import (
     shown,
     sign_in,
     states,
+    usage,
     user_tokens,
     warm_tokens,
+    webhook_deliveries,
+    webhook_secrets,
+    webhook_states,
+    webhooks,
 )
 
 app_name = "connectors"
 
 ONE = "console/connectors/<uuid:connector_id>/"
+WEBHOOK = f"{ONE}webhooks/<uuid:webhook_id>/"
 HANDOFF = "console/handoffs/<uuid:handoff_id>/"
 
 urlpatterns = [
@@ -34,6 +43,8 @@ urlpatterns = [
     path("console/connectors/add/", create.details, name="create"),
     path("console/connectors/add/permissions/", create.permissions, name="create_permissions"),
     path("console/connectors/inspector/", inspector.inspector, name="inspector"),
+    path("console/api/", explorer.index, name="explorer"),
+    path("console/api/<str:operation_id>/", explorer.operation, name="explorer_operation"),
     path(ONE, details.overview, name="details"),
     path(f"{ONE}change/", changes.change, name="change"),
     path(f"{ONE}credentials/", credentials.credentials, name="credentials"),
@@ -49,6 +60,22 @@ urlpatterns = [
     path(f"{ONE}groups/", grants.grants, name="groups"),
     path(f"{ONE}groups/<uuid:grant_id>/access-token/", warm_tokens.warm_token, name="warm_token"),
     path(f"{ONE}groups/<uuid:grant_id>/access-token/stop/", warm_tokens.warm_token_stop, name="warm_token_stop"),
+    path(f"{ONE}webhooks/", webhooks.webhooks, name="webhooks"),
+    path(WEBHOOK, webhook_deliveries.log, name="webhook"),
+    path(f"{WEBHOOK}deliveries/<int:delivery_id>/", webhook_deliveries.one, name="webhook_delivery"),
+    path(f"{WEBHOOK}deliveries/<int:delivery_id>/again/", webhook_deliveries.redeliver, name="webhook_redeliver"),
+    path(f"{WEBHOOK}failed/again/", webhook_deliveries.redeliver_failed, name="webhook_redeliver_failed"),
+    path(f"{WEBHOOK}replay/", webhook_deliveries.replay, name="webhook_replay"),
+    path(f"{WEBHOOK}settings/", webhook_states.settings_page, name="webhook_settings"),
+    path(f"{WEBHOOK}state/<slug:verb>/", webhook_states.change_state, name="webhook_state"),
+    path(f"{WEBHOOK}secret/", webhook_secrets.show, name="webhook_secret"),
+    path(f"{WEBHOOK}secret/new/", webhook_secrets.rotate, name="webhook_secret_rotate"),
+    path(f"{WEBHOOK}secret/download/", webhook_secrets.download, name="webhook_secret_download"),
+    path(f"{WEBHOOK}secret/done/", webhook_secrets.done, name="webhook_secret_done"),
+    path(f"{ONE}bots/", bots.bots, name="bots"),
+    path(f"{ONE}bots/add/", bots.add, name="bot_add"),
+    path(f"{ONE}bots/<uuid:bot_id>/", bots.change, name="bot_change"),
+    path(f"{ONE}bots/<uuid:bot_id>/remove/", bots.remove, name="bot_remove"),
     path(f"{ONE}permissions/", permissions.change, name="permissions"),
     path(f"{ONE}requests/", requests.listing, name="requests"),
     path(f"{ONE}requests/send/", requests.send, name="request_send"),
@@ -61,6 +88,11 @@ urlpatterns = [
     path("console/acting/", user_tokens.acting, name="acting"),
     path("console/acting/<uuid:grant_id>/end/", user_tokens.acting_end, name="acting_end"),
     path(f"{ONE}sign-in/", sign_in.sign_in, name="sign_in"),
+    path(f"{ONE}compatibility/", compatibility.compatibility, name="compatibility"),
+    path(f"{ONE}usage/", usage.usage, name="usage"),
+    path(f"{ONE}usage/export/", usage.usage_export, name="usage_export"),
+    path("console/usage/", usage.organisation, name="organisation_usage"),
+    path("console/usage/export/", usage.organisation_usage_export, name="organisation_usage_export"),
     path(f"{ONE}activity/", activity.activity, name="activity"),
     path(f"{ONE}state/<slug:verb>/", states.change_state, name="change_state"),
     path(f"{ONE}secret/download/", shown.connector_download, name="connector_download"),

@@ -27,7 +27,7 @@ from kaizala_console.lib import ids, keyset
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 GENERATE = gettext_lazy("Generate user token")
-PILLS = {"confirmed": "done", "withdrawn": "cancelled"}
+PILLS = {"confirmed": "done"}
 
 
 @require_http_methods(["GET", "POST"])

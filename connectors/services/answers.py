@@ -141,6 +141,9 @@ def _record_answer(tag: Tag, request: AccessRequest, by: User) -> None:
 
 def _tell_owners(request: AccessRequest, template: str) -> None:
     for user in issuing.owners_of(request.connector):
+        with notices.in_the_language_of(user):  # not in that of whoever answers
+            given = words.labels(request.given)
+            withheld = words.labels(request.permissions - request.given)
         notices.queue(
             user=user,
             template=f"connectors/{template}",
@@ -151,8 +154,8 @@ def _tell_owners(request: AccessRequest, template: str) -> None:
                 "connector_name": request.connector.name,
                 "target_name": request.target_name,
                 "decided_by": request.decided_by.name if request.decided_by else "",
-                "given": words.labels(request.given),
-                "withheld": words.labels(request.permissions - request.given),
+                "given": given,
+                "withheld": withheld,
             },
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -35,13 +36,14 @@ def create(
     redirect_urls: Iterable[str] = (),
     permissions: Iterable[str],
     by: User,
+    secret_ends_at: dt.datetime | None = None,
     form_key: str = "",
 ) -> tuple[Connector, str]:
     """Register a connector with its first secret; return both, the secret as text that is not kept.
 
-    With a `form_key` the same form sent again (a double click, a lost answer) gets the same connector and secret.
-    Raises RuleBroken, naming the field, for what cannot be; NotAllowed for an account that is switched off or would
-    register for somebody else.
+    The secret ends by itself at `secret_ends_at`. With a `form_key` the same form sent again (a double click, a lost
+    answer) gets the same connector and secret. Raises RuleBroken, naming the field, for what cannot be; NotAllowed for
+    an account that is switched off or would register for somebody else.
     """
     if owner.pk != by.pk or not by.is_active:
         raise NotAllowed
@@ -60,6 +62,7 @@ def create(
         permissions=permissions,
     )
     now = clock.now()
+    secrets.require_end_ahead(secret_ends_at, now)
     connector = Connector(
         organisation=owner.organisation, owner=owner, created_at=now, **_columns(chosen), permissions=chosen.permissions
     )
@@ -71,7 +74,7 @@ def create(
         **trail.of_connector(connector),
         after={**_columns(chosen), "permissions": words.names(chosen.permissions)},
     )
-    _secret, token = secrets.issue(connector=connector, slot=secrets.SLOTS[0], by=by, at=now)
+    _secret, token = secrets.issue(connector=connector, slot=secrets.SLOTS[0], by=by, at=now, ends_at=secret_ends_at)
     if form_key:
         shown_secrets.remember(user=by, form_key=form_key, subject=connector, token=token)
     return connector, token
@@ -157,7 +160,9 @@ def suspend(*, connector: Connector, by: User) -> Connector:
 
 @transaction.atomic
 def resume(*, connector: Connector, by: User) -> Connector:
-    """Its tokens are accepted again, those made before the suspension too."""
+    """Its tokens are accepted again, those made before the suspension too. Raises RuleBroken while `by` cools off."""
+    policy.require_owner_or_operator(by, connector)
+    require_unlocked(by)
     return _moved(
         connector,
         by,

@@ -44,7 +44,7 @@ def checked(
 ) -> Details:
     """Tidy and check everything. Raises RuleBroken that names the field and says what was expected."""
     return Details(
-        name=_checked_name(name),
+        name=checked_name(name, missing=_("Give the connector a name.")),
         description=_checked_description(description),
         home_page=_checked_home_page(home_page.strip()),
         redirect_urls=_checked_redirect_urls(redirect_urls),
@@ -78,10 +78,11 @@ def name_taken(name: str) -> RuleBroken:
     )
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str, *, missing: str) -> str:
+    """What a connector or a bot is called, tidied. Raises RuleBroken, with the words of `missing` for no name."""
     tidy = " ".join(printable(name).split())
     if not tidy:
-        raise RuleBroken(_("Give the connector a name."), code="name_missing", field="name")
+        raise RuleBroken(missing, code="name_missing", field="name")
     if len(tidy) > LONGEST_NAME:
         raise RuleBroken(
             _("The name has %(count)d characters: %(most)d are the most.") % {"count": len(tidy), "most": LONGEST_NAME},

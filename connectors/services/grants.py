@@ -141,8 +141,9 @@ def suspend(*, grant: Grant, by: User) -> Grant:
 
 @transaction.atomic
 def resume(*, grant: Grant, by: User) -> Grant:
-    """Accept the grant's tokens again. Raises NotFound and Conflict."""
+    """Accept the grant's tokens again. Raises NotFound and Conflict, and RuleBroken while `by` cools off."""
     policy.require_administrator_or_operator(by, grant)
+    require_unlocked(by)
     grant = _locked(grant)
     if not grant.suspended_at:
         raise Conflict(_("This access is not suspended."), code="state_unchanged")

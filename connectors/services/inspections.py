@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
@@ -17,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.models import User
 from connectors import credentials, policy, reach, scopes
 from connectors.credentials import Kind
-from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
+from connectors.models import Bot, Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.scopes import PERMISSION_OF
 from connectors.services import words
 from kaizala_console.lib import clock
@@ -47,6 +48,7 @@ class Inspection:
     checks: list[Check] = field(default_factory=list)
     connector: Connector | None = None
     grant: Grant | None = None
+    bot: Bot | None = None
     public_part: str = ""
     made_at: dt.datetime | None = None
     ends_at: dt.datetime | None = None
@@ -109,7 +111,7 @@ def would_work(found: Inspection, operation: Operation, group_id: str) -> list[C
             )
         )
     if group_id.strip():
-        role = reach.role_in(grant, group_id)
+        role = reach.role_in(grant, group_id, found.bot)
         checks.append(
             Check(
                 _("Group"),
@@ -117,7 +119,9 @@ def would_work(found: Inspection, operation: Operation, group_id: str) -> list[C
                 _("It reaches this group, as %(role)s.") % {"role": role}
                 if role
                 else _("It does not reach this group, or there is none: the answer would be 403."),
-                _("Check the group ID, or have an admin of that group add the connector."),
+                _("Check the group ID, or have an admin of that group add the connector.")
+                if found.bot is None
+                else _("Check the group ID, and have the program add the bot to the group (PUT /v1/groups/…/bot)."),
             )
         )
     return checks
@@ -188,7 +192,15 @@ def _of_access(found: Inspection, token: str) -> Inspection:
         return found
     _of_grant(found, row)
     found.public_part, found.made_at, found.ends_at = "", None, claims.expires_at
+    if claims.bot_id is not None:
+        _of_bot(found, row.grant.connector, claims.bot_id)
     return found
+
+
+def _of_bot(found: Inspection, connector: Connector, bot_id: UUID) -> None:
+    found.bot = bot = connector.bots.filter(pk=bot_id).first()
+    found.checks.append(_bot(bot))
+    found.scopes = [scope for scope in found.scopes if PERMISSION_OF[scope] in scopes.OF_BOTS]
 
 
 def _of_grant(found: Inspection, row: RefreshToken) -> None:
@@ -262,6 +274,19 @@ def _access(grant: Grant) -> Check:
         says = _("Its end date has passed: %(when)s.") % {"when": words.moment(grant.ends_at)}
         return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
     return Check(label, True, _("Granted by %(who)s.") % {"who": grant.granter_name})
+
+
+def _bot(bot: Bot | None) -> Check:
+    label = _("Bot")
+    next_step = _("Have the program make another bot (POST /v1/bot), or use the connector’s own access token.")
+    if bot is None:
+        return Check(label, False, _("There is no such bot of this connector."), next_step)
+    if bot.removed_at:
+        says = _("The bot “%(name)s” was deleted on %(when)s.")
+        return Check(label, False, says % {"name": bot.name, "when": words.moment(bot.removed_at)}, next_step)
+    return Check(
+        label, True, _("It acts as “%(name)s”, in the groups that this bot was added to.") % {"name": bot.name}
+    )
 
 
 def _token(row: RefreshToken) -> Check:

@@ -42,8 +42,7 @@ def add(
         if row is not None:
             return _shown_again(connector, by, form_key)
     now = clock.now()
-    if ends_at is not None and ends_at <= now:
-        raise RuleBroken(_("The end date must lie in the future."), code="ends_at", field="end_date")
+    require_end_ahead(ends_at, now)
     _free_expired_slots(connector, now)
     taken = set(connector.secrets.filter(revoked_at__isnull=True).values_list("slot", flat=True))
     free = [slot for slot in SLOTS if slot not in taken]
@@ -86,6 +85,12 @@ def issue(
         | ({"ends_at": ends_at.isoformat()} if ends_at else {}),
     )
     return secret, credential.token
+
+
+def require_end_ahead(ends_at: dt.datetime | None, now: dt.datetime) -> None:
+    """Raise RuleBroken for the end of a secret that has passed; None is no end."""
+    if ends_at is not None and ends_at <= now:
+        raise RuleBroken(_("The end date must lie in the future."), code="ends_at", field="end_date")
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -21,9 +22,9 @@ from connectors import credentials, scopes
 from connectors.credentials import Kind
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.moved import Moved
-from connectors.services import successors, trail, usage, words
+from connectors.services import successors, throttling, trail, usage, words
 from kaizala_console.lib import clock, crypto, ids
-from kaizala_console.wire.errors import RefreshTokenRefused, WrongConnectorCredentials
+from kaizala_console.wire.errors import RefreshTokenRefused, Throttled, WrongConnectorCredentials
 
 logger = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ class Exchange:
     scopes: tuple[str, ...]
     successor: str = field(repr=False)
     endpoint_url: str
+    connector_id: UUID
 
 
 @sensitive_variables("secret", "refresh_token", "access_token")
@@ -50,12 +52,18 @@ def exchange(*, connector_id: str, secret: str, refresh_token: str, address: str
     """Check the three headers and mint an access token; record the first use of the refresh token.
 
     Raises WrongConnectorCredentials, never saying which of the two; RefreshTokenRefused, saying in plain words why;
-    Moved (308) when the organisation has gone to another console. None of them repeats what was sent.
+    Throttled for too many by this connector; Moved (308) when the organisation has gone to another console. None of
+    them repeats what was sent.
     """
     now = clock.now()
     connector = proven_connector(connector_id=connector_id, secret=secret, at=now)
     if connector.organisation.moved_to:
         raise Moved(connector.organisation.moved_to, PATH)
+    try:
+        throttling.admit_exchange(connector)
+    except Throttled:
+        _count_throttled(connector, refresh_token, now)
+        raise
     token = _live_token(connector, refresh_token, now)
     grant = token.grant
     expires_at = _end_of_access(token, grant, now)
@@ -70,6 +78,7 @@ def exchange(*, connector_id: str, secret: str, refresh_token: str, address: str
         scopes=tuple(scopes.scopes_of(grant.permissions & connector.permissions)),
         successor=_successor(token, grant, now),
         endpoint_url=settings.CONSOLE_BASE_URL,
+        connector_id=connector.pk,
     )
 
 
@@ -122,6 +131,16 @@ def _live_token(connector: Connector, refresh_token: str, now: dt.datetime) -> R
         usage.count(token.grant_id, usage.EXCHANGE, status=RefreshTokenRefused.status, at=now)
         raise RefreshTokenRefused(reason)
     return token
+
+
+@sensitive_variables("refresh_token", "parsed")
+def _count_throttled(connector: Connector, refresh_token: str, now: dt.datetime) -> None:
+    """So that the owner sees it at the grant, when it can be told which one it is."""
+    parsed = credentials.parse(Kind.REFRESH, refresh_token)
+    public_part = parsed.public_part if parsed is not None else ""
+    found = RefreshToken.objects.filter(public_part=public_part, grant__connector=connector)
+    for grant_id in found.values_list("grant_id", flat=True):
+        usage.count(grant_id, usage.EXCHANGE, status=Throttled.status, at=now)
 
 
 def why_refused(token: RefreshToken, now: dt.datetime) -> str:

@@ -6,7 +6,7 @@ from typing import TypedDict
 from uuid import UUID
 
 from accounts.models import Organisation
-from connectors.models import Connector, Grant
+from connectors.models import Connector, Grant, Webhook
 from kaizala_console.lib import ids
 
 
@@ -29,9 +29,17 @@ def of_grant(grant: Grant) -> Whereabouts:
 
     The target stays opaque but for its form: `group:<id>` or `person:<id>`.
     """
-    kind, _, target_id = grant.target.partition(":")
+    return {**of_connector(grant.connector), **_of_target(grant.target)}
+
+
+def of_webhook(webhook: Webhook) -> Whereabouts:
+    """The event is part of the history of the grant that the webhook was made under."""
+    return {**of_connector(webhook.connector), **_of_target(webhook.grant.target)}
+
+
+def _of_target(target: str) -> Whereabouts:
+    kind, _, target_id = target.partition(":")
     return {
-        **of_connector(grant.connector),
         "group_id": ids.parse_guid(target_id) if kind == "group" else None,
         "person_id": ids.parse_guid(target_id) if kind == "person" else None,
     }

@@ -7,23 +7,30 @@ The hot path pays some microseconds and no statement. What a killed process had 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import connection, models, transaction
+from django.db import models, transaction
+from django.db.models.functions import TruncDate
 
-from connectors.models import ConnectorSecret, Grant, RefreshToken, UsageHour
+from connectors.models import ConnectorSecret, Grant, HabitDay, RefreshToken, UsageDay, UsageHour
+from connectors.services import habits
+from connectors.services.habits import Shown, Shows
 from kaizala_console.lib import clock, context
+from kaizala_console.lib.upsert import Upsert
 from kaizala_console.lib.write_behind import WriteBehind
 from kaizala_console.wire.endpoint import Call, Operation
+from kaizala_console.wire.habits import noted_in
 
 logger = structlog.get_logger(__name__)
 
 EXCHANGE: Final = "GET v1/accessToken"
 FORGOTTEN_AT_ONCE: Final = 10_000
+ROLLED_UP_AT_ONCE: Final = 2_000
 
 
 class Hour(NamedTuple):
@@ -66,6 +73,14 @@ def observe(operation: Operation, call: Call, status: int) -> None:
     now = clock.now()
     count(caller.grant.pk, f"{call.request.method} {call.route}", status=status, scope=operation.scope or "", at=now)
     token_used(caller.refresh_token_id, at=now)
+    habits_shown(call, caller.connector.pk, at=now)
+
+
+def habits_shown(call: Call, connector_id: UUID, *, at: dt.datetime) -> None:
+    """Note which old habits this call of a connector's program showed."""
+    for habit in noted_in(call.request):
+        example = f"{call.request.method} {call.route}"
+        _buffer.add(Shown(connector_id, habit, at.date()), Shows(1, at, example))
 
 
 def count(grant_id: UUID, operation: str, *, status: int, at: dt.datetime, scope: str = "") -> None:
@@ -97,13 +112,36 @@ def forget() -> None:
 def sweep() -> int:
     """Delete counts older than `settings.USAGE_DAYS`; how many rows."""
     before = clock.now() - dt.timedelta(days=settings.USAGE_DAYS)
-    deleted = 0
+    deleted = HabitDay.objects.filter(day__lt=before.date()).delete()[0]
+    deleted += UsageDay.objects.filter(day__lt=before.date()).delete()[0]
     while ids := list(UsageHour.objects.filter(hour__lt=before).values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
         deleted += UsageHour.objects.filter(pk__in=ids).delete()[0]
     return deleted
 
 
+def roll_up() -> int:
+    """Sum up the hours of days that were counted before days were: those before the first; how many rows.
+
+    An installation does so once, after an update (ADR 0059). What is written meanwhile is of later days.
+    """
+    first = UsageDay.objects.order_by("day").values_list("day", flat=True).first()
+    before = dt.datetime.combine(first, dt.time(), dt.UTC) if first else clock.now()
+    hours = UsageHour.objects.filter(hour__lt=before).order_by()
+    sums = hours.annotate(day=TruncDate("hour", tzinfo=dt.UTC)).values("grant_id", "day", "operation")
+    sums = sums.annotate(**{f"all_{name}": models.Sum(name) for name in _OUTCOMES})
+    every = sums.iterator(chunk_size=ROLLED_UP_AT_ONCE)
+    rows = 0
+    while some := list(itertools.islice(every, ROLLED_UP_AT_ONCE)):
+        rows += len(UsageDay.objects.bulk_create(map(_day_of, some), ignore_conflicts=True))
+    return rows
+
+
 # Pieces ---------------------------------------------------------------------------------------------------------------
+
+
+def _day_of(row: Mapping[str, Any]) -> UsageDay:
+    sums = {name: row[f"all_{name}"] for name in _OUTCOMES}
+    return UsageDay(grant_id=row["grant_id"], day=row["day"], operation=row["operation"], **sums)
 
 
 def _outcome(status: int) -> Counted:
@@ -118,7 +156,9 @@ _ANSWERED, _REFUSED = Counted(), Counted(refused=1)
 _THROTTLED, _FAILED = Counted(throttled=1), Counted(failed=1)
 
 
-def _merged(old: Counted | Seen, new: Counted | Seen) -> Counted | Seen:
+def _merged(old: Counted | Seen | Shows, new: Counted | Seen | Shows) -> Counted | Seen | Shows:
+    if isinstance(old, Shows) and isinstance(new, Shows):
+        return habits.merged(old, new)
     if isinstance(old, Counted) and isinstance(new, Counted):
         return Counted(
             old.calls + new.calls,
@@ -129,12 +169,14 @@ def _merged(old: Counted | Seen, new: Counted | Seen) -> Counted | Seen:
     return new if not isinstance(old, Seen) or not isinstance(new, Seen) or new.at >= old.at else old
 
 
-def _write(facts: Mapping[Hour | Used, Counted | Seen]) -> None:
+def _write(facts: Mapping[Hour | Used | Shown, Counted | Seen | Shows]) -> None:
     """One transaction, rows in one order: two processes that write at once wait for each other, and never both."""
     hours = {key: value for key, value in facts.items() if isinstance(key, Hour) and isinstance(value, Counted)}
     used = {key: value for key, value in facts.items() if isinstance(key, Used) and isinstance(value, Seen)}
+    shown = {key: value for key, value in facts.items() if isinstance(key, Shown) and isinstance(value, Shows)}
     with transaction.atomic():
         _write_hours(hours)
+        habits.write(shown)
         for key, seen in sorted(used.items(), key=lambda item: (item[0].model.__name__, item[0].pk)):
             # Another process may have seen it later, and written first.
             earlier = models.Q(last_used_at=None) | models.Q(last_used_at__lt=seen.at)
@@ -143,33 +185,26 @@ def _write(facts: Mapping[Hour | Used, Counted | Seen]) -> None:
 
 
 def _write_hours(hours: dict[Hour, Counted]) -> None:
-    """Adds to the rows that are there, and makes the others. What belongs to no grant any more is dropped."""
+    """Adds to the rows that are there, and makes the others; the same for their days. What belongs to no grant any more
+    is dropped."""
     grants = set(Grant.objects.filter(pk__in={key.grant_id for key in hours}).values_list("pk", flat=True))
     ordered = sorted(hours.items(), key=lambda item: (item[0].grant_id.bytes, item[0].hour, item[0].operation))
-    rows = [_row(key, value) for key, value in ordered if key.grant_id in grants]
-    if rows:
-        with connection.cursor() as cursor:
-            cursor.executemany(_UPSERT, rows)
+    kept = [(key, value) for key, value in ordered if key.grant_id in grants]
+    days: dict[tuple[UUID, dt.date, str], Counted] = {}
+    for key, value in kept:
+        day = (key.grant_id, key.hour.date(), key.operation)
+        days[day] = Counted(*(old + new for old, new in zip(days[day], value, strict=True))) if day in days else value
+    _UPSERT_HOUR.write([(*key, *value) for key, value in kept])
+    _UPSERT_DAY.write([(*key, *value) for key, value in days.items()])
 
 
-_COLUMNS: Final = ("grant", "hour", "operation", "scope", "calls", "refused", "throttled", "failed")  # as in the model
-_FIELDS: Final = [field for field in UsageHour._meta.concrete_fields if field.name in _COLUMNS]
-_TABLE: Final = UsageHour._meta.db_table
-# The ORM's own upsert can only overwrite; SQLite and PostgreSQL both know this one. No value stands in the text.
-_UPSERT: Final = (
-    f"INSERT INTO {_TABLE} ({', '.join(str(field.column) for field in _FIELDS)})"  # noqa: S608
-    f" VALUES ({', '.join(['%s'] * len(_FIELDS))})"
-    " ON CONFLICT (grant_id, hour, operation) DO UPDATE SET "
-    + ", ".join(f"{name} = {_TABLE}.{name} + EXCLUDED.{name}" for name in _COLUMNS[4:])
-)
+_OUTCOMES: Final = ("calls", "refused", "throttled", "failed")
 
 
-def _row(key: Hour, value: Counted) -> list[Any]:
-    values = [key.grant_id, key.hour, key.operation, key.scope]
-    values += [value.calls, value.refused, value.throttled, value.failed]
-    return [field.get_db_prep_save(item, connection) for field, item in zip(_FIELDS, values, strict=True)]
+_UPSERT_HOUR: Final = Upsert(UsageHour, ("grant", "hour", "operation"), other=("scope",), adds=_OUTCOMES)
+_UPSERT_DAY: Final = Upsert(UsageDay, ("grant", "day", "operation"), adds=_OUTCOMES)
 
 
-_buffer: WriteBehind[Hour | Used, Counted | Seen] = WriteBehind(
+_buffer: WriteBehind[Hour | Used | Shown, Counted | Seen | Shows] = WriteBehind(
     "usage", write=_write, merge=_merged, seconds=lambda: settings.USAGE_FLUSH_SECONDS
 )

@@ -116,9 +116,7 @@ def log_in(*, connector_id: str, secret: str, number: str, pin: str, address: st
 def _logged_in(connector: Connector, number: str, address: str | None) -> UserToken:
     """Runs in the PIN's transaction. Whoever entered it holds the number; the account that does so too acts here."""
     person = Person.objects.select_for_update(no_key=True).get(pk=people.person_for(number).pk)
-    if person.provisioned_at is None:
-        person.provisioned_at = clock.now()
-        person.save(update_fields=["provisioned_at"])
+    people.provision(person=person)
     held = VerifiedPhone.objects.held().select_related("user").filter(person=person).first()
     return let_act(
         connector=connector,

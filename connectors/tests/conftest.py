@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.apps import apps
 from django.db import DatabaseError
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import Notice, User
-from connectors import policy
-from connectors.models import Connector
+from connectors import policy, reach
+from connectors.models import Connector, Grant, Webhook
+from connectors.scopes import PERMISSIONS
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.oauth_app import BACK, App
 from connectors.tests.pin_program import PinProgram
+from connectors.tests.receiver import Receiver, receiving
+from connectors.tests.webhook_cast import make_webhook
+from connectors.webhooks import objects
+from connectors.webhooks.events import ObjectType
+from kaizala_console.lib import ids
+from kaizala_console.lib.errors import NotFound
 
 Administration = set[tuple[int, str]]
 
@@ -39,8 +48,6 @@ def resigned(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     gone: set[int] = set()
 
     def administers(user: User, target: str) -> bool:
-        from connectors.models import Grant
-
         return user.pk not in gone and Grant.objects.filter(target=target, granted_by=user).exists()
 
     monkeypatch.setitem(policy._administration, "group", administers)
@@ -83,3 +90,46 @@ def app(connector: Connector, member: User, browser_of: Callable[..., Client]) -
 def pin_program(connector: Connector, phones: Any) -> PinProgram:
     """The developer's program, which signs people in by PIN."""
     return PinProgram(connector, phones)
+
+
+@pytest.fixture
+def receiver(settings: Settings) -> Iterator[Receiver]:
+    """A receiver of webhooks on this machine; whoever tells it something waits 0.4 seconds at the most."""
+    settings.SANDBOX = True
+    settings.WEBHOOK_SECONDS = 0.4
+    with receiving() as what:
+        yield what
+
+
+@pytest.fixture
+def roles(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The role of tokens in each group, as the app above would tell; Admin where nothing else is said."""
+    found: dict[str, str] = {}
+    monkeypatch.setattr(reach, "_roles", [lambda _grant, group_id, *_bot: found.get(group_id, "Admin")])
+
+    def group(_grant: Grant, group_id: str) -> str:
+        if not found.get(group_id, "Admin"):
+            raise NotFound
+        return group_id
+
+    monkeypatch.setitem(objects._finds, ObjectType.GROUP, group)
+    return found
+
+
+@pytest.fixture
+def told_program(developer: User, group_admin: User, roles: dict[str, str]) -> Program:
+    """A program that may have webhooks."""
+    connector = factories.make_connector(developer, "Shift Planner", permissions=PERMISSIONS)
+    return factories.make_program(connector, group_admin)
+
+
+@pytest.fixture
+def group_id() -> UUID:
+    """Groups are the app above's: here one is an id."""
+    return ids.new_id()
+
+
+@pytest.fixture
+def webhook(told_program: Program, receiver: Receiver, group_id: UUID) -> Webhook:
+    """The program's webhook on the group, for everything, to a receiver that behaves well."""
+    return make_webhook(told_program.grant, receiver.url(), group_id)

@@ -55,7 +55,8 @@ class World(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = time_machine.travel(dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC), tick=False)
+        # It ticks: of what is made at one moment chance says which comes first, and no order of acts could be repeated
+        self.clock = time_machine.travel(dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC), tick=True)
         self.time = self.clock.start()
         self.world = transaction.atomic()
         self.world.__enter__()

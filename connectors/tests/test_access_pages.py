@@ -12,19 +12,20 @@ from django.urls import get_resolver, reverse
 
 from accounts.models import User
 from connectors.models import ConnectorSecret
-from connectors.services import requests
+from connectors.services import bots, requests
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, text_of
 from connectors.tests.keys import registered, x25519
+from connectors.tests.webhook_history import happened, quiet
 from kaizala_console.lib import ids
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]  # whom a door lets in is decided above the database
 
 Browser = Callable[..., Client]
 Everything = Callable[[], dict[str, list[Any]]]
 
-ANYBODY = ("list", "create", "create_permissions", "handoffs", "acting")
+ANYBODY = ("list", "create", "create_permissions", "handoffs", "acting", "explorer", "explorer_operation")
 OF_THE_ORGANISATION = ("details", "user_token")
 OF_BOTH_SIDES = ("handoff", "handoff_reissue")
 OF_OWNERS = (
@@ -39,6 +40,13 @@ OF_OWNERS = (
     "groups",
     "warm_token",
     "warm_token_stop",
+    "usage",
+    "usage_export",
+    "compatibility",
+    "bots",
+    "bot_add",
+    "bot_change",
+    "bot_remove",
     "activity",
     "change_state",
     "permissions",
@@ -54,9 +62,21 @@ OF_OWNERS = (
     "handoff_refuse",
     "handoff_download",
     "handoff_done",
+    "webhooks",
+    "webhook",
+    "webhook_delivery",
+    "webhook_redeliver",
+    "webhook_redeliver_failed",
+    "webhook_replay",
+    "webhook_settings",
+    "webhook_state",
+    "webhook_secret",
+    "webhook_secret_rotate",
+    "webhook_secret_download",
+    "webhook_secret_done",
 )
 # Named by ids of their own, or for everybody: test_oauth, test_user_token_pages, test_user_token_requests,
-# test_leak_doors and test_inspector walk through their doors.
+# test_leak_doors, test_inspector and test_usage_pages walk through their doors.
 ELSEWHERE = (
     "authorize",
     "consent",
@@ -67,8 +87,15 @@ ELSEWHERE = (
     "leak_revoke",
     "leak_restore",
     "inspector",
+    "organisation_usage",
+    "organisation_usage_export",
 )
 ALL = (*ANYBODY, *OF_THE_ORGANISATION, *OF_BOTH_SIDES, *OF_OWNERS)
+SHOW_ONLY = (
+    *("credentials", "keys", "groups", "usage", "usage_export"),
+    *("compatibility", "activity", "handoff", "requests", "request", "bots"),
+    *("webhooks", "webhook", "webhook_delivery", "webhook_settings"),
+)
 GETS_NOTHING = (
     "warm_token_stop",
     "request_withdraw",
@@ -79,6 +106,12 @@ GETS_NOTHING = (
     "secret_done",
     "handoff_download",
     "handoff_done",
+    "webhook_redeliver",
+    "webhook_redeliver_failed",
+    "webhook_secret",
+    "webhook_secret_rotate",
+    "webhook_secret_download",
+    "webhook_secret_done",
 )
 
 
@@ -86,6 +119,7 @@ class Addresses:
     """The address of every page, for the program's connector, and for one that is not there."""
 
     def __init__(self, program: Program) -> None:
+        webhook = quiet(program.grant)
         self.ids = {
             "connector_id": program.connector.pk,
             "secret_id": ConnectorSecret.objects.get(connector=program.connector).pk,
@@ -93,6 +127,12 @@ class Addresses:
             "key_id": registered(program.connector, x25519()).pk,
             "grant_id": program.grant.pk,
             "verb": "suspend",
+            "webhook_id": webhook.pk,
+            "delivery_id": happened(webhook).pk,
+            "operation_id": "exchange",
+            "bot_id": bots.create(
+                connector=program.connector, name="Rota", picture_url="", by=program.connector.owner
+            ).pk,
             "request_id": requests.ask(
                 connector=program.connector,
                 by=program.connector.owner,
@@ -107,7 +147,7 @@ class Addresses:
         return reverse(f"connectors:{name}", kwargs={key: known[key] for key in pattern[0][0][1]})
 
     def missing(self, name: str) -> str:
-        return self.of(name, connector_id=ids.new_id(), handoff_id=ids.new_id())
+        return self.of(name, connector_id=ids.new_id(), handoff_id=ids.new_id(), webhook_id=ids.new_id())
 
 
 @pytest.fixture
@@ -139,15 +179,11 @@ def test_who_is_signed_out_signs_in_first_and_nothing_happens(
     if name not in (
         "list",
         "acting",
+        "explorer",
+        "explorer_operation",
         "handoffs",
         *OF_THE_ORGANISATION,
-        "groups",
-        "activity",
-        "credentials",
-        "keys",
-        "handoff",
-        "requests",
-        "request",
+        *SHOW_ONLY,
     ):
         answer = post(Client(), url)
         assert answer["Location"].startswith("/accounts/login/?next=")
@@ -172,7 +208,7 @@ def test_what_is_not_yours_is_the_same_as_what_is_not_there(
         if send is Client.get and name == "handoff_claim":
             assert [answer.status_code for answer in answers] == [302, 302]  # to the handoff's page, which says 404
             continue
-        if send is post and name in ("credentials", "keys", "groups", "activity", "handoff", "requests", "request"):
+        if send is post and name in SHOW_ONLY:
             expected = 405
         assert [answer.status_code for answer in answers] == [expected, expected]
         assert without_ids(answers[0]) == without_ids(answers[1])

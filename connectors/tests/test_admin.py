@@ -11,28 +11,34 @@ from django.apps import apps
 from django.test import Client
 from django.urls import reverse
 from django_otp import DEVICE_ID_SESSION_KEY
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, AuthenticatorApp, User
 from accounts.operators import site
 from connectors.models import (
     AuthorizationCode,
+    Bot,
     ClaimAnswer,
     Connector,
     ConnectorSecret,
     Grant,
+    HabitDay,
     Handoff,
     LeakReport,
     Orphan,
     RefreshToken,
     ShownSecret,
+    UsageDay,
     UsageHour,
     UserTokenRequest,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEvent,
 )
 from connectors.services import requests, shown_secrets, warm_tokens
 from connectors.tests.factories import Program
 from connectors.tests.keys import registered, x25519
-from kaizala_console.lib import clock
+from connectors.tests.webhook_cast import CALLBACK_TOKEN, make_webhook
+from kaizala_console.lib import clock, ids
 
 MODELS = list(apps.get_app_config("connectors").get_models())
 
@@ -40,7 +46,7 @@ MODELS = list(apps.get_app_config("connectors").get_models())
 @pytest.fixture
 def desk(operator: User, browser_of: Callable[..., Client]) -> Client:
     """The operator's browser, past the second factor."""
-    device = TOTPDevice.objects.create(user=operator, name="phone")
+    device = AuthenticatorApp.objects.create(user=operator, name="phone")
     client = browser_of(operator)
     session = client.session
     session[DEVICE_ID_SESSION_KEY] = device.persistent_id
@@ -62,7 +68,22 @@ def shown(program: Program, developer: User) -> str:
         outcome="restored",
     )
     UsageHour.objects.create(grant=program.grant, hour=clock.now(), operation="GET v1/groups", calls=1)
+    UsageDay.objects.create(grant=program.grant, day=clock.now().date(), operation="GET v1/groups", calls=1)
+    HabitDay.objects.create(
+        connector=program.connector,
+        habit="comments",
+        day=clock.now().date(),
+        seen_at=clock.now(),
+        example="GET v1/groups",
+    )
+    hook = make_webhook(program.grant, "https://hooks.example.org/?key=a-key-in-an-address", ids.new_id())
+    event = WebhookEvent.objects.create(
+        event_type="TextMessageCreated", group_id=ids.new_id(), data={"text": "a-text-of-a-message"}
+    )
+    delivery = WebhookDelivery.objects.create(webhook=hook, event=event, lane=event.group_id)
+    WebhookAttempt.objects.create(delivery=delivery, status=500)
     registered(program.connector, x25519())
+    Bot.objects.create(connector=program.connector, name="Rota")
     ClaimAnswer.objects.create(
         handoff=program.handoff, key_tag="a-tag-of-a-claim", sealed=b"a-sealed-answer", expires_at=clock.now()
     )
@@ -111,6 +132,7 @@ def test_every_list_and_every_row_opens_and_shows_nothing_secret(
     hidden += [token.digest for token in RefreshToken.objects.all()]
     hidden += [bytes(handoff.sealed or b"-none-").decode() for handoff in Handoff.objects.all()]
     hidden += [bytes(screen.sealed).decode() for screen in ShownSecret.objects.all()]
+    hidden += [CALLBACK_TOKEN, "a-key-in-an-address", "a-text-of-a-message"]
     hidden += ["a-tag-of-a-claim", "a-sealed-answer", "a-digest-of-a-code"]
     hidden += [screen.form_tag for screen in ShownSecret.objects.all()]
     for page in pages:

@@ -16,7 +16,6 @@ from playwright.sync_api import Dialog, Page, expect
 from accounts.models import User
 from connectors.models import ConnectorSecret
 from connectors.tests.factories import Program
-from kaizala_console.tests.browser import assert_accessible, assert_fits
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
@@ -153,40 +152,3 @@ def test_a_real_double_click_makes_one_connector(open_page: OpenPage, developer:
 
 
 PAGES = ("list", "create", "details", "change", "credentials", "groups", "activity", "handoffs", "handoff")
-
-
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (360, True)], ids=["wide and light", "narrow and dark"])
-def test_everybody_can_use_the_pages(
-    open_page: OpenPage, developer: User, program: Program, width: int, dark: bool
-) -> None:
-    page = open_page(user=developer, width=width, dark=dark)
-    of_one = {"handoff": [program.handoff.pk]}
-    for name in PAGES:
-        args = of_one.get(name, [] if name in ("list", "create", "handoffs") else [program.connector.pk])
-        page.goto(reverse(f"connectors:{name}", args=args))
-        assert_accessible(page)
-        assert_fits(page)
-    for verb in ("deactivate", "suspend", "delete"):
-        page.goto(reverse("connectors:change_state", args=[program.connector.pk, verb]))
-        assert_accessible(page)
-        assert_fits(page)
-    page.goto(reverse("connectors:create"))
-    page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("alert")).to_be_visible()
-    assert_accessible(page)
-    choose_permissions(page)
-    assert_accessible(page)
-    assert_fits(page)
-    page.get_by_role("button", name="Create Connector").click()
-    expect(page.get_by_role("alert")).to_be_visible()
-    assert_accessible(page)
-    page.get_by_label("Text Message", exact=True).check()
-    page.get_by_role("button", name="Create Connector").click()
-    expect(page.get_by_text("You will not see this again.")).to_be_visible()
-    assert_accessible(page)
-    assert_fits(page)
-    leave(page)
-    claim(page, program)
-    assert_accessible(page)
-    assert_fits(page)
-    leave(page)

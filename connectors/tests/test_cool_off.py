@@ -81,6 +81,30 @@ def test_an_admin_who_cools_off_gets_no_credential(
     assert everything() == before
 
 
+def test_nobody_who_cools_off_makes_refused_tokens_work_again(
+    program: Program, developer: User, group_admin: User, everything: Callable[[], Any]
+) -> None:
+    grants.suspend(grant=program.grant, by=group_admin)
+    connectors.suspend(connector=program.connector, by=developer)
+    lock(developer), lock(group_admin)
+    before = everything()
+    for act in (
+        lambda: grants.resume(grant=program.grant, by=group_admin),
+        lambda: connectors.resume(connector=program.connector, by=developer),
+    ):
+        with pytest.raises(RuleBroken) as caught:
+            act()
+        assert caught.value.code == "cooling_off"
+    assert everything() == before
+
+
+def test_who_cools_off_may_still_stop_what_worries_them(program: Program, developer: User, group_admin: User) -> None:
+    lock(developer), lock(group_admin)
+    assert grants.suspend(grant=program.grant, by=group_admin).suspended_at
+    assert connectors.suspend(connector=program.connector, by=developer).suspended_at
+    assert grants.revoke(grant=program.grant, by=group_admin).revoked_at
+
+
 def test_an_organisation_admin_who_cools_off_neither_asks_for_a_user_token_nor_confirms_one(
     connector: Connector, organisation_admin: User, second_admin: User, everything: Callable[[], Any]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import re
 from collections.abc import Callable
@@ -12,10 +13,12 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.contrib.staticfiles import finders
 from django.test import Client
+from django.utils import timezone
 
+from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
 from connectors import credentials
-from connectors.models import Connector, ShownSecret
+from connectors.models import Connector, ConnectorSecret, ShownSecret
 from connectors.scopes import PERMISSIONS
 from connectors.tests.add_connector import (
     DETAILS,
@@ -28,6 +31,7 @@ from connectors.tests.add_connector import (
     secret_on,
 )
 from connectors.tests.html_forms import form_to, forms_of, text_of
+from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
 
@@ -169,6 +173,52 @@ def test_markup_in_a_name_is_text(client: Client) -> None:
     page = created_by(client, name='<b>"bold"</b>')
     assert '<b>"bold"' not in page.content.decode()
     assert "“&lt;b&gt;&quot;bold&quot;&lt;/b&gt;” is created" in page.content.decode()
+
+
+# The end date of the first secret -------------------------------------------------------------------------------------
+
+
+def test_the_first_secret_may_have_an_end_date_which_is_shown(client: Client) -> None:
+    chosen = timezone.localdate(clock.now()) + dt.timedelta(days=20)
+    page = created_by(client, end_date=chosen.isoformat())
+    assert "The secret ends by itself: in 2" in text_of(page)
+    secret = ConnectorSecret.objects.get()
+    assert secret.expires_at == dt.datetime.combine(chosen + dt.timedelta(days=1), dt.time.min, dt.UTC)
+    assert "Next secret to end Ends in 2" in text_of(client.get(f"/console/connectors/{secret.connector_id}/"))
+    assert "Ends in 2" in text_of(client.get(f"/console/connectors/{secret.connector_id}/credentials/"))
+    assert secret.expires_at.isoformat() in str(AuditEvent.objects.get(tag=Tag.SECRET_CREATED).after)
+
+
+def test_without_an_end_date_the_first_secret_has_no_end_and_no_page_speaks_of_one(client: Client) -> None:
+    page = created_by(client)
+    assert "ends by itself" not in text_of(page)
+    secret = ConnectorSecret.objects.get()
+    assert secret.expires_at is None
+    assert "Next secret to end" not in text_of(client.get(f"/console/connectors/{secret.connector_id}/"))
+
+
+def test_the_end_date_goes_back_and_forth_between_the_screens(client: Client) -> None:
+    second = form_to(second_screen(client, end_date="2040-02-03"), SECOND)
+    assert second.fields["end_date"] == ["2040-02-03"]
+    first = form_to(second.send(client, {"permissions": PERMITTED, "back": "1"}, to=FIRST), FIRST)
+    assert first.fields["end_date"] == ["2040-02-03"]
+    assert form_to(first.send(client), SECOND).fields["end_date"] == ["2040-02-03"]
+
+
+@pytest.mark.parametrize("chosen", ["2020-01-01", "tomorrow", "9999-12-31", "2030-13-01\0"])
+def test_an_end_date_that_cannot_be_is_refused_on_the_first_screen(client: Client, chosen: str) -> None:
+    page = second_screen(client, end_date=chosen)
+    assert b"id_end_date_error" in page.content
+    assert form_to(page, FIRST).fields["end_date"] == [chosen]
+    assert not Connector.objects.exists()
+
+
+def test_an_end_date_tampered_with_on_the_second_screen_leads_back_to_the_first(client: Client) -> None:
+    second = form_to(second_screen(client), SECOND)
+    page = second.send(client, {"permissions": PERMITTED, "end_date": "2020-01-01"})
+    assert b"id_end_date_error" in page.content
+    assert form_to(page, FIRST).fields["permissions"] == PERMITTED
+    assert not Connector.objects.exists()
 
 
 # The secret stays where it is shown ----------------------------------------------------------------------------------

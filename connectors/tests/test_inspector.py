@@ -10,11 +10,12 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from connectors import credentials, reach
+from connectors import callers, credentials, reach
 from connectors.credentials import Kind
 from connectors.pages.inspector import calls
-from connectors.services import connectors, grants, inspections, tokens
+from connectors.services import connectors, grants, inspections, leaks, secrets, tokens
 from connectors.tests.factories import Program
+from kaizala_console.wire.errors import RefreshTokenRefused, TokenInvalid, WrongConnectorCredentials
 
 pytestmark = pytest.mark.django_db
 PAGE = "/console/connectors/inspector/"
@@ -137,7 +138,7 @@ def test_what_is_no_credential_is_told_by_its_form(developer: User, text: str, s
 def test_a_call_is_foretold_by_permission_and_reach(
     program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reach, "_roles", [lambda grant, group_id: "Admin" if group_id == "mine" else ""])
+    monkeypatch.setattr(reach, "_roles", [lambda grant, group_id, bot: "Admin" if group_id == "mine" else ""])
     found = inspections.inspect(text=program.refresh_token, by=developer)
     post, me = calls()["POST /v1/groups/<group_id>/messages"], calls()["GET /v1/users/me"]
     assert [check.passed for check in inspections.would_work(found, post, "mine")] == [True, True]
@@ -173,6 +174,7 @@ def test_who_is_signed_out_signs_in_first_and_the_token_is_not_kept(client: Clie
     assert program.refresh_token not in str(dict(client.session))
 
 
+@pytest.mark.usefixtures("travel")  # the window does not end between two of them
 def test_trying_many_is_slowed_down(developer: User, browser_of: Browser) -> None:
     browser = browser_of(developer)
     statuses = [browser.post(PAGE, {"token": f"kzrt_{number}"}).status_code for number in range(31)]
@@ -185,3 +187,47 @@ def test_a_look_changes_nothing(program: Program, developer: User, everything: C
     inspections.inspect(text=program.refresh_token, by=developer)
     inspections.inspect(text=program.secret, by=developer)
     assert everything() == before
+
+
+# One truth ------------------------------------------------------------------------------------------------------------
+
+ENDINGS: dict[str, Callable[[Program, User, User], object]] = {
+    "nothing": lambda program, developer, admin: None,
+    "suspended connector": lambda program, developer, admin: connectors.suspend(
+        connector=program.connector, by=developer
+    ),
+    "deleted connector": lambda program, developer, admin: connectors.delete(connector=program.connector, by=developer),
+    "suspended access": lambda program, developer, admin: grants.suspend(grant=program.grant, by=admin),
+    "removed access": lambda program, developer, admin: grants.revoke(grant=program.grant, by=admin),
+    "regenerated token": lambda program, developer, admin: grants.regenerate(grant=program.grant, by=admin),
+    "leaked token": lambda program, developer, admin: leaks.report(text=program.refresh_token, address="192.0.2.7"),
+    "leaked secret": lambda program, developer, admin: leaks.report(text=program.secret, address="192.0.2.7"),
+    "revoked secret": lambda program, developer, admin: secrets.revoke(
+        secret=program.connector.secrets.get(), by=developer
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_it_says_of_every_credential_what_the_token_service_and_a_call_would_say(
+    ending: str, program: Program, developer: User, group_admin: User
+) -> None:
+    access = access_token(program)
+    ENDINGS[ending](program, developer, group_admin)
+
+    def works(text: str) -> bool:
+        return inspections.inspect(text=text, by=developer).works
+
+    try:
+        callers.caller_of(access)
+    except TokenInvalid:
+        assert not works(access)
+    else:
+        assert works(access)
+    try:
+        access_token(program)
+    except (RefreshTokenRefused, WrongConnectorCredentials):
+        assert not (works(program.refresh_token) and works(program.secret))
+    else:
+        assert works(program.refresh_token)
+        assert works(program.secret)

@@ -59,6 +59,7 @@ def test_what_is_no_credential_is_a_400_that_repeats_nothing(db: None, body: str
     assert "kzcs_short" not in answer.content.decode()
 
 
+@pytest.mark.usefixtures("travel")  # the window does not end between two of them
 def test_too_many_are_a_429_that_says_when(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "LEAK_REPORTS_PER_ADDRESS_PER_HOUR", 1)
     assert post({"credential": unknown()}).status_code == 200
@@ -97,6 +98,7 @@ def test_what_was_pasted_is_never_sent_back(program: Program) -> None:
     assert "no-store" in page["Cache-Control"]
 
 
+@pytest.mark.usefixtures("travel")  # the window does not end between two of them
 def test_an_empty_form_says_so_and_too_many_are_refused(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "LEAK_REPORTS_PER_ADDRESS_PER_HOUR", 1)
     client = Client()

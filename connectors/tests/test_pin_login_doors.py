@@ -21,7 +21,7 @@ from kaizala_console.lib import clock
 
 
 def test_a_pin_gives_a_user_token_that_works(
-    pin_program: PinProgram, member: User, travel: Callable[..., dt.datetime]
+    pin_program: PinProgram, member: User, travel: Callable[..., dt.datetime], settings: Any
 ) -> None:
     now = travel()
     number = number_of(member)
@@ -29,7 +29,8 @@ def test_a_pin_gives_a_user_token_that_works(
     assert (answer.status_code, answer.json()) == (200, {})
     answer = pin_program.login(number)
     body = answer.json()
-    assert set(body) == {"refreshToken", "grantedScope", "refreshTokenExpiry"}
+    assert set(body) == {"refreshToken", "grantedScope", "refreshTokenExpiry", "endpointUrl"}
+    assert body["endpointUrl"] == settings.CONSOLE_BASE_URL + "/"  # ADR 0061
     assert body["refreshTokenExpiry"] == clock.epoch_ms(now + dt.timedelta(days=365))
     assert body["grantedScope"].split(",")[0] == "groupinfo.read"
     exchanged = pin_program.exchange(body["refreshToken"])

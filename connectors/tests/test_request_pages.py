@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,7 @@ def page_of(name: str, connector: Connector, *more: Any) -> str:
 
 def ask(connector: Connector, **options: Any) -> AccessRequest:
     return requests.ask(
-        connector=connector, by=connector.owner, permissions=COMMON, once=new_once(), **{"reason": "Why", **options}
+        connector=connector, by=connector.owner, once=new_once(), **{"permissions": COMMON, "reason": "Why", **options}
     )
 
 
@@ -52,6 +53,51 @@ def test_a_developer_sends_a_request_and_gets_a_link_to_copy(
     assert (asked.by_link, asked.permissions) == (True, frozenset({Permission.TEXT_MESSAGE}))
     assert asked.ends_at is not None
     assert "Whoever gets the link" in text_of(client.get(page_of("requests", connector)))
+
+
+@pytest.mark.parametrize("over", ["withdrawn_at", "expired_at"])
+def test_asking_again_takes_one_click_to_the_form_filled_as_before(
+    connector: Connector, developer: User, browser_of: Browser, over: str
+) -> None:
+    group = ids.new_id()
+    asked = ask(connector, permissions=["textmessage"], reason="Tells shifts.", target=f"group:{group}")
+    client, url = browser_of(developer), page_of("request_send", connector)
+    assert f"{url}?again=" not in client.get(page_of("request", connector, asked.pk)).content.decode()
+    AccessRequest.objects.filter(pk=asked.pk).update(**{over: clock.now()})
+    again = f"{url}?again={asked.pk}"
+    for page in (page_of("request", connector, asked.pk), page_of("requests", connector) + "?show=earlier"):
+        assert f'href="{again}"' in client.get(page).content.decode()
+    page = form_to(client.get(again), url).send(client, {}, follow=True)
+    new = AccessRequest.objects.exclude(pk=asked.pk).get()
+    assert page.redirect_chain[-1][0] == page_of("request", connector, new.pk)
+    assert (new.permissions, new.reason, new.target) == (asked.permissions, "Tells shifts.", f"group:{group}")
+
+
+def test_asking_again_leaves_out_what_cannot_be_asked_any_more(
+    connector: Connector, developer: User, browser_of: Browser
+) -> None:
+    yesterday = clock.now() - dt.timedelta(days=1)
+    asked = ask(
+        connector, permissions=["textmessage", Permission.GROUP_MEMBER_LIST], ends_at=clock.now() + dt.timedelta(days=9)
+    )
+    refused = {"refused_at": yesterday, "decided_by": developer, "ends_at": yesterday, "made_at": yesterday}
+    # The answer of who got the link named the group; the developer did not.
+    AccessRequest.objects.filter(pk=asked.pk).update(**refused, target=f"group:{ids.new_id()}", target_name="Sales")
+    Connector.objects.filter(pk=connector.pk).update(permissions=frozenset({Permission.TEXT_MESSAGE}))
+    url = page_of("request_send", connector)
+    form = form_to(browser_of(developer).get(f"{url}?again={asked.pk}"), url)
+    assert form.fields["permissions"] == ["textmessage"]
+    assert [form.fields[name] for name in ("group", "end_date", "reason")] == [[""], [""], ["Why"]]
+
+
+def test_another_connectors_request_fills_no_form(
+    connector: Connector, developer: User, stranger: User, browser_of: Browser
+) -> None:
+    asked = ask(connector)
+    other = factories.make_connector(stranger, "Other")
+    url = page_of("request_send", other)
+    assert browser_of(stranger).get(f"{url}?again={asked.pk}").status_code == 404
+    assert browser_of(stranger).get(f"{url}?again=nonsense").status_code == 200
 
 
 def test_a_double_click_sends_one_request(connector: Connector, developer: User, browser_of: Browser) -> None:

@@ -11,7 +11,7 @@ from django.db import DatabaseError
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, ConnectorSecret, ShownSecret
-from connectors.services import secrets, shown_secrets, tokens
+from connectors.services import connectors, secrets, shown_secrets, tokens
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from kaizala_console.lib import clock
@@ -64,6 +64,15 @@ def test_an_expired_secret_is_refused_and_makes_room(
     assert not proves(connector, old)
     third, _new = secrets.add(connector=connector, by=developer)
     assert third.slot == 1
+
+
+def test_the_first_secret_cannot_end_before_it_is_made(developer: User) -> None:
+    with pytest.raises(RuleBroken) as caught:
+        connectors.create(
+            owner=developer, name="Late", permissions=["textmessage"], by=developer, secret_ends_at=clock.now()
+        )
+    assert (caught.value.code, caught.value.field) == ("ends_at", "end_date")
+    assert not Connector.objects.filter(name="Late").exists()
 
 
 def test_the_same_form_sent_again_gets_the_same_secret(connector: Connector, developer: User) -> None:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from accounts.models import User
-from connectors.models import Connector, ConnectorSecret, RefreshToken, UsageHour
+from connectors.models import Connector, ConnectorSecret, RefreshToken, UsageDay, UsageHour
 from connectors.services import grants, usage
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
@@ -133,7 +133,7 @@ def test_many_counts_are_written_in_a_handful_of_statements(
 ) -> None:
     for n in range(40):
         usage.count(program.grant.pk, f"GET v1/thing{n}", status=200, at=clock.now())
-    with django_assert_max_num_queries(4):  # transaction, the grants that exist, all rows, end of the transaction
+    with django_assert_max_num_queries(5):  # transaction, the grants that exist, all hours, all days, its end
         usage.flush()
     assert UsageHour.objects.count() == 40
 
@@ -151,7 +151,7 @@ def test_counts_are_forgotten_after_their_days(program: Program, travel: Callabl
     travel(days=101)
     exchange(program)
     usage.flush()
-    assert usage.sweep() == 1
+    assert usage.sweep() == 2
     assert UsageHour.objects.count() == 1
     assert usage.sweep() == 0
 
@@ -159,6 +159,35 @@ def test_counts_are_forgotten_after_their_days(program: Program, travel: Callabl
 def test_outcomes_cannot_outnumber_calls(program: Program) -> None:
     with pytest.raises(IntegrityError, match="usage_outcomes_are_calls"), transaction.atomic():
         UsageHour.objects.create(grant=program.grant, hour=clock.now(), operation="GET v1/x", calls=1, refused=2)
+
+
+def days_of(program: Program) -> dict[str, tuple[int, int]]:
+    """(calls, throttled) of each day."""
+    return {str(row.day): (row.calls, row.throttled) for row in UsageDay.objects.filter(grant=program.grant)}
+
+
+def test_hours_are_added_up_to_days_as_they_are_written(program: Program) -> None:
+    at = dt.datetime(2026, 11, 23, 22, 30, tzinfo=dt.UTC)
+    for hours, status in ((0, 200), (1, 429), (1, 200), (2, 200)):
+        usage.count(program.grant.pk, "GET v1/groups", status=status, at=at + dt.timedelta(hours=hours))
+    usage.flush()
+    usage.count(program.grant.pk, "GET v1/groups", status=429, at=at)
+    usage.flush()
+    assert days_of(program) == {"2026-11-23": (4, 2), "2026-11-24": (1, 0)}
+
+
+def test_days_from_before_days_were_counted_are_summed_up_once(program: Program) -> None:
+    at = dt.datetime(2026, 11, 20, 22, tzinfo=dt.UTC)
+    for hours in range(3):
+        usage.count(program.grant.pk, "GET v1/groups", status=429, at=at + dt.timedelta(hours=hours))
+    usage.flush()
+    UsageDay.objects.all().delete()
+    assert usage.roll_up() == 2
+    assert days_of(program) == {"2026-11-20": (2, 2), "2026-11-21": (1, 1)}
+    assert usage.roll_up() == 0
+    usage.count(program.grant.pk, "GET v1/groups", status=200, at=at)
+    usage.flush()
+    assert days_of(program)["2026-11-20"] == (3, 2)
 
 
 @pytest.mark.services
@@ -179,3 +208,4 @@ def test_processes_that_write_at_once_lose_no_count(program: Program, together: 
 
     assert together(4, write) == [None] * 4
     assert set(UsageHour.objects.values_list("calls", flat=True)) == {40}
+    assert set(UsageDay.objects.values_list("calls", flat=True)) == {40}

@@ -32,7 +32,7 @@ def look(page: Page, name: str) -> None:
         page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
 
 
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (360, True)])
+@pytest.mark.parametrize(("width", "dark"), [(360, True)])  # the wide and light look is that of test_every_page
 def test_the_pages_are_accessible_and_fit(
     program: Program, developer: User, open_page: Callable[..., Page], width: int, dark: bool
 ) -> None:

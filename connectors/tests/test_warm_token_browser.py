@@ -13,7 +13,7 @@ from accounts.models import User
 from connectors.models import WarmToken
 from connectors.services import warm_tokens
 from connectors.tests.factories import Program
-from kaizala_console.tests.browser import assert_accessible, assert_fits
+from kaizala_console.tests.looking import findings
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 OpenPage = Callable[..., Page]
@@ -40,18 +40,9 @@ def test_entrust_see_and_stop(open_page: OpenPage, developer: User, program: Pro
     expect(page.get_by_text("have been wiped")).to_be_visible()
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
-@pytest.mark.parametrize("kept", [False, True], ids=["empty", "kept"])
-def test_everybody_can_use_it(
-    open_page: OpenPage, developer: User, program: Program, width: int, dark: bool, kept: bool
-) -> None:
-    if kept:
-        warm_tokens.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
-        WarmToken.objects.update(failures=2, last_error="The Token Service answered with status 502.")
-    page = open_page(user=developer, width=width, dark=dark)
+def test_everybody_can_use_it_when_fetching_fails(open_page: OpenPage, developer: User, program: Program) -> None:
+    warm_tokens.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
+    WarmToken.objects.update(failures=2, last_error="The Token Service answered with status 502.")
+    page = open_page(user=developer, width=360)
     page.goto(reverse("connectors:warm_token", args=[program.connector.pk, program.grant.pk]))
-    assert_accessible(page)
-    assert_fits(page)
-    page.goto(reverse("connectors:groups", args=[program.connector.pk]))
-    assert_accessible(page)
+    assert findings(page) == []

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from django.views.decorators.debug import sensitive_variables
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from connectors.services import tokens
+from connectors.services import tokens, usage
 from kaizala_console.lib import clock
 from kaizala_console.lib.client_address import client_address
+from kaizala_console.wire.answers import Answer, EpochMs, Scopes
 from kaizala_console.wire.endpoint import Call, operation
 from kaizala_console.wire.headers import header
 
 
-class AccessTokenAnswer(BaseModel):
-    """Field names and forms are the protocol's."""
+class AccessTokenAnswer(Answer):
+    """Where to call, and with what."""
 
-    accessToken: str = Field(description="Opaque; valid 24 hours.")  # noqa: N815
-    endpointUrl: str = Field(description="Where the Platform Service is, without a closing slash.")  # noqa: N815
-    accessTokenExpiry: int = Field(description="Epoch milliseconds.")  # noqa: N815
-    refreshToken: str = Field(description="A successor near the end of the refresh token's life, else empty.")  # noqa: N815
-    scope: str = Field(description="Comma-separated scopes.")
+    access_token: str = Field(description="Opaque; valid 24 hours.")
+    endpoint_url: str = Field(description="Where the Platform Service is, without a closing slash.")
+    access_token_expiry: EpochMs
+    refresh_token: str = Field(description="A successor near the end of the refresh token's life, else empty.")
+    scope: Scopes
 
 
-@operation(summary="Trade a refresh token for an access token", response=AccessTokenAnswer)
+@operation(
+    summary="Trade a refresh token for an access token",
+    credentials=("applicationId", "applicationSecret", "refreshToken"),
+    response=AccessTokenAnswer,
+)
 @sensitive_variables()
 def exchange(call: Call) -> dict[str, str | int]:
     """Headers `applicationId`, `applicationSecret` and `refreshToken`, in any case."""
@@ -33,6 +38,7 @@ def exchange(call: Call) -> dict[str, str | int]:
         refresh_token=header(request, "refreshToken"),
         address=client_address(request),
     )
+    usage.habits_shown(call, result.connector_id, at=clock.now())
     return {
         "accessToken": result.access_token,
         "endpointUrl": result.endpoint_url,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.views.decorators.debug import sensitive_variables
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from connectors import scopes
 from connectors.services import claims
@@ -11,19 +13,20 @@ from connectors.services.claims import Claimed
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.client_address import client_address
 from kaizala_console.lib.errors import Conflict, RuleBroken
+from kaizala_console.wire.answers import Answer, EpochMs, Scopes
 from kaizala_console.wire.endpoint import Call, operation
 from kaizala_console.wire.errors import InvalidParameters, WireError
-from kaizala_console.wire.fields import Body, named
+from kaizala_console.wire.fields import Body, OptionalId, named
 from kaizala_console.wire.headers import header
 
 
 class ClaimHandoff(Body):
     """Names the handoff; without a name, the one that has waited longest is meant."""
 
-    handoff: str | None = named("handoffId", "handoff", "id", default=None)
+    handoff: OptionalId | None = named("handoffId", "handoff", "id", default=None)
 
 
-class Target(BaseModel):
+class Target(Answer):
     """What the token reaches."""
 
     kind: str = Field(description="`group` or `user`.")
@@ -31,17 +34,17 @@ class Target(BaseModel):
     name: str
 
 
-class ClaimAnswerBody(BaseModel):
+class ClaimAnswerBody(Answer):
     """Either `refreshToken` or `sealedRefreshToken` is filled in."""
 
-    handoffId: str  # noqa: N815
-    refreshToken: str = Field(description="The token; empty when it is sealed to the connector's public key.")  # noqa: N815
-    sealedRefreshToken: str = Field(description="A compact JWE (RFC 7516) of the token, else empty.")  # noqa: N815
-    keyFingerprint: str = Field(description="Of the key that it is sealed to: RFC 7638, SHA-256; else empty.")  # noqa: N815
-    refreshTokenExpiry: int = Field(description="Epoch milliseconds.")  # noqa: N815
-    grantedScope: str = Field(description="Comma-separated scopes.")  # noqa: N815
+    handoff_id: UUID
+    refresh_token: str = Field(description="The token; empty when it is sealed to the connector's public key.")
+    sealed_refresh_token: str = Field(description="A compact JWE (RFC 7516) of the token, else empty.")
+    key_fingerprint: str = Field(description="Of the key that it is sealed to: RFC 7638, SHA-256; else empty.")
+    refresh_token_expiry: EpochMs
+    granted_scope: Scopes
     target: Target
-    stillWaiting: int = Field(description="How many more handoffs wait for this connector.")  # noqa: N815
+    still_waiting: int = Field(description="How many more handoffs wait for this connector.")
 
 
 class HandoffEnded(WireError):
@@ -53,7 +56,14 @@ class HandoffEnded(WireError):
     default_message = "This handoff has ended."
 
 
-@operation(summary="Claim a refresh token that waits for this connector", body=ClaimHandoff, response=ClaimAnswerBody)
+@operation(
+    summary="Claim a refresh token that waits for this connector",
+    credentials=("applicationId", "applicationSecret"),
+    headers={"Idempotency-Key": "Makes it safe to ask again: the same key gets the same answer."},
+    body=ClaimHandoff,
+    response=ClaimAnswerBody,
+    refuses=(HandoffEnded,),
+)
 @sensitive_variables()
 def claim(call: Call) -> dict[str, object]:
     """Headers `applicationId` and `applicationSecret`; `Idempotency-Key` makes it safe to ask again."""

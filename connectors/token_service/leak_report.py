@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from django.views.decorators.debug import sensitive_variables
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from connectors.services import leaks
 from kaizala_console.lib.client_address import client_address
+from kaizala_console.wire.answers import Answer
 from kaizala_console.wire.endpoint import Call, operation
 from kaizala_console.wire.fields import Body, Text, named
 
@@ -23,7 +24,7 @@ class FoundCredential(Body):
     where: str = named("where", "url", "source", default="")
 
 
-class Thanks(BaseModel):
+class Thanks(Answer):
     """The same, whatever was known."""
 
     message: str = Field(description="For people.")

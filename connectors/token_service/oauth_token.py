@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from urllib.parse import unquote_plus
 
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from connectors.services import oauth, tokens
 from connectors.services.tokens import Exchange
@@ -31,11 +31,15 @@ from kaizala_console.wire.errors import (
 from kaizala_console.wire.fields import Body, named
 from kaizala_console.wire.headers import header
 
+_GRANT_TYPES = {"type": "string", "enum": ["authorization_code", "refresh_token"]}
+
 
 class TokenRequest(Body):
     """Client ID and secret may come by HTTP Basic instead, as libraries send them by default."""
 
-    grant_type: str = named("grant_type", "grantType", default="authorization_code")
+    grant_type: Annotated[str, WithJsonSchema(_GRANT_TYPES)] = named(
+        "grant_type", "grantType", default="authorization_code"
+    )
     client_id: str = named("client_id", "clientId", default="")
     client_secret: str = named("client_secret", "clientSecret", default="")
     code: str = ""
@@ -47,10 +51,11 @@ class TokenRequest(Body):
 class TokenAnswer(AccessTokenAnswer):
     """With the names of RFC 6749 §5.1 besides; `refreshToken` is the user token itself."""
 
-    access_token: str
-    token_type: str
-    expires_in: int = Field(description="Seconds.")
-    refresh_token: str
+    # Both spellings are in it, so these are told apart by their Python names.
+    oauth_access_token: str = Field(alias="access_token")
+    token_type: str = Field(alias="token_type")
+    expires_in: int = Field(alias="expires_in", description="Seconds.")
+    oauth_refresh_token: str = Field(alias="refresh_token")
 
 
 class _OAuthError(WireError):
@@ -113,7 +118,13 @@ class AccessDenied(_OAuthError, Unauthorized):
     oauth_code = "invalid_grant"
 
 
-@operation(summary="Trade a sign-in code for a user token", body=TokenRequest, form=True, response=TokenAnswer)
+@operation(
+    summary="Trade a sign-in code for a user token",
+    body=TokenRequest,
+    form=True,
+    response=TokenAnswer,
+    refuses=(BadRequest, BadGrantType, BadCode, BadClient, BadRefreshToken, AccessDenied),
+)
 @sensitive_variables()
 def token(call: Call) -> dict[str, str | int]:
     """A code lives 60 seconds and works once. `grant_type=refresh_token` trades as `GET /v1/accessToken` does."""

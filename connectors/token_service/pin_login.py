@@ -2,46 +2,56 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from connectors.services import user_tokens
 from kaizala_console.lib import clock
 from kaizala_console.lib.client_address import client_address
+from kaizala_console.wire.answers import Answer, EpochMs, NoAnswer, Scopes
 from kaizala_console.wire.endpoint import Call, operation
-from kaizala_console.wire.fields import Body, Pin, Text
+from kaizala_console.wire.errors import Unauthorized, WrongConnectorCredentials
+from kaizala_console.wire.fields import Body, Id, PhoneNumber, Pin
 from kaizala_console.wire.headers import header
 
 
 class GeneratePin(Body):
     """Whom to send a PIN, for which connector."""
 
-    mobile_number: Text
-    application_id: Text
+    mobile_number: Annotated[PhoneNumber, Field(pattern=r"\S")]
+    application_id: Annotated[Id, Field(pattern=r"\S")]
 
 
 class LoginWithPin(Body):
     """The PIN, and the connector that it was sent for; `applicationSecret` may stand in a header as well."""
 
-    mobile_number: Text
-    application_id: Text
+    mobile_number: Annotated[PhoneNumber, Field(pattern=r"\S")]
+    application_id: Annotated[Id, Field(pattern=r"\S")]
     application_secret: str = ""
     pin: Pin
 
 
-class NoAnswer(BaseModel):
-    """An empty object."""
+class UserTokenAnswer(Answer):
+    """A refresh token of the kind that reaches all groups of one person."""
+
+    refresh_token: str = Field(description="A user token; valid 365 days.")
+    granted_scope: Scopes
+    refresh_token_expiry: EpochMs
+    endpoint_url: str = Field(
+        description="Where to trade the refresh token. It ends in a slash, unlike that of an access token: programs of "
+        "those years put `v1/accessToken` right behind it."
+    )
 
 
-class UserTokenAnswer(BaseModel):
-    """Field names and forms are the protocol's."""
-
-    refreshToken: str = Field(description="A user token; valid 365 days.")  # noqa: N815
-    grantedScope: str = Field(description="Comma-separated scopes.")  # noqa: N815
-    refreshTokenExpiry: int = Field(description="Epoch milliseconds.")  # noqa: N815
-
-
-@operation(summary="Send a PIN by SMS to the user of a program", body=GeneratePin, response=NoAnswer)
+@operation(
+    summary="Send a PIN by SMS to the user of a program",
+    body=GeneratePin,
+    response=NoAnswer,
+    refuses=(WrongConnectorCredentials,),
+)
 def generate_pin(call: Call) -> dict[str, str]:
     """The answer is the same whether or not the number is known; no secret is needed, as old programs have it."""
     body: GeneratePin = call.body
@@ -49,7 +59,13 @@ def generate_pin(call: Call) -> dict[str, str]:
     return {}
 
 
-@operation(summary="Trade a PIN for a user token", body=LoginWithPin, response=UserTokenAnswer)
+@operation(
+    summary="Trade a PIN for a user token",
+    headers={"applicationSecret": "Instead of the field in the body."},
+    body=LoginWithPin,
+    response=UserTokenAnswer,
+    refuses=(WrongConnectorCredentials, Unauthorized),
+)
 @sensitive_variables()
 def login(call: Call) -> dict[str, str | int]:
     """Signing in again ends the token before it: a connector has one grant for a person."""
@@ -65,4 +81,5 @@ def login(call: Call) -> dict[str, str | int]:
         "refreshToken": made.text,
         "grantedScope": ",".join(made.scopes),
         "refreshTokenExpiry": clock.epoch_ms(made.row.expires_at),
+        "endpointUrl": f"{settings.CONSOLE_BASE_URL}/",
     }

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from connectors.token_service.access_token import exchange
 from connectors.token_service.claim import claim
+from connectors.token_service.description import read_description
 from connectors.token_service.leak_report import report
 from connectors.token_service.oauth_token import token
 from connectors.token_service.pin_login import generate_pin, login
@@ -22,4 +23,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/oauth/token", resource(POST=token)),
     path("v1/credentials/report", resource(POST=report)),
     path("v1/handoffs/claim", resource(POST=claim)),
+    path("v1/openapi.json", resource(GET=read_description)),
 ]

@@ -12,7 +12,12 @@ from kaizala_console.wire.endpoint import Call, operation
 from kaizala_console.wire.headers import header
 
 
-@operation(summary="Take the access token that is kept warm", response=AccessTokenAnswer)
+@operation(
+    summary="Take the access token that is kept warm",
+    credentials=("applicationId", "applicationSecret"),
+    headers={"grantId": "Which one, when several are kept for the connector."},
+    response=AccessTokenAnswer,
+)
 @sensitive_variables()
 def warm_token(call: Call) -> dict[str, str | int]:
     """Headers `applicationId`, `applicationSecret`, and `grantId` when several are kept for the connector."""

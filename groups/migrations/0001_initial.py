@@ -37,6 +37,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'group',
                 'verbose_name_plural': 'groups',
                 'ordering': ['name', 'id'],
+                'indexes': [models.Index(fields=['name', 'id'], name='group_by_name'), models.Index(fields=['organisation', 'name', 'id'], name='group_by_organisation')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='group_has_a_name'), models.CheckConstraint(condition=models.Q(('group_type__in', ['Group', 'ConnectGroup'])), name='group_type_is_known')],
             },
         ),
         migrations.CreateModel(
@@ -61,6 +63,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'sub-group link',
                 'verbose_name_plural': 'sub-group links',
+                'constraints': [models.UniqueConstraint(fields=('parent', 'child'), name='linked_once'), models.CheckConstraint(condition=models.Q(('parent', models.F('child')), _negated=True), name='no_group_under_itself')],
             },
         ),
         migrations.CreateModel(
@@ -75,6 +78,8 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'member',
                 'verbose_name_plural': 'members',
+                'indexes': [models.Index(fields=['person', 'role'], name='membership_by_person'), models.Index(fields=['group', 'joined_at', 'id'], name='membership_by_group')],
+                'constraints': [models.UniqueConstraint(fields=('group', 'person'), name='one_membership_a_person'), models.CheckConstraint(condition=models.Q(('role__in', ['Admin', 'Member'])), name='membership_role_is_known')],
             },
         ),
         migrations.CreateModel(
@@ -93,6 +98,8 @@ class Migration(migrations.Migration):
                 'verbose_name': 'message',
                 'verbose_name_plural': 'messages',
                 'ordering': ['-sent_at', '-id'],
+                'indexes': [models.Index(fields=['group', '-sent_at', '-id'], name='message_by_group')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='message_says_something'), models.CheckConstraint(condition=django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length('text'), 4000), name='message_is_not_too_long'), models.CheckConstraint(condition=models.Q(('audience__in', ['members', 'subscribers', 'chosen'])), name='message_audience_is_known')],
             },
         ),
         migrations.CreateModel(
@@ -106,66 +113,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'subscriber',
                 'verbose_name_plural': 'subscribers',
+                'constraints': [models.UniqueConstraint(fields=('group', 'person'), name='subscribed_once')],
             },
-        ),
-        migrations.AddIndex(
-            model_name='group',
-            index=models.Index(fields=['name', 'id'], name='group_by_name'),
-        ),
-        migrations.AddIndex(
-            model_name='group',
-            index=models.Index(fields=['organisation', 'name', 'id'], name='group_by_organisation'),
-        ),
-        migrations.AddConstraint(
-            model_name='group',
-            constraint=models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='group_has_a_name'),
-        ),
-        migrations.AddConstraint(
-            model_name='group',
-            constraint=models.CheckConstraint(condition=models.Q(('group_type__in', ['Group', 'ConnectGroup'])), name='group_type_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='grouplink',
-            constraint=models.UniqueConstraint(fields=('parent', 'child'), name='linked_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='grouplink',
-            constraint=models.CheckConstraint(condition=models.Q(('parent', models.F('child')), _negated=True), name='no_group_under_itself'),
-        ),
-        migrations.AddIndex(
-            model_name='membership',
-            index=models.Index(fields=['person', 'role'], name='membership_by_person'),
-        ),
-        migrations.AddIndex(
-            model_name='membership',
-            index=models.Index(fields=['group', 'joined_at', 'id'], name='membership_by_group'),
-        ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('group', 'person'), name='one_membership_a_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.CheckConstraint(condition=models.Q(('role__in', ['Admin', 'Member'])), name='membership_role_is_known'),
-        ),
-        migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['group', '-sent_at', '-id'], name='message_by_group'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='message_says_something'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=django.db.models.lookups.LessThanOrEqual(django.db.models.functions.text.Length('text'), 4000), name='message_is_not_too_long'),
-        ),
-        migrations.AddConstraint(
-            model_name='message',
-            constraint=models.CheckConstraint(condition=models.Q(('audience__in', ['members', 'subscribers', 'chosen'])), name='message_audience_is_known'),
-        ),
-        migrations.AddConstraint(
-            model_name='subscription',
-            constraint=models.UniqueConstraint(fields=('group', 'person'), name='subscribed_once'),
         ),
     ]

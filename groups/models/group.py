@@ -72,7 +72,13 @@ class Group(models.Model):
     welcome_message = models.TextField(_("welcome message"), max_length=500, blank=True)
     short_description = models.CharField(_("short description"), max_length=200, blank=True)
     long_description = models.TextField(_("long description"), max_length=2000, blank=True)
-    image_url = models.URLField(_("picture"), blank=True)
+    image_url = models.URLField(_("picture"), max_length=500, blank=True)
+    only_admins_post = models.BooleanField(
+        _("only admins post"), default=False, help_text=_("Of a plain group; in a managed public one they alone do.")
+    )
+    members_see_members = models.BooleanField(
+        _("members see who is in the group"), default=True, help_text=_("Admins always do.")
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
     removed_at = models.DateTimeField(null=True, blank=True)
 

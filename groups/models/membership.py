@@ -69,6 +69,7 @@ class Subscription(models.Model):
         verbose_name = _("subscriber")
         verbose_name_plural = _("subscribers")
         constraints = [models.UniqueConstraint(fields=["group", "person"], name="subscribed_once")]
+        indexes = [models.Index(fields=["group", "id"], name="subscription_by_group")]
 
     def __str__(self) -> str:
         return f"Subscription {self.pk}"

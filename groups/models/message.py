@@ -33,6 +33,15 @@ class Message(models.Model):
     connector = models.ForeignKey(
         "connectors.Connector", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    bot = models.ForeignKey(
+        "connectors.Bot",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # message_by_bot begins with it
+        help_text=_("Of that connector; then it is what people see as the sender."),
+    )
     text = models.TextField(_("message"), max_length=MAX_CHARACTERS)
     audience = models.CharField(_("sent to"), max_length=12, choices=Audience.choices, default=Audience.MEMBERS)
     recipients = models.ManyToManyField(
@@ -47,7 +56,12 @@ class Message(models.Model):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ["-sent_at", "-id"]
-        indexes = [models.Index(fields=["group", "-sent_at", "-id"], name="message_by_group")]
+        indexes = [
+            models.Index(fields=["group", "-sent_at", "-id"], name="message_by_group"),
+            models.Index(
+                fields=["bot", "-sent_at", "-id"], name="message_by_bot", condition=models.Q(bot__isnull=False)
+            ),
+        ]
         constraints = [
             models.CheckConstraint(condition=~models.Q(text=""), name="message_says_something"),
             models.CheckConstraint(

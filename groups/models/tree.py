@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from django.db import connection as default_connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, QuerySet, UUIDField
 from django.db.models.sql.compiler import SQLCompiler
@@ -11,6 +12,10 @@ from django.db.models.sql.compiler import SQLCompiler
 from groups.models.group_link import GroupLink
 
 Direction = Literal["down", "up"]
+
+# So many groups stand above each other at most, the first and the last counted: nested in JSON (two brackets a level),
+# such a hierarchy is no deeper than the 64 that our own reader takes, and .NET's by default (ADR 0050).
+MOST_LEVELS: Final = 30
 
 
 def compiled(queryset: QuerySet[Any], connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
@@ -45,3 +50,20 @@ class Reached(Expression):
             f"(WITH RECURSIVE reached(id) AS ({roots} UNION SELECT link.{there} FROM {table} link"  # noqa: S608
             f" JOIN reached ON link.{here} = reached.id) SELECT id FROM reached)"
         ), params
+
+
+def levels(roots: QuerySet[Any], direction: Direction) -> int:
+    """How many groups stand under these in the longest line ("down"), or above them ("up"): at most MOST_LEVELS."""
+    name = default_connection.ops.quote_name
+    sql, params = compiled(roots, default_connection)
+    here, there = ("parent_id", "child_id") if direction == "down" else ("child_id", "parent_id")
+    with default_connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH RECURSIVE roots(id) AS ({sql}), line(id, level) AS (SELECT id, 0 FROM roots UNION"  # noqa: S608 - our own SQL
+            f" SELECT link.{name(there)}, line.level + 1 FROM {name(GroupLink._meta.db_table)} link"
+            f" JOIN line ON link.{name(here)} = line.id WHERE line.level < {MOST_LEVELS})"
+            " SELECT MAX(level) FROM line",
+            params,
+        )
+        deepest: int | None = cursor.fetchone()[0]
+    return deepest or 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -15,43 +16,62 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
+from accounts.pages import arriving
 from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
 from accounts.pages.kept_forms import initial_of
 from connectors.models import Connector, Grant, HandoffState
 from connectors.pages import handoff_line
 from connectors.pages.handoffs import PILLS
+from connectors.pages.links import both_ways, same_page
 from connectors.scopes import DESCRIPTIONS, can_and_cannot, in_order
 from connectors.services.grants import AlreadyGranted
-from groups import access, queries
+from groups import access, arrivals, queries
 from groups.models import Group
-from groups.pages import links
-from groups.pages.forms import AddConnectorForm, add_error
+from groups.pages import bots, links
+from groups.pages.forms import MOST_CHOICES, AddConnectorForm, add_error
 from groups.pages.requests import rows_in
 from groups.services import grants
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import clock, ids, keyset, live
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 ADD = gettext_lazy("Add Connector")
 # An id or a date that stands in an address; what is longer is neither.
 LONGEST_CHOICE = 40
+LONGEST_SEARCH = 100
 
 
 @require_GET
 @with_phone
+@live.polled
 def connectors(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """What has access, for everybody in the group; admins also see the drop-down and how far each handoff is.
 
     `?connector=` chooses in the drop-down, and shows beside it what that connector can and cannot do.
     """
     user = user_of(request)
+    if live.is_poll(request):
+        return _arrived(request, user, group_id)
     group, context = links.for_member(user, group_id, "connectors")
     if not links.is_admin(group):
         return _page(request, group, context, None)
     initial = {**initial_of(request)}
     if "connector" in request.GET or "end_date" in request.GET:
         initial |= {"connector": request.GET.get("connector", ""), "end_date": request.GET.get("end_date", "")}
-    form = _form(group, user, initial=initial)
+    form = _form(group, user, initial=initial, search=_search_in(request))
     return _page(request, group, context, form)
+
+
+def _seen(user: User, group_id: UUID) -> live.Marks:
+    return live.marks(user.pk, "group-connectors", arrivals.look_in(user, group_id))
+
+
+def _arrived(request: HttpRequest, user: User, group_id: UUID) -> HttpResponse:
+    changes = live.changes(request, _seen(user, group_id))
+    if not changes:
+        return live.nothing_new()
+    group = access.require_admin(user, group_id)
+    here = reverse("groups:connectors", args=[group_id])
+    return arriving.answer(request, changes, partial(arrivals.tell_in, user, group), here=here)
 
 
 @require_POST
@@ -97,6 +117,10 @@ def _add(request: HttpRequest, *, group_id: UUID) -> HttpResponse:
 _add_when_confirmed = freshly_confirmed(_add, form_at="groups:connectors", press=ADD)
 
 
+def _search_in(request: HttpRequest) -> str:
+    return request.GET.get("find", "").replace("\0", "").strip()[:LONGEST_SEARCH]
+
+
 def _added_before(group: Group, connector_id: str) -> Grant | None:
     """The grant that a first click of the same button, or another admin, has just made."""
     key = ids.parse_guid(connector_id)
@@ -104,21 +128,34 @@ def _added_before(group: Group, connector_id: str) -> Grant | None:
 
 
 def _form(group: Group, user: User, data: QueryDict | None = None, **kwargs: Any) -> AddConnectorForm:
+    """Of thousands of connectors the drop-down offers some: `find` are the words that they are searched by."""
     here = reverse("groups:connectors", args=[group.pk])
     return AddConnectorForm(data, connectors=queries.addable_connectors(group, user), page_url=here, **kwargs)
 
 
 def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: AddConnectorForm | None) -> HttpResponse:
+    user, here = user_of(request), reverse("groups:connectors", args=[group.pk])
+    if links.is_admin(group):
+        context["asks_at"] = live.address(here, _seen(user, group.pk))  # before the rest is read
+    try:
+        page = queries.grant_page(group, cursor=request.GET.get("cursor"))
+    except keyset.BadCursor:
+        return redirect(same_page(request, cursor=None))
     chosen = _chosen(form)
     can, cannot = can_and_cannot(chosen.permissions) if chosen else ([], [])
     context |= {
-        "rows": [_row(grant) for grant in queries.grants_of(group)],
+        "rows": [_row(grant) for grant in page.items],
+        **both_ways(request, page, path=here),
         "form": form,
-        "asked_rows": rows_in(group, user_of(request)) if links.is_admin(group) else [],
+        "asked_rows": rows_in(group, user) if links.is_admin(group) else [],
         "chosen": chosen,
         "can": can,
         "cannot": cannot,
-        "nothing_to_add": form is not None and not form.fields["connector"].queryset.exists(),  # type: ignore[attr-defined]
+        "nothing_to_add": form is not None and not form.total,
+        "search": _search_in(request),
+        "most": MOST_CHOICES,
+        "many": form is not None and form.total > MOST_CHOICES,
+        **bots.shown_in(group, initial_of(request)),
     }
     return render(request, "groups/connectors.html", context, status=400 if form and form.is_bound else 200)
 

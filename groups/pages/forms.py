@@ -14,8 +14,10 @@ from django.utils.translation import gettext_lazy
 
 from connectors.models import Connector
 from connectors.pages.end_dates import WithEndDate
+from groups import queries
 from groups.models import Group
 from groups.models.message import MAX_CHARACTERS
+from groups.models.reaction import MAX_COMMENT
 from groups.services.members import Failed
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import ConsoleError
@@ -146,6 +148,17 @@ class MessageForm(forms.Form):
         return text
 
 
+class CommentForm(forms.Form):
+    """A comment on a message or a card."""
+
+    comment = TextField(
+        label=gettext_lazy("Comment"),
+        max_length=MAX_COMMENT,
+        error_messages={"required": gettext_lazy("Write something first.")},
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
 class ConnectorField(forms.ModelChoiceField):
     """A drop-down of connectors by name and owner. What is no id at all is as wrong as the id of none."""
 
@@ -156,6 +169,10 @@ class ConnectorField(forms.ModelChoiceField):
 
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.name} · {obj.owner.name}"
+
+
+# Of more connectors than these, the drop-down offers those that were searched for.
+MOST_CHOICES = 50
 
 
 class AddConnectorForm(WithEndDate):
@@ -175,8 +192,14 @@ class AddConnectorForm(WithEndDate):
     )
     field_order = ["connector", "end_date"]
 
-    def __init__(self, *args: Any, connectors: QuerySet[Connector], page_url: str, **kwargs: Any) -> None:
-        """`page_url` shows what the chosen connector could do; with scripts, choosing asks it at once."""
+    def __init__(
+        self, *args: Any, connectors: QuerySet[Connector], page_url: str, search: str = "", **kwargs: Any
+    ) -> None:
+        """`page_url` shows what the chosen connector could do; with scripts, choosing asks it at once.
+
+        `connectors` are all that may be added, and any of them is accepted. The drop-down offers `MOST_CHOICES` of
+        those found by `search`, and the chosen one; `total` and `found` are how many there are.
+        """
         super().__init__(*args, **kwargs)
         self.fields["connector"].widget.attrs |= {
             "hx-get": page_url,
@@ -187,5 +210,21 @@ class AddConnectorForm(WithEndDate):
             "hx-select": "#chosen-connector > *",
             "hx-swap": "innerHTML",
         }
-        self.fields["connector"].queryset = connectors  # type: ignore[attr-defined]
+        field: Any = self.fields["connector"]
+        field.queryset = connectors
+        self.total = self.found = connectors.count()
+        if self.total > MOST_CHOICES:
+            field.widget.choices = self._offered(field, connectors, search)
         self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
+
+    def _offered(self, field: Any, connectors: QuerySet[Connector], search: str) -> list[tuple[Any, str]]:
+        found = queries.connectors_found(connectors, search) if search else connectors
+        self.found = found.count() if search else self.total
+        offered = list(found[:MOST_CHOICES])
+        chosen = ids.parse_guid(str(self["connector"].value() or ""))
+        if chosen and chosen not in {connector.pk for connector in offered}:
+            offered = [*connectors.filter(pk=chosen), *offered]
+        return [
+            ("", field.empty_label),
+            *((connector.pk, field.label_from_instance(connector)) for connector in offered),
+        ]

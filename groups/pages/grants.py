@@ -17,12 +17,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import User
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
 from accounts.pages.kept_forms import initial_of
-from connectors import policy
+from connectors import live_queries, policy
 from connectors.models import Grant, Handoff, HandoffState
 from connectors.pages import handoff_line, shown, snippets
 from connectors.pages.forms import TypedNameForm
 from connectors.pages.handoffs import PILLS
-from connectors.pages.stopping import facts_of_use
+from connectors.pages.stopping import facts_of_use, listeners
 from connectors.scopes import can_and_cannot
 from connectors.services import grants as rights
 from connectors.services import handoffs, shown_secrets
@@ -31,6 +31,7 @@ from groups.models import Group
 from groups.pages import links
 from groups.pages.connectors import status_of
 from groups.services import grants
+from kaizala_console.lib import live
 from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
 
 SHOW = gettext_lazy("Show it to me once")
@@ -42,11 +43,19 @@ def _grant_page_of(group_id: UUID, grant_id: UUID, **_more: Any) -> str:
 
 @require_GET
 @with_phone
+@live.polled
 def grant(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
-    """The grant and its newest handoff, for the group's admins."""
+    """The grant and its newest handoff, for the group's admins. The line moves on while it is looked at."""
     user = user_of(request)
+    if live.is_poll(request) and not live.changes(request, _seen_of(user, grant_id)):
+        return live.nothing_new()
     group = access.require_admin(user, group_id)
-    return _page(request, group, queries.grant_in(group, grant_id))
+    return _page(request, group, grant_id)
+
+
+def _seen_of(user: User, grant_id: UUID) -> live.Marks:
+    """What the page of a grant is drawn from."""
+    return live.marks(user.pk, "grant", live_queries.of_grant(grant_id))
 
 
 @sensitive_post_parameters("form_key")
@@ -72,11 +81,11 @@ def _show(request: HttpRequest, *, group_id: UUID, grant_id: UUID, form_key: str
     if handoff is None:
         return redirect(_grant_page_of(group_id, grant_id))
     if handoff.made_by_id != user.pk:
-        return _page(request, group, found, problem=_not_yours_to_see(handoff), status=403)
+        return _page(request, group, grant_id, problem=_not_yours_to_see(handoff), status=403)
     try:
         token = handoffs.reveal(handoff=handoff, by=user, form_key=form_key)
     except (Conflict, RuleBroken, NotAllowed) as refused:
-        return _page(request, group, queries.grant_in(group, grant_id), problem=str(refused), status=409)
+        return _page(request, group, grant_id, problem=str(refused), status=409)
     return shown.page(request, _showing(group, found, handoff), token, form_key)
 
 
@@ -120,7 +129,7 @@ def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResp
     if request.method != "POST":
         context = {
             **frame(group, found, _("Regenerate")),
-            **what_stops(found),
+            **what_stops(found, webhooks=False),
             "handoff": _newest(found),
         }
         return render(request, "groups/grant_regenerate.html", context)
@@ -168,17 +177,21 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
 # Pieces --------------------------------------------------------------------------------------------------------------
 
 
-def _page(request: HttpRequest, group: Group, found: Grant, *, problem: str = "", status: int = 200) -> HttpResponse:
+def _page(request: HttpRequest, group: Group, grant_id: UUID, *, problem: str = "", status: int = 200) -> HttpResponse:
     user = user_of(request)
+    seen = _seen_of(user, grant_id)  # before the rest is read: what changes meanwhile is new to this page
+    found = queries.grant_in(group, grant_id)
     can, cannot = can_and_cannot(found.permissions & found.connector.permissions)
     handoff = _newest(found)
     state = handoff_line.state_of(handoff) if handoff else None
+    steps = handoff_line.steps(handoff) if handoff else []
     context = {
         **frame(group, found),
+        **(handoff_line.moving(steps, _grant_page_of(group.pk, grant_id), seen) if steps else {}),
         "can": can,
         "cannot": cannot,
         "handoff": handoff,
-        "steps": handoff_line.steps(handoff) if handoff else [],
+        "steps": steps,
         "pill": PILLS[state] if state else "",
         "waiting": state is HandoffState.WAITING,
         "may_be_issued_again": state not in (HandoffState.WAITING, HandoffState.CLAIMED, None),
@@ -189,6 +202,7 @@ def _page(request: HttpRequest, group: Group, found: Grant, *, problem: str = ""
         "form_key": shown_secrets.new_form_key(),
         "tokens": found.live_tokens,  # type: ignore[attr-defined]
         "problem": problem,
+        **listeners(Grant.objects.filter(pk=found.pk)),
     }
     return render(request, "groups/grant.html", context, status=status)
 
@@ -237,11 +251,11 @@ def _newest(found: Grant) -> Handoff | None:
     return newest[0] if newest else None
 
 
-def what_stops(found: Grant) -> dict[str, Any]:
-    """What "What will stop" counts: tokens, handoffs, and the calls of the last day and week."""
+def what_stops(found: Grant, *, webhooks: bool = True) -> dict[str, Any]:
+    """What "What will stop" counts: tokens, handoffs, the calls of the last day and week, and webhooks, if they do."""
     handoff = _newest(found)
     waits = handoff is not None and handoff_line.state_of(handoff) is HandoffState.WAITING
-    use = facts_of_use(Grant.objects.filter(pk=found.pk))
+    use = facts_of_use(Grant.objects.filter(pk=found.pk), webhooks=webhooks)
     facts = [
         {"label": _("live refresh tokens"), "count": len(found.live_tokens)},  # type: ignore[attr-defined]
         {"label": _("handoffs that wait"), "count": int(waits)},

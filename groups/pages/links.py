@@ -24,6 +24,7 @@ def frame(group: Group, current: str) -> dict[str, Any]:
         ("sub_groups", "groups:sub_groups", _("Sub-Groups"), counts.sub_groups),
         ("connectors", "groups:connectors", _("Connectors"), counts.connectors),
         ("messages", "groups:messages", _("Messages & Actions"), None),
+        ("policies", "groups:policies", _("Policies"), None),
     ]
     if is_admin(group):
         rows.append(("activity", "groups:activity", _("Activity"), None))

@@ -1,4 +1,4 @@
-"""The "Messages & Actions" tab: what was said in the group, by whom and by which program; people can answer."""
+"""The "Messages & Actions" tab: what was said and posted in the group, by whom and by which program; and new ones."""
 
 from __future__ import annotations
 
@@ -7,19 +7,27 @@ from uuid import UUID
 from django.contrib import messages as notes
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts.models import Person, User
 from accounts.pages.decorators import user_of, with_phone
 from accounts.pages.kept_forms import initial_of
-from groups import access, queries
-from groups.models import Group
-from groups.pages import links, once
+from groups import access, action_queries, queries
+from groups.action_queries import Viewer
+from groups.media_incoming import Incoming
+from groups.models import Action, Group
+from groups.pages import card_rows, links, once, uploads
+from groups.pages.card_forms import AnnouncementForm, CardForm, FilesForm, PollForm
 from groups.pages.forms import MessageForm, add_error
-from groups.services import messages
+from groups.services import actions, files, messages
+from groups.services.media import Uploader
+from groups.services.policies import ONLY_ADMINS_POST
 from kaizala_console.lib import keyset
-from kaizala_console.lib.errors import NotAllowed, RuleBroken
+from kaizala_console.lib.errors import GatewayDown, NotAllowed, RuleBroken
+from kaizala_console.wire.errors import InvalidParameters
 
 PAGE_SIZE = 50
 
@@ -27,51 +35,167 @@ PAGE_SIZE = 50
 @require_http_methods(["GET", "POST"])
 @with_phone(press=gettext_lazy("Send"))
 def list_messages(request: HttpRequest, group_id: UUID) -> HttpResponse:
-    """The messages, newest first, and a line to write another one."""
+    """Messages and cards, newest first, and a line to write another message."""
     user = user_of(request)
     if request.method != "POST":
-        return _page(request, group_id, MessageForm(initial=initial_of(request)))
-    group = access.require_member(user, group_id)
-    if not may_write(group):
-        raise NotAllowed(_("In a managed public group only the admins speak."))
+        return _page(request, group_id)
+    group = _writable(user, group_id)
     form = MessageForm(request.POST)
     if not form.is_valid():
-        return _page(request, group_id, form)
-    person = access.acting_person(user, group)
-    if person is None:
-        raise NotAllowed(_("Verify a phone number first: messages are sent by a number."))
+        return _page(request, group_id, form=form)
     try:
         messages.post(
             message_id=once.id_for(user, f"message in {group.pk}", request.POST),
             group=group,
             text=form.cleaned_data["message"],
-            person=person,
+            person=_sender(user, group),
             by=user,
         )
     except RuleBroken as broken:
         add_error(form, broken)
-        return _page(request, group_id, form)
+        return _page(request, group_id, form=form)
     notes.success(request, _("Sent."))
     return redirect("groups:messages", group_id)
 
 
+@require_POST
+@with_phone(form_at="groups:messages", press=gettext_lazy("Post poll"))
+def post_poll(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """Asks the members something."""
+    return _post(request, group_id, PollForm(request.POST))
+
+
+@uploads.bounded
+@require_POST
+@with_phone(form_at="groups:messages", press=gettext_lazy("Post announcement"))
+def post_announcement(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """Says something that nobody answers, with pictures and files under it."""
+    return _post(request, group_id, AnnouncementForm(request.POST, request.FILES))
+
+
+@uploads.bounded
+@require_POST
+@with_phone(form_at="groups:messages", press=gettext_lazy("Post files"))
+def post_files(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """Pictures as one card, every other file as one of its own. All or none."""
+    user = user_of(request)
+    group = _writable(user, group_id)
+    form = FilesForm(request.POST, request.FILES)
+    if not _whole(request, form):
+        return _page(request, group_id, card_form=form)
+    try:
+        with uploads.incoming(form.cleaned_data["shared"]) as chosen:
+            posted = files.post(
+                group=group,
+                files=chosen,
+                caption=form.cleaned_data["caption"],
+                person=_sender(user, group),
+                by=user,
+                action_id=_id_of(request, form, group, chosen),
+            )
+    except (RuleBroken, InvalidParameters, GatewayDown) as broken:
+        form.add_error_of(broken)
+        return _page(request, group_id, card_form=form)
+    notes.success(request, _("Posted."))
+    return redirect(f"{reverse('groups:messages', args=[group_id])}#card-{posted[0].pk}")
+
+
 def may_write(group: Group) -> bool:
-    """Everybody in a plain group, and the admins of a managed public one; for a group that `access` has given."""
-    return links.is_admin(group) or group.group_type == Group.Type.PLAIN
+    """As `access.may_post`, for a group that `access` has given."""
+    return access.may_post(group)
 
 
-def _page(request: HttpRequest, group_id: UUID, form: MessageForm) -> HttpResponse:
+def _post(request: HttpRequest, group_id: UUID, form: CardForm) -> HttpResponse:
+    user = user_of(request)
+    group = _writable(user, group_id)
+    if not _whole(request, form):
+        return _page(request, group_id, card_form=form)
+    person = _sender(user, group)
+    try:
+        with uploads.incoming(form.cleaned_data.get("pictures", [])) as chosen:
+            action_id = _id_of(request, form, group, chosen)
+            there = Action.objects.filter(pk=action_id, group=group, person=person).first()  # a double click
+            stored = [] if there else files.keep(files=chosen, person=person, by=user)
+        posted = there or actions.post(
+            action_id=action_id,
+            group=group,
+            action_type=form.kind,
+            body={**form.body(), **({"mediaResources": [str(one.pk) for one in stored]} if stored else {})},
+            person=person,
+            by=user,
+            caller=Uploader(user, person),
+        )
+    except (RuleBroken, InvalidParameters, GatewayDown) as broken:
+        form.add_error_of(broken)
+        return _page(request, group_id, card_form=form)
+    notes.success(request, _("Posted."))
+    return redirect(f"{reverse('groups:messages', args=[group_id])}#card-{posted.pk}")
+
+
+def _whole(request: HttpRequest, form: CardForm) -> bool:
+    """Whether the form can be used, and all its files have come."""
+    is_valid = form.is_valid()
+    problem = uploads.problem_of(request)
+    if problem:
+        form.add_error(form.files_field or None, problem)
+    return is_valid and not problem
+
+
+def _id_of(request: HttpRequest, form: CardForm, group: Group, chosen: list[Incoming]) -> UUID:
+    """The same for the same form with the same files."""
+    kind = " ".join([form.kind, "in", str(group.pk), *(file.sha256 for file in chosen)])
+    return once.id_for(user_of(request), kind, request.POST)
+
+
+def _writable(user: User, group_id: UUID) -> Group:
+    group = access.require_member(user, group_id)
+    if not may_write(group):
+        public = group.group_type == Group.Type.CONNECT
+        raise NotAllowed(_("In a managed public group only the admins speak.") if public else ONLY_ADMINS_POST)
+    return group
+
+
+def _sender(user: User, group: Group) -> Person:
+    person = access.acting_person(user, group)
+    if person is None:
+        raise NotAllowed(_("Verify a phone number first: messages are sent by a number."))
+    return person
+
+
+def _page(
+    request: HttpRequest, group_id: UUID, *, form: MessageForm | None = None, card_form: CardForm | None = None
+) -> HttpResponse:
     user = user_of(request)
     group, context = links.for_member(user, group_id, "messages")
+    here = reverse("groups:messages", args=[group.pk])
+    viewer = Viewer.of(group, access.held_by(user))
     try:
-        page = queries.message_page(group, user, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+        page = action_queries.timeline(group, viewer, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     except keyset.BadCursor:
-        return redirect(links.same_page(request, cursor=None))
+        return redirect(links.same_page(request, path=here, cursor=None))
+    kept = initial_of(request)
+    poll = card_form if isinstance(card_form, PollForm) else PollForm(initial=_of(PollForm, kept))
+    announcement = (
+        card_form if isinstance(card_form, AnnouncementForm) else AnnouncementForm(initial=_of(AnnouncementForm, kept))
+    )
+    shared = card_form if isinstance(card_form, FilesForm) else FilesForm(initial=_of(FilesForm, kept))
     context |= {
-        "messages_here": page.items,
+        "rows": card_rows.rows_of(page.items, viewer, queries.counts_of(group).members),
         "may_write": may_write(group),
-        "form": form,
+        "form": form or MessageForm(initial=kept),
+        "poll_form": poll,
+        "announcement_form": announcement,
+        "files_form": shared,
+        "open_files": shared.is_bound or bool(shared.initial),
+        "open_poll": poll.is_bound or bool(poll.initial),
+        "open_announcement": announcement.is_bound or bool(announcement.initial),
         "form_key": once.form_key_of(request.POST),
-        **links.both_ways(request, page),
+        **links.both_ways(request, page, path=here),
     }
-    return render(request, "groups/messages.html", context, status=400 if form.is_bound else 200)
+    status = 400 if form is not None or card_form is not None else 200
+    return card_rows.with_pictures(render(request, "groups/messages.html", context, status=status))
+
+
+def _of(form: type[CardForm], kept: dict[str, object]) -> dict[str, object]:
+    """Of what was kept for this page, what this form had."""
+    return {name: value for name, value in kept.items() if name in form.base_fields}

@@ -134,6 +134,8 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
     group, context = links.for_member(user, group_id, "users")
     search = request.GET.get("q", "").strip()[:120]
     here = reverse("groups:details", args=[group.pk])
+    if not access.may_read_members(group):
+        return render(request, "groups/users.html", {**context, "hidden": True}, status=status)
     try:
         page = queries.member_page(group, search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     except keyset.BadCursor:

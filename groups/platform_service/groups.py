@@ -1,15 +1,21 @@
-"""Groups on the wire: `GET /v1/groups` and `GET /v1/groups/{groupId}` (wire protocol §6, Groups)."""
+"""Groups on the wire: `/v1/groups` and `/v1/groups/{groupId}` (wire protocol §6, Groups)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
 
 from connectors.callers import operation
 from groups import access, queries
 from groups.counts import Tally
 from groups.models import Group
+from groups.platform_service.numbers import FailedNumber, Numbers, failures
+from groups.services import groups as services
+from kaizala_console.wire.answers import Answer
 from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import Query, named
+from kaizala_console.wire.fields import Body, Query, Text, WireEnum, named
 
 
 class Listing(Query):
@@ -22,14 +28,111 @@ class Listing(Query):
     fetch_all_groups: bool = named("fetchAllGroups", default=False)
 
 
-@operation(scope="groupinfo.read", query=Listing, summary="List the groups that the token reaches")
+Name = Annotated[Text, Field(max_length=120)]
+Welcome = Annotated[str, Field(max_length=500)]
+
+
+class GroupType(WireEnum):
+    """A `ConnectGroup` is a managed public group: admins speak to subscribers."""
+
+    GROUP = "Group"
+    CONNECT_GROUP = "ConnectGroup"
+
+
+class NewGroup(Body):
+    """`members` are phone numbers in the form E.164."""
+
+    name: Name = named("name", "groupName")
+    welcome_message: Welcome = ""
+    members: Numbers = []
+    group_type: GroupType = GroupType.GROUP
+    short_description: str = named("ShortDescriptionString", "shortDescription", default="", max_length=200)
+    long_description: str = named("LongDescriptionString", "longDescription", default="", max_length=2000)
+
+
+class GroupDetails(Answer):
+    """One group. `userCount` counts down the hierarchy, `uniqueUserCount` counts each phone once."""
+
+    group_id: UUID
+    group_name: str
+    group_image_url: str
+    has_sub_groups: bool
+    has_parent_groups: bool
+    caller_role: Literal["Admin", "Member"] = Field(description="Of the token's user, in this group.")
+    current_level_sub_group_count: int
+    current_level_parent_group_count: int
+    user_count: int
+    unique_user_count: int
+    current_level_user_count: int = Field(description="Of this group alone.")
+    current_level_un_provisioned_user_count: int = Field(description="Whose phone number was never verified.")
+    un_provisioned_user_count: int
+    is_mapped_to_tenant: bool
+    group_type: Literal["Group", "ConnectGroup"]
+    is_duplicate: bool
+    is_editable: bool
+    is_details_readable: bool
+    welcome_message: str
+
+
+class GroupList(Answer):
+    """Groups."""
+
+    groups: list[GroupDetails]
+
+
+class GroupCreated(Answer):
+    """The new group. `membersAdded` is true when all members are in it; `failed` is there when some are not."""
+
+    group_id: UUID
+    group_name: str
+    members_added: bool
+    is_added_as_sub_group: bool
+    failed: list[FailedNumber] = []
+
+
+@operation(scope="groupinfo.read", query=Listing, response=GroupList, summary="List the groups that the token reaches")
 def list_groups(call: Call) -> dict[str, Any]:
     """Answers with every group that the token reaches, with all its counts."""
     groups = access.reachable(call.caller) if call.query.fetch_all_groups else access.named_by(call.caller)
     return {"groups": [spelled(group, tally) for group, tally in queries.tallied(groups)]}
 
 
-@operation(scope="groupinfo.read", summary="Read one group")
+@operation(
+    scope="groupinfo.write",
+    body=NewGroup,
+    response=GroupCreated,
+    gives={"group_id": "/groupId"},
+    summary="Create a group",
+)
+def create_group(call: Call) -> dict[str, Any]:
+    """The token's user becomes its admin. With a group token it becomes a sub-group of the token's group.
+
+    A `ConnectGroup` is only made with a user token that reaches all groups of the organisation.
+    """
+    asked: NewGroup = call.body
+    place = access.place_for_new(call.caller, is_public=asked.group_type == GroupType.CONNECT_GROUP)
+    created = services.create(
+        name=asked.name,
+        organisation=place.organisation,
+        admin=call.caller.person,
+        group_type=asked.group_type.value,
+        welcome_message=asked.welcome_message,
+        short_description=asked.short_description,
+        long_description=asked.long_description,
+        numbers=asked.members,
+        parent=place.parent,
+        by=call.caller,
+    )
+    return {
+        "groupId": str(created.group.pk),
+        "groupName": created.group.name,
+        "membersAdded": not created.failed,
+        "isAddedAsSubGroup": place.parent is not None,
+        **failures(created.failed),
+    }
+
+
+@operation(scope="groupinfo.read", response=GroupList, summary="Read one group")
 def read_group(call: Call, group_id: str) -> dict[str, Any]:
     """Answers with one group, in a list as `GET /v1/groups` has it."""
     group = access.reach(call.caller, group_id)
@@ -62,5 +165,5 @@ def spelled(group: Group, tally: Tally) -> dict[str, Any]:
     }
 
 
-groups = resource(GET=list_groups)
+groups = resource(GET=list_groups, POST=create_group)
 group = resource(GET=read_group)

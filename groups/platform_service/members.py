@@ -1,18 +1,83 @@
-"""Members on the wire: `GET /v1/groups/{groupId}/members` (wire protocol §6, Members)."""
+"""Members on the wire: `/v1/groups/{groupId}/members` and below (wire protocol §6, Members)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
 
 from connectors.callers import operation
 from groups import access, queries
+from groups.access import Role
+from groups.platform_service.numbers import FailedNumber, Numbers, failures
+from groups.services import members as services
+from kaizala_console.wire.answers import Answer
 from kaizala_console.wire.endpoint import Call, resource
+from kaizala_console.wire.fields import Body, WireEnum
 
 
-@operation(scope="groupmember.read", summary="List the members of a group")
+class RoleName(WireEnum):
+    """What somebody is in a group."""
+
+    ADMIN = "Admin"
+    MEMBER = "Member"
+
+
+class NewMembers(Body):
+    """Phone numbers in the form E.164."""
+
+    members: Numbers
+
+
+class NewRole(Body):
+    """Another role for a member."""
+
+    role: RoleName
+
+
+class MemberDetails(Answer):
+    """A member of a group."""
+
+    id: UUID
+    role: Literal["Admin", "Member"]
+    mobile_number: str = Field(description="In the form E.164.")
+    name: str
+    profile_pic: str
+    is_provisioned: bool = Field(description="Whether this phone number has ever verified itself.")
+
+
+class MemberList(Answer):
+    """Members of a group."""
+
+    members: list[MemberDetails]
+
+
+class MembersAdded(Answer):
+    """`result` is false when some could not be added: `failed` says which, and why."""
+
+    result: bool
+    failed: list[FailedNumber] = []
+
+
+class Done(Answer):
+    """It is done."""
+
+    result: Literal[True]
+
+
+@operation(
+    scope="groupmember.read",
+    response=MemberList,
+    gives={"member_id": "/members/0/id"},
+    summary="List the members of a group",
+)
 def list_members(call: Call, group_id: str) -> dict[str, Any]:
-    """Answers with all members of the group itself, those who joined first at the top."""
-    group = access.reach(call.caller, group_id)
+    """Answers with all members of the group itself, those who joined first at the top.
+
+    Admins may keep the list to themselves: a member's user token is refused then.
+    """
+    group = access.reach_members(call.caller, group_id)
     return {
         "members": [
             {
@@ -28,4 +93,34 @@ def list_members(call: Call, group_id: str) -> dict[str, Any]:
     }
 
 
-members = resource(GET=list_members)
+@operation(scope="groupmember.write", body=NewMembers, response=MembersAdded, summary="Add members to a group")
+def add_members(call: Call, group_id: str) -> dict[str, Any]:
+    """Adds everybody whose number can be one, as a member. Who is in the group already stays what they are there."""
+    group = access.reach(call.caller, group_id, role=Role.ADMIN)
+    added = services.add(group=group, numbers=call.body.members, by=call.caller)
+    return {"result": not added.failed, **failures(added.failed)}
+
+
+@operation(scope="groupmember.update", body=NewRole, response=Done, summary="Change a member's role")
+def update_member(call: Call, group_id: str, member_id: str) -> dict[str, Any]:
+    """Makes an admin of a member, or a member of an admin, but for the last one. The id may be a phone number."""
+    group = access.reach(call.caller, group_id, role=Role.ADMIN)
+    services.set_role(
+        group=group,
+        person_id=services.person_in(group, member_id),
+        role=Role(call.body.role.value),
+        by=call.caller,
+    )
+    return {"result": True}
+
+
+@operation(scope="groupmember.remove", response=Done, summary="Remove a member from a group")
+def remove_member(call: Call, group_id: str, member_id: str) -> dict[str, Any]:
+    """Takes a member out of the group; never the last admin. The id may be a phone number."""
+    group = access.reach(call.caller, group_id, role=Role.ADMIN)
+    services.remove(group=group, person_id=services.person_in(group, member_id), by=call.caller)
+    return {"result": True}
+
+
+members = resource(GET=list_members, PUT=add_members)
+member = resource(PUT=update_member, DELETE=remove_member)

@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
 from connectors.callers import operation
 from groups import access
+from groups.models import Message
+from groups.platform_service import audiences
+from groups.platform_service.audiences import FailedSubscriber
 from groups.services import messages as services
+from kaizala_console.wire.answers import Answer
 from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import Body, Text
+from kaizala_console.wire.fields import Body, PhoneNumber, Text
 
 
 class NewMessage(Body):
     """`sendToAllSubscribers` and `subscribers` are for managed public groups, and for an admin's token alone."""
 
-    message: Text
+    message: Annotated[Text, Field(json_schema_extra={"maxLength": Message.MAX_CHARACTERS})]
     send_to_all_subscribers: bool = False
-    subscribers: list[str] = []
+    subscribers: list[PhoneNumber] = []
 
 
-@operation(scope="textmessage.write", body=NewMessage, summary="Post a text message")
-def post_message(call: Call, group_id: str) -> dict[str, str]:
+class MessagePosted(Answer):
+    """Which message was posted. `failedResult` is there when some of the chosen subscribers are none."""
+
+    reference_id: UUID
+    failed_result: list[FailedSubscriber] = []
+
+
+@operation(
+    scope="textmessage.write",
+    body=NewMessage,
+    response=MessagePosted,
+    gives={"reference_id": "/referenceId"},
+    summary="Post a text message",
+)
+def post_message(call: Call, group_id: str) -> dict[str, Any]:
     """Posts in the name of the token's user, and answers with the message's reference id."""
     to_subscribers = call.body.send_to_all_subscribers or bool(call.body.subscribers)
     group = access.reach(call.caller, group_id, role=access.Role.ADMIN if to_subscribers else access.Role.MEMBER)
+    subscribers, failed = audiences.chosen(group, call.body.subscribers, to_all=call.body.send_to_all_subscribers)
     message = services.post(
         group=group,
         text=call.body.message,
         person=call.caller.person,
         connector=call.caller.connector,
+        bot=call.caller.bot,
         to_all_subscribers=call.body.send_to_all_subscribers,
-        subscribers=call.body.subscribers,
+        subscribers=subscribers,
         by=call.caller,
     )
-    return {"referenceId": str(message.pk)}
+    return {"referenceId": str(message.pk), **failed}
 
 
 messages = resource(POST=post_message)

@@ -2,12 +2,49 @@
 
 from django.urls import path
 
-from groups.platform_service import groups, members, messages, users
+from groups.platform_service import (
+    actions,
+    bots,
+    groups,
+    media,
+    media_file,
+    members,
+    messages,
+    reactions,
+    responses,
+    sub_groups,
+    subscribers,
+    users,
+    webhooks,
+)
 
 urlpatterns = [
     path("v1/groups", groups.groups),
     path("v1/groups/<group_id>", groups.group),
+    path("v1/groups/<group_id>/subGroups", sub_groups.sub_groups),
+    path("v1/groups/<group_id>/subGroups/<sub_group_id>", sub_groups.sub_group),
     path("v1/groups/<group_id>/members", members.members),
+    path("v1/groups/<group_id>/members/<member_id>", members.member),
+    path("v1/groups/<group_id>/subscribers", subscribers.subscribers),
+    path("v1/groups/<group_id>/subscribers/add", subscribers.add),
+    path("v1/groups/<group_id>/subscribers/remove", subscribers.remove),
     path("v1/groups/<group_id>/messages", messages.messages),
+    path("v1/groups/<group_id>/actions", actions.actions),
+    path("v1/groups/<group_id>/actions/<action_id>", actions.action),
+    path("v1/groups/<group_id>/actions/<action_id>/responses", responses.responses),
+    path("v1/groups/<group_id>/reaction", reactions.reaction),
+    path("v1/groups/<group_id>/reaction/summary", reactions.group_summary),
+    path("v1/groups/<group_id>/reaction/<reference_id>", reactions.details),
+    path("v1/groups/<group_id>/reaction/<reference_id>/summary", reactions.summary),
+    path("v1/bot", bots.bots),
+    path("v1/bot/<bot_id>", bots.bot),
+    path("v1/bot/accessToken/<bot_id>", bots.access_token),
+    path("v1/groups/<group_id>/bot", bots.bots_of_group),
+    path("v1/groups/<group_id>/bot/<bot_id>", bots.group_bot),
+    path("v1/media", media.media),
+    path("v1/media/url", media.media_url),
+    path("v1/media/<file_id>/<name>", media_file.media_file),
     path("v1/users/me", users.me),
+    path("v1/webhook", webhooks.webhooks),
+    path("v1/webhook/<webhook_id>", webhooks.webhook),
 ]

@@ -1,15 +1,70 @@
-"""The token's user on the wire: `GET /v1/users/me` (wire protocol §6, Users)."""
+"""The token's user on the wire: `/v1/users/me` (wire protocol §6, Users)."""
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from accounts.models import Person
+from accounts.services import people
 from connectors.callers import operation
+from groups.platform_service.spelling import fields_spelled
+from groups.services import pictures
+from kaizala_console.wire.answers import Answer
 from kaizala_console.wire.endpoint import Call, resource
+from kaizala_console.wire.errors import InvalidParameters
+from kaizala_console.wire.fields import Body, PictureUrl, Text, describe
 
 
-@operation(scope="profile.read", summary="Read the token's user")
+def _describe_change(schema: dict[str, Any], shape: type[Any]) -> None:
+    """Of one of them at least."""
+    describe(schema, shape)
+    schema["anyOf"] = [
+        {"properties": {name: {"type": ["string", "number"]}}, "required": [name]} for name in ("name", "profilePic")
+    ]
+
+
+class NewDetails(Body):
+    """What is left out stays as it is. `profilePic`: an address, or a mediaResource; empty takes the picture away."""
+
+    name: Annotated[Text, Field(json_schema_extra={"maxLength": 120})] | None = None
+    profile_pic: PictureUrl | None = None
+
+    model_config = ConfigDict(json_schema_extra=_describe_change)
+
+
+class UserDetails(Answer):
+    """The token's user."""
+
+    id: UUID
+    mobile_number: str = Field(description="In the form E.164.")
+    name: str
+    profile_pic: str
+
+
+@operation(scope="profile.read", response=UserDetails, summary="Read the token's user")
 def read_me(call: Call) -> dict[str, str]:
     """Answers with the person whose role the token carries: its user, or the admin who added the connector."""
-    person = call.caller.person
+    return _spelled(call.caller.person)
+
+
+@operation(scope="profile.write", body=NewDetails, response=UserDetails, summary="Change the token's user")
+def update_me(call: Call) -> dict[str, str]:
+    """Changes the name, the picture or both, everywhere in the console, and answers as `GET` does."""
+    asked: NewDetails = call.body
+    if asked.name is None and asked.profile_pic is None:
+        raise InvalidParameters("Expected name, profilePic or both.", field="name")
+    with (
+        fields_spelled(picture_url="profilePic"),
+        pictures.address_of(asked.profile_pic, caller=call.caller, field="profilePic") as picture,
+    ):
+        person = people.change(person=call.caller.person, name=asked.name, picture_url=picture, by=call.caller)
+    return _spelled(person)
+
+
+def _spelled(person: Person) -> dict[str, str]:
     return {
         "id": str(person.pk),
         "mobileNumber": person.number,
@@ -18,4 +73,4 @@ def read_me(call: Call) -> dict[str, str]:
     }
 
 
-me = resource(GET=read_me)
+me = resource(GET=read_me, PUT=update_me)

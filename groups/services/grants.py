@@ -19,6 +19,7 @@ from connectors.services import answers, grants
 from connectors.services.grants import Granted
 from groups import access
 from groups.models import Group, GroupGrant
+from groups.services import groups
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotAllowed, NotFound
 
@@ -60,6 +61,7 @@ def add_connector(
     Raises NotAllowed unless `by` is an admin of the group with a verified phone, NotFound for a connector that is not
     of their organisation, and what `connectors.services.grants.grant` raises (already granted, not grantable).
     """
+    groups.held(group)  # who removes it at the same moment waits, and then finds this grant to end
     person = access.acting_person(by, group)
     if access.role_of(by, group) != access.Role.ADMIN or person is None:
         raise NotAllowed(_("Only an admin of this group, with a verified phone number, may add a connector."))

@@ -1,4 +1,4 @@
-"""Making groups."""
+"""Making groups, and changing what they say of themselves."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Organisation, Person
+from accounts.services import people
+from connectors.services import grants
 from groups.models import Group, Membership
 from groups.services import hierarchy, members
 from groups.services.members import Failed
 from groups.services.texts import checked
-from kaizala_console.lib.errors import Conflict, RuleBroken
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ def create(
     *,
     name: str,
     organisation: Organisation | None,
-    admin: Person,
+    admin: Person | None,
     by: Actor,
     group_type: str = Group.Type.PLAIN,
     welcome_message: str = "",
@@ -45,9 +47,9 @@ def create(
 ) -> Created:
     """Makes a group with its first admin, and with members by phone number.
 
-    `organisation` is None for a private group. With a `parent` it becomes a sub-group there. Asked again for the same
-    `group_id`, it gives the group that it made then. Raises RuleBroken with the field at fault, and Conflict for the id
-    of a group in which `admin` is none.
+    Without an `admin` the first of the members is one: a group never has none. `organisation` is None for a private
+    group. With a `parent` it becomes a sub-group there. Asked again for the same `group_id`, it gives the group that it
+    made then. Raises RuleBroken with the field at fault, and Conflict for the id of a group in which `admin` is none.
     """
     if group_type not in Group.Type.values:
         raise RuleBroken(_("A group is a “Group” or a “ConnectGroup”."), field="group_type")
@@ -58,8 +60,11 @@ def create(
         "welcome_message": checked(welcome_message, "welcome_message", longest=500),
         "short_description": checked(short_description, "short_description", longest=200),
         "long_description": checked(long_description, "long_description", longest=2000),
-        "image_url": checked(image_url, "image_url", longest=200),
+        "image_url": people.checked_picture_url(image_url, field="image_url"),
     }
+    numbers = list(numbers)
+    if admin is None:
+        admin = _first_of(numbers)
     if group_id is None:
         group = Group.objects.create(**fields)
     else:
@@ -81,3 +86,77 @@ def create(
     if parent is not None:
         hierarchy.link(parent=parent, child=group, by=by)
     return Created(group, members.add(group=group, numbers=numbers, by=by).failed)
+
+
+@transaction.atomic
+def change_details(
+    *,
+    group: Group,
+    by: Actor,
+    name: str | None = None,
+    short_description: str | None = None,
+    long_description: str | None = None,
+    welcome_message: str | None = None,
+    image_url: str | None = None,
+) -> Group:
+    """Changes what is not None; raises RuleBroken with the field at fault, NotFound for a group that was removed.
+
+    Two admins at once: each changes what they mean to change, and of the same thing the last one counts. The trail
+    keeps the names; of the other texts, and of the picture's address, it says that they changed.
+    """
+    wanted: dict[str, str] = {}
+    if name is not None:
+        wanted["name"] = checked(name, "name", longest=120, required=_("A group needs a name.")).strip()
+    for field, text, longest in (
+        ("short_description", short_description, 200),
+        ("long_description", long_description, 2000),
+        ("welcome_message", welcome_message, 500),
+    ):
+        if text is not None:
+            wanted[field] = checked(text, field, longest=longest)
+    if image_url is not None:
+        wanted["image_url"] = people.checked_picture_url(image_url, field="image_url")
+    group = held(group)
+    before = {field: getattr(group, field) for field, text in wanted.items() if getattr(group, field) != text}
+    if not before:
+        return group
+    for field in before:
+        setattr(group, field, wanted[field])
+    group.save(update_fields=list(before))
+    if "name" in before:
+        grants.relabel(target=f"group:{group.pk}", name=group.name)
+    record(
+        Tag.GROUP_CHANGED,
+        by=by,
+        subject=group,
+        organisation=group.organisation,
+        group_id=group.pk,
+        before={"name": before["name"]} if "name" in before else {},
+        after={"changed": sorted(before), **({"name": group.name} if "name" in before else {})},
+    )
+    return group
+
+
+def held(group: Group) -> Group:
+    """The group as it is now, nobody else's to change until the transaction ends. Raises NotFound when removed."""
+    found = (
+        Group.objects.present()
+        .select_for_update(of=("self",), no_key=True)
+        .select_related("organisation")
+        .filter(pk=group.pk)
+        .first()
+    )
+    if found is None:
+        raise NotFound(_("This group was removed in the meantime."))
+    return found
+
+
+def _first_of(numbers: list[str]) -> Person:
+    valid, _failed = members.read_numbers(numbers)
+    if not valid:
+        raise RuleBroken(
+            _("Nobody would run this group: name at least one member, who becomes its admin."),
+            field="members",
+            code="required",
+        )
+    return people.person_for(valid[0])

@@ -8,14 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Person
 from accounts.services import people
-from groups.models import Group, Membership
-from kaizala_console.lib import phone_numbers
+from groups.models import Group, Membership, Subscription
+from groups.services import group_events, recounting
+from kaizala_console.lib import ids, phone_numbers
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 Role = Membership.Role
@@ -48,12 +50,15 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
     if not valid:
         return Added(failed=failed)
     found = people.people_for(valid)
-    _one_at_a_time(group)  # of two who add the same people at once, the second finds them here
+    one_at_a_time(group)  # of two who add the same people at once, the second finds them here
     here = set(Membership.objects.filter(group=group, person__in=found.values()).values_list("person_id", flat=True))
     new = [person for person in found.values() if person.pk not in here]
     Membership.objects.bulk_create(
         [Membership(group=group, person=person, role=role) for person in new], ignore_conflicts=True, batch_size=5000
     )
+    if new:
+        recounting.note(group.pk)
+        group_events.members_added(group=group, people=[(person, role) for person in new], by=by)
     for person in new:
         _tell(Tag.MEMBER_ADDED, group, person, by, after={"role": role})
     return Added(new, [person for person in found.values() if person.pk in here], failed)
@@ -84,7 +89,26 @@ def remove(*, group: Group, person_id: UUID, by: Actor) -> None:
             group, membership, _("The last admin of a group cannot be removed: promote somebody else first.")
         )
     membership.delete()
+    recounting.note(group.pk)
+    group_events.members_removed(group=group, people=[(membership.person, membership.role)], by=by)
     _tell(Tag.MEMBER_REMOVED, group, membership.person, by, before={"role": membership.role})
+
+
+def person_in(group: Group, written: str) -> UUID:
+    """Which member a program means, by id or by phone number. Raises NotFound for somebody who is not in the group."""
+    members = Membership.objects.filter(group=group)
+    key = ids.parse_guid(written)
+    if key is None:
+        try:
+            members = members.filter(person__number=phone_numbers.parse(_with_plus(written)))
+        except RuleBroken:
+            raise _nobody() from None
+    else:
+        members = members.filter(person_id=key)
+    found = members.values_list("person_id", flat=True).first()
+    if found is None:
+        raise _nobody()
+    return found
 
 
 def read_numbers(numbers: Iterable[str]) -> tuple[list[str], list[Failed]]:
@@ -99,16 +123,39 @@ def read_numbers(numbers: Iterable[str]) -> tuple[list[str], list[Failed]]:
     return list(valid), failed
 
 
+def named_in(
+    rows: QuerySet[Membership] | QuerySet[Subscription], numbers: Iterable[str]
+) -> tuple[list[Person], list[str]]:
+    """The people of these rows behind the numbers, each once and in their order; and the numbers of nobody there."""
+    valid, failed = read_numbers(numbers)
+    there = {row.person.number: row.person for row in rows.filter(person__number__in=valid).select_related("person")}
+    found = [there[number] for number in valid if number in there]
+    return found, [failure.number for failure in failed] + [number for number in valid if number not in there]
+
+
 def _locked(group: Group, person_id: UUID) -> Membership:
-    _one_at_a_time(group)  # two removals of admins at once must not both find the other one left
+    one_at_a_time(group)  # two removals of admins at once must not both find the other one left
     membership = Membership.objects.select_related("person").filter(group=group, person_id=person_id).first()
     if membership is None:
-        raise NotFound(_("There is no such member in this group."))
+        raise _nobody()
     return membership
 
 
-def _one_at_a_time(group: Group) -> None:
-    """Whoever changes who is in this group waits here until the others' transactions have ended."""
+def _nobody() -> NotFound:
+    return NotFound(_("There is no such member in this group."))
+
+
+def _with_plus(written: str) -> str:
+    """A `+` in an address was often written as it is, and read as a blank on its way."""
+    written = written.strip()
+    return f"+{written}" if written.isascii() and written.isdigit() else written
+
+
+def one_at_a_time(group: Group) -> None:
+    """Whoever changes who is in this group waits here until the others' transactions have ended.
+
+    Who does so elsewhere also calls `recounting.note`, and tells by `group_events` whom it was about.
+    """
     Group.objects.select_for_update(no_key=True).get(pk=group.pk)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from accounts.models import Organisation, Person, User
 from accounts.tests.factories import make_person
@@ -50,7 +52,19 @@ class Wire:
         return self.client.get(path, headers=self._headers(token, headers))
 
     def post(self, path: str, body: str | bytes, token: str | Program | None = None, **headers: str) -> Any:
-        return self.client.post(
+        return self._sent("POST", path, body, token, headers)
+
+    def put(self, path: str, body: str | bytes, token: str | Program | None = None, **headers: str) -> Any:
+        return self._sent("PUT", path, body, token, headers)
+
+    def delete(self, path: str, token: str | Program | None = None, **headers: str) -> Any:
+        return self.client.delete(path, headers=self._headers(token, headers))
+
+    def _sent(
+        self, method: str, path: str, body: str | bytes, token: str | Program | None, headers: dict[str, str]
+    ) -> Any:
+        return self.client.generic(
+            method,
             path,
             data=body,
             content_type=headers.pop("content_type", "application/json"),
@@ -68,6 +82,18 @@ class Wire:
 def wire(db: None) -> Wire:
     """A program's HTTP client."""
     return Wire()
+
+
+@pytest.fixture
+def shelf(settings: Settings, tmp_path: Path) -> Path:
+    """An empty folder in which this test's media is kept."""
+    folder = tmp_path / "media"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "media": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": folder}},
+    }
+    settings.MEDIA_INCOMING_DIR = tmp_path
+    return folder
 
 
 def refused(answer: Any, status: int, code: str, category: str = "AuthException") -> str:

@@ -17,13 +17,32 @@ from connectors.tests.html_forms import text_of
 from groups.models import Group
 from kaizala_console.lib import ids
 
-ANYBODY = ("list", "create", "directory", "requests")
-OF_MEMBERS = ("details", "sub_groups", "connectors", "messages")
+ANYBODY = ("list", "create", "directory", "requests", "search", "bulk_template")
+OF_MEMBERS = (
+    "details",
+    "sub_groups",
+    "connectors",
+    "policies",
+    "messages",
+    "poll_post",
+    "announcement_post",
+    "files_post",
+    "action",
+    "reactions",
+    "like",
+)
 OF_ADMINS = (
+    "policies_rules",
+    "group_remove",
     "users_add",
     "user_role",
     "user_remove",
+    "sub_group_find",
+    "sub_group_attach",
+    "sub_group_detach",
     "connector_add",
+    "bot_add",
+    "bot_remove",
     "grant",
     "grant_show",
     "grant_show_download",
@@ -33,26 +52,91 @@ OF_ADMINS = (
     "grant_resume",
     "grant_remove",
     "activity",
+    "action_export",
+    "bulk",
+    "bulk_export",
+    "bulk_job",
+    "bulk_go",
+    "bulk_cancel",
+    "bulk_file",
+    "bulk_log",
+    "bulk_problems",
+)
+# For admins of the organisation alone (test_bulk_mapping.py).
+OF_ORGANISATION_ADMINS = (
+    "mapping",
+    "mapping_export",
+    "archive",
+    "archive_import",
+    "archive_columns",
+    "attributes",
+    "attribute",
+    "attribute_up",
+    "attribute_remove",
+    "person_attributes",
+    "person_remove",
+    "people_upload",
+    "people_export",
 )
 # What a developer asks of a group: for its admins, and for the developer (test_request_pages.py).
 OF_REQUESTS = ("request", "request_approve", "request_refuse")
-ALL = (*ANYBODY, *OF_MEMBERS, *OF_ADMINS, *OF_REQUESTS)
+# For who sees the person (test_person_pages.py).
+OF_PEOPLE = ("person",)
+ALL = (*OF_PEOPLE, *ANYBODY, *OF_MEMBERS, *OF_ADMINS, *OF_REQUESTS, *OF_ORGANISATION_ADMINS)
 # What only takes a form, and what takes none.
 FORMS_ALONE = (
+    "people_export",
+    "attribute_up",
+    "person_attributes",
+    "policies_rules",
+    "poll_post",
+    "announcement_post",
+    "files_post",
+    "like",
+    "action_export",
     "users_add",
     "user_role",
     "connector_add",
+    "bot_add",
     "grant_show_download",
     "grant_show_done",
     "request_approve",
     "request_refuse",
+    "bulk_export",
+    "bulk_go",
+    "bulk_cancel",
+    "mapping_export",
 )
-NO_FORMS = ("list", "directory", "details", "connectors", "grant", "activity", "requests", "request")
+NO_FORMS = (
+    "person",
+    "sub_group_find",
+    "list",
+    "search",
+    "directory",
+    "details",
+    "connectors",
+    "grant",
+    "activity",
+    "requests",
+    "request",
+    "bulk_template",
+    "archive",
+    "bulk_job",
+    "bulk_file",
+    "bulk_log",
+    "bulk_problems",
+)
 # What asks "is it you?" before it does anything.
 CONFIRMED = (
+    "policies_rules",
+    "group_remove",
     "user_role",
     "user_remove",
+    "sub_group_attach",
+    "sub_group_detach",
     "connector_add",
+    "bot_add",
+    "bot_remove",
     "grant_show",
     "grant_regenerate",
     "grant_suspend",
@@ -60,6 +144,9 @@ CONFIRMED = (
     "grant_remove",
     "request_approve",
     "request_refuse",
+    "bulk_export",
+    "bulk_go",
+    "action_export",
 )
 KEY = "k" * 32
 
@@ -68,7 +155,8 @@ class Addresses:
     """The address of every page, for one group with a connector in it, a member, and a request."""
 
     def __init__(self, group: Group, grant: Grant, person: Person, asked: AccessRequest | None = None) -> None:
-        self.ids = {"group_id": group.pk, "grant_id": grant.pk, "person_id": person.pk}
+        self.ids: dict[str, Any] = {"group_id": group.pk, "grant_id": grant.pk, "person_id": person.pk}
+        self.ids["kind"] = "users"  # of a template
         if asked is not None:
             self.ids["request_id"] = asked.pk
 
@@ -103,6 +191,7 @@ def send(client: Client, url: str, **fields: Any) -> Any:
         "connector": str(other.pk) if other else "",
         "typed": "Shift Planner",
         "message": "I was here",
+        "comment": "I was here",
         "stored": "1",
         "kind": "env",
     }

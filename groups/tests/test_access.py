@@ -74,6 +74,22 @@ def test_a_group_token_goes_on_when_the_admin_who_granted_has_left(
     assert access.reach(caller(program), group.pk, role=Role.ADMIN)
 
 
+def test_the_role_that_webhooks_ask_for_is_the_one_with_which_calls_reach(program: Program, group: Group) -> None:
+    """It is a statement of its own, because it is asked so often: both must say the same of every group."""
+    organisation, owner = group.organisation, program.connector.owner
+    above = make_group("Above", organisation=organisation)
+    hierarchy.link(parent=above, child=group, by=owner)
+    below = make_group("Below", organisation=organisation, under=group)
+    others = [make_group("Far Below", organisation=organisation, under=below), make_group("Beside", under=above)]
+    gone = make_group("Gone", organisation=organisation, under=below)
+    Group.objects.filter(pk=gone.pk).update(removed_at=clock.now())
+    reached = set(access.reachable(caller(program)).values_list("pk", flat=True))
+    for each in (group, above, below, gone, *others):
+        role = access.role_of_tokens(program.grant, str(each.pk))
+        assert role == ("Admin" if each.pk in reached else ""), each.name
+    assert len(reached) == 3
+
+
 def test_a_removed_group_is_reached_by_no_token(program: Program, group: Group) -> None:
     Group.objects.filter(pk=group.pk).update(removed_at=clock.now())
     with pytest.raises(GroupNotReachable):

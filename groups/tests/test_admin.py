@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import pytest
 from django.apps import apps
+from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from accounts.models import User
+from accounts.models import AuthenticatorApp, User
 from accounts.operators import site
-from groups.models import Group, Message, Subscription
+from connectors.models import Bot
+from groups.models import (
+    Action,
+    ArchivedMessage,
+    BulkLine,
+    Group,
+    GroupBot,
+    GroupChange,
+    GroupCount,
+    MediaFile,
+    MediaResource,
+    MediaStore,
+    Message,
+    PersonAttribute,
+    PersonAttributeValue,
+    Reaction,
+    Response,
+    Subscription,
+)
+from groups.services import bulk
 from groups.tests.factories import Program, make_group, person_of
+from kaizala_console.lib import ids
 
 
 @pytest.fixture
 def operators_browser(operator: User) -> Client:
     """An operator who has passed the second factor."""
-    device = TOTPDevice.objects.create(user=operator, name="phone", confirmed=True)
+    device = AuthenticatorApp.objects.create(user=operator, name="phone", confirmed=True)
     client = Client()
     client.force_login(operator)
     session = client.session
@@ -31,7 +51,48 @@ def everything(program: Program, group: Group, group_admin: User) -> None:
     """A row in every table of this app."""
     make_group("Below", organisation=group.organisation, under=group)
     Subscription.objects.create(group=group, person=person_of(group_admin))
-    Message.objects.create(group=group, person=person_of(group_admin), text="for members only")
+    person = person_of(group_admin)
+    message = Message.objects.create(group=group, person=person, text="for members only")
+    action = Action.objects.create(
+        group=group, person=person, kind="Poll", title="for members only", body={"question": "for members only"}
+    )
+    Response.objects.create(
+        action=action, person=person, responder=str(person.pk), body={"choice": 0}, responded_at=action.sent_at
+    )
+    bot = Bot.objects.create(connector=program.connector, name="Rota")
+    GroupBot.objects.create(group=group, bot=bot)
+    GroupCount.objects.create(group=group, level=3, level_unprovisioned=1, total=3, total_unprovisioned=1, unique=3)
+    GroupChange.objects.create(group=group)
+    Reaction.objects.create(
+        group=group, reference_id=message.pk, person=person, reaction_type="Comment", comment="for members only"
+    )
+    media = MediaResource.objects.create(
+        kind="Image",
+        organisation=program.connector.organisation,
+        connector=program.connector,
+        grant=program.grant,
+        person=person,
+    )
+    MediaFile.objects.create(resource=media, position=0, name="for members only.png", size=1, key="a/b")
+    MediaStore.objects.create(organisation=program.connector.organisation, bytes_used=1)
+    job = bulk.upload(
+        job_id=ids.new_id(),
+        kind="users",
+        file=ContentFile(b"number\nfor members only\n", name="people.csv"),
+        by=group_admin,
+        group=group,
+    )
+    BulkLine.objects.create(job=job, line=2, kind="bad", reason="no number", text="for members only", person=person)
+    attribute = PersonAttribute.objects.create(organisation=program.connector.organisation, name="Department")
+    PersonAttributeValue.objects.create(attribute=attribute, person=person, text="for members only")
+    ArchivedMessage.objects.create(
+        organisation=program.connector.organisation,
+        job=job,
+        message_id="m-1",
+        sent_at=action.sent_at,
+        group_name="for members only",
+        sender=person.number,
+    )
 
 
 MODELS = [model for model in apps.get_app_config("groups").get_models() if not model._meta.auto_created]

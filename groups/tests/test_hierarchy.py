@@ -12,6 +12,7 @@ import pytest
 from accounts.audit.record import SYSTEM
 from accounts.models import AuditEvent, Organisation, User
 from groups.models import Group, GroupLink
+from groups.models.tree import MOST_LEVELS, levels
 from groups.services import hierarchy
 from groups.tests.factories import make_group
 from groups.tests.threads import together
@@ -56,6 +57,49 @@ def test_a_cycle_of_any_length_is_refused(chain: list[Group], parent: int, child
         link(chain[parent], chain[child])
     assert error.value.code == "cycle"
     assert GroupLink.objects.count() == 4
+
+
+def test_several_groups_are_attached_or_none_of_them(chain: list[Group], organisation: Organisation) -> None:
+    others = [make_group(name, organisation=organisation) for name in ("One", "Two")]
+    with pytest.raises(RuleBroken):
+        hierarchy.attach(parent=chain[2], children=[*others, chain[0]], by=SYSTEM)
+    assert GroupLink.objects.count() == 4
+    hierarchy.attach(parent=chain[2], children=others, by=SYSTEM)
+    assert list(Group.objects.under([chain[3].pk])) == [chain[4]]
+    assert set(Group.objects.under([chain[2].pk])) == {*others, *chain[3:]}
+
+
+def test_a_hierarchy_has_so_many_levels_and_no_more(organisation: Organisation) -> None:
+    groups = [make_group(f"Group {number}", organisation=organisation) for number in range(MOST_LEVELS + 1)]
+    for parent, child in pairwise(groups[: MOST_LEVELS // 2]):
+        link(parent, child)
+    for parent, child in pairwise(groups[MOST_LEVELS // 2 :]):
+        link(parent, child)
+    middle = MOST_LEVELS // 2
+    with pytest.raises(RuleBroken) as error:  # fifteen above sixteen
+        link(groups[middle - 1], groups[middle])
+    assert error.value.code == "levels"
+    link(groups[middle - 2], groups[middle])
+    assert levels(Group.objects.filter(pk=groups[0].pk).values("pk"), "down") == MOST_LEVELS - 1
+    assert levels(Group.objects.filter(pk=groups[-1].pk).values("pk"), "up") == MOST_LEVELS - 1
+    with pytest.raises(RuleBroken):
+        link(groups[-1], make_group("Last", organisation=organisation))
+
+
+def test_levels_are_counted_along_the_longest_of_several_ways(chain: list[Group]) -> None:
+    link(chain[0], chain[4])
+    assert levels(Group.objects.filter(pk=chain[0].pk).values("pk"), "down") == 4
+    assert levels(Group.objects.filter(pk=chain[4].pk).values("pk"), "up") == 4
+    assert levels(Group.objects.filter(pk=chain[0].pk).values("pk"), "up") == 0
+
+
+def test_ten_thousand_levels_that_no_service_made_are_walked_without_harm(organisation: Organisation) -> None:
+    groups = Group.objects.bulk_create(Group(name=f"Level {n}", organisation=organisation) for n in range(10_000))
+    GroupLink.objects.bulk_create(GroupLink(parent=parent, child=child) for parent, child in pairwise(groups))
+    assert Group.objects.under([groups[0].pk]).count() == 9_999
+    assert levels(Group.objects.filter(pk=groups[0].pk).values("pk"), "down") == MOST_LEVELS
+    with pytest.raises(RuleBroken):
+        link(groups[-1], groups[0])
 
 
 def test_linking_again_changes_nothing_and_tells_nothing(chain: list[Group]) -> None:

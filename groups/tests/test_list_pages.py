@@ -46,7 +46,7 @@ def cost(django_assert_max_num_queries: Any) -> Cost:
 
 
 def people_on(page: Any) -> list[str]:
-    return re.findall(r'<span class="person-words"><span>([^<]+)</span>', page.content.decode())
+    return re.findall(r'<span class="person-words"><(?:span|a href="[^"]*")>([^<]+)</', page.content.decode())
 
 
 # Groups ---------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The "Messages & Actions" tab: what was said, and a line to write."""
+"""The "Messages & Actions" tab: what was said and posted, and the forms to write and post more."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person
-from connectors.models import Connector
+from connectors.models import Bot, Connector
 from connectors.tests.html_forms import form_to, forms_of, text_of
-from groups.models import Group, Message, Subscription
-from groups.services import messages
-from groups.tests.factories import make_group, person_of
+from groups.models import Action, Group, Message, Reaction, Subscription
+from groups.services import actions, messages, responses
+from groups.tests.cards import POLL, SURVEY, make_media
+from groups.tests.factories import Program, make_group, person_of
 from groups.tests.pages import everything
 from groups.tests.test_create_pages import come_back
+from kaizala_console.lib import clock
 from kaizala_console.lib.phone_numbers import mask
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +74,17 @@ def test_it_says_through_which_connector_and_to_whom(
     messages.post(group=public, text="At nine", person=person_of(group_admin), by=group_admin, to_all_subscribers=True)
     assert "to all subscribers" in text_of(browser_of(group_admin).get(tab_of(public))).lower()
     assert "At nine" not in text_of(client.get(tab_of(public)))
+
+
+def test_what_a_bot_posts_stands_under_its_name(
+    client: Client, group: Group, member: User, connector: Connector
+) -> None:
+    bot = Bot.objects.create(connector=connector, name="Rota <b>")
+    messages.post(group=group, text="Rota is out", person=person_of(member), connector=connector, bot=bot, by=member)
+    words = text_of(client.get(tab_of(group)))
+    assert "Rota <b> bot of Shift Planner" in words
+    assert "by the connector" not in words
+    assert "Meera Nair" not in words.partition("Messages & Actions")[2]
 
 
 def test_somebody_without_a_name_is_called_by_the_masked_number(
@@ -194,6 +207,136 @@ def test_more_messages_cost_no_more_queries(
     few = cost()
     say(30)
     assert cost() == few
+
+
+# ---------------------------------------------------------------- Cards among them
+
+
+def test_cards_and_messages_stand_in_one_line_of_time_and_say_how_they_stand(
+    client: Client, group: Group, group_admin: User, member: User, connector: Connector
+) -> None:
+    admin = person_of(group_admin)
+    poll = actions.post(group=group, action_type="Poll", body=POLL, person=admin, by=group_admin, connector=connector)
+    messages.post(group=group, text="After the poll", person=admin, by=group_admin)
+    words = text_of(client.get(tab_of(group)))
+    assert words.index("After the poll") < words.index("Poll Tea?")
+    assert "by the connector “Shift Planner”" in words
+    assert "0 of 3 answered closes in " in words
+    assert "Answer Tea?" in words
+    responses.give(action=poll, body={"choice": "No"}, person=person_of(member), by=member)
+    for kind, comment in (("Like", ""), ("Comment", "Yes!")):
+        Reaction.objects.create(
+            group=group,
+            reference_id=poll.pk,
+            reaction_type=kind,
+            comment=comment,
+            person=admin,
+            modified_at=clock.now(),
+        )
+    words = text_of(client.get(tab_of(group)))
+    assert "1 of 3 answered closes in " in words
+    assert "days 1 like 1 comment" in words
+    assert "You answered" in words
+    assert "Answer Tea?" not in words
+
+
+def test_a_job_asks_those_alone_to_whom_it_is_assigned(
+    client: Client, group: Group, group_admin: User, member: User, browser_of: Browser
+) -> None:
+    body = {"title": "Check the fridge", "assignedTo": [person_of(member).number]}
+    actions.post(group=group, action_type="Job", body=body, person=person_of(group_admin), by=group_admin)
+    assert "0 of 1 done" in text_of(client.get(tab_of(group)))
+    assert "Answer Check the fridge" in text_of(client.get(tab_of(group)))
+    assert "Answer Check the fridge" not in text_of(browser_of(group_admin).get(tab_of(group)))
+
+
+def test_fifty_mixed_rows_cost_what_two_cost(
+    client: Client, group: Group, program: Program, group_admin: User, django_assert_max_num_queries: Any
+) -> None:
+    admin = person_of(group_admin)
+
+    def cost() -> int:
+        with django_assert_max_num_queries(35) as seen:
+            client.get(tab_of(group))
+        return len(seen.captured_queries)
+
+    def fill(number: int) -> None:
+        for n in range(number):
+            messages.post(group=group, text=f"Hi {n}", person=make_person(), by=group_admin)
+            kind, body = (("Poll", POLL), ("Survey", {**SURVEY, "isAnonymous": True}))[n % 2]
+            actions.post(group=group, action_type=kind, body=body, person=admin, by=group_admin)
+            picture = {"mediaResource": make_media(program), "caption": "Here"}
+            Action.objects.create(group=group, person=make_person(), kind="Image", title="Here", body=picture)
+
+    fill(2)
+    few = cost()
+    fill(16)
+    assert cost() == few
+
+
+def post_poll(client: Client, group: Group, **typed: Any) -> Any:
+    where = reverse("groups:poll_post", args=[group.pk])
+    fields = {"question": "Tea?", "choices": "Yes\r\nNo\r\n\r\nLater", "closes": "24", **typed}
+    return form_to(client.get(tab_of(group)), where).send(client, fields)
+
+
+def test_a_member_posts_a_poll_and_an_announcement(client: Client, group: Group, member: User) -> None:
+    assert post_poll(client, group, only_me="on").status_code == 302
+    poll = Action.objects.get()
+    assert poll.body == {"question": "Tea?", "choices": [{"title": title} for title in ("Yes", "No", "Later")]}
+    assert (poll.person, poll.is_sender_only, poll.kind) == (person_of(member), True, "Poll")
+    assert poll.expires_at is not None
+    assert (poll.expires_at - poll.sent_at).total_seconds() == 24 * 3600
+    where = reverse("groups:announcement_post", args=[group.pk])
+    form = form_to(client.get(tab_of(group)), where)
+    for _ in range(2):  # a double click
+        form.send(client, {"title": "Drill", "text": "At nine"})
+    assert Action.objects.get(kind="Announcement").body["message"] == "At nine"
+    assert AuditEvent.objects.filter(tag="group:action:posted", group_id=group.pk).count() == 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ({"question": " "}, "Ask something."),
+        ({"question": "x" * 501}, "at most 500 characters"),
+        ({"choices": "Yes"}, "Write at least two choices"),
+        ({"choices": "Yes\nNo\nYes"}, "“Yes” stands there twice"),
+        ({"choices": "\n".join(map(str, range(11)))}, "These are 11 choices; a poll has up to 10."),
+        ({"choices": f"Yes\n{'x' * 501}"}, "is too long"),
+        ({"closes": "9999"}, "Select a valid choice."),
+    ],
+)
+def test_what_is_no_poll_is_refused_at_its_field_and_kept(
+    client: Client, group: Group, typed: dict[str, str], says: str
+) -> None:
+    before = everything()
+    page = post_poll(client, group, **typed)
+    assert page.status_code == 400
+    assert says in text_of(page)
+    assert 'id="new-poll" open' in page.content.decode()
+    kept = form_to(page, reverse("groups:poll_post", args=[group.pk])).fields
+    assert kept["question"] == [typed.get("question", "Tea?")]
+    assert everything() == before
+
+
+def test_a_session_lost_over_a_poll_loses_no_word(client: Client, group: Group, member: User) -> None:
+    where = reverse("groups:poll_post", args=[group.pk])
+    form = form_to(client.get(tab_of(group)), where)
+    client.cookies.clear()
+    page = come_back(client, member, form.send(client, {"question": "Tea?", "choices": "Yes\r\nNo"}))
+    kept = form_to(page, where)
+    assert (kept.fields["question"], kept.fields["choices"]) == (["Tea?"], ["Yes\r\nNo"])
+    assert 'id="new-poll" open' in page.content.decode()
+    assert not Action.objects.exists()
+
+
+def test_in_a_managed_public_group_members_post_no_cards(client: Client, public: Group) -> None:
+    before = everything()
+    for name in ("poll_post", "announcement_post"):
+        typed = {"question": "Tea?", "choices": "Yes\nNo", "closes": "24", "title": "Drill", "text": "At nine"}
+        assert client.post(reverse(f"groups:{name}", args=[public.pk]), typed).status_code == 403
+    assert everything() == before
 
 
 def test_an_empty_group_says_what_will_stand_here(client: Client, group: Group) -> None:

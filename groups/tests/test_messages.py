@@ -96,9 +96,10 @@ def test_nobody_gets_anything_when_one_of_the_chosen_is_no_subscriber(public: Gr
     assert not Message.objects.exists()
 
 
-def test_all_and_some_at_once_is_refused(public: Group, group_admin: User) -> None:
-    with pytest.raises(RuleBroken):
-        post(public, group_admin, to_all_subscribers=True, subscribers=[subscribers(public)[0].number])
+def test_all_goes_before_some_that_are_named_besides(public: Group, group_admin: User) -> None:
+    message = post(public, group_admin, to_all_subscribers=True, subscribers=[subscribers(public)[0].number])
+    assert message.audience == Message.Audience.SUBSCRIBERS
+    assert not message.recipients.exists()
 
 
 def test_nothing_is_posted_when_the_audit_trail_cannot_be_written(

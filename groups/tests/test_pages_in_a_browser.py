@@ -11,12 +11,13 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import Organisation, User
 from accounts.tests.factories import make_person
-from connectors.models import Connector, Grant
+from connectors.models import Bot, Connector, Grant
 from groups.models import Group, Membership, Message
 from groups.services import grants, messages
 from groups.tests.factories import make_connector, make_group, person_of
 from kaizala_console.lib import clock
 from kaizala_console.tests.browser import assert_accessible, assert_fits
+from kaizala_console.tests.looking import findings
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
@@ -43,18 +44,16 @@ def depot(organisation: Organisation, group_admin: User, member: User, developer
         make_connector(developer, name=f"Bot {number}", description="Does something.")
     for text in ("سنبدأ غدًا في السادسة", "https://example.com/" + "x" * 200, "One\n\n  two"):
         messages.post(group=group, text=text, person=person_of(member), by=member)
+    speaking = make_connector(developer, name="Rota")
+    bot = Bot.objects.create(connector=speaking, name="Bartholomew Featherstonehaugh-Cholmondeley, announcer of rotas")
+    messages.post(group=group, text="Hi", person=person_of(member), connector=speaking, bot=bot, by=member)
     return group
 
 
-@pytest.mark.parametrize(
-    ("width", "dark"),
-    [(1280, False), (1280, True), (360, False), (360, True)],
-    ids=["wide", "wide and dark", "narrow", "narrow and dark"],
-)
-def test_every_page_can_be_used_by_everybody_and_fits(
-    open_page: OpenPage, depot: Group, group_admin: User, width: int, dark: bool
-) -> None:
-    page = open_page(user=group_admin, width=width, dark=dark)
+def test_every_page_can_be_used_by_everybody_and_fits(open_page: OpenPage, depot: Group, group_admin: User) -> None:
+    """With long names, and texts in both directions."""
+    beside = make_group(LONG[::-1], organisation=depot.organisation, admins=[group_admin])
+    page = open_page(user=group_admin, width=360)
     grant = Grant.objects.earliest("granted_at")
     chosen = Connector.objects.get(name="Bot 3")
     of_grant = reverse("groups:grant", args=[depot.pk, grant.pk])
@@ -71,11 +70,13 @@ def test_every_page_can_be_used_by_everybody_and_fits(
         f"{of_grant}remove/",
         f"{of_grant}regenerate/",
         reverse("groups:user_remove", args=[depot.pk, person_of(group_admin).pk]),
+        tab(depot, "sub_group_find"),
+        reverse("groups:sub_group_attach", args=[depot.pk, beside.pk]),
+        reverse("groups:sub_group_detach", args=[depot.pk, depot.child_links.get().child_id]),
     ):
         page.goto(address)
         page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
-        assert_fits(page)
-        assert_accessible(page)
+        assert (address, findings(page, frame=False)) == (address, [])
 
 
 def test_typing_finds_a_connector_and_shows_what_it_could_do(

@@ -172,7 +172,7 @@ def test_the_list_takes_as_many_statements_for_one_group_as_for_many(
         above = make_group(
             f"Group {number}", organisation=group.organisation, members=[newcomer], under=above if number % 3 else group
         )
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(6):
             assert len(listed(wire.get(f"/v1/groups{query}", program))) == (number + 2 if query else 1)
 
 

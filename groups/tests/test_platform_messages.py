@@ -10,7 +10,7 @@ from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person
 from connectors.models import Connector
 from connectors.scopes import Permission
-from groups.models import Group, Message, Subscription
+from groups.models import Action, Group, Message, Subscription
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program, let_act_for, let_in, make_group, person_of, unknown_id
 
@@ -201,11 +201,32 @@ def test_a_message_to_one_subscriber(wire: Wire, connector: Connector, public: G
     assert [person.name for person in Message.objects.get().recipients.all()] == ["Hotel Sagar"]
 
 
-def test_somebody_who_is_no_subscriber_is_named_and_nobody_gets_anything(
+NO_SUBSCRIBERS = [("+919930000099", "Not a subscriber"), ("12", "country code")]
+
+
+@pytest.mark.parametrize(("number", "reason"), NO_SUBSCRIBERS)
+@pytest.mark.parametrize("what", ["messages", "actions"])
+def test_whoever_is_no_subscriber_is_named_and_the_others_get_it(
+    wire: Wire, connector: Connector, public: Group, group_admin: User, what: str, number: str, reason: str
+) -> None:
+    """As Microsoft's client in C# reads it (ADR 0066)."""
+    program = let_in(connector, public, group_admin)
+    body = {"message": "Hello"} if what == "messages" else {"id": "com.shift", "actionBody": {"title": "Hello"}}
+    numbers = [number, "+919820000041"]
+    answer = wire.post(f"/v1/groups/{public.pk}/{what}", json.dumps({**body, "subscribers": numbers}), program)
+    assert answer.status_code == 200, answer.content
+    (failed,) = answer.json()["failedResult"]
+    assert reason in failed.pop("errorReason")
+    assert failed == {"subscriber": number, "subscriberId": "", "errorCode": "InvalidParameters"}
+    (posted,) = Message.objects.all() if what == "messages" else Action.objects.all()
+    assert [person.name for person in posted.recipients.all()] == ["Hotel Sagar"]
+
+
+def test_where_none_is_a_subscriber_nothing_is_sent(
     wire: Wire, connector: Connector, public: Group, group_admin: User
 ) -> None:
     program = let_in(connector, public, group_admin)
-    answer = wire.post(path(public), '{"message": "Hello", "subscribers": ["+919820000041", "+919930000099"]}', program)
+    answer = wire.post(path(public), '{"message": "Hello", "subscribers": ["+919930000099", "12"]}', program)
     assert "+919930000099" in refused(answer, 400, "InvalidParameters", "ValidationException")
     assert not Message.objects.exists()
 

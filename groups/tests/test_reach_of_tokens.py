@@ -7,7 +7,7 @@ import pytest
 from accounts.models import User
 from connectors import reach
 from connectors.models import Connector
-from groups.models import Group
+from groups.models import Group, GroupLink
 from groups.tests.factories import let_act_for, let_in, make_group, unknown_id
 
 pytestmark = pytest.mark.django_db
@@ -28,3 +28,15 @@ def test_a_user_token_reaches_with_the_role_of_its_person(
 ) -> None:
     assert reach.role_in(let_act_for(connector, member).grant, str(group.pk)) == "Member"
     assert reach.role_in(let_act_for(connector, group_admin).grant, str(group.pk)) == "Admin"
+
+
+def test_a_group_token_does_not_reach_what_was_removed_or_moved_away(
+    connector: Connector, group: Group, group_admin: User
+) -> None:
+    deep = make_group("Deep", under=make_group("Below", organisation=group.organisation, under=group))
+    gone = make_group("Gone", organisation=group.organisation, under=group)
+    grant = let_in(connector, group, group_admin).grant
+    assert [reach.role_in(grant, str(one.pk)) for one in (deep, gone)] == ["Admin", "Admin"]
+    Group.objects.filter(pk=gone.pk).update(removed_at=gone.created_at)
+    GroupLink.objects.filter(parent=group).delete()
+    assert [reach.role_in(grant, str(one.pk)) for one in (group, deep, gone)] == ["Admin", "", ""]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.mail import EmailMessage
+from django.utils import translation
 
 from accounts.models import AuditEvent, User
 from connectors.models import AccessRequest, Connector, Grant, RequestState
@@ -57,6 +58,19 @@ def test_an_admin_gives_some_of_it(
     request.refresh_from_db()
     assert (request.state, request.grant, request.given) == (RequestState.APPROVED, granted.grant, frozenset({POST}))
     assert (request.target, request.target_name, request.decided_by) == (target_of(group), group.name, group_admin)
+
+
+def test_the_receipt_is_in_the_language_of_who_gets_it_whatever_the_admin_speaks(
+    ask: Callable[..., AccessRequest],
+    group: Group,
+    group_admin: User,
+    outbox: list[EmailMessage],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True), translation.override("hi"):
+        requests.approve(request=ask(group), group=group, by=group_admin, permissions=[POST])
+    receipt = next(mail for mail in outbox if "approved your request" in mail.subject)
+    assert "Given: Text Message" in receipt.body
 
 
 def test_the_developer_gets_a_receipt_and_the_token_sealed(

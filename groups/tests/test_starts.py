@@ -15,6 +15,7 @@ from groups.models import Group, Membership
 from groups.services import members
 from groups.starts import ASKED_ONE_BY_ONE, events_of_own_groups, let_a_connector_in
 from groups.tests.factories import make_group, person_of
+from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +23,11 @@ HOME = "/console/"
 TITLE = "Let a connector into your group"
 
 Browser = Callable[..., Client]
+
+
+def put_away(user: User) -> None:
+    """The first steps, which newcomers are shown instead."""
+    User.objects.filter(pk=user.pk).update(first_steps_put_away_at=clock.now())
 
 
 def test_they_are_plugged_in() -> None:
@@ -32,6 +38,7 @@ def test_they_are_plugged_in() -> None:
 def test_home_leads_an_admin_straight_to_the_connectors_of_the_group(
     group: Group, group_admin: User, browser_of: Browser
 ) -> None:
+    put_away(group_admin)
     page = browser_of(group_admin).get(HOME)
     assert TITLE in text_of(page)
     assert f'href="{reverse("groups:connectors", args=[group.pk])}"' in page.content.decode()
@@ -42,7 +49,9 @@ def test_home_leads_an_admin_straight_to_the_connectors_of_the_group(
 def test_it_is_offered_to_nobody_else(
     group: Group, who: str, request: pytest.FixtureRequest, browser_of: Browser
 ) -> None:
-    told = text_of(browser_of(request.getfixturevalue(who)).get(HOME))
+    user: User = request.getfixturevalue(who)
+    put_away(user)
+    told = text_of(browser_of(user).get(HOME))
     assert TITLE not in told
     assert "Your group needs a program" in told
 

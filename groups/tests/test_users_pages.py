@@ -219,7 +219,7 @@ def test_who_demotes_themselves_goes_on_as_a_member(
 def test_removing_asks_first_and_tells_what_happens(client: Client, group: Group, member: User) -> None:
     url = removing(group, person_of(member))
     page = client.get(url)
-    assert "They leave “Night Shift” at once." in text_of(page)
+    assert "They leave the group at once, and see it no more." in text_of(page)
     assert "Meera Nair" in roles_in(group)
     done = form_to(page, url).send(client, follow=True)
     assert "Meera Nair is removed from the group." in text_of(done)

@@ -16,6 +16,7 @@ from connectors import credentials
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.scopes import PERMISSIONS
 from groups.models import Group, GroupGrant, GroupLink, Membership, Message
+from groups.services import recounting
 from groups.services.grants import target_of
 from kaizala_console.demo import organisation as demo
 from kaizala_console.demo.rows import Progress, settle, write
@@ -61,6 +62,7 @@ class Filling:
             "messages": self._write_messages(dice),
         }
         settle()
+        recounting.repair()  # the rows were written around the services, which note what changes the counts
         return written
 
     # ---------------------------------------------------------------- Groups
@@ -80,6 +82,8 @@ class Filling:
                 "",
                 "",
                 "",
+                False,
+                True,
                 now,
             )
             for number, key in enumerate(self.group_ids)
@@ -93,6 +97,8 @@ class Filling:
             "short_description",
             "long_description",
             "image_url",
+            "only_admins_post",
+            "members_see_members",
             "created_at",
         ]
         written = write(Group, columns, rows, Progress("Groups", self.sizes.groups))

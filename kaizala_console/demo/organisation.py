@@ -9,7 +9,7 @@ from typing import Final
 from django.db import transaction
 
 from accounts.audit.record import SYSTEM
-from accounts.models import Organisation, Person, User, VerifiedPhone
+from accounts.models import Organisation, User, VerifiedPhone
 from accounts.sandbox import BY_KEY, IDENTITIES, ORGANISATION_NAME, TENANT_ID, Identity
 from accounts.services import people
 from groups.models import Group, Membership, Message, Subscription
@@ -177,16 +177,14 @@ def _enter(identity: Identity, organisation: Organisation) -> None:
     if identity.phone_is_verified and not held.filter(person=person).exists():
         is_primary = not held.filter(user=user, is_primary=True).exists()
         VerifiedPhone.objects.create(user=user, person=person, is_primary=is_primary)
-        Person.objects.filter(pk=person.pk, provisioned_at__isnull=True).update(provisioned_at=clock.now())
+        people.provision(person=person)
 
 
 def _name_people() -> None:
     for number, name in {**COLLEAGUES, **SUBSCRIBERS}.items():
-        people.person_for(number, name=name)
-    came = [number for number in COLLEAGUES if number not in NEVER_CAME]
-    Person.objects.filter(number__in=[*came, *SUBSCRIBERS], provisioned_at__isnull=True).update(
-        provisioned_at=clock.now()
-    )
+        person = people.person_for(number, name=name)
+        if number not in NEVER_CAME:
+            people.provision(person=person)
 
 
 def _make(plan: Plan, organisation: Organisation, made: dict[str, Group]) -> Group:

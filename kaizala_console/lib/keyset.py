@@ -68,16 +68,36 @@ def page(queryset: QuerySet[Any, Row], order: Sequence[str], cursor: str | None,
 
     Raises BadCursor; ValueError for an order or a size that can never work.
     """
+    return _paged([queryset], order, cursor, size)
+
+
+def merged(querysets: Sequence[QuerySet[Any, Any]], order: Sequence[str], cursor: str | None, size: int) -> Page[Any]:
+    """Return one page of the rows of several tables in one ``order``, which has one direction; see ``page``.
+
+    One query a table. The last column is unique over all of them, as ids that are made at random are.
+    """
+    if len({name.startswith("-") for name in order}) != 1:
+        raise ValueError("a merged order has one direction")
+    return _paged(querysets, order, cursor, size)
+
+
+def _paged(querysets: Sequence[QuerySet[Any, Any]], order: Sequence[str], cursor: str | None, size: int) -> Page[Any]:
     if size < 1:
         raise ValueError("a page has at least one row")
-    columns = _columns(queryset, order)
-    label = f"{queryset.model._meta.label}:{','.join(order)}"
+    columns_of = [_columns(queryset, order) for queryset in querysets]
+    columns = columns_of[0]
+    label = f"{'+'.join(queryset.model._meta.label for queryset in querysets)}:{','.join(order)}"
     direction, edge = _decode(cursor, label, columns) if cursor else (_AFTER, None)
     backwards = direction in (_BEFORE, _UNTIL)
-    if edge is not None:
-        queryset = queryset.filter(_beyond(columns, edge, backwards, inclusive=direction in (_FROM, _UNTIL)))
-    ordering = [OrderBy(F(column.path), descending=column.descending != backwards) for column in columns]
-    rows = list(queryset.order_by(*ordering)[: size + 1])
+    rows: list[Any] = []
+    for queryset, own in zip(querysets, columns_of, strict=True):
+        beyond = queryset
+        if edge is not None:
+            beyond = queryset.filter(_beyond(own, edge, backwards, inclusive=direction in (_FROM, _UNTIL)))
+        ordering = [OrderBy(F(column.path), descending=column.descending != backwards) for column in own]
+        rows += beyond.order_by(*ordering)[: size + 1]
+    if len(querysets) > 1:
+        rows.sort(key=lambda row: _key(row, columns), reverse=columns[0].descending != backwards)
     more, rows = len(rows) > size, rows[:size]
     if backwards:
         rows.reverse()

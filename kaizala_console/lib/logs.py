@@ -5,6 +5,7 @@ our credentials is struck out as the last step before rendering, tracebacks incl
 nobody logs one.
 """
 
+import logging
 import re
 import sys
 from collections.abc import Mapping
@@ -84,6 +85,15 @@ def _shared_processors() -> list[Processor]:
     ]
 
 
+class _OneLine(logging.Filter):
+    """Keeps what strangers can cause at will to a line: scanners name a foreign Host all day."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 def logging_config(*, json: bool, level: str = "INFO") -> dict[str, Any]:
     """Return the value of ``settings.LOGGING``, and configure structlog to match.
 
@@ -113,12 +123,14 @@ def logging_config(*, json: bool, level: str = "INFO") -> dict[str, Any]:
                 "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact_event, renderer],
             }
         },
+        "filters": {"one_line": {"()": _OneLine}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # Django adds handlers of its own to these two; ours does for all.
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            "django.security.DisallowedHost": {"filters": ["one_line"]},
             # Below INFO it writes a page's whole context for every variable that is not there: form keys among it.
             "django.template": {"level": "INFO"},
         },

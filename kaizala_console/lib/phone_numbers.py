@@ -21,6 +21,31 @@ _LONGEST_INPUT: Final = 64
 _SHOWN_DIGITS: Final = 3
 
 
+# What can be wrong with a number. The keys are kept in rows (bulk uploads): they never get another meaning.
+PROBLEMS: Final[dict[str, str | Promise]] = {
+    "missing": _("Please enter a phone number."),
+    "long": _("This is too long for a phone number."),
+    "extension": _("Please enter the number without an extension."),
+    "country_code": _("Please begin with + and the country code, for example +91 98765 43210."),
+    "many_digits": _("This number has too many digits."),
+    "few_digits": _("This number has too few digits."),
+    "unreadable": _("This is not a phone number. Please enter digits, with + and the country code in front."),
+    "area_code": _("The area code is missing: please enter the whole number."),
+    "few_for_country": _("This number has too few digits for its country."),
+    "many_for_country": _("This number has too many digits for its country."),
+    "impossible": _("This number cannot exist in its country. Please check the country and the digits."),
+    "unused": _("This number is not in use in its country. Please check the country and the digits."),
+}
+
+
+class NumberRefused(RuleBroken):
+    """What stands there is no number that can be called. `problem` is a key of `PROBLEMS`."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(PROBLEMS[problem], code="phone_number")
+
+
 class Country(NamedTuple):
     """A line of the country picker: ISO 3166 region, its name in the reader's language, calling code."""
 
@@ -32,16 +57,13 @@ class Country(NamedTuple):
 def parse(text: object, region: str | None = None, *, must_be_valid: bool = False) -> str:
     """Return ``text`` as E.164 (``+919876543210``).
 
-    ``region`` (``IN``) is where a number without ``+`` is dialled from. Raises RuleBroken (code
+    ``region`` (``IN``) is where a number without ``+`` is dialled from. Raises NumberRefused (code
     ``phone_number``) with a sentence that says what is wrong: it does not repeat the number.
     """
     number = _read(text, region)
     _require_possible(number)
     if must_be_valid and not phonenumbers.is_valid_number(number):
-        raise RuleBroken(
-            _("This number is not in use in its country. Please check the country and the digits."),
-            code="phone_number",
-        )
+        raise NumberRefused("unused")
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
@@ -111,43 +133,40 @@ def _territories(language: str) -> dict[str, str]:
 
 def _read(text: object, region: str | None) -> PhoneNumber:
     if not isinstance(text, str) or not text.strip():
-        raise RuleBroken(_("Please enter a phone number."), code="phone_number")
+        raise NumberRefused("missing")
     if len(text) > _LONGEST_INPUT:
-        raise RuleBroken(_("This is too long for a phone number."), code="phone_number")
+        raise NumberRefused("long")
     try:
         number = phonenumbers.parse(text.strip(), region)
     except NumberParseException as problem:
-        raise RuleBroken(_unreadable(problem), code="phone_number") from None
+        raise NumberRefused(_unreadable(problem)) from None
     if number.extension:
-        raise RuleBroken(_("Please enter the number without an extension."), code="phone_number")
+        raise NumberRefused("extension")
     return number
 
 
-def _unreadable(problem: NumberParseException) -> str | Promise:
+def _unreadable(problem: NumberParseException) -> str:
     if problem.error_type == NumberParseException.INVALID_COUNTRY_CODE:
-        return _("Please begin with + and the country code, for example +91 98765 43210.")
+        return "country_code"
     if problem.error_type == NumberParseException.TOO_LONG:
-        return _("This number has too many digits.")
+        return "many_digits"
     if problem.error_type in (NumberParseException.TOO_SHORT_AFTER_IDD, NumberParseException.TOO_SHORT_NSN):
-        return _("This number has too few digits.")
-    return _("This is not a phone number. Please enter digits, with + and the country code in front.")
+        return "few_digits"
+    return "unreadable"
 
 
 def _require_possible(number: PhoneNumber) -> None:
     reason = phonenumbers.is_possible_number_with_reason(number)
-    if reason == phonenumbers.ValidationResult.IS_POSSIBLE:
-        return
-    if reason == phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
-        message = _("The area code is missing: please enter the whole number.")
-    elif reason == phonenumbers.ValidationResult.TOO_SHORT:
-        message = _("This number has too few digits for its country.")
-    elif reason == phonenumbers.ValidationResult.TOO_LONG:
-        message = _("This number has too many digits for its country.")
-    elif reason == phonenumbers.ValidationResult.INVALID_COUNTRY_CODE:
-        message = _("Please begin with + and the country code, for example +91 98765 43210.")
-    else:
-        message = _("This number cannot exist in its country. Please check the country and the digits.")
-    raise RuleBroken(message, code="phone_number")
+    if reason != phonenumbers.ValidationResult.IS_POSSIBLE:
+        raise NumberRefused(_IMPOSSIBLE.get(reason, "impossible"))
+
+
+_IMPOSSIBLE: Final = {
+    phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "area_code",
+    phonenumbers.ValidationResult.TOO_SHORT: "few_for_country",
+    phonenumbers.ValidationResult.TOO_LONG: "many_for_country",
+    phonenumbers.ValidationResult.INVALID_COUNTRY_CODE: "country_code",
+}
 
 
 def _main_region(number: PhoneNumber) -> str:

@@ -4,11 +4,13 @@ Where a URL came from a person or a program (webhooks, media, logos), the server
 into our network. requests-hardened resolves the name once, checks the address, and connects to exactly that
 address, so a second answer of the name server changes nothing (DNS rebinding). On top of it: https only,
 sensible ports, no redirects, no proxies from the environment, bounded time and bounded bodies.
+
+``fetch`` gives a small answer whole, ``download`` hands a large one on piece by piece, ``glance`` wants the status.
 """
 
 import json as json_module
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
@@ -23,12 +25,14 @@ from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
 
+from kaizala_console.lib import cut_off
 from kaizala_console.lib.errors import ConsoleError
 
 _USER_AGENT: Final = "Kaizala-Console"
 _LONGEST_URL: Final = 2048
 _CHUNK: Final = 65_536
 _MEBIBYTE: Final = 1024 * 1024
+_OK: Final = 200
 _HTTPS_PORT: Final = 443
 _FIRST_UNPRIVILEGED_PORT: Final = 1024
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -51,11 +55,13 @@ class OutboundError(ConsoleError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whatever its status."""
+    """What came back, whatever its status. ``is_whole`` and ``seconds`` (until the headers) are for ``glance``."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    is_whole: bool = True
+    seconds: float = 0.0
 
     @property
     def text(self) -> str:
@@ -88,15 +94,87 @@ def fetch(
     bounds the body after decompression. Raises OutboundError and nothing else.
     """
     began = time.monotonic()
+    with cut_off.after(deadline) as end:
+        try:
+            with (
+                session() as opened,
+                opened.request(
+                    method, url, headers=headers, params=params, data=data, json=json, timeout=timeout, stream=True
+                ) as response,
+            ):
+                body = _read(response, max_bytes=max_bytes, until=began + deadline)
+                answer = Answer(response.status_code, response.headers, body)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError, OSError) as problem:
+            raise (OutboundError("timeout", _TIMEOUT) if end.is_over else _translated(problem)) from None
+        if end.is_over:  # what was read, headers or body, ended because we hung up
+            raise OutboundError("timeout", _TIMEOUT)
+        return answer
+
+
+def glance(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    data: Any = None,
+    timeout: tuple[float, float] = (5, 10),
+    deadline: float = 20,
+    body_seconds: float = 2,
+    max_bytes: int = 16_384,
+) -> Answer:
+    """Send one request for the sake of its status, and look at how the body begins.
+
+    The answer counts as soon as its headers are there. Of the body it has what came within ``body_seconds`` and
+    ``max_bytes``, as it was sent: nothing is decompressed, and whatever goes wrong with it, the status stands.
+    ``is_whole`` tells whether that was all. Raises OutboundError, as ``fetch``, when there is no status.
+    """
+    began = time.monotonic()
+    with cut_off.after(deadline) as end:
+        try:
+            with (
+                session() as opened,
+                opened.request(
+                    method,
+                    url,
+                    headers={**(headers or {}), "Accept-Encoding": "identity"},
+                    data=data,
+                    timeout=timeout,
+                    stream=True,
+                ) as response,
+            ):
+                seconds = time.monotonic() - began
+                if end.is_over:  # the headers ended because we hung up
+                    raise OutboundError("timeout", _TIMEOUT)
+                body, is_whole = _beginning(response, end, seconds=body_seconds, most=max_bytes)
+                return Answer(response.status_code, response.headers, body, is_whole, seconds)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError, OSError) as problem:
+            raise (OutboundError("timeout", _TIMEOUT) if end.is_over else _translated(problem)) from None
+
+
+def download(
+    url: str,
+    write: Callable[[bytes], object],
+    *,
+    timeout: tuple[float, float] = (5, 10),
+    deadline: float = 30,
+    max_bytes: int,
+) -> Answer:
+    """GET a file and hand it to ``write`` in pieces, never holding all of it. The answer's body is empty.
+
+    Only what a 200 carries is handed on; of any other answer, a redirect among them, only status and headers are
+    read. The bounds are those of ``fetch``. Raises OutboundError, after which some of the file may have been handed
+    on, and what ``write`` raises, which must be no OSError.
+    """
+    began = time.monotonic()
     try:
         with (
             session() as opened,
-            opened.request(
-                method, url, headers=headers, params=params, data=data, json=json, timeout=timeout, stream=True
-            ) as response,
+            opened.request("GET", url, headers={"Accept": "*/*"}, timeout=timeout, stream=True) as response,
         ):
-            body = _read(response, max_bytes=max_bytes, until=began + deadline)
-            return Answer(response.status_code, response.headers, body)
+            if response.status_code == _OK:
+                for piece in _pieces(response, max_bytes=max_bytes, until=began + deadline):
+                    write(piece)
+            return Answer(response.status_code, response.headers, b"")
     except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError, OSError) as problem:
         raise _translated(problem) from None
 
@@ -152,6 +230,8 @@ class _SafeSession(HTTPSession):
             for scheme in ("http", "https")
         }
         self.adapters.clear()
+        for adapter in self._ways():
+            cut_off.teach(adapter.poolmanager)
 
     def get_adapter(self, url: str) -> Any:
         """Choose the way by where the URL leads; the only place that decides. Raises RefusedURL."""
@@ -174,9 +254,11 @@ class _SafeSession(HTTPSession):
         return iter(())
 
     def close(self) -> None:
-        adapters: list[requests.adapters.BaseAdapter] = [self._outside, self._allowed, *self._loopback.values()]
-        for adapter in adapters:
+        for adapter in self._ways():
             adapter.close()
+
+    def _ways(self) -> list[requests.adapters.HTTPAdapter]:
+        return [self._outside, self._allowed, *self._loopback.values()]
 
 
 def _split(url: str) -> SplitResult:
@@ -205,18 +287,40 @@ def _is_allowed(host: str, port: int) -> bool:
 
 
 def _read(response: requests.Response, *, max_bytes: int, until: float) -> bytes:
+    return b"".join(_pieces(response, max_bytes=max_bytes, until=until))
+
+
+def _pieces(response: requests.Response, *, max_bytes: int, until: float) -> Iterator[bytes]:
     """Read what arrives, piece by piece, so that neither a slow drip nor a small archive of zeros gets far."""
     declared = response.headers.get("Content-Length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
-    body = bytearray()
+    size = 0
     while chunk := response.raw.read1(_CHUNK, decode_content=True):
-        body += chunk
-        if len(body) > max_bytes:
+        size += len(chunk)
+        if size > max_bytes:
             raise _too_large(max_bytes)
         if time.monotonic() > until:
             raise OutboundError("timeout", _TIMEOUT)
-    return bytes(body)
+        yield chunk
+
+
+def _beginning(response: requests.Response, end: cut_off.CutOff, *, seconds: float, most: int) -> tuple[bytes, bool]:
+    """How the body begins, and whether that is all of it."""
+    if response.raw.length_remaining == 0:
+        return b"", True
+    end.within(seconds)
+    until = time.monotonic() + seconds
+    found = bytearray()
+    try:
+        while len(found) < most and time.monotonic() < until:
+            piece = response.raw.read1(most - len(found), decode_content=False)
+            if not piece:
+                return bytes(found), not end.is_over
+            found += piece
+    except (urllib3.exceptions.HTTPError, OSError):
+        return bytes(found), False  # it broke off: what had come is what there is
+    return bytes(found), False
 
 
 def _too_large(max_bytes: int) -> OutboundError:

@@ -164,6 +164,13 @@ def iso(value: date | datetime | None) -> str:
     return moment.isoformat(timespec="seconds") if moment else ""
 
 
+@register.filter
+def moment(value: date | datetime | None) -> SafeString:
+    """A moment inside a sentence that is translated as a whole: like ``<c-time format="exact">``."""
+    html = '<time class="moment" datetime="{}" title="{}" data-moment="exact">{}</time>'
+    return format_html(html, iso(value), exact(value), exact(value))
+
+
 @register.simple_tag
 def days_left_facts(ends_at: date | datetime, starts_at: date | datetime | None = None) -> dict[str, Any]:
     """What the days-left bar draws: days until the end, share that is left in percent, and a tone.
@@ -190,6 +197,5 @@ def days_left_facts(ends_at: date | datetime, starts_at: date | datetime | None 
 @register.simple_tag
 def share(part: Any, whole: Any) -> int:
     """A part of a whole in percent, 0 to 100; 0 when the whole is unknown."""
-    if not whole:
-        return 0
-    return max(0, min(100, round(int(part or 0) / int(whole) * 100)))
+    of = int(whole or 0)  # a component gets "0" as a text
+    return max(0, min(100, round(int(part or 0) / of * 100))) if of else 0

@@ -135,15 +135,28 @@ def plain_page(open_page: Callable[..., Page]) -> Page:
     return open_page(scripts=False)
 
 
+# Colours that are half faded are nobody's: what moves and comes to an end is waited for.
+AT_REST = """async () => {
+  await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+  const ends = (one) => Number.isFinite(one.effect?.getComputedTiming().endTime);
+  const rest = Promise.allSettled(document.getAnimations().filter(ends).map((one) => one.finished));
+  await Promise.race([rest, new Promise((late) => setTimeout(late, 3000))]);
+}"""
+
+
 def accessibility_findings(page: Page, within: str | None = None) -> list[str]:
     """What axe-core finds on the page as it is now: one line a finding. The page must have scripts.
 
     ``within`` is a CSS selector that narrows the look. axe is evaluated through the debugger, so that the page keeps
     its Content-Security-Policy.
     """
-    page.evaluate(AXE.read_text())
+    page.wait_for_load_state()
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text())
+    page.evaluate(AT_REST)
     found = page.evaluate(
-        "([where, rules]) => axe.run(where || document, {runOnly: rules, resultTypes: ['violations']})", [within, RULES]
+        "([where, rules]) => axe.run(where || document, {runOnly: rules, resultTypes: ['violations'], preload: false})",
+        [within, RULES],
     )
     return [
         f"{rule['id']}: {rule['help']} at {' '.join(map(str, node['target']))}: {_details(node)}"
@@ -165,6 +178,7 @@ def assert_accessible(page: Page, within: str | None = None) -> None:
 
 def assert_fits(page: Page) -> None:
     """Fail when the page can be scrolled sideways: nothing may be wider than the screen (WCAG 1.4.10)."""
+    page.wait_for_load_state()  # a press may have just left the page before; this one has begun, and has no elements
     wide = page.evaluate(
         """() => document.documentElement.scrollWidth > document.documentElement.clientWidth
              ? [...document.querySelectorAll('body *')]

@@ -11,10 +11,14 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 HEADER = "X-Die-Before"
+ANSWER = "answer"
 
 
 class DyingMiddleware:
-    """`X-Die-Before: 7` kills the process before the seventh statement that writes or locks of this request."""
+    """`X-Die-Before: 7` kills the process before the seventh statement that writes or locks of this request.
+
+    `X-Die-Before: answer` kills it when all is committed, before the answer leaves.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -35,5 +39,7 @@ class DyingMiddleware:
 
         with connection.execute_wrapper(watch):
             response = self.get_response(request)
+        if named == ANSWER:
+            os.kill(os.getpid(), signal.SIGKILL)
         response.headers["X-Statements"] = str(count)
         return response

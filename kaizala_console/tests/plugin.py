@@ -15,12 +15,18 @@ import pytest
 from django.conf import settings
 from django.core.cache import caches
 from django.db import connection
+from django.http import HttpResponse
+from django.utils import translation
+
+from kaizala_console.lib import rates
 
 # A busy machine is slow, not wrong.
 hypothesis.settings.register_profile("console", deadline=None)
 hypothesis.settings.load_profile("console")
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ON_BOTH = ("test_four_steps", "test_request_journey")  # the journeys that run on either database
+DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}  # with one of these fixtures, a test uses it
 _numbers = itertools.count()
 
 
@@ -29,16 +35,32 @@ def chromium_path() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips, and says so, what this machine cannot run."""
+    """Skips, and says so, what this machine cannot run; and says what one run is enough for.
+
+    How a page looks has nothing to do with the database, and what uses none cannot tell one from another. ``both`` is
+    for the exceptions: Redis without a database, or a database that only the test's own code asks for.
+    """
     no_services = pytest.mark.skip(reason="needs PostgreSQL and Redis: set DATABASE_URL and REDIS_URL")
     no_browser = pytest.mark.skip(reason="needs Chromium: install it, or set CHROMIUM to its path")
     services, browser = bool(settings.DATABASE_URL and settings.REDIS_URL), chromium_path()
     for item in items:
+        looks = item.get_closest_marker("journey") and item.path.stem not in ON_BOTH
+        if looks or not (_uses_a_database(item) or _is_for_both(item)):
+            item.add_marker(pytest.mark.once)
         if item.get_closest_marker("services") and not services:
             item.add_marker(no_services)
         if item.get_closest_marker("journey") and not browser:
             item.add_marker(no_browser)
+
+
+def _uses_a_database(item: pytest.Item) -> bool:
+    return bool(item.get_closest_marker("django_db")) or not DATABASE.isdisjoint(getattr(item, "fixturenames", ()))
+
+
+def _is_for_both(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in ("services", "both"))
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +87,23 @@ def _quick_to_empty() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _pins_are_quick() -> Iterator[None]:
+    """A guess at a PIN costs its processor time everywhere but here, where hundreds are typed."""
+    from accounts.models import pin_device  # Django is not set up yet when this module is read
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pin_device, "COST", 2)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def console_language() -> Iterator[None]:
+    """A request leaves the language of its browser to the thread that answered it, which here is every test's."""
+    yield
+    translation.deactivate()
+
+
 @pytest.fixture(autouse=True)
 def _a_cache_of_its_own() -> Iterator[None]:
     """Gives each test its own key prefix: on Redis, nothing rolls back what a test has counted."""
@@ -84,6 +123,35 @@ def _nothing_noted() -> Iterator[None]:
 
     yield
     usage.forget()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _counters_are_closed() -> Iterator[None]:
+    """The connection to the counters of calls is one for the whole process."""
+    yield
+    rates.reset()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _answers_are_as_declared() -> Iterator[None]:
+    """Fails the test in which an operation answers otherwise than its declared `response` (and OpenAPI) says."""
+    from kaizala_console.wire import answers
+    from kaizala_console.wire.endpoint import Operation
+
+    answer = Operation.answer
+
+    def checked(operation: Operation, request: Any, arguments: dict[str, Any]) -> Any:
+        response = answer(operation, request, arguments)
+        declared, is_json = operation.response, response.headers.get("Content-Type", "").startswith("application/json")
+        if declared is not None and isinstance(response, HttpResponse) and response.status_code < 300 and is_json:
+            wrong = answers.mismatch(response.content, declared)
+            if wrong:  # no Exception: the wire would make an answer of it
+                pytest.fail(f"{operation.name} does not answer as {declared.__name__} says: {wrong}")
+        return response
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Operation, "answer", checked)
+        yield
 
 
 def _forget_the_connection() -> None:

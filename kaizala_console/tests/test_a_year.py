@@ -21,7 +21,7 @@ from kaizala_console.celery import app
 from kaizala_console.lib import clock
 from kaizala_console.wire.errors import RefreshTokenRefused
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]  # what counts is the clock
 
 DAYS = 400
 WORKER_IS_OFF = range(322, 352)  # so the 30 days are not told late, beside the 14

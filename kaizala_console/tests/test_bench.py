@@ -47,3 +47,24 @@ def test_every_call_that_the_benchmarks_time_is_answered() -> None:
     for line in calls:
         assert line["requests_per_second"] > 0
         assert line["not_as_expected"] == {}
+
+
+@pytest.mark.journey
+def test_the_first_load_of_each_page_stays_within_its_budget(chromium: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "bench", "pages", "--json"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "CHROMIUM": chromium},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert result.stdout, result.stderr
+    pages = json.loads(result.stdout.splitlines()[-1])["pages"]
+    assert {"Home", "Connectors", "A connector", "A group"} <= {line["page"] for line in pages}
+    for line in pages:
+        assert line["kb"] <= 150, line
+        assert line["elsewhere"] == []
+        assert line["shift"] < 0.02, line
+    assert result.returncode == 0

@@ -22,17 +22,23 @@ from accounts.models import User
 from accounts.tests.factories import verify
 from connectors.models import Connector, LeakReport
 from connectors.pages.states import VERBS
+from connectors.pages.webhook_states import VERBS as WEBHOOK_VERBS
+from connectors.services import bots, issuing, keys, leaks, requests, user_token_requests, user_tokens, warm_tokens
 from connectors.services import connectors as connector_service
 from connectors.services import grants as grant_service
-from connectors.services import issuing, keys, leaks, requests, user_token_requests, user_tokens, warm_tokens
 from connectors.services.shown_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.keys import x25519
-from groups.services import grants
+from connectors.tests.webhook_history import quiet
+from groups.models import PersonAttribute
+from groups.services import actions, grants, group_bots
+from groups.tests.bulk import checked, uploaded
+from groups.tests.cards import POLL
 from groups.tests.factories import make_group, person_of
 from kaizala_console.lib import ids
+from kaizala_console.tests.open_doors import OPEN
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]  # whether a form asks is no matter of the database
 CONFIRM, SIGN_IN_AGAIN = "/console/confirm/", "/console/sign-in-again/"
 APPS = {
     "accounts": accounts.pages.urls.urlpatterns,
@@ -100,7 +106,14 @@ CONFIRMING: dict[str, list[Door]] = {
     "connectors:handoff_claim": [Door("developer", {"form_key": "{form_key}"})],
     "connectors:handoff_refuse": [Door("developer")],
     "connectors:handoff_reissue": [Door("developer")],
+    "connectors:webhook_state": [Door("developer", {"typed": "hooks.example.com"}, ids={"verb": "delete_verb"})],
+    "connectors:webhook_secret": [Door("developer", {"form_key": "{form_key}"})],
+    "connectors:webhook_secret_rotate": [Door("developer", {"form_key": "{form_key}"})],
+    "connectors:bot_change": [Door("developer", {"name": "Rota", "picture": ""})],
+    "connectors:bot_remove": [Door("developer", {"typed": "Shift reminders"})],
     "groups:connector_add": [Door("group_admin", {"connector": "{another_id}"})],
+    "groups:bot_add": [Door("group_admin", {"bot": "{spare_bot_id}"})],
+    "groups:bot_remove": [Door("group_admin")],
     "groups:grant_show": [Door("group_admin", {"form_key": "{form_key}"})],
     "groups:grant_regenerate": [Door("group_admin", {"handoff": "{handoff_id}"})],
     "groups:grant_suspend": [Door("group_admin")],
@@ -110,35 +123,23 @@ CONFIRMING: dict[str, list[Door]] = {
     "groups:request_refuse": [Door("group_admin")],
     "groups:user_role": [Door("group_admin", {"role": "Admin"})],
     "groups:user_remove": [Door("group_admin")],
+    "groups:sub_group_attach": [Door("group_admin", ids={"sub_group_id": "beside_id"})],
+    "groups:sub_group_detach": [Door("group_admin")],
+    "groups:policies_rules": [Door("group_admin", {"post": "admins", "members": "admins"})],
+    "groups:group_remove": [Door("group_admin", {"typed": "Night Shift"})],
+    "groups:people_export": [Door("organisation_admin")],
+    "groups:person_remove": [Door("organisation_admin", {"typed": "Meera Nair"})],
+    "groups:attribute_remove": [Door("organisation_admin", {"typed": "Department"})],
+    "groups:bulk_go": [Door("group_admin")],
+    "groups:bulk_export": [Door("group_admin")],
+    "groups:action_export": [Door("group_admin")],
+    "groups:mapping_export": [Door("organisation_admin")],
 }
 
-# Asks nobody, and why that is right.
-OPEN = {
-    "accounts:confirm": "it is the confirmation",
-    "accounts:sign_in_again": "it leads to Office365",
-    "accounts:phone_pin": "the PIN is the proof, and came by a door that asks",
-    "accounts:phone_pin_again": "sends another PIN to the same number",
-    "accounts:identities": "signs in to a sandbox",
-    "connectors:create": "makes nothing: the second screen does",
-    "connectors:inspector": "tells only what the whole credential, or its owner, may know",
-    "connectors:leak_report": "for everybody, signed in or not",
-    "connectors:request_send": "asks; whoever answers is asked",
-    "connectors:request_withdraw": "takes back one's own question, and no right with it",
-    "connectors:connector_download": "what is on the screen already, by the key of that screen",
-    "connectors:connector_done": "takes it off the screen",
-    "connectors:secret_download": "as connector_download",
-    "connectors:secret_done": "as connector_done",
-    "connectors:handoff_download": "as connector_download",
-    "connectors:handoff_done": "as connector_done",
-    "groups:create": "an empty group, of one's own",
-    "groups:sub_groups": "an empty group below one's own",
-    "groups:users_add": "members see what members see; making one an admin asks",
-    "groups:messages": "everyday work",
-    "groups:grant_show_download": "as connector_download",
-    "groups:grant_show_done": "as connector_done",
-}
 # Verbs of change_state that ask nobody: no token works more or less than before.
 OPEN_VERBS = {"deactivate", "reactivate"}
+# Verbs of webhook_state that ask nobody: nothing is lost, and who may be told does not change.
+OPEN_WEBHOOK_VERBS = {"pause", "wake"}
 
 
 def doors() -> Iterator[tuple[str, URLPattern]]:
@@ -172,6 +173,11 @@ def test_every_verb_of_a_connectors_state_was_decided() -> None:
     assert {verb.key for verb in VERBS.values() if verb.confirmed} == asking
 
 
+def test_every_verb_of_a_webhooks_state_was_decided() -> None:
+    assert {verb.key for verb in WEBHOOK_VERBS.values() if verb.final} == {"delete"}
+    assert set(WEBHOOK_VERBS) == {"delete"} | OPEN_WEBHOOK_VERBS
+
+
 @pytest.fixture
 def world(developer: User, group_admin: User, member: User, organisation_admin: User, second_admin: User) -> World:
     """The developer's connector in a group, with everything about it that waits for an answer."""
@@ -181,6 +187,8 @@ def world(developer: User, group_admin: User, member: User, organisation_admin: 
     connector_service.suspend(connector=suspended, by=developer)
     secret, text = factories.make_secret(connector)
     group = make_group(organisation=developer.organisation, admins=[group_admin], members=[member])
+    below = make_group("Gate", organisation=group.organisation, under=group)
+    beside = make_group("Office", organisation=group.organisation, admins=[group_admin])
     granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
     resting = factories.make_connector(developer, "Resting")
     paused = grants.add_connector(group=group, connector_id=resting.pk, by=group_admin).grant
@@ -199,8 +207,13 @@ def world(developer: User, group_admin: User, member: User, organisation_admin: 
     key = keys.register(connector=another, by=developer, public_key=x25519().public_jwk)
     refresh_token = issuing.unseal(granted.handoff)
     warm_tokens.keep(grant=granted.grant, by=developer, secret=text, refresh_token=refresh_token)
+    bot = bots.create(connector=connector, name="Shift reminders", picture_url="", by=developer)
+    spare = bots.create(connector=connector, name="Spare", picture_url="", by=developer)
+    group_bots.add(group=group, bot_ids=[bot.pk], by=group_admin)
     return World(
         {
+            "bot_id": bot.pk,
+            "spare_bot_id": spare.pk,
             "connector_id": connector.pk,
             "another_id": another.pk,
             "suspended_id": suspended.pk,
@@ -213,16 +226,25 @@ def world(developer: User, group_admin: User, member: User, organisation_admin: 
             "request_id": asked.pk,
             "user_token_request_id": waiting.pk,
             "group_id": group.pk,
+            "sub_group_id": below.pk,
+            "beside_id": beside.pk,
             "person_id": person_of(member).pk,
+            "attribute_id": PersonAttribute.objects.create(organisation=developer.organisation, name="Department").pk,
             "member_person": person_of(member).pk,
             "phone_id": verify(developer, is_primary=False).pk,
             "acting_id": acting.grant_id,
             "secret": text,
             "refresh_token": refresh_token,
             "public_key": x25519().public_jwk,
+            "action_id": actions.post(
+                group=group, action_type="Poll", body=POLL, person=person_of(group_admin), by=group_admin
+            ).pk,
+            "job_id": checked(uploaded(group, group_admin, "Phone number\n+91 98765 43210\n")).pk,
             "shown": ",".join(another.permissions),
             "form_key": new_form_key(),
             "verb": "suspend",
+            "delete_verb": "delete",
+            "webhook_id": quiet(granted.grant).pk,
         }
     )
 

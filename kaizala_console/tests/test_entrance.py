@@ -14,7 +14,7 @@ from django.urls import include, path
 from playwright.sync_api import Page
 
 from accounts.models import User
-from kaizala_console.tests.browser import assert_accessible, assert_fits
+from kaizala_console.tests.looking import findings
 
 OpenPage = Callable[..., Page]
 
@@ -97,33 +97,21 @@ def test_each_dead_end_of_the_sign_in_has_a_way_on(rf: RequestFactory, name: str
 
 
 @pytest.mark.django_db
-def test_allauths_own_pages_are_drawn_with_our_components(
-    browser_of: Callable[[User], Client], developer: User
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("/accounts/3rdparty/", "/console/settings/"), ("/accounts/sessions/", "/console/settings/sessions/")],
+)
+def test_where_the_console_has_a_page_of_its_own_allauths_leads_there(
+    browser_of: Callable[[User], Client], developer: User, theirs: str, ours: str
 ) -> None:
-    response = browser_of(developer).get("/accounts/3rdparty/")
-    assert response.status_code == 200
-    html = response.content.decode()
-    assert 'class="menu-entries"' in html, "the frame stands around it"
-    assert 'class="btn ' in main_of(html)
+    browser = browser_of(developer)
+    for answer in (browser.get(theirs), browser.post(theirs, {"account": "1"})):
+        assert (answer.status_code, answer["Location"]) == (302, ours)
+    assert browser.get("/console/").status_code == 200, "nobody was signed out by it"
 
 
 @pytest.mark.journey
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 360])
-@pytest.mark.parametrize("address", ["/accounts/login/", "/nothing/here"])
-def test_the_first_pages_are_accessible_and_fit(open_page: OpenPage, address: str, width: int, *, dark: bool) -> None:
-    page = open_page(width=width, dark=dark)
-    page.goto(address)
-    assert_accessible(page)
-    assert_fits(page)
-
-
-@pytest.mark.journey
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_frame_is_accessible_to_somebody_who_is_signed_in(
-    open_page: OpenPage, developer: User, *, dark: bool
-) -> None:
-    page = open_page(user=developer, dark=dark)
-    page.goto("/accounts/3rdparty/")
-    assert page.get_by_role("button", name="Sign out").count() == 1
-    assert_accessible(page)
+def test_a_page_that_is_not_there_can_be_used_by_everybody(open_page: OpenPage) -> None:
+    page = open_page(width=360)
+    page.goto("/nothing/here")
+    assert findings(page) == []

@@ -53,7 +53,7 @@ def test_two_people_do_the_four_steps_and_a_program_posts_a_message(
     expect(line.get_by_role("listitem").filter(has_text="Works")).to_contain_text("done")
     admin.page.get_by_role("link", name=group, exact=True).click()
     admin.page.get_by_role("link", name="Messages & Actions").click()
-    expect(admin.page.get_by_text("Hello from the depot")).to_be_visible()
+    expect(admin.page.get_by_text("Hello from the depot", exact=True)).to_be_visible()
     expect(admin.page.get_by_text(f"by the connector “{CONNECTOR}”")).to_be_visible()
 
     for address in developer.visited + admin.visited:

@@ -103,7 +103,7 @@ def test_every_requirement_is_pinned_and_the_direct_ones_say_why_they_are_there(
         lines = [line for line in direct.splitlines() if line and not line.startswith(("#", "-r "))]
         assert lines
         for line in lines:
-            assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[[a-z,]+\])?==\S+ +# \S.*", line), line
+            assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[[a-z0-9,]+\])?==\S+ +# \S.*", line), line
         for line in indirect.splitlines()[1:]:
             assert re.fullmatch(r"[A-Za-z0-9_.-]+==\S+", line), line
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kaizala_console.tests import old_stacks
 from kaizala_console.tests.test_processes import eventually, is_alive
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -102,6 +103,7 @@ def test_it_starts_answers_keeps_a_second_one_away_and_leaves_nothing_behind(up:
     assert "Devika Rao" in welcome
     assert status_of(port, "/readyz") == 200
     assert status_of(port, "/v1/users/me") == 401
+    assert old_stacks.not_understood(port) == {}
 
     second = up(CONSOLE_PORT=str(port))
     output, _ = second.communicate(timeout=60)

@@ -1,11 +1,12 @@
-"""The two guards before Django."""
+"""The two guards before Django, and what Django makes of a request behind them."""
 
+import io
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
-from kaizala_console.wsgi import for_this_machine_only, is_in, with_the_scheme_of_the_proxy
+from kaizala_console.wsgi import application, for_this_machine_only, is_in, with_the_scheme_of_the_proxy
 
 
 def inner(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -48,3 +49,23 @@ def test_the_scheme_is_not_believed_from_anybody_else_nor_when_it_is_none(addres
 def test_an_address_with_a_zone_is_understood() -> None:
     assert is_in("fe80::1%eth0", ["fe80::/10"]) is True
     assert is_in("nonsense", ["0.0.0.0/0"]) is False
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("charset", ["utf-16", "punycode", "base64", "undefined", "no-such-thing"])
+@pytest.mark.parametrize("parameter", ["charset={}", "x*={}'en'%zz"])
+@pytest.mark.parametrize("path", ["/v1/groups", "/healthz"])
+def test_no_content_type_keeps_a_request_from_being_answered(charset: str, parameter: str, path: str) -> None:
+    """A charset is of the body: Django would read the query string in it, before anything of ours could answer."""
+    status, _body = call(
+        application,
+        REMOTE_ADDR="127.0.0.1",
+        REQUEST_METHOD="HEAD",
+        PATH_INFO=path,
+        QUERY_STRING="showDetails=true",
+        CONTENT_TYPE=f"application/json; {parameter.format(charset)}",
+        SERVER_NAME="localhost",
+        SERVER_PORT="80",
+        **{"wsgi.input": io.BytesIO()},  # type: ignore[arg-type]
+    )
+    assert status[:3] in ("401", "200")

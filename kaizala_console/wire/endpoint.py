@@ -12,14 +12,15 @@ raises; the middleware turns what is raised into answers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from kaizala_console.wire import json_text
-from kaizala_console.wire.errors import MethodNotAllowed, PermissionMissing, status_of
+from kaizala_console.wire.answers import Answer
+from kaizala_console.wire.errors import MethodNotAllowed, PermissionMissing, WireError, status_of
 from kaizala_console.wire.fields import Body, Query
 from kaizala_console.wire.request_body import read_shape
 from kaizala_console.wire.routing import ROUTE, Routes
@@ -66,9 +67,16 @@ class Operation:
     body: type[Body] | None = None
     form: bool = False
     query: type[Query] | None = None
-    response: Any = None
+    response: type[Answer] | None = None
     status: int = 200
+    admit: Callable[[Any], None] | None = None
     observe: Callable[[Operation, Call, int], None] | None = None
+    credentials: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    uploads: tuple[str, ...] = ()
+    refuses: tuple[type[WireError], ...] = ()
+    example: Mapping[str, Any] | None = None
+    gives: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -104,11 +112,13 @@ class Operation:
         request = call.request
         if self.authenticate is not None:
             call.caller = caller = self.authenticate(request)
+            if self.admit is not None:
+                self.admit(caller)
             if self.scope is not None and self.scope not in caller.scopes:
                 raise PermissionMissing(caller.permission_for(self.scope), self.scope)
         if self.query is not None:
             call.query = self.query.parse(request.GET)
-        if self.body is not None:
+        if self.body is not None and not self.uploads:
             call.body = read_shape(request, self.body, form=self.form)
         result = self.function(call, **arguments)
         if isinstance(result, HttpResponseBase):
@@ -124,16 +134,32 @@ def operation(
     body: type[Body] | None = None,
     form: bool = False,
     query: type[Query] | None = None,
-    response: Any = None,
+    response: type[Answer] | None = None,
     status: int = 200,
+    admit: Callable[[Any], None] | None = None,
     observe: Callable[[Operation, Call, int], None] | None = None,
+    credentials: tuple[str, ...] = (),
+    headers: Mapping[str, str] | None = None,
+    uploads: tuple[str, ...] = (),
+    refuses: tuple[type[WireError], ...] = (),
+    example: Mapping[str, Any] | None = None,
+    gives: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Declare the function below as an operation.
 
     ``authenticate`` makes the Caller from the request, or raises; None is for everybody. ``scope`` is what its
-    token must hold. ``body`` and ``query`` are shapes; ``form`` takes a form-encoded body as well. ``response``
-    (a model) and ``summary`` describe. ``observe`` is told of every call afterwards, with the status of its answer; it
-    must be quick and must not raise. The function returns what JSON can say, or an HttpResponse.
+    token must hold. ``body`` and ``query`` are shapes; ``form`` takes a form-encoded body as well. ``admit`` is
+    asked with the caller before anything is read, and raises Throttled. ``observe`` is told of every call afterwards,
+    with the status of its answer; it must be quick and must not raise. The function returns what JSON can say, or an
+    HttpResponse.
+
+    The rest describes, for the OpenAPI document: ``response`` the answer (in tests answers are checked against it),
+    ``credentials`` the headers that the function itself takes credentials from, ``headers`` others that it reads,
+    with what they say, ``uploads`` the media types that it takes as files of a multipart body (then the function reads
+    the body itself, whichever comes), ``refuses`` the errors that it raises besides those that every operation of its
+    kind may raise, ``example`` a body that says more than what can be made up from its shape, ``gives`` what other
+    operations can be called with: by the name of their argument or of the field of their body (`group_id`), the JSON
+    pointer into the answer.
     """
     if scope is not None and authenticate is None:
         raise TypeError("a scope can only be asked of a caller: say how to authenticate")
@@ -149,7 +175,14 @@ def operation(
             query=query,
             response=response,
             status=status,
+            admit=admit,
             observe=observe,
+            credentials=credentials,
+            headers=headers or {},
+            uploads=uploads,
+            refuses=refuses,
+            example=example,
+            gives=gives or {},
         )
 
     return declare

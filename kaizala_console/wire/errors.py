@@ -169,6 +169,12 @@ class UnsupportedMediaType(WireError):
         super().__init__(f"{self.default_message} Supported are: {', '.join(supported)}.")
 
 
+class UnsupportedContentEncoding(UnsupportedMediaType):
+    """The body is packed."""
+
+    default_message = "The Content-Encoding of this body is not supported: send it as it is."
+
+
 class PayloadTooLarge(WireError):
     """The body is larger than allowed."""
 

@@ -7,6 +7,7 @@ expected, and never repeats what was sent: it may have been a secret.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -28,6 +29,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from kaizala_console.lib import clock
+from kaizala_console.wire import as_read, body_habits
 from kaizala_console.wire.errors import InvalidParameters
 
 _PIN_DIGITS: Final = 6
@@ -48,10 +50,25 @@ def _wire_names(field: Any) -> list[str]:
     return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [alias]
 
 
+def describe(schema: dict[str, Any], shape: type[Any]) -> None:
+    """For the OpenAPI document: what is read, by the canonical name; JSON Schema has one name for a property.
+
+    A shape that has more to say about itself calls it first, from a `json_schema_extra` of its own.
+    """
+    as_read.describe(schema, in_texts=issubclass(shape, Query))
+    for field in shape.model_fields.values():
+        name, *others = _wire_names(field)
+        described = schema.get("properties", {}).get(name)
+        if others and described is not None:
+            described["x-synonyms"] = others
+
+
 class Shape(BaseModel):
     """Base of Body and Query: property names in any case."""
 
-    model_config = ConfigDict(extra="ignore", alias_generator=to_camel, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="ignore", alias_generator=to_camel, coerce_numbers_to_str=True, json_schema_extra=describe
+    )
 
     _canonical: ClassVar[dict[str, str]] = {}
 
@@ -80,6 +97,13 @@ class Shape(BaseModel):
         except ValidationError as problem:
             raise _invalid(problem) from None
 
+    @classmethod
+    def _of_texts(cls, query: QueryDict) -> Self:
+        texts = _flat(query)
+        shaped = cls._read(texts)
+        body_habits.of_shape(texts, shaped, texts=True)
+        return shaped
+
 
 class Body(Shape):
     """The shape of a request's body; also of the objects inside it."""
@@ -90,13 +114,17 @@ class Body(Shape):
         if value is None:
             value = {}
         if not isinstance(value, dict):
-            raise InvalidParameters("The body must be a JSON object.")
-        return cls._read(value)
+            twice = isinstance(value, str) and value.strip()[:1] == "{" and value.strip()[-1] == "}"
+            but = ", not text that holds one: it was encoded twice" if twice else ""
+            raise InvalidParameters(f"The body must be a JSON object{but}.")
+        shaped = cls._read(value)
+        body_habits.of_shape(value, shaped)
+        return shaped
 
     @classmethod
     def parse_form(cls, form: QueryDict) -> Self:
         """Return a form body in this shape. Raises InvalidParameters."""
-        return cls._read(_flat(form))
+        return cls._of_texts(form)
 
 
 class Query(Shape):
@@ -105,7 +133,7 @@ class Query(Shape):
     @classmethod
     def parse(cls, query: QueryDict) -> Self:
         """Return ``query`` in this shape; an empty value counts as not given. Raises InvalidParameters."""
-        return cls._read(_flat(query))
+        return cls._of_texts(query)
 
 
 def _flat(query: QueryDict) -> dict[str, str]:
@@ -134,6 +162,16 @@ class WireEnum(StrEnum):
         wanted = value.strip().lower()
         return next((member for member in cls if member.value.lower() == wanted), None)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
+        found: dict[str, Any] = handler(core)
+        described = handler.resolve_ref_schema(found)
+        described.pop("type", None)
+        names = described.pop("enum")
+        numbers = range(len(names)) if issubclass(cls, NumberedWireEnum) else ()
+        described.update(as_read.choice(names, numbers=numbers))
+        return found
+
 
 class NumberedWireEnum(WireEnum):
     """A WireEnum whose members may also come as their number: 0 is the first one defined (wire protocol §2)."""
@@ -148,10 +186,14 @@ class NumberedWireEnum(WireEnum):
         return super()._missing_(value)
 
 
+_WITH_FRACTION: Final = re.compile(r"-?\d{1,20}(?:\.[0-9]{1,9})?")
+
+
 def _moment(value: Any) -> datetime:
-    if isinstance(value, str) and value.strip().removeprefix("-").isdecimal() and len(value) <= 20:
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
+    # The fraction is what Python makes of `time.time() * 1000` (ADR 0066).
+    if isinstance(value, str) and len(value) <= 30 and _WITH_FRACTION.fullmatch(value.strip()):
+        value = int(value.partition(".")[0])
+    if isinstance(value, float) and abs(value) < 2**53:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         try:
@@ -162,6 +204,8 @@ def _moment(value: Any) -> datetime:
 
 
 def _pin(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value).zfill(_PIN_DIGITS)  # a number loses its leading zeros
     if isinstance(value, str) and value.isascii() and value.strip().isdigit() and len(value.strip()) <= 12:
@@ -169,17 +213,59 @@ def _pin(value: Any) -> str:
     raise ValueError("expected the digits of a PIN")
 
 
+def described_as(shape: Any) -> BeforeValidator:
+    """An annotation for what a service reads by itself: anything is let through, and described as this type."""
+    return BeforeValidator(lambda given: given, json_schema_input_type=shape)
+
+
+def _no_number(value: Any) -> Any:
+    if isinstance(value, int | float):
+        raise ValueError("expected text")  # noqa: TRY004 - pydantic makes an answer of this one alone
+    return value
+
+
+def _no_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a number")  # noqa: TRY004 - pydantic makes an answer of this one alone
+    return value
+
+
 Text = Annotated[str, StringConstraints(pattern=_SOMETHING)]
 """Text that says something: not empty, not only blanks."""
 
-Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+NO_NUMBER: Final = BeforeValidator(_no_number)
+"""For names that are never a number."""
+
+NO_BOOLEAN: Final = BeforeValidator(_no_boolean)
+"""For numbers, behind their bounds: Python takes true for 1, and a program that sends it is mistaken."""
+
+Count = Annotated[int, Field(ge=0, le=2**31 - 1), NO_BOOLEAN]
 """A whole number that fits an integer column."""
 
-EpochMs = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "integer", "format": "int64"})]
+EpochMs = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema(as_read.MOMENT)]
 """Milliseconds since 1970, as number or text; an aware datetime in Python."""
 
-Pin = Annotated[str, BeforeValidator(_pin), WithJsonSchema({"type": "string", "pattern": "^[0-9]+$"})]
+Pin = Annotated[str, BeforeValidator(_pin), WithJsonSchema(as_read.PIN)]
 """A PIN as number or text; text in Python, with its leading zeros."""
+
+_URL: Final = {"type": "string", "pattern": r"^(?:https?://\S+)?$", "maxLength": 500}
+PictureUrl = Annotated[str, WithJsonSchema({"anyOf": [_URL, *as_read.ID["anyOf"]]})]
+"""The web address of a picture, or an uploaded one, or nothing. Whether there is such a one is the services' to say."""
+
+HttpsUrl = Annotated[str, WithJsonSchema({"type": "string", "format": "uri", "pattern": r"^https://\S+$"})]
+"""An address on the web that the console itself will call."""
+
+PhoneNumber = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "pattern": as_read.PHONE, "maxLength": 64, "description": "In the form E.164."}),
+]
+"""In the form E.164, or with blanks and punctuation in it."""
+
+Id = Annotated[str, WithJsonSchema(as_read.ID)]
+"""Text that names something by its GUID. Reading it (`lib.ids`) and finding it are the service's to do."""
+
+OptionalId = Annotated[str, WithJsonSchema(as_read.or_empty(as_read.ID))]
+"""The same, or empty for none."""
 
 
 # What is said about what does not fit --------------------------------------------------------------------------

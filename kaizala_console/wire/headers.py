@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
+from kaizala_console.wire import habits
 from kaizala_console.wire.errors import TokenMissing
+from kaizala_console.wire.habits import Habit
 
 
 def header(request: HttpRequest, name: str) -> str:
     """Return the header ``name``, in whatever case it came; "" when it is absent or blank."""
-    value: str = request.META.get(f"HTTP_{name.upper().replace('-', '_')}", "")
-    return value.strip()
+    return _once(request.META.get(f"HTTP_{name.upper().replace('-', '_')}", ""))
 
 
 def access_token(request: HttpRequest) -> str:
     """Return the access token from ``accessToken``, else from ``Authorization: Bearer``. Raises TokenMissing."""
-    token: str = request.META.get("HTTP_ACCESSTOKEN", "").strip()
-    if not token:
+    token = _once(request.META.get("HTTP_ACCESSTOKEN", ""))
+    if token:
+        habits.note(request, Habit.TOKEN_HEADER)
+    else:
         scheme, _space, rest = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
         token = rest.strip() if scheme.lower() == "bearer" else ""
     if not token:
         raise TokenMissing
     return token
+
+
+def _once(value: str) -> str:
+    """A header that came several times is joined by commas; as .NET does, where a client adds it at every call."""
+    first, comma, rest = value.partition(",")
+    first = first.strip()
+    same = comma and all(each.strip() == first for each in rest.split(","))
+    return first if same and first else value.strip()

@@ -2,7 +2,8 @@
 
 Strict JSON first, because almost every body is. When that fails, pyjson5 reads unquoted keys, single quotes,
 comments and trailing commas, after what Python's ``str(dict)`` prints has been put into JSON5: ``True``,
-``False``, ``None``, the ``u'…'`` of Python 2, and ``\\U0001f600``.
+``False``, ``None``, the ``u'…'`` of Python 2, and ``\\U0001f600``; and what programs put together by hand: text
+with the line ends that a person typed, and a PIN with its leading zeros.
 
 Of properties that occur twice the last one wins, as everywhere in JSON. NaN and infinity are refused, and so
 are NUL and lone surrogates, which no database stores.
@@ -17,7 +18,9 @@ from typing import Any, Final, NoReturn
 
 import pyjson5
 
+from kaizala_console.wire import body_habits, habits
 from kaizala_console.wire.errors import InvalidParameters
+from kaizala_console.wire.habits import Habit
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 64
@@ -25,8 +28,10 @@ MAX_DEPTH: Final = 64
 _LARGEST_INTEGER: Final = 2**63 - 1
 _MOST_DIGITS: Final = 20
 _QUOTES: Final = frozenset("\"'")
+_OPAQUE: Final = frozenset("\"'/uU")  # how strings and comments begin
 _BOM: Final = "\ufeff"
 _NOT_JSON: Final = "The body is not valid JSON"
+_FORM: Final = re.compile(r"[\w.%-]{1,100}=")
 
 
 def loads(data: bytes) -> Any:
@@ -40,7 +45,11 @@ def loads(data: bytes) -> Any:
         text = data.decode("utf-8")
     except UnicodeDecodeError as problem:
         raise InvalidParameters(f"{_NOT_JSON}: it must be UTF-8, byte {problem.start} is not.") from None
-    text = text.removeprefix(_BOM)
+    if text.startswith(_BOM):
+        text = text.removeprefix(_BOM)
+        noted = habits.here()
+        if noted is not None:
+            noted.add(Habit.BYTE_ORDER_MARK)
     if not text or text.isspace():
         return None
     try:
@@ -117,22 +126,40 @@ _LONG_ESCAPE: Final = re.compile(r"\\(?:U([0-9a-fA-F]{8})|.)", re.DOTALL)
 
 def _lenient(text: str) -> Any:
     try:
-        return pyjson5.decode(_as_json5(text), maxdepth=MAX_DEPTH)
+        tokens = _TOKEN.findall(text)
+        value = pyjson5.decode(_as_json5(tokens, text), maxdepth=MAX_DEPTH)
     except pyjson5.Json5NestingTooDeep:
         raise _too_deep() from None
     except (pyjson5.Json5Exception, ValueError, RecursionError) as problem:
+        if _FORM.match(text):
+            raise InvalidParameters(f"{_NOT_JSON}: it is form data; send its names and values as one object.") from None
         # The exception's own text quotes the body: only the place is taken from it.
         raise InvalidParameters(f"{_NOT_JSON}{_place(problem)}.") from None
+    body_habits.of_json5(tokens)
+    return value
 
 
-def _as_json5(text: str) -> str:
-    tokens = _TOKEN.findall(text)
+_TYPED_NUMBER: Final = re.compile(r"([:,\[]\s*+)(0[0-9]++)(?=\s*+[,}\]])")
+
+
+def _as_json5(tokens: list[str], text: str) -> str:
     if "\\U" in text:
         tokens = [_LONG_ESCAPE.sub(_as_short_escapes, token) if "\\U" in token else token for token in tokens]
+    if "\n" in text or "\r" in text:
+        tokens = [_on_one_line(token) if "\n" in token or "\r" in token else token for token in tokens]
+    if _TYPED_NUMBER.search(text):
+        tokens = [token if token[0] in _OPAQUE else _TYPED_NUMBER.sub(r'\1"\2"', token) for token in tokens]
     # Not by re.sub with a function: a call for each token makes a crafted body several times dearer.
     return "".join(
         [_WORDS.get(token) or (token[1:] if token[0] in "uU" and token[1:2] in _QUOTES else token) for token in tokens]
     )
+
+
+def _on_one_line(token: str) -> str:
+    # JSON5 knows a line end behind a backslash, and goes on in the next line. Such a string is left as it is.
+    if token.lstrip("uU")[:1] not in _QUOTES or "\\\n" in token or "\\\r" in token:
+        return token
+    return token.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _as_short_escapes(escape: re.Match[str]) -> str:

@@ -8,15 +8,17 @@ paths pass through untouched.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 import structlog
 from django.conf import settings
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.security import SecurityMiddleware
 from django.utils import translation
 
 from kaizala_console.lib import context
+from kaizala_console.wire import habits
 from kaizala_console.wire.errors import InternalError, InvalidParameters, UnknownResource, WireError, to_wire
 from kaizala_console.wire.routing import ROUTE, Match, console_page, routes_of
 
@@ -31,7 +33,9 @@ _HEADERS: Final = {
 }
 _PREFLIGHT_HEADERS: Final = {
     "Access-Control-Allow-Headers": "accessToken, applicationId, applicationSecret, refreshToken, Authorization, "
-    "Content-Type, X-Request-ID",
+    # Pages of those years were made from Postman's samples, which send headers that nobody needs. The asterisk is for
+    # whatever else they send; browsers that read it leave Authorization out of it.
+    "Content-Type, X-Request-ID, Cache-Control, Postman-Token, X-Requested-With, *",
     "Access-Control-Max-Age": "86400",
 }
 
@@ -44,6 +48,8 @@ class WireMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        # The console's own stands behind this middleware, and never sees an answer of the wire.
+        self._security = SecurityMiddleware(get_response)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer ``request``, or pass it on."""
@@ -54,12 +60,17 @@ class WireMiddleware:
         match = routes.match(segments)
         if match is not None and match.view is console_page:
             return self._hand_on(request, match)
-        with context.use(context.of_request(request)) as here, translation.override(_LANGUAGE):
+        with (
+            context.use(context.of_request(request)) as here,
+            translation.override(_LANGUAGE),
+            habits.collecting(request),
+        ):
             try:
-                response = _call(request, match)
+                response = _call(request, match, segments)
             except Exception as problem:  # noqa: BLE001 (logged, and translated to the protocol's table)
                 response = self._refusal(request, problem, match).response()
-        return _dressed(request, response, here.request_id)
+        dressed = _dressed(request, response, here.request_id)
+        return self._security.process_response(request, cast("HttpResponse", dressed))  # it touches headers alone
 
     def _hand_on(self, request: HttpRequest, match: Match) -> HttpResponseBase:
         """Let the console answer, under the path as the route spells it."""
@@ -77,12 +88,13 @@ class WireMiddleware:
         return InternalError()
 
 
-def _call(request: HttpRequest, match: Match | None) -> HttpResponseBase:
+def _call(request: HttpRequest, match: Match | None, segments: list[str]) -> HttpResponseBase:
     if not request.path_info.isprintable():
         raise InvalidParameters("The path holds characters that are not allowed in it.")
     if match is None:
         raise UnknownResource
     request.META[ROUTE] = match.route
+    habits.of_path(request, match.route, segments, match.arguments)
     return match.view(request, **match.arguments)
 
 

@@ -69,9 +69,9 @@ class Routes:
     def segments_of(self, path: str) -> list[str] | None:
         """Return the segments of a path of the wire, ``v1`` put in front if it was left out; None for other paths.
 
-        Slashes may be doubled, and one may stand at the end.
+        Slashes may be doubled, one may stand at the end, and so may blanks: a client of 2017 sent `…/responses%20`.
         """
-        segments = [segment for segment in path.split("/") if segment]
+        segments = [stripped for segment in path.split("/") if (stripped := segment.strip(" "))]
         if not segments:
             return None
         first = segments[0].lower()

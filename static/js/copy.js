@@ -1,11 +1,10 @@
-// Copy buttons. They are hidden until this file runs; without it the value can be selected by hand.
+// Copy buttons. Without scripts there are none (.needs-scripts), and the value can be selected by hand.
 (() => {
-  const show = (root) => root.querySelectorAll?.("[data-copy][hidden]").forEach((button) => (button.hidden = false));
   // A screen reader is told here: what changes inside a button is not read out.
   const said = document.createElement("div");
   said.className = "visually-hidden";
   said.setAttribute("role", "status");
-  document.querySelector("main")?.append(said);
+  document.body.append(said); // not into main, where what stood last would no longer be last, and move
   const textOf = (element) => ("value" in element ? element.value : element.textContent);
   const copy = async (element) => {
     if (navigator.clipboard) return navigator.clipboard.writeText(textOf(element));
@@ -39,6 +38,4 @@
       said.textContent = "";
     }, 2000);
   });
-  show(document);
-  document.addEventListener("htmx:afterSettle", (event) => show(event.target));
 })();

@@ -1,11 +1,8 @@
 // <button data-dialog="id"> opens the <dialog> of that id as a modal; a click on the backdrop closes it.
 (() => {
-  const show = (root) => root.querySelectorAll?.("[data-dialog][hidden]").forEach((button) => (button.hidden = false));
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");
     if (opener) document.getElementById(opener.dataset.dialog)?.showModal();
     else if (event.target.matches?.("dialog[open]")) event.target.close();
   });
-  show(document);
-  document.addEventListener("htmx:afterSettle", (event) => show(event.target));
 })();

@@ -1,9 +1,13 @@
 // Makes a key pair in the browser (P-256, which every browser with WebCrypto knows): the private half is saved as a file and
-// forgotten, the public half is filled into the form. Without this file, or without WebCrypto, the box stays hidden.
+// forgotten, the public half is filled into the form. Without WebCrypto the box is hidden; without scripts it never shows.
 (() => {
   const box = document.querySelector("[data-make-key]");
   const field = document.querySelector("textarea[name=public_key]");
-  if (!box || !field || !globalThis.crypto?.subtle) return;
+  if (!box || !field) return;
+  if (!globalThis.crypto?.subtle) {
+    box.hidden = true;
+    return;
+  }
   const button = box.querySelector("[data-make-key-button]");
   const said = box.querySelector("[data-make-key-said]");
   const failed = box.querySelector("[data-make-key-failed]");
@@ -35,7 +39,6 @@
     box.querySelector("[data-make-key-fingerprint]").textContent = fingerprint;
   };
 
-  box.hidden = false;
   button.addEventListener("click", async () => {
     button.disabled = true;
     try {

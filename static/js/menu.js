@@ -30,6 +30,12 @@
       set(false);
     });
   }
+  // Whoever leaves it by Tab sees where they are: it lies over nothing that has the focus.
+  menu.addEventListener("focusout", ({ relatedTarget }) => {
+    if (!relatedTarget || menu.contains(relatedTarget) || relatedTarget.closest("dialog")) return;
+    menu.classList.remove("is-open");
+    opener.setAttribute("aria-expanded", "false");
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && menu.classList.contains("is-open")) set(false);
   });

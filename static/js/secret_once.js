@@ -26,7 +26,6 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
 
-  downloads.hidden = false;
   downloads.addEventListener("click", (event) => {
     const button = event.target.closest("[data-secret-download]");
     if (button) save(button.dataset.secretDownload);

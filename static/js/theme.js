@@ -22,7 +22,6 @@
       }
     };
     for (const box of document.querySelectorAll("[data-theme-choice]")) {
-      box.hidden = false;
       box.addEventListener("click", (event) => {
         const button = event.target.closest("button");
         if (!button) return;

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from django.test import Client
 
 from kaizala_console.lib import context, logs
 
@@ -98,6 +99,14 @@ def test_a_traceback_shows_no_local_variables(stream: io.StringIO) -> None:
         structlog.get_logger("ours").exception("failed")
     assert "KeyError" in lines(stream)[0]["exception"]
     assert secret_local not in stream.getvalue()
+
+
+def test_a_foreign_host_costs_one_line_and_no_traceback(stream: io.StringIO) -> None:
+    assert Client(headers={"Host": "scanner.example"}).get("/").status_code == 400
+    (line,) = lines(stream)
+    assert line["level"] == "warning"
+    assert "scanner.example" in line["event"]
+    assert "exception" not in line
 
 
 def test_ordinary_values_stay_as_they_are() -> None:

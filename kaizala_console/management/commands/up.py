@@ -54,13 +54,25 @@ class Command(BaseCommand):
         call_command("migrate", interactive=False, verbosity=0)
         call_command("createcachetable", verbosity=0)
         collect_static_files()
+        forget_what_was_counted()
         if settings.SANDBOX:
             call_command("demo", first_run=True)
 
 
+def forget_what_was_counted() -> None:
+    """Processes that are gone have left their counts for /metrics behind: a new start begins at nought."""
+    folder = settings.DATA_DIR / "metrics"
+    if folder.is_dir():
+        for file in folder.glob("*.db"):
+            file.unlink()
+
+
 def programs(host: str, port: int) -> list[Program]:
     """The command lines of the three, in the order of their start."""
-    granian = f"granian --interface wsgi --no-ws --workers {settings.CONSOLE_WORKERS} --blocking-threads 1"
+    granian = (
+        f"granian --interface wsgi --no-ws --workers {settings.CONSOLE_WORKERS}"
+        f" --blocking-threads {settings.CONSOLE_THREADS}"
+    )
     celery = "celery --app kaizala_console --quiet"
     return [
         python_program(

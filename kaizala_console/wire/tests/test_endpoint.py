@@ -8,9 +8,9 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import UnreadablePostError
 
 from kaizala_console.wire import lenient_json
+from kaizala_console.wire.answers import Answer
 from kaizala_console.wire.endpoint import Call, operation, resource
 from kaizala_console.wire.errors import InvalidParameters, to_wire
-from kaizala_console.wire.fields import Body
 from kaizala_console.wire.request_body import read_bytes
 from kaizala_console.wire.tests.conftest import Send
 from kaizala_console.wire.tests.sample_urls import (
@@ -151,7 +151,10 @@ def test_head_where_there_is_no_get_is_refused(send: Send) -> None:
         ("", "message is missing"),
         ("{}", "message is missing"),
         ("[]", "must be a JSON object"),
+        ('"{\\"message\\": \\"x\\"}"', "must be a JSON object, not text that holds one: it was encoded twice"),
         ("{", "not valid JSON"),
+        ("message=Hello%20all", "not valid JSON: it is form data"),
+        ("message=a+b&count=2", "not valid JSON: it is form data"),
         (b"\xff", "UTF-8"),
         ("[" * 100_000, "deeper than 64"),
         ('{"message": "x\\u0000"}', "NUL"),
@@ -198,11 +201,61 @@ class BrokenOff(BytesIO):
         raise ConnectionResetError("the client went away")
 
 
+@pytest.mark.parametrize(
+    ("charset", "written_in"),
+    [
+        ("utf-16", "utf-16"),
+        ("UTF-16", "utf-16-le"),
+        ("utf-16le", "utf-16-le"),
+        ("utf-16BE", "utf-16-be"),
+        ("ISO-8859-1", "latin-1"),
+        ('"windows-1252"', "cp1252"),
+        ("ISO-8859-1", "utf-8"),
+        ("utf-16", "utf-8-sig"),
+        # Without a word about it: PowerShell 5 writes Latin-1, and .NET's "Unicode" is plain to see (ADR 0066).
+        ("", "latin-1"),
+        ("", "utf-16"),
+        ("", "utf-16-le"),
+        ("", "utf-16-be"),
+    ],
+)
+def test_a_body_may_be_written_in_the_charset_that_it_declares(send: Send, charset: str, written_in: str) -> None:
+    """UTF-8 comes first: more programs declare a charset that they do not write than write another one."""
+    body = "{'message': 'Café à 5'}".encode(written_in)
+    declared = f"; charset={charset}" if charset else ""
+    response = send("POST", MESSAGES, body, content_type=f"application/json{declared}")
+    assert response.status_code == 200, response.content
+    assert response.json()["sent"]["message"] == "Café à 5"
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"),
+    [
+        ("utf-16", b"{\x00'\x00a"),
+        ("utf-16", "{'message': 'x'}".encode("utf-16-le")[:-1]),
+        ("utf-8", b"{'message': 'caf\xe9'}"),
+        ("koi8-r", b"{'message': '\xd0'}"),
+        ("base64", b"{'message': '\xd0'}"),
+        ("utf-8", "{'message': 'x'}".encode("utf-16-le")),
+        ("", b"{'message': 'caf\x81'}"),  # no letter in Windows-1252
+        ("", b"\xff\xfe{"),
+        ("", b"{\x00'\x00a"),
+    ],
+)
+def test_a_body_that_is_not_in_the_charset_that_it_declares_is_refused(send: Send, charset: str, body: bytes) -> None:
+    declared = f"; charset={charset}" if charset else ""
+    response = send("POST", MESSAGES, body, content_type=f"application/json{declared}")
+    assert refusal(response)[:2] == (400, "InvalidParameters")
+
+
 @pytest.mark.parametrize("headers", [{"Content-Encoding": "gzip"}, {"Content-Encoding": "br"}])
 def test_a_packed_body_is_refused_with_what_is_supported(send: Send, headers: dict[str, str]) -> None:
     status, code, category, message = refusal(send("POST", MESSAGES, HELLO, headers=headers))
     assert (status, code, category) == (415, "UnsupportedMediaType", "ValidationException")
-    assert "application/json" in message
+    assert (
+        message
+        == "The Content-Encoding of this body is not supported: send it as it is. Supported are: application/json."
+    )
 
 
 def test_a_multipart_body_is_refused_where_json_is_asked(send: Send) -> None:
@@ -252,12 +305,12 @@ def test_what_cannot_work_is_refused_when_it_is_declared() -> None:
 
 
 def test_an_operation_keeps_what_a_description_of_the_wire_needs() -> None:
-    class Answer(Body):
+    class Posted(Answer):
         reference_id: str
 
-    @operation(summary="Post", authenticate=authenticate, scope="textmessage.write", body=SendMessage, response=Answer)
+    @operation(summary="Post", authenticate=authenticate, scope="textmessage.write", body=SendMessage, response=Posted)
     def post(call: Call) -> None:
         """Say what it does."""
 
     assert (post.name, post.summary, post.description) == ("post", "Post", "Say what it does.")
-    assert (post.scope, post.body, post.response, post.status) == ("textmessage.write", SendMessage, Answer, 200)
+    assert (post.scope, post.body, post.response, post.status) == ("textmessage.write", SendMessage, Posted, 200)

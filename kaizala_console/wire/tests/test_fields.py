@@ -101,6 +101,8 @@ def test_objects_inside_are_read_the_same_way() -> None:
         ("moment", 1518481686294, datetime(2018, 2, 13, 0, 28, 6, 294000, tzinfo=UTC)),
         ("moment", "1518481686294", datetime(2018, 2, 13, 0, 28, 6, 294000, tzinfo=UTC)),
         ("moment", 1518481686294.0, datetime(2018, 2, 13, 0, 28, 6, 294000, tzinfo=UTC)),
+        ("moment", 1518481686294.7568, datetime(2018, 2, 13, 0, 28, 6, 294000, tzinfo=UTC)),  # time.time() * 1000
+        ("moment", "1518481686294.7568", datetime(2018, 2, 13, 0, 28, 6, 294000, tzinfo=UTC)),
         ("pin", "012345", "012345"),
         ("pin", 12345, "012345"),
         ("pin", " 123456 ", "123456"),
@@ -180,7 +182,7 @@ def test_numbers_and_choices_are_bounded(body: Any, says: str) -> None:
     assert refusal(body) == says
 
 
-@pytest.mark.parametrize("value", [[], "text", 17, True, [{}]])
+@pytest.mark.parametrize("value", [[], "text", '"{', "{", 17, True, [{}]])
 def test_a_body_that_is_no_object_is_refused(value: Any) -> None:
     assert refusal(value) == "The body must be a JSON object."
 

@@ -37,3 +37,15 @@ def test_any_header_is_read_stripped_and_is_empty_when_absent() -> None:
     assert header(request, "applicationId") == header(request, "ApplicationID") == "x"
     assert header(request, "x-request-id") == "y"
     assert header(request, "applicationSecret") == ""
+
+
+@pytest.mark.parametrize("value", ["abc,abc", "abc, abc", " abc ,abc, abc "])
+def test_a_header_said_twice_counts_once(value: str) -> None:
+    request = RequestFactory().get("/", headers={"accessToken": value, "applicationId": value})
+    assert access_token(request) == header(request, "applicationId") == "abc"
+
+
+@pytest.mark.parametrize("value", ["abc, abd", "abc,", ",abc", ","])
+def test_a_header_said_in_two_ways_stays_as_it_is(value: str) -> None:
+    request = RequestFactory().get("/", headers={"accessToken": value, "applicationId": value})
+    assert access_token(request) == header(request, "applicationId") == value

@@ -69,6 +69,16 @@ def test_what_pythons_str_prints_of_a_dict_is_read_back(value: Any) -> None:
         ("\ufeff{a: 1}", {"a": 1}),
         ("{'a': .5, 'b': +1, 'c': 0x10}", {"a": 0.5, "b": 1, "c": 16}),
         ("{'a': '\\\n'}", {"a": ""}),
+        # A text field's lines, put between quotes as they are.
+        ('{"message": "one\ntwo\r\nthree"}', {"message": "one\ntwo\r\nthree"}),
+        ("{message:\n'one\n// two'}", {"message": "one\n// two"}),
+        ("{'a': u'\n', \"b\": '\r'}", {"a": "\n", "b": "\r"}),
+        # A PIN, put behind the colon as it was typed.
+        ('{"mobileNumber":"+1", "pin":012345}', {"mobileNumber": "+1", "pin": "012345"}),
+        (
+            "{pin: 00 , 'pins': [01,02], n: 0, m: 0.5, '012': 1}",
+            {"pin": "00", "pins": ["01", "02"], "n": 0, "m": 0.5, "012": 1},
+        ),
         ("[]", []),
         ("'text'", "text"),
         ("True", True),

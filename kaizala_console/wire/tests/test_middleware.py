@@ -102,6 +102,17 @@ def test_answers_are_not_stored_unless_they_say_so_themselves(send: Send) -> Non
     assert send("GET", "/v1/file")["Cache-Control"] == "max-age=60"
 
 
+def test_over_tls_a_program_is_told_to_stay_there(send: Send, settings: Settings) -> None:
+    settings.SECURE_HSTS_SECONDS = 31_536_000
+    settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = settings.SECURE_HSTS_PRELOAD = True
+    for path in (MESSAGES, "/v1/nope"):
+        said = send("GET", path, secure=True)["Strict-Transport-Security"]
+        assert said == "max-age=31536000; includeSubDomains; preload"
+    assert "Strict-Transport-Security" not in send("GET", MESSAGES)
+    settings.SECURE_HSTS_SECONDS = 0
+    assert "Strict-Transport-Security" not in send("GET", MESSAGES, secure=True)
+
+
 def test_a_sane_request_id_is_taken_over_and_any_other_replaced(send: Send) -> None:
     assert (
         send("GET", "/v1/context", headers={"X-Request-ID": "trace-0123456789"})["X-Request-ID"] == "trace-0123456789"
@@ -122,6 +133,10 @@ def test_a_preflight_allows_what_the_protocol_needs(send: Send) -> None:
         "refreshtoken",
         "authorization",
         "content-type",
+        "cache-control",
+        "postman-token",
+        "x-requested-with",
+        "*",
     } <= allowed
 
 

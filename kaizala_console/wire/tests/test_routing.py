@@ -50,6 +50,8 @@ def matched(text: str) -> tuple[str, dict[str, Any]] | None:
         "//groups/AbC/messages/",
         "/V1/Groups/AbC/MESSAGES",
         "/GROUPS/AbC/Messages",
+        "/v1/groups/AbC/messages ",
+        "/v1/ groups/ AbC /messages/ ",
     ],
 )
 def test_every_spelling_of_a_path_leads_to_the_same_view_with_the_argument_as_it_was_sent(text: str) -> None:

@@ -1,0 +1,43 @@
+"""Looking for events by words: who acted, on what, and what the sentence says, in the reader's language."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from django.db.models import Q
+from django.utils.translation import get_language
+
+from accounts.audit.sentences import SENTENCES
+
+MOST_WORDS: Final = 6
+SHORTEST: Final = 3  # letters: every second sentence has an "a" in it
+_NAMES: Final = re.compile(r"%\(\w+\)s")
+
+
+def about(text: str) -> Q:
+    """Events of which each word of `text` stands in the name of who acted or of what it was done to, in the sentence,
+    or in the name of the event; or whose request has this id.
+
+    What the sentence names besides is not looked through: it lies in a JSON column.
+    """
+    condition = Q()
+    for word in text.split()[:MOST_WORDS]:
+        found = Q(actor_name__icontains=word) | Q(subject_name__icontains=word)
+        tags = tags_with(word)
+        condition &= found | Q(tag__in=tags) if tags else found
+    return condition | Q(request_id=text) if condition else condition
+
+
+def tags_with(word: str) -> list[str]:
+    """The events whose name, or whose sentence in the active language, has this word in it."""
+    word = word.lower()
+    if len(word) < SHORTEST:
+        return []
+    return [tag for tag, words in _words(get_language() or "") if word in words]
+
+
+@lru_cache(maxsize=8)
+def _words(_language: str) -> tuple[tuple[str, str], ...]:
+    return tuple((tag.value, f"{tag.value} {_NAMES.sub('', str(said))}".lower()) for tag, said in SENTENCES.items())

@@ -1,0 +1,118 @@
+"""One event by its address, and finding events by words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.utils import translation
+
+from accounts import trail
+from accounts.audit.tags import Tag
+from accounts.audit.words import about, tags_with
+from accounts.models import AuditEvent, User
+from accounts.tests.pages import same_page, words
+from accounts.tests.test_activity_page import ACTIVITY, happened
+from kaizala_console.lib import ids
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[..., Client]
+
+
+def of(event: AuditEvent) -> str:
+    return f"{ACTIVITY}{event.pk}/"
+
+
+def test_each_event_of_the_list_leads_to_its_own_page(member: User, browser_of: Browser) -> None:
+    group_id = ids.new_id()
+    event = happened(
+        member,
+        Tag.MEMBER_ROLE_CHANGED,
+        group_id=group_id,
+        subject_name="Asha",
+        before={"role": "Member"},
+        after={"role": "Admin", "group": "Depot <b>"},
+        client_address="192.0.2.7",
+        request_id="req-1",
+    )
+    browser = browser_of(member)
+    assert f'href="{of(event)}"' in browser.get(ACTIVITY).content.decode()
+    page = browser.get(of(event))
+    shown = words(page)
+    assert "Meera Nair changed the role of Asha in “Depot &lt;b&gt;”." in shown
+    assert "Before role Member After group Depot &lt;b&gt; role Admin" in shown
+    assert "192.0.2.7" in shown
+    assert "req-1" in shown
+    assert f'href="{ACTIVITY}?group={group_id}"' in page.content.decode()
+
+
+def test_an_event_that_one_may_not_read_is_as_one_that_is_not_there(
+    member: User, stranger: User, outsider: User, browser_of: Browser
+) -> None:
+    event = happened(member)
+    for who in (stranger, outsider):
+        browser = browser_of(who)
+        answer = browser.get(of(event))
+        assert answer.status_code == 404
+        assert same_page(answer, browser.get(f"{ACTIVITY}{event.pk + 1000}/"))
+    assert browser_of(member).get(f"{ACTIVITY}{'9' * 40}/").status_code == 404
+    assert Client().get(of(event)).headers["Location"].startswith("/accounts/login/?next=")
+
+
+def test_an_organisation_admin_reads_it_and_an_old_name_is_shown_as_it_is(
+    member: User, organisation_admin: User, browser_of: Browser
+) -> None:
+    event = happened(member, after={"list": [1, "ü"], "names": ["Asha", "Ravi"], "end": None})
+    AuditEvent.objects.filter(pk=event.pk).update(tag="gone:long:since")
+    shown = words(browser_of(organisation_admin).get(of(event)))
+    assert "gone:long:since" in shown
+    assert "end – list [1, &quot;ü&quot;] names Asha, Ravi" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("meera", True),
+        ("courier", True),
+        ("suspended", True),
+        ("meera suspended courier", True),
+        ("Connector:Account", True),
+        ("meera deleted", False),
+        ("arjun suspended", False),
+        ("req-77", True),
+        ("q-77", False),
+    ],
+)
+def test_events_are_found_by_who_what_and_the_words_of_their_sentence(member: User, text: str, found: bool) -> None:
+    event = happened(member, Tag.CONNECTOR_SUSPENDED, subject_name="Courier bot", request_id="req-77")
+    assert trail.recent(member, only=about(text), size=5, among=10) == ([event] if found else [])
+
+
+def test_the_words_are_those_of_the_readers_language() -> None:
+    with translation.override("hi"):
+        assert tags_with("suspended") == [Tag.CONNECTOR_SUSPENDED, Tag.GRANT_SUSPENDED], "by its name"
+        assert Tag.SIGNED_IN in tags_with("साइन")
+    assert Tag.SIGNED_IN in tags_with("signed")
+    assert tags_with("a") == []
+    assert tags_with("actor") == [], "what a sentence calls its own gaps"
+
+
+def test_recent_looks_through_the_last_ones_and_no_further(member: User, stranger: User) -> None:
+    old = happened(member, subject_name="Courier bot")
+    newer = [happened(member) for _number in range(3)]
+    happened(stranger, subject_name="Courier bot")
+    assert trail.recent(member, only=about("courier"), size=5, among=4) == [old]
+    assert trail.recent(member, only=about("courier"), size=5, among=3) == []
+    assert trail.recent(member, only=about("signed"), size=2, among=4) == newer[:0:-1]
+
+
+def test_a_filter_names_what_it_is_about(member: User, browser_of: Browser) -> None:
+    connector, unknown = ids.new_id(), ids.new_id()
+    happened(
+        member, Tag.CONNECTOR_CREATED, connector_id=connector, subject_kind="connector", subject_name="Courier bot"
+    )
+    browser = browser_of(member)
+    assert "Connector: Courier bot" in words(browser.get(ACTIVITY, {"connector": str(connector)}))
+    assert f"Connector: {unknown}" in words(browser.get(ACTIVITY, {"connector": str(unknown)}))
+    assert "From: Nov. 24, 2026" in words(browser.get(ACTIVITY, {"since": "2026-11-24"}))

@@ -1,0 +1,106 @@
+"""Where somebody is signed in, and ending it there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import AuditEvent, User
+from accounts.pages.sessions import device_of
+from accounts.tests.pages import words
+
+SESSIONS = "/console/settings/sessions/"
+HOME = "/console/"
+FIREFOX = "Mozilla/5.0 (Android 14; Mobile; rv:131.0) Gecko/131.0 Firefox/131.0"
+EDGE = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 "
+    "Safari/537.36 Edg/130.0.0.0"
+)
+
+
+def sign_in(user: User, user_agent: str = EDGE, address: str = "192.0.2.7") -> Client:
+    """A browser that has just come in, and looked at Home."""
+    browser = Client(headers={"User-Agent": user_agent}, REMOTE_ADDR=address)
+    browser.force_login(user)
+    browser.get(HOME)
+    return browser
+
+
+def is_in(browser: Client) -> bool:
+    return browser.get(HOME).status_code == 200
+
+
+def session_of(browser: Client) -> UserSession:
+    return UserSession.objects.get(session_key=browser.session.session_key)
+
+
+def test_a_person_sees_each_browser_with_its_address(member: User) -> None:
+    sign_in(member, FIREFOX, "192.0.2.8")
+    shown = words(sign_in(member).get(SESSIONS))
+    for fact in ("Edge on Windows", "192.0.2.7", "This browser", "Firefox Mobile on Android", "192.0.2.8"):
+        assert fact in shown
+    assert shown.index("Edge on Windows") < shown.index("Firefox Mobile on Android"), "this one first"
+
+
+def test_ending_a_session_signs_that_browser_out_with_its_next_request(member: User) -> None:
+    here, there = sign_in(member), sign_in(member, FIREFOX)
+    answer = here.post(f"{SESSIONS}{session_of(there).pk}/end/", follow=True)
+    assert "Signed out there." in words(answer)
+    assert not is_in(there)
+    assert is_in(here)
+    assert AuditEvent.objects.get(tag="user:session:ended").after == {"sessions": 1}
+
+
+def test_ending_all_others_leaves_this_browser_in(member: User) -> None:
+    here, others = sign_in(member), [sign_in(member, FIREFOX) for _each in range(2)]
+    assert "Signed out in 2 other places." in words(here.post(f"{SESSIONS}end-others/", follow=True))
+    assert [is_in(browser) for browser in (here, *others)] == [True, False, False]
+
+
+def test_nobody_ends_the_session_of_another(member: User, stranger: User) -> None:
+    theirs = sign_in(member)
+    assert sign_in(stranger).post(f"{SESSIONS}{session_of(theirs).pk}/end/").status_code == 404
+    sign_in(stranger).post(f"{SESSIONS}end-others/")
+    assert is_in(theirs)
+
+
+def test_the_list_of_another_is_not_shown(member: User, stranger: User) -> None:
+    sign_in(member, FIREFOX)
+    assert "Firefox" not in words(sign_in(stranger).get(SESSIONS))
+
+
+def test_a_session_that_was_signed_out_is_gone_from_the_list(member: User) -> None:
+    here, there = sign_in(member), sign_in(member, FIREFOX)
+    there.post("/accounts/logout/")
+    assert "Firefox" not in words(here.get(SESSIONS))
+
+
+def test_a_page_notes_the_moment_only_every_ten_minutes(
+    member: User, travel: Callable[..., object], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    browser = sign_in(member)
+    seen = session_of(browser).last_seen_at
+    travel(minutes=9)
+    browser.get(HOME)
+    assert session_of(browser).last_seen_at == seen
+    travel(minutes=2)
+    browser.get(HOME)
+    assert session_of(browser).last_seen_at > seen
+
+
+@pytest.mark.parametrize("user_agent", ["", "x" * 256, "curl/8.5.0", "\u00fc"])
+def test_every_user_agent_has_some_words(user_agent: str) -> None:
+    assert device_of(user_agent)
+
+
+def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:
+    for answer in (client.get(SESSIONS), client.post(f"{SESSIONS}1/end/"), client.post(f"{SESSIONS}end-others/")):
+        assert answer.headers["Location"].startswith("/accounts/login/?next=")
+
+
+def test_a_visitor_without_a_cookie_gets_none(client: Client, db: None) -> None:
+    assert "session" not in client.get("/accounts/login/").cookies

@@ -1,0 +1,119 @@
+"""How long a bulk upload of 100,000 lines takes: the check, the run, the same file again, and the export.
+
+    python -m bench.bulk_upload [LINES]        a database of its own: SQLite in a folder that is deleted afterwards
+    DATABASE_URL=… python -m bench.bulk_upload     PostgreSQL (a database for trials: demo data goes into it)
+
+Everything runs in this process, as a worker would; prints seconds, lines a second, and the most memory that was taken.
+"""
+
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+CHUNKS_PER_TURN = 1000
+
+
+def main() -> None:
+    lines = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    with tempfile.TemporaryDirectory(prefix="console-bulk-", ignore_cleanup_errors=True) as folder:
+        os.environ |= {
+            "CONSOLE_DATA_DIR": folder,
+            "SANDBOX_ON_POSTGRESQL": "1",
+            "LOG_LEVEL": "error",
+            "DJANGO_SETTINGS_MODULE": "kaizala_console.settings",
+        }
+        import django
+
+        django.setup()
+        from django.core.management import call_command
+
+        call_command("migrate", verbosity=0)
+        _measure(lines)
+
+
+def _timed(name: str, lines: int, act: Callable[[], Any]) -> Any:
+    began = time.perf_counter()
+    result = act()
+    seconds = time.perf_counter() - began
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"{name:<32} {seconds:7.1f} s {lines / seconds:10,.0f} lines/s   at most {memory} MB")
+    return result
+
+
+def _measure(lines: int) -> None:
+    from django.core.files.base import ContentFile
+
+    from accounts.models import Organisation, Person, User
+    from groups.bulk_formats import written
+    from groups.bulk_queries import mapping_rows, user_rows
+    from groups.models import BulkJob, Group, GroupLink, Membership
+    from groups.services import bulk, bulk_work
+    from kaizala_console.lib import ids
+
+    # One process plays web and worker: nothing is sent to a queue.
+    bulk_work.after_commit = bulk.after_commit = lambda *args, **kwargs: None
+    organisation = Organisation.objects.create(name="Bench", entra_tenant_id=str(ids.new_id()))
+    admin = User.objects.create(
+        email=f"{ids.new_id()}@bench.example", name="Bench", organisation=organisation, is_organisation_admin=True
+    )
+    group = Group.objects.create(name="Everybody", organisation=organisation)
+    Membership.objects.create(
+        group=group, person=Person.objects.create(number=f"+4930{ids.new_id().int % 10**8:08}"), role="Admin"
+    )
+    base = 9_000_000_000 + ids.new_id().int % 10**8
+    users = [("Phone number", "Name", "Role", "Action")]
+    users += [(f"+91{base + n}", f"Person {n}", "Member", "add") for n in range(lines)]
+
+    def upload(kind: str, rows: list[tuple[str, ...]]) -> BulkJob:
+        return bulk.upload(
+            job_id=ids.new_id(),
+            kind=kind,
+            file=ContentFile("".join(written(rows)).encode(), name="bench.csv"),
+            by=admin,
+            group=group if kind == "users" else None,
+            organisation=None if kind == "users" else organisation,
+            region="IN",
+        )
+
+    def through(kind: str, rows: list[tuple[str, ...]], what: str) -> None:
+        job = _timed(f"{what}: upload", lines, lambda: upload(kind, rows))
+        _timed(f"{what}: check", lines, lambda: bulk_work.work(job_id=job.pk))
+        bulk.go_on(job=job, by=admin)
+
+        def run() -> None:
+            while bulk_work.work(job_id=job.pk):
+                pass
+
+        _timed(f"{what}: run", lines, run)
+        job.refresh_from_db()
+        print(f"    {job.state}, {job.counts}")
+
+    through("users", users, "users")
+    through("users", users, "users again")
+    renamed = [users[0], *((number, f"{name} New", role, action) for number, name, role, action in users[1:])]
+    through("users", renamed, "users renamed")
+    _timed("users: export", lines, lambda: sum(len(line) for line in written(user_rows(group))))
+    through("users", [users[0], *((row[0], "", "", "remove") for row in users[1:])], "users removed")
+    Group.objects.bulk_create(
+        [Group(name=f"Group {n}", organisation=organisation) for n in range(lines)], batch_size=5000
+    )
+    mapping = [("Group ID", "Group name", "Parent group ID", "Parent group name", "Action")]
+    mapping += [("", f"Group {n}", "", f"Group {n // 20}", "add") for n in range(1, lines)]
+    through("mapping", mapping, "parent groups")
+    _timed("parent groups: export", lines, lambda: sum(len(line) for line in written(mapping_rows(organisation))))
+    print(f"    {GroupLink.objects.count()} links")
+    messages = [("Timestamp", "Group Name", "MessageID", "Sender", "Message Type", "Attachement stored at:")]
+    messages += [
+        ("2019-03-01T09:30:00Z", f"Group {n % 500}", f"m-{n}", f"+91{base + n % 5000}", "Image", f"https://old/{n}.jpg")
+        for n in range(lines)
+    ]
+    through("messages", messages, "old messages")
+    through("messages", messages, "old messages again")
+
+
+if __name__ == "__main__":
+    main()

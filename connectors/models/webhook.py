@@ -1,0 +1,331 @@
+"""Webhooks: who wants to be told of what, what happened, and what became of telling it (wire protocol §6)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console.lib import clock, ids
+
+MOST_URL_CHARACTERS: Final = 2048
+MOST_TOKEN_CHARACTERS: Final = 1024
+MOST_CONTEXT_CHARACTERS: Final = 4096
+MOST_OBJECT_ID_CHARACTERS: Final = 200
+MOST_ANSWER_CHARACTERS: Final = 2000
+
+
+class WebhookQuerySet(models.QuerySet["Webhook"]):
+    def carrying(self, **facts: Any) -> WebhookQuerySet:
+        """`annotate`, for what the model declares below: the type checker takes a second declaration amiss."""
+        return self.annotate(**facts)
+
+    def present(self) -> WebhookQuerySet:
+        """Those that nobody removed, active or not."""
+        return self.filter(deleted_at__isnull=True)
+
+    def active(self) -> WebhookQuerySet:
+        """Those that are told, as far as the webhook itself decides."""
+        return self.present().filter(inactive_because="")
+
+    def live(self, at: dt.datetime) -> WebhookQuerySet:
+        """Those that are told at `at`: active, and the grant and the connector behind them work."""
+        return self.active().under_right(at)
+
+    def under_right(self, at: dt.datetime) -> WebhookQuerySet:
+        """Those that are neither over nor without a right at `at`, be they active or not."""
+        return self.filter(
+            models.Q(grant__ends_at__isnull=True) | models.Q(grant__ends_at__gt=at),
+            expires_at__gt=at,
+            grant__revoked_at__isnull=True,
+            grant__suspended_at__isnull=True,
+            connector__suspended_at__isnull=True,
+            connector__deleted_at__isnull=True,
+        )
+
+
+class Webhook(models.Model):
+    """An address that is told what happens to one object, under the right of one grant.
+
+    `object_id` is a GUID as `str(UUID)` prints it, or the name of an action package. The token is a credential of
+    theirs, and the secrets sign what is sent to them: all are sealed, and wiped when the webhook is removed.
+    """
+
+    class ObjectType(models.TextChoices):
+        """The wire's spellings."""
+
+        GROUP = "Group", _("group")
+        ACTION = "Action", _("action")
+        PACKAGE = "ActionPackage", _("action package")
+
+    class Because(models.TextChoices):
+        """Why a webhook is inactive. What happens during the first two is kept, and told when it wakes."""
+
+        PAUSED = "paused", _("paused")
+        FAILED = "failed", _("its address did not take a delivery, six times in two days")
+        EXPIRED = "expired", _("its time is over")
+        GRANT_ENDED = "grant", _("the access that it was made under has ended")
+        PERMISSION = "permission", _("the connector may not use webhooks any more")
+        REACH = "reach", _("its object is not within reach any more")
+
+    KEPT_WHILE: Final = (Because.PAUSED, Because.FAILED)
+
+    id = models.UUIDField(_("webhook ID"), primary_key=True, default=ids.new_id, editable=False)
+    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="webhooks")
+    grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="webhooks")
+    object_type = models.CharField(max_length=16, choices=ObjectType.choices)
+    object_id = models.CharField(max_length=MOST_OBJECT_ID_CHARACTERS)
+    event_types = models.JSONField(default=list)
+    callback_url = models.CharField(_("callback address"), max_length=MOST_URL_CHARACTERS)
+    host = models.CharField(
+        max_length=255, help_text=_("The host of the address, without the rest, which may hold a secret of theirs.")
+    )
+    callback_context = models.TextField(_("context"), max_length=MOST_CONTEXT_CHARACTERS, blank=True)
+    sealed_token = models.BinaryField(null=True, blank=True, editable=False)
+    sealed_secret = models.BinaryField(null=True, blank=True, editable=False)
+    secret_shown_at = models.DateTimeField(null=True, blank=True)
+    sealed_old_secret = models.BinaryField(null=True, blank=True, editable=False)
+    old_secret_until = models.DateTimeField(
+        null=True, blank=True, help_text=_("Until then, deliveries are signed with the secret before this one as well.")
+    )
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    changed_at = models.DateTimeField(default=clock.now, editable=False)
+    expires_at = models.DateTimeField(_("valid until"))
+    inactive_because = models.CharField(max_length=12, choices=Because.choices, blank=True)
+    inactive_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveIntegerField(default=0, help_text=_("Tries in a row that failed."))
+    delivered_at = models.DateTimeField(_("last delivery"), null=True, blank=True)
+    busy_until = models.DateTimeField(
+        null=True, blank=True, help_text=_("A worker is at one of its deliveries; if that is killed, until then.")
+    )
+    rests_until = models.DateTimeField(
+        null=True, blank=True, help_text=_("Its receiver has asked to be left alone until then.")
+    )
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    # What `webhook_queries` adds to a row.
+    waiting_count: int
+    kept_count: int
+    failed_count: int
+
+    objects = WebhookQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(
+                fields=["object_id", "object_type"],
+                condition=models.Q(deleted_at__isnull=True),
+                name="webhook_by_object",
+            ),
+            models.Index(fields=["connector", "-created_at", "-id"], name="webhook_by_connector"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(object_type__in=["Group", "Action", "ActionPackage"]),
+                name="webhook_object_type_is_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(inactive_because="", inactive_at__isnull=True)
+                | (~models.Q(inactive_because="") & models.Q(inactive_at__isnull=False)),
+                name="inactive_webhook_says_why",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(deleted_at__isnull=True)
+                | models.Q(sealed_token__isnull=True, sealed_secret__isnull=True, sealed_old_secret__isnull=True),
+                name="deleted_webhook_holds_nothing",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Webhook {self.pk}"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is told, as far as the webhook itself decides."""
+        return not self.inactive_because and self.deleted_at is None
+
+    def is_busy(self, at: dt.datetime) -> bool:
+        """Whether a worker is at one of its deliveries."""
+        return self.busy_until is not None and self.busy_until > at
+
+    def is_under_right(self, at: dt.datetime) -> bool:
+        """As `WebhookQuerySet.under_right`, for a row at hand with its grant and connector."""
+        connector = self.connector
+        return (
+            self.expires_at > at
+            and self.grant.is_live(at)
+            and connector.suspended_at is None
+            and connector.deleted_at is None
+        )
+
+
+class WebhookEvent(models.Model):
+    """What happened, written in the transaction in which it did, when somebody listened. Kept for some days.
+
+    `sender` holds the `fromUser…` fields as they were then; `data` is the wire's, and `private` what stands in it
+    besides for the tokens of some people alone. None of them goes into a log.
+    """
+
+    id = models.UUIDField(_("event ID"), primary_key=True, default=ids.new_id, editable=False)
+    event_type = models.CharField(max_length=32)
+    group_id = models.UUIDField()
+    action_id = models.UUIDField(null=True, blank=True)
+    package_id = models.CharField(max_length=MOST_OBJECT_ID_CHARACTERS, blank=True)
+    sender = models.JSONField(default=dict)
+    data = models.JSONField(default=dict)
+    only_for = models.JSONField(
+        null=True, blank=True, help_text=_("The people, by id, who may have it besides admins; empty for all members.")
+    )
+    private = models.JSONField(default=dict)
+    private_for = models.JSONField(default=list, help_text=_("The people, by id, who may have the private part."))
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        verbose_name = _("webhook event")
+        verbose_name_plural = _("webhook events")
+        indexes = [models.Index(fields=["created_at"], name="webhook_event_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.pk}"
+
+
+class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
+    def carrying(self, **facts: Any) -> WebhookDeliveryQuerySet:
+        """`annotate`, for what the model declares below: the type checker takes a second declaration amiss."""
+        return self.annotate(**facts)
+
+    def waiting(self) -> WebhookDeliveryQuerySet:
+        """Those that are still to be sent, be they due or not."""
+        return self.filter(state=WebhookDelivery.State.WAITING)
+
+    def due(self, at: dt.datetime) -> WebhookDeliveryQuerySet:
+        """Those whose time has come at `at`; an earlier one of the same lane may stand before them."""
+        return self.filter(state=WebhookDelivery.State.WAITING, next_attempt_at__lte=at)
+
+
+class WebhookDelivery(models.Model):
+    """One event on its way to one webhook. The row is the queue; its id is its place in it.
+
+    `lane` is what the event is about: the action, else the group. Of one webhook and lane, one is sent after the other.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        HELD = "held", _("kept until the webhook wakes")
+        DELIVERED = "delivered", _("delivered")
+        FAILED = "failed", _("given up")
+        DROPPED = "dropped", _("not sent: the access is over")
+
+    webhook = models.ForeignKey(
+        Webhook,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        db_index=False,  # webhook_delivery_log begins with it
+    )
+    event = models.ForeignKey(WebhookEvent, on_delete=models.CASCADE, related_name="deliveries")
+    lane = models.UUIDField()
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    tries = models.PositiveSmallIntegerField(default=0, help_text=_("Tries since it was queued, or queued again."))
+    first_tried_at = models.DateTimeField(null=True, blank=True)
+    next_attempt_at = models.DateTimeField(null=True, blank=True, default=clock.now)
+    created_at = models.DateTimeField(default=clock.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    # What `webhook_queries.deliveries` adds to a row; a delivery that was read plainly has none of it.
+    last_status: int | None
+    last_problem: str | None
+    last_milliseconds: int | None
+    attempt_count: int
+
+    objects = WebhookDeliveryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("webhook delivery")
+        verbose_name_plural = _("webhook deliveries")
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["webhook", "-id"], name="webhook_delivery_log"),
+            models.Index(
+                fields=["webhook", "lane", "id"],
+                condition=models.Q(state="waiting"),
+                name="webhook_delivery_queue",
+            ),
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(state="waiting"),
+                name="webhook_delivery_due",
+            ),
+            models.Index(fields=["webhook", "state", "-id"], name="webhook_delivery_by_state"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["webhook", "event"], name="one_delivery_an_event_and_webhook"),
+            models.CheckConstraint(
+                condition=models.Q(state="waiting", next_attempt_at__isnull=False)
+                | (~models.Q(state="waiting") & models.Q(next_attempt_at__isnull=True)),
+                name="waiting_webhook_delivery_has_a_time",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state__in=["waiting", "held", "delivered", "failed", "dropped"]),
+                name="webhook_delivery_state_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"WebhookDelivery {self.pk}"
+
+
+class WebhookAttempt(models.Model):
+    """One try: when, how long it took, and what came back (`connectors.webhooks.answers`).
+
+    What a receiver answers is a stranger's text: shown to the connector's owners, and never interpreted.
+    """
+
+    class Problem(models.TextChoices):
+        """Why there was no answer that counts. The first is our own rule; `status` is any answer but 2xx."""
+
+        REFUSED = "refused", _("the address is not one that may be called")
+        UNREACHABLE = "unreachable", _("the other side could not be reached")
+        TIMEOUT = "timeout", _("the other side did not answer in time")
+        TLS = "tls", _("the other side has no certificate that can be trusted")
+        PROTOCOL = "protocol", _("the other side did not answer in HTTP")
+        REDIRECT = "redirect", _("the other side redirected, which is not followed")
+        STATUS = "status", _("the other side answered with an error")
+
+    class Body(models.TextChoices):
+        """What the answer's body was, as far as it was read; empty when it was not."""
+
+        EMPTY = "empty", _("empty")
+        TEXT = "text", _("text")
+        CUT = "cut", _("the beginning of a text")
+        BINARY = "binary", _("not text")
+
+    delivery = models.ForeignKey(WebhookDelivery, on_delete=models.CASCADE, related_name="attempts")
+    began_at = models.DateTimeField(default=clock.now)
+    milliseconds = models.PositiveIntegerField(default=0)
+    status = models.PositiveSmallIntegerField(null=True, blank=True)
+    problem = models.CharField(max_length=12, choices=Problem.choices, blank=True)
+    answer_headers = models.JSONField(default=dict, blank=True)
+    answer_body = models.CharField(max_length=8, choices=Body.choices, blank=True)
+    answer_text = models.TextField(max_length=MOST_ANSWER_CHARACTERS, blank=True)
+
+    class Meta:
+        verbose_name = _("webhook attempt")
+        verbose_name_plural = _("webhook attempts")
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(problem="", status__isnull=True), name="webhook_attempt_says_what_came"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(answer_text="") | models.Q(answer_body__in=["text", "cut"]),
+                name="webhook_answer_text_is_text",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"WebhookAttempt {self.pk}"

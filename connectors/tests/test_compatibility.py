@@ -1,0 +1,224 @@
+"""The compatibility report: which old habits a program showed, how often, since when, and nothing that it sent."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from connectors.models import Connector, HabitDay
+from connectors.pages.compatibility import WORDS
+from connectors.scopes import Permission
+from connectors.services import usage
+from connectors.tests.factories import Program, make_connector, make_program
+from connectors.tests.html_forms import text_of
+from connectors.tests.test_successors import exchange
+from kaizala_console.lib import clock
+from kaizala_console.wire.habits import Habit
+
+pytestmark = pytest.mark.django_db
+
+Browser = Callable[..., Client]
+NO_GROUP = "df91cb37-97bf-4ccd-a8c2-b2a3ba5eac62"
+ALL_AT_ONCE = {Habit.UNQUOTED_NAMES, Habit.SINGLE_QUOTES, Habit.TRAILING_COMMA, Habit.COMMENTS}
+
+
+@pytest.fixture
+def program(developer: User, group_admin: User) -> Program:
+    return make_program(make_connector(developer, "Shift Planner", permissions=frozenset(Permission)), group_admin)
+
+
+def report(connector: Connector) -> str:
+    return f"/console/connectors/{connector.pk}/compatibility/"
+
+
+def call(program: Program, path: str = "/v1/users/me", **extra: Any) -> int:
+    """A modern call, but for what is given."""
+    method = extra.pop("method", "GET")
+    headers = extra.pop("headers", {"Authorization": f"Bearer {exchange(program).access_token}"})
+    return Client().generic(method, path, headers=headers, **extra).status_code
+
+
+def shown(program: Program) -> dict[str, int]:
+    usage.flush()
+    return {row.habit: row.times for row in HabitDay.objects.filter(connector=program.connector)}
+
+
+def test_a_modern_call_shows_no_habit(program: Program) -> None:
+    assert call(program) == 200
+    assert call(program, method="PUT", data='{"name":"Asha"}', content_type="application/json") == 200
+    assert call(program, "/v1/groups?showDetails=true&fetchAllGroups=false") == 200
+    assert shown(program) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "habit"),
+    [
+        ("/v1//users/me", Habit.DOUBLE_SLASH),
+        ("/users/me", Habit.NO_VERSION),
+        ("/V1/Users/ME", Habit.OTHER_CASE_PATH),
+        ("/v1/users/me/", Habit.TRAILING_SLASH),
+        (f"/v1/groups/{NO_GROUP}@1", Habit.GROUP_ID_SUFFIX),
+        (f"/v1/groups/{NO_GROUP}/subscribers", Habit.SUBSCRIBERS_BY_GET),
+        ("/v1/bot", Habit.BOT),
+        ("/v1/groups?showDetail=true", Habit.OTHER_NAME),
+        ("/v1/groups?SHOWDETAILS=true", Habit.OTHER_CASE_NAME),
+    ],
+)
+def test_how_the_path_is_written_shows(program: Program, path: str, habit: Habit) -> None:
+    assert call(program, path) in (200, 403)
+    assert shown(program) == {habit: 1}
+
+
+def test_bots_show_wherever_they_are_spoken_of(program: Program) -> None:
+    body: dict[str, Any] = {"method": "PUT", "data": '{"botIds":["x"]}', "content_type": "application/json"}
+    assert call(program, f"/v1/groups/{NO_GROUP}/bot", **body) == 403
+    assert call(program, f"/v1/bot/accessToken/{NO_GROUP}") == 404
+    assert shown(program) == {Habit.BOT: 2}
+
+
+@pytest.mark.parametrize("host", ["kms.kaiza.la", "KMS1.kaiza.la:443", "api1.kaiza.la", "kaiza.la"])
+def test_an_old_host_shows(program: Program, host: str) -> None:
+    assert call(program, HTTP_HOST=host) == 200
+    assert shown(program) == {Habit.OLD_HOST: 1}
+
+
+def test_another_host_is_none_of_them(program: Program) -> None:
+    assert call(program, HTTP_HOST="notkaiza.la") == 200
+    assert shown(program) == {}
+
+
+def test_the_old_header_shows(program: Program) -> None:
+    assert call(program, headers={"ACCESSTOKEN": exchange(program).access_token}) == 200
+    assert shown(program) == {Habit.TOKEN_HEADER: 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "habits"),
+    [
+        ('\ufeff{"name":"Asha"}', {Habit.BYTE_ORDER_MARK}),
+        ('{name:"Asha"}', {Habit.UNQUOTED_NAMES}),
+        ("{'name': 'Asha'}", {Habit.SINGLE_QUOTES}),
+        ('{"name":"Asha",}', {Habit.TRAILING_COMMA}),
+        ('{"name":"Asha" /* her name */}', {Habit.COMMENTS}),
+        ('{"name":"Asha","x":None}', {Habit.PYTHON_WORDS}),
+        ('{"name":"Asha","x":+1}', {Habit.OTHER_JSON}),
+        (
+            "{name:'a, b: c,}',} // {x:1,}",
+            {Habit.UNQUOTED_NAMES, Habit.SINGLE_QUOTES, Habit.TRAILING_COMMA, Habit.COMMENTS},
+        ),
+        ('{"Name":"Asha"}', {Habit.OTHER_CASE_NAME}),
+        ('{"name":7}', {Habit.NUMBER_FOR_TEXT}),
+    ],
+)
+def test_how_the_body_is_written_shows(program: Program, body: str, habits: set[Habit]) -> None:
+    assert call(program, method="PUT", data=body, content_type="application/json; charset=utf-8") == 200
+    assert set(shown(program)) == habits
+
+
+@pytest.mark.parametrize(("kind", "habit"), [("", Habit.NO_CONTENT_TYPE), ("text/plain", Habit.OTHER_CONTENT_TYPE)])
+def test_the_content_type_shows(program: Program, kind: str, habit: Habit) -> None:
+    assert call(program, method="PUT", data='{"name":"Asha"}', content_type=kind) == 200
+    assert shown(program) == {habit: 1}
+
+
+def test_the_token_service_notices_too(program: Program) -> None:
+    assert Client().get("/accesstoken/", headers=program.headers()).status_code == 200
+    assert shown(program) == dict.fromkeys((Habit.TRAILING_SLASH, Habit.NO_VERSION, Habit.OTHER_CASE_PATH), 1)
+
+
+def test_who_is_not_known_is_counted_for_nobody(program: Program) -> None:
+    assert Client().get("/v1//users/me").status_code == 401
+    assert Client().get("/accessToken/", headers=program.headers(applicationSecret="wrong")).status_code == 401
+    usage.flush()
+    assert not HabitDay.objects.exists()
+
+
+def test_counts_add_up_by_day_and_keep_the_last_example(program: Program, travel: Callable[..., dt.datetime]) -> None:
+    travel()
+    for path in ("/users/me", "/users/me", "/groups"):
+        call(program, path)
+        assert shown(program)
+    travel(days=1)
+    call(program, "/users/me")
+    usage.flush()
+    rows = HabitDay.objects.order_by("day")
+    assert [(row.times, row.example) for row in rows] == [(3, "GET v1/groups"), (1, "GET v1/users/me")]
+    assert [row.day for row in rows] == [clock.now().date() - dt.timedelta(days=1), clock.now().date()]
+
+
+def test_old_counts_are_swept(program: Program, travel: Callable[..., dt.datetime], settings: Any) -> None:
+    call(program, "/users/me")
+    assert shown(program)
+    travel(days=settings.USAGE_DAYS + 1)
+    usage.sweep()
+    assert not HabitDay.objects.exists()
+
+
+# The page --------------------------------------------------------------------------------------------------------
+
+
+def test_every_habit_has_words() -> None:
+    assert set(WORDS) == set(Habit)
+
+
+def test_the_owner_reads_what_how_often_since_when_and_what_instead(
+    program: Program, developer: User, browser_of: Browser
+) -> None:
+    for _ in range(3):
+        call(program, "/users/me/")
+    usage.flush()
+    text = text_of(browser_of(developer).get(report(program.connector)))
+    assert "“/v1” is left out of the path as in GET /v1/users/me Begin every path with “/v1/”. 3" in text
+    assert "The path ends with a slash" in text
+    assert "there is nothing that you must do" in text
+    assert "This connector, this minute 3 of" in text
+    assert "Of these over a limit 0" in text
+
+
+def test_nothing_that_was_sent_is_kept(program: Program) -> None:
+    call(program, method="POST", path="/v1/groups/secret-in-path", data="{secret_in_body:'x'}", content_type="a/b")
+    usage.flush()
+    assert "secret" not in str(list(HabitDay.objects.values()))
+
+
+def test_without_habits_the_page_says_so(program: Program, developer: User, browser_of: Browser) -> None:
+    client = browser_of(developer)
+    assert "It has not called in the last 24 hours" in text_of(client.get(report(program.connector)))
+    call(program)
+    usage.flush()
+    assert "The program speaks as the API description does" in text_of(client.get(report(program.connector)))
+
+
+def test_who_does_not_own_it_finds_nothing(
+    program: Program, stranger: User, group_admin: User, outsider: User, browser_of: Browser
+) -> None:
+    for person in (stranger, group_admin, outsider):
+        assert browser_of(person).get(report(program.connector)).status_code == 404
+
+
+def test_more_habits_cost_no_more_statements(
+    program: Program, developer: User, browser_of: Browser, django_assert_max_num_queries: Any
+) -> None:
+    client = browser_of(developer)
+    now = clock.now()
+
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            client.get(report(program.connector))
+        return len(seen)
+
+    HabitDay.objects.create(
+        connector=program.connector, habit="comments", day=now.date(), times=1, seen_at=now, example="GET v1/groups"
+    )
+    few = cost()
+    HabitDay.objects.bulk_create(
+        HabitDay(connector=program.connector, habit=habit, day=day, times=1, seen_at=now, example="GET v1/groups")
+        for habit in Habit
+        for day in (now.date() - dt.timedelta(days=1), now.date() - dt.timedelta(days=2))
+    )
+    assert cost() == few

@@ -1,0 +1,101 @@
+"""A developer's first steps: each is ticked by what is in the database."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import pytest
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.first_steps import Path
+from accounts.models import User
+from connectors.first_steps import of_developer
+from connectors.models import Connector, Handoff, RefreshToken
+from connectors.services import handoffs, requests
+from connectors.tests.factories import Program, let_in, make_connector
+from kaizala_console.lib import clock
+
+pytestmark = pytest.mark.django_db
+
+
+def ways(path: Path) -> list[str]:
+    assert path.next_step
+    return [way.href for way in path.next_step.ways]
+
+
+def use(handoff: Handoff) -> dt.datetime:
+    at = clock.now()
+    RefreshToken.objects.filter(pk=handoff.refresh_token_id).update(first_used_at=at)
+    return at
+
+
+def test_it_begins_with_the_connector(stranger: User) -> None:
+    path = of_developer(stranger)
+    assert (path.done_count, path.fits, path.finished_at) == (1, False, None)
+    assert ways(path) == [reverse("connectors:create")]
+
+
+def test_every_step_leads_to_the_page_where_it_is_done(
+    developer: User, connector: Connector, group_admin: User
+) -> None:
+    path = of_developer(developer)
+    assert (path.done_count, path.fits) == (2, True)
+    assert ways(path) == [reverse("connectors:request_send", args=[connector.pk])]
+
+    asked = requests.ask(connector=connector, by=developer, permissions=["textmessage"], once=requests.new_once())
+    assert ways(of_developer(developer)) == [reverse("connectors:request", args=[connector.pk, asked.pk])]
+
+    handoff = let_in(connector, group_admin).handoff
+    path = of_developer(developer)
+    assert path.done_count == 3
+    assert ways(path) == [reverse("connectors:handoff", args=[handoff.pk])]
+
+    handoffs.claim(handoff=handoff, by=developer, form_key="k" * 32, address=None)
+    path = of_developer(developer)
+    assert path.done_count == 4
+    assert ways(path) == [f"{reverse('connectors:explorer')}?connector={connector.pk}"]
+
+    used_at = use(handoff)
+    path = of_developer(developer)
+    assert (path.done_count, path.next_step, path.finished_at) == (5, None, used_at)
+
+
+def test_a_handoff_that_ended_unopened_is_no_dead_end(developer: User, program: Program) -> None:
+    handoffs.refuse(handoff=program.handoff, by=developer)
+    path = of_developer(developer)
+    assert path.done_count == 3
+    assert ways(path) == [reverse("connectors:handoff", args=[program.handoff.pk])]
+    assert path.next_step is not None
+    assert "issued again" in str(path.next_step.text)
+
+
+def test_a_token_that_the_admin_passed_on_by_hand_counts(developer: User, program: Program) -> None:
+    use(program.handoff)
+    assert of_developer(developer).next_step is None
+
+
+def test_the_connector_that_has_come_farthest_tells_it(developer: User, group_admin: User, program: Program) -> None:
+    use(program.handoff)
+    make_connector(developer, "A later one")
+    assert of_developer(developer).next_step is None
+
+
+def test_others_connectors_are_nobodys_steps(stranger: User, program: Program) -> None:
+    use(program.handoff)
+    assert of_developer(stranger).done_count == 1
+
+
+def test_many_connectors_cost_one_statement(
+    developer: User, group_admin: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(5):
+        let_in(make_connector(developer, f"Connector {number}"), group_admin)
+    with django_assert_num_queries(1):
+        of_developer(developer)
+
+
+def test_a_deleted_connector_is_no_step(developer: User, connector: Connector, everything: Callable[..., None]) -> None:
+    Connector.objects.filter(pk=connector.pk).update(deleted_at=clock.now())
+    assert of_developer(developer).done_count == 1

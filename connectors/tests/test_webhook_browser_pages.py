@@ -1,0 +1,164 @@
+"""The pages of webhooks in a browser: wide, narrow, dark, without scripts, and while the log follows along."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from connectors.models import Webhook
+from connectors.tests.factories import Program
+from connectors.tests.webhook_history import eventful, happened, quiet
+from connectors.webhooks import outbox, upkeep
+from connectors.webhooks.events import EventType
+from kaizala_console.lib import clock, ids
+from kaizala_console.tests.browser import assert_accessible, assert_fits
+
+pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
+PICTURES = os.environ.get("CONSOLE_TEST_PICTURES")
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker looks at the queue: these addresses are nobody's."""
+    monkeypatch.setattr(outbox, "wake", lambda: None)
+
+
+def look(page: Page, name: str) -> None:
+    """Everything that is asked of a page; with CONSOLE_TEST_PICTURES set, a picture of it goes into that folder."""
+    assert_accessible(page)
+    assert_fits(page)
+    if PICTURES:
+        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
+
+
+def at(name: str, webhook: Webhook, *more: Any) -> str:
+    return reverse(f"connectors:{name}", args=[webhook.connector_id, webhook.pk, *more])
+
+
+@pytest.mark.parametrize(("width", "dark"), [(360, True)])  # the wide and light look is that of test_every_page
+def test_the_pages_are_accessible_and_fit(
+    told_program: Program, developer: User, open_page: OpenPage, width: int, dark: bool
+) -> None:
+    page = open_page(user=developer, width=width, dark=dark)
+    end = f"-{width}{'-dark' if dark else ''}"
+    connector = told_program.connector
+    page.goto(reverse("connectors:webhooks", args=[connector.pk]))
+    look(page, f"none{end}")
+    webhook = eventful(told_program.grant)
+    upkeep.pause(
+        webhook=quiet(told_program.grant, url="https://stock.example.org/hook", event_types=["JobResponse"]),
+        by=developer,
+    )
+    quiet(told_program.grant, group_id=ids.new_id(), callback_context="")
+    page.goto(reverse("connectors:webhooks", args=[connector.pk]))
+    look(page, f"list{end}")
+    failed = webhook.deliveries.get(state="failed")
+    for name, more, query, picture in (
+        ("webhook", (), "", "log"),
+        ("webhook", (), "?state=held", "log-nothing"),
+        ("webhook_delivery", (failed.pk,), "", "delivery"),
+        ("webhook_delivery", (webhook.deliveries.get(state="dropped").pk,), "", "delivery-not-sent"),
+        ("webhook_replay", (), "?since=2020-01-01T00:00", "replay"),
+        ("webhook_settings", (), "", "settings"),
+        ("webhook_state", ("pause",), "", "pause"),
+        ("webhook_state", ("delete",), "", "delete"),
+    ):
+        page.goto(at(name, webhook, *more) + query)
+        look(page, f"{picture}{end}")
+    upkeep.pause(webhook=webhook, by=developer)
+    page.goto(at("webhook", webhook))
+    look(page, f"log-paused{end}")
+    page.goto(at("webhook_state", webhook, "wake"))
+    look(page, f"wake{end}")
+    page.goto(at("webhook_settings", webhook))
+    page.get_by_role("button", name="Show Signing Secret").click()
+    expect(page.get_by_text("You will not see this again.")).to_be_visible()
+    look(page, f"secret{end}")
+    page.get_by_label("I have stored it").check()
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("button", name="Make New Secret")).to_be_visible()
+    look(page, f"settings-shown{end}")
+
+
+def test_the_log_follows_along_and_the_focus_stays(told_program: Program, developer: User, open_page: OpenPage) -> None:
+    webhook = quiet(told_program.grant)
+    waits = happened(webhook)
+    page = open_page(user=developer)
+    page.clock.install()
+    page.goto(at("webhook", webhook))
+    link = page.locator(f"#delivery-{waits.pk}")
+    link.focus()
+    webhook.deliveries.filter(pk=waits.pk).update(state="delivered", next_attempt_at=None, finished_at=clock.now())
+    happened(webhook, EventType.MEMBER_ADDED)
+    page.clock.run_for(4_500)
+    expect(page.get_by_role("row", name="MemberAdded")).to_be_visible()
+    expect(page.get_by_role("row", name="TextMessageCreated").get_by_text("Delivered")).to_be_visible()
+    expect(link).to_be_focused()
+    assert_accessible(page)
+    page.get_by_role("link", name="Hold it still").click()
+    happened(webhook, EventType.MEMBER_REMOVED)
+    page.clock.run_for(9_000)
+    expect(page.get_by_role("link", name="Follow along")).to_be_visible()
+    expect(page.get_by_role("row", name="MemberRemoved")).to_have_count(0)
+
+
+def test_filters_change_the_list_and_the_address(told_program: Program, developer: User, open_page: OpenPage) -> None:
+    webhook = eventful(told_program.grant)
+    page = open_page(user=developer)
+    page.goto(at("webhook", webhook))
+    page.get_by_label("State", exact=True).select_option("failed")
+    expect(page.locator("#deliveries tbody tr")).to_have_count(1)
+    assert "state=failed" in page.url
+    page.get_by_role("link", name="State: Failed for good").click()
+    expect(page.locator("#deliveries tbody tr")).to_have_count(7)
+
+
+def test_everything_goes_without_scripts(told_program: Program, developer: User, open_page: OpenPage) -> None:
+    webhook = eventful(told_program.grant)
+    page = open_page(user=developer, scripts=False)
+    page.goto(reverse("connectors:details", args=[webhook.connector_id]))
+    page.get_by_role("link", name="Webhooks 1").click()
+    page.get_by_role("link", name="hooks.example.com").click()
+    expect(page.get_by_role("link", name="Show how it is now")).to_be_visible()
+    page.get_by_label("Event", exact=True).select_option("PollResponse")
+    page.get_by_role("button", name="Filter", exact=True).click()
+    expect(page.get_by_role("row", name="PollResponse")).to_have_count(1)
+    page.get_by_role("link", name="Clear all").click()
+    page.get_by_role("button", name="Redeliver the 1 that failed").click()
+    expect(page.get_by_text("1 delivery is on its way again.")).to_be_visible()
+    page.get_by_role("link", name="Replay from").click()
+    page.get_by_label("From", exact=True).fill("2020-01-01T00:00")
+    page.get_by_role("button", name="How many are that?").click()
+    page.get_by_role("button", name="Replay 4 deliveries").click()
+    expect(page.get_by_text("4 deliveries are on their way again.")).to_be_visible()
+    page.get_by_role("link", name="Settings", exact=True).last.click()
+    page.get_by_role("button", name="Show Signing Secret").click()
+    assert page.get_by_label("Signing secret").input_value().startswith("whsec_")
+
+
+def test_who_was_away_confirms_and_comes_back_to_the_button(
+    told_program: Program, developer: User, open_page: OpenPage
+) -> None:
+    webhook = quiet(told_program.grant)
+    page = open_page(user=developer, confirmed=False)
+    page.goto(at("webhook_settings", webhook))
+    page.get_by_role("button", name="Show Signing Secret").click()
+    assert page.url.split("?")[0].endswith("/console/confirm/")
+    webhook.refresh_from_db()
+    assert webhook.secret_shown_at is None
+
+
+def test_what_will_stop_names_the_hosts(told_program: Program, developer: User, open_page: OpenPage) -> None:
+    quiet(told_program.grant)
+    page = open_page(user=developer)
+    page.goto(reverse("connectors:change_state", args=[told_program.connector.pk, "suspend"]))
+    expect(page.get_by_text("Who is told nothing any more")).to_be_visible()
+    look(page, "stop-1280")

@@ -1,0 +1,142 @@
+"""Workers against each other, against publishers and against whoever removes a webhook, on PostgreSQL with threads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pytest_django import Settings
+
+from accounts.audit.record import SYSTEM
+from accounts.models import User
+from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
+from connectors.tests.factories import Program
+from connectors.tests.receiver import Receiver
+from connectors.tests.test_races import at_once, refusals
+from connectors.tests.webhook_cast import happen, make_webhook, states, texts
+from connectors.webhooks import delivery, queue, upkeep
+from connectors.webhooks.slots import Slots
+from kaizala_console.lib import ids
+
+pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the workers of the test deliver, not the one that a commit wakes."""
+    monkeypatch.setattr("connectors.webhooks.outbox._wake", lambda: None)
+    monkeypatch.setattr("connectors.webhooks.outbox.call_for_help", lambda: None)
+
+
+def test_of_workers_at_once_one_has_the_webhook(
+    webhook: Webhook, group_id: UUID, together: Callable[..., list[Any]]
+) -> None:
+    for _ in range(5):
+        for _lane in range(6):
+            happen(group_id, "a", "b", action_id=ids.new_id())
+        results = together(4, lambda: queue.take(Slots(16)))
+        assert not refusals(results)
+        taken = [one.delivery.pk for found, _more in results for one in found]
+        assert len(taken) == 1
+        assert WebhookDelivery.objects.get(pk=taken[0]).tries == 1
+        WebhookDelivery.objects.all().delete()
+        Webhook.objects.update(busy_until=None)
+
+
+def test_workers_at_once_share_what_is_due_and_nobody_goes_away_empty(
+    told_program: Program, group_id: UUID, together: Callable[..., list[Any]]
+) -> None:
+    for number in range(8):
+        make_webhook(told_program.grant, f"https://{number}.example/", group_id)
+    happen(group_id, "a")
+    results = together(4, lambda: queue.take(Slots(8)))  # of which a connector has two
+    assert not refusals(results)
+    taken = Counter(one.delivery.pk for found, _more in results for one in found)
+    assert set(taken.values()) == {1}
+    assert all(found for found, _more in results)
+
+
+def test_two_turns_at_once_deliver_each_event_once_and_in_order(
+    webhook: Webhook, receiver: Receiver, group_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_turn", _Everybodys())
+    happen(group_id, *map(str, range(20)))
+    results = at_once(partial(delivery.deliver_due, seconds=5), partial(delivery.deliver_due, seconds=5))
+    assert not refusals(results)
+    delivery.deliver_due()
+    assert texts(receiver) == [str(number) for number in range(20)]
+    assert WebhookAttempt.objects.count() == 20
+
+
+def test_turns_at_once_share_the_work_and_never_send_a_webhooks_events_side_by_side(
+    webhook: Webhook,
+    told_program: Program,
+    receiver: Receiver,
+    group_id: UUID,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
+) -> None:
+    monkeypatch.setattr(delivery, "_turn", _Everybodys())
+    settings.WEBHOOK_THREADS = 4  # of which a connector has one: so many turns send so many at once
+    receiver.slow_seconds = 0.02
+    for number in range(3):
+        make_webhook(told_program.grant, receiver.url(f"/slow/{number}"), group_id)
+    for number in range(8):
+        happen(group_id, str(number), action_id=ids.new_id())
+    results = at_once(*[partial(delivery.deliver_due, seconds=20)] * 3)
+    assert not refusals(results)
+    for path in ("/take", "/slow/0", "/slow/1", "/slow/2"):
+        assert texts(receiver, path) == [str(number) for number in range(8)]
+    assert 2 <= receiver.most_under_way <= 3
+    assert sum(map(int, results)) == WebhookAttempt.objects.count() == 32
+
+
+def test_removed_while_it_is_told_nothing_goes_out_after_the_commit(
+    webhook: Webhook, receiver: Receiver, group_id: UUID
+) -> None:
+    happen(group_id, *map(str, range(10)))
+    removed: list[int] = []
+
+    def remove() -> None:
+        upkeep.take_away(webhook, SYSTEM)
+        removed.append(len(receiver.arrived))
+
+    assert not refusals(at_once(delivery.deliver_due, remove))
+    # What had been taken before the commit may still arrive: one of its lane.
+    assert len(receiver.arrived) - removed[0] <= 1
+    delivery.deliver_due()
+    assert "waiting" not in states(webhook)
+    assert len(receiver.arrived) - removed[0] <= 1
+
+
+def test_paused_and_woken_while_it_is_told_nothing_is_lost(
+    webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User
+) -> None:
+    happen(group_id, *map(str, range(10)))
+    results = at_once(
+        delivery.deliver_due,
+        partial(upkeep.pause, webhook=webhook, by=developer),
+        partial(happen, group_id, "10"),
+        partial(upkeep.wake, webhook=webhook, by=developer),
+    )
+    assert not refusals(results)
+    upkeep.wake(webhook=webhook, by=developer)
+    upkeep.tend()
+    WebhookDelivery.objects.waiting().update(next_attempt_at=webhook.created_at)
+    delivery.deliver_due()
+    assert set(texts(receiver)) == {str(number) for number in range(11)}
+    assert set(states(webhook)) == {"delivered"}
+
+
+class _Everybodys:
+    """Stands where the lock of a process stands: as if each thread were a process."""
+
+    def acquire(self, *, blocking: bool) -> bool:
+        return True
+
+    def release(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,70 @@
+"""Webhooks that tests are about, set straight into the table; and what happens, as the app above tells it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.db import transaction
+
+from connectors.models import Grant, Webhook, WebhookDelivery
+from connectors.tests.receiver import Receiver
+from connectors.webhooks import outbox, sealed, signing
+from connectors.webhooks.events import Event, EventType
+from kaizala_console.lib import clock, ids
+
+CALLBACK_TOKEN = "their-token-J7Q2K9"
+
+
+def make_webhook(grant: Grant, url: str, group_id: UUID, **fields: Any) -> Webhook:
+    """A webhook on a group for every kind of event, as if its address had answered the handshake."""
+    key = ids.new_id()
+    values: dict[str, Any] = {
+        "object_type": "Group",
+        "object_id": str(group_id),
+        "event_types": [kind.value for kind in EventType],
+        "callback_context": "shift 7",
+        "expires_at": clock.now() + dt.timedelta(days=730),
+    }
+    return Webhook.objects.create(
+        id=key,
+        connector=grant.connector,
+        grant=grant,
+        callback_url=url,
+        host=urlsplit(url).hostname or "",
+        sealed_token=sealed.seal_token(key, CALLBACK_TOKEN),
+        sealed_secret=sealed.seal_secret(key, signing.new_secret()),
+        **{**values, **fields},
+    )
+
+
+def happen(group_id: UUID, *texts: str, kind: EventType = EventType.TEXT_MESSAGE_CREATED, **fields: Any) -> None:
+    """So many messages are posted in the group."""
+    with transaction.atomic():
+        outbox.publish(*(Event(type=kind, group_id=group_id, data={"text": text}, **fields) for text in texts))
+
+
+def states(webhook: Webhook) -> list[str]:
+    """The states of its deliveries, the first one first."""
+    return list(webhook.deliveries.order_by("pk").values_list("state", flat=True))
+
+
+def time_passes() -> None:
+    """All pauses are over, and whoever was killed is."""
+    Webhook.objects.update(busy_until=None, rests_until=None)
+    WebhookDelivery.objects.waiting().update(next_attempt_at=clock.now())
+
+
+def until_next_try(webhook: Webhook) -> float:
+    """Seconds until the webhook is tried next."""
+    webhook.refresh_from_db()
+    due = WebhookDelivery.objects.waiting().filter(webhook=webhook).order_by("pk")  # the others wait behind the first
+    moments = [*due.values_list("next_attempt_at", flat=True)[:1], webhook.rests_until]
+    return max([0.0, *((moment - clock.now()).total_seconds() for moment in moments if moment)])
+
+
+def texts(receiver: Receiver, path: str = "/take") -> list[str]:
+    """What the messages said that arrived at a path."""
+    return [body["data"]["text"] for body in receiver.bodies(path)]

@@ -1,0 +1,37 @@
+"""GET /v1/openapi.json: the OpenAPI document of all that is answered here. An addition of ours to the protocol."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.http import HttpResponse
+from pydantic import ConfigDict
+
+from connectors.description import description
+from kaizala_console.wire import json_text
+from kaizala_console.wire.answers import Answer
+from kaizala_console.wire.endpoint import Call, operation
+from kaizala_console.wire.headers import header
+
+CACHED: Final = "public, max-age=300"  # a new release is seen within five minutes
+
+
+class Document(Answer):
+    """An OpenAPI 3.1 document."""
+
+    model_config = ConfigDict(extra="allow")
+
+    openapi: str
+    info: dict[str, Any]
+    paths: dict[str, Any]
+
+
+@operation(summary="Read this document", response=Document, headers={"If-None-Match": "The `ETag` of a copy."})
+def read_description(call: Call) -> HttpResponse:
+    """Open to everybody. A copy that is still right is answered with 304."""
+    made = description()
+    headers = {"ETag": made.etag, "Cache-Control": CACHED}
+    known = [each.strip().removeprefix("W/") for each in header(call.request, "If-None-Match").split(",")]
+    if made.etag in known or "*" in known:
+        return HttpResponse(status=304, content_type=json_text.CONTENT_TYPE, headers=headers)
+    return HttpResponse(made.content, content_type=json_text.CONTENT_TYPE, headers=headers)

@@ -1,0 +1,227 @@
+"""How much was called, for the usage pages: over time, by endpoint, by what was reached, by connector.
+
+Days of UTC are read from `UsageDay`; the last 48 hours, and the days of another zone, from `UsageHour` (ADR 0059). The
+hours are those of UTC: in a zone with half hours, one hour of the day stands in it or in the day before as a whole.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce, TruncDate
+
+from accounts.models import Organisation
+from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken, UsageDay, UsageHour
+from connectors.usage_queries import spelled
+from kaizala_console.lib import clock
+
+MOST_ROWS: Final = 20
+SPARK_DAYS: Final = 14
+SOON: Final = dt.timedelta(days=30)
+MOST_ENDING: Final = 5
+HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+
+
+class Period(StrEnum):
+    """What stands in the address: so many hours or days until now."""
+
+    HOURS = "48h"
+    WEEK = "7d"
+    MONTH = "30d"
+    QUARTER = "90d"
+
+
+_STEPS: Final = {Period.HOURS: 48, Period.WEEK: 7, Period.MONTH: 30, Period.QUARTER: 90}
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Calls, and how many of these were refused (4xx), over a limit (429) or failed through our fault (5xx)."""
+
+    calls: int = 0
+    refused: int = 0
+    throttled: int = 0
+    failed: int = 0
+
+    @property
+    def answered(self) -> int:
+        """Calls that were answered well."""
+        return self.calls - self.refused - self.throttled - self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The sums of one endpoint, of one grant or of one connector. `key` is its id; an endpoint has none."""
+
+    name: str
+    sums: Sums
+    key: UUID | None = None
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the period before came to; or why there is nothing to compare with."""
+
+    sums: Sums = Sums()
+    is_kept: bool = True
+    is_new: bool = False  # who called was only made in the period itself
+
+
+class Scope:
+    """Whose calls: of one connector, or of all of an organisation, deleted ones and ended grants too.
+
+    Days begin at midnight in `zone` for one connector; for a whole organisation at midnight UTC, whose days are summed
+    up already: its hours are too many.
+    """
+
+    def __init__(self, whose: Connector | Organisation, period: Period, zone: dt.tzinfo = dt.UTC) -> None:
+        of_one = isinstance(whose, Connector)
+        self._whose = Q(grant__connector=whose) if of_one else Q(grant__connector__organisation=whose)
+        self.period = period
+        self.zone = zone if of_one or period is Period.HOURS else dt.UTC
+        self._since = whose.created_at
+        self._by_hours = period is Period.HOURS or self.zone is not dt.UTC
+
+    def over_time(self) -> list[tuple[dt.datetime, Sums]]:
+        """Every hour or day of the period, also those without calls. One statement."""
+        hourly = self.period is Period.HOURS
+        rows = self._rows() if hourly or not self._by_hours else self._rows().annotate(day=_day_in(self.zone))
+        found = {row[self._column]: _sums(row) for row in _summed(rows, self._column)}
+        keys = ((at, at if hourly else at.date()) for at in self._moments())
+        return [(at, found.get(key, Sums())) for at, key in keys]
+
+    def before(self) -> Before:
+        """The same for the period before, as far into it as this one has come. Two statements at most."""
+        first, steps = self._moments()[0], _STEPS[self.period]
+        if self.period is Period.HOURS:
+            begin, end = first - steps * HOUR, first
+        else:  # in the zone's own time: a day may have 23 or 25 hours
+            begin, end = first - steps * DAY, clock.now().astimezone(self.zone) - steps * DAY
+        if begin < clock.now() - dt.timedelta(days=settings.USAGE_DAYS):
+            return Before(is_kept=False)
+        if self._since >= first:
+            return Before(is_new=True)
+        hours = UsageHour.objects.filter(self._whose)
+        if self._by_hours:
+            return Before(_whole(hours.filter(hour__gte=begin, hour__lt=end)))
+        midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
+        days = UsageDay.objects.filter(self._whose, day__gte=begin.date(), day__lt=end.date())
+        return Before(total([_whole(days), _whole(hours.filter(hour__gte=midnight, hour__lt=end))]))
+
+    def by_endpoint(self) -> list[Named]:
+        """The busiest first. One statement."""
+        return [Named(spelled(row["operation"]), _sums(row)) for row in self._busiest("operation")]
+
+    def by_grant(self) -> list[Named]:
+        """What was reached, the busiest first. One statement."""
+        columns = ("grant_id", "grant__target_name", "grant__revoked_at")
+        return [
+            Named(row["grant__target_name"], _sums(row), row["grant_id"], row["grant__revoked_at"] is not None)
+            for row in self._busiest(*columns)
+        ]
+
+    def by_connector(self) -> list[Named]:
+        """The connectors that called, the busiest first. One statement."""
+        columns = ("grant__connector_id", "grant__connector__name", "grant__connector__deleted_at")
+        return [
+            Named(row[columns[1]], _sums(row), row[columns[0]], row[columns[2]] is not None)
+            for row in self._busiest(*columns)
+        ]
+
+    def lines(self) -> Iterator[tuple[str, str, str, str, Sums]]:
+        """(hour or day, connector, what was reached, endpoint, sums), the oldest first: one row each."""
+        columns = (self._column, "grant__connector__name", "grant__target_name", "operation")
+        ordered = self._rows().order_by(self._column, columns[1], columns[2], "operation", "grant_id")
+        for row in ordered.values(*columns, "calls", "refused", "throttled", "failed").iterator(chunk_size=2000):
+            sums = Sums(row["calls"], row["refused"], row["throttled"], row["failed"])
+            moment, connector, target, operation = (row[column] for column in columns)
+            yield moment.isoformat().replace("+00:00", "Z"), connector, target, spelled(operation), sums
+
+    @property
+    def _column(self) -> str:
+        return "hour" if self.period is Period.HOURS else "day"
+
+    def _moments(self) -> list[dt.datetime]:
+        steps = reversed(range(_STEPS[self.period]))
+        if self.period is Period.HOURS:
+            last = clock.now().astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+            return [last - HOUR * back for back in steps]
+        today = clock.now().astimezone(self.zone).date()
+        return [dt.datetime.combine(today - DAY * back, dt.time(), self.zone) for back in steps]
+
+    def _rows(self) -> QuerySet[Any]:
+        first = self._moments()[0]
+        if self._by_hours:
+            return UsageHour.objects.filter(self._whose, hour__gte=first).order_by()
+        return UsageDay.objects.filter(self._whose, day__gte=first.date()).order_by()
+
+    def _busiest(self, *columns: str) -> QuerySet[Any]:
+        return _summed(self._rows(), *columns).order_by("-all_calls", *columns)
+
+
+def _summed(rows: QuerySet[Any], *columns: str) -> QuerySet[Any]:
+    return rows.values(*columns).annotate(**{f"all_{name}": Sum(name) for name in _OUTCOMES})
+
+
+def _whole(rows: QuerySet[Any]) -> Sums:
+    return _sums(rows.aggregate(**{f"all_{name}": Coalesce(Sum(name), 0) for name in _OUTCOMES}))
+
+
+def _day_in(zone: dt.tzinfo) -> TruncDate:
+    return TruncDate("hour", tzinfo=zone)
+
+
+_OUTCOMES: Final = ("calls", "refused", "throttled", "failed")
+
+
+def total(rows: Iterable[Sums]) -> Sums:
+    """All of them together."""
+    found = list(rows)
+    return Sums(*(sum(getattr(row, name) for row in found) for name in ("calls", "refused", "throttled", "failed")))
+
+
+def _sums(row: dict[str, Any]) -> Sums:
+    return Sums(row["all_calls"], row["all_refused"], row["all_throttled"], row["all_failed"])
+
+
+def sparks(connectors: Iterable[Connector]) -> dict[UUID, list[int]]:
+    """The calls of each of the last 14 days, today last, for each connector that called. One statement for all."""
+    today = clock.now().astimezone(dt.UTC).date()
+    first = today - (SPARK_DAYS - 1) * DAY
+    rows = UsageDay.objects.filter(grant__connector__in=list(connectors), day__gte=first, day__lte=today).order_by()
+    found: dict[UUID, list[int]] = {}
+    for row in rows.values("day", connector=F("grant__connector_id")).annotate(n=Sum("calls")):
+        found.setdefault(row["connector"], [0] * SPARK_DAYS)[(row["day"] - first).days] = row["n"]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A secret (`target` is empty) or a refresh token that ends within a month."""
+
+    target: str
+    ends_at: dt.datetime
+
+
+def ending_soon(connector: Connector) -> list[Ending]:
+    """The next in front, at most five of each kind. Tokens whose successor is in use are left out. Two statements."""
+    now = clock.now()
+    secrets = ConnectorSecret.objects.live(now).filter(connector=connector, expires_at__lte=now + SOON)
+    tokens = RefreshToken.objects.live(now).filter(
+        Q(successor__isnull=True) | Q(successor__revoked_at__isnull=False) | Q(successor__first_used_at__isnull=True),
+        grant__in=Grant.objects.live(now).filter(connector=connector).order_by().values("pk"),
+        expires_at__lte=now + SOON,
+    )
+    dates = secrets.order_by("expires_at").values_list("expires_at", flat=True)[:MOST_ENDING]
+    found = [Ending("", at) for at in dates if at is not None]
+    named = tokens.order_by("expires_at", "pk").values_list("grant__target_name", "expires_at")
+    found += [Ending(target, at) for target, at in named[:MOST_ENDING]]
+    return sorted(found, key=lambda ending: (ending.ends_at, ending.target))

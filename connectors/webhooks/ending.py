@@ -1,0 +1,92 @@
+"""A webhook that turns inactive by itself: nobody may be told any more, or its address takes nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Q
+
+from accounts.audit.record import SYSTEM, record
+from accounts.audit.tags import Tag
+from accounts.services import notices
+from connectors.models import Webhook, WebhookDelivery
+from connectors.services import issuing, trail
+from kaizala_console.lib import clock
+
+Because = Webhook.Because
+State = WebhookDelivery.State
+SWEPT_AT_ONCE: Final = 200
+
+
+@transaction.atomic
+def end(webhook: Webhook, because: Because | str) -> bool:
+    """Make it inactive, say why, and tell its owners; False when it was so already.
+
+    What waits is kept when its address failed, and dropped when the right is over.
+    """
+    now, reason = clock.now(), Because(because)
+    before = ["", *Webhook.KEPT_WHILE] if reason not in Webhook.KEPT_WHILE else [""]
+    changed = (
+        Webhook.objects.present()
+        .filter(pk=webhook.pk, inactive_because__in=before)
+        .update(inactive_because=reason.value, inactive_at=now)
+    )
+    if not changed:
+        return False
+    webhook.inactive_because, webhook.inactive_at = reason.value, now
+    stop_deliveries(webhook, State.HELD if reason in Webhook.KEPT_WHILE else State.DROPPED)
+    record(
+        Tag.WEBHOOK_ENDED,
+        by=SYSTEM,
+        subject=webhook,
+        **trail.of_webhook(webhook),
+        after={"connector": webhook.connector.name, "host": webhook.host, "reason": reason.value},
+    )
+    if reason != Because.GRANT_ENDED:  # both sides were told of that itself
+        _tell(webhook, reason)
+    return True
+
+
+def stop_deliveries(webhook: Webhook, state: State) -> None:
+    """Takes out of the queue what waits; with DROPPED, what was kept as well."""
+    states = [State.WAITING] if state == State.HELD else [State.WAITING, State.HELD]
+    WebhookDelivery.objects.filter(webhook=webhook, state__in=states).update(
+        state=state.value, next_attempt_at=None, finished_at=None if state == State.HELD else clock.now()
+    )
+
+
+def end_overdue() -> int:
+    """Ends the webhooks whose time is over or whose grant has ended; the number of them.
+
+    Nothing was sent for them meanwhile: rights are asked before each try. This is for whoever looks at them.
+    """
+    now = clock.now()
+    over = (
+        Webhook.objects.present()
+        .filter(inactive_because__in=["", *Webhook.KEPT_WHILE])
+        .filter(Q(expires_at__lte=now) | Q(grant__revoked_at__isnull=False) | Q(grant__ends_at__lte=now))
+        .select_related("grant", "connector__organisation", "connector__owner")
+        .order_by("pk")
+    )
+    ended = 0
+    for webhook in over[:SWEPT_AT_ONCE]:
+        ended += end(webhook, Because.EXPIRED if webhook.expires_at <= now else Because.GRANT_ENDED)
+    return ended
+
+
+def _tell(webhook: Webhook, reason: Because) -> None:
+    for user in issuing.owners_of(webhook.connector):
+        notices.queue(
+            user=user,
+            template="connectors/webhook_ended",
+            key=f"webhook-ended:{webhook.pk}:{clock.now().isoformat()}:{user.pk}",
+            context={
+                "connector_name": webhook.connector.name,
+                "connector_id": str(webhook.connector_id),
+                "target_name": webhook.grant.target_name,
+                "webhook_id": str(webhook.pk),
+                "host": webhook.host,
+                "reason": reason.value,
+            },
+        )

@@ -1,0 +1,99 @@
+"""Whether the receiver wants to be told: it is asked once, before anything is sent (wire protocol §6, Webhooks)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+from uuid import UUID
+
+from django.core.cache import cache
+from django.utils.translation import gettext as _
+
+from connectors.models.webhook import MOST_URL_CHARACTERS
+from kaizala_console.lib import safe_http, throttle
+from kaizala_console.lib.errors import RuleBroken, TooSoon
+
+SECONDS: Final = 5
+FIELD: Final = "callBackUrl"
+_SMALLEST: Final = 10**14  # of 15 digits
+_MOST_BYTES: Final = 1024
+_FAILURES_AN_HOUR: Final = 60
+_HOUR: Final = 3600
+
+
+def require_echo(url: str, *, connector_id: UUID) -> None:
+    """GET the address with `validationToken` in its query, and see the token come back as plain text within 5 seconds.
+
+    White space around it and a pair of double quotes are taken off: JSON frameworks of the time put them there. Raises
+    RuleBroken, which tells the status but nothing of the body, so that nobody reads other sites through this console;
+    TooSoon while another address of this connector is being asked, or when too many failed. Never inside a transaction.
+    """
+    if len(url) > MOST_URL_CHARACTERS or not url.isprintable() or " " in url:
+        raise RuleBroken(
+            _("expected an address of at most %(most)s characters that begins with https://")
+            % {"most": MOST_URL_CHARACTERS},
+            field=FIELD,
+            code="callback_url",
+        )
+    with _one_at_a_time(connector_id):
+        problem = _ask(url)
+        if problem:
+            throttle.hit(_key(connector_id), _FAILURES_AN_HOUR, _HOUR)
+            raise RuleBroken(problem, field=FIELD, code="not_validated")
+
+
+def _ask(url: str) -> str:
+    """What is wrong with the answer; "" when it is the token."""
+    # Receivers of those years answer `JSON.parse(validationToken)`, or their query string as it came: so it is a
+    # number that every JSON reader keeps whole, with nothing in it to escape (ADR 0065). One try, within 5 seconds.
+    token = str(_SMALLEST + secrets.randbelow(9 * _SMALLEST))
+    try:
+        answer = safe_http.fetch(
+            "GET",
+            url.partition("#")[0],
+            params={"validationToken": token},
+            headers={"Accept": "text/plain, */*"},
+            timeout=(SECONDS, SECONDS),
+            deadline=SECONDS,
+            max_bytes=_MOST_BYTES,
+        )
+    except safe_http.OutboundError as error:
+        if error.reason != "too_large":
+            return _("could not be validated. %(problem)s") % {"problem": error}
+        return _("could not be validated. The address answered with something else than the validation token.")
+    if not 200 <= answer.status < 300:
+        return _("could not be validated. The address answered with status %(status)s, and expected was 200.") % {
+            "status": answer.status
+        }
+    if _unwrapped(answer.text) != token:
+        return _(
+            "could not be validated. The address answered with status %(status)s, but with something else than the "
+            "validation token as plain text."
+        ) % {"status": answer.status}
+    return ""
+
+
+def _unwrapped(text: str) -> str:
+    text = text.removeprefix("\ufeff").strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
+@contextmanager
+def _one_at_a_time(connector_id: UUID) -> Iterator[None]:
+    """A receiver that hangs holds a web process: of each connector one at the most, and not again and again."""
+    failures = throttle.peek(_key(connector_id), _FAILURES_AN_HOUR, _HOUR)
+    if not failures.allowed:
+        raise TooSoon(_("Too many callback addresses could not be validated."), retry_after=failures.retry_after)
+    key = f"webhooks:handshake:{connector_id}"
+    if not cache.add(key, 1, timeout=2 * SECONDS):
+        raise TooSoon(_("Another callback address of this connector is being validated."), retry_after=1)
+    try:
+        yield
+    finally:
+        cache.delete(key)
+
+
+def _key(connector_id: UUID) -> str:
+    return f"webhook-handshake:{connector_id}"

@@ -1,0 +1,48 @@
+"""What is sent: the protocol's body to the letter, the old token beside the signature."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.views.decorators.debug import sensitive_variables
+
+from connectors.models import Webhook, WebhookEvent
+from connectors.webhooks import sealed, signing
+from connectors.webhooks.sender import TOKEN_HEADER, Prepared
+from kaizala_console.wire import json_text
+
+
+def body_of(webhook: Webhook, event: WebhookEvent) -> dict[str, Any]:
+    """Wire protocol §6, Webhooks: Delivery. The same for every try under the same grant."""
+    may_have_all = str(webhook.grant.person_id) in event.private_for
+    return {
+        "objectId": webhook.object_id,
+        "objectType": webhook.object_type,
+        "eventType": event.event_type,
+        "eventId": str(event.pk),
+        "data": {**event.data, **event.private} if may_have_all else event.data,
+        "context": webhook.callback_context,
+        # What the real server sent besides, and programs keep (ADR 0065)
+        "subscriptionId": str(webhook.pk),
+        "groupId": str(event.group_id),
+        "sourceGroupId": str(event.group_id),
+        "isBotfromUser": False,
+        **event.sender,
+    }
+
+
+@sensitive_variables()
+def prepare(webhook: Webhook, event: WebhookEvent, at: dt.datetime) -> Prepared:
+    """The request of one try, signed with its moment. `webhook-id` is the event's id: stable across tries."""
+    body = json_text.encode(body_of(webhook, event))
+    headers = {
+        "Content-Type": json_text.CONTENT_TYPE,
+        **signing.headers(
+            message_id=str(event.pk), at=int(at.timestamp()), body=body, keys=sealed.signing_keys(webhook, at)
+        ),
+    }
+    token = sealed.token_of(webhook)
+    if token:
+        headers[TOKEN_HEADER] = token
+    return Prepared(webhook.callback_url, headers, body)

@@ -1,0 +1,63 @@
+"""The credentials of a webhook at rest: the receiver's own token, and the secrets that sign what is sent to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+from uuid import UUID
+
+from django.views.decorators.debug import sensitive_variables
+
+from connectors.models import Webhook
+from kaizala_console.lib import crypto
+
+TOKEN: Final = "token"  # noqa: S105 (the name of a column)
+SECRET: Final = "secret"  # noqa: S105
+
+
+@sensitive_variables("text")
+def seal_token(webhook_id: UUID, text: str) -> bytes | None:
+    """What is kept of a callback token; nothing of an empty one."""
+    return crypto.seal(text.encode(), context=_context(webhook_id, TOKEN)) if text else None
+
+
+@sensitive_variables("secret")
+def seal_secret(webhook_id: UUID, secret: bytes) -> bytes:
+    """What is kept of a signing secret."""
+    return crypto.seal(secret, context=_context(webhook_id, SECRET))
+
+
+@sensitive_variables()
+def token_of(webhook: Webhook) -> str:
+    """The callback token; "" when there is none, or the console's key was changed."""
+    opened = _open(webhook, webhook.sealed_token, TOKEN)
+    return opened.decode() if opened is not None else ""
+
+
+@sensitive_variables()
+def secret_of(webhook: Webhook) -> bytes | None:
+    """The signing secret; None when there is none, or the console's key was changed."""
+    return _open(webhook, webhook.sealed_secret, SECRET)
+
+
+@sensitive_variables()
+def signing_keys(webhook: Webhook, at: dt.datetime) -> list[bytes]:
+    """The secrets that sign at `at`: the present one, and for a day the one before it."""
+    found = [secret_of(webhook)]
+    if webhook.old_secret_until is not None and webhook.old_secret_until > at:
+        found.append(_open(webhook, webhook.sealed_old_secret, SECRET))
+    return [secret for secret in found if secret is not None]
+
+
+@sensitive_variables()
+def _open(webhook: Webhook, sealed: bytes | memoryview | None, what: str) -> bytes | None:
+    if sealed is None:
+        return None
+    try:
+        return crypto.open_sealed(sealed, context=_context(webhook.pk, what))
+    except crypto.WrongKey:
+        return None
+
+
+def _context(webhook_id: UUID, what: str) -> bytes:
+    return b"connectors.Webhook:" + what.encode() + b":" + webhook_id.bytes

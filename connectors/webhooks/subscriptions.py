@@ -1,0 +1,249 @@
+"""Setting a webhook on an object, changing it and removing it, as programs do."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.audit.record import Actor, record
+from accounts.audit.tags import Tag
+from connectors.models import Connector, Grant, Webhook
+from connectors.models.webhook import MOST_CONTEXT_CHARACTERS, MOST_TOKEN_CHARACTERS
+from connectors.services import trail
+from connectors.webhooks import handshake, objects, rights, sealed, signing, upkeep
+from connectors.webhooks.events import EventType, ObjectType
+from kaizala_console.lib import clock, ids
+from kaizala_console.lib.errors import Conflict, ConsoleError, NotFound, RuleBroken
+
+VALIDITY: Final = dt.timedelta(days=2 * 365)
+
+
+@sensitive_variables("callback_token")
+def subscribe(
+    *,
+    grant: Grant,
+    object_type: ObjectType,
+    object_id: str,
+    event_types: Sequence[EventType],
+    callback_url: str,
+    by: Actor,
+    callback_token: str = "",
+    callback_context: str = "",
+    expires_at: dt.datetime | None = None,
+) -> Webhook:
+    """Have the address told of these events of the object, under the right of this grant.
+
+    Raises GroupNotReachable or NotFound for an object out of reach, the same whether or not there is one; RuleBroken,
+    naming the field, for what does not fit, when there are too many, and when the address does not answer the
+    handshake. That speaks to the outside: call it outside a transaction.
+    """
+    found_id = objects.find(object_type, grant, object_id)
+    checked = _checked(
+        event_types=event_types,
+        callback_token=callback_token,
+        callback_context=callback_context,
+        expires_at=expires_at or clock.now() + VALIDITY,
+    )
+    _require_room(grant.connector_id, object_type, found_id)
+    handshake.require_echo(callback_url, connector_id=grant.connector_id)
+    webhook = Webhook(id=ids.new_id(), connector=grant.connector, grant=grant)
+    _set(webhook, object_type=object_type, object_id=found_id, callback_url=callback_url, **checked)
+    return _created(webhook, by)
+
+
+@sensitive_variables("callback_token")
+def change(
+    *,
+    webhook_id: str,
+    grant: Grant,
+    by: Actor,
+    object_type: ObjectType | None = None,
+    object_id: str | None = None,
+    event_types: Sequence[EventType] | None = None,
+    callback_url: str | None = None,
+    callback_token: str | None = None,
+    callback_context: str | None = None,
+    expires_at: dt.datetime | None = None,
+    active: bool | None = None,
+) -> Webhook:
+    """Change what is given; a new address answers the handshake first, outside a transaction.
+
+    Made active, the webhook goes on under the right of this grant, and is told what was kept for it. Raises NotFound
+    for one that is not the connector's, or not within reach, and else as `subscribe`.
+    """
+    webhook = find(webhook_id=webhook_id, grant=grant)
+    changes = _checked(
+        event_types=event_types,
+        callback_token=callback_token,
+        callback_context=callback_context,
+        expires_at=expires_at,
+    )
+    if object_type is not None or object_id is not None:
+        kind = object_type or ObjectType(webhook.object_type)
+        changes["object_type"], changes["object_id"] = kind, objects.find(kind, grant, object_id or webhook.object_id)
+        if (kind, changes["object_id"]) != (webhook.object_type, webhook.object_id):
+            _require_room(grant.connector_id, kind, changes["object_id"])
+    elif active:
+        objects.find(ObjectType(webhook.object_type), grant, webhook.object_id)
+    if callback_url is not None and callback_url != webhook.callback_url:
+        handshake.require_echo(callback_url, connector_id=grant.connector_id)
+        changes["callback_url"] = callback_url
+    return _changed(webhook, grant, changes, active, by)
+
+
+def remove(*, webhook_id: str, grant: Grant, by: Actor) -> None:
+    """Remove it: nothing is sent any more. Raises NotFound as `change`."""
+    upkeep.take_away(find(webhook_id=webhook_id, grant=grant), by)
+
+
+def find(*, webhook_id: str, grant: Grant) -> Webhook:
+    """A webhook that a token of this grant may see: made under it, or the same connector's on an object it reaches.
+
+    Raises NotFound, the same whether or not there is such a webhook.
+    """
+    key = ids.parse_guid(webhook_id)
+    webhook = key and Webhook.objects.present().filter(pk=key, connector=grant.connector_id).first()
+    if not webhook:
+        raise NotFound(_("There is no such webhook, or it is not within reach of this token."))
+    if webhook.grant_id != grant.pk:
+        try:
+            objects.find(ObjectType(webhook.object_type), grant, webhook.object_id)
+        except ConsoleError:
+            raise NotFound(_("There is no such webhook, or it is not within reach of this token.")) from None
+    return webhook
+
+
+def listed(*, grant: Grant, object_type: ObjectType | None, object_id: str | None) -> list[Webhook]:
+    """The connector's webhooks on an object within reach; without one, those made under this grant. Oldest first.
+
+    Raises as `objects.find` for an object out of reach.
+    """
+    mine = Webhook.objects.present().filter(connector=grant.connector_id)
+    if object_type is not None:
+        mine = mine.filter(object_type=object_type.value)
+    if object_id is None:
+        mine = mine.filter(grant=grant)
+    else:
+        mine = mine.filter(object_id=objects.find(object_type or ObjectType.GROUP, grant, object_id))
+    return list(mine.select_related("grant", "connector").order_by("created_at", "pk"))
+
+
+@sensitive_variables()
+def _checked(**given: Any) -> dict[str, Any]:
+    """What was given, after a look at each; None counts as not given. Raises RuleBroken."""
+    given = {name: value for name, value in given.items() if value is not None}
+    if "event_types" in given:
+        given["event_types"] = sorted({kind.value for kind in given["event_types"]})
+        _require(given["event_types"], "eventTypes", _("expected at least one event"))
+    token = given.get("callback_token", "")
+    fits = len(token) <= MOST_TOKEN_CHARACTERS and token.isascii() and token.isprintable() and token == token.strip()
+    _require(
+        fits,
+        "callBackToken",
+        _("expected at most %(most)s printable ASCII characters, as it is sent in a header")
+        % {"most": MOST_TOKEN_CHARACTERS},
+    )
+    _require(
+        len(given.get("callback_context", "")) <= MOST_CONTEXT_CHARACTERS,
+        "callBackContext",
+        _("expected at most %(most)s characters") % {"most": MOST_CONTEXT_CHARACTERS},
+    )
+    ends = given.get("expires_at")
+    _require(ends is None or ends > clock.now(), "validity", _("expected a moment that is still to come"))
+    return given
+
+
+def _require(fits: object, field: str, message: str) -> None:
+    if not fits:
+        raise RuleBroken(message, field=field, code="webhook_field")
+
+
+def _require_room(connector_id: UUID, object_type: ObjectType, object_id: str) -> None:
+    present = Webhook.objects.present().filter(connector=connector_id)
+    if present.count() >= settings.WEBHOOKS_PER_CONNECTOR:
+        raise RuleBroken(
+            _("This connector has %(most)s webhooks, which is as many as it may have. Remove some first.")
+            % {"most": settings.WEBHOOKS_PER_CONNECTOR},
+            code="too_many_webhooks",
+        )
+    here = present.filter(object_type=object_type.value, object_id=object_id)
+    if here.count() >= settings.WEBHOOKS_PER_OBJECT:
+        raise RuleBroken(
+            _("This connector has %(most)s webhooks on this object, which is as many as it may have.")
+            % {"most": settings.WEBHOOKS_PER_OBJECT},
+            field="objectId",
+            code="too_many_webhooks",
+        )
+
+
+@sensitive_variables()
+def _set(webhook: Webhook, **fields: Any) -> None:
+    token = fields.pop("callback_token", None)
+    if token is not None:
+        webhook.sealed_token = sealed.seal_token(webhook.pk, token)
+    if "callback_url" in fields:
+        webhook.host = (urlsplit(fields["callback_url"]).hostname or "")[:255]
+    for name, value in fields.items():
+        setattr(webhook, name, value.value if isinstance(value, ObjectType) else value)
+    webhook.changed_at = clock.now()
+
+
+@transaction.atomic
+def _created(webhook: Webhook, by: Actor) -> Webhook:
+    # One after the other for each connector, so that the limits hold.
+    Connector.objects.select_for_update(of=("self",), no_key=True).get(pk=webhook.connector_id)
+    _require_room(webhook.connector_id, ObjectType(webhook.object_type), webhook.object_id)
+    webhook.sealed_secret = sealed.seal_secret(webhook.pk, signing.new_secret())
+    webhook.save(force_insert=True)
+    _record(Tag.WEBHOOK_CREATED, webhook, by)
+    return webhook
+
+
+@sensitive_variables("changes")
+@transaction.atomic
+def _changed(webhook: Webhook, grant: Grant, changes: dict[str, Any], active: bool | None, by: Actor) -> Webhook:
+    held = upkeep.hold(webhook.pk)
+    if held is None:
+        raise NotFound(_("There is no such webhook, or it is not within reach of this token."))
+    if changes:
+        _set(held, **changes)
+        held.save()
+        _record(Tag.WEBHOOK_CHANGED, held, by, fields=sorted(changes))
+    if active is True:
+        _make_active(held, grant, by)
+    elif active is False:
+        upkeep.pause_held(held, by)
+    return held
+
+
+def _make_active(held: Webhook, grant: Grant, by: Actor) -> None:
+    """Wake it under this grant; one that works stays under the grant that it has."""
+    if held.is_active and not rights.why_over(held, clock.now()):
+        return
+    held.grant = grant
+    over = rights.why_over(held, clock.now())
+    if over == Webhook.Because.EXPIRED:
+        message = _("its time is over: set a later one to make the webhook active")
+        raise RuleBroken(message, field="validity", code="expired")
+    if over:
+        raise Conflict
+    held.save(update_fields=["grant"])
+    upkeep.wake_held(held, by)
+
+
+def _record(tag: Tag, webhook: Webhook, by: Actor, **more: Any) -> None:
+    facts = {
+        "connector": webhook.connector.name,
+        "host": webhook.host,
+        "object": f"{webhook.object_type} {webhook.object_id}",
+        "events": webhook.event_types,
+    }
+    record(tag, by=by, subject=webhook, **trail.of_webhook(webhook), after=facts | more)

@@ -1,0 +1,145 @@
+"""A card in a group: a picture, an announcement, a job, a poll, a meeting, a survey, or a package's own kind."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from groups.models.message import Message
+from kaizala_console.lib import clock, ids
+
+
+class ActionQuerySet(models.QuerySet["Action"]):
+    def spelled(self) -> ActionQuerySet:
+        """With everything that a list needs of other tables to spell a row."""
+        return self.select_related("person", "connector", "bot")
+
+
+class Action(models.Model):
+    """`id` is both the wire's `referenceId` and its `actionId`. `person` is whose role it was posted with.
+
+    `body` is what the kind's card type has read, in the wire's spellings (`groups.card_types`). What rules and lists
+    ask for stands in columns of its own.
+    """
+
+    class Kind(models.TextChoices):
+        """The values are the wire's spellings (protocol §6), but for PACKAGE: the wire has the package's id instead."""
+
+        IMAGE = "Image", _("picture")
+        ALBUM = "Album", _("album")
+        AUDIO = "Audio", _("sound")
+        DOCUMENT = "Document", _("document")
+        VIDEO = "Video", _("video")
+        ANNOUNCEMENT = "Announcement", _("announcement")
+        JOB = "Job", _("job")
+        POLL = "Poll", _("poll")
+        LETS_MEET = "LetsMeet", _("meeting")
+        SURVEY = "Survey", _("survey")
+        SHARE_LOCATION = "ShareLocation", _("place")
+        PHOTO_WITH_LOCATION = "PhotoWithLocation", _("picture with its place")
+        PACKAGE = "Package", _("card of an action package")
+
+    MAX_TITLE = 500
+
+    id = models.UUIDField(_("reference ID"), primary_key=True, default=ids.new_id, editable=False)
+    group = models.ForeignKey(
+        "groups.Group",
+        on_delete=models.CASCADE,
+        related_name="actions",
+        db_index=False,  # action_by_group begins with it
+    )
+    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, related_name="+")
+    connector = models.ForeignKey(
+        "connectors.Connector", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    bot = models.ForeignKey(
+        "connectors.Bot",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # action_by_bot begins with it
+    )
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices)
+    package_id = models.CharField(_("package ID"), max_length=200, blank=True)
+    title = models.CharField(
+        _("title"), max_length=MAX_TITLE, blank=True, help_text=_("Its title, its question, or its caption.")
+    )
+    body = models.JSONField(_("content"), default=dict)
+    audience = models.CharField(
+        _("sent to"), max_length=12, choices=Message.Audience.choices, default=Message.Audience.MEMBERS
+    )
+    recipients = models.ManyToManyField(
+        "accounts.Person",
+        blank=True,
+        related_name="+",
+        help_text=_("The chosen subscribers, when it was sent to those alone."),
+    )
+    assignees = models.ManyToManyField(
+        "accounts.Person", blank=True, related_name="assigned_actions", help_text=_("Who is to do the job.")
+    )
+    assignee_count = models.PositiveIntegerField(default=0)
+    is_anonymous = models.BooleanField(_("hides who answered"), default=False)
+    is_sender_only = models.BooleanField(_("only the sender sees the answers"), default=False)
+    accepts_many = models.BooleanField(_("one person may answer several times"), default=False)
+    response_count = models.PositiveIntegerField(
+        default=0, help_text=_("How many people have answered; of a job, how many have done it.")
+    )
+    sent_at = models.DateTimeField(default=clock.now)
+    expires_at = models.DateTimeField(
+        _("closes"), null=True, blank=True, help_text=_("From then on no answer is taken; empty for never.")
+    )
+
+    objects = ActionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("action")
+        verbose_name_plural = _("actions")
+        ordering = ["-sent_at", "-id"]
+        indexes = [
+            models.Index(fields=["group", "-sent_at", "-id"], name="action_by_group"),
+            models.Index(fields=["group", "kind", "-sent_at", "-id"], name="action_by_group_and_kind"),
+            models.Index(fields=["-sent_at", "-id"], name="action_by_time"),  # the newest of many groups
+            models.Index(
+                fields=["bot", "-sent_at", "-id"], name="action_by_bot", condition=models.Q(bot__isnull=False)
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(
+                    kind__in=[
+                        "Image",
+                        "Album",
+                        "Audio",
+                        "Document",
+                        "Video",
+                        "Announcement",
+                        "Job",
+                        "Poll",
+                        "LetsMeet",
+                        "Survey",
+                        "ShareLocation",
+                        "PhotoWithLocation",
+                        "Package",
+                    ]
+                ),
+                name="action_kind_is_known",
+            ),
+            models.CheckConstraint(
+                condition=(models.Q(kind="Package") & ~models.Q(package_id=""))
+                | (~models.Q(kind="Package") & models.Q(package_id="")),
+                name="action_package_has_an_id",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(audience__in=["members", "subscribers", "chosen"]),
+                name="action_audience_is_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Action {self.pk}"
+
+    @property
+    def type_on_the_wire(self) -> str:
+        """The wire's `actionType`: the kind, or the package's id."""
+        return self.package_id or self.kind

@@ -1,0 +1,42 @@
+"""What an organisation said in its old tenant: read, searched, never changed."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console.lib import clock
+
+
+class ArchivedMessage(models.Model):
+    """A line of `MicrosoftKaizala_TenantMessages.csv`. Texts as they stood there; links are text, never fetched."""
+
+    organisation = models.ForeignKey(
+        "accounts.Organisation",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,  # archived_once begins with it
+    )
+    message_id = models.CharField(_("message ID"), max_length=120)
+    sent_at = models.DateTimeField(_("sent at"))
+    group_name = models.CharField(_("group"), max_length=200, blank=True)
+    sender = models.CharField(_("sender"), max_length=200, blank=True)
+    message_type = models.CharField(_("type"), max_length=60, blank=True)
+    attachments = models.TextField(_("attachments"), blank=True, help_text=_("One a line."))
+    job = models.ForeignKey("groups.BulkJob", on_delete=models.PROTECT, related_name="+", verbose_name=_("import"))
+    archived_at = models.DateTimeField(default=clock.now, editable=False)
+
+    class Meta:
+        verbose_name = _("archived message")
+        verbose_name_plural = _("archived messages")
+        ordering = ["-sent_at", "-id"]
+        indexes = [
+            models.Index(fields=["organisation", "-sent_at", "-id"], name="archived_by_time"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "message_id"], name="archived_once"),
+            models.CheckConstraint(condition=~models.Q(message_id=""), name="archived_message_has_its_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id

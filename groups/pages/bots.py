@@ -1,0 +1,101 @@
+"""The bots of a group, on its Connectors tab: who posts under which name; put in and taken out by admins."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.pages.decorators import freshly_confirmed, user_of
+from connectors.models import Bot
+from groups import access, bot_queries
+from groups.models import Group
+from groups.pages import links
+from groups.services import group_bots
+from kaizala_console.lib import ids
+from kaizala_console.lib.errors import NotFound
+
+ADD = gettext_lazy("Put In")
+
+
+class BotChoice(forms.ModelChoiceField):
+    """A bot, and whose it is: two connectors may each have one of the same name."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return _("%(bot)s, of %(connector)s") % {"bot": obj.name, "connector": obj.connector.name}
+
+
+class AddBotForm(forms.Form):
+    """Which bot may post in the group from now on."""
+
+    bot = BotChoice(
+        Bot.objects.none(),
+        label=gettext_lazy("Bot"),
+        empty_label=gettext_lazy("Choose a bot"),
+    )
+
+    def __init__(self, group: Group, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fields["bot"].queryset = bot_queries.addable(group)  # type: ignore[attr-defined]
+
+
+def shown_in(group: Group, kept: dict[str, Any]) -> dict[str, Any]:
+    """What the Connectors tab says of bots: `bot_rows`, and for admins `bot_form`, when there is one to put in."""
+    rows = list(bot_queries.standing_in(group))
+    form = None
+    if links.is_admin(group):
+        form = AddBotForm(group, initial={"bot": kept.get("bot", "")}, auto_id="id_bot_%s")
+        if len(form.fields["bot"].choices) < 2:  # type: ignore[attr-defined]  # the empty one alone
+            form = None
+    return {"bot_rows": rows, "bot_form": form}
+
+
+@require_POST
+@freshly_confirmed(form_at="groups:connectors", press=ADD)
+def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """Puts the chosen bot into the group; one that is in it stays in it."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    key = ids.parse_guid(request.POST.get("bot", ""))
+    bot = None if key is None else Bot.objects.present().filter(pk=key).first()
+    try:
+        if bot is None:
+            raise NotFound
+        group_bots.add(group=group, bot_ids=[bot.pk], by=user)
+    except NotFound:
+        messages.error(request, _("Choose a bot of the list: this one cannot be put in. Nothing has changed."))
+    else:
+        messages.success(request, _("“%(bot)s” can post in this group now.") % {"bot": bot.name})
+    return redirect(f"{reverse('groups:connectors', args=[group_id])}#bots")
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed(press=gettext_lazy("Take Out"))
+def remove(request: HttpRequest, group_id: UUID, bot_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST does it. Twice is once."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    row = bot_queries.standing_in(group).filter(bot_id=bot_id).first()
+    if request.method != "POST":
+        if row is None:
+            raise NotFound
+        crumbs = links.group_crumbs(
+            group, (_("Connectors"), reverse("groups:connectors", args=[group.pk])), (_("Take Out"), "")
+        )
+        return render(request, "groups/bot_remove.html", {"group": group, "bot": row.bot, "crumbs": crumbs})
+    try:
+        group_bots.remove(group=group, bot_id=bot_id, by=user)
+    except NotFound:
+        messages.info(request, _("This bot is not in the group any more."))
+    else:
+        called = row.bot.name if row else _("The bot")
+        messages.success(request, _("“%(bot)s” is taken out: it cannot post here any more.") % {"bot": called})
+    return redirect(f"{reverse('groups:connectors', args=[group_id])}#bots")

@@ -1,0 +1,82 @@
+"""The people of an organisation as a file: taken out, and names and attributes brought in; for its admins."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, cast
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import policy, queries
+from accounts.models import User
+from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
+from connectors.pages.links import crumbs
+from groups import directory_queries
+from groups.bulk_formats import Table, written
+from groups.models import BulkJob
+from groups.pages import once
+from groups.pages.bulk import page_of_uploads
+from groups.pages.bulk_forms import UsersFileForm
+from groups.pages.forms import add_error
+from groups.services import bulk, bulk_people, directory
+from kaizala_console.lib import phone_numbers
+from kaizala_console.lib.errors import RuleBroken
+
+
+@require_POST
+@freshly_confirmed(form_at="groups:people_upload", press=gettext_lazy("Export People"))
+def export(request: HttpRequest) -> HttpResponseBase:
+    """Everybody of the organisation, with what is noted of them, as a file that can be uploaded again."""
+    user = user_of(request)
+    directory.note_export(by=user)
+    rows = directory_queries.export_rows(user.organisation)
+    response = StreamingHttpResponse(written(rows), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="people.csv"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(press=gettext_lazy("Upload and check"))
+def upload(request: HttpRequest) -> HttpResponse:
+    """The form, and what was uploaded before."""
+    user = user_of(request)
+    policy.require_organisation_admin(user)
+    primary = queries.primary_person(user)
+    region = phone_numbers.region(primary.number) if primary else ""
+    form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": region})
+    if request.method == "POST" and form.is_valid():
+        job = _uploaded(user, request, form)
+        if job is not None:
+            return redirect("groups:bulk_job", job.pk)
+    context = {
+        "crumbs": crumbs((_("Directory"), reverse("groups:directory")), (_("People by file"), "")),
+        "attributes": list(directory_queries.attributes_of(user.organisation)),
+    }
+    return page_of_uploads(
+        request, "groups/people_upload.html", form, context, BulkJob.Kind.PEOPLE, organisation=user.organisation
+    )
+
+
+def _uploaded(user: User, request: HttpRequest, form: UsersFileForm) -> BulkJob | None:
+    """The job; None when the form now says what is wrong with the file."""
+    sent = form.cleaned_data["file"]
+    try:
+        header = Table(cast(BinaryIO, sent.file), (), ()).header
+        sent.seek(0)
+        return bulk.upload(
+            job_id=once.id_for(user, f"bulk people {user.organisation_id} {bulk.digest_of(sent)}", request.POST),
+            kind=BulkJob.Kind.PEOPLE,
+            file=sent,
+            by=user,
+            organisation=user.organisation,
+            region=form.cleaned_data["region"],
+            headers=bulk_people.headers_for(header, directory_queries.attributes_of(user.organisation)),
+        )
+    except RuleBroken as broken:
+        add_error(form, broken)
+        return None

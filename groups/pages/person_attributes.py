@@ -1,0 +1,133 @@
+"""Which attributes an organisation keeps of its people, for its admins."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import policy
+from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
+from accounts.pages.kept_forms import initial_of
+from connectors.pages.forms import TypedNameForm
+from connectors.pages.links import crumbs
+from groups import directory_queries
+from groups.models import PersonAttribute
+from groups.pages.forms import add_error
+from groups.services import directory
+from kaizala_console.lib.errors import RuleBroken
+
+
+class AttributeForm(forms.Form):
+    """A name, and who sees what is noted under it."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=PersonAttribute.MAX_NAME,
+        help_text=gettext_lazy("Like Department, Location or Employee number."),
+        error_messages={"required": gettext_lazy("Give the attribute a name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    for_colleagues = forms.BooleanField(
+        label=gettext_lazy("Colleagues see it"),
+        required=False,
+        help_text=gettext_lazy(
+            "Everybody of the organisation who finds the person in the directory; otherwise its admins alone."
+        ),
+    )
+
+
+class TypedAttributeNameForm(TypedNameForm):
+    """Typing the attribute's name is the confirmation."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["typed"].label = _("Name of the attribute")
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(press=gettext_lazy("Add attribute"))
+def attributes(request: HttpRequest) -> HttpResponse:
+    """All of them in their order, and a form for another one."""
+    user = user_of(request)
+    policy.require_organisation_admin(user)
+    form = AttributeForm(request.POST or None, initial=initial_of(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = directory.add_attribute(by=user, **form.cleaned_data)
+        except RuleBroken as broken:
+            add_error(form, broken)
+        else:
+            messages.success(request, _("“%(name)s” is there.") % {"name": made.name})
+            return redirect("groups:attributes")
+    rows = list(directory_queries.attributes_of(user.organisation))
+    context = {
+        "rows": rows,
+        "form": form,
+        "is_full": len(rows) >= PersonAttribute.MOST,
+        "crumbs": crumbs((_("Directory"), reverse("groups:directory")), (_("Attributes"), "")),
+    }
+    return render(request, "groups/person_attributes.html", context, status=400 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(press=gettext_lazy("Save attribute"))
+def attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
+    """Its name, and who sees it."""
+    user = user_of(request)
+    found = directory_queries.attribute_of(user, attribute_id)
+    now = {"name": found.name, "for_colleagues": found.for_colleagues}
+    form = AttributeForm(request.POST or None, initial={**now, **initial_of(request)})
+    if request.method == "POST" and form.is_valid():
+        try:
+            directory.change_attribute(attribute=found, by=user, **form.cleaned_data)
+        except RuleBroken as broken:
+            add_error(form, broken)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("groups:attributes")
+    context = {"attribute": found, "form": form, "crumbs": _crumbs(found.name)}
+    return render(request, "groups/person_attribute.html", context, status=400 if form.is_bound else 200)
+
+
+@require_POST
+@with_phone(form_at=lambda attribute_id: reverse("groups:attributes"), press=gettext_lazy("Move up"))
+def move_up(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
+    """One place forward."""
+    user = user_of(request)
+    directory.move_up(attribute=directory_queries.attribute_of(user, attribute_id), by=user)
+    return redirect("groups:attributes")
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed(press=gettext_lazy("Remove attribute"))
+def remove(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
+    """GET tells what is lost, POST with the name deletes it."""
+    user = user_of(request)
+    found = directory_queries.attribute_of(user, attribute_id)
+    typed = request.POST if request.method == "POST" else None
+    form = TypedAttributeNameForm(typed, initial=initial_of(request), name=found.name)
+    if form.is_valid():
+        directory.remove_attribute(attribute=found, by=user)
+        messages.success(request, _("“%(name)s” is deleted.") % {"name": found.name})
+        return redirect("groups:attributes")
+    context = {
+        "attribute": found,
+        "form": form,
+        "facts": [{"label": _("people of whom something is noted"), "count": found.values.count()}],
+        "crumbs": _crumbs(found.name),
+    }
+    return render(request, "groups/person_attribute_remove.html", context, status=400 if form.is_bound else 200)
+
+
+def _crumbs(name: str) -> list[dict[str, str]]:
+    up = reverse("groups:attributes")
+    return crumbs((_("Directory"), reverse("groups:directory")), (_("Attributes"), up), (name, ""))

@@ -1,0 +1,132 @@
+"""Finding people by any part of a name, of a number, or of what is noted of them, among a million (ADR 0064).
+
+A list is walked in its own order and asks each row whether it matches: that is quick where many do, and takes all rows
+where few do. So `found` first asks the indexes, which know those few; where many do, the list goes on as it would.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Upper
+from django.db.models.lookups import Exact
+
+from accounts.models import Person, User
+from groups import access
+from groups.models import Membership, PersonAttribute, PersonAttributeValue
+from groups.search_index import SHORTEST
+
+MOST: Final = 5000  # rarer than that among a million, a page of a walk would look at many thousand rows
+FEW_GROUPS: Final = 200
+_NUMBER: Final = re.compile(r"\+?[0-9]+")
+
+
+def cleaned(search: str) -> str:
+    """What is looked for. PostgreSQL takes no NUL in a text."""
+    return search.replace("\0", "").strip()
+
+
+def matching(words: str, *, person: str = "") -> Q:
+    """Whether a part of the name, or of the number, is this; `person` is the path to the person, with its "__"."""
+    number = _number_in(words)
+    called = Q((f"{person}name__icontains", words))
+    return called | Q((f"{person}number__contains", number)) if number else called
+
+
+def noted(words: str, attributes: QuerySet[PersonAttribute]) -> QuerySet[PersonAttributeValue]:
+    """What is noted under these attributes and has this in it."""
+    return PersonAttributeValue.objects.filter(attribute__in=attributes.order_by().values("pk"), text__icontains=words)
+
+
+def shown_to(user: User) -> QuerySet[Membership]:
+    """The memberships of the groups whose lists a person may read.
+
+    Most people see a few groups. These are named: else the database only guesses how large they are, and sorts a
+    million people for one page. For an organisation's admin, who sees most of all, each row is asked for its group.
+    """
+    lists = access.lists_of(user)
+    if not user.is_organisation_admin:
+        groups = list(lists.order_by().values_list("pk", flat=True)[: FEW_GROUPS + 1])
+        if len(groups) <= FEW_GROUPS:
+            return Membership.objects.filter(group__in=groups)
+    return Membership.objects.filter(Exists(lists.filter(pk=OuterRef("group_id"))))
+
+
+def in_few_groups(user: User, shown: QuerySet[Membership]) -> set[UUID] | None:
+    """Who has these memberships; None when they are more than `MOST`, or the asker's own organisation's."""
+    if user.is_organisation_admin:
+        return None
+    people = list(shown.order_by().values_list("person_id", flat=True)[: MOST + 1])
+    return None if len(people) > MOST else set(people)
+
+
+def few(rows: QuerySet[Any], column: str) -> tuple[QuerySet[Any], tuple[str, str]]:
+    """Few rows, named by their keys, and how to order them by a column: as no index does.
+
+    Else PostgreSQL walks through everybody by the index of that order, where it takes the few to be spread evenly.
+    """
+    return rows.annotate(sorted_by=Coalesce(column, column)), ("sorted_by", "id")
+
+
+def noted_as(attribute: PersonAttribute, text: str) -> QuerySet[PersonAttributeValue]:
+    """What is noted under this attribute and is this text, in any case."""
+    return PersonAttributeValue.objects.filter(Exact(Upper("text"), Upper(Value(text))), attribute=attribute)
+
+
+def found_as(attribute: PersonAttribute, text: str) -> list[UUID] | None:
+    """All people of whom the attribute says this; None when they are more than `MOST`. One statement, as `found`."""
+    keys = list(noted_as(attribute, text).values_list("person_id", flat=True)[: MOST + 1])
+    return None if len(keys) > MOST else keys
+
+
+def found(words: str, *, attributes: QuerySet[PersonAttribute] | None = None) -> list[UUID] | None:
+    """All people who match, by name, number, or these attributes; None when they are more than `MOST`.
+
+    One statement, for whoever asks: the caller shows of them what the asker may see.
+    """
+    if connection.vendor == "sqlite" and min(len(words), len(_number_in(words) or words)) >= SHORTEST:
+        keys = _by_sqlite(words, attributes)
+    else:
+        people = Person.objects.filter(matching(words)).order_by().values_list("pk", flat=True)
+        if attributes is not None:
+            people = people.union(noted(words, attributes).values_list("person_id", flat=True), all=True)
+        keys = list(people[: MOST + 1])
+    return None if len(keys) > MOST else list(dict.fromkeys(keys))
+
+
+def _by_sqlite(words: str, attributes: QuerySet[PersonAttribute] | None) -> list[UUID]:
+    number, phrase = _number_in(words), _phrase(words)
+    wanted = f"name : {phrase} OR number : {_phrase(number)}" if number else f"name : {phrase}"
+    sql = _PEOPLE
+    params: list[Any] = [wanted, MOST + 1]
+    if attributes is not None:
+        readable, more = attributes.order_by().values("pk").query.sql_with_params()
+        sql, params = f"{sql} UNION ALL {_VALUES.format(attributes=readable)}", [*params, phrase, *more, MOST + 1]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return [UUID(key) for (key,) in cursor.fetchall()]
+
+
+def _phrase(text: str) -> str:
+    return '"{}"'.format(text.replace('"', '""'))
+
+
+def _number_in(words: str) -> str:
+    """The part of a number that this may be, as numbers are kept; "" when it can be none."""
+    packed = words.replace(" ", "")
+    return packed if _NUMBER.fullmatch(packed) else ""
+
+
+# Each looks no further than it must: of what many match, the first are enough to know.
+_PEOPLE: Final = """
+SELECT * FROM (SELECT k.person_id FROM groups_person_parts
+ CROSS JOIN groups_person_key k ON k.key = groups_person_parts.rowid
+ WHERE groups_person_parts MATCH %s LIMIT %s)"""
+_VALUES: Final = """
+SELECT * FROM (SELECT v.person_id FROM groups_value_parts
+ CROSS JOIN groups_personattributevalue v ON v.id = groups_value_parts.rowid
+ WHERE groups_value_parts MATCH %s AND v.attribute_id IN ({attributes}) LIMIT %s)"""

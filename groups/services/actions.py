@@ -1,0 +1,154 @@
+"""Posting Actions: pictures, announcements, jobs, polls, meetings, surveys, cards of packages (wire protocol §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from accounts.audit.record import Actor, record
+from accounts.audit.tags import Tag
+from accounts.models import Person
+from connectors.callers import Caller
+from connectors.models import Bot, Connector
+from connectors.webhooks import outbox
+from connectors.webhooks.events import Event, EventType, package_names
+from groups import action_queries, card_types
+from groups.card_types.base import Card, MediaUse
+from groups.models import Action, Group, Membership
+from groups.services import audience, media, policies
+from groups.services.members import named_in
+from kaizala_console.lib import clock, ids
+from kaizala_console.lib.errors import Conflict, RuleBroken
+
+
+@transaction.atomic
+def post(
+    *,
+    group: Group,
+    body: Any,
+    person: Person,
+    by: Actor,
+    action_type: str = "",
+    package_id: str = "",
+    caller: Caller | media.Uploader | None = None,
+    connector: Connector | None = None,
+    bot: Bot | None = None,
+    to_all_subscribers: bool = False,
+    subscribers: Iterable[str] = (),
+    action_id: UUID | None = None,
+) -> Action:
+    """Posts a card in the name of `person`; `connector` is the program that does it, `bot` the name it does it under.
+
+    `action_type` is the wire's, in any case; `package_id` an action package instead. `body` is the `actionBody` as it
+    came. Media are those of `caller`; without one there are none. Raises RuleBroken and InvalidParameters, which name
+    the path of what is wrong, as `audience.read`, and NotAllowed where only admins post. The audit row tells the
+    kind, not what the card says.
+
+    Asked again for the same `action_id`, it gives the card that it posted then; Conflict when that is another
+    person's, or another group's.
+    """
+    policies.require_may_post(group=group, by=by)
+    kind, package = card_types.chosen(action_type, package_id)
+    to = audience.read(group, to_all_subscribers=to_all_subscribers, subscribers=subscribers)
+    now = clock.now()
+    draft = kind.read(body, now)
+    assignees = _assignees(group, draft.assigned_to)
+    fields: dict[str, Any] = {
+        "group": group,
+        "person": person,
+        "connector": connector,
+        "bot": bot,
+        "kind": kind.kind,
+        "package_id": package,
+        "title": draft.title,
+        "body": with_media(draft.body, draft.media, caller),
+        "audience": to.kind,
+        "assignee_count": len(assignees),
+        "is_anonymous": draft.is_anonymous,
+        "is_sender_only": draft.is_sender_only,
+        "accepts_many": draft.accepts_many,
+        "sent_at": now,
+        "expires_at": draft.expires_at,
+    }
+    action, is_new = Action.objects.get_or_create(pk=action_id or ids.new_id(), defaults=fields)
+    if not is_new:
+        if (action.group_id, action.person_id) != (group.pk, person.pk):
+            raise Conflict(_("This form was used for another card. Reload the page, and send it again."))
+        return action
+    if to.chosen:
+        action.recipients.set(to.chosen)
+    if assignees:
+        action.assignees.set(assignees)
+    record(
+        Tag.ACTION_POSTED,
+        by=by,
+        subject=action,
+        organisation=group.organisation,
+        connector_id=connector.pk if connector else None,
+        group_id=group.pk,
+        person_id=person.pk,
+        after={"group": group.name, "kind": action.type_on_the_wire, "sent_to": action.audience},
+    )
+    _tell(action, assignees, audience.only_for(to.kind, to.chosen))
+    return action
+
+
+def with_media(
+    body: dict[str, Any], uses: Sequence[MediaUse], caller: Caller | media.Uploader | None, kept: Collection[str] = ()
+) -> dict[str, Any]:
+    """The body with the ids of the media that it names; `kept` are ids that stood in it before a person changed it.
+
+    Raises RuleBroken for media that this caller may not use.
+    """
+    for use in uses:
+        if caller is None and use.resource in kept:
+            key = use.resource
+        elif caller is None:
+            raise RuleBroken(_("Only a program can post media."), field=use.path, code="no_media")
+        else:
+            key = str(media.resource_for(resource=use.resource, caller=caller, kinds=use.kinds, field=use.path).pk)
+        place: Any = body
+        for step in use.keys[:-1]:
+            place = place[step]
+        place[use.keys[-1]] = key
+    return body
+
+
+def _assignees(group: Group, numbers: Sequence[str]) -> list[Person]:
+    """The members behind these numbers, each once. Raises RuleBroken, which names everybody who is none."""
+    found, refused = named_in(Membership.objects.filter(group=group), numbers)
+    if refused:
+        raise RuleBroken(
+            _("actionBody.assignedTo: not members of this group: %(numbers)s. Nothing was posted.")
+            % {"numbers": ", ".join(number[:40] for number in refused[:20])},
+            field="actionBody.assignedTo",
+            code="not_members",
+        )
+    return found
+
+
+def _tell(action: Action, assignees: Sequence[Person], people: frozenset[UUID] | None) -> None:
+    kind = card_types.of(action.kind)
+    event = EventType(kind.created_event)
+    if not outbox.wanted(action.group_id, event, package_id=action.package_id):
+        return
+    data = kind.created_data(Card(action, action_queries.files_of(kind.resources(action.body))))
+    data |= package_names(action.package_id)
+    if assignees:
+        data["assignedTo"] = [person.number for person in assignees]
+    outbox.publish(
+        Event(
+            type=event,
+            group_id=action.group_id,
+            data=data,
+            person=action.person,
+            bot=action.bot,
+            action_id=action.pk if kind.has_action_id else None,
+            package_id=action.package_id,
+            only_for=people,
+        )
+    )

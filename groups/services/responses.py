@@ -1,0 +1,239 @@
+"""Answering Actions: a job, a poll, a meeting, a survey, the card of a package (wire protocol §6)."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import F
+from django.utils.translation import gettext_lazy as _
+
+from accounts.audit.record import Actor, record
+from accounts.audit.tags import Tag
+from accounts.models import Person, User
+from connectors.callers import Caller
+from connectors.models import Connector
+from connectors.webhooks import outbox
+from connectors.webhooks.events import Event, EventType, package_names
+from groups import action_queries, card_types
+from groups.card_types.base import Card, CardType, moment
+from groups.models import Action, Message, Response
+from groups.responders import responder_keys
+from groups.services import audience
+from groups.services.actions import with_media
+from kaizala_console.lib import clock, ids
+from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
+
+# What a program says about itself beside its answers may well name who it answers for.
+_NOT_ANONYMOUS = ("responseName", "responseLocation")
+
+
+@transaction.atomic
+def give(
+    *,
+    action: Action,
+    body: Any,
+    person: Person,
+    by: Actor,
+    caller: Caller | None = None,
+    connector: Connector | None = None,
+    response_id: str | UUID | None = None,
+    may_update: bool = True,
+    once: UUID | None = None,
+) -> Response:
+    """Gives, or changes, the answer of `person` to a card that `action_queries` let them see.
+
+    `response_id` changes that answer, if it is theirs. Without it a second answer changes the first one, unless the
+    card takes several from everybody: so whoever never learnt what became of a call may repeat it. `once` is the id
+    of a new answer to such a card: asked again, it gives the same one, also on a double click. Raises RuleBroken
+    and InvalidParameters with the path of what is wrong, and RuleBroken for a card that takes no answers or has closed;
+    NotAllowed for a job that is not theirs, and for a change without `may_update`; NotFound for another's answer.
+    """
+    kind = card_types.of(action.kind)
+    if not kind.takes_answers:
+        raise RuleBroken(
+            _("An action of the type %(type)s takes no responses.") % {"type": action.type_on_the_wire},
+            field="actionType",
+            code="takes_no_answers",
+        )
+    draft = kind.read_answer(action.body, body)
+    # One after the other: who answers twice at the same moment, on two devices, has answered once.
+    Action.objects.select_for_update(no_key=True).get(pk=action.pk)
+    _must_be_open(action)
+    _must_be_asked(action, person)
+    found = _existing(action, person, response_id)
+    if found is None and once is not None:
+        again = Response.objects.filter(pk=once, action=action).first()
+        if again is not None:
+            return again
+    if found is not None and not may_update:
+        raise NotAllowed(_("This changes a response that is there already, which needs the scope action.update."))
+    before = kind.resources_of_answer(action.body, found.body) if found is not None else ()
+    kept = with_media(draft.body, draft.media, caller, before)
+    if action.is_anonymous:
+        kept = {name: value for name, value in kept.items() if name not in _NOT_ANONYMOUS}
+    if found is None:
+        response = _create(action, person, connector, kept, once)
+        change = _counted(action, None, kept) if response.is_first else 0
+    else:
+        change = _counted(action, found.body, kept)
+        response = _update(action, found, connector, kept)
+    if change:
+        Action.objects.filter(pk=action.pk).update(response_count=F("response_count") + change)
+    if not action.is_anonymous:
+        _record(action, response, person, by, connector, is_new=found is None)
+    _tell(action, response, person, is_update=found is not None)
+    return response
+
+
+@transaction.atomic
+def note_export(*, action: Action, by: User) -> None:
+    """Writes down who takes the answers to a card out as a file; before the first line."""
+    record(
+        Tag.RESPONSES_EXPORTED,
+        by=by,
+        subject=action,
+        organisation=action.group.organisation,
+        group_id=action.group_id,
+        after={"group": action.group.name, "kind": action.type_on_the_wire},
+    )
+
+
+def _must_be_open(action: Action) -> None:
+    if action.expires_at is not None and action.expires_at <= clock.now():
+        raise RuleBroken(
+            _("This action closed at %(moment)s: it takes no more responses.") % {"moment": moment(action.expires_at)},
+            field="actionId",
+            code="closed",
+        )
+
+
+def _must_be_asked(action: Action, person: Person) -> None:
+    if action.kind == Action.Kind.JOB and not action.assignees.filter(pk=person.pk).exists():
+        raise NotAllowed(_("Only those to whom a job is assigned respond to it; this number is none of theirs."))
+
+
+def _existing(action: Action, person: Person, response_id: str | UUID | None) -> Response | None:
+    """The answer that this one changes."""
+    own = Response.objects.filter(action=action, responder__in=responder_keys(action, person.pk))
+    if response_id is None:
+        return None if action.accepts_many else own.filter(is_first=True).first()
+    key = ids.parse_guid(response_id)
+    found = None if key is None else own.filter(pk=key).first()
+    if found is None:
+        raise NotFound(_("responseId names no response of this token's user to this action."))
+    return found
+
+
+def _create(
+    action: Action, person: Person, connector: Connector | None, body: dict[str, Any], once: UUID | None
+) -> Response:
+    keys = responder_keys(action, person.pk)
+    is_first = not Response.objects.filter(action=action, responder__in=keys, is_first=True).exists()
+    if action.is_anonymous:
+        # A random id: those that are made in order of time would tell whose answer came when.
+        key = once or uuid4()
+        return Response.objects.create(id=key, action=action, responder=keys[0], is_first=is_first, body=body)
+    return Response.objects.create(
+        id=once or ids.new_id(),
+        action=action,
+        person=person,
+        connector=connector,
+        responder=keys[0],
+        is_first=is_first,
+        body=body,
+        responded_at=clock.now(),
+    )
+
+
+def _update(action: Action, response: Response, connector: Connector | None, body: dict[str, Any]) -> Response:
+    response.body = body
+    if not action.is_anonymous:
+        response.connector, response.responded_at = connector, clock.now()
+    response.save(update_fields=["body", "connector", "responded_at"])
+    return response
+
+
+def _counted(action: Action, before: dict[str, Any] | None, after: dict[str, Any]) -> int:
+    """What the answer adds to `response_count`: of a job, those who have done it; else people."""
+    if action.kind == Action.Kind.JOB:
+        return int(after["isCompleted"]) - int(before is not None and before["isCompleted"])
+    return int(before is None)
+
+
+def _record(
+    action: Action, response: Response, person: Person, by: Actor, connector: Connector | None, *, is_new: bool
+) -> None:
+    """For an anonymous card there is no row: it would tell, to the second, who has answered."""
+    record(
+        Tag.RESPONSE_GIVEN if is_new else Tag.RESPONSE_CHANGED,
+        by=by,
+        subject=response,
+        organisation=action.group.organisation,
+        connector_id=connector.pk if connector else None,
+        group_id=action.group_id,
+        person_id=person.pk,
+        after={"group": action.group.name, "kind": action.type_on_the_wire},
+    )
+
+
+def _tell(action: Action, response: Response, person: Person, *, is_update: bool) -> None:
+    kind = card_types.of(action.kind)
+    event = EventType(kind.response_event)
+    if not outbox.wanted(action.group_id, event, action_id=action.pk, package_id=action.package_id):
+        return
+    shown = None if action.is_anonymous else person
+    data: dict[str, Any] = {
+        "actionId": str(action.pk),
+        "groupId": str(action.group_id),
+        "responseId": str(response.pk),
+    }
+    if action.kind != Action.Kind.JOB:
+        data |= {
+            "isUpdateResponse": is_update,
+            "responder": shown.number if shown else "",
+            "responderId": str(shown.pk) if shown else "",
+            "responderName": shown.name if shown else "",
+            "responderProfilePic": shown.picture_url if shown else "",
+            "isAnonymous": action.is_anonymous,
+        }
+    else:
+        data["title"] = action.title
+    data |= package_names(action.package_id)
+    details = {"responseDetails": _details(kind, action, response, person)}
+    outbox.publish(
+        Event(
+            type=event,
+            group_id=action.group_id,
+            # An event reaches admins as well: of what only the sender may see, the sender's own tokens are told.
+            data=data if action.is_sender_only else data | details,
+            private=details if action.is_sender_only else {},
+            private_for=frozenset([action.person_id] if action.is_sender_only else []),
+            person=shown,
+            action_id=action.pk,
+            package_id=action.package_id,
+            only_for=_told(action),
+        )
+    )
+
+
+def _details(kind: CardType, action: Action, response: Response, person: Person) -> dict[str, Any]:
+    card = Card(action, action_queries.files_of(kind.resources_of_answer(action.body, response.body)))
+    details = kind.response_details(card, response.body)
+    if action.kind == Action.Kind.JOB:
+        details["response"] = {
+            "assignee": person.number,
+            "assigneeName": person.name,
+            "assigneeProfilePic": person.picture_url,
+            **details["response"],
+        }
+    return details
+
+
+def _told(action: Action) -> frozenset[UUID] | None:
+    """Whose webhooks are told of the answer, besides those of admins."""
+    if action.is_sender_only:
+        return frozenset([action.person_id])
+    chosen = action.recipients.all() if action.audience == Message.Audience.CHOSEN else ()
+    return audience.only_for(action.audience, chosen)

@@ -1,0 +1,94 @@
+"""Who follows a managed public group: added and removed by phone number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.audit.record import Actor, record
+from accounts.audit.tags import Tag
+from accounts.models import Person
+from accounts.services import people
+from groups.models import Group, Subscription
+from groups.services.members import one_at_a_time
+from kaizala_console.lib import phone_numbers
+from kaizala_console.lib.errors import RuleBroken
+
+BATCH: Final = 1000
+
+
+@transaction.atomic
+def add(*, group: Group, numbers: Iterable[str], by: Actor) -> dict[str, str]:
+    """Makes everybody behind these numbers a subscriber. Returns each number as it was given, with why it failed ("").
+
+    Who is one already stays one. Raises RuleBroken (code "plain_group") for a group that has no subscribers.
+    """
+    require_public(group)
+    read, told = _read(numbers)
+    found = people.people_for(read.values())
+    one_at_a_time(group)  # of two who add the same people at once, the second finds them here
+    here = _among(group, found)
+    new = [person for person in found.values() if person not in here]
+    Subscription.objects.bulk_create([Subscription(group=group, person=person) for person in new], batch_size=BATCH)
+    _tell(Tag.SUBSCRIBERS_ADDED, group, new, by)
+    return told
+
+
+@transaction.atomic
+def remove(*, group: Group, numbers: Iterable[str], by: Actor) -> dict[str, str]:
+    """Takes these people off the subscribers. Returns and raises as `add`; who was none is told so."""
+    require_public(group)
+    read, told = _read(numbers)
+    one_at_a_time(group)
+    here = {person.number: person for person in _among(group, _known(read.values()))}
+    for written, number in read.items():
+        if number not in here:
+            told[written] = _("This number is no subscriber of the group.")
+    Subscription.objects.filter(group=group, person__in=here.values()).delete()
+    _tell(Tag.SUBSCRIBERS_REMOVED, group, list(here.values()), by)
+    return told
+
+
+def require_public(group: Group) -> None:
+    """Raises RuleBroken for a plain group, which has no subscribers."""
+    if group.group_type != Group.Type.CONNECT:
+        raise RuleBroken(_("Only a managed public group (ConnectGroup) has subscribers."), code="plain_group")
+
+
+def _read(numbers: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The numbers that can be one, as they were given, in E.164; and all of them, with why they cannot."""
+    read, told = {}, {}
+    for written in numbers:
+        told[written] = ""
+        try:
+            read[written] = phone_numbers.parse(written)
+        except RuleBroken as error:
+            told[written] = str(error)
+    return read, told
+
+
+def _known(numbers: Iterable[str]) -> dict[str, Person]:
+    return {person.number: person for person in Person.objects.filter(number__in=set(numbers))}
+
+
+def _among(group: Group, found: Mapping[str, Person]) -> set[Person]:
+    """Those of these people who are subscribers."""
+    subscribed = Subscription.objects.filter(group=group, person__in=found.values())
+    keys = set(subscribed.values_list("person_id", flat=True))
+    return {person for person in found.values() if person.pk in keys}
+
+
+def _tell(tag: Tag, group: Group, whom: list[Person], by: Actor) -> None:
+    """One line for all of them: a group may have hundreds of thousands."""
+    if whom:
+        record(
+            tag,
+            by=by,
+            subject=group,
+            organisation=group.organisation,
+            group_id=group.pk,
+            after={"group": group.name, "count": len(whom), "people": [str(person.pk) for person in whom]},
+        )

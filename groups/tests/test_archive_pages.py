@@ -1,0 +1,198 @@
+"""The archive: an old tenant's messages, imported once, searched, never changed, and never fetched from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Organisation, User
+from connectors.tests.html_forms import form_to, text_of
+from groups import bulk_queries
+from groups.models import ArchivedMessage, BulkJob
+from groups.services import bulk
+from groups.tests.bulk import checked, done, told, uploaded, worked_at
+from groups.tests.pages import everything
+from kaizala_console.lib import ids
+from kaizala_console.lib.errors import Conflict, RuleBroken
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[..., Client]
+HEADER = "Timestamp,Group Name,MessageID,Sender,Message Type,Attachement stored at:\n"
+FILE = HEADER + (
+    "2019-03-01T09:30:00Z,Depot North,m-1,+919876543210,Text,\n"
+    "2019-03-02T09:30:00Z,Depot South,m-2,Asha,Album,https://old.example/1.jpg : https://old.example/2.jpg\n"
+    '2019-03-03T09:30:00Z,"Depot\nWest",m-3,=Asha,Image,javascript:alert(1)\n'
+)
+
+
+@pytest.fixture
+def client(organisation_admin: User, browser_of: Browser) -> Client:
+    return browser_of(organisation_admin)
+
+
+@pytest.fixture
+def imported(organisation_admin: User) -> BulkJob:
+    return done(uploaded_export(organisation_admin, FILE))
+
+
+def uploaded_export(by: User, text: str | bytes) -> BulkJob:
+    """An export, as it was sent."""
+    content = text.encode() if isinstance(text, str) else text
+    file = ContentFile(content, name="MicrosoftKaizala_TenantMessages.csv")
+    return bulk.upload(job_id=ids.new_id(), kind="messages", file=file, by=by, organisation=by.organisation)
+
+
+def at(name: str, *args: Any) -> str:
+    return reverse(f"groups:{name}", args=args)
+
+
+def test_messages_are_kept_as_they_stood_there(imported: BulkJob) -> None:
+    assert imported.counts == {"archived": 3}
+    first, album, last = ArchivedMessage.objects.order_by("sent_at")
+    assert (first.group_name, first.sender, first.message_type) == ("Depot North", "+919876543210", "Text")
+    assert first.sent_at.isoformat() == "2019-03-01T09:30:00+00:00"
+    assert album.attachments.splitlines() == ["https://old.example/1.jpg", "https://old.example/2.jpg"]
+    assert last.message_id == "m-3"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_the_same_file_again_changes_nothing(imported: BulkJob, organisation_admin: User, encoding: str) -> None:
+    before = list(ArchivedMessage.objects.order_by("pk").values_list())
+    assert done(uploaded_export(organisation_admin, FILE.encode(encoding))).counts == {"unchanged": 3}
+    assert list(ArchivedMessage.objects.order_by("pk").values_list()) == before
+
+
+def test_the_same_message_id_in_another_organisation_is_another_message(imported: BulkJob, outsider: User) -> None:
+    assert done(uploaded_export(outsider, FILE)).counts == {"archived": 3}
+    assert ArchivedMessage.objects.count() == 6
+
+
+def test_what_was_broken_into_lines_is_set_aside_whole_and_the_rest_is_read(organisation_admin: User) -> None:
+    long = "x" * 900
+    text = FILE + (
+        f"2019-03-04T09:30:00Z,Depot {long}\nEast,m-4,Asha,Text,\n"
+        '2019-03-05T09:30:00Z,"Depot,m-5,Asha,Text,\n'
+        "2019-03-06T09:30:00Z,Depot,m-6,Asha,Text,\n"
+        "2019-03-07T09:30:00Z,Depot,,Asha,Text,\n"
+        "yesterday,Depot,m-8,Asha,Text,\n"
+        "2019-03-08T09:30:00Z,Depot,m-6,Asha,Text,\n"
+    )
+    job = checked(uploaded_export(organisation_admin, text))
+    assert sorted(told(job)) == [6, 7, 8, 10, 11, 12]
+    quarantine = list(bulk_queries.problem_rows(job))
+    assert long in str(quarantine[1][3])
+    bulk.go_on(job=job, by=organisation_admin)
+    assert worked_at(job).counts == {"archived": 4}
+
+
+def test_a_file_with_other_columns_asks_which_is_which(client: Client, organisation_admin: User) -> None:
+    text = "When;Where;Key;Who\n2019-03-01T09:30:00Z;Depot;m-1;Asha\n"
+    form = form_to(client.get(at("archive_import")), at("archive_import"))
+    sent = form.send(client, {"file": SimpleUploadedFile("old.csv", text.encode())})
+    job = BulkJob.objects.get()
+    assert sent["Location"] == at("archive_columns", job.pk)
+
+    assert worked_at(job).checked_at is None, "nobody knows yet what to check"
+    page = client.get(sent["Location"])
+    assert "m-1" in text_of(page)
+    assert at("archive_columns", job.pk) in client.get(at("bulk_job", job.pk)).content.decode()
+    choosing = form_to(page, at("archive_columns", job.pk))
+    assert choosing.send(client, {"sent_at": "When"}).status_code == 400
+    assert choosing.send(client, {"sent_at": "When", "message_id": "When"}).status_code == 400
+    assert choosing.send(client, {"sent_at": "When", "message_id": "nothing"}).status_code == 400
+    choice = {"sent_at": "When", "message_id": "Key", "group_name": "Where", "sender": "Who"}
+    assert choosing.send(client, choice)["Location"] == at("bulk_job", job.pk)
+    assert client.get(at("archive_columns", job.pk)).status_code == 302
+    checked(job)
+    bulk.go_on(job=job, by=organisation_admin)
+    assert worked_at(job).counts == {"archived": 1}
+    message = ArchivedMessage.objects.get()
+    assert (message.group_name, message.sender) == ("Depot", "Asha")
+    with pytest.raises(Conflict):
+        bulk.choose_columns(job=job, headers=choice, by=organisation_admin)
+    with pytest.raises(RuleBroken):
+        uploaded_export(organisation_admin, b"PK\x03\x04")
+
+
+def test_the_archive_is_searched_by_group_sender_and_time(client: Client, imported: BulkJob) -> None:
+    def found(**query: str) -> int:
+        return client.get(at("archive"), query).content.decode().count('<th scope="row">')
+
+    assert found() == 3
+    assert found(group="north") == 1
+    assert found(sender="asha") == 2
+    assert found(sender="+919876543210") == 1
+    assert found(since="2019-03-02") == 2
+    assert found(since="2019-03-02", until="2019-03-02") == 1
+    assert found(group="depot", sender="asha", until="2019-03-02") == 1
+    assert found(group="nowhere", until="9999-12-31", since="not a day") == 0
+    assert "Nothing matches" in text_of(client.get(at("archive"), {"group": "nowhere"}))
+    assert client.get(at("archive"), {"cursor": "forged"}).status_code == 302
+    assert client.get(at("archive"), {"group": "\0"}).status_code == 200
+
+
+def test_attachments_are_text_and_no_links(client: Client, imported: BulkJob) -> None:
+    page = client.get(at("archive")).content.decode()
+    assert "https://old.example/1.jpg" in page
+    assert 'href="https://old.example' not in page
+    assert 'href="javascript' not in page
+
+
+@pytest.mark.parametrize("who", ["member", "group_admin", "developer", "stranger", "operator"])
+def test_nobody_but_admins_of_the_organisation_reads_or_imports(
+    who: str, request: pytest.FixtureRequest, browser_of: Browser, imported: BulkJob, organisation_admin: User
+) -> None:
+    asked = uploaded_export(organisation_admin, "When,Key\n2019-03-01T09:30:00Z,k\n")
+    client, before = browser_of(request.getfixturevalue(who)), everything()
+    for url in (at("archive"), at("archive_import"), at("archive_columns", asked.pk), at("bulk_file", imported.pk)):
+        answer = client.get(url)
+        assert answer.status_code == 403
+        assert "Depot" not in answer.content.decode()
+    for url in (at("archive_import"), at("archive_columns", asked.pk)):
+        assert client.post(url, {"sent_at": "When", "message_id": "Key"}).status_code == 403
+    assert everything() == before
+
+
+def test_an_admin_of_another_organisation_sees_another_archive(
+    browser_of: Browser, imported: BulkJob, organisation_admin: User, outsider: User
+) -> None:
+    asked = uploaded_export(organisation_admin, "When,Key\n2019-03-01T09:30:00Z,k\n")
+    client, before = browser_of(outsider), everything()
+    assert "Depot" not in text_of(client.get(at("archive")))
+    assert asked.file_name not in text_of(client.get(at("archive_import"))).split("Uploads before")[-1]
+    for name in ("archive_columns", "bulk_job", "bulk_file", "bulk_problems"):
+        assert client.get(at(name, asked.pk)).status_code == 404
+    assert client.post(at("archive_columns", asked.pk), {"sent_at": "When", "message_id": "Key"}).status_code == 404
+    assert everything() == before
+
+
+def test_only_files_of_messages_are_asked_for_their_columns(
+    client: Client, organisation: Organisation, group: Any, group_admin: User
+) -> None:
+    job = uploaded(group, group_admin, "Phone number\n+919876543210\n")
+    assert client.get(at("archive_columns", job.pk)).status_code == 404
+
+
+def test_a_longer_archive_costs_no_more_queries_and_is_paged(
+    client: Client, imported: BulkJob, organisation: Organisation, django_assert_max_num_queries: Any
+) -> None:
+    def cost() -> int:
+        with django_assert_max_num_queries(20) as seen:
+            client.get(at("archive"))
+        return len(seen.captured_queries)
+
+    few = cost()
+    first = ArchivedMessage.objects.first()
+    assert first is not None
+    ArchivedMessage.objects.bulk_create(
+        ArchivedMessage(organisation=organisation, job=imported, message_id=f"n-{n}", sent_at=first.sent_at)
+        for n in range(60)
+    )
+    assert cost() == few
+    assert 'rel="next"' in client.get(at("archive")).content.decode()

@@ -1,0 +1,184 @@
+"""The pages of "Bulk Upload Users": upload, what is wrong, going on, how far it is, history and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import AuditEvent, User
+from connectors.tests.html_forms import form_to, text_of
+from groups.models import BulkJob, BulkLine, Group, Membership
+from groups.services import bulk
+from groups.tests.bulk import checked, done, uploaded, worked_at
+from kaizala_console.lib import ids
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[..., Client]
+TEXT = "Phone number,Name\n+91 98765 43210,Asha\nnobody,<b>x</b>\n"
+
+
+@pytest.fixture
+def client(group_admin: User, browser_of: Browser) -> Client:
+    return browser_of(group_admin)
+
+
+def at(name: str, *args: Any) -> str:
+    return reverse(f"groups:{name}", args=args)
+
+
+def upload(client: Client, group: Group, text: str = TEXT, name: str = "people.csv", **changes: Any) -> Any:
+    form = form_to(client.get(at("bulk", group.pk)), at("bulk", group.pk))
+    file = SimpleUploadedFile(name, text.encode())
+    return form.send(client, {"file": file, **changes})
+
+
+def test_the_way_from_the_group_to_a_finished_upload(client: Client, group: Group) -> None:
+    assert f'href="{at("bulk", group.pk)}"' in client.get(at("details", group.pk)).content.decode()
+    sent = upload(client, group)
+    job = BulkJob.objects.get()
+    assert sent["Location"] == at("bulk_job", job.pk)
+    assert "Checking people.csv" in text_of(client.get(sent["Location"]))
+    worked_at(job)
+    page = client.get(sent["Location"])
+    told = text_of(page)
+    assert "1 line is good: go on with it" in told
+    assert "<b>x</b>" not in page.content.decode()
+    assert "not a phone number" in told or "country code" in told
+    form_to(page, at("bulk_go", job.pk)).send(client)
+    assert Membership.objects.filter(group=group).count() == 3
+    worked_at(job)
+    told = text_of(client.get(sent["Location"]))
+    assert "Added" in told
+    assert "Done" in told
+    assert "people.csv" in text_of(client.get(at("bulk", group.pk)))
+
+
+def test_the_page_asks_again_by_itself_only_while_it_goes(client: Client, group: Group, group_admin: User) -> None:
+    job = uploaded(group, group_admin, TEXT)
+    page = client.get(at("bulk_job", job.pk)).content.decode()
+    assert 'hx-trigger="every 2s"' in page
+    assert "<noscript>" in page
+    assert 'http-equiv="refresh"' not in page
+    checked(job)
+    assert "hx-trigger" not in client.get(at("bulk_job", job.pk)).content.decode()
+
+
+def test_a_form_that_is_sent_twice_makes_one_upload_and_another_file_another(client: Client, group: Group) -> None:
+    form = form_to(client.get(at("bulk", group.pk)), at("bulk", group.pk))
+    for text in (TEXT, TEXT, TEXT + "+91 98765 43211,\n"):
+        file = SimpleUploadedFile("people.csv", text.encode())
+        form.send(client, {"file": file})
+    assert BulkJob.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("", "empty"), ("Name\nx\n", "is missing"), ("PK\x03\x04", "Excel workbook")]
+)
+def test_a_file_that_cannot_be_used_comes_back_with_the_reason(
+    client: Client, group: Group, text: str, says: str
+) -> None:
+    answer = upload(client, group, text)
+    assert answer.status_code == 400
+    assert says in text_of(answer)
+    assert not BulkJob.objects.exists()
+
+
+def test_what_the_sender_calls_the_file_is_shown_and_never_a_path(client: Client, group: Group) -> None:
+    upload(client, group, name='../../etc/<img src="x">.csv')
+    job = BulkJob.objects.get()
+    assert job.stored_as == f"{job.pk}.csv"
+    assert "/" not in job.file_name
+    page = client.get(at("bulk_job", job.pk)).content.decode()
+    assert '<img src="x">' not in page
+    answer = client.get(at("bulk_file", job.pk))
+    assert "\n" not in answer["Content-Disposition"]
+    assert answer.getvalue().decode() == TEXT
+
+
+def test_the_country_is_that_of_ones_own_number(client: Client, group: Group) -> None:
+    upload(client, group, "phone\n98765 43210\n")
+    job = checked(BulkJob.objects.get())
+    assert (job.region, job.bad_lines) == ("IN", 0)
+    assert upload(client, group, region="XX").status_code == 400
+
+
+def test_cancelling_stops_and_says_so(client: Client, group: Group, group_admin: User) -> None:
+    job = checked(uploaded(group, group_admin, TEXT))
+    form_to(client.get(at("bulk_job", job.pk)), at("bulk_cancel", job.pk)).send(client)
+    assert "Cancelled. What was done stays." in text_of(client.get(at("bulk_job", job.pk)))
+    told = text_of(client.post(at("bulk_go", job.pk), follow=True))
+    assert "This upload is over" in told
+    finished = done(uploaded(group, group_admin, TEXT))
+    assert "over already" in text_of(client.post(at("bulk_cancel", finished.pk), follow=True))
+
+
+def test_bad_lines_and_the_log_are_files_in_which_nothing_runs(client: Client, group: Group, group_admin: User) -> None:
+    job = checked(uploaded(group, group_admin, 'phone\n"=1+1"\n+91 98765 43210\n'))
+    for name in ("bulk_problems", "bulk_log"):
+        answer = client.get(at(name, job.pk))
+        assert answer["Content-Type"] == "text/csv; charset=utf-8"
+        assert "no-store" in answer["Cache-Control"]
+        text = answer.getvalue().decode()
+        assert "2,bad," in text
+        assert "\n=" not in text
+        assert ",=" not in text
+    assert "3,not done,," in text
+
+
+def test_the_templates_come_with_their_columns_and_no_others_are_there(client: Client) -> None:
+    answer = client.get(at("bulk_template", "users"))
+    assert answer.content.decode() == "\ufeffPhone number,Name,Role,Action\r\n"
+    assert "Parent group ID" in client.get(at("bulk_template", "parent-groups")).content.decode()
+    assert client.get(at("bulk_template", "secrets")).status_code == 404
+
+
+def test_an_export_is_told_and_named_for_its_group(client: Client, group: Group) -> None:
+    answer = client.post(at("bulk_export", group.pk))
+    assert 'filename="night-shift-users.csv"' in answer["Content-Disposition"]
+    assert answer.getvalue().decode().count("\r\n") == 4
+    assert AuditEvent.objects.get(tag="group:members:exported").group_id == group.pk
+
+
+def test_a_deleted_file_is_not_there(
+    group: Group, group_admin: User, browser_of: Browser, travel: Callable[..., Any]
+) -> None:
+    job = done(uploaded(group, group_admin, TEXT))
+    travel(days=31)
+    bulk.delete_old_files()
+    client = browser_of(group_admin)
+    assert client.get(at("bulk_file", job.pk)).status_code == 404
+    page = client.get(at("bulk_job", job.pk))
+    assert at("bulk_file", job.pk) not in page.content.decode()
+    assert "its days were over" in text_of(page)
+
+
+def test_an_upload_of_another_group_is_found_by_its_admins_alone(
+    group: Group, group_admin: User, stranger: User, browser_of: Browser
+) -> None:
+    job = checked(uploaded(group, group_admin, TEXT))
+    strangers = browser_of(stranger)
+    for name in ("bulk_job", "bulk_file", "bulk_log", "bulk_problems"):
+        missing, found = strangers.get(at(name, ids.new_id())), strangers.get(at(name, job.pk))
+        assert (missing.status_code, found.status_code) == (404, 404)
+
+
+def test_longer_lists_cost_no_more_queries(
+    client: Client, group: Group, group_admin: User, django_assert_max_num_queries: Any
+) -> None:
+    def cost(url: str) -> int:
+        with django_assert_max_num_queries(40) as seen:
+            client.get(url)
+        return len(seen.captured_queries)
+
+    job = checked(uploaded(group, group_admin, TEXT))
+    urls = [at("bulk", group.pk), at("bulk_job", job.pk)]
+    few = [cost(url) for url in urls]
+    for _number in range(6):
+        checked(uploaded(group, group_admin, TEXT))
+    BulkLine.objects.bulk_create(BulkLine(job=job, line=n, kind="bad", reason="x") for n in range(100, 140))
+    assert [cost(url) for url in urls] == few

@@ -1,0 +1,264 @@
+"""The counts kept beside groups: whatever happens, what is read is what counting afresh gives (ADR 0050)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.audit.record import SYSTEM
+from accounts.models import Organisation, User
+from accounts.services import people
+from accounts.tests.factories import make_organisation, make_person
+from groups import queries, tasks
+from groups.counts import Tally, kept, tallies_of
+from groups.models import Group, GroupChange, GroupCount, GroupLink, Membership
+from groups.services import groups, hierarchy, members, recounting
+from groups.tests.factories import make_group, person_of
+from groups.tests.test_counts import by_hand
+from groups.tests.threads import together
+from kaizala_console.lib.errors import NotFound, RuleBroken
+
+GROUPS = 5
+NUMBERS = [f"+9199300000{n:02}" for n in range(4)]
+
+
+def read() -> dict[str, Tally]:
+    """As `GET /v1/groups` does."""
+    return {group.name: tally for group, tally in queries.tallied(Group.objects.all())}
+
+
+def out_of_date() -> set[str]:
+    _right, wrong = kept(Group.objects.values("pk"))
+    return {group.name for group in Group.objects.filter(pk__in=wrong)}
+
+
+def acts(all_groups: list[Group]) -> dict[str, Callable[[int, int, int], Any]]:
+    """What changes counts, each of two groups and a number."""
+
+    def add(a: int, _b: int, n: int) -> Any:
+        return members.add(group=all_groups[a], numbers=[NUMBERS[n]], by=SYSTEM)
+
+    def remove(a: int, _b: int, n: int) -> Any:
+        return members.remove(group=all_groups[a], person_id=people.person_for(NUMBERS[n]).pk, by=SYSTEM)
+
+    def come(_a: int, _b: int, n: int) -> Any:
+        return people.provision(person=people.person_for(NUMBERS[n]))
+
+    def link(a: int, b: int, _n: int) -> Any:
+        return hierarchy.link(parent=all_groups[a], child=all_groups[b], by=SYSTEM)
+
+    def unlink(a: int, b: int, _n: int) -> Any:
+        return hierarchy.unlink(parent=all_groups[a], child=all_groups[b], by=SYSTEM)
+
+    def create(a: int, b: int, n: int) -> Any:
+        made = groups.create(
+            name=f"Made {len(all_groups)}",
+            organisation=all_groups[0].organisation,
+            admin=people.person_for(NUMBERS[n]),
+            parent=all_groups[a],
+            by=SYSTEM,
+        )
+        all_groups.append(made.group)
+
+    return {
+        "add": add,
+        "remove": remove,
+        "come": come,
+        "link": link,
+        "unlink": unlink,
+        "create": create,
+        "recount": lambda _a, _b, _n: recounting.recount(),
+    }
+
+
+STEP = st.tuples(
+    st.sampled_from(["add", "remove", "come", "link", "link", "unlink", "create", "recount"]),
+    st.integers(0, GROUPS - 1),
+    st.integers(0, GROUPS - 1),
+    st.integers(0, len(NUMBERS) - 1),
+)
+
+
+@given(steps=st.lists(STEP, max_size=14))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_happens_what_is_read_is_what_counting_by_hand_gives(db: None, steps: list[Any]) -> None:
+    with transaction.atomic():
+        organisation = make_organisation("Contoso")
+        all_groups = [make_group(f"Group {number}", organisation=organisation) for number in range(GROUPS)]
+        recounting.recount()
+        can = acts(all_groups)
+        for name, a, b, n in steps:
+            with suppress(RuleBroken, NotFound):  # a circle, a member who is none
+                can[name](a, b, n)
+            assert read() == by_hand()
+        recounting.recount()
+        assert not GroupChange.objects.exists()
+        assert out_of_date() == set()
+        assert read() == by_hand()
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def family(group: Group, organisation: Organisation) -> dict[str, Group]:
+    """Night Shift over Below, and Beside; all of them counted."""
+    below = make_group("Below", organisation=organisation, under=group)
+    beside = make_group("Beside", organisation=organisation)
+    recounting.recount()
+    return {"Night Shift": group, "Below": below, "Beside": beside}
+
+
+def test_what_is_kept_is_read_in_two_statements(family: dict[str, Group], django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(2):
+        assert len(read()) == 3
+
+
+def test_a_change_makes_the_group_and_those_above_it_be_counted_afresh(family: dict[str, Group]) -> None:
+    members.add(group=family["Below"], numbers=NUMBERS[:1], by=SYSTEM)
+    assert out_of_date() == {"Below", "Night Shift"}
+    assert read()["Night Shift"] == Tally(3, 1, 4, 2, 4)
+    tasks.recount()
+    assert out_of_date() == set()
+    assert GroupCount.objects.get(group=family["Night Shift"]).total == 4
+
+
+def test_tabs_and_lists_take_what_is_kept_and_show_at_once_what_has_changed(
+    family: dict[str, Group], organisation_admin: User
+) -> None:
+    group = family["Night Shift"]
+    GroupCount.objects.filter(group=group).update(level=1)  # wrong, to see that it is read
+
+    def shown() -> list[int]:
+        listed = {one.name: one.member_count for one in queries.group_page(organisation_admin).items}
+        return [queries.counts_of(group).members, listed["Night Shift"]]
+
+    assert shown() == [1, 1]
+    members.add(group=family["Below"], numbers=NUMBERS[:1], by=SYSTEM)
+    assert shown() == [1, 1], "what stands under it is another matter"
+    members.add(group=group, numbers=NUMBERS[:1], by=SYSTEM)
+    assert shown() == [4, 4]
+    recounting.recount()
+    assert shown() == [4, 4]
+    GroupCount.objects.filter(group=group).delete()
+    assert shown() == [4, 4]
+
+
+def test_nothing_is_noted_when_nothing_has_changed(family: dict[str, Group], group_admin: User, member: User) -> None:
+    group = family["Night Shift"]
+    members.add(group=group, numbers=[person_of(member).number], by=SYSTEM)
+    members.set_role(group=group, person_id=person_of(member).pk, role=members.Role.ADMIN, by=SYSTEM)
+    hierarchy.link(parent=group, child=family["Below"], by=SYSTEM)
+    people.provision(person=person_of(member))
+    with pytest.raises(NotFound):
+        hierarchy.unlink(parent=group, child=family["Beside"], by=SYSTEM)
+    assert not GroupChange.objects.exists()
+
+
+def test_whose_number_is_verified_for_the_first_time_is_counted_in_all_their_groups(family: dict[str, Group]) -> None:
+    person = make_person("Imran Sheikh")
+    members.add(group=family["Below"], numbers=[person.number], by=SYSTEM)
+    recounting.recount()
+    assert read()["Night Shift"].total_unprovisioned == 2
+    people.provision(person=person)
+    assert read()["Night Shift"].total_unprovisioned == 1
+
+
+def test_a_note_belongs_to_the_change(family: dict[str, Group]) -> None:
+    with transaction.atomic():
+        members.add(group=family["Below"], numbers=NUMBERS[:1], by=SYSTEM)
+        transaction.set_rollback(True)
+    assert not GroupChange.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_a_transaction_nothing_can_be_noted(transactional_db: None) -> None:
+    with pytest.raises(RuntimeError):
+        recounting.note(make_group().pk)
+
+
+def test_more_notes_than_are_taken_at_once_are_all_answered(
+    family: dict[str, Group], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recounting, "AT_ONCE", 2)
+    for number in NUMBERS:
+        members.add(group=family["Beside"], numbers=[number], by=SYSTEM)
+    GroupCount.objects.filter(group=family["Below"]).delete()
+    recounting.recount()
+    assert out_of_date() == set()
+    assert read()["Beside"].total == len(NUMBERS)
+
+
+def test_a_removed_group_counts_for_nobody(family: dict[str, Group]) -> None:
+    members.add(group=family["Below"], numbers=NUMBERS[:2], by=SYSTEM)
+    Group.objects.filter(pk=family["Below"].pk).update(removed_at=family["Below"].created_at)
+    recounting.recount()
+    assert tallies_of([family["Below"].pk]) == {family["Below"].pk: Tally()}
+    assert read()["Night Shift"].total == 3
+
+
+def test_the_command_repairs_what_was_written_around_the_console(family: dict[str, Group]) -> None:
+    said = io.StringIO()
+    call_command("recount_groups", stdout=said)
+    assert "All counts were right" in said.getvalue()
+    Membership.objects.create(group=family["Below"], person=make_person("Imran Sheikh"))
+    assert read() != by_hand()
+    call_command("recount_groups", stdout=said)
+    assert "Repaired the counts of 2 groups" in said.getvalue()
+    assert read() == by_hand()
+
+
+def test_whoever_was_overtaken_keeps_nothing(family: dict[str, Group], monkeypatch: pytest.MonkeyPatch) -> None:
+    members.add(group=family["Below"], numbers=NUMBERS[:1], by=SYSTEM)
+    counted = tallies_of
+
+    def slowly(keys: Any) -> dict[Any, Tally]:
+        result = counted(keys)
+        monkeypatch.setattr(recounting, "tallies_of", counted)
+        members.add(group=family["Below"], numbers=NUMBERS[1:2], by=SYSTEM)
+        recounting.recount()  # somebody else, who was faster and knows more
+        return result
+
+    monkeypatch.setattr(recounting, "tallies_of", slowly)
+    assert recounting.recount() == 0
+    assert read() == by_hand()
+    assert out_of_date() == set()
+
+
+def test_a_line_of_two_thousand_groups_that_no_service_made_is_counted_without_harm(organisation: Organisation) -> None:
+    line = Group.objects.bulk_create(
+        Group(name=f"Level {number:04}", organisation=organisation) for number in range(2000)
+    )
+    GroupLink.objects.bulk_create(GroupLink(parent=parent, child=child) for parent, child in pairwise(line))
+    assert recounting.recount() == 2000
+    assert out_of_date() == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_members_who_come_while_others_count_are_counted(transactional_db: None) -> None:
+    organisation = make_organisation("Contoso")
+    root = make_group("Root", organisation=organisation)
+    leaves = [make_group(f"Leaf {number}", organisation=organisation, under=root) for number in range(3)]
+    recounting.recount()
+
+    def come_and_go(leaf: Group, first: int) -> None:
+        for number in range(first, first + 8):
+            members.add(group=leaf, numbers=[f"+9199300{number % 12:05}"], by=SYSTEM)
+
+    def count() -> None:
+        for _time in range(6):
+            recounting.recount()
+
+    together(*(partial(come_and_go, leaf, 4 * place) for place, leaf in enumerate(leaves)), count, count)
+    assert read() == by_hand()
+    recounting.recount()
+    assert out_of_date() == set()
+    assert read() == by_hand()

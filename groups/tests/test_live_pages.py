@@ -1,0 +1,111 @@
+"""What an admin's open pages notice: a handoff that moves on, a request that comes or is answered, at which cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import AuditEvent, Organisation, User
+from connectors.models import AccessRequest, Connector
+from connectors.scopes import Permission
+from connectors.services import handoffs
+from connectors.services import requests as asking
+from connectors.tests.factories import Program
+from connectors.tests.html_forms import text_of
+from connectors.tests.test_live_pages import WHO_ASKS, asked_at, first_exchange, poll
+from groups.models import Group
+from groups.services import grants, requests
+from groups.services.grants import target_of
+from groups.tests import factories
+
+pytestmark = pytest.mark.django_db
+
+Browser = Callable[..., Client]
+# The pages of groups also read whether a phone number is verified.
+WHO_MAY = WHO_ASKS + 1
+
+
+def ask(connector: Connector, developer: User, group: Group) -> AccessRequest:
+    return asking.ask(
+        connector=connector, by=developer, permissions=[Permission.TEXT_MESSAGE],
+        once=asking.new_once(), target=target_of(group),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def client(group_admin: User, browser_of: Browser) -> Client:
+    return browser_of(group_admin)
+
+
+@pytest.fixture
+def tab(group: Group) -> str:
+    return reverse("groups:connectors", args=[group.pk])
+
+
+def test_the_line_on_the_groups_side_moves_on_when_the_developer_claims_and_when_it_works(
+    client: Client, connector: Connector, group: Group, group_admin: User, developer: User
+) -> None:
+    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    url = reverse("groups:grant", args=[group.pk, granted.grant.pk])
+    address = asked_at(client.get(url))
+    with CaptureQueriesContext(connection) as asked:
+        assert poll(client, address).status_code == 204
+    assert len(asked) <= WHO_MAY + 1, [query["sql"][:120] for query in asked]
+    handoffs.claim(handoff=granted.handoff, by=developer, form_key="k" * 32, address=None)
+    claimed = poll(client, address)
+    assert 'data-says="Opened: Devika Rao"' in claimed.content.decode()
+    address = asked_at(claimed)
+    first_exchange(granted.handoff)
+    works = poll(client, address)
+    assert "from 192.0.2.7" in text_of(works)
+    assert asked_at(works) == ""
+
+
+def test_what_an_admin_has_seen_tells_others_nothing(
+    client: Client, program: Program, group: Group, tab: str, member: User, stranger: User, browser_of: Browser
+) -> None:
+    seen = [asked_at(client.get(url)) for url in (tab, reverse("groups:grant", args=[group.pk, program.grant.pk]))]
+    for other, refused in ((member, 403), (stranger, 404)):
+        assert [poll(browser_of(other), address).status_code for address in seen] == [refused, refused]
+        assert poll(browser_of(other), f"{tab}?seen=000000000000").status_code == refused
+
+
+def test_the_connectors_tab_says_that_a_request_has_come_and_that_it_was_answered(
+    client: Client, tab: str, connector: Connector, developer: User, group: Group, group_admin: User
+) -> None:
+    address = asked_at(client.get(tab))
+    before = AuditEvent.objects.count()
+    with CaptureQueriesContext(connection) as queries:
+        assert poll(client, address).status_code == 204
+    assert len(queries) <= WHO_MAY + 2, [query["sql"][:120] for query in queries]
+    assert AuditEvent.objects.count() == before
+    asked = ask(connector, developer, group)
+    answer = poll(client, address)
+    assert "“Shift Planner” asks to be let in." in text_of(answer)
+    assert answer.status_code == 286
+    address = asked_at(client.get(tab))
+    requests.refuse(request=asked, group=group, by=group_admin)
+    assert "Something here has changed meanwhile." in text_of(poll(client, address))
+
+
+def test_a_member_who_sees_the_tab_does_not_ask(browser_of: Browser, member: User, tab: str, program: Program) -> None:
+    assert asked_at(browser_of(member).get(tab)) == ""
+
+
+def test_home_says_that_a_request_has_come_to_who_runs_the_group_and_to_nobody_else(
+    client: Client, group: Group, connector: Connector, developer: User, member: User, browser_of: Browser,
+    organisation: Organisation,
+) -> None:  # fmt: skip
+    home = reverse("accounts:home")
+    of_member = browser_of(member)
+    seen, seen_by_member = asked_at(client.get(home)), asked_at(of_member.get(home))
+    ask(connector, developer, factories.make_group(organisation=organisation, admins=[developer]))
+    assert poll(client, seen).status_code == 204
+    asked = ask(connector, developer, group)
+    assert reverse("groups:request", args=[asked.pk]) in poll(client, seen).content.decode()
+    assert poll(of_member, seen_by_member).status_code == 204

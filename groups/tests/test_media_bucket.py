@@ -1,0 +1,147 @@
+"""Media in an S3-compatible bucket: the same doors, another store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+from django.test import Client
+from pytest_django import Settings
+
+from groups import media_storage
+from groups.media_urls import url_of
+from groups.models import MediaFile, MediaResource
+from groups.services import media
+from groups.tests.bucket_server import ACCESS_KEY, NAME, REGION, SECRET_KEY, Bucket, serving_bucket
+from groups.tests.conftest import Wire, refused
+from groups.tests.factories import Program
+from groups.tests.media_files import MULTIPART, PDF, PNG, body, part
+from kaizala_console.configuration import media_storage_of, note_what_is_wrong_with_media
+from kaizala_console.lib.env import Environment
+
+
+@pytest.fixture
+def bucket(settings: Settings, tmp_path: Path) -> Iterator[Bucket]:
+    """A bucket that the settings name, as an operator would."""
+    with serving_bucket() as bucket:
+        storage = media_storage_of(
+            tmp_path,
+            bucket=NAME,
+            endpoint=bucket.url,
+            region=REGION,
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+            addressing="path",
+        )
+        settings.STORAGES = {**settings.STORAGES, "media": storage}
+        settings.MEDIA_INCOMING_DIR = tmp_path
+        yield bucket
+
+
+def uploaded(wire: Wire, program: Program, content: bytes = PNG, name: str = "plan.png") -> MediaFile:
+    answer = wire.post("/v1/media", body(part(content, name)), program, content_type=MULTIPART)
+    assert answer.status_code == 200, answer.content
+    return MediaFile.objects.get(resource=answer.json()["mediaResource"])
+
+
+def path_of(file: MediaFile) -> str:
+    parts = urlsplit(url_of(file))
+    return f"{parts.path}?{parts.query}"
+
+
+def test_pages_may_name_where_its_addresses_lead(bucket: Bucket) -> None:
+    assert media_storage.origin() == bucket.url
+    assert bucket.asked == []
+
+
+def test_a_file_is_put_into_the_bucket_under_a_key_that_says_nothing(
+    wire: Wire, program: Program, bucket: Bucket
+) -> None:
+    file = uploaded(wire, program)
+    assert bucket.objects == {f"/{NAME}/{file.key}": PNG}
+    assert "plan" not in str(bucket.asked)
+    assert [method for method, _path in bucket.asked] == ["PUT"]  # it is not asked whether the key is free
+
+
+def test_the_door_sends_on_to_an_address_that_the_bucket_checks(wire: Wire, program: Program, bucket: Bucket) -> None:
+    file = uploaded(wire, program, PDF, "Bill of May.pdf")
+    answer = Client().get(path_of(file))
+    assert answer.status_code == 302
+    assert answer["Cache-Control"] == "no-store"
+    got = requests.get(answer["Location"], timeout=5)
+    assert (got.status_code, got.content) == (200, PDF)
+    assert got.headers["Content-Type"] == "application/pdf"
+    assert got.headers["Content-Disposition"] == 'attachment; filename="Bill of May.pdf"'
+    assert parse_qs(urlsplit(answer["Location"]).query)["X-Amz-Expires"] == ["300"]
+
+
+def test_that_address_ends_soon_and_cannot_be_changed(
+    wire: Wire, program: Program, bucket: Bucket, travel: Any
+) -> None:
+    location = Client().get(path_of(uploaded(wire, program)))["Location"]
+    assert requests.get(location, timeout=5).status_code == 200
+    assert requests.get(location.replace("image%2Fpng", "text%2Fhtml"), timeout=5).status_code == 403
+    assert requests.get(location.partition("?")[0], timeout=5).status_code == 403
+    travel(minutes=6)
+    assert requests.get(location, timeout=5).status_code == 403
+
+
+def test_head_asks_the_bucket_nothing(wire: Wire, program: Program, bucket: Bucket) -> None:
+    file = uploaded(wire, program)
+    answer = Client().head(path_of(file))
+    assert (answer.status_code, answer["Content-Length"]) == (200, str(len(PNG)))
+    assert len(bucket.asked) == 1
+
+
+def test_what_nothing_was_posted_with_is_deleted_from_the_bucket(
+    wire: Wire, program: Program, bucket: Bucket, travel: Any
+) -> None:
+    uploaded(wire, program)
+    travel(days=8)
+    assert media.sweep() == 1
+    assert bucket.objects == {}
+
+
+def test_a_bucket_that_is_down_keeps_nothing(wire: Wire, program: Program, bucket: Bucket) -> None:
+    bucket.down = True
+    answer = wire.post("/v1/media", body(part(PNG, "plan.png")), program, content_type=MULTIPART)
+    refused(answer, 503, "ServiceUnavailable", "ServiceException")
+    assert bucket.objects == {}
+    assert not MediaResource.objects.whole().exists()
+
+
+def test_a_wrong_secret_is_a_store_that_does_not_answer(
+    wire: Wire, program: Program, bucket: Bucket, settings: Settings
+) -> None:
+    wrong = settings.STORAGES["media"]
+    options = {**wrong["OPTIONS"], "secret_key": "another"}
+    settings.STORAGES = {**settings.STORAGES, "media": {**wrong, "OPTIONS": options}}
+    answer = wire.post("/v1/media", body(part(PNG, "plan.png")), program, content_type=MULTIPART)
+    message = refused(answer, 503, "ServiceUnavailable", "ServiceException")
+    assert "another" not in message
+    assert bucket.objects == {}
+
+
+@pytest.mark.parametrize(
+    ("variables", "sizes", "told"),
+    [
+        ({}, (100, 200), ""),
+        ({}, (200, 200), ""),
+        ({}, (201, 200), "MEDIA_MAX_REQUEST_MB must be"),
+        ({"MEDIA_S3_BUCKET": "media", "MEDIA_S3_REGION": "eu-west-1"}, (1, 1), ""),
+        ({"MEDIA_S3_BUCKET": "media", "MEDIA_S3_ACCESS_KEY": "a"}, (1, 1), "belong together"),
+        ({"MEDIA_S3_BUCKET": "media", "MEDIA_S3_SECRET_KEY": "b"}, (1, 1), "belong together"),
+        ({"MEDIA_S3_ENDPOINT": "https://s3.example.com"}, (1, 1), "MEDIA_S3_BUCKET is missing"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(
+    variables: dict[str, str], sizes: tuple[int, int], told: str
+) -> None:
+    env = Environment(variables)
+    note_what_is_wrong_with_media(env, max_mb=sizes[0], max_request_mb=sizes[1])
+    assert len(env.problems) == bool(told)
+    assert told in "".join(env.problems)

@@ -1,0 +1,251 @@
+"""`POST /v1/media` with `{"mediaUrl": "https://…"}` (wire protocol §6, Media): the console fetches the file itself."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from groups.models import MediaFile, MediaResource, MediaStore
+from groups.services import media_fetch
+from groups.tests.conftest import Wire, refused
+from groups.tests.factories import Program
+from groups.tests.media_files import FILES, JPEG, PNG
+from kaizala_console.lib import safe_http
+from kaizala_console.lib.tests import outside
+from kaizala_console.lib.tests.outside import Outside, serving
+
+
+@pytest.fixture
+def elsewhere(settings: Settings, shelf: Path) -> Iterator[Outside]:
+    """Another side on this machine, which may be called."""
+    settings.SANDBOX = False
+    before = outside._Handler.answer_hello
+    with serving() as server:
+        settings.SAFE_HTTP_ALLOWED_HOSTS = [f"127.0.0.1:{server.port}"]
+        yield server
+    outside._Handler.answer_hello = before  # type: ignore[method-assign]
+
+
+def answers(server: Outside, content: bytes, **headers: str) -> None:
+    """What the other side says from now on, at any path that its own answers do not stand at."""
+
+    def answer(handler: Any) -> None:
+        handler._send(content, **headers)
+
+    server.RequestHandlerClass.answer_hello = answer  # type: ignore[attr-defined]
+
+
+def asked(wire: Wire, token: Program | None, url: str) -> Any:
+    return wire.post("/v1/media", json.dumps({"mediaUrl": url}), token)
+
+
+def nothing_kept(folder: Path) -> bool:
+    on_disk = [path for path in (folder / "media").rglob("*") if path.is_file()]
+    return not (on_disk or MediaResource.objects.exists() or MediaStore.objects.exclude(bytes_used=0).exists())
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "name"),
+    [
+        ("/2019/photo.jpg", {}, "photo.jpg"),
+        ("/Rain%20at%20Pune.JPG?size=2", {"Content_Type": "image/jpeg"}, "Rain at Pune.JPG"),
+        ("/download", {"Content_Type": "image/jpeg"}, "download.jpg"),
+        ("/", {"Content_Type": "image/jpeg; charset=binary"}, "file.jpg"),
+        ("/x", {"Content_Disposition": 'attachment; filename="holiday.jpg"'}, "holiday.jpg"),
+        ("/x", {"Content_Disposition": "attachment; filename*=UTF-8''%E0%A4%B5.jpg"}, "व.jpg"),
+        ("/a.jpg", {"Content_Disposition": "inline; filename*=x; filename*0=y"}, "a.jpg"),
+    ],
+)
+def test_a_file_is_fetched_and_kept_under_its_name(
+    wire: Wire, program: Program, elsewhere: Outside, path: str, headers: dict[str, str], name: str
+) -> None:
+    answers(elsewhere, JPEG, **headers)
+    answer = asked(wire, program, f"http://127.0.0.1:{elsewhere.port}{path}")
+    assert answer.status_code == 200, answer.content
+    media = MediaResource.objects.get()
+    assert answer.json() == {"mediaResource": str(media.pk)}
+    assert (media.kind, media.connector) == ("Image", program.connector)
+    assert media.files.get().name == name
+    assert media.files.get().size == len(JPEG)
+
+
+def test_the_samples_path_fetches_as_well(wire: Wire, program: Program, elsewhere: Outside) -> None:
+    answers(elsewhere, JPEG)
+    body = f'{{mediaUrl:"http://127.0.0.1:{elsewhere.port}/main-page-1.jpg"}}'
+    answer = wire.post("/v1/media/url", body, program)
+    assert answer.json() == {"mediaResource": str(MediaResource.objects.get().pk)}
+
+
+@pytest.mark.parametrize(
+    "written", ["{{mediaUrl: '{}'}}", '{{"MediaURL": "{}",}}', '\ufeff{{"mediaurl": " {} "}}'], ids=str
+)
+def test_the_body_is_read_leniently(wire: Wire, program: Program, elsewhere: Outside, written: str) -> None:
+    answers(elsewhere, PNG)
+    body = written.format(f"http://127.0.0.1:{elsewhere.port}/a.png")
+    answer = wire.post("/v1/media", body.encode(), program, content_type="text/plain")
+    assert answer.status_code == 200, answer.content
+
+
+def test_documents_are_fetched_too(wire: Wire, program: Program, elsewhere: Outside) -> None:
+    answers(elsewhere, FILES["letter.doc"], Content_Type="application/msword")
+    assert asked(wire, program, f"http://127.0.0.1:{elsewhere.port}/letter.doc").status_code == 200
+    assert MediaFile.objects.get().content_type == "application/msword"
+
+
+# ---------------------------------------------------------------- What is not fetched
+
+PRIVATE = [
+    "https://127.0.0.1/a.png",
+    "https://localhost/a.png",
+    "https://127.1/a.png",
+    "https://0/a.png",
+    "https://10.0.0.1/a.png",
+    "https://172.16.0.1/a.png",
+    "https://192.168.1.1/a.png",
+    "https://100.64.0.1/a.png",
+    "https://169.254.169.254/latest/meta-data/a.png",
+    "https://2130706433/a.png",
+    "https://0x7f000001/a.png",
+    "https://0177.0.0.1/a.png",
+    "https://[::1]/a.png",
+    "https://[::]/a.png",
+    "https://[::ffff:127.0.0.1]/a.png",
+    "https://[::ffff:a9fe:a9fe]/a.png",
+    "https://[64:ff9b::7f00:1]/a.png",
+    "https://[64:ff9b:1::a00:1]/a.png",
+    "https://[fe80::1]/a.png",
+    "https://[fd00::1]/a.png",
+    "https://[ff02::1]/a.png",
+    "https://[2002:7f00:1::]/a.png",
+    "https://224.0.0.1/a.png",
+    "https://inside.example/a.png",
+]
+REFUSED = [
+    "http://8.8.8.8/a.png",
+    "ftp://8.8.8.8/a.png",
+    "file:///etc/passwd",
+    "https://user:secret@8.8.8.8/a.png",
+    "https://8.8.8.8:22/a.png",
+    "https://",
+    "//8.8.8.8/a.png",
+    "a.png",
+    "https://8.8.8.8:port/a.png",
+    "https://" + "a" * 3000 + ".example/a.png",
+    "https://exa mple/a.png",
+    "javascript:alert(1)",
+]
+
+
+@pytest.mark.parametrize("url", PRIVATE + REFUSED)
+def test_no_address_leads_into_the_network_of_the_console(
+    wire: Wire,
+    program: Program,
+    elsewhere: Outside,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+) -> None:
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, *arguments: Any, **options: Any) -> Any:
+        return real("192.168.7.7" if host == "inside.example" else host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    message = refused(asked(wire, program, url), 400, "InvalidParameters", "ValidationException")
+    assert message.startswith("mediaUrl: ")
+    assert "secret" not in message
+    assert not elsewhere.seen
+    assert nothing_kept(tmp_path)
+
+
+def test_a_redirect_is_not_followed(wire: Wire, program: Program, elsewhere: Outside, tmp_path: Path) -> None:
+    answer = asked(wire, program, f"http://127.0.0.1:{elsewhere.port}/redirect")
+    assert "status 302" in refused(answer, 400, "InvalidParameters", "ValidationException")
+    assert len(elsewhere.seen) == 1
+    assert nothing_kept(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("/teapot", "status 418"), ("/empty", "status 204"), ("/cut", "HTTP"), ("/nonsense", "HTTP")],
+)
+def test_another_side_that_gives_no_file_is_told_of(
+    wire: Wire, program: Program, elsewhere: Outside, tmp_path: Path, path: str, told: str
+) -> None:
+    answer = asked(wire, program, f"http://127.0.0.1:{elsewhere.port}{path}")
+    message = refused(answer, 400, "InvalidParameters", "ValidationException")
+    assert message.startswith("mediaUrl: ")
+    assert told in message or "reached" in message
+    assert nothing_kept(tmp_path)
+
+
+def test_an_empty_file_is_refused(wire: Wire, program: Program, elsewhere: Outside) -> None:
+    answers(elsewhere, b"")
+    answer = asked(wire, program, f"http://127.0.0.1:{elsewhere.port}/a.png")
+    assert "empty" in refused(answer, 400, "InvalidParameters", "ValidationException")
+
+
+def test_what_is_not_what_it_claims_is_refused(
+    wire: Wire, program: Program, elsewhere: Outside, tmp_path: Path
+) -> None:
+    answers(elsewhere, b"<html></html>", Content_Type="text/html")
+    for path in ("/a.png", "/page.html", "/"):
+        answer = asked(wire, program, f"http://127.0.0.1:{elsewhere.port}{path}")
+        refused(answer, 415, "UnsupportedMediaType", "ValidationException")
+    assert nothing_kept(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["/endless", "/declared", "/bomb"])
+def test_a_file_without_end_is_cut_off(
+    wire: Wire, program: Program, elsewhere: Outside, tmp_path: Path, settings: Settings, path: str
+) -> None:
+    settings.MEDIA_MAX_MB = 1
+    answer = asked(wire, program, f"http://127.0.0.1:{elsewhere.port}{path}")
+    refused(answer, 413, "PayloadTooLarge", "ValidationException")
+    assert nothing_kept(tmp_path)
+
+
+def test_a_slow_drip_is_given_up(
+    wire: Wire, program: Program, elsewhere: Outside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_fetch, "_SECONDS", 0.2)
+    answer = asked(wire, program, f"http://127.0.0.1:{elsewhere.port}/drip")
+    assert "in time" in refused(answer, 400, "InvalidParameters", "ValidationException")
+    assert nothing_kept(tmp_path)
+
+
+@pytest.mark.parametrize("body", ["", "{}", '{"mediaUrl": ""}', '{"mediaUrl": null}', '{"mediaUrl": ["a"]}', "[]", "x"])
+def test_a_body_without_an_address_is_refused_in_words(wire: Wire, program: Program, body: str) -> None:
+    refused(wire.post("/v1/media", body, program), 400, "InvalidParameters", "ValidationException")
+
+
+def test_nobody_has_anything_fetched_without_a_token(wire: Wire, elsewhere: Outside, tmp_path: Path) -> None:
+    refused(asked(wire, None, f"http://127.0.0.1:{elsewhere.port}/a.png"), 401, "InvalidToken")
+    assert not elsewhere.seen
+    assert nothing_kept(tmp_path)
+
+
+# ---------------------------------------------------------------- The door to the outside
+
+
+def test_a_download_is_handed_on_in_pieces(elsewhere: Outside) -> None:
+    answers(elsewhere, bytes(300_000), Content_Type="image/png")
+    pieces: list[bytes] = []
+    answer = safe_http.download(f"http://127.0.0.1:{elsewhere.port}/a", pieces.append, max_bytes=300_000)
+    assert (answer.status, answer.body, answer.headers["Content-Type"]) == (200, b"", "image/png")
+    assert b"".join(pieces) == bytes(300_000)
+    assert len(pieces) > 1
+
+
+def test_what_takes_the_pieces_may_refuse_them(elsewhere: Outside) -> None:
+    def refuse(_piece: bytes) -> None:
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError):
+        safe_http.download(f"http://127.0.0.1:{elsewhere.port}/hello", refuse, max_bytes=1000)

@@ -1,0 +1,317 @@
+"""Addresses of media files, and the door that serves them: `GET /media/<file>/<name>` (wire protocol §6, Media)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.core.files.storage import storages
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from groups.media_urls import opens, url_of
+from groups.models import MediaFile, MediaResource
+from groups.tests.conftest import Wire, refused
+from groups.tests.factories import Program
+from groups.tests.media_files import FILES, JPEG, MULTIPART, PNG, body, part
+from kaizala_console.lib import clock, crypto
+
+CONTENT = JPEG + bytes(range(256)) * 1000
+
+
+pytestmark = pytest.mark.usefixtures("shelf")
+
+
+def uploaded(wire: Wire, program: Program, content: bytes, name: str) -> MediaFile:
+    answer = wire.post("/v1/media", body(part(content, name)), program, content_type=MULTIPART)
+    assert answer.status_code == 200, answer.content
+    return MediaFile.objects.get(resource=answer.json()["mediaResource"])
+
+
+@pytest.fixture
+def file(wire: Wire, program: Program) -> MediaFile:
+    """A picture that was uploaded."""
+    return uploaded(wire, program, CONTENT, "Rain at Pune.jpg")
+
+
+def path_of(file: MediaFile) -> str:
+    parts = urlsplit(url_of(file))
+    return f"{parts.path}?{parts.query}"
+
+
+def get(path: str, **headers: str) -> Any:
+    return read(Client().get(path, headers=headers))
+
+
+def read(answer: Any) -> Any:
+    """The answer, read to its end as a client does; `whole` is its content."""
+    answer.whole = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    return answer
+
+
+# ---------------------------------------------------------------- What an address looks like
+
+
+def test_an_address_is_absolute_and_names_file_and_end(file: MediaFile, settings: Settings) -> None:
+    settings.CONSOLE_BASE_URL = "https://console.example"
+    url = url_of(file)
+    assert url.startswith(f"https://console.example/media/{file.pk}/Rain%20at%20Pune.jpg?e=")
+    assert sorted(parse_qs(urlsplit(url).query)) == ["e", "s"]
+    assert len(url) < 300
+
+
+def test_everybody_gets_the_same_address_within_an_hour(file: MediaFile, travel: Any) -> None:
+    at_hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    travel(seconds=(at_hour - clock.now()).total_seconds() + 3700)
+    first = url_of(file)
+    travel(minutes=50)
+    assert url_of(file) == first
+    travel(minutes=15)
+    assert url_of(file) != first
+
+
+def test_it_opens_for_its_hours_and_no_longer_than_one_more(file: MediaFile, settings: Settings, travel: Any) -> None:
+    settings.MEDIA_URL_HOURS = 48
+    path = path_of(file)
+    travel(hours=48)
+    assert get(path).status_code == 200
+    travel(hours=1, seconds=1)
+    refused(get(path), 403, "Unauthorized")
+
+
+# ---------------------------------------------------------------- What it opens
+
+
+def test_it_opens_for_whoever_has_it_without_a_token(file: MediaFile) -> None:
+    answer = get(path_of(file))
+    assert answer.status_code == 200
+    assert answer.whole == CONTENT
+    assert answer["Content-Type"] == "image/jpeg"
+    assert answer["Content-Length"] == str(len(CONTENT))
+    assert not answer.cookies
+
+
+@pytest.mark.parametrize("prefix", ["/media", "/v1/media", "/v1//media", "/MEDIA"])
+def test_the_path_is_read_leniently(file: MediaFile, prefix: str) -> None:
+    assert get(path_of(file).replace("/media", prefix, 1)).status_code == 200
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_browser_takes_a_file_for_a_page(wire: Wire, program: Program, name: str) -> None:
+    answer = get(path_of(uploaded(wire, program, FILES[name], name)))
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert re.search(r"(^|; )sandbox($|;)", answer["Content-Security-Policy"])
+    assert "default-src 'none'" in answer["Content-Security-Policy"]
+    assert "script-src" not in answer["Content-Security-Policy"]
+    assert answer["Cache-Control"].startswith("private")
+    assert not answer["Content-Type"].startswith(("text/", "image/svg", "application/xhtml", "application/xml"))
+    shown = name.endswith((".jpg", ".jpeg", ".png", ".mp3", ".wav", ".mp4", ".3gp", ".3gpp"))
+    assert answer["Content-Disposition"].startswith("inline" if shown else "attachment")
+
+
+def test_names_in_other_scripts_arrive_whole(wire: Wire, program: Program) -> None:
+    answer = get(path_of(uploaded(wire, program, PNG, "वर्षा.png")))
+    assert answer.status_code == 200
+    assert answer["Content-Disposition"].startswith("inline; filename*=utf-8''%E0%A4")
+
+
+def test_a_page_behind_a_picture_stays_a_picture(wire: Wire, program: Program) -> None:
+    file = uploaded(wire, program, JPEG + b"<html><script>alert(1)</script></html>", "photo.jpg")
+    assert get(path_of(file))["Content-Type"] == "image/jpeg"
+
+
+def test_one_query_reads_it(file: MediaFile) -> None:
+    path = path_of(file)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        get(path)
+    assert len(queries) == 1
+
+
+# ---------------------------------------------------------------- HEAD, parts, and what is there already
+
+
+def test_head_tells_what_get_would(file: MediaFile) -> None:
+    answer = read(Client().head(path_of(file)))
+    assert (answer.status_code, answer["Content-Length"], answer["Accept-Ranges"]) == (200, str(len(CONTENT)), "bytes")
+    assert answer.whole == b""
+
+
+SIZE = len(CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-9", 0, 9),
+        ("bytes=100-", 100, SIZE - 1),
+        ("bytes=-10", SIZE - 10, SIZE - 1),
+        (f"bytes=10-{SIZE * 2}", 10, SIZE - 1),
+        (" bytes = 5 - 5 ", 5, 5),
+        (f"bytes={SIZE - 1}-", SIZE - 1, SIZE - 1),
+    ],
+)
+def test_a_part_is_answered_with_that_part(file: MediaFile, asked: str, first: int, last: int) -> None:
+    answer = get(path_of(file), Range=asked)
+    assert answer.status_code == 206
+    assert answer["Content-Range"] == f"bytes {first}-{last}/{SIZE}"
+    assert answer["Content-Length"] == str(last - first + 1)
+    assert answer.whole == CONTENT[first : last + 1]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "",
+        "bytes=",
+        "bytes=-",
+        "bytes=9-5",
+        "bytes=a-b",
+        "lines=1-2",
+        "bytes=0-1,5-6",
+        f"bytes=0-{SIZE - 1}",
+        f"bytes=-{SIZE * 2}",
+    ],
+)
+def test_what_is_no_single_part_is_answered_with_the_whole(file: MediaFile, asked: str) -> None:
+    answer = get(path_of(file), Range=asked)
+    assert answer.status_code == 200
+    assert answer.whole == CONTENT
+
+
+@pytest.mark.parametrize("asked", [f"bytes={SIZE}-", f"bytes={'9' * 18}-", "bytes=-0"])
+def test_a_part_that_is_not_there_is_refused_with_the_size(file: MediaFile, asked: str) -> None:
+    answer = get(path_of(file), Range=asked)
+    assert answer.status_code == 416
+    assert answer["Content-Range"] == f"bytes */{SIZE}"
+
+
+def test_a_part_of_another_version_is_answered_with_the_whole(file: MediaFile) -> None:
+    tag = get(path_of(file))["ETag"]
+    assert get(path_of(file), Range="bytes=0-9", **{"If-Range": tag}).status_code == 206
+    assert get(path_of(file), Range="bytes=0-9", **{"If-Range": '"another"'}).status_code == 200
+
+
+def test_what_the_browser_has_is_not_sent_again(file: MediaFile) -> None:
+    tag = get(path_of(file))["ETag"]
+    answer = get(path_of(file), **{"If-None-Match": f'"x", {tag}'})
+    assert (answer.status_code, answer.content) == (304, b"")
+
+
+@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=30))
+def test_no_range_makes_the_answer_fail(asked: str) -> None:
+    from groups.platform_service.media_file import _part
+
+    class Request:
+        headers = {"Range": f"bytes={asked}"}
+
+    found = _part(Request(), MediaFile(size=100, sha256="x"))  # type: ignore[arg-type]
+    assert found is None or (0 <= found[0] < 100 and 0 < found[1] <= 100 - found[0])
+
+
+# ---------------------------------------------------------------- What opens nothing
+
+
+def changed(path: str, what: str) -> str:
+    match what:
+        case "no signature":
+            return path.partition("&s=")[0]
+        case "no end":
+            return re.sub(r"e=\d+&", "", path)
+        case "another end":
+            return re.sub(r"e=(\d+)", lambda found: f"e={int(found[1]) + 3_600_000}", path)
+        case "an end that is no number":
+            return re.sub(r"e=\d+", "e=never", path)
+        case "an end in other digits":
+            return re.sub(r"e=\d+", "e=%D9%A1%D9%A2", path)
+        case "another name":
+            return path.replace("Pune", "Goa")
+        case "another signature":
+            return path[:-5] + ("AAAAA" if not path.endswith("AAAAA") else "BBBBB")
+        case "another key":
+            return re.sub(r"s=[a-z0-9]+\.", "s=zzz.", path)
+        case "another file":
+            return re.sub(r"[0-9a-f]{12}/", "0123456789ab/", path, count=1)
+        case "no file at all":
+            return re.sub(r"/media/[^/]+/", "/media/nothing/", path)
+    raise AssertionError(what)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "no signature",
+        "no end",
+        "another end",
+        "an end that is no number",
+        "an end in other digits",
+        "another name",
+        "another signature",
+        "another key",
+        "another file",
+        "no file at all",
+    ],
+)
+def test_an_address_that_the_console_did_not_make_opens_nothing(file: MediaFile, what: str) -> None:
+    path = changed(path_of(file), what)
+    with CaptureQueriesContext(connection) as queries:
+        message = refused(get(path), 403, "Unauthorized")
+    assert not queries  # nothing is looked up, so nothing is told
+    assert str(file.pk) not in message
+
+
+def test_a_deleted_file_is_not_there(file: MediaFile) -> None:
+    path = path_of(file)
+    MediaResource.objects.all().delete()
+    refused(get(path), 404, "NotFound", "NotFoundException")
+
+
+def test_a_half_written_file_is_not_there(file: MediaFile) -> None:
+    MediaResource.objects.update(stored_at=None)
+    refused(get(path_of(file)), 404, "NotFound", "NotFoundException")
+
+
+def test_a_file_that_the_store_lost_is_not_there(file: MediaFile) -> None:
+    storages["media"].delete(file.key)
+    refused(get(path_of(file)), 404, "NotFound", "NotFoundException")
+
+
+def test_a_store_that_does_not_answer_is_said_to_be_down(file: MediaFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_arguments: Any, **_options: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(storages["media"], "open", down)
+    refused(get(path_of(file)), 503, "ServiceUnavailable", "ServiceException")
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete", "patch"])
+def test_other_methods_are_not_known(file: MediaFile, method: str) -> None:
+    answer = getattr(Client(), method)(path_of(file))
+    refused(answer, 405, "MethodNotAllowed", "ValidationException")
+    assert get(path_of(file)).whole == CONTENT
+
+
+def test_an_address_goes_on_opening_when_the_peppers_are_rotated(file: MediaFile, settings: Settings) -> None:
+    path = path_of(file)
+    old = settings.CREDENTIAL_PEPPERS
+    settings.CREDENTIAL_PEPPERS = [("new", bytes(range(32))), *old]
+    assert get(path).status_code == 200
+    assert path_of(file) != path
+    settings.CREDENTIAL_PEPPERS = [("new", bytes(range(32)))]
+    refused(get(path), 403, "Unauthorized")
+
+
+def test_a_tag_for_another_purpose_is_no_signature(file: MediaFile) -> None:
+    query = parse_qs(urlsplit(url_of(file)).query)
+    other = crypto.hmac_tag("access-token", file.pk.bytes, file.name, query["e"][0])
+    from groups.media_urls import _encoded
+
+    signature = f"{crypto.current_key_id()}.{_encoded(other)}"
+    assert not opens(file.pk, file.name, expires=query["e"][0], signature=signature, at=clock.now())

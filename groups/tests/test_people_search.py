@@ -1,0 +1,201 @@
+"""People are found by any part of a name, of a number or of what is noted, by the same rule on both databases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accounts.audit.record import SYSTEM
+from accounts.models import Organisation, Person, User
+from accounts.services import people
+from accounts.tests.factories import make_person
+from groups import people_search, queries, search_index
+from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue
+from groups.services import members
+from groups.tests.factories import make_group
+
+pytestmark = pytest.mark.django_db
+
+
+def found(words: str, **options: Any) -> set[str]:
+    keys = people_search.found(people_search.cleaned(words), **options)
+    assert keys is not None
+    return set(Person.objects.filter(pk__in=keys).values_list("name", flat=True))
+
+
+@pytest.fixture
+def lakshmi(db: None) -> Person:
+    make_person("Imran Sheikh", "+919822200044")
+    make_person("Ann “O'Brien” 100%_x", "+442079460000")
+    return make_person("Lakshmi Iyer", "+919820000017")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Lakshmi Iyer", "lak", "SHMI", "i iy", "ye", "L", " iyer ", "+919820000017", "98200 00017", "0000017", "2000001"],
+)
+def test_any_part_of_a_name_or_of_a_number_finds(lakshmi: Person, words: str) -> None:
+    assert lakshmi.name in found(words)
+    assert "Imran Sheikh" not in found(words)
+
+
+@pytest.mark.parametrize("words", ["rien", "o'brien", "“O'B", "100%", "%_x", "_x", "+4420", "46 00"])
+def test_signs_mean_themselves(lakshmi: Person, words: str) -> None:
+    assert found(words) == {"Ann “O'Brien” 100%_x"}
+
+
+@pytest.mark.parametrize(
+    "words", ["nobody", "%", "iyer lak", '"', '""" OR name : "iye', "Iye*", "x" * 400, "iyer\0", "1 2 3 4"]
+)
+def test_what_is_in_no_name_finds_nobody_but_whom_it_names(lakshmi: Person, words: str) -> None:
+    wanted = {"%": {"Ann “O'Brien” 100%_x"}, "iyer\0": {"Lakshmi Iyer"}}
+    assert found(words) == wanted.get(words, set())
+
+
+def test_letters_of_any_script_are_found(db: None) -> None:
+    make_person("लक्ष्मी अय्यर")
+    make_person("İlknur Ärger")
+    assert found("क्ष्म") == found("अय्यर") == {"लक्ष्मी अय्यर"}
+    assert found("lknur") == {"İlknur Ärger"}
+
+
+LETTERS = st.text(alphabet="aAbB 12क", min_size=0, max_size=8)
+
+
+@given(names=st.lists(LETTERS.map(lambda text: f"x{text}x"), min_size=1, max_size=6), words=LETTERS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_it_finds_whom_looking_at_everybody_finds(db: None, names: list[str], words: str) -> None:
+    with transaction.atomic():
+        made = [make_person(name, f"+9199300{place:05}") for place, name in enumerate(names)]
+        words = people_search.cleaned(words) or "a"
+        number = words.replace(" ", "")
+        looked = {
+            one.pk for one in made if words.lower() in one.name.lower() or (number.isdecimal() and number in one.number)
+        }
+        assert set(people_search.found(words) or []) & {one.pk for one in made} == looked
+        transaction.set_rollback(True)
+
+
+def test_whoever_is_named_by_any_way_is_found_by_that_name_alone(lakshmi: Person) -> None:
+    people.rename(person=lakshmi, name="Lakshmi Rao", by=SYSTEM)
+    assert (found("iyer"), found("shmi rao")) == (set(), {"Lakshmi Rao"})
+    people.rename_many({lakshmi: "Lakshmi Menon"})
+    assert (found("shmi rao"), found("menon")) == (set(), {"Lakshmi Menon"})
+    people.people_for(["+919820000017", "+919833300001"], names={"+919833300001": "Devika Menon"})
+    assert found("menon") == {"Lakshmi Menon", "Devika Menon"}
+    people.person_for("+919833300002")
+    people.person_for("+919833300002", name="Sunil Menon")
+    assert found("il menon") == {"Sunil Menon"}
+    Person.objects.filter(pk=lakshmi.pk).update(number="+919844400001")
+    assert (found("0000017"), found("844400001")) == (set(), {"Lakshmi Menon"})
+    lakshmi.delete()
+    assert found("menon") == {"Devika Menon", "Sunil Menon"}
+
+
+def test_what_is_noted_is_found_among_the_attributes_that_are_asked_for(
+    lakshmi: Person, organisation: Organisation
+) -> None:
+    department, salary = (
+        PersonAttribute.objects.create(organisation=organisation, name=name) for name in ("Department", "Salary")
+    )
+    value = PersonAttributeValue.objects.create(attribute=department, person=lakshmi, text="Field Service Mumbai")
+    readable = PersonAttribute.objects.filter(pk=department.pk)
+    assert found("vice mum", attributes=readable) == found("um", attributes=readable) == {"Lakshmi Iyer"}
+    assert found("vice mum") == found("vice mum", attributes=PersonAttribute.objects.filter(pk=salary.pk)) == set()
+    assert found("iyer", attributes=readable) == {"Lakshmi Iyer"}
+    value.text = "Depot"
+    value.save()
+    assert (found("mumbai", attributes=readable), found("depo", attributes=readable)) == (set(), {"Lakshmi Iyer"})
+    value.delete()
+    assert found("depot", attributes=readable) == set()
+
+
+def test_where_many_match_the_lists_show_the_same(
+    group: Group, group_admin: User, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = make_group("Elsewhere", organisation=organisation)
+    for number in range(5):
+        people_of_both = make_person(f"Kumar {number}")
+        Membership.objects.create(group=group if number else elsewhere, person=people_of_both)
+    attribute = PersonAttribute.objects.create(organisation=organisation, name="Team", for_colleagues=True)
+    noted = Person.objects.get(name="Kumar 3")
+    PersonAttributeValue.objects.create(attribute=attribute, person=noted, text="Akumara")
+
+    def shown() -> list[list[str]]:
+        return [
+            [row.person.name for row in queries.member_page(group, search="umar").items],
+            [person.name for person in queries.directory_page(group_admin, search="umar").items],
+        ]
+
+    few = shown()
+    assert few == [[f"Kumar {number}" for number in range(1, 5)]] * 2
+    monkeypatch.setattr(people_search, "MOST", 3)
+    assert people_search.found("umar") is None
+    assert shown() == few
+    monkeypatch.setattr(people_search, "FEW_GROUPS", 0)
+    assert shown() == few
+
+
+@pytest.mark.parametrize("search", ["", "umar"])
+@pytest.mark.parametrize("most", [3, 5000])
+def test_the_directory_is_leafed_through_each_once(
+    group: Group, group_admin: User, search: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people_search, "MOST", most)
+    for number in range(5):
+        Membership.objects.create(group=group, person=make_person(f"Kumar {number % 2}"))
+    whole = [person.pk for person in queries.directory_page(group_admin, search=search).items]
+    seen, cursor = [], None
+    while True:
+        page = queries.directory_page(group_admin, search=search, cursor=cursor, size=2)
+        seen += [person.pk for person in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == whole
+    assert len(whole) == (5 if search else 8)
+
+
+def test_a_search_costs_one_statement_more(group: Group, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(2):
+        assert [row.person.name for row in queries.member_page(group, search="arju").items] == ["Arjun Mehta"]
+
+
+def test_who_was_there_before_the_indexes_is_found(lakshmi: Person, organisation: Organisation) -> None:
+    search_index.drop(connection)
+    attribute = PersonAttribute.objects.create(organisation=organisation, name="Team", for_colleagues=True)
+    PersonAttributeValue.objects.create(attribute=attribute, person=lakshmi, text="Stores")
+    make_person("Devika Rao")
+    connection.check_constraints()  # PostgreSQL: they would be asked at the end, and no index is made before that
+    for _twice in range(2):
+        assert search_index.make(connection)
+        assert found("vika") == {"Devika Rao"}
+        assert found("tores", attributes=PersonAttribute.objects.all()) == {"Lakshmi Iyer"}
+    make_person("Kavya Rao")
+    assert found("rao") == {"Devika Rao", "Kavya Rao"}
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite always has what it needs")
+def test_without_the_right_to_add_trigrams_the_same_is_found(lakshmi: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_index, "_EXTENSION", "CREATE EXTENSION IF NOT EXISTS there_is_none_of_this_name")
+    assert not search_index.make(connection)
+    assert found("shmi") == {"Lakshmi Iyer"}
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="On SQLite the statement names the index")
+@pytest.mark.parametrize(
+    ("lookup", "index"), [("name__icontains", "person_name_parts"), ("number__contains", "person_number_parts")]
+)
+def test_the_index_serves_the_statement(lakshmi: Person, lookup: str, index: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert index in Person.objects.filter(**{lookup: "22200"}).order_by().explain()
+
+
+def test_a_member_who_was_just_added_is_found(group: Group, group_admin: User) -> None:
+    members.add(group=group, numbers=["+919855500077"], by=group_admin)
+    assert [row.person.number for row in queries.member_page(group, search="5550007").items] == ["+919855500077"]

@@ -1,0 +1,272 @@
+"""A person's page, what is noted of people, and "Remove everywhere"; the services behind them are in test_directory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import AuditEvent, Organisation, Person, User
+from connectors.models import Connector, Grant
+from connectors.tests.html_forms import form_to, text_of
+from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue
+from groups.services import directory
+from groups.tests.factories import let_act_for, make_group, person_of
+from groups.tests.pages import everything, without_ids
+from kaizala_console.lib import ids
+from kaizala_console.lib.phone_numbers import display
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[..., Client]
+DIRECTORY = "/console/directory/"
+
+
+@pytest.fixture
+def client(organisation_admin: User, browser_of: Browser) -> Client:
+    return browser_of(organisation_admin)
+
+
+@pytest.fixture
+def department(organisation_admin: User) -> PersonAttribute:
+    return directory.add_attribute(name="Department", by=organisation_admin)
+
+
+@pytest.fixture
+def location(organisation_admin: User) -> PersonAttribute:
+    return directory.add_attribute(name="Location", by=organisation_admin, for_colleagues=True)
+
+
+def page_of(person: Person) -> str:
+    return reverse("groups:person", args=[person.pk])
+
+
+def note(person: Person, attribute: PersonAttribute, text: str, by: User) -> None:
+    directory.set_values(person=person, values={attribute.pk: text}, by=by)
+
+
+# Who sees whom --------------------------------------------------------------------------------------------------------
+
+
+def test_a_member_sees_a_colleague_with_the_number_masked(
+    group: Group, group_admin: User, member: User, browser_of: Browser, organisation: Organisation
+) -> None:
+    make_group("Not theirs", organisation=organisation, admins=[group_admin])
+    told = text_of(browser_of(member).get(page_of(person_of(group_admin))))
+    assert "Arjun Mehta" in told
+    assert "Night Shift" in told
+    assert "Not theirs" not in told
+    assert display(person_of(group_admin).number) not in told
+
+
+@pytest.mark.parametrize("who", ["group_admin", "organisation_admin", "member"])
+def test_admins_and_oneself_see_the_whole_number(
+    group: Group, member: User, who: str, request: pytest.FixtureRequest, browser_of: Browser
+) -> None:
+    told = text_of(browser_of(request.getfixturevalue(who)).get(page_of(person_of(member))))
+    assert display(person_of(member).number) in told
+
+
+@pytest.mark.parametrize("who", ["stranger", "outsider", "operator", "developer"])
+def test_a_stranger_is_told_the_same_as_of_nobody(
+    group: Group, member: User, who: str, request: pytest.FixtureRequest, browser_of: Browser
+) -> None:
+    client, before = browser_of(request.getfixturevalue(who)), everything()
+    answers = [client.get(page_of(person_of(member))), client.get(reverse("groups:person", args=[ids.new_id()]))]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert without_ids(answers[0]) == without_ids(answers[1])
+    for door in ("person_attributes", "person_remove"):
+        urls = [reverse(f"groups:{door}", args=[key]) for key in (person_of(member).pk, ids.new_id())]
+        answers = [client.post(url, {"typed": "Meera Nair"}, follow=True) for url in urls]
+        told = {"person_attributes": 404, "person_remove": 200}[door] if who == "outsider" else 403
+        assert [answer.status_code for answer in answers] == [told, told]
+        pages = [re.sub(r"number: \w+", "", without_ids(answer)) for answer in answers]
+        assert pages[0] == pages[1]
+    assert everything() == before
+
+
+def test_who_is_oneself_sees_what_acts_for_them_and_nobody_else_does(
+    group: Group, group_admin: User, member: User, connector: Connector, browser_of: Browser
+) -> None:
+    let_act_for(connector, member)
+    assert "Shift Planner" in text_of(browser_of(member).get(page_of(person_of(member))))
+    assert "Shift Planner" not in text_of(browser_of(group_admin).get(page_of(person_of(member))))
+
+
+def test_the_directory_leads_to_the_page(client: Client, group: Group, member: User) -> None:
+    assert f'href="{page_of(person_of(member))}"' in client.get(DIRECTORY).content.decode()
+
+
+def test_a_forged_page_mark_leads_to_the_first_page(client: Client, group: Group, member: User) -> None:
+    answer = client.get(page_of(person_of(member)), {"cursor": "forged"})
+    assert answer["Location"] == page_of(person_of(member))
+
+
+# What is noted --------------------------------------------------------------------------------------------------------
+
+
+def test_an_admin_notes_and_colleagues_read_what_is_for_them(
+    client: Client,
+    group: Group,
+    member: User,
+    group_admin: User,
+    department: PersonAttribute,
+    location: PersonAttribute,
+    browser_of: Browser,
+) -> None:
+    here = page_of(person_of(member))
+    form = form_to(client.get(here), f"{here}attributes/")
+    page = form.send(client, {str(department.pk): " Night  crew ", str(location.pk): "Depot North"}, follow=True)
+    assert "Saved: Department, Location." in text_of(page)
+    assert set(PersonAttributeValue.objects.values_list("text", flat=True)) == {"Night crew", "Depot North"}
+    theirs = text_of(browser_of(group_admin).get(here))
+    assert "Depot North" in theirs
+    assert "Night crew" not in theirs
+    listed = text_of(browser_of(group_admin).get(DIRECTORY))
+    assert "Depot North" in listed
+    assert "Night crew" not in listed
+
+
+def test_what_somebody_else_noted_meanwhile_stays(
+    client: Client,
+    group: Group,
+    member: User,
+    department: PersonAttribute,
+    location: PersonAttribute,
+    organisation_admin: User,
+) -> None:
+    here = page_of(person_of(member))
+    form = form_to(client.get(here), f"{here}attributes/")
+    note(person_of(member), location, "Depot South", organisation_admin)
+    form.send(client, {str(department.pk): "Crew"})
+    assert set(PersonAttributeValue.objects.values_list("text", flat=True)) == {"Crew", "Depot South"}
+
+
+def test_a_value_that_is_too_long_comes_back(
+    client: Client, group: Group, member: User, department: PersonAttribute
+) -> None:
+    here, before = page_of(person_of(member)), everything()
+    page = client.post(f"{here}attributes/", {str(department.pk): "x" * 201})
+    assert page.status_code == 400
+    assert everything() == before
+
+
+def test_search_and_filter_find_by_what_the_asker_may_read(
+    client: Client,
+    group: Group,
+    member: User,
+    newcomer: Person,
+    group_admin: User,
+    department: PersonAttribute,
+    location: PersonAttribute,
+    organisation_admin: User,
+    browser_of: Browser,
+) -> None:
+    note(person_of(member), department, "Crew", organisation_admin)
+    note(newcomer, location, "Depot North", organisation_admin)
+    theirs = browser_of(group_admin)
+
+    def found(who: Client, **query: str) -> set[str]:
+        told = text_of(who.get(DIRECTORY, query)).split("Filters")[-1]
+        return {name for name in ("Meera Nair", "Lakshmi Iyer") if name in told}
+
+    by_department = {"attribute": str(department.pk), "value": "crew"}
+    assert found(client, q="crew") == found(client, **by_department) == {"Meera Nair"}
+    assert found(client, attribute=str(location.pk), value="DEPOT NORTH") == {"Lakshmi Iyer"}
+    assert found(theirs, q="depot n") == {"Lakshmi Iyer"}
+    assert found(theirs, q="crew") == set()
+    assert found(theirs, **by_department) == {"Meera Nair", "Lakshmi Iyer"}, "it is no attribute of theirs"
+    for forged in ({"attribute": "x", "value": "y"}, {"attribute": str(ids.new_id()), "value": "\0"}):
+        assert found(client, **forged) == {"Meera Nair", "Lakshmi Iyer"}
+
+
+def test_fifty_people_with_five_attributes_cost_no_more_queries(
+    client: Client, group: Group, organisation: Organisation, django_assert_max_num_queries: Any
+) -> None:
+    columns = [PersonAttribute.objects.create(organisation=organisation, name=f"A{n}") for n in range(5)]
+
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            client.get(DIRECTORY)
+        return len(seen.captured_queries)
+
+    few = cost()
+    people = Person.objects.bulk_create(Person(number=f"+9199300{n:05d}", name=f"P {n:02}") for n in range(50))
+    Membership.objects.bulk_create(Membership(group=group, person=person) for person in people)
+    PersonAttributeValue.objects.bulk_create(
+        PersonAttributeValue(attribute=column, person=person, text="x") for column in columns for person in people
+    )
+    assert cost() == few
+
+
+# Which attributes there are -------------------------------------------------------------------------------------------
+
+
+def test_attributes_are_defined_moved_renamed_and_removed(client: Client, group: Group, member: User) -> None:
+    url = reverse("groups:attributes")
+    for name in ("Department", "Location"):
+        form_to(client.get(url), url).send(client, {"name": name})
+    form_to(client.get(url), url).send(client, {"name": "department"})
+    first, second = PersonAttribute.objects.all()
+    client.post(reverse("groups:attribute_up", args=[second.pk]))
+    assert [row.name for row in PersonAttribute.objects.all()] == ["Location", "Department"]
+    here = reverse("groups:attribute", args=[first.pk])
+    form_to(client.get(here), here).send(client, {"name": "Team", "for_colleagues": "on"})
+    assert "called so already" in text_of(form_to(client.get(here), here).send(client, {"name": "LOCATION"}))
+    first.refresh_from_db()
+    assert (first.name, first.for_colleagues) == ("Team", True)
+    removing = reverse("groups:attribute_remove", args=[first.pk])
+    form_to(client.get(removing), removing).send(client, {"typed": "team"})
+    assert [row.name for row in PersonAttribute.objects.all()] == ["Location"]
+
+
+def test_an_admin_of_another_organisation_finds_no_attribute(
+    department: PersonAttribute, outsider: User, browser_of: Browser
+) -> None:
+    client, before = browser_of(outsider), everything()
+    for door in ("attribute", "attribute_up", "attribute_remove"):
+        url = reverse(f"groups:{door}", args=[department.pk])
+        assert client.post(url, {"name": "Mine", "typed": "Department"}).status_code == 404
+    assert "No attributes yet" in text_of(client.get(reverse("groups:attributes")))
+    assert everything() == before
+
+
+# Remove everywhere ----------------------------------------------------------------------------------------------------
+
+
+def test_removing_somebody_shows_what_stops_asks_for_the_name_and_does_it(
+    client: Client, group: Group, member: User, connector: Connector
+) -> None:
+    let_act_for(connector, member)
+    url = reverse("groups:person_remove", args=[person_of(member).pk])
+    page = client.get(url)
+    told = " ".join(text_of(page).split())
+    assert "groups that they leave 1" in told
+    assert "connectors that act for them 1" in told
+    form, before = form_to(page, url), everything()
+    assert form.send(client, {"typed": "Somebody else"}).status_code == 400
+    assert everything() == before
+    assert "Meera Nair is removed from 1 group." in text_of(form.send(client, {"typed": "meera nair"}, follow=True))
+    assert not Membership.objects.filter(person=person_of(member)).exists()
+    assert Grant.objects.get(kind="user").revoked_at is not None
+    assert AuditEvent.objects.filter(tag="organisation:person:removed").count() == 1
+
+
+def test_groups_that_they_run_alone_are_named_and_nothing_is_done(
+    client: Client, group: Group, group_admin: User
+) -> None:
+    url, before = reverse("groups:person_remove", args=[person_of(group_admin).pk]), everything()
+    page = client.get(url)
+    assert f'href="{reverse("groups:details", args=[group.pk])}"' in page.content.decode()
+    assert f'action="{url}"' not in page.content.decode()
+    assert client.post(url, {"typed": "Arjun Mehta"}).status_code == 400
+    assert everything() == before
+
+
+def test_the_menu_says_that_a_person_stands_in_the_directory(client: Client, group: Group, member: User) -> None:
+    page = client.get(page_of(person_of(member))).content.decode()
+    current = re.findall(r'<a [^>]*href="([^"]+)"[^>]*aria-current="page"', page)
+    assert DIRECTORY in current

@@ -1,0 +1,270 @@
+"""A group's policies: what it says of itself, who posts, who sees the members, and its end; also with races."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import AuditEvent, Organisation, User
+from connectors.models import Connector, Grant, Webhook, WebhookEvent
+from connectors.tests.webhook_cast import make_webhook
+from groups import access, queries
+from groups.models import Action, Group, GroupLink, Message
+from groups.services import grants, groups, hierarchy, members, messages, policies
+from groups.tests.conftest import Wire, refused
+from groups.tests.factories import Program, let_act_for, let_in, make_connector, make_group, person_of
+from groups.tests.pages import everything
+from groups.tests.threads import together
+from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
+
+pytestmark = pytest.mark.django_db
+
+
+def fresh(group: Group) -> Group:
+    return Group.objects.get(pk=group.pk)
+
+
+# What it says of itself -----------------------------------------------------------------------------------------------
+
+
+def test_new_details_are_told_on_the_wire_and_in_the_trail(
+    group: Group, group_admin: User, program: Program, wire: Wire
+) -> None:
+    groups.change_details(
+        group=group, by=group_admin, name="Day Shift", welcome_message="Hello", image_url="https://img.example/d.png"
+    )
+    [told] = wire.get(f"/v1/groups/{group.pk}", program).json()["groups"]
+    assert (told["groupName"], told["welcomeMessage"], told["groupImageUrl"]) == (
+        "Day Shift",
+        "Hello",
+        "https://img.example/d.png",
+    )
+    [event] = AuditEvent.objects.filter(tag="group:details:changed")
+    assert event.before == {"name": "Night Shift"}
+    assert event.after == {"changed": ["image_url", "name", "welcome_message"], "name": "Day Shift"}
+    assert Grant.objects.get(pk=program.grant.pk).target_name == "Day Shift"
+
+
+def test_what_stays_as_it_is_leaves_no_trace(group: Group, group_admin: User) -> None:
+    before = everything()
+    groups.change_details(group=group, by=group_admin, name="Night Shift", welcome_message="")
+    policies.change(group=group, by=group_admin, only_admins_post=False, members_see_members=True)
+    assert everything() == before
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("name", " "),
+        ("name", "x" * 121),
+        ("short_description", "x" * 201),
+        ("long_description", "x" * 2001),
+        ("welcome_message", "a\0b"),
+        ("image_url", "javascript:alert(1)"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused_at_its_field(group: Group, group_admin: User, field: str, text: str) -> None:
+    before, changes = everything(), {field: text}
+    with pytest.raises(RuleBroken) as broken:
+        groups.change_details(group=group, by=group_admin, **changes)
+    assert broken.value.field == field
+    assert everything() == before
+
+
+def test_a_removed_group_says_nothing_new(group: Group, group_admin: User, travel: Any) -> None:
+    Group.objects.filter(pk=group.pk).update(removed_at=travel(minutes=1))
+    with pytest.raises(NotFound):
+        groups.change_details(group=group, by=group_admin, name="Other")
+    with pytest.raises(NotFound):
+        policies.change(group=group, by=group_admin, only_admins_post=True)
+
+
+# Who posts ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quiet_group(group: Group, group_admin: User) -> Group:
+    """Only its admins post."""
+    return policies.change(group=group, by=group_admin, only_admins_post=True)
+
+
+def test_only_admins_post_in_a_quiet_group(quiet_group: Group, group_admin: User, member: User) -> None:
+    with pytest.raises(NotAllowed, match="Only the admins of this group post"):
+        messages.post(group=quiet_group, text="Hello", person=person_of(member), by=member)
+    messages.post(group=quiet_group, text="Hello", person=person_of(group_admin), by=group_admin)
+    assert Message.objects.count() == 1
+
+
+def test_a_members_user_token_posts_nothing_in_a_quiet_group_and_a_group_token_does(
+    quiet_group: Group, member: User, program: Program, wire: Wire, developer: User, group_admin: User
+) -> None:
+    poll = {"actionType": "Announcement", "actionBody": {"title": "Hi", "message": "Hello"}}
+    path = f"/v1/groups/{quiet_group.pk}"
+    theirs = let_act_for(make_connector(developer, name="Own", permissions=program.connector.permissions), member)
+    answers = [
+        wire.post(f"{path}/messages", '{"message": "Hello"}', theirs),
+        wire.post(f"{path}/actions", json.dumps(poll), theirs),
+    ]
+    for answer in answers:
+        assert "Only the admins of this group post" in refused(answer, 403, answer.json()["errorCode"])
+    assert not Message.objects.exists()
+    assert not Action.objects.exists()
+    assert wire.post(f"{path}/messages", '{"message": "Hello"}', program).status_code == 200
+    assert wire.post(f"{path}/actions", json.dumps(poll), program).status_code == 200
+
+
+def test_an_organisation_admin_posts_in_a_quiet_group(quiet_group: Group, organisation_admin: User) -> None:
+    messages.post(group=quiet_group, text="Hi", person=person_of(organisation_admin), by=organisation_admin)
+
+
+def test_who_posts_is_no_choice_in_a_managed_public_group(organisation: Organisation, group_admin: User) -> None:
+    public = make_group("News", organisation=organisation, admins=[group_admin], group_type="ConnectGroup")
+    with pytest.raises(RuleBroken):
+        policies.change(group=public, by=group_admin, only_admins_post=True)
+
+
+def test_a_group_without_the_policy_costs_no_question_more(
+    group: Group, member: User, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(0):
+        policies.require_may_post(group=group, by=member)
+
+
+# Who sees the members -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def discreet(group: Group, group_admin: User) -> Group:
+    """Only its admins see who is in it."""
+    return policies.change(group=group, by=group_admin, members_see_members=False)
+
+
+def test_members_find_neither_the_list_nor_each_other(
+    discreet: Group, member: User, group_admin: User, browser_of: Any
+) -> None:
+    url = reverse("groups:details", args=[discreet.pk])
+    for address in (url, f"{url}?q=Lakshmi", f"{url}?cursor=forged"):
+        page = browser_of(member).get(address).content.decode()
+        assert "The list of users is for the admins" in page
+        assert "Lakshmi Iyer" not in page
+    assert "Lakshmi Iyer" in browser_of(group_admin).get(url).content.decode()
+    assert "Lakshmi Iyer" not in [person.name for person in queries.directory_page(member).items]
+    assert "Lakshmi Iyer" in [person.name for person in queries.directory_page(group_admin).items]
+
+
+def test_a_members_user_token_does_not_read_the_list_and_an_admins_does(
+    discreet: Group, member: User, group_admin: User, program: Program, wire: Wire, developer: User
+) -> None:
+    path = f"/v1/groups/{discreet.pk}/members"
+    own = make_connector(developer, name="Own", permissions=program.connector.permissions)
+    answer = wire.get(path, let_act_for(own, member))
+    assert "keep the list of its members to themselves" in refused(answer, 403, answer.json()["errorCode"])
+    for token in (program, let_act_for(own, group_admin)):
+        assert len(wire.get(path, token).json()["members"]) == 3
+
+
+def test_a_members_webhook_is_not_told_who_comes_and_an_admins_is(
+    discreet: Group, member: User, group_admin: User, program: Program, connector: Connector
+) -> None:
+    theirs = let_act_for(connector, member)
+    make_webhook(theirs.grant, "https://member.example/hook", discreet.pk)
+    members.add(group=discreet, numbers=["+919930000001"], by=group_admin)
+    assert not WebhookEvent.objects.exists()
+    make_webhook(program.grant, "https://admin.example/hook", discreet.pk)
+    members.add(group=discreet, numbers=["+919930000002"], by=group_admin)
+    assert WebhookEvent.objects.get().data["member"] == "+919930000002"
+
+
+# Its end --------------------------------------------------------------------------------------------------------------
+
+
+def test_removing_a_group_ends_its_grants_and_detaches_it(
+    group: Group, group_admin: User, organisation_admin: User, program: Program, connector: Connector, wire: Wire
+) -> None:
+    above = make_group("All", organisation=group.organisation, admins=[group_admin])
+    below = make_group("Gate", organisation=group.organisation, admins=[group_admin], under=group)
+    hierarchy.link(parent=above, child=group, by=group_admin)
+    told = let_in(make_connector(group_admin, name="Watch", permissions=connector.permissions), above, group_admin)
+    make_webhook(told.grant, "https://hooks.example/hook", above.pk)
+    hook = make_webhook(program.grant, "https://here.example/hook", group.pk)
+    assert wire.get(f"/v1/groups/{group.pk}", program).status_code == 200
+    policies.remove(group=group, by=organisation_admin)
+    assert fresh(group).removed_at is not None
+    assert wire.get(f"/v1/groups/{group.pk}", program).status_code == 401
+    assert Grant.objects.get(pk=program.grant.pk).revoked_at is not None
+    assert not GroupLink.objects.exists()
+    assert fresh(below).removed_at is None
+    assert WebhookEvent.objects.get().event_type == "GroupRemoved"
+    assert Webhook.objects.get(pk=hook.pk).inactive_because == "grant"
+    [event] = AuditEvent.objects.filter(tag="group:account:removed")
+    assert (event.before["grants_ended"], event.before["links_ended"]) == (1, 2)
+    assert access.role_of(group_admin, group) is None
+
+
+def test_a_group_is_removed_once_and_by_its_admins_alone(group: Group, group_admin: User, member: User) -> None:
+    before = everything()
+    with pytest.raises(NotAllowed):
+        policies.remove(group=group, by=member)
+    assert everything() == before
+    policies.remove(group=group, by=group_admin)
+    with pytest.raises(NotFound):
+        policies.remove(group=group, by=group_admin)
+
+
+def test_no_connector_comes_into_a_removed_group(group: Group, group_admin: User, connector: Connector) -> None:
+    policies.remove(group=group, by=group_admin)
+    with pytest.raises(NotFound):
+        grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_a_removal_and_a_grant_at_once_leave_no_live_grant(
+    group: Group, group_admin: User, developer: User, organisation_admin: User
+) -> None:
+    for number in range(5):
+        target = make_group(f"Group {number}", organisation=group.organisation, admins=[group_admin])
+        connector = make_connector(developer, name=f"Connector {number}")
+
+        def grant(target: Group = target, connector: Connector = connector) -> Any:
+            return grants.add_connector(group=target, connector_id=connector.pk, by=group_admin)
+
+        def remove(target: Group = target) -> None:
+            policies.remove(group=target, by=organisation_admin)
+
+        granted, removed = together(grant, remove)
+        assert removed is None
+        assert not isinstance(granted, Exception) or isinstance(granted, NotFound | NotAllowed)
+        assert not Grant.objects.present().filter(group_grant__group=target).exists()
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_two_admins_at_once_lose_nothing_of_each_other(
+    group: Group, group_admin: User, organisation_admin: User
+) -> None:
+    answers = together(
+        lambda: groups.change_details(group=group, by=group_admin, name="Day Shift"),
+        lambda: groups.change_details(group=group, by=organisation_admin, welcome_message="Hello"),
+        lambda: policies.change(group=group, by=organisation_admin, only_admins_post=True),
+        lambda: policies.change(group=group, by=group_admin, members_see_members=False),
+    )
+    assert not [answer for answer in answers if isinstance(answer, ConsoleError)]
+    now = fresh(group)
+    assert (now.name, now.welcome_message) == ("Day Shift", "Hello")
+    assert (now.only_admins_post, now.members_see_members) == (True, False)
+    assert AuditEvent.objects.filter(tag="group:details:changed").count() == 4
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_two_removals_at_once_are_one(group: Group, group_admin: User, organisation_admin: User) -> None:
+    answers = together(
+        lambda: policies.remove(group=group, by=group_admin),
+        lambda: policies.remove(group=group, by=organisation_admin),
+    )
+    assert sorted(type(answer).__name__ for answer in answers) == ["NoneType", "NotFound"]
+    assert AuditEvent.objects.filter(tag="group:account:removed").count() == 1

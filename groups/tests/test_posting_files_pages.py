@@ -1,0 +1,204 @@
+"""Posting pictures and files from the console: the same checks and limits as for programs, with words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import AuditEvent, User
+from connectors import callers
+from connectors.tests.html_forms import text_of
+from groups.media_kinds import MediaKind
+from groups.models import Action, Group, MediaFile, MediaResource
+from groups.services import media, policies
+from groups.services.media import Uploader
+from groups.tests.factories import Program, person_of
+from groups.tests.media_files import JPEG, PDF, PNG, WAV
+from kaizala_console.lib.errors import RuleBroken
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[..., Client]
+KEY = {"form_key": "k" * 32}
+
+
+@pytest.fixture(autouse=True)
+def _shelf(shelf: Path) -> None:
+    """Each test keeps its media in a folder of its own."""
+
+
+@pytest.fixture
+def client(member: User, browser_of: Browser) -> Client:
+    return browser_of(member)
+
+
+def file(name: str, content: bytes, content_type: str = "application/octet-stream") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content, content_type)
+
+
+def send(client: Client, group: Group, *files: SimpleUploadedFile, to: str = "files_post", **fields: str) -> Any:
+    field = "shared" if to == "files_post" else "pictures"
+    return client.post(reverse(f"groups:{to}", args=[group.pk]), {**KEY, **fields, field: list(files)})
+
+
+def refusal(answer: Any) -> str:
+    """The words of a form that was refused; and nothing was posted or kept."""
+    assert answer.status_code == 400
+    assert not Action.objects.exists()
+    assert not MediaResource.objects.exists()
+    return text_of(answer)
+
+
+def test_the_form_takes_several_files_without_scripts(client: Client, group: Group) -> None:
+    html = client.get(reverse("groups:messages", args=[group.pk])).content.decode()
+    start = html.index('id="new-files"')
+    form = html[start : html.index("</details>", start)]
+    assert 'enctype="multipart/form-data"' in form
+    assert "multiple" in form
+    assert ".pdf" in form
+
+
+def test_one_picture_is_an_image_with_its_caption_in_the_persons_name(
+    client: Client, group: Group, member: User
+) -> None:
+    answer = send(client, group, file("yard.png", PNG, "image/png"), caption="The new yard")
+    posted = Action.objects.get()
+    assert answer["Location"].endswith(f"#card-{posted.pk}")
+    assert (posted.kind, posted.title, posted.person, posted.connector) == (
+        "Image",
+        "The new yard",
+        person_of(member),
+        None,
+    )
+    kept = MediaResource.objects.get()
+    assert (kept.connector, kept.grant, kept.person) == (None, None, person_of(member))
+    assert kept.used_at is not None
+    assert AuditEvent.objects.get(tag="media:file:uploaded").actor_kind == "user"
+    page = client.get(reverse("groups:messages", args=[group.pk]))
+    assert "The new yard" in text_of(page)
+    assert 'alt="yard.png"' in page.content.decode()
+
+
+def test_several_pictures_are_one_album_and_other_files_cards_of_their_own(client: Client, group: Group) -> None:
+    files = [file("a.png", PNG), file("plan.pdf", PDF, "application/pdf"), file("b.jpg", JPEG), file("c.wav", WAV)]
+    send(client, group, *files, caption="From today")
+    posted = Action.objects.order_by("sent_at", "pk")
+    assert sorted((card.kind, card.title) for card in posted) == [
+        ("Album", "From today"),
+        ("Audio", ""),
+        ("Document", ""),
+    ]
+    assert sorted(MediaFile.objects.values_list("name", flat=True)) == ["a.png", "b.jpg", "c.wav", "plan.pdf"]
+
+
+def test_a_double_click_posts_once_and_other_files_in_the_same_form_are_others(client: Client, group: Group) -> None:
+    for _click in range(2):
+        send(client, group, file("a.png", PNG), file("plan.pdf", PDF), caption="Twice")
+    assert Action.objects.count() == MediaResource.objects.count() == 2
+    send(client, group, file("b.jpg", JPEG), caption="Twice")
+    assert Action.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "content_type"),
+    [
+        ("run.exe", b"MZ" + bytes(90), "application/x-msdownload"),
+        ("not-a-picture.png", PDF, "image/png"),
+        ("page.html", b"<script>alert(1)</script>", "text/html"),
+    ],
+)
+def test_what_cannot_be_posted_is_named_with_what_can_and_the_caption_is_kept(
+    client: Client, group: Group, name: str, content: bytes, content_type: str
+) -> None:
+    answer = send(client, group, file("good.png", PNG), file(name, content, content_type), caption="Look at this")
+    says = refusal(answer)
+    assert f"“{name}” is no file that can be posted" in says
+    assert ".docx, .xls" in says
+    assert ".mp4" in says
+    assert "Look at this</textarea>" in answer.content.decode()
+
+
+def test_no_file_and_an_empty_file_say_so(client: Client, group: Group) -> None:
+    assert "Choose a file." in refusal(send(client, group, caption="No file"))
+    assert "One of these files is empty." in refusal(send(client, group, file("a.png", b""), caption="Empty"))
+
+
+def test_what_is_too_large_or_too_many_is_read_past_and_said(client: Client, group: Group, settings: Any) -> None:
+    settings.MEDIA_MAX_MB = 1
+    large = PNG + bytes(1024 * 1024)
+    answer = send(client, group, file("a.png", PNG), file("large.png", large), caption="Kept words")
+    assert "“large.png” is larger than 1 MB" in refusal(answer)
+    assert "Kept words</textarea>" in answer.content.decode()
+    settings.MEDIA_MAX_MB, settings.MEDIA_MAX_REQUEST_MB = 2, 1
+    assert "All files together are larger than 1 MB" in refusal(send(client, group, file("large.png", large)))
+    settings.MEDIA_MAX_FILES = 2
+    assert "Choose up to 2 files at once." in refusal(send(client, group, *[file("a.png", PNG) for _ in range(3)]))
+
+
+def test_a_full_store_says_whose_limit_it_is(client: Client, group: Group, settings: Any) -> None:
+    settings.MEDIA_QUOTA_GB = 0
+    assert "The media of your organisation would take up more than 0 GB" in refusal(
+        send(client, group, file("a.png", PNG))
+    )
+
+
+def test_an_announcement_carries_pictures_and_files(client: Client, group: Group) -> None:
+    words = {"title": "New yard", "text": "We moved."}
+    for _click in range(2):
+        send(client, group, file("a.png", PNG), file("plan.pdf", PDF), to="announcement_post", **words)
+    posted = Action.objects.get()
+    assert (posted.kind, len(posted.body["mediaResources"])) == ("Announcement", 2)
+    page = client.get(reverse("groups:messages", args=[group.pk]))
+    assert 'alt="a.png"' in page.content.decode()
+    assert "plan.pdf" in text_of(page)
+
+
+def test_a_refused_file_of_an_announcement_keeps_its_words(client: Client, group: Group) -> None:
+    words = {"title": "New yard", "text": "We moved."}
+    answer = send(client, group, file("a.exe", b"MZ"), to="announcement_post", **words)
+    assert "“a.exe” is no file that can be posted" in refusal(answer)
+    html = answer.content.decode()
+    assert 'value="New yard"' in html
+    assert "We moved.</textarea>" in html
+
+
+def test_an_announcement_without_files_is_posted_as_before(client: Client, group: Group) -> None:
+    client.post(reverse("groups:announcement_post", args=[group.pk]), {**KEY, "title": "New yard", "text": "We moved."})
+    assert Action.objects.get().body["mediaResources"] == []
+    assert not MediaResource.objects.exists()
+
+
+def test_where_only_admins_post_a_members_files_are_not_even_kept(
+    client: Client, group: Group, group_admin: User
+) -> None:
+    policies.change(group=group, only_admins_post=True, by=group_admin)
+    for to in ("files_post", "announcement_post"):
+        assert send(client, group, file("a.png", PNG), to=to, title="x", text="x").status_code == 403
+    assert not MediaResource.objects.exists()
+
+
+def test_what_a_person_uploaded_is_no_programs_and_what_a_program_uploaded_no_persons(
+    group: Group, member: User, group_admin: User, program: Program, client: Client
+) -> None:
+    send(client, group, file("a.png", PNG))
+    mine = str(MediaResource.objects.get().pk)
+    caller = callers.caller_of(program.access_token)
+    for stranger in (caller, Uploader(group_admin, person_of(group_admin))):
+        with pytest.raises(RuleBroken), transaction.atomic():
+            media.resource_for(resource=mine, caller=stranger, kinds=list(MediaKind), field="x")
+    assert media.resource_for(
+        resource=mine, caller=Uploader(member, person_of(member)), kinds=list(MediaKind), field="x"
+    )
+
+
+def test_media_have_both_a_connector_and_a_grant_or_neither(group: Group, member: User, program: Program) -> None:
+    with pytest.raises(IntegrityError, match="media_resource_of_a_program_has_both"), transaction.atomic():
+        MediaResource.objects.create(
+            kind="Image", organisation=member.organisation, person=person_of(member), connector=program.connector
+        )

@@ -1,0 +1,47 @@
+"""What a webhook can be set on, and whether a grant reaches it. Plugged into `connectors.webhooks.objects`."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from connectors.models import Grant
+from connectors.models.webhook import MOST_OBJECT_ID_CHARACTERS
+from groups import access, action_queries
+from groups.action_queries import Viewer
+from groups.models import Action
+from kaizala_console.lib import ids
+from kaizala_console.lib.errors import NotFound, RuleBroken
+from kaizala_console.wire.errors import GroupNotReachable
+
+
+def group(grant: Grant, object_id: str) -> str:
+    """A group that the grant reaches. Raises GroupNotReachable, the same whether or not there is such a group."""
+    if not access.role_of_tokens(grant, object_id):
+        raise GroupNotReachable
+    return str(ids.parse_guid(object_id))
+
+
+def action(grant: Grant, object_id: str) -> str:
+    """An action that the grant's tokens see. Raises NotFound, the same whether or not there is such an action."""
+    key = ids.parse_guid(object_id)
+    found = None if key is None else Action.objects.select_related("group").filter(pk=key).first()
+    role = access.role_of_tokens(grant, str(found.group_id)) if found is not None else ""
+    if found is None or not role:
+        raise NotFound(_("There is no such action within reach of this token."))
+    viewer = Viewer(frozenset({grant.person_id}), role == access.Role.ADMIN)
+    if not action_queries.visible(found.group, viewer).filter(pk=found.pk).exists():
+        raise NotFound(_("There is no such action within reach of this token."))
+    return str(found.pk)
+
+
+def package(_grant: Grant, object_id: str) -> str:
+    """The name of an action package. It is told of in all groups that the grant reaches, so any name will do."""
+    name = object_id.strip()
+    if not name or len(name) > MOST_OBJECT_ID_CHARACTERS:
+        raise RuleBroken(
+            _("expected the ID of an action package, of at most %(most)s characters")
+            % {"most": MOST_OBJECT_ID_CHARACTERS},
+            field="objectId",
+            code="package_id",
+        )
+    return name

@@ -1,0 +1,193 @@
+"""Help inside the console: which pages there are, for whom, what follows which. The words are in templates/help/."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET
+
+from accounts.pages.decorators import signed_in
+from connectors.scopes import DESCRIPTIONS, PERMISSIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page. `words` are what people may search for besides title and lead; `follows` the pages to read next."""
+
+    slug: str
+    title: Promise
+    lead: Promise
+    follows: tuple[str, ...]
+    words: str | Promise = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The pages for one kind of reader."""
+
+    title: Promise
+    icon: str
+    pages: tuple[Page, ...]
+
+
+DEVELOPERS: Final = (
+    Page(
+        "connectors",
+        _("What a connector is"),
+        _("Your program's name here, and the four steps until it may act in a group."),
+        ("handoff", "permissions"),
+        _("start register program bot id secret begin"),
+    ),
+    Page(
+        "tokens",
+        _("Tokens and secrets"),
+        _("Three strings go in, an access token comes out. What each is good for, and how long."),
+        ("limits", "handoff"),
+        _("access refresh expire rotate curl header endpoint 401"),
+    ),
+    Page(
+        "handoff",
+        _("How a refresh token reaches you"),
+        _("Sealed when the group lets you in, opened once by you or by your program."),
+        ("tokens", "permissions"),
+        _("claim request link sealed key inbox"),
+    ),
+    Page(
+        "permissions",
+        _("Permissions"),
+        _("Nine of them, in plain words, and what happens when you ask for more or for less."),
+        ("user-tokens", "limits"),
+        _("scope scopes 403 forbidden approve"),
+    ),
+    Page(
+        "user-tokens",
+        _("Tokens for all groups of a person"),
+        _("When a program acts for somebody in every group they are in."),
+        ("permissions", "limits"),
+        _("user sign in oauth pin tenant organisation"),
+    ),
+    Page(
+        "webhooks",
+        _("Webhooks"),
+        _("Be told what happens instead of asking. And how to know that it is really us who calls."),
+        ("actions", "limits"),
+        _("signature verify callback event delivery whsec hmac"),
+    ),
+    Page(
+        "actions",
+        _("Polls, surveys, jobs and other actions"),
+        _("Ask a group something, and read the answers."),
+        ("webhooks", "permissions"),
+        _("card response poll survey announcement checklist"),
+    ),
+    Page(
+        "bots",
+        _("Bots"),
+        _("Post under a name of your own: what a bot is, where it posts, and with what right."),
+        ("actions", "permissions"),
+        _("bot sender name picture post"),
+    ),
+    Page(
+        "limits",
+        _("Limits"),
+        _("How much a connector may call, and what to do with a 429."),
+        ("webhooks", "tokens"),
+        _("throttle rate retry-after usage 429 slow"),
+    ),
+    Page(
+        "migrating",
+        _("Move an old program in ten minutes"),
+        _("Change a host name, put in three new strings, and look at the Compatibility tab."),
+        ("tokens", "limits"),
+        _("kaiza.la old kaizala migrate legacy compatibility"),
+    ),
+)
+ADMINS: Final = (
+    Page(
+        "letting-in",
+        _("Let a connector into your group"),
+        _("What you decide, what it can do then, and who gets the token."),
+        ("ending", "handoff"),
+        _("grant add admin permission end date approve"),
+    ),
+    Page(
+        "ending",
+        _("End what a connector may do"),
+        _("Suspend, take away a permission, or remove it: what stops at once, and what comes back."),
+        ("letting-in", "permissions"),
+        _("remove revoke suspend delete leak stop"),
+    ),
+)
+OPERATORS: Final = (
+    Page(
+        "operating",
+        _("Run this console"),
+        _("Where settings, health, metrics and backups are."),
+        ("limits", "ending"),
+        _("operator settings env metrics prometheus backup restore queue worker health"),
+    ),
+)
+PARTS: Final = (
+    Part(_("For developers"), "code", DEVELOPERS),
+    Part(_("For admins of groups"), "groups", ADMINS),
+    Part(_("For operators"), "settings", OPERATORS),
+)
+PAGES: Final = {page.slug: page for part in PARTS for page in part.pages}
+
+
+@require_GET
+@signed_in
+def index(request: HttpRequest) -> HttpResponse:
+    """All pages, or those in whose title, lead or words every word of `q` is."""
+    search = request.GET.get("q", "").strip()[:120]
+    parts = [{"part": part, "pages": [page for page in part.pages if _matches(page, search)]} for part in PARTS]
+    return render(request, "help/index.html", {"parts": [row for row in parts if row["pages"]], "search": search})
+
+
+@require_GET
+@signed_in
+def page(request: HttpRequest, slug: str) -> HttpResponse:
+    """One page, with what to read next."""
+    found = PAGES.get(slug)
+    if found is None:
+        raise Http404
+    context: dict[str, Any] = {
+        "page": found,
+        "follows": [PAGES[name] for name in found.follows],
+        "permissions": [DESCRIPTIONS[permission] for permission in PERMISSIONS],
+        "connector_most": settings.THROTTLE_CONNECTOR_PER_MINUTE,
+        "tenant_most": settings.THROTTLE_TENANT_PER_MINUTE,
+        "access_hours": settings.ACCESS_TOKEN_HOURS,
+        "exchange": f'curl "{request.build_absolute_uri("/v1/accessToken")}" \\\n'
+        '  -H "applicationId: $KAIZALA_CONNECTOR_ID" \\\n'
+        '  -H "applicationSecret: $KAIZALA_CONNECTOR_SECRET" \\\n'
+        '  -H "refreshToken: $KAIZALA_REFRESH_TOKEN"',
+        "host": request.get_host(),
+        "verify": VERIFY,
+    }
+    return render(request, f"help/{found.slug}.html", context)
+
+
+def _matches(page: Page, search: str) -> bool:
+    text = f"{page.title} {page.lead} {page.words}".casefold()
+    return all(word in text for word in search.casefold().split())
+
+
+VERIFY: Final = '''import base64, hashlib, hmac, time
+
+def is_genuine(headers, body: bytes, secret: str) -> bool:
+    """headers: lower-case names; body: as it arrived; secret: whsec_…"""
+    sent_at = headers.get("webhook-timestamp", "")
+    if not sent_at.isdecimal() or abs(time.time() - int(sent_at)) > 300:
+        return False
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    signed = f"{headers.get('webhook-id', '')}.{sent_at}.".encode() + body
+    expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    return any(hmac.compare_digest(one.encode(), expected.encode())
+               for one in headers.get("webhook-signature", "").split())'''

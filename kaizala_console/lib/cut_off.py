@@ -1,0 +1,105 @@
+"""A hard end for a call to the outside, whatever it is at: connecting, shaking hands, headers or body.
+
+The time-outs of a socket begin anew with every byte, so that a side which sends one now and then holds a caller for
+ever. Here a timer shuts the connection down, which wakes whoever waits for it.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.poolmanager import PoolManager
+
+_here = threading.local()
+
+
+class CutOff:
+    """What is open in one call, and whether its time is over."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
+        self._timers: list[threading.Timer] = []
+
+    def within(self, seconds: float) -> None:
+        """Have the call end so many seconds from now at the latest; what was said before still counts."""
+        timer = threading.Timer(max(seconds, 0), self.cut)
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+    def watch(self, connected: socket.socket) -> None:
+        """Have this connection shut down at the end. A duplicate is kept: TLS takes the socket itself over."""
+        with self._lock:
+            self._open.append(connected.dup())
+            if self.is_over:
+                self._shut_down()
+
+    def cut(self) -> None:
+        """Shut down what is open."""
+        with self._lock:
+            self.is_over = True
+            self._shut_down()
+
+    def release(self) -> None:
+        """Forget what was open; the call is done with it."""
+        for timer in self._timers:
+            timer.cancel()
+        with self._lock:
+            for kept in self._open:
+                kept.close()
+            self._open.clear()
+
+    def _shut_down(self) -> None:
+        for kept in self._open:
+            with suppress(OSError):  # the other side was first
+                kept.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def after(seconds: float) -> Iterator[CutOff]:
+    """Shut down, `seconds` from now, every connection that this thread opens inside the block."""
+    cut_off = CutOff()
+    _here.cut_off = cut_off
+    cut_off.within(seconds)
+    try:
+        yield cut_off
+    finally:
+        _here.cut_off = None
+        cut_off.release()
+
+
+def teach(manager: PoolManager) -> None:
+    """Have the connections of a urllib3 pool manager watched."""
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+
+def _watched(connected: socket.socket) -> socket.socket:
+    cut_off: CutOff | None = getattr(_here, "cut_off", None)
+    if cut_off is not None:
+        cut_off.watch(connected)
+    return connected
+
+
+class _Connection(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return _watched(super()._new_conn())
+
+
+class _SecureConnection(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return _watched(super()._new_conn())
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection

@@ -1,0 +1,106 @@
+"""`/metrics`, in the format of Prometheus, for whoever has `METRICS_TOKEN`. Without that setting there is nothing.
+
+Requests are counted by the route that they took, never by the path: no id and no token becomes a label. Each web
+process counts in files of its own (`PROMETHEUS_MULTIPROC_DIR`), and the answer adds them up.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+
+from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import REGISTRY, Collector
+
+from kaizala_console import queues
+from kaizala_console.lib import clock
+from kaizala_console.wire.routing import ROUTE
+
+_NOWHERE = "(no route)"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+REQUESTS = Counter("kaizala_requests", "Requests, by route and status.", ["route", "method", "status"])
+SECONDS = Histogram("kaizala_request_seconds", "How long they took, in seconds.", ["route"], buckets=_BUCKETS)
+
+
+class MetricsMiddleware:
+    """Counts what the web process answers, the wire and the pages alike."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        if not settings.METRICS_TOKEN:
+            raise MiddlewareNotUsed
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer ``request``, and count it."""
+        began = time.perf_counter()
+        response = self.get_response(request)
+        route = _route_of(request)
+        method = request.method if request.method in _METHODS else "other"
+        REQUESTS.labels(route, method, str(response.status_code)).inc()
+        SECONDS.labels(route).observe(time.perf_counter() - began)
+        return response
+
+
+def _route_of(request: HttpRequest) -> str:
+    route = request.META.get(ROUTE) or (request.resolver_match.route if request.resolver_match else "")
+    return str(route) or _NOWHERE
+
+
+class StateCollector(Collector):
+    """What stands in the tables now: the same for every process, so no process counts it."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield a gauge a fact."""
+        waiting = GaugeMetricFamily("kaizala_queue_waiting", "Rows that wait for the worker.", labels=["queue"])
+        due = GaugeMetricFamily("kaizala_queue_due", "Of these, the ones that could be done now.", labels=["queue"])
+        late = GaugeMetricFamily("kaizala_queue_late_seconds", "How long the oldest of those waits.", labels=["queue"])
+        for queue in queues.queues():
+            waiting.add_metric([queue.name], queue.waiting)
+            due.add_metric([queue.name], queue.due)
+            late.add_metric([queue.name], queue.late_seconds)
+        yield from (waiting, due, late)
+        messages = queues.messages_in_the_broker()
+        if messages is not None:
+            yield GaugeMetricFamily("kaizala_broker_messages", "Messages that no worker has taken.", value=messages)
+        sent = [task.last_run_at for task in queues.timetable() if task.last_run_at]
+        if sent:
+            silent = max(0.0, (clock.now() - max(sent)).total_seconds())
+            yield GaugeMetricFamily("kaizala_timetable_silent_seconds", "Since the timetable last sent.", value=silent)
+
+
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Everything, as text. 404 without `METRICS_TOKEN`, 401 for who does not bear it."""
+    wanted = settings.METRICS_TOKEN
+    if not wanted:
+        raise Http404
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secrets.compare_digest(token.strip().encode(), wanted.encode()):
+        return HttpResponse(
+            "Send METRICS_TOKEN as a bearer token.\n",
+            status=401,
+            content_type="text/plain; charset=utf-8",
+            headers={"WWW-Authenticate": 'Bearer realm="metrics"'},
+        )
+    state = CollectorRegistry()
+    state.register(StateCollector())
+    return HttpResponse(generate_latest(_counted()) + generate_latest(state), content_type=CONTENT_TYPE_LATEST)
+
+
+def _counted() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return registry

@@ -1,0 +1,93 @@
+"""What waits for the worker, and whether worker and timetable are at it: for operators and their monitoring.
+
+Every queue of the console is a table; the broker only carries the news that something is there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+from django.db.models import Count, Min, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django_celery_beat.models import PeriodicTask
+from kombu.exceptions import KombuError, OperationalError
+
+from accounts.models import Notice
+from connectors.models import WebhookDelivery
+from groups.models import BulkJob
+from kaizala_console.celery import app
+from kaizala_console.lib import clock
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """`waiting` rows, of which `due` ones could be done now, the oldest of them since so many seconds."""
+
+    name: str
+    label: str | Promise
+    waiting: int
+    due: int
+    late_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A task of the timetable. `last_run_at` is when it was last sent to the worker; None for never."""
+
+    name: str
+    every: str
+    last_run_at: dt.datetime | None
+    runs: int
+
+
+def queues() -> list[Queue]:
+    """Every queue; two statements each."""
+    now = clock.now()
+    return [read(now) for read in _READERS]
+
+
+def timetable() -> list[Timed]:
+    """What the timetable sends to the worker, by name."""
+    tasks = PeriodicTask.objects.filter(enabled=True).select_related("interval", "crontab").order_by("name")
+    return [Timed(task.name, str(task.schedule), task.last_run_at, task.total_run_count) for task in tasks]
+
+
+def messages_in_the_broker() -> int | None:
+    """How many messages no worker has taken yet; None when the broker cannot be asked."""
+    if not settings.REDIS_URL:
+        folder = settings.DATA_DIR / "queue" / "messages"
+        return sum(1 for _message in folder.iterdir()) if folder.is_dir() else None
+    try:
+        with app.connection_for_read(connect_timeout=2) as broker:
+            queue = broker.default_channel.queue_declare(app.conf.task_default_queue, passive=True)
+            return int(queue.message_count)
+    except (OperationalError, KombuError, OSError, *app.connection_for_read().channel_errors):
+        return None
+
+
+def _of(name: str, label: str | Promise, rows: QuerySet, due: QuerySet, since: str, now: dt.datetime) -> Queue:
+    found = due.order_by().aggregate(number=Count("pk"), oldest=Min(since))
+    late = (now - found["oldest"]).total_seconds() if found["oldest"] else 0.0
+    return Queue(name, label, rows.count(), found["number"], max(0.0, late))
+
+
+def _notices(now: dt.datetime) -> Queue:
+    rows = Notice.objects.filter(next_attempt_at__isnull=False)
+    return _of("notices", _("Mails and SMS"), rows, Notice.objects.due(now), "next_attempt_at", now)
+
+
+def _deliveries(now: dt.datetime) -> Queue:
+    rows = WebhookDelivery.objects.waiting()
+    return _of("webhooks", _("Webhook deliveries"), rows, WebhookDelivery.objects.due(now), "next_attempt_at", now)
+
+
+def _jobs(now: dt.datetime) -> Queue:
+    return _of("bulk", _("Bulk uploads"), BulkJob.objects.going(), BulkJob.objects.due(now), "created_at", now)
+
+
+_READERS: Final[tuple[Callable[[dt.datetime], Queue], ...]] = (_notices, _deliveries, _jobs)

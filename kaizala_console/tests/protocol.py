@@ -1,0 +1,126 @@
+"""Every operation of the wire as a row, who asks, and what a wrong answer looks like."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from django.conf import settings
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.models import User
+from connectors.description import description
+from connectors.scopes import PERMISSIONS
+from groups.models import Group
+from groups.tests.factories import Program, let_in, make_connector, make_group, unknown_id
+from kaizala_console.wire.endpoint import Operation, operations_of
+from kaizala_console.wire.openapi import path_of
+from kaizala_console.wire.routing import routes_of
+
+JSON: Final = "application/json"
+MISSING: Final = "Token missing. Header should have token as value of ACCESSTOKEN"
+RENEW: Final = "Invalid token. Failure reason:Token validation failed due to unknown reason!"
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND")
+OVER: Final = b'{"x": "' + b"a" * 1024 * 1024 + b'"}'
+DEEP: Final = b"[" * 65 + b"]" * 65
+BROKEN: Final = (b'{"message": ', b"{", b"<a/>", b"\xff\xfe{}", b'{"a": NaN}', b"message=Hello", b'["a"]', b"7", b'"a"')
+STRANGE_QUERY: Final = (
+    "fromDate=soon&count=-1&cursor=%FF&showDetails=perhaps&fetchAllGroups=7&getDetails=x&actionType=%00&reactionType=x"
+    "&objectId=x&objectType=x&sourceGroupId=x"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method of a route."""
+
+    method: str
+    route: str
+    operation: Operation
+
+    @property
+    def arguments(self) -> list[str]:
+        return re.findall(r"<(\w+)>", self.route)
+
+    def path(self, **given: str) -> str:
+        """Ids that are not given are those of nothing."""
+        return "/" + re.sub(r"<(\w+)>", lambda found: given.get(found[1]) or unknown_id(), self.route)
+
+    def body(self) -> bytes | None:
+        """What the OpenAPI document shows as its body; None when it reads none."""
+        described = description().document["paths"][path_of(self.route)][self.method.lower()]
+        content = described.get("requestBody", {}).get("content", {}).get(JSON)
+        return None if content is None else json.dumps(content["example"]).encode()
+
+
+def rows() -> Iterator[Row]:
+    for method, route, operation in operations_of(routes_of(settings.WIRE_URLCONF)):
+        yield Row(method, route, operation)
+
+
+ALL: Final = list(rows())
+GUARDED: Final = [row for row in ALL if row.operation.authenticate]
+OPEN: Final = [row for row in ALL if not row.operation.authenticate]
+READING: Final = [row for row in ALL if row.operation.body]
+
+
+@pytest.fixture
+def group(group_admin: User, member: User) -> Group:
+    return make_group(organisation=group_admin.organisation, admins=[group_admin], members=[member])
+
+
+@pytest.fixture
+def program(developer: User, group: Group, group_admin: User) -> Program:
+    """One that may do everything, in this group."""
+    return let_in(make_connector(developer, permissions=PERMISSIONS), group, group_admin)
+
+
+@pytest.fixture
+def strange(outsider: User) -> Program:
+    """One that may do everything, in a group of another organisation."""
+    there = make_group("Elsewhere", organisation=outsider.organisation, admins=[outsider])
+    return let_in(make_connector(outsider, permissions=PERMISSIONS), there, outsider)
+
+
+def send(row: Row, path: str, token: str = "", body: bytes | None = None, kind: str = JSON, **headers: str) -> Any:
+    sent = {"accessToken": token} if token else {}
+    return Client(raise_request_exception=False).generic(
+        row.method, path, b"" if body is None else body, content_type=kind, headers={**sent, **headers}
+    )
+
+
+def wrong(answer: HttpResponse, status: int, code: str, category: str, message: str = "") -> str:
+    """What of an answer is not as the table has it; "" when it is."""
+    if answer.status_code != status:
+        return f"{answer.status_code} {answer.content[:150]!r}, not {status}"
+    if answer["Content-Type"] != "application/json; charset=utf-8" or answer["Access-Control-Allow-Origin"] != "*":
+        return f"headers {dict(answer.headers)}"
+    if answer.cookies or not answer["X-Request-ID"]:
+        return f"cookies {answer.cookies}"
+    body = json.loads(answer.content)
+    if not {"message", "errorCode", "errorCategoryKey"} <= set(body) or not all(
+        isinstance(v, str) for v in body.values()
+    ):
+        return f"fields {sorted(body)}"
+    if (body["errorCode"], body["errorCategoryKey"]) != (code, category):
+        return f"{body['errorCode']} {body['errorCategoryKey']}"
+    if not body["message"].strip() or message not in body["message"] or "Traceback" in body["message"]:
+        return f"message {body['message']!r}"
+    return ""
+
+
+def all_as_expected(table: list[Row], ask: Callable[[Row], str]) -> None:
+    found = {f"{row.method} /{row.route}": problem for row in table if (problem := ask(row))}
+    assert found == {}
+
+
+INVALID: Final = (400, "InvalidParameters", "ValidationException")
+INVALID_TOKEN: Final = (401, "InvalidToken", "AuthException")
+
+
+# Credentials ---------------------------------------------------------------------------------------------------

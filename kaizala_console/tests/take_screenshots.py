@@ -1,0 +1,36 @@
+"""Takes a picture of every page in every look. No test of the suite: `make screenshots` runs it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Page
+
+from kaizala_console.tests.every_page import PAGES
+from kaizala_console.tests.visiting import LOOKS, Visitors
+from kaizala_console.tests.whole_world import World
+
+
+@pytest.mark.journey
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("look", list(LOOKS))
+@pytest.mark.parametrize("section", list(PAGES))
+def test_pictures(
+    section: str,
+    look: str,
+    whole_world: World,
+    open_page: Callable[..., Page],
+    browser_of: Callable[..., Client],
+    live_server: Any,
+) -> None:
+    folder = Path(os.environ["CONSOLE_TEST_PICTURES"]) / look
+    folder.mkdir(parents=True, exist_ok=True)
+    visitors = Visitors(whole_world, open_page, browser_of, LOOKS[look], live_server.url)
+    for number, visit in enumerate(PAGES[section]):
+        page = visitors.open(visit)
+        page.screenshot(path=folder / f"{section}-{number:02}-{visit}.png", full_page=True, animations="disabled")

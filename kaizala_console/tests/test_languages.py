@@ -1,0 +1,103 @@
+"""Every text can be read in every language of the console; programs are always answered in English."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.test import Client
+from django.utils import translation
+
+from accounts.models import User
+from accounts.services import notices
+from accounts.tests.pages import words
+
+ROOT = Path(settings.BASE_DIR)
+TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*.html") if "gallery" not in str(path))
+# What is between these is no text of ours, or is translated.
+NOT_TEXT = (
+    r"{%\s*comment.*?endcomment\s*%}",
+    r"{#.*?#}",
+    r"{%\s*blocktrans(?:late)?\b.*?endblocktrans(?:late)?\s*%}",
+    r"{%.*?%}|{{.*?}}",
+    r"<!--.*?-->",
+    r"<(script|style|code|pre|kbd)\b.*?</\1>",
+    r'\s(?:hx|data)-[a-z-]+="[^"]*"',  # also where attributes stand alone, to be put into a tag
+)
+SPOKEN = r'\s(?:title|placeholder|aria-label|alt|label|lead|caption|summary|help|word)="([^"]*)"'
+SAME_EVERYWHERE = {"curl"}
+
+
+@pytest.fixture(scope="module")
+def messages() -> ModuleType:
+    """scripts/messages.py, which is no module of a package."""
+    spec = importlib.util.spec_from_file_location("messages_script", ROOT / "scripts" / "messages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def untranslated(template: str) -> list[str]:
+    """The words of a template that stand there as they are."""
+    for pattern in NOT_TEXT:
+        template = re.sub(pattern, " ", template, flags=re.DOTALL)
+    pieces = [*re.findall(SPOKEN, template), *re.sub(r"class=\"[^\"]*\"|<[^>]*>", " ", template).split("\n")]
+    pieces = [re.sub(r"&[a-z]+;", " ", piece).strip() for piece in pieces]
+    return [piece for piece in pieces if re.search(r"[A-Za-z]{2,}", piece) and piece not in SAME_EVERYWHERE]
+
+
+@pytest.mark.once
+def test_no_template_holds_words_that_nobody_can_translate() -> None:
+    found = {}
+    for path in TEMPLATES:
+        source = re.sub(r"{%\s*block (page_class|direction)\s*%}.*?{%\s*endblock\s*%}", "", path.read_text("utf-8"))
+        if left := untranslated(source):
+            found[str(path.relative_to(ROOT))] = left
+    assert not found
+
+
+@pytest.mark.once
+def test_the_search_for_untranslated_words_finds_them() -> None:
+    assert untranslated('<p>Sign in</p>{% translate "Sign out" %}<img alt="A plug">') == ["A plug", "Sign in"]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("language", [code for code, _name in settings.LANGUAGES if code != settings.LANGUAGE_CODE])
+def test_every_text_of_the_console_is_translated(language: str, messages: ModuleType) -> None:
+    problems = messages.problems(language)
+    assert not problems, "\n".join(problems[:40])
+
+
+def test_a_page_is_read_in_the_language_that_the_browser_asks_for(client: Client, db: None) -> None:
+    page = client.get("/accounts/login/", headers={"Accept-Language": "hi-IN,hi;q=0.9,en;q=0.5"})
+    assert '<html lang="hi"' in page.content.decode()
+    with translation.override("hi"):
+        wanted = translation.gettext("Sign in with Office365")
+    assert wanted != "Sign in with Office365"
+    assert wanted in words(page)
+
+
+def test_programs_are_answered_in_english_whatever_they_ask_for(client: Client, db: None) -> None:
+    answer = client.get("/v1/groups", headers={"Accept-Language": "hi"})
+    assert answer.json()["message"] == "Token missing. Header should have token as value of ACCESSTOKEN"
+
+
+def test_a_mail_is_written_in_the_language_of_who_gets_it(
+    developer: User, member: User, outbox: list[EmailMessage], django_capture_on_commit_callbacks: Callable[..., object]
+) -> None:
+    developer.language = "hi"
+    developer.save()
+    for user in (developer, member):
+        notice = notices.queue(user=user, template="accounts/phone_added", key=f"k{user.pk}", context={"number": "1"})
+        notices.deliver(notice_id=notice.pk)
+    subjects = {mail.to[0]: mail.subject for mail in outbox}
+    assert re.search(r"[\u0900-\u097f]", str(subjects[developer.email]))
+    assert str(subjects[member.email]).isascii()

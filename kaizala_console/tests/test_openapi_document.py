@@ -1,0 +1,102 @@
+"""GET /v1/openapi.json: the document of this console's whole wire."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from connectors import credentials
+from connectors.description import description
+from connectors.scopes import PERMISSION_OF
+from kaizala_console.wire.answers import Answer
+from kaizala_console.wire.endpoint import Operation, Resource, operations_of
+from kaizala_console.wire.openapi import path_of
+from kaizala_console.wire.routing import routes_of
+
+pytestmark = pytest.mark.once
+DOCUMENT = "/v1/openapi.json"
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    return description().document
+
+
+def declared() -> list[tuple[str, str, Operation]]:
+    return list(operations_of(routes_of(settings.WIRE_URLCONF)))
+
+
+def described(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for item in document["paths"].values() for each in item.values()]
+
+
+def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_every_route_is_in_it_and_nothing_else(document: dict[str, Any]) -> None:
+    pages = {
+        ("GET", path_of(route)) for route, view in routes_of(settings.WIRE_URLCONF) if not isinstance(view, Resource)
+    }
+    operations = {(method, path_of(route)) for method, route, _operation in declared()}
+    found = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    assert found == operations | pages
+    assert {path_of(route) for route, _view in routes_of(settings.WIRE_URLCONF)} == set(document["paths"])
+
+
+def test_every_operation_declares_its_answer() -> None:
+    silent = [
+        f"{method} /{route}"
+        for method, route, operation in declared()
+        if not (isinstance(operation.response, type) and issubclass(operation.response, Answer))
+    ]
+    assert silent == [], "these operations declare no `response=` that is an Answer"
+
+
+def test_every_operation_explains_itself(document: dict[str, Any]) -> None:
+    for operation in described(document):
+        assert re.fullmatch(r"[A-Z].*[^.]", operation["summary"]), operation["summary"]
+        assert operation["description"].strip(), f"{operation['operationId']} has no docstring"
+
+
+def test_every_noun_is_explained(document: dict[str, Any]) -> None:
+    silent = [tag["name"] for tag in document["tags"] if not tag["description"]]
+    assert silent == [], "add these to connectors.description.TAGS"
+
+
+def test_every_scope_has_its_permission(document: dict[str, Any]) -> None:
+    for operation in described(document):
+        assert operation.get("x-scope", "textmessage.read") in PERMISSION_OF
+        assert ("x-scope" in operation) == bool(operation.get("x-permission"))
+
+
+def test_no_sample_looks_like_a_credential(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    assert [kind for kind in credentials.Kind if str(kind) in text] == []
+
+
+def test_anybody_may_read_it_from_any_page(client: Client) -> None:
+    answer = client.get(DOCUMENT, headers={"Origin": "https://program.example"})
+    assert answer.status_code == 200
+    assert answer.json() == description().document
+    assert answer["Content-Type"] == "application/json; charset=utf-8"
+    assert answer["Access-Control-Allow-Origin"] == "*"
+    assert answer["Cache-Control"] == "public, max-age=300"
+    assert answer.json()["servers"][0]["url"] == settings.CONSOLE_BASE_URL
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"another", {}', "*"])
+def test_a_copy_that_is_still_right_is_not_sent_again(client: Client, form: str) -> None:
+    etag = client.get(DOCUMENT)["ETag"]
+    answer = client.get(DOCUMENT, headers={"If-None-Match": form.format(etag)})
+    assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", etag)
+
+
+def test_another_copy_is_sent_anew(client: Client) -> None:
+    assert client.get(DOCUMENT, headers={"If-None-Match": '"another"'}).status_code == 200
