@@ -21,6 +21,7 @@ from django.http import HttpRequest
 
 HABITS: Final = "wire.habits"  # in META: no header can have this name
 GROUP_ID_SUFFIX: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}@\d+")
+HEADER_NAMES: Final = "wire.header_names"  # in META: as they were sent, by `kaizala_console.server`
 _OLD_DOMAIN: Final = "kaiza.la"
 _SUBSCRIBERS: Final = re.compile(r"v1/groups/<\w+>/subscribers")
 

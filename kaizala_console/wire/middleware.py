@@ -25,7 +25,7 @@ from kaizala_console.wire.routing import ROUTE, Match, console_page, routes_of
 logger = structlog.get_logger(__name__)
 
 _LANGUAGE: Final = "en"  # programs match the text of messages
-_HEADERS: Final = {
+HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "X-Request-ID, Retry-After, Location",
     "X-Content-Type-Options": "nosniff",
@@ -100,7 +100,7 @@ def _call(request: HttpRequest, match: Match | None, segments: list[str]) -> Htt
 
 def _dressed(request: HttpRequest, response: HttpResponseBase, request_id: str) -> HttpResponseBase:
     headers = response.headers
-    for name, value in _HEADERS.items():
+    for name, value in HEADERS.items():
         headers.setdefault(name, value)
     headers["X-Request-ID"] = request_id
     if request.method == "OPTIONS":
