@@ -24,4 +24,4 @@ USER console
 VOLUME /data
 EXPOSE 8000
 # The web process; docker-compose.yml starts worker and timetable from the same image.
-CMD ["sh", "-c", "exec granian --interface wsgi --host \"$CONSOLE_HOST\" --port \"$CONSOLE_PORT\" --workers \"${CONSOLE_WORKERS:-2}\" --blocking-threads \"${CONSOLE_THREADS:-4}\" --no-ws --respawn-failed-workers --log-level warning kaizala_console.wsgi:application"]
+CMD ["python", "-m", "kaizala_console.server"]

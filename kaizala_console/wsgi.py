@@ -1,4 +1,4 @@
-"""WSGI entry point: `granian --interface wsgi kaizala_console.wsgi:application`.
+"""WSGI entry point: `python -m kaizala_console.server` serves it.
 
 Two guards stand before Django, because they must hold under any server that is started by hand. And Django is told
 to read addresses as UTF-8, whatever Content-Type says: it would read that header before our middlewares.

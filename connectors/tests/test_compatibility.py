@@ -18,7 +18,7 @@ from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_successors import exchange
 from kaizala_console.lib import clock
-from kaizala_console.wire.habits import Habit
+from kaizala_console.wire.habits import HEADER_NAMES, Habit
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +95,32 @@ def test_another_host_is_none_of_them(program: Program) -> None:
 def test_the_old_header_shows(program: Program) -> None:
     assert call(program, headers={"ACCESSTOKEN": exchange(program).access_token}) == 200
     assert shown(program) == {Habit.TOKEN_HEADER: 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "habits"),
+    [
+        ("accessToken", set()),
+        ("accesstoken", set()),
+        ("ACCESSTOKEN", {Habit.OTHER_CASE_HEADER}),
+        ("Accesstoken", {Habit.OTHER_CASE_HEADER}),
+        ("AccessToken", {Habit.OTHER_CASE_HEADER}),
+        ("CONTENT-TYPE", set()),
+        ("REFRESH-TOKEN", set()),
+    ],
+)
+def test_how_a_header_is_spelled_shows_unless_it_is_all_small(program: Program, name: str, habits: set[Habit]) -> None:
+    assert call(program, **{HEADER_NAMES: ["Host", name]}) == 200
+    assert set(shown(program)) == habits
+
+
+def test_the_headers_of_the_exchange_show_how_they_are_spelled(program: Program) -> None:
+    for name in ("applicationid", "applicationSecret", "refreshToken"):
+        Client().get("/v1/accessToken", headers=program.headers(), **{HEADER_NAMES: [name]})
+    assert shown(program) == {}
+    for name in ("APPLICATIONID", "Applicationsecret", "RefreshToken"):
+        Client().get("/v1/accessToken", headers=program.headers(), **{HEADER_NAMES: [name]})
+    assert shown(program) == {Habit.OTHER_CASE_HEADER: 3}
 
 
 @pytest.mark.parametrize(

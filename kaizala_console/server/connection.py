@@ -11,7 +11,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from enum import Enum
 from typing import IO, Any, Final, cast
 from uuid import uuid4
 
@@ -23,7 +22,7 @@ from uvicorn.server import ServerState
 
 from kaizala_console.server import heads, refusals
 from kaizala_console.server.exchange import READER_SECONDS, Exchange, Headers, ReaderGone
-from kaizala_console.server.serving import Worker
+from kaizala_console.server.serving import Phase, Worker
 from kaizala_console.wire.errors import InternalError, PayloadTooLarge, ServiceUnavailable, WireError
 
 logger = structlog.get_logger(__name__)
@@ -32,15 +31,6 @@ TICK_SECONDS: Final = 5  # how often a connection looks at the clock
 LINGER_SECONDS: Final = 2  # for a refusal to arrive before what is still being sent is cut off
 AHEAD_MOST: Final = 65_536  # bytes that are read of what comes after the request at hand
 IN_MEMORY_MOST: Final = 262_144  # bytes of a body; a longer one is a file without a name
-
-
-class Phase(Enum):
-    """What is waited for, and for how many seconds at the most."""
-
-    IDLE = 75  # a request: longer than proxies keep their connections
-    HEAD = 60  # from its first byte to its end
-    BODY = 61  # the next bytes of it
-    ANSWER = 0  # the application: it ends by itself
 
 
 class Connection(asyncio.Protocol):
@@ -58,7 +48,7 @@ class Connection(asyncio.Protocol):
         self.loop = _loop or asyncio.get_running_loop()
         self.gone = False
         self._state = server_state
-        self._http = _reader()
+        self._http = heads.reader()
         self._environ: dict[str, Any] | None = None  # of the request whose body arrives
         self._body: IO[bytes] | None = None
         self._size = 0
@@ -137,7 +127,7 @@ class Connection(asyncio.Protocol):
         try:
             while self._exchange is None and self._paused is None and not self._lingering:
                 if new_line and self._http.their_state is h11.IDLE:
-                    self._check_head()
+                    self._http = heads.checked(self._http)
                 event = self._http.next_event()
                 if event is h11.NEED_DATA:
                     self._need_data()
@@ -161,19 +151,6 @@ class Connection(asyncio.Protocol):
         except OSError:
             logger.exception("server.body_not_stored")
             self._refuse(ServiceUnavailable())
-
-    def _check_head(self) -> None:
-        waiting, ended = self._http.trailing_data
-        request = heads.without_blank_lines(waiting)
-        if len(request) < len(waiting):
-            # Clients of those years end a body with an empty line that they do not count. h11 takes none before a
-            # request; between two, a new one of it is as good as the old.
-            self._http = _reader()
-            if request:
-                self._http.receive_data(request)
-            if ended:
-                self._http.receive_data(b"")
-        heads.check(request)
 
     def _need_data(self) -> None:
         if self._environ is not None:
@@ -346,7 +323,3 @@ class Connection(asyncio.Protocol):
             self._left, self._deadline = left, self.loop.time() + READER_SECONDS
         elif self.loop.time() > self._deadline:
             self.abort()
-
-
-def _reader() -> h11.Connection:
-    return h11.Connection(h11.SERVER, max_incomplete_event_size=heads.HEAD_MOST)

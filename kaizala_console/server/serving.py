@@ -1,10 +1,11 @@
-"""What the connections of one web process share: the application, its threads, and how much may be under way."""
+"""What the connections of one web process share: the application, its threads, how much and how long."""
 
 from __future__ import annotations
 
 import sys
 import threading
 from collections.abc import Callable
+from enum import Enum
 from queue import SimpleQueue
 from typing import Any, Final
 
@@ -18,6 +19,15 @@ logger = structlog.get_logger(__name__)
 BODIES_MOST: Final = 8  # of the longest that are taken, in one process at once
 AROUND_FILES: Final = 4 * 1_048_576
 MEBIBYTE: Final = 1_048_576
+
+
+class Phase(Enum):
+    """What is waited for, and for how many seconds at the most."""
+
+    IDLE = 75  # a request: longer than proxies keep their connections
+    HEAD = 60  # from its first byte to its end
+    BODY = 61  # the next bytes of it
+    ANSWER = 0  # the application: it ends by itself
 
 
 class Threads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import signal
 import socket
@@ -38,9 +39,14 @@ def run(host: str, port: int) -> None:
     from kaizala_console.wsgi import application
 
     Connection.worker = Worker(application, (host, port), connections_most=_descriptors() - FILES_BESIDES)
-    config = uvicorn.Config(
+    uvicorn.Server(configured(Connection)).run(sockets=[listener])
+
+
+def configured(protocol: type[asyncio.Protocol]) -> uvicorn.Config:
+    """What of uvicorn is used: neither its parsers nor its logs nor what it believes of proxies."""
+    return uvicorn.Config(
         _no_asgi,
-        http=Connection,
+        http=protocol,
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -52,7 +58,6 @@ def run(host: str, port: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
 
 
 async def _no_asgi(scope: Any, receive: Any, send: Any) -> None:

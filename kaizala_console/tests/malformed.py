@@ -1,4 +1,4 @@
-"""Requests that are none, for the real server: each is refused with the three fields, and repeats nothing that was sent.
+"""Requests that are none, for the real server: each is refused with the three fields, and nothing of it is repeated.
 
 Shapes with which one request is smuggled in another stand here as well: a proxy in front may read them otherwise.
 """

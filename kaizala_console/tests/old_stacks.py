@@ -53,9 +53,13 @@ def answer_to(port: int, sent: bytes) -> str:
     """All that comes back until the server closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(sent)
-        answer = b""
-        while piece := connection.recv(65_536):
-            answer += piece
+        return rest_of(connection)
+
+
+def rest_of(connection: socket.socket) -> str:
+    answer = b""
+    while piece := connection.recv(65_536):
+        answer += piece
     return answer.decode()
 
 

@@ -52,9 +52,9 @@ class Web:
             "CONSOLE_TEST_DATABASE": str(connection.settings_dict["NAME"]),
             "CONSOLE_TEST_SMTP_PORT": "1",
         }
-        granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "1"]
+        one = [sys.executable, "-m", "kaizala_console.server", "--worker"]  # and nobody who would start it again
         self._server = subprocess.Popen(
-            [*granian, "--host", "127.0.0.1", "--port", str(self.port), "kaizala_console.wsgi:application"],
+            [*one, "--host", "127.0.0.1", "--port", str(self.port)],
             cwd=ROOT,
             env=os.environ | variables,
             start_new_session=True,

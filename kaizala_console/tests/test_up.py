@@ -1,18 +1,22 @@
 """One command for the whole console, with its real processes."""
 
 import http.client
+import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
-from kaizala_console.tests import old_stacks
+from kaizala_console.tests import malformed, old_stacks
 from kaizala_console.tests.test_processes import eventually, is_alive
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -81,6 +85,56 @@ def status_of(port: int, path: str) -> int:
         call.close()
 
 
+def answers(port: int) -> bool:
+    try:
+        return status_of(port, "/healthz") == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def spelled_otherwise(port: int, folder: Path) -> str:
+    """Has a program exchange and call, its headers in other capitals; returns the connector's ID."""
+    made = subprocess.run(
+        [sys.executable, "manage.py", "demo", "--json"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "CONSOLE_DATA_DIR": str(folder / "data"), "CONSOLE_PORT": str(port)},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    demo = json.loads(made.stdout)
+    call = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        credentials = (demo["connectorId"], demo["connectorSecret"], demo["refreshToken"])
+        for names in (
+            ("applicationId", "applicationSecret", "refreshToken"),
+            ("applicationid", "applicationsecret", "refreshtoken"),  # as a proxy may have made them
+            ("APPLICATIONID", "ApplicationSecret", "refreshToken"),
+        ):
+            call.request("GET", "/v1/accessToken", headers=dict(zip(names, credentials, strict=True)))
+            token = json.load(call.getresponse())["accessToken"]
+        call.request("GET", "/v1/users/me", headers={"ACCESSTOKEN": token})
+        assert call.getresponse().status == 200
+    finally:
+        call.close()
+    return str(demo["connectorId"])
+
+
+def habits_after(connector_id: str, folder: Path) -> dict[str, int]:
+    """What has been counted, once the web process has written it."""
+
+    def counted() -> dict[str, int]:
+        with closing(sqlite3.connect(folder / "data" / "console.sqlite3", timeout=10)) as database:
+            rows = database.execute(
+                "SELECT habit, times FROM connectors_habitday WHERE connector_id = ?", [UUID(connector_id).hex]
+            )
+            return dict(rows.fetchall())
+
+    assert eventually(lambda: sum(counted().values()) >= 3, seconds=15)
+    return counted()
+
+
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
@@ -96,7 +150,7 @@ def family_of(pid: int) -> list[int]:
 
 
 def test_it_starts_answers_keeps_a_second_one_away_and_leaves_nothing_behind(up: Up, port: int, tmp_path: Path) -> None:
-    process = up()
+    process = up(USAGE_FLUSH_SECONDS="1")
     welcome = says(process, "Ctrl-C stops everything.")
     assert f"http://127.0.0.1:{port}/" in welcome
     assert "/sandbox/sms" in welcome
@@ -104,6 +158,8 @@ def test_it_starts_answers_keeps_a_second_one_away_and_leaves_nothing_behind(up:
     assert status_of(port, "/readyz") == 200
     assert status_of(port, "/v1/users/me") == 401
     assert old_stacks.not_understood(port) == {}
+    assert malformed.answered_otherwise(port) == {}
+    assert habits_after(spelled_otherwise(port, tmp_path), tmp_path) == {"other_case_header": 2, "token_header": 1}
 
     second = up(CONSOLE_PORT=str(port))
     output, _ = second.communicate(timeout=60)
@@ -120,7 +176,13 @@ def test_it_starts_answers_keeps_a_second_one_away_and_leaves_nothing_behind(up:
 
     family = family_of(process.pid)
     assert len(family) >= 5  # itself, web with a worker process, Celery's worker, the timetable
-    process.send_signal(signal.SIGTERM)
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as in_flight:
+        in_flight.sendall(old_stacks.request()[:-5])
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        in_flight.sendall(old_stacks.request()[-5:])
+        assert old_stacks.WORDS in old_stacks.rest_of(in_flight)
     output, _ = process.communicate(timeout=40)
     assert process.returncode == 0, output
     assert "by force" not in output
@@ -133,6 +195,12 @@ def test_when_one_dies_all_stop_and_the_exit_says_so(up: Up, port: int) -> None:
     process = up()
     says(process, "Ctrl-C stops everything.")
     family = family_of(process.pid)
+
+    (serving,) = [pid for pid in family if b"\0--worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(serving, signal.SIGKILL)  # one of several web processes: another takes its place
+    assert says(process, "it is started again")
+    assert eventually(lambda: answers(port), seconds=30)
+
     (worker,) = [pid for pid in children_of(process.pid) if b"\0worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(worker, signal.SIGKILL)
     output, _ = process.communicate(timeout=40)

@@ -69,16 +69,11 @@ def forget_what_was_counted() -> None:
 
 def programs(host: str, port: int) -> list[Program]:
     """The command lines of the three, in the order of their start."""
-    granian = (
-        f"granian --interface wsgi --no-ws --workers {settings.CONSOLE_WORKERS}"
-        f" --blocking-threads {settings.CONSOLE_THREADS}"
-    )
     celery = "celery --app kaizala_console --quiet"
     return [
         python_program(
             "web",
-            f"{granian} --host {host} --port {port} --respawn-failed-workers --workers-kill-timeout 15"
-            " --log-level warning kaizala_console.wsgi:application",
+            f"kaizala_console.server --host {host} --port {port} --workers {settings.CONSOLE_WORKERS}",
         ),
         # Threads: a process for each task would open a connection pool for each task.
         python_program(
