@@ -5,6 +5,7 @@
     python -m bench pages                       what the pages weigh in a browser (bench/pages.py)
     python -m bench lists                       whether lists keep their speed as tables grow (bench/lists.py)
     python -m bench peer                        the Token Service beside django-oauth-toolkit (bench/peer.py)
+    python -m bench servers                     the web server beside granian (bench/servers.py)
 
 The client runs on the same machine and takes its share of the processors: compare runs with each other, on one
 machine, and not with figures from elsewhere. Throttles are lifted; nothing else differs from an installation.
@@ -206,7 +207,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] and sys.argv[1] in ("pages", "lists", "peer"):
+    if sys.argv[1:2] and sys.argv[1] in ("pages", "lists", "peer", "servers"):
         import_module(f"bench.{sys.argv[1]}").main(sys.argv[2:])
     else:
         main()

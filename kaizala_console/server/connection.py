@@ -24,6 +24,7 @@ from kaizala_console.server import heads, refusals
 from kaizala_console.server.exchange import READER_SECONDS, Exchange, Headers, ReaderGone
 from kaizala_console.server.serving import Phase, Worker
 from kaizala_console.wire.errors import InternalError, PayloadTooLarge, ServiceUnavailable, WireError
+from kaizala_console.wire.routing import ROUTE
 
 logger = structlog.get_logger(__name__)
 
@@ -217,7 +218,8 @@ class Connection(asyncio.Protocol):
             try:
                 self._write(exchange.environ["REQUEST_METHOD"], status, headers, part, last)
             except h11.LocalProtocolError:
-                logger.exception("server.answer_is_no_http")
+                # Without what h11 says: it repeats the header that it refuses, which may be a cookie.
+                logger.error("server.answer_is_no_http", route=exchange.environ.get(ROUTE, ""))  # noqa: TRY400
                 self.fail(exchange)
         if taken is not None:
             if self._paused is None or self.gone:

@@ -87,7 +87,8 @@ class Exchange:
         if exc_info and self._started:
             raise exc_info[1]
         self._status = status
-        self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        # Django begins the values of cookies with a blank.
+        self._headers = [(name.encode("latin-1"), value.strip(" \t").encode("latin-1")) for name, value in headers]
         return self._written.append
 
     def _head(self) -> tuple[str, Headers]:

@@ -67,6 +67,14 @@ class Application:
         start_response("200 OK", TEXT)
         return [b"here"]
 
+    def sets(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Set-Cookie", " a=kzat_this_must_not_be_logged"), ("Set-Cookie", " b=2")])
+        return [b""]
+
+    def splits(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("X-Name", "kzat_this_must_not_be_logged\r\nX-Other: 1")])
+        return [b""]
+
     def raises(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         raise RuntimeError("kzat_this_must_not_leave")
 

@@ -118,6 +118,18 @@ def test_a_long_answer_leaves_in_chunks_and_leaves_out_nothing(shared: Here) -> 
     assert answer.endswith(b"\r\n0\r\n\r\n")
 
 
+def test_cookies_leave_though_django_begins_them_with_a_blank(shared: Here) -> None:
+    answer = shared.said_to(request("/sets"))
+    assert b"\r\nSet-Cookie: a=kzat_this_must_not_be_logged\r\nSet-Cookie: b=2\r\n" in answer
+
+
+def test_a_header_that_is_none_stays_here_and_out_of_the_log(shared: Here, caplog: pytest.LogCaptureFixture) -> None:
+    answer = shared.said_to(request("/splits"))
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"kzat" not in answer
+    assert "kzat" not in caplog.text
+
+
 def test_when_the_application_raises_nothing_of_it_leaves(shared: Here) -> None:
     answer = shared.said_to(request("/raises"))
     assert answer.startswith(b"HTTP/1.1 500 ")
