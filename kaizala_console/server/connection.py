@@ -31,6 +31,8 @@ logger = structlog.get_logger(__name__)
 TICK_SECONDS: Final = 5  # how often a connection looks at the clock
 LINGER_SECONDS: Final = 2  # for a refusal to arrive before what is still being sent is cut off
 AHEAD_MOST: Final = 65_536  # bytes that are read of what comes after the request at hand
+CHUNKS_MOST: Final = 20_000  # of a body, when they are smaller on average than
+CHUNK_LEAST: Final = 16  # bytes: each costs the loop as much as a request's head
 IN_MEMORY_MOST: Final = 262_144  # bytes of a body; a longer one is a file without a name
 
 
@@ -52,7 +54,7 @@ class Connection(asyncio.Protocol):
         self._http = heads.reader()
         self._environ: dict[str, Any] | None = None  # of the request whose body arrives
         self._body: IO[bytes] | None = None
-        self._size = 0
+        self._size = self._chunks = 0
         self._exchange: Exchange | None = None  # the request that is being answered
         self._ahead = 0
         self._bodiless = False
@@ -87,7 +89,7 @@ class Connection(asyncio.Protocol):
         if self._lingering:
             return
         self._http.receive_data(data)
-        if self._exchange is not None:
+        if self._exchange is not None or self._paused is not None:
             self._ahead += len(data)
             if self._ahead > AHEAD_MOST:
                 self._transport.pause_reading()
@@ -113,7 +115,7 @@ class Connection(asyncio.Protocol):
         for taken in waiting:
             taken.set()
         if not self.gone and self._exchange is None:
-            self._read(new_line=True)  # who sends many requests and reads no answer waits himself
+            self._go_on()
 
     def shutdown(self) -> None:
         """The process is asked to end: what has begun to arrive is answered, and nothing after it."""
@@ -136,7 +138,7 @@ class Connection(asyncio.Protocol):
                 if isinstance(event, h11.Request):
                     self._begin(event)
                 elif isinstance(event, h11.Data):
-                    self._take(event.data)
+                    self._take(event)
                 elif isinstance(event, h11.EndOfMessage):
                     self._answer()
                 else:  # the client has closed
@@ -165,13 +167,17 @@ class Connection(asyncio.Protocol):
         environ["REMOTE_ADDR"] = self._address
         if int(environ.get("CONTENT_LENGTH", 0)) > self.worker.body_most:
             raise PayloadTooLarge
-        self._environ, self._size = environ, 0
+        self._environ, self._size, self._chunks = environ, 0, 0
         self._body = tempfile.SpooledTemporaryFile(IN_MEMORY_MOST, dir=str(settings.MEDIA_INCOMING_DIR))  # noqa: SIM115
         self._wait_for(Phase.BODY)
 
-    def _take(self, data: bytes | bytearray) -> None:
+    def _take(self, event: h11.Data) -> None:
+        data = event.data
         self._size += len(data)
         self.worker.arriving += len(data)
+        self._chunks += event.chunk_start
+        if self._chunks > CHUNKS_MOST and self._size < self._chunks * CHUNK_LEAST:
+            raise refusals.malformed("The chunks of the body are too small.")
         if self._size > self.worker.body_most:
             raise PayloadTooLarge
         if self.worker.arriving > self.worker.arriving_most:
@@ -258,8 +264,15 @@ class Connection(asyncio.Protocol):
             return
         self._http.start_next_cycle()
         self._wait_for(Phase.IDLE)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Read the next request, or that there is none. Who reads no answers waits with his requests, too."""
+        if self._paused is not None or self._transport.is_closing():
+            return
+        self._ahead = 0
         self._transport.resume_reading()
-        if any(self._http.trailing_data):  # the next request, or that there is none
+        if any(self._http.trailing_data):
             self._read(new_line=True)
 
     def fail(self, exchange: Exchange) -> None:

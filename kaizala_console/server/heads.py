@@ -20,6 +20,7 @@ TARGET_MOST: Final = 65_534
 
 _END: Final = re.compile(rb"\n\r?\n")
 _BLANK: Final = re.compile(rb"(?:\r?\n)+")
+_BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _SCHEME: Final = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 _UNPREFIXED: Final = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 _KNOWN_MOST: Final = 2_000
@@ -34,19 +35,32 @@ def reader() -> h11.Connection:
 def checked(http: h11.Connection) -> h11.Connection:
     """What reads on, once what waits in `http` is looked at, which stands before a request. Raises WireError.
 
-    Clients of those years end a body with an empty line that they do not count. h11 takes none before a request;
-    between two, a new one of it is as good as the old.
+    Clients of those years end a body with an empty line that they do not count, and write letters beyond ASCII into the
+    target. h11 takes neither; between two requests, a new one of it is as good as the old.
     """
     waiting, ended = http.trailing_data
+    request = _as_h11_takes_it(waiting)
+    check(request)
+    if request is waiting:
+        return http
+    anew = reader()
+    if request:
+        anew.receive_data(request)
+    if ended:
+        anew.receive_data(b"")
+    return anew
+
+
+def _as_h11_takes_it(waiting: bytes) -> bytes:
+    """From the request line on, and of that line what is beyond ASCII in percent signs, as it is meant."""
     blank = _BLANK.match(waiting)
     if blank:
-        waiting, http = waiting[blank.end() :], reader()
-        if waiting:
-            http.receive_data(waiting)
-        if ended:
-            http.receive_data(b"")
-    check(waiting)
-    return http
+        waiting = waiting[blank.end() :]
+    line, end, rest = waiting.partition(b"\n")
+    if end and not line.isascii():
+        line = _BEYOND_ASCII.sub(lambda found: b"%%%02X" % found[0][0], line)
+        return line + end + rest
+    return waiting
 
 
 def check(head: bytes) -> None:

@@ -14,6 +14,7 @@ import uvicorn
 from kaizala_console.processes import follow_parent
 
 STOP_SECONDS = 15  # requests in flight have so long when the process is asked to end
+FILES_MOST = 8_192  # descriptors, and so connections, of a process
 FILES_BESIDES = 128  # descriptors for databases, files and the loop itself
 
 
@@ -67,6 +68,6 @@ async def _no_asgi(scope: Any, receive: Any, send: Any) -> None:
 def _descriptors() -> int:
     """How many files this process may have open, after asking for as many as it may ask for."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    wanted = FILES_MOST if hard == resource.RLIM_INFINITY else min(hard, FILES_MOST)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return wanted

@@ -39,6 +39,7 @@ STACKS: dict[str, bytes] = {
     "a charset that is none for text": request("Content-Type: application/json; charset=base64", path=f"{PATH}?a=b"),
     "a byte-order mark": request("Content-Type: application/json", body=b"\xef\xbb\xbf" + BODY),
     "UTF-16, declared": request("CONTENT-TYPE: application/json;charset=UTF-16", body=BODY.decode().encode("utf-16")),
+    "letters beyond ASCII in the path, as they are": request(path="/v1/generatePin/?name=\xc3\xa9"),
     "the same length twice": request(f"Content-Length: {len(BODY)}"),
     "cookies, a range, a date": request("Cookie: ARRAffinity=x; a", "Range: bytes=0-3", "If-Modified-Since: yesterday"),
     "another protocol offered": request("Upgrade: h2c, websocket", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"),

@@ -50,6 +50,10 @@ class Application:
         start_response("200 OK", TEXT)
         return [b"x" * 500_000]
 
+    def medium(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", TEXT)
+        return [b"w" * 200_000]
+
     def parts(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", TEXT)
         return self._parts()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -49,6 +50,7 @@ def test_what_is_sent_several_times_is_joined_in_its_order(shared: Here) -> None
         ("http://other.example:81/echo?q", "/echo", "q"),
         ("HTTPS://other.example//echo", "//echo", ""),
         ("/echo/http://x", "/echo/http://x", ""),
+        ("/echo/\u00e9?\u00e9=%25", "/echo/\xc3\xa9", "%C3%A9=%25"),
     ],
 )
 def test_the_target_is_read_as_it_stands(shared: Here, target: str, path: str, query: str) -> None:
@@ -179,6 +181,28 @@ def test_who_reads_nothing_is_not_answered_without_end() -> None:
         assert len(here.application.asked) < 50
 
 
+def test_what_comes_ahead_of_its_turn_is_not_gathered_without_end() -> None:
+    with serving_here() as here, here.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(request("/medium", last=False) * 50)  # more than it will read
+        time.sleep(0.5)
+        connection.settimeout(1)
+        sent = 0
+        with suppress(TimeoutError):
+            while sent < 60_000_000:
+                sent += connection.send(request("/medium", last=False) * 2000)
+        assert sent < 20_000_000
+
+
+def test_a_body_of_crumbs_is_refused(shared: Here) -> None:
+    sent = request("/echo", "Transfer-Encoding: chunked", method="POST")
+    assert fields_of(shared.said_to(sent + b"1\r\na\r\n" * 5_000 + b"0\r\n\r\n"))["size"] == 5_000
+    answer = shared.said_to(sent + b"1\r\na\r\n" * 30_000 + b"0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert fields_of(answer).keys() == THREE
+    assert shared.worker.arriving == 0
+
+
 def test_when_the_reader_of_a_long_answer_goes_the_application_is_told() -> None:
     with serving_here(threads=1) as here:
         with here.connect() as connection:
@@ -189,6 +213,15 @@ def test_when_the_reader_of_a_long_answer_goes_the_application_is_told() -> None
             assert time.monotonic() < deadline
             time.sleep(0.01)
         assert here.said_to(request("/echo")).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_who_reads_late_gets_every_answer(shared: Here) -> None:
+    with shared.connect() as connection:
+        connection.sendall(request("/medium", last=False) * 99 + request("/medium"))
+        time.sleep(0.5)
+        answer = rest_of(connection)
+    assert answer.count(b"HTTP/1.1 200 OK") == 100
+    assert answer.count(b"w") == 100 * 200_000
 
 
 @pytest.mark.parametrize(
