@@ -10,13 +10,15 @@ from urllib.parse import unquote_to_bytes
 
 import h11
 
-from kaizala_console.server import refusals
+from kaizala_console.server import patterns, refusals
 from kaizala_console.wire.errors import WireError
 from kaizala_console.wire.habits import HEADER_NAMES
 
 HEAD_MOST: Final = 417_792  # bytes: a token of 300 kB fits
 LINES_MOST: Final = 100
 TARGET_MOST: Final = 65_534
+
+patterns.install()
 
 _END: Final = re.compile(rb"\n\r?\n")
 _BLANK: Final = re.compile(rb"(?:\r?\n)+")

@@ -203,6 +203,30 @@ def test_a_body_of_crumbs_is_refused(shared: Here) -> None:
     assert shared.worker.arriving == 0
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\t" * 200_000 + b"\0",
+        b"a" + b" " * 200_000 + b"\0",
+        b"a b" * 70_000 + b"\x0b",
+        b" " * 200_000 + b"a" + b"\t" * 200_000,
+        b"\t" * 200_000 + b"\r\r\n",
+    ],
+    ids=["tabs", "blanks after a letter", "words", "blanks on both sides", "carriage returns"],
+)
+def test_no_line_takes_longer_to_read_than_it_is_long(shared: Here, line: bytes) -> None:
+    chunked = request("/echo", "Transfer-Encoding: chunked", method="POST")
+    for sent in (
+        b"GET /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-Name:" + line + b"\r\n\r\n",
+        chunked + b"0\r\nX-End:" + line + b"\r\n\r\n",
+        chunked + b"0;" + line + b"\n\r\n\r\n",
+    ):
+        began = time.monotonic()
+        answer = shared.said_to(sent, ends=True)
+        assert time.monotonic() - began < 3
+        assert answer[9:12] in (b"200", b"400", b"431")
+
+
 def test_when_the_reader_of_a_long_answer_goes_the_application_is_told() -> None:
     with serving_here(threads=1) as here:
         with here.connect() as connection:
