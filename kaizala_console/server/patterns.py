@@ -1,8 +1,9 @@
 """Two patterns of h11, written so that they take time in proportion to what they read.
 
 Each of h11's own offers a run of blanks to two places, and when what follows fits neither, tries every way to split it:
-one header line of 400 kB of tabs that ends in a NUL had not been read after eight minutes, and the loop stood still. Here
-the first place takes the whole run and gives nothing back (`*+`). h11 is pinned; a test measures what such lines cost.
+one header line of 400 kB of tabs that ends in a NUL had not been read after eight minutes, and the loop stood still.
+Here the first place takes the whole run and gives nothing back (`*+`). h11 is pinned; a test measures what such lines
+cost.
 """
 
 from __future__ import annotations
