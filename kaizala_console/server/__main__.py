@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -62,6 +63,16 @@ class Supervisor:
                 worker.wait()
 
 
+def refuse_a_busy_port(host: str, port: int) -> None:
+    """Ends the process when somebody listens there: sockets of one user would share the port without a word."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            sys.exit(f"{host}:{port} cannot be used: {os.strerror(error.errno or 0).lower()}.")
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m kaizala_console.server", description="Runs the web processes.")
     parser.add_argument("--host", default=os.environ.get("CONSOLE_HOST", "127.0.0.1"))
@@ -74,6 +85,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     if sys.platform == "linux":
         follow_parent()
+    refuse_a_busy_port(options.host, options.port)
     with bound(options.host, options.port):  # kept from others for as long as we are here, while workers come and go
         where = ["--host", options.host, "--port", str(options.port)]
         Supervisor([sys.executable, "-m", "kaizala_console.server", "--worker", *where], options.workers).run()

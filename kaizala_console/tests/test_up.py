@@ -174,6 +174,18 @@ def test_it_starts_answers_keeps_a_second_one_away_and_leaves_nothing_behind(up:
     assert second.returncode == 1
     assert "A console already runs on" in output
 
+    web = subprocess.run(
+        [sys.executable, "-m", "kaizala_console.server", "--port", str(port)],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert web.returncode == 1
+    assert f"127.0.0.1:{port} cannot be used: address already in use" in web.stderr
+
     family = family_of(process.pid)
     assert len(family) >= 5  # itself, web with a worker process, Celery's worker, the timetable
     with socket.create_connection(("127.0.0.1", port), timeout=10) as in_flight:
