@@ -10,7 +10,7 @@ from django import forms
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from groups.bulk_formats import Column
 from groups.models import BulkJob
@@ -68,8 +68,12 @@ class ArchiveFilterForm(forms.Form):
 
     group = forms.CharField(label=gettext_lazy("Group"), required=False, max_length=200)
     sender = forms.CharField(label=gettext_lazy("Sender"), required=False, max_length=200)
-    since = forms.DateField(label=gettext_lazy("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label=gettext_lazy("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(
+        label=pgettext_lazy("first day", "From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    until = forms.DateField(
+        label=pgettext_lazy("last day", "To"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
 
 
 def counts_of(job: BulkJob) -> list[dict[str, Any]]:
