@@ -226,7 +226,10 @@ def ending_soon(connector: Connector) -> list[Ending]:
     secrets = ConnectorSecret.objects.live(now).filter(connector=connector, expires_at__lte=now + SOON)
     tokens = RefreshToken.objects.live(now).filter(
         Q(successor__isnull=True) | Q(successor__revoked_at__isnull=False) | Q(successor__first_used_at__isnull=True),
-        grant__in=Grant.objects.live(now).filter(connector=connector).order_by().values("pk"),
+        Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=now),
+        connector=connector,
+        grant__revoked_at__isnull=True,
+        grant__suspended_at__isnull=True,
         expires_at__lte=now + SOON,
     )
     dates = secrets.order_by("expires_at").values_list("expires_at", flat=True)[:MOST_ENDING]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, Expression, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person, User
@@ -29,6 +28,7 @@ from groups.models import (
 from groups.models.group import GroupQuerySet, counted
 from groups.models.tree import Reached
 from kaizala_console.lib import ids, keyset
+from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
 
@@ -165,21 +165,15 @@ def _openable(groups: GroupQuerySet, user: User) -> GroupQuerySet:
 
 
 def _linked(page: Page[Group]) -> Page[Group]:
-    """With the counts of `with_link_counts`, for these few groups alone: as they are named, PostgreSQL knows which of
-    them have many below, where for those of "each row" it reads the table of links again and again.
-    """
+    """With how many present groups stand directly below and above: for these few alone, and in one statement."""
     keys = [group.pk for group in page.items]
     if not keys:
         return page
-    below = GroupLink.objects.filter(parent__in=keys, child__removed_at__isnull=True).order_by().values("parent_id")
-    above = GroupLink.objects.filter(child__in=keys, parent__removed_at__isnull=True).order_by().values("child_id")
-    rows = below.values_list("parent_id", Value("below"), Count("pk")).union(
-        above.values_list("child_id", Value("above"), Count("pk")), all=True
-    )
-    counts: dict[tuple[Any, Any], Any] = {(key, side): number for key, side, number in rows}
+    counted = Group.objects.filter(pk__in=keys).order_by()
+    rows = counted.values_list("pk", _sub_group_count(), _parent_group_count())
+    counts = {key: (below, above) for key, below, above in rows}
     for group in page.items:
-        group.sub_group_count = counts.get((group.pk, "below"), 0)
-        group.parent_group_count = counts.get((group.pk, "above"), 0)
+        group.sub_group_count, group.parent_group_count = counts.get(group.pk, (Bounded(), Bounded()))
     return page
 
 
@@ -188,20 +182,29 @@ class Counts:
     """What the tabs of a group's page say."""
 
     members: int
-    sub_groups: int
-    connectors: int
+    sub_groups: Bounded
+    connectors: Bounded
 
 
 def counts_of(group: Group) -> Counts:
     """One statement, of one moment."""
-    facts = {"member_count": member_count(), "connector_count": _connector_count()}
-    found = Group.objects.filter(pk=group.pk).with_link_counts().carrying(**facts).order_by().first()
-    return Counts(found.member_count, found.sub_group_count, found.connector_count) if found else Counts(0, 0, 0)
+    found = Group.objects.filter(pk=group.pk).order_by()
+    counts = found.values_list(member_count(), _sub_group_count(), _connector_count()).first()
+    return Counts(*(counts or (0, Bounded(), Bounded())))
 
 
-def _connector_count() -> Expression:
+def _sub_group_count() -> BoundedCount:
+    below = GroupLink.objects.filter(parent_id=OuterRef("pk"), child__removed_at__isnull=True)
+    return BoundedCount(below.order_by("child_id"))
+
+
+def _parent_group_count() -> BoundedCount:
+    return BoundedCount(GroupLink.objects.filter(child_id=OuterRef("pk"), parent__removed_at__isnull=True).order_by())
+
+
+def _connector_count() -> BoundedCount:
     rows = GroupGrant.objects.filter(group_id=OuterRef("pk"), grant__revoked_at__isnull=True)
-    return counted(rows, "group_id")
+    return BoundedCount(rows.order_by())
 
 
 def addable_connectors(group: Group, user: User) -> QuerySet[Connector]:

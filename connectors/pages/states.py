@@ -155,7 +155,7 @@ _do_when_confirmed = freshly_confirmed(_do)
 
 
 def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dict[str, Any]:
-    counts = queries.counts_of(connector)
+    counts = queries.stopping(connector)
     use = facts_of_use(Grant.objects.present().filter(connector=connector))
     facts = [
         {"label": _("live refresh tokens"), "count": counts.live_tokens},
