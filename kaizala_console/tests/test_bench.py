@@ -2,26 +2,26 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from kaizala_console.tests.family import run_within
+
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+LIMIT = 200  # seconds
 
 pytestmark = pytest.mark.once
 
 
 def test_nothing_is_accepted_after_the_commit_that_ends_it() -> None:
-    result = subprocess.run(
+    result = run_within(
+        LIMIT,
         [sys.executable, "-m", "bench.revocation", "--json", "--rounds", "1", "--clients", "2"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     endings = json.loads(result.stdout)["endings"]
@@ -32,14 +32,11 @@ def test_nothing_is_accepted_after_the_commit_that_ends_it() -> None:
 
 
 def test_every_call_that_the_benchmarks_time_is_answered() -> None:
-    result = subprocess.run(
+    result = run_within(
+        LIMIT,
         [sys.executable, "-m", "bench", "--json", "--seconds", "0.3", "--clients", "2"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     calls = json.loads(result.stdout)["calls"]
@@ -51,14 +48,11 @@ def test_every_call_that_the_benchmarks_time_is_answered() -> None:
 
 @pytest.mark.journey
 def test_the_first_load_of_each_page_stays_within_its_budget(chromium: str) -> None:
-    result = subprocess.run(
+    result = run_within(
+        LIMIT,
         [sys.executable, "-m", "bench", "pages", "--json"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "CHROMIUM": chromium},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
     )
     assert result.stdout, result.stderr
     pages = json.loads(result.stdout.splitlines()[-1])["pages"]
