@@ -93,6 +93,11 @@ def test_only_an_optional_field_says_so() -> None:
     assert "optional" in render('<c-field :field="form.page" />', form=form)
 
 
+def test_a_table_has_one_list_of_classes() -> None:
+    html = render('<c-table caption="Rows" class="narrow" keeps="5" id="rows"></c-table>')
+    assert '<table class="table table-cards table-folds keeps-5 narrow" id="rows">' in html
+
+
 def test_a_field_of_several_that_are_optional_together_does_not_say_so_again() -> None:
     assert "optional" not in render('<c-field :field="form.page" :mark="False" />', form=SampleForm())
 
