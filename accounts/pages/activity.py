@@ -24,6 +24,7 @@ from accounts.audit.sentences import sentence
 from accounts.audit.words import about
 from accounts.models import AuditEvent, User
 from accounts.pages.decorators import signed_in, user_of
+from kaizala_console.lib import moments
 from kaizala_console.lib.errors import NotFound
 
 PAGE_SIZE = 50
@@ -141,10 +142,19 @@ def _facts(told: dict[str, Any]) -> list[dict[str, str]]:
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
             return ", ".join(value) or "–"
         if isinstance(value, str) or value is None:
-            return value or "–"
+            return _when(value) or value or "–"
         return json.dumps(value, ensure_ascii=False, default=str)
 
-    return [{"label": name, "value": spelled(value)} for name, value in sorted(told.items())]
+    return [{"label": name.replace("_", " "), "value": spelled(value)} for name, value in sorted(told.items())]
+
+
+def _when(value: str | None) -> str:
+    """A moment as it is written down, as the reader reads it; nothing for what is none, or has no zone."""
+    try:
+        at = dt.datetime.fromisoformat(value or "")
+    except ValueError:
+        return ""
+    return moments.exact(at) if at.tzinfo else ""
 
 
 def condition_of(chosen: dict[str, Any], user: User) -> Q:
