@@ -79,7 +79,7 @@ VERBS = {
             key="delete",
             label=gettext_lazy("Delete"),
             title=gettext_lazy("Delete the webhook to %(host)s"),
-            says=gettext_lazy("The address is told nothing any more, for good."),
+            says=gettext_lazy("Nothing is sent to this address any more, for good."),
             meanwhile=gettext_lazy(
                 "What waits is not sent, and the log cannot be opened any more. The callback token and the signing "
                 "secret are wiped. The program can make a new webhook at any time."
