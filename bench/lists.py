@@ -7,8 +7,8 @@ Every list is opened by somebody who sees all of it: the first page, and by its 
 server's alone (no network, no browser), the median of several; statements are counted. `ratio` is large over small:
 what pages by key and the right indexes make about 1. Groups, connectors and what stands on them stop at 100,000.
 
-A database that has rows of an earlier run is measured as it is: then name the sizes from there on. `--only` measures
-the lists with these words in their names.
+A database that has rows of an earlier run is measured as it is: then name the sizes from there on. For SQLite,
+`BENCH_LISTS_FOLDER` is a folder that keeps them. `--only` measures the lists with these words in their names.
 """
 
 from __future__ import annotations

@@ -234,6 +234,7 @@ class World:
                 target_name=name,
                 permissions=self.connector.permissions,
                 made_by=owner,
+                made_at=self.made.moment(self.now - DAY, "n / 1000.0"),
                 expires_at=self.now + 7 * DAY,
                 once=Sql("'request ' || n"),
             )
@@ -254,6 +255,7 @@ class World:
         from connectors.models import Grant, Handoff, RefreshToken
         from groups.models import GroupGrant
 
+        made_at = self.made.moment(self.now - DAY, "n / 1000.0")
         write, grant, (target, name) = self.made.write, self.made.key(kind), self._target(group)
         write(
             Grant,
@@ -265,6 +267,7 @@ class World:
             target_name=name,
             person=self.person,
             granted_by=self.admin,
+            granted_at=made_at,
             permissions=self.connector.permissions,
         )
         write(GroupGrant, numbers, grant=grant, group=group or self.made.key(GROUP))
@@ -289,6 +292,7 @@ class World:
             grant=grant,
             refresh_token=Sql("token.id"),
             made_by=self.admin,
+            made_at=made_at,
             sealed_to="server",
             expires_at=self.now + 7 * DAY,
             claimed_at=self.now if claimed else None,

@@ -39,13 +39,14 @@ def of_developer(user: User) -> Path:
 def _farthest(user: User) -> Any:
     now, mine = clock.now(), OuterRef("pk")
     handoffs = Handoff.objects.filter(connector=mine).order_by("-made_at", "-id")
-    asked = AccessRequest.objects.open(now).filter(connector=mine).order_by("-made_at", "-id")
+    waiting = Handoff.objects.waiting().filter(connector=mine, expires_at__gt=now).order_by("-expires_at")
+    asked = AccessRequest.objects.open(now).filter(connector=mine).order_by("-expires_at")
     return (
         Connector.objects.present()
         .owned_by(user.pk)
         .annotate(
             granted=Exists(Grant.objects.present().filter(connector=mine)),
-            waiting_handoff=Subquery(handoffs.waiting().filter(expires_at__gt=now).values("pk")[:1]),
+            waiting_handoff=Subquery(waiting.values("pk")[:1]),
             last_handoff=Subquery(handoffs.values("pk")[:1]),
             claimed=Exists(Handoff.objects.filter(connector=mine, claimed_at__isnull=False)),
             works_since=F("use__first_at"),

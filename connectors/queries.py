@@ -259,9 +259,9 @@ def handoff_page(
     user: User, *, waiting: bool = True, cursor: str | None = None, size: int = PAGE_SIZE
 ) -> Page[Handoff]:
     """The developer's inbox: handoffs to the account's own connectors that wait, or those that ended; newest first."""
-    inbox = _inbox(user)
-    inbox = inbox.waiting() if waiting else inbox.exclude(pk__in=Handoff.objects.waiting().values("pk"))
-    return keyset.page(_with_both_sides(inbox), ("-made_at", "-id"), cursor, size)
+    found = Handoff.objects.waiting() if waiting else Handoff.objects.ended()
+    own = ("connector", own_connectors(user))
+    return keyset.page(_with_both_sides(found), ("-made_at", "-id"), cursor, size, within=own)
 
 
 def waiting_handoffs(user: User) -> QuerySet[Handoff]:

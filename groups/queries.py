@@ -127,7 +127,7 @@ def attachable_page(
         _named(access.administered_by(user), search)
         .filter(organisation=group.organisation_id)
         .exclude(pk__in=Reached(here, "up"))
-        .exclude(pk__in=GroupLink.objects.filter(parent=group).values("child_id"))
+        .filter(~Exists(GroupLink.objects.filter(parent=group, child=OuterRef("pk"))))
         .carrying(member_count=member_count())
     )
     return _linked(keyset.page(groups, ("name", "id"), cursor, size))

@@ -136,6 +136,20 @@ class Migration(migrations.Migration):
                 name="request_waiting_of_connector",
             ),
         ),
+        migrations.AddIndex(
+            model_name="accessrequest",
+            index=models.Index(
+                condition=models.Q(
+                    ("approved_at__isnull", True),
+                    ("expired_at__isnull", True),
+                    ("refused_at__isnull", True),
+                    ("withdrawn_at__isnull", True),
+                    ("grant__isnull", False),
+                ),
+                fields=["grant"],
+                name="request_waiting_of_grant",
+            ),
+        ),
         migrations.AlterField(
             model_name="grant",
             name="connector",

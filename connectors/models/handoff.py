@@ -39,6 +39,10 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
         """Those that can still be claimed, their deadline aside."""
         return self.filter(NOT_ENDED)
 
+    def ended(self) -> HandoffQuerySet:
+        """All others."""
+        return self.exclude(NOT_ENDED)
+
     def overdue(self, at: dt.datetime) -> HandoffQuerySet:
         return self.waiting().filter(expires_at__lte=at)
 

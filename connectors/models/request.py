@@ -99,6 +99,11 @@ class AccessRequest(models.Model):
             models.Index(fields=["target", "-made_at", "-id"], name="request_by_target"),
             models.Index(fields=["expires_at"], condition=UNANSWERED, name="request_waiting"),
             models.Index(fields=["connector", "expires_at"], condition=UNANSWERED, name="request_waiting_of_connector"),
+            models.Index(
+                fields=["grant"],
+                condition=UNANSWERED & models.Q(grant__isnull=False),
+                name="request_waiting_of_grant",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -184,3 +184,31 @@ def test_what_is_counted_is_read_by_an_index_that_has_nothing_else(connector: Co
     assert not [step for step in plans if step.startswith("SCAN") and "subquery" not in step and "counted" not in step]
     assert [step for step in plans if "one_grant_a_connector_and_target" in step]
     assert [step for step in plans if "refresh_token_of_connector" in step]
+
+
+# Handoffs of several connectors --------------------------------------------------------------------------------------
+
+
+def test_the_inbox_goes_through_the_handoffs_of_all_own_connectors_in_their_order_both_ways(
+    developer: User, group_admin: User, stranger: User, travel: Travel
+) -> None:
+    own = [factories.make_connector(developer, f"Program {number}") for number in range(3)]
+    made = []
+    for connector in (*own, own[0], own[0], own[1], own[0], own[2], own[0], own[0]):
+        travel(seconds=len(made) % 2)  # some at the same moment
+        made.append(let_in(connector, group_admin).handoff)
+        let_in(factories.make_connector(stranger), group_admin)
+    newest_first = [row.pk for row in sorted(made, key=lambda row: (row.made_at, row.pk), reverse=True)]
+    there, cursor = [], None
+    for _page in range(20):
+        page = queries.handoff_page(developer, cursor=cursor, size=2)
+        there += [row.pk for row in page.items]
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+    assert there == newest_first
+    back = [row.pk for row in page.items]
+    while page.previous_cursor is not None:
+        page = queries.handoff_page(developer, cursor=page.previous_cursor, size=2)
+        back = [row.pk for row in page.items] + back
+    assert back == newest_first

@@ -196,6 +196,25 @@ def test_the_index_serves_the_statement(lakshmi: Person, lookup: str, index: str
     assert index in Person.objects.filter(**{lookup: "22200"}).order_by().explain()
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite looks at all names for one or two letters")
+@pytest.mark.parametrize("words", ["q", "qz"])
+def test_an_index_serves_one_or_two_letters(lakshmi: Person, words: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    people = Person.objects.filter(people_search.with_part("name", words)).order_by()
+    values = PersonAttributeValue.objects.filter(people_search.with_part("text", words)).order_by()
+    assert ("person_name_letters" in people.explain(), "person_value_letters" in values.explain()) == (True, True)
+
+
+def test_one_or_two_letters_are_found_wherever_they_stand(db: None) -> None:
+    names = ["Qz", "Aqz", "Qza", "Aaqz", "Aa qz", "Zq", "Aq Za", "Q z", "Q\nz"]
+    for name in names:
+        make_person(name)
+    assert found("qz") == {"Qz", "Aqz", "Qza", "Aaqz", "Aa qz"}
+    assert found("q") == set(names)
+    assert found("zq") == {"Zq"}
+
+
 def test_a_member_who_was_just_added_is_found(group: Group, group_admin: User) -> None:
     members.add(group=group, numbers=["+919855500077"], by=group_admin)
     assert [row.person.number for row in queries.member_page(group, search="5550007").items] == ["+919855500077"]
