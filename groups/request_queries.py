@@ -112,11 +112,11 @@ class _TargetOf(Func):
     output_field = TextField()
     template = f"('{TARGET}' || (%(expressions)s)::text)"
 
-    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[str | int, ...]]:
         """In pieces."""
         pieces = " || '-' || ".join(f"substr(%(expressions)s, {begin}, {length})" for begin, length in _PIECES)
         sql, params = super().as_sql(compiler, connection, template=f"('{TARGET}' || {pieces})", **extra)
-        return sql, list(params) * len(_PIECES)
+        return sql, tuple(params) * len(_PIECES)
 
 
 _PIECES: Final = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection, transaction
 from django.db.models import F, Max, Min, Q
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from connectors import ending_queries, queries, usage_counts
-from connectors.models import Connector, ConnectorUse, Grant, RefreshToken
+from connectors.models import Connector, ConnectorUse, Grant, Handoff, RefreshToken
 from connectors.services import connector_use, grants, usage
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
@@ -94,6 +97,22 @@ def test_a_use_that_is_rolled_back_is_not_kept(program: Program) -> None:
         factories.used(program.grant)
         transaction.set_rollback(True)
     assert kept() == as_tokens_say() == {}
+
+
+def test_an_update_finds_the_use_of_connectors_that_were_used_before(
+    program: Program, developer: User, group_admin: User, travel: Travel
+) -> None:
+    other = factories.make_program(factories.make_connector(developer, "Other"), group_admin)
+    for used in (program, other, program):
+        travel(hours=1)
+        exchange(used)
+        usage.flush()
+    factories.make_program(factories.make_connector(developer, "Unused"), group_admin)
+    before = kept()
+    ConnectorUse.objects.all().delete()
+    migration = import_module("connectors.migrations.0004_large_connectors")
+    migration.fill(apps, SimpleNamespace(connection=SimpleNamespace(vendor="any")))
+    assert kept() == before == as_tokens_say()
 
 
 # Whose tokens --------------------------------------------------------------------------------------------------------
@@ -193,7 +212,7 @@ def test_the_inbox_goes_through_the_handoffs_of_all_own_connectors_in_their_orde
     developer: User, group_admin: User, stranger: User, travel: Travel
 ) -> None:
     own = [factories.make_connector(developer, f"Program {number}") for number in range(3)]
-    made = []
+    made: list[Handoff] = []
     for connector in (*own, own[0], own[0], own[1], own[0], own[2], own[0], own[0]):
         travel(seconds=len(made) % 2)  # some at the same moment
         made.append(let_in(connector, group_admin).handoff)

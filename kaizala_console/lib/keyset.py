@@ -89,17 +89,21 @@ def nearest(
     ``within`` is a path and whom it may lead to: for rows that have an index by owner and ``order``, where those of
     several owners are asked for together. Else the database sorts all that they have; so it looks at ``size`` of each.
     """
-    return _nearest(
-        queryset, [_ordering(column, backwards=False) for column in _columns(queryset, order)], size, within
-    )
+    return _nearest(queryset, _columns(queryset, order), size, within, backwards=False)
 
 
 def _nearest(
-    queryset: QuerySet[Any, Any], ordering: list[OrderBy], size: int, within: tuple[str, QuerySet[Any, Any]]
+    queryset: QuerySet[Any, Any],
+    columns: list[_Column],
+    size: int,
+    within: tuple[str, QuerySet[Any, Any]],
+    *,
+    backwards: bool,
 ) -> QuerySet[Any, Any]:
     path, owners = within
-    first, descending = ordering[0].expression.name, ordering[0].descending
-    is_moment = isinstance(_field(queryset, first), models.DateTimeField)
+    ordering = [_ordering(column, backwards) for column in columns]
+    first, descending = columns[0].path, columns[0].descending != backwards
+    is_moment = isinstance(columns[0].field, models.DateTimeField)
     if not is_moment:
         raise ValueError("rows of several owners are ordered by a moment")
     # The last of the first so many of one owner: that owner alone has enough up to there, whatever the others have.
@@ -143,7 +147,7 @@ def _paged(
         ordering = [_ordering(column, backwards) for column in own]
         if within is not None:
             # Named by key: of a row with many joins, PostgreSQL makes them all before it looks whose it is.
-            near = _nearest(beyond.select_related(None), ordering, size + 1, within).order_by(*ordering)
+            near = _nearest(beyond.select_related(None), own, size + 1, within, backwards=backwards).order_by(*ordering)
             beyond = queryset.filter(pk__in=list(near.values_list("pk", flat=True)[: size + 1]))
         rows += beyond.order_by(*ordering)[: size + 1]
     if len(querysets) > 1:
