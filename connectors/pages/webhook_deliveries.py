@@ -142,7 +142,7 @@ class ReplayForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         now = timezone.localtime(clock.now())
-        self.fields["since"].help_text = _("In your time zone, %(zone)s, where it is %(time)s now.") % {
+        self.fields["since"].help_text = _("The time in %(zone)s, where it is %(time)s now.") % {
             "zone": zones.name_of(timezone.get_current_timezone()),
             "time": now.strftime("%H:%M"),
         }

@@ -17,6 +17,7 @@ from groups.card_types.questions import OPTIONED, WITH_MEDIA, QuestionType, aske
 from groups.models import Action, Response
 from groups.pages.action_charts import number
 from groups.pages.card_rows import spelled_place
+from kaizala_console.lib import moments
 
 Kind = Action.Kind
 _MILLISECONDS_FROM: Final = 10**11  # a number below is in seconds: programs send both (wire protocol §6)
@@ -86,7 +87,7 @@ def words_of(question: dict[str, Any], answer: Any) -> str:
             return str(answer)
         if kind == QuestionType.DATE:
             return formats.date_format(date_of(at), "j M Y")
-        return formats.date_format(timezone.localtime(at), "j M Y, H:i")
+        return moments.exact(at)
     return str(answer)
 
 
