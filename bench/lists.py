@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench lists", description="Measures lists, small and large.")
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 1_000_000], metavar="ROWS")
     parser.add_argument("--only", default="", help="lists with this in their name")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help=f"of each list at the most ({REPEATS})")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="console-lists-", ignore_cleanup_errors=True) as folder:
@@ -52,12 +53,12 @@ def main(arguments: list[str] | None = None) -> None:
         settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
         call_command("collectstatic", verbosity=0, interactive=False)
         call_command("migrate", verbosity=0)
-        lines = _measure(sorted(options.rows), only=options.only.lower(), say=not options.json)
+        lines = _measure(sorted(options.rows), options.repeats, only=options.only.lower(), say=not options.json)
     if options.json:
         print(json.dumps({"rows": sorted(options.rows), "lists": lines}))
 
 
-def _measure(sizes: list[int], *, only: str, say: bool) -> list[dict[str, Any]]:
+def _measure(sizes: list[int], repeats: int, *, only: str, say: bool) -> list[dict[str, Any]]:
     from bench.lists_pages import lists
     from bench.lists_world import World
 
@@ -74,7 +75,7 @@ def _measure(sizes: list[int], *, only: str, say: bool) -> list[dict[str, Any]]:
         began = time.perf_counter()
         for name, user, path in lists(world):
             if only in name.lower():
-                milliseconds, statements = _timed(world, name, user, path)
+                milliseconds, statements = _timed(world, name, user, path, repeats)
                 line = lines.setdefault(name, {"name": name, "ms": [], "statements": []})
                 line["ms"].append(round(milliseconds, 1))
                 line["statements"].append(statements)
@@ -92,7 +93,7 @@ def _spelled(line: dict[str, Any]) -> str:
     )
 
 
-def _timed(world: Any, name: str, user: Any, path: str) -> tuple[float, int]:
+def _timed(world: Any, name: str, user: Any, path: str, repeats: int) -> tuple[float, int]:
     """The median of milliseconds that the server takes, and the statements of one answer."""
     from django.db import connection
 
@@ -113,7 +114,7 @@ def _timed(world: Any, name: str, user: Any, path: str) -> tuple[float, int]:
         answer = client.get(path)
     assert answer.status_code == 200, f"{name}: {answer.status_code} {answer.headers}"
     times: list[float] = []
-    while len(times) < REPEATS and sum(times) < LONG_ENOUGH * 1000:
+    while len(times) < repeats and sum(times) < LONG_ENOUGH * 1000:
         began = time.perf_counter()
         client.get(path)
         times.append((time.perf_counter() - began) * 1000)

@@ -272,6 +272,7 @@ def directory_page(
     that the asker may read, only those of whom it says `value` (in any case). Raises `keyset.BadCursor`.
     """
     words, value, people, few = people_search.cleaned(search), people_search.cleaned(value), Person.objects.all(), None
+    sortable = False
     if words:
         readable = attributes_for(user)
         few = people_search.found(words, attributes=readable)
@@ -279,9 +280,11 @@ def directory_page(
             said = Exists(people_search.noted(words, readable).filter(person_id=OuterRef("pk")))
             people = people.filter(people_search.matching(words) | said)
     if attribute is not None:
-        said = Exists(people_search.noted_as(attribute, value).filter(person_id=OuterRef("pk")))
-        people = people.filter(said)
+        noted = people_search.noted_as(attribute, value)
         few = people_search.found_as(attribute, value) if few is None else few
+        sortable = few is None and people_search.are_sortable(noted)
+        said = Exists(noted.filter(person_id=OuterRef("pk")))
+        people = people.filter(Q(pk__in=noted.values("person_id")) if sortable else said)
     if few == []:
         return keyset.page(Person.objects.none(), ("name", "id"), cursor, size)
     shown = people_search.shown_to(user)
@@ -289,7 +292,7 @@ def directory_page(
     theirs = shown.filter(person_id=OuterRef("pk"))
     people = people.filter(Exists(theirs) if near is None else Q(pk__in=near))
     people = people.annotate(group_count=counted(theirs, "person_id"))
-    if few is None and near is None:
+    if few is None and near is None and not sortable:
         return keyset.page(people, ("name", "id"), cursor, size)
     people = people if few is None else people.filter(pk__in=few)
     return keyset.page(*people_search.few(people, "name"), cursor, size)

@@ -46,6 +46,19 @@ def test_every_call_that_the_benchmarks_time_is_answered() -> None:
         assert line["not_as_expected"] == {}
 
 
+def test_every_list_asks_as_much_of_a_database_that_has_grown() -> None:
+    result = run_within(
+        LIMIT,
+        [sys.executable, "-m", "bench", "lists", "--json", "--rows", "80", "160", "--repeats", "1"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    lists = json.loads(result.stdout)["lists"]
+    assert len(lists) >= 60
+    assert [line for line in lists if len(set(line["statements"])) > 1] == []
+
+
 @pytest.mark.journey
 def test_the_first_load_of_each_page_stays_within_its_budget(chromium: str) -> None:
     result = run_within(
