@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from connectors.models import Connector, ConnectorUse, Grant, Handoff, RefreshTo
 from connectors.services import connector_use, grants, usage
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
+from connectors.tests.test_races import at_once
 from connectors.tests.test_tokens import exchange
 from kaizala_console.lib import bounded, clock
 from kaizala_console.lib.bounded import Bounded
@@ -97,6 +99,23 @@ def test_a_use_that_is_rolled_back_is_not_kept(program: Program) -> None:
         factories.used(program.grant)
         transaction.set_rollback(True)
     assert kept() == as_tokens_say() == {}
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_write_at_once_the_earliest_and_the_latest_stay(connector: Connector, developer: User) -> None:
+    other, start = factories.make_connector(developer, "Other"), clock.now()
+
+    def write(number: int) -> None:
+        for turn in range(10):
+            at = start + dt.timedelta(minutes=(number * 7 + turn * 3) % 40)
+            with transaction.atomic():
+                connector_use.keep({one.pk: connector_use.Use(at, at) for one in (connector, other)})
+
+    at_once(*(partial(write, number) for number in range(6)))
+    moments = [(number * 7 + turn * 3) % 40 for number in range(6) for turn in range(10)]
+    first, last = (start + dt.timedelta(minutes=minutes) for minutes in (min(moments), max(moments)))
+    assert kept() == {connector.pk: (first, last), other.pk: (first, last)}
 
 
 def test_an_update_finds_the_use_of_connectors_that_were_used_before(
