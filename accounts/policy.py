@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from accounts.audit.record import Actor, SystemActor
 from accounts.models import PinDevice, User, VerifiedPhone
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 
 
@@ -78,6 +76,6 @@ def require_unlocked(by: object) -> None:
                 "Your credentials are locked until %(until)s, because a phone number changed. You can still revoke, "
                 "suspend and remove. If it is urgent, ask the operator of this console."
             )
-            % {"until": date_format(timezone.localtime(until), "j M Y, H:i T")},
+            % {"until": moments.exact(until)},
             code="cooling_off",
         )

@@ -16,6 +16,7 @@ from operator import or_
 from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 
 if TYPE_CHECKING:
     from accounts.models import AuditEvent, User
@@ -74,7 +75,8 @@ def recent(user: User, *, only: Q, size: int, among: int) -> list[AuditEvent]:
     found: dict[int, AuditEvent] = {}
     for condition in _conditions(user):
         last = AuditEvent.objects.filter(condition).order_by("-pk").values("pk")[:among]
-        rows = AuditEvent.objects.filter(pk__in=last).filter(only).order_by("-pk")[:size]
+        # As no index orders them: else PostgreSQL walks the whole trail from its end, to meet these on the way.
+        rows = AuditEvent.objects.filter(pk__in=last).filter(only).order_by(Coalesce("pk", "pk").desc())[:size]
         found.update({event.pk: event for event in rows})
     return sorted(found.values(), key=lambda event: -event.pk)[:size]
 

@@ -5,7 +5,7 @@
 
 Both have as many processes and threads, and are asked by the same client in turns. The microseconds are what the
 processes of each compute for one request, application included: they say something on a busy machine too. Memory is
-what they hold in the end, shared pages in parts (PSS). What the own server is for and granian cannot do: docs/adr/0067.
+what they hold in the end, shared pages in parts (PSS). What the own server is for and granian cannot do: docs/adr/0068.
 """
 
 from __future__ import annotations

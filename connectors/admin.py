@@ -17,6 +17,7 @@ from connectors.models import (
     Connector,
     ConnectorKey,
     ConnectorSecret,
+    ConnectorUse,
     Grant,
     HabitDay,
     Handoff,
@@ -238,6 +239,13 @@ class UsageDayAdmin(ReadOnlyAdmin):
     list_display = ["day", "grant", "operation", "calls", "refused", "throttled", "failed"]
     list_select_related = ["grant"]
     search_fields = ["grant__connector__name", "grant__target_name", "operation"]
+
+
+@admin.register(ConnectorUse, site=site)
+class ConnectorUseAdmin(ReadOnlyAdmin):
+    list_display = ["connector", "first_at", "last_at"]
+    list_select_related = ["connector"]
+    search_fields = ["connector__id__exact", "connector__name"]
 
 
 @admin.register(HabitDay, site=site)

@@ -31,7 +31,7 @@ def tokens_that_end(user: User) -> QuerySet[RefreshToken]:
             ~Exists(waiting),
             expires_at__lte=now + SOON,
             grant__revoked_at__isnull=True,
-            grant__connector__in=queries.own_connectors(user).order_by().values("pk"),
+            connector__in=queries.own_connectors(user).order_by().values("pk"),
         )
         .select_related("grant__connector")
         .order_by("expires_at", "pk")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.first_steps import Path, Step
 from accounts.models import User
 from accounts.starts import Way
-from connectors.models import AccessRequest, Connector, Grant, Handoff, RefreshToken
+from connectors.models import AccessRequest, Connector, Grant, Handoff
 from kaizala_console.lib import clock
 
 
@@ -39,17 +39,17 @@ def of_developer(user: User) -> Path:
 def _farthest(user: User) -> Any:
     now, mine = clock.now(), OuterRef("pk")
     handoffs = Handoff.objects.filter(connector=mine).order_by("-made_at", "-id")
-    asked = AccessRequest.objects.open(now).filter(connector=mine).order_by("-made_at", "-id")
-    used = RefreshToken.objects.filter(grant__connector=mine, first_used_at__isnull=False).order_by("first_used_at")
+    waiting = Handoff.objects.waiting().filter(connector=mine, expires_at__gt=now).order_by("-expires_at")
+    asked = AccessRequest.objects.open(now).filter(connector=mine).order_by("-expires_at")
     return (
         Connector.objects.present()
         .owned_by(user.pk)
         .annotate(
             granted=Exists(Grant.objects.present().filter(connector=mine)),
-            waiting_handoff=Subquery(handoffs.waiting().filter(expires_at__gt=now).values("pk")[:1]),
+            waiting_handoff=Subquery(waiting.values("pk")[:1]),
             last_handoff=Subquery(handoffs.values("pk")[:1]),
             claimed=Exists(Handoff.objects.filter(connector=mine, claimed_at__isnull=False)),
-            works_since=Subquery(used.values("first_used_at")[:1]),
+            works_since=F("use__first_at"),
             asked=Subquery(asked.values("pk")[:1]),
         )
         .order_by(F("works_since").asc(nulls_last=True), "-claimed", "-granted", "-created_at", "-id")

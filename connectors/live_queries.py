@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from connectors.models import AccessRequest, Connector, Handoff
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, keyset
 from kaizala_console.lib.live import MOST
 
 Sign = tuple[Any, ...]
@@ -43,12 +43,12 @@ def waiting_for(user: User) -> list[UUID]:
 def arrived_for(user: User) -> list[tuple[str, UUID]]:
     """What a developer waits for: ("handoff", id) of those to claim, ("works", id) of those whose token was used."""
     now = clock.now()
-    rows = (
-        Handoff.objects.filter(connector__in=_own(user))
-        .filter(refused_at=None, expired_at=None, withdrawn_at=None)
-        .filter(Q(claimed_at=None, expires_at__gt=now) | Q(refresh_token__first_used_at__isnull=False))
-        .order_by("-made_at", "-id")
-        .values_list("pk", "claimed_at", "expires_at", "refresh_token__first_used_at")
+    waits = Q(claimed_at=None, expires_at__gt=now)
+    told = Handoff.objects.filter(refused_at=None, expired_at=None, withdrawn_at=None)
+    told = told.filter(waits | Q(refresh_token__first_used_at__isnull=False))
+    near = keyset.nearest(told, ("-made_at", "-id"), MOST, ("connector", _own(user)))
+    rows = near.order_by("-made_at", "-id").values_list(
+        "pk", "claimed_at", "expires_at", "refresh_token__first_used_at"
     )
     found: list[tuple[str, UUID]] = []
     for key, claimed_at, expires_at, used_at in rows[:MOST]:

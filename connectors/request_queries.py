@@ -27,11 +27,6 @@ def request_page(
     return keyset.page(with_people(found), ("-made_at", "-id"), cursor, size)
 
 
-def waiting_count(connector: Connector) -> int:
-    """How many requests of a connector can be answered now."""
-    return AccessRequest.objects.open(clock.now()).filter(connector=connector).count()
-
-
 def own_request(user: User, connector: Connector, request_id: UUID) -> AccessRequest:
     """A request of a connector that the account owns. Raises NotFound."""
     policy.require_owner(user, connector)

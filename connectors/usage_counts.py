@@ -194,12 +194,21 @@ def _sums(row: dict[str, Any]) -> Sums:
 
 def sparks(connectors: Iterable[Connector]) -> dict[UUID, list[int]]:
     """The calls of each of the last 14 days, today last, for each connector that called. One statement for all."""
+    return _last_days("grant__connector_id", UsageDay.objects.filter(grant__connector__in=list(connectors)))
+
+
+def grant_sparks(grants: Iterable[Grant]) -> dict[UUID, list[int]]:
+    """The same for each grant."""
+    return _last_days("grant_id", UsageDay.objects.filter(grant__in=list(grants)))
+
+
+def _last_days(whose: str, rows: QuerySet[UsageDay]) -> dict[UUID, list[int]]:
     today = clock.now().astimezone(dt.UTC).date()
     first = today - (SPARK_DAYS - 1) * DAY
-    rows = UsageDay.objects.filter(grant__connector__in=list(connectors), day__gte=first, day__lte=today).order_by()
     found: dict[UUID, list[int]] = {}
-    for row in rows.values("day", connector=F("grant__connector_id")).annotate(n=Sum("calls")):
-        found.setdefault(row["connector"], [0] * SPARK_DAYS)[(row["day"] - first).days] = row["n"]
+    lately = rows.filter(day__gte=first, day__lte=today).order_by()
+    for row in lately.values("day", owner=F(whose)).annotate(n=Sum("calls")):
+        found.setdefault(row["owner"], [0] * SPARK_DAYS)[(row["day"] - first).days] = row["n"]
     return found
 
 
@@ -217,7 +226,10 @@ def ending_soon(connector: Connector) -> list[Ending]:
     secrets = ConnectorSecret.objects.live(now).filter(connector=connector, expires_at__lte=now + SOON)
     tokens = RefreshToken.objects.live(now).filter(
         Q(successor__isnull=True) | Q(successor__revoked_at__isnull=False) | Q(successor__first_used_at__isnull=True),
-        grant__in=Grant.objects.live(now).filter(connector=connector).order_by().values("pk"),
+        Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=now),
+        connector=connector,
+        grant__revoked_at__isnull=True,
+        grant__suspended_at__isnull=True,
         expires_at__lte=now + SOON,
     )
     dates = secrets.order_by("expires_at").values_list("expires_at", flat=True)[:MOST_ENDING]

@@ -44,11 +44,6 @@ def webhook_page(connector: Connector, *, cursor: str | None = None, size: int =
     return keyset.page(webhook_queries.of_connector(connector), ("-created_at", "-id"), cursor, size)
 
 
-def count(connector: Connector) -> int:
-    """How many webhooks a connector has, active or not."""
-    return Webhook.objects.present().filter(connector=connector).count()
-
-
 def one(connector: Connector, webhook_id: UUID) -> Webhook:
     """One of a connector's webhooks, counted as above. Raises NotFound, also for one that was removed."""
     webhook = webhook_queries.of_connector(connector).filter(pk=webhook_id).first()

@@ -37,15 +37,14 @@ def deliveries(webhook: Webhook) -> QuerySet[WebhookDelivery]:
     last = WebhookAttempt.objects.filter(delivery=OuterRef("pk")).order_by("-pk")
     count = last.order_by().values("delivery").annotate(n=Count("*")).values("n")
     return (
-        WebhookDelivery.objects.filter(webhook=webhook)
-        .carrying(
+        webhook.deliveries.carrying(
             last_status=Subquery(last.values("status")[:1]),
             last_problem=Subquery(last.values("problem")[:1]),
             last_milliseconds=Subquery(last.values("milliseconds")[:1]),
             last_tried_at=Subquery(last.values("began_at")[:1]),
             attempt_count=Coalesce(Subquery(count, output_field=IntegerField()), 0),
         )
-        .select_related("event", "webhook")
+        .select_related("event")
         .order_by("-pk")
     )
 

@@ -11,16 +11,17 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import BooleanField, Exists, Func, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Upper
 from django.db.models.lookups import Exact
 
 from accounts.models import Person, User
 from groups import access
 from groups.models import Membership, PersonAttribute, PersonAttributeValue
-from groups.search_index import SHORTEST
+from groups.search_index import SHORTEST, short_parts
 
 MOST: Final = 5000  # rarer than that among a million, a page of a walk would look at many thousand rows
+SORTABLE: Final = 20_000  # as many are sorted in a tenth of a second; of more, one in fifty is met soon on a walk
 FEW_GROUPS: Final = 200
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
 
@@ -33,13 +34,14 @@ def cleaned(search: str) -> str:
 def matching(words: str, *, person: str = "") -> Q:
     """Whether a part of the name, or of the number, is this; `person` is the path to the person, with its "__"."""
     number = _number_in(words)
-    called = Q((f"{person}name__icontains", words))
+    called = with_part(f"{person}name", words)
     return called | Q((f"{person}number__contains", number)) if number else called
 
 
 def noted(words: str, attributes: QuerySet[PersonAttribute]) -> QuerySet[PersonAttributeValue]:
     """What is noted under these attributes and has this in it."""
-    return PersonAttributeValue.objects.filter(attribute__in=attributes.order_by().values("pk"), text__icontains=words)
+    values = PersonAttributeValue.objects.filter(attribute__in=attributes.order_by().values("pk"))
+    return values.filter(with_part("text", words))
 
 
 def shown_to(user: User) -> QuerySet[Membership]:
@@ -83,6 +85,13 @@ def found_as(attribute: PersonAttribute, text: str) -> list[UUID] | None:
     return None if len(keys) > MOST else keys
 
 
+def are_sortable(noted: QuerySet[PersonAttributeValue]) -> bool:
+    """Whether these are few enough to be sorted for a page: walking through everybody to meet those whose names happen
+    to stand at the end takes seconds.
+    """
+    return noted.order_by().values("pk")[: SORTABLE + 1].count() <= SORTABLE
+
+
 def found(words: str, *, attributes: QuerySet[PersonAttribute] | None = None) -> list[UUID] | None:
     """All people who match, by name, number, or these attributes; None when they are more than `MOST`.
 
@@ -96,6 +105,24 @@ def found(words: str, *, attributes: QuerySet[PersonAttribute] | None = None) ->
             people = people.union(noted(words, attributes).values_list("person_id", flat=True), all=True)
         keys = list(people[: MOST + 1])
     return None if len(keys) > MOST else list(dict.fromkeys(keys))
+
+
+def with_part(column: str, words: str) -> Q:
+    """Whether a text has this in it, in any case: by the index that knows parts of this length."""
+    if connection.vendor == "postgresql" and len(words) <= len(words.upper()) < SHORTEST:
+        return Q(_HasShortPart(column, Value(words)))
+    return Q((f"{column}__icontains", words))
+
+
+class _HasShortPart(Func):
+    """For PostgreSQL, of one or two letters: else it would read all of a table, or of an index of trigrams."""
+
+    output_field = BooleanField()
+
+    def as_postgresql(self, compiler: Any, _connection: Any, **_extra: Any) -> tuple[str, list[Any]]:
+        """As the index has it."""
+        column, part = (compiler.compile(each) for each in self.source_expressions)
+        return f"{short_parts(f'UPPER({column[0]}::text)')} @> ARRAY[UPPER({part[0]})]", [*part[1]]
 
 
 def _by_sqlite(words: str, attributes: QuerySet[PersonAttribute] | None) -> list[UUID]:

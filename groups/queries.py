@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, Expression, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person, User
@@ -28,7 +27,8 @@ from groups.models import (
 )
 from groups.models.group import GroupQuerySet, counted
 from groups.models.tree import Reached
-from kaizala_console.lib import ids, keyset
+from kaizala_console.lib import bounded, ids, keyset
+from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
 
@@ -127,7 +127,7 @@ def attachable_page(
         _named(access.administered_by(user), search)
         .filter(organisation=group.organisation_id)
         .exclude(pk__in=Reached(here, "up"))
-        .exclude(pk__in=GroupLink.objects.filter(parent=group).values("child_id"))
+        .filter(~Exists(GroupLink.objects.filter(parent=group, child=OuterRef("pk"))))
         .carrying(member_count=member_count())
     )
     return _linked(keyset.page(groups, ("name", "id"), cursor, size))
@@ -148,8 +148,14 @@ def parent_groups(group: Group) -> GroupQuerySet:
 
 
 def sub_group_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Group]:
-    """The groups directly under this one, by name, with counts and `is_visible`: whether the person may open it."""
-    return _linked(keyset.page(_openable(sub_groups(group), user), ("name", "id"), cursor, size))
+    """The groups directly under this one, by name, with counts and `is_visible`: whether the person may open it.
+
+    A few are sorted; of very many, a page is met soon on a walk through all groups by name.
+    """
+    links, below = GroupLink.objects.filter(parent=group), sub_groups(group)
+    if bounded.count(links.order_by("child_id")).is_more:
+        below = Group.objects.present().filter(Exists(links.filter(child=OuterRef("pk"))))
+    return _linked(keyset.page(_openable(below, user), ("name", "id"), cursor, size))
 
 
 def parent_groups_for(group: Group, user: User) -> QuerySet[Group]:
@@ -165,21 +171,15 @@ def _openable(groups: GroupQuerySet, user: User) -> GroupQuerySet:
 
 
 def _linked(page: Page[Group]) -> Page[Group]:
-    """With the counts of `with_link_counts`, for these few groups alone: as they are named, PostgreSQL knows which of
-    them have many below, where for those of "each row" it reads the table of links again and again.
-    """
+    """With how many present groups stand directly below and above: for these few alone, and in one statement."""
     keys = [group.pk for group in page.items]
     if not keys:
         return page
-    below = GroupLink.objects.filter(parent__in=keys, child__removed_at__isnull=True).order_by().values("parent_id")
-    above = GroupLink.objects.filter(child__in=keys, parent__removed_at__isnull=True).order_by().values("child_id")
-    rows = below.values_list("parent_id", Value("below"), Count("pk")).union(
-        above.values_list("child_id", Value("above"), Count("pk")), all=True
-    )
-    counts: dict[tuple[Any, Any], Any] = {(key, side): number for key, side, number in rows}
+    counted = Group.objects.filter(pk__in=keys).order_by()
+    rows = counted.values_list("pk", _sub_group_count(), _parent_group_count())
+    counts = {key: (below, above) for key, below, above in rows}
     for group in page.items:
-        group.sub_group_count = counts.get((group.pk, "below"), 0)
-        group.parent_group_count = counts.get((group.pk, "above"), 0)
+        group.sub_group_count, group.parent_group_count = counts.get(group.pk, (Bounded(), Bounded()))
     return page
 
 
@@ -188,20 +188,29 @@ class Counts:
     """What the tabs of a group's page say."""
 
     members: int
-    sub_groups: int
-    connectors: int
+    sub_groups: Bounded
+    connectors: Bounded
 
 
 def counts_of(group: Group) -> Counts:
     """One statement, of one moment."""
-    facts = {"member_count": member_count(), "connector_count": _connector_count()}
-    found = Group.objects.filter(pk=group.pk).with_link_counts().carrying(**facts).order_by().first()
-    return Counts(found.member_count, found.sub_group_count, found.connector_count) if found else Counts(0, 0, 0)
+    found = Group.objects.filter(pk=group.pk).order_by()
+    counts = found.values_list(member_count(), _sub_group_count(), _connector_count()).first()
+    return Counts(*(counts or (0, Bounded(), Bounded())))
 
 
-def _connector_count() -> Expression:
+def _sub_group_count() -> BoundedCount:
+    below = GroupLink.objects.filter(parent_id=OuterRef("pk"), child__removed_at__isnull=True)
+    return BoundedCount(below.order_by("child_id"))
+
+
+def _parent_group_count() -> BoundedCount:
+    return BoundedCount(GroupLink.objects.filter(child_id=OuterRef("pk"), parent__removed_at__isnull=True).order_by())
+
+
+def _connector_count() -> BoundedCount:
     rows = GroupGrant.objects.filter(group_id=OuterRef("pk"), grant__revoked_at__isnull=True)
-    return counted(rows, "group_id")
+    return BoundedCount(rows.order_by())
 
 
 def addable_connectors(group: Group, user: User) -> QuerySet[Connector]:
@@ -269,6 +278,7 @@ def directory_page(
     that the asker may read, only those of whom it says `value` (in any case). Raises `keyset.BadCursor`.
     """
     words, value, people, few = people_search.cleaned(search), people_search.cleaned(value), Person.objects.all(), None
+    sortable = False
     if words:
         readable = attributes_for(user)
         few = people_search.found(words, attributes=readable)
@@ -276,9 +286,11 @@ def directory_page(
             said = Exists(people_search.noted(words, readable).filter(person_id=OuterRef("pk")))
             people = people.filter(people_search.matching(words) | said)
     if attribute is not None:
-        said = Exists(people_search.noted_as(attribute, value).filter(person_id=OuterRef("pk")))
-        people = people.filter(said)
+        noted = people_search.noted_as(attribute, value)
         few = people_search.found_as(attribute, value) if few is None else few
+        sortable = few is None and people_search.are_sortable(noted)
+        said = Exists(noted.filter(person_id=OuterRef("pk")))
+        people = people.filter(Q(pk__in=noted.values("person_id")) if sortable else said)
     if few == []:
         return keyset.page(Person.objects.none(), ("name", "id"), cursor, size)
     shown = people_search.shown_to(user)
@@ -286,7 +298,7 @@ def directory_page(
     theirs = shown.filter(person_id=OuterRef("pk"))
     people = people.filter(Exists(theirs) if near is None else Q(pk__in=near))
     people = people.annotate(group_count=counted(theirs, "person_id"))
-    if few is None and near is None:
+    if few is None and near is None and not sortable:
         return keyset.page(people, ("name", "id"), cursor, size)
     people = people if few is None else people.filter(pk__in=few)
     return keyset.page(*people_search.few(people, "name"), cursor, size)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextField, Value
-from django.db.models.functions import Cast, Concat, Replace
+from django.db.models import Func, Q, QuerySet, TextField
+from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from connectors.models import AccessRequest, Grant
@@ -36,10 +37,9 @@ def asked_of(user: User, *, everywhere: bool = False, named: bool = False, most:
     `everywhere` an organisation admin also gets those of all the organisation's groups. With `named` a request has no
     more than its kind and the names in it, which costs a fraction.
     """
-    run = Membership.objects.admins().filter(person_id__in=access.held_by(user)).order_by()
-    mine = Q(target__in=[f"{TARGET}{key}" for key in run.values_list("group_id", flat=True)])
-    if not user.is_organisation_admin:  # who is one decides with a second admin (connectors.policy)
-        mine |= Q(grant__kind=Grant.Kind.USER, grant__granted_by=user)
+    # Named: of keys that it does not know, PostgreSQL expects so many that it reads everybody's.
+    first = _keys_for(user, "expires_at", "pk").order_by("expires_at", "pk")[:most]
+    mine = Q(pk__in=[pk for _at, pk in first])
     if everywhere and user.is_organisation_admin:
         mine |= Q(target__startswith=TARGET, connector__organisation_id=user.organisation_id)
     asked = _open(user).filter(mine).order_by("expires_at", "id")
@@ -70,20 +70,9 @@ def open_in(group_id: UUID, user: User) -> QuerySet[AccessRequest]:
 
 
 def open_for(user: User) -> list[UUID]:
-    """The keys of what `asked_of` lists, the latest first, in one statement: open pages ask it again and again.
-
-    A target is text. SQLite keeps a key without its hyphens and PostgreSQL writes them: compared without, by both.
-    """
-    run = (
-        Membership.objects.admins()
-        .filter(person_id__in=access.held_by(user))
-        .annotate(key=Concat(Value(TARGET), _bare("group_id"), output_field=TextField()))
-    )
-    mine = Q(Exists(run.filter(key=OuterRef("bare_target")).order_by()))
-    if not user.is_organisation_admin:
-        mine |= Q(grant__kind=Grant.Kind.USER, grant__granted_by=user)
-    found = _open(user).annotate(bare_target=_bare("target")).filter(mine)
-    return list(found.order_by("-made_at", "-id").values_list("pk", flat=True)[:LATEST])
+    """The keys of what `asked_of` lists, the latest first, in one statement: open pages ask it again and again."""
+    found = _keys_for(user, "made_at", "pk").order_by("-made_at", "-pk")
+    return [pk for _at, pk in found[:LATEST]]
 
 
 def choosable(user: User, request: AccessRequest, *, search: str = "", most: int = 50) -> tuple[list[Group], bool]:
@@ -106,14 +95,50 @@ def group_of(user: User, request: AccessRequest) -> Group | None:
     return access.visible_to(user).filter(pk=key).first() if key else None
 
 
+def _keys_for(user: User, *columns: str) -> QuerySet[AccessRequest, Any]:
+    """Of those for the groups that they run, and for the tokens that act for them: each by its own index, where "or"
+    would read everybody's."""
+    waiting = _reaching(user).order_by()
+    run = Membership.objects.admins().filter(person_id__in=access.held_by(user)).order_by()
+    keys = waiting.filter(target__in=run.annotate(key=_TargetOf("group_id")).values("key")).values_list(*columns)
+    if user.is_organisation_admin:  # who is one decides with a second admin (connectors.policy)
+        return keys
+    # Compared and sorted by what no index has: else SQLite goes by that of all that wait, and not by that of these few.
+    of_token = AccessRequest.objects.waiting().annotate(until=Coalesce("expires_at", "expires_at")).order_by()
+    of_token = of_token.filter(
+        until__gt=clock.now(),
+        grant__isnull=False,
+        grant__kind=Grant.Kind.USER,
+        grant__granted_by=user,
+        connector__deleted_at__isnull=True,
+    )
+    return keys.union(of_token.values_list(*("until" if name == "expires_at" else name for name in columns)))
+
+
+class _TargetOf(Func):
+    """What a grant names as its target, for the key of a group: with hyphens, which SQLite keeps a key without."""
+
+    output_field = TextField()
+    template = f"('{TARGET}' || (%(expressions)s)::text)"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, tuple[str | int, ...]]:
+        """In pieces."""
+        pieces = " || '-' || ".join(f"substr(%(expressions)s, {begin}, {length})" for begin, length in _PIECES)
+        sql, params = super().as_sql(compiler, connection, template=f"('{TARGET}' || {pieces})", **extra)
+        return sql, tuple(params) * len(_PIECES)
+
+
+_PIECES: Final = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
+
+
 def _open(user: User) -> QuerySet[AccessRequest]:
+    return with_people(_reaching(user))
+
+
+def _reaching(user: User) -> QuerySet[AccessRequest]:
     """Naming a group of another organisation reaches nobody there."""
     reaches = Q(grant__isnull=False) | Q(connector__organisation_id=user.organisation_id)
-    return with_people(AccessRequest.objects.open(clock.now())).filter(reaches, connector__deleted_at__isnull=True)
-
-
-def _bare(column: str) -> Replace:
-    return Replace(Cast(column, TextField()), Value("-"), Value(""), output_field=TextField())
+    return AccessRequest.objects.open(clock.now()).filter(reaches, connector__deleted_at__isnull=True)
 
 
 def _group_key(request: AccessRequest) -> UUID | None:

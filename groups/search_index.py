@@ -1,6 +1,7 @@
 """The indexes by which people are found by any part of a name, a number, or what is noted of them (ADR 0064).
 
-PostgreSQL has indexes of trigrams (`pg_trgm`), also for the names of groups and connectors, of which there are fewer.
+PostgreSQL has indexes of trigrams (`pg_trgm`), also for the names of groups and connectors, of which there are fewer;
+and of single letters and pairs, for what is shorter (`short_parts`), which need no extension.
 SQLite has them in tables of their own (FTS5), which triggers keep: so whoever writes people or values, by whatever way,
 need not know of it. A later migration that rebuilds `accounts_person` or `groups_personattributevalue` on SQLite loses
 the triggers, and calls `make` again.
@@ -27,6 +28,11 @@ _POSTGRESQL: Final = {
     "group_name_parts": "ON groups_group USING gin (UPPER(name::text) gin_trgm_ops)",
     "connector_name_parts": "ON connectors_connector USING gin (UPPER(name::text) gin_trgm_ops)",
     "person_value_parts": "ON groups_personattributevalue USING gin (UPPER(text::text) gin_trgm_ops)",
+}
+# Of people and what is noted of them, by the column: of groups and connectors there are not so many.
+_SHORT: Final = {
+    "person_name_letters": ("accounts_person", "UPPER(name::text)"),
+    "person_value_letters": ("groups_personattributevalue", "UPPER(text::text)"),
 }
 # The rows of accounts_person have no number that stays theirs (VACUUM may give them others): here they have.
 _SQLITE: Final = """
@@ -87,6 +93,7 @@ def make(connection: BaseDatabaseWrapper) -> bool:
     if connection.vendor == "sqlite":
         _run(connection, _SQLITE)
         return True
+    make_short(connection)
     try:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             cursor.execute(_EXTENSION)
@@ -99,13 +106,33 @@ def make(connection: BaseDatabaseWrapper) -> bool:
     return True
 
 
+def make_short(connection: BaseDatabaseWrapper) -> None:
+    """Makes those of letters and pairs, anew where they are there already. SQLite has none."""
+    if connection.vendor == "sqlite":
+        return
+    with connection.cursor() as cursor:
+        for name, (table, column) in _SHORT.items():
+            cursor.execute(f"DROP INDEX IF EXISTS {name}")
+            cursor.execute(f"CREATE INDEX {name} ON {table} USING gin ({short_parts(column)})")
+
+
+def short_parts(text: str) -> str:
+    """SQL for PostgreSQL: the array of all letters, and pairs of letters, of a text (which is SQL too).
+
+    The pairs that begin at each odd place, and those at each even one; \\x01 stands in no text that people write.
+    """
+    pairs = "regexp_replace({}, '(..)', E'\\\\1\\x01', 'g')"
+    every_pair = f"{pairs.format(text)} || E'\\x01' || {pairs.format(f'substr({text}, 2)')}"
+    return f"(string_to_array({text}, NULL) || string_to_array({every_pair}, E'\\x01'))"
+
+
 def drop(connection: BaseDatabaseWrapper) -> None:
     """Takes the indexes away. The extension stays: others may use it."""
     if connection.vendor == "sqlite":
         _run(connection, _SQLITE_AWAY)
         return
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP INDEX IF EXISTS {', '.join(_POSTGRESQL)}")
+        cursor.execute(f"DROP INDEX IF EXISTS {', '.join([*_POSTGRESQL, *_SHORT])}")
 
 
 def _run(connection: BaseDatabaseWrapper, script: str) -> None:

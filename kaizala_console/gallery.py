@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from connectors import usage_counts
 from connectors.pages import usage_charts
+from kaizala_console.lib import bounded
 
 LONG = (
     "Regional depot north-east, second gate, night shift and weekend replacements, including the drivers who report "
@@ -195,6 +196,7 @@ def gallery_context() -> dict[str, Any]:
             {"label": "Users", "url": "#tabs", "count": 1204},
             {"label": "Sub-Groups", "url": "#tabs", "count": 0},
             {"label": "Connectors", "url": "#tabs", "count": 3, "current": True},
+            {"label": "Webhooks", "url": "#tabs", "count": bounded.Bounded(bounded.MOST + 1)},
             {"label": "Messages & Actions", "url": "#tabs"},
             {"label": "Policies", "url": "#tabs"},
             {"label": "Activity", "url": "#tabs"},

@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from accounts.models import User
+from accounts.pages.zones import zone_of
 from accounts.services import sessions
 from kaizala_console import problems
 from kaizala_console.lib import context
@@ -38,6 +40,17 @@ class RequestContextMiddleware:
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
         return response
+
+
+class ReadersZoneMiddleware:
+    """Every page is written, and every form read, in the zone that the reader's device has named (ADR 0067)."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with timezone.override(zone_of(request)):
+            return self.get_response(request)
 
 
 class SessionSeenMiddleware:

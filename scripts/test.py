@@ -25,6 +25,7 @@ MONO = (
     "libmono-system-net-http4.0-cil",
     "libmono-system-runtime-serialization4.0-cil",
 )
+MOST_MINUTES = 40  # for each run; a test that hangs fails after five (pyproject.toml)
 LOCAL_REDIS = "redis://127.0.0.1:6379/15"
 
 
@@ -125,7 +126,11 @@ def run(arguments: list[str], **variables: str) -> int:
     environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}} | variables
     processes = os.environ.get("TEST_PROCESSES", "auto")
     command = [sys.executable, "-m", "pytest", "-n", processes, "--dist", "worksteal", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    try:
+        return subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=MOST_MINUTES * 60).returncode
+    except subprocess.TimeoutExpired:
+        say(f"The run did not end within {MOST_MINUTES} minutes and was killed.")
+        return 1
 
 
 def forget(redis_url: str, run_id: str) -> None:

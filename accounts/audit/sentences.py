@@ -172,6 +172,22 @@ SENTENCES: dict[Tag, str | Promise] = {
 }
 
 
+# The same where the first line is the last.
+_OF_ONE_LINE: dict[Tag, str | Promise] = {
+    Tag.MEMBERS_UPLOADED: _("%(actor)s changed who is in “%(group)s” by line %(first)s of “%(subject)s”."),
+    Tag.PEOPLE_UPLOADED: _("%(actor)s changed names and attributes of people by line %(first)s of “%(subject)s”."),
+    Tag.SUBGROUPS_UPLOADED: _("%(actor)s changed which group stands under which by line %(first)s of “%(subject)s”."),
+}
+# Kinds of cards as the wire spells them: what programs invent beside these is called as it is.
+_KINDS: dict[Any, Promise] = {
+    "Announcement": _("announcement"),
+    "Job": _("job"),
+    "Poll": _("poll"),
+    "LetsMeet": _("meeting"),
+    "Survey": _("survey"),
+}
+
+
 class _Facts(dict[str, Any]):
     def __missing__(self, key: str) -> str:
         return "…"
@@ -187,10 +203,13 @@ def sentence(event: AuditEvent) -> str:
             "subject": event.subject_name or event.subject_id,
         }
     )
+    facts["kind"] = _KINDS.get(facts["kind"], facts["kind"])
     try:
         text = SENTENCES[Tag(event.tag)]
     except (KeyError, ValueError):
         return f"{facts['actor']}: {event.tag} ({facts['subject']})"
+    if facts["first"] == facts["last"]:
+        text = _OF_ONE_LINE.get(Tag(event.tag), text)
     return str(text) % facts
 
 

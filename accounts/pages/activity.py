@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_GET
 
 from accounts import trail
@@ -23,7 +24,7 @@ from accounts.audit.sentences import sentence
 from accounts.audit.words import about
 from accounts.models import AuditEvent, User
 from accounts.pages.decorators import signed_in, user_of
-from accounts.pages.zones import zone_of
+from kaizala_console.lib import moments
 from kaizala_console.lib.errors import NotFound
 
 PAGE_SIZE = 50
@@ -63,8 +64,12 @@ class FilterForm(forms.Form):
     connector = forms.UUIDField(label=_("Connector"), required=False, widget=forms.HiddenInput)
     group = forms.UUIDField(label=_("Group"), required=False, widget=forms.HiddenInput)
     mine = forms.BooleanField(label=_("Only what I did"), required=False)
-    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(
+        label=pgettext_lazy("first day", "From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    until = forms.DateField(
+        label=pgettext_lazy("last day", "To"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
     before = forms.IntegerField(required=False, min_value=1, max_value=LAST_ID)
     after = forms.IntegerField(required=False, min_value=1, max_value=LAST_ID)
 
@@ -77,8 +82,7 @@ def activity(request: HttpRequest) -> HttpResponse:
     form = FilterForm(request.GET)
     form.is_valid()
     chosen = {name: value for name, value in form.cleaned_data.items() if value}
-    with timezone.override(zone_of(request)):
-        only = condition_of(chosen, user)
+    only = condition_of(chosen, user)
     page = trail.page(
         user,
         size=PAGE_SIZE,
@@ -138,10 +142,19 @@ def _facts(told: dict[str, Any]) -> list[dict[str, str]]:
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
             return ", ".join(value) or "–"
         if isinstance(value, str) or value is None:
-            return value or "–"
+            return _when(value) or value or "–"
         return json.dumps(value, ensure_ascii=False, default=str)
 
-    return [{"label": name, "value": spelled(value)} for name, value in sorted(told.items())]
+    return [{"label": name.replace("_", " "), "value": spelled(value)} for name, value in sorted(told.items())]
+
+
+def _when(value: str | None) -> str:
+    """A moment as it is written down, as the reader reads it; nothing for what is none, or has no zone."""
+    try:
+        at = dt.datetime.fromisoformat(value or "")
+    except ValueError:
+        return ""
+    return moments.exact(at) if at.tzinfo else ""
 
 
 def condition_of(chosen: dict[str, Any], user: User) -> Q:

@@ -7,6 +7,7 @@ the hashes of the chain: `python -m accounts.audit.canonical FILE` verifies them
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +25,6 @@ from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent, User
 from accounts.pages.activity import FilterForm, condition_of
 from accounts.pages.decorators import freshly_confirmed, user_of
-from accounts.pages.zones import zone_of
 from accounts.services import exports
 from kaizala_console.lib import clock
 
@@ -67,8 +67,7 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     chosen_format = request.POST["format"]
     content_type, spell = kinds[chosen_format]
     exports.note(by=user, file_format=chosen_format, filters={name: str(value) for name, value in chosen.items()})
-    with timezone.override(zone_of(request)):
-        only = condition_of(chosen, user)
+    only = condition_of(chosen, user)
     response = StreamingHttpResponse(spell(_in_order(user, only)), content_type=content_type)
     name = f"activity-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.{chosen_format}"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -109,7 +108,7 @@ def _rows(events: Iterable[AuditEvent]) -> Iterator[tuple[str, ...]]:
     yield COLUMNS
     for event in events:
         values = (
-            timezone.localtime(event.at).isoformat(timespec="seconds"),
+            event.at.astimezone(dt.UTC).isoformat(timespec="seconds"),
             sentence(event),
             event.tag,
             event.actor_name,

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.utils.html import format_html
-from django.utils.translation import get_language_info
+from django.utils.translation import get_language_info, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts import mail_topics
@@ -43,7 +43,7 @@ class PhoneForm(forms.Form):
 
     region = forms.ChoiceField(label=_("Country"), choices=_country_choices)
     number = forms.CharField(
-        label=_("Number"),
+        label=pgettext_lazy("of a phone", "Number"),
         max_length=64,
         error_messages={"required": _("Please enter a phone number.")},
     )

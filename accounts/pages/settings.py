@@ -20,7 +20,7 @@ from accounts.pages.decorators import freshly_confirmed, kept_form, signed_in, u
 from accounts.pages.forms import AS_ASKED, LanguageForm, MailForm, PolicyForm
 from accounts.services import confirmations, languages, notices, organisations
 
-SAVE = gettext_lazy("Save")
+SAVE = gettext_lazy("Save the rule")
 
 
 @require_GET

@@ -47,6 +47,14 @@ def test_each_event_of_the_list_leads_to_its_own_page(member: User, browser_of: 
     assert f'href="{ACTIVITY}?group={group_id}"' in page.content.decode()
 
 
+def test_what_an_event_tells_is_spelled_for_people(member: User, browser_of: Browser) -> None:
+    told = {"ends_at": "2030-12-17T08:35:00+00:00", "group": "2030-12-17", "by_link": True, "places": ["a", "b"]}
+    browser = browser_of(member)
+    browser.cookies["zone"] = "Asia%2FKolkata"
+    shown = words(browser.get(of(happened(member, after=told))))
+    assert "by link true ends at 17 Dec 2030, 14:05 IST group 2030-12-17 places a, b" in shown
+
+
 def test_an_event_that_one_may_not_read_is_as_one_that_is_not_there(
     member: User, stranger: User, outsider: User, browser_of: Browser
 ) -> None:

@@ -73,6 +73,19 @@ def test_a_row_outlives_the_name_of_its_actor_and_subject(developer: User, organ
     assert event.subject_name == "Devika Rao"
 
 
+@pytest.mark.parametrize(("last", "lines"), [(2, "line 2"), (4, "lines 2 to 4")])
+def test_one_line_is_no_range_of_lines(organisation: Organisation, last: int, lines: str) -> None:
+    after = {"group": "Depot", "first": 2, "last": last}
+    event = record(Tag.MEMBERS_UPLOADED, by=SYSTEM, subject=organisation, after=after)
+    assert sentence(event) == f"Kaizala Console changed who is in “Depot” by {lines} of “Contoso Logistics”."
+
+
+def test_a_kind_of_card_is_called_as_on_its_page_and_another_as_it_is(organisation: Organisation) -> None:
+    for kind, word in (("LetsMeet", "meeting"), ("com.example.rounds", "com.example.rounds")):
+        event = record(Tag.ACTION_POSTED, by=SYSTEM, subject=organisation, after={"group": "Depot", "kind": kind})
+        assert sentence(event) == f"Kaizala Console posted a card of the kind {word} in “Depot”."
+
+
 def test_a_tag_of_another_version_and_missing_facts_still_read(organisation: Organisation) -> None:
     event = record(Tag.GRANT_MADE, by=SYSTEM, subject=organisation)
     assert sentence(event) == "Kaizala Console let “…” act in “…”."

@@ -87,7 +87,7 @@ def test_the_policy_asks_for_a_confirmation_and_comes_back_as_it_was_set(
     number = organisation_admin.verified_phones.get().person.number
     landing = browser.post(confirm, {"pin": phones.pin(number)}).headers["Location"]
     shown = browser.get(landing)
-    assert "press “Save” again" in words(shown)
+    assert "press “Save the rule” again" in words(shown)
     assert "checked" not in box_of(shown)
     assert "checked" in box_of(browser.get(SETTINGS))
     organisation_admin.organisation.refresh_from_db()

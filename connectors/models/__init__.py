@@ -13,7 +13,7 @@ from connectors.models.orphan import Orphan
 from connectors.models.request import AccessRequest, RequestState
 from connectors.models.shown_secret import ShownSecret
 from connectors.models.token import RefreshToken
-from connectors.models.usage import UsageDay, UsageHour
+from connectors.models.usage import ConnectorUse, UsageDay, UsageHour
 from connectors.models.user_token_request import UserTokenRequest, UserTokenRequestState
 from connectors.models.warm_token import WarmState, WarmToken
 from connectors.models.webhook import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
@@ -27,6 +27,7 @@ __all__ = [
     "ConnectorKey",
     "ConnectorSecret",
     "ConnectorState",
+    "ConnectorUse",
     "Grant",
     "HabitDay",
     "Handoff",

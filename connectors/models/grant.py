@@ -35,7 +35,12 @@ class Grant(models.Model):
         USER = "user", _("user token")
 
     id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
-    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="grants")
+    connector = models.ForeignKey(
+        "connectors.Connector",
+        on_delete=models.PROTECT,
+        related_name="grants",
+        db_index=False,  # grant_by_connector begins with it
+    )
     kind = models.CharField(max_length=8, choices=Kind.choices)
     target = models.CharField(max_length=64)
     target_name = models.CharField(max_length=200)
@@ -81,6 +86,11 @@ class Grant(models.Model):
         ordering = ["-granted_at", "-id"]
         indexes = [
             models.Index(fields=["connector", "-granted_at", "-id"], name="grant_by_connector"),
+            models.Index(
+                fields=["connector", "-granted_at", "-id"],
+                condition=models.Q(revoked_at__isnull=False),
+                name="grant_ended_by_connector",
+            ),
             models.Index(fields=["target", "-granted_at", "-id"], name="grant_by_target"),
             models.Index(
                 fields=["ends_at"],

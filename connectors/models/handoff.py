@@ -39,6 +39,10 @@ class HandoffQuerySet(models.QuerySet["Handoff"]):
         """Those that can still be claimed, their deadline aside."""
         return self.filter(NOT_ENDED)
 
+    def ended(self) -> HandoffQuerySet:
+        """All others."""
+        return self.exclude(NOT_ENDED)
+
     def overdue(self, at: dt.datetime) -> HandoffQuerySet:
         return self.waiting().filter(expires_at__lte=at)
 
@@ -51,7 +55,12 @@ class Handoff(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
-    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="handoffs")
+    connector = models.ForeignKey(
+        "connectors.Connector",
+        on_delete=models.PROTECT,
+        related_name="handoffs",
+        db_index=False,  # handoff_by_connector begins with it
+    )
     grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="handoffs")
     refresh_token = models.ForeignKey("connectors.RefreshToken", on_delete=models.PROTECT, related_name="handoffs")
     made_by = models.ForeignKey(
@@ -91,6 +100,7 @@ class Handoff(models.Model):
         indexes = [
             models.Index(fields=["connector", "-made_at", "-id"], name="handoff_by_connector"),
             models.Index(fields=["expires_at"], condition=NOT_ENDED, name="handoff_waiting"),
+            models.Index(fields=["connector", "expires_at"], condition=NOT_ENDED, name="handoff_waiting_of_connector"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["grant"], condition=NOT_ENDED, name="one_waiting_handoff_a_grant"),

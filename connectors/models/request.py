@@ -56,7 +56,12 @@ class AccessRequest(models.Model):
         MORE = "more", _("more permissions")
 
     id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
-    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="requests")
+    connector = models.ForeignKey(
+        "connectors.Connector",
+        on_delete=models.PROTECT,
+        related_name="requests",
+        db_index=False,  # request_by_connector begins with it
+    )
     kind = models.CharField(max_length=8, choices=Kind.choices)
     grant = models.ForeignKey(
         "connectors.Grant",
@@ -93,6 +98,12 @@ class AccessRequest(models.Model):
             models.Index(fields=["connector", "-made_at", "-id"], name="request_by_connector"),
             models.Index(fields=["target", "-made_at", "-id"], name="request_by_target"),
             models.Index(fields=["expires_at"], condition=UNANSWERED, name="request_waiting"),
+            models.Index(fields=["connector", "expires_at"], condition=UNANSWERED, name="request_waiting_of_connector"),
+            models.Index(
+                fields=["grant"],
+                condition=UNANSWERED & models.Q(grant__isnull=False),
+                name="request_waiting_of_grant",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

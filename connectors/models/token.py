@@ -17,9 +17,18 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
 
 
 class RefreshToken(models.Model):
-    """A successor points to the token it was derived from; a token has at most one successor."""
+    """A successor points to the token it was derived from; a token has at most one successor.
+
+    `connector` is the grant's, which never changes: so what is asked of all tokens of a connector has an index.
+    """
 
     grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="refresh_tokens")
+    connector = models.ForeignKey(
+        "connectors.Connector",
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,  # asked for by the index of those that are not over
+    )
     public_part = models.CharField(max_length=32, unique=True)
     pepper_id = models.CharField(max_length=16)
     digest = models.CharField(max_length=64)
@@ -46,6 +55,11 @@ class RefreshToken(models.Model):
         ordering = ["-issued_at", "-id"]
         indexes = [
             models.Index(fields=["expires_at"], condition=models.Q(revoked_at__isnull=True), name="refresh_token_ends"),
+            models.Index(
+                fields=["connector", "expires_at"],
+                condition=models.Q(revoked_at__isnull=True, reported_at__isnull=True),
+                name="refresh_token_of_connector",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

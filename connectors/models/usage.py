@@ -1,4 +1,4 @@
-"""How much each grant is used: one row for each operation and hour, and one for each operation and day."""
+"""How much each grant is used, by operation and hour, and by operation and day; and when a connector was used."""
 
 from __future__ import annotations
 
@@ -68,3 +68,30 @@ class UsageDay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} {self.day:%Y-%m-%d}"
+
+
+class ConnectorUse(models.Model):
+    """When a token of the connector was used first and last: what its tokens say, without reading all of them.
+
+    Written in the transaction that writes it to the token (`services.usage`), and it only ever grows, as they do. A
+    connector without a row has not been used yet. `first_at` is empty where no token says when that was.
+    """
+
+    connector = models.OneToOneField(
+        "connectors.Connector", on_delete=models.CASCADE, primary_key=True, related_name="use"
+    )
+    first_at = models.DateTimeField(_("first use"), null=True, blank=True)
+    last_at = models.DateTimeField(_("last use"))
+
+    class Meta:
+        verbose_name = _("use of a connector")
+        verbose_name_plural = _("use of connectors")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(first_at__isnull=True) | models.Q(first_at__lte=models.F("last_at")),
+                name="connector_use_begins_before_it_ends",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"ConnectorUse {self.pk}"

@@ -73,7 +73,12 @@ class Webhook(models.Model):
     KEPT_WHILE: Final = (Because.PAUSED, Because.FAILED)
 
     id = models.UUIDField(_("webhook ID"), primary_key=True, default=ids.new_id, editable=False)
-    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="webhooks")
+    connector = models.ForeignKey(
+        "connectors.Connector",
+        on_delete=models.PROTECT,
+        related_name="webhooks",
+        db_index=False,  # webhook_by_connector begins with it
+    )
     grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="webhooks")
     object_type = models.CharField(max_length=16, choices=ObjectType.choices)
     object_id = models.CharField(max_length=MOST_OBJECT_ID_CHARACTERS)

@@ -158,7 +158,7 @@ def remove(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpRespon
         "bot": bot,
         "form": form,
         "facts": _what_stops(bot),
-        "crumbs": _crumbs(connector, _("Delete: %(name)s") % {"name": bot.name}),
+        "crumbs": _crumbs(connector, _("Delete")),
     }
     return render(request, "connectors/bot_remove.html", context, status=400 if form.is_bound else 200)
 

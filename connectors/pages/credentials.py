@@ -123,7 +123,7 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
 def _what_stops(connector: Connector) -> dict[str, Any]:
     """Without any secret nothing of the connector goes on for longer than an access token lives."""
     use = facts_of_use(Grant.objects.present().filter(connector=connector), webhooks=False)
-    counts = queries.counts_of(connector)
+    counts = queries.stopping(connector)
     facts = [
         {"label": _("live refresh tokens"), "count": counts.live_tokens},
         {"label": _("groups"), "count": counts.groups},

@@ -10,9 +10,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
 from accounts.pages.decorators import signed_in, user_of
-from connectors import queries
+from connectors import queries, usage_counts
 from connectors.models import Grant
-from connectors.pages import details, handoff_line, links
+from connectors.pages import details, handoff_line, links, usage_charts
 from connectors.scopes import DESCRIPTIONS, in_order
 from kaizala_console.lib import clock, keyset
 
@@ -28,8 +28,9 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         page = queries.grant_page(connector, ended=ended, search=search, cursor=request.GET.get("cursor"))
     except keyset.BadCursor:
         return redirect(links.same_page(request, cursor=None))
+    sparks = usage_counts.grant_sparks(page.items)
     context |= {
-        "rows": [row_of(grant) for grant in page.items],
+        "rows": [{**row_of(grant), "spark": usage_charts.spark_of(sparks, grant)} for grant in page.items],
         "ended": ended,
         "search": search,
         "toggle_url": links.same_page(request, show=None if ended else "ended", cursor=None),

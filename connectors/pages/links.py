@@ -9,7 +9,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.pages.kept_forms import PARAMETER
-from connectors import request_queries, webhook_log
 from connectors.models import Connector
 from connectors.queries import Counts
 from kaizala_console.lib.keyset import Page
@@ -46,8 +45,8 @@ def tabs(connector: Connector, counts: Counts, current: str) -> list[dict[str, A
         ("details", _("Overview"), None),
         ("credentials", _("Credentials"), counts.live_secrets),
         ("groups", _("Groups"), counts.grants),
-        ("requests", _("Requests"), request_queries.waiting_count(connector)),
-        ("webhooks", _("Webhooks"), webhook_log.count(connector)),
+        ("requests", _("Requests"), counts.requests),
+        ("webhooks", _("Webhooks"), counts.webhooks),
         ("bots", _("Bots"), counts.bots),
         ("usage", _("Usage"), None),
         ("compatibility", _("Compatibility"), None),

@@ -36,6 +36,7 @@ class Verb:
 
     key: str
     label: Promise
+    title: Promise
     says: Promise
     tokens: Promise
     done: Promise
@@ -52,6 +53,7 @@ VERBS = {
         Verb(
             key="reactivate",
             label=gettext_lazy("Reactivate"),
+            title=gettext_lazy("Reactivate “%(name)s”"),
             says=gettext_lazy("Group admins can add it to further groups again."),
             tokens=gettext_lazy("Nothing changes for live tokens."),
             done=gettext_lazy("“%(name)s” can be added to groups again."),
@@ -61,6 +63,7 @@ VERBS = {
         Verb(
             key="resume",
             label=gettext_lazy("Resume"),
+            title=gettext_lazy("Resume “%(name)s”"),
             says=gettext_lazy("The connector works again in every group that has it."),
             tokens=gettext_lazy("Tokens made before the suspension are accepted again, from the next request on."),
             done=gettext_lazy("“%(name)s” works again."),
@@ -71,6 +74,7 @@ VERBS = {
         Verb(
             key="deactivate",
             label=gettext_lazy("Deactivate"),
+            title=gettext_lazy("Deactivate “%(name)s”"),
             says=gettext_lazy("No group can be added any more. You can reactivate it at any time."),
             tokens=gettext_lazy("Live tokens go on working: the groups that have it notice nothing."),
             done=gettext_lazy("“%(name)s” takes no new groups. Live tokens go on."),
@@ -80,6 +84,7 @@ VERBS = {
         Verb(
             key="suspend",
             label=gettext_lazy("Suspend"),
+            title=gettext_lazy("Suspend “%(name)s”"),
             says=gettext_lazy("The connector stops in every group, until you resume it. Nothing is lost."),
             tokens=gettext_lazy("Every token is refused from the next request on, and accepted again after “Resume”."),
             done=gettext_lazy("“%(name)s” is suspended: every token is refused."),
@@ -92,6 +97,7 @@ VERBS = {
         Verb(
             key="delete",
             label=gettext_lazy("Delete"),
+            title=gettext_lazy("Delete “%(name)s”"),
             says=gettext_lazy("The connector is gone for good, with its groups and its secrets."),
             tokens=gettext_lazy("Every token and every secret ends now, for good. This cannot be undone."),
             done=gettext_lazy("“%(name)s” is deleted. Its tokens and secrets have ended."),
@@ -155,7 +161,7 @@ _do_when_confirmed = freshly_confirmed(_do)
 
 
 def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dict[str, Any]:
-    counts = queries.counts_of(connector)
+    counts = queries.stopping(connector)
     use = facts_of_use(Grant.objects.present().filter(connector=connector))
     facts = [
         {"label": _("live refresh tokens"), "count": counts.live_tokens},
@@ -167,7 +173,7 @@ def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dic
     return {
         "connector": connector,
         "act": act,
-        "title": f"{act.label}: {connector.name}",
+        "title": act.title % {"name": connector.name},
         "says_more": act.tokens,
         "stops": act.typed,
         "form": form,

@@ -6,15 +6,16 @@ Widths are percentages of the drawing, heights are pixels, so that nothing is st
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
-from babel import Locale
-from babel.dates import get_timezone_name
 from django.utils import formats
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
+from accounts.pages.zones import name_of
+from connectors.models import Connector, Grant
 from connectors.usage_counts import MOST_ROWS, Before, Named, Period, Sums, total
 
 HEIGHT: Final = 180
@@ -63,7 +64,7 @@ def chart(rows: Sequence[tuple[dt.datetime, Sums]], period: Period, zone: dt.tzi
     ]
     return {
         "title": _("Calls by the hour") if period is Period.HOURS else _("Calls by the day"),
-        "zone": zone_name(zone),
+        "zone": name_of(zone),
         "foot": _kept_in(zone, rows[-1][0]),
         "height": HEIGHT,
         "columns": columns,
@@ -75,17 +76,8 @@ def chart(rows: Sequence[tuple[dt.datetime, Sums]], period: Period, zone: dt.tzi
     }
 
 
-def zone_name(zone: dt.tzinfo) -> str:
-    """As people call it, in their language: a device may say "Asia/Calcutta" for "India Time"."""
-    name = str(zone)
-    if name == "UTC" or name.startswith("Etc/"):  # for these there are no words
-        return name
-    locale = Locale.parse(get_language() or "en", sep="-")
-    return get_timezone_name(zone, zone_variant="generic", locale=locale)
-
-
 def _kept_in(zone: dt.tzinfo, at: dt.datetime) -> str:
-    said = [_("Hours and days are in %(zone)s.") % {"zone": zone_name(zone)}]
+    said = [_("Hours and days are in %(zone)s.") % {"zone": name_of(zone)}]
     offset = at.utcoffset() or dt.timedelta()
     if offset % dt.timedelta(hours=1):
         said.append(_("Calls are counted by whole hours of UTC: the one around midnight is all in one day."))
@@ -151,6 +143,11 @@ def spark(days: Sequence[int]) -> dict[str, Any]:
         )
     words = ngettext("%(n)s call in 14 days", "%(n)s calls in 14 days", calls) % {"n": number(calls)}
     return {"columns": columns, "words": words, "height": SPARK_HEIGHT}
+
+
+def spark_of(days: Mapping[UUID, Sequence[int]], one: Connector | Grant) -> dict[str, Any] | None:
+    """The line of one of a list; None when it has not called."""
+    return spark(days[one.pk]) if one.pk in days else None
 
 
 def facts(whole: Sums) -> list[dict[str, str]]:

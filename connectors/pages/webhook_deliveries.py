@@ -13,9 +13,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts.pages import zones
 from accounts.pages.decorators import safe_path, signed_in, user_of
 from connectors import webhook_log, webhook_queries
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
@@ -126,10 +127,10 @@ def redeliver_failed(request: HttpRequest, connector_id: UUID, webhook_id: UUID)
 
 
 class ReplayForm(forms.Form):
-    """From which moment on; in the zone that the field names, as the reader's own may be another."""
+    """From which moment on, in the reader's zone. The field names it: they may be on a journey."""
 
     since = forms.DateTimeField(
-        label=gettext_lazy("From"),
+        label=pgettext_lazy("first moment", "From"),
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         error_messages={
@@ -141,8 +142,8 @@ class ReplayForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         now = timezone.localtime(clock.now())
-        self.fields["since"].help_text = _("In the zone %(zone)s, where it is %(time)s now.") % {
-            "zone": timezone.get_current_timezone_name(),
+        self.fields["since"].help_text = _("The time in %(zone)s, where it is %(time)s now.") % {
+            "zone": zones.name_of(timezone.get_current_timezone()),
             "time": now.strftime("%H:%M"),
         }
 

@@ -38,6 +38,7 @@ class Verb:
 
     key: str
     label: Promise
+    title: Promise
     says: Promise
     meanwhile: Promise
     done: Promise
@@ -53,6 +54,7 @@ VERBS = {
         Verb(
             key="pause",
             label=gettext_lazy("Pause"),
+            title=gettext_lazy("Pause the webhook to %(host)s"),
             says=gettext_lazy("Nothing is sent until somebody wakes it, here or through the API."),
             meanwhile=gettext_lazy(
                 "What happens meanwhile is kept for %(days)s days, and told in order when it wakes."
@@ -64,6 +66,7 @@ VERBS = {
         Verb(
             key="wake",
             label=gettext_lazy("Wake"),
+            title=gettext_lazy("Wake the webhook to %(host)s"),
             says=gettext_lazy("It is told again of what happens."),
             meanwhile=gettext_lazy(
                 "What was kept is sent at once, in order. What failed for good stays so until you redeliver it."
@@ -75,7 +78,8 @@ VERBS = {
         Verb(
             key="delete",
             label=gettext_lazy("Delete"),
-            says=gettext_lazy("The address is told nothing any more, for good."),
+            title=gettext_lazy("Delete the webhook to %(host)s"),
+            says=gettext_lazy("Nothing is sent to this address any more, for good."),
             meanwhile=gettext_lazy(
                 "What waits is not sent, and the log cannot be opened any more. The callback token and the signing "
                 "secret are wiped. The program can make a new webhook at any time."
@@ -160,7 +164,7 @@ def _context(webhook: Webhook, act: Verb, form: TypedHostForm | None) -> dict[st
         **webhooks.frame(webhook, "settings", (str(act.label), "")),
         "act": act,
         "form": form,
-        "title": f"{act.label}: {webhook.host}",
+        "title": act.title % {"host": webhook.host},
         "says_more": act.meanwhile % {"days": settings.WEBHOOK_DAYS},
         "stops": act.key != "wake",
         "here": reverse("connectors:webhook_state", args=[webhook.connector_id, webhook.pk, act.key]),

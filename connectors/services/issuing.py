@@ -42,6 +42,7 @@ def make(*, grant: Grant, at: dt.datetime) -> tuple[RefreshToken, str]:
     credential = credentials.generate(credentials.Kind.REFRESH)
     token = RefreshToken.objects.create(
         grant=grant,
+        connector_id=grant.connector_id,
         public_part=credential.public_part,
         pepper_id=credential.pepper_id,
         digest=credential.digest,

@@ -54,6 +54,7 @@ def made(*, token: RefreshToken, by: Actor, at: dt.datetime) -> RefreshToken | N
     credential = credentials.successor_of(token.digest)
     successor = RefreshToken.objects.create(
         grant=grant,
+        connector_id=grant.connector_id,
         public_part=credential.public_part,
         pepper_id=credential.pepper_id,
         digest=credential.digest,

@@ -22,7 +22,7 @@ from connectors import credentials, scopes
 from connectors.credentials import Kind
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.moved import Moved
-from connectors.services import successors, throttling, trail, usage, words
+from connectors.services import connector_use, successors, throttling, trail, usage, words
 from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.wire.errors import RefreshTokenRefused, Throttled, WrongConnectorCredentials
 
@@ -202,6 +202,7 @@ def _record_first_use(token: RefreshToken, connector: Connector, *, address: str
         first_used_at=at, first_used_from=address or None
     )
     if first:
+        connector_use.keep({token.connector_id: connector_use.Use(at, at)})
         record(
             Tag.TOKEN_FIRST_USED,
             by=ConnectorActor(connector),

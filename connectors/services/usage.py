@@ -18,7 +18,7 @@ from django.db import models, transaction
 from django.db.models.functions import TruncDate
 
 from connectors.models import ConnectorSecret, Grant, HabitDay, RefreshToken, UsageDay, UsageHour
-from connectors.services import habits
+from connectors.services import connector_use, habits
 from connectors.services.habits import Shown, Shows
 from kaizala_console.lib import clock, context
 from kaizala_console.lib.upsert import Upsert
@@ -182,6 +182,16 @@ def _write(facts: Mapping[Hour | Used | Shown, Counted | Seen | Shows]) -> None:
             earlier = models.Q(last_used_at=None) | models.Q(last_used_at__lt=seen.at)
             found = key.model.objects.filter(earlier, pk=key.pk)
             found.update(last_used_at=seen.at, last_used_from=seen.address or None)
+        connector_use.keep(_uses({key.pk: seen.at for key, seen in used.items() if key.model is RefreshToken}))
+
+
+def _uses(tokens: Mapping[int, dt.datetime]) -> dict[UUID, connector_use.Use]:
+    """Of the connectors of these tokens, the last of their moments."""
+    last: dict[UUID, dt.datetime] = {}
+    rows = RefreshToken.objects.filter(pk__in=tokens).order_by().values_list("pk", "connector_id") if tokens else ()
+    for pk, connector_id in rows:
+        last[connector_id] = max(tokens[pk], last.get(connector_id, tokens[pk]))
+    return {connector_id: connector_use.Use(None, at) for connector_id, at in last.items()}
 
 
 def _write_hours(hours: dict[Hour, Counted]) -> None:

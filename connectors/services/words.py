@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
-from django.utils import timezone
-from django.utils.formats import date_format
-
 from connectors import scopes
 from connectors.scopes import Permission
+from kaizala_console.lib import moments
 
 
 def moment(at: dt.datetime) -> str:
     """The moment in the reader's zone and language, with the zone's name: `17 Dec 2026, 14:05 IST`."""
-    return date_format(timezone.localtime(at), "j M Y, H:i T")
+    return moments.exact(at)
 
 
 def utc(at: dt.datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -10,9 +11,9 @@ from django.db import transaction
 
 from accounts import queries
 from accounts.models import Person, User
-from connectors.models import Connector, ConnectorSecret, Grant, Handoff
+from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken
 from connectors.scopes import Permission
-from connectors.services import grants, issuing, secrets
+from connectors.services import connector_use, grants, issuing, secrets
 from connectors.services.grants import Granted
 from kaizala_console.lib import clock, ids
 
@@ -82,3 +83,14 @@ def make_program(connector: Connector, admin: User, **options: Any) -> Program:
     _secret, text = make_secret(connector, slot)
     granted = let_in(connector, admin, **options)
     return Program(connector, text, granted.grant, granted.handoff, issuing.unseal(granted.handoff))
+
+
+@transaction.atomic
+def used(grant: Grant, at: dt.datetime | None = None) -> dt.datetime:
+    """A program has used the newest token of the grant, for the first time or again."""
+    at = at or clock.now()
+    token = RefreshToken.objects.filter(grant=grant).latest("issued_at", "pk")
+    token.first_used_at, token.last_used_at = token.first_used_at or at, at
+    token.save(update_fields=["first_used_at", "last_used_at"])
+    connector_use.keep({token.connector_id: connector_use.Use(token.first_used_at, at)})
+    return at

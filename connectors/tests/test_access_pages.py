@@ -19,6 +19,7 @@ from connectors.tests.html_forms import Page, text_of
 from connectors.tests.keys import registered, x25519
 from connectors.tests.webhook_history import happened, quiet
 from kaizala_console.lib import ids
+from kaizala_console.tests.at_each import at_each
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]  # whom a door lets in is decided above the database
 
@@ -166,17 +167,8 @@ def test_these_are_all_the_pages() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_who_is_signed_out_signs_in_first_and_nothing_happens(
-    addresses: Addresses, name: str, everything: Everything
-) -> None:
-    before = everything()
-    url = addresses.of(name)
-    answer = Client().get(url)
-    if name not in GETS_NOTHING:
-        assert answer.status_code == 302
-        assert answer["Location"].startswith("/accounts/login/?next=")
-    if name not in (
+def test_who_is_signed_out_signs_in_first_and_nothing_happens(addresses: Addresses, everything: Everything) -> None:
+    take_no_form = (
         "list",
         "acting",
         "explorer",
@@ -184,44 +176,54 @@ def test_who_is_signed_out_signs_in_first_and_nothing_happens(
         "handoffs",
         *OF_THE_ORGANISATION,
         *SHOW_ONLY,
-    ):
-        answer = post(Client(), url)
-        assert answer["Location"].startswith("/accounts/login/?next=")
-    assert everything() == before
+    )
+
+    def at(name: str) -> None:
+        before, url = everything(), addresses.of(name)
+        answer = Client().get(url)
+        if name not in GETS_NOTHING:
+            assert answer.status_code == 302
+            assert answer["Location"].startswith("/accounts/login/?next=")
+        if name not in take_no_form:
+            answer = post(Client(), url)
+            assert answer["Location"].startswith("/accounts/login/?next=")
+        assert everything() == before
+
+    at_each(ALL, at)
 
 
-@pytest.mark.parametrize("name", [*OF_OWNERS, *OF_BOTH_SIDES])
 @pytest.mark.parametrize("who", ["stranger", "member", "organisation_admin", "outsider"])
 def test_what_is_not_yours_is_the_same_as_what_is_not_there(
-    addresses: Addresses,
-    name: str,
-    who: str,
-    request: pytest.FixtureRequest,
-    browser_of: Browser,
-    everything: Everything,
+    addresses: Addresses, who: str, request: pytest.FixtureRequest, browser_of: Browser, everything: Everything
 ) -> None:
-    client = browser_of(request.getfixturevalue(who))
-    before = everything()
-    for send in (Client.get, post):
-        answers = [send(client, url) for url in (addresses.of(name), addresses.missing(name))]
-        expected = 405 if send is Client.get and name in GETS_NOTHING else 404
-        if send is Client.get and name == "handoff_claim":
-            assert [answer.status_code for answer in answers] == [302, 302]  # to the handoff's page, which says 404
-            continue
-        if send is post and name in SHOW_ONLY:
-            expected = 405
-        assert [answer.status_code for answer in answers] == [expected, expected]
-        assert without_ids(answers[0]) == without_ids(answers[1])
-    assert everything() == before
+    user = request.getfixturevalue(who)
+
+    def at(name: str) -> None:
+        client, before = browser_of(user), everything()
+        for send in (Client.get, post):
+            answers = [send(client, url) for url in (addresses.of(name), addresses.missing(name))]
+            expected = 405 if send is Client.get and name in GETS_NOTHING else 404
+            if send is Client.get and name == "handoff_claim":
+                assert [answer.status_code for answer in answers] == [302, 302]  # to the handoff's page, which says 404
+                continue
+            if send is post and name in SHOW_ONLY:
+                expected = 405
+            assert [answer.status_code for answer in answers] == [expected, expected]
+            assert without_ids(answers[0]) == without_ids(answers[1])
+        assert everything() == before
+
+    at_each([*OF_OWNERS, *OF_BOTH_SIDES], at)
 
 
-@pytest.mark.parametrize("name", [*OF_THE_ORGANISATION, *OF_OWNERS, *OF_BOTH_SIDES])
 def test_an_outsider_sees_nothing_of_the_organisation(
-    addresses: Addresses, name: str, outsider: User, browser_of: Browser
+    addresses: Addresses, outsider: User, browser_of: Browser
 ) -> None:
-    page = browser_of(outsider).get(addresses.of(name), follow=True)
-    assert page.status_code in (404, 405)
-    assert "Shift Planner" not in page.content.decode()
+    def at(name: str) -> None:
+        page = browser_of(outsider).get(addresses.of(name), follow=True)
+        assert page.status_code in (404, 405)
+        assert "Shift Planner" not in page.content.decode()
+
+    at_each([*OF_THE_ORGANISATION, *OF_OWNERS, *OF_BOTH_SIDES], at)
 
 
 @pytest.mark.parametrize("name", ["handoff_claim", "handoff_refuse", "handoff_download", "handoff_done"])

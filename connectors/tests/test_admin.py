@@ -20,6 +20,7 @@ from connectors.models import (
     ClaimAnswer,
     Connector,
     ConnectorSecret,
+    ConnectorUse,
     Grant,
     HabitDay,
     Handoff,
@@ -69,6 +70,7 @@ def shown(program: Program, developer: User) -> str:
     )
     UsageHour.objects.create(grant=program.grant, hour=clock.now(), operation="GET v1/groups", calls=1)
     UsageDay.objects.create(grant=program.grant, day=clock.now().date(), operation="GET v1/groups", calls=1)
+    ConnectorUse.objects.create(connector=program.connector, first_at=clock.now(), last_at=clock.now())
     HabitDay.objects.create(
         connector=program.connector,
         habit="comments",

@@ -12,8 +12,9 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.first_steps import Path
 from accounts.models import User
 from connectors.first_steps import of_developer
-from connectors.models import Connector, Handoff, RefreshToken
+from connectors.models import Connector, Handoff
 from connectors.services import handoffs, requests
+from connectors.tests import factories
 from connectors.tests.factories import Program, let_in, make_connector
 from kaizala_console.lib import clock
 
@@ -26,9 +27,7 @@ def ways(path: Path) -> list[str]:
 
 
 def use(handoff: Handoff) -> dt.datetime:
-    at = clock.now()
-    RefreshToken.objects.filter(pk=handoff.refresh_token_id).update(first_used_at=at)
-    return at
+    return factories.used(handoff.grant)
 
 
 def test_it_begins_with_the_connector(stranger: User) -> None:

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.models import User
 from connectors import queries
-from connectors.models import Connector, RefreshToken
+from connectors.models import Connector
 from connectors.services import connectors
 from connectors.tests import factories
 from connectors.tests.html_forms import Page, text_of
@@ -113,7 +113,7 @@ def test_what_cannot_be_understood_is_left_out(
 def test_the_list_sorts_by_what_is_asked_for(developer: User, group_admin: User, browser_of: Browser) -> None:
     idle = factories.make_connector(developer, "Idle", created_at=clock.now())
     used = factories.make_program(factories.make_connector(developer, "Used"), group_admin)
-    RefreshToken.objects.filter(grant=used.grant).update(last_used_at=clock.now())
+    factories.used(used.grant)
     client = browser_of(developer)
     assert names_on(client.get(URL)) == ["Idle", "Used"]
     assert names_on(client.get(URL, {"sort": "newest"})) == ["Used", "Idle"]
@@ -127,7 +127,7 @@ def test_last_use_and_end_are_told_to_owners_alone(
     developer: User, member: User, group_admin: User, browser_of: Browser
 ) -> None:
     program = factories.make_program(factories.make_connector(developer, "Alpha"), group_admin)
-    RefreshToken.objects.filter(grant=program.grant).update(last_used_at=clock.now())
+    factories.used(program.grant)
     own = browser_of(developer).get(URL)
     others = browser_of(member).get(URL, {"show": "all"})
     assert "Ends" in text_of(own)

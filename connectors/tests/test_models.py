@@ -39,7 +39,9 @@ def a_token(grant: Grant, **fields: Any) -> RefreshToken:
     made = credentials.generate(credentials.Kind.REFRESH)
     columns = {"public_part": made.public_part, "pepper_id": made.pepper_id, "digest": made.digest}
     return RefreshToken.objects.create(
-        grant=grant, **{"expires_at": clock.now() + dt.timedelta(days=365), **columns, **fields}
+        grant=grant,
+        connector_id=grant.connector_id,
+        **{"expires_at": clock.now() + dt.timedelta(days=365), **columns, **fields},
     )
 
 

@@ -131,13 +131,9 @@ def test_counts_say_what_would_stop(program: Program, developer: User, group_adm
     gone = let_in(program.connector, group_admin)
     grants.revoke(grant=gone.grant, by=group_admin)
     counts = queries.counts_of(program.connector)
-    assert (counts.grants, counts.groups, counts.live_tokens, counts.live_secrets, counts.waiting_handoffs) == (
-        2,
-        2,
-        2,
-        1,
-        2,
-    )
+    assert (counts.grants, counts.live_secrets, counts.requests, counts.webhooks, counts.bots) == (2, 1, 0, 0, 0)
+    stops = queries.stopping(program.connector)
+    assert (stops.groups, stops.live_tokens, stops.live_secrets, stops.waiting_handoffs) == (2, 2, 1, 2)
 
 
 def test_secrets_come_live_ones_first(connector: Connector, developer: User) -> None:

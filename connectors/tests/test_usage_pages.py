@@ -205,6 +205,28 @@ def test_the_list_draws_the_last_days_of_own_connectors_alone(
     assert "in 14 days" not in browser_of(member).get("/console/connectors/", {"show": "all"}).content.decode()
 
 
+def test_the_list_of_groups_draws_the_last_days_of_each(
+    program: Program, developer: User, group_admin: User, browser_of: Browser, django_assert_max_num_queries: Any
+) -> None:
+    called(program, times=3, ago=13 * DAY)
+    assert usage_counts.grant_sparks([program.grant])[program.grant.pk] == [3, *[0] * 13]
+    client, url = browser_of(developer), f"/console/connectors/{program.connector.pk}/groups/"
+
+    def shown() -> tuple[str, int]:
+        with django_assert_max_num_queries(20) as seen:
+            answer = client.get(url)
+        return answer.content.decode(), len(seen.captured_queries)
+
+    page, few = shown()
+    assert page.count("calls in 14 days</title>") == 1
+    for n in range(3):
+        grant = factories.let_in(program.connector, group_admin, target_name=f"Shift {n}").grant
+        called(Program(program.connector, "", grant, grant.handoffs.get(), ""), times=2)
+    page, cost = shown()
+    assert page.count("calls in 14 days</title>") == 4
+    assert cost == few
+
+
 @pytest.mark.parametrize("path", ["", "overall"])
 def test_more_use_costs_no_more_queries(
     program: Program,

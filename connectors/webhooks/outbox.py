@@ -31,15 +31,16 @@ _BATCH: Final = 500
 _State = WebhookDelivery.State
 
 
-def publish(*events: Event) -> None:
+def publish(*events: Event, among: list[Webhook] | None = None) -> None:
     """Queue these events for every webhook that wants them, and wake a worker after the commit.
 
-    Costs one indexed query when nobody listens. Call it inside the transaction of the act, with all of its events at
-    once: what is rolled back was never told. Raises RuntimeError outside a transaction.
+    Costs one indexed query when nobody listens; `among` is what `wanted` gave, for who has asked that just before. Call
+    it inside the transaction of the act, with all of its events at once: what is rolled back was never told. Raises
+    RuntimeError outside a transaction.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("An event is published in the transaction of the act that it tells.")
-    listening = _listening(events)
+    listening = _listening(events) if among is None else among
     if not listening:
         return
     now, reach = clock.now(), rights.Reach()
@@ -69,11 +70,11 @@ def publish(*events: Event) -> None:
         wake()
 
 
-def wanted(group_id: UUID, *types: EventType, action_id: UUID | None = None, package_id: str = "") -> bool:
-    """Whether any webhook might want events of one of these types; one query, for who would else build thousands."""
+def wanted(group_id: UUID, *types: EventType, action_id: UUID | None = None, package_id: str = "") -> list[Webhook]:
+    """The webhooks that might want events of one of these types; one query, for who would else build thousands."""
     asked = [Event(type=kind, group_id=group_id, data={}, action_id=action_id, package_id=package_id) for kind in types]
     listening = _listening(asked)
-    return any(_on(listening, event) for event in asked)
+    return [webhook for webhook in listening if any(_on([webhook], event) for event in asked)]
 
 
 def wake() -> None:

@@ -186,26 +186,35 @@ def _fields(name: str, question: Answers) -> dict[str, forms.Field]:
         return {name: _strict(forms.MultipleChoiceField(choices=options, widget=widget, **common))}
     if kind == QuestionType.NUMERIC:
         number = forms.NumberInput(attrs={"step": "any", "inputmode": "decimal", "autocomplete": "off"})
-        return {name: forms.FloatField(min_value=-LARGEST, max_value=LARGEST, widget=number, **common)}
+        field = forms.FloatField(min_value=-LARGEST, max_value=LARGEST, widget=number, **common)
+        return {name: _says(field, min_value=_("This number is too large."), max_value=_("This number is too large."))}
     if kind == QuestionType.DATE:
-        return {name: forms.DateField(widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"), **common)}
+        day = forms.DateField(widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"), **common)
+        return {name: _says(day, invalid=_("Enter a date, like 2030-12-31."))}
     if kind == QuestionType.DATE_TIME:
         widget = forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-        return {name: forms.DateTimeField(widget=widget, **common)}
+        moment = forms.DateTimeField(widget=widget, **common)
+        return {name: _says(moment, invalid=_("Enter a date and a time, like 2030-12-31 14:05."))}
     return {name: TextField(max_length=MAX_WORDS, widget=forms.Textarea({"rows": 2}), **common)}
 
 
 def _strict(field: Any) -> Any:
-    field.error_messages["invalid_choice"] = _("Choose among the answers that stand here.")
+    return _says(field, invalid_choice=_("Choose among the answers that stand here."))
+
+
+def _says(field: Any, **messages: str) -> Any:
+    field.error_messages |= messages
     return field
 
 
 def _degrees(label: str, limit: int) -> forms.FloatField:
     number = forms.NumberInput(attrs={"step": "any", "inputmode": "decimal", "autocomplete": "off"})
     hint = _("Degrees, from −%(limit)d to %(limit)d.") % {"limit": limit}
-    return forms.FloatField(
+    field = forms.FloatField(
         label=label, min_value=-limit, max_value=limit, required=False, widget=number, help_text=hint
     )
+    beyond = _("Degrees go from −%(limit)d to %(limit)d.") % {"limit": limit}
+    return cast("forms.FloatField", _says(field, min_value=beyond, max_value=beyond))
 
 
 def _known(name: str, kind: QuestionType, answer: Any) -> Answers:

@@ -17,6 +17,7 @@ from groups.card_types.questions import OPTIONED, WITH_MEDIA, QuestionType, aske
 from groups.models import Action, Response
 from groups.pages.action_charts import number
 from groups.pages.card_rows import spelled_place
+from kaizala_console.lib import moments
 
 Kind = Action.Kind
 _MILLISECONDS_FROM: Final = 10**11  # a number below is in seconds: programs send both (wire protocol §6)
@@ -86,7 +87,7 @@ def words_of(question: dict[str, Any], answer: Any) -> str:
             return str(answer)
         if kind == QuestionType.DATE:
             return formats.date_format(date_of(at), "j M Y")
-        return formats.date_format(timezone.localtime(at), "j M Y, H:i")
+        return moments.exact(at)
     return str(answer)
 
 
@@ -99,11 +100,11 @@ def moment_of(number_of: float) -> dt.datetime | None:
         return None
 
 
-def date_of(at: dt.datetime) -> dt.date:
+def date_of(at: dt.datetime, zone: dt.tzinfo | None = None) -> dt.date:
     """The day that an answer means: midnight of UTC as this console writes it, midnight on the phone as others do."""
     if at.astimezone(dt.UTC).time() == dt.time():
         return at.astimezone(dt.UTC).date()
-    return timezone.localtime(at).date()
+    return timezone.localtime(at, zone).date()
 
 
 def here(url: str) -> str:
@@ -133,7 +134,14 @@ def _place_of(card: Card, body: dict[str, Any]) -> int:
 
 
 def rows_of(card: Card, answered: Iterable[Answered]) -> Iterator[list[str]]:
-    """The lines of the CSV file: a header, then one for each answer. Without who and when for an anonymous card."""
+    """The lines of the CSV file: a header, then one for each answer. Without who and when for an anonymous card.
+
+    They are written after the request has ended, so the reader's zone, in which an answer's day is, is asked now.
+    """
+    return _lines(card, answered, timezone.get_current_timezone())
+
+
+def _lines(card: Card, answered: Iterable[Answered], zone: dt.tzinfo) -> Iterator[list[str]]:
     named = not card.action.is_anonymous
     who = [_("answered at"), _("name"), _("number")] if named else []
     if is_survey(card):
@@ -142,15 +150,15 @@ def rows_of(card: Card, answered: Iterable[Answered]) -> Iterator[list[str]]:
     else:
         yield [*who, card.action.title]
     for each in answered:
-        yield [*(_who(each) if named else ()), *_cells(card, each.body, named=named)]
+        yield [*(_who(each) if named else ()), *_cells(card, each.body, zone, named=named)]
 
 
 def _who(each: Answered) -> list[str]:
-    at = timezone.localtime(each.responded_at).isoformat(timespec="seconds") if each.responded_at else ""
+    at = each.responded_at.astimezone(dt.UTC).isoformat(timespec="seconds") if each.responded_at else ""
     return [at, each.person.name if each.person else "", each.person.number if each.person else ""]
 
 
-def _cells(card: Card, body: dict[str, Any], *, named: bool) -> Iterator[str]:
+def _cells(card: Card, body: dict[str, Any], zone: dt.tzinfo, *, named: bool) -> Iterator[str]:
     if not is_survey(card):
         yield choice_of(card, body)
         return
@@ -159,10 +167,10 @@ def _cells(card: Card, body: dict[str, Any], *, named: bool) -> Iterator[str]:
         yield str(body.get("responseName", ""))
         yield spelled_place(place.get("latitude"), place.get("longitude"), place.get("name"))
     for question, answer in zip(asked(card.body, body["answers"]), body["answers"], strict=True):
-        yield "" if answer is None else _cell(question, answer)
+        yield "" if answer is None else _cell(question, answer, zone)
 
 
-def _cell(question: dict[str, Any], answer: Any) -> str:
+def _cell(question: dict[str, Any], answer: Any, zone: dt.tzinfo) -> str:
     """As programs read it: numbers and moments in one way for all readers."""
     kind = QuestionType(question["type"])
     if kind in WITH_MEDIA:
@@ -172,5 +180,5 @@ def _cell(question: dict[str, Any], answer: Any) -> str:
     if kind in (QuestionType.DATE, QuestionType.DATE_TIME):
         at = moment_of(answer)
         if at is not None:
-            return date_of(at).isoformat() if kind == QuestionType.DATE else timezone.localtime(at).isoformat()
+            return date_of(at, zone).isoformat() if kind == QuestionType.DATE else at.isoformat()
     return str(answer) if kind == QuestionType.NUMERIC else words_of(question, answer)

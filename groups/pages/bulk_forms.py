@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import forms
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from groups.bulk_formats import Column
 from groups.models import BulkJob
@@ -68,8 +69,12 @@ class ArchiveFilterForm(forms.Form):
 
     group = forms.CharField(label=gettext_lazy("Group"), required=False, max_length=200)
     sender = forms.CharField(label=gettext_lazy("Sender"), required=False, max_length=200)
-    since = forms.DateField(label=gettext_lazy("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label=gettext_lazy("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(
+        label=pgettext_lazy("first day", "From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    until = forms.DateField(
+        label=pgettext_lazy("last day", "To"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
 
 
 def counts_of(job: BulkJob) -> list[dict[str, Any]]:
@@ -90,8 +95,9 @@ def counts_of(job: BulkJob) -> list[dict[str, Any]]:
 
 def log_of(job: BulkJob) -> list[dict[str, Any]]:
     """The history of one job, for `<c-timeline>`, the newest first."""
-    bad = ngettext("%(n)d bad line.", "%(n)d bad lines.", job.bad_lines) % {"n": job.bad_lines}
-    lines = ngettext("%(n)d line checked:", "%(n)d lines checked:", job.checked_lines) % {"n": job.checked_lines}
+    bad = ngettext("%(n)s bad line.", "%(n)s bad lines.", job.bad_lines) % {"n": intcomma(job.bad_lines)}
+    lines = ngettext("%(n)s line checked:", "%(n)s lines checked:", job.checked_lines)
+    lines %= {"n": intcomma(job.checked_lines)}
     rows: list[tuple[dt.datetime | None, str, str]] = [
         (job.created_at, "arrow-end", _("%(name)s uploaded the file.") % {"name": job.by.name}),
         (job.checked_at, "check", f"{lines} {bad}"),

@@ -19,8 +19,9 @@ from accounts.models import User
 from accounts.pages import arriving
 from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
 from accounts.pages.kept_forms import initial_of
+from connectors import usage_counts
 from connectors.models import Connector, Grant, HandoffState
-from connectors.pages import handoff_line
+from connectors.pages import handoff_line, usage_charts
 from connectors.pages.handoffs import PILLS
 from connectors.pages.links import both_ways, same_page
 from connectors.scopes import DESCRIPTIONS, can_and_cannot, in_order
@@ -141,10 +142,11 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
         page = queries.grant_page(group, cursor=request.GET.get("cursor"))
     except keyset.BadCursor:
         return redirect(same_page(request, cursor=None))
+    sparks = usage_counts.grant_sparks(page.items) if links.is_admin(group) else {}
     chosen = _chosen(form)
     can, cannot = can_and_cannot(chosen.permissions) if chosen else ([], [])
     context |= {
-        "rows": [_row(grant) for grant in page.items],
+        "rows": [_row(grant) | {"spark": usage_charts.spark_of(sparks, grant)} for grant in page.items],
         **both_ways(request, page, path=here),
         "form": form,
         "asked_rows": rows_in(group, user) if links.is_admin(group) else [],

@@ -19,7 +19,7 @@ from groups.models import Group
 from groups.models.message import MAX_CHARACTERS
 from groups.models.reaction import MAX_COMMENT
 from groups.services.members import Failed
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import bounded, clock, ids
 from kaizala_console.lib.errors import ConsoleError
 
 MAX_NUMBERS_AT_ONCE = 500
@@ -212,14 +212,14 @@ class AddConnectorForm(WithEndDate):
         }
         field: Any = self.fields["connector"]
         field.queryset = connectors
-        self.total = self.found = connectors.count()
+        self.total = self.found = bounded.count(connectors)
         if self.total > MOST_CHOICES:
             field.widget.choices = self._offered(field, connectors, search)
         self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
 
     def _offered(self, field: Any, connectors: QuerySet[Connector], search: str) -> list[tuple[Any, str]]:
         found = queries.connectors_found(connectors, search) if search else connectors
-        self.found = found.count() if search else self.total
+        self.found = bounded.count(found) if search else self.total
         offered = list(found[:MOST_CHOICES])
         chosen = ids.parse_guid(str(self["connector"].value() or ""))
         if chosen and chosen not in {connector.pk for connector in offered}:

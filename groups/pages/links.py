@@ -26,12 +26,13 @@ def frame(group: Group, current: str) -> dict[str, Any]:
         ("messages", "groups:messages", _("Messages & Actions"), None),
         ("policies", "groups:policies", _("Policies"), None),
     ]
+    you_are = _("You are an admin.") if is_admin(group) else _("You are a member.")
     if is_admin(group):
         rows.append(("activity", "groups:activity", _("Activity"), None))
     return {
         "group": group,
         "is_admin": is_admin(group),
-        "lead": f"{_kind(group)} {_('You are an admin.') if is_admin(group) else _('You are a member.')}",
+        "lead": f"{_kind(group)} {you_are}",
         "tabs": [
             {"label": label, "url": reverse(name, args=[group.pk]), "count": count, "current": key == current}
             for key, name, label, count in rows

@@ -108,7 +108,7 @@ def move_up(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Remove attribute"))
+@freshly_confirmed(press=gettext_lazy("Delete attribute"))
 def remove(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     """GET tells what is lost, POST with the name deletes it."""
     user = user_of(request)

@@ -1,4 +1,4 @@
-"""The "Policies" tab: what a group says of itself, who posts, who sees the members; and "Remove this group"."""
+"""The "Policies" tab: what a group says of itself, who posts, who sees the members; and "Delete this group"."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def rules(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Remove this group"))
+@freshly_confirmed(press=gettext_lazy("Delete this group"))
 def remove(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """GET tells what will stop, POST with the group's name stops it."""
     user = user_of(request)
@@ -154,12 +154,12 @@ def remove(request: HttpRequest, group_id: UUID) -> HttpResponse:
         except NotFound as gone:
             messages.info(request, str(gone))
         else:
-            messages.success(request, _("“%(group)s” is removed.") % {"group": group.name})
+            messages.success(request, _("“%(group)s” is deleted.") % {"group": group.name})
         return redirect("groups:list")
     context = {
         "group": group,
         "form": form,
-        "crumbs": links.group_crumbs(group, (_("Remove this group"), "")),
+        "crumbs": links.group_crumbs(group, (_("Delete this group"), "")),
         **what_stops(group),
     }
     return render(request, "groups/group_remove.html", context, status=400 if form.is_bound else 200)

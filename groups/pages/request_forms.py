@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
@@ -34,6 +35,7 @@ class AnswerForm(PermissionsForm, WithEndDate):
     def __init__(self, *args: Any, asked: AccessRequest, groups: Iterable[Group] = (), **kwargs: Any) -> None:
         """`groups` are those to choose from when the request is a link."""
         super().__init__(*args, **kwargs)
+        self._asked = asked
         boxes: Any = self.fields["permissions"]
         boxes.choices = [(value, label) for value, label in PERMISSION_CHOICES if value in asked.permissions]
         boxes.error_messages["required"] = gettext_lazy("Tick what you give, or press “Refuse” to give nothing.")
@@ -52,6 +54,11 @@ class AnswerForm(PermissionsForm, WithEndDate):
         """What the person saw; an unknown name is a page of another version, and is none of the request's."""
         known = {permission.value for permission in Permission}
         return frozenset(Permission(name) for name in self.cleaned_data["shown"].split(",") if name in known)
+
+    def ends_at(self) -> dt.datetime | None:
+        """Left on the day that was asked, it is that very moment: the developer's day may end in another zone."""
+        same_day = self.cleaned_data["end_date"] == last_day(self._asked.ends_at)
+        return self._asked.ends_at if same_day else super().ends_at()
 
     @staticmethod
     def first(asked: AccessRequest) -> dict[str, Any]:

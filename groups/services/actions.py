@@ -134,7 +134,8 @@ def _assignees(group: Group, numbers: Sequence[str]) -> list[Person]:
 def _tell(action: Action, assignees: Sequence[Person], people: frozenset[UUID] | None) -> None:
     kind = card_types.of(action.kind)
     event = EventType(kind.created_event)
-    if not outbox.wanted(action.group_id, event, package_id=action.package_id):
+    listening = outbox.wanted(action.group_id, event, package_id=action.package_id)
+    if not listening:
         return
     data = kind.created_data(Card(action, action_queries.files_of(kind.resources(action.body))))
     data |= package_names(action.package_id)
@@ -150,5 +151,6 @@ def _tell(action: Action, assignees: Sequence[Person], people: frozenset[UUID] |
             action_id=action.pk if kind.has_action_id else None,
             package_id=action.package_id,
             only_for=people,
-        )
+        ),
+        among=listening,
     )

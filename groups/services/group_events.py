@@ -74,10 +74,12 @@ def _publish(
     by: Actor,
     only_for: frozenset[UUID] | None = None,
 ) -> None:
-    if told and outbox.wanted(group.pk, kind):
+    listening = outbox.wanted(group.pk, kind) if told else []
+    if listening:
         person = _person_behind(by, group)
         outbox.publish(
-            *(Event(type=kind, group_id=group.pk, data=data, person=person, only_for=only_for) for data in told)
+            *(Event(type=kind, group_id=group.pk, data=data, person=person, only_for=only_for) for data in told),
+            among=listening,
         )
 
 

@@ -11,9 +11,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from accounts.audit.record import Actor, record
+from accounts.audit.record import Actor, event, record_all
 from accounts.audit.tags import Tag
-from accounts.models import Person
+from accounts.models import AuditEvent, Person
 from accounts.services import people
 from groups.models import Group, Membership, Subscription
 from groups.services import group_events, recounting
@@ -59,8 +59,7 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
     if new:
         recounting.note(group.pk)
         group_events.members_added(group=group, people=[(person, role) for person in new], by=by)
-    for person in new:
-        _tell(Tag.MEMBER_ADDED, group, person, by, after={"role": role})
+    record_all(_event(Tag.MEMBER_ADDED, group, person, by, after={"role": role}) for person in new)
     return Added(new, [person for person in found.values() if person.pk in here], failed)
 
 
@@ -164,7 +163,11 @@ def _keep_an_admin(group: Group, leaving: Membership, message: Any) -> None:
         raise RuleBroken(message, code="last_admin")
 
 
-def _tell(
+def _tell(tag: Tag, group: Group, person: Person, by: Actor, **change: dict[str, Any]) -> None:
+    record_all([_event(tag, group, person, by, **change)])
+
+
+def _event(
     tag: Tag,
     group: Group,
     person: Person,
@@ -172,8 +175,8 @@ def _tell(
     *,
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
-) -> None:
-    record(
+) -> AuditEvent:
+    return event(
         tag,
         by=by,
         subject=person,

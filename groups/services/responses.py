@@ -181,7 +181,8 @@ def _record(
 def _tell(action: Action, response: Response, person: Person, *, is_update: bool) -> None:
     kind = card_types.of(action.kind)
     event = EventType(kind.response_event)
-    if not outbox.wanted(action.group_id, event, action_id=action.pk, package_id=action.package_id):
+    listening = outbox.wanted(action.group_id, event, action_id=action.pk, package_id=action.package_id)
+    if not listening:
         return
     shown = None if action.is_anonymous else person
     data: dict[str, Any] = {
@@ -214,7 +215,8 @@ def _tell(action: Action, response: Response, person: Person, *, is_update: bool
             action_id=action.pk,
             package_id=action.package_id,
             only_for=_told(action),
-        )
+        ),
+        among=listening,
     )
 
 

@@ -84,6 +84,9 @@ def test_a_survey_has_a_field_for_each_question_and_keeps_what_it_gets(client: C
     again = answer_form(client, survey).fields
     for name in ("answer_1", "answer_3", "answer_5", "answer_6", "answer_4_latitude"):
         assert again[name] == [typed[name]], name
+    client.cookies["zone"] = "Asia%2FKolkata"
+    assert "25 Nov 2026, 01:30 IST" in text_of(client.get(page_of(survey)))
+    assert answer_form(client, survey).fields["answer_5"] == ["2026-11-25T01:30"]
 
 
 @pytest.mark.parametrize(
@@ -91,12 +94,12 @@ def test_a_survey_has_a_field_for_each_question_and_keeps_what_it_gets(client: C
     [
         ({}, "Answer at least one question."),
         ({"answer_3": "many"}, "Enter a number."),
-        ({"answer_3": "1e300"}, "less than or equal to"),
+        ({"answer_3": "1e300"}, "This number is too large."),
         ({"answer_1": "Evening"}, "Choose among the answers that stand here."),
         ({"answer_4_latitude": "12"}, "A place has both numbers."),
-        ({"answer_4_latitude": "91", "answer_4_longitude": "0"}, "less than or equal to 90"),
+        ({"answer_4_latitude": "91", "answer_4_longitude": "0"}, "Latitude: Degrees go from −90 to 90."),
         ({"answer_4_name": "Ward 3"}, "A place needs its two numbers."),
-        ({"answer_5": "soon"}, "Enter a valid date/time."),
+        ({"answer_5": "soon"}, "Enter a date and a time, like 2030-12-31 14:05."),
         ({"answer_0": "nul \0"}, "Null characters are not allowed"),
     ],
 )

@@ -167,6 +167,13 @@ def test_an_upload_of_another_group_is_found_by_its_admins_alone(
         assert (missing.status_code, found.status_code) == (404, 404)
 
 
+def test_the_log_groups_digits_as_the_bar_does(client: Client, group: Group, group_admin: User) -> None:
+    job = checked(uploaded(group, group_admin, TEXT))
+    BulkJob.objects.filter(pk=job.pk).update(checked_lines=100_000, total_lines=100_000, bad_lines=1_200)
+    shown = text_of(client.get(at("bulk_job", job.pk)))
+    assert "100,000 lines checked: 1,200 bad lines." in shown
+
+
 def test_longer_lists_cost_no_more_queries(
     client: Client, group: Group, group_admin: User, django_assert_max_num_queries: Any
 ) -> None:

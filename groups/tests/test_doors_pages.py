@@ -36,6 +36,7 @@ from groups.tests.pages import (
     step_up_is_asked,
     without_ids,
 )
+from kaizala_console.tests.at_each import at_each
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]  # whom a door lets in is decided above the database
 
@@ -77,65 +78,76 @@ def test_these_are_all_the_pages() -> None:
     assert set(ALL) == names_of_all_pages()
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_who_is_signed_out_signs_in_first_and_nothing_happens(addresses: Addresses, name: str) -> None:
-    before, url = everything(), addresses.of(name)
-    if name not in FORMS_ALONE:
-        assert sign_in_is_asked(Client().get(url))
-    if name not in NO_FORMS:
-        assert sign_in_is_asked(send(Client(), url))
-    assert everything() == before
+def test_who_is_signed_out_signs_in_first_and_nothing_happens(addresses: Addresses) -> None:
+    def at(name: str) -> None:
+        before, url = everything(), addresses.of(name)
+        if name not in FORMS_ALONE:
+            assert sign_in_is_asked(Client().get(url))
+        if name not in NO_FORMS:
+            assert sign_in_is_asked(send(Client(), url))
+        assert everything() == before
+
+    at_each(ALL, at)
 
 
-@pytest.mark.parametrize("name", ALL)
 def test_who_has_no_verified_phone_adds_one_first_and_nothing_happens(
-    addresses: Addresses, name: str, organisation: Organisation, browser_of: Browser
+    addresses: Addresses, organisation: Organisation, browser_of: Browser
 ) -> None:
-    newcomer = browser_of(make_user("Nisha Patel", organisation, number=None), confirmed=False)
-    before, url = everything(), addresses.of(name)
-    if name in ("grant_show_download", "grant_show_done"):
-        assert send(newcomer, url).status_code == 404
-        return
-    answers = [newcomer.get(url)] if name not in FORMS_ALONE else []
-    answers += [send(newcomer, url)] if name not in NO_FORMS else []
-    for answer in answers:
-        assert answer["Location"].startswith(f"{reverse('accounts:home')}?next=")
-    assert "Add a phone number first" in text_of(newcomer.get(reverse("accounts:home")))
-    assert everything() == before
+    nisha = make_user("Nisha Patel", organisation, number=None)
+
+    def at(name: str) -> None:
+        newcomer, before, url = browser_of(nisha, confirmed=False), everything(), addresses.of(name)
+        if name in ("grant_show_download", "grant_show_done"):
+            assert send(newcomer, url).status_code == 404
+            return
+        answers = [newcomer.get(url)] if name not in FORMS_ALONE else []
+        answers += [send(newcomer, url)] if name not in NO_FORMS else []
+        for answer in answers:
+            assert answer["Location"].startswith(f"{reverse('accounts:home')}?next=")
+        assert "Add a phone number first" in text_of(newcomer.get(reverse("accounts:home")))
+        assert everything() == before
+
+    at_each(ALL, at)
 
 
-@pytest.mark.parametrize("name", OF_ONE_GROUP)
 @pytest.mark.parametrize("who", ["stranger", "developer", "outsider", "operator"])
 def test_what_is_not_yours_is_the_same_as_what_is_not_there(
-    addresses: Addresses, name: str, who: str, request: pytest.FixtureRequest, browser_of: Browser
+    addresses: Addresses, who: str, request: pytest.FixtureRequest, browser_of: Browser
 ) -> None:
-    client, before = browser_of(request.getfixturevalue(who)), everything()
-    urls = (addresses.of(name), addresses.missing(name))
-    for act, refused in ((client.get, name in FORMS_ALONE), (lambda url: send(client, url), name in NO_FORMS)):
-        answers = [act(url) for url in urls]
-        if name == "grant_show" and act == client.get:
-            answers = [client.get(answer["Location"]) for answer in answers]
-        assert [answer.status_code for answer in answers] == [405 if refused else 404] * 2
-        assert without_ids(answers[0]) == without_ids(answers[1])
-        assert "Night Shift" not in answers[0].content.decode()
-    assert everything() == before
+    user = request.getfixturevalue(who)
+
+    def at(name: str) -> None:
+        client, before = browser_of(user), everything()
+        urls = (addresses.of(name), addresses.missing(name))
+        for act, refused in ((client.get, name in FORMS_ALONE), (lambda url: send(client, url), name in NO_FORMS)):
+            answers = [act(url) for url in urls]
+            if name == "grant_show" and act == client.get:
+                answers = [client.get(answer["Location"]) for answer in answers]
+            assert [answer.status_code for answer in answers] == [405 if refused else 404] * 2
+            assert without_ids(answers[0]) == without_ids(answers[1])
+            assert "Night Shift" not in answers[0].content.decode()
+        assert everything() == before
+
+    at_each(OF_ONE_GROUP, at)
 
 
-@pytest.mark.parametrize("name", OF_ADMINS)
 def test_a_member_is_told_that_only_an_admin_may_and_nothing_changes(
-    addresses: Addresses, name: str, member: User, browser_of: Browser
+    addresses: Addresses, member: User, browser_of: Browser
 ) -> None:
-    client, before, url = browser_of(member), everything(), addresses.of(name)
-    answers = []
-    if name not in FORMS_ALONE:
-        answers.append(client.get(url, follow=True))
-    if name not in NO_FORMS:
-        answers.append(send(client, url))
-    assert answers
-    for answer in answers:
-        assert answer.status_code == 403
-        assert "Only an admin of this group may do this." in text_of(answer)
-    assert everything() == before
+    def at(name: str) -> None:
+        client, before, url = browser_of(member), everything(), addresses.of(name)
+        answers = []
+        if name not in FORMS_ALONE:
+            answers.append(client.get(url, follow=True))
+        if name not in NO_FORMS:
+            answers.append(send(client, url))
+        assert answers
+        for answer in answers:
+            assert answer.status_code == 403
+            assert "Only an admin of this group may do this." in text_of(answer)
+        assert everything() == before
+
+    at_each(OF_ADMINS, at)
 
 
 def test_a_member_makes_no_sub_group(addresses: Addresses, member: User, browser_of: Browser) -> None:
@@ -145,31 +157,37 @@ def test_a_member_makes_no_sub_group(addresses: Addresses, member: User, browser
     assert everything() == before
 
 
-@pytest.mark.parametrize("name", [name for name in OF_MEMBERS if name not in FORMS_ALONE])
 def test_a_member_sees_the_group_and_no_button_of_an_admin(
-    addresses: Addresses, name: str, member: User, browser_of: Browser
+    addresses: Addresses, member: User, browser_of: Browser
 ) -> None:
-    page = browser_of(member).get(addresses.of(name))
-    assert page.status_code == 200
-    assert "You are a member." in text_of(page)
-    for url in (addresses.of(hidden) for hidden in OF_ADMINS):
-        assert f'"{url}"' not in page.content.decode()
+    def at(name: str) -> None:
+        page = browser_of(member).get(addresses.of(name))
+        assert page.status_code == 200
+        assert "You are a member." in text_of(page)
+        for url in (addresses.of(hidden) for hidden in OF_ADMINS):
+            assert f'"{url}"' not in page.content.decode()
+
+    at_each([name for name in OF_MEMBERS if name not in FORMS_ALONE], at)
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name not in FORMS_ALONE])
 @pytest.mark.parametrize("who", ["group_admin", "organisation_admin"])
 def test_an_admin_of_the_group_or_of_the_organisation_sees_every_page(
-    addresses: Addresses, name: str, who: str, request: pytest.FixtureRequest, browser_of: Browser
+    addresses: Addresses, who: str, request: pytest.FixtureRequest, browser_of: Browser
 ) -> None:
-    page = browser_of(request.getfixturevalue(who)).get(addresses.of(name), follow=True)
-    if name == "archive_columns":  # of another kind of file (test_archive_pages.py)
-        assert page.status_code == 404
-        return
-    if name in OF_ORGANISATION_ADMINS and who == "group_admin":
-        assert page.status_code == 403
-        return
-    assert page.status_code == 200
-    assert "private" in page["Cache-Control"]
+    user = request.getfixturevalue(who)
+
+    def at(name: str) -> None:
+        page = browser_of(user).get(addresses.of(name), follow=True)
+        if name == "archive_columns":  # of another kind of file (test_archive_pages.py)
+            assert page.status_code == 404
+            return
+        if name in OF_ORGANISATION_ADMINS and who == "group_admin":
+            assert page.status_code == 403
+            return
+        assert page.status_code == 200
+        assert "private" in page["Cache-Control"]
+
+    at_each([name for name in ALL if name not in FORMS_ALONE], at)
 
 
 @pytest.mark.parametrize("name", ANYBODY)
@@ -192,26 +210,31 @@ def test_an_organisation_admin_sees_no_private_group(
     assert "Cricket" not in text_of(client.get(reverse("groups:list")))
 
 
-@pytest.mark.parametrize("name", CONFIRMED)
 def test_what_hands_out_or_ends_access_asks_whether_it_is_you(
-    addresses: Addresses, name: str, group_admin: User, browser_of: Browser
+    addresses: Addresses, group_admin: User, browser_of: Browser
 ) -> None:
-    before = everything()
-    assert step_up_is_asked(send(browser_of(group_admin, confirmed=False), addresses.of(name)))
-    assert everything() == before
+    def at(name: str) -> None:
+        before = everything()
+        assert step_up_is_asked(send(browser_of(group_admin, confirmed=False), addresses.of(name)))
+        assert everything() == before
+
+    at_each(CONFIRMED, at)
 
 
-@pytest.mark.parametrize("name", [name for name in OF_ADMINS if name.startswith("grant")])
 def test_a_grant_is_found_under_its_own_group_alone(
-    addresses: Addresses, name: str, group: Group, group_admin: User, browser_of: Browser
+    addresses: Addresses, group: Group, group_admin: User, browser_of: Browser
 ) -> None:
     other = make_group("Other", organisation=group.organisation, admins=[group_admin])
-    client, url, before = browser_of(group_admin), addresses.of(name, group_id=other.pk), everything()
-    if name not in FORMS_ALONE:
-        assert client.get(url, follow=True).status_code == 404
-    if name not in NO_FORMS:
-        assert send(client, url).status_code == 404
-    assert everything() == before
+
+    def at(name: str) -> None:
+        client, url, before = browser_of(group_admin), addresses.of(name, group_id=other.pk), everything()
+        if name not in FORMS_ALONE:
+            assert client.get(url, follow=True).status_code == 404
+        if name not in NO_FORMS:
+            assert send(client, url).status_code == 404
+        assert everything() == before
+
+    at_each([name for name in OF_ADMINS if name.startswith("grant")], at)
 
 
 @pytest.mark.parametrize("name", ["user_role", "user_remove"])

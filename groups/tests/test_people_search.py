@@ -160,6 +160,33 @@ def test_the_directory_is_leafed_through_each_once(
     assert len(whole) == (5 if search else 8)
 
 
+@pytest.mark.parametrize("bounds", [{}, {"MOST": 1}, {"MOST": 1, "SORTABLE": 1}])
+@pytest.mark.parametrize("search", ["", "umar"])
+def test_however_many_have_a_value_the_directory_shows_them_in_order(
+    group: Group,
+    group_admin: User,
+    organisation: Organisation,
+    monkeypatch: pytest.MonkeyPatch,
+    bounds: Any,
+    search: str,
+) -> None:
+    for name, bound in bounds.items():
+        monkeypatch.setattr(people_search, name, bound)
+    team = PersonAttribute.objects.create(organisation=organisation, name="Team", for_colleagues=True)
+    for number, text in enumerate(["Stores", "Depot", "stores", "Stores", "Store"]):
+        person = make_person(f"Kumar {9 - number}")
+        Membership.objects.create(group=group, person=person)
+        PersonAttributeValue.objects.create(attribute=team, person=person, text=text)
+    there, cursor = [], None
+    while True:
+        page = queries.directory_page(group_admin, search=search, attribute=team, value="Stores", cursor=cursor, size=2)
+        there += [person.name for person in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert there == ["Kumar 6", "Kumar 7", "Kumar 9"]
+
+
 def test_a_search_costs_one_statement_more(group: Group, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(2):
         assert [row.person.name for row in queries.member_page(group, search="arju").items] == ["Arjun Mehta"]
@@ -194,6 +221,25 @@ def test_the_index_serves_the_statement(lakshmi: Person, lookup: str, index: str
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
     assert index in Person.objects.filter(**{lookup: "22200"}).order_by().explain()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite looks at all names for one or two letters")
+@pytest.mark.parametrize("words", ["q", "qz"])
+def test_an_index_serves_one_or_two_letters(lakshmi: Person, words: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    people = Person.objects.filter(people_search.with_part("name", words)).order_by()
+    values = PersonAttributeValue.objects.filter(people_search.with_part("text", words)).order_by()
+    assert ("person_name_letters" in people.explain(), "person_value_letters" in values.explain()) == (True, True)
+
+
+def test_one_or_two_letters_are_found_wherever_they_stand(db: None) -> None:
+    names = ["Qz", "Aqz", "Qza", "Aaqz", "Aa qz", "Zq", "Aq Za", "Q z", "Q\nz"]
+    for name in names:
+        make_person(name)
+    assert found("qz") == {"Qz", "Aqz", "Qza", "Aaqz", "Aa qz"}
+    assert found("q") == set(names)
+    assert found("zq") == {"Zq"}
 
 
 def test_a_member_who_was_just_added_is_found(group: Group, group_admin: User) -> None:

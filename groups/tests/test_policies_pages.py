@@ -1,4 +1,4 @@
-"""The "Policies" tab, and "Remove this group"."""
+"""The "Policies" tab, and "Delete this group"."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_removing_shows_what_stops_and_asks_for_the_name(client: Client, group: 
     assert "Type the name exactly" in text_of(form.send(client, {"typed": "Day Shift"}))
     assert everything() == before
     done = form.send(client, {"typed": "night shift"}, follow=True)
-    assert "“Night Shift” is removed." in text_of(done)
+    assert "“Night Shift” is deleted." in text_of(done)
     assert client.get(policies_of(group)).status_code == 404
     assert AuditEvent.objects.filter(tag="group:account:removed").count() == 1
 

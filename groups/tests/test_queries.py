@@ -14,6 +14,7 @@ from groups import queries
 from groups.models import Group, Membership, Message
 from groups.services import grants
 from groups.tests.factories import Program, let_in, make_connector, make_group, person_of
+from kaizala_console.lib import bounded
 
 
 def test_the_list_of_groups_shows_counts_and_the_readers_role(
@@ -25,6 +26,26 @@ def test_the_list_of_groups_shows_counts_and_the_readers_role(
     assert (row.sub_group_count, row.parent_group_count) == (1, 0)
     grants.remove_connector(group=group, grant=program.grant, by=group_admin)
     assert queries.group_page(member).items[0].connector_count == 0
+
+
+@pytest.mark.parametrize("most", [1, 1000])
+def test_few_and_many_sub_groups_are_listed_the_same(
+    group: Group, organisation: Organisation, group_admin: User, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(bounded, "MOST", most)
+    for name in ("Stores", "Depot", "Yard"):
+        make_group(name, organisation=organisation, under=group)
+    make_group("Elsewhere", organisation=organisation)
+    there, cursor = [], None
+    while True:
+        page = queries.sub_group_page(group, group_admin, cursor=cursor, size=2)
+        there += [one.name for one in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert there == ["Depot", "Stores", "Yard"]
+    counts = queries.counts_of(group)
+    assert (counts.sub_groups, counts.sub_groups.is_more) == (min(3, most + 1), most == 1)
 
 
 def test_groups_are_found_by_a_part_of_the_name_or_the_whole_id(

@@ -146,8 +146,8 @@ def test_too_many_at_once_are_refused_and_kept(client: Client, group: Group) -> 
 def test_500_numbers_are_not_too_many_and_cost_no_more_queries_each(
     client: Client, group: Group, django_assert_max_num_queries: Any
 ) -> None:
-    # One audit row a person is one statement: the rest is the same for one and for five hundred.
-    with django_assert_max_num_queries(500 + 60):
+    # SQLite takes 999 values in a statement, so what is written goes in some portions.
+    with django_assert_max_num_queries(90):
         add(client, group, ",".join(f"+9199300{number:05d}" for number in range(500)))
     assert Membership.objects.filter(group=group).count() == 503
 

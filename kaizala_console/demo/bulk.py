@@ -224,10 +224,10 @@ class Filling:
         write(GroupGrant, ("grant", "group"), ((grant, group.pk) for _key, grant, group in made))
         write(
             RefreshToken,
-            ("grant", "public_part", "pepper_id", "digest", "issued_at", "expires_at"),
+            ("grant", "connector", "public_part", "pepper_id", "digest", "issued_at", "expires_at"),
             (
-                (grant, *_unknown(credentials.Kind.REFRESH), now, now + dt.timedelta(days=365))
-                for _key, grant, _group in made
+                (grant, key, *_unknown(credentials.Kind.REFRESH), now, now + dt.timedelta(days=365))
+                for key, grant, _group in made
             ),
         )
         return written

@@ -10,15 +10,16 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import models
-from django.db.models import BooleanField, F, Func, OrderBy, Q, QuerySet, Value
+from django.db.models import BooleanField, F, Func, OrderBy, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.constants import LOOKUP_SEP
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from kaizala_console.lib import crypto
@@ -27,6 +28,7 @@ from kaizala_console.lib.errors import RuleBroken
 _PURPOSE: Final = "keyset-cursor"
 _TAG_BYTES: Final = 12
 _LONGEST_CURSOR: Final = 4096
+_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 # Where to go on from the edge: behind it or before it, with the row at the edge itself (lower case) or without.
 _AFTER, _BEFORE, _FROM, _UNTIL = "A", "B", "a", "b"
 
@@ -59,16 +61,58 @@ class _Column:
     field: models.Field[Any, Any]
 
 
-def page(queryset: QuerySet[Any, Row], order: Sequence[str], cursor: str | None, size: int) -> Page[Row]:
+def page(
+    queryset: QuerySet[Any, Row],
+    order: Sequence[str],
+    cursor: str | None,
+    size: int,
+    *,
+    within: tuple[str, QuerySet[Any, Any]] | None = None,
+) -> Page[Row]:
     """Return ``size`` rows of ``queryset`` in ``order``, going on from ``cursor`` (None or "" is the first page).
 
     ``order`` names fields, annotations or paths (``("-sent_at", "-id")``). Its last column must be unique and
     none may hold NULL, else rows would be lost: the first is checked, the second is the model's promise. An
-    index on the same columns serves every page. Works on instances and on ``values()``.
+    index on the same columns serves every page. Works on instances and on ``values()``. ``within`` is as in
+    ``nearest``, and takes a statement more.
 
     Raises BadCursor; ValueError for an order or a size that can never work.
     """
-    return _paged([queryset], order, cursor, size)
+    return _paged([queryset], order, cursor, size, within)
+
+
+def nearest(
+    queryset: QuerySet[Any, Row], order: Sequence[str], size: int, within: tuple[str, QuerySet[Any, Any]]
+) -> QuerySet[Any, Row]:
+    """The rows of these owners, without most of those that cannot be among the first ``size``.
+
+    ``within`` is a path and whom it may lead to: for rows that have an index by owner and ``order``, where those of
+    several owners are asked for together. Else the database sorts all that they have; so it looks at ``size`` of each.
+    """
+    return _nearest(queryset, _columns(queryset, order), size, within, backwards=False)
+
+
+def _nearest(
+    queryset: QuerySet[Any, Any],
+    columns: list[_Column],
+    size: int,
+    within: tuple[str, QuerySet[Any, Any]],
+    *,
+    backwards: bool,
+) -> QuerySet[Any, Any]:
+    path, owners = within
+    ordering = [_ordering(column, backwards) for column in columns]
+    first, descending = columns[0].path, columns[0].descending != backwards
+    is_moment = isinstance(columns[0].field, models.DateTimeField)
+    if not is_moment:
+        raise ValueError("rows of several owners are ordered by a moment")
+    # The last of the first so many of one owner: that owner alone has enough up to there, whatever the others have.
+    own = queryset.select_related(None).filter(**{path: OuterRef("pk")}).order_by(*ordering).values(first)
+    bounds = owners.annotate(bound=Subquery(own[size - 1 : size]))
+    bounds = bounds.order_by(OrderBy(F("bound"), descending=descending, nulls_last=True)).values("bound")
+    bound = Coalesce(Subquery(bounds[:1]), Value(_FIRST if descending else _LAST, output_field=models.DateTimeField()))
+    within_reach = {f"{path}__in": owners.order_by().values("pk"), f"{first}__{'gte' if descending else 'lte'}": bound}
+    return queryset.filter(**within_reach)
 
 
 def merged(querysets: Sequence[QuerySet[Any, Any]], order: Sequence[str], cursor: str | None, size: int) -> Page[Any]:
@@ -81,7 +125,13 @@ def merged(querysets: Sequence[QuerySet[Any, Any]], order: Sequence[str], cursor
     return _paged(querysets, order, cursor, size)
 
 
-def _paged(querysets: Sequence[QuerySet[Any, Any]], order: Sequence[str], cursor: str | None, size: int) -> Page[Any]:
+def _paged(
+    querysets: Sequence[QuerySet[Any, Any]],
+    order: Sequence[str],
+    cursor: str | None,
+    size: int,
+    within: tuple[str, QuerySet[Any, Any]] | None = None,
+) -> Page[Any]:
     if size < 1:
         raise ValueError("a page has at least one row")
     columns_of = [_columns(queryset, order) for queryset in querysets]
@@ -94,7 +144,11 @@ def _paged(querysets: Sequence[QuerySet[Any, Any]], order: Sequence[str], cursor
         beyond = queryset
         if edge is not None:
             beyond = queryset.filter(_beyond(own, edge, backwards, inclusive=direction in (_FROM, _UNTIL)))
-        ordering = [OrderBy(F(column.path), descending=column.descending != backwards) for column in own]
+        ordering = [_ordering(column, backwards) for column in own]
+        if within is not None:
+            # Named by key: of a row with many joins, PostgreSQL makes them all before it looks whose it is.
+            near = _nearest(beyond.select_related(None), own, size + 1, within, backwards=backwards).order_by(*ordering)
+            beyond = queryset.filter(pk__in=list(near.values_list("pk", flat=True)[: size + 1]))
         rows += beyond.order_by(*ordering)[: size + 1]
     if len(querysets) > 1:
         rows.sort(key=lambda row: _key(row, columns), reverse=columns[0].descending != backwards)
@@ -109,6 +163,10 @@ def _paged(querysets: Sequence[QuerySet[Any, Any]], order: Sequence[str], cursor
         next_cursor=_encode(label, _AFTER, _key(rows[-1], columns), columns) if has_next else None,
         previous_cursor=_encode(label, _BEFORE, _key(rows[0], columns), columns) if has_previous else None,
     )
+
+
+def _ordering(column: _Column, backwards: bool) -> OrderBy:
+    return OrderBy(F(column.path), descending=column.descending != backwards)
 
 
 def _nothing_left(

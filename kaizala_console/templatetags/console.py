@@ -13,12 +13,13 @@ from django import template
 from django.forms import BoundField
 from django.forms.boundfield import BoundWidget
 from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from kaizala_console.lib import moments
 from kaizala_console.lib.phone_numbers import mask
 from kaizala_console.statuses import Status, status_for
 
@@ -152,9 +153,7 @@ def relative(value: date | datetime | None) -> str:
 def exact(value: date | datetime | None) -> str:
     """A moment to the minute with its zone: "17 Dec 2026, 14:05 IST"."""
     moment = as_moment(value)
-    if moment is None:
-        return ""
-    return f"{formats.date_format(moment, 'j M Y, H:i')} {moment.tzname()}"
+    return moments.exact(moment) if moment else ""
 
 
 @register.filter
@@ -165,10 +164,20 @@ def iso(value: date | datetime | None) -> str:
 
 
 @register.filter
-def moment(value: date | datetime | None) -> SafeString:
-    """A moment inside a sentence that is translated as a whole: like ``<c-time format="exact">``."""
-    html = '<time class="moment" datetime="{}" title="{}" data-moment="exact">{}</time>'
-    return format_html(html, iso(value), exact(value), exact(value))
+def moment(value: date | datetime | None, shape: str = "exact") -> SafeString:
+    """The element of ``<c-time>``, also for a sentence that is translated as a whole. Hovering says the exact moment.
+
+    ``shape`` is ``exact``, ``relative`` ("in 23 days") or ``both``; static/js/moments.js looks at it.
+    """
+    if not value:
+        return SafeString("")
+    words: str = {"exact": exact, "relative": relative, "both": _both}[shape](value)
+    html = '<time class="moment" datetime="{}" title="{}" data-moment="{}">{}</time>'
+    return format_html(html, iso(value), exact(value), shape, words)
+
+
+def _both(value: date | datetime) -> SafeString:
+    return format_html('{} <span class="moment-exact">({})</span>', relative(value), exact(value))
 
 
 @register.simple_tag

@@ -25,6 +25,8 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
 
+from kaizala_console.tests.family import killed_when_late
+
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -42,7 +44,8 @@ def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
-        browser.close()
+        with killed_when_late("chrom", seconds=30):
+            browser.close()
     if before is None:
         del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
     else:
@@ -135,12 +138,16 @@ def plain_page(open_page: Callable[..., Page]) -> Page:
     return open_page(scripts=False)
 
 
+# Two frames, after which what a script has changed is drawn. A browser that draws nothing calls nobody: not for ever.
+DRAWN = """() => Promise.race([
+  new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))),
+  new Promise((late) => setTimeout(late, 2000)),
+])"""
 # Colours that are half faded are nobody's: what moves and comes to an end is waited for.
-AT_REST = """async () => {
-  await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+AT_REST = """() => {
   const ends = (one) => Number.isFinite(one.effect?.getComputedTiming().endTime);
   const rest = Promise.allSettled(document.getAnimations().filter(ends).map((one) => one.finished));
-  await Promise.race([rest, new Promise((late) => setTimeout(late, 3000))]);
+  return Promise.race([rest, new Promise((late) => setTimeout(late, 3000))]);
 }"""
 
 
@@ -153,6 +160,7 @@ def accessibility_findings(page: Page, within: str | None = None) -> list[str]:
     page.wait_for_load_state()
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE.read_text())
+    page.evaluate(DRAWN)
     page.evaluate(AT_REST)
     found = page.evaluate(
         "([where, rules]) => axe.run(where || document, {runOnly: rules, resultTypes: ['violations'], preload: false})",

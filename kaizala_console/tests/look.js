@@ -192,6 +192,7 @@
       await new Promise((done, failed) => {
         sheet.addEventListener("load", done, { once: true });
         sheet.addEventListener("error", failed, { once: true });
+        setTimeout(failed, 20000, new Error("the style sheet does not come"));
         sheet.href = href;
       });
     },

@@ -2,26 +2,26 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from kaizala_console.tests.family import run_within
+
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+LIMIT = 200  # seconds
 
 pytestmark = pytest.mark.once
 
 
 def test_nothing_is_accepted_after_the_commit_that_ends_it() -> None:
-    result = subprocess.run(
+    result = run_within(
+        LIMIT,
         [sys.executable, "-m", "bench.revocation", "--json", "--rounds", "1", "--clients", "2"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     endings = json.loads(result.stdout)["endings"]
@@ -32,14 +32,11 @@ def test_nothing_is_accepted_after_the_commit_that_ends_it() -> None:
 
 
 def test_every_call_that_the_benchmarks_time_is_answered() -> None:
-    result = subprocess.run(
+    result = run_within(
+        LIMIT,
         [sys.executable, "-m", "bench", "--json", "--seconds", "0.3", "--clients", "2"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     calls = json.loads(result.stdout)["calls"]
@@ -50,14 +47,11 @@ def test_every_call_that_the_benchmarks_time_is_answered() -> None:
 
 
 def test_both_web_servers_answer_what_the_benchmark_asks_them() -> None:
-    result = subprocess.run(
+    result = run_within(
+        LIMIT,
         [sys.executable, "-m", "bench", "servers", "--json", "--seconds", "0.3", "--clients", "2", "--rounds", "1"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     figures = json.loads(result.stdout)
@@ -66,16 +60,26 @@ def test_both_web_servers_answer_what_the_benchmark_asks_them() -> None:
     assert all(figures["memory_mb"].values())
 
 
+def test_every_list_asks_as_much_of_a_database_that_has_grown() -> None:
+    result = run_within(
+        LIMIT,
+        [sys.executable, "-m", "bench", "lists", "--json", "--rows", "80", "160", "--repeats", "1"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    lists = json.loads(result.stdout)["lists"]
+    assert len(lists) >= 60
+    assert [line for line in lists if len(set(line["statements"])) > 1] == []
+
+
 @pytest.mark.journey
 def test_the_first_load_of_each_page_stays_within_its_budget(chromium: str) -> None:
-    result = subprocess.run(
+    result = run_within(
+        LIMIT,
         [sys.executable, "-m", "bench", "pages", "--json"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "CHROMIUM": chromium},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
     )
     assert result.stdout, result.stderr
     pages = json.loads(result.stdout.splitlines()[-1])["pages"]

@@ -31,11 +31,15 @@ def _serve(server: socket.socket) -> None:
             client, _ = server.accept()
         except OSError:  # the test is over
             return
-        with client, suppress(OSError):
-            if client.recv(65536):  # a browser also opens connections that it does not use
-                client.sendall(HEAD % len(WIDE))
-                time.sleep(0.5)
-                client.sendall(WIDE)
+        threading.Thread(target=_answer, args=(client,), daemon=True).start()
+
+
+def _answer(client: socket.socket) -> None:
+    with client, suppress(OSError):
+        if client.recv(65536):  # a browser also opens connections that it does not use
+            client.sendall(HEAD % len(WIDE))
+            time.sleep(0.5)
+            client.sendall(WIDE)
 
 
 @pytest.mark.journey

@@ -93,6 +93,21 @@ def test_only_an_optional_field_says_so() -> None:
     assert "optional" in render('<c-field :field="form.page" />', form=form)
 
 
+def test_a_table_has_one_list_of_classes() -> None:
+    html = render('<c-table caption="Rows" class="narrow" keeps="5" id="rows"></c-table>')
+    assert '<table class="table table-cards table-folds keeps-5 narrow" id="rows">' in html
+
+
+def test_a_field_of_several_that_are_optional_together_does_not_say_so_again() -> None:
+    assert "optional" not in render('<c-field :field="form.page" :mark="False" />', form=SampleForm())
+
+
+@pytest.mark.parametrize("name", ["name", "role"])
+def test_the_label_of_a_bare_field_is_for_screen_readers_alone(name: str) -> None:
+    html = render(f'<c-field :field="form.{name}" :bare="True" />', form=SampleForm())
+    assert 'class="field-label visually-hidden"' in html
+
+
 def test_a_group_of_choices_is_a_fieldset_with_a_legend_and_a_label_for_each() -> None:
     html = render('<c-field :field="form.role" />', form=SampleForm({}))
     assert "<fieldset" in html

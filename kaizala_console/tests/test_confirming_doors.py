@@ -36,6 +36,7 @@ from groups.tests.bulk import checked, uploaded
 from groups.tests.cards import POLL
 from groups.tests.factories import make_group, person_of
 from kaizala_console.lib import ids
+from kaizala_console.tests.at_each import at_each
 from kaizala_console.tests.open_doors import OPEN
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]  # whether a form asks is no matter of the database
@@ -178,6 +179,14 @@ def test_every_verb_of_a_webhooks_state_was_decided() -> None:
     assert set(WEBHOOK_VERBS) == {"delete"} | OPEN_WEBHOOK_VERBS
 
 
+ALL_DOORS = {f"{name} {place}": door for name, several in CONFIRMING.items() for place, door in enumerate(several)}
+
+
+def name_of(key: str) -> str:
+    """The door's name, without which of its forms it is."""
+    return key.rpartition(" ")[0]
+
+
 @pytest.fixture
 def world(developer: User, group_admin: User, member: User, organisation_admin: User, second_admin: User) -> World:
     """The developer's connector in a group, with everything about it that waits for an answer."""
@@ -271,35 +280,39 @@ def consent_page(world: World, browser: Client) -> str:
     return str(browser.get("/api/oauth/authorize", query)["Location"])
 
 
-@pytest.mark.parametrize(("name", "door"), [(name, door) for name, several in CONFIRMING.items() for door in several])
+@pytest.fixture
+def people(request: pytest.FixtureRequest) -> dict[str, User]:
+    """Who comes to any of the doors."""
+    return {door.who: request.getfixturevalue(door.who) for door in ALL_DOORS.values()}
+
+
 def test_a_door_asks_who_sits_there_and_does_nothing_before(
-    name: str,
-    door: Door,
-    world: World,
-    request: pytest.FixtureRequest,
-    browser_of: Callable[..., Client],
+    world: World, people: dict[str, User], browser_of: Callable[..., Client]
 ) -> None:
-    browser = browser_of(request.getfixturevalue(door.who), confirmed=False, recent=door.asks == CONFIRM)
-    address = address_of(name, door, world, browser)
-    before = everything()
-    answer = browser.post(address, world.form(door.form))
-    assert answer.status_code == 302, answer.content
-    assert urlsplit(answer["Location"]).path == door.asks
-    assert everything() == before
+    def at(key: str) -> None:
+        door = ALL_DOORS[key]
+        browser = browser_of(people[door.who], confirmed=False, recent=door.asks == CONFIRM)
+        address = address_of(name_of(key), door, world, browser)
+        before = everything()
+        answer = browser.post(address, world.form(door.form))
+        assert answer.status_code == 302, answer.content
+        assert urlsplit(answer["Location"]).path == door.asks
+        assert everything() == before
+
+    at_each(ALL_DOORS, at)
 
 
-@pytest.mark.parametrize(("name", "door"), [(name, door) for name, several in CONFIRMING.items() for door in several])
 def test_the_same_form_is_taken_once_it_is_known_who_sits_there(
-    name: str,
-    door: Door,
-    world: World,
-    request: pytest.FixtureRequest,
-    browser_of: Callable[..., Client],
+    world: World, people: dict[str, User], browser_of: Callable[..., Client]
 ) -> None:
-    browser = browser_of(request.getfixturevalue(door.who))
-    address = address_of(name, door, world, browser)
-    before = everything()
-    answer = browser.post(address, world.form(door.form))
-    assert answer.status_code in (200, 302), answer.content
-    assert everything() != before
-    assert urlsplit(answer.get("Location", "")).path not in (CONFIRM, SIGN_IN_AGAIN)
+    def at(key: str) -> None:
+        door = ALL_DOORS[key]
+        browser = browser_of(people[door.who])
+        address = address_of(name_of(key), door, world, browser)
+        before = everything()
+        answer = browser.post(address, world.form(door.form))
+        assert answer.status_code in (200, 302), answer.content
+        assert everything() != before
+        assert urlsplit(answer.get("Location", "")).path not in (CONFIRM, SIGN_IN_AGAIN)
+
+    at_each(ALL_DOORS, at)

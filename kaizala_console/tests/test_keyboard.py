@@ -19,8 +19,7 @@ pytestmark = [pytest.mark.once, pytest.mark.journey, pytest.mark.django_db(trans
 CONNECTOR = "Shift Planner"
 MOST = 120  # presses of Tab
 # An outline or a ring, on the element itself or on what is drawn for it: the label beside a box, the frame of a field.
-IS_SEEN = """async () => {
-  await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+IS_SEEN = """() => {
   const element = document.activeElement;
   if (element.matches(":not(:focus-visible)[type=date]")) return true; // the browser's own button in it has the focus
   const near = [element, element.parentElement, ...element.parentElement.children];

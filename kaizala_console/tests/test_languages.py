@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 from collections.abc import Callable
@@ -62,6 +63,20 @@ def test_no_template_holds_words_that_nobody_can_translate() -> None:
         if left := untranslated(source):
             found[str(path.relative_to(ROOT))] = left
     assert not found
+
+
+@pytest.mark.once
+def test_no_text_hides_in_an_f_string_where_the_search_for_texts_does_not_look() -> None:
+    hidden = []
+    for package in ("accounts", "connectors", "groups", "kaizala_console"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "tests" in path.parts:
+                continue
+            inside = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.JoinedStr)]
+            calls = [call for node in inside for call in ast.walk(node) if isinstance(call, ast.Call)]
+            if any(isinstance(call.func, ast.Name) and re.search("^_$|gettext", call.func.id) for call in calls):
+                hidden.append(str(path.relative_to(ROOT)))
+    assert not hidden
 
 
 @pytest.mark.once

@@ -4,6 +4,8 @@ import os
 import re
 import runpy
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 import structlog
 from django.core.exceptions import ImproperlyConfigured
 
-from kaizala_console.configuration import kept_key, office365_app
+from kaizala_console.configuration import office365_app
 from kaizala_console.tests.production import PRODUCTION
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -78,19 +80,29 @@ def test_a_data_folder_open_to_others_is_closed(load: Load, tmp_path: Path) -> N
 
 
 def test_processes_that_start_together_keep_one_key(tmp_path: Path) -> None:
-    read_ends = []
-    for _ in range(8):
-        read_end, write_end = os.pipe()
-        if os.fork() == 0:
-            os.write(write_end, kept_key(tmp_path, "key").encode())
-            os._exit(0)
-        os.close(write_end)
-        read_ends.append(read_end)
-    keys = {os.read(end, 100) for end in read_ends}
-    for end in read_ends:
-        os.close(end)
-        os.wait()
+    code = (
+        "import pathlib, sys\n"
+        "from kaizala_console.configuration import kept_key\n"
+        "sys.stdin.readline()\n"  # all have started when the first goes on
+        "print(kept_key(pathlib.Path(sys.argv[1]), 'key'))\n"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(8)
+    ]
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    keys = {process.communicate(timeout=60)[0] for process in started}
     assert len(keys) == 1
+    assert keys != {""}
     assert [path.name for path in (tmp_path / "keys").iterdir()] == ["key"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route
 
 from kaizala_console.tests.every_page import DEVELOPER, GROUP_ADMIN, NEWCOMER, NOBODY, Visit
-from kaizala_console.tests.visiting import STEADY, WATCH_SHIFTS, Visitors
+from kaizala_console.tests.visiting import WATCH_SHIFTS, Visitors, steady
 from kaizala_console.tests.whole_world import World
 
 OpenPage = Callable[..., Page]
@@ -24,7 +24,7 @@ PAGES = [
     Visit("connectors:explorer_operation", DEVELOPER, ids={"operation_id": "exchange"}),
 ]
 BEFORE_PAINT = re.compile(r'<script src="([^"]+)"(?: defer blocking="render")?></script>')
-PAINTED = "() => new Promise((done) => new PerformanceObserver(done).observe({ type: 'paint', buffered: true }))"
+PAINTED = "() => performance.getEntriesByType('paint').length > 0"
 IN_PARTS = """() => {
   const [page] = performance.getEntriesByType("navigation"), [paint] = performance.getEntriesByType("paint");
   return paint.startTime < page.domInteractive;
@@ -46,13 +46,13 @@ def shifts_with_late_scripts(page: Page, address: str) -> list[str]:
     page.unroute_all()
     page.route("**/*.js", answer)
     page.goto(address, wait_until="commit")
-    page.evaluate(PAINTED)
+    page.wait_for_function(PAINTED, polling=20)
     held_back = False
     assert held, "the page has scripts that come later"
     for route in held:
         route.continue_()
     page.wait_for_load_state()
-    page.evaluate(STEADY)
+    steady(page)
     if page.evaluate(IN_PARTS):
         return [f"{address} is drawn while it still arrives: its tables move with every row"]
     moved: float = page.evaluate("window.shifts || 0")

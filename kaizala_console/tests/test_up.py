@@ -17,6 +17,7 @@ from uuid import UUID
 import pytest
 
 from kaizala_console.tests import malformed, old_stacks
+from kaizala_console.tests.family import children_of, family_of
 from kaizala_console.tests.test_processes import eventually, is_alive
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -138,15 +139,6 @@ def habits_after(connector_id: str, folder: Path) -> dict[str, int]:
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def family_of(pid: int) -> list[int]:
-    """The process and everything that descends from it."""
-    return [pid, *(member for child in children_of(pid) for member in family_of(child))]
 
 
 def test_it_starts_answers_keeps_a_second_one_away_and_leaves_nothing_behind(up: Up, port: int, tmp_path: Path) -> None:

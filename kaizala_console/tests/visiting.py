@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 
 from accounts.models import AuthenticatorApp
 from accounts.tests.authenticator import code_of
+from kaizala_console.tests.browser import DRAWN
 from kaizala_console.tests.every_page import NOBODY, OPERATOR, Visit
 from kaizala_console.tests.whole_world import World
 
@@ -34,7 +35,6 @@ new PerformanceObserver((list) => {
   }
 }).observe({ type: "layout-shift", buffered: true });
 """
-STEADY = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 30))))"
 FORM = """([address, fields]) => {
   const form = document.createElement("form");
   form.method = "post";
@@ -114,8 +114,14 @@ class Visitors:
                 page.evaluate(FORM, [address, pairs])
             status = moved.value.status if moved.value else 0
         assert status == visit.status, f"{status} at {page.url}"
-        page.evaluate(STEADY)
+        steady(page)
         return page
+
+
+def steady(page: Page) -> None:
+    """When it is drawn, and what moves it has been seen by `WATCH_SHIFTS`."""
+    page.evaluate(DRAWN)
+    page.evaluate("() => new Promise((done) => setTimeout(done, 30))")
 
 
 def signed_in(browser_of: Callable[..., Client], world: World, who: str, *, confirmed: bool = True) -> Client:

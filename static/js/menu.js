@@ -37,6 +37,7 @@
     opener.setAttribute("aria-expanded", "false");
   });
   document.addEventListener("keydown", (event) => {
+    if (event.target.closest?.("dialog[open]")) return; // the key is the dialog's, which lies over the menu
     if (event.key === "Escape" && menu.classList.contains("is-open")) set(false);
   });
 })();

@@ -1,4 +1,5 @@
-// Times in the reader's own zone: the server writes them in the zone it knows for the person, this puts in the device's.
+// Times in the reader's own zone. The server knows it from the cookie below; until then, and when the device has moved to
+// another zone, this puts the device's in.
 (() => {
   // The page's language, in the reader's region when that is known: "IST" is a word in India and "GMT+5:30" elsewhere.
   const language = document.documentElement.lang || "en";
@@ -8,7 +9,9 @@
     hour: "2-digit", minute: "2-digit", timeZoneName: "short", hourCycle: "h23",
   });
   const exact = (moment) => `${date.format(moment)}, ${clock.format(moment)}`;
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
   const put = (root) => {
+    if (document.documentElement.dataset.zone === own) return;
     for (const element of root.querySelectorAll?.("time[data-moment]") ?? []) {
       const moment = new Date(element.dateTime);
       if (Number.isNaN(moment.getTime())) continue;
@@ -20,8 +23,8 @@
     }
   };
   put(document);
-  // For what the server counts by the day: where this device's days begin (accounts/pages/zones.py).
-  const zone = encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone ?? "");
+  // In this zone the server writes the next page (accounts/pages/zones.py).
+  const zone = encodeURIComponent(own);
   const secure = location.protocol === "https:" ? "; secure" : "";
   if (zone) document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax${secure}`;
   document.addEventListener("htmx:afterSettle", (event) => put(event.target));

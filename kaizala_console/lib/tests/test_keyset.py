@@ -301,3 +301,8 @@ def test_null_in_an_order_is_noticed_instead_of_losing_rows() -> None:
     rows = Session.objects.annotate(nothing=Value(None, output_field=CharField()))
     with pytest.raises(ValueError, match="NULL: nothing"):
         keyset.page(rows, ("nothing", "session_key"), None, 1)
+
+
+def test_rows_of_several_owners_are_ordered_by_a_moment() -> None:
+    with pytest.raises(ValueError, match="ordered by a moment"):
+        keyset.nearest(Permission.objects.all(), ("name", "id"), 2, ("content_type", ContentType.objects.all()))

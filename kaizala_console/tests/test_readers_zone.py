@@ -1,0 +1,155 @@
+"""Pages speak in the zone that the reader's device has named; a file that programs read speaks in UTC."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Page
+
+from accounts.models import Organisation, User
+from accounts.pages.zones import COOKIE, name_of
+from connectors.models import AccessRequest, Grant
+from connectors.scopes import PERMISSIONS
+from connectors.services import requests as asking
+from connectors.services import words
+from connectors.tests.html_forms import form_to, text_of
+from connectors.tests.webhook_history import eventful
+from groups.models import Group
+from groups.pages import answers
+from groups.services.grants import target_of
+from groups.tests import factories
+from kaizala_console.lib import moments
+
+Browser = Callable[..., Client]
+KOLKATA, BERLIN = ZoneInfo("Asia/Kolkata"), ZoneInfo("Europe/Berlin")
+NOW = dt.datetime(2026, 3, 20, 20, 10, tzinfo=dt.UTC)  # 01:40 of the next day in India
+
+
+def reading_in(client: Client, zone: str) -> Client:
+    client.cookies[COOKIE] = zone
+    return client
+
+
+@pytest.fixture
+def group(organisation: Organisation, group_admin: User) -> Group:
+    return factories.make_group(organisation=organisation, admins=[group_admin])
+
+
+@pytest.fixture
+def asked(developer: User, group: Group) -> AccessRequest:
+    """For access until the end of a day in India."""
+    connector = factories.make_connector(developer, name="Shift Planner")
+    return asking.ask(
+        connector=connector,
+        by=developer,
+        permissions=connector.permissions,
+        once=asking.new_once(),
+        reason="To plan.",
+        target=target_of(group),
+        ends_at=dt.datetime(2090, 2, 1, tzinfo=KOLKATA),
+    )
+
+
+@pytest.mark.django_db
+def test_a_sentence_says_when_in_the_readers_zone(
+    asked: AccessRequest, developer: User, group_admin: User, browser_of: Browser
+) -> None:
+    asking.withdraw(request=asked, by=developer)
+    asked.refresh_from_db()
+    page = reading_in(browser_of(group_admin), "Asia%2FKolkata").get(reverse("groups:request", args=[asked.pk]))
+    assert asked.withdrawn_at is not None
+    with timezone.override(KOLKATA):
+        assert f"This request was withdrawn on {words.moment(asked.withdrawn_at)}." in text_of(page)
+        assert words.moment(asked.withdrawn_at).endswith(" IST")
+
+
+@pytest.mark.django_db
+def test_the_next_reader_has_their_own_zone_again(developer: User, browser_of: Browser) -> None:
+    reading_in(browser_of(developer), "Asia%2FKolkata").get("/console/settings/")
+    assert timezone.get_current_timezone_name() == "UTC"
+
+
+@pytest.mark.django_db
+def test_a_replay_begins_when_the_readers_clock_says(
+    group: Group, group_admin: User, developer: User, browser_of: Browser, time_machine: Any
+) -> None:
+    time_machine.move_to(NOW, tick=False)
+    connector = factories.make_connector(developer, permissions=PERMISSIONS)
+    hook = eventful(factories.let_in(connector, group, group_admin).grant)
+    address = reverse("connectors:webhook_replay", args=[hook.connector_id, hook.pk])
+    client = reading_in(browser_of(developer), "Asia%2FKolkata")
+    page = client.get(address)
+    assert form_to(page, address).fields["since"] == ["2026-03-21T00:40"]
+    assert "The time in India Time, where it is 01:40 now." in text_of(page)
+    page = client.get(address, {"since": "2026-03-21T00:40"})
+    assert "21 Mar 2026, 00:40 IST" in text_of(page)
+
+
+@pytest.mark.django_db
+def test_an_admin_of_another_zone_who_leaves_the_end_date_as_it_was_asked_gives_until_that_very_moment(
+    asked: AccessRequest, group_admin: User, browser_of: Browser
+) -> None:
+    client = reading_in(browser_of(group_admin), "Europe%2FBerlin")
+    form = form_to(
+        client.get(reverse("groups:request", args=[asked.pk])), reverse("groups:request_approve", args=[asked.pk])
+    )
+    assert form.fields["end_date"] == ["2090-01-31"]
+    form.send(client)
+    assert Grant.objects.get().ends_at == asked.ends_at
+
+
+@pytest.mark.django_db
+def test_an_end_date_is_a_day_of_the_reader(asked: AccessRequest, group_admin: User, browser_of: Browser) -> None:
+    client = reading_in(browser_of(group_admin), "Europe%2FBerlin")
+    approve = reverse("groups:request_approve", args=[asked.pk])
+    form = form_to(client.get(reverse("groups:request", args=[asked.pk])), approve)
+    form.send(client, {"end_date": "2090-01-30"})
+    assert Grant.objects.get().ends_at == dt.datetime(2090, 1, 31, tzinfo=BERLIN)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("Asia/Kolkata", "01:40 IST"),
+        ("Europe/Berlin", "21:10 CET"),
+        ("Asia/Dubai", "00:10 GMT+4"),
+        ("Asia/Kathmandu", "01:55 GMT+5:45"),
+        ("America/Sao_Paulo", "17:10 GMT-3"),
+        ("UTC", "20:10 UTC"),
+    ],
+)
+def test_a_moment_ends_with_a_word_for_its_zone(zone: str, words: str) -> None:
+    with timezone.override(ZoneInfo(zone)):
+        assert moments.exact(NOW).endswith(f"2026, {words}")
+
+
+@pytest.mark.journey
+@pytest.mark.django_db(transaction=True)
+def test_what_the_server_wrote_in_the_devices_zone_is_not_written_again(page: Page) -> None:
+    exact = page.locator("time[data-moment=both]").first
+    page.goto("/gallery/")
+    assert (exact.get_attribute("title") or "").endswith("GMT+5:30"), "the server did not know the zone yet"
+    page.goto("/gallery/")
+    assert (exact.get_attribute("title") or "").endswith(" IST")
+
+
+@pytest.mark.once
+def test_a_zone_is_named_as_people_call_it() -> None:
+    assert name_of(KOLKATA) == "India Time"
+    assert name_of(dt.UTC) == "UTC"
+
+
+@pytest.mark.once
+def test_the_day_of_an_answer_is_the_readers_in_the_file_as_on_the_page() -> None:
+    midnight = dt.datetime(2026, 3, 24, tzinfo=KOLKATA)  # as a phone there sends the 24th
+    assert answers.date_of(midnight, KOLKATA) == dt.date(2026, 3, 24)
+    with timezone.override(KOLKATA):
+        assert answers.date_of(midnight) == dt.date(2026, 3, 24)
