@@ -50,7 +50,8 @@ def lists(world: World) -> Iterator[tuple[str, Any, str]]:
     yield "Search: everything", world.boss, "/console/search/?q=Person%20777"
     yield "Groups, by name", world.boss, "/console/groups/?q=Depot%20777"
     yield "Directory, by name", world.boss, "/console/directory/?q=Person%20777"
-    yield "Directory, by attribute", world.boss, f"/console/directory/?{world.department.pk}=Department%207"
+    said = f"attribute={world.department.pk}&value=Department%207"
+    yield "Directory, by attribute", world.boss, f"/console/directory/?{said}"
     yield "Users of a group, by name", world.admin, f"{group}?q=Person%20777"
     for letters in ("x", "qz"):  # of which there are none
         yield f"Search: everything, “{letters}”", world.boss, f"/console/search/?q={letters}"

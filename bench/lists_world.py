@@ -83,6 +83,8 @@ class World:
 
     def grow(self, rows: int, said: Callable[[str, float], None] = lambda _what, _seconds: None) -> None:
         """Makes as many of each as are still missing; `said` is told how long each took."""
+        if rows <= self.rows:
+            return
         numbers, groups = range(self.rows, rows), range(min(self.rows, MOST_GROUPS), min(rows, MOST_GROUPS))
         filled = [(fill, numbers) for fill in (self._people, self._posts, self._trail, self._archive, self._deliveries)]
         filled += [(fill, groups) for fill in (self._groups, self._connectors)]
