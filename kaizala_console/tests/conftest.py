@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import pytest
+from playwright.sync_api import Page
+
+from accounts.models import User
+from accounts.sandbox import BY_KEY
+from kaizala_console.tests.typist import Typist
 from kaizala_console.tests.whole_world import World, make_world
 
 
@@ -11,3 +18,23 @@ from kaizala_console.tests.whole_world import World, make_world
 def whole_world(db: None) -> World:
     """Something of everything."""
     return make_world()
+
+
+@pytest.fixture
+def typist(open_page: Callable[..., Page], phones: Any) -> Iterator[Callable[..., Typist]]:
+    """`typist("developer")`: one of the sandbox's identities before their first sign-in; `typist(user)`: signed in.
+
+    When the test is over, each of them has seen at every stop where the focus was.
+    """
+    all_of_them: list[Typist] = []
+
+    def typist(who: str | User, **options: Any) -> Typist:
+        user = None if isinstance(who, str) else who
+        # Without motion: a page that still scrolls smoothly has not brought the stop into sight yet.
+        page = open_page(user=user, reduced_motion="reduce", **options)
+        all_of_them.append(Typist(page, phones.pin, BY_KEY[who] if isinstance(who, str) else None))
+        return all_of_them[-1]
+
+    yield typist
+    faults = [fault for one in all_of_them for fault in one.faults]
+    assert faults == [], "\n".join(faults)

@@ -1,117 +1,24 @@
-"""Registering, granting and claiming by keyboard alone: Tab, Enter, Space and letters, and one sees where one is."""
+"""By keyboard alone: the first visit; registering, granting and claiming; and what a program asks of a person."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.core.management import call_command
-from playwright.sync_api import Locator, Page, expect
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
+from playwright.sync_api import expect
 
-from accounts.sandbox import BY_KEY
-from connectors.models import RefreshToken
+from accounts.models import User
+from accounts.tests.factories import verify
+from connectors.models import Grant, RefreshToken
+from connectors.tests.factories import make_connector
+from kaizala_console.tests.typist import Typist
 
 pytestmark = [pytest.mark.once, pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
 CONNECTOR = "Shift Planner"
-MOST = 120  # presses of Tab
-# An outline or a ring, on the element itself or on what is drawn for it: the label beside a box, the frame of a field.
-IS_SEEN = """() => {
-  const element = document.activeElement;
-  if (element.matches(":not(:focus-visible)[type=date]")) return true; // the browser's own button in it has the focus
-  const near = [element, element.parentElement, ...element.parentElement.children];
-  const ring = (one) => {
-    const style = getComputedStyle(one);
-    return (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== "none";
-  };
-  const box = element.getBoundingClientRect();
-  return near.some(ring) && box.bottom > 0 && box.top < innerHeight;
-}"""
-
-
-class Typist:
-    """Somebody without a mouse."""
-
-    def __init__(self, page: Page, key: str, pin_of: Callable[[str], str]) -> None:
-        self.page, self.identity, self.pin_of = page, BY_KEY[key], pin_of
-        self.unseen: list[str] = []
-
-    def reach(self, wanted: Locator) -> None:
-        """Tab until it has the focus; notes each stop whose focus cannot be seen."""
-        for _press in range(MOST):
-            if wanted.first.evaluate("element => element === document.activeElement"):
-                return
-            self.page.keyboard.press("Tab")
-            at = self.page.evaluate("document.activeElement.outerHTML.slice(0, 120)")
-            if self.page.evaluate("document.activeElement !== document.body") and not self.is_seen():
-                self.unseen.append(f"{self.page.url}: {at}")
-        raise AssertionError(f"{wanted} is out of reach at {self.page.url}")
-
-    def is_seen(self) -> bool:
-        """Whether the focus shows, once what slides in has come in."""
-        try:
-            self.page.wait_for_function(IS_SEEN, timeout=1000)
-        except PlaywrightTimeout:
-            return False
-        return True
-
-    def press(self, wanted: Locator, key: str = "Enter") -> None:
-        """Reaches it, and presses it."""
-        expect(wanted.first).to_be_visible()
-        self.reach(wanted)
-        self.page.keyboard.press(key)
-
-    def button(self, name: str) -> None:
-        """Presses a button of the page; where the console asks "is it you?", answers and presses again."""
-        wanted = self.page.get_by_role("main").get_by_role("button", name=re.compile(rf"^{name}\b"))
-        self.press(wanted)
-        self.page.wait_for_load_state()
-        if "/confirm/" in self.page.url:
-            self.press(self.page.get_by_role("button", name="Generate PIN"))
-            self.enter_the_pin()
-            self.press(wanted)
-
-    def write(self, label: str, text: str) -> None:
-        """Types into a field."""
-        self.reach(self.page.get_by_label(label, exact=True))
-        self.page.keyboard.type(text)
-
-    def enter_the_pin(self) -> None:
-        """Types the newest PIN. The boxes send it themselves when the last digit is there, or Enter does."""
-        field = self.page.locator("input[name=pin]")
-        expect(field).to_be_visible()
-        self.reach(field)
-        self.page.keyboard.type(self.pin_of(self.identity.number))
-        if field.count():
-            self.page.keyboard.press("Enter")
-        expect(field).to_have_count(0)
-
-    def come(self) -> None:
-        """Signs in, and verifies the phone."""
-        self.page.goto("/")
-        way_in = self.page.get_by_role("button", name="Sign in with Office365")
-        self.press(way_in.or_(self.page.get_by_role("link", name="Sign in with Office365")))
-        self.press(self.page.get_by_role("button", name=re.compile(self.identity.name)))
-        expect(self.page.get_by_role("heading", name="Add a Phone Number")).to_be_visible()
-        self.write("Number", self.identity.number)
-        self.button("Generate PIN")
-        self.enter_the_pin()
-        expect(self.page.get_by_text("is verified")).to_be_visible()
-
-    def done(self) -> None:
-        """ "I have stored it", and away."""
-        self.press(self.page.get_by_label("I have stored it"), "Space")
-        self.button("Done")
-
-
-@pytest.fixture
-def typist(open_page: Callable[..., Page], phones: Any) -> Callable[[str], Typist]:
-    """`typist("developer")`: before their first sign-in."""
-    # Without motion: a page that still scrolls smoothly has not brought the stop into sight yet.
-    return lambda key: Typist(open_page(reduced_motion="reduce"), key, phones.pin)
 
 
 def test_a_connector_is_registered_granted_and_claimed_without_a_mouse(typist: Callable[[str], Typist]) -> None:
@@ -120,11 +27,11 @@ def test_a_connector_is_registered_granted_and_claimed_without_a_mouse(typist: C
 
     page = developer.page
     developer.come()
-    developer.press(page.get_by_role("navigation").get_by_role("link", name="Connectors"))
-    developer.press(page.get_by_role("main").get_by_role("link", name="Add Connector"))
+    developer.open("Connectors")
+    developer.link("Add Connector")
     developer.write("Name", CONNECTOR)
     developer.button("Continue")
-    developer.press(page.get_by_label("Text Message", exact=True), "Space")
+    developer.tick("Text Message")
     developer.button("Create Connector")
     expect(page.get_by_label("Connector secret", exact=True)).to_be_visible()
     developer.done()
@@ -132,22 +39,71 @@ def test_a_connector_is_registered_granted_and_claimed_without_a_mouse(typist: C
 
     page = admin.page
     admin.come()
-    admin.press(page.get_by_role("navigation").get_by_role("link", name="Groups"))
+    admin.open("Groups")
     admin.press(page.get_by_role("row").filter(has_text="Admin").get_by_role("link"))
-    admin.press(page.get_by_role("main").get_by_role("link", name="Connectors"))
-    choice = page.get_by_label("Connector", exact=True)
-    admin.reach(choice)
-    page.keyboard.type(CONNECTOR)
-    if choice.get_attribute("role") == "combobox":
-        page.keyboard.press("Enter")
+    admin.link("Connectors")
+    admin.choose("Connector", CONNECTOR)
     admin.button("Add Connector")
     expect(page.get_by_role("list", name="How far the handoff is")).to_be_visible()
 
     page = developer.page
-    developer.press(page.get_by_role("navigation").get_by_role("link", name="Handoffs"))
+    developer.open("Handoffs")
     developer.button("Claim")
     expect(page.get_by_label("Refresh token", exact=True)).to_be_visible()
     developer.done()
     assert RefreshToken.objects.count() == 1
-    unseen = developer.unseen + admin.unseen
-    assert unseen == [], "\n".join(unseen)
+
+
+def test_the_first_visit_leads_to_home_and_its_first_steps_without_a_mouse(typist: Callable[[str], Typist]) -> None:
+    """With a number that is none, and a PIN that is wrong: what is wrong is where the keys are."""
+    call_command("demo", first_run=True, verbosity=0)
+    developer = typist("developer")
+    page = developer.page
+    developer.sign_in()
+    expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
+    developer.write("Number", "12")
+    developer.key("Enter")
+    expect(page.get_by_role("alert")).to_be_focused()
+    assert developer.identity is not None
+    developer.write("Number", developer.identity.number)
+    developer.key("Enter")
+    expect(page.get_by_role("heading", name="Enter the PIN")).to_be_visible()
+    pin = page.locator("input[name=pin]")
+    developer.reach(pin)
+    page.keyboard.type(str((int(developer.pin_of(developer.identity.number)) + 1) % 10**6).zfill(6))
+    developer.key("Enter")
+    expect(page.get_by_text("This is not the PIN")).to_be_visible()
+    expect(pin).to_be_focused()
+    developer.enter_the_pin()
+    expect(page.get_by_text("is verified")).to_be_visible()
+
+    developer.skip()
+    developer.link("How this works")
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("Home")
+    developer.open("Home")
+    developer.skip()
+    developer.button("Put this away", "Space")
+    expect(page.get_by_role("heading", name="First steps")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Lately")).to_be_visible()
+
+
+def test_a_person_says_without_a_mouse_with_which_number_a_program_may_act(
+    typist: Callable[..., Typist], developer: User, member: User, live_server: Any
+) -> None:
+    back = f"{live_server.url}/console/help/"
+    connector = make_connector(developer, CONNECTOR, redirect_urls=[back])
+    verify(member, is_primary=False)
+    person = typist(member)
+    asked = {"client_id": str(connector.pk), "redirect_uri": back, "state": "s p"}
+    for button in ("Don’t allow", "Allow"):
+        person.page.goto(f"/api/Oauth/Authorize?{urlencode(asked)}")
+        expect(person.page.get_by_role("heading", name="act for you?")).to_be_visible()
+        if button == "Allow":
+            person.reach(person.page.get_by_role("radio").first)
+            person.key("ArrowDown")
+            expect(person.page.get_by_role("radio").nth(1)).to_be_focused()
+            expect(person.page.get_by_role("radio").nth(1)).to_be_checked()
+        person.button(button, "Space")
+        person.page.wait_for_url(f"{back}?**")
+        assert Grant.objects.exists() is False  # the program has not traded its code yet
+        assert ("code=" in person.page.url) is (button == "Allow")

@@ -1,0 +1,172 @@
+"""Somebody without a mouse: Tab, Shift+Tab, Enter, Space, arrows, letters and Escape, and nothing else.
+
+At each stop the focus must be seen, and what changes within a page must not take it away: both are noted in `faults`,
+at which the fixture `typist` looks when the test is over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+from accounts.sandbox import Identity
+
+MOST = 120  # presses of Tab
+# An outline or a ring, on the element itself or on what is drawn for it: the label beside a box, the frame of a field.
+IS_SEEN = """() => {
+  const element = document.activeElement;
+  if (element.matches(":not(:focus-visible)[type=date]")) return true; // the browser's own button in it has the focus
+  const near = [element, element.parentElement, ...element.parentElement.children];
+  const ring = (one) => {
+    const style = getComputedStyle(one);
+    return (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== "none";
+  };
+  const box = element.getBoundingClientRect();
+  return near.some(ring) && box.bottom > 0 && box.top < innerHeight;
+}"""
+STOP = f"""(wanted) => {{
+  const at = document.activeElement;
+  return {{
+    arrived: at === wanted,
+    words: at.outerHTML.slice(0, 120),
+    seen: at === document.body || ({IS_SEEN})(),
+  }};
+}}"""
+# A key was pressed on something of this very document, which a new one does not know of.
+LOST = "() => Boolean(window.wasTyping) && document.activeElement === document.body"
+PinOf = Callable[[str], str]
+
+
+class Typist:
+    """One person with one keyboard. `identity`: whom the sandbox signs in; `pin_of(number)`: the PIN on their phone."""
+
+    def __init__(self, page: Page, pin_of: PinOf, identity: Identity | None = None) -> None:
+        self.page, self.pin_of, self.identity = page, pin_of, identity
+        self.faults: list[str] = []
+
+    # Keys -------------------------------------------------------------------------------------------------------------
+
+    def reach(self, wanted: Locator, *, back: bool = False) -> None:
+        """Tab, or Shift+Tab, until it has the focus."""
+        expect(wanted.first).to_be_visible()
+        self.keeps_the_focus()
+        stop: dict[str, Any] = {}
+        for presses in range(MOST):
+            stop = self.page.evaluate(STOP, wanted.first.element_handle())
+            if presses and not stop["seen"] and not self.is_seen():
+                self.faults.append(f"{self.page.url}: one does not see the focus at {stop['words']}")
+            if stop["arrived"]:
+                return
+            self.page.keyboard.press("Shift+Tab" if back else "Tab")
+        raise AssertionError(f"{wanted} is out of reach at {self.page.url}, the last stop was {stop['words']}")
+
+    def press(self, wanted: Locator, key: str = "Enter", *, back: bool = False) -> None:
+        """Reaches it, and presses it."""
+        self.reach(wanted, back=back)
+        self.key(key)
+
+    def key(self, key: str) -> None:
+        """One key, wherever the focus is."""
+        self.page.evaluate("window.wasTyping = document.activeElement !== document.body")
+        self.page.keyboard.press(key)
+
+    def is_seen(self) -> bool:
+        """Whether the focus shows, once what slides in has come in."""
+        try:
+            self.page.wait_for_function(IS_SEEN, timeout=1000)
+        except PlaywrightTimeout:
+            return False
+        return True
+
+    def keeps_the_focus(self) -> None:
+        """Notes when what changed in the page since the last key has taken the focus away."""
+        self.page.wait_for_load_state()
+        if self.page.evaluate(LOST):
+            self.faults.append(f"{self.page.url}: the focus is lost")
+
+    def skip(self) -> None:
+        """The first stop of a page that has just come: past the menu."""
+        self.press(self.page.get_by_role("link", name="Skip to the content"))
+        expect(self.page.get_by_role("main")).to_be_focused()
+
+    # What is pressed --------------------------------------------------------------------------------------------------
+
+    def button(self, name: str, key: str = "Enter") -> None:
+        """Presses a button of the page; where the console asks "is it you?", answers and presses again."""
+        wanted = self.page.get_by_role("main").get_by_role("button", name=re.compile(rf"^{name}\b", re.IGNORECASE))
+        self.press(wanted, key)
+        self.page.wait_for_load_state()
+        if "/confirm/" in self.page.url:
+            self.press(self.page.get_by_role("button", name="Generate PIN"))
+            self.enter_the_pin()
+            self.press(wanted)
+
+    def link(self, name: str, *, back: bool = False) -> None:
+        """Follows a link of the page."""
+        self.press(self.page.get_by_role("main").get_by_role("link", name=name), back=back)
+
+    def open(self, entry: str) -> None:
+        """An entry of the menu."""
+        self.press(self.page.get_by_role("navigation", name="Main").get_by_role("link", name=re.compile(rf"^{entry}\b")))
+
+    def field(self, label: str) -> Locator:
+        """By its whole label, whether or not it must be filled in."""
+        return self.page.get_by_label(re.compile(rf"^\s*{re.escape(label)}(\s+optional)?\s*$", re.IGNORECASE))
+
+    def write(self, label: str, text: str) -> None:
+        """Types into a field, in place of what stands there."""
+        self.reach(self.field(label))
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(text)
+
+    def tick(self, label: str) -> None:
+        """Ticks a box, or takes the tick away."""
+        self.press(self.field(label), "Space")
+
+    def choose(self, label: str, words: str) -> None:
+        """By its first letters, in a drop-down; in a long one, by typing to find it."""
+        choice = self.field(label)
+        self.reach(choice)
+        self.page.keyboard.type(words)
+        if choice.get_attribute("role") == "combobox":
+            self.key("Enter")
+
+    # The phone --------------------------------------------------------------------------------------------------------
+
+    def enter_the_pin(self) -> None:
+        """Types the newest PIN. The boxes send it themselves when the last digit is there, or Enter does."""
+        assert self.identity is not None
+        field = self.page.locator("input[name=pin]")
+        self.reach(field)
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(self.pin_of(self.identity.number))
+        if field.count():
+            self.page.keyboard.press("Enter")
+        expect(field).to_have_count(0)
+
+    def sign_in(self) -> None:
+        """As one of the sandbox's ready identities."""
+        assert self.identity is not None
+        self.page.goto("/")
+        way_in = self.page.get_by_role("button", name="Sign in with Office365")
+        self.press(way_in.or_(self.page.get_by_role("link", name="Sign in with Office365")))
+        self.press(self.page.get_by_role("button", name=re.compile(self.identity.name)))
+
+    def come(self) -> None:
+        """Signs in, and verifies the phone."""
+        self.sign_in()
+        assert self.identity is not None
+        expect(self.page.get_by_role("heading", name="Add a Phone Number")).to_be_visible()
+        self.write("Number", self.identity.number)
+        self.button("Generate PIN")
+        self.enter_the_pin()
+        expect(self.page.get_by_text("is verified")).to_be_visible()
+
+    def done(self) -> None:
+        """ "I have stored it", and away."""
+        self.tick("I have stored it")
+        self.button("Done")
