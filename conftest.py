@@ -21,7 +21,12 @@ from accounts.tests import factories
 from kaizala_console.lib import clock
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"
-pytest_plugins = ["kaizala_console.tests.plugin", "kaizala_console.tests.browser", "kaizala_console.tests.real_worker"]
+pytest_plugins = [
+    "kaizala_console.tests.plugin",
+    "kaizala_console.tests.browser",
+    "kaizala_console.tests.real_worker",
+    "kaizala_console.tests.own_server",
+]
 
 
 @pytest.fixture(scope="session")
