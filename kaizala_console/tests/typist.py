@@ -111,11 +111,14 @@ class Typist:
 
     def open(self, entry: str) -> None:
         """An entry of the menu."""
-        self.press(self.page.get_by_role("navigation", name="Main").get_by_role("link", name=re.compile(rf"^{entry}\b")))
+        self.press(
+            self.page.get_by_role("navigation", name="Main").get_by_role("link", name=re.compile(rf"^{entry}\b"))
+        )
 
     def field(self, label: str) -> Locator:
         """By its whole label, whether or not it must be filled in."""
-        return self.page.get_by_label(re.compile(rf"^\s*{re.escape(label)}(\s+optional)?\s*$", re.IGNORECASE))
+        labelled = self.page.get_by_label(re.compile(rf"^\s*{re.escape(label)}(\s+optional)?\s*$", re.IGNORECASE))
+        return labelled.and_(self.page.locator("input, select, textarea"))
 
     def write(self, label: str, text: str) -> None:
         """Types into a field, in place of what stands there."""
