@@ -252,6 +252,7 @@ COTTON_ISOLATE_BY_DEFAULT = True
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("hi", _("Hindi"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = ["kaizala_console.formats"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -168,7 +168,7 @@ SENTENCES: dict[Tag, str | Promise] = {
     Tag.GROUP_CONNECTOR_ADDED: _("%(actor)s added the connector “%(connector)s” to “%(group)s”."),
     Tag.GROUP_CONNECTOR_REMOVED: _("%(actor)s removed the connector “%(connector)s” from “%(group)s”."),
     Tag.GROUP_BOT_ADDED: _("%(actor)s added the bot “%(bot)s” to “%(group)s”."),
-    Tag.GROUP_BOT_REMOVED: _("%(actor)s took the bot “%(bot)s” out of “%(group)s”."),
+    Tag.GROUP_BOT_REMOVED: _("%(actor)s removed the bot “%(bot)s” from “%(group)s”."),
 }
 
 
@@ -178,13 +178,16 @@ _OF_ONE_LINE: dict[Tag, str | Promise] = {
     Tag.PEOPLE_UPLOADED: _("%(actor)s changed names and attributes of people by line %(first)s of “%(subject)s”."),
     Tag.SUBGROUPS_UPLOADED: _("%(actor)s changed which group stands under which by line %(first)s of “%(subject)s”."),
 }
-# Kinds of cards as the wire spells them: what programs invent beside these is called as it is.
+# Kinds of cards as the wire spells them, and of credentials: what programs invent beside these is called as it is.
 _KINDS: dict[Any, Promise] = {
     "Announcement": _("announcement"),
     "Job": _("job"),
     "Poll": _("poll"),
     "LetsMeet": _("meeting"),
     "Survey": _("survey"),
+    "secret": _("secret"),
+    "refresh token": _("refresh token"),
+    "access token": _("access token"),
 }
 
 
@@ -199,7 +202,7 @@ def sentence(event: AuditEvent) -> str:
         {
             **_plain(event.before),
             **_plain(event.after),
-            "actor": event.actor_name or _("Somebody"),
+            "actor": actor(event),
             "subject": event.subject_name or event.subject_id,
         }
     )
@@ -211,6 +214,13 @@ def sentence(event: AuditEvent) -> str:
     if facts["first"] == facts["last"]:
         text = _OF_ONE_LINE.get(Tag(event.tag), text)
     return str(text) % facts
+
+
+def actor(event: AuditEvent) -> str:
+    """Who acted; one that nobody knows is called so in the reader's language, not in that of the moment."""
+    if event.actor_kind == "finder":
+        return str(_("Somebody who found it"))
+    return event.actor_name or str(_("Somebody"))
 
 
 def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:

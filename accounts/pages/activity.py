@@ -20,7 +20,8 @@ from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_GET
 
 from accounts import trail
-from accounts.audit.sentences import sentence
+from accounts.audit import fields
+from accounts.audit.sentences import actor, sentence
 from accounts.audit.words import about
 from accounts.models import AuditEvent, User
 from accounts.pages.decorators import signed_in, user_of
@@ -120,6 +121,11 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
     context = {
         "event": found,
         "row": row,
+        "actor": {"name": actor(found), "kind": fields.kind(found.actor_kind)},
+        "subject": {
+            "name": "" if found.subject_id in found.subject_name else found.subject_name,
+            "kind": fields.kind(found.subject_kind),
+        },
         "before": _facts(found.before),
         "after": _facts(found.after),
         "crumbs": [
@@ -141,11 +147,13 @@ def _facts(told: dict[str, Any]) -> list[dict[str, str]]:
     def spelled(value: Any) -> str:
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
             return ", ".join(value) or "–"
+        if isinstance(value, bool):
+            return str(_("Yes") if value else _("No"))
         if isinstance(value, str) or value is None:
             return _when(value) or value or "–"
         return json.dumps(value, ensure_ascii=False, default=str)
 
-    return [{"label": name.replace("_", " "), "value": spelled(value)} for name, value in sorted(told.items())]
+    return [{"label": fields.label(name), "value": spelled(value)} for name, value in sorted(told.items())]
 
 
 def _when(value: str | None) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import translation
 
 from accounts import trail
+from accounts.audit import fields
 from accounts.audit.tags import Tag
 from accounts.audit.words import about, tags_with
 from accounts.models import AuditEvent, User
@@ -41,7 +45,7 @@ def test_each_event_of_the_list_leads_to_its_own_page(member: User, browser_of: 
     page = browser.get(of(event))
     shown = words(page)
     assert "Meera Nair changed the role of Asha in “Depot &lt;b&gt;”." in shown
-    assert "Before role Member After group Depot &lt;b&gt; role Admin" in shown
+    assert "Before Role Member After Group Depot &lt;b&gt; Role Admin" in shown
     assert "192.0.2.7" in shown
     assert "req-1" in shown
     assert f'href="{ACTIVITY}?group={group_id}"' in page.content.decode()
@@ -52,7 +56,32 @@ def test_what_an_event_tells_is_spelled_for_people(member: User, browser_of: Bro
     browser = browser_of(member)
     browser.cookies["zone"] = "Asia%2FKolkata"
     shown = words(browser.get(of(happened(member, after=told))))
-    assert "by link true ends at 17 Dec 2030, 14:05 IST group 2030-12-17 places a, b" in shown
+    assert "Asked by a link Yes End date 17 Dec 2030, 14:05 IST Group 2030-12-17 places a, b" in shown
+
+
+def test_a_reader_of_hindi_reads_in_hindi_what_an_event_tells(member: User, browser_of: Browser) -> None:
+    event = happened(member, after={"permissions": "textmessage", "ends_at": None, "connector": "Depot"})
+    browser = browser_of(member)
+    browser.cookies[settings.LANGUAGE_COOKIE_NAME] = "hi"
+    assert "कनेक्टर Depot समाप्ति तारीख – अनुमतियाँ textmessage" in words(browser.get(of(event)))
+
+
+def written_down() -> Iterator[str]:
+    """The names of fields that stand in the services as they are: in `before={…}` and `after={…}`."""
+    for package in ("accounts", "connectors", "groups"):
+        for path in sorted((Path(settings.BASE_DIR) / package).rglob("*.py")):
+            if {"tests", "migrations"} & set(path.parts):
+                continue
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.keyword) and node.arg in ("before", "after"):
+                    stated = [node.value] if isinstance(node.value, ast.Dict) else []
+                    yield from (str(key.value) for each in stated for key in each.keys if isinstance(key, ast.Constant))
+
+
+def test_every_field_that_the_services_write_down_has_a_name_for_people() -> None:
+    names = set(written_down())
+    assert len(names) > 40, "the search for them finds next to nothing"
+    assert names - set(fields.FIELDS) == set()
 
 
 def test_an_event_that_one_may_not_read_is_as_one_that_is_not_there(

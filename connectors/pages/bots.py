@@ -72,7 +72,7 @@ def bots(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@signed_in(press=gettext_lazy("Add Bot"))
+@signed_in(press=gettext_lazy("Add bot"))
 def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Makes one; twice is once. It posts nowhere until it is put into a group."""
     user = user_of(request)
@@ -102,7 +102,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         "connector": connector,
         "form": form,
         "form_key": once.form_key_of(request.POST),
-        "crumbs": _crumbs(connector, _("Add Bot")),
+        "crumbs": _crumbs(connector, _("Add bot")),
     }
     return render(request, "connectors/bot_add.html", context, status=400 if form.is_bound else 200)
 

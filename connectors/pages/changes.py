@@ -36,5 +36,5 @@ def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         else:
             messages.success(request, _("Saved."))
             return redirect("connectors:details", connector.pk)
-    crumbs = links.connector_crumbs(connector, (_("Change Details"), ""))
+    crumbs = links.connector_crumbs(connector, (_("Change details"), ""))
     return render(request, "connectors/change.html", {"connector": connector, "form": form, "crumbs": crumbs})

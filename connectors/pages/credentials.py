@@ -29,7 +29,7 @@ from connectors.services import secrets, shown_secrets
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
-PRESS = gettext_lazy("Add Secret")
+PRESS = gettext_lazy("Add secret")
 OVER = ("revoked", "ended")
 
 
@@ -65,7 +65,7 @@ def _tab(connector_id: UUID, **_more: Any) -> str:
 @with_phone(form_at="connectors:credentials", press=PRESS, sensitive=["form_key"])
 @sensitive_variables("form_key")
 def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
-    """ "Add Secret": a second one beside the first, shown once."""
+    """ "Add secret": a second one beside the first, shown once."""
     queries.own_connector(user_of(request), connector_id)
     form_key = form_key_of(request.POST)
     sent_before = shown_secrets.find(user=user_of(request), form_key=form_key) is not None

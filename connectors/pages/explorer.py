@@ -93,7 +93,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "languages": _languages(request, program.key),
         "variables": quick_start.variables(connector_id),
         "introduction": rich(document["info"]["description"]),
-        "crumbs": links.crumbs((_("Connectors"), reverse("connectors:list")), (_("API Explorer"), "")),
+        "crumbs": links.crumbs((_("Connectors"), reverse("connectors:list")), (_("API explorer"), "")),
     }
     return render(request, "connectors/explorer.html", context)
 
@@ -130,7 +130,7 @@ def operation(request: HttpRequest, operation_id: str) -> HttpResponse:
         "is_page": declared.get("x-page", False),
         "crumbs": links.crumbs(
             (_("Connectors"), reverse("connectors:list")),
-            (_("API Explorer"), reverse("connectors:explorer")),
+            (_("API explorer"), reverse("connectors:explorer")),
             (entry.summary, ""),
         ),
     }

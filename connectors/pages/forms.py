@@ -21,7 +21,7 @@ PERMISSION_CHOICES = [(permission.value, DESCRIPTIONS[permission].label) for per
 
 
 class DetailsForm(forms.Form):
-    """What a connector is called and says about itself: the first screen of "Add Connector", and "Change Details"."""
+    """What a connector is called and says about itself: the first screen of "Add Connector", and "Change details"."""
 
     name = forms.CharField(
         label=gettext_lazy("Name"),

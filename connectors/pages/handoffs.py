@@ -136,7 +136,7 @@ def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Issue Again"))
+@freshly_confirmed(press=gettext_lazy("Issue again"))
 def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it; for both sides. Twice is once: the same new handoff."""
     user = user_of(request)
@@ -154,7 +154,7 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     context = {
         "handoff": found,
         "in_use": handoff_line.state_of(found) is HandoffState.CLAIMED,
-        "crumbs": _crumbs(found, (_("Issue Again"), "")),
+        "crumbs": _crumbs(found, (_("Issue again"), "")),
     }
     return render(request, "connectors/handoff_reissue.html", context)
 

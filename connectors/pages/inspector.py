@@ -79,7 +79,7 @@ def inspector(request: HttpRequest) -> HttpResponse:
     """The form, and under it what was found. The token is in no address, no history and no log."""
     user = user_of(request)
     form = InspectorForm(request.POST if request.method == "POST" else None)
-    crumbs = links.crumbs((_("Connectors"), reverse("connectors:list")), (_("Inspect a Token"), ""))
+    crumbs = links.crumbs((_("Connectors"), reverse("connectors:list")), (_("Inspect a token"), ""))
     context: dict[str, Any] = {"form": form, "crumbs": crumbs}
     if form.is_valid():
         _not_too_often(user)

@@ -68,7 +68,7 @@ def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 @sensitive_post_parameters("public_key")
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(on_get=True, press=gettext_lazy("Register Key"), sensitive=["public_key"])
+@freshly_confirmed(on_get=True, press=gettext_lazy("Register key"), sensitive=["public_key"])
 def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Paste, upload, or make one in the browser; twice is once."""
     user = user_of(request)
@@ -107,7 +107,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Remove Key"))
+@freshly_confirmed(press=gettext_lazy("Remove key"))
 def remove(request: HttpRequest, connector_id: UUID, key_id: int) -> HttpResponse:
     """GET tells what would happen, POST does it."""
     user = user_of(request)

@@ -23,7 +23,7 @@ from connectors.scopes import DESCRIPTIONS, Permission, in_order
 from connectors.services import permissions
 from kaizala_console.lib.errors import RuleBroken
 
-CHANGE = gettext_lazy("Change Permissions")
+CHANGE = gettext_lazy("Change permissions")
 
 
 @require_http_methods(["GET", "POST"])

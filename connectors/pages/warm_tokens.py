@@ -50,7 +50,7 @@ class EntrustForm(forms.Form):
 
 @sensitive_post_parameters(*SENSITIVE)
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Keep It Ready"), sensitive=SENSITIVE)
+@freshly_confirmed(press=gettext_lazy("Keep it ready"), sensitive=SENSITIVE)
 @sensitive_variables("form")
 def warm_token(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET tells how it stands, POST entrusts the credentials."""

@@ -24,7 +24,7 @@ from connectors.webhooks import showing
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
-SHOW, ROTATE = gettext_lazy("Show Signing Secret"), gettext_lazy("Make New Secret")
+SHOW, ROTATE = gettext_lazy("Show signing secret"), gettext_lazy("Make new secret")
 SENSITIVE = ["form_key"]
 
 
@@ -37,7 +37,7 @@ def _settings_of(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
 @with_phone(form_at=_settings_of, press=SHOW, sensitive=SENSITIVE)
 @sensitive_variables("form_key")
 def show(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
-    """ "Show Signing Secret": the one time."""
+    """ "Show signing secret": the one time."""
     return _door(request, connector_id, webhook_id, _show, _show_when_confirmed)
 
 
@@ -46,7 +46,7 @@ def show(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResp
 @with_phone(form_at=_settings_of, press=ROTATE, sensitive=SENSITIVE)
 @sensitive_variables("form_key")
 def rotate(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
-    """ "Make New Secret": shown once; for a day the one before signs as well."""
+    """ "Make new secret": shown once; for a day the one before signs as well."""
     return _door(request, connector_id, webhook_id, _rotate, _rotate_when_confirmed)
 
 

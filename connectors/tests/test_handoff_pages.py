@@ -238,7 +238,7 @@ def test_a_claim_after_the_deadline_opens_nothing_and_offers_a_new_one(
     page = form.send(client)
     assert page.status_code == 409
     assert "expired on" in text_of(page)
-    assert "Issue Again" in text_of(page)
+    assert "Issue again" in text_of(page)
     assert not [form for form in forms_of(page) if form.action.endswith("claim/")]
 
 
@@ -250,7 +250,7 @@ def test_a_claim_after_the_access_was_removed_opens_nothing(
     page = form.send(client)
     assert page.status_code == 409
     assert not TOKEN.search(page.content.decode())
-    assert "Issue Again" not in text_of(page)
+    assert "Issue again" not in text_of(page)
 
 
 def test_the_token_is_in_no_address_session_log_mail_or_column(

@@ -152,7 +152,7 @@ def test_a_call_is_foretold_by_permission_and_reach(
 
 def test_the_page_tells_and_forgets(program: Program, developer: User, browser_of: Browser) -> None:
     browser = browser_of(developer)
-    assert 'aria-current="page">Inspect a Token' in browser.get(PAGE).text
+    assert 'aria-current="page">Inspect a token' in browser.get(PAGE).text
     response = browser.post(PAGE, {"token": program.refresh_token, "call": "GET /v1/users/me", "group_id": ""})
     assert "It works" in response.text
     assert "GET /v1/users/me would be refused" in response.text

@@ -33,10 +33,10 @@ def _address(settings: Any, live_server: Any) -> None:
 
 
 def made_key(page: Page, connector: Connector) -> tuple[Path, str]:
-    """Presses "Make a Key"; the file that the browser saved, and the fingerprint that it shows."""
+    """Presses "Make a key"; the file that the browser saved, and the fingerprint that it shows."""
     page.goto(reverse("connectors:key_add", args=[connector.pk]))
     with page.expect_download() as waiting:
-        page.get_by_role("button", name="Make a Key").click()
+        page.get_by_role("button", name="Make a key").click()
     expect(page.get_by_text("nowhere else")).to_be_visible()
     assert waiting.value.suggested_filename == "shift-planner-private-key.json"
     return Path(waiting.value.path()), page.locator("[data-make-key-fingerprint]").inner_text()
@@ -54,7 +54,7 @@ def test_a_key_made_in_the_browser_opens_what_is_sealed_and_its_private_half_nev
     page.on("request", watch)
     file, fingerprint = made_key(page, connector)
     private = json.loads(file.read_text())
-    page.get_by_role("button", name="Register Key").click()
+    page.get_by_role("button", name="Register key").click()
     expect(page.locator("dd", has_text=fingerprint)).to_be_visible()
     key = ConnectorKey.objects.get()
     assert key.fingerprint == fingerprint == private["kid"]
@@ -82,11 +82,11 @@ def test_pressed_twice_the_second_pair_counts(open_page: OpenPage, developer: Us
     page = open_page(user=developer)
     _file, first = made_key(page, connector)
     with page.expect_download():
-        page.get_by_role("button", name="Make a Key").click()
+        page.get_by_role("button", name="Make a key").click()
     shown = page.locator("[data-make-key-fingerprint]")
     expect(shown).not_to_have_text(first)
     second = shown.inner_text()
-    page.get_by_role("button", name="Register Key").click()
+    page.get_by_role("button", name="Register key").click()
     expect(page.locator("dd", has_text=second)).to_be_visible()
 
 
@@ -94,9 +94,9 @@ def test_without_scripts_a_key_is_pasted(open_page: OpenPage, developer: User, c
     pair = x25519()
     page = open_page(user=developer, scripts=False)
     page.goto(reverse("connectors:key_add", args=[connector.pk]))
-    expect(page.get_by_role("button", name="Make a Key")).to_be_hidden()
+    expect(page.get_by_role("button", name="Make a key")).to_be_hidden()
     page.get_by_label("Public key").fill(pair.public_pem)
-    page.get_by_role("button", name="Register Key").click()
+    page.get_by_role("button", name="Register key").click()
     expect(page.locator("dd", has_text=pair.fingerprint)).to_be_visible()
 
 

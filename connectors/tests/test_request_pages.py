@@ -1,4 +1,4 @@
-"""The developer's pages: "Send a request", its link, and "Change Permissions"."""
+"""The developer's pages: "Send a request", its link, and "Change permissions"."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def test_a_wrong_cursor_leads_to_the_first_page(connector: Connector, developer:
     assert answer["Location"] == page_of("requests", connector)
 
 
-# Change Permissions --------------------------------------------------------------------------------------------------
+# Change permissions --------------------------------------------------------------------------------------------------
 
 
 def to_preview(client: Client, connector: Connector, *chosen: str) -> Any:

@@ -31,7 +31,7 @@ def test_entrust_see_and_stop(open_page: OpenPage, developer: User, program: Pro
     page.get_by_role("link", name="Access token for Night shift").click()
     page.get_by_label("Connector secret").fill(program.secret)
     page.get_by_label("Refresh token").fill(program.refresh_token)
-    page.get_by_role("button", name="Keep It Ready").click()
+    page.get_by_role("button", name="Keep it ready").click()
     expect(page.get_by_text("keeps an access token ready from now on")).to_be_visible()
     warm_tokens.fetch(warm_id=WarmToken.objects.get().pk)
     page.reload()

@@ -38,7 +38,7 @@ def test_entrusted_it_says_how_it_stands_and_shows_no_credential(
     program: Program, developer: User, browser_of: Browsers
 ) -> None:
     browser = browser_of(developer)
-    assert "Keep It Ready" in words(browser.get(page_of(program.grant)))
+    assert "Keep it ready" in words(browser.get(page_of(program.grant)))
     answer = browser.post(page_of(program.grant), entrusted(program), follow=True)
     assert "keeps an access token ready from now on" in words(answer)
     page = browser.get(page_of(program.grant))
@@ -79,7 +79,7 @@ def test_troubles_and_refusals_are_seen(program: Program, developer: User, brows
     )
     page = words(browser.get(page_of(program.grant)))
     assert "Refresh token superseded." in page
-    assert "Keep It Ready" in page
+    assert "Keep it ready" in page
 
 
 def test_stop_wipes_it_and_a_second_click_does_nothing(program: Program, developer: User, browser_of: Browsers) -> None:

@@ -79,12 +79,12 @@ def test_the_pages_are_accessible_and_fit(
     page.goto(at("webhook_state", webhook, "wake"))
     look(page, f"wake{end}")
     page.goto(at("webhook_settings", webhook))
-    page.get_by_role("button", name="Show Signing Secret").click()
+    page.get_by_role("button", name="Show signing secret").click()
     expect(page.get_by_text("You will not see this again.")).to_be_visible()
     look(page, f"secret{end}")
     page.get_by_label("I have stored it").check()
     page.get_by_role("button", name="Done").click()
-    expect(page.get_by_role("button", name="Make New Secret")).to_be_visible()
+    expect(page.get_by_role("button", name="Make new secret")).to_be_visible()
     look(page, f"settings-shown{end}")
 
 
@@ -140,7 +140,7 @@ def test_everything_goes_without_scripts(told_program: Program, developer: User,
     page.get_by_role("button", name="Replay 4 deliveries").click()
     expect(page.get_by_text("4 deliveries are on their way again.")).to_be_visible()
     page.get_by_role("link", name="Settings", exact=True).last.click()
-    page.get_by_role("button", name="Show Signing Secret").click()
+    page.get_by_role("button", name="Show signing secret").click()
     assert page.get_by_label("Signing secret").input_value().startswith("whsec_")
 
 
@@ -150,7 +150,7 @@ def test_who_was_away_confirms_and_comes_back_to_the_button(
     webhook = quiet(told_program.grant)
     page = open_page(user=developer, confirmed=False)
     page.goto(at("webhook_settings", webhook))
-    page.get_by_role("button", name="Show Signing Secret").click()
+    page.get_by_role("button", name="Show signing secret").click()
     assert page.url.split("?")[0].endswith("/console/confirm/")
     webhook.refresh_from_db()
     assert webhook.secret_shown_at is None

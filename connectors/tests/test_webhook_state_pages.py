@@ -63,7 +63,7 @@ def test_the_secret_is_shown_once_and_the_same_form_shows_it_again(
     another = form.send(client, {"form_key": "n" * 32})
     assert another["Location"] == at(hook)
     assert "shown already" in text_of(client.get(at(hook)))
-    assert "Make New Secret" in text_of(client.get(at(hook)))
+    assert "Make new secret" in text_of(client.get(at(hook)))
     assert AuditEvent.objects.filter(tag="connector:webhook:viewed").count() == 1
 
 

@@ -1,4 +1,4 @@
-"""The bots of a group, on its Connectors tab: who posts under which name; put in and taken out by admins."""
+"""The bots of a group, on its Connectors tab: who posts under which name; added and removed by admins."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from groups.services import group_bots
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotFound
 
-ADD = gettext_lazy("Put In")
+ADD = gettext_lazy("Add bot")
 
 
 class BotChoice(forms.ModelChoiceField):
@@ -48,7 +48,7 @@ class AddBotForm(forms.Form):
 
 
 def shown_in(group: Group, kept: dict[str, Any]) -> dict[str, Any]:
-    """What the Connectors tab says of bots: `bot_rows`, and for admins `bot_form`, when there is one to put in."""
+    """What the Connectors tab says of bots: `bot_rows`, and for admins `bot_form`, when there is one to add."""
     rows = list(bot_queries.standing_in(group))
     form = None
     if links.is_admin(group):
@@ -71,14 +71,14 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
             raise NotFound
         group_bots.add(group=group, bot_ids=[bot.pk], by=user)
     except NotFound:
-        messages.error(request, _("Choose a bot of the list: this one cannot be put in. Nothing has changed."))
+        messages.error(request, _("Choose a bot of the list: this one cannot be added. Nothing has changed."))
     else:
         messages.success(request, _("“%(bot)s” can post in this group now.") % {"bot": bot.name})
     return redirect(f"{reverse('groups:connectors', args=[group_id])}#bots")
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Take Out"))
+@freshly_confirmed(press=gettext_lazy("Remove"))
 def remove(request: HttpRequest, group_id: UUID, bot_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it. Twice is once."""
     user = user_of(request)
@@ -88,7 +88,7 @@ def remove(request: HttpRequest, group_id: UUID, bot_id: UUID) -> HttpResponse:
         if row is None:
             raise NotFound
         crumbs = links.group_crumbs(
-            group, (_("Connectors"), reverse("groups:connectors", args=[group.pk])), (_("Take Out"), "")
+            group, (_("Connectors"), reverse("groups:connectors", args=[group.pk])), (_("Remove"), "")
         )
         return render(request, "groups/bot_remove.html", {"group": group, "bot": row.bot, "crumbs": crumbs})
     try:
@@ -97,5 +97,5 @@ def remove(request: HttpRequest, group_id: UUID, bot_id: UUID) -> HttpResponse:
         messages.info(request, _("This bot is not in the group any more."))
     else:
         called = row.bot.name if row else _("The bot")
-        messages.success(request, _("“%(bot)s” is taken out: it cannot post here any more.") % {"bot": called})
+        messages.success(request, _("“%(bot)s” is removed: it cannot post here any more.") % {"bot": called})
     return redirect(f"{reverse('groups:connectors', args=[group_id])}#bots")

@@ -63,7 +63,7 @@ def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@freshly_confirmed(form_at="groups:bulk", press=gettext_lazy("Export Users"))
+@freshly_confirmed(form_at="groups:bulk", press=gettext_lazy("Export users"))
 def export_users(request: HttpRequest, group_id: UUID) -> HttpResponseBase:
     """Everybody in the group as a file that can be uploaded again."""
     user = user_of(request)
@@ -97,7 +97,7 @@ def mapping(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@freshly_confirmed(form_at="groups:mapping", press=gettext_lazy("Export Parent Groups"))
+@freshly_confirmed(form_at="groups:mapping", press=gettext_lazy("Export parent groups"))
 def export_mapping(request: HttpRequest) -> HttpResponseBase:
     """Which group stands under which, as a file that can be uploaded again."""
     user = user_of(request)

@@ -1,4 +1,4 @@
-""" "Create Group": its maker is its first admin."""
+""" "Create group": its maker is its first admin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kaizala_console.lib.errors import NotAllowed, RuleBroken
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Create Group"))
+@with_phone(press=gettext_lazy("Create group"))
 def create(request: HttpRequest) -> HttpResponse:
     """The form, and the new group. Nothing is made while a number cannot be one: each is named, and asked for again."""
     user = user_of(request)
@@ -66,6 +66,6 @@ def _page(request: HttpRequest, form: GroupForm) -> HttpResponse:
     context = {
         "form": form,
         "form_key": once.form_key_of(request.POST),
-        "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Create Group"), "")),
+        "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Create group"), "")),
     }
     return render(request, "groups/create.html", context, status=400 if form.is_bound else 200)

@@ -72,7 +72,7 @@ def name_the_failed(form: forms.Form, field: str, failed: list[Failed]) -> None:
 
 
 class GroupForm(forms.Form):
-    """What "Create Group" asks."""
+    """What "Create group" asks."""
 
     name = forms.CharField(
         label=gettext_lazy("Name"),

@@ -28,7 +28,7 @@ from kaizala_console.lib.errors import RuleBroken
 
 
 @require_POST
-@freshly_confirmed(form_at="groups:people_upload", press=gettext_lazy("Export People"))
+@freshly_confirmed(form_at="groups:people_upload", press=gettext_lazy("Export people"))
 def export(request: HttpRequest) -> HttpResponseBase:
     """Everybody of the organisation, with what is noted of them, as a file that can be uploaded again."""
     user = user_of(request)

@@ -26,7 +26,7 @@ PAGE_SIZE = 50
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Create Sub-Group"))
+@with_phone(press=gettext_lazy("Create sub-group"))
 def sub_groups(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """The list, and the form for another one."""
     user = user_of(request)

@@ -25,7 +25,7 @@ from kaizala_console.lib import keyset, phone_numbers
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 PAGE_SIZE = 50
-ADD = gettext_lazy("Add Users")
+ADD = gettext_lazy("Add users")
 
 
 @require_GET

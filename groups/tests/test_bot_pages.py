@@ -56,7 +56,7 @@ def test_an_admin_puts_one_in_and_takes_it_out_with_both_in_the_trail(
     url = reverse("groups:bot_remove", args=[group.pk, bot.pk])
     assert url not in browser_of(member).get(tab(group)).content.decode()
     assert "It cannot post in “Night Shift” any more" in text_of(client.get(url))
-    assert "taken out" in text_of(client.post(url, follow=True))
+    assert "is removed" in text_of(client.post(url, follow=True))
     assert "not in the group any more" in text_of(client.post(url, follow=True))
     assert not GroupBot.objects.exists()
     events = AuditEvent.objects.filter(tag__startswith="group:bot:").order_by("id")
@@ -80,10 +80,10 @@ def test_only_bots_of_connectors_with_access_are_offered_and_taken(
     gone = bots.create(connector=bot.connector, name="Gone", picture_url="", by=bot.connector.owner)
     bots.remove(connector=bot.connector, bot_id=gone.pk, by=bot.connector.owner)
     for refused in (foreign, gone, Bot(pk=ids.new_id())):
-        assert "this one cannot be put in" in put_in(client, group, refused)
+        assert "this one cannot be added" in put_in(client, group, refused)
     for sent in ("", "no id", "\x00"):
         answer = client.post(reverse("groups:bot_add", args=[group.pk]), {"bot": sent}, follow=True)
-        assert "this one cannot be put in" in text_of(answer)
+        assert "this one cannot be added" in text_of(answer)
     assert not GroupBot.objects.exists()
 
 
@@ -104,7 +104,7 @@ def test_when_the_connector_is_removed_its_bots_are_not_offered_but_can_be_taken
     grants.remove_connector(group=group, grant=program.grant, by=group_admin)
     client = browser_of(group_admin)
     assert "Spare" not in text_of(client.get(tab(group)))
-    assert "cannot be put in" in put_in(client, group, spare)
+    assert "cannot be added" in put_in(client, group, spare)
     client.post(reverse("groups:bot_remove", args=[group.pk, bot.pk]))
     assert not GroupBot.objects.exists()
 

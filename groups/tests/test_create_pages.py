@@ -1,4 +1,4 @@
-""" "Create Group" and "Create Sub-Group": what bad input gets, twice is once, and nothing typed is lost."""
+""" "Create group" and "Create sub-group": what bad input gets, twice is once, and nothing typed is lost."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_a_session_lost_in_mid_form_loses_nothing_that_was_typed(client: Client,
     kept = form_to(page, CREATE)
     assert {name: kept.fields[name][0] for name in TYPED} == TYPED
     assert "is_private" in kept.fields
-    assert "press “Create Group” again" in text_of(page)
+    assert "press “Create group” again" in text_of(page)
     assert not Group.objects.exists()
     kept.send(client)
     assert Group.objects.get().name == "Safety"

@@ -166,7 +166,7 @@ def test_a_session_lost_in_mid_form_loses_no_number(client: Client, group: Group
     page = come_back(client, group_admin, form.send(client, {"numbers": "+919930000001"}))
     kept = form_to(page, adding_to(group))
     assert kept.fields["numbers"] == ["+919930000001"]
-    assert "press “Add Users” again" in text_of(page)
+    assert "press “Add users” again" in text_of(page)
     assert '<details class="adder" open>' in page.content.decode()
     assert Membership.objects.filter(group=group).count() == 3
     kept.send(client)

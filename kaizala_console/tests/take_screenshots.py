@@ -1,4 +1,7 @@
-"""Takes a picture of every page in every look. No test of the suite: `make screenshots` runs it."""
+"""Takes a picture of every page in every look. No test of the suite: `make screenshots` runs it.
+
+`CONSOLE_TEST_PICTURES_LANGUAGE=hi` takes them in another language; the machine needs a font for its letters.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ def test_pictures(
     folder = Path(os.environ["CONSOLE_TEST_PICTURES"]) / look
     folder.mkdir(parents=True, exist_ok=True)
     visitors = Visitors(whole_world, open_page, browser_of, LOOKS[look], live_server.url)
+    visitors.language = os.environ.get("CONSOLE_TEST_PICTURES_LANGUAGE", "")
     for number, visit in enumerate(PAGES[section]):
         page = visitors.open(visit)
         page.screenshot(path=folder / f"{section}-{number:02}-{visit}.png", full_page=True, animations="disabled")

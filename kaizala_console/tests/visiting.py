@@ -66,6 +66,7 @@ class Visitors:
     look: dict[str, Any]
     base: str
     scripts: tuple[str, ...] = (WATCH_SHIFTS,)  # run in every page before its own
+    language: str = ""  # what the browser asks for, unless it is said here
     page: Page | None = None
     sessions: dict[tuple[str, bool], str] = field(default_factory=dict)
     now: tuple[str, bool] | None = None
@@ -79,6 +80,10 @@ class Visitors:
         if self.now != (who, confirmed):
             self.now = (who, confirmed)
             self.page.context.clear_cookies()
+            if self.language:
+                self.page.context.add_cookies(
+                    [{"name": settings.LANGUAGE_COOKIE_NAME, "value": self.language, "url": self.base}]
+                )
             if who != NOBODY:
                 value = self.session_of(who, confirmed)
                 self.page.context.add_cookies(
