@@ -28,13 +28,25 @@ IS_SEEN = """() => {
   const box = element.getBoundingClientRect();
   return near.some(ring) && box.bottom > 0 && box.top < innerHeight;
 }"""
+# What is drawn there and near it now; without the focus it must be something else, as the next stop finds out.
+DRAWN_THERE = """(nodes) => nodes.map((one) => {
+  const style = getComputedStyle(one);
+  return [style.outline, style.boxShadow, style.borderColor, style.backgroundColor].join();
+})"""
 STOP = f"""(wanted) => {{
-  const at = document.activeElement;
-  return {{
-    arrived: at === wanted,
-    words: at.outerHTML.slice(0, 120),
-    seen: at === document.body || ({IS_SEEN})(),
-  }};
+  const at = document.activeElement, before = window.stopBefore, drawn = {DRAWN_THERE};
+  const inside = at.matches(":not(:focus-visible)[type=date]"); // on the browser's own button, as above
+  const nodes = at === document.body || inside ? [] : [at, at.parentElement, ...at.parentElement.children];
+  const words = at.outerHTML.slice(0, 120);
+  let same = "";
+  if (before && before.at !== at && before.at.isConnected) {{
+    const now = drawn(before.nodes);
+    const differs = before.nodes.some((one, i) => !one.contains(at) && now[i] !== before.drawn[i]);
+    const counts = before.at.contains(at) || before.nodes.some((one) => !one.isConnected);
+    if (!differs && !counts) same = before.words;
+  }}
+  window.stopBefore = nodes.length ? {{ at, nodes, words, drawn: drawn(nodes) }} : null;
+  return {{ arrived: at === wanted, words, same, seen: at === document.body || ({IS_SEEN})() }};
 }}"""
 # A key was pressed on something of this very document, which a new one does not know of.
 LOST = "() => Boolean(window.wasTyping) && document.activeElement === document.body"
@@ -59,6 +71,8 @@ class Typist:
             stop = self.page.evaluate(STOP, wanted.first.element_handle())
             if presses and not stop["seen"] and not self.is_seen():
                 self.faults.append(f"{self.page.url}: one does not see the focus at {stop['words']}")
+            if stop["same"]:
+                self.faults.append(f"{self.page.url}: it looks the same without the focus: {stop['same']}")
             if stop["arrived"]:
                 return
             self.page.keyboard.press("Shift+Tab" if back else "Tab")

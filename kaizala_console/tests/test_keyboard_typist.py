@@ -1,0 +1,54 @@
+"""What the typist of the keyboard journeys notices: a focus that one does not see, and one that is lost."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page
+
+from kaizala_console.tests.typist import Typist
+
+pytestmark = [pytest.mark.once, pytest.mark.journey]
+
+
+@pytest.fixture
+def hands(page: Page) -> Typist:
+    """On a page with three buttons; the second goes away when it is pressed."""
+    page.set_content(
+        "<main><button>One</button><button id=two>Two</button><button>Three</button></main>"
+        "<script>two.onclick = () => two.remove()</script>"
+    )
+    return Typist(page, str)
+
+
+def walk(hands: Typist, style: str = "") -> list[str]:
+    """From the first button to the last, under a style."""
+    if style:
+        hands.page.add_style_tag(content=style)
+    hands.reach(hands.page.get_by_role("button", name="Three"))
+    return hands.faults
+
+
+def test_it_finds_nothing_where_each_stop_is_seen(hands: Typist) -> None:
+    assert walk(hands) == []
+
+
+def test_it_notices_a_stop_without_a_ring(hands: Typist) -> None:
+    faults = walk(hands, "#two { outline: none }")
+    assert "one does not see the focus at <button id=" in faults[0]
+
+
+def test_it_notices_a_stop_that_looks_the_same_without_the_focus(hands: Typist) -> None:
+    (fault,) = walk(hands, "#two { outline: 2px solid red !important }")
+    assert "it looks the same without the focus: <button id=" in fault
+
+
+def test_it_notices_when_what_was_pressed_is_gone_and_the_focus_with_it(hands: Typist) -> None:
+    hands.press(hands.page.get_by_role("button", name="Two"))
+    hands.reach(hands.page.get_by_role("button", name="Three"))
+    assert [fault.split(": ")[1] for fault in hands.faults] == ["the focus is lost"]
+
+
+def test_it_says_what_is_out_of_reach(hands: Typist) -> None:
+    hands.page.locator("#two").evaluate("button => { button.tabIndex = -1; }")
+    with pytest.raises(AssertionError, match="out of reach"):
+        hands.reach(hands.page.get_by_role("button", name="Two"))
