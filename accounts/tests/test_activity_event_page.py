@@ -66,6 +66,19 @@ def test_a_reader_of_hindi_reads_in_hindi_what_an_event_tells(member: User, brow
     assert "कनेक्टर Depot समाप्ति तारीख – अनुमतियाँ textmessage" in words(browser.get(of(event)))
 
 
+def test_whoever_found_a_credential_is_called_so_in_the_language_of_the_reader(
+    member: User, organisation_admin: User, browser_of: Browser
+) -> None:
+    told = {"kind": "secret", "connector": "Depot"}
+    event = happened(member, Tag.LEAK_REPORTED, after=told)
+    AuditEvent.objects.filter(pk=event.pk).update(actor_kind="finder", actor_id="", actor_name="Somebody who found it")
+    browser = browser_of(organisation_admin)
+    browser.cookies[settings.LANGUAGE_COOKIE_NAME] = "hi"
+    shown = words(browser.get(of(event)))
+    assert "इसे पाने वाले व्यक्ति ने “Depot” के क्रेडेंशियल (सीक्रेट)" in shown
+    assert "Somebody" not in shown
+
+
 def written_down() -> Iterator[str]:
     """The names of fields that stand in the services as they are: in `before={…}` and `after={…}`."""
     for package in ("accounts", "connectors", "groups"):

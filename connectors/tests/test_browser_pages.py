@@ -69,6 +69,17 @@ def test_the_summary_follows_the_boxes(open_page: OpenPage, developer: User, scr
     expect(cannot.locator("li:visible")).to_have_text(["nothing is withheld"])
 
 
+def test_what_it_can_and_what_it_cannot_have_the_width_of_the_summary_each(
+    open_page: OpenPage, developer: User
+) -> None:
+    page = open_page(user=developer)
+    choose_permissions(page)
+    can, cannot = (page.locator(f".permission-summary .{side}").bounding_box() for side in ("is-can", "is-cannot"))
+    assert can is not None
+    assert cannot is not None
+    assert (can["x"], can["width"]) == (cannot["x"], cannot["width"])
+
+
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 def test_the_line_that_stands_on_the_page_answers_200_when_pasted(
     open_page: OpenPage, developer: User, program: Program, scripts: bool

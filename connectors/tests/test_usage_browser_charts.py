@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -80,3 +81,22 @@ def test_the_charts_are_accessible_and_fit(
     for path in ("", "permissions/", "webhooks/"):
         admin.goto(f"/console/help/{path}")
         looked_at(admin, f"help-{path.strip('/') or 'index'}-{suffix}")
+
+
+def test_on_a_phone_no_label_of_the_chart_lies_over_another_or_its_mark(
+    open_page: Callable[..., Page], developer: User, busy: Program
+) -> None:
+    page = open_page(user=developer, width=360)
+    page.goto(f"/console/connectors/{busy.connector.pk}/usage/")
+    marks = page.evaluate(
+        """() => [...document.querySelectorAll(".usage-labels span")].flatMap((label) => {
+          const style = getComputedStyle(label), words = document.createRange();
+          words.selectNodeContents(label);
+          const [{ left }, { right }] = [label.getBoundingClientRect(), words.getBoundingClientRect()];
+          return style.visibility === "hidden" ? [] : [[left, style.fontSize === "0px" ? left : right]];
+        })"""
+    )
+    assert len(marks) > 1
+    crossed = [(before, after) for before, after in itertools.pairwise(marks) if before[1] > after[0]]
+    assert crossed == []
+    assert all(right > left + 10 for left, right in marks), "a mark stands there without its label"

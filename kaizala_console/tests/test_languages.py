@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import importlib.util
 import re
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from types import ModuleType
 
 import pytest
 from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.mail import EmailMessage
 from django.test import Client
-from django.utils import translation
+from django.utils import formats, translation
 
 from accounts.models import User
 from accounts.services import notices
@@ -116,3 +118,10 @@ def test_a_mail_is_written_in_the_language_of_who_gets_it(
     subjects = {mail.to[0]: mail.subject for mail in outbox}
     assert re.search(r"[\u0900-\u097f]", str(subjects[developer.email]))
     assert str(subjects[member.email]).isascii()
+
+
+def test_hindi_groups_numbers_as_in_india_and_shortens_months_as_browsers_do() -> None:
+    with translation.override("hi"):
+        assert intcomma(1234567) == "12,34,567"
+        assert formats.date_format(dt.date(2026, 12, 4), "j M Y") == "4 दिस॰ 2026"
+        assert formats.date_format(dt.date(2026, 11, 4), "j F Y") == "4 नवंबर 2026"
