@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from accounts.models import Organisation, User
 from connectors.models import Grant
 from connectors.scopes import Permission
 from connectors.tests.factories import make_connector
-from groups.models import Group
+from groups.models import Group, Response
 from groups.tests.factories import make_group
 from kaizala_console.tests.typist import Typist
 
@@ -99,7 +100,7 @@ def test_people_are_added_made_admin_and_removed_without_a_mouse(
     assert group.memberships.count() == 3
 
 
-def test_a_message_is_written_without_a_mouse(typist: TypistOf, group: Group, member: User) -> None:
+def test_a_poll_is_posted_answered_and_liked_without_a_mouse(typist: TypistOf, group: Group, member: User) -> None:
     writer = typist(member)
     page = writer.page
     page.goto(reverse("groups:messages", args=[group.pk]))
@@ -107,6 +108,52 @@ def test_a_message_is_written_without_a_mouse(typist: TypistOf, group: Group, me
     writer.write("Message", "Rain tomorrow\nStay in")
     writer.button("Send")
     expect(page.get_by_role("listitem").filter(has_text="Rain tomorrow")).to_be_visible()
+    writer.skip()
+    writer.press(page.locator("summary").filter(has_text="New poll"), "Space")
+    writer.write("Question", "Tea?")
+    writer.write("Choices", "Yes\nNo")
+    writer.button("Post poll")
+    expect(page.get_by_text("Posted.")).to_be_visible()
+    writer.skip()
+    writer.link("Answer Tea?")
+    expect(page.get_by_role("radio", name="Yes")).to_be_visible()
+    writer.skip()
+    writer.press(page.get_by_role("radio", name="Yes"), "ArrowDown")
+    writer.button("Send answer")
+    expect(page.get_by_text("Your answer is in.")).to_be_visible()
+    assert Response.objects.get().body == {"choice": 1}
+    writer.skip()
+    writer.button("Like", "Space")
+    expect(page.get_by_text("You like this", exact=True)).to_be_visible()
+
+
+def test_one_of_many_connectors_is_found_without_a_mouse(
+    typist: TypistOf, group: Group, developer: User, group_admin: User
+) -> None:
+    """By letters, or arrow by arrow; Escape goes back to what was chosen before."""
+    for number in range(1, 10):
+        make_connector(developer, f"Planner {number}")
+    admin = typist(group_admin)
+    page = admin.page
+    page.goto(reverse("groups:connectors", args=[group.pk]))
+    admin.skip()
+    box = page.get_by_role("combobox", name="Connector")
+    admin.reach(box)
+    page.keyboard.type("planner")
+    admin.key("ArrowDown")
+    expect(page.get_by_role("option").nth(1)).to_have_class("is-active")
+    admin.key("Enter")
+    expect(page.get_by_role("heading", name="What “Planner 2” could do here")).to_be_visible()
+    admin.reach(box)
+    page.keyboard.press("Control+A")
+    page.keyboard.type("planner 8")
+    expect(page.get_by_role("option")).to_have_count(1)
+    admin.key("Escape")
+    expect(page.get_by_role("listbox")).to_be_hidden()
+    expect(box).to_have_value(re.compile("Planner 2"))
+    expect(box).to_be_focused()
+    admin.button("Add Connector")
+    expect(page.get_by_text("“Planner 2” is added.")).to_be_visible()
 
 
 def test_a_file_is_uploaded_checked_and_gone_on_with_without_a_mouse(
