@@ -46,7 +46,8 @@ STOP = f"""(wanted) => {{
     if (!differs && !counts) same = before.words;
   }}
   window.stopBefore = nodes.length ? {{ at, nodes, words, drawn: drawn(nodes) }} : null;
-  return {{ arrived: at === wanted, words, same, seen: at === document.body || ({IS_SEEN})() }};
+  const seen = at === document.body || ({IS_SEEN})();
+  return {{ arrived: at === wanted, gone: !wanted.isConnected, words, same, seen }};
 }}"""
 # A key was pressed on something of this very document, which a new one does not know of.
 LOST = "() => Boolean(window.wasTyping) && document.activeElement === document.body"
@@ -66,9 +67,11 @@ class Typist:
         """Tab, or Shift+Tab, until it has the focus."""
         expect(wanted.first).to_be_visible()
         self.keeps_the_focus()
-        stop: dict[str, Any] = {}
+        stop: dict[str, Any] = {"gone": True}
         for presses in range(MOST):
-            stop = self.page.evaluate(STOP, wanted.first.element_handle())
+            if stop["gone"]:  # not yet looked for, or swapped for another
+                sought = wanted.first.element_handle()
+            stop = self.page.evaluate(STOP, sought)
             if presses and not stop["seen"] and not self.is_seen():
                 self.faults.append(f"{self.page.url}: one does not see the focus at {stop['words']}")
             if stop["same"]:
