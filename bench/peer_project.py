@@ -36,15 +36,15 @@ settings.configure(
 )
 
 # Settings come first: each of these reads them.
-import django  # noqa: E402
+import django  # noqa: E402 - reads the settings above
 
 django.setup()
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.http import HttpRequest, JsonResponse  # noqa: E402
-from django.urls import path  # noqa: E402
-from oauth2_provider.decorators import protected_resource  # noqa: E402
-from oauth2_provider.views import TokenView  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402 - reads the settings above
+from django.http import HttpRequest, JsonResponse  # noqa: E402 - as above
+from django.urls import path  # noqa: E402 - as above
+from oauth2_provider.decorators import protected_resource  # noqa: E402 - its models want `django.setup`
+from oauth2_provider.views import TokenView  # noqa: E402 - as above
 
 
 @protected_resource(scopes=["read"])

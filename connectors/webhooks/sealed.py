@@ -12,7 +12,7 @@ from connectors.models import Webhook
 from kaizala_console.lib import crypto
 
 TOKEN: Final = "token"  # noqa: S105 (the name of a column)
-SECRET: Final = "secret"  # noqa: S105
+SECRET: Final = "secret"  # noqa: S105 - the name of a purpose
 
 
 @sensitive_variables("text")

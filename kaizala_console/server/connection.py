@@ -168,7 +168,8 @@ class Connection(asyncio.Protocol):
         if int(environ.get("CONTENT_LENGTH", 0)) > self.worker.body_most:
             raise PayloadTooLarge
         self._environ, self._size, self._chunks = environ, 0, 0
-        self._body = tempfile.SpooledTemporaryFile(IN_MEMORY_MOST, dir=str(settings.MEDIA_INCOMING_DIR))  # noqa: SIM115
+        folder = str(settings.MEDIA_INCOMING_DIR)
+        self._body = tempfile.SpooledTemporaryFile(IN_MEMORY_MOST, dir=folder)  # noqa: SIM115 (closed by the exchange)
         self._wait_for(Phase.BODY)
 
     def _take(self, event: h11.Data) -> None:
