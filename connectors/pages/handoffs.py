@@ -147,7 +147,10 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
         except (Conflict, RuleBroken) as refused:
             messages.error(request, str(refused))
             return redirect("connectors:handoff", handoff_id)
-        messages.success(request, _("Issued again: a new token is sealed in this handoff."))
+        if handoff_line.state_of(again) is HandoffState.WAITING:
+            messages.success(request, _("Issued again: a new token is sealed in this handoff."))
+        else:
+            messages.info(request, _("A newer one was issued already, and opened. This is it."))
         return redirect("connectors:handoff", again.pk)
     if not _may_be_issued_again(found):
         return redirect("connectors:handoff", handoff_id)

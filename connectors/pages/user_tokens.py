@@ -54,9 +54,12 @@ def _generate(request: HttpRequest, user: User, connector: Connector, person: Pe
         newest = existing.handoffs_newest_first[0] if existing.handoffs_newest_first else None
         if renews:
             # The form names the handoff that it was shown with: pressed twice, it makes one new token.
-            shown = ids.parse_guid(request.POST.get("instead_of", ""))
-            if newest is None or newest.pk == shown:
-                newest = grants.regenerate(grant=existing, by=user, instead_of=newest)
+            named = ids.parse_guid(request.POST.get("instead_of", ""))
+            known = existing.handoffs_newest_first
+            shown = next((handoff for handoff in known if handoff.pk == named), None)
+            if shown or not known:
+                newest = grants.regenerate(grant=existing, by=user, instead_of=shown)
+            if newest not in known:
                 messages.success(request, _("A new token is sealed for the developer. The one before has ended."))
         else:
             messages.info(request, _("It acts for you already."))

@@ -155,13 +155,14 @@ def resume(*, grant: Grant, by: User) -> Grant:
 def regenerate(*, grant: Grant, by: User, instead_of: Handoff | None = None) -> Handoff:
     """End the grant's tokens at once, make a new one, and hand it over sealed; the new handoff.
 
-    For who administers the grant. Asked twice at once for a new one `instead_of` the same handoff, it gives the same
-    new one. Raises NotFound, Conflict for one that was ended, RuleBroken while its connector is suspended.
+    For who administers the grant. Asked twice for a new one `instead_of` the same handoff, it gives the same new one;
+    but one that was handed over meanwhile beside a token that still works is no reason to let that token go on. Raises
+    NotFound, Conflict for one that was ended, RuleBroken while its connector is suspended.
     """
     policy.require_administrator(by, grant)
     require_unlocked(by)
     grant = _locked(grant)
-    if instead_of is not None:
+    if instead_of is not None and _has_ended(instead_of.refresh_token_id):
         newest = grant.handoffs.defer("sealed").order_by("-made_at", "-id").first()
         if newest is not None and newest.pk != instead_of.pk:
             return newest
@@ -214,6 +215,10 @@ def lock(grant_id: UUID) -> Grant:
 
 def _locked(grant: Grant) -> Grant:
     return lock(grant.pk)
+
+
+def _has_ended(token_id: int) -> bool:
+    return RefreshToken.objects.filter(pk=token_id, revoked_at__isnull=False).exists()
 
 
 def _saved(grant: Grant, by: User, tag: Tag) -> Grant:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -14,6 +15,7 @@ from accounts.models import User
 from accounts.policy import require_unlocked
 from connectors import policy
 from connectors.models import Handoff, HandoffState
+from connectors.models.handoff import NOT_ENDED
 from connectors.services import grants, issuing, opening, rotation, shown_secrets, trail, words
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound
@@ -96,16 +98,16 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
 
     But a successor that nobody has opened is handed over again as it is: the token before it goes on. For both sides,
     since it widens nothing: the developer who missed the deadline, the admin who was refused. Asked for twice, it
-    gives the same new handoff. Raises NotFound, and Conflict when the grant was removed meanwhile.
+    gives the same new handoff, even when that was claimed meanwhile: what it gave away is in use, and only who asks
+    for that one again ends it. Raises NotFound, and Conflict when the grant was removed meanwhile.
     """
     handoff = opening.read(handoff)
     if not policy.can_see_handoff(by, handoff):
         raise NotFound
     require_unlocked(by)
     grant = grants.lock(handoff.grant_id)
-    newer = (
-        Handoff.objects.waiting().filter(grant=grant, made_at__gt=handoff.made_at, expires_at__gt=clock.now()).first()
-    )
+    waits, opened = NOT_ENDED & Q(expires_at__gt=clock.now()), Q(claimed_at__isnull=False)
+    newer = grant.handoffs.filter(waits | opened, made_at__gt=handoff.made_at).order_by("-made_at", "-id").first()
     if newer is not None:
         return newer
     # It may still wait, sealed to a key that was lost since.

@@ -78,8 +78,9 @@ def hand_over_again(*, handoff: Handoff, grant: Grant, by: User) -> Handoff | No
     now = clock.now()
     token = RefreshToken.objects.select_related("predecessor").get(pk=handoff.refresh_token_id)
     opened = token.handoffs.filter(Q(claimed_at__isnull=False) | Q(revealed_at__isnull=False)).exists()
-    if token.predecessor is None or opened or not token.is_live(now) or not grant.is_live(now):
-        return None
+    over = grant.ends_at is not None and grant.ends_at <= now
+    if token.predecessor is None or opened or not token.is_live(now) or over:
+        return None  # while the grant is suspended it is handed over all the same: nothing works before it is resumed
     if grant.connector.suspended_at is not None:
         return None
     try:

@@ -117,26 +117,36 @@ class Life(World):
     def issue_again(self, number: int, by_developer: bool) -> None:
         access, handoff = self.some_handoff(number)
         by = self.developer if by_developer else self.admin
-        waits = access.waits
-        newer = waits is not None and waits.made_at > handoff.made_at and self.can_be_claimed(access, waits)
-        can = not access.revoked and not self.deleted and (newer or self.can_be_made_anew(access))
+        newer = access.grant.handoffs.filter(made_at__gt=handoff.made_at).order_by("-made_at")
+        led_to = next((one for one in newer if one.claimed_at or self.can_be_claimed(access, one)), None)
+        can = not access.revoked and not self.deleted and (led_to is not None or self.can_be_made_anew(access))
         before = set(access.grant.refresh_tokens.values_list("pk", flat=True))
         unopened = self.is_successor_that_nobody_opened(handoff)
         again = self.happens(can, lambda: handoffs.reissue(handoff=handoff, by=by))
-        if again is not None:
-            if again.refresh_token_id not in before:
-                assert not unopened, "the token before a successor ended with it"
-                self.all_end(access)
-            access.waits = again
+        if again is None:
+            return
+        if led_to is not None:
+            assert again == led_to, "what was issued in its place, and may be in use by now"
+            return
+        if again.refresh_token_id not in before:
+            assert not unopened, "the token before a successor ended with it"
+            self.all_end(access)
+        access.waits = again
 
-    @rule(number=pick)
-    def regenerate(self, number: int) -> None:
-        access = self.some_access(number)
+    @rule(number=pick, from_an_open_page=st.booleans())
+    def regenerate(self, number: int, from_an_open_page: bool) -> None:
+        access, shown = self.some_handoff(number)
+        newest = access.grant.handoffs.order_by("-made_at", "-id").first()
+        over = from_an_open_page and shown != newest and shown.refresh_token.revoked_at is not None
         made = self.happens(
-            not access.revoked and self.can_be_made_anew(access),
-            lambda: grants.regenerate(grant=access.grant, by=self.admin),
+            not access.revoked and (over or self.can_be_made_anew(access)),
+            lambda: grants.regenerate(
+                grant=access.grant, by=self.admin, instead_of=shown if from_an_open_page else None
+            ),
         )
-        if made is not None:
+        if made is not None and over:
+            assert made == newest
+        elif made is not None:
             self.all_end(access)
             access.waits = made
 

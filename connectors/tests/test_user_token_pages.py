@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +17,8 @@ from django.urls import reverse
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person, verify
-from connectors.models import Connector, Grant, Handoff
-from connectors.services import connectors, handoffs, user_tokens
+from connectors.models import Connector, Grant, Handoff, RefreshToken
+from connectors.services import connectors, handoffs, rotation, user_tokens
 from connectors.tests.factories import make_connector, person_of
 
 BrowserOf = Callable[..., Client]
@@ -84,6 +85,23 @@ def test_regenerate_pressed_twice_is_one_new_token(connector: Connector, member:
     assert Handoff.objects.count() == 2
     assert Handoff.objects.waiting().count() == 1
     assert Grant.objects.get().refresh_tokens.filter(revoked_at=None).count() == 1
+
+
+def test_a_successor_handed_over_meanwhile_does_not_keep_the_old_token_alive(
+    connector: Connector, member: User, developer: User, browser_of: BrowserOf, travel: Callable[..., dt.datetime]
+) -> None:
+    browser = browser_of(member)
+    generate(browser, connector, member)
+    first = Handoff.objects.get()
+    handoffs.claim(handoff=first, by=developer, form_key="k" * 32, address=None)
+    now = travel(minutes=1)
+    RefreshToken.objects.update(issued_at=now - dt.timedelta(days=330), expires_at=now + dt.timedelta(days=35))
+    assert rotation.rotate_due() == 1
+    answer = generate(browser, connector, member, act="renew", instead_of=str(first.pk))
+    newest = Handoff.objects.waiting().get()
+    assert answer["Location"] == reverse("connectors:handoff", args=[newest.pk])
+    assert RefreshToken.objects.get(revoked_at=None) == newest.refresh_token
+    assert RefreshToken.objects.count() == 3
 
 
 def test_a_number_that_is_not_ones_own_is_refused(

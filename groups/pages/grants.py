@@ -133,14 +133,17 @@ def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResp
             "handoff": _newest(found),
         }
         return render(request, "groups/grant_regenerate.html", context)
+    known: list[Handoff] = found.handoffs_newest_first  # type: ignore[attr-defined]
     asked_of = _newest(found)
-    if asked_of is not None and str(asked_of.pk) != request.POST.get("handoff", str(asked_of.pk)):
-        messages.info(request, _("A new token was made already: the button was pressed twice, or somebody was faster."))
-        return redirect(_grant_page_of(group_id, grant_id))
+    if "handoff" in request.POST:  # the one that the form was shown with
+        asked_of = next((handoff for handoff in known if str(handoff.pk) == request.POST["handoff"]), None)
     try:
-        rights.regenerate(grant=found, by=user, instead_of=asked_of)
+        made = rights.regenerate(grant=found, by=user, instead_of=asked_of) if asked_of or not known else known[0]
     except (Conflict, RuleBroken) as refused:
         messages.error(request, str(refused))
+        return redirect(_grant_page_of(group_id, grant_id))
+    if made in known:
+        messages.info(request, _("A new token was made already: the button was pressed twice, or somebody was faster."))
     else:
         messages.success(request, _("The old token has ended. A new one is sealed, and the developer is told."))
     return redirect(_grant_page_of(group_id, grant_id))

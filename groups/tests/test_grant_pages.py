@@ -14,7 +14,7 @@ from django.urls import reverse
 from accounts.models import AuditEvent, User
 from accounts.services import confirmations
 from connectors.models import Connector, Grant, RefreshToken
-from connectors.services import connectors, handoffs, issuing
+from connectors.services import connectors, handoffs, issuing, rotation
 from connectors.services import grants as connector_grants
 from connectors.services.grants import Granted
 from connectors.tests.html_forms import HtmlForm, form_to, text_of
@@ -22,6 +22,7 @@ from groups.models import Group
 from groups.services import grants
 from groups.tests.factories import make_connector
 from groups.tests.pages import KEY, everything, step_up_is_asked
+from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +112,21 @@ def test_a_double_click_regenerates_once(client: Client, granted: Granted, url: 
     assert "A new token was made already" in text_of(answer)
     assert RefreshToken.objects.count() == 2
     assert AuditEvent.objects.filter(tag="grant:token:regenerated").count() == 1
+
+
+def test_what_the_worker_hands_over_meanwhile_does_not_keep_the_old_token_alive(
+    client: Client, granted: Granted, url: str, developer: User, travel: Callable[..., dt.datetime]
+) -> None:
+    handoffs.claim(handoff=granted.handoff, by=developer, form_key=KEY, address=None)
+    RefreshToken.objects.update(issued_at=clock.now() - dt.timedelta(days=330))
+    form = form_on(client, f"{url}regenerate/")
+    travel(minutes=1)
+    RefreshToken.objects.update(expires_at=clock.now() + dt.timedelta(days=35))
+    assert rotation.rotate_due() == 1
+    assert "The old token has ended. A new one is sealed" in text_of(form.send(client, follow=True))
+    assert RefreshToken.objects.filter(revoked_at__isnull=True).count() == 1
+    assert "A new token was made already" in text_of(form.send(client, follow=True))
+    assert RefreshToken.objects.count() == 3
 
 
 @pytest.mark.parametrize("forged", ["x", "\0", "00000000-0000-0000-0000-000000000000"])
