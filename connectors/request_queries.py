@@ -46,10 +46,10 @@ def request_for(user: User, request_id: UUID) -> AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class Concerned:
-    """How many grants a change of permissions would concern: those asked for more, and those cut."""
+    """Which grants a change of permissions would concern: how many are asked for more, and those that are cut."""
 
     asked: int
-    cut: int
+    cut: list[Grant]
 
 
 def concerned_by(connector: Connector, *, added: frozenset[Permission], removed: frozenset[Permission]) -> Concerned:
@@ -64,7 +64,7 @@ def concerned_by(connector: Connector, *, added: frozenset[Permission], removed:
             and (grant.ends_at is None or grant.ends_at > now)
             and policy.takes_requests(grant)
         ),
-        cut=sum(1 for grant in grants if grant.permissions & removed),
+        cut=[grant for grant in grants if grant.permissions & removed],
     )
 
 

@@ -34,10 +34,15 @@ class EndpointCalls:
 
 @dataclass(frozen=True, slots=True)
 class EndpointLost:
-    """How many calls of one endpoint, that were answered, would have failed without the permission."""
+    """How many calls of one endpoint, that were answered, would have failed without the permission.
+
+    In the last 24 hours, 7 days, and 30 days (`calls`).
+    """
 
     endpoint: str
     permission: Permission
+    day: int
+    week: int
     calls: int
 
 
@@ -57,16 +62,20 @@ def by_endpoint(grants: QuerySet[Grant]) -> list[EndpointCalls]:
 def lost_by_endpoint(connector: Connector, removed: Iterable[Permission]) -> list[EndpointLost]:
     """Which calls of the last 30 days would have failed if the connector had not had `removed`. One statement."""
     lost = scopes.scopes_of(removed)
+    good = F("calls") - F("refused") - F("throttled") - F("failed")
+    day, week = (Coalesce(Sum(good, filter=Q(hour__gte=_since(span))), 0) for span in (DAY, WEEK))
     rows = (
         UsageHour.objects.filter(grant__connector=connector, hour__gt=clock.now() - MONTH, scope__in=lost)
         .order_by()
         .values("operation", "scope")
-        .annotate(answered=Sum(F("calls") - F("refused") - F("throttled") - F("failed")))
+        .annotate(answered=Sum(good), in_day=day, in_week=week)
         .filter(answered__gt=0)
         .order_by("-answered", "operation")
     )
     return [
-        EndpointLost(spelled(row["operation"]), PERMISSION_OF[row["scope"]], row["answered"])
+        EndpointLost(
+            spelled(row["operation"]), PERMISSION_OF[row["scope"]], row["in_day"], row["in_week"], row["answered"]
+        )
         for row in rows
         if row["scope"] in PERMISSION_OF
     ]

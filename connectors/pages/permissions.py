@@ -16,11 +16,14 @@ from django.views.decorators.http import require_http_methods
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
 from accounts.pages.kept_forms import kept_form
 from connectors import queries, request_queries, usage_queries
-from connectors.models import Connector
+from connectors.models import Connector, Grant, RefreshToken
 from connectors.pages import links, permission_choices
+from connectors.pages.forms import TypedNameForm
 from connectors.pages.request_forms import ChangePermissionsForm
+from connectors.pages.stopping import listeners
 from connectors.scopes import DESCRIPTIONS, Permission, in_order
 from connectors.services import permissions
+from kaizala_console.lib import bounded, clock
 from kaizala_console.lib.errors import RuleBroken
 
 CHANGE = gettext_lazy("Change permissions")
@@ -29,10 +32,11 @@ CHANGE = gettext_lazy("Change permissions")
 @require_http_methods(["GET", "POST"])
 @signed_in(press=gettext_lazy("Continue"))
 def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
-    """Boxes first, then what would follow, then the change. For owners."""
+    """Boxes first, then what would follow, then the change; of what takes something away, with the name typed."""
     connector = queries.own_connector(user_of(request), connector_id)
     if request.method != "POST":
-        return _boxes(request, connector, _form(connector, kept_form(request)))
+        kept = kept_form(request)
+        return _boxes(request, connector, _form(connector, kept), typed=kept.get("typed", "") if kept else "")
     form = ChangePermissionsForm(request.POST)
     if "back" in request.POST or not form.is_valid():
         shown = form if "back" not in request.POST else _form(connector, request.POST)
@@ -41,8 +45,10 @@ def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     if chosen == connector.permissions:
         messages.info(request, _("Nothing was changed: these are its permissions already."))
         return redirect("connectors:details", connector.pk)
-    if "sure" not in request.POST:
-        return _preview(request, connector, form, chosen)
+    sure = "sure" in request.POST
+    typed = TypedNameForm(request.POST if sure else None, initial=request.POST.dict(), name=connector.name)
+    if not sure or (connector.permissions - chosen and not typed.is_valid()):
+        return _preview(request, connector, form, typed)
     return _change_when_confirmed(request, connector_id=connector_id, connector=connector, form=form, chosen=chosen)
 
 
@@ -88,11 +94,13 @@ def _form(connector: Connector, typed: Any) -> ChangePermissionsForm:
 
 
 def _boxes(
-    request: HttpRequest, connector: Connector, form: ChangePermissionsForm, *, status: int = 200
+    request: HttpRequest, connector: Connector, form: ChangePermissionsForm, *, typed: str = "", status: int = 200
 ) -> HttpResponse:
+    """`typed` is the name, when it was typed before a confirmation: then it is not asked for twice."""
     context = {
         **_frame(connector),
         "form": form,
+        "typed": typed,
         "choices": permission_choices.rows(form["permissions"].value() or ()),
         **permission_choices.summary(),
     }
@@ -100,29 +108,53 @@ def _boxes(
 
 
 def _preview(
-    request: HttpRequest, connector: Connector, form: ChangePermissionsForm, chosen: frozenset[Permission]
+    request: HttpRequest, connector: Connector, form: ChangePermissionsForm, typed: TypedNameForm
 ) -> HttpResponse:
+    chosen = frozenset(form.cleaned_data["permissions"])
     added, removed = chosen - connector.permissions, connector.permissions - chosen
-    lost = usage_queries.lost_by_endpoint(connector, removed)
     reach = request_queries.concerned_by(connector, added=added, removed=removed)
     context = {
         **_frame(connector),
-        "form": form,
+        "typed": typed if removed else None,
         "carried": [("permissions", permission.value) for permission in in_order(chosen)]
         + [("reason", form.cleaned_data["reason"])],
         "added": [DESCRIPTIONS[permission].can for permission in in_order(added)],
         "removed": [DESCRIPTIONS[permission].cannot for permission in in_order(removed)],
         "asked": reach.asked,
+        **(_what_stops(connector, reach.cut, removed) if removed else {}),
+    }
+    return render(request, "connectors/permissions_preview.html", context, status=400 if typed.is_bound else 200)
+
+
+def _what_stops(connector: Connector, cut: list[Grant], removed: frozenset[Permission]) -> dict[str, Any]:
+    """What "What will stop" counts: the grants and their tokens, the calls by endpoint, and webhooks, if they end."""
+    lost = usage_queries.lost_by_endpoint(connector, removed)
+    grants = Grant.objects.filter(pk__in=[grant.pk for grant in cut])
+    live = RefreshToken.objects.live(clock.now()).filter(grant__in=grants)
+    ends_webhooks = Permission.OUTGOING_WEBHOOKS in removed
+    listening = listeners(grants) if ends_webhooks else {"listening": 0}
+    return {
         "facts": [
-            {"label": _("grants that lose something"), "count": reach.cut},
+            {"label": _("grants that lose something"), "count": len(cut)},
+            {"label": _("groups"), "count": sum(1 for grant in cut if grant.kind == Grant.Kind.GROUP)},
+            {"label": _("live refresh tokens that can do less"), "count": bounded.count(live)},
+            {
+                "label": _("calls of the last 24 hours that would have failed"),
+                "count": sum(endpoint.day for endpoint in lost),
+            },
+            {
+                "label": _("calls of the last 7 days that would have failed"),
+                "count": sum(endpoint.week for endpoint in lost),
+            },
             {
                 "label": _("calls of the last 30 days that would have failed"),
                 "count": sum(endpoint.calls for endpoint in lost),
             },
+            {"label": _("active webhooks"), "count": listening["listening"]},
         ],
         "lost": lost[: usage_queries.MOST_LINES],
+        **listening,
     }
-    return render(request, "connectors/permissions_preview.html", context)
 
 
 def _frame(connector: Connector) -> dict[str, Any]:

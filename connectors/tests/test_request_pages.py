@@ -273,7 +273,7 @@ def test_the_change_is_made_after_the_preview_and_asks_the_group(
 ) -> None:
     client, url = browser_of(developer), page_of("permissions", program.connector)
     preview = to_preview(client, program.connector, "groupinfo", "groupmember", "action")
-    page = form_to(preview, url).send(client, {"sure": "1"}, follow=True)
+    page = form_to(preview, url).send(client, {"sure": "1", "typed": "Shift Planner"}, follow=True)
     assert "The permissions are changed." in text_of(page)
     assert "1 group is asked for the rest." in text_of(page)
     program.connector.refresh_from_db()
@@ -301,7 +301,7 @@ def test_changing_permissions_asks_whether_it_is_you(
     client, url = browser_of(developer, confirmed=False), page_of("permissions", program.connector)
     preview = to_preview(client, program.connector, "textmessage", "action")
     before = everything()
-    answer = form_to(preview, url).send(client, {"sure": "1"})
+    answer = form_to(preview, url).send(client, {"sure": "1", "typed": "Shift Planner"})
     assert answer["Location"].startswith(reverse("accounts:confirm"))
     assert everything() == before
 

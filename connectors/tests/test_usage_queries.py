@@ -57,7 +57,7 @@ def test_without_a_permission_the_calls_that_were_answered_would_have_failed(pro
     used(program, MEMBERS, calls=50, ago=31 * DAY, scope="groupmember.read")
     used(program, "GET v1/groups", calls=9, ago=HOUR, scope="groupinfo.read")
     lost = usage_queries.lost_by_endpoint(program.connector, [Permission.GROUP_MEMBER_LIST, Permission.MEDIA])
-    assert lost == [EndpointLost(SPELLED, Permission.GROUP_MEMBER_LIST, 7)]
+    assert lost == [EndpointLost(SPELLED, Permission.GROUP_MEMBER_LIST, 0, 0, 7)]
     assert usage_queries.lost_by_endpoint(program.connector, []) == []
 
 
@@ -108,7 +108,7 @@ def test_before_permissions_shrink_the_calls_that_would_fail_are_told(
     url = f"/console/connectors/{busy.connector.pk}/permissions/"
     page = browser_of(developer).post(url, {"permissions": ["groupinfo", "textmessage"], "reason": ""})
     assert "calls of the last 30 days that would have failed 12" in text_of(page)
-    assert f"{SPELLED} 12" in text_of(page)
+    assert f"{SPELLED} 5 12 12" in text_of(page)
 
 
 def test_more_use_costs_no_more_queries(

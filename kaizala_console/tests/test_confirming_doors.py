@@ -83,7 +83,9 @@ CONFIRMING: dict[str, list[Door]] = {
         Door("developer", {"name": "Canteen", "permissions": ["textmessage"], "form_key": "{form_key}"})
     ],
     "connectors:change": [Door("developer", {"name": "Shift Planner", "redirect_urls": "https://new.example/"})],
-    "connectors:permissions": [Door("developer", {"permissions": ["textmessage"], "sure": "1"})],
+    "connectors:permissions": [
+        Door("developer", {"permissions": ["textmessage"], "sure": "1", "typed": "Shift Planner"})
+    ],
     "connectors:sign_in": [Door("developer", {"pkce_required": "on"})],
     "connectors:change_state": [
         Door("developer", {"typed": "Shift Planner"}, ids={"verb": "suspend"}),
