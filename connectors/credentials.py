@@ -55,12 +55,12 @@ class Kind(StrEnum):
     ACCESS = "kzat_"
 
 
-# What a leak scanner looks for; `parse` then checks the checksum.
+# What may be a credential, wherever it stands: what comes before it may be the `n` of a `\n`, and what follows an
+# access token may be letters that do not belong to it. The checksum decides (`begins`).
 PATTERN: Final = re.compile(
-    rf"(?<![A-Za-z0-9])(?:kz(?:cs|rt)_[A-Za-z0-9]{{{_TEXT_LENGTH + CHECKSUM_LENGTH}}}(?![A-Za-z0-9])"
-    r"|kzat_[A-Za-z0-9_-]{90,140}(?![A-Za-z0-9_-]))",
-    re.ASCII,
+    rf"kz(?:cs|rt)_[A-Za-z0-9]{{{_TEXT_LENGTH + CHECKSUM_LENGTH}}}|kzat_[A-Za-z0-9_-]{{90,140}}", re.ASCII
 )
+_SHORTEST_ACCESS: Final = _PREFIX_LENGTH + 90
 _OPAQUE: Final = re.compile(rf"[A-Za-z0-9]{{{_TEXT_LENGTH + CHECKSUM_LENGTH}}}", re.ASCII)
 _SIGNED: Final = re.compile(r"[A-Za-z0-9_-]{90,140}", re.ASCII)
 
@@ -122,6 +122,13 @@ def parse(kind: Kind, text: str) -> Parsed | None:
         return None
     public_part = "" if kind is Kind.ACCESS else body[_PREFIX_LENGTH : _PREFIX_LENGTH + PUBLIC_LENGTH]
     return Parsed(kind, token, public_part)
+
+
+def begins(candidate: str) -> Parsed | None:
+    """The credential that a match of `PATTERN` is, or begins with: an access token does not say how long it is."""
+    kind = Kind(candidate[:_PREFIX_LENGTH])
+    ends = range(len(candidate), _SHORTEST_ACCESS - 1, -1) if kind is Kind.ACCESS else (len(candidate),)
+    return next((parsed for end in ends if (parsed := parse(kind, candidate[:end])) is not None), None)
 
 
 def successor_of(digest: str, *, key_id: str | None = None) -> Credential:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,8 +22,7 @@ CHUNK_BYTES: Final = 16 * 1024 * 1024
 LONGEST_CREDENTIAL: Final = 200
 GIT_SECONDS: Final = 120
 
-# Wider than `credentials.PATTERN`: what stands before it may be the `n` of a `\n`. The checksum decides.
-_CANDIDATE: Final = re.compile(rb"kz(?:cs|rt)_[A-Za-z0-9]{65}|kzat_[A-Za-z0-9_-]{90,140}")
+_CANDIDATE: Final = re.compile(credentials.PATTERN.pattern.encode("ascii"))
 _MARKS: Final = (b"kzcs_", b"kzrt_", b"kzat_")
 _WIDE_MARK: Final = b"k\0z\0"  # in UTF-16, as PowerShell writes it
 
@@ -43,10 +42,16 @@ class Find:
         return f"{shown}:{self.line}: {NAMES[self.kind]} {self.kind.value}{self.public_part}…"
 
 
-def files_under(root: Path, *, ignored: bool = False) -> Iterator[Path]:
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def files_under(root: Path, *, ignored: bool = False, cannot: Callable[[OSError], None] = _fail) -> Iterator[Path]:
     """Every regular file under `root`: in a git work tree, what git tracks or would add; elsewhere all of them.
 
-    With `ignored` the files that git ignores as well. Links are not followed. Raises OSError for no such path.
+    With `ignored` the files that git ignores as well; whoever names a folder that git ignores wants them too. Links are
+    not followed. Raises OSError for no such path; `cannot` is told of folders that cannot be read, and raises too
+    unless it is given.
     """
     if not root.is_dir():
         root.stat()
@@ -54,14 +59,15 @@ def files_under(root: Path, *, ignored: bool = False) -> Iterator[Path]:
         return
     listed = None if ignored else _listed_by_git(root)
     if listed is None:
-        yield from _walked(root)
+        yield from _walked(root, cannot)
         return
     for name in listed:
         path = root / os.fsdecode(name)
         if path.is_symlink():
             continue
-        if path.is_dir():  # a submodule
-            yield from files_under(path)
+        if path.is_dir():  # a submodule, or a repository of its own; one that was not fetched is an empty folder
+            is_own = (path / ".git").exists()
+            yield from files_under(path, cannot=cannot) if is_own else _walked(path, cannot)
         elif path.is_file():
             yield path
 
@@ -97,24 +103,34 @@ def _found_in(data: bytes, *, before: int) -> Iterator[tuple[int, Kind, str]]:
 
 
 def _checked(text: bytes) -> tuple[Kind, str] | None:
-    kind = Kind(text[:5].decode("ascii"))
-    parsed = credentials.parse(kind, text.decode("ascii"))
-    return None if parsed is None else (kind, parsed.public_part)
+    parsed = credentials.begins(text.decode("ascii"))
+    return None if parsed is None else (parsed.kind, parsed.public_part)
 
 
 def _listed_by_git(root: Path) -> list[bytes] | None:
-    """What git tracks or would add, relative to `root`; None where there is no git, or no work tree."""
-    # A repository's own configuration must not run anything here.
-    command = ["git", "-c", "core.fsmonitor=false", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    """What git tracks or would add, relative to `root`; None where git cannot tell (no work tree) or ignores it all."""
     try:
-        listing = subprocess.run(command, cwd=root, capture_output=True, check=True, timeout=GIT_SECONDS)  # noqa: S603
+        if _git(root, "check-ignore", "--quiet", "--no-index", ".").returncode == 0:
+            return None
+        listing = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     except (OSError, subprocess.SubprocessError):
+        return None
+    if listing.returncode or b"could not open directory" in listing.stderr:
         return None
     return sorted(set(filter(None, listing.stdout.split(b"\0"))))
 
 
-def _walked(root: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(root):
+def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    # A repository's own configuration must not run anything here; and in a hook git's variables name another one.
+    command = ["git", "-c", "core.fsmonitor=false", *arguments]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {"LC_ALL": "C"}
+    return subprocess.run(  # noqa: S603
+        command, cwd=folder, env=environment, capture_output=True, check=False, timeout=GIT_SECONDS
+    )
+
+
+def _walked(root: Path, cannot: Callable[[OSError], None]) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root, onerror=cannot):
         folders[:] = sorted(name for name in folders if name != ".git")
         for name in sorted(names):
             path = Path(folder, name)

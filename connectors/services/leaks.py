@@ -27,7 +27,6 @@ from kaizala_console.lib import clock, throttle
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 from kaizala_console.lib.logs import redact
 
-MOST_AT_ONCE = 20
 LONGEST_TEXT = 20_000
 LONGEST_WHERE = 500
 AN_HOUR_SECONDS = 3600
@@ -48,11 +47,18 @@ def report(*, text: str, where: str = "", address: str) -> None:
     """Refuse every credential of ours in `text` from now on, and tell their owners. Says nothing about what was known.
 
     `where` is told to the owners. Raises RuleBroken when nothing in the text has the form of a credential (which
-    anybody can see for themselves), and TooSoon for the same `address` over and over.
+    anybody can see for themselves) or when it is too long to be read whole, and TooSoon for the same `address` over and
+    over.
     """
     allowance = throttle.hit(f"leak-report:{address}", settings.LEAK_REPORTS_PER_ADDRESS_PER_HOUR, AN_HOUR_SECONDS)
     if not allowance.allowed:
         raise TooSoon(_("Too many reports from this address. Please wait a while."), retry_after=allowance.retry_after)
+    if len(text) > LONGEST_TEXT:
+        raise RuleBroken(
+            _("Send at most 20,000 characters at once: the credential, and a few lines around it."),
+            code="too_long",
+            field="credential",
+        )
     found = _in_text(text)
     if not found:
         raise RuleBroken(
@@ -107,9 +113,9 @@ def restore(*, report: LeakReport, by: User) -> LeakReport:
 @sensitive_variables()
 def _in_text(text: str) -> list[Parsed]:
     """The different credentials in a text, by their form and checksum alone."""
-    candidates = dict.fromkeys(match.group() for match in credentials.PATTERN.finditer(text[:LONGEST_TEXT]))
-    parsed = (credentials.parse(Kind(candidate[:5]), candidate) for candidate in candidates)
-    return [one for one in parsed if one is not None][:MOST_AT_ONCE]
+    candidates = dict.fromkeys(match.group() for match in credentials.PATTERN.finditer(text))
+    parsed = (credentials.begins(candidate) for candidate in candidates)
+    return [one for one in parsed if one is not None]
 
 
 @sensitive_variables()

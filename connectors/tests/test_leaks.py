@@ -69,6 +69,23 @@ def test_every_credential_in_a_text_is_found(program: Program) -> None:
     assert LeakReport.objects.count() == 2
 
 
+@pytest.mark.parametrize("text", ['{{"log": "failed\\n{}"}}', "x{}", "{}y", "_{}_", "%3D{}%26"])
+def test_what_the_scanner_finds_can_be_reported_as_it_stands(program: Program, text: str) -> None:
+    access = exchange(program).access_token
+    for token in (program.secret, access):
+        report(text.format(token))
+    assert LeakReport.objects.count() == 2
+
+
+def test_nothing_is_left_out_of_a_long_report(program: Program) -> None:
+    others = " ".join(credentials.generate(Kind.SECRET).token for _ in range(100))
+    report(f"{others} {program.secret}")
+    assert ConnectorSecret.objects.get().reported_at is not None
+    with pytest.raises(RuleBroken, match="20,000") as caught:
+        report("x" * 20_000 + program.refresh_token)
+    assert (caught.value.code, caught.value.field) == ("too_long", "credential")
+
+
 def forged(token: str) -> str:
     """Another secret part under the same public part, with a checksum that is right."""
     body = token[:21] + credentials.generate(Kind.SECRET).token[21:-6]

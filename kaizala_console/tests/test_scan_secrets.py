@@ -97,6 +97,16 @@ def test_it_is_found_whatever_stands_around_it(tmp_path: Path, text: str) -> Non
     assert [find.line for find in leak_scan.scan(path)] == [1]
 
 
+@pytest.mark.parametrize("text", ["{}", "_{}_", "{}-old", "{}AndMore", "x{}", "({})", "{}" + "A" * 200])
+def test_an_access_token_is_found_whatever_is_written_to_its_end(tmp_path: Path, text: str) -> None:
+    access = credentials.mint_access_token(
+        refresh_token_id=7, grant_id=ids.new_id(), expires_at=clock.now() + dt.timedelta(hours=1)
+    )
+    path = tmp_path / "file"
+    path.write_text(text.format(access))
+    assert [find.kind for find in leak_scan.scan(path)] == [Kind.ACCESS]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_what_powershell_wrote_is_read_too(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "secret.env"
@@ -132,6 +142,80 @@ def test_in_a_work_tree_tracked_and_new_files_are_read_and_ignored_ones_are_not(
     assert names() == ["new", "sub/deep", "tracked"]
     assert names("--all") == [".env", "new", "sub/deep", "tracked"]
     assert [line.split(":")[0] for line in scan("sub", cwd=tmp_path).stdout.splitlines()] == ["sub/deep"]
+
+
+def test_a_folder_that_git_ignores_is_read_when_it_is_named(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / ".gitignore").write_text("build/\n")
+    (tmp_path / "build" / "deep").mkdir(parents=True)
+    (tmp_path / "build" / "deep" / "bot.js").write_text(secret())
+    assert scan(tmp_path).returncode == 0
+    for named in ("build", "build/deep"):
+        assert scan(named, cwd=tmp_path).stdout.startswith("build/deep/bot.js:1: connector secret"), named
+
+
+def test_submodules_and_repositories_inside_are_read_and_those_not_fetched_are_empty(tmp_path: Path) -> None:
+    inner, outer, clone = (tmp_path / name for name in ("inner", "outer", "clone"))
+    who = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "protocol.file.allow=always")
+    for folder in (inner, outer):
+        folder.mkdir()
+        git(folder, "init", "-q")
+    (inner / "bot.py").write_text(secret())
+    git(inner, "add", "bot.py")
+    git(inner, *who, "commit", "-qm", "one")
+    git(outer, *who, "submodule", "--quiet", "add", str(inner), "library")
+    git(outer, *who, "commit", "-qm", "one")
+    git(tmp_path, "clone", "-q", str(outer), str(clone))
+    assert scan(outer).stdout.startswith(f"{outer}/library/bot.py:1: connector secret")
+    result = scan(clone)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+    (clone / "own").mkdir()
+    git(clone / "own", "init", "-q")
+    (clone / "own" / "x").write_text(secret())
+    assert scan(clone).stdout.startswith(f"{clone}/own/x:1: connector secret")
+
+
+def test_variables_that_a_hook_of_git_sets_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hooked, other = tmp_path / "hooked", tmp_path / "other"
+    for folder in (hooked, other):
+        folder.mkdir()
+        git(folder, "init", "-q")
+    (hooked / "clean").write_text("")
+    (other / ".gitignore").write_text("kept\n")
+    (other / "kept").write_text(secret())
+    (other / "new").write_text(secret())
+    monkeypatch.setenv("GIT_DIR", str(hooked / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(hooked))
+    assert [path.name for path in leak_scan.files_under(other)] == [".gitignore", "new"]
+
+
+def test_what_was_found_counts_although_another_path_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "one").write_text(secret())
+    for paths in ((tmp_path / "one", tmp_path / "nowhere"), (tmp_path / "nowhere", tmp_path / "one")):
+        result = scan(*paths)
+        assert result.returncode == 1
+        assert result.stdout.startswith(f"{tmp_path}/one:1: connector secret")
+        assert f"{tmp_path}/nowhere: No such file or directory" in result.stderr
+        assert "1 could not be read" in result.stderr
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "shut").mkdir()
+    listed = os.scandir
+
+    def refused(folder: str) -> object:
+        if str(folder).endswith("shut"):
+            raise PermissionError(13, "Permission denied", folder)
+        return listed(folder)
+
+    (tmp_path / "open" / "one").write_text(secret())
+    monkeypatch.setattr(os, "scandir", refused)
+    told: list[OSError] = []
+    assert [path.name for path in leak_scan.files_under(tmp_path, cannot=told.append)] == ["one"]
+    assert [str(error.filename) for error in told] == [str(tmp_path / "shut")]
+    with pytest.raises(PermissionError):
+        list(leak_scan.files_under(tmp_path))
 
 
 def test_outside_of_git_everything_is_read_and_links_are_not_followed(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from connectors import leak_scan
 
@@ -25,21 +25,27 @@ class Command(BaseCommand):
         parser.add_argument("--all", action="store_true", help="also the files that git ignores")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        files = found = unread = 0
+        files = found = 0
+        unread: list[tuple[Any, OSError]] = []
+
+        def cannot(problem: OSError) -> None:
+            unread.append((problem.filename, problem))
+
         for root in options["paths"]:
             try:
-                for path in leak_scan.files_under(root, ignored=options["all"]):
+                for path in leak_scan.files_under(root, ignored=options["all"], cannot=cannot):
                     files += 1
                     try:
                         for find in leak_scan.scan(path):
                             found += 1
                             self.stdout.write(str(find))
                     except OSError as error:
-                        unread += 1
-                        self.stderr.write(f"{path}: {error.strerror}")
+                        unread.append((path, error))
             except OSError as error:
-                raise CommandError(f"{root}: {error.strerror}", returncode=NOT_ALL_READ) from None
-        self.stderr.write(f"{found} found in {files} files." + (f" {unread} could not be read." if unread else ""))
+                unread.append((root, error))
+        for where, problem in unread:
+            self.stderr.write(f"{where}: {problem.strerror}")
+        self.stderr.write(f"{found} found in {files} files." + (f" {len(unread)} could not be read." if unread else ""))
         if found:
             self.stderr.write(
                 "Revoke them, or report them at /console/report-leak/: a leaked credential stays leaked when its line "
