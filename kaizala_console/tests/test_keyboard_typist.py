@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 
 from kaizala_console.tests.typist import Typist
 
@@ -52,3 +54,25 @@ def test_it_says_what_is_out_of_reach(hands: Typist) -> None:
     hands.page.locator("#two").evaluate("button => { button.tabIndex = -1; }")
     with pytest.raises(AssertionError, match="out of reach"):
         hands.reach(hands.page.get_by_role("button", name="Two"))
+
+
+@pytest.mark.parametrize("wanted", ["button", "link"])
+def test_it_waits_for_the_page_that_comes_late(page: Page, wanted: str) -> None:
+    """Else it would look for "is it you?" on the page before."""
+
+    def answer(route: Route) -> None:
+        if route.request.url.endswith("/there/"):
+            time.sleep(0.3)
+        words = "<main><form action=/there/><button>Go</button></form><a href=/there/>Go</a></main>"
+        route.fulfill(body=words, content_type="text/html")
+
+    page.route("**/*", answer)
+    page.goto("/here/")
+    getattr(Typist(page, str), wanted)("Go")
+    assert page.url.rstrip("?").endswith("/there/")
+
+
+def test_it_does_not_wait_where_no_other_page_comes(hands: Typist) -> None:
+    began = time.monotonic()
+    hands.button("One")
+    assert time.monotonic() - began < 5

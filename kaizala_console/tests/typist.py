@@ -16,18 +16,21 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from accounts.sandbox import Identity
 
 MOST = 120  # presses of Tab
-# An outline or a ring, on the element itself or on what is drawn for it: the label beside a box, the frame of a field.
-IS_SEEN = """() => {
+# The element itself, and what is drawn for it: the label beside a box, the frame of a field, the cells of a PIN.
+NEAR = """(one) =>
+  [one, one.parentElement, ...one.parentElement.querySelectorAll(":scope > *, :scope > [aria-hidden=true] > *")]"""
+# An outline or a ring on any of these.
+IS_SEEN = f"""() => {{
   const element = document.activeElement;
   if (element.matches(":not(:focus-visible)[type=date]")) return true; // the browser's own button in it has the focus
-  const near = [element, element.parentElement, ...element.parentElement.children];
-  const ring = (one) => {
+  const near = ({NEAR})(element);
+  const ring = (one) => {{
     const style = getComputedStyle(one);
     return (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== "none";
-  };
+  }};
   const box = element.getBoundingClientRect();
   return near.some(ring) && box.bottom > 0 && box.top < innerHeight;
-}"""
+}}"""
 # What is drawn there and near it now; without the focus it must be something else, as the next stop finds out.
 DRAWN_THERE = """(nodes) => nodes.map((one) => {
   const style = getComputedStyle(one);
@@ -36,7 +39,7 @@ DRAWN_THERE = """(nodes) => nodes.map((one) => {
 STOP = f"""(wanted) => {{
   const at = document.activeElement, before = window.stopBefore, drawn = {DRAWN_THERE};
   const inside = at.matches(":not(:focus-visible)[type=date]"); // on the browser's own button, as above
-  const nodes = at === document.body || inside ? [] : [at, at.parentElement, ...at.parentElement.children];
+  const nodes = at === document.body || inside ? [] : ({NEAR})(at);
   const words = at.outerHTML.slice(0, 120);
   let same = "";
   if (before && before.at !== at && before.at.isConnected) {{
@@ -49,7 +52,20 @@ STOP = f"""(wanted) => {{
   const seen = at === document.body || ({IS_SEEN})();
   return {{ arrived: at === wanted, gone: !wanted.isConnected, words, same, seen }};
 }}"""
-# A key was pressed on something of this very document, which a new one does not know of.
+# Before a key. What a new document does not know of: that a key was pressed on something of this very document, and
+# whether that leads to another. `leaving` is said at once; the other document comes when the server has answered.
+NOTE = """() => {
+  window.wasTyping = document.activeElement !== document.body;
+  if (window.leaving !== undefined) return;
+  window.leaving = false;
+  addEventListener("submit", (event) => {
+    window.leaving = !event.defaultPrevented && event.target.getAttribute("method") !== "dialog";
+  });
+  addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]:not([download])");
+    if (link && !event.defaultPrevented) window.leaving = !(link.hash && link.pathname === location.pathname);
+  });
+}"""
 LOST = "() => Boolean(window.wasTyping) && document.activeElement === document.body"
 PinOf = Callable[[str], str]
 
@@ -88,8 +104,13 @@ class Typist:
 
     def key(self, key: str) -> None:
         """One key, wherever the focus is."""
-        self.page.evaluate("window.wasTyping = document.activeElement !== document.body")
+        self.page.evaluate(NOTE)
         self.page.keyboard.press(key)
+
+    def arrive(self) -> None:
+        """Once the page is there to which the last key leads, if it leads to another."""
+        self.page.wait_for_function("() => !window.leaving")
+        self.page.wait_for_load_state()
 
     def is_seen(self) -> bool:
         """Whether the focus shows, once what slides in has come in."""
@@ -105,6 +126,11 @@ class Typist:
         if self.page.evaluate(LOST):
             self.faults.append(f"{self.page.url}: the focus is lost")
 
+    def visit(self, address: str) -> None:
+        """A page, past its menu."""
+        self.page.goto(address)
+        self.skip()
+
     def skip(self) -> None:
         """The first stop of a page that has just come: past the menu."""
         self.press(self.page.get_by_role("link", name="Skip to the content"))
@@ -116,15 +142,17 @@ class Typist:
         """Presses a button of the page; where the console asks "is it you?", answers and presses again."""
         wanted = self.page.get_by_role("main").get_by_role("button", name=re.compile(rf"^{name}\b", re.IGNORECASE))
         self.press(wanted, key)
-        self.page.wait_for_load_state()
+        self.arrive()
         if "/confirm/" in self.page.url:
             self.press(self.page.get_by_role("button", name="Generate PIN"))
             self.enter_the_pin()
             self.press(wanted)
+            self.arrive()
 
     def link(self, name: str, *, back: bool = False) -> None:
         """Follows a link of the page."""
         self.press(self.page.get_by_role("main").get_by_role("link", name=name), back=back)
+        self.arrive()
 
     def open(self, entry: str) -> None:
         """An entry of the menu."""
@@ -143,6 +171,10 @@ class Typist:
         self.page.keyboard.press("Control+A")
         self.page.keyboard.type(text)
 
+    def unfold(self, words: str) -> None:
+        """Opens what is folded away behind these words."""
+        self.press(self.page.get_by_role("main").locator("summary").filter(has_text=words), "Space")
+
     def tick(self, label: str) -> None:
         """Ticks a box, or takes the tick away."""
         self.press(self.field(label), "Space")
@@ -157,13 +189,15 @@ class Typist:
 
     # The phone --------------------------------------------------------------------------------------------------------
 
-    def enter_the_pin(self) -> None:
+    def enter_the_pin(self, number: str = "") -> None:
         """Types the newest PIN. The boxes send it themselves when the last digit is there, or Enter does."""
-        assert self.identity is not None
+        if not number:
+            assert self.identity is not None
+            number = self.identity.number
         field = self.page.locator("input[name=pin]")
         self.reach(field)
         self.page.keyboard.press("Control+A")
-        self.page.keyboard.type(self.pin_of(self.identity.number))
+        self.page.keyboard.type(self.pin_of(number))
         if field.count():
             self.page.keyboard.press("Enter")
         expect(field).to_have_count(0)

@@ -58,7 +58,9 @@
       const needle = fold(words);
       // the line that stands for "nothing chosen" is offered, but never found
       const fits = (option) => !option.disabled && (!needle || (option.value && fold(option.label).includes(needle)));
-      shown = [...select.options].filter(fits).slice(0, 100);
+      // What begins with the words comes first: "India" is not the British Indian Ocean Territory.
+      const begins = (option) => Number(fold(option.label).startsWith(needle));
+      shown = [...select.options].filter(fits).sort((one, other) => begins(other) - begins(one)).slice(0, 100);
       list.replaceChildren(
         ...shown.map((option, i) => {
           const row = document.createElement("li");
