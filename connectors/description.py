@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.utils import translation
+from django.utils.translation import gettext
 
 from connectors import scopes
-from kaizala_console.wire import json_text, openapi
+from kaizala_console.wire import json_text, openapi, openapi_texts
 from kaizala_console.wire.openapi import About, Tag
 from kaizala_console.wire.routing import routes_of
 
@@ -73,6 +74,19 @@ class Description:
 def description() -> Description:
     """The document of this process; made once, because nothing of it changes while it runs."""
     return _made(settings.WIRE_URLCONF, settings.CONSOLE_BASE_URL)
+
+
+def description_in(language: str) -> dict[str, Any]:
+    """The document for people: its words in their language, names and samples as programs have them."""
+    if language == "en":
+        return description().document
+    return _translated(settings.WIRE_URLCONF, settings.CONSOLE_BASE_URL, language)
+
+
+@lru_cache(maxsize=16)
+def _translated(urlconf: str, server: str, language: str) -> dict[str, Any]:
+    with translation.override(language):
+        return openapi_texts.translated(_made(urlconf, server).document, gettext)
 
 
 @lru_cache(maxsize=4)

@@ -10,6 +10,7 @@ translated is written into the .po files, with any editor for them; what has no 
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -48,7 +49,24 @@ def texts() -> Catalog:
         for _line, message, comments, context in extract("python", _as_python(path), KEYWORDS, ["Translators:"]):
             text = message if isinstance(message, str) else tuple(part for part in message if part)
             catalog.add(text, locations=[(name, 1)], auto_comments=comments, context=context)
+    for text in _texts_of_the_api():
+        catalog.add(text, locations=[("connectors/description.py", 1)])
     return catalog
+
+
+def _texts_of_the_api() -> list[str]:
+    """The words of the OpenAPI document, which stand in declarations and not in calls of gettext."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaizala_console.settings")
+    from django.apps import apps
+
+    if not apps.ready:
+        import django
+
+        django.setup()
+    from connectors.description import description
+    from kaizala_console.wire import openapi_texts
+
+    return openapi_texts.texts(description().document)
 
 
 def sources() -> Iterator[Path]:

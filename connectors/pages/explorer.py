@@ -13,13 +13,14 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
 from accounts.pages.decorators import signed_in, user_of
 from connectors import policy
-from connectors.description import description
+from connectors.description import description, description_in
 from connectors.models import Connector
 from connectors.pages import explorer_schemas, links, quick_start, samples
 from connectors.pages.explorer_schemas import Row, resolved, rich
@@ -80,9 +81,10 @@ class Possible:
 @signed_in()
 def index(request: HttpRequest) -> HttpResponse:
     """How to begin, and everything there is; `q` narrows it down."""
-    document = description().document
+    document = _document()
     search = request.GET.get(SEARCH, "").strip()[:100]
-    nouns = [_narrowed(noun, search) for noun in _nouns(document)]
+    english = {entry.id: entry for entry, _declared in _operations(description().document)}
+    nouns = [_narrowed(noun, search, english) for noun in _nouns(document)]
     connector_id = _own_connector(request)
     program = quick_start.program_of(request.GET.get(LANGUAGE), connector_id)
     context = {
@@ -102,7 +104,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @signed_in()
 def operation(request: HttpRequest, operation_id: str) -> HttpResponse:
     """One operation: what it needs, what it takes, what it answers, and how it is called. 404 when there is none."""
-    document = description().document
+    document = _document()
     found = next((each for each in _operations(document) if each[0].id == operation_id), None)
     if found is None:
         raise Http404
@@ -114,7 +116,7 @@ def operation(request: HttpRequest, operation_id: str) -> HttpResponse:
     context = {
         "entry": entry,
         "all_nouns": _nouns(document),
-        "words": rich(declared["description"].partition("\n\nNeeds the permission")[0]),
+        "words": rich(_without_permission(declared)),
         "credentials": [list(each) for each in declared["security"]],
         "headers": list(call.headers),
         "parameters": parameters,
@@ -138,6 +140,16 @@ def operation(request: HttpRequest, operation_id: str) -> HttpResponse:
 
 
 # What the document says ----------------------------------------------------------------------------------------
+
+
+def _document() -> dict[str, Any]:
+    return description_in(get_language() or "en")
+
+
+def _without_permission(declared: Mapping[str, Any]) -> str:
+    """What an operation does. Its last paragraph names the permission, which the page has in a place of its own."""
+    words: str = declared["description"]
+    return words.rpartition("\n\n")[0] if "x-scope" in declared else words
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[tuple[Entry, dict[str, Any]]]:
@@ -166,16 +178,20 @@ def _nouns(document: Mapping[str, Any]) -> list[Noun]:
     ]
 
 
-def _narrowed(noun: Noun, search: str) -> Noun:
-    """The noun with those operations alone that have every word of the search somewhere."""
+def _narrowed(noun: Noun, search: str, english: Mapping[str, Entry]) -> Noun:
+    """The noun with those operations alone that have every word of the search, in the page's language or in English."""
     words = search.lower().split()
 
     def matches(entry: Entry) -> bool:
-        text = " ".join((entry.id, entry.method, entry.path, entry.summary, entry.permission, entry.scope, entry.noun))
-        text = f"{text} {entry.description}".lower()
+        text = "".join(map(_said, (entry, english[entry.id])))
         return all(word in text for word in words)
 
     return Noun(noun.name, noun.anchor, noun.description, [entry for entry in noun.entries if matches(entry)])
+
+
+def _said(entry: Entry) -> str:
+    parts = (entry.id, entry.method, entry.path, entry.summary, entry.permission, entry.scope, entry.noun)
+    return " ".join((*parts, entry.description)).lower()
 
 
 def _sample(document: Mapping[str, Any], entry: Entry, declared: Mapping[str, Any]) -> Request:

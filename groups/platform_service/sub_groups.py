@@ -120,7 +120,7 @@ def list_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
     summary="Create a sub-group",
 )
 def create_sub_group(call: Call, group_id: str) -> dict[str, Any]:
-    """Makes a group under this one, in its organisation. The token's user becomes its admin, unless tolnot to."""
+    """Makes a group under this one, in its organisation. The token's user becomes its admin, unless told not to."""
     asked: NewSubGroup = call.body
     parent = access.reach(call.caller, group_id, role=Role.ADMIN)
     with (
