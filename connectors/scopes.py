@@ -129,3 +129,13 @@ def can_and_cannot(permissions: Iterable[Permission]) -> tuple[list[Promise], li
     can = [DESCRIPTIONS[p].can for p in PERMISSIONS if p in held]
     cannot = [DESCRIPTIONS[p].cannot for p in PERMISSIONS if p not in held]
     return can, cannot
+
+
+def listed(permissions: Iterable[Permission]) -> str:
+    """For a hidden field of a form: what the person saw who presses its button."""
+    return ",".join(in_order(permissions))
+
+
+def unlisted(text: str) -> frozenset[Permission]:
+    """What `listed` wrote; an unknown name is a page of another version, and none of the permissions."""
+    return frozenset(permission for permission in PERMISSIONS if permission.value in text.split(","))

@@ -28,7 +28,7 @@ from accounts.pages import numbers
 from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
 from connectors import policy, user_token_queries
 from connectors.models import Connector
-from connectors.scopes import can_and_cannot
+from connectors.scopes import can_and_cannot, listed, unlisted
 from connectors.services import oauth
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -122,8 +122,10 @@ def _allow(request: HttpRequest, *, consent_id: str, asked: Asked, connector: Co
             request_key=asked.key,
             redirect_url=asked.redirect_url,
             challenge=asked.challenge,
+            as_shown=unlisted(request.POST.get("shown", "")),
         )
     except (RuleBroken, Conflict) as refused:
+        connector.refresh_from_db(fields=["permissions"])
         return _page(request, asked, connector, problem=str(refused), status=409)
     return _back(asked.redirect_url, asked.state, code=code)
 
@@ -146,6 +148,7 @@ def _page(
         "connector": connector,
         "can": can,
         "cannot": cannot,
+        "shown": listed(connector.permissions),
         "people": [{"id": str(person.pk), "number": numbers.shown(person.number)} for person in people],
         "acts_already": bool(has_it),
         "goes_to": urlsplit(asked.redirect_url).netloc,

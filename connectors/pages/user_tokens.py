@@ -21,7 +21,7 @@ from connectors import policy, queries, user_token_queries
 from connectors.models import Connector, Grant, UserTokenRequest
 from connectors.pages import links
 from connectors.pages.grants import row_of
-from connectors.scopes import can_and_cannot
+from connectors.scopes import can_and_cannot, listed, unlisted
 from connectors.services import grants, user_token_requests, user_tokens
 from kaizala_console.lib import ids, keyset
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -43,6 +43,7 @@ def user_token(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         try:
             return _generate(request, user, connector, person)
         except (RuleBroken, Conflict) as refused:
+            connector.refresh_from_db(fields=["permissions"])
             return _page(request, user, connector, str(refused), status=409)
     return _page(request, user, connector)
 
@@ -64,10 +65,11 @@ def _generate(request: HttpRequest, user: User, connector: Connector, person: Pe
         else:
             messages.info(request, _("It acts for you already."))
         return redirect("connectors:handoff", newest.pk) if newest else redirect("connectors:user_token", connector.pk)
+    as_shown = unlisted(request.POST.get("shown", ""))
     if user.is_organisation_admin:
-        asked = user_token_requests.ask(connector=connector, person=person, by=user)
+        asked = user_token_requests.ask(connector=connector, person=person, by=user, as_shown=as_shown)
         return redirect("connectors:user_token_request", asked.pk)
-    handoff = user_tokens.generate(connector=connector, person=person, by=user)
+    handoff = user_tokens.generate(connector=connector, person=person, by=user, as_shown=as_shown)
     messages.success(
         request,
         _("“%(name)s” can act for you once its developer has claimed the token.") % {"name": connector.name},
@@ -83,6 +85,7 @@ def _page(
         "connector": connector,
         "can": can,
         "cannot": cannot,
+        "shown": listed(connector.permissions),
         "rows": [_number_row(connector, phone.person, user) for phone in accounts_queries.held_phones(user)],
         "asks_a_second": user.is_organisation_admin,
         "problem": problem,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -11,8 +11,9 @@ from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.utils.translation import gettext as _
 
+from connectors.models import Connector
 from connectors.scopes import Permission
-from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.errors import Conflict, RuleBroken
 
 LONGEST_NAME = 80
 LONGEST_DESCRIPTION = 500
@@ -50,6 +51,15 @@ def checked(
         redirect_urls=_checked_redirect_urls(redirect_urls),
         permissions=checked_permissions(permissions),
     )
+
+
+def require_shown(connector: Connector, as_shown: Collection[Permission] | None) -> None:
+    """Raise Conflict when the connector asks for more than a person saw who lets it act. None: nobody saw a list."""
+    if as_shown is not None and not connector.permissions <= frozenset(as_shown):
+        raise Conflict(
+            _("“%(connector)s” asks for something else by now. Look at it once more.") % {"connector": connector.name},
+            code="permissions_grown",
+        )
 
 
 def checked_permissions(permissions: Iterable[str]) -> frozenset[Permission]:

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64encode
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +25,8 @@ from accounts.policy import require_unlocked
 from connectors import policy
 from connectors.models import AuthorizationCode, Connector, ConnectorState, Grant, Handoff, RefreshToken
 from connectors.moved import Moved
-from connectors.services import grants, tokens, trail, user_tokens
+from connectors.scopes import Permission
+from connectors.services import details, grants, throttling, tokens, trail, user_tokens
 from connectors.services.tokens import ConnectorActor, Exchange
 from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -68,12 +70,20 @@ def client(*, client_id: str, redirect_url: str) -> Connector:
 @sensitive_variables("request_key", "code")
 @transaction.atomic
 def approve(
-    *, connector: Connector, person: Person, by: User, request_key: str, redirect_url: str, challenge: str = ""
+    *,
+    connector: Connector,
+    person: Person,
+    by: User,
+    request_key: str,
+    redirect_url: str,
+    challenge: str = "",
+    as_shown: Collection[Permission] | None = None,
 ) -> str:
     """ "Allow": the code for the program. The same request (`request_key`, which only this browser has) gets it again.
 
     Raises NotFound for a connector of another organisation and for a number that the account does not hold; RuleBroken
-    for a connector that takes no new grants; Conflict when the code of this request was used, or is too old.
+    for a connector that takes no new grants; Conflict when the code of this request was used, or is too old, or the
+    connector asks for more than `as_shown`, what the person saw.
     """
     connector = Connector.objects.get(pk=connector.pk)
     if not policy.can_see(by, connector) or connector.deleted_at or not policy.holds(by, person):
@@ -82,6 +92,7 @@ def approve(
     has_one = Grant.objects.present().filter(connector=connector, target=user_tokens.target_of(person)).exists()
     if not has_one or connector.state is ConnectorState.SUSPENDED:
         grants.require_grantable(connector)
+    details.require_shown(connector, as_shown)
     now = clock.now()
     code = _base64(crypto.hmac_tag("oauth-code", request_key, str(by.pk), str(person.pk)))
     row, _made = AuthorizationCode.objects.get_or_create(
@@ -108,16 +119,18 @@ def redeem(
 ) -> SignedIn:
     """Trade a code for a user token. A code that comes a second time ends what it made the first time.
 
-    Raises WrongConnectorCredentials, CodeRefused, Moved, and what `user_tokens.let_act` raises.
+    Raises WrongConnectorCredentials, CodeRefused, Moved, Throttled, and what `user_tokens.let_act` raises.
     """
     connector = tokens.proven_connector(connector_id=client_id, secret=client_secret, at=clock.now())
     if connector.organisation.moved_to:
         raise Moved(connector.organisation.moved_to, PATH)
+    # Before the code is used up: who is told to come again later brings it once more.
+    throttling.admit_exchange(connector)
     outcome = _redeemed(connector, code, verifier, redirect_url, address)
     if isinstance(outcome, CodeRefused):
         raise outcome  # after the commit: what a replay ends stays ended
     exchange = tokens.exchange(
-        connector_id=client_id, secret=client_secret, refresh_token=outcome.text, address=address
+        connector_id=client_id, secret=client_secret, refresh_token=outcome.text, address=address, admitted=True
     )
     return SignedIn(outcome, exchange)
 
@@ -141,6 +154,8 @@ def _redeemed(
         return CodeRefused(f"The code has expired: it lives {CODE_SECONDS} seconds. Have the person sign in again.")
     if redirect_url and redirect_url != row.redirect_url:
         return CodeRefused("The redirect_uri is not the one that the code was asked for with.")
+    if connector.pkce_required and not row.challenge:
+        return CodeRefused("The code was asked for without PKCE, which this connector requires by now.")
     if not _proves(verifier, row.challenge):
         return CodeRefused("The code_verifier does not belong to the code_challenge that the code was asked for with.")
     if not policy.holds(row.user, row.person):

@@ -48,8 +48,12 @@ class Exchange:
 
 
 @sensitive_variables("secret", "refresh_token", "access_token")
-def exchange(*, connector_id: str, secret: str, refresh_token: str, address: str | None) -> Exchange:
+def exchange(
+    *, connector_id: str, secret: str, refresh_token: str, address: str | None, admitted: bool = False
+) -> Exchange:
     """Check the three headers and mint an access token; record the first use of the refresh token.
+
+    `admitted` is for a caller that has counted this exchange against the connector's limit already.
 
     Raises WrongConnectorCredentials, never saying which of the two; RefreshTokenRefused, saying in plain words why;
     Throttled for too many by this connector; Moved (308) when the organisation has gone to another console. None of
@@ -60,7 +64,8 @@ def exchange(*, connector_id: str, secret: str, refresh_token: str, address: str
     if connector.organisation.moved_to:
         raise Moved(connector.organisation.moved_to, PATH)
     try:
-        throttling.admit_exchange(connector)
+        if not admitted:
+            throttling.admit_exchange(connector)
     except Throttled:
         _count_throttled(connector, refresh_token, now)
         raise

@@ -6,6 +6,7 @@ Asked for, confirmed, refused, withdrawn, expired: each once, and told to the ot
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 
 from django.conf import settings
 from django.db import transaction
@@ -18,6 +19,7 @@ from accounts.policy import require_unlocked
 from accounts.services import notices
 from connectors import policy
 from connectors.models import Connector, Grant, Handoff, UserTokenRequest, UserTokenRequestState
+from connectors.scopes import Permission
 from connectors.services import details, grants, user_tokens, words
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
@@ -26,11 +28,14 @@ EXPIRED_AT_ONCE = 500
 
 
 @transaction.atomic
-def ask(*, connector: Connector, person: Person, by: User) -> UserTokenRequest:
+def ask(
+    *, connector: Connector, person: Person, by: User, as_shown: Collection[Permission] | None = None
+) -> UserTokenRequest:
     """Ask the other admins of the organisation; asked again while it waits, it is the same request.
 
     Raises NotFound for a connector of another organisation and a number that is not the account's own, NotAllowed for
-    who is no admin, RuleBroken when there is no second admin, or the connector takes no new grants.
+    who is no admin, RuleBroken when there is no second admin, or the connector takes no new grants, Conflict when it
+    asks for more than `as_shown`, what the admin saw.
     """
     connector = _locked(connector)
     if not policy.can_see(by, connector) or connector.deleted_at or not policy.holds(by, person):
@@ -43,6 +48,7 @@ def ask(*, connector: Connector, person: Person, by: User) -> UserTokenRequest:
     if waiting is not None and waiting.asked_by_id == by.pk and waiting.expires_at > now:
         return waiting
     grants.require_grantable(connector)
+    details.require_shown(connector, as_shown)
     others = list(policy.other_admins(by))
     if not others:
         raise RuleBroken(

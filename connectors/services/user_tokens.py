@@ -7,7 +7,7 @@ again gets a new refresh token, and the one before it ends ("regenerate"). What 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -26,7 +26,7 @@ from connectors import policy, scopes
 from connectors.models import Connector, ConnectorState, Grant, Handoff, RefreshToken
 from connectors.moved import Moved
 from connectors.scopes import Permission
-from connectors.services import ending, grants, issuing, tokens, trail, words
+from connectors.services import details, ending, grants, issuing, tokens, trail, words
 from connectors.services.tokens import ConnectorActor
 from kaizala_console.lib import clock, ids, phone_numbers, throttle
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken, TooSoon
@@ -56,16 +56,21 @@ def name_of(person: Person) -> str:
 
 
 @transaction.atomic
-def generate(*, connector: Connector, person: Person, by: User) -> Handoff:
+def generate(
+    *, connector: Connector, person: Person, by: User, as_shown: Collection[Permission] | None = None
+) -> Handoff:
     """ "Generate user token": the account lets the connector act for it; the token is sealed for the developer.
 
     An organisation admin asks a second one first (`services.user_token_requests`). Raises NotFound for a number that
-    the account does not hold, NotAllowed for an organisation admin, and what `grants.grant` raises.
+    the account does not hold, NotAllowed for an organisation admin, Conflict for a connector that asks for more than
+    `as_shown`, what the person saw, and what `grants.grant` raises.
     """
+    connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
     if not policy.holds(by, person):
         raise NotFound
     if by.is_organisation_admin:
         raise NotAllowed(_("An organisation admin’s user token needs a second admin."), code="second_admin")
+    details.require_shown(connector, as_shown)
     return grants.grant(
         connector=connector,
         kind=Grant.Kind.USER,

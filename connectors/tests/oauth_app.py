@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -38,8 +39,15 @@ class App:
         assert answer["Location"].startswith("/console/consent/")
         return str(answer["Location"])
 
-    def answer(self, page: str, user: User, decision: str = "allow") -> Any:
-        return self.browser.post(page, {"decision": decision, "person": str(person_of(user).pk)})
+    def shown_on(self, page: str) -> str:
+        """The permissions that the form says it was shown with."""
+        found = re.search(r'name="shown" value="([^"]*)"', self.browser.get(page).content.decode())
+        return found.group(1) if found else ""
+
+    def answer(self, page: str, user: User, decision: str = "allow", shown: str | None = None) -> Any:
+        """Press a button of the consent page as it stands now, or as it was when it was `shown`."""
+        told = self.shown_on(page) if shown is None else shown
+        return self.browser.post(page, {"decision": decision, "person": str(person_of(user).pk), "shown": told})
 
     def code(self, user: User, **parameters: str) -> str:
         answer = self.answer(self.consent_page(**parameters), user)

@@ -173,7 +173,7 @@ def test_who_has_several_numbers_chooses(app: App, member: User) -> None:
     second = verify(member, is_primary=False).person
     page = app.consent_page()
     assert app.browser.get(page).content.decode().count('type="radio"') == 2
-    answer = app.browser.post(page, {"decision": "allow", "person": str(second.pk)})
+    answer = app.browser.post(page, {"decision": "allow", "person": str(second.pk), "shown": app.shown_on(page)})
     app.redeem(query_of(answer)["code"])
     assert Grant.objects.get().person == second
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,7 +51,8 @@ def _allowed(browser: Client, url: str, user: User) -> str:
     parts = urlsplit(url)
     asked = browser.get(f"{parts.path}?{parts.query}")
     page = asked["Location"]
-    assert browser.get(page).status_code == 200
-    answer = browser.post(page, {"decision": "allow", "person": str(person_of(user).pk)})
+    shown = re.search(r'name="shown" value="([^"]+)"', browser.get(page).content.decode())
+    assert shown
+    answer = browser.post(page, {"decision": "allow", "person": str(person_of(user).pk), "shown": shown.group(1)})
     assert answer.status_code == 302
     return str(answer["Location"])

@@ -18,6 +18,7 @@ from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person, verify
 from connectors.models import Connector, Grant, Handoff, RefreshToken
+from connectors.scopes import listed
 from connectors.services import connectors, handoffs, rotation, user_tokens
 from connectors.tests.factories import make_connector, person_of
 
@@ -29,7 +30,10 @@ def page_of(connector: Connector) -> str:
 
 
 def generate(browser: Client, connector: Connector, user: User, **other: str) -> Any:
-    return browser.post(page_of(connector), {"act": "generate", "person": str(person_of(user).pk), **other})
+    shown = listed(Connector.objects.get(pk=connector.pk).permissions)
+    return browser.post(
+        page_of(connector), {"act": "generate", "person": str(person_of(user).pk), "shown": shown, **other}
+    )
 
 
 def test_a_colleague_finds_it_on_the_connectors_page_and_lets_it_act(
@@ -52,6 +56,23 @@ def test_a_colleague_finds_it_on_the_connectors_page_and_lets_it_act(
     page = browser.get(answer["Location"]).content.decode()
     assert "may act for this person" in page
     assert "in this group" not in page
+
+
+def test_what_the_connector_asks_for_since_the_page_was_shown_is_shown_first(
+    connector: Connector, member: User, browser_of: BrowserOf
+) -> None:
+    browser = browser_of(member)
+    shown = listed(connector.permissions)
+    assert f'name="shown" value="{shown}"' in browser.get(page_of(connector)).content.decode()
+    Connector.objects.update(permissions=connector.permissions | {"tenant"})
+    answer = generate(browser, connector, member, shown=shown)
+    assert answer.status_code == 409
+    text = answer.content.decode()
+    assert "asks for something else by now" in text
+    assert "can read and change users and groups of the whole organisation" in text
+    assert not Grant.objects.exists()
+    generate(browser, connector, member)
+    assert "tenant" in Grant.objects.get().permissions
 
 
 def test_its_developer_claims_it_from_the_inbox(connector: Connector, member: User, developer: User) -> None:
@@ -118,7 +139,7 @@ def test_who_has_two_numbers_has_a_panel_for_each(connector: Connector, member: 
     second = verify(member, is_primary=False).person
     browser = browser_of(member)
     assert browser.get(page_of(connector)).content.decode().count('value="generate"') == 2
-    browser.post(page_of(connector), {"act": "generate", "person": str(second.pk)})
+    generate(browser, connector, member, person=str(second.pk))
     assert Grant.objects.get().person == second
 
 

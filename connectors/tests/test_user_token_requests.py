@@ -19,6 +19,7 @@ from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_user
 from connectors.models import Connector, Grant, Handoff, UserTokenRequest, UserTokenRequestState
+from connectors.scopes import listed
 from connectors.services import connectors, user_token_requests, user_tokens, words
 from connectors.tests.factories import person_of
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
@@ -50,7 +51,11 @@ def test_the_page_asks_instead_of_granting(
     browser = browser_of(organisation_admin)
     address = reverse("connectors:user_token", args=[connector.pk])
     assert "Ask a second admin" in browser.get(address).content.decode()
-    form = {"act": "generate", "person": str(person_of(organisation_admin).pk)}
+    form = {
+        "act": "generate",
+        "person": str(person_of(organisation_admin).pk),
+        "shown": listed(connector.permissions),
+    }
     first, second = browser.post(address, form), browser.post(address, form)
     request = UserTokenRequest.objects.get()
     assert first["Location"] == second["Location"] == page_of(request)

@@ -100,8 +100,8 @@ CONFIRMING: dict[str, list[Door]] = {
     "connectors:key_remove": [Door("developer", ids={"connector_id": "another_id"})],
     "connectors:warm_token": [Door("developer", {"secret": "{secret}", "refresh_token": "{refresh_token}"})],
     "connectors:warm_token_stop": [Door("developer")],
-    "connectors:consent": [Door("member", {"decision": "allow", "person": "{member_person}"})],
-    "connectors:user_token": [Door("member", {"act": "generate", "person": "{member_person}"})],
+    "connectors:consent": [Door("member", {"decision": "allow", "person": "{member_person}", "shown": "{shown}"})],
+    "connectors:user_token": [Door("member", {"act": "generate", "person": "{member_person}", "shown": "{shown}"})],
     "connectors:user_token_request": [
         Door("second_admin", {"act": act}, ids={"request_id": "user_token_request_id"}) for act in ("confirm", "refuse")
     ],
