@@ -17,10 +17,13 @@ from accounts import queries as accounts_queries
 from accounts.models import Person, User
 from accounts.pages import numbers
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
+from accounts.pages.kept_forms import initial_of
 from connectors import policy, queries, user_token_queries
-from connectors.models import Connector, Grant, UserTokenRequest
-from connectors.pages import links
+from connectors.models import Connector, Grant, HandoffState, UserTokenRequest
+from connectors.pages import handoff_line, links
+from connectors.pages.forms import TypedNameForm
 from connectors.pages.grants import row_of
+from connectors.pages.stopping import facts_of_use
 from connectors.scopes import can_and_cannot, listed, unlisted
 from connectors.services import grants, user_token_requests, user_tokens
 from kaizala_console.lib import ids, keyset
@@ -199,24 +202,42 @@ def _acting_row(grant: Grant, user: User) -> dict[str, Any]:
 @require_http_methods(["GET", "POST"])
 @freshly_confirmed(press=gettext_lazy("End it"))
 def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
-    """GET tells what would happen, POST ends it for good. Ended twice is once."""
+    """GET tells what will stop, POST with the connector's name ends it for good. Ended twice is once."""
     user = user_of(request)
     grant = user_token_queries.own_user_grant(user, grant_id)
-    if request.method == "POST":
+    name = grant.connector.name
+    if grant.revoked_at is not None:
+        if request.method != "POST":
+            raise NotFound
+        messages.info(request, _("“%(name)s” does not act for you any more.") % {"name": name})
+        return redirect("connectors:acting")
+    typed = request.POST if request.method == "POST" else None
+    form = TypedNameForm(typed, initial=initial_of(request), name=name)
+    if form.is_valid():
         try:
             grants.revoke(grant=grant, by=user)
         except Conflict as already:
             messages.info(request, str(already))
         else:
-            ended = _("“%(name)s” does not act for you any more.") % {"name": grant.connector.name}
-            messages.success(request, ended)
+            messages.success(request, _("“%(name)s” does not act for you any more.") % {"name": name})
         return redirect("connectors:acting")
-    if grant.revoked_at is not None:
-        raise NotFound
     acting_url = reverse("connectors:acting")
     context = {
         **row_of(grant),
+        **_what_stops(grant),
+        "form": form,
         "number": numbers.masked(grant.person.number),
-        "crumbs": links.crumbs((_("What acts for you"), acting_url), (grant.connector.name, "")),
+        "crumbs": links.crumbs((_("What acts for you"), acting_url), (name, "")),
     }
-    return render(request, "connectors/acting_end.html", context)
+    return render(request, "connectors/acting_end.html", context, status=400 if form.is_bound else 200)
+
+
+def _what_stops(grant: Any) -> dict[str, Any]:
+    use = facts_of_use(Grant.objects.filter(pk=grant.pk))
+    waits = any(handoff_line.state_of(handoff) is HandoffState.WAITING for handoff in grant.handoffs_newest_first)
+    facts = [
+        {"label": _("live refresh tokens"), "count": len(grant.live_tokens)},
+        {"label": _("handoffs that wait"), "count": int(waits)},
+        *use.pop("use_facts"),
+    ]
+    return {"facts": facts, **use}

@@ -112,6 +112,7 @@ def test_the_pages_of_user_tokens_are_accessible_and_fit(
     look(page)
     page.get_by_role("link", name="End it").click()
     look(page)
+    page.get_by_label("Name of the connector").fill("Shift Planner")
     page.get_by_role("button", name="End it").click()
     look(page)
     request = user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)

@@ -216,12 +216,12 @@ def test_the_list_asks_the_database_as_often_for_many_as_for_one(
     assert len(many) == len(few)
 
 
-def test_one_press_ends_it_and_twice_is_once(connector: Connector, member: User, browser_of: BrowserOf) -> None:
+def test_its_name_ends_it_and_twice_is_once(connector: Connector, member: User, browser_of: BrowserOf) -> None:
     grant, browser = let_in_by_pin(connector, member), browser_of(member)
     assert "is refused from the next request on" in browser.get(end_of(grant)).content.decode()
     assert Grant.objects.present().exists(), "looking ends nothing"
     for _click in range(2):
-        assert browser.post(end_of(grant))["Location"] == reverse("connectors:acting")
+        assert browser.post(end_of(grant), {"typed": "shift planner"})["Location"] == reverse("connectors:acting")
     grant.refresh_from_db()
     assert grant.revoked_at is not None
     assert not grant.refresh_tokens.filter(revoked_at=None).exists()
@@ -230,7 +230,8 @@ def test_one_press_ends_it_and_twice_is_once(connector: Connector, member: User,
 
 def test_ending_asks_for_a_fresh_confirmation(connector: Connector, member: User, browser_of: BrowserOf) -> None:
     grant = let_in_by_pin(connector, member)
-    assert browser_of(member, confirmed=False).post(end_of(grant))["Location"].startswith("/console/confirm/")
+    answer = browser_of(member, confirmed=False).post(end_of(grant), {"typed": "Shift Planner"})
+    assert answer["Location"].startswith("/console/confirm/")
     assert Grant.objects.present().exists()
 
 
@@ -255,7 +256,7 @@ def test_who_got_the_number_later_can_end_what_still_acts_with_it(
     verify(stranger, number, is_primary=False)
     text = browser_of(stranger).get(reverse("connectors:acting")).content.decode()
     assert "not through this account" in text
-    browser_of(stranger).post(end_of(grant))
+    browser_of(stranger).post(end_of(grant), {"typed": "Shift Planner"})
     assert not Grant.objects.present().exists()
 
 

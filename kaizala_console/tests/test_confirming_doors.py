@@ -105,7 +105,7 @@ CONFIRMING: dict[str, list[Door]] = {
     "connectors:user_token_request": [
         Door("second_admin", {"act": act}, ids={"request_id": "user_token_request_id"}) for act in ("confirm", "refuse")
     ],
-    "connectors:acting_end": [Door("member", ids={"grant_id": "acting_id"})],
+    "connectors:acting_end": [Door("member", {"typed": "Another"}, ids={"grant_id": "acting_id"})],
     "connectors:handoff_claim": [Door("developer", {"form_key": "{form_key}"})],
     "connectors:handoff_refuse": [Door("developer")],
     "connectors:handoff_reissue": [Door("developer")],
