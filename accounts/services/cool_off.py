@@ -17,8 +17,8 @@ from accounts import policy, queries
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User, VerifiedPhone
-from kaizala_console.lib import clock, phone_numbers
-from kaizala_console.lib.errors import Conflict
+from kaizala_console.lib import clock, moments, phone_numbers
+from kaizala_console.lib.errors import Conflict, RuleBroken
 
 
 def is_due(user: User, person: Person) -> bool:
@@ -28,6 +28,22 @@ def is_due(user: User, person: Person) -> bool:
     nobody held, is a newcomer's.
     """
     return queries.has_held_a_number(user) or VerifiedPhone.objects.filter(person=person).exclude(user=user).exists()
+
+
+def require_settled(person: Person) -> None:
+    """Raises RuleBroken (code `cooling_off`) for a number that an account gave back a short while ago.
+
+    For what acts with a number that no account holds now: whoever verifies it here cools off as well.
+    """
+    hours = dt.timedelta(hours=settings.COOL_OFF_HOURS)
+    given_back = VerifiedPhone.objects.filter(person=person, released_at__gt=clock.now() - hours)
+    last = given_back.order_by("-released_at").values_list("released_at", flat=True).first()
+    if last is not None:
+        raise RuleBroken(
+            _("This number was given back by an account a short while ago. No program can act with it until %(until)s.")
+            % {"until": moments.exact(last + hours)},
+            code="cooling_off",
+        )
 
 
 @transaction.atomic

@@ -20,7 +20,7 @@ from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User, VerifiedPhone
 from accounts.policy import require_unlocked
-from accounts.services import login_pins, people
+from accounts.services import cool_off, login_pins, people
 from accounts.services.pins import Program
 from connectors import policy, scopes
 from connectors.models import Connector, ConnectorState, Grant, Handoff, RefreshToken
@@ -123,6 +123,8 @@ def _logged_in(connector: Connector, number: str, address: str | None) -> UserTo
     person = Person.objects.select_for_update(no_key=True).get(pk=people.person_for(number).pk)
     people.provision(person=person)
     held = VerifiedPhone.objects.held().select_related("user").filter(person=person).first()
+    if held is None:
+        cool_off.require_settled(person)
     return let_act(
         connector=connector,
         person=person,

@@ -12,6 +12,7 @@ from django.test import Client
 
 from accounts.models import AuditEvent, Organisation, Person, SmsMessage, User
 from accounts.services import confirmations
+from accounts.services import phones as numbers
 from accounts.tests.factories import make_person, make_user, verify
 from connectors.models import Connector, Grant, RefreshToken
 from connectors.services import connectors, grants, words
@@ -231,3 +232,20 @@ def test_who_has_just_come_by_a_number_is_let_wait(pin_program: PinProgram, memb
     assert not Grant.objects.exists()
     travel(hours=1, seconds=1)
     pin_program.token(number_of(member))
+
+
+def test_a_number_that_was_given_back_a_short_while_ago_waits_as_it_would_in_the_console(
+    pin_program: PinProgram, member: User, travel: Any
+) -> None:
+    number = number_of(member)
+    travel()
+    numbers.release(phone=member.verified_phones.get(), by=member)
+    travel(hours=23, minutes=59)
+    pin_program.ask(number)
+    answer = pin_program.login(number)
+    refused(answer, 400, "InvalidParameters")
+    assert "was given back by an account" in answer.json()["message"]
+    assert not Grant.objects.exists()
+    travel(minutes=1)
+    pin_program.token(number)
+    assert Grant.objects.get().granted_by is None
