@@ -12,7 +12,9 @@ class ConnectorsConfig(AppConfig):
     def ready(self) -> None:
         """Registers the providers, once the models are there."""
         from accounts import arrivals, first_steps, mail_topics, needs, trail
+        from accounts.audit import values
         from connectors.arrivals import look, tell
+        from connectors.audit_values import WORDS
         from connectors.first_steps import of_developer
         from connectors.mail_topics import TOPICS
         from connectors.needs import (
@@ -32,3 +34,5 @@ class ConnectorsConfig(AppConfig):
         arrivals.register("connectors", arrivals.Provider(look, tell))
         for topic in TOPICS:
             mail_topics.register(topic)
+        for field, words in WORDS.items():
+            values.register(field, words)

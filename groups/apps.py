@@ -10,12 +10,14 @@ class GroupsConfig(AppConfig):
     def ready(self) -> None:
         """Plugs into the apps below: who administers what a group token reaches, what Home offers, whose history."""
         from accounts import arrivals, first_steps, needs, provisioned, starts, trail
+        from accounts.audit import values
         from connectors import policy, reach
         from connectors.models import Grant
         from connectors.webhooks import objects
         from connectors.webhooks.events import ObjectType
         from groups import access, bot_queries, webhook_objects
         from groups.arrivals import look, tell
+        from groups.audit_values import WORDS
         from groups.first_steps import of_group_admin
         from groups.needs import requests_to_answer
         from groups.services import recounting
@@ -35,3 +37,5 @@ class GroupsConfig(AppConfig):
         objects.register(ObjectType.ACTION_PACKAGE, webhook_objects.package)
         policy.register_administration(Grant.Kind.GROUP, administers)
         policy.register_administrators(Grant.Kind.GROUP, administrators)
+        for field, words in WORDS.items():
+            values.register(field, words)

@@ -20,7 +20,7 @@ from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_GET
 
 from accounts import trail
-from accounts.audit import fields
+from accounts.audit import fields, values
 from accounts.audit.sentences import actor, sentence
 from accounts.audit.words import about
 from accounts.models import AuditEvent, User
@@ -144,16 +144,16 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
 def _facts(told: dict[str, Any]) -> list[dict[str, str]]:
     """What the event tells, a line each; what is no plain text or list of texts is shown as JSON."""
 
-    def spelled(value: Any) -> str:
+    def spelled(name: str, value: Any) -> str:
         if isinstance(value, list) and all(isinstance(each, str) for each in value):
-            return ", ".join(value) or "–"
+            return ", ".join(values.spelled(name, each) for each in value) or "–"
         if isinstance(value, bool):
             return str(_("Yes") if value else _("No"))
         if isinstance(value, str) or value is None:
-            return _when(value) or value or "–"
+            return _when(value) or values.spelled(name, value or "") or "–"
         return json.dumps(value, ensure_ascii=False, default=str)
 
-    return [{"label": fields.label(name), "value": spelled(value)} for name, value in sorted(told.items())]
+    return [{"label": fields.label(name), "value": spelled(name, value)} for name, value in sorted(told.items())]
 
 
 def _when(value: str | None) -> str:

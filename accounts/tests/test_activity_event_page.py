@@ -59,11 +59,27 @@ def test_what_an_event_tells_is_spelled_for_people(member: User, browser_of: Bro
     assert "Asked by a link Yes End date 17 Dec 2030, 14:05 IST Group 2030-12-17 places a, b" in shown
 
 
+def test_values_are_called_as_everywhere_in_the_console(member: User, browser_of: Browser) -> None:
+    told = {
+        "permissions": ["groupinfo", "action", "of-a-later-version"],
+        "purpose": "verify",
+        "role": "Admin",
+        "sent_to": "chosen",
+        "state": "deactivated",
+        "way": "carrier pigeon",
+    }
+    shown = words(browser_of(member).get(of(happened(member, after=told))))
+    assert "Permissions Group Information, Action &amp; Responses, of-a-later-version" in shown
+    assert "What for Verify a phone number Role Admin Sent to Chosen subscribers State Deactivated" in shown
+    assert "Way carrier pigeon" in shown
+
+
 def test_a_reader_of_hindi_reads_in_hindi_what_an_event_tells(member: User, browser_of: Browser) -> None:
-    event = happened(member, after={"permissions": "textmessage", "ends_at": None, "connector": "Depot"})
+    told = {"permissions": ["textmessage", "media"], "ends_at": None, "connector": "Depot", "purpose": "verify"}
+    event = happened(member, after=told)
     browser = browser_of(member)
     browser.cookies[settings.LANGUAGE_COOKIE_NAME] = "hi"
-    assert "कनेक्टर Depot समाप्ति तारीख – अनुमतियाँ textmessage" in words(browser.get(of(event)))
+    assert "कनेक्टर Depot समाप्ति तारीख – अनुमतियाँ टेक्स्ट संदेश, मीडिया" in words(browser.get(of(event)))
 
 
 def test_whoever_found_a_credential_is_called_so_in_the_language_of_the_reader(
