@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import django_otp
 import segno
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -22,7 +23,7 @@ from accounts.models import AuthenticatorApp, User
 from accounts.pages.decorators import freshly_confirmed, safe_path, signed_in, user_of
 from accounts.pages.forms import CodeForm, add_error
 from accounts.services import confirmations, totp
-from kaizala_console.lib.errors import ConsoleError, TooSoon
+from kaizala_console.lib.errors import ConsoleError, RuleBroken, TooSoon
 
 
 @sensitive_post_parameters("pin")
@@ -58,7 +59,11 @@ def set_up(request: HttpRequest) -> HttpResponse:
     user = _operator(request)
     if queries.totp_device(user) is not None:
         return HttpResponseRedirect(_with_next(request, "operators:second_factor"))
-    device = totp.begin(user=user)
+    try:
+        device = totp.begin(user=user)
+    except RuleBroken as cooling_off:
+        messages.error(request, str(cooling_off))
+        return HttpResponseRedirect(reverse("accounts:home"))
     form, status = CodeForm(), 200
     if request.method == "POST":
         form, status = CodeForm(request.POST), 400

@@ -28,10 +28,12 @@ NAME = "authenticator app"
 def begin(*, user: User) -> AuthenticatorApp:
     """The device that an operator is about to set up: not confirmed yet, and the same one until it is.
 
-    NotAllowed for anyone else; Conflict when there is one already: it can be removed by another operator.
+    NotAllowed for anyone else; Conflict when there is one already: it can be removed by another operator; RuleBroken
+    while the account cools off.
     """
     if not policy.may_operate(user):
         raise NotAllowed
+    policy.require_unlocked(user)
     User.objects.select_for_update().get(pk=user.pk)
     if queries.totp_device(user) is not None:
         raise Conflict(_("An authenticator app is set up already. Another operator can remove it."), code="totp_exists")
@@ -44,6 +46,7 @@ def enrol(*, user: User, device: AuthenticatorApp, code: str, by: Actor) -> Auth
     """Makes the device that `begin` gave count, once the app has shown a right code. Errors as `begin` and `check`."""
     if not policy.may_operate(user):
         raise NotAllowed
+    policy.require_unlocked(user)
     if device.confirmed or queries.totp_device(user) is not None:
         raise Conflict(_("An authenticator app is set up already. Another operator can remove it."), code="totp_exists")
     with transaction.atomic():

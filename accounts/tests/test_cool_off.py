@@ -14,9 +14,10 @@ from accounts import policy, queries
 from accounts.audit.record import SYSTEM
 from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent, Notice, User, VerifiedPhone
-from accounts.services import cool_off
+from accounts.services import confirmations, cool_off, totp
 from accounts.services import phones as service
 from accounts.services.notices import render
+from accounts.tests.authenticator import code_of
 from accounts.tests.factories import make_user, verify
 from accounts.tests.pages import words
 from kaizala_console.lib import clock
@@ -174,6 +175,31 @@ def test_nobody_else_ends_it(developer: User, organisation_admin: User, operator
 
 
 # On the pages -----------------------------------------------------------------------------------------------------
+
+
+def test_nobody_who_cools_off_sets_an_authenticator_app_up(
+    operator: User, prove: Prove, browser_of: Callable[..., Client], travel: Callable[..., dt.datetime]
+) -> None:
+    """Whoever just came by the number would be an operator with it, and unlock the credentials of others."""
+    started = totp.begin(user=operator)
+    prove(operator, NUMBER)
+    set_up = "/operators/second-factor/set-up/"
+    page = browser_of(operator).get(set_up, follow=True)
+    assert page.redirect_chain[-1][0] == "/console/"
+    assert totp.secret_of(started) not in page.content.decode()
+    assert "because a phone number changed" in words(page)
+    browser_of(operator).post(set_up, {"pin": code_of(started)})
+    assert not confirmations.uses_totp(operator)
+    operator.refresh_from_db()
+    for act in (
+        lambda: totp.begin(user=operator),
+        lambda: totp.enrol(user=operator, device=started, code=code_of(started), by=operator),
+    ):
+        with pytest.raises(RuleBroken) as refused:
+            act()
+        assert refused.value.code == "cooling_off"
+    travel(hours=24)
+    assert totp.secret_of(started) in browser_of(operator).get(set_up).content.decode()
 
 
 @pytest.mark.parametrize("page", ["/console/", "/console/settings/"])
