@@ -15,7 +15,7 @@ from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policy import require_unlocked
 from connectors import policy
-from connectors.models import AccessRequest, Connector, ConnectorSecret, Grant
+from connectors.models import AccessRequest, Connector, ConnectorSecret, Grant, UserTokenRequest
 from connectors.services import details as rules
 from connectors.services import ending, secrets, shown_secrets, trail, words
 from connectors.services.details import Details
@@ -191,6 +191,7 @@ def delete(*, connector: Connector, by: User) -> Connector:
     Grant.objects.filter(pk__in=[grant.pk for grant in grants]).update(revoked_at=now)
     ending.end_tokens([grant.pk for grant in grants], at=now)
     AccessRequest.objects.waiting().filter(connector=connector).update(withdrawn_at=now)
+    UserTokenRequest.objects.waiting().filter(connector=connector).update(withdrawn_at=now)
     record(
         Tag.CONNECTOR_DELETED,
         by=by,

@@ -90,6 +90,10 @@ def _claimed_before(handoff: Handoff, by: User | Connector) -> str:
                 "The program of “%(who)s” claimed this handoff on %(when)s already. If its answer was lost, have the "
                 "token issued again."
             )
+    elif isinstance(by, User) and handoff.claimed_by_id == by.pk and facts["where"]:
+        text = _(
+            "You opened this handoff on %(when)s already, from %(where)s. If the token is lost, have it issued again."
+        )
     elif isinstance(by, User) and handoff.claimed_by_id == by.pk:
         text = _("You opened this handoff on %(when)s already. If the token is lost, have it issued again.")
     elif facts["where"]:

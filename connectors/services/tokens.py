@@ -74,7 +74,11 @@ def exchange(
     expires_at = _end_of_access(token, grant, now)
     access_token = credentials.mint_access_token(refresh_token_id=token.pk, grant_id=grant.pk, expires_at=expires_at)
     if token.first_used_at is None:
-        _record_first_use(token, connector, address=address, at=now)
+        try:
+            _record_first_use(token, connector, address=address, at=now)
+        except RefreshTokenRefused:
+            usage.count(grant.pk, usage.EXCHANGE, status=RefreshTokenRefused.status, at=now)
+            raise
     usage.token_used(token.pk, at=now)
     usage.count(grant.pk, usage.EXCHANGE, status=200, at=now)
     return Exchange(
@@ -202,7 +206,19 @@ def _end_of_access(token: RefreshToken, grant: Grant, now: dt.datetime) -> dt.da
 
 @transaction.atomic
 def _record_first_use(token: RefreshToken, connector: Connector, *, address: str | None, at: dt.datetime) -> None:
-    """The handoff's last dot: it works. Whoever moves the column from NULL writes the audit row, and nobody else."""
+    """The handoff's last dot: it works. Whoever moves the column from NULL writes the audit row, and nobody else.
+
+    Looked at once more under the locks of what can end the token: else the trail could tell of a use after its end.
+    Raises RefreshTokenRefused when it has ended meanwhile.
+    """
+    # Locks go connector → grant → token, as everywhere.
+    held = Connector.objects.select_for_update(of=("self",), no_key=True).select_related("organisation")
+    connector = held.get(pk=connector.pk)
+    Grant.objects.select_for_update(no_key=True).get(pk=token.grant_id)
+    now_it_is = RefreshToken.objects.select_related("grant").get(pk=token.pk)
+    now_it_is.grant.connector = connector
+    if reason := why_refused(now_it_is, at):
+        raise RefreshTokenRefused(reason)
     first = RefreshToken.objects.filter(pk=token.pk, first_used_at__isnull=True).update(
         first_used_at=at, first_used_from=address or None
     )

@@ -52,10 +52,14 @@ def test_a_co_owner_claims_as_well_and_the_owner_is_told_who_and_when(
     assert "UTC" in str(caught.value)
 
 
-def test_claiming_again_with_another_form_says_that_it_was_you(program: Program, developer: User) -> None:
+def test_claiming_again_with_another_form_says_that_it_was_you_and_from_where(
+    program: Program, developer: User
+) -> None:
+    """From where, too: who did not open it themselves learns that somebody else is signed in as them."""
     claim(program.handoff, developer)
-    with pytest.raises(Conflict, match="You opened this handoff"):
+    with pytest.raises(Conflict, match="You opened this handoff") as caught:
         claim(program.handoff, developer)
+    assert f"already, from {ADDRESS}." in str(caught.value)
 
 
 def test_the_same_form_sent_again_gets_the_same_token_until_done(program: Program, developer: User) -> None:

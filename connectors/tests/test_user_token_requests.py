@@ -299,3 +299,16 @@ def test_of_two_answers_at_the_same_moment_one_counts(
     assert sum(isinstance(answer, Conflict) for answer in done) == 2
     asked.refresh_from_db()
     assert Grant.objects.exists() is (asked.state is State.CONFIRMED)
+
+
+def test_what_waits_for_a_connector_that_is_deleted_waits_no_more(
+    asked: UserTokenRequest, developer: User, second_admin: User, organisation_admin: User, browser_of: BrowserOf
+) -> None:
+    connectors.delete(connector=asked.connector, by=developer)
+    asked.refresh_from_db()
+    assert asked.state is UserTokenRequestState.WITHDRAWN
+    assert page_of(asked) not in [need.href for need in needs.needs_of(second_admin)]
+    with pytest.raises(Conflict, match="withdrawn"):
+        user_token_requests.confirm(request=asked, by=second_admin)
+    assert user_token_requests.expire_overdue() == 0
+    assert "withdrawn" in browser_of(organisation_admin).get(page_of(asked)).content.decode().lower()
