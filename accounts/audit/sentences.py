@@ -75,6 +75,7 @@ SENTENCES: dict[Tag, str | Promise] = {
         "%(actor)s made a new refresh token of “%(connector)s” for “%(target)s”; the old one ended."
     ),
     Tag.GRANT_ENDED: _("The right of “%(connector)s” to act in “%(target)s” came to its end date."),
+    Tag.GRANT_END_CHANGED: _("%(actor)s changed until when “%(connector)s” may act in “%(target)s”."),
     Tag.GRANT_PERMISSIONS_CHANGED: _("%(actor)s changed what “%(connector)s” may do in “%(target)s”."),
     Tag.REQUEST_MADE: _("%(actor)s sent a request for “%(connector)s” to be answered by a group admin."),
     Tag.REQUEST_APPROVED: _("%(actor)s approved a request of “%(connector)s” for “%(target)s”."),

@@ -74,6 +74,7 @@ class Tag(StrEnum):
     REQUEST_WITHDRAWN = "request:access:withdrawn"
     REQUEST_EXPIRED = "request:access:expired"
     GRANT_ENDED = "grant:access:ended"
+    GRANT_END_CHANGED = "grant:end:changed"
     ORPHAN_FOUND = "grant:orphan:found"
     WARM_TOKEN_KEPT = "grant:warmtoken:kept"
     WARM_TOKEN_STOPPED = "grant:warmtoken:stopped"

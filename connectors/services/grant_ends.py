@@ -1,25 +1,72 @@
-"""The end date of a grant: its tokens are refused from that moment on by themselves; the worker cleans up and tells."""
+"""The end date of a grant: its tokens are refused from that moment on by themselves; the worker cleans up and tells.
+
+It can be set, moved and taken away for as long as the access stands.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import User
+from accounts.policy import require_unlocked
 from accounts.services import notices
 from connectors import policy
-from connectors.models import Grant
+from connectors.models import AccessRequest, Grant, RefreshToken
 from connectors.models.grant import GrantQuerySet
 from connectors.services import ending, grants, issuing, trail, words
 from kaizala_console.lib import clock
-from kaizala_console.lib.errors import Conflict
+from kaizala_console.lib.errors import Conflict, RuleBroken
 
 ENDED_AT_ONCE: Final = 500
+
+
+@transaction.atomic
+def move(*, grant: Grant, ends_at: dt.datetime | None, by: User) -> Grant:
+    """Give the access another end, or none, from the next request on. The same end again changes nothing.
+
+    A token that was to end with the access lives as long as the access does now, and no longer than its own 365 days.
+    Raises NotFound for who does not administer it, Conflict for one that was removed, RuleBroken for an end that has
+    passed, the old one or the new one; and for a later end while `by` cools off.
+    """
+    policy.require_administrator(by, grant)
+    grant = grants.lock(grant.pk)
+    now, before = clock.now(), grant.ends_at
+    if before == ends_at:
+        return grant
+    if before is not None and before <= now:
+        raise grants.is_over(before)
+    if ends_at is not None and ends_at <= now:
+        raise RuleBroken(_("The end date must lie in the future."), code="ends_at", field="end_date")
+    if before is not None and (ends_at is None or ends_at > before):
+        require_unlocked(by)
+    grant.ends_at = ends_at
+    grant.save(update_fields=["ends_at"])
+    for token in RefreshToken.objects.filter(grant=grant, revoked_at__isnull=True, expires_at=before):
+        token.expires_at = issuing.end_of_token(grant, token.issued_at)
+        token.save(update_fields=["expires_at"])
+    if ends_at is not None:
+        AccessRequest.objects.waiting().filter(grant=grant, expires_at__gt=ends_at).update(expires_at=ends_at)
+    record(
+        Tag.GRANT_END_CHANGED,
+        by=by,
+        subject=grant,
+        **trail.of_grant(grant),
+        before={"ends_at": before.isoformat() if before else None},
+        after={
+            "connector": grant.connector.name,
+            "target": grant.target_name,
+            "ends_at": ends_at.isoformat() if ends_at else None,
+        },
+    )
+    return grant
 
 
 def end_overdue() -> int:

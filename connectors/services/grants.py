@@ -186,12 +186,17 @@ def replace_token(*, grant: Grant, by: User) -> Handoff:
             code="connector_suspended",
         )
     if grant.ends_at is not None and grant.ends_at <= now:
-        raise RuleBroken(
-            _("This access ended on %(when)s. Remove it and grant it anew.") % {"when": words.moment(grant.ends_at)},
-            code="grant_over",
-        )
+        raise is_over(grant.ends_at)
     ending.end_tokens([grant.pk], at=now)
     return issuing.issue(grant=grant, by=by, at=now).handoff
+
+
+def is_over(ended_at: dt.datetime) -> RuleBroken:
+    """What to say of access past its end date."""
+    return RuleBroken(
+        _("This access ended on %(when)s. Remove it and grant it anew.") % {"when": words.moment(ended_at)},
+        code="grant_over",
+    )
 
 
 def relabel(*, target: str, name: str) -> int:
