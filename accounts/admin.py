@@ -288,6 +288,7 @@ class TagFilter(admin.SimpleListFilter):
 class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ["at", "said", "actor_name", "organisation", "client_address", "request_id"]
     list_filter = [TagFilter, "actor_kind"]
+    exclude = ["mark"]
     list_select_related = ["organisation"]
     search_fields = ["actor_name", "actor_id__exact", "subject_id__exact", "request_id__exact", "client_address__exact"]
     date_hierarchy = "at"

@@ -39,3 +39,4 @@ def forget_old_pins(**kwargs: Any) -> None:
 def chain_audit(**kwargs: Any) -> None:
     """Chains the audit rows that a killed process left behind."""
     chain.chain()
+    chain.seal_again()

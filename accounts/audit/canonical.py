@@ -9,12 +9,14 @@ has its hash, and a removed, moved or added one breaks the link to its neighbour
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 FIELDS = (
     "id",
@@ -44,6 +46,13 @@ def hash_of(event: Mapping[str, Any], previous_hash: str) -> str:
     content = {field: event[field] for field in FIELDS}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(f"{previous_hash}\n{text}".encode()).hexdigest()
+
+
+def spelling(value: Any) -> Any:
+    """A value of an event as an export spells it."""
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat(timespec="microseconds")
+    return str(value) if isinstance(value, UUID) else value
 
 
 def faults_of(lines: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The audit trail as a chain: whoever changes, removes, moves or adds a row breaks it, and `verify` says where.
+"""The audit trail as a chain: whoever changes, removes, moves or adds a row breaks it, and `verifying` says where.
 
 Rows are written in the transaction of the act they tell (`record`), and chained right after its commit, by one
 process at a time. Chaining them in the act itself would make every act wait for every other, and deadlock. The sweeper
@@ -7,37 +7,21 @@ chains what a killed process left behind. See docs/adr/0020-audit-chain.md.
 
 from __future__ import annotations
 
-import datetime as dt
-import hmac
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
 
-from accounts.audit.canonical import FIELDS, GENESIS, hash_of
+from accounts.audit import marks, seals
+from accounts.audit.canonical import FIELDS, GENESIS, hash_of, spelling
 from accounts.models import AuditEvent, AuditSeal
-from kaizala_console.lib import clock, crypto
+from kaizala_console.lib import crypto
 
 logger = structlog.get_logger(__name__)
 
 BLOCK = 1000
 AT_ONCE = 1000
 CHAINING = 0x61756469  # the advisory lock's key: any number that nobody else uses
-LEFT_BEHIND_AFTER = dt.timedelta(minutes=10)
-_PURPOSE = "audit-seal"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something in the trail that the console did not write so. `event_id` is None when the row is gone."""
-
-    kind: str
-    position: int | None
-    event_id: int | None
-    says: str
 
 
 def chain_after_commit() -> None:
@@ -61,29 +45,22 @@ def chain() -> int:
 def _chain_some() -> int:
     if not _is_alone():
         return 0
-    head = AuditEvent.objects.filter(position__isnull=False).order_by("-position").values_list("position", "hash")
-    newest, previous = head.first() or (0, GENESIS)
-    position = int(newest or 0)
+    last = AuditEvent.objects.filter(position__isnull=False).order_by("-position").first()
+    position, previous = (0, GENESIS) if last is None else (int(last.position or 0), last.hash)
     events = list(AuditEvent.objects.filter(position__isnull=True).order_by("pk")[:AT_ONCE])
-    seals = {}
+    end = seals.newest()
+    may_seal = seals.may_go_on(end, last)
+    blocks: dict[int, tuple[int, str]] = {}
     for event in events:
         position += 1
         event.position, event.previous_hash = position, previous
         previous = event.hash = hash_of(spelled(event), previous)
-        seals[position // BLOCK] = (position, previous)
+        blocks[position // BLOCK] = (position, previous)
     AuditEvent.objects.bulk_update(events, ["position", "previous_hash", "hash"], batch_size=200)
-    for block, (at, its_hash) in seals.items():
-        key_id = crypto.current_key_id()
-        AuditSeal.objects.update_or_create(
-            block=block,
-            defaults={
-                "position": at,
-                "hash": its_hash,
-                "key_id": key_id,
-                "tag": crypto.hmac_tag(_PURPOSE, str(at), its_hash, key_id=key_id).hex(),
-                "sealed_at": clock.now(),
-            },
-        )
+    if may_seal and blocks:
+        seals.put(end, blocks)
+    elif blocks:
+        logger.error("audit.not_sealed", position=position, hint="manage.py verify_audit says what is wrong")
     return len(events)
 
 
@@ -99,71 +76,46 @@ def _is_alone() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+@transaction.atomic
+def seal_again() -> bool:
+    """Seals what was chained while the pepper of the newest seal was not in the ring; whether there was such.
+
+    Only what carries the console's marks, without a gap: whatever else stands behind a seal is never sealed.
+    """
+    end = seals.newest()
+    last = AuditEvent.objects.filter(position__isnull=False).order_by("-position").first()
+    if not _is_alone() or end is None or last is None or last.position == end.position or not _follows(end):
+        return False
+    position = int(last.position or 0)
+    seals.put(end, {position // BLOCK: (position, last.hash)})
+    return True
+
+
+def _follows(end: AuditSeal) -> bool:
+    try:
+        if not seals.says_it_ends(end):
+            return False
+        position, previous = end.position, ""
+        for event in AuditEvent.objects.filter(position__gte=position).order_by("position").iterator(chunk_size=500):
+            if position == end.position:
+                previous = event.previous_hash
+            linked = event.position == position and event.previous_hash == previous
+            if not linked or event.hash != hash_of(spelled(event), previous):
+                return False
+            if position == end.position and event.hash != end.hash:
+                return False
+            marks.check(event)
+            position, previous = position + 1, event.hash
+    except (crypto.UnknownKey, marks.NoMark):
+        return False
+    return position > end.position
+
+
 def spelled(event: AuditEvent) -> dict[str, Any]:
     """The event's fields as JSON can say them: what is hashed, and what an export holds."""
-    return {field: _spelled(getattr(event, field)) for field in FIELDS}
+    return {field: spelling(getattr(event, field)) for field in FIELDS}
 
 
 def exported(event: AuditEvent) -> dict[str, Any]:
     """A line of an export: the event's fields and its hashes, enough to verify it without the console."""
     return {**spelled(event), "previous_hash": event.previous_hash, "hash": event.hash}
-
-
-def _spelled(value: Any) -> Any:
-    if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat(timespec="microseconds")
-    return str(value) if isinstance(value, UUID) else value
-
-
-# Verifying -----------------------------------------------------------------------------------------------------------
-
-
-def verify() -> Iterator[Fault]:
-    """Everything in the trail that the console did not write so, in the order of the chain."""
-    seals = {seal.position: seal for seal in AuditSeal.objects.all()}
-    position, previous = 0, GENESIS
-    events = AuditEvent.objects.filter(position__isnull=False).order_by("position")
-    for event in events.iterator(chunk_size=2000):
-        here, expected = int(event.position or 0), position + 1
-        if here != expected:
-            yield Fault("removed", expected, None, _missing(expected, here - 1))
-        if hash_of(spelled(event), event.previous_hash) != event.hash:
-            yield Fault("changed", here, event.pk, f"Event {event.pk} was changed, or moved here.")
-        if here == expected and event.previous_hash != previous:
-            yield Fault("broken", here, event.pk, f"Event {event.pk} does not follow from the one before it.")
-        seal = seals.pop(here, None)
-        if seal is not None:
-            yield from _of_seal(seal, event)
-        position, previous = here, event.hash
-    yield from _of_the_end(position, seals)
-
-
-def _of_seal(seal: AuditSeal, event: AuditEvent) -> Iterator[Fault]:
-    try:
-        tag = crypto.hmac_tag(_PURPOSE, str(seal.position), seal.hash, key_id=seal.key_id).hex()
-    except crypto.UnknownKey:
-        says = f"The seal at position {seal.position} needs the pepper {seal.key_id!r}, which has left the ring."
-        yield Fault("unknown-key", seal.position, event.pk, says)
-        return
-    if not hmac.compare_digest(tag, seal.tag) or seal.hash != event.hash:
-        says = f"The chain up to position {seal.position} is not the one that the console sealed: it was rewritten."
-        yield Fault("rewritten", seal.position, event.pk, says)
-
-
-def _of_the_end(position: int, seals: dict[int, AuditSeal]) -> Iterator[Fault]:
-    for missing in sorted(seals):
-        yield Fault("removed", missing, None, f"The event at position {missing}, which was sealed, is missing.")
-    newest = AuditSeal.objects.order_by("-position").values_list("position", flat=True).first() or 0
-    if position > newest:
-        says = f"The events from position {newest + 1} to {position} carry no seal: the console did not chain them."
-        yield Fault("inserted", newest + 1, None, says)
-    old = AuditEvent.objects.filter(position__isnull=True, at__lt=clock.now() - LEFT_BEHIND_AFTER)
-    for event_id in old.order_by("pk").values_list("pk", flat=True)[:100]:
-        says = f"Event {event_id} is not chained: it was added from outside, or the worker has not run since."
-        yield Fault("unchained", None, event_id, says)
-
-
-def _missing(first: int, last: int) -> str:
-    if first == last:
-        return f"The event at position {first} is missing."
-    return f"The events from position {first} to {last} are missing."

@@ -12,10 +12,11 @@ from uuid import UUID
 
 from django.db import models, transaction
 
+from accounts.audit import marks
 from accounts.audit.chain import chain_after_commit
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, Organisation
-from kaizala_console.lib import context
+from kaizala_console.lib import clock, context
 from kaizala_console.lib.logs import redact
 
 
@@ -94,7 +95,8 @@ def _columns(
 ) -> dict[str, Any]:
     kind, actor_id, actor_name = by.audit_actor()
     here = context.current()
-    return {
+    columns = {
+        "at": clock.now(),
         "tag": tag,
         "actor_kind": kind,
         "actor_id": actor_id,
@@ -111,3 +113,5 @@ def _columns(
         "client_address": here.client_address or None,
         "request_id": here.request_id[:64],
     }
+    told = {**columns, "organisation_id": organisation.pk if organisation else None}
+    return {**columns, "mark": marks.made_for(told)}

@@ -34,6 +34,8 @@ class AuditEvent(models.Model):
     after = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
     client_address = models.GenericIPAddressField(null=True, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
+    # The console's keyed digest of all of the above (accounts/audit/marks.py).
+    mark = models.CharField(max_length=100, blank=True, editable=False)
     # Its place in the chain (accounts/audit/chain.py), given right after the commit; empty until then.
     position = models.BigIntegerField(null=True, blank=True, unique=True, editable=False)
     previous_hash = models.CharField(max_length=64, blank=True, editable=False)
@@ -64,7 +66,7 @@ class AuditEvent(models.Model):
 
 
 class AuditSeal(models.Model):
-    """The console's own mark on the chain: a keyed digest of how far it went, which the database alone cannot forge.
+    """The console's own seal on the chain: a keyed digest of how far it went, which the database alone cannot forge.
 
     One row a thousand events, moved along until the thousand is full.
     """
