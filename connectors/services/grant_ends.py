@@ -49,9 +49,10 @@ def move(*, grant: Grant, ends_at: dt.datetime | None, by: User) -> Grant:
         require_unlocked(by)
     grant.ends_at = ends_at
     grant.save(update_fields=["ends_at"])
-    for token in RefreshToken.objects.filter(grant=grant, revoked_at__isnull=True, expires_at=before):
-        token.expires_at = issuing.end_of_token(grant, token.issued_at)
-        token.save(update_fields=["expires_at"])
+    if before is not None:
+        for token in RefreshToken.objects.filter(grant=grant, revoked_at__isnull=True, expires_at=before):
+            token.expires_at = issuing.end_of_token(grant, token.issued_at)
+            token.save(update_fields=["expires_at"])
     if ends_at is not None:
         AccessRequest.objects.waiting().filter(grant=grant, expires_at__gt=ends_at).update(expires_at=ends_at)
     record(

@@ -1,4 +1,4 @@
-"""Suspend and resume a connector in one group: refused from the next request on, and accepted again."""
+"""Suspend and resume a connector in one group: refused from the next request on, and accepted again. Its end date."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from accounts.pages.decorators import freshly_confirmed, user_of
+from accounts.pages.kept_forms import initial_of
 from connectors.models import Grant
+from connectors.pages.end_dates import WithEndDate, last_day
+from connectors.services import grant_ends, words
 from connectors.services import grants as rights
 from groups import access, queries
+from groups.pages.forms import add_error
 from groups.pages.grants import frame, what_stops
+from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 SUSPEND, RESUME = gettext_lazy("Suspend"), gettext_lazy("Resume")
@@ -37,6 +43,36 @@ def resume(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
     """GET tells what will work again, POST lets it. Twice is once."""
     says = _("“%(connector)s” works again in this group.")
     return _change(request, group_id, grant_id, label=RESUME, act=rights.resume, done=says)
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed(press=gettext_lazy("Save"))
+def end_date(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """GET shows until when, POST sets another day, or none."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    found = queries.grant_in(group, grant_id)
+    typed = request.POST if request.method == "POST" else None
+    form = WithEndDate(typed, initial={"end_date": last_day(found.ends_at), **initial_of(request)})
+    form.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
+    if form.is_valid():
+        same_day = form.cleaned_data["end_date"] == last_day(found.ends_at)
+        try:
+            moved = grant_ends.move(grant=found, ends_at=found.ends_at if same_day else form.ends_at(), by=user)
+        except (Conflict, RuleBroken) as refused:
+            add_error(form, refused)
+        else:
+            messages.success(request, _until(moved))
+            return redirect("groups:grant", group_id, grant_id)
+    context = {**frame(group, found, _("End date")), "form": form}
+    return render(request, "groups/grant_end_date.html", context, status=400 if form.is_bound else 200)
+
+
+def _until(grant: Grant) -> str:
+    facts = {"connector": grant.connector.name}
+    if grant.ends_at is None:
+        return _("“%(connector)s” may act in this group without an end date.") % facts
+    return _("“%(connector)s” may act in this group until %(when)s.") % {**facts, "when": words.moment(grant.ends_at)}
 
 
 def _change(

@@ -67,6 +67,7 @@ urlpatterns = [
     path(f"{GRANT}regenerate/", grants.regenerate, name="grant_regenerate"),
     path(f"{GRANT}suspend/", grant_states.suspend, name="grant_suspend"),
     path(f"{GRANT}resume/", grant_states.resume, name="grant_resume"),
+    path(f"{GRANT}end-date/", grant_states.end_date, name="grant_end_date"),
     path(f"{GRANT}remove/", grants.remove, name="grant_remove"),
     path(f"{ONE}messages/", messages.list_messages, name="messages"),
     path(f"{ONE}messages/poll/", messages.post_poll, name="poll_post"),

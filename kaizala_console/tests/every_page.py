@@ -228,6 +228,7 @@ PAGES: dict[str, list[Visit]] = {
         Visit("groups:grant", GROUP_ADMIN, ids={"grant_id": "claimed_grant_id", "group_id": "second_group_id"}),
         *_each(GROUP_ADMIN, "grant_regenerate", "grant_suspend", "grant_remove", app="groups"),
         Visit("groups:grant_resume", GROUP_ADMIN, ids={"grant_id": "paused_id"}),
+        Visit("groups:grant_end_date", GROUP_ADMIN, ids={"grant_id": "ending_id"}),
         Visit("groups:requests", GROUP_ADMIN),
         Visit("groups:requests", STRANGER, state="nothing-yet"),
         Visit("groups:request", GROUP_ADMIN),

@@ -121,6 +121,7 @@ CONFIRMING: dict[str, list[Door]] = {
     "groups:grant_regenerate": [Door("group_admin", {"handoff": "{handoff_id}"})],
     "groups:grant_suspend": [Door("group_admin")],
     "groups:grant_resume": [Door("group_admin", ids={"grant_id": "paused_id"})],
+    "groups:grant_end_date": [Door("group_admin", {"end_date": "2099-12-31"})],
     "groups:grant_remove": [Door("group_admin", {"typed": "Shift Planner"})],
     "groups:request_approve": [Door("group_admin", {"permissions": ["textmessage"], "shown": "{shown}"})],
     "groups:request_refuse": [Door("group_admin")],
