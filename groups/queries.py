@@ -247,6 +247,12 @@ def reaching(group: Group) -> tuple[list[str], int]:
     return list(names), more.values("connector_id").order_by().distinct().count()
 
 
+def groups_within_reach(grant: Grant) -> Bounded:
+    """How many groups the tokens of a group's grant reach: it, and those under it."""
+    own = GroupGrant.objects.filter(grant=grant).values("group_id")
+    return bounded.count(Group.objects.present().within(own))
+
+
 def grant_page(group: Group, *, cursor: str | None = None, size: int = 50) -> Page[Grant]:
     """The same, so many at a time."""
     return keyset.page(grants_of(group), ("-granted_at", "-id"), cursor, size)

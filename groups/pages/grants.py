@@ -255,13 +255,14 @@ def _newest(found: Grant) -> Handoff | None:
 
 
 def what_stops(found: Grant, *, webhooks: bool = True) -> dict[str, Any]:
-    """What "What will stop" counts: tokens, handoffs, the calls of the last day and week, and webhooks, if they do."""
+    """What "What will stop" counts: tokens, groups, handoffs, calls of the last day and week; webhooks, if they do."""
     handoff = _newest(found)
     waits = handoff is not None and handoff_line.state_of(handoff) is HandoffState.WAITING
     use = facts_of_use(Grant.objects.filter(pk=found.pk), webhooks=webhooks)
     facts = [
         {"label": _("live refresh tokens"), "count": len(found.live_tokens)},  # type: ignore[attr-defined]
         {"label": _("handoffs that wait"), "count": int(waits)},
+        {"label": _("groups"), "count": queries.groups_within_reach(found)},
         *use.pop("use_facts"),
     ]
     return {"facts": facts, **use}

@@ -58,3 +58,16 @@ def test_a_get_changes_nothing(browser_of: Browser, connector: Connector, group:
         assert browser.get(f"/console/groups/{group.pk}/connectors/{granted.grant.pk}/{verb}/").status_code == 200
     granted.grant.refresh_from_db()
     assert granted.grant.suspended_at is None
+
+
+@pytest.mark.parametrize("verb", ["suspend", "remove", "regenerate"])
+def test_the_groups_in_which_it_stops_are_counted_down_the_hierarchy(
+    verb: str, browser_of: Browser, connector: Connector, group: Group, group_admin: User
+) -> None:
+    granted = let_in(connector, group, group_admin)
+    url = f"/console/groups/{group.pk}/connectors/{granted.grant.pk}/{verb}/"
+    assert " groups 1 " in text_of(browser_of(group_admin).get(url))
+    below = make_group("Gate", organisation=group.organisation, under=group)
+    make_group("Gate, north", organisation=group.organisation, under=below)
+    make_group("Elsewhere", organisation=group.organisation, admins=[group_admin])
+    assert " groups 3 " in text_of(browser_of(group_admin).get(url))
