@@ -22,7 +22,7 @@ NEAR = """(one) =>
 # An outline or a ring on any of these.
 IS_SEEN = f"""() => {{
   const element = document.activeElement;
-  if (element.matches(":not(:focus-visible)[type=date]")) return true; // the browser's own button in it has the focus
+  if (element.matches(":not(:focus-visible)[type^=date]")) return true; // the browser's own button in it has the focus
   const near = ({NEAR})(element);
   const ring = (one) => {{
     const style = getComputedStyle(one);
@@ -38,7 +38,7 @@ DRAWN_THERE = """(nodes) => nodes.map((one) => {
 })"""
 STOP = f"""(wanted) => {{
   const at = document.activeElement, before = window.stopBefore, drawn = {DRAWN_THERE};
-  const inside = at.matches(":not(:focus-visible)[type=date]"); // on the browser's own button, as above
+  const inside = at.matches(":not(:focus-visible)[type^=date]"); // on the browser's own button, as above
   const nodes = at === document.body || inside ? [] : ({NEAR})(at);
   const words = at.outerHTML.slice(0, 120);
   let same = "";

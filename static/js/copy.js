@@ -6,7 +6,7 @@
   said.setAttribute("role", "status");
   document.body.append(said); // not into main, where what stood last would no longer be last, and move
   const textOf = (element) => ("value" in element ? element.value : element.textContent);
-  const copy = async (element) => {
+  const copy = async (element, button) => {
     if (navigator.clipboard) return navigator.clipboard.writeText(textOf(element));
     // http without TLS has no clipboard API: select the text and use the old command
     const range = document.createRange();
@@ -17,6 +17,7 @@
       getSelection().addRange(range);
     }
     if (!document.execCommand("copy")) throw new Error("copy refused");
+    button.focus({ preventScroll: true }); // what was selected took it
   };
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
@@ -24,7 +25,7 @@
     const element = document.querySelector(button.dataset.copy);
     const word = button.querySelector("[data-copy-word]");
     try {
-      await copy(element);
+      await copy(element, button);
     } catch {
       if (element.select) element.select(); // the person can still press Ctrl+C
       return;

@@ -46,6 +46,7 @@
   };
 
   const send = async () => {
+    if (button.hasAttribute("aria-disabled")) return; // it asks already
     const missing = [...place.querySelectorAll("input[required]")].filter((field) => !field.value.trim());
     if (missing.length) {
       const names = missing.map((field) => place.querySelector(`label[for="${field.id}"]`).textContent.trim());
@@ -60,7 +61,7 @@
       options.headers["Content-Type"] = "application/json";
     }
     tell("", answer.dataset.wordAsking);
-    button.disabled = true;
+    button.setAttribute("aria-disabled", "true"); // a button that is disabled would lose the focus
     const began = performance.now();
     try {
       const response = await fetch(address(), options);
@@ -69,7 +70,7 @@
     } catch {
       tell("", answer.dataset.wordFailed);
     } finally {
-      button.disabled = false;
+      button.removeAttribute("aria-disabled");
     }
   };
 

@@ -1,0 +1,155 @@
+"""By keyboard alone: what a developer's program needs: the explorer, the inspector, its webhooks, bots and usage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from accounts.models import User
+from connectors.models import Bot, Connector, Webhook
+from connectors.scopes import PERMISSIONS
+from connectors.tests.webhook_history import eventful
+from connectors.webhooks import outbox
+from groups.models import Group, Message
+from groups.tests.factories import Program, let_in, make_connector, make_group
+from kaizala_console.tests.typist import Typist
+
+pytestmark = [pytest.mark.once, pytest.mark.journey, pytest.mark.django_db(transaction=True)]
+TypistOf = Callable[..., Typist]
+
+
+@pytest.fixture
+def group(group_admin: User) -> Group:
+    """With one admin."""
+    return make_group(organisation=group_admin.organisation, admins=[group_admin])
+
+
+@pytest.fixture
+def program(developer: User, group: Group, group_admin: User) -> Program:
+    """The developer's, at work in the group; it may do everything."""
+    return let_in(make_connector(developer, name="Shift Planner", permissions=PERMISSIONS), group, group_admin)
+
+
+def at(name: str, connector: Connector, *more: Any) -> str:
+    return reverse(f"connectors:{name}", args=[connector.pk, *more])
+
+
+def test_an_operation_is_found_and_tried_and_a_token_inspected(
+    typist: TypistOf, program: Program, group: Group, developer: User
+) -> None:
+    person = typist(developer)
+    page = person.page
+    person.visit(reverse("connectors:explorer"))
+    person.write("Search operations", "text message")
+    page.wait_for_url("**q=text**")
+    person.link("Post a text message")
+    person.reach(page.get_by_role("button", name="Send POST"), back=True)
+    person.key("Enter")
+    expect(person.field("groupId")).to_be_focused()
+    page.keyboard.type(str(group.pk))
+    person.press(page.get_by_role("button", name="Send POST"))
+    expect(page.locator("[data-try-status]")).to_have_text("401")
+    person.reach(person.field("accessToken"), back=True)
+    page.keyboard.type(program.access_token)
+    person.press(page.get_by_role("button", name="Send POST"), "Space")
+    expect(page.locator("[data-try-status]")).to_have_text("200")
+    answer = page.get_by_role("region", name="Answer", exact=True)
+    person.reach(answer)
+    assert str(Message.objects.get().pk) in answer.inner_text()
+
+    person.visit(reverse("connectors:inspector"))
+    person.button("Inspect")
+    expect(page.get_by_role("alert")).to_be_focused()
+    person.write("Token", program.access_token)
+    person.choose("Would this call work?", "add members")
+    person.write("On the group", str(group.pk))
+    person.button("Inspect", "Space")
+    expect(page.get_by_role("heading", name="PUT /v1/groups/<group_id>/members would work")).to_be_visible()
+
+
+def test_a_webhook_is_paused_woken_replayed_given_a_new_secret_and_deleted(
+    typist: TypistOf, program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "wake", lambda: None)  # the address is nobody's
+    webhook = eventful(program.grant)
+    owner, connector = typist(developer), program.connector
+    page = owner.page
+    owner.visit(at("webhook", connector, webhook.pk))
+    owner.button("Redeliver the 1 that failed", "Space")
+    assert not webhook.deliveries.filter(state="failed").exists()
+    owner.skip()
+    owner.link("Replay from …")
+    owner.skip()
+    owner.reach(owner.field("From"))
+    page.keyboard.type("12122020")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.type("0112P")
+    owner.button("How many are that?")
+    owner.skip()
+    owner.button(r"Replay \d+ deliveries")
+    for verb in ("Pause", "Wake"):
+        owner.visit(at("webhook_settings", connector, webhook.pk))
+        owner.link(verb)
+        owner.skip()
+        owner.button(verb)
+    for act in ("Show signing secret", "Make new secret"):
+        owner.visit(at("webhook_settings", connector, webhook.pk))
+        owner.button(act)
+        owner.done()
+        owner.arrive()
+    webhook.refresh_from_db()
+    assert webhook.old_secret_until is not None
+    owner.skip()
+    owner.link("Delete")
+    owner.skip()
+    owner.write("Host of the webhook", webhook.host)
+    owner.button("Delete")
+    assert Webhook.objects.get().deleted_at
+
+
+def test_what_is_copied_leaves_the_focus_where_it_is_without_the_newer_way(
+    typist: TypistOf, program: Program, developer: User
+) -> None:
+    """Browsers have no `navigator.clipboard` where the console is served without TLS."""
+    owner = typist(developer)
+    page = owner.page
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    owner.visit(at("details", program.connector))
+    owner.press(page.get_by_role("button", name="Copy Connector ID"), "Space")
+    expect(page.get_by_role("button", name="Copied Connector ID")).to_be_focused()
+
+
+def test_a_bot_is_made_renamed_and_deleted_and_the_usage_looked_at(
+    typist: TypistOf, program: Program, developer: User
+) -> None:
+    owner, connector = typist(developer), program.connector
+    page = owner.page
+    owner.visit(at("bots", connector))
+    owner.link("Add bot")
+    owner.skip()
+    owner.button("Add bot")
+    expect(page.get_by_role("alert")).to_be_focused()
+    owner.write("Name", "Rota")
+    owner.key("Enter")
+    owner.arrive()
+    owner.skip()
+    owner.link("Change Rota")
+    owner.skip()
+    owner.write("Name", "News")
+    owner.button("Save")
+    assert Bot.objects.get().name == "News"
+    owner.skip()
+    owner.link("Delete News")
+    owner.skip()
+    owner.write("Name of the bot", "News")
+    owner.button("Delete")
+    assert Bot.objects.get().removed_at
+    owner.visit(at("usage", connector))
+    periods = page.get_by_role("navigation", name="Period")
+    owner.press(periods.get_by_role("link").last)
+    owner.arrive()
+    expect(periods.get_by_role("link").last).to_have_attribute("aria-current", "true")
