@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from connectors.models import Bot, Grant
@@ -27,6 +28,30 @@ def register(role: Role) -> None:
 def role_in(grant: Grant, group_id: str, bot: Bot | None = None) -> str:
     """The role of a grant's tokens in a group; "" when they do not reach it, or there is no such group."""
     return next((found for role in _roles if (found := role(grant, group_id, bot))), "")
+
+
+class Need(StrEnum):
+    """What a call asks of a token in the group of its path, besides reaching it (`wire.endpoint`, `in_group`)."""
+
+    ADMIN = "admin"
+    READ_MEMBERS = "read members"
+    POST = "post"
+
+
+# Whether a grant's tokens (those that act as the bot, when one is given) may do so in the group of this id.
+Allows = Callable[[Grant, str, Need, Bot | None], bool]
+_allows: list[Allows] = []
+
+
+def register_allows(allows: Allows) -> None:
+    """Plug the answer in; the app above calls it when it is ready."""
+    if allows not in _allows:
+        _allows.append(allows)
+
+
+def allows(grant: Grant, group_id: str, need: Need, bot: Bot | None = None) -> bool:
+    """Whether a call that needs this would get on, in a group that the tokens reach."""
+    return all(each(grant, group_id, need, bot) for each in _allows)
 
 
 # ---------------------------------------------------------------- Bots

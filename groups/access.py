@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from connectors.callers import Caller
 from connectors.models import Bot, Grant
+from connectors.reach import Need
 from groups.models import Group, GroupBot, GroupGrant, GroupLink, Membership
 from groups.models.group import GroupQuerySet
 from groups.models.tree import Reached
@@ -145,6 +146,19 @@ def role_of_tokens(grant: Grant, group_id: str, bot: Bot | None = None) -> str:
         return Role.ADMIN.value if _is_granted(grant, key) else ""
     found = _reached(grant, key, bot).first()
     return "" if found is None else str(found.role)
+
+
+def tokens_may(grant: Grant, group_id: str, need: Need, bot: Bot | None = None) -> bool:
+    """Whether a grant's tokens (a bot's, if one is given) may do what a call needs in a group that they reach."""
+    key = ids.parse_guid(group_id)
+    found = None if key is None else _reached(grant, key, bot).first()
+    if found is None:
+        return False
+    if need == Need.READ_MEMBERS:
+        return may_read_members(found)
+    if need == Need.POST:  # in a managed public group members are refused nothing by their token's role
+        return found.role == Role.ADMIN or not found.only_admins_post
+    return bool(found.role == Role.ADMIN)
 
 
 def _is_granted(grant: Grant, key: UUID) -> bool:

@@ -31,6 +31,7 @@ class GroupsConfig(AppConfig):
         arrivals.register("groups", arrivals.Provider(look, tell))
         provisioned.register(recounting.note_person)
         reach.register(access.role_of_tokens)
+        reach.register_allows(access.tokens_may)
         reach.register_bots(reach.BotProvider(bot_queries.places, bot_queries.posts_since))
         objects.register(ObjectType.GROUP, webhook_objects.group)
         objects.register(ObjectType.ACTION, webhook_objects.action)

@@ -20,7 +20,7 @@ from accounts.pages.decorators import signed_in, user_of
 from connectors import policy
 from connectors.models import Connector
 from connectors.pages import links
-from connectors.services import inspections
+from connectors.services import foretelling, inspections
 from kaizala_console.lib import throttle
 from kaizala_console.lib.errors import TooSoon
 from kaizala_console.wire.endpoint import Operation, operations_of
@@ -85,9 +85,11 @@ def inspector(request: HttpRequest) -> HttpResponse:
         _not_too_often(user)
         found = inspections.inspect(text=form.cleaned_data["token"], by=user)
         operation = calls().get(form.cleaned_data["call"])
-        predicted = inspections.would_work(found, operation, form.cleaned_data["group_id"]) if operation else []
+        predicted = foretelling.would_work(found, operation, form.cleaned_data["group_id"]) if operation else []
+        lacks_group = "<group_id>" in form.cleaned_data["call"] and not form.cleaned_data["group_id"].strip()
         context |= {
             "found": found,
+            "lacks_group": lacks_group,
             "call": form.cleaned_data["call"],
             "predicted": predicted,
             "call_works": found.works and all(check.passed for check in predicted),

@@ -1,13 +1,15 @@
 """What is the matter with a credential? Its kind, whose it is, and the checks of the Token Service one by one.
 
 Facts are told to two kinds of people only: who presents the whole, true credential, and who owns its connector or
-administers what it reaches. To everybody else a credential that is not theirs and one that does not exist are the same.
+administers what it reaches. To everybody else a credential that is not theirs and one that does not exist are the same,
+also by the time that the answer takes.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -16,15 +18,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from connectors import credentials, policy, reach, scopes
+from connectors import credentials, policy, scopes
 from connectors.credentials import Kind
 from connectors.models import Bot, Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.scopes import PERMISSION_OF
 from connectors.services import words
 from kaizala_console.lib import clock
-from kaizala_console.wire.endpoint import Operation
 
 LONGEST = 2000
+EVEN_SECONDS = 0.25
 PUBLIC = re.compile(rf"[0-9A-Za-z]{{{credentials.PUBLIC_LENGTH}}}", re.ASCII)
 SHORTEST_THAT_IS_FOUND = len(Kind.REFRESH) + credentials.PUBLIC_LENGTH
 WHOLE_LENGTH = len(Kind.REFRESH) + credentials.PUBLIC_LENGTH + credentials.SECRET_LENGTH + credentials.CHECKSUM_LENGTH
@@ -53,6 +55,7 @@ class Inspection:
     made_at: dt.datetime | None = None
     ends_at: dt.datetime | None = None
     scopes: list[str] = field(default_factory=list)
+    was_sought: bool = False  # in the tables, by what is public of it
 
     @property
     def works(self) -> bool:
@@ -68,7 +71,16 @@ class Inspection:
 @sensitive_variables()
 def inspect(*, text: str, by: User) -> Inspection:
     """Look at a credential, its first characters, or its public part alone. Nothing is stored, and nothing changes."""
-    token = _bare(text)
+    began = time.monotonic()
+    found = _looked_at(_bare(text), by)
+    if found.connector is None and found.was_sought:
+        # Somebody else's costs more statements than one that does not exist: both wait for the same moment.
+        time.sleep(EVEN_SECONDS - (time.monotonic() - began) % EVEN_SECONDS)
+    return found
+
+
+@sensitive_variables()
+def _looked_at(token: str, by: User) -> Inspection:
     kind = next((kind for kind in Kind if token.startswith(kind)), None)
     if kind is None:
         if PUBLIC.fullmatch(token):
@@ -83,48 +95,12 @@ def inspect(*, text: str, by: User) -> Inspection:
         public = token[len(kind) : len(kind) + credentials.PUBLIC_LENGTH]
         return _by_public_part(found, public, by) if PUBLIC.fullmatch(public) else found
     found.checks.append(Check(_("Form"), True, _("A whole credential of this console; its checksum is right.")))
+    found.was_sought = True
     row = _row(kind, parsed.public_part)
     if row is None or not parsed.matches(row.pepper_id, row.digest):
         found.checks.append(_unknown())
         return found
     return _told(found, row)
-
-
-def would_work(found: Inspection, operation: Operation, group_id: str) -> list[Check]:
-    """Whether a call of this operation would be let through, with a token that `inspect` has told about."""
-    grant = found.grant
-    if grant is None or found.connector is None:
-        return []
-    checks = []
-    if operation.scope:
-        held = operation.scope in found.scopes
-        permission = str(scopes.DESCRIPTIONS[PERMISSION_OF[operation.scope]].label)
-        checks.append(
-            Check(
-                _("Permission"),
-                held,
-                _("It holds “%(permission)s” (%(scope)s).") % {"permission": permission, "scope": operation.scope}
-                if held
-                else _("It lacks “%(permission)s” (%(scope)s): the answer would be 403.")
-                % {"permission": permission, "scope": operation.scope},
-                _("Have the connector’s owner add the permission, and an admin of the group approve it."),
-            )
-        )
-    if group_id.strip():
-        role = reach.role_in(grant, group_id, found.bot)
-        checks.append(
-            Check(
-                _("Group"),
-                bool(role),
-                _("It reaches this group, as %(role)s.") % {"role": role}
-                if role
-                else _("It does not reach this group, or there is none: the answer would be 403."),
-                _("Check the group ID, or have an admin of that group add the connector.")
-                if found.bot is None
-                else _("Check the group ID, and have the program add the bot to the group (PUT /v1/groups/…/bot)."),
-            )
-        )
-    return checks
 
 
 # Rows ----------------------------------------------------------------------------------------------------------------
@@ -140,6 +116,7 @@ def _row(kind: Kind, public_part: str) -> RefreshToken | ConnectorSecret | None:
 
 def _by_public_part(found: Inspection, public_part: str, by: User) -> Inspection:
     """For those whose it is: they need not have the credential at hand to ask about it."""
+    found.was_sought = True
     kinds = [found.kind] if found.kind else [Kind.REFRESH, Kind.SECRET]
     row = next((row for kind in kinds if (row := _row(kind, public_part)) is not None), None)
     if row is None or not _is_theirs(row, by):

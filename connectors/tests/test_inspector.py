@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,10 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from connectors import callers, credentials, reach
+from connectors import callers, credentials, policy, reach
 from connectors.credentials import Kind
 from connectors.pages.inspector import calls
-from connectors.services import connectors, grants, inspections, leaks, secrets, tokens
+from connectors.services import connectors, foretelling, grants, inspections, leaks, secrets, tokens
 from connectors.tests.factories import Program
 from kaizala_console.wire.errors import RefreshTokenRefused, TokenInvalid, WrongConnectorCredentials
 
@@ -81,6 +82,35 @@ def test_to_a_stranger_what_is_not_theirs_and_what_does_not_exist_are_the_same(
         assert inspections.inspect(text=wrong, by=user).connector is None
 
 
+@pytest.mark.parametrize("cut", [5 + 16, 30, 5 + 16 + 43 + 6])
+def test_nor_does_the_time_that_the_answer_takes_tell_them_apart(
+    program: Program, stranger: User, cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether somebody else's is theirs costs statements, and a slow database would show that."""
+    may = policy.can_administer
+
+    def slowly(*given: Any) -> bool:
+        time.sleep(0.1)
+        return may(*given)
+
+    monkeypatch.setattr(policy, "can_administer", slowly)
+    secret, other = program.secret, credentials.generate(Kind.REFRESH).token
+    forged = program.refresh_token[: 5 + 16] + "A" * 43
+    whole = forged + credentials._checksum(forged)
+
+    def seconds(text: str) -> float:
+        tries = []
+        for _ in range(3):
+            began = time.monotonic()
+            assert inspections.inspect(text=text[:cut], by=stranger).connector is None
+            tries.append(time.monotonic() - began)
+        return min(tries)
+
+    took = [seconds(text) for text in (whole, other, forged, secret[:21] + "A" * 43)]
+    assert min(took) >= inspections.EVEN_SECONDS
+    assert max(took) - min(took) < 0.05, took
+
+
 def test_a_true_public_part_under_a_made_up_secret_tells_a_stranger_nothing(program: Program, stranger: User) -> None:
     body = program.refresh_token[: 5 + 16] + "A" * 43
     forged = body + credentials._checksum(body)
@@ -138,13 +168,14 @@ def test_what_is_no_credential_is_told_by_its_form(developer: User, text: str, s
 def test_a_call_is_foretold_by_permission_and_reach(
     program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reach, "_allows", [])  # the app above knows nothing of "mine"
     monkeypatch.setattr(reach, "_roles", [lambda grant, group_id, bot: "Admin" if group_id == "mine" else ""])
     found = inspections.inspect(text=program.refresh_token, by=developer)
     post, me = calls()["POST /v1/groups/<group_id>/messages"], calls()["GET /v1/users/me"]
-    assert [check.passed for check in inspections.would_work(found, post, "mine")] == [True, True]
-    assert [check.passed for check in inspections.would_work(found, post, "other")] == [True, False]
-    assert [check.passed for check in inspections.would_work(found, me, "")] == [False]
-    assert "User Profile" in inspections.would_work(found, me, "")[0].says
+    assert [check.passed for check in foretelling.would_work(found, post, "mine")] == [True, True]
+    assert [check.passed for check in foretelling.would_work(found, post, "other")] == [True, False]
+    assert [check.passed for check in foretelling.would_work(found, me, "")] == [False]
+    assert "User Profile" in foretelling.would_work(found, me, "")[0].says
 
 
 # The page -------------------------------------------------------------------------------------------------------------
@@ -159,6 +190,16 @@ def test_the_page_tells_and_forgets(program: Program, developer: User, browser_o
     assert program.refresh_token not in response.text
     assert "no-store" in response.headers["Cache-Control"]
     assert program.refresh_token not in str(dict(browser.session))
+
+
+def test_a_call_on_a_group_asks_which_one(program: Program, developer: User, browser_of: Browser) -> None:
+    browser = browser_of(developer)
+    call = "POST /v1/groups/<group_id>/messages"
+    asked = browser.post(PAGE, {"token": program.refresh_token, "call": call, "group_id": ""}).text
+    assert "Enter the group ID as well, to know whether it reaches that group." in asked
+    assert "would work" not in asked
+    asked = browser.post(PAGE, {"token": program.refresh_token, "call": call, "group_id": "somewhere"}).text
+    assert "Enter the group ID as well" not in asked
 
 
 def test_nothing_pasted_and_an_unknown_call_come_back_with_a_reason(developer: User, browser_of: Browser) -> None:

@@ -13,6 +13,7 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from connectors.callers import Caller, operation
+from connectors.reach import Need
 from groups import access, action_queries, card_types
 from groups.action_queries import Answered, Viewer
 from groups.card_types.base import Card, moment
@@ -147,6 +148,7 @@ class ActionDetails(Answer):
         },
     },
     gives={"action_id": "/actionId", "reference_id": "/referenceId"},
+    in_group=Need.POST,
     summary="Post an action",
 )
 def post_action(call: Call, group_id: str) -> dict[str, Any]:

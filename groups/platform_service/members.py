@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from connectors.callers import operation
+from connectors.reach import Need
 from groups import access, queries
 from groups.access import Role
 from groups.platform_service.numbers import FailedNumber, Numbers, failures
@@ -70,6 +71,7 @@ class Done(Answer):
     scope="groupmember.read",
     response=MemberList,
     gives={"member_id": "/members/0/id"},
+    in_group=Need.READ_MEMBERS,
     summary="List the members of a group",
 )
 def list_members(call: Call, group_id: str) -> dict[str, Any]:
@@ -93,7 +95,13 @@ def list_members(call: Call, group_id: str) -> dict[str, Any]:
     }
 
 
-@operation(scope="groupmember.write", body=NewMembers, response=MembersAdded, summary="Add members to a group")
+@operation(
+    scope="groupmember.write",
+    body=NewMembers,
+    response=MembersAdded,
+    in_group=Need.ADMIN,
+    summary="Add members to a group",
+)
 def add_members(call: Call, group_id: str) -> dict[str, Any]:
     """Adds everybody whose number can be one, as a member. Who is in the group already stays what they are there."""
     group = access.reach(call.caller, group_id, role=Role.ADMIN)
@@ -101,7 +109,9 @@ def add_members(call: Call, group_id: str) -> dict[str, Any]:
     return {"result": not added.failed, **failures(added.failed)}
 
 
-@operation(scope="groupmember.update", body=NewRole, response=Done, summary="Change a member's role")
+@operation(
+    scope="groupmember.update", body=NewRole, response=Done, in_group=Need.ADMIN, summary="Change a member's role"
+)
 def update_member(call: Call, group_id: str, member_id: str) -> dict[str, Any]:
     """Makes an admin of a member, or a member of an admin, but for the last one. The id may be a phone number."""
     group = access.reach(call.caller, group_id, role=Role.ADMIN)
@@ -114,7 +124,7 @@ def update_member(call: Call, group_id: str, member_id: str) -> dict[str, Any]:
     return {"result": True}
 
 
-@operation(scope="groupmember.remove", response=Done, summary="Remove a member from a group")
+@operation(scope="groupmember.remove", response=Done, in_group=Need.ADMIN, summary="Remove a member from a group")
 def remove_member(call: Call, group_id: str, member_id: str) -> dict[str, Any]:
     """Takes a member out of the group; never the last admin. The id may be a phone number."""
     group = access.reach(call.caller, group_id, role=Role.ADMIN)

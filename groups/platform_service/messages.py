@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from connectors.callers import operation
+from connectors.reach import Need
 from groups import access
 from groups.models import Message
 from groups.platform_service import audiences
@@ -38,6 +39,7 @@ class MessagePosted(Answer):
     body=NewMessage,
     response=MessagePosted,
     gives={"reference_id": "/referenceId"},
+    in_group=Need.POST,
     summary="Post a text message",
 )
 def post_message(call: Call, group_id: str) -> dict[str, Any]:

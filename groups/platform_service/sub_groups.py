@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from connectors.callers import operation
+from connectors.reach import Need
 from groups import access, queries, sub_tree
 from groups.access import Role
 from groups.platform_service.groups import GroupDetails, Name, Welcome, spelled
@@ -117,6 +118,7 @@ def list_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
     body=NewSubGroup,
     response=SubGroupCreated,
     gives={"group_id": "/groupId", "sub_group_id": "/groupId"},
+    in_group=Need.ADMIN,
     summary="Create a sub-group",
 )
 def create_sub_group(call: Call, group_id: str) -> dict[str, Any]:
@@ -144,7 +146,9 @@ def create_sub_group(call: Call, group_id: str) -> dict[str, Any]:
     }
 
 
-@operation(scope="groupinfo.update", body=Attached, response=Done, summary="Attach groups as sub-groups")
+@operation(
+    scope="groupinfo.update", body=Attached, response=Done, in_group=Need.ADMIN, summary="Attach groups as sub-groups"
+)
 def attach_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
     """Puts all these groups under this one, or none. The token must be an admin's in this one and in each of them."""
     parent = access.reach(call.caller, group_id, role=Role.ADMIN)
@@ -154,7 +158,7 @@ def attach_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
     return {"result": True}
 
 
-@operation(scope="groupinfo.remove", response=Done, summary="Detach a sub-group")
+@operation(scope="groupinfo.remove", response=Done, in_group=Need.ADMIN, summary="Detach a sub-group")
 def detach_sub_group(call: Call, group_id: str, sub_group_id: str) -> dict[str, Any]:
     """Takes a group from under this one. Both go on."""
     parent = access.reach(call.caller, group_id, role=Role.ADMIN)

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import Field, WithJsonSchema
 
 from connectors.callers import operation
+from connectors.reach import Need
 from groups import access, queries
 from groups.access import Role
 from groups.models import Group
@@ -91,7 +92,11 @@ class SubscriberList(Answer):
 
 
 @operation(
-    scope="groupmember.write", body=Subscribers, response=SubscribersAdded, summary="Add subscribers to a public group"
+    scope="groupmember.write",
+    body=Subscribers,
+    response=SubscribersAdded,
+    in_group=Need.ADMIN,
+    summary="Add subscribers to a public group",
 )
 def add_subscribers(call: Call, group_id: str) -> dict[str, Any]:
     """Adds everybody whose number can be one. Who is a subscriber already stays one."""
@@ -103,6 +108,7 @@ def add_subscribers(call: Call, group_id: str) -> dict[str, Any]:
     scope="groupmember.remove",
     body=Subscribers,
     response=SubscribersRemoved,
+    in_group=Need.ADMIN,
     summary="Remove subscribers from a public group",
 )
 def remove_subscribers(call: Call, group_id: str) -> dict[str, Any]:

@@ -77,6 +77,7 @@ class Operation:
     refuses: tuple[type[WireError], ...] = ()
     example: Mapping[str, Any] | None = None
     gives: Mapping[str, str] = field(default_factory=dict)
+    in_group: str = ""
 
     @property
     def name(self) -> str:
@@ -144,6 +145,7 @@ def operation(
     refuses: tuple[type[WireError], ...] = (),
     example: Mapping[str, Any] | None = None,
     gives: Mapping[str, str] | None = None,
+    in_group: str = "",
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Declare the function below as an operation.
 
@@ -160,6 +162,9 @@ def operation(
     kind may raise, ``example`` a body that says more than what can be made up from its shape, ``gives`` what other
     operations can be called with: by the name of their argument or of the field of their body (`group_id`), the JSON
     pointer into the answer.
+
+    ``in_group`` is what the token must be allowed in the group of the path, besides reaching it: for whoever foretells
+    a call (the token inspector). The function itself sees to it.
     """
     if scope is not None and authenticate is None:
         raise TypeError("a scope can only be asked of a caller: say how to authenticate")
@@ -183,6 +188,7 @@ def operation(
             refuses=refuses,
             example=example,
             gives=gives or {},
+            in_group=in_group,
         )
 
     return declare
