@@ -23,7 +23,7 @@ from connectors.credentials import Kind
 from connectors.models import Connector, ConnectorSecret, Grant
 from connectors.pages import details, finding, links, shown
 from connectors.pages.end_dates import SecretEndForm
-from connectors.pages.forms import form_key_of
+from connectors.pages.forms import TypedNameForm, form_key_of
 from connectors.pages.stopping import facts_of_use
 from connectors.services import secrets, shown_secrets
 from kaizala_console.lib import clock
@@ -93,10 +93,15 @@ _add_when_confirmed = freshly_confirmed(_add, form_at=_tab, press=PRESS, sensiti
 @require_http_methods(["GET", "POST"])
 @freshly_confirmed(press=gettext_lazy("Revoke"))
 def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
-    """GET tells what would happen, POST does it."""
+    """GET tells what would happen, POST with the connector's name does it. Twice is once."""
     user = user_of(request)
     secret = finding.own_secret(user, connector_id, secret_id)
-    if request.method == "POST":
+    if secret.revoked_at:
+        messages.info(request, _("This secret is revoked already."))
+        return redirect(_tab(connector_id))
+    typed = request.POST if request.method == "POST" else None
+    form = TypedNameForm(typed, initial=initial_of(request), name=secret.connector.name)
+    if form.is_valid():
         try:
             secrets.revoke(secret=secret, by=user)
         except Conflict as already:
@@ -104,20 +109,18 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
         else:
             messages.success(request, _("The secret is revoked: the next exchange with it is refused."))
         return redirect(_tab(connector_id))
-    if secret.revoked_at:
-        messages.info(request, _("This secret is revoked already."))
-        return redirect(_tab(connector_id))
     connector = secret.connector
     others = ConnectorSecret.objects.live(clock.now()).filter(connector=connector).exclude(pk=secret.pk)
     is_last = not others.exists()
     context = {
         "connector": connector,
         "row": _row(secret),
+        "form": form,
         "is_last": is_last,
         **(_what_stops(connector) if is_last else {}),
         "crumbs": links.connector_crumbs(connector, (_("Credentials"), _tab(connector_id)), (_("Revoke a secret"), "")),
     }
-    return render(request, "connectors/revoke_secret.html", context)
+    return render(request, "connectors/revoke_secret.html", context, status=400 if form.is_bound else 200)
 
 
 def _what_stops(connector: Connector) -> dict[str, Any]:

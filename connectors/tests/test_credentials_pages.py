@@ -112,11 +112,11 @@ def test_revoking_twice_is_once(client: Client, connector: Connector) -> None:
     secret = connector.secrets.get()
     url = f"{tab(connector)}{secret.pk}/revoke/"
     form = form_to(client.get(url), url)
-    assert form.send(client)["Location"] == tab(connector)
+    assert form.send(client, {"typed": "shift planner"})["Location"] == tab(connector)
     secret.refresh_from_db()
     at = secret.revoked_at
     assert at is not None
-    assert form.send(client)["Location"] == tab(connector)
+    assert form.send(client, {"typed": "shift planner"})["Location"] == tab(connector)
     secret.refresh_from_db()
     assert secret.revoked_at == at
     assert client.get(url)["Location"] == tab(connector)
@@ -125,9 +125,24 @@ def test_revoking_twice_is_once(client: Client, connector: Connector) -> None:
     assert "revoked already" in text_of(page)
 
 
+@pytest.mark.parametrize("typed", ["", "Shift", "yes"])
+@pytest.mark.parametrize("is_last", [True, False])
+def test_another_name_revokes_nothing(client: Client, connector: Connector, typed: str, is_last: bool) -> None:
+    secret = connector.secrets.get()
+    if not is_last:
+        add(client, connector)
+    page = client.post(f"{tab(connector)}{secret.pk}/revoke/", {"typed": typed})
+    assert page.status_code == 400
+    assert "Type the name exactly as it stands here: “Shift Planner”." in text_of(page)
+    assert ("This is the only live secret." in text_of(page)) is is_last
+    secret.refresh_from_db()
+    assert secret.revoked_at is None
+
+
 def test_revoking_asks_for_a_fresh_confirmation(connector: Connector, developer: User, browser_of: Browser) -> None:
     secret = connector.secrets.get()
-    answer = browser_of(developer, confirmed=False).post(f"{tab(connector)}{secret.pk}/revoke/")
+    client = browser_of(developer, confirmed=False)
+    answer = client.post(f"{tab(connector)}{secret.pk}/revoke/", {"typed": "Shift Planner"})
     assert answer["Location"].startswith(reverse("accounts:confirm"))
     secret.refresh_from_db()
     assert secret.revoked_at is None
@@ -137,7 +152,7 @@ def test_a_secret_revoked_while_it_is_on_the_screen_is_shown_no_more(client: Cli
     form = form_to(client.get(tab(connector)), f"{tab(connector)}add/")
     shown = secret_on(form.send(client))
     second = connector.secrets.get(slot=2)
-    client.post(f"{tab(connector)}{second.pk}/revoke/")
+    client.post(f"{tab(connector)}{second.pk}/revoke/", {"typed": "Shift Planner"})
     page = form.send(client)
     assert shown not in page.content.decode()
 

@@ -94,6 +94,7 @@ def test_credentials_are_made_kept_and_taken_away(typist: TypistOf, program: Pro
     owner.skip()
     owner.link("Revoke secret 1")
     owner.skip()
+    owner.write("Name of the connector", "Shift Planner")
     owner.button("Revoke")
     assert list(ConnectorSecret.objects.filter(revoked_at=None).values_list("slot", flat=True)) == [2]
 
