@@ -100,18 +100,18 @@ def _columns(
         "tag": tag,
         "actor_kind": kind,
         "actor_id": actor_id,
-        "actor_name": actor_name[:120],
+        "actor_name": redact(actor_name)[:120],
         "organisation": organisation,
         "subject_kind": subject.__class__.__name__.lower(),
         "subject_id": str(subject.pk),
-        "subject_name": str(subject)[:200],
+        "subject_name": redact(str(subject))[:200],
         "connector_id": connector_id,
         "group_id": group_id,
         "person_id": person_id,
         "before": redact(dict(before or {})),
         "after": redact(dict(after or {})),
         "client_address": here.client_address or None,
-        "request_id": here.request_id[:64],
+        "request_id": redact(here.request_id)[:64],
     }
     told = {**columns, "organisation_id": organisation.pk if organisation else None}
     return {**columns, "mark": marks.made_for(told)}

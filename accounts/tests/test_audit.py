@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
-from accounts.audit.record import SYSTEM, record
+from accounts.audit.record import SYSTEM, SystemActor, record
 from accounts.audit.sentences import SENTENCES, sentence
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, Organisation, User
@@ -98,6 +98,18 @@ def test_what_looks_like_a_credential_never_gets_into_a_row(organisation: Organi
     event = record(Tag.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation, after={"note": f"see {token}"})
     event.refresh_from_db()
     assert token not in str(event.after)
+
+
+@pytest.mark.django_db
+def test_nor_does_it_by_the_names_of_whom_and_what_it_tells() -> None:
+    token = "kzcs_" + string.ascii_letters
+    organisation = Organisation.objects.create(name=f"Contoso {token}", entra_tenant_id="tid")
+    with context.use(context.RequestContext(request_id=f"r-{token}")):
+        record(Tag.ORGANISATION_CHANGED, by=SystemActor(f"Bot {token}"), subject=organisation)
+    row = AuditEvent.objects.values().get()
+    assert row["subject_name"] == "Contoso kzcs_[redacted]"
+    assert row["actor_name"] == "Bot kzcs_[redacted]"
+    assert token[6:40] not in str(row)
 
 
 @pytest.mark.django_db(transaction=True)

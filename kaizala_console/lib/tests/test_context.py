@@ -26,7 +26,18 @@ def test_a_request_is_described() -> None:
 
 
 @pytest.mark.parametrize(
-    "offered", ["", "short", "x" * 129, "with space here", "new\nline-12345", "-leading-hyphen", "é" * 10]
+    "offered",
+    [
+        "",
+        "short",
+        "x" * 129,
+        "with space here",
+        "new\nline-12345",
+        "-leading-hyphen",
+        "é" * 10,
+        "kzcs_" + "A" * 65,
+        "id-kzrt_x",
+    ],
 )
 def test_a_request_id_that_is_not_sane_is_replaced_by_a_new_one(offered: str) -> None:
     request = RequestFactory().get("/", HTTP_X_REQUEST_ID=offered)
