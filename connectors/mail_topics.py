@@ -45,8 +45,8 @@ TOPICS: Final = (
     Topic(
         "ends",
         _("What ends soon"),
-        _("A secret, a refresh token or a grant ends in 90, 30, 14, 7, 3 or 1 days, or has ended."),
-        _named("grant_ended", "grant_ends", "secret_ends", "token_ends"),
+        _("A secret, a refresh token, a grant or a webhook ends in 90, 30, 14, 7, 3 or 1 days, or a grant has ended."),
+        _named("grant_ended", "grant_ends", "secret_ends", "token_ends", "webhook_ends"),
     ),
     Topic(
         "faults",

@@ -20,7 +20,7 @@ from connectors.services import (
     user_token_requests,
     warm_tokens,
 )
-from connectors.webhooks import delivery, outbox, upkeep
+from connectors.webhooks import delivery, outbox, reminding, upkeep
 
 BEAT_SCHEDULE = {
     "connectors-expire-requests": {"task": "connectors.tasks.expire_requests", "schedule": 300.0},
@@ -28,6 +28,7 @@ BEAT_SCHEDULE = {
     "connectors-expire-handoffs": {"task": "connectors.tasks.expire_handoffs", "schedule": 300.0},
     "connectors-end-grants": {"task": "connectors.tasks.end_grants", "schedule": 300.0},
     "connectors-remind": {"task": "connectors.tasks.remind", "schedule": 3600.0},
+    "connectors-remind-of-webhooks": {"task": "connectors.tasks.remind_of_webhooks", "schedule": 3600.0},
     "connectors-rotate-tokens": {"task": "connectors.tasks.rotate_tokens", "schedule": 900.0},
     "connectors-sweep-shown-secrets": {"task": "connectors.tasks.sweep_shown_secrets", "schedule": 60.0},
     "connectors-sweep-warm-tokens": {"task": "connectors.tasks.sweep_warm_tokens", "schedule": 60.0},
@@ -61,6 +62,12 @@ def end_grants(**kwargs: Any) -> None:
 def remind(**kwargs: Any) -> None:
     """Tells of credentials that end soon."""
     reminders.remind()
+
+
+@shared_task(name="connectors.tasks.remind_of_webhooks", acks_late=True, soft_time_limit=240, time_limit=300)
+def remind_of_webhooks(**kwargs: Any) -> None:
+    """Tells of webhooks whose time is over soon."""
+    reminding.remind()
 
 
 @shared_task(name="connectors.tasks.watch_orphans", acks_late=True, soft_time_limit=240, time_limit=300)
