@@ -65,6 +65,15 @@ def page(user: User, *, size: int, only: Q | None = None, before: int | None = N
     return Page(shown, shown[-1].pk, shown[0].pk if len(found) > size else None)
 
 
+def in_the_chain(user: User, *, size: int, only: Q | None = None, after: int = 0) -> list[AuditEvent]:
+    """The next `size` events that `user` may read and that match `only`, by their place in the chain, behind `after`.
+
+    Acts that overlap have their keys in another order than their places. What is not chained yet is left out.
+    """
+    found = _of_all_scopes(user, (only or Q()) & Q(position__gt=after), "position", size)
+    return sorted(found, key=lambda event: event.position or 0)[:size]
+
+
 def recent(user: User, *, only: Q, size: int, among: int) -> list[AuditEvent]:
     """The `size` newest that match `only`, of the last `among` events of each scope: however long the trail is.
 

@@ -53,6 +53,36 @@ def test_json_lines_hold_the_chain_and_verify_without_the_console(
     assert canonical.faults_of(found) == []
 
 
+def test_acts_that_overlapped_leave_in_the_order_of_the_chain(
+    browser_of: Browser, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long act gets its key early and its place late: what is whole must not look as if somebody had moved it."""
+    monkeypatch.setattr(activity_export, "SLICE", 2)
+    act(organisation_admin, 2)
+    with monkeypatch.context() as patched:
+        patched.setattr("accounts.audit.record.chain_after_commit", lambda: None)
+        act(organisation_admin)
+    long = AuditEvent.objects.get(position=None)
+    AuditEvent.objects.filter(pk=long.pk).delete()
+    act(organisation_admin, 3)
+    long.save(force_insert=True)
+    act(organisation_admin)
+    found = lines(export(browser_of(organisation_admin), "jsonl"))
+    assert [json.loads(line)["position"] for line in found] == list(range(1, 9))
+    assert canonical.faults_of(found) == []
+
+
+def test_what_is_not_chained_yet_is_left_for_the_next_export(
+    browser_of: Browser, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act(organisation_admin, 2)
+    monkeypatch.setattr("accounts.audit.record.chain_after_commit", lambda: None)
+    found = lines(export(browser_of(organisation_admin), "jsonl"))
+    assert len(found) == 2
+    assert canonical.faults_of(found) == []
+    assert len(lines(export(browser_of(organisation_admin), "csv"))) == 1 + 4
+
+
 def test_a_cell_that_a_spreadsheet_would_run_is_made_harmless(browser_of: Browser, member: User) -> None:
     User.objects.filter(pk=member.pk).update(name="=HYPERLINK(1)")
     member.refresh_from_db()
