@@ -25,6 +25,7 @@ from typing import Any
 
 from bench.__main__ import ROOT, console, free_port
 
+REFUSED = (401, 403)  # the second for what was taken out of the permissions
 WARM_SECONDS = 0.4
 AFTER_SECONDS = 0.4
 
@@ -91,13 +92,13 @@ class Line:
     def take(self, sent: list[Sent], committed: float, refused: frozenset[str]) -> None:
         """Judge the requests of one round; `refused` names the calls that the ending must refuse."""
         self.requests += len(sent)
-        self.wrong += sum(1 for one in sent if one.status not in (200, 401))
+        self.wrong += sum(1 for one in sent if one.status not in (200, *REFUSED))
         self.wrong += sum(1 for one in sent if one.name not in refused and one.status != 200)
         judged = [one for one in sent if one.name in refused]
         after = [one for one in judged if one.began > committed]
         self.after += len(after)
         self.late += sum(1 for one in after if one.status == 200)
-        refusals = [one.ended for one in judged if one.status == 401]
+        refusals = [one.ended for one in judged if one.status in REFUSED]
         if refusals:
             self.first_refusals.append((min(refusals) - committed) * 1000)
         else:
@@ -118,13 +119,14 @@ class Line:
 
 
 EXCHANGE, CALL = "exchange", "call"
+OF_A_PERSON = "end the user token"
 BOTH = frozenset({EXCHANGE, CALL})
 
 
 def endings(admin: Any) -> dict[str, tuple[Callable[[Any], Any], frozenset[str]]]:
     """What can end, by which service, and which of the two calls it must refuse."""
     from connectors.models import RefreshToken
-    from connectors.services import connectors, grants, leaks, secrets
+    from connectors.services import connectors, grants, leaks, permissions, secrets
 
     return {
         "remove from the group": (lambda program: grants.revoke(grant=program.grant, by=admin), BOTH),
@@ -138,6 +140,13 @@ def endings(admin: Any) -> dict[str, tuple[Callable[[Any], Any], frozenset[str]]
             lambda program: connectors.delete(connector=program.connector, by=program.connector.owner),
             BOTH,
         ),
+        "shrink the permissions": (
+            lambda program: permissions.change(
+                connector=program.connector, permissions=["textmessage"], by=program.connector.owner
+            ),
+            frozenset({CALL}),
+        ),
+        OF_A_PERSON: (lambda program: grants.revoke(grant=program.grant, by=admin), BOTH),
         "revoke the secret": (
             lambda program: secrets.revoke(secret=program.connector.secrets.get(), by=program.connector.owner),
             frozenset({EXCHANGE}),
@@ -158,8 +167,8 @@ def run(port: int, rounds: int, clients: int) -> list[dict[str, Any]]:
 
     django.setup()
     from accounts.tests.factories import make_organisation, make_user
-    from connectors.services import issuing
-    from connectors.tests.factories import Program, make_connector, make_secret
+    from connectors.services import issuing, user_tokens
+    from connectors.tests.factories import Program, make_connector, make_secret, person_of
     from groups.services.grants import add_connector
     from groups.tests.factories import make_group
 
@@ -168,17 +177,20 @@ def run(port: int, rounds: int, clients: int) -> list[dict[str, Any]]:
     owner, admin = (make_user(f"{n}", organisation, number=f"+9197{n}{number:07d}") for n in (1, 2))
     group = make_group("Night Shift", organisation=organisation, admins=[admin])
 
-    def program_at_work() -> Program:
+    def program_at_work(ending: str) -> Program:
         connector = make_connector(owner, f"Bench {time.time_ns()}")
         _row, secret = make_secret(connector)
-        granted = add_connector(group=group, connector_id=connector.pk, by=admin)
-        return Program(connector, secret, granted.grant, granted.handoff, issuing.unseal(granted.handoff))
+        if ending == OF_A_PERSON:
+            handoff = user_tokens.generate(connector=connector, person=person_of(admin), by=admin)
+        else:
+            handoff = add_connector(group=group, connector_id=connector.pk, by=admin).handoff
+        return Program(connector, secret, handoff.grant, handoff, issuing.unseal(handoff))
 
     lines = []
     for name, (act, refused) in endings(admin).items():
         line = Line(name)
         for _ in range(rounds):
-            program = program_at_work()
+            program = program_at_work(name)
             headers = program.headers()
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
             connection.request("GET", "/v1/accessToken", headers=headers)

@@ -25,7 +25,7 @@ def test_nothing_is_accepted_after_the_commit_that_ends_it() -> None:
     )
     assert result.returncode == 0, result.stdout + result.stderr
     endings = json.loads(result.stdout)["endings"]
-    assert len(endings) == 7
+    assert len(endings) == 9
     for line in endings:
         assert line["begun_after_the_commit"] > 0
         assert (line["of_these_accepted"], line["not_as_expected"]) == (0, 0)
