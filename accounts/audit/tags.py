@@ -53,6 +53,7 @@ class Tag(StrEnum):
     PERMISSIONS_CHANGED = "connector:permissions:changed"
     SECRET_CREATED = "connector:secret:created"
     SECRET_VIEWED = "connector:secret:viewed"
+    SECRET_END_CHANGED = "connector:secret:changed"
     SECRET_REVOKED = "connector:secret:revoked"
     KEY_REGISTERED = "connector:key:registered"
     KEY_REMOVED = "connector:key:removed"

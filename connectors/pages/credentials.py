@@ -22,10 +22,10 @@ from connectors import queries
 from connectors.credentials import Kind
 from connectors.models import Connector, ConnectorSecret, Grant
 from connectors.pages import details, finding, links, shown
-from connectors.pages.end_dates import SecretEndForm
+from connectors.pages.end_dates import SecretEndForm, last_day
 from connectors.pages.forms import TypedNameForm, form_key_of
 from connectors.pages.stopping import facts_of_use
-from connectors.services import secrets, shown_secrets
+from connectors.services import secrets, shown_secrets, words
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
@@ -88,6 +88,55 @@ def _add(request: HttpRequest, *, connector_id: UUID, form_key: str) -> HttpResp
 
 
 _add_when_confirmed = freshly_confirmed(_add, form_at=_tab, press=PRESS, sensitive=["form_key"])
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed(press=gettext_lazy("Save"))
+def end_date(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
+    """GET shows until when a live secret works, POST sets another day, or none."""
+    user = user_of(request)
+    secret = finding.own_secret(user, connector_id, secret_id)
+    if not secret.is_live(clock.now()):
+        messages.info(request, _why_over(secret))
+        return redirect(_tab(connector_id))
+    chosen = last_day(secret.expires_at)
+    typed = request.POST if request.method == "POST" else None
+    form = SecretEndForm(typed, initial={"end_date": chosen, **initial_of(request)})
+    if form.is_valid():
+        same_day = form.cleaned_data["end_date"] == chosen
+        try:
+            moved = secrets.move_end(secret=secret, ends_at=secret.expires_at if same_day else form.ends_at(), by=user)
+        except (Conflict, RuleBroken) as refused:
+            form.add_error("end_date", str(refused))
+        else:
+            messages.success(request, _until(moved))
+            return redirect(_tab(connector_id))
+    context = {
+        "connector": secret.connector,
+        "secret": secret,
+        "form": form,
+        "crumbs": links.connector_crumbs(
+            secret.connector, (_("Credentials"), _tab(connector_id)), (_("End date of a secret"), "")
+        ),
+    }
+    return render(request, "connectors/secret_end_date.html", context, status=400 if form.is_bound else 200)
+
+
+def _why_over(secret: ConnectorSecret) -> str:
+    if secret.revoked_at:
+        return _("This secret is revoked already.")
+    if secret.reported_at:
+        return _("This secret was reported as leaked. Revoke or restore it first.")
+    return _("This secret has ended already. Add another one.")
+
+
+def _until(secret: ConnectorSecret) -> str:
+    if secret.expires_at is None:
+        return _("Secret %(slot)s has no end date now.") % {"slot": secret.slot}
+    return _("Secret %(slot)s is refused from %(when)s on.") % {
+        "slot": secret.slot,
+        "when": words.moment(secret.expires_at),
+    }
 
 
 @require_http_methods(["GET", "POST"])

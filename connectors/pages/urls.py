@@ -49,6 +49,7 @@ urlpatterns = [
     path(f"{ONE}change/", changes.change, name="change"),
     path(f"{ONE}credentials/", credentials.credentials, name="credentials"),
     path(f"{ONE}credentials/add/", credentials.add, name="secret_add"),
+    path(f"{ONE}credentials/<int:secret_id>/end-date/", credentials.end_date, name="secret_end_date"),
     path(f"{ONE}credentials/<int:secret_id>/revoke/", credentials.revoke, name="secret_revoke"),
     path(f"{ONE}leaks/<uuid:report_id>/", leaks.leak, name="leak"),
     path(f"{ONE}leaks/<uuid:report_id>/revoke/", leaks.revoke, name="leak_revoke"),

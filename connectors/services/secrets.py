@@ -94,6 +94,46 @@ def require_end_ahead(ends_at: dt.datetime | None, now: dt.datetime) -> None:
 
 
 @transaction.atomic
+def move_end(*, secret: ConnectorSecret, ends_at: dt.datetime | None, by: User) -> ConnectorSecret:
+    """Give a live secret another end, or none, from the next exchange on. The same end again changes nothing.
+
+    Raises NotFound for who is not an owner, Conflict for a secret that is over or reported as leaked, RuleBroken for an
+    end that has passed; and for a later end while `by` cools off.
+    """
+    policy.require_owner(by, secret.connector)
+    connector = secret.connector
+    secret = ConnectorSecret.objects.select_for_update(no_key=True).get(pk=secret.pk)
+    now, before = clock.now(), secret.expires_at
+    if secret.revoked_at is not None:
+        raise Conflict(_("This secret is revoked already."), code="secret_revoked")
+    if before is not None and before <= now:
+        raise Conflict(_("This secret has ended already. Add another one."), code="secret_over")
+    if secret.reported_at is not None:
+        raise Conflict(_("This secret was reported as leaked. Revoke or restore it first."), code="secret_reported")
+    if before == ends_at:
+        return secret
+    require_end_ahead(ends_at, now)
+    if before is not None and (ends_at is None or ends_at > before):
+        require_unlocked(by)
+    secret.expires_at = ends_at
+    secret.save(update_fields=["expires_at"])
+    record(
+        Tag.SECRET_END_CHANGED,
+        by=by,
+        subject=secret,
+        **trail.of_connector(connector),
+        before={"ends_at": before.isoformat() if before else None},
+        after={
+            "connector": connector.name,
+            "public_part": secret.public_part,
+            "slot": secret.slot,
+            "ends_at": ends_at.isoformat() if ends_at else None,
+        },
+    )
+    return secret
+
+
+@transaction.atomic
 def revoke(*, secret: ConnectorSecret, by: User) -> ConnectorSecret:
     """End a secret: the next exchange with it is refused. What was exchanged before goes on.
 

@@ -34,6 +34,7 @@ OF_OWNERS = (
     "sign_in",
     "credentials",
     "secret_add",
+    "secret_end_date",
     "secret_revoke",
     "keys",
     "key_add",

@@ -141,7 +141,8 @@ PAGES: dict[str, list[Visit]] = {
         Visit("groups:bot_remove", GROUP_ADMIN),
     ],
     "credentials": [
-        *_each(DEVELOPER, "credentials", "secret_revoke", "leak", "keys", "key_add", app="connectors"),
+        *_each(DEVELOPER, "credentials", "secret_end_date", "secret_revoke", app="connectors"),
+        *_each(DEVELOPER, "leak", "keys", "key_add", app="connectors"),
         Visit("connectors:keys", DEVELOPER, ids={"connector_id": "another_id"}),
         Visit("connectors:key_remove", DEVELOPER, ids={"connector_id": "another_id"}),
         Visit("connectors:key_add", DEVELOPER, form={"public_key": "no key"}, status=400, state="refused"),
