@@ -115,9 +115,15 @@ def pin(request: HttpRequest, device_id: int) -> HttpResponse:
 
 
 @require_POST
-@signed_in(form_at="accounts:phone_pin")
-def pin_again(request: HttpRequest, device_id: int) -> HttpResponseRedirect:
-    """Sends a new PIN to the same number, when the cool-down is over."""
+def pin_again(request: HttpRequest, device_id: int) -> HttpResponse:
+    """Sends a new PIN to the same number, when the cool-down is over. However old the PIN before it is, this is `add`
+    once more, and asks the same first: whoever has the SIM of a number of long ago would confirm with it.
+    """
+    is_newcomer = not (request.user.is_authenticated and queries.has_held_a_number(user_of(request)))
+    return (_pin_again_first if is_newcomer else _pin_again_another)(request, device_id=device_id)
+
+
+def _pin_again(request: HttpRequest, *, device_id: int) -> HttpResponseRedirect:
     user = user_of(request)
     device = _own_pin(user, device_id)
     try:
@@ -126,6 +132,11 @@ def pin_again(request: HttpRequest, device_id: int) -> HttpResponseRedirect:
     except ConsoleError as error:
         messages.warning(request, str(error))
     return _to_pin_page(request, device)
+
+
+AGAIN = gettext_lazy("Send a new PIN")
+_pin_again_first = signed_in(_pin_again, form_at="accounts:phone_pin", press=AGAIN)
+_pin_again_another = recently_signed_in(_pin_again, form_at="accounts:phone_pin", press=AGAIN)
 
 
 @require_POST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ NUMBER = "+919820012345"
 TYPED = {"region": "IN", "number": "98200 12345"}
 ADD = "/console/phones/add/"
 SETTINGS = "/console/settings/"
+CONFIRM, SIGN_IN_AGAIN = "/console/confirm/", "/console/sign-in-again/"
 
 
 def test_a_second_number_asks_for_a_confirmation_first(member: User, browser_of: Callable[..., Client]) -> None:
@@ -86,3 +88,25 @@ def test_nobody_else_changes_a_phone(
         assert browser_of(other).post(f"/console/phones/{phone.pk}/{what}/").status_code == 404
     phone.refresh_from_db()
     assert (phone.released_at, phone.is_primary) == (None, True)
+
+
+@pytest.mark.parametrize(("recent", "confirmed", "asks"), [(False, False, SIGN_IN_AGAIN), (True, False, CONFIRM)])
+def test_a_pin_to_a_number_of_long_ago_asks_who_sits_there_as_adding_it_did(
+    member: User,
+    browser_of: Callable[..., Client],
+    travel: Callable[..., dt.datetime],
+    recent: bool,
+    confirmed: bool,
+    asks: str,
+) -> None:
+    """Else a session that was left open, and the SIM of a number that was given back, would be a confirmation."""
+    page = browser_of(member).post(ADD, TYPED).headers["Location"]
+    travel(days=90)
+    sent = SandboxSms.objects.count()
+    browser = browser_of(member, recent=recent, confirmed=confirmed)
+    answer = browser.post(f"{page}again/")
+    assert answer.headers["Location"].startswith(asks)
+    assert SandboxSms.objects.count() == sent
+    known = browser_of(member).post(f"{page}again/")
+    assert known.headers["Location"].startswith("/console/phones/pin/")
+    assert SandboxSms.objects.count() == sent + 1

@@ -5,7 +5,6 @@ OPEN = {
     "accounts:confirm": "it is the confirmation",
     "accounts:sign_in_again": "it leads to Office365",
     "accounts:phone_pin": "the PIN is the proof, and came by a door that asks",
-    "accounts:phone_pin_again": "sends another PIN to the same number",
     "accounts:identities": "signs in to a sandbox",
     "accounts:session_end": "signs out; nobody gets in by it",
     "accounts:sessions_end_others": "as session_end",

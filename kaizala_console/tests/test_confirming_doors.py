@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,8 @@ from django.urls import URLPattern, reverse
 import accounts.pages.urls
 import connectors.pages.urls
 import groups.pages.urls
-from accounts.models import User
+from accounts.models import SmsMessage, User
+from accounts.tests import pins
 from accounts.tests.factories import verify
 from connectors.models import Connector, LeakReport
 from connectors.pages.states import VERBS
@@ -35,7 +37,7 @@ from groups.services import actions, grants, group_bots
 from groups.tests.bulk import checked, uploaded
 from groups.tests.cards import POLL
 from groups.tests.factories import make_group, person_of
-from kaizala_console.lib import ids
+from kaizala_console.lib import clock, ids
 from kaizala_console.tests.at_each import at_each
 from kaizala_console.tests.open_doors import OPEN
 
@@ -77,6 +79,7 @@ CONFIRMING: dict[str, list[Door]] = {
         Door("developer", {"region": "IN", "number": "98200 12345"}, SIGN_IN_AGAIN),
         Door("developer", {"region": "IN", "number": "98200 12345"}),
     ],
+    "accounts:phone_pin_again": [Door("developer", asks=SIGN_IN_AGAIN), Door("developer")],
     "accounts:phone_primary": [Door("developer", asks=SIGN_IN_AGAIN), Door("developer")],
     "accounts:phone_release": [Door("developer", asks=SIGN_IN_AGAIN), Door("developer")],
     "connectors:create_permissions": [
@@ -245,6 +248,7 @@ def world(developer: User, group_admin: User, member: User, organisation_admin: 
             "attribute_id": PersonAttribute.objects.create(organisation=developer.organisation, name="Department").pk,
             "member_person": person_of(member).pk,
             "phone_id": verify(developer, is_primary=False).pk,
+            "device_id": pin_of_long_ago(developer),
             "acting_id": acting.grant_id,
             "secret": text,
             "refresh_token": refresh_token,
@@ -260,6 +264,13 @@ def world(developer: User, group_admin: User, member: User, organisation_admin: 
             "webhook_id": quiet(granted.grant).pk,
         }
     )
+
+
+def pin_of_long_ago(user: User) -> int:
+    """A PIN to a number that the account wanted to hold once; the cool-down after it is over."""
+    device = pins.send(user)
+    SmsMessage.objects.filter(pk=device.sms_id).update(created_at=clock.now() - timedelta(days=90))
+    return device.pk
 
 
 def everything() -> dict[str, list[Any]]:
