@@ -14,20 +14,28 @@ import kombu.pools
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Notice, User
 from accounts.tasks import sweep_notices
-from connectors.models import Connector, Handoff
-from connectors.tests.factories import make_connector
+from connectors.models import Connector, Handoff, RefreshToken
+from connectors.services import handoffs
+from connectors.services.shown_secrets import new_form_key
+from connectors.tasks import rotate_tokens
+from connectors.tests.factories import Program, make_connector, make_program
+from connectors.tests.test_successors import exchange
 from groups.models import Group
 from groups.tests.factories import make_group
 from kaizala_console.celery import app
 from kaizala_console.lib import clock
 from kaizala_console.tests.real_worker import MailServer, StartWorker
+from kaizala_console.tests.test_killed_rotation import program as old_program
+from kaizala_console.tests.test_killed_rotation import worker_waits
 from kaizala_console.tests.test_processes import eventually
 
+__all__ = ["old_program"]
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 
@@ -149,3 +157,55 @@ def test_a_grant_does_not_wait_for_a_broker_that_is_down(
     assert eventually(lambda: bool(app.control.ping(timeout=0.5)), seconds=60), "the worker came back by itself"
     minutes_pass()
     assert eventually(lambda: len(server.taken) == 1, seconds=30)
+
+
+def test_killed_in_the_middle_of_a_rotation_the_broker_loses_nothing(
+    broker: Broker,
+    start_worker: StartWorker,
+    mail_server: tuple[MailServer, int],
+    old_program: Program,
+    developer: User,
+) -> None:
+    server, _port = mail_server
+    start_worker()
+    with transaction.atomic():
+        connection.cursor().execute("LOCK TABLE connectors_handoff IN SHARE MODE")  # it may read, and waits to write
+        rotate_tokens.apply_async()
+        assert eventually(worker_waits, seconds=30)
+        broker.kill()
+    assert eventually(lambda: Handoff.objects.waiting().exists(), seconds=30), "the rotation needs no broker"
+    broker.start()
+    _forget_connections()
+    assert eventually(lambda: bool(app.control.ping(timeout=0.5)), seconds=60), "the worker came back by itself"
+    rotate_tokens.apply_async()  # the timetable; what was not acknowledged may come again besides
+    minutes_pass()
+    assert eventually(lambda: len(server.taken) == 1, seconds=30)
+    minutes_pass()
+    time.sleep(1)
+    assert (len(server.taken), RefreshToken.objects.count()) == (1, 2)
+    handoff = Handoff.objects.waiting().get()
+    successor = handoffs.claim(handoff=handoff, by=developer, form_key=new_form_key(), address=None)
+    assert successor == exchange(old_program).successor
+
+
+def test_a_program_claims_while_the_broker_is_down_and_the_receipts_come_later(
+    broker: Broker,
+    start_worker: StartWorker,
+    mail_server: tuple[MailServer, int],
+    developer: User,
+    group_admin: User,
+) -> None:
+    server, _port = mail_server
+    program = make_program(make_connector(developer, "Shift Planner"), group_admin)
+    Notice.objects.update(sent_at=clock.now(), next_attempt_at=None)
+    start_worker()
+    broker.kill()
+    began = time.monotonic()
+    answer = Client().post("/v1/handoffs/claim", content_type="application/json", headers=program.headers())
+    assert time.monotonic() - began < 10
+    assert answer.json()["refreshToken"] == program.refresh_token
+    broker.start()
+    _forget_connections()
+    assert eventually(lambda: bool(app.control.ping(timeout=0.5)), seconds=60), "the worker came back by itself"
+    minutes_pass()
+    assert eventually(lambda: len(server.taken) == 2, seconds=30), "one to each side"
