@@ -100,7 +100,8 @@ def pin(request: HttpRequest, device_id: int) -> HttpResponse:
                 add_error(form, error)
                 status = 503 if isinstance(error, GatewayDown) else 400
             else:
-                confirmations.remember(request.session, user)
+                if not confirmations.uses_totp(user):  # else this would be the weaker way in
+                    confirmations.remember(request.session, user)
                 return _verified(request, device)
         device.refresh_from_db()
     words = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.models import SandboxSms, User, VerifiedPhone
+from accounts.models import AuthenticatorApp, SandboxSms, User, VerifiedPhone
 from accounts.tests import factories
 
 NUMBER = "+919820012345"
@@ -110,3 +110,19 @@ def test_a_pin_to_a_number_of_long_ago_asks_who_sits_there_as_adding_it_did(
     known = browser_of(member).post(f"{page}again/")
     assert known.headers["Location"].startswith("/console/phones/pin/")
     assert SandboxSms.objects.count() == sent + 1
+
+
+def test_whoever_confirms_with_an_app_does_not_confirm_by_verifying_a_number(
+    operator: User,
+    app: AuthenticatorApp,
+    browser_of: Callable[..., Client],
+    phones: Any,
+    travel: Callable[..., dt.datetime],
+) -> None:
+    browser = browser_of(operator)
+    page = browser.post(ADD, TYPED).headers["Location"]
+    travel(minutes=9)
+    assert browser.post(page, {"pin": phones.pin(NUMBER)}).headers["Location"] == SETTINGS
+    travel(minutes=7)
+    answer = browser.post("/console/activity/export/", {"format": "csv"})
+    assert answer.headers["Location"].startswith(CONFIRM)
