@@ -1,0 +1,92 @@
+"""Ends that are moved and told of at the same moment, on PostgreSQL with real threads."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from functools import partial
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from accounts.models import AuditEvent, Notice, User
+from connectors.models import Grant, RefreshToken
+from connectors.services import grant_ends, grants, rotation
+from connectors.tests import factories
+from connectors.tests.factories import Program
+from connectors.tests.test_races import ROUNDS, THREADS, at_once, refusals, wins
+from connectors.tests.test_successors import exchange
+from connectors.tests.webhook_cast import make_webhook
+from connectors.webhooks import reminding
+from kaizala_console.lib import clock
+from kaizala_console.wire.errors import RefreshTokenRefused
+
+pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def _on_postgresql() -> Iterator[None]:
+    assert connection.vendor == "postgresql"
+    yield
+    connection.close()
+
+
+def test_an_end_that_is_moved_while_the_access_is_removed_revives_nothing(developer: User, group_admin: User) -> None:
+    for _round in range(ROUNDS):
+        program = factories.make_program(
+            factories.make_connector(developer), group_admin, ends_at=clock.now() + 10 * DAY
+        )
+        later = partial(grant_ends.move, grant=program.grant, ends_at=None, by=group_admin)
+        removed = partial(grants.revoke, grant=program.grant, by=group_admin)
+        anew = partial(grants.regenerate, grant=program.grant, by=group_admin)
+        results = at_once(later, removed, later, anew)
+        assert {refusal.code for refusal in refusals(results)} <= {"grant_revoked"}
+        assert Grant.objects.get(pk=program.grant.pk).revoked_at is not None
+        assert not RefreshToken.objects.filter(grant=program.grant, revoked_at=None).exists()
+        with pytest.raises(RefreshTokenRefused):
+            exchange(program, program.refresh_token)
+
+
+def test_ends_that_are_moved_at_once_follow_each_other(program: Program, group_admin: User) -> None:
+    now = clock.now()
+    acts = [
+        partial(grant_ends.move, grant=program.grant, ends_at=now + days * DAY, by=group_admin)
+        for days in range(5, 5 + THREADS)
+    ]
+    assert len(wins(at_once(*acts))) == THREADS
+    told = AuditEvent.objects.filter(tag="grant:end:changed").order_by("pk")
+    steps = [(event.before["ends_at"], event.after["ends_at"]) for event in told]
+    assert [before for before, _after in steps] == [None, *(after for _before, after in steps[:-1])]
+    ends_at = Grant.objects.get(pk=program.grant.pk).ends_at
+    assert ends_at is not None
+    assert steps[-1][1] == ends_at.isoformat()
+
+
+def test_the_worker_against_an_end_that_moves_makes_no_token_beyond_it(
+    developer: User, group_admin: User, travel: Callable[..., dt.datetime]
+) -> None:
+    program = factories.make_program(factories.make_connector(developer), group_admin)
+    grants.Handoff.objects.update(withdrawn_at=clock.now(), sealed=None)
+    travel(days=340)
+    ends_at = clock.now() + 60 * DAY
+    at_once(
+        partial(rotation.rotate, token_id=RefreshToken.objects.get().pk),
+        partial(grant_ends.move, grant=program.grant, ends_at=ends_at, by=group_admin),
+        partial(exchange, program, program.refresh_token),
+    )
+    travel(days=60)
+    for token in RefreshToken.objects.filter(grant=program.grant):
+        assert not (token.is_live(clock.now()) and Grant.objects.get().is_live(clock.now()))
+
+
+def test_of_many_workers_at_once_one_tells_of_a_webhook(
+    program: Program, developer: User, travel: Callable[..., dt.datetime]
+) -> None:
+    for _webhook in range(3):
+        make_webhook(program.grant, "https://hooks.example.com/in", uuid4(), expires_at=clock.now() + 31 * DAY)
+    travel(days=2)
+    at_once(*[reminding.remind] * THREADS)
+    assert Notice.objects.filter(template="connectors/webhook_ends", user=developer).count() == 1
+    assert Notice.objects.filter(template="connectors/webhook_ends").count() == 2
