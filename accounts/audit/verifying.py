@@ -30,30 +30,62 @@ class Fault:
 
 
 def verify() -> Iterator[Fault]:
-    """Everything in the trail that the console did not write so, in the order of the chain."""
-    sealed = {seal.position: seal for seal in AuditSeal.objects.all()}
-    newest = max(sealed, default=0)
-    peppers = _Peppers()
-    position, previous = 0, GENESIS
-    events = AuditEvent.objects.filter(position__isnull=False).order_by("position")
-    for event in events.iterator(chunk_size=2000):
-        here, expected = int(event.position or 0), position + 1
+    """Everything in the trail that the console did not write so, in the order of the chain.
+
+    The console goes on meanwhile. So the rows up to the newest seal are read after the seals, and what has come behind
+    it before the seals are read once more: then each row that is the console's has its seal.
+    """
+    walk = _Walk(_seals(), _Peppers())
+    chained = AuditEvent.objects.filter(position__isnull=False).order_by("position")
+    for event in chained.filter(position__lte=walk.newest).iterator(chunk_size=2000):
+        yield from walk.on_to(event)
+    missing = sorted(walk.seals)
+    behind = list(chained.filter(position__gt=walk.newest))
+    walk.seals = _seals()
+    for event in behind:
+        yield from walk.on_to(event)
+    yield from _of_the_end(walk, missing)
+    yield from _of_those_that_wait(walk.peppers)
+    yield from _of_copies()
+    yield from _of_the_beginning()
+
+
+def _seals() -> dict[int, AuditSeal]:
+    return {seal.position: seal for seal in AuditSeal.objects.all()}
+
+
+class _Walk:
+    """Along the chain, an event at a time; `seals` are those that were not met yet."""
+
+    def __init__(self, seals_by_position: dict[int, AuditSeal], peppers: _Peppers) -> None:
+        self.peppers = peppers
+        self.position, self.previous = 0, GENESIS
+        self.seals = seals_by_position
+
+    @property
+    def seals(self) -> dict[int, AuditSeal]:
+        return self._seals
+
+    @seals.setter
+    def seals(self, seals_by_position: dict[int, AuditSeal]) -> None:
+        self._seals = seals_by_position
+        self.newest = max(seals_by_position, default=0)
+
+    def on_to(self, event: AuditEvent) -> Iterator[Fault]:
+        """What is wrong with the next event, with its link to the one before it, and with its seal."""
+        here, expected = int(event.position or 0), self.position + 1
         if here != expected:
             yield Fault("removed", expected, None, _missing(expected, here - 1))
         if hash_of(spelled(event), event.previous_hash) != event.hash:
             yield Fault("changed", here, event.pk, f"Event {event.pk} was changed, or moved here.")
         else:
-            yield from _of_mark(event, peppers)
-        if here == expected and event.previous_hash != previous:
+            yield from _of_mark(event, self.peppers)
+        if here == expected and event.previous_hash != self.previous:
             yield Fault("broken", here, event.pk, f"Event {event.pk} does not follow from the one before it.")
-        seal = sealed.pop(here, None)
+        seal = self.seals.pop(here, None)
         if seal is not None:
-            yield from _of_seal(seal, event, peppers, is_newest=here == newest)
-        position, previous = here, event.hash
-    yield from _of_the_end(position, newest, sealed)
-    yield from _of_those_that_wait(peppers)
-    yield from _of_copies()
-    yield from _of_the_beginning()
+            yield from _of_seal(seal, event, self.peppers, is_newest=here == self.newest)
+        self.position, self.previous = here, event.hash
 
 
 class _Peppers:
@@ -100,15 +132,15 @@ def _of_seal(seal: AuditSeal, event: AuditEvent, peppers: _Peppers, *, is_newest
         yield Fault("rewritten", seal.position, event.pk, says)
 
 
-def _of_the_end(position: int, newest: int, missing: dict[int, AuditSeal]) -> Iterator[Fault]:
-    for gone in sorted(missing):
+def _of_the_end(walk: _Walk, missing: list[int]) -> Iterator[Fault]:
+    for gone in missing:
         yield Fault("removed", gone, None, f"The event at position {gone}, which was sealed, is missing.")
-    if position > newest:
+    if walk.position > walk.newest:
         says = (
-            f"The events from position {newest + 1} to {position} carry no seal: they were added from outside, or the "
-            "console would not seal them because of what is wrong before them."
+            f"The events from position {walk.newest + 1} to {walk.position} carry no seal: they were added from "
+            "outside, or the console would not seal them because of what is wrong before them."
         )
-        yield Fault("inserted", newest + 1, None, says)
+        yield Fault("inserted", walk.newest + 1, None, says)
 
 
 def _of_those_that_wait(peppers: _Peppers) -> Iterator[Fault]:

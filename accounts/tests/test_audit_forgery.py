@@ -12,7 +12,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from accounts.audit import canonical, chain, seals
+from accounts.audit import canonical, chain, seals, verifying
 from accounts.audit.record import SYSTEM, event, record, record_all
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, AuditSeal
@@ -128,6 +128,23 @@ def test_whatever_an_event_tells_its_mark_holds() -> None:
             record_all(several)
     assert AuditEvent.objects.count() == 16
     assert faults() == []
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("number", [1, 2, 9])
+def test_what_is_written_while_the_verifier_reads_is_no_fault(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    happen(3)
+
+    class Meanwhile(verifying._Peppers):
+        """Made between the first look at the seals and the first look at the rows."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            happen(number)
+
+    monkeypatch.setattr(verifying, "_Peppers", Meanwhile)
+    assert faults() == []
+    assert AuditEvent.objects.count() == 3 + number
 
 
 # Rows that are missing ------------------------------------------------------------------------------------------------
