@@ -62,14 +62,16 @@ def claim(*, handoff: Handoff, by: User, form_key: str, address: str | None) -> 
         **trail.of_grant(handoff.grant),
         after={**opening.facts(handoff), "way": "page", "address": address or ""},
     )
-    for admin in opening.admin_side(handoff, by):
+    owners = issuing.owners_of(handoff.connector)
+    for user in dict.fromkeys([*owners, *opening.admin_side(handoff, by)]):
         opening.tell(
-            admin,
+            user,
             handoff,
             "handoff_claimed",
             claimed_by=by.name,
             claimed_at_text=words.utc(now),
             claimed_from=address or "",
+            for_developer=user in owners,
         )
     return token
 

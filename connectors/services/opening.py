@@ -118,7 +118,7 @@ def facts(handoff: Handoff) -> dict[str, str]:
     return {"connector": handoff.connector.name, "target": handoff.grant.target_name}
 
 
-def tell(user: User, handoff: Handoff, template: str, **facts: str) -> None:
+def tell(user: User, handoff: Handoff, template: str, **facts: str | bool) -> None:
     """Queue a mail about the handoff, once for each person and template."""
     notices.queue(
         user=user,

@@ -48,7 +48,7 @@ def test_every_mail_says_what_happened_and_where_to_go_and_holds_no_secret(
         assert not [token for token in tokens if token[5:] in subject + body]
     assert "Devika Rao claimed" in texts["claimed"][1]
     assert ADDRESS in texts["claimed"][1]
-    assert len(outbox) == 3 + 1 + 1 + 2
+    assert len(outbox) == 3 + 2 + 1 + 2
     assert {mail.to[0] for mail in outbox} == {developer.email, group_admin.email}
 
 
@@ -92,7 +92,22 @@ def test_the_receipt_of_one_issued_again_goes_to_the_admin_who_granted(
     travel(minutes=1)
     again = handoffs.reissue(handoff=program.handoff, by=developer)
     claim(again, developer)
-    assert Notice.objects.get(template="connectors/handoff_claimed").user == group_admin
+    receipts = Notice.objects.filter(template="connectors/handoff_claimed")
+    assert {notice.user for notice in receipts} == {group_admin, developer}
+
+
+def test_a_receipt_says_what_its_side_can_do_if_it_was_somebody_else(
+    program: Program, developer: User, group_admin: User
+) -> None:
+    claim(program.handoff, developer)
+    told = {
+        notice.user: notices.render(notice)[1]
+        for notice in Notice.objects.filter(template="connectors/handoff_claimed")
+    }
+    assert "remove the connector from the group" in told[group_admin]
+    assert "remove the connector from the group" not in told[developer]
+    assert "have the token issued again: the one that was opened then ends" in told[developer]
+    assert all(f"from {ADDRESS}" in text for text in told.values())
 
 
 def test_a_co_owner_who_had_it_issued_again_gets_the_receipt_of_anothers_claim(

@@ -88,13 +88,15 @@ def test_a_claim_without_a_form_key_claims_nothing(program: Program, developer: 
     assert Handoff.objects.get().state == "waiting"
 
 
-def test_the_admin_gets_a_receipt_and_the_trail_an_entry_without_the_token(
-    program: Program, developer: User, group_admin: User
+def test_both_sides_get_a_receipt_and_the_trail_an_entry_without_the_token(
+    program: Program, developer: User, group_admin: User, member: User
 ) -> None:
+    program.connector.co_owners.add(member)
     claim(program.handoff, developer)
-    receipt = Notice.objects.get(template="connectors/handoff_claimed")
-    assert receipt.user == group_admin
-    assert receipt.context["claimed_by"] == developer.name
+    receipts = Notice.objects.filter(template="connectors/handoff_claimed")
+    assert {receipt.user for receipt in receipts} == {group_admin, developer, member}
+    assert {receipt.context["claimed_by"] for receipt in receipts} == {developer.name}
+    assert {receipt.context["claimed_from"] for receipt in receipts} == {ADDRESS}
     event = AuditEvent.objects.get(tag="handoff:token:claimed")
     assert (event.actor_id, event.connector_id) == (str(developer.pk), program.connector.pk)
     assert program.refresh_token[5:] not in str(list(Notice.objects.values())) + str(list(AuditEvent.objects.values()))
