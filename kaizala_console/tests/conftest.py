@@ -9,7 +9,9 @@ import pytest
 from playwright.sync_api import Page
 
 from accounts.models import User
+from accounts.queries import primary_person
 from accounts.sandbox import BY_KEY
+from kaizala_console.tests.keyboard_journeys import WALKS
 from kaizala_console.tests.typist import Typist
 from kaizala_console.tests.whole_world import World, make_world
 
@@ -21,10 +23,13 @@ def whole_world(db: None) -> World:
 
 
 @pytest.fixture
-def typist(open_page: Callable[..., Page], phones: Any) -> Iterator[Callable[..., Typist]]:
+def typist(
+    open_page: Callable[..., Page], phones: Any, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Typist]]:
     """`typist("developer")`: one of the sandbox's identities before their first sign-in; `typist(user)`: signed in.
 
-    When the test is over, each of them has seen at every stop where the focus was.
+    When the test is over, each of them has seen at every stop where the focus was, and all of them together have sent
+    the forms of their journey.
     """
     all_of_them: list[Typist] = []
 
@@ -32,9 +37,14 @@ def typist(open_page: Callable[..., Page], phones: Any) -> Iterator[Callable[...
         user = None if isinstance(who, str) else who
         # Without motion: a page that still scrolls smoothly has not brought the stop into sight yet.
         page = open_page(user=user, reduced_motion="reduce", **options)
-        all_of_them.append(Typist(page, phones.pin, BY_KEY[who] if isinstance(who, str) else None))
+        phone = primary_person(user) if user else None
+        all_of_them.append(
+            Typist(page, phones.pin, BY_KEY[who] if isinstance(who, str) else None, phone.number if phone else "")
+        )
         return all_of_them[-1]
 
     yield typist
     faults = [fault for one in all_of_them for fault in one.faults]
     assert faults == [], "\n".join(faults)
+    not_sent = set(WALKS.get(request.node.name, ())) - {door for one in all_of_them for door in one.doors}
+    assert not_sent == set(), "keyboard_journeys.py says that this test sends them"

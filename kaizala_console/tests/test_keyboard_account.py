@@ -140,7 +140,6 @@ def test_help_is_searched_and_brings_the_first_steps_back_before_one_signs_out(
     expect(page.locator(".help-card").first).to_be_visible()
     person.skip()
     person.press(page.locator(".help-card").first.get_by_role("link"))
-    person.arrive()
     person.skip()
     person.link("All help pages")
     person.skip()

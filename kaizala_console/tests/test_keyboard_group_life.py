@@ -51,7 +51,6 @@ def test_a_group_is_made_gets_sub_groups_and_rules_and_is_deleted(
     admin.skip()
     admin.write("Search by name or ID", "off")
     admin.key("Enter")
-    admin.arrive()
     admin.skip()
     admin.link("Attach Office")
     admin.skip()

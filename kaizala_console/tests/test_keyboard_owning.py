@@ -90,7 +90,13 @@ def test_credentials_are_made_kept_and_taken_away(typist: TypistOf, program: Pro
         owner.press(page.get_by_role("button", name="Download JSON"), "Space")
     assert secret in file.value.path().read_text()
     owner.done()
-    owner.arrive()
+    owner.skip()
+    owner.link("End date of secret 2")
+    owner.skip()
+    owner.reach(owner.field("End date of the secret"))
+    page.keyboard.type("12122030")
+    owner.button("Save", "Space")
+    assert ConnectorSecret.objects.get(slot=2).expires_at
     owner.skip()
     owner.link("Revoke secret 1")
     owner.skip()
@@ -137,7 +143,6 @@ def test_a_leaked_credential_is_reported_by_anybody_and_answered_by_its_owner(
     for answer in ("Restore", "Revoke"):
         owner.visit(at("credentials", connector))
         owner.press(page.get_by_role("main").get_by_role("link", name="Revoke or restore it").first)
-        owner.arrive()
         owner.skip()
         owner.button(answer)
     assert sorted(LeakReport.objects.values_list("outcome", flat=True)) == ["restored", "revoked"]

@@ -135,7 +135,6 @@ def test_a_bot_is_made_renamed_and_deleted_and_the_usage_looked_at(
     expect(page.get_by_role("alert")).to_be_focused()
     owner.write("Name", "Rota")
     owner.key("Enter")
-    owner.arrive()
     owner.skip()
     owner.link("Change Rota")
     owner.skip()

@@ -61,7 +61,6 @@ def test_a_second_admin_confirms_or_refuses_what_the_first_asks_for(
     first.button("Ask a second admin")
     second.visit(reverse("accounts:home"))
     second.press(second.page.locator(".need").first.get_by_role("link"))
-    second.arrive()
     second.skip()
     second.button("Refuse")
     assert UserTokenRequest.objects.get().state == "refused"
@@ -102,6 +101,8 @@ def test_handoffs_are_refused_issued_again_and_told_to_be_gone(
 def test_requests_are_withdrawn_and_refused(
     typist: TypistOf, connector: Connector, group: Group, developer: User, group_admin: User
 ) -> None:
+    """By an admin who is asked for a PIN first."""
+
     def ask() -> AccessRequest:
         return requests.ask(
             connector=connector,
@@ -111,7 +112,7 @@ def test_requests_are_withdrawn_and_refused(
             target=grants.target_of(group),
         )
 
-    asks, answers = typist(developer), typist(group_admin)
+    asks, answers = typist(developer), typist(group_admin, confirmed=False)
     asked = ask()
     asks.visit(reverse("connectors:request", args=[connector.pk, asked.pk]))
     asks.button("Withdraw", "Space")
@@ -126,7 +127,7 @@ def test_requests_are_withdrawn_and_refused(
     assert asked.refused_at
 
 
-def test_a_grant_is_shown_made_anew_suspended_resumed_and_removed_and_bots_come_and_go(
+def test_a_grant_is_shown_renewed_dated_stopped_and_removed_and_bots_come_and_go(
     typist: TypistOf, connector: Connector, group: Group, developer: User, group_admin: User
 ) -> None:
     bots.create(connector=connector, name="Shift reminders", picture_url="", by=developer)
@@ -145,6 +146,12 @@ def test_a_grant_is_shown_made_anew_suspended_resumed_and_removed_and_bots_come_
     expect(page.get_by_label("Refresh token", exact=True)).to_be_visible()
     admin.done()
     admin.arrive()
+    admin.skip()
+    admin.link("Change end date")
+    admin.skip()
+    admin.reach(admin.field("End date"))
+    page.keyboard.type("12122031")
+    admin.button("Save")
     for verb in ("Regenerate", "Suspend", "Resume"):
         admin.skip()
         admin.link(verb)
@@ -152,7 +159,7 @@ def test_a_grant_is_shown_made_anew_suspended_resumed_and_removed_and_bots_come_
         admin.button(verb, "Space")
     assert Handoff.objects.count() == 2
     grant.refresh_from_db()
-    assert grant.suspended_at is None
+    assert (grant.suspended_at, grant.ends_at.year) == (None, 2031)
 
     admin.visit(reverse("groups:connectors", args=[group.pk]))
     admin.choose("Bot", "Shift")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Locator, Page, expect
+from django.urls import Resolver404, resolve
+from playwright.sync_api import Locator, Page, Request, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from accounts.sandbox import Identity
@@ -72,11 +74,24 @@ PinOf = Callable[[str], str]
 
 
 class Typist:
-    """One person with one keyboard. `identity`: whom the sandbox signs in; `pin_of(number)`: the PIN on their phone."""
+    """One person with one keyboard. `identity`: whom the sandbox signs in; `pin_of(number)`: the PIN on their phone.
 
-    def __init__(self, page: Page, pin_of: PinOf, identity: Identity | None = None) -> None:
+    `doors` are the names of the pages to which they have sent a form.
+    """
+
+    def __init__(self, page: Page, pin_of: PinOf, identity: Identity | None = None, number: str = "") -> None:
         self.page, self.pin_of, self.identity = page, pin_of, identity
+        self.number = identity.number if identity else number
         self.faults: list[str] = []
+        self.doors: set[str] = set()
+        page.on("request", self._note_door)
+
+    def _note_door(self, request: Request) -> None:
+        if request.method == "POST" and request.is_navigation_request():
+            try:
+                self.doors.add(resolve(urlsplit(request.url).path).view_name)
+            except Resolver404:  # a door of the protocol
+                return
 
     # Keys -------------------------------------------------------------------------------------------------------------
 
@@ -134,7 +149,7 @@ class Typist:
 
     def skip(self) -> None:
         """The first stop of a page that has just come: past the menu."""
-        self.keeps_the_focus()
+        self.arrive()
         self.page.keyboard.press("Tab")
         if not self.page.evaluate(AT_THE_SKIP_LINK):  # something else had the focus, or one does not see it
             self.reach(self.page.get_by_role("link", name="Skip to the content"))
@@ -196,13 +211,10 @@ class Typist:
 
     def enter_the_pin(self, number: str = "") -> None:
         """Types the newest PIN. The boxes send it themselves when the last digit is there, or Enter does."""
-        if not number:
-            assert self.identity is not None
-            number = self.identity.number
         field = self.page.locator("input[name=pin]")
         self.reach(field)
         self.page.keyboard.press("Control+A")
-        self.page.keyboard.type(self.pin_of(number))
+        self.page.keyboard.type(self.pin_of(number or self.number))
         if field.count():
             self.page.keyboard.press("Enter")
         expect(field).to_have_count(0)
