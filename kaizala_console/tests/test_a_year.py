@@ -6,17 +6,22 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.mail import EmailMessage
 from django.core.management import call_command
+from django.db import transaction
 
 from accounts.models import User
 from connectors.models import Handoff, RefreshToken
-from connectors.services import handoffs
+from connectors.services import handoffs, secrets
 from connectors.services.shown_secrets import new_form_key
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.test_successors import exchange
+from connectors.tests.webhook_cast import make_webhook
+from groups.services.grants import target_of
+from groups.tests.factories import make_group
 from kaizala_console.celery import app
 from kaizala_console.lib import clock
 from kaizala_console.wire.errors import RefreshTokenRefused
@@ -24,6 +29,7 @@ from kaizala_console.wire.errors import RefreshTokenRefused
 pytestmark = [pytest.mark.django_db, pytest.mark.once]  # what counts is the clock
 
 DAYS = 400
+AHEAD = ("90 days", "30 days", "14 days", "7 days", "3 days", "a day")
 WORKER_IS_OFF = range(322, 352)  # so the 30 days are not told late, beside the 14
 
 
@@ -55,19 +61,29 @@ def test_a_year_and_a_month(
         make_program(make_connector(developer, "For A While"), group_admin, ends_at=begin + dt.timedelta(days=200)),
         developer,
     )
+    group = make_group("Night Shift", organisation=developer.organisation, admins=[group_admin])
+    in_group = {"target": target_of(group), "target_name": group.name}
+    listens = claimed(make_program(make_connector(developer, "Listens"), group_admin, **in_group), developer)
+    with transaction.atomic():
+        secrets.issue(
+            connector=listens.connector, slot=2, by=developer, at=begin, ends_at=begin + dt.timedelta(days=120)
+        )
+    address = "https://hooks.example.com/in"
+    make_webhook(listens.grant, address, uuid4(), expires_at=begin + dt.timedelta(days=150))
     refused: dict[str, int] = {}
-    tokens = {program.connector.name: program.refresh_token for program in (by_hand, by_itself, forgotten, for_a_while)}
+    programs = (by_hand, by_itself, forgotten, for_a_while, listens)
+    tokens = {program.connector.name: program.refresh_token for program in programs}
 
     for day in range(1, DAYS + 1):
         travel(days=1)
-        for program in (by_hand, by_itself, forgotten, for_a_while):
+        for program in programs:
             name = program.connector.name
             try:
                 successor = exchange(program, tokens[name]).successor
             except RefreshTokenRefused:
                 refused.setdefault(name, day)
             else:
-                if successor and program is by_itself:
+                if successor and program in (by_itself, listens):
                     tokens[name] = successor
         if day not in WORKER_IS_OFF:
             with django_capture_on_commit_callbacks(execute=True):
@@ -109,14 +125,25 @@ def test_a_year_and_a_month(
         "For A While: access ends within a day",
         "The access of For A While to Night shift has ended",
     }
+    of_webhook = {f"Listens: a webhook ends within {ahead}" for ahead in AHEAD}
+    of_token = {"Listens: a refresh token ends within 90 days"}
+    assert subjects(outbox, group_admin, "Listens") == of_webhook | of_token
+    assert subjects(outbox, developer, "Listens") == {
+        "A refresh token of Listens waits for you",
+        *(f"A secret of Listens ends within {ahead}" for ahead in AHEAD),
+        *of_token,
+        *of_webhook,
+        "A webhook of Listens has stopped",
+    }
     assert not Handoff.objects.waiting().exists()
     assert not Handoff.objects.filter(sealed__isnull=False).exists()
-    assert RefreshToken.objects.filter(predecessor__isnull=False).count() == 3
+    assert RefreshToken.objects.filter(predecessor__isnull=False).count() == 4
     call_command("verify_audit")
 
 
 def subjects(outbox: list[EmailMessage], user: User, connector: str) -> set[str]:
-    """What `user` was told of the connector, each thing once."""
+    """What `user` was told of the connector, each thing once; but for the receipts, of which each claim has its own."""
     found = [str(mail.subject) for mail in outbox if mail.to == [user.email] and connector in str(mail.subject)]
-    assert len(found) == len(set(found))
-    return set(found)
+    told = [subject for subject in found if "has received its refresh token" not in subject]
+    assert len(told) == len(set(told))
+    return set(told)
