@@ -195,12 +195,13 @@ def _row(secret: ConnectorSecret) -> dict[str, Any]:
 
 
 def _silent(live: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The older of two secrets, when the program has evidently moved to the newer one."""
+    """The older of two secrets, when the program has evidently moved to the newer one: it uses that now, and has not
+    gone back since.
+    """
     if len(live) < len(secrets.SLOTS):
         return None
     older, newer = sorted((row["secret"] for row in live), key=lambda secret: secret.created_at)
-    heard = older.last_used_at or older.created_at
-    silence: dt.timedelta = clock.now() - heard
-    if newer.last_used_at is None or silence < dt.timedelta(days=settings.SECRET_SILENT_DAYS):
-        return None
-    return {"secret": older, "days": silence.days}
+    heard, now = older.last_used_at or older.created_at, clock.now()
+    days = dt.timedelta(days=settings.SECRET_SILENT_DAYS)
+    has_moved = newer.last_used_at is not None and newer.last_used_at > max(heard, now - days)
+    return {"secret": older, "days": (now - heard).days} if has_moved and now - heard >= days else None

@@ -157,6 +157,29 @@ def test_a_secret_revoked_while_it_is_on_the_screen_is_shown_no_more(client: Cli
     assert shown not in page.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "safe"),
+    [
+        (20, 0, True),
+        (20, 6, True),
+        (20, 15, False),  # neither is in use: a job of once a month may hold the old one
+        (20, 30, False),  # the new one was tried once, and the program went back to the old one
+        (7, 30, False),
+        (6, 0, False),
+    ],
+)
+def test_only_a_program_that_has_moved_on_needs_the_old_one_no_more(
+    client: Client, connector: Connector, old: int, new: int, safe: bool
+) -> None:
+    add(client, connector)
+    made = clock.now() - dt.timedelta(days=60)
+    for slot, days in ((1, old), (2, new)):
+        used = clock.now() - dt.timedelta(days=days)
+        connector.secrets.filter(slot=slot).update(last_used_at=used, created_at=made + dt.timedelta(days=slot))
+    text = text_of(client.get(tab(connector)))
+    assert (f"Secret 1 has been silent for {old} days" in text) is safe
+
+
 @pytest.mark.parametrize(("old_days", "new_days", "safe"), [(20, 0, True), (3, 0, False), (20, None, False)])
 def test_an_old_secret_that_fell_silent_is_said_to_be_safe_to_remove(
     client: Client, connector: Connector, old_days: int, new_days: int | None, safe: bool
