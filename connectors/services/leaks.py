@@ -22,7 +22,7 @@ from accounts.services import notices
 from connectors import credentials, policy
 from connectors.credentials import Kind, Parsed
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
-from connectors.services import issuing, secrets, shown_secrets, trail, words
+from connectors.services import issuing, orphans, secrets, shown_secrets, trail, words
 from kaizala_console.lib import clock, throttle
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 from kaizala_console.lib.logs import redact
@@ -174,10 +174,14 @@ def _suspend(row: Row, kind: Kind, *, where: str) -> None:
 
 
 def _tell(report: LeakReport, row: Row) -> None:
-    """The owners, who decide; and the admins of what the token reaches, who may regenerate or remove it."""
+    """The owners, who decide; and the admins of what the token reaches, who may regenerate or remove it.
+
+    When no owner is left, those who hear of connectors without one.
+    """
     owners = issuing.owners_of(report.connector)
     admins = policy.administrators_of(row.grant) if isinstance(row, RefreshToken) else []
-    for user in dict.fromkeys([*owners, *admins]):
+    instead = [] if owners else orphans.who_is_told(report.connector.organisation_id)
+    for user in dict.fromkeys([*owners, *admins, *instead]):
         notices.queue(
             user=user,
             template="connectors/credential_leaked",
@@ -187,6 +191,8 @@ def _tell(report: LeakReport, row: Row) -> None:
                 "report_id": str(report.pk),
                 "connector_id": str(report.connector_id),
                 "is_owner": user in owners,
+                "is_admin": user in admins,
+                "is_left": not owners,
                 "reported_at_text": words.utc(report.reported_at),
             },
         )

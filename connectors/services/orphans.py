@@ -85,11 +85,8 @@ def settle(kind: Orphan.Kind, findings: Iterable[Finding]) -> int:
 def _tell(kind: Orphan.Kind, orphans: list[Orphan]) -> None:
     """One mail for each recipient, whatever the number: a developer who leaves may leave many."""
     mails: dict[User, list[Orphan]] = defaultdict(list)
-    who = User.objects.filter(is_active=True)
-    operators = list(who.filter(is_staff=True).order_by("pk"))
     for orphan in sorted(orphans, key=lambda orphan: orphan.name.casefold()):
-        admins = who.filter(is_organisation_admin=True, organisation=orphan.organisation_id).order_by("pk")
-        for user in {*operators, *(admins if orphan.organisation_id else [])}:
+        for user in who_is_told(orphan.organisation_id):
             mails[user].append(orphan)
     for user, found in mails.items():
         notices.queue(
@@ -102,6 +99,14 @@ def _tell(kind: Orphan.Kind, orphans: list[Orphan]) -> None:
                 "more": max(0, len(found) - NAMED_IN_A_MAIL),
             },
         )
+
+
+def who_is_told(organisation_id: UUID | None) -> list[User]:
+    """The operators, and the admins of the organisation if there is one."""
+    who = Q(is_staff=True)
+    if organisation_id is not None:
+        who |= Q(is_organisation_admin=True, organisation=organisation_id)
+    return list(User.objects.filter(who, is_active=True).order_by("pk"))
 
 
 def _ownerless() -> Iterable[Finding]:

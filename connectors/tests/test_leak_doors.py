@@ -203,3 +203,26 @@ def test_more_reports_cost_no_more_queries(
     before = cost(tab), cost("/console/")
     post({"credential": program.refresh_token})
     assert (cost(tab), cost("/console/")) == before
+
+
+# Without an owner -----------------------------------------------------------------------------------------------------
+
+
+def test_when_its_owners_have_left_operators_and_organisation_admins_are_told(
+    program: Program,
+    developer: User,
+    organisation_admin: User,
+    operator: User,
+    outbox: list[Any],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    developer.is_active = False
+    developer.save()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert post({"credential": program.secret}).status_code == 200
+    told = {mail.to[0]: mail.body for mail in outbox}
+    assert set(told) == {organisation_admin.email, operator.email}
+    for body in told.values():
+        assert "The accounts of its owners are closed" in body
+        assert "Its developer was told as well" not in body
+        assert "/leaks/" not in body
