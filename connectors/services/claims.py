@@ -145,7 +145,9 @@ def _open(handoff: Handoff, connector: Connector, address: str | None) -> tuple[
 
 
 def _waiting(connector: Connector) -> HandoffQuerySet:
-    return Handoff.objects.waiting().filter(connector=connector, expires_at__gt=clock.now()).order_by("made_at", "id")
+    now = clock.now()
+    waiting = Handoff.objects.waiting().filter(connector=connector, expires_at__gt=now)
+    return waiting.exclude(grant__ends_at__lte=now).order_by("made_at", "id")
 
 
 def _nothing_waits(connector: Connector) -> NotFound:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.services import notices
 from connectors.models import Connector, Grant, Handoff
 from connectors.services import issuing, words
-from kaizala_console.lib import crypto
+from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 
@@ -34,8 +34,9 @@ def read_id(handoff_id: UUID) -> Handoff:
 
 
 def alive(handoff: Handoff) -> QuerySet[Grant]:
-    """The grant, unless it was revoked: asked in the very statement that gives the token away."""
-    return Grant.objects.present().filter(pk=handoff.grant_id)
+    """The grant, unless it was revoked or is past its end: asked in the very statement that gives the token away."""
+    goes_on = Q(ends_at__isnull=True) | Q(ends_at__gt=clock.now())
+    return Grant.objects.present().filter(goes_on, pk=handoff.grant_id)
 
 
 @sensitive_variables()
@@ -67,6 +68,11 @@ def too_late(handoff: Handoff, by: User | Connector) -> Conflict | RuleBroken:
         )
     if handoff.grant.revoked_at:
         return Conflict(_("The access that this handoff is for was removed."), code="handoff_withdrawn")
+    if handoff.grant.ends_at is not None and handoff.grant.ends_at <= clock.now() < handoff.expires_at:
+        return RuleBroken(
+            _("The access that this handoff is for ended on %(when)s.") % {"when": words.moment(handoff.grant.ends_at)},
+            code="grant_over",
+        )
     return RuleBroken(
         _("This handoff expired on %(when)s. Have it issued again.") % {"when": words.moment(handoff.expires_at)},
         code="handoff_expired",

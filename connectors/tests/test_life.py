@@ -29,7 +29,7 @@ from connectors.services import connectors, grant_ends, grants, handoffs, keys, 
 from connectors.services.shown_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.keys import Pair, p256, x25519
-from connectors.tests.life import SUCCESSOR_FROM, Access, World
+from connectors.tests.life import SUCCESSOR_FROM, YEAR, Access, World
 from kaizala_console.lib import clock
 
 MOST_GRANTS = 3
@@ -62,6 +62,20 @@ class Life(World):
         )
         if granted is not None:
             self.accesses.append(Access(granted.grant, ends_at, waits=granted.handoff))
+
+    @rule(number=pick, days=st.none() | st.integers(min_value=1, max_value=800))
+    def move_the_end(self, number: int, days: int | None) -> None:
+        access, now = self.some_access(number), clock.now()
+        before, ends_at = access.ends_at, None if days is None else now + dt.timedelta(days=days)
+        moved = self.happens(
+            not access.is_over(now), lambda: grant_ends.move(grant=access.grant, ends_at=ends_at, by=self.admin)
+        )
+        if moved is None or before == ends_at:
+            return
+        access.ends_at = ends_at
+        for token in self.tokens.values():
+            if token.access is access and not token.ended and token.expires_at == before:
+                token.expires_at = min(token.issued_at + YEAR, ends_at or token.issued_at + YEAR)
 
     @rule(number=pick)
     def claim_on_the_page(self, number: int) -> None:
