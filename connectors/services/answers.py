@@ -55,7 +55,7 @@ def approve_more(
     """Give a grant all or some of what was asked in addition; its tokens may do so from the next request on.
 
     Raises NotFound unless `by` administers the grant; Conflict when it was answered or ended before; RuleBroken for
-    what was not asked.
+    what was not asked, and while the connector is deactivated or suspended.
     """
     if request.grant is None:
         raise NotFound
@@ -65,6 +65,7 @@ def approve_more(
     if not policy.can_answer(by, request):
         raise NotFound
     require_unlocked(by)
+    grants.require_grantable(connector)
     given = details.checked_permissions(permissions)
     if not given <= request.permissions & connector.permissions:
         raise _not_asked()

@@ -12,7 +12,7 @@ from accounts.tests.factories import make_user
 from connectors import callers, policy
 from connectors.models import AccessRequest, Connector, Grant, RequestState
 from connectors.scopes import Permission
-from connectors.services import answers, grants, permissions, requests
+from connectors.services import answers, connectors, grants, permissions, requests
 from connectors.services.requests import new_once
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program, person_of
@@ -64,6 +64,22 @@ def test_an_admin_gives_none_of_it(program: Program, group_admin: User) -> None:
     request = answers.refuse(request=pending(), by=group_admin)
     assert request.state is RequestState.REFUSED
     assert callers.caller_of(token).permissions == COMMON
+
+
+@pytest.mark.parametrize("verb", ["deactivate", "suspend"])
+def test_a_connector_that_is_stopped_is_given_nothing_more_until_it_goes_on(
+    program: Program, group_admin: User, developer: User, verb: str
+) -> None:
+    change(program.connector, COMMON | {POLLS})
+    getattr(connectors, verb)(connector=program.connector, by=developer)
+    with pytest.raises(RuleBroken) as refused:
+        answers.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
+    assert refused.value.code == "connector_not_grantable"
+    program.grant.refresh_from_db()
+    assert program.grant.permissions == COMMON
+    back = {"deactivate": connectors.reactivate, "suspend": connectors.resume}[verb]
+    back(connector=program.connector, by=developer)
+    answers.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
 
 
 def test_nobody_is_given_what_was_not_asked(program: Program, group_admin: User) -> None:
