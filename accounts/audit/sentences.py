@@ -57,7 +57,7 @@ SENTENCES: dict[Tag, str | Promise] = {
     Tag.CONNECTOR_DELETED: _("%(actor)s deleted the connector “%(subject)s” for good."),
     Tag.PERMISSIONS_CHANGED: _("%(actor)s changed what the connector “%(subject)s” asks to be allowed."),
     Tag.SECRET_CREATED: _("%(actor)s made a secret for the connector “%(connector)s”."),
-    Tag.SECRET_VIEWED: _("%(actor)s had a secret of the connector “%(connector)s” shown once."),
+    Tag.SECRET_VIEWED: _("%(actor)s had a new secret of the connector “%(connector)s” shown once more, or as a file."),
     Tag.SECRET_END_CHANGED: _("%(actor)s changed until when a secret of the connector “%(connector)s” works."),
     Tag.SECRET_REVOKED: _("%(actor)s revoked a secret of the connector “%(connector)s”."),
     Tag.KEY_REGISTERED: _("%(actor)s registered a public key for “%(connector)s”: %(fingerprint)s."),

@@ -25,7 +25,7 @@ from accounts.pages.decorators import signed_in, user_of
 from connectors import queries
 from connectors.models import Connector, ConnectorSecret, Handoff
 from connectors.pages import finding, handoff_line, snippets
-from connectors.services import shown_secrets
+from connectors.services import secrets, shown_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +213,7 @@ def download(request: HttpRequest, showing: Showing) -> HttpResponse:
     if token is None:
         messages.warning(request, showing.gone)
         return redirect(showing.after_url)
+    _note(request, showing, token)
     return snippets.download(showing.values(token), kind=request.POST.get("kind", ""), name=showing.file)
 
 
@@ -222,11 +223,21 @@ def done(request: HttpRequest, showing: Showing) -> HttpResponse:
     token = _recalled(request, showing)
     if token is not None:
         if "stored" not in request.POST:
+            _note(request, showing, token)
             error = _("Store it first, then tick “I have stored it”: it will not be shown again.")
             return page(request, showing, token, request.POST["form_key"], error)
         shown_secrets.done(user=user_of(request), form_key=request.POST["form_key"])
         messages.success(request, showing.finished)
     return redirect(showing.after_url)
+
+
+@sensitive_variables("token")
+def _note(request: HttpRequest, showing: Showing, token: str) -> None:
+    """A further look at a secret is an event of its own; what happens to a token is told by its handoff."""
+    if isinstance(showing.subject, Connector | ConnectorSecret):
+        subject = showing.subject
+        connector = subject if isinstance(subject, Connector) else subject.connector
+        secrets.viewed(connector=connector, token=token, by=user_of(request))
 
 
 @sensitive_variables()

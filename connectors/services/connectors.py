@@ -257,4 +257,5 @@ def _shown_again(by: User, form_key: str) -> tuple[Connector, str]:
     token = shown_secrets.opened(row, user=by, form_key=form_key) if row is not None and connector is not None else None
     if connector is None or token is None:
         raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
+    secrets.viewed(connector=connector, token=token, by=by)
     return connector, token

@@ -16,7 +16,7 @@ from connectors import credentials, policy
 from connectors.models import Connector, ConnectorSecret
 from connectors.services import shown_secrets, trail
 from kaizala_console.lib import clock
-from kaizala_console.lib.errors import Conflict, RuleBroken
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 SLOTS = (1, 2)
 
@@ -156,6 +156,23 @@ def revoke(*, secret: ConnectorSecret, by: User) -> ConnectorSecret:
     return secret
 
 
+@sensitive_variables("token", "parsed")
+@transaction.atomic
+def viewed(*, connector: Connector, token: str, by: User) -> None:
+    """Write down that a secret was shown, or given as a file, once more on the screen that made it."""
+    parsed = credentials.parse(credentials.Kind.SECRET, token)
+    secret = connector.secrets.filter(public_part=parsed.public_part).first() if parsed is not None else None
+    if secret is None:
+        raise NotFound
+    record(
+        Tag.SECRET_VIEWED,
+        by=by,
+        subject=secret,
+        **trail.of_connector(connector),
+        after={"connector": connector.name, "public_part": secret.public_part, "slot": secret.slot},
+    )
+
+
 @sensitive_variables("form_key", "token")
 def _shown_again(connector: Connector, by: User, form_key: str) -> tuple[ConnectorSecret, str]:
     row = shown_secrets.find(user=by, form_key=form_key)
@@ -165,6 +182,7 @@ def _shown_again(connector: Connector, by: User, form_key: str) -> tuple[Connect
     token = shown_secrets.opened(row, user=by, form_key=form_key) if row is not None and secret is not None else None
     if secret is None or token is None:
         raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
+    viewed(connector=connector, token=token, by=by)
     return secret, token
 
 

@@ -82,6 +82,19 @@ def test_the_same_form_sent_again_gets_the_same_secret(connector: Connector, dev
     assert ConnectorSecret.objects.count() == 1
 
 
+def test_a_secret_that_is_shown_again_is_an_event(connector: Connector, developer: User) -> None:
+    form_key = shown_secrets.new_form_key()
+    _secret, token = secrets.add(connector=connector, by=developer, form_key=form_key)
+    secrets.add(connector=connector, by=developer, form_key=form_key)
+    other_key = shown_secrets.new_form_key()
+    for _ in range(2):
+        connectors.create(owner=developer, name="Rota", permissions=["textmessage"], by=developer, form_key=other_key)
+    viewed = AuditEvent.objects.filter(tag="connector:secret:viewed").order_by("pk")
+    assert [event.after["connector"] for event in viewed] == ["Shift Planner", "Rota"]
+    assert viewed[0].after["public_part"] == token[5:21]
+    assert token[24:-6] not in str(list(viewed.values()))
+
+
 def test_a_form_of_another_connector_gets_nothing(connector: Connector, developer: User) -> None:
     form_key = shown_secrets.new_form_key()
     secrets.add(connector=connector, by=developer, form_key=form_key)

@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from connectors.models import Connector, Handoff, ShownSecret
 from connectors.pages import snippets
 from connectors.services import connectors, handoffs, shown_secrets
@@ -78,6 +78,23 @@ def test_the_json_file_says_the_same(shown: Shown, developer: User, browser_of: 
     assert answer["Content-Disposition"].endswith('.json"')
     env = dict(part.split("=", 1) for part in shlex.split(shown.download(client).content.decode()))
     assert json.loads(answer.content) == env
+
+
+def test_every_further_look_at_a_secret_is_an_event(shown: Shown, developer: User, browser_of: Browser) -> None:
+    client = browser_of(developer)
+    looks = AuditEvent.objects.filter(tag="connector:secret:viewed", actor_id=str(developer.pk))
+    shown.download(client)
+    shown.download(client, "json")
+    client.post(f"{shown.base}done/", {"form_key": KEY})
+    seen = 0 if "/handoffs/" in shown.base else 3  # a claimed token is told by its handoff
+    assert looks.count() == seen
+    shown.done(client)
+    shown.download(client)
+    assert looks.count() == seen, "nothing was shown any more"
+    for event in looks:
+        assert (event.subject_kind, event.after["public_part"]) == ("connectorsecret", shown.token[5:21])
+        assert event.after["connector"] == "Shift Planner"
+        assert event.connector_id is not None
 
 
 def test_done_wipes_and_leads_on(shown: Shown, developer: User, browser_of: Browser) -> None:
