@@ -32,7 +32,7 @@ ENDED_AT_ONCE: Final = 500
 def move(*, grant: Grant, ends_at: dt.datetime | None, by: User) -> Grant:
     """Give the access another end, or none, from the next request on. The same end again changes nothing.
 
-    A token that was to end with the access lives as long as the access does now, and no longer than its own 365 days.
+    Its tokens live as long as the access does now, and no longer than their own 365 days.
     Raises NotFound for who does not administer it, Conflict for one that was removed, RuleBroken for an end that has
     passed, the old one or the new one; and for a later end while `by` cools off.
     """
@@ -49,10 +49,14 @@ def move(*, grant: Grant, ends_at: dt.datetime | None, by: User) -> Grant:
         require_unlocked(by)
     grant.ends_at = ends_at
     grant.save(update_fields=["ends_at"])
-    if before is not None:
-        for token in RefreshToken.objects.filter(grant=grant, revoked_at__isnull=True, expires_at=before):
-            token.expires_at = issuing.end_of_token(grant, token.issued_at)
-            token.save(update_fields=["expires_at"])
+    for token in RefreshToken.objects.filter(grant=grant, revoked_at__isnull=True):
+        # What ends with the access was cut to it; what was not has an end of its own.
+        token.expires_at = (
+            issuing.end_of_token(grant, token.issued_at) if token.expires_at == before else token.expires_at
+        )
+        if ends_at is not None:
+            token.expires_at = min(token.expires_at, ends_at)
+        token.save(update_fields=["expires_at"])
     if ends_at is not None:
         AccessRequest.objects.waiting().filter(grant=grant, expires_at__gt=ends_at).update(expires_at=ends_at)
     record(

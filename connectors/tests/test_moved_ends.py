@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, User
+from connectors import ending_queries
 from connectors.models import AccessRequest, Connector, Grant, RefreshToken
 from connectors.services import connectors, grant_ends, grants, permissions, reminders, rotation
 from connectors.tests import factories
@@ -55,11 +57,29 @@ def test_a_token_that_ended_with_its_grant_lives_on_with_it(brief: Program, grou
     assert exchange(brief, brief.refresh_token).successor
 
 
-def test_a_token_that_has_its_own_end_keeps_it(program: Program, group_admin: User) -> None:
-    before = RefreshToken.objects.get().expires_at
+def test_a_token_ends_with_its_grant_and_has_its_own_end_back_when_that_is_sooner(
+    program: Program, group_admin: User
+) -> None:
+    own_end = RefreshToken.objects.get().expires_at
     for days in (2, 400, 30, None):
-        move(program, group_admin, days)
-        assert RefreshToken.objects.get().expires_at == before
+        ends_at = move(program, group_admin, days).ends_at
+        assert RefreshToken.objects.get().expires_at == min(own_end, ends_at or own_end)
+
+
+def test_a_token_of_another_life_keeps_it(program: Program, group_admin: User, settings: Settings) -> None:
+    """It was made when the operator had set more days than now."""
+    own_end = RefreshToken.objects.get().expires_at
+    settings.REFRESH_TOKEN_DAYS = 30
+    move(program, group_admin, 400)
+    move(program, group_admin, None)
+    assert RefreshToken.objects.get().expires_at == own_end
+
+
+def test_home_tells_of_a_token_that_ends_sooner_now(program: Program, developer: User, group_admin: User) -> None:
+    program.handoff.delete()
+    assert not ending_queries.tokens_that_end(developer).exists()
+    move(program, group_admin, 10)
+    assert ending_queries.tokens_that_end(developer).exists()
 
 
 def test_tokens_that_were_ended_do_not_come_back(brief: Program, group_admin: User) -> None:
