@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
 
 from kaizala_console.tests.family import killed_when_late
 
@@ -80,15 +80,46 @@ class Faults(list[str]):
             self.append(f"a request to another host: {request.url}")
 
 
+@pytest.fixture(scope="session")
+def kept_contexts() -> dict[str, list[BrowserContext]]:
+    """By their options. They are closed with the browser."""
+    return {}
+
+
+def emptied(context: BrowserContext, origin: str) -> None:
+    """Whoever has it next is a new visitor, but for the files that it has read already."""
+    for page in context.pages:
+        storage = {"origin": origin, "storageTypes": "local_storage"}
+        context.new_cdp_session(page).send("Storage.clearDataForOrigin", storage)
+        page.close()
+    context.clear_cookies()
+
+
 @pytest.fixture
-def open_page(browser: Browser, live_server: Any, browser_of: Callable[..., Any]) -> Iterator[Callable[..., Page]]:
+def open_page(
+    browser: Browser,
+    live_server: Any,
+    browser_of: Callable[..., Any],
+    kept_contexts: dict[str, list[BrowserContext]],
+) -> Iterator[Callable[..., Page]]:
     """``open_page(user=None, confirmed=True, width=1280, height=800, dark=False, scripts=True, zoom=1, **context)``.
 
     Each page has a browser context of its own. With ``user`` it is signed in, and freshly confirmed unless
-    ``confirmed=False``. ``zoom`` is the browser's: 2 halves the width that the page has, in its own pixels.
+    ``confirmed=False``. ``zoom`` is the browser's: 2 halves the width that the page has, in its own pixels. With
+    ``kept`` the context is one of an earlier test, emptied: the first page of a new one costs a second.
     """
     host = urlsplit(live_server.url).netloc
-    contexts, faults = [], Faults(host)
+    contexts: list[BrowserContext] = []
+    faults = Faults(host)
+
+    def context_for(kept: bool, options: dict[str, Any]) -> BrowserContext:
+        several = kept_contexts.setdefault(repr(options), []) if kept else []
+        free = [context for context in several if context not in contexts]
+        if not free:
+            free = [browser.new_context(**options)]
+            several += free
+        contexts.append(free[0])
+        return free[0]
 
     def open_page(
         *,
@@ -99,19 +130,20 @@ def open_page(browser: Browser, live_server: Any, browser_of: Callable[..., Any]
         dark: bool = False,
         scripts: bool = True,
         zoom: int = 1,
+        kept: bool = False,
         **more: Any,
     ) -> Page:
-        context = browser.new_context(
-            base_url=live_server.url,
-            viewport={"width": width // zoom, "height": height // zoom},
-            device_scale_factor=zoom,
-            color_scheme="dark" if dark else "light",
-            java_script_enabled=scripts,
-            locale="en-GB",
-            timezone_id="Asia/Kolkata",
+        options = {
+            "base_url": live_server.url,
+            "viewport": {"width": width // zoom, "height": height // zoom},
+            "device_scale_factor": zoom,
+            "color_scheme": "dark" if dark else "light",
+            "java_script_enabled": scripts,
+            "locale": "en-GB",
+            "timezone_id": "Asia/Kolkata",
             **more,
-        )
-        contexts.append(context)
+        }
+        context = context_for(kept, options)
         context.set_default_timeout(10_000)
         if user is not None:
             cookie = browser_of(user, confirmed=confirmed).cookies[settings.SESSION_COOKIE_NAME]
@@ -121,8 +153,12 @@ def open_page(browser: Browser, live_server: Any, browser_of: Callable[..., Any]
         return page
 
     yield open_page
+    kept = [context for several in kept_contexts.values() for context in several]
     for context in contexts:
-        context.close()
+        if context in kept:
+            emptied(context, live_server.url)
+        else:
+            context.close()
     assert faults == [], "the pages had faults"
 
 

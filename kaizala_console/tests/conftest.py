@@ -36,7 +36,7 @@ def typist(
     def typist(who: str | User, **options: Any) -> Typist:
         user = None if isinstance(who, str) else who
         # Without motion: a page that still scrolls smoothly has not brought the stop into sight yet.
-        page = open_page(user=user, reduced_motion="reduce", **options)
+        page = open_page(user=user, kept=True, reduced_motion="reduce", **options)
         phone = primary_person(user) if user else None
         all_of_them.append(
             Typist(page, phones.pin, BY_KEY[who] if isinstance(who, str) else None, phone.number if phone else "")

@@ -1,15 +1,17 @@
-"""The looks at a page wait for the page: a busy machine is slow, not wrong."""
+"""The looks at a page wait for the page: a busy machine is slow, not wrong. And a browser that is kept forgets."""
 
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
-from kaizala_console.tests.browser import assert_accessible, assert_fits
+from accounts.models import User
+from kaizala_console.tests.browser import assert_accessible, assert_fits, emptied
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
 WIDE = b"<!doctype html><html lang=en><title>Slow</title><main><h1 style='width: 5000px'>Slow</h1><img src=x></main>"
@@ -65,3 +67,18 @@ def test_colours_that_fade_are_looked_at_when_they_have_faded(browser: Browser) 
         page.evaluate("document.querySelector('p').getBoundingClientRect()")
         page.evaluate("document.querySelector('p').className = 'there'")
         assert_accessible(page)
+
+
+@pytest.mark.journey
+@pytest.mark.django_db(transaction=True)
+def test_a_context_that_is_kept_knows_nothing_of_who_had_it(
+    open_page: Callable[..., Page], developer: User, live_server: Any
+) -> None:
+    page = open_page(user=developer)
+    page.goto("/console/settings/")
+    page.evaluate("localStorage.setItem('theme', 'dark')")
+    emptied(page.context, live_server.url)
+    again = page.context.new_page()
+    again.goto("/console/settings/")
+    expect(again.get_by_role("button", name="Sign in with Office365")).to_be_visible()
+    assert again.evaluate("localStorage.length") == 0
