@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import User
 from connectors.models import AuthorizationCode, Connector, Grant, RefreshToken
 from connectors.services import oauth
-from connectors.tests.oauth_app import PKCE, VERIFIER, App, query_of, refused
+from connectors.tests.oauth_app import PKCE, VERIFIER, App, post_form, query_of, refused
 
 pytestmark = pytest.mark.django_db
 Travel = Callable[..., dt.datetime]
@@ -95,3 +95,8 @@ def refused_answer(app: App) -> Any:
     answer = app.redeem("no-such-code")
     assert answer.status_code == 400
     return answer
+
+
+def test_a_refresh_without_its_token_is_told_by_the_name_of_the_field(app: App, member: User) -> None:
+    answer = post_form({"grant_type": "refresh_token", "client_id": str(app.connector.pk), "client_secret": app.secret})
+    assert refused(answer, 400, "invalid_request") == "refresh_token is missing."

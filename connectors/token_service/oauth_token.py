@@ -133,6 +133,8 @@ def token(call: Call) -> dict[str, str | int]:
     address = client_address(call.request)
     try:
         if body.grant_type == "refresh_token":
+            if not body.refresh_token.strip():
+                raise BadRequest("refresh_token is missing.")
             exchanged = tokens.exchange(
                 connector_id=client_id, secret=client_secret, refresh_token=body.refresh_token, address=address
             )
