@@ -104,6 +104,21 @@ def test_the_menu_of_a_narrow_screen_opens_leads_on_and_closes(
     expect(main).to_be_hidden()
 
 
+def test_single_keys_are_switched_off_and_on_again(typist: TypistOf, group_admin: User) -> None:
+    """Who speaks to the machine, or hits keys by chance, can do without them (WCAG 2.1.4)."""
+    person = typist(group_admin)
+    page = person.page
+    page.goto(reverse("groups:list"))
+    sheet = page.get_by_role("dialog", name="Keyboard shortcuts")
+    for is_on in (False, True):
+        person.press(page.get_by_role("button", name="Keyboard shortcuts"), back=True)
+        person.press(sheet.get_by_role("checkbox", name="Use these keys"), "Space")
+        person.key("Escape")
+        page.reload()
+        page.keyboard.press("?")
+        expect(sheet).to_be_visible(visible=is_on)
+
+
 @pytest.mark.parametrize("width", [1280, 360])
 def test_every_tab_of_a_group_is_gone_to(typist: TypistOf, depot: Group, group_admin: User, width: int) -> None:
     person = typist(group_admin, width=width)

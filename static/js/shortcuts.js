@@ -4,10 +4,26 @@
   const sheet = document.getElementById("shortcuts");
   let leader = 0;
 
+  // Single keys can be switched off (WCAG 2.1.4): whoever speaks to the machine would press them without meaning to.
+  const used = document.querySelector("[data-shortcuts-used]");
+  try {
+    if (used) used.checked = localStorage.getItem("shortcuts") !== "off";
+  } catch {
+    // storage can be forbidden: then it holds for this page only
+  }
+  used?.addEventListener("change", () => {
+    try {
+      localStorage.setItem("shortcuts", used.checked ? "on" : "off");
+    } catch {
+      // as above
+    }
+  });
+
   const isTyping = (target) => target.closest?.("input, textarea, select, [contenteditable], dialog[open]");
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isTyping(event.target)) return;
+    if (used && !used.checked) return;
     if (event.key === "/") {
       const field = document.querySelector("#content input[type=search]") || document.getElementById("search-anywhere");
       const visible = field?.checkVisibility?.({ visibilityProperty: true }) ?? true;
