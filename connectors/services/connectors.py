@@ -90,7 +90,10 @@ def update(
     home_page: str | None = None,
     redirect_urls: Iterable[str] | None = None,
 ) -> Connector:
-    """Change what the connector says about itself; what is None stays. Raises NotFound and RuleBroken."""
+    """Change what the connector says about itself; what is None stays.
+
+    Raises NotFound and RuleBroken, also for a further redirect URL while `by` cools off.
+    """
     connector = _locked(connector)
     policy.require_owner(by, connector)
     before = {column: getattr(connector, column) for column in ("name", "description", "home_page", "redirect_urls")}
@@ -105,6 +108,8 @@ def update(
     changed = [column for column, value in after.items() if value != before[column]]
     if not changed:
         return connector
+    if set(after["redirect_urls"]) - set(before["redirect_urls"]):
+        require_unlocked(by)  # the codes by which people let it act would go there
     for column in changed:
         setattr(connector, column, after[column])
     _save_under_its_name(connector, update_fields=changed)

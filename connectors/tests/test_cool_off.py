@@ -64,6 +64,23 @@ def test_a_developer_who_cools_off_gets_no_credential(
     assert program.handoff.state == "waiting"
 
 
+def test_a_developer_who_cools_off_sends_nobodys_sign_in_codes_elsewhere(
+    program: Program, developer: User, browser_of: Callable[..., Client]
+) -> None:
+    old = ["https://planner.example/back", "https://planner.example/old"]
+    connectors.update(connector=program.connector, redirect_urls=old, by=developer)
+    lock(developer)
+    with pytest.raises(RuleBroken) as caught:
+        connectors.update(connector=program.connector, redirect_urls=[*old, "https://other.example/"], by=developer)
+    assert caught.value.code == "cooling_off"
+    form = {"name": program.connector.name, "redirect_urls": "https://other.example/"}
+    page = browser_of(developer).post(f"/console/connectors/{program.connector.pk}/change/", form)
+    assert "because a phone number changed" in words(page)
+    assert Connector.objects.get().redirect_urls == old
+    connectors.update(connector=program.connector, redirect_urls=old[:1], description="Tells shifts.", by=developer)
+    assert Connector.objects.get().redirect_urls == old[:1], "taking one away stays possible"
+
+
 @pytest.mark.parametrize("act", [grants.regenerate, handoffs.reveal, handoffs.reissue])
 def test_an_admin_who_cools_off_gets_no_credential(
     act: Callable[..., Any], program: Program, group_admin: User, everything: Callable[[], Any]
