@@ -73,7 +73,9 @@ class Deaths:
         self._process.stdin.flush()
         ready, _, _ = select.select([self._process.stdout], [], [], ANSWER_SECONDS)
         assert ready, f"no answer to {call} in {ANSWER_SECONDS} seconds"
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        assert line, "the process itself has ended: what it said stands above"
+        answer: dict[str, Any] = json.loads(line)
         assert answer.get("killed", True), "it died of something else than this test"
         assert "failed" not in answer, answer.get("failed")
         return answer

@@ -25,13 +25,15 @@ PATIENCE_SECONDS: Final = 30  # of a child: it waits at most for the locks of th
 
 
 def main() -> None:
-    """Forks for each order, and tells what became of the child."""
+    """Forks for each order, and tells what became of the child: on its output, where nothing else may stand."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     django.setup()
     from django.urls import get_resolver
 
     _ = get_resolver().url_patterns  # whatever the work imports is there before the first child is born
     for line in sys.stdin:
-        print(json.dumps(_forked(json.loads(line))), flush=True)
+        print(json.dumps(_forked(json.loads(line))), file=answers, flush=True)
 
 
 def request(*, method: str, path: str, data: Any, headers: dict[str, str], cookies: dict[str, str]) -> dict[str, Any]:
@@ -60,7 +62,7 @@ def _forked(order: dict[str, Any]) -> dict[str, Any]:
     _pid, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return {"killed": os.WTERMSIG(status) == signal.SIGKILL}
-    answer: dict[str, Any] = json.loads(said)
+    answer: dict[str, Any] = json.loads(said) if said else {"failed": f"the child ended with {status} and said nothing"}
     return answer
 
 
