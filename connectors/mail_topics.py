@@ -1,4 +1,4 @@
-"""What this app writes mails about (`accounts.mail_topics`). Leaks and changed keys are told in any case."""
+"""What this app writes mails about (`accounts.mail_topics`). Leaks, changed keys and owners are told in any case."""
 
 from __future__ import annotations
 

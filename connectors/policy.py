@@ -42,6 +42,19 @@ def is_owner(user: User, connector: Connector) -> bool:
     return connector.owner_id == user.pk or connector.co_owners.filter(pk=user.pk).exists()
 
 
+def can_name_owners(user: User, connector: Connector) -> bool:
+    """Whether the account may add and remove co-owners, and hand the connector on: its owner.
+
+    When the owner's account is switched off, a co-owner may, an admin of the organisation, and an operator.
+    """
+    if not user.is_active or connector.deleted_at is not None:
+        return False
+    if connector.owner.is_active:
+        return connector.owner_id == user.pk
+    is_admin = user.is_organisation_admin and user.organisation_id == connector.organisation_id
+    return is_admin or may_operate(user) or is_owner(user, connector)
+
+
 def can_see(user: User, connector: Connector) -> bool:
     """Everyone signed in may see that a connector of the organisation exists, and what it may do."""
     return user.is_active and user.organisation_id == connector.organisation_id

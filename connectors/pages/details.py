@@ -29,6 +29,7 @@ def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         "can": can,
         "cannot": cannot,
         "co_owners": list(connector.co_owners.order_by("name")),
+        "may_name_owners": policy.can_name_owners(user, connector),
         "key": connector.keys.live().first(),
     }
     if policy.can_see_credentials(user, connector):

@@ -31,6 +31,9 @@ OF_THE_ORGANISATION = ("details", "user_token")
 OF_BOTH_SIDES = ("handoff", "handoff_reissue")
 OF_OWNERS = (
     "change",
+    "owners",
+    "owner_remove",
+    "owner_transfer",
     "sign_in",
     "credentials",
     "secret_add",
@@ -124,6 +127,7 @@ class Addresses:
         webhook = quiet(program.grant)
         self.ids = {
             "connector_id": program.connector.pk,
+            "user_id": program.connector.owner_id,
             "secret_id": ConnectorSecret.objects.get(connector=program.connector).pk,
             "handoff_id": program.handoff.pk,
             "key_id": registered(program.connector, x25519()).pk,

@@ -141,6 +141,11 @@ PAGES: dict[str, list[Visit]] = {
         Visit("groups:bot_remove", GROUP_ADMIN),
     ],
     "credentials": [
+        *_each(DEVELOPER, "owners", "owner_transfer", app="connectors"),
+        Visit("connectors:owner_remove", DEVELOPER, ids={"user_id": "co_owner_id"}),
+        Visit(
+            "connectors:owner_transfer", DEVELOPER, form={"email": "nobody", "typed": ""}, status=400, state="refused"
+        ),
         *_each(DEVELOPER, "credentials", "secret_end_date", "secret_revoke", app="connectors"),
         *_each(DEVELOPER, "leak", "keys", "key_add", app="connectors"),
         Visit("connectors:keys", DEVELOPER, ids={"connector_id": "another_id"}),

@@ -33,6 +33,11 @@ WALKS: dict[str, tuple[str, ...]] = {
         "accounts:first_steps_put_away",
     ),
     "test_a_connector_is_deactivated_suspended_resumed_and_deleted_without_a_mouse": ("connectors:change_state",),
+    "test_a_co_owner_comes_and_goes_and_the_connector_is_handed_on_without_a_mouse": (
+        "connectors:owner_remove",
+        "connectors:owner_transfer",
+        "connectors:owners",
+    ),
     "test_a_key_is_made_and_registered_without_a_mouse": ("connectors:key_add",),
     "test_an_access_token_is_kept_ready_and_stopped_without_a_mouse": (
         "connectors:warm_token",

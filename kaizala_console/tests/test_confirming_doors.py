@@ -21,7 +21,7 @@ import connectors.pages.urls
 import groups.pages.urls
 from accounts.models import SmsMessage, User
 from accounts.tests import pins
-from accounts.tests.factories import verify
+from accounts.tests.factories import make_user, verify
 from connectors.models import Connector, LeakReport
 from connectors.pages.states import VERBS
 from connectors.pages.webhook_states import VERBS as WEBHOOK_VERBS
@@ -94,6 +94,11 @@ CONFIRMING: dict[str, list[Door]] = {
         Door("developer", {"typed": "Shift Planner"}, ids={"verb": "suspend"}),
         Door("developer", {"typed": "Shift Planner"}, ids={"verb": "delete"}),
         Door("developer", ids={"verb": "resume", "connector_id": "suspended_id"}),
+    ],
+    "connectors:owners": [Door("developer", {"email": "meera.nair@contoso.example"})],
+    "connectors:owner_remove": [Door("developer", ids={"user_id": "co_owner_id"})],
+    "connectors:owner_transfer": [
+        Door("developer", {"email": "meera.nair@contoso.example", "stay": "on", "typed": "Shift Planner"})
     ],
     "connectors:secret_add": [Door("developer", {"form_key": "{form_key}"}, ids={"connector_id": "another_id"})],
     "connectors:secret_end_date": [Door("developer", {"end_date": "2099-12-31"})],
@@ -199,6 +204,7 @@ def world(developer: User, group_admin: User, member: User, organisation_admin: 
     """The developer's connector in a group, with everything about it that waits for an answer."""
     connector = factories.make_connector(developer, "Shift Planner")
     another = factories.make_connector(developer, "Another")
+    connector.co_owners.add(co_owner := make_user("Kabir Anand", developer.organisation))
     suspended = factories.make_connector(developer, "Suspended")
     connector_service.suspend(connector=suspended, by=developer)
     secret, text = factories.make_secret(connector)
@@ -234,6 +240,7 @@ def world(developer: User, group_admin: User, member: User, organisation_admin: 
             "another_id": another.pk,
             "suspended_id": suspended.pk,
             "secret_id": secret.pk,
+            "co_owner_id": co_owner.pk,
             "report_id": LeakReport.objects.get(secret=reported_secret).pk,
             "key_id": key.pk,
             "grant_id": granted.grant.pk,

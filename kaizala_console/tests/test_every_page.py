@@ -24,7 +24,7 @@ ROUNDS = {
     "programs": ("credentials", "webhooks", "shown-once"),
     "groups": ("groups", "group-connectors", "bulk"),
 }
-NUMBERS = ("secret_id", "key_id", "delivery_id", "session_id", "phone_id", "device_id")
+NUMBERS = ("secret_id", "key_id", "delivery_id", "session_id", "phone_id", "device_id", "user_id")
 NO_ID = "01900000-0000-7000-8000-000000000000"
 
 

@@ -129,6 +129,9 @@ def _connectors(world: World) -> None:
         "resting_id": factories.make_connector(owner, "Resting"),
     }
     world.facts |= {name: connector.pk for name, connector in made.items()}
+    co_owner = people.make_user("Kabir Anand", owner.organisation)
+    made["connector_id"].co_owners.add(co_owner)
+    world.facts["co_owner_id"] = co_owner.pk
     connector_service.suspend(connector=made["suspended_id"], by=owner)
     connector_service.deactivate(connector=made["inactive_id"], by=owner)
     connector_service.delete(connector=made["deleted_id"], by=owner)
