@@ -221,6 +221,7 @@ MIDDLEWARE = [
     "django_otp.middleware.OTPMiddleware",
     "kaizala_console.middleware.SessionSeenMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "kaizala_console.addresses.NoCredentialInAddressMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
