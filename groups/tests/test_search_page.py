@@ -36,14 +36,15 @@ def found_by(browser: Client, text: str) -> str:
 
 
 def test_one_question_finds_connectors_groups_and_people(
-    depot: Group, developer: User, member: User, browser_of: Callable[..., Client]
+    depot: Group, developer: User, group_admin: User, member: User, browser_of: Callable[..., Client]
 ) -> None:
     make_connector(developer, "Depot Planner")
     browser = browser_of(member)
     shown = found_by(browser, "depot")
     assert "Depot Planner" in shown
     assert "Depot North" in shown
-    assert "Arjun Mehta" in found_by(browser, "arjun")
+    people = browser.get(SEARCH, {"q": "arjun"}).content.decode()
+    assert f'<a href="/console/directory/{person_of(group_admin).pk}/">Arjun Mehta</a>' in people
 
 
 def test_a_whole_id_finds_what_it_names(
