@@ -120,7 +120,15 @@ def test_a_row_changed_together_with_its_hash_is_found_also_where_it_is_the_last
 def test_whatever_an_event_tells_its_mark_holds() -> None:
     """On either database: numbers, addresses, times and texts come back from it in another spelling."""
     organisation = make_organisation()
-    told = {"n": 1e16, "f": 0.1, "one": 1.0, "big": 2**60, "at": clock.now(), "t": ["é", {"deep": None}], 7: "key"}
+    told: dict[Any, Any] = {
+        "n": 1e16,
+        "f": 0.1,
+        "one": 1.0,
+        "big": 2**60,
+        "at": clock.now(),
+        "t": ["é", {"deep": None}],
+        7: "key",
+    }
     for address in ("203.0.113.9", "2001:0DB8:0:0::1", "::ffff:192.0.2.1", ""):
         with context.use(context.RequestContext("r" * 80, address)), transaction.atomic():
             record(Tag.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation, organisation=organisation, after=told)

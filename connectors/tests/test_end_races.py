@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import AuditEvent, Notice, User
-from connectors.models import Grant, RefreshToken
+from connectors.models import Grant, Handoff, RefreshToken
 from connectors.services import grant_ends, grants, rotation
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -68,7 +68,7 @@ def test_the_worker_against_an_end_that_moves_makes_no_token_beyond_it(
     developer: User, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
     program = factories.make_program(factories.make_connector(developer), group_admin)
-    grants.Handoff.objects.update(withdrawn_at=clock.now(), sealed=None)
+    Handoff.objects.update(withdrawn_at=clock.now(), sealed=None)
     travel(days=340)
     ends_at = clock.now() + 60 * DAY
     at_once(

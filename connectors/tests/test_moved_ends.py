@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, User
 from connectors import ending_queries
-from connectors.models import AccessRequest, Connector, Grant, RefreshToken
+from connectors.models import AccessRequest, Connector, Grant, Handoff, RefreshToken
 from connectors.services import connectors, grant_ends, grants, permissions, reminders, rotation
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program
@@ -169,7 +169,7 @@ def test_a_successor_is_made_once_the_grant_outlives_the_token(
     travel(days=340)
     assert rotation.rotate_due() == 0
     move(program, group_admin, 300)
-    grants.Handoff.objects.update(withdrawn_at=clock.now(), sealed=None)
+    Handoff.objects.update(withdrawn_at=clock.now(), sealed=None)
     assert rotation.rotate_due() == 1
 
 

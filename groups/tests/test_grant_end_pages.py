@@ -10,11 +10,10 @@ from django.test import Client
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, Grant
-from connectors.services.grants import Granted
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group
 from groups.tests.conftest import Wire
-from groups.tests.factories import let_in
+from groups.tests.factories import Program, let_in
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -22,16 +21,16 @@ Browser = Callable[..., Client]
 
 
 @pytest.fixture
-def granted(connector: Connector, group: Group, group_admin: User) -> Granted:
+def granted(connector: Connector, group: Group, group_admin: User) -> Program:
     return let_in(connector, group, group_admin)
 
 
-def page_of(granted: Granted) -> str:
+def page_of(granted: Program) -> str:
     group_id = granted.grant.target.partition(":")[2]
     return f"/console/groups/{group_id}/connectors/{granted.grant.pk}/"
 
 
-def end_page_of(granted: Granted) -> str:
+def end_page_of(granted: Program) -> str:
     return f"{page_of(granted)}end-date/"
 
 
@@ -39,12 +38,12 @@ def day(days: int) -> str:
     return (clock.now() + dt.timedelta(days=days)).date().isoformat()
 
 
-def end_of(granted: Granted) -> dt.datetime | None:
+def end_of(granted: Program) -> dt.datetime | None:
     return Grant.objects.get(pk=granted.grant.pk).ends_at
 
 
 def test_it_is_set_moved_and_taken_away(
-    browser_of: Browser, granted: Granted, group_admin: User, travel: Callable[..., dt.datetime]
+    browser_of: Browser, granted: Program, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
     client, url = browser_of(group_admin), end_page_of(granted)
     assert url in client.get(page_of(granted)).content.decode()
@@ -66,7 +65,7 @@ def test_it_is_set_moved_and_taken_away(
 
 
 def test_an_access_token_that_was_given_before_ends_with_it(
-    wire: Wire, browser_of: Browser, granted: Granted, group_admin: User, travel: Callable[..., dt.datetime]
+    wire: Wire, browser_of: Browser, granted: Program, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
     assert wire.get("/v1/groups", granted).status_code == 200
     form_to(browser_of(group_admin).get(end_page_of(granted)), end_page_of(granted)).send(
@@ -80,7 +79,7 @@ def test_an_access_token_that_was_given_before_ends_with_it(
 
 @pytest.mark.parametrize("typed", ["2020-01-01", "soon", "9999-12-31"])
 def test_a_day_that_cannot_be_is_refused_beside_its_field(
-    browser_of: Browser, granted: Granted, group_admin: User, typed: str
+    browser_of: Browser, granted: Program, group_admin: User, typed: str
 ) -> None:
     answer = browser_of(group_admin).post(end_page_of(granted), {"end_date": typed})
     assert answer.status_code == 400
@@ -89,7 +88,7 @@ def test_a_day_that_cannot_be_is_refused_beside_its_field(
 
 
 def test_a_get_changes_nothing_and_a_stale_confirmation_asks_first(
-    browser_of: Browser, granted: Granted, group_admin: User
+    browser_of: Browser, granted: Program, group_admin: User
 ) -> None:
     assert browser_of(group_admin).get(end_page_of(granted)).status_code == 200
     asked = browser_of(group_admin, confirmed=False).post(end_page_of(granted), {"end_date": day(3)})
@@ -98,7 +97,7 @@ def test_a_get_changes_nothing_and_a_stale_confirmation_asks_first(
 
 
 def test_what_has_ended_is_not_offered_another_end(
-    browser_of: Browser, granted: Granted, group_admin: User, travel: Callable[..., dt.datetime]
+    browser_of: Browser, granted: Program, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
     browser_of(group_admin).post(end_page_of(granted), {"end_date": day(0)})
     ended = end_of(granted)
@@ -111,7 +110,7 @@ def test_what_has_ended_is_not_offered_another_end(
 
 
 @pytest.mark.parametrize("who", ["member", "stranger", "outsider", "developer"])
-def test_nobody_else_sets_it(browser_of: Browser, granted: Granted, who: str, request: pytest.FixtureRequest) -> None:
+def test_nobody_else_sets_it(browser_of: Browser, granted: Program, who: str, request: pytest.FixtureRequest) -> None:
     client = browser_of(request.getfixturevalue(who))
     assert client.get(end_page_of(granted)).status_code in (403, 404)
     assert client.post(end_page_of(granted), {"end_date": day(3)}).status_code in (403, 404)
