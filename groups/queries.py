@@ -66,9 +66,19 @@ def member_rows(group: Group) -> Iterable[MemberRow]:
     )
 
 
-def subscriber_page(group: Group, *, cursor: str | None = None, size: int = 50) -> Page[Subscription]:
-    """Subscribers with their person, in the order in which they subscribed. Raises `keyset.BadCursor`."""
-    return keyset.page(Subscription.objects.filter(group=group).select_related("person"), ("id",), cursor, size)
+def subscriber_page(group: Group, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Subscription]:
+    """Subscribers with their person, in the order in which they subscribed. `search` is as in `member_page`.
+
+    Raises `keyset.BadCursor`.
+    """
+    subscribers = Subscription.objects.filter(group=group).select_related("person")
+    words = people_search.cleaned(search)
+    found = people_search.found(words) if words else None
+    if found is not None:
+        return keyset.page(*people_search.few(subscribers.filter(person__in=found), "subscribed_at"), cursor, size)
+    if words:
+        subscribers = subscribers.filter(people_search.matching(words, person="person__"))
+    return keyset.page(subscribers, ("id",), cursor, size)
 
 
 # ---------------------------------------------------------------- Pages

@@ -18,7 +18,7 @@ from accounts.pages.kept_forms import initial_of
 from groups import access, queries
 from groups.access import Role
 from groups.models import Membership
-from groups.pages import links
+from groups.pages import links, subscribers
 from groups.pages.forms import AddMembersForm, add_error, name_the_failed
 from groups.services import members
 from kaizala_console.lib import keyset, phone_numbers
@@ -31,7 +31,12 @@ ADD = gettext_lazy("Add users")
 @require_GET
 @with_phone
 def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
-    """Everybody in the group, in the order in which they joined."""
+    """Everybody in the group, in the order in which they joined; or, if the address says so, who follows it."""
+    user = user_of(request)
+    if request.GET.get("show") == subscribers.SHOW:
+        group, frame = links.for_member(user, group_id, "users")
+        if subscribers.may_read(group):
+            return subscribers.page(request, group, frame)
     return _page(request, group_id, AddMembersForm(initial=initial_of(request)))
 
 
@@ -141,6 +146,7 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
     except keyset.BadCursor:
         return redirect(links.same_page(request, path=here, cursor=None))
     context |= {
+        "may_read_subscribers": subscribers.may_read(group),
         "members": [_row(membership) for membership in page.items],
         "search": search,
         "chips": _chips(here, search),
