@@ -125,3 +125,12 @@ def test_a_member_finds_no_line_to_write_in_a_quiet_group(group: Group, member: 
     assert answer.status_code == 403
     assert "Only the admins of this group post" in text_of(answer)
     assert everything() == before
+
+
+def test_the_group_id_that_programs_send_can_be_copied_by_everybody_in_the_group(
+    client: Client, group: Group, member: User, browser_of: Browser
+) -> None:
+    for browser in (client, browser_of(member)):
+        page = browser.get(policies_of(group)).content.decode()
+        assert f'id="group-id" value="{group.pk}" readonly' in page
+        assert 'data-copy="#group-id"' in page
