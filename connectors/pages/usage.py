@@ -69,6 +69,7 @@ def organisation(request: HttpRequest) -> HttpResponse:
         "throttled": usage_charts.table(
             sorted((row for row in connectors if row.sums.throttled), key=lambda row: -row.sums.throttled)
         ),
+        "room": [_of_limit(_("All connectors of the organisation"), *throttling.room_of_tenant(user.organisation))],
         "export": _export("connectors:organisation_usage_export", scope),
         "crumbs": links.crumbs((_("Connectors"), reverse("connectors:list")), (_("Usage"), "")),
     }
@@ -124,20 +125,20 @@ def _shared(request: HttpRequest, scope: Scope) -> dict[str, Any]:
 
 
 def _room(room: throttling.HeadRoom) -> list[dict[str, Any]]:
-    rows = (
-        (_("This connector"), room.connector_used, room.connector_most),
-        (_("All connectors of the organisation"), room.tenant_used, room.tenant_most),
-    )
     return [
-        {
-            "label": label,
-            "used": usage_charts.number(used),
-            "most": usage_charts.number(most) if most else "",
-            "percent": min(100, round(100 * used / most)) if most else 0,
-            "tone": "refused" if most and used >= most else "soon" if most and used >= 0.8 * most else "live",
-        }
-        for label, used, most in rows
+        _of_limit(_("This connector"), room.connector_used, room.connector_most),
+        _of_limit(_("All connectors of the organisation"), room.tenant_used, room.tenant_most),
     ]
+
+
+def _of_limit(label: str, used: int, most: int) -> dict[str, Any]:
+    return {
+        "label": label,
+        "used": usage_charts.number(used),
+        "most": usage_charts.number(most) if most else "",
+        "percent": min(100, round(100 * used / most)) if most else 0,
+        "tone": "refused" if most and used >= most else "soon" if most and used >= 0.8 * most else "live",
+    }
 
 
 def _busiest(over_time: list[tuple[dt.datetime, Sums]], period: Period) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 from django.conf import settings
 
+from accounts.models import Organisation
 from connectors.models import Connector
 from kaizala_console.lib import rates
 from kaizala_console.lib.rates import Limit
@@ -65,3 +66,9 @@ def head_room(connector: Connector) -> HeadRoom:
     """What of this minute is used, for a page."""
     used, by_all = rates.taken([_CALLS.format(connector.pk), _TENANT.format(connector.organisation_id)])
     return HeadRoom(used, settings.THROTTLE_CONNECTOR_PER_MINUTE, by_all, settings.THROTTLE_TENANT_PER_MINUTE)
+
+
+def room_of_tenant(organisation: Organisation) -> tuple[int, int]:
+    """What of this minute all connectors of an organisation have used, and how much they may; 0 is no limit."""
+    (used,) = rates.taken([_TENANT.format(organisation.pk)])
+    return used, settings.THROTTLE_TENANT_PER_MINUTE

@@ -16,7 +16,7 @@ from accounts.models import User
 from connectors import usage_counts
 from connectors.models import Connector, ConnectorSecret, RefreshToken
 from connectors.pages import usage_charts
-from connectors.services import usage
+from connectors.services import throttling, usage
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, text_of
@@ -178,6 +178,23 @@ def test_admins_of_the_organisation_see_all_of_its_connectors(
     assert f"{SPELLED} 3 0 3 0" in text
     assert lines_of(client.get(f"{OVERALL}export/"))[1][1] == program.connector.name
     assert OVERALL in client.get("/console/connectors/").content.decode()
+
+
+def test_admins_of_the_organisation_see_how_much_room_its_limit_leaves(
+    program: Program,
+    organisation_admin: User,
+    browser_of: Browser,
+    settings: Any,
+    travel: Callable[..., dt.datetime],
+) -> None:
+    settings.THROTTLE_TENANT_PER_MINUTE = 5
+    travel(seconds=80 - travel().second)
+    for _ in range(2):
+        throttling.admit(program.connector)
+    client = browser_of(organisation_admin)
+    assert "All connectors of the organisation 2 of 5 calls" in text_of(client.get(OVERALL))
+    settings.THROTTLE_TENANT_PER_MINUTE = 0
+    assert "All connectors of the organisation no limit" in text_of(client.get(OVERALL))
 
 
 @pytest.mark.parametrize("path", [OVERALL, f"{OVERALL}export/"])
