@@ -24,7 +24,7 @@ from connectors.models import Connector, Grant, HandoffState
 from connectors.pages import handoff_line, usage_charts
 from connectors.pages.handoffs import PILLS
 from connectors.pages.links import both_ways, same_page
-from connectors.scopes import DESCRIPTIONS, can_and_cannot, in_order
+from connectors.scopes import DESCRIPTIONS, Permission, can_and_cannot, in_order, listed, unlisted
 from connectors.services.grants import AlreadyGranted
 from groups import access, arrivals, queries
 from groups.models import Group
@@ -96,7 +96,11 @@ def _add(request: HttpRequest, *, group_id: UUID) -> HttpResponse:
     if form.is_valid():
         try:
             granted = grants.add_connector(
-                group=group, connector_id=form.cleaned_data["connector"].pk, ends_at=form.ends_at(), by=user
+                group=group,
+                connector_id=form.cleaned_data["connector"].pk,
+                ends_at=form.ends_at(),
+                as_shown=_as_shown(request, form.cleaned_data["connector"]),
+                by=user,
             )
         except AlreadyGranted as already:
             messages.info(request, str(already))
@@ -116,6 +120,12 @@ def _add(request: HttpRequest, *, group_id: UUID) -> HttpResponse:
 
 
 _add_when_confirmed = freshly_confirmed(_add, form_at="groups:connectors", press=ADD)
+
+
+def _as_shown(request: HttpRequest, connector: Connector) -> frozenset[Permission] | None:
+    """What the page said that the connector could do; None when it showed none, or another one than was chosen."""
+    shown_id, _colon, shown = request.POST.get("shown", "").partition(":")
+    return unlisted(shown) if ids.parse_guid(shown_id) == connector.pk else None
 
 
 def _search_in(request: HttpRequest) -> str:
@@ -153,6 +163,7 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
         "chosen": chosen,
         "can": can,
         "cannot": cannot,
+        "shown": f"{chosen.pk}:{listed(chosen.permissions)}" if chosen else "",
         "nothing_to_add": form is not None and not form.total,
         "search": _search_in(request),
         "most": MOST_CHOICES,

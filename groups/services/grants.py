@@ -6,7 +6,7 @@ The audit rows of both are those of the grant itself, which name the group as we
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from django.db import transaction
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from connectors.models import AccessRequest, Connector, Grant
 from connectors.scopes import Permission
-from connectors.services import answers, grants
+from connectors.services import answers, details, grants
 from connectors.services.grants import Granted
 from groups import access
 from groups.models import Group, GroupGrant
@@ -53,21 +53,24 @@ def add_connector(
     ends_at: dt.datetime | None = None,
     permissions: Iterable[Permission] | None = None,
     answering: AccessRequest | None = None,
+    as_shown: Collection[Permission] | None = None,
 ) -> Granted:
     """Grants a connector access to the group: "Add Connector". The refresh token is made, sealed and handed over.
 
     That also answers what its developer asked for this group, and `answering`, a request that the caller has locked.
 
     Raises NotAllowed unless `by` is an admin of the group with a verified phone, NotFound for a connector that is not
-    of their organisation, and what `connectors.services.grants.grant` raises (already granted, not grantable).
+    of their organisation, Conflict for one that asks for more than `as_shown`, what the admin saw, and what
+    `connectors.services.grants.grant` raises (already granted, not grantable).
     """
     groups.held(group)  # who removes it at the same moment waits, and then finds this grant to end
     person = access.acting_person(by, group)
     if access.role_of(by, group) != access.Role.ADMIN or person is None:
         raise NotAllowed(_("Only an admin of this group, with a verified phone number, may add a connector."))
-    connector = Connector.objects.present().filter(pk=connector_id).first()
+    connector = Connector.objects.present().select_for_update(no_key=True).filter(pk=connector_id).first()
     if connector is None:
         raise NotFound
+    details.require_shown(connector, as_shown)
     granted = grants.grant(
         connector=connector,
         kind=Grant.Kind.GROUP,
