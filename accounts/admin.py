@@ -228,6 +228,8 @@ class SandboxSmsAdmin(ReadOnlyAdmin):
     """Without the texts: they hold PINs, and the sandbox shows them at /sandbox/sms."""
 
     list_display = ["sent_at", "masked_number"]
+    search_fields = ["number__exact"]
+    search_help_text = _("A whole number with + in front.")
     fields = ["sent_at", "masked_number"]
     readonly_fields = ["masked_number"]
 

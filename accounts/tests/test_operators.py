@@ -193,7 +193,7 @@ def test_every_list_and_every_row_opens_searches_and_shows_no_secret(
         assert desk.post(f"{base}{rows[0].pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-@pytest.mark.parametrize("model", ["person", "verifiedphone", "pindevice", "smsmessage"])
+@pytest.mark.parametrize("model", ["person", "verifiedphone", "pindevice", "smsmessage", "sandboxsms"])
 def test_a_whole_number_finds_its_rows(desk: Client, developer: User, some_of_everything: None, model: str) -> None:
     person = queries.primary_person(developer)
     assert person is not None
