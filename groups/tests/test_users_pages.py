@@ -63,6 +63,17 @@ def test_it_lists_everybody_with_role_and_whether_they_are_registered(
     assert newcomer.number not in told
 
 
+def test_everybody_who_is_listed_leads_to_a_page_that_the_reader_may_open(
+    group: Group, member: User, newcomer: Person, browser_of: Browser
+) -> None:
+    browser = browser_of(member)
+    html = browser.get(users_of(group)).content.decode()
+    for person in Person.objects.filter(memberships__group=group):
+        url = reverse("groups:person", args=[person.pk])
+        assert f'href="{url}"' in html
+        assert browser.get(url).status_code == 200
+
+
 def test_who_has_no_name_is_called_by_the_number(client: Client, group: Group) -> None:
     add(client, group, "+91 98765 43210")
     assert "+91 98765 43210" in text_of(client.get(users_of(group)))
