@@ -20,7 +20,7 @@ from connectors.services import (
     user_token_requests,
     warm_tokens,
 )
-from connectors.webhooks import delivery, outbox, reminding, upkeep
+from connectors.webhooks import delivery, reminding, upkeep, waking
 
 BEAT_SCHEDULE = {
     "connectors-expire-requests": {"task": "connectors.tasks.expire_requests", "schedule": 300.0},
@@ -33,7 +33,7 @@ BEAT_SCHEDULE = {
     "connectors-sweep-shown-secrets": {"task": "connectors.tasks.sweep_shown_secrets", "schedule": 60.0},
     "connectors-sweep-warm-tokens": {"task": "connectors.tasks.sweep_warm_tokens", "schedule": 60.0},
     "connectors-watch-orphans": {"task": "connectors.tasks.watch_orphans", "schedule": 3600.0},
-    "connectors-deliver-webhooks": {"task": outbox.DELIVER, "schedule": 30.0},
+    "connectors-deliver-webhooks": {"task": waking.DELIVER, "schedule": 30.0},
     "connectors-tend-webhooks": {"task": "connectors.tasks.tend_webhooks", "schedule": 300.0},
     "connectors-sweep-webhooks": {"task": "connectors.tasks.sweep_webhooks", "schedule": 6 * 3600.0},
     "connectors-sweep-usage": {"task": "connectors.tasks.sweep_usage", "schedule": 6 * 3600.0},
@@ -115,7 +115,7 @@ def tend_user_tokens(**kwargs: Any) -> None:
     oauth.forget_old()
 
 
-@shared_task(name=outbox.DELIVER, acks_late=True, soft_time_limit=240, time_limit=300)
+@shared_task(name=waking.DELIVER, acks_late=True, soft_time_limit=240, time_limit=300)
 def deliver_webhooks(**kwargs: Any) -> None:
     """Sends what is due to webhooks; does nothing while another worker does."""
     delivery.deliver_due()

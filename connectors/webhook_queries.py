@@ -30,6 +30,11 @@ def of_grant(grant: Grant) -> WebhookQuerySet:
     return _counted(Webhook.objects.present().filter(grant=grant))
 
 
+def of_handoffs(connector: Connector) -> Webhook | None:
+    """The address that is told of the connector's handoffs, if one is registered."""
+    return Webhook.objects.present().filter(connector=connector, object_type=Webhook.ObjectType.CONNECTOR).first()
+
+
 def deliveries(webhook: Webhook) -> QuerySet[WebhookDelivery]:
     """The log of a webhook, the newest first, with the event, and of the last try `last_status` (None for none),
     `last_problem`, `last_milliseconds`, `last_tried_at`, and `attempt_count`. Filter it by `state`.

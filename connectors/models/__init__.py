@@ -16,7 +16,8 @@ from connectors.models.token import RefreshToken
 from connectors.models.usage import ConnectorUse, UsageDay, UsageHour
 from connectors.models.user_token_request import UserTokenRequest, UserTokenRequestState
 from connectors.models.warm_token import WarmState, WarmToken
-from connectors.models.webhook import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
+from connectors.models.webhook import Webhook, WebhookDelivery, WebhookEvent
+from connectors.models.webhook_attempt import WebhookAttempt
 
 __all__ = [
     "AccessRequest",

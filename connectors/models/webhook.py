@@ -49,6 +49,8 @@ class WebhookQuerySet(models.QuerySet["Webhook"]):
 class Webhook(models.Model):
     """An address that is told what happens to one object, under the right of one grant.
 
+    Or, under none, what becomes of a connector's handoffs.
+
     `object_id` is a GUID as `str(UUID)` prints it, or the name of an action package. The token is a credential of
     theirs, and the secrets sign what is sent to them: all are sealed, and wiped when the webhook is removed.
     """
@@ -59,6 +61,7 @@ class Webhook(models.Model):
         GROUP = "Group", _("group")
         ACTION = "Action", _("action")
         PACKAGE = "ActionPackage", _("action package")
+        CONNECTOR = "Connector", _("connector")  # not the wire's: set in the console alone (ADR 0070)
 
     class Because(models.TextChoices):
         """Why a webhook is inactive. What happens during the first two is kept, and told when it wakes."""
@@ -79,7 +82,14 @@ class Webhook(models.Model):
         related_name="webhooks",
         db_index=False,  # webhook_by_connector begins with it
     )
-    grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="webhooks")
+    grant = models.ForeignKey(
+        "connectors.Grant",
+        on_delete=models.PROTECT,
+        related_name="webhooks",
+        null=True,
+        blank=True,
+        help_text=_("Empty for the address that is told of the connector’s handoffs: that stands under no grant."),
+    )
     object_type = models.CharField(max_length=16, choices=ObjectType.choices)
     object_id = models.CharField(max_length=MOST_OBJECT_ID_CHARACTERS)
     event_types = models.JSONField(default=list)
@@ -131,8 +141,18 @@ class Webhook(models.Model):
         ]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(object_type__in=["Group", "Action", "ActionPackage"]),
+                condition=models.Q(object_type__in=["Group", "Action", "ActionPackage", "Connector"]),
                 name="webhook_object_type_is_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(object_type="Connector", grant__isnull=True)
+                | (~models.Q(object_type="Connector") & models.Q(grant__isnull=False)),
+                name="webhook_stands_under_a_grant_or_its_connector",
+            ),
+            models.UniqueConstraint(
+                fields=["connector"],
+                condition=models.Q(object_type="Connector", deleted_at__isnull=True),
+                name="one_handoff_webhook_a_connector",
             ),
             models.CheckConstraint(
                 condition=models.Q(inactive_because="", inactive_at__isnull=True)
@@ -154,6 +174,11 @@ class Webhook(models.Model):
         """Whether it is told, as far as the webhook itself decides."""
         return not self.inactive_because and self.deleted_at is None
 
+    @property
+    def target_name(self) -> str:
+        """What the access that it stands under is to, as people read it; "" for one that stands under none."""
+        return self.grant.target_name if self.grant is not None else ""
+
     def is_busy(self, at: dt.datetime) -> bool:
         """Whether a worker is at one of its deliveries."""
         return self.busy_until is not None and self.busy_until > at
@@ -163,7 +188,7 @@ class Webhook(models.Model):
         connector = self.connector
         return (
             self.expires_at > at
-            and self.grant.is_live(at)
+            and (self.grant is None or self.grant.is_live(at))
             and connector.suspended_at is None
             and connector.deleted_at is None
         )
@@ -178,7 +203,7 @@ class WebhookEvent(models.Model):
 
     id = models.UUIDField(_("event ID"), primary_key=True, default=ids.new_id, editable=False)
     event_type = models.CharField(max_length=32)
-    group_id = models.UUIDField()
+    group_id = models.UUIDField(null=True, blank=True, help_text=_("Empty for what is about no group, but a handoff."))
     action_id = models.UUIDField(null=True, blank=True)
     package_id = models.CharField(max_length=MOST_OBJECT_ID_CHARACTERS, blank=True)
     sender = models.JSONField(default=dict)
@@ -216,7 +241,8 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
 class WebhookDelivery(models.Model):
     """One event on its way to one webhook. The row is the queue; its id is its place in it.
 
-    `lane` is what the event is about: the action, else the group. Of one webhook and lane, one is sent after the other.
+    `lane` is what the event is about: the action, else the group; or the handoff.
+    Of one webhook and lane, one is sent after the other.
     """
 
     class State(models.TextChoices):
@@ -282,55 +308,3 @@ class WebhookDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"WebhookDelivery {self.pk}"
-
-
-class WebhookAttempt(models.Model):
-    """One try: when, how long it took, and what came back (`connectors.webhooks.answers`).
-
-    What a receiver answers is a stranger's text: shown to the connector's owners, and never interpreted.
-    """
-
-    class Problem(models.TextChoices):
-        """Why there was no answer that counts. The first is our own rule; `status` is any answer but 2xx."""
-
-        REFUSED = "refused", _("the address is not one that may be called")
-        UNREACHABLE = "unreachable", _("the other side could not be reached")
-        TIMEOUT = "timeout", _("the other side did not answer in time")
-        TLS = "tls", _("the other side has no certificate that can be trusted")
-        PROTOCOL = "protocol", _("the other side did not answer in HTTP")
-        REDIRECT = "redirect", _("the other side redirected, which is not followed")
-        STATUS = "status", _("the other side answered with an error")
-
-    class Body(models.TextChoices):
-        """What the answer's body was, as far as it was read; empty when it was not."""
-
-        EMPTY = "empty", _("empty")
-        TEXT = "text", _("text")
-        CUT = "cut", _("the beginning of a text")
-        BINARY = "binary", _("not text")
-
-    delivery = models.ForeignKey(WebhookDelivery, on_delete=models.CASCADE, related_name="attempts")
-    began_at = models.DateTimeField(default=clock.now)
-    milliseconds = models.PositiveIntegerField(default=0)
-    status = models.PositiveSmallIntegerField(null=True, blank=True)
-    problem = models.CharField(max_length=12, choices=Problem.choices, blank=True)
-    answer_headers = models.JSONField(default=dict, blank=True)
-    answer_body = models.CharField(max_length=8, choices=Body.choices, blank=True)
-    answer_text = models.TextField(max_length=MOST_ANSWER_CHARACTERS, blank=True)
-
-    class Meta:
-        verbose_name = _("webhook attempt")
-        verbose_name_plural = _("webhook attempts")
-        ordering = ["id"]
-        constraints = [
-            models.CheckConstraint(
-                condition=~models.Q(problem="", status__isnull=True), name="webhook_attempt_says_what_came"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(answer_text="") | models.Q(answer_body__in=["text", "cut"]),
-                name="webhook_answer_text_is_text",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"WebhookAttempt {self.pk}"

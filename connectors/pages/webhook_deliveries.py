@@ -23,12 +23,13 @@ from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
 from connectors.pages import links, webhooks
 from connectors.pages import webhook_words as words
 from connectors.webhooks import upkeep
-from connectors.webhooks.events import EventType
+from connectors.webhooks.events import EventType, HandoffEvent
 from kaizala_console.lib import clock, keyset
 from kaizala_console.lib.errors import RuleBroken
 
 State = WebhookDelivery.State
 EVENTS = {kind.value: kind.value for kind in EventType}
+HANDOFF_EVENTS = {kind.value: kind.value for kind in HandoffEvent}
 LIVE = "live"
 REPLAYED_BEFORE = dt.timedelta(hours=1)  # what the form suggests
 
@@ -39,7 +40,8 @@ def log(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRespo
     """One page of the log. While something waits it looks again by itself, unless `?live=off`."""
     webhook = webhooks.own(user_of(request), connector_id, webhook_id)
     state = _known(request, "state", words.STATE_CHOICES)
-    event_type = _known(request, "event", EVENTS)
+    kinds = EVENTS if webhook.grant_id is not None else HANDOFF_EVENTS
+    event_type = _known(request, "event", kinds)
     try:
         page = webhook_log.delivery_page(
             webhook, state=state, event_type=event_type, cursor=request.GET.get("cursor") or None
@@ -52,7 +54,7 @@ def log(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRespo
         "rows": [_row(delivery, webhook) for delivery in page.items],
         "selects": [
             _select("state", _("State"), {"": _("Any state"), **words.STATE_CHOICES}, state),
-            _select("event", _("Event"), {"": _("Any event"), **EVENTS}, event_type),
+            _select("event", _("Event"), {"": _("Any event"), **kinds}, event_type),
         ],
         "chips": _chips(request, state, event_type),
         "filtered": bool(state or event_type),

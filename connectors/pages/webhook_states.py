@@ -159,13 +159,22 @@ def _do(request: HttpRequest, webhook: Webhook, act: Verb) -> HttpResponse:
 _do_when_confirmed = freshly_confirmed(_do)
 
 
+def _meanwhile(act: Verb, webhook: Webhook) -> str:
+    if act.final and webhook.grant_id is None:
+        return _(
+            "What waits is not sent, and the log cannot be opened any more. The signing secret is wiped. Handoffs are "
+            "told by mail and on Home as before, and you can register another address."
+        )
+    return act.meanwhile % {"days": settings.WEBHOOK_DAYS}
+
+
 def _context(webhook: Webhook, act: Verb, form: TypedHostForm | None) -> dict[str, Any]:
     return {
         **webhooks.frame(webhook, "settings", (str(act.label), "")),
         "act": act,
         "form": form,
         "title": act.title % {"host": webhook.host},
-        "says_more": act.meanwhile % {"days": settings.WEBHOOK_DAYS},
+        "says_more": _meanwhile(act, webhook),
         "stops": act.key != "wake",
         "here": reverse("connectors:webhook_state", args=[webhook.connector_id, webhook.pk, act.key]),
         "back": reverse("connectors:webhook_settings", args=[webhook.connector_id, webhook.pk]),

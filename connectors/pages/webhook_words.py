@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from connectors import webhook_queries
 from connectors.models import Grant, Webhook, WebhookAttempt, WebhookDelivery
 from connectors.pages import snippets
+from connectors.webhooks import rights
 from connectors.webhooks.events import EventType
 from kaizala_console.lib import ids
 
@@ -78,12 +79,14 @@ def pill_of(webhook: Webhook, at: dt.datetime) -> str:
         return "ended"  # the permission is gone
     if webhook.expires_at <= at:
         return "expired"
-    suspended = webhook.grant.suspended_at is not None or webhook.connector.suspended_at is not None
-    return "suspended" if suspended and webhook.grant.revoked_at is None else "ended"
+    over = webhook.grant is not None and webhook.grant.revoked_at is not None
+    return "suspended" if rights.is_suspended(webhook) and not over else "ended"
 
 
 def object_of(webhook: Webhook) -> dict[str, Any]:
     """What a webhook is set on: `word` for people, `id` where only the app above knows a name."""
+    if webhook.grant is None:
+        return {"word": _("Handoffs of this connector"), "id": ""}
     if webhook.object_type == Webhook.ObjectType.PACKAGE:
         return {"word": _("Cards of the package"), "id": webhook.object_id}
     if webhook.object_type == Webhook.ObjectType.ACTION:
@@ -98,6 +101,8 @@ def subject_of(delivery: WebhookDelivery, webhook: Webhook) -> dict[str, str]:
     event = delivery.event
     if event.action_id is not None:
         return {"word": _("Card"), "id": str(event.action_id)}
+    if webhook.grant is None:
+        return {"word": _("Handoff"), "id": str(delivery.lane)}
     if webhook.grant.target == f"group:{event.group_id}":
         return {"word": webhook.grant.target_name, "id": ""}
     return {"word": _("Group"), "id": str(event.group_id)}

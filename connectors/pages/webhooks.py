@@ -36,6 +36,7 @@ def webhooks(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     since = webhook_log.failing_since(page.items)
     context |= {
         "rows": [{**facts_of(webhook), "failing_since": since.get(webhook.pk)} for webhook in page.items],
+        "handoff_webhook": webhook_queries.of_handoffs(connector),
         "may_listen": Permission.OUTGOING_WEBHOOKS in connector.permissions,
         **links.both_ways(request, page),
     }

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from connectors.models import AccessRequest, ClaimAnswer, Handoff, RefreshToken, WarmToken
 from connectors.services import shown_secrets
+from connectors.webhooks import handoff_events
 
 
 def end_tokens(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
@@ -28,6 +29,8 @@ def withdraw_handoffs(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     """Wipe what of these grants waits sealed or stands on a screen; the handoffs withdrawn."""
     handoffs = Handoff.objects.filter(grant_id__in=grant_ids)
     withdrawn = handoffs.waiting().update(withdrawn_at=at, sealed=None)
+    if withdrawn:
+        handoff_events.ended(handoffs.filter(withdrawn_at=at), handoff_events.WITHDRAWN)
     ClaimAnswer.objects.filter(handoff__grant_id__in=grant_ids).delete()
     shown_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
     return withdrawn

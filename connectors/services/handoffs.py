@@ -17,6 +17,7 @@ from connectors import policy
 from connectors.models import Handoff, HandoffState
 from connectors.models.handoff import NOT_ENDED
 from connectors.services import grants, issuing, opening, rotation, shown_secrets, trail, words
+from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound
 
@@ -113,7 +114,9 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     if newer is not None:
         return newer
     # It may still wait, sealed to a key that was lost since.
-    Handoff.objects.waiting().filter(pk=handoff.pk).update(withdrawn_at=clock.now(), sealed=None)
+    this = Handoff.objects.filter(pk=handoff.pk)
+    if this.waiting().update(withdrawn_at=clock.now(), sealed=None):
+        handoff_events.ended(this, handoff_events.WITHDRAWN)
     again = rotation.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(grant=grant, by=by)
     record(
         Tag.HANDOFF_REISSUED,
@@ -203,6 +206,7 @@ def _expire(handoff_id: UUID) -> bool:
     now = clock.now()
     if not Handoff.objects.overdue(now).filter(pk=handoff_id).update(expired_at=now, sealed=None):
         return False
+    handoff_events.ended(Handoff.objects.filter(pk=handoff_id), handoff_events.EXPIRED)
     handoff = opening.read_id(handoff_id)
     record(
         Tag.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **trail.of_grant(handoff.grant), before=opening.facts(handoff)

@@ -18,6 +18,7 @@ from connectors import credentials, public_keys
 from connectors.models import Connector, Grant, Handoff, RefreshToken
 from connectors.models.handoff import SEALED_TO_SERVER
 from connectors.services import trail, words
+from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock, crypto, ids
 
 
@@ -86,6 +87,7 @@ def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: d
             "public_part": token.public_part,
         },
     )
+    handoff_events.waits(handoff)
     handoff.notice = _tell_owners(handoff, grant)
     handoff.save(update_fields=["notice"])
     return handoff

@@ -23,6 +23,7 @@ from connectors import credentials, policy
 from connectors.credentials import Kind, Parsed
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
 from connectors.services import issuing, orphans, secrets, shown_secrets, trail, words
+from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock, throttle
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 from kaizala_console.lib.logs import redact
@@ -239,7 +240,8 @@ def _end(token: RefreshToken) -> None:
     line = [token.pk, *_successors_of(token)]
     RefreshToken.objects.filter(pk__in=line, revoked_at__isnull=True).update(revoked_at=now)
     handoffs = Handoff.objects.filter(refresh_token__in=line)
-    handoffs.waiting().update(withdrawn_at=now, sealed=None)
+    if handoffs.waiting().update(withdrawn_at=now, sealed=None):
+        handoff_events.ended(handoffs.filter(withdrawn_at=now), handoff_events.WITHDRAWN)
     shown_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
 
 

@@ -28,6 +28,7 @@ from connectors.moved import Moved
 from connectors.scopes import Permission
 from connectors.services import details, grants, throttling, tokens, trail, user_tokens
 from connectors.services.tokens import ConnectorActor, Exchange
+from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -208,7 +209,9 @@ def _end_what_it_made(row: AuthorizationCode, connector: Connector, now: dt.date
     while (following := RefreshToken.objects.filter(predecessor_id=chain[-1]).first()) is not None:
         chain.append(following.pk)
     ended = RefreshToken.objects.filter(pk__in=chain, revoked_at__isnull=True).update(revoked_at=now)
-    Handoff.objects.waiting().filter(refresh_token__in=chain).update(withdrawn_at=now, sealed=None)
+    handoffs = Handoff.objects.filter(refresh_token__in=chain)
+    if handoffs.waiting().update(withdrawn_at=now, sealed=None):
+        handoff_events.ended(handoffs.filter(withdrawn_at=now), handoff_events.WITHDRAWN)
     if ended:
         record(
             Tag.USER_TOKEN_REPLAYED,

@@ -33,7 +33,9 @@ def of_grant(grant: Grant) -> Whereabouts:
 
 
 def of_webhook(webhook: Webhook) -> Whereabouts:
-    """The event is part of the history of the grant that the webhook was made under."""
+    """The event is part of the history of the grant that the webhook was made under, if it was."""
+    if webhook.grant is None:
+        return of_connector(webhook.connector)
     return {**of_connector(webhook.connector), **_of_target(webhook.grant.target)}
 
 

@@ -68,6 +68,7 @@ OF_OWNERS = (
     "handoff_download",
     "handoff_done",
     "webhooks",
+    "webhook_handoffs",
     "webhook",
     "webhook_delivery",
     "webhook_redeliver",

@@ -79,10 +79,11 @@ def shown(program: Program, developer: User) -> str:
         example="GET v1/groups",
     )
     hook = make_webhook(program.grant, "https://hooks.example.org/?key=a-key-in-an-address", ids.new_id())
+    group_id = ids.new_id()
     event = WebhookEvent.objects.create(
-        event_type="TextMessageCreated", group_id=ids.new_id(), data={"text": "a-text-of-a-message"}
+        event_type="TextMessageCreated", group_id=group_id, data={"text": "a-text-of-a-message"}
     )
-    delivery = WebhookDelivery.objects.create(webhook=hook, event=event, lane=event.group_id)
+    delivery = WebhookDelivery.objects.create(webhook=hook, event=event, lane=group_id)
     WebhookAttempt.objects.create(delivery=delivery, status=500)
     registered(program.connector, x25519())
     Bot.objects.create(connector=program.connector, name="Rota")

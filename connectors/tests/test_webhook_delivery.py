@@ -21,6 +21,7 @@ from connectors.tests.factories import Program, person_of
 from connectors.tests.receiver import Receiver
 from connectors.tests.webhook_cast import (
     CALLBACK_TOKEN,
+    grant_of,
     happen,
     make_webhook,
     states,
@@ -184,7 +185,7 @@ def test_what_lost_its_right_gets_nothing_from_that_moment_on(
     if when == "before it is sent":
         happen(group_id, "secret")
     now = clock.now()
-    grant, connector = webhook.grant, webhook.connector
+    grant, connector = grant_of(webhook), webhook.connector
     match what:
         case "revoked":
             type(grant).objects.update(revoked_at=now)
@@ -228,7 +229,7 @@ def test_what_is_for_some_people_is_told_to_admins_and_to_these_alone(
 ) -> None:
     roles[str(group_id)] = "Member"
     happen(group_id, "not for you", only_for=frozenset({ids.new_id()}))
-    happen(group_id, "for you", only_for=frozenset({webhook.grant.person_id}))
+    happen(group_id, "for you", only_for=frozenset({grant_of(webhook).person_id}))
     roles[str(group_id)] = "Admin"
     happen(group_id, "for admins", only_for=frozenset())
     delivery.deliver_due()

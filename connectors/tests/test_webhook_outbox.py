@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 from connectors.models import Grant, Webhook, WebhookDelivery, WebhookEvent
 from connectors.tests.factories import Program
 from connectors.tests.webhook_cast import happen, make_webhook, states
-from connectors.webhooks import outbox, rights
+from connectors.webhooks import outbox, rights, waking
 from connectors.webhooks.events import Event, EventType
 from kaizala_console.lib import clock, ids
 
@@ -120,12 +120,12 @@ def test_many_wakes_before_anybody_looks_are_one_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(outbox, "after_commit", lambda task, **_kwargs: sent.append(task.task))
+    monkeypatch.setattr(waking, "after_commit", lambda task, **_kwargs: sent.append(task.task))
     for _ in range(5):
         with django_capture_on_commit_callbacks(execute=True):
             happen(group_id, "Rain")
-    assert sent == [outbox.DELIVER]
-    cache.delete(outbox.WOKEN)
+    assert sent == [waking.DELIVER]
+    cache.delete(waking.WOKEN)
     with django_capture_on_commit_callbacks(execute=True):
         happen(group_id, "Rain")
     assert len(sent) == 2

@@ -18,7 +18,7 @@ from connectors.services import grants
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
-from connectors.tests.webhook_cast import CALLBACK_TOKEN
+from connectors.tests.webhook_cast import CALLBACK_TOKEN, grant_of
 from connectors.tests.webhook_history import HOUR, MINUTE, SAID, eventful, happened, quiet, tried
 from connectors.webhooks import upkeep
 from connectors.webhooks.events import EventType
@@ -277,7 +277,7 @@ def test_what_was_never_sent_is_not_shown(
 
 
 def test_a_delivery_is_found_under_its_own_webhook_alone(hook: Webhook, developer: User, browser_of: Browser) -> None:
-    other, client = quiet(hook.grant), browser_of(developer)
+    other, client = quiet(grant_of(hook)), browser_of(developer)
     for name in ("webhook_delivery", "webhook_redeliver"):
         act = client.post if name == "webhook_redeliver" else client.get
         assert act(at(other, name, in_state(hook, "failed").pk)).status_code == 404
@@ -317,7 +317,7 @@ def test_more_webhooks_and_deliveries_cost_no_more_queries(
 
     few = cost()
     for _ in range(6):
-        other = quiet(hook.grant, failures=1)
+        other = quiet(grant_of(hook), failures=1)
         for webhook in (hook, other):
             tried(happened(webhook, EventType.POLL_CREATED, ago=5 * MINUTE), 500, "status")
     assert cost() == few

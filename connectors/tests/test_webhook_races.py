@@ -18,7 +18,7 @@ from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
 from connectors.tests.test_races import at_once, refusals
 from connectors.tests.webhook_cast import happen, make_webhook, states, texts
-from connectors.webhooks import delivery, queue, upkeep
+from connectors.webhooks import delivery, handoff_address, queue, upkeep
 from connectors.webhooks.slots import Slots
 from kaizala_console.lib import ids
 
@@ -28,8 +28,8 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 @pytest.fixture(autouse=True)
 def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the workers of the test deliver, not the one that a commit wakes."""
-    monkeypatch.setattr("connectors.webhooks.outbox._wake", lambda: None)
-    monkeypatch.setattr("connectors.webhooks.outbox.call_for_help", lambda: None)
+    monkeypatch.setattr("connectors.webhooks.waking._wake", lambda: None)
+    monkeypatch.setattr("connectors.webhooks.waking.call_for_help", lambda: None)
 
 
 def test_of_workers_at_once_one_has_the_webhook(
@@ -140,3 +140,18 @@ class _Everybodys:
 
     def release(self) -> None:
         """Nothing is held."""
+
+
+def test_of_owners_who_register_an_address_for_handoffs_at_once_one_wins(
+    told_program: Program, developer: User, receiver: Receiver, together: Callable[..., list[Any]]
+) -> None:
+    connector = told_program.connector
+    handoff_address.handshake.require_echo(receiver.url(), connector_id=connector.pk)
+    results = at_once(
+        *(
+            partial(handoff_address._created, connector, receiver.url(f"/take/{number}"), developer)
+            for number in range(4)
+        )
+    )
+    assert len(refusals(results)) == 3
+    assert Webhook.objects.get().object_type == "Connector"

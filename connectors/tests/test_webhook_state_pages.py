@@ -15,6 +15,7 @@ from accounts.models import AuditEvent, User
 from connectors.models import ShownSecret, Webhook
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, form_to, text_of
+from connectors.tests.webhook_cast import grant_of
 from connectors.tests.webhook_history import HOUR, eventful, happened, quiet
 from connectors.webhooks import sealed, signing, upkeep
 from kaizala_console.lib import clock, ids
@@ -104,7 +105,7 @@ def test_a_new_secret_takes_the_old_one_off_the_screen(hook: Webhook, developer:
 
 
 def test_a_form_shows_no_other_webhooks_secret(hook: Webhook, developer: User, browser_of: Browser) -> None:
-    other, client = quiet(hook.grant), browser_of(developer)
+    other, client = quiet(grant_of(hook)), browser_of(developer)
     client.post(at(hook, "webhook_secret"), {"form_key": "k" * 32})
     answer = client.post(at(other, "webhook_secret"), {"form_key": "k" * 32})
     assert answer.status_code == 302

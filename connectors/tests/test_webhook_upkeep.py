@@ -18,7 +18,7 @@ from connectors import webhook_queries
 from connectors.models import Grant, Webhook, WebhookDelivery, WebhookEvent
 from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
-from connectors.tests.webhook_cast import happen, make_webhook, states, texts, time_passes
+from connectors.tests.webhook_cast import grant_of, happen, make_webhook, states, texts, time_passes
 from connectors.webhooks import delivery, upkeep
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -241,10 +241,11 @@ def test_lists_count_and_tell_the_last_try_in_one_query_each(
 def test_why_nothing_is_sent_is_told_from_the_moment_on_at_which_it_is_so(webhook: Webhook) -> None:
     now = clock.now()
     assert not webhook_queries.why_inactive(webhook, now)
-    webhook.grant.suspended_at = now
+    grant = grant_of(webhook)
+    grant.suspended_at = now
     assert "suspended" in str(webhook_queries.why_inactive(webhook, now))
-    webhook.grant.revoked_at = now
-    webhook.grant.save()
+    grant.revoked_at = now
+    grant.save()
     assert "ended" in str(webhook_queries.why_inactive(webhook, now))
 
 

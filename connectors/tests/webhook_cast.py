@@ -9,10 +9,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from connectors.models import Grant, Webhook, WebhookDelivery
+from connectors.models import Connector, Grant, Webhook, WebhookDelivery
 from connectors.tests.receiver import Receiver
-from connectors.webhooks import outbox, sealed, signing
-from connectors.webhooks.events import Event, EventType
+from connectors.webhooks import handoff_address, outbox, sealed, signing
+from connectors.webhooks.events import Event, EventType, HandoffEvent
 from kaizala_console.lib import clock, ids
 
 CALLBACK_TOKEN = "their-token-J7Q2K9"
@@ -37,6 +37,28 @@ def make_webhook(grant: Grant, url: str, group_id: UUID, **fields: Any) -> Webho
         sealed_token=sealed.seal_token(key, CALLBACK_TOKEN),
         sealed_secret=sealed.seal_secret(key, signing.new_secret()),
         **{**values, **fields},
+    )
+
+
+def grant_of(webhook: Webhook) -> Grant:
+    """The grant that a program's webhook stands under."""
+    assert webhook.grant is not None
+    return webhook.grant
+
+
+def make_handoff_webhook(connector: Connector, url: str) -> Webhook:
+    """The address of a connector's handoffs, as if it had answered the handshake."""
+    key = ids.new_id()
+    return Webhook.objects.create(
+        id=key,
+        connector=connector,
+        object_type=Webhook.ObjectType.CONNECTOR,
+        object_id=str(connector.pk),
+        event_types=[kind.value for kind in HandoffEvent],
+        callback_url=url,
+        host=urlsplit(url).hostname or "",
+        sealed_secret=sealed.seal_secret(key, signing.new_secret()),
+        expires_at=handoff_address.NO_END,
     )
 
 

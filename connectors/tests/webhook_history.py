@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from connectors.models import Grant, Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
-from connectors.tests.webhook_cast import make_webhook
+from connectors.tests.webhook_cast import grant_of, make_webhook
 from connectors.webhooks.events import EventType
 from kaizala_console.lib import clock, ids
 
@@ -35,10 +35,10 @@ def happened(
     **fields: Any,
 ) -> WebhookDelivery:
     """Something happened so long ago; its delivery waits, or has the state that `fields` say."""
-    at, person = clock.now() - ago, webhook.grant.person
+    at, person = clock.now() - ago, grant_of(webhook).person
     event = WebhookEvent.objects.create(
         event_type=kind.value,
-        group_id=group_of(webhook.grant),
+        group_id=group_of(grant_of(webhook)),
         action_id=action_id,
         sender={
             "fromUser": person.number,
@@ -52,7 +52,7 @@ def happened(
     if fields.get("state", "waiting") != "waiting":
         fields = {"next_attempt_at": None, "finished_at": at, **fields}
     return WebhookDelivery.objects.create(
-        webhook=webhook, event=event, lane=action_id or event.group_id, created_at=at, **fields
+        webhook=webhook, event=event, lane=action_id or group_of(grant_of(webhook)), created_at=at, **fields
     )
 
 

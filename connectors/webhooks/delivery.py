@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 
-from connectors.webhooks import outbox, queue, sender
+from connectors.webhooks import queue, sender, waking
 from connectors.webhooks.queue import Taken
 from connectors.webhooks.sender import Outcome
 from connectors.webhooks.slots import Slots
@@ -43,10 +43,10 @@ def deliver_due(*, seconds: float = TURN_SECONDS) -> int:
         finally:
             _turn.release()
         # Whoever was sent here while the turn was ours has gone again.
-        if time.monotonic() < ends and not cache.get(outbox.WOKEN):
+        if time.monotonic() < ends and not cache.get(waking.WOKEN):
             return tries
-    cache.delete(outbox.WOKEN)
-    outbox.wake()
+    cache.delete(waking.WOKEN)
+    waking.wake()
     return tries
 
 
@@ -71,7 +71,7 @@ class Turn:
 
     def _begin(self, threads: ThreadPoolExecutor) -> None:
         # Before the look: whoever writes a row after it sends another message.
-        cache.delete(outbox.WOKEN)
+        cache.delete(waking.WOKEN)
         while self._slots.free:
             taken, may_find_more = queue.take(self._slots)
             for each in taken:
@@ -81,7 +81,7 @@ class Turn:
             if not may_find_more:
                 break
         if self._slots.is_short:
-            outbox.call_for_help()
+            waking.call_for_help()
 
     def _finish(self) -> None:
         done = [(self._under_way.pop(future), future.result()) for future in list(self._under_way) if future.done()]

@@ -84,7 +84,7 @@ def _tell(webhook: Webhook, reason: Because) -> None:
             context={
                 "connector_name": webhook.connector.name,
                 "connector_id": str(webhook.connector_id),
-                "target_name": webhook.grant.target_name,
+                "target_name": webhook.target_name,
                 "webhook_id": str(webhook.pk),
                 "host": webhook.host,
                 "reason": reason.value,

@@ -35,6 +35,13 @@ class EventType(WireEnum):
     GROUP_REMOVED = "GroupRemoved"
 
 
+class HandoffEvent(WireEnum):
+    """What a connector's own address is told (ADR 0070). Programs cannot ask for these: the console sets them."""
+
+    WAITING = "HandoffWaiting"
+    ENDED = "HandoffEnded"
+
+
 class ObjectType(WireEnum):
     """What a webhook can be set on. A group's is told of everything in that group, not of groups under it."""
 

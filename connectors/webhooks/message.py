@@ -15,6 +15,8 @@ from kaizala_console.wire import json_text
 
 def body_of(webhook: Webhook, event: WebhookEvent) -> dict[str, Any]:
     """Wire protocol §6, Webhooks: Delivery. The same for every try under the same grant."""
+    if webhook.grant is None:
+        return _of_handoff(webhook, event)
     may_have_all = str(webhook.grant.person_id) in event.private_for
     return {
         "objectId": webhook.object_id,
@@ -29,6 +31,18 @@ def body_of(webhook: Webhook, event: WebhookEvent) -> dict[str, Any]:
         "sourceGroupId": str(event.group_id),
         "isBotfromUser": False,
         **event.sender,
+    }
+
+
+def _of_handoff(webhook: Webhook, event: WebhookEvent) -> dict[str, Any]:
+    """The same envelope, without what is about groups (ADR 0070)."""
+    return {
+        "objectId": webhook.object_id,
+        "objectType": webhook.object_type,
+        "eventType": event.event_type,
+        "eventId": str(event.pk),
+        "data": event.data,
+        "subscriptionId": str(webhook.pk),
     }
 
 

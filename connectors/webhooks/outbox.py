@@ -10,22 +10,15 @@ from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
-from celery import signature
-from django.core.cache import cache
 from django.db import transaction
 
 from connectors.models import Webhook, WebhookDelivery, WebhookEvent
 from connectors.webhooks import rights
 from connectors.webhooks.ending import end
 from connectors.webhooks.events import Event, EventType, package_name
+from connectors.webhooks.waking import wake as wake
 from kaizala_console.lib import clock
-from kaizala_console.lib.background import after_commit
 
-DELIVER: Final = "connectors.tasks.deliver_webhooks"  # by name: this layer does not import the tasks above it
-WOKEN: Final = "webhooks:woken"  # stands from a wake until a worker is about to look
-_WAKE_SECONDS: Final = 60
-_CALLED: Final = "webhooks:called"
-_CALL_SECONDS: Final = 2
 _BATCH: Final = 500
 
 _State = WebhookDelivery.State
@@ -75,25 +68,6 @@ def wanted(group_id: UUID, *types: EventType, action_id: UUID | None = None, pac
     asked = [Event(type=kind, group_id=group_id, data={}, action_id=action_id, package_id=package_id) for kind in types]
     listening = _listening(asked)
     return [webhook for webhook in listening if any(_on([webhook], event) for event in asked)]
-
-
-def wake() -> None:
-    """Have a worker look at the queue after the commit. Many wakes before it looks are one message."""
-    transaction.on_commit(_wake, robust=True)
-
-
-def _wake() -> None:
-    if cache.add(WOKEN, 1, timeout=_WAKE_SECONDS):
-        after_commit(signature(DELIVER))
-
-
-def call_for_help() -> None:
-    """Have another worker look as well, if there is one: the caller's turn may not have places enough.
-
-    Whoever has this message and a turn of its own leaves it at that, so it is repeated while it is needed.
-    """
-    if cache.add(_CALLED, 1, timeout=_CALL_SECONDS):
-        after_commit(signature(DELIVER))
 
 
 def _listening(events: Iterable[Event]) -> list[Webhook]:

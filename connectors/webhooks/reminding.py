@@ -64,6 +64,7 @@ def _going(at: dt.datetime) -> WebhookQuerySet:
         .filter(inactive_because__in=["", *Webhook.KEPT_WHILE], expires_at__gt=at, expires_at__lte=at + _FARTHEST)
         .filter(
             Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=F("expires_at")),
+            grant__isnull=False,  # the address of a connector's handoffs ends with the connector
             grant__revoked_at__isnull=True,
             connector__deleted_at__isnull=True,
         )
@@ -90,9 +91,7 @@ def _remind(connector_id: UUID, day: dt.date, days: int, at: dt.datetime) -> int
     mails: dict[User, list[Webhook]] = defaultdict(list)
     for webhook in found:
         developers = developers or issuing.owners_of(webhook.connector)
-        if webhook.grant_id not in admins:
-            admins[webhook.grant_id] = policy.administrators_of(webhook.grant)
-        for user in {*developers, *admins[webhook.grant_id]}:
+        for user in {*developers, *_admins_of(webhook, admins)}:
             mails[user].append(webhook)
     for user, webhooks in mails.items():
         notices.queue(
@@ -102,6 +101,15 @@ def _remind(connector_id: UUID, day: dt.date, days: int, at: dt.datetime) -> int
             context=_facts(webhooks, days, is_developer=user in developers),
         )
     return len(mails)
+
+
+def _admins_of(webhook: Webhook, known: dict[UUID, list[User]]) -> list[User]:
+    grant = webhook.grant
+    if grant is None:
+        return []
+    if grant.pk not in known:
+        known[grant.pk] = policy.administrators_of(grant)
+    return known[grant.pk]
 
 
 def _facts(webhooks: list[Webhook], days: int, *, is_developer: bool) -> dict[str, Any]:
@@ -116,9 +124,9 @@ def _facts(webhooks: list[Webhook], days: int, *, is_developer: bool) -> dict[st
                 "ends_at_text": words.utc(webhook.expires_at),
                 "host": webhook.host,
                 "webhook_id": str(webhook.pk),
-                "target_name": webhook.grant.target_name,
+                "target_name": webhook.target_name,
                 "grant_id": str(webhook.grant_id),
-                "group_id": str(trail.of_grant(webhook.grant)["group_id"] or ""),
+                "group_id": str(trail.of_webhook(webhook).get("group_id") or ""),
             }
             for webhook in webhooks[:NAMED_IN_A_MAIL]
         ],

@@ -23,7 +23,11 @@ def why_over(webhook: Webhook, at: dt.datetime) -> str:
     grant, connector = webhook.grant, webhook.connector
     if webhook.expires_at <= at:
         return Because.EXPIRED.value
-    if grant.revoked_at is not None or connector.deleted_at is not None:
+    if connector.deleted_at is not None:
+        return Because.GRANT_ENDED.value
+    if grant is None:  # the connector's own, for its handoffs: it goes as long as the connector
+        return ""
+    if grant.revoked_at is not None:
         return Because.GRANT_ENDED.value
     if grant.ends_at is not None and grant.ends_at <= at:
         return Because.GRANT_ENDED.value
@@ -34,7 +38,9 @@ def why_over(webhook: Webhook, at: dt.datetime) -> str:
 
 def is_suspended(webhook: Webhook) -> bool:
     """Whether nothing may be sent for now, because the grant or its connector is suspended."""
-    return webhook.grant.suspended_at is not None or webhook.connector.suspended_at is not None
+    if webhook.connector.suspended_at is not None:
+        return True
+    return webhook.grant is not None and webhook.grant.suspended_at is not None
 
 
 class Reach:
@@ -43,22 +49,28 @@ class Reach:
     def __init__(self) -> None:
         self._roles: dict[tuple[UUID, UUID], str] = {}
 
-    def role(self, webhook: Webhook, group_id: UUID) -> str:
+    def role(self, webhook: Webhook, group_id: UUID | None) -> str:
         """The role of the webhook's grant in the group of the event; "" when it does not reach it."""
-        key = (webhook.grant_id, group_id)
+        if webhook.grant is None or group_id is None:
+            return ""
+        key = (webhook.grant.pk, group_id)
         if key not in self._roles:
             self._roles[key] = reach.role_in(webhook.grant, str(group_id))
         return self._roles[key]
 
-    def has_lost_its_object(self, webhook: Webhook, group_id: UUID) -> bool:
+    def has_lost_its_object(self, webhook: Webhook, group_id: UUID | None) -> bool:
         """Whether an event in this group shows that the webhook's own object is out of reach.
 
         That of an action package is in many groups: one that is out of reach says nothing about the others.
         """
-        return webhook.object_type != Webhook.ObjectType.PACKAGE and not self.role(webhook, group_id)
+        if webhook.object_type in (Webhook.ObjectType.PACKAGE, Webhook.ObjectType.CONNECTOR):
+            return False
+        return not self.role(webhook, group_id)
 
-    def may_have(self, webhook: Webhook, group_id: UUID, only_for: Collection[str] | None) -> bool:
+    def may_have(self, webhook: Webhook, group_id: UUID | None, only_for: Collection[str] | None) -> bool:
         """Whether what happened in the group may be told: to all who reach it, or to admins and these people alone."""
+        if webhook.grant is None:  # of its connector's handoffs, which is all that it is told
+            return group_id is None
         role = self.role(webhook, group_id)
         if only_for is None or role == _ADMIN:
             return bool(role)

@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from connectors.models import Connector, Grant, Webhook
-from connectors.models.webhook import MOST_CONTEXT_CHARACTERS, MOST_TOKEN_CHARACTERS
+from connectors.models.webhook import MOST_CONTEXT_CHARACTERS, MOST_TOKEN_CHARACTERS, WebhookQuerySet
 from connectors.services import trail
 from connectors.webhooks import handshake, objects, rights, sealed, signing, upkeep
 from connectors.webhooks.events import EventType, ObjectType
@@ -110,7 +110,7 @@ def find(*, webhook_id: str, grant: Grant) -> Webhook:
     Raises NotFound, the same whether or not there is such a webhook.
     """
     key = ids.parse_guid(webhook_id)
-    webhook = key and Webhook.objects.present().filter(pk=key, connector=grant.connector_id).first()
+    webhook = key and _of_programs().filter(pk=key, connector=grant.connector_id).first()
     if not webhook:
         raise NotFound(_("There is no such webhook, or it is not within reach of this token."))
     if webhook.grant_id != grant.pk:
@@ -126,7 +126,7 @@ def listed(*, grant: Grant, object_type: ObjectType | None, object_id: str | Non
 
     Raises as `objects.find` for an object out of reach.
     """
-    mine = Webhook.objects.present().filter(connector=grant.connector_id)
+    mine = _of_programs().filter(connector=grant.connector_id)
     if object_type is not None:
         mine = mine.filter(object_type=object_type.value)
     if object_id is None:
@@ -134,6 +134,11 @@ def listed(*, grant: Grant, object_type: ObjectType | None, object_id: str | Non
     else:
         mine = mine.filter(object_id=objects.find(object_type or ObjectType.GROUP, grant, object_id))
     return list(mine.select_related("grant", "connector").order_by("created_at", "pk"))
+
+
+def _of_programs() -> WebhookQuerySet:
+    """All but the address of a connector's handoffs, which is its owners': no token sees or changes that."""
+    return Webhook.objects.present().filter(grant__isnull=False)
 
 
 @sensitive_variables()
@@ -167,7 +172,7 @@ def _require(fits: object, field: str, message: str) -> None:
 
 
 def _require_room(connector_id: UUID, object_type: ObjectType, object_id: str) -> None:
-    present = Webhook.objects.present().filter(connector=connector_id)
+    present = _of_programs().filter(connector=connector_id)
     if present.count() >= settings.WEBHOOKS_PER_CONNECTOR:
         raise RuleBroken(
             _("This connector has %(most)s webhooks, which is as many as it may have. Remove some first.")

@@ -95,7 +95,11 @@ def remove(*, group: Group, by: User) -> None:
     hooks = Webhook.objects.present().filter(object_type=Webhook.ObjectType.GROUP, object_id=str(group.pk))
     # What is told until now was told; user tokens' webhooks on the group hear nothing of it any more.
     for webhook in hooks.select_related("grant", "connector__organisation", "connector__owner").order_by("pk"):
-        over = Webhook.Because.GRANT_ENDED if webhook.grant.revoked_at else Webhook.Because.REACH
+        over = (
+            Webhook.Because.GRANT_ENDED
+            if webhook.grant is not None and webhook.grant.revoked_at
+            else Webhook.Because.REACH
+        )
         ending.end(webhook, over)
     group.removed_at = clock.now()
     group.save(update_fields=["removed_at"])

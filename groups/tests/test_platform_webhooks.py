@@ -109,6 +109,7 @@ def test_it_is_listed_with_the_protocols_spellings(
     ("other", "at_fault"),
     [
         ({"objectType": "Channel"}, "objectType"),
+        ({"objectType": "Connector"}, "objectType"),  # the owners', in the console alone
         ({"eventTypes": []}, "eventTypes"),
         ({"eventTypes": ["MessageEaten"]}, "eventTypes"),
         ({"callBackUrl": ""}, "callBackUrl"),

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page
+from pytest_django import Settings
 
 from accounts.models import User
 from accounts.queries import primary_person
 from accounts.sandbox import BY_KEY
+from connectors.tests.receiver import receiving
 from kaizala_console.tests.keyboard_journeys import WALKS
 from kaizala_console.tests.typist import Typist
 from kaizala_console.tests.whole_world import World, make_world
@@ -20,6 +22,14 @@ from kaizala_console.tests.whole_world import World, make_world
 def whole_world(db: None) -> World:
     """Something of everything."""
     return make_world()
+
+
+@pytest.fixture
+def listens_at(settings: Settings) -> Iterator[str]:
+    """The address of a receiver on this machine, which answers the handshake of webhooks."""
+    settings.SANDBOX = True
+    with receiving() as receiver:
+        yield receiver.url()
 
 
 @pytest.fixture

@@ -182,6 +182,9 @@ PAGES: dict[str, list[Visit]] = {
     "webhooks": [
         *_each(DEVELOPER, "webhooks", "webhook", "webhook_delivery", "webhook_settings", app="connectors"),
         Visit("connectors:webhooks", DEVELOPER, ids={"connector_id": "fresh_id"}),
+        Visit("connectors:webhook_handoffs", DEVELOPER),
+        Visit("connectors:webhook", DEVELOPER, ids={"webhook_id": "handoff_webhook_id"}, state="handoffs"),
+        Visit("connectors:webhook_settings", DEVELOPER, ids={"webhook_id": "handoff_webhook_id"}, state="handoffs"),
         Visit("connectors:webhook", DEVELOPER, ids={"webhook_id": "paused_webhook_id"}),
         Visit("connectors:webhook", DEVELOPER, ids={"webhook_id": "still_webhook_id"}),
         Visit("connectors:webhook", DEVELOPER, "?state=held"),

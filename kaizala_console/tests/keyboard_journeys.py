@@ -117,6 +117,7 @@ WALKS: dict[str, tuple[str, ...]] = {
         "connectors:leak_revoke",
     ),
     "test_an_operation_is_found_and_tried_and_a_token_inspected": ("connectors:inspector",),
+    "test_the_address_for_handoffs_is_registered_without_a_mouse": ("connectors:webhook_handoffs",),
     "test_a_webhook_is_paused_woken_replayed_given_a_new_secret_and_deleted": (
         "connectors:webhook_redeliver_failed",
         "connectors:webhook_replay",

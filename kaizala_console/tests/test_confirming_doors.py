@@ -118,6 +118,7 @@ CONFIRMING: dict[str, list[Door]] = {
     "connectors:handoff_claim": [Door("developer", {"form_key": "{form_key}"})],
     "connectors:handoff_refuse": [Door("developer")],
     "connectors:handoff_reissue": [Door("developer")],
+    "connectors:webhook_handoffs": [Door("developer", {"address": "{listens_at}"})],
     "connectors:webhook_state": [Door("developer", {"typed": "hooks.example.com"}, ids={"verb": "delete_verb"})],
     "connectors:webhook_secret": [Door("developer", {"form_key": "{form_key}"})],
     "connectors:webhook_secret_rotate": [Door("developer", {"form_key": "{form_key}"})],
@@ -200,7 +201,9 @@ def name_of(key: str) -> str:
 
 
 @pytest.fixture
-def world(developer: User, group_admin: User, member: User, organisation_admin: User, second_admin: User) -> World:
+def world(
+    developer: User, group_admin: User, member: User, organisation_admin: User, second_admin: User, listens_at: str
+) -> World:
     """The developer's connector in a group, with everything about it that waits for an answer."""
     connector = factories.make_connector(developer, "Shift Planner")
     another = factories.make_connector(developer, "Another")
@@ -266,6 +269,7 @@ def world(developer: User, group_admin: User, member: User, organisation_admin: 
             "job_id": checked(uploaded(group, group_admin, "Phone number\n+91 98765 43210\n")).pk,
             "shown": ",".join(another.permissions),
             "form_key": new_form_key(),
+            "listens_at": listens_at,
             "verb": "suspend",
             "delete_verb": "delete",
             "webhook_id": quiet(granted.grant).pk,

@@ -111,6 +111,20 @@ def test_a_webhook_is_paused_woken_replayed_given_a_new_secret_and_deleted(
     assert Webhook.objects.get().deleted_at
 
 
+def test_the_address_for_handoffs_is_registered_without_a_mouse(
+    typist: TypistOf, program: Program, developer: User, listens_at: str
+) -> None:
+    owner = typist(developer)
+    owner.visit(at("webhooks", program.connector))
+    owner.link("Register address")
+    owner.skip()
+    owner.write("Address", listens_at)
+    owner.button("Register address")
+    owner.arrive()
+    expect(owner.page.get_by_text("is told of handoffs from now on")).to_be_visible()
+    assert Webhook.objects.get().object_type == "Connector"
+
+
 def test_what_is_copied_leaves_the_focus_where_it_is_without_the_newer_way(
     typist: TypistOf, program: Program, developer: User
 ) -> None:

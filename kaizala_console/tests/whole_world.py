@@ -35,6 +35,7 @@ from connectors.tests import factories
 from connectors.tests.keys import x25519
 from connectors.tests.oauth_app import BACK
 from connectors.tests.test_usage_queries import used
+from connectors.tests.webhook_cast import make_handoff_webhook
 from connectors.tests.webhook_history import eventful, quiet
 from connectors.webhooks import upkeep
 from groups import access
@@ -255,7 +256,7 @@ def _used_and_leaked(world: World) -> None:
 
 
 def _webhooks(world: World) -> None:
-    """One in trouble, one paused, one to which nothing has happened."""
+    """One in trouble, one paused, one to which nothing has happened, and the address of the handoffs."""
     grant = Grant.objects.get(pk=world.facts["grant_id"])
     troubled = eventful(grant)
     paused = quiet(grant, url="https://stock.example.org/hook", event_types=["JobResponse"])
@@ -265,6 +266,7 @@ def _webhooks(world: World) -> None:
         "webhook_id": troubled.pk,
         "paused_webhook_id": paused.pk,
         "still_webhook_id": still.pk,
+        "handoff_webhook_id": make_handoff_webhook(grant.connector, "https://vault.example.org/handoffs").pk,
         "delivery_id": troubled.deliveries.get(state="failed").pk,
         "dropped_delivery_id": troubled.deliveries.get(state="dropped").pk,
     }

@@ -1,0 +1,338 @@
+"""The address of a connector that is told of its handoffs: once for each, in the act's transaction, never a secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from django.core.cache import cache
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from accounts.models import AuditEvent, User
+from connectors import credentials
+from connectors.models import Connector, Handoff, Webhook, WebhookDelivery, WebhookEvent
+from connectors.services import connectors, grants, handoffs, leaks, rotation
+from connectors.services.shown_secrets import new_form_key
+from connectors.tests import factories
+from connectors.tests.factories import Program
+from connectors.tests.receiver import Receiver
+from connectors.tests.test_webhook_docs import is_genuine
+from connectors.tests.webhook_cast import states, time_passes
+from connectors.webhooks import delivery, handoff_address, subscriptions, upkeep
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+
+__all__ = ["is_genuine"]
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def connector(developer: User) -> Connector:
+    """Of the developer, without any group yet. It may not use webhooks of groups, and needs not."""
+    return factories.make_connector(developer, "Shift Planner")
+
+
+@pytest.fixture
+def hook(connector: Connector, developer: User, receiver: Receiver) -> Webhook:
+    """Its address, which takes what it is told."""
+    return handoff_address.register(connector=connector, callback_url=receiver.url(), by=developer)
+
+
+@pytest.fixture
+def told(hook: Webhook, connector: Connector, group_admin: User) -> Program:
+    """An admin lets the connector in: a handoff waits."""
+    return factories.make_program(connector, group_admin)
+
+
+def facts(webhook: Webhook) -> list[tuple[str, str, str]]:
+    """What is on its way or was: the kind, the reason, and the handoff, the first one first."""
+    rows = WebhookDelivery.objects.filter(webhook=webhook).select_related("event").order_by("pk")
+    return [(row.event.event_type, row.event.data["reason"], row.event.data["handoffId"]) for row in rows]
+
+
+# What is told ---------------------------------------------------------------------------------------------------
+
+
+def test_a_handoff_that_waits_is_told_with_all_that_a_program_needs_to_claim_it(
+    hook: Webhook, told: Program, receiver: Receiver, settings: Settings
+) -> None:
+    assert delivery.deliver_due() == 1
+    event, handoff = WebhookEvent.objects.get(), told.handoff
+    assert receiver.bodies() == [
+        {
+            "objectId": str(told.connector.pk),
+            "objectType": "Connector",
+            "eventType": "HandoffWaiting",
+            "eventId": str(event.pk),
+            "subscriptionId": str(hook.pk),
+            "data": {
+                "connectorId": str(told.connector.pk),
+                "handoffId": str(handoff.pk),
+                "reason": "granted",
+                "target": {"kind": "group", "id": told.grant.target.removeprefix("group:"), "name": "Night shift"},
+                "expiresAt": clock.epoch_ms(handoff.expires_at),
+                "pageUrl": f"{settings.CONSOLE_BASE_URL}/console/handoffs/{handoff.pk}/",
+                "claimUrl": f"{settings.CONSOLE_BASE_URL}/v1/handoffs/claim",
+            },
+        }
+    ]
+
+
+def test_it_is_signed_as_all_deliveries_are(
+    hook: Webhook, told: Program, receiver: Receiver, developer: User, is_genuine: Callable[..., bool]
+) -> None:
+    secret = upkeep.show_secret(webhook=hook, by=developer)
+    delivery.deliver_due()
+    _path, headers, body = receiver.arrived[0]
+    assert "kz-callback-token" not in headers
+    assert is_genuine(headers, body, secret, "")
+    assert not is_genuine(headers, body.replace(b"Waiting", b"Ended"), secret, "")
+
+
+def test_no_message_and_no_row_holds_a_secret(hook: Webhook, told: Program, receiver: Receiver) -> None:
+    grants.revoke(grant=told.grant, by=told.grant.granted_by)
+    delivery.deliver_due()
+    assert len(receiver.arrived) == 2
+    sent = b"\n".join(json.dumps(headers).encode() + body for _path, headers, body in receiver.arrived).decode()
+    kept = json.dumps(list(WebhookEvent.objects.values_list("data", "private", "sender")))
+    secrets = [told.refresh_token, *told.refresh_token.split("_")[1:], told.secret, *told.secret.split("_")[1:]]
+    for text in (sent, kept):
+        assert not credentials.PATTERN.search(text)
+        assert not [secret for secret in secrets if secret in text]
+
+
+@pytest.mark.parametrize("way", ["revoked", "expired", "leaked", "ended"])
+def test_one_that_ends_unclaimed_is_told_once_after_that_it_waits(
+    way: str, hook: Webhook, told: Program, group_admin: User, travel: Callable[..., object]
+) -> None:
+    match way:
+        case "revoked":
+            grants.revoke(grant=told.grant, by=group_admin)
+        case "expired":
+            travel(days=8)
+            assert handoffs.expire_overdue() == 1
+            handoffs.expire_overdue()
+        case "leaked":
+            leaks.report(text=told.refresh_token, address="192.0.2.7")
+            leaks.revoke(report=told.grant.refresh_tokens.get().leak_reports.get(), by=told.connector.owner)
+        case "ended":
+            grants.regenerate(grant=told.grant, by=group_admin)
+    reason = "expired" if way == "expired" else "withdrawn"
+    of_this = [fact for fact in facts(hook) if fact[2] == str(told.handoff.pk)]
+    assert of_this == [
+        ("HandoffWaiting", "granted", str(told.handoff.pk)),
+        ("HandoffEnded", reason, str(told.handoff.pk)),
+    ]
+
+
+def test_issued_again_the_old_one_ended_and_the_new_one_waits(hook: Webhook, told: Program, developer: User) -> None:
+    again = handoffs.reissue(handoff=told.handoff, by=developer)
+    handoffs.reissue(handoff=told.handoff, by=developer)
+    assert facts(hook)[1:] == [
+        ("HandoffEnded", "withdrawn", str(told.handoff.pk)),
+        ("HandoffWaiting", "granted", str(again.pk)),
+    ]
+
+
+def test_the_successor_near_the_end_of_a_token_is_told_as_rotated(
+    hook: Webhook, told: Program, developer: User, travel: Callable[..., object]
+) -> None:
+    handoffs.claim(handoff=told.handoff, by=developer, form_key=new_form_key(), address=None)
+    travel(days=330)
+    assert rotation.rotate_due() == 1
+    rotation.rotate_due()
+    assert facts(hook)[1:] == [("HandoffWaiting", "rotated", str(Handoff.objects.waiting().get().pk))]
+
+
+@pytest.mark.parametrize("act", ["claim", "refuse"])
+def test_what_its_own_developer_does_is_not_told(act: str, hook: Webhook, told: Program, developer: User) -> None:
+    if act == "claim":
+        handoffs.claim(handoff=told.handoff, by=developer, form_key=new_form_key(), address=None)
+        grants.revoke(grant=told.grant, by=told.grant.granted_by)
+    else:
+        handoffs.refuse(handoff=told.handoff, by=developer)
+    assert [kind for kind, _reason, _handoff in facts(hook)] == ["HandoffWaiting"]
+
+
+def test_what_is_rolled_back_was_never_told(hook: Webhook, connector: Connector, group_admin: User) -> None:
+    with transaction.atomic():
+        factories.make_program(connector, group_admin)
+        assert len(facts(hook)) == 1
+        transaction.set_rollback(True)
+    assert facts(hook) == []
+    assert not WebhookEvent.objects.exists()
+
+
+def test_another_connectors_handoffs_are_not_told(hook: Webhook, developer: User, group_admin: User) -> None:
+    factories.make_program(factories.make_connector(developer, "Canteen"), group_admin)
+    assert facts(hook) == []
+    assert not WebhookEvent.objects.exists()
+
+
+# How it is told -------------------------------------------------------------------------------------------------
+
+
+def test_what_was_not_taken_is_tried_again_and_the_end_waits_for_it(
+    hook: Webhook, told: Program, receiver: Receiver, group_admin: User
+) -> None:
+    receiver.broken.add("/take")
+    grants.revoke(grant=told.grant, by=group_admin)
+    assert delivery.deliver_due() == 1
+    assert states(hook) == ["waiting", "waiting"]
+    receiver.broken.clear()
+    time_passes()
+    assert delivery.deliver_due() == 2
+    assert states(hook) == ["delivered", "delivered"]
+    kinds = [body["eventType"] for body in receiver.bodies()]
+    assert kinds == ["HandoffWaiting", "HandoffWaiting", "HandoffEnded"]
+    assert receiver.bodies()[0] == receiver.bodies()[1]
+
+
+def test_paused_it_is_kept_woken_it_is_sent_and_it_is_sent_again(
+    hook: Webhook, connector: Connector, receiver: Receiver, developer: User, group_admin: User
+) -> None:
+    upkeep.pause(webhook=hook, by=developer)
+    factories.make_program(connector, group_admin)
+    delivery.deliver_due()
+    assert (states(hook), receiver.bodies()) == (["held"], [])
+    upkeep.wake(webhook=hook, by=developer)
+    delivery.deliver_due()
+    assert states(hook) == ["delivered"]
+    assert upkeep.redeliver(delivery=hook.deliveries.get(), by=developer)
+    delivery.deliver_due()
+    assert len(receiver.bodies()) == 2
+
+
+def test_while_the_connector_is_suspended_nothing_goes(
+    hook: Webhook, told: Program, receiver: Receiver, developer: User, group_admin: User
+) -> None:
+    connectors.suspend(connector=told.connector, by=developer)
+    grants.revoke(grant=told.grant, by=group_admin)
+    delivery.deliver_due()
+    assert receiver.bodies() == []
+    connectors.resume(connector=told.connector, by=developer)
+    time_passes()
+    delivery.deliver_due()
+    assert [body["eventType"] for body in receiver.bodies()] == ["HandoffWaiting"]
+
+
+def test_it_ends_with_its_connector(hook: Webhook, told: Program, receiver: Receiver, developer: User) -> None:
+    connectors.delete(connector=told.connector, by=developer)
+    delivery.deliver_due()
+    upkeep.tend()
+    hook.refresh_from_db()
+    assert receiver.bodies() == []
+    assert hook.deleted_at is not None
+    assert hook.sealed_secret is None
+    assert set(states(hook)) <= {"dropped"}
+
+
+def test_the_upkeep_of_webhooks_leaves_it_alone(hook: Webhook, told: Program, travel: Callable[..., object]) -> None:
+    travel(days=3000)
+    upkeep.tend()
+    hook.refresh_from_db()
+    assert hook.is_active
+
+
+# The address ----------------------------------------------------------------------------------------------------
+
+
+def test_an_address_that_does_not_answer_is_not_kept(connector: Connector, developer: User, receiver: Receiver) -> None:
+    receiver.echo = "no"
+    for url in (receiver.url(), receiver.url("/500"), "http://hooks.example.com/", "https://10.0.0.1/", "nonsense"):
+        with pytest.raises(RuleBroken):
+            handoff_address.register(connector=connector, callback_url=url, by=developer)
+        cache.clear()
+    assert not Webhook.objects.exists()
+
+
+def test_one_address_a_connector_and_the_same_twice_is_once(
+    hook: Webhook, connector: Connector, developer: User, receiver: Receiver
+) -> None:
+    assert handoff_address.register(connector=connector, callback_url=receiver.url(), by=developer) == hook
+    with pytest.raises(Conflict):
+        handoff_address.register(connector=connector, callback_url=receiver.url("/other"), by=developer)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Webhook.objects.create(
+            connector=connector, object_type="Connector", object_id="x", expires_at=handoff_address.NO_END
+        )
+    assert AuditEvent.objects.filter(tag="connector:webhook:created").count() == 1
+    upkeep.delete(webhook=hook, by=developer)
+    assert handoff_address.register(connector=connector, callback_url=receiver.url("/other"), by=developer) != hook
+
+
+def test_nobody_but_an_owner_registers_one(connector: Connector, group_admin: User, receiver: Receiver) -> None:
+    with pytest.raises(NotFound):
+        handoff_address.register(connector=connector, callback_url=receiver.url(), by=group_admin)
+    assert receiver.asked == []
+
+
+def test_no_token_of_the_connector_sees_changes_or_removes_it(hook: Webhook, told: Program) -> None:
+    assert subscriptions.listed(grant=told.grant, object_type=None, object_id=None) == []
+    for act in (subscriptions.find, subscriptions.remove, subscriptions.change):
+        by = {} if act is subscriptions.find else {"by": told.connector.owner}
+        with pytest.raises(NotFound):
+            act(webhook_id=str(hook.pk), grant=told.grant, **by)
+    hook.refresh_from_db()
+    assert hook.is_active
+
+
+def test_under_no_grant_there_is_nothing_but_this(told: Program) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Webhook.objects.create(
+            connector=told.connector, object_type="Group", object_id="x", expires_at=handoff_address.NO_END
+        )
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Webhook.objects.create(
+            connector=told.connector,
+            grant=told.grant,
+            object_type="Connector",
+            object_id="x",
+            expires_at=handoff_address.NO_END,
+        )
+
+
+# The pages ------------------------------------------------------------------------------------------------------
+
+
+def test_an_owner_registers_it_on_the_webhooks_tab(
+    connector: Connector, developer: User, receiver: Receiver, browser_of: Callable[..., Client]
+) -> None:
+    browser = browser_of(developer)
+    tab, form = (reverse(f"connectors:{name}", args=[connector.pk]) for name in ("webhooks", "webhook_handoffs"))
+    assert form in browser.get(tab).content.decode()
+    receiver.echo = "no"
+    refused = browser.post(form, {"address": receiver.url()})
+    assert refused.status_code == 400
+    assert "could not be validated" in refused.content.decode()
+    receiver.echo = "{token}"
+    answer = browser.post(form, {"address": receiver.url()})
+    made = Webhook.objects.get()
+    settings_page = reverse("connectors:webhook_settings", args=[connector.pk, made.pk])
+    assert (answer.status_code, answer["Location"]) == (302, settings_page)
+    assert browser.get(form)["Location"] == settings_page
+    said = browser.get(settings_page).content.decode()
+    assert "Handoffs of this connector" in said
+    assert "as long as the connector" in said
+    assert "Show signing secret" in said
+    assert "PUT /v1/webhook" not in said
+    assert reverse("connectors:webhook", args=[connector.pk, made.pk]) in browser.get(tab).content.decode()
+
+
+def test_its_log_and_its_deliveries_are_on_the_pages_that_all_webhooks_have(
+    hook: Webhook, told: Program, developer: User, browser_of: Callable[..., Client]
+) -> None:
+    delivery.deliver_due()
+    browser, row = browser_of(developer), hook.deliveries.get()
+    log = reverse("connectors:webhook", args=[hook.connector_id, hook.pk])
+    assert "HandoffWaiting" in browser.get(f"{log}?event=HandoffWaiting").content.decode()
+    assert "No delivery of this webhook" in browser.get(f"{log}?event=HandoffEnded").content.decode()
+    one = browser.get(reverse("connectors:webhook_delivery", args=[hook.connector_id, hook.pk, row.pk]))
+    assert str(told.handoff.pk) in one.content.decode()
+    for verb in ("pause", "delete"):
+        page = browser.get(reverse("connectors:webhook_state", args=[hook.connector_id, hook.pk, verb]))
+        assert page.status_code == 200
