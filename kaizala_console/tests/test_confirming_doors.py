@@ -19,8 +19,10 @@ from django.urls import URLPattern, reverse
 import accounts.pages.urls
 import connectors.pages.urls
 import groups.pages.urls
-from accounts.models import SmsMessage, User
+from accounts.models import AuthenticatorApp, SmsMessage, User
+from accounts.services import totp
 from accounts.tests import pins
+from accounts.tests.authenticator import CodeNow
 from accounts.tests.factories import make_user, verify
 from connectors.models import Connector, LeakReport
 from connectors.pages.states import VERBS
@@ -74,6 +76,8 @@ class Door:
 # Makes, shows, widens or ends a right; changes who one is; takes data out.
 CONFIRMING: dict[str, list[Door]] = {
     "accounts:activity_export": [Door("developer", {"format": "csv"})],
+    "accounts:authenticator_set_up": [Door("developer", {"pin": "{code}"})],
+    "accounts:authenticator_remove": [Door("member")],
     "accounts:settings_organisation": [Door("organisation_admin", {"form": "organisation"})],
     "accounts:phone_add": [
         Door("developer", {"region": "IN", "number": "98200 12345"}, SIGN_IN_AGAIN),
@@ -232,6 +236,7 @@ def world(developer: User, group_admin: User, member: User, organisation_admin: 
     bot = bots.create(connector=connector, name="Shift reminders", picture_url="", by=developer)
     spare = bots.create(connector=connector, name="Spare", picture_url="", by=developer)
     group_bots.add(group=group, bot_ids=[bot.pk], by=group_admin)
+    AuthenticatorApp.objects.create(user=member, confirmed=True)
     return World(
         {
             "bot_id": bot.pk,
@@ -264,6 +269,7 @@ def world(developer: User, group_admin: User, member: User, organisation_admin: 
                 group=group, action_type="Poll", body=POLL, person=person_of(group_admin), by=group_admin
             ).pk,
             "job_id": checked(uploaded(group, group_admin, "Phone number\n+91 98765 43210\n")).pk,
+            "code": CodeNow(totp.begin(user=developer)),
             "shown": ",".join(another.permissions),
             "form_key": new_form_key(),
             "verb": "suspend",
