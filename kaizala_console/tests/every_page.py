@@ -122,6 +122,8 @@ PAGES: dict[str, list[Visit]] = {
         Visit("connectors:inspector", DEVELOPER),
         Visit("connectors:explorer", DEVELOPER),
         Visit("connectors:explorer_operation", DEVELOPER, ids={"operation_id": "exchange"}),
+        Visit("connectors:logo", DEVELOPER),
+        Visit("connectors:logo", DEVELOPER, form={"logo": ""}, status=400, state="refused"),
         *_each(DEVELOPER, "details", "change", "permissions", "sign_in", "compatibility", "activity", app="connectors"),
         Visit("connectors:usage", DEVELOPER),
         Visit("connectors:usage", DEVELOPER, ids={"connector_id": "fresh_id"}),
@@ -298,6 +300,7 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("healthz", "readyz", "metrics"), A_PROGRAM),
     **dict.fromkeys(("set_language",), LEADS_ON),
     **dict.fromkeys(("connectors:usage_export", "connectors:organisation_usage_export"), A_FILE),
+    **dict.fromkeys(("connectors:logo_file",), A_FILE),
     **dict.fromkeys(("groups:bulk_template", "groups:bulk_file", "groups:bulk_log", "groups:bulk_problems"), A_FILE),
     "gallery": "looked at by test_gallery.py, in every direction",
     **dict.fromkeys(

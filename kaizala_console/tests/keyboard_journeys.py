@@ -42,6 +42,7 @@ WALKS: dict[str, tuple[str, ...]] = {
         "connectors:owner_transfer",
         "connectors:owners",
     ),
+    "test_a_logo_is_refused_put_and_removed_without_a_mouse": ("connectors:logo", "connectors:logo_remove"),
     "test_a_key_is_made_and_registered_without_a_mouse": ("connectors:key_add",),
     "test_an_access_token_is_kept_ready_and_stopped_without_a_mouse": (
         "connectors:warm_token",

@@ -33,6 +33,7 @@ from connectors.services import grants as grant_service
 from connectors.services.shown_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.keys import x25519
+from connectors.tests.logos import PngFile, with_logo
 from connectors.tests.webhook_history import quiet
 from groups.models import PersonAttribute
 from groups.services import actions, grants, group_bots
@@ -90,6 +91,8 @@ CONFIRMING: dict[str, list[Door]] = {
         Door("developer", {"name": "Canteen", "permissions": ["textmessage"], "form_key": "{form_key}"})
     ],
     "connectors:change": [Door("developer", {"name": "Shift Planner", "redirect_urls": "https://new.example/"})],
+    "connectors:logo": [Door("developer", {"logo": PngFile()})],
+    "connectors:logo_remove": [Door("developer", ids={"connector_id": "another_id"})],
     "connectors:permissions": [
         Door("developer", {"permissions": ["textmessage"], "sure": "1", "typed": "Shift Planner"})
     ],
@@ -207,7 +210,7 @@ def name_of(key: str) -> str:
 def world(developer: User, group_admin: User, member: User, organisation_admin: User, second_admin: User) -> World:
     """The developer's connector in a group, with everything about it that waits for an answer."""
     connector = factories.make_connector(developer, "Shift Planner")
-    another = factories.make_connector(developer, "Another")
+    another = with_logo(factories.make_connector(developer, "Another"))
     connector.co_owners.add(co_owner := make_user("Kabir Anand", developer.organisation))
     suspended = factories.make_connector(developer, "Suspended")
     connector_service.suspend(connector=suspended, by=developer)
