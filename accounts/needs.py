@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 from django.utils.functional import Promise
 
 if TYPE_CHECKING:
+    from django.http import HttpRequest
+
     from accounts.models import User
+
+_KEPT = "console_needs"
 
 
 class Urgency(IntEnum):
@@ -29,6 +33,7 @@ class Need:
     """One card on Home.
 
     `key` says what kind it is (`handoffs`), also for the menu's badge; `act` labels the button that leads to `href`.
+    `is_asked` when somebody waits for an answer: such a card stands in the inbox as well (portal.md, Handoff).
     """
 
     key: str
@@ -38,6 +43,7 @@ class Need:
     act: str | Promise
     urgency: Urgency = Urgency.NORMAL
     count: int = 1
+    is_asked: bool = False
 
 
 Provider = Callable[["User"], Iterable[Need]]
@@ -55,6 +61,14 @@ def needs_of(user: User) -> list[Need]:
     """Everything that waits for `user`, the most urgent first, else in the order of registration."""
     found = [need for provider in _providers for need in provider(user)]
     return sorted(found, key=lambda need: need.urgency)
+
+
+def needs_at(request: HttpRequest, user: User) -> list[Need]:
+    """The same, looked for once a request: a page that shows them and its menu ask one after the other."""
+    kept: list[Need] | None = request.__dict__.get(_KEPT)
+    if kept is None:
+        kept = request.__dict__[_KEPT] = needs_of(user)
+    return kept
 
 
 def counts_of(needs: Iterable[Need]) -> dict[str, int]:

@@ -58,6 +58,17 @@ def require_somebody_else(by: Actor, user: User) -> None:
         raise NotAllowed(_("Only another operator can decide this about your account."))
 
 
+def require_may_remove_app(user: User, *, by: User) -> None:
+    """Raises NotAllowed unless `by` may take the authenticator app from `user`: themselves, or another operator.
+
+    An operator does not do it to themselves: whoever sat down at their desk would set up their own next.
+    """
+    if by.pk == user.pk and may_operate(user):
+        raise NotAllowed(_("Only another operator can remove the authenticator app of an operator."))
+    if by.pk != user.pk and not may_operate(by):
+        raise NotAllowed(_("Only an operator can remove the authenticator app of somebody else."))
+
+
 def locked_until(user: User) -> dt.datetime | None:
     """Until when the account makes and sees no credentials (accounts.services.cool_off); None when it may."""
     until = user.credentials_locked_until

@@ -45,6 +45,8 @@ def lists(world: World) -> Iterator[tuple[str, Any, str]]:
     yield "Usage of a connector", world.developer, f"{connector}usage/"
     yield "Requests of a connector", world.developer, f"{connector}requests/"
     yield "Deleting a connector", world.developer, f"{connector}state/delete/"
+    yield "Tree of groups", world.boss, "/console/groups/?view=tree"
+    yield "Tree of groups, a branch", world.boss, f"/console/groups/?view=tree&under={world.group.pk}"
     yield "Groups to put below a group", world.admin, f"{group}sub-groups/attach/"
     yield "Policies of a group", world.admin, f"{group}policies/"
     yield "Search: everything", world.boss, "/console/search/?q=Person%20777"

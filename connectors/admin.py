@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts.operators import ReadOnlyAdmin, carry_out, operator_of, site
-from connectors import admin_webhooks, scopes
+from connectors import admin_logos, admin_webhooks, scopes
 from connectors.models import (
     AccessRequest,
     AuthorizationCode,
@@ -32,7 +32,7 @@ from connectors.models import (
 )
 from connectors.services import connectors, grants, secrets
 
-__all__ = ["admin_webhooks"]  # registers itself
+__all__ = ["admin_logos", "admin_webhooks"]  # register themselves
 
 
 class WithoutSecrets(ReadOnlyAdmin):
@@ -56,6 +56,7 @@ class ConnectorAdmin(WithPermissions):
         ("organisation", "owner", "co_owners"),
         "description",
         "home_page",
+        "logo_sha256",
         "redirect_urls",
         "permission_names",
         ("created_at", "deactivated_at", "suspended_at", "deleted_at"),

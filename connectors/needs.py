@@ -88,6 +88,7 @@ def user_tokens_to_confirm(user: User) -> Iterator[Need]:
             href=reverse("connectors:user_token_request", args=[request.pk]),
             act=_("Look at it"),
             urgency=Urgency.SOON if request.expires_at - clock.now() < SOON else Urgency.NORMAL,
+            is_asked=True,
         )
 
 

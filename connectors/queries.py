@@ -29,6 +29,7 @@ from connectors.models import (
     AccessRequest,
     Bot,
     Connector,
+    ConnectorLogo,
     ConnectorSecret,
     ConnectorUse,
     Grant,
@@ -140,6 +141,14 @@ def own_connector(user: User, connector_id: UUID) -> Connector:
     connector = connector_for(user, connector_id)
     policy.require_owner(user, connector)
     return connector
+
+
+def logo_for(user: User, connector_id: UUID, sha256: str) -> ConnectorLogo:
+    """The logo that this connector has now, for who may see the connector. Raises NotFound."""
+    found = ConnectorLogo.objects.select_related("connector").filter(pk=connector_id, sha256=sha256).first()
+    if found is None or not policy.can_see(user, found.connector):
+        raise NotFound
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,4 +46,5 @@ def requests_to_answer(user: User) -> Iterator[Need]:
         act=_("Look at the request") if len(waiting) == 1 else _("Open the requests"),
         urgency=Urgency.NORMAL,
         count=len(waiting),
+        is_asked=True,
     )

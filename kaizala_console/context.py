@@ -70,7 +70,7 @@ def menu_for(request: HttpRequest) -> list[dict[str, Any]]:
     match = request.resolver_match
     active = active_key(match.view_name) if match else ""
     user = getattr(request, "user", None)
-    waiting = needs.counts_of(needs.needs_of(user)) if isinstance(user, User) else {}
+    waiting = needs.counts_of(needs.needs_at(request, user)) if isinstance(user, User) else {}
     rows = []
     for entry in MENU:
         try:

@@ -110,7 +110,7 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGOUT_REDIRECT_URL = "accounts:signed_out"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "accounts:home"
-OTP_TOTP_ISSUER = "Kaizala Console"  # what an operator's authenticator shows
+OTP_TOTP_ISSUER = "Kaizala Console"  # what an authenticator app shows
 
 # ---------------------------------------------------------------- SMS and mail
 

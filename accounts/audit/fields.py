@@ -58,6 +58,7 @@ FIELDS: Final[Mapping[str, Promise]] = {
     "lines": _("Lines"),
     "linked": _("Linked"),
     "links_ended": _("Links ended"),
+    "logo": _("Logo"),
     "members_see_members": _("Members see each other"),
     "moved_to": _("New address"),
     "name": _("Name"),

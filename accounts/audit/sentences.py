@@ -40,7 +40,7 @@ SENTENCES: dict[Tag, str | Promise] = {
         "The credentials of %(subject)s were locked for a time, because the number %(number)s was verified."
     ),
     Tag.CREDENTIALS_UNLOCKED: _("%(actor)s unlocked the credentials of %(subject)s before the time was over."),
-    Tag.TOTP_ENROLLED: _("%(actor)s set up an authenticator app for the operators’ pages."),
+    Tag.TOTP_ENROLLED: _("%(actor)s set up an authenticator app."),
     Tag.TOTP_REMOVED: _("%(actor)s removed the authenticator app of %(user)s."),
     Tag.TOTP_REFUSED: _("%(actor)s entered a wrong code of the authenticator app."),
     Tag.OPERATOR_ENTERED: _("%(actor)s entered the operators’ pages."),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
 import django_otp
-import segno
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -20,10 +17,11 @@ from django.views.decorators.http import require_http_methods
 from accounts import policy, queries
 from accounts.audit.tags import Tag
 from accounts.models import AuthenticatorApp, User
+from accounts.pages import authenticator
 from accounts.pages.decorators import freshly_confirmed, safe_path, signed_in, user_of
 from accounts.pages.forms import CodeForm, add_error
 from accounts.services import confirmations, totp
-from kaizala_console.lib.errors import ConsoleError, RuleBroken, TooSoon
+from kaizala_console.lib.errors import ConsoleError, TooSoon
 
 
 @sensitive_post_parameters("pin")
@@ -59,25 +57,13 @@ def set_up(request: HttpRequest) -> HttpResponse:
     user = _operator(request)
     if queries.totp_device(user) is not None:
         return HttpResponseRedirect(_with_next(request, "operators:second_factor"))
-    try:
-        device = totp.begin(user=user)
-    except RuleBroken as cooling_off:
-        messages.error(request, str(cooling_off))
-        return HttpResponseRedirect(reverse("accounts:home"))
-    form, status = CodeForm(), 200
-    if request.method == "POST":
-        form, status = CodeForm(request.POST), 400
-        if form.is_valid():
-            try:
-                device = totp.enrol(user=user, device=device, code=form.cleaned_data["pin"], by=user)
-            except ConsoleError as error:
-                add_error(form, error)
-                status = 429 if isinstance(error, TooSoon) else 400
-            else:
-                return _let_in(request, user, device)
-    picture = segno.make(totp.address_of(device), error="m").svg_data_uri(scale=6, border=3, dark="#000", light="#fff")
-    words: dict[str, Any] = {"form": form, "picture": picture, "key": totp.secret_of(device)}
-    return render(request, "accounts/operators/set_up.html", words, status=status)
+    return authenticator.setting_up(
+        request,
+        user,
+        template="accounts/operators/set_up.html",
+        back="accounts:home",
+        done=lambda device: _let_in(request, user, device),
+    )
 
 
 def _operator(request: HttpRequest) -> User:

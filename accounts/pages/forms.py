@@ -116,7 +116,9 @@ class MailForm(forms.Form):
         choices=lambda: [(topic.key, _explained(topic)) for topic in mail_topics.topics()],
         widget=forms.CheckboxSelectMultiple,
         required=False,
-        help_text=_("Changes of your phone numbers, leaked secrets and changed keys are always told."),
+        help_text=_(
+            "Changes of your phone numbers and your authenticator app, leaked secrets and changed keys are always told."
+        ),
     )
 
 

@@ -47,7 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
         }
         return render(request, "accounts/home_first.html", words)
     events = activity.rows(trail.page(user, size=LATELY).events, with_details=False)
-    waits, path = needs.needs_of(user), first_steps.path_of(user)
+    waits, path = needs.needs_at(request, user), first_steps.path_of(user)
     words = {
         "asks_at": live.address(here, seen),
         "needs": waits,

@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.pages import numbers
 from accounts.pages.decorators import freshly_confirmed, kept_form, signed_in, user_of
 from accounts.pages.forms import AS_ASKED, LanguageForm, MailForm, PolicyForm
-from accounts.services import confirmations, languages, notices, organisations
+from accounts.services import languages, notices, organisations
 
 SAVE = gettext_lazy("Save the rule")
 
@@ -33,7 +33,7 @@ def settings(request: HttpRequest) -> HttpResponse:
         "organisation": user.organisation,
         "locked_until": policy.locked_until(user),
         "phones": phones,
-        "has_app": confirmations.uses_totp(user),
+        "app": queries.totp_device(user),
         "may_operate": policy.may_operate(user),
         "mail_form": MailForm(
             initial={"wanted": [topic.key for topic in mail_topics.topics() if topic.key not in user.muted_mail]}

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from accounts.pages import (
     activity,
     activity_export,
+    authenticator,
     confirm,
     first_steps,
     home,
@@ -37,6 +38,8 @@ urlpatterns: list[URLPattern] = [
     path("console/settings/sessions/<int:session_id>/end/", sessions.end, name="session_end"),
     path("console/settings/mail/", settings.save_mail, name="settings_mail"),
     path("console/settings/language/", settings.save_language, name="settings_language"),
+    path("console/settings/authenticator-app/set-up/", authenticator.set_up, name="authenticator_set_up"),
+    path("console/settings/authenticator-app/remove/", authenticator.remove, name="authenticator_remove"),
     path("console/settings/organisation/", settings.save_policy, name="settings_organisation"),
     path("console/phones/", RedirectView.as_view(pattern_name="accounts:settings"), name="phones"),
     path("console/phones/add/", phones.add, name="phone_add"),

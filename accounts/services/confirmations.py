@@ -68,6 +68,11 @@ def remember(session: SessionBase, user: User) -> None:
     session[SESSION_KEY] = {"user": user.pk, "at": clock.now().timestamp()}
 
 
+def forget(session: SessionBase) -> None:
+    """Whoever sits in this session confirms anew: what they confirmed with counts no more."""
+    session.pop(SESSION_KEY, None)
+
+
 def confirmed_at(request: HttpRequest) -> dt.datetime | None:
     """When the signed-in account last confirmed in this session; None if it did not."""
     noted: Any = request.session.get(SESSION_KEY)

@@ -1,4 +1,4 @@
-"""The authenticator app of an operator: set up, checked, removed. Codes are checked through django-otp alone."""
+"""The authenticator app of an account: set up, checked, removed. Codes are checked through django-otp alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import AuthenticatorApp, User
 from accounts.services import notices
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken, TooSoon
 
 NAME = "authenticator app"
@@ -26,32 +26,32 @@ NAME = "authenticator app"
 
 @transaction.atomic
 def begin(*, user: User) -> AuthenticatorApp:
-    """The device that an operator is about to set up: not confirmed yet, and the same one until it is.
+    """The device that somebody is about to set up for themselves: not confirmed yet, and the same one until it is.
 
-    NotAllowed for anyone else; Conflict when there is one already: it can be removed by another operator; RuleBroken
-    while the account cools off.
+    Conflict when there is one already: it is removed first; RuleBroken while the account cools off.
     """
-    if not policy.may_operate(user):
-        raise NotAllowed
     policy.require_unlocked(user)
     User.objects.select_for_update().get(pk=user.pk)
     if queries.totp_device(user) is not None:
-        raise Conflict(_("An authenticator app is set up already. Another operator can remove it."), code="totp_exists")
+        raise Conflict(_("An authenticator app is set up already. It is removed first."), code="totp_exists")
     device = AuthenticatorApp.objects.filter(user=user, confirmed=False).order_by("id").first()
     return device or AuthenticatorApp.objects.create(user=user, name=NAME, confirmed=False)
 
 
 @sensitive_variables("code")
 def enrol(*, user: User, device: AuthenticatorApp, code: str, by: Actor) -> AuthenticatorApp:
-    """Makes the device that `begin` gave count, once the app has shown a right code. Errors as `begin` and `check`."""
-    if not policy.may_operate(user):
+    """Makes the device that `begin` gave count, once the app has shown a right code. Errors as `begin` and `check`.
+
+    NotAllowed unless `by` sets up their own.
+    """
+    if by != user:
         raise NotAllowed
     policy.require_unlocked(user)
     if device.confirmed or queries.totp_device(user) is not None:
-        raise Conflict(_("An authenticator app is set up already. Another operator can remove it."), code="totp_exists")
+        raise Conflict(_("An authenticator app is set up already. It is removed first."), code="totp_exists")
     with transaction.atomic():
         if _is_right(user, device, code):
-            AuthenticatorApp.objects.filter(pk=device.pk).update(confirmed=True)
+            AuthenticatorApp.objects.filter(pk=device.pk).update(confirmed=True, created_at=clock.now())
             AuthenticatorApp.objects.filter(user=user, confirmed=False).delete()
             record(Tag.TOTP_ENROLLED, by=by, subject=user, organisation=user.organisation)
             notices.queue(user=user, template="accounts/totp_enrolled", key=f"totp:{device.pk}:enrolled", context={})
@@ -73,9 +73,23 @@ def check(*, user: User, device: AuthenticatorApp, code: str, by: Actor, tag: Ta
 
 @transaction.atomic
 def remove(*, user: User, by: User) -> None:
-    """Removes the authenticator app of `user`, who lost the phone, say. NotAllowed unless another operator does it."""
-    if not policy.may_operate(by) or by.pk == user.pk:
-        raise NotAllowed(_("Only another operator can remove an authenticator app."))
+    """Removes the authenticator app of `user`: their own hand, or an operator's when the phone is lost.
+
+    NotAllowed as `policy.require_may_remove_app`; Conflict when there is none; RuleBroken (`cooling_off`) by their own
+    hand while the account cools off: PINs to a number that just changed would confirm instead of the app.
+    """
+    policy.require_may_remove_app(user, by=by)
+    until = policy.locked_until(user)
+    if until is not None and by.pk == user.pk:
+        raise RuleBroken(
+            _(
+                "A phone number of yours changed a short while ago, so your authenticator app stays until %(until)s. "
+                "If it is urgent, ask the operator of this console."
+            )
+            % {"until": moments.exact(until)},
+            code="cooling_off",
+        )
+    User.objects.select_for_update().get(pk=user.pk)
     removed, _each = AuthenticatorApp.objects.filter(user=user).delete()
     if not removed:
         raise Conflict(_("There is no authenticator app to remove."), code="totp_missing")
@@ -131,6 +145,7 @@ def _require_no_lock(device: AuthenticatorApp) -> None:
         % {"count": seconds},
         retry_after=seconds,
         code="totp_locked",
+        field="pin",
     )
 
 

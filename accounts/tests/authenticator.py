@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from django_otp.oath import TOTP
 
@@ -14,6 +15,16 @@ def code_of(device: AuthenticatorApp, *, steps: int = 0) -> str:
     generator = TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift)
     generator.time = time.time() + steps * device.step
     return f"{generator.token():06d}"
+
+
+@dataclass(frozen=True)
+class CodeNow:
+    """For a table of forms: what the app shows at the moment when the form is filled in."""
+
+    device: AuthenticatorApp
+
+    def __str__(self) -> str:
+        return code_of(self.device)
 
 
 def wrong_code(device: AuthenticatorApp) -> str:

@@ -228,15 +228,6 @@ def test_a_wrong_first_code_sets_nothing_up(operator: User) -> None:
     assert not confirmations.uses_totp(operator)
 
 
-def test_nobody_but_an_operator_sets_one_up(developer: User) -> None:
-    with pytest.raises(NotAllowed):
-        totp.begin(user=developer)
-    device = AuthenticatorApp.objects.create(user=developer, confirmed=False)
-    with pytest.raises(NotAllowed):
-        totp.enrol(user=developer, device=device, code=code_of(device), by=developer)
-    assert not confirmations.uses_totp(developer)
-
-
 def test_an_app_that_is_set_up_is_not_replaced(operator: User, app: AuthenticatorApp) -> None:
     with pytest.raises(Conflict):
         totp.begin(user=operator)

@@ -9,6 +9,7 @@ from connectors.models.habit import HabitDay
 from connectors.models.handoff import Handoff, HandoffState
 from connectors.models.key import ConnectorKey
 from connectors.models.leak import LeakReport
+from connectors.models.logo import ConnectorLogo
 from connectors.models.orphan import Orphan
 from connectors.models.request import AccessRequest, RequestState
 from connectors.models.shown_secret import ShownSecret
@@ -26,6 +27,7 @@ __all__ = [
     "ClaimAnswer",
     "Connector",
     "ConnectorKey",
+    "ConnectorLogo",
     "ConnectorSecret",
     "ConnectorState",
     "ConnectorUse",

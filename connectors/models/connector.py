@@ -56,6 +56,8 @@ class Connector(models.Model):
     name = models.CharField(_("name"), max_length=80)
     description = models.TextField(_("description"), max_length=500, blank=True)
     home_page = models.URLField(_("home page"), blank=True)
+    # With the name, so that whatever names a connector shows its logo without another query. The bytes: ConnectorLogo.
+    logo_sha256 = models.CharField(_("logo (SHA-256)"), max_length=64, blank=True, default="", db_default="")
     redirect_urls = models.JSONField(_("redirect URLs"), default=list, blank=True)
     pkce_required = models.BooleanField(
         _("PKCE required"), default=False, help_text=_("Whether sign-in by OAuth needs a code challenge (RFC 7636).")

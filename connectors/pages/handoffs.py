@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 
+from accounts import needs
 from accounts.models import User
 from accounts.pages import arriving
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
@@ -55,6 +56,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     context = {
         "asks_at": "" if earlier else live.address(here, seen),
         "cards": [_card(handoff) for handoff in page.items],
+        "asked": [] if earlier else [need for need in needs.needs_at(request, user) if need.is_asked],
         "earlier": earlier,
         "owns_connectors": bool(page.items) or queries.own_connectors(user).exists(),
         "tabs": [

@@ -15,7 +15,7 @@ from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policy import require_unlocked
 from connectors import policy
-from connectors.models import AccessRequest, Connector, ConnectorSecret, Grant, UserTokenRequest
+from connectors.models import AccessRequest, Connector, ConnectorLogo, ConnectorSecret, Grant, UserTokenRequest
 from connectors.services import details as rules
 from connectors.services import ending, secrets, shown_secrets, trail, words
 from connectors.services.details import Details
@@ -186,8 +186,9 @@ def delete(*, connector: Connector, by: User) -> Connector:
     if connector.deleted_at:
         raise NotFound
     now = clock.now()
-    connector.deleted_at = now
-    connector.save(update_fields=["deleted_at"])
+    connector.deleted_at, connector.logo_sha256 = now, ""
+    connector.save(update_fields=["deleted_at", "logo_sha256"])
+    ConnectorLogo.objects.filter(connector=connector).delete()
     secret_ids = list(connector.secrets.values_list("pk", flat=True))
     ConnectorSecret.objects.filter(pk__in=secret_ids, revoked_at__isnull=True).update(revoked_at=now)
     shown_secrets.forget("connectorsecret", [str(pk) for pk in secret_ids])

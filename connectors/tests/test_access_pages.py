@@ -31,6 +31,8 @@ OF_THE_ORGANISATION = ("details", "user_token")
 OF_BOTH_SIDES = ("handoff", "handoff_reissue")
 OF_OWNERS = (
     "change",
+    "logo",
+    "logo_remove",
     "owners",
     "owner_remove",
     "owner_transfer",
@@ -82,7 +84,7 @@ OF_OWNERS = (
     "webhook_secret_done",
 )
 # Named by ids of their own, or for everybody: test_oauth, test_user_token_pages, test_user_token_requests,
-# test_leak_doors, test_inspector and test_usage_pages walk through their doors.
+# test_leak_doors, test_logo_pages, test_inspector and test_usage_pages walk through their doors.
 ELSEWHERE = (
     "authorize",
     "consent",
@@ -92,6 +94,7 @@ ELSEWHERE = (
     "leak",
     "leak_revoke",
     "leak_restore",
+    "logo_file",
     "inspector",
     "organisation_usage",
     "organisation_usage_export",
@@ -103,6 +106,7 @@ SHOW_ONLY = (
     *("webhooks", "webhook", "webhook_delivery", "webhook_settings"),
 )
 GETS_NOTHING = (
+    "logo_remove",
     "warm_token_stop",
     "request_withdraw",
     "secret_add",

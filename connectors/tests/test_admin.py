@@ -19,6 +19,7 @@ from connectors.models import (
     Bot,
     ClaimAnswer,
     Connector,
+    ConnectorLogo,
     ConnectorSecret,
     ConnectorUse,
     Grant,
@@ -38,6 +39,7 @@ from connectors.models import (
 from connectors.services import requests, shown_secrets, warm_tokens
 from connectors.tests.factories import Program
 from connectors.tests.keys import registered, x25519
+from connectors.tests.logos import put as put_logo
 from connectors.tests.webhook_cast import CALLBACK_TOKEN, make_webhook
 from kaizala_console.lib import clock, ids
 
@@ -86,6 +88,7 @@ def shown(program: Program, developer: User) -> str:
     delivery = WebhookDelivery.objects.create(webhook=hook, event=event, lane=group_id)
     WebhookAttempt.objects.create(delivery=delivery, status=500)
     registered(program.connector, x25519())
+    put_logo(program.connector)
     Bot.objects.create(connector=program.connector, name="Rota")
     ClaimAnswer.objects.create(
         handoff=program.handoff, key_tag="a-tag-of-a-claim", sealed=b"a-sealed-answer", expires_at=clock.now()
@@ -184,6 +187,16 @@ def test_a_secret_and_a_grant_are_revoked(desk: Client, program: Program) -> Non
     assert Grant.objects.get().revoked_at
     assert RefreshToken.objects.get().revoked_at
     assert Handoff.objects.get().state == "withdrawn"
+
+
+def test_a_logo_is_removed_and_the_trail_names_the_operator(desk: Client, connector: Connector, operator: User) -> None:
+    logo = put_logo(connector)
+    page = desk.get(reverse("operators:connectors_connector_change", args=[connector.pk])).content.decode()
+    assert logo.sha256 in page
+    assert "1 was changed" in act(desk, logo, "remove")
+    assert not ConnectorLogo.objects.exists()
+    event = AuditEvent.objects.get(tag="connector:details:changed", after={"logo": ""})
+    assert (event.actor_id, event.before) == (str(operator.pk), {"logo": logo.sha256})
 
 
 def test_without_the_second_factor_nothing_opens(

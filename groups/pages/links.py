@@ -13,7 +13,7 @@ from connectors.pages.links import both_ways, crumbs, same_page
 from groups import access, queries
 from groups.models import Group
 
-__all__ = ["both_ways", "for_admin", "for_member", "frame", "group_crumbs", "is_admin", "same_page"]
+__all__ = ["both_ways", "crumbs", "for_admin", "for_member", "frame", "group_crumbs", "is_admin", "same_page"]
 
 
 def frame(group: Group, current: str) -> dict[str, Any]:

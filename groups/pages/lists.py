@@ -1,4 +1,4 @@
-"""The list of groups that a person sees. What is asked for stands in the address."""
+"""The list of groups that a person sees, or the tree of them. What is asked for stands in the address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.pages.decorators import user_of, with_phone
 from groups import queries
-from groups.pages import links
+from groups.pages import links, tree
 from kaizala_console.lib import keyset
 
 PAGE_SIZE = 50
@@ -19,8 +19,10 @@ PAGE_SIZE = 50
 @require_GET
 @with_phone
 def groups(request: HttpRequest) -> HttpResponse:
-    """One page of groups, by name."""
+    """One page of groups, by name, or of the tree. What is searched for is always listed."""
     search = request.GET.get("q", "").strip()[:120]
+    if request.GET.get("view") == "tree" and not search:
+        return tree.show(request)
     try:
         page = queries.group_page(user_of(request), search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     except keyset.BadCursor:
@@ -31,6 +33,7 @@ def groups(request: HttpRequest) -> HttpResponse:
         "search": search,
         "chips": [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove}] if search else [],
         "all_url": reverse("groups:list"),
+        "tree_url": tree.address(),
         **links.both_ways(request, page),
     }
     return render(request, "groups/list.html", context)

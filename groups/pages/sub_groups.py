@@ -16,7 +16,7 @@ from accounts.pages.decorators import user_of, with_phone
 from accounts.pages.kept_forms import initial_of
 from groups import access, queries
 from groups.models import Group
-from groups.pages import links, once
+from groups.pages import links, once, tree
 from groups.pages.forms import SubGroupForm, add_error, name_the_failed
 from groups.services import groups, members
 from kaizala_console.lib import keyset
@@ -73,6 +73,7 @@ def _page(request: HttpRequest, group_id: UUID, form: SubGroupForm) -> HttpRespo
         return redirect(links.same_page(request, cursor=None))
     context |= {
         "sub_groups": page.items,
+        "tree_url": tree.address(group),
         "parents": queries.parent_groups_for(group, user),
         "form": form,
         "adder_open": form.is_bound or bool(form.initial) or not page.items,

@@ -302,3 +302,16 @@ def test_the_list_costs_the_same_however_many_wait(
     with django_assert_max_num_queries(16):
         page = client.get(reverse("groups:requests"))
     assert page.content.decode().count('data-label="Asks for"') == 12
+
+
+def test_a_request_stands_in_the_inbox_of_who_may_answer_and_of_nobody_else(
+    ask: Callable[..., AccessRequest], group: Group, group_admin: User, member: User, browser_of: Browser
+) -> None:
+    asked = ask(group)
+    shown = browser_of(group_admin).get(reverse("connectors:handoffs"))
+    assert "A request waits for your answer" in text_of(shown)
+    assert "Nothing waits for you" not in text_of(shown)
+    assert f'href="{address("request", asked)}"' in shown.content.decode()
+    earlier = browser_of(group_admin).get(reverse("connectors:handoffs"), {"show": "earlier"})
+    assert "A request waits for your answer" not in text_of(earlier)
+    assert "A request waits for your answer" not in text_of(browser_of(member).get(reverse("connectors:handoffs")))

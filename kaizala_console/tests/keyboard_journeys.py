@@ -27,6 +27,10 @@ WALKS: dict[str, tuple[str, ...]] = {
         "accounts:settings_mail",
         "accounts:settings_organisation",
     ),
+    "test_an_authenticator_app_is_set_up_confirms_and_is_removed": (
+        "accounts:authenticator_remove",
+        "accounts:authenticator_set_up",
+    ),
     "test_what_was_done_is_filtered_exported_and_looked_at": ("accounts:activity_export",),
     "test_help_is_searched_and_brings_the_first_steps_back_before_one_signs_out": (
         "accounts:first_steps_bring_back",
@@ -38,6 +42,7 @@ WALKS: dict[str, tuple[str, ...]] = {
         "connectors:owner_transfer",
         "connectors:owners",
     ),
+    "test_a_logo_is_refused_put_and_removed_without_a_mouse": ("connectors:logo", "connectors:logo_remove"),
     "test_a_key_is_made_and_registered_without_a_mouse": ("connectors:key_add",),
     "test_an_access_token_is_kept_ready_and_stopped_without_a_mouse": (
         "connectors:warm_token",

@@ -19,8 +19,10 @@ from django.urls import URLPattern, reverse
 import accounts.pages.urls
 import connectors.pages.urls
 import groups.pages.urls
-from accounts.models import SmsMessage, User
+from accounts.models import AuthenticatorApp, SmsMessage, User
+from accounts.services import totp
 from accounts.tests import pins
+from accounts.tests.authenticator import CodeNow
 from accounts.tests.factories import make_user, verify
 from connectors.models import Connector, LeakReport
 from connectors.pages.states import VERBS
@@ -31,6 +33,7 @@ from connectors.services import grants as grant_service
 from connectors.services.shown_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.keys import x25519
+from connectors.tests.logos import PngFile, with_logo
 from connectors.tests.webhook_history import quiet
 from groups.models import PersonAttribute
 from groups.services import actions, grants, group_bots
@@ -74,6 +77,8 @@ class Door:
 # Makes, shows, widens or ends a right; changes who one is; takes data out.
 CONFIRMING: dict[str, list[Door]] = {
     "accounts:activity_export": [Door("developer", {"format": "csv"})],
+    "accounts:authenticator_set_up": [Door("developer", {"pin": "{code}"})],
+    "accounts:authenticator_remove": [Door("member")],
     "accounts:settings_organisation": [Door("organisation_admin", {"form": "organisation"})],
     "accounts:phone_add": [
         Door("developer", {"region": "IN", "number": "98200 12345"}, SIGN_IN_AGAIN),
@@ -86,6 +91,8 @@ CONFIRMING: dict[str, list[Door]] = {
         Door("developer", {"name": "Canteen", "permissions": ["textmessage"], "form_key": "{form_key}"})
     ],
     "connectors:change": [Door("developer", {"name": "Shift Planner", "redirect_urls": "https://new.example/"})],
+    "connectors:logo": [Door("developer", {"logo": PngFile()})],
+    "connectors:logo_remove": [Door("developer", ids={"connector_id": "another_id"})],
     "connectors:permissions": [
         Door("developer", {"permissions": ["textmessage"], "sure": "1", "typed": "Shift Planner"})
     ],
@@ -206,7 +213,7 @@ def world(
 ) -> World:
     """The developer's connector in a group, with everything about it that waits for an answer."""
     connector = factories.make_connector(developer, "Shift Planner")
-    another = factories.make_connector(developer, "Another")
+    another = with_logo(factories.make_connector(developer, "Another"))
     connector.co_owners.add(co_owner := make_user("Kabir Anand", developer.organisation))
     suspended = factories.make_connector(developer, "Suspended")
     connector_service.suspend(connector=suspended, by=developer)
@@ -235,6 +242,7 @@ def world(
     bot = bots.create(connector=connector, name="Shift reminders", picture_url="", by=developer)
     spare = bots.create(connector=connector, name="Spare", picture_url="", by=developer)
     group_bots.add(group=group, bot_ids=[bot.pk], by=group_admin)
+    AuthenticatorApp.objects.create(user=member, confirmed=True)
     return World(
         {
             "bot_id": bot.pk,
@@ -267,6 +275,7 @@ def world(
                 group=group, action_type="Poll", body=POLL, person=person_of(group_admin), by=group_admin
             ).pk,
             "job_id": checked(uploaded(group, group_admin, "Phone number\n+91 98765 43210\n")).pk,
+            "code": CodeNow(totp.begin(user=developer)),
             "shown": ",".join(another.permissions),
             "form_key": new_form_key(),
             "listens_at": listens_at,

@@ -107,7 +107,8 @@ def _in_accounts(world: World) -> None:
     device = phones.send_pin(user=world.newcomer, number="+919820000062", by=world.newcomer)
     world.facts["device_id"] = device.pk
     confirmations.send_pin(user=world.member, by=world.member)
-    AuthenticatorApp.objects.create(user=world.operator, name="app", confirmed=True)
+    for key in ("operator", "second_admin"):
+        AuthenticatorApp.objects.create(user=world.users[key], name="app", confirmed=True)
 
 
 def _connectors(world: World) -> None:

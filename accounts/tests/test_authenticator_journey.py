@@ -1,0 +1,52 @@
+"""An authenticator app without scripts, on a narrow screen: from the PIN to a code that confirms, and away again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts import queries
+from accounts.models import AuthenticatorApp, User
+from accounts.services import confirmations
+from accounts.tests.authenticator import code_of, wrong_code
+from kaizala_console.tests.browser import assert_fits
+
+pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
+
+
+def test_without_scripts_an_app_is_set_up_confirms_and_is_removed(
+    developer: User, open_page: Callable[..., Page], phones: Any
+) -> None:
+    page = open_page(user=developer, confirmed=False, width=360, scripts=False)
+    page.goto("/console/settings/")
+    assert_fits(page)
+    page.get_by_role("link", name="Set up an authenticator app").click()
+    page.get_by_role("button", name="Generate PIN").click()
+    page.get_by_label("PIN").fill(phones.pin(queries.held_phones(developer)[0].person.number))
+    page.get_by_role("button", name="Confirm").click()
+    assert_fits(page)
+    device = AuthenticatorApp.objects.get()
+    page.get_by_label("Code", exact=True).fill(wrong_code(device))
+    page.get_by_role("button", name="Set up").click()
+    expect(page.get_by_text("This is not the code that the app shows now")).to_be_visible()
+    expect(page.get_by_role("img", name="QR code of the key below")).to_be_visible()
+    assert_fits(page)
+    AuthenticatorApp.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
+    page.get_by_label("Code", exact=True).fill(code_of(device))
+    page.get_by_role("button", name="Set up").click()
+    expect(page.get_by_text("Your authenticator app is set up.")).to_be_visible()
+
+    other = open_page(user=developer, confirmed=False, width=360, scripts=False)
+    other.goto("/console/settings/authenticator-app/remove/")
+    assert_fits(other)
+    other.get_by_role("button", name="Remove this app").click()
+    expect(other.get_by_text("its code is asked for and no PIN is sent")).to_be_visible()
+    assert_fits(other)
+    other.get_by_label("Code", exact=True).fill(code_of(device, steps=1))  # the one before was used
+    other.get_by_role("button", name="Confirm").click()
+    other.get_by_role("button", name="Remove this app").click()
+    expect(other.get_by_text("Your authenticator app is removed.")).to_be_visible()
+    assert not confirmations.uses_totp(developer)

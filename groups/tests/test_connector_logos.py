@@ -1,0 +1,80 @@
+"""The logo of a connector, where admins of groups decide about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import User
+from connectors.models import Connector
+from connectors.services import requests
+from connectors.tests.logos import put
+from groups.models import Group
+from groups.services import grants
+from groups.tests import factories
+from groups.tests.factories import Program
+from kaizala_console.lib.tests.picture_files import png
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[..., Client]
+
+
+def img(connector: Connector) -> str:
+    """As the browser gets it: beside the name, so without words of its own, and with a place kept for it."""
+    url = reverse("connectors:logo_file", args=[connector.pk, connector.logo_sha256])
+    return f'<img src="{url}" alt="" width='
+
+
+def test_it_stands_in_the_list_on_the_page_of_the_grant_and_at_the_request(
+    program: Program, group: Group, developer: User, group_admin: User, browser_of: Browser
+) -> None:
+    connector, client = program.connector, browser_of(group_admin)
+    put(connector)
+    asked = requests.ask(
+        connector=connector,
+        by=developer,
+        permissions=connector.permissions,
+        once=requests.new_once(),
+        target=grants.target_of(factories.make_group("Day", organisation=group.organisation, admins=[group_admin])),
+    )
+    for url in (
+        reverse("groups:connectors", args=[group.pk]),
+        reverse("groups:grant", args=[group.pk, program.grant.pk]),
+        reverse("groups:request", args=[asked.pk]),
+    ):
+        assert img(connector) in client.get(url).content.decode(), url
+
+
+def test_it_stands_at_the_one_that_is_chosen(
+    connector: Connector, group: Group, group_admin: User, browser_of: Browser
+) -> None:
+    url, client = reverse("groups:connectors", args=[group.pk]), browser_of(group_admin)
+    assert "avatar-logo" not in client.get(url, {"connector": str(connector.pk)}).content.decode()
+    put(connector)
+    assert img(connector) in client.get(url, {"connector": str(connector.pk)}).content.decode()
+
+
+def test_a_list_of_grants_with_logos_asks_no_more(
+    program: Program, group: Group, developer: User, group_admin: User, browser_of: Browser
+) -> None:
+    several = [
+        program.connector,
+        *(factories.make_connector(developer, name=f"Number {number}") for number in range(3)),
+    ]
+    for connector in several[1:]:
+        grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    url, client = reverse("groups:connectors", args=[group.pk]), browser_of(group_admin)
+    client.get(url)  # what is asked once only
+    with CaptureQueriesContext(connection) as without:
+        client.get(url)
+    for number, connector in enumerate(several):
+        put(connector, content=png(shade=number))
+    with CaptureQueriesContext(connection) as with_logos:
+        page = client.get(url).content.decode()
+    assert [connector for connector in several if img(connector) not in page] == []
+    assert len(with_logos) == len(without)
