@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('connectors', '0004_large_connectors'),
+        ('connectors', '0005_connector_logo'),
     ]
 
     operations = [
