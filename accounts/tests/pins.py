@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from accounts.models import PinDevice, User, VerifiedPhone
+from datetime import timedelta
+
+from accounts.models import PinDevice, SmsMessage, User, VerifiedPhone
 from accounts.services import phones
+from kaizala_console.lib import clock
 
 NUMBER = "+919876543210"
 OTHER_NUMBER = "+919876543211"
@@ -22,3 +25,10 @@ def enter(user: User, device: PinDevice, pin: str) -> VerifiedPhone:
 def wrong(pin: str) -> str:
     """Another PIN."""
     return f"{(int(pin) + 1) % 10**6:06d}"
+
+
+def sent_long_ago(user: User) -> int:
+    """A PIN to a number that the account wanted to hold once; the cool-down after it is over."""
+    device = send(user)
+    SmsMessage.objects.filter(pk=device.sms_id).update(created_at=clock.now() - timedelta(days=90))
+    return device.pk

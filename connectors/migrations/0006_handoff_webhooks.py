@@ -5,41 +5,69 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('connectors', '0005_connector_logo'),
+        ("connectors", "0005_connector_logo"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='webhook',
-            name='webhook_object_type_is_known',
+            model_name="webhook",
+            name="webhook_object_type_is_known",
         ),
         migrations.AlterField(
-            model_name='webhook',
-            name='grant',
-            field=models.ForeignKey(blank=True, help_text='Empty for the address that is told of the connector’s handoffs: that stands under no grant.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='webhooks', to='connectors.grant'),
+            model_name="webhook",
+            name="grant",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="Empty for the address that is told of the connector’s handoffs: that stands under no grant.",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="webhooks",
+                to="connectors.grant",
+            ),
         ),
         migrations.AlterField(
-            model_name='webhook',
-            name='object_type',
-            field=models.CharField(choices=[('Group', 'group'), ('Action', 'action'), ('ActionPackage', 'action package'), ('Connector', 'connector')], max_length=16),
+            model_name="webhook",
+            name="object_type",
+            field=models.CharField(
+                choices=[
+                    ("Group", "group"),
+                    ("Action", "action"),
+                    ("ActionPackage", "action package"),
+                    ("Connector", "connector"),
+                ],
+                max_length=16,
+            ),
         ),
         migrations.AlterField(
-            model_name='webhookevent',
-            name='group_id',
-            field=models.UUIDField(blank=True, help_text='Empty for what is about no group, but a handoff.', null=True),
+            model_name="webhookevent",
+            name="group_id",
+            field=models.UUIDField(blank=True, help_text="Empty for what is about no group, but a handoff.", null=True),
         ),
         migrations.AddConstraint(
-            model_name='webhook',
-            constraint=models.CheckConstraint(condition=models.Q(('object_type__in', ['Group', 'Action', 'ActionPackage', 'Connector'])), name='webhook_object_type_is_known'),
+            model_name="webhook",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("object_type__in", ["Group", "Action", "ActionPackage", "Connector"])),
+                name="webhook_object_type_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='webhook',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('grant__isnull', True), ('object_type', 'Connector')), models.Q(models.Q(('object_type', 'Connector'), _negated=True), ('grant__isnull', False)), _connector='OR'), name='webhook_stands_under_a_grant_or_its_connector'),
+            model_name="webhook",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("grant__isnull", True), ("object_type", "Connector")),
+                    models.Q(models.Q(("object_type", "Connector"), _negated=True), ("grant__isnull", False)),
+                    _connector="OR",
+                ),
+                name="webhook_stands_under_a_grant_or_its_connector",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='webhook',
-            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at__isnull', True), ('object_type', 'Connector')), fields=('connector',), name='one_handoff_webhook_a_connector'),
+            model_name="webhook",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("deleted_at__isnull", True), ("object_type", "Connector")),
+                fields=("connector",),
+                name="one_handoff_webhook_a_connector",
+            ),
         ),
     ]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from django.urls import URLPattern, reverse
 import accounts.pages.urls
 import connectors.pages.urls
 import groups.pages.urls
-from accounts.models import AuthenticatorApp, SmsMessage, User
+from accounts.models import AuthenticatorApp, User
 from accounts.services import totp
 from accounts.tests import pins
 from accounts.tests.authenticator import CodeNow
@@ -40,7 +39,7 @@ from groups.services import actions, grants, group_bots
 from groups.tests.bulk import checked, uploaded
 from groups.tests.cards import POLL
 from groups.tests.factories import make_group, person_of
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import ids
 from kaizala_console.tests.at_each import at_each
 from kaizala_console.tests.open_doors import OPEN
 
@@ -266,7 +265,7 @@ def world(
             "attribute_id": PersonAttribute.objects.create(organisation=developer.organisation, name="Department").pk,
             "member_person": person_of(member).pk,
             "phone_id": verify(developer, is_primary=False).pk,
-            "device_id": pin_of_long_ago(developer),
+            "device_id": pins.sent_long_ago(developer),
             "acting_id": acting.grant_id,
             "secret": text,
             "refresh_token": refresh_token,
@@ -284,13 +283,6 @@ def world(
             "webhook_id": quiet(granted.grant).pk,
         }
     )
-
-
-def pin_of_long_ago(user: User) -> int:
-    """A PIN to a number that the account wanted to hold once; the cool-down after it is over."""
-    device = pins.send(user)
-    SmsMessage.objects.filter(pk=device.sms_id).update(created_at=clock.now() - timedelta(days=90))
-    return device.pk
 
 
 def everything() -> dict[str, list[Any]]:
