@@ -26,8 +26,9 @@ BOSS, OPERATOR, NEWCOMER, STRANGER = "organisation_admin", "operator", "newcomer
 class Visit:
     """One page in one state.
 
-    `ids` replaces facts of the world in the address ({"grant_id": "paused_id"}), or is the value itself. `form` is
-    posted there, for what only the answer to a form shows. `confirmed=False`: the visitor has not entered a PIN lately.
+    `ids` replaces facts of the world in the address ({"grant_id": "paused_id"}), or is the value itself; `query` names
+    them as `{facts}`. `form` is posted there, for what only the answer to a form shows. `confirmed=False`: the visitor
+    has not entered a PIN lately.
     """
 
     name: str
@@ -49,7 +50,8 @@ class Visit:
         if self.name == "connectors:consent":  # a program sends the browser there
             return f"{AUTHORIZE}?{urlencode({'client_id': world.facts['connector_id'], 'redirect_uri': BACK})}"
         known = {name: self.ids.get(name, name) for name in parameters()[self.name]}
-        return reverse(self.name, kwargs={name: world.facts.get(key, key) for name, key in known.items()}) + self.query
+        path = reverse(self.name, kwargs={name: world.facts.get(key, key) for name, key in known.items()})
+        return path + self.query.format(**world.facts)
 
     def fields(self, world: World) -> dict[str, Any]:
         """What is posted, with `{facts}` filled in."""
@@ -203,6 +205,9 @@ PAGES: dict[str, list[Visit]] = {
         Visit("groups:list", GROUP_ADMIN),
         Visit("groups:list", GROUP_ADMIN, "?q=nowhere"),
         Visit("groups:list", STRANGER, state="nothing-yet"),
+        Visit("groups:list", GROUP_ADMIN, "?view=tree"),
+        Visit("groups:list", STRANGER, "?view=tree", state="nothing-yet"),
+        Visit("groups:list", GROUP_ADMIN, "?view=tree&under={group_id}", state="branch"),
         Visit("groups:search", GROUP_ADMIN),
         Visit("groups:search", GROUP_ADMIN, "?q=crew"),
         Visit("groups:search", GROUP_ADMIN, "?q=nowhere"),
