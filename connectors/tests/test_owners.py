@@ -59,14 +59,14 @@ def test_a_colleague_becomes_a_co_owner_by_their_e_mail_address(
     assert "Meera Nair meera.nair@contoso.example Co-owner" in shown
     assert credentials(browser_of(member), connector) == 200
     assert told("owner_added") == {developer, member}
-    assert tags() == ["connector:co-owner:added"]
+    assert tags() == ["connector:coowner:added"]
 
 
 def test_who_is_a_co_owner_already_stays_one(connector: Connector, developer: User, member: User) -> None:
     for _twice in range(2):
         assert owners.add(connector=connector, email=member.email, by=developer) == member
     assert connector.co_owners.count() == 1
-    assert tags() == ["connector:co-owner:added"]
+    assert tags() == ["connector:coowner:added"]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_the_owner_removes_a_co_owner_who_sees_nothing_from_the_next_request_on(
     assert "Meera Nair is no co-owner any more." in shown
     assert credentials(theirs, connector) == 404
     assert told("owner_removed") == {developer, member}
-    assert tags() == ["connector:co-owner:removed"]
+    assert tags() == ["connector:coowner:removed"]
     with pytest.raises(Conflict, match="Meera Nair is no co-owner"):
         owners.remove(connector=connector, user=member, by=developer)
     assert client.get(url).status_code == 404

@@ -26,8 +26,9 @@ BOSS, OPERATOR, NEWCOMER, STRANGER = "organisation_admin", "operator", "newcomer
 class Visit:
     """One page in one state.
 
-    `ids` replaces facts of the world in the address ({"grant_id": "paused_id"}), or is the value itself. `form` is
-    posted there, for what only the answer to a form shows. `confirmed=False`: the visitor has not entered a PIN lately.
+    `ids` replaces facts of the world in the address ({"grant_id": "paused_id"}), or is the value itself; `query` names
+    them as `{facts}`. `form` is posted there, for what only the answer to a form shows. `confirmed=False`: the visitor
+    has not entered a PIN lately.
     """
 
     name: str
@@ -49,7 +50,8 @@ class Visit:
         if self.name == "connectors:consent":  # a program sends the browser there
             return f"{AUTHORIZE}?{urlencode({'client_id': world.facts['connector_id'], 'redirect_uri': BACK})}"
         known = {name: self.ids.get(name, name) for name in parameters()[self.name]}
-        return reverse(self.name, kwargs={name: world.facts.get(key, key) for name, key in known.items()}) + self.query
+        path = reverse(self.name, kwargs={name: world.facts.get(key, key) for name, key in known.items()})
+        return path + self.query.format(**world.facts)
 
     def fields(self, world: World) -> dict[str, Any]:
         """What is posted, with `{facts}` filled in."""
@@ -206,6 +208,9 @@ PAGES: dict[str, list[Visit]] = {
         Visit("groups:list", GROUP_ADMIN),
         Visit("groups:list", GROUP_ADMIN, "?q=nowhere"),
         Visit("groups:list", STRANGER, state="nothing-yet"),
+        Visit("groups:list", GROUP_ADMIN, "?view=tree"),
+        Visit("groups:list", STRANGER, "?view=tree", state="nothing-yet"),
+        Visit("groups:list", GROUP_ADMIN, "?view=tree&under={group_id}", state="branch"),
         Visit("groups:search", GROUP_ADMIN),
         Visit("groups:search", GROUP_ADMIN, "?q=crew"),
         Visit("groups:search", GROUP_ADMIN, "?q=nowhere"),
@@ -213,6 +218,7 @@ PAGES: dict[str, list[Visit]] = {
         Visit("groups:create", GROUP_ADMIN, form={"name": "", **KEY}, status=400, state="refused"),
         *_each(GROUP_ADMIN, "details", "user_remove", "sub_groups", "sub_group_find", "sub_group_detach", app="groups"),
         Visit("groups:details", MEMBER, state="a-member"),
+        Visit("groups:details", GROUP_ADMIN, "?show=subscribers", ids={"group_id": "beside_id"}),
         Visit("groups:sub_groups", GROUP_ADMIN, ids={"group_id": "empty_group_id"}),
         Visit("groups:sub_group_attach", GROUP_ADMIN, ids={"sub_group_id": "beside_id"}),
         *_each(GROUP_ADMIN, "policies", "group_remove", "messages", "activity", app="groups"),

@@ -33,6 +33,7 @@ from connectors.services import grants as grant_service
 from connectors.services.shown_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.keys import x25519
+from connectors.tests.logos import put as put_logo
 from connectors.tests.oauth_app import BACK
 from connectors.tests.test_usage_queries import used
 from connectors.tests.webhook_cast import make_handoff_webhook
@@ -131,6 +132,7 @@ def _connectors(world: World) -> None:
         "resting_id": factories.make_connector(owner, "Resting"),
     }
     world.facts |= {name: connector.pk for name, connector in made.items()}
+    put_logo(made["connector_id"])
     co_owner = people.make_user("Kabir Anand", owner.organisation)
     made["connector_id"].co_owners.add(co_owner)
     world.facts["co_owner_id"] = co_owner.pk
