@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from accounts.audit.record import SYSTEM
 from accounts.models import AuditEvent, Organisation, Person, User
@@ -55,7 +55,8 @@ def test_adding_takes_as_many_lookups_for_one_as_for_fifty(
 ) -> None:
     with django_assert_num_queries(12):
         members.add(group=group, numbers=["+919930000001"], by=group_admin)
-    with django_assert_num_queries(12):
+    # SQLite takes 999 values in a statement: the lines of the audit trail go in two.
+    with django_assert_num_queries(12 if connection.vendor == "postgresql" else 13):
         members.add(group=group, numbers=[f"+9199300001{n:02}" for n in range(50)], by=group_admin)
 
 
