@@ -76,7 +76,7 @@ def confirm(*, request: UserTokenRequest, by: User) -> Handoff:
     """The second admin agrees: the token is made and sealed for the connector's developer. Confirmed twice is once.
 
     Raises NotFound for who may not answer, the asker above all; Conflict when it was answered otherwise or expired;
-    RuleBroken when the asker is no admin any more, or the connector takes no new grants.
+    RuleBroken when the asker is no admin any more or cools off, or the connector takes no new grants.
     """
     request = _answerable(request, by)
     require_unlocked(by)
@@ -90,6 +90,7 @@ def confirm(*, request: UserTokenRequest, by: User) -> Handoff:
             % {"who": asker.name},
             code="asker_changed",
         )
+    require_unlocked(asker)  # whose number may have come to somebody else since the question
     permissions = details.checked_permissions(request.permissions & connector.permissions)
     existing = Grant.objects.present().filter(connector=connector, target=user_tokens.target_of(request.person)).first()
     if existing is None:

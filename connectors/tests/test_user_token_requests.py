@@ -17,6 +17,7 @@ from django.urls import reverse
 from accounts import needs
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
+from accounts.services import cool_off
 from accounts.tests.factories import make_user
 from connectors.models import Connector, Grant, Handoff, UserTokenRequest, UserTokenRequestState
 from connectors.scopes import listed
@@ -272,6 +273,26 @@ def test_confirming_widens_the_grant_that_is_there_and_ends_its_token(
     assert (grant.pk, grant.confirmed_by) == (before.grant.pk, second_admin)
     before.row.refresh_from_db()
     assert before.row.revoked_at is not None
+
+
+def test_what_is_there_is_not_renewed_while_the_asker_cools_off(
+    asked: UserTokenRequest, organisation_admin: User, second_admin: User
+) -> None:
+    before = user_tokens.let_act(
+        connector=asked.connector,
+        person=asked.person,
+        user=organisation_admin,
+        permissions=None,
+        by=organisation_admin,
+        tag=Tag.USER_TOKEN_BY_OAUTH,
+        address=None,
+    )
+    cool_off.start(user=organisation_admin, number="+919876543210", by=organisation_admin)
+    with pytest.raises(RuleBroken) as caught:
+        user_token_requests.confirm(request=asked, by=second_admin)
+    assert caught.value.code == "cooling_off"
+    before.row.refresh_from_db()
+    assert before.row.revoked_at is None
 
 
 def test_no_number_stands_in_the_trail(asked: UserTokenRequest, second_admin: User) -> None:
