@@ -124,7 +124,7 @@ def _git(folder: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     # A repository's own configuration must not run anything here; and in a hook git's variables name another one.
     command = ["git", "-c", "core.fsmonitor=false", *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {"LC_ALL": "C"}
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(  # noqa: S603 - git with our own words; no shell
         command, cwd=folder, env=environment, capture_output=True, check=False, timeout=GIT_SECONDS
     )
 

@@ -66,17 +66,21 @@ class PinForm(forms.Form):
         error_messages={"required": _("Please enter the PIN from the SMS.")},
     )
 
+    wrong_length = _("A PIN has %(count)d digits.")
+
     def clean_pin(self) -> str:
         """Six ASCII digits."""
         typed = "".join(self.cleaned_data["pin"].split()).replace("-", "")
         digits = "".join(str(unicodedata.decimal(character, "x")) for character in typed)
         if len(digits) != settings.PIN_DIGITS or not digits.isdecimal():
-            raise forms.ValidationError(_("A PIN has %(count)d digits.") % {"count": settings.PIN_DIGITS})
+            raise forms.ValidationError(self.wrong_length % {"count": settings.PIN_DIGITS})
         return digits
 
 
 class CodeForm(PinForm):
     """The same six boxes for the code of an authenticator app."""
+
+    wrong_length = _("A code has %(count)d digits.")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

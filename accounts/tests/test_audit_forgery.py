@@ -40,7 +40,7 @@ def copied(position: int, *, mark: bool = False) -> None:
     unmarked = "" if mark else ", mark"
     empty = "" if mark else ", ''"
     execute(
-        f"INSERT INTO accounts_auditevent ({columns}{unmarked}, previous_hash, hash)"  # noqa: S608
+        f"INSERT INTO accounts_auditevent ({columns}{unmarked}, previous_hash, hash)"  # noqa: S608 - our own names
         f" SELECT {columns}{empty}, '', '' FROM accounts_auditevent WHERE position = %s",
         position,
     )
@@ -215,7 +215,7 @@ def test_what_was_chained_without_a_seal_is_sealed_by_the_sweeper_when_all_of_it
     older = AuditSeal.objects.values().get()
     happen(2)
     columns = ", ".join(f"{name} = %s" for name in older)
-    execute(f"UPDATE accounts_auditseal SET {columns}", *older.values())  # noqa: S608
+    execute(f"UPDATE accounts_auditseal SET {columns}", *older.values())  # noqa: S608 - the columns of our own model
     assert ("inserted", 4) in faults()
     happen(1)
     assert ("inserted", 4) in faults(), "not by an act, which cannot look through all of it"

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEvent, AuthenticatorApp, Notice, Organisation, SandboxSms, User
+from accounts.pages.forms import CodeForm, PinForm
 from accounts.services import confirmations, cool_off, totp
 from accounts.tests import factories
 from accounts.tests.authenticator import code_of, wrong_code
@@ -221,3 +222,10 @@ def test_the_key_and_the_codes_are_left_nowhere(member: User, browser_of: Browse
         for secret in (key, plain, plain.lower(), device.bin_key.hex(), "otpauth://", wrong, code)
     }
     assert {secret: places for secret, places in left.items() if places} == {}
+
+
+@pytest.mark.django_db
+def test_a_code_that_is_none_is_called_a_code() -> None:
+    form = CodeForm({"pin": "12"})
+    assert form.errors["pin"] == ["A code has 6 digits."]
+    assert PinForm({"pin": "12"}).errors["pin"] == ["A PIN has 6 digits."]

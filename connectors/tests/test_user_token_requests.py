@@ -255,18 +255,23 @@ def test_a_connector_that_takes_nobody_cannot_be_confirmed(
     assert not Grant.objects.exists()
 
 
-def test_confirming_widens_the_grant_that_is_there_and_ends_its_token(
-    asked: UserTokenRequest, organisation_admin: User, second_admin: User
-) -> None:
-    before = user_tokens.let_act(
+def acts_already(asked: UserTokenRequest) -> user_tokens.UserToken:
+    """The asker has let the connector act by OAuth, before any second admin answers."""
+    return user_tokens.let_act(
         connector=asked.connector,
         person=asked.person,
-        user=organisation_admin,
+        user=asked.asked_by,
         permissions=None,
-        by=organisation_admin,
+        by=asked.asked_by,
         tag=Tag.USER_TOKEN_BY_OAUTH,
         address=None,
     )
+
+
+def test_confirming_widens_the_grant_that_is_there_and_ends_its_token(
+    asked: UserTokenRequest, second_admin: User
+) -> None:
+    before = acts_already(asked)
     assert before.grant.confirmed_by is None
     user_token_requests.confirm(request=asked, by=second_admin)
     grant = Grant.objects.get()
@@ -278,15 +283,7 @@ def test_confirming_widens_the_grant_that_is_there_and_ends_its_token(
 def test_what_is_there_is_not_renewed_while_the_asker_cools_off(
     asked: UserTokenRequest, organisation_admin: User, second_admin: User
 ) -> None:
-    before = user_tokens.let_act(
-        connector=asked.connector,
-        person=asked.person,
-        user=organisation_admin,
-        permissions=None,
-        by=organisation_admin,
-        tag=Tag.USER_TOKEN_BY_OAUTH,
-        address=None,
-    )
+    before = acts_already(asked)
     cool_off.start(user=organisation_admin, number="+919876543210", by=organisation_admin)
     with pytest.raises(RuleBroken) as caught:
         user_token_requests.confirm(request=asked, by=second_admin)

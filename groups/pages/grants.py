@@ -133,8 +133,7 @@ def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResp
             "handoff": _newest(found),
         }
         return render(request, "groups/grant_regenerate.html", context)
-    known: list[Handoff] = found.handoffs_newest_first  # type: ignore[attr-defined]
-    asked_of = _newest(found)
+    known, asked_of = _newest_first(found), _newest(found)
     if "handoff" in request.POST:  # the one that the form was shown with
         asked_of = next((handoff for handoff in known if str(handoff.pk) == request.POST["handoff"]), None)
     try:
@@ -249,9 +248,14 @@ def frame(group: Group, found: Grant, here: str = "") -> dict[str, Any]:
     }
 
 
+def _newest_first(found: Grant) -> list[Handoff]:
+    # Prefetched by `queries` under this name, which the type of a grant does not know.
+    rows: list[Handoff] = found.handoffs_newest_first  # type: ignore[attr-defined]
+    return rows
+
+
 def _newest(found: Grant) -> Handoff | None:
-    newest: list[Handoff] = found.handoffs_newest_first  # type: ignore[attr-defined]
-    return newest[0] if newest else None
+    return next(iter(_newest_first(found)), None)
 
 
 def what_stops(found: Grant, *, webhooks: bool = True) -> dict[str, Any]:
