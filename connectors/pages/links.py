@@ -31,11 +31,14 @@ def same_page(request: HttpRequest, *, path: str = "", **changes: str | None) ->
     return f"{path}?{query.urlencode()}" if query else path
 
 
-def both_ways(request: HttpRequest, page: Page[Any], *, path: str = "") -> dict[str, str | None]:
-    """`newer` and `older` for `<c-pagination>`: where the pages before and after this one are, or None."""
+def both_ways(request: HttpRequest, page: Page[Any], *, path: str = "", **more: str | None) -> dict[str, str | None]:
+    """`newer` and `older` for `<c-pagination>`: where the pages before and after this one are, or None.
+
+    `path` and `more` are as in `same_page`.
+    """
     return {
-        "newer": page.previous_cursor and same_page(request, path=path, cursor=page.previous_cursor),
-        "older": page.next_cursor and same_page(request, path=path, cursor=page.next_cursor),
+        "newer": page.previous_cursor and same_page(request, path=path, cursor=page.previous_cursor, **more),
+        "older": page.next_cursor and same_page(request, path=path, cursor=page.next_cursor, **more),
     }
 
 

@@ -130,6 +130,14 @@ class AddMembersForm(forms.Form):
     )
 
 
+def left_over(failed: list[Failed]) -> AddMembersForm:
+    """The form once more, with the numbers that were refused, each with its reason."""
+    form = AddMembersForm({"numbers": ", ".join(each.number for each in failed)})
+    form.is_valid()
+    name_the_failed(form, "numbers", failed)
+    return form
+
+
 class MessageForm(forms.Form):
     """A text message."""
 

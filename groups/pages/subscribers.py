@@ -1,21 +1,33 @@
-"""Who follows a managed public group: its admins read it behind the "Users" tab, as `?show=subscribers`."""
+"""Who follows a managed public group: its admins read it behind the "Users" tab, as `?show=subscribers`, and add and
+remove people there, as they do users.
+"""
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods, require_POST
 
-from groups import queries
-from groups.models import Group
+from accounts.models import Person
+from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
+from groups import access, queries
+from groups.models import Group, Subscription
 from groups.pages import links
+from groups.pages.forms import AddMembersForm, add_error, left_over
+from groups.services import subscribers
 from kaizala_console.lib import keyset, phone_numbers
+from kaizala_console.lib.errors import NotFound, RuleBroken
 
 PAGE_SIZE = 50
 SHOW = "subscribers"
+ADD = gettext_lazy("Add subscribers")
 
 
 def may_read(group: Group) -> bool:
@@ -23,19 +35,26 @@ def may_read(group: Group) -> bool:
     return group.group_type == Group.Type.CONNECT and links.is_admin(group)
 
 
-def page(request: HttpRequest, group: Group, frame: dict[str, Any]) -> HttpResponse:
-    """One page of them, in the order in which they subscribed. A file adds them and takes them off."""
+def address(group_id: UUID) -> str:
+    """Of the list."""
+    return f"{reverse('groups:details', args=[group_id])}?show={SHOW}"
+
+
+def page(
+    request: HttpRequest, group: Group, frame: dict[str, Any], form: AddMembersForm, status: int = 200
+) -> HttpResponse:
+    """One page of them, in the order in which they subscribed, with the form that adds more."""
+    here = reverse("groups:details", args=[group.pk])
     search = request.GET.get("q", "").strip()[:120]
     try:
         found = queries.subscriber_page(group, search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     except keyset.BadCursor:
-        return redirect(links.same_page(request, cursor=None))
-    remove_url = links.same_page(request, q=None, cursor=None)
+        return redirect(links.same_page(request, path=here, show=SHOW, cursor=None))
     context = {
         **frame,
         "rows": [
             {
-                "called": row.person.name or phone_numbers.display(row.person.number),
+                "called": _called(row.person),
                 "phone": row.person.number if row.person.name else "",
                 "person": row.person,
                 "since": row.subscribed_at,
@@ -43,9 +62,81 @@ def page(request: HttpRequest, group: Group, frame: dict[str, Any]) -> HttpRespo
             for row in found.items
         ],
         "search": search,
-        "here": reverse("groups:details", args=[group.pk]),
-        "chips": [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove_url}] if search else [],
-        "all_url": remove_url,
-        **links.both_ways(request, found),
+        "here": here,
+        "show": SHOW,
+        "all_url": address(group.pk),
+        "chips": [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": address(group.pk)}]
+        if search
+        else [],
+        "form": form,
+        "adder_open": form.is_bound or bool(form.initial) or not (found.items or search),
+        **links.both_ways(request, found, path=here, show=SHOW),
     }
-    return render(request, "groups/subscribers.html", context)
+    return render(request, "groups/subscribers.html", context, status=status)
+
+
+@require_POST
+@with_phone(form_at=address, press=ADD)
+def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """Adds everybody whose number can be one; the others come back in the form, each with its reason."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    try:
+        subscribers.require_public(group)
+    except RuleBroken as broken:
+        messages.error(request, str(broken))
+        return redirect("groups:details", group_id)
+    form = AddMembersForm(request.POST)
+    if not form.is_valid():
+        return _again(request, group, form)
+    try:
+        done = subscribers.add(group=group, numbers=form.cleaned_data["numbers"], by=user)
+    except RuleBroken as broken:
+        add_error(form, broken)
+        return _again(request, group, form)
+    if n := len(done.added):
+        messages.success(request, ngettext("%(n)d subscriber added.", "%(n)d subscribers added.", n) % {"n": n})
+    if n := len(done.present):
+        says = ngettext("%(n)d person was a subscriber already.", "%(n)d people were subscribers already.", n)
+        messages.info(request, says % {"n": n})
+    if done.failed:
+        return _again(request, group, left_over(done.failed))
+    return redirect(address(group_id))
+
+
+@require_http_methods(["GET", "POST"])
+@freshly_confirmed(press=gettext_lazy("Remove"))
+def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST does it. Twice is once."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    found = Subscription.objects.select_related("person").filter(group=group, person_id=person_id).first()
+    if found is None or not may_read(group):
+        if request.method == "POST":
+            messages.info(request, _("This person is no subscriber of the group any more."))
+            return redirect(address(group_id))
+        raise NotFound
+    called = _called(found.person)
+    if request.method != "POST":
+        context = {
+            "group": group,
+            "person": found.person,
+            "called": called,
+            "back_url": address(group_id),
+            "crumbs": links.group_crumbs(group, (_("Subscribers"), address(group_id)), (_("Remove"), "")),
+        }
+        return render(request, "groups/subscriber_remove.html", context)
+    told = subscribers.remove(group=group, numbers=[found.person.number], by=user)
+    if told[found.person.number]:
+        messages.info(request, _("This person is no subscriber of the group any more."))
+    else:
+        messages.success(request, _("%(name)s is no subscriber of the group any more.") % {"name": called})
+    return redirect(address(group_id))
+
+
+def _again(request: HttpRequest, group: Group, form: AddMembersForm) -> HttpResponse:
+    return page(request, group, links.frame(group, "users"), form, status=400)
+
+
+def _called(person: Person) -> str:
+    return person.name or phone_numbers.display(person.number)

@@ -24,6 +24,7 @@ from groups.pages import (
     search,
     sub_group_links,
     sub_groups,
+    subscribers,
     users,
 )
 
@@ -52,6 +53,8 @@ urlpatterns = [
     path(f"{ONE}users/add/", users.add, name="users_add"),
     path(f"{USER}role/", users.set_role, name="user_role"),
     path(f"{USER}remove/", users.remove, name="user_remove"),
+    path(f"{ONE}subscribers/add/", subscribers.add, name="subscribers_add"),
+    path(f"{ONE}subscribers/<uuid:person_id>/remove/", subscribers.remove, name="subscriber_remove"),
     path(f"{ONE}sub-groups/", sub_groups.sub_groups, name="sub_groups"),
     path(f"{ONE}sub-groups/attach/", sub_group_links.find, name="sub_group_find"),
     path(f"{SUB_GROUP}attach/", sub_group_links.attach, name="sub_group_attach"),

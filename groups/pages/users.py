@@ -19,7 +19,7 @@ from groups import access, queries
 from groups.access import Role
 from groups.models import Membership
 from groups.pages import links, subscribers
-from groups.pages.forms import AddMembersForm, add_error, name_the_failed
+from groups.pages.forms import AddMembersForm, add_error, left_over
 from groups.services import members
 from kaizala_console.lib import keyset, phone_numbers
 from kaizala_console.lib.errors import NotFound, RuleBroken
@@ -36,7 +36,7 @@ def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
     if request.GET.get("show") == subscribers.SHOW:
         group, frame = links.for_member(user, group_id, "users")
         if subscribers.may_read(group):
-            return subscribers.page(request, group, frame)
+            return subscribers.page(request, group, frame, AddMembersForm(initial=initial_of(request)))
     return _page(request, group_id, AddMembersForm(initial=initial_of(request)))
 
 
@@ -68,10 +68,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
             % {"n": len(done.present)},
         )
     if done.failed:
-        again = AddMembersForm({"numbers": ", ".join(failed.number for failed in done.failed)})
-        again.is_valid()
-        name_the_failed(again, "numbers", done.failed)
-        return _page(request, group_id, again, status=400)
+        return _page(request, group_id, left_over(done.failed), status=400)
     return redirect("groups:details", group_id)
 
 
@@ -147,8 +144,9 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
         return redirect(links.same_page(request, path=here, cursor=None))
     context |= {
         "may_read_subscribers": subscribers.may_read(group),
-        "members": [_row(membership) for membership in page.items],
+        "rows": [_row(membership) for membership in page.items],
         "search": search,
+        "all_url": here,
         "chips": _chips(here, search),
         "form": form,
         # What was typed, and the way on for who is alone in a new group, are not hidden behind the button.
@@ -160,8 +158,8 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
 
 def _row(membership: Membership) -> dict[str, Any]:
     return {
-        "membership": membership,
         "person": membership.person,
+        "since": membership.joined_at,
         "is_admin": membership.role == Role.ADMIN,
         "called": _called(membership),
         "phone": membership.person.number if membership.person.name else "",

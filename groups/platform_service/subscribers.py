@@ -101,7 +101,9 @@ class SubscriberList(Answer):
 def add_subscribers(call: Call, group_id: str) -> dict[str, Any]:
     """Adds everybody whose number can be one. Who is a subscriber already stays one."""
     group = access.reach(call.caller, group_id, role=Role.ADMIN)
-    return _told("isAdded", services.add(group=group, numbers=call.body.subscribers, by=call.caller))
+    done = services.add(group=group, numbers=call.body.subscribers, by=call.caller)
+    refused = {failed.number: failed.reason for failed in done.failed}
+    return _told("isAdded", {number: refused.get(number, "") for number in call.body.subscribers})
 
 
 @operation(

@@ -13,7 +13,7 @@ from accounts.audit.tags import Tag
 from accounts.models import Person
 from accounts.services import people
 from groups.models import Group, Subscription
-from groups.services.members import one_at_a_time
+from groups.services.members import Added, one_at_a_time, read_numbers
 from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import RuleBroken
 
@@ -21,25 +21,27 @@ BATCH: Final = 1000
 
 
 @transaction.atomic
-def add(*, group: Group, numbers: Iterable[str], by: Actor) -> dict[str, str]:
-    """Makes everybody behind these numbers a subscriber. Returns each number as it was given, with why it failed ("").
+def add(*, group: Group, numbers: Iterable[str], by: Actor) -> Added:
+    """Makes everybody behind these numbers a subscriber. Who is one already stays one.
 
-    Who is one already stays one. Raises RuleBroken (code "plain_group") for a group that has no subscribers.
+    Raises RuleBroken (code "plain_group") for a group that has no subscribers.
     """
     require_public(group)
-    read, told = _read(numbers)
-    found = people.people_for(read.values())
+    valid, failed = read_numbers(numbers)
+    found = people.people_for(valid)
     one_at_a_time(group)  # of two who add the same people at once, the second finds them here
     here = _among(group, found)
     new = [person for person in found.values() if person not in here]
     Subscription.objects.bulk_create([Subscription(group=group, person=person) for person in new], batch_size=BATCH)
     _tell(Tag.SUBSCRIBERS_ADDED, group, new, by)
-    return told
+    return Added(new, [person for person in found.values() if person in here], failed)
 
 
 @transaction.atomic
 def remove(*, group: Group, numbers: Iterable[str], by: Actor) -> dict[str, str]:
-    """Takes these people off the subscribers. Returns and raises as `add`; who was none is told so."""
+    """Takes these people off the subscribers. Returns each number as it was given, with why it failed (""): who was
+    none is told so. Raises as `add`.
+    """
     require_public(group)
     read, told = _read(numbers)
     one_at_a_time(group)

@@ -15,7 +15,7 @@ from connectors.services import connectors, issuing, tokens, user_tokens
 from connectors.services import grants as connector_grants
 from connectors.services.grants import Granted
 from connectors.tests import factories
-from groups.models import Group, GroupLink, Membership
+from groups.models import Group, GroupLink, Membership, Subscription
 from groups.services import grants
 from kaizala_console.lib import ids
 
@@ -56,6 +56,13 @@ def make_group(
             Membership.objects.create(group=group, person=person_of(who), role=role)
     if under is not None:
         GroupLink.objects.create(parent=under, child=group)
+    return group
+
+
+def make_public_group(name: str = "Notices", *, subscribers: Iterable[Who] = (), **more: Any) -> Group:
+    """A managed public group that these people follow. `more` is as for `make_group`."""
+    group = make_group(name, group_type=Group.Type.CONNECT, **more)
+    Subscription.objects.bulk_create(Subscription(group=group, person=person_of(who)) for who in subscribers)
     return group
 
 

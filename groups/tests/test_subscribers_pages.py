@@ -1,4 +1,4 @@
-"""The subscribers of a managed public group: its admins read who they are on its "Users" tab."""
+"""The subscribers of a managed public group: its admins read who they are on its "Users" tab, add and remove them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import Organisation, Person, User
+from accounts.models import AuditEvent, Organisation, Person, User
 from accounts.tests.factories import make_person
-from connectors.tests.html_forms import text_of
+from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group, Subscription
-from groups.tests.factories import make_group, person_of
+from groups.tests.factories import make_public_group, person_of
+from groups.tests.pages import everything
+from groups.tests.test_create_pages import come_back
 from kaizala_console.tests.browser import assert_accessible
 from kaizala_console.tests.looking import findings
 
@@ -28,15 +30,7 @@ def hotel() -> Person:
 
 @pytest.fixture
 def public(organisation: Organisation, group_admin: User, member: User, hotel: Person) -> Group:
-    made = make_group(
-        "Notices",
-        organisation=organisation,
-        admins=[group_admin],
-        members=[member],
-        group_type=Group.Type.CONNECT,
-    )
-    Subscription.objects.create(group=made, person=hotel)
-    return made
+    return make_public_group(organisation=organisation, admins=[group_admin], members=[member], subscribers=[hotel])
 
 
 @pytest.fixture
@@ -50,6 +44,25 @@ def users_of(group: Group) -> str:
 
 def subscribers_of(group: Group) -> str:
     return f"{users_of(group)}?show=subscribers"
+
+
+def adding_to(group: Group) -> str:
+    return reverse("groups:subscribers_add", args=[group.pk])
+
+
+def removing(group: Group, person: Person) -> str:
+    return reverse("groups:subscriber_remove", args=[group.pk, person.pk])
+
+
+def add(client: Client, group: Group, numbers: str, **options: Any) -> Any:
+    return form_to(client.get(subscribers_of(group)), adding_to(group)).send(client, {"numbers": numbers}, **options)
+
+
+def followers(group: Group) -> set[str]:
+    return set(Subscription.objects.filter(group=group).values_list("person__number", flat=True))
+
+
+# Who they are ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_tab_leads_admins_to_them_and_they_are_listed(client: Client, public: Group, hotel: Person) -> None:
@@ -106,6 +119,140 @@ def test_nobody_yet_says_how_they_come(client: Client, public: Group) -> None:
     assert f'href="{reverse("groups:bulk", args=[public.pk])}"' in page.content.decode()
 
 
+# Adding ---------------------------------------------------------------------------------------------------------------
+
+
+def test_everybody_is_added_whose_number_can_be_one(client: Client, public: Group, hotel: Person) -> None:
+    answer = add(client, public, f"+91 98765 43210, {hotel.number};\r\n+919930000001", follow=True)
+    told = text_of(answer)
+    assert "2 subscribers added." in told
+    assert "1 person was a subscriber already." in told
+    assert answer.redirect_chain == [(subscribers_of(public), 302)]
+    assert followers(public) == {"+919876543210", hotel.number, "+919930000001"}
+    assert AuditEvent.objects.get(tag="group:subscribers:added").after["count"] == 2
+    assert public.memberships.count() == 2
+
+
+def test_the_good_are_added_and_the_others_are_named_one_by_one(client: Client, public: Group) -> None:
+    page = add(client, public, "12, +919930000001, tomorrow")
+    assert page.status_code == 400
+    told = text_of(page)
+    assert "1 subscriber added." in told
+    assert "12: " in told
+    assert "tomorrow: " in told
+    assert form_to(page, adding_to(public)).fields["numbers"] == ["12, tomorrow"]
+    assert "Subscribers of Notices" in told
+    assert "+919930000001" in followers(public)
+
+
+@pytest.mark.parametrize("numbers", ["", "  ", " , ;\r\n,"])
+def test_without_a_number_it_asks_for_one(client: Client, public: Group, numbers: str) -> None:
+    before = everything()
+    page = add(client, public, numbers)
+    assert page.status_code == 400
+    assert "Enter at least one phone number." in text_of(page)
+    assert everything() == before
+
+
+def test_after_a_form_with_errors_the_list_goes_on_among_the_subscribers(client: Client, public: Group) -> None:
+    Subscription.objects.bulk_create(
+        Subscription(group=public, person=make_person(f"Follower {number}")) for number in range(60)
+    )
+    page = add(client, public, "nonsense")
+    (older,) = (part.split('"')[0] for part in page.content.decode().split('href="')[1:] if "cursor=" in part)
+    assert "Follower 59" in text_of(client.get(older.replace("&amp;", "&")))
+
+
+def test_a_double_click_adds_nobody_twice(client: Client, public: Group) -> None:
+    for _ in range(2):
+        answer = add(client, public, "+919930000001", follow=True)
+    assert "1 person was a subscriber already." in text_of(answer)
+    assert AuditEvent.objects.filter(tag="group:subscribers:added").count() == 1
+
+
+def test_a_session_lost_in_mid_form_loses_no_number(client: Client, public: Group, group_admin: User) -> None:
+    form = form_to(client.get(subscribers_of(public)), adding_to(public))
+    client.cookies.clear()
+    page = come_back(client, group_admin, form.send(client, {"numbers": "+919930000001"}))
+    kept = form_to(page, adding_to(public))
+    assert kept.fields["numbers"] == ["+919930000001"]
+    assert "press “Add subscribers” again" in text_of(page)
+    assert '<details class="adder" open>' in page.content.decode()
+    kept.send(client)
+    assert "+919930000001" in followers(public)
+
+
+def test_many_numbers_cost_no_more_queries_each(
+    client: Client, public: Group, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(60):
+        add(client, public, ",".join(f"+9199300{number:05d}" for number in range(500)))
+    assert public.subscriptions.count() == 501
+
+
+def test_to_a_plain_group_nobody_is_added(client: Client, group: Group) -> None:
+    before = everything()
+    answer = client.post(adding_to(group), {"numbers": "+919930000001"}, follow=True)
+    assert answer.redirect_chain == [(users_of(group), 302)]
+    assert "Only a managed public group (ConnectGroup) has subscribers." in text_of(answer)
+    assert everything() == before
+
+
+# Removing -------------------------------------------------------------------------------------------------------------
+
+
+def test_removing_asks_first_and_tells_what_happens(client: Client, public: Group, hotel: Person) -> None:
+    url = removing(public, hotel)
+    assert f'href="{url}"' in client.get(subscribers_of(public)).content.decode()
+    page = client.get(url)
+    assert "What is sent to the subscribers of this group reaches them no more." in text_of(page)
+    assert followers(public) == {hotel.number}
+    done = form_to(page, url).send(client, follow=True)
+    assert done.redirect_chain == [(subscribers_of(public), 302)]
+    assert "Hotel Sagar is no subscriber of the group any more." in text_of(done)
+    assert followers(public) == set()
+    assert AuditEvent.objects.get(tag="group:subscribers:removed").group_id == public.pk
+
+
+def test_a_double_click_removes_once_and_says_so(client: Client, public: Group, hotel: Person) -> None:
+    form = form_to(client.get(removing(public, hotel)), removing(public, hotel))
+    form.send(client)
+    client.get(subscribers_of(public))
+    assert "This person is no subscriber of the group any more." in text_of(form.send(client, follow=True))
+    assert AuditEvent.objects.filter(tag="group:subscribers:removed").count() == 1
+
+
+def test_who_is_a_user_too_stays_one(client: Client, public: Group, member: User) -> None:
+    Subscription.objects.create(group=public, person=person_of(member))
+    client.post(removing(public, person_of(member)))
+    assert not public.subscriptions.filter(person=person_of(member)).exists()
+    assert public.memberships.filter(person=person_of(member)).exists()
+
+
+def test_who_is_no_subscriber_is_not_found_among_them(
+    client: Client, public: Group, group: Group, member: User, hotel: Person
+) -> None:
+    before = everything()
+    for where, who in ((public, person_of(member)), (group, person_of(member)), (group, hotel)):
+        assert client.get(removing(where, who)).status_code == 404
+        assert "no subscriber of the group any more" in text_of(client.post(removing(where, who), follow=True))
+    assert everything() == before
+
+
+def test_a_longer_list_costs_no_more_queries(client: Client, public: Group, django_assert_max_num_queries: Any) -> None:
+    def cost() -> int:
+        with django_assert_max_num_queries(30) as seen:
+            client.get(subscribers_of(public))
+        return len(seen.captured_queries)
+
+    few = cost()
+    Subscription.objects.bulk_create(Subscription(group=public, person=make_person(f"P {n}")) for n in range(40))
+    assert cost() == few
+
+
+# In a browser ---------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.journey
 def test_the_page_is_fit_to_be_seen_and_searched_by_keys(
     open_page: Callable[..., Any], public: Group, group_admin: User
@@ -119,4 +266,4 @@ def test_the_page_is_fit_to_be_seen_and_searched_by_keys(
     page.get_by_role("searchbox", name="Search by name or number").fill("sagar")
     page.keyboard.press("Enter")
     page.wait_for_url("**show=subscribers&q=sagar")
-    assert page.get_by_text("Hotel Sagar").is_visible()
+    assert page.get_by_role("rowheader", name="Hotel Sagar").is_visible()

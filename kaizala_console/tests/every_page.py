@@ -219,6 +219,7 @@ PAGES: dict[str, list[Visit]] = {
         *_each(GROUP_ADMIN, "details", "user_remove", "sub_groups", "sub_group_find", "sub_group_detach", app="groups"),
         Visit("groups:details", MEMBER, state="a-member"),
         Visit("groups:details", GROUP_ADMIN, "?show=subscribers", ids={"group_id": "beside_id"}),
+        Visit("groups:subscriber_remove", GROUP_ADMIN, ids={"group_id": "beside_id", "person_id": "follower_id"}),
         Visit("groups:sub_groups", GROUP_ADMIN, ids={"group_id": "empty_group_id"}),
         Visit("groups:sub_group_attach", GROUP_ADMIN, ids={"sub_group_id": "beside_id"}),
         *_each(GROUP_ADMIN, "policies", "group_remove", "messages", "activity", app="groups"),

@@ -93,6 +93,10 @@ WALKS: dict[str, tuple[str, ...]] = {
         "groups:user_role",
         "groups:users_add",
     ),
+    "test_subscribers_are_added_and_removed_without_a_mouse": (
+        "groups:subscriber_remove",
+        "groups:subscribers_add",
+    ),
     "test_a_poll_is_posted_answered_and_liked_without_a_mouse": (
         "groups:action",
         "groups:like",

@@ -32,6 +32,7 @@ OPEN = {
     "groups:create": "an empty group, of one's own",
     "groups:sub_groups": "an empty group below one's own",
     "groups:users_add": "members see what members see; making one an admin asks",
+    "groups:subscribers_add": "as users_add; subscribers see less than members",
     "groups:policies": "what a group is called; who may do what asks",
     "groups:attributes": "columns of a directory; taking one away asks",
     "groups:attribute": "as groups:attributes",

@@ -38,7 +38,7 @@ from groups.models import PersonAttribute
 from groups.services import actions, grants, group_bots
 from groups.tests.bulk import checked, uploaded
 from groups.tests.cards import POLL
-from groups.tests.factories import make_group, person_of
+from groups.tests.factories import make_group, make_public_group, person_of
 from kaizala_console.lib import ids
 from kaizala_console.tests.at_each import at_each
 from kaizala_console.tests.open_doors import OPEN
@@ -143,6 +143,7 @@ CONFIRMING: dict[str, list[Door]] = {
     "groups:request_refuse": [Door("group_admin")],
     "groups:user_role": [Door("group_admin", {"role": "Admin"})],
     "groups:user_remove": [Door("group_admin")],
+    "groups:subscriber_remove": [Door("group_admin", ids={"group_id": "public_id"})],
     "groups:sub_group_attach": [Door("group_admin", ids={"sub_group_id": "beside_id"})],
     "groups:sub_group_detach": [Door("group_admin")],
     "groups:policies_rules": [Door("group_admin", {"post": "admins", "members": "admins"})],
@@ -220,6 +221,7 @@ def world(
     group = make_group(organisation=developer.organisation, admins=[group_admin], members=[member])
     below = make_group("Gate", organisation=group.organisation, under=group)
     beside = make_group("Office", organisation=group.organisation, admins=[group_admin])
+    public = make_public_group("Notices", organisation=group.organisation, admins=[group_admin], subscribers=[member])
     granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
     resting = factories.make_connector(developer, "Resting")
     paused = grants.add_connector(group=group, connector_id=resting.pk, by=group_admin).grant
@@ -261,6 +263,7 @@ def world(
             "group_id": group.pk,
             "sub_group_id": below.pk,
             "beside_id": beside.pk,
+            "public_id": public.pk,
             "person_id": person_of(member).pk,
             "attribute_id": PersonAttribute.objects.create(organisation=developer.organisation, name="Department").pk,
             "member_person": person_of(member).pk,

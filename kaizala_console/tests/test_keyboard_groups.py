@@ -15,7 +15,7 @@ from connectors.models import Grant
 from connectors.scopes import Permission
 from connectors.tests.factories import make_connector
 from groups.models import Group, Response
-from groups.tests.factories import make_group
+from groups.tests.factories import make_group, make_public_group
 from kaizala_console.tests.typist import Typist
 
 pytestmark = [pytest.mark.once, pytest.mark.journey, pytest.mark.django_db(transaction=True)]
@@ -98,6 +98,34 @@ def test_people_are_added_made_admin_and_removed_without_a_mouse(
     admin.press(page.get_by_role("button", name="Remove", exact=True), back=True)
     expect(page.get_by_text("+91 98765 43210 is removed from the group.")).to_be_visible()
     assert group.memberships.count() == 3
+
+
+def test_subscribers_are_added_and_removed_without_a_mouse(
+    typist: TypistOf, organisation: Organisation, group_admin: User
+) -> None:
+    public = make_public_group(organisation=organisation, admins=[group_admin], subscribers=[group_admin])
+    admin = typist(group_admin)
+    page = admin.page
+    page.goto(reverse("groups:details", args=[public.pk]))
+    admin.skip()
+    admin.link("Subscribers")
+    expect(page.get_by_role("heading", name="Subscribers")).to_be_visible()
+    admin.skip()
+    admin.press(page.locator("summary").filter(has_text="Add subscribers"), "Space")
+    admin.write("Phone numbers", "12, +91 98765 43210")
+    admin.button("Add subscribers")
+    expect(page.get_by_text("1 subscriber added.")).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_focused()
+    admin.write("Phone numbers", "+91 98765 43211")
+    admin.button("Add subscribers")
+    expect(admin.field("Phone numbers")).to_be_hidden()
+    admin.skip()
+    admin.link("Remove +91 98765 43210")
+    expect(page.get_by_text("What this means")).to_be_visible()
+    admin.reach(page.get_by_role("link", name="Cancel"))
+    admin.press(page.get_by_role("button", name="Remove", exact=True), back=True)
+    expect(page.get_by_text("+91 98765 43210 is no subscriber of the group any more.")).to_be_visible()
+    assert public.subscriptions.count() == 2
 
 
 def test_a_poll_is_posted_answered_and_liked_without_a_mouse(typist: TypistOf, group: Group, member: User) -> None:

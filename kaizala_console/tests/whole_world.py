@@ -157,6 +157,7 @@ def _in_the_group(world: World) -> None:
         "group_id": group.pk,
         "sub_group_id": group_called("Thane Crew").pk,
         "beside_id": group_called("Service Notices").pk,
+        "follower_id": group_called("Service Notices").subscriptions.earliest("pk").person_id,
         "attribute_id": directory.add_attribute(name="Department", by=world.organisation_admin).pk,
         "empty_group_id": group_called("Sunday Cricket").pk,
         "person_id": person_of(world.member).pk,
