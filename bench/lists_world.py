@@ -203,7 +203,8 @@ class World:
         from groups.models import Group, GroupLink
 
         group, write = self.made.key(GROUP), self.made.write
-        write(Group, numbers, id=group, organisation=self.group.organisation, name=Sql("'Depot ' || n"))
+        name, organisation = Sql("'Depot ' || n"), self.group.organisation
+        write(Group, numbers, id=group, organisation=organisation, name=name, stands_below=True)
         write(GroupLink, numbers, parent=self.group, child=group)
         self._let_in(numbers, EVERYWHERE, connector=self.connector, claimed=True)
         with transaction.atomic():

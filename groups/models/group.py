@@ -81,6 +81,8 @@ class Group(models.Model):
     )
     created_at = models.DateTimeField(default=clock.now, editable=False)
     removed_at = models.DateTimeField(null=True, blank=True)
+    # Kept by `services.hierarchy`: else the top of the tree is found by asking every group for those above it.
+    stands_below = models.BooleanField(_("stands below another group"), default=False, db_default=False, editable=False)
 
     # What queries add to a row; a group that was read plainly has none of it.
     role: str  # groups.access: what the asker is in it
@@ -99,6 +101,7 @@ class Group(models.Model):
         indexes = [
             models.Index(fields=["name", "id"], name="group_by_name"),
             models.Index(fields=["organisation", "name", "id"], name="group_by_organisation"),
+            models.Index(fields=["name", "id"], name="group_at_the_top", condition=models.Q(stands_below=False)),
         ]
         constraints = [
             models.CheckConstraint(condition=~models.Q(name=""), name="group_has_a_name"),
@@ -109,6 +112,16 @@ class Group(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def is_below_another() -> models.Exists:
+    """What `Group.stands_below` keeps: whether a present group stands above it, of its own organisation or private as
+    it is. Whoever administers the organisation sees that one too.
+    """
+    own = models.Q(parent__organisation=models.OuterRef("organisation"))
+    private = models.Q(parent__organisation__isnull=True, child__organisation__isnull=True)
+    links = GroupLink.objects.filter(own | private, parent__removed_at__isnull=True)
+    return models.Exists(links.filter(child_id=models.OuterRef("pk")))
 
 
 def counted(rows: models.QuerySet, by: str) -> models.Expression:

@@ -16,7 +16,7 @@ from connectors import credentials
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.scopes import PERMISSIONS
 from groups.models import Group, GroupGrant, GroupLink, Membership, Message
-from groups.services import recounting
+from groups.services import hierarchy, recounting
 from groups.services.grants import target_of
 from kaizala_console.demo import organisation as demo
 from kaizala_console.demo.rows import Progress, settle, write
@@ -62,7 +62,8 @@ class Filling:
             "messages": self._write_messages(dice),
         }
         settle()
-        recounting.repair()  # the rows were written around the services, which note what changes the counts
+        hierarchy.repair()  # the rows were written around the services, which keep what these make right
+        recounting.repair()
         return written
 
     # ---------------------------------------------------------------- Groups
