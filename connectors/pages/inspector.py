@@ -61,8 +61,13 @@ class InspectorForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        labels = [(name, f"{name}: {operation.summary}") for name, operation in calls().items()]
+        labels = [(name, f"{name}: {_said(operation)}") for name, operation in calls().items()]
         self.fields["call"].choices = [("", "—"), *labels]  # type: ignore[attr-defined]
+
+
+def _said(operation: Operation) -> str:
+    """What a call does, in the reader's language: declared in English, translated with the explorer's words."""
+    return _(operation.summary)
 
 
 def calls() -> dict[str, Operation]:
