@@ -11,7 +11,7 @@ class ConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers the providers, once the models are there."""
-        from accounts import arrivals, first_steps, mail_topics, needs, trail
+        from accounts import arrivals, first_steps, mail_topics, needs, places, trail
         from accounts.audit import values
         from connectors.arrivals import look, tell
         from connectors.audit_values import WORDS
@@ -24,6 +24,7 @@ class ConnectorsConfig(AppConfig):
             tokens_to_replace,
             user_tokens_to_confirm,
         )
+        from connectors.places import of_connectors
 
         needs.register(handoffs_to_claim)
         needs.register(leaks_to_answer)
@@ -31,6 +32,7 @@ class ConnectorsConfig(AppConfig):
         needs.register(user_tokens_to_confirm)
         trail.register(events_of_own_connectors)
         first_steps.register(of_developer)
+        places.register(of_connectors)
         arrivals.register("connectors", arrivals.Provider(look, tell))
         for topic in TOPICS:
             mail_topics.register(topic)

@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
+from accounts import places
 from accounts.pages.activity import rows
 from accounts.pages.decorators import user_of, with_phone
 from groups import search_queries
@@ -26,6 +27,7 @@ def search(request: HttpRequest) -> HttpResponse:
     found = search_queries.search(user_of(request), text) if text else None
     context = {
         "search": text,
+        "places": places.found(user_of(request), text, most=search_queries.SHOWN),
         "found": found,
         "people": [{"person": person, "called": person.name or display(person.number)} for person in found.people.items]
         if found

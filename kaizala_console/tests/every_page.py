@@ -213,6 +213,7 @@ PAGES: dict[str, list[Visit]] = {
         Visit("groups:list", GROUP_ADMIN, "?view=tree&under={group_id}", state="branch"),
         Visit("groups:search", GROUP_ADMIN),
         Visit("groups:search", GROUP_ADMIN, "?q=crew"),
+        Visit("groups:search", BOSS, "?q=connector"),
         Visit("groups:search", GROUP_ADMIN, "?q=nowhere"),
         Visit("groups:create", GROUP_ADMIN),
         Visit("groups:create", GROUP_ADMIN, form={"name": "", **KEY}, status=400, state="refused"),
