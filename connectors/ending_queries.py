@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import User
 from connectors import queries
@@ -24,10 +24,8 @@ def tokens_that_end(user: User) -> QuerySet[RefreshToken]:
     waiting = Handoff.objects.waiting().filter(grant_id=OuterRef("grant_id"), expires_at__gt=now)
     return (
         RefreshToken.objects.live(now)
+        .unfollowed()
         .filter(
-            Q(successor__isnull=True)
-            | Q(successor__revoked_at__isnull=False)
-            | Q(successor__first_used_at__isnull=True),
             ~Exists(waiting),
             expires_at__lte=now + SOON,
             grant__revoked_at__isnull=True,

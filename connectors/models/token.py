@@ -15,6 +15,14 @@ class RefreshTokenQuerySet(models.QuerySet["RefreshToken"]):
         """Those that have neither expired nor been revoked nor reported as leaked; their grant decides too."""
         return self.filter(revoked_at__isnull=True, reported_at__isnull=True, expires_at__gt=at)
 
+    def unfollowed(self) -> RefreshTokenQuerySet:
+        """Those without a successor in use: what goes on by them ends with them."""
+        return self.filter(
+            models.Q(successor__isnull=True)
+            | models.Q(successor__revoked_at__isnull=False)
+            | models.Q(successor__first_used_at__isnull=True)
+        )
+
 
 class RefreshToken(models.Model):
     """A successor points to the token it was derived from; a token has at most one successor.

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET
 from accounts import policy
 from accounts.pages.decorators import signed_in, user_of
 from accounts.pages.zones import zone_of
-from connectors import queries, usage_counts
+from connectors import ending_access, queries, usage_counts
 from connectors.pages import details, links, usage_charts
 from connectors.services import throttling
 from connectors.usage_counts import Period, Scope, Sums
@@ -57,7 +57,7 @@ def usage(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 @require_GET
 @signed_in
 def organisation(request: HttpRequest) -> HttpResponse:
-    """The same over all connectors of the organisation."""
+    """The same over all connectors of the organisation; of what ends soon, the access to its groups."""
     user = user_of(request)
     policy.require_organisation_admin(user)
     scope = Scope(user.organisation, _period(request), zone_of(request))
@@ -70,6 +70,7 @@ def organisation(request: HttpRequest) -> HttpResponse:
             sorted((row for row in connectors if row.sums.throttled), key=lambda row: -row.sums.throttled)
         ),
         "room": [_of_limit(_("All connectors of the organisation"), *throttling.room_of_tenant(user.organisation))],
+        "ending": ending_access.next_of(user, usage_counts.MOST_ENDING),
         "export": _export("connectors:organisation_usage_export", scope),
         "crumbs": links.crumbs((_("Connectors"), reverse("connectors:list")), (_("Usage"), "")),
     }

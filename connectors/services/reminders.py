@@ -43,13 +43,16 @@ class _Kind:
 
 def _tokens() -> QuerySet[RefreshToken]:
     """Those without a successor in use, unless their grant ends with them: then the grant is what is told."""
-    return RefreshToken.objects.filter(
-        Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=F("expires_at")),
-        Q(successor__isnull=True) | Q(successor__revoked_at__isnull=False) | Q(successor__first_used_at__isnull=True),
-        revoked_at__isnull=True,
-        reported_at__isnull=True,
-        grant__revoked_at__isnull=True,
-    ).select_related("grant__connector__organisation", "grant__connector__owner", "grant__granted_by")
+    return (
+        RefreshToken.objects.unfollowed()
+        .filter(
+            Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=F("expires_at")),
+            revoked_at__isnull=True,
+            reported_at__isnull=True,
+            grant__revoked_at__isnull=True,
+        )
+        .select_related("grant__connector__organisation", "grant__connector__owner", "grant__granted_by")
+    )
 
 
 _KINDS: Final = (

@@ -67,6 +67,7 @@ OF_ADMINS = (
 )
 # For admins of the organisation alone (test_bulk_mapping.py).
 OF_ORGANISATION_ADMINS = (
+    "ending",
     "mapping",
     "mapping_export",
     "archive",
@@ -117,6 +118,7 @@ NO_FORMS = (
     "list",
     "search",
     "directory",
+    "ending",
     "details",
     "connectors",
     "grant",

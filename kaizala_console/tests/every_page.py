@@ -129,7 +129,7 @@ PAGES: dict[str, list[Visit]] = {
         *_each(DEVELOPER, "details", "change", "permissions", "sign_in", "compatibility", "activity", app="connectors"),
         Visit("connectors:usage", DEVELOPER),
         Visit("connectors:usage", DEVELOPER, ids={"connector_id": "fresh_id"}),
-        Visit("connectors:organisation_usage", BOSS),
+        *(Visit(name, BOSS) for name in ("connectors:organisation_usage", "groups:ending")),
         Visit("connectors:details", DEVELOPER, ids={"connector_id": "suspended_id"}),
         Visit("connectors:details", DEVELOPER, ids={"connector_id": "inactive_id"}),
         Visit("connectors:details", DEVELOPER, ids={"connector_id": "fresh_id"}),

@@ -1,0 +1,74 @@
+"""Which access to the groups of an organisation ends soon: what its admins may move on in time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
+
+from accounts.models import User
+from connectors.ending_access import Ending, Endings
+from connectors.models import RefreshToken
+from groups import access
+from kaizala_console.lib import clock, keyset
+from kaizala_console.lib.keyset import Page
+
+# The first notices are sent so long before.
+SOON: Final = dt.timedelta(days=90)
+
+
+def ending_soon(user: User) -> QuerySet[RefreshToken]:
+    """The refresh tokens of the organisation's groups that this person administers, with nothing in use that follows
+    them. A token never outlives its grant, so its end is that of the access.
+    """
+    now = clock.now()
+    groups = access.administered_by(user).filter(
+        organisation_id=user.organisation_id, pk=OuterRef("grant__group_grant__group_id")
+    )
+    # An end date cuts a token and its successor, and that is one access: the one that works now stands for it.
+    stands_for_itself = (
+        Q(predecessor__isnull=True)
+        | Q(first_used_at__isnull=False)
+        | Q(predecessor__revoked_at__isnull=False)
+        | Q(predecessor__reported_at__isnull=False)
+        | Q(predecessor__expires_at__lte=now)
+    )
+    return (
+        RefreshToken.objects.live(now)
+        .unfollowed()
+        .filter(
+            stands_for_itself,
+            Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=now),
+            Exists(groups),
+            expires_at__lte=now + SOON,
+            grant__revoked_at__isnull=True,
+            grant__suspended_at__isnull=True,
+        )
+        .select_related("connector", "grant__group_grant__group")
+    )
+
+
+def ending_page(user: User, *, cursor: str | None = None, size: int = 50) -> Page[RefreshToken]:
+    """So many of `ending_soon`, the next in front. Raises `keyset.BadCursor`."""
+    return keyset.page(ending_soon(user), ("expires_at", "id"), cursor, size)
+
+
+def row_of(token: RefreshToken) -> Ending:
+    """What a line about one of them says."""
+    group = token.grant.group_grant.group
+    return Ending(
+        connector=token.connector,
+        place=group.name,
+        starts_at=token.issued_at,
+        ends_at=token.expires_at,
+        href=reverse("groups:connectors", args=[group.pk]),
+    )
+
+
+def next_of(user: User, most: int) -> Endings:
+    """For the usage page of the organisation (`connectors.ending_access`). One statement."""
+    found = list(ending_soon(user).order_by("expires_at", "id")[: most + 1])
+    more = reverse("groups:ending") if len(found) > most else ""
+    return Endings([row_of(token) for token in found[:most]], more)

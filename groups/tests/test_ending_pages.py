@@ -1,0 +1,204 @@
+"""Access to the organisation's groups that ends soon: the next on the usage page of the organisation, all on a page."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.audit.record import SYSTEM
+from accounts.models import Organisation, User
+from connectors.models import RefreshToken
+from connectors.services import grants as grant_service
+from connectors.services import successors
+from connectors.tests import factories as connector_factories
+from connectors.tests.html_forms import text_of
+from connectors.tests.logos import with_logo
+from groups.models import Group
+from groups.services import grants
+from groups.tests.factories import let_act_for, make_connector, make_group
+from kaizala_console.lib import clock
+
+pytestmark = pytest.mark.django_db
+
+Browser = Callable[..., Client]
+USAGE = "/console/usage/"
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture
+def client(organisation_admin: User, browser_of: Browser) -> Client:
+    return browser_of(organisation_admin)
+
+
+def everything_that_ends() -> str:
+    return reverse("groups:ending")
+
+
+def access(group: Group, owner: User, name: str, days: float | None) -> RefreshToken:
+    """A connector in the group, whose access ends in so many days (365 when None)."""
+    admin = owner.organisation.users.filter(is_organisation_admin=True).earliest("pk")
+    ends_at = None if days is None else clock.now() + days * DAY
+    granted = grants.add_connector(
+        group=group, connector_id=make_connector(owner, name=name).pk, ends_at=ends_at, by=admin
+    )
+    return granted.grant.refresh_tokens.get()
+
+
+def told(client: Client) -> list[str]:
+    """The lines of the panel on the usage page."""
+    html = client.get(USAGE).content.decode()
+    panel = html.partition('<ul class="usage-ending">')[2].partition("</ul>")[0]
+    return [" ".join(re.sub(r"<[^>]+>", " ", line).split()) for line in panel.split("<li>")[1:]]
+
+
+def test_the_usage_page_names_what_ends_within_90_days_the_next_in_front(
+    client: Client, group: Group, developer: User
+) -> None:
+    access(group, developer, "Late", 89)
+    access(group, developer, "Soon", 5)
+    access(group, developer, "After", 91)
+    access(group, developer, "Year", None)
+    lines = told(client)
+    assert [line.partition(" Ends ")[0] for line in lines] == ["Soon in “Night Shift”", "Late in “Night Shift”"]
+    page = client.get(USAGE)
+    assert f'href="{reverse("groups:connectors", args=[group.pk])}"' in page.content.decode()
+    assert everything_that_ends() not in page.content.decode()
+
+
+def test_without_any_it_says_so(client: Client, group: Group, developer: User) -> None:
+    access(group, developer, "Year", None)
+    assert "Nothing ends within 90 days." in text_of(client.get(USAGE))
+    assert "Nothing ends within 90 days" in text_of(client.get(everything_that_ends()))
+
+
+def test_of_more_than_five_the_others_are_on_a_page_that_goes_on_by_key(
+    client: Client, group: Group, developer: User
+) -> None:
+    for n in range(60):
+        access(group, developer, f"Planner {n:02}", 10 + n)
+    assert len(told(client)) == 5
+    assert f'href="{everything_that_ends()}"' in client.get(USAGE).content.decode()
+    first = client.get(everything_that_ends())
+    assert "Planner 49" in text_of(first)
+    assert "Planner 50" not in text_of(first)
+    (older,) = (part.split('"')[0] for part in first.content.decode().split('href="')[1:] if "cursor=" in part)
+    second = text_of(client.get(older))
+    assert "Planner 59" in second
+    assert "Planner 49" not in second
+    assert client.get(everything_that_ends(), {"cursor": "forged"})["Location"] == everything_that_ends()
+
+
+def test_neither_private_groups_nor_those_of_others_nor_user_tokens_are_named(
+    client: Client, organisation_admin: User, developer: User, group_admin: User, outsider: User, member: User
+) -> None:
+    private = make_group("Cricket", admins=[group_admin])
+    mine = make_group("Chess", admins=[organisation_admin])
+    theirs = make_group("Theirs", organisation=outsider.organisation, admins=[outsider])
+    for place, by in ((private, group_admin), (mine, organisation_admin)):
+        connector = make_connector(developer, name=f"In {place.name}")
+        grants.add_connector(group=place, connector_id=connector.pk, ends_at=clock.now() + DAY, by=by)
+    elsewhere = make_connector(outsider, name="Elsewhere")
+    grants.add_connector(group=theirs, connector_id=elsewhere.pk, ends_at=clock.now() + DAY, by=outsider)
+    let_act_for(make_connector(developer, name="Acting"), member, ends_at=clock.now() + DAY)
+    assert told(client) == []
+    page = text_of(client.get(everything_that_ends()))
+    assert not any(name in page for name in ("Cricket", "Chess", "Theirs", "Elsewhere", "Acting"))
+
+
+def test_what_does_not_work_any_more_is_not_about_to_end(
+    client: Client, organisation_admin: User, group: Group, developer: User
+) -> None:
+    removed, paused, revoked = (access(group, developer, name, 5) for name in ("Removed", "Paused", "Revoked"))
+    grants.remove_connector(grant=removed.grant, group=group, by=organisation_admin)
+    grant_service.suspend(grant=paused.grant, by=organisation_admin)
+    RefreshToken.objects.filter(pk=revoked.pk).update(revoked_at=clock.now())
+    assert told(client) == []
+
+
+def test_a_token_with_a_successor_in_use_does_not_end_anything(client: Client, group: Group, developer: User) -> None:
+    token = access(group, developer, "Planner", None)
+    RefreshToken.objects.filter(pk=token.pk).update(
+        issued_at=clock.now() - 355 * DAY, expires_at=clock.now() + 10 * DAY, first_used_at=clock.now() - 300 * DAY
+    )
+    token.refresh_from_db()
+    assert successors.made(token=token, by=SYSTEM, at=clock.now()) is not None
+    assert len(told(client)) == 1
+    connector_factories.used(token.grant)
+    assert told(client) == []
+
+
+def test_a_token_and_its_successor_that_an_end_date_cuts_are_one_access(
+    client: Client, group: Group, developer: User
+) -> None:
+    token = access(group, developer, "Planner", 20)
+    RefreshToken.objects.filter(pk=token.pk).update(first_used_at=clock.now())
+    RefreshToken.objects.create(
+        grant=token.grant,
+        connector=token.connector,
+        predecessor=token,
+        public_part="b" * 20,
+        pepper_id="p",
+        digest="d",
+        expires_at=token.expires_at,
+    )
+    assert len(told(client)) == 1
+
+
+def test_each_line_shows_the_logo_of_its_connector(client: Client, group: Group, developer: User) -> None:
+    with_logo(access(group, developer, "Planner", 5).connector)
+    for url in (USAGE, everything_that_ends()):
+        assert "/logo/" in client.get(url).content.decode()
+
+
+@pytest.mark.parametrize("who", ["developer", "stranger", "group_admin", "member", "operator"])
+def test_nobody_else_sees_the_list(
+    group: Group,
+    developer: User,
+    who: str,
+    request: pytest.FixtureRequest,
+    browser_of: Browser,
+    organisation_admin: User,
+) -> None:
+    access(group, developer, "Planner", 5)
+    answer = browser_of(request.getfixturevalue(who)).get(everything_that_ends())
+    assert answer.status_code == 403
+    assert "Planner" not in answer.content.decode()
+
+
+def test_an_admin_of_another_organisation_sees_their_own_alone(
+    group: Group, developer: User, organisation_admin: User, outsider: User, browser_of: Browser
+) -> None:
+    access(group, developer, "Planner", 5)
+    page = browser_of(outsider).get(everything_that_ends())
+    assert page.status_code == 200
+    assert "Planner" not in text_of(page)
+
+
+@pytest.mark.parametrize("url", [USAGE, "/console/groups/ending/"])
+def test_more_that_ends_costs_no_more_queries(
+    client: Client,
+    organisation: Organisation,
+    group: Group,
+    developer: User,
+    url: str,
+    django_assert_max_num_queries: Any,
+) -> None:
+    access(group, developer, "First", 3)
+
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            client.get(url)
+        return len(seen.captured_queries)
+
+    few = cost()
+    for n in range(6):
+        with_logo(
+            access(make_group(f"Crew {n}", organisation=organisation), developer, f"Planner {n}", 5 + n).connector
+        )
+    assert cost() == few
