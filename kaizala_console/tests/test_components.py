@@ -321,3 +321,9 @@ def test_every_page_knows_the_product_and_that_it_is_a_sandbox(rf: RequestFactor
 def test_status_words_follow_the_language() -> None:
     with translation.override("en"):
         assert str(status_for("ends-soon").word) == "Ends soon"
+
+
+def test_a_panel_that_is_a_title_and_an_act_has_no_empty_body() -> None:
+    head = '<c-panel title="Sessions"><c-slot name="acts">See them</c-slot>'
+    assert "panel-body" not in render(f"{head}\n  </c-panel>")
+    assert "panel-body" in render(f"{head}Words</c-panel>")
