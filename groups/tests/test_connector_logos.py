@@ -12,12 +12,13 @@ from django.urls import reverse
 
 from accounts.models import User
 from connectors.models import Connector
-from connectors.services import requests
+from connectors.services import bots, requests
 from connectors.tests.logos import put
 from groups.models import Group
-from groups.services import grants
+from groups.services import grants, group_bots
 from groups.tests import factories
 from groups.tests.factories import Program
+from kaizala_console.lib import clock
 from kaizala_console.lib.tests.picture_files import png
 
 pytestmark = pytest.mark.django_db
@@ -77,4 +78,44 @@ def test_a_list_of_grants_with_logos_asks_no_more(
     with CaptureQueriesContext(connection) as with_logos:
         page = client.get(url).content.decode()
     assert [connector for connector in several if img(connector) not in page] == []
+    assert len(with_logos) == len(without)
+
+
+def rows_of(place: str, group: Group, developer: User, group_admin: User) -> tuple[str, list[Connector]]:
+    """A page that lists several connectors in one way, and these."""
+    several = [factories.make_connector(developer, name=f"Number {number}") for number in range(4)]
+    for connector in several:
+        if place == "bots":
+            grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+            bot = bots.create(connector=connector, name=f"Of {connector.name}", picture_url="", by=developer)
+            group_bots.add(group=group, bot_ids=[bot.pk], by=group_admin)
+            # Of its two rows in the tab, that of its bot alone is left.
+            connector.grants.update(revoked_at=clock.now())
+        elif place != "search":
+            requests.ask(
+                connector=connector,
+                by=developer,
+                permissions=connector.permissions,
+                once=requests.new_once(),
+                target=grants.target_of(group),
+            )
+    tab = reverse("groups:connectors", args=[group.pk])
+    pages = {"requests": reverse("groups:requests"), "search": f"{reverse('groups:search')}?q=Number"}
+    return pages.get(place, tab), several
+
+
+@pytest.mark.parametrize("place", ["requests", "requests of the group", "bots", "search"])
+def test_every_row_about_a_connector_shows_it_and_asks_no_more(
+    group: Group, developer: User, group_admin: User, browser_of: Browser, place: str
+) -> None:
+    url, several = rows_of(place, group, developer, group_admin)
+    client = browser_of(group_admin)
+    assert "avatar-logo" not in client.get(url).content.decode()
+    with CaptureQueriesContext(connection) as without:
+        client.get(url)
+    for number, connector in enumerate(several):
+        put(connector, content=png(shade=number))
+    with CaptureQueriesContext(connection) as with_logos:
+        page = client.get(url).content.decode()
+    assert [connector.name for connector in several if img(connector) not in page] == []
     assert len(with_logos) == len(without)
