@@ -23,6 +23,12 @@ from groups.search_index import SHORTEST, short_parts
 MOST: Final = 5000  # rarer than that among a million, a page of a walk would look at many thousand rows
 SORTABLE: Final = 20_000  # as many are sorted in a tenth of a second; of more, one in fifty is met soon on a walk
 FEW_GROUPS: Final = 200
+FILTERED: Final = 20_000  # so many users of a group are walked in no time for the few of `ONLY`, whom no index knows
+ONLY: Final = {
+    "admins": Q(role=Membership.Role.ADMIN),
+    "members": Q(role=Membership.Role.MEMBER),
+    "not-registered": Q(person__provisioned_at=None),
+}
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
 
 

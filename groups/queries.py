@@ -94,9 +94,14 @@ def group_page(user: User, *, search: str = "", cursor: str | None = None, size:
     return _linked(keyset.page(groups.select_related("organisation"), ("name", "id"), cursor, size))
 
 
-def member_page(group: Group, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Membership]:
-    """Members with their person, in the order in which they joined. `search` is a part of the name or the number."""
-    members = Membership.objects.filter(group=group).select_related("person")
+def member_page(
+    group: Group, *, search: str = "", only: str = "", cursor: str | None = None, size: int = 50
+) -> Page[Membership]:
+    """Members with their person, in the order in which they joined. `search` is a part of the name or the number.
+
+    `only` is one of `people_search.ONLY`, for groups of up to `people_search.FILTERED`.
+    """
+    members = Membership.objects.filter(people_search.ONLY.get(only, Q()), group=group).select_related("person")
     words = people_search.cleaned(search)
     found = people_search.found(words) if words else None
     if found is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -13,7 +15,20 @@ from connectors.pages.links import both_ways, crumbs, same_page
 from groups import access, queries
 from groups.models import Group
 
-__all__ = ["both_ways", "crumbs", "for_admin", "for_member", "frame", "group_crumbs", "is_admin", "same_page"]
+__all__ = [
+    "both_ways",
+    "crumbs",
+    "for_admin",
+    "for_member",
+    "frame",
+    "group_crumbs",
+    "is_admin",
+    "same_page",
+    "users_place",
+]
+
+# Where somebody is in the list of users.
+PLACE: Final = ("q", "only", "cursor")
 
 
 def frame(group: Group, current: str) -> dict[str, Any]:
@@ -31,6 +46,7 @@ def frame(group: Group, current: str) -> dict[str, Any]:
         rows.append(("activity", "groups:activity", _("Activity"), None))
     return {
         "group": group,
+        "member_count": counts.members,
         "is_admin": is_admin(group),
         "lead": f"{_kind(group)} {you_are}",
         "tabs": [
@@ -59,6 +75,12 @@ def for_admin(user: User, group_id: UUID, current: str) -> tuple[Group, dict[str
     """A group that the person administers, with its frame. Raises NotFound and NotAllowed."""
     group = access.require_admin(user, group_id)
     return group, frame(group, current)
+
+
+def users_place(request: HttpRequest, group_id: UUID) -> str:
+    """The list of users as it was when one of its acts was chosen: search, filter and page go along in the address."""
+    place = {name: value for name in PLACE if (value := request.GET.get(name, ""))}
+    return reverse("groups:details", args=[group_id]) + (f"?{urlencode(place)}" if place else "")
 
 
 def is_admin(group: Group) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,10 +16,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
 from accounts.pages.kept_forms import initial_of
-from groups import access, queries
+from groups import access, people_search, queries
 from groups.access import Role
 from groups.models import Membership
-from groups.pages import links, subscribers
+from groups.pages import links, several_users, subscribers
 from groups.pages.forms import AddMembersForm, add_error, left_over
 from groups.services import members
 from kaizala_console.lib import keyset, phone_numbers
@@ -26,6 +27,12 @@ from kaizala_console.lib.errors import NotFound, RuleBroken
 
 PAGE_SIZE = 50
 ADD = gettext_lazy("Add users")
+ONLY = {
+    "": gettext_lazy("Everybody"),
+    "admins": gettext_lazy("Admins"),
+    "members": gettext_lazy("Members"),
+    "not-registered": gettext_lazy("Who is not registered"),
+}
 
 
 @require_GET
@@ -81,7 +88,7 @@ def set_role(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespo
     role = {"Admin": Role.ADMIN, "Member": Role.MEMBER}.get(request.POST.get("role", ""))
     if role is None:
         messages.error(request, _("Choose “Make admin” or “Make member”."))
-        return redirect("groups:details", group_id)
+        return redirect(links.users_place(request, group_id))
     try:
         membership = members.set_role(group=group, person_id=person_id, role=role, by=user)
     except RuleBroken as broken:
@@ -102,7 +109,7 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
     if membership is None:
         if request.method == "POST":
             messages.info(request, _("This person is not in the group any more."))
-            return redirect("groups:details", group_id)
+            return redirect(links.users_place(request, group_id))
         raise NotFound
     if request.method != "POST":
         context = {
@@ -110,6 +117,8 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
             "membership": membership,
             "called": _called(membership),
             "is_last_admin": queries.is_last_admin(membership),
+            "address": request.get_full_path(),
+            "back": links.users_place(request, group.pk),
             "crumbs": links.group_crumbs(group, (_("Remove"), "")),
         }
         return render(request, "groups/user_remove.html", context)
@@ -125,9 +134,9 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
 
 
 def _still_here(request: HttpRequest, group_id: UUID) -> HttpResponse:
-    """Back to the tab; who has just taken themselves out goes to the list."""
+    """Back to where one was in the tab; who has just taken themselves out goes to the list."""
     if access.visible_to(user_of(request)).filter(pk=group_id).exists():
-        return redirect("groups:details", group_id)
+        return redirect(links.users_place(request, group_id))
     return redirect("groups:list")
 
 
@@ -138,19 +147,30 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
     here = reverse("groups:details", args=[group.pk])
     if not access.may_read_members(group):
         return render(request, "groups/users.html", {**context, "hidden": True}, status=status)
+    can_filter = context["member_count"] <= people_search.FILTERED
+    only = request.GET.get("only", "") if can_filter and request.GET.get("only", "") in ONLY else ""
+    cursor = request.GET.get("cursor")
     try:
-        page = queries.member_page(group, search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+        page = queries.member_page(group, search=search, only=only, cursor=cursor, size=PAGE_SIZE)
     except keyset.BadCursor:
         return redirect(links.same_page(request, path=here, cursor=None))
+    if cursor and not page.items:  # whoever was on this page was removed
+        return redirect(links.same_page(request, path=here, cursor=None))
+    place = {name: value for name, value in (("q", search), ("only", only), ("cursor", cursor)) if value}
     context |= {
         "may_read_subscribers": subscribers.may_read(group),
         "rows": [_row(membership) for membership in page.items],
         "search": search,
+        "select": _select(only) if can_filter else None,
+        "is_filtered": bool(search or only),
         "all_url": here,
-        "chips": _chips(here, search),
+        "chips": _chips(request, here, search, only),
+        "place": place,
+        "place_query": f"?{urlencode(place)}" if place else "",
+        "several": several_users.offered() if links.is_admin(group) and len(page.items) > 1 else [],
         "form": form,
         # What was typed, and the way on for who is alone in a new group, are not hidden behind the button.
-        "adder_open": form.is_bound or bool(form.initial) or (len(page.items) <= 1 and not search),
+        "adder_open": form.is_bound or bool(form.initial) or (len(page.items) <= 1 and not (search or only)),
         **links.both_ways(request, page, path=here),
     }
     return render(request, "groups/users.html", context, status=status)
@@ -171,5 +191,17 @@ def _called(membership: Membership) -> str:
     return membership.person.name or phone_numbers.display(membership.person.number)
 
 
-def _chips(here: str, search: str) -> list[dict[str, str]]:
-    return [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": here}] if search else []
+def _select(only: str) -> dict[str, Any]:
+    options = [{"value": key, "label": words, "chosen": key == only} for key, words in ONLY.items()]
+    return {"name": "only", "label": _("Who"), "options": options}
+
+
+def _chips(request: HttpRequest, here: str, search: str, only: str) -> list[dict[str, str]]:
+    chips = []
+    if search:
+        remove = links.same_page(request, path=here, q=None, cursor=None)
+        chips.append({"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove})
+    if only:
+        remove = links.same_page(request, path=here, only=None, cursor=None)
+        chips.append({"label": str(ONLY[only]), "remove_url": remove})
+    return chips

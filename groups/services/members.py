@@ -93,6 +93,41 @@ def remove(*, group: Group, person_id: UUID, by: Actor) -> None:
     _tell(Tag.MEMBER_REMOVED, group, membership.person, by, before={"role": membership.role})
 
 
+@transaction.atomic
+def set_roles(*, group: Group, person_ids: Iterable[UUID], role: Role, by: Actor) -> list[Membership]:
+    """As `set_role`, for several at once: all of them or none. Who has the role or has left the group is passed over.
+
+    Gives those whose role it changed. Raises RuleBroken when no admin would be left.
+    """
+    changing = [one for one in _several_locked(group, person_ids) if one.role != role]
+    if role != Role.ADMIN:
+        _keep_one_of_the_admins(group, changing)
+    events = []
+    for one in changing:
+        before, one.role = one.role, role
+        change = {"before": {"role": before}, "after": {"role": role}}
+        events.append(_event(Tag.MEMBER_ROLE_CHANGED, group, one.person, by, **change))
+    Membership.objects.filter(pk__in=[one.pk for one in changing]).update(role=role)
+    record_all(events)
+    return changing
+
+
+@transaction.atomic
+def remove_several(*, group: Group, person_ids: Iterable[UUID], by: Actor) -> list[Membership]:
+    """As `remove`, for several at once: all of them or none. Who has left the group is passed over.
+
+    Gives those whom it took out. Raises RuleBroken when no admin would be left.
+    """
+    leaving = _several_locked(group, person_ids)
+    _keep_one_of_the_admins(group, leaving)
+    if leaving:
+        Membership.objects.filter(pk__in=[one.pk for one in leaving]).delete()
+        recounting.note(group.pk)
+        group_events.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
+    record_all(_event(Tag.MEMBER_REMOVED, group, one.person, by, before={"role": one.role}) for one in leaving)
+    return leaving
+
+
 def person_in(group: Group, written: str) -> UUID:
     """Which member a program means, by id or by phone number. Raises NotFound for somebody who is not in the group."""
     members = Membership.objects.filter(group=group)
@@ -140,6 +175,12 @@ def _locked(group: Group, person_id: UUID) -> Membership:
     return membership
 
 
+def _several_locked(group: Group, person_ids: Iterable[UUID]) -> list[Membership]:
+    one_at_a_time(group)
+    members = Membership.objects.select_related("person").filter(group=group, person_id__in=set(person_ids))
+    return list(members.order_by("joined_at", "id"))
+
+
 def _nobody() -> NotFound:
     return NotFound(_("There is no such member in this group."))
 
@@ -161,6 +202,15 @@ def one_at_a_time(group: Group) -> None:
 def _keep_an_admin(group: Group, leaving: Membership, message: Any) -> None:
     if not Membership.objects.admins().filter(group=group).exclude(pk=leaving.pk).exists():
         raise RuleBroken(message, code="last_admin")
+
+
+def _keep_one_of_the_admins(group: Group, leaving: list[Membership]) -> None:
+    admins = [one.pk for one in leaving if one.role == Role.ADMIN]
+    if admins and not Membership.objects.admins().filter(group=group).exclude(pk__in=admins).exists():
+        raise RuleBroken(
+            _("The group would be left without an admin: leave one of its admins out, or promote somebody else first."),
+            code="last_admin",
+        )
 
 
 def _tell(tag: Tag, group: Group, person: Person, by: Actor, **change: dict[str, Any]) -> None:

@@ -219,6 +219,8 @@ PAGES: dict[str, list[Visit]] = {
         Visit("groups:create", GROUP_ADMIN, form={"name": "", **KEY}, status=400, state="refused"),
         *_each(GROUP_ADMIN, "details", "user_remove", "sub_groups", "sub_group_find", "sub_group_detach", app="groups"),
         Visit("groups:details", MEMBER, state="a-member"),
+        Visit("groups:details", GROUP_ADMIN, "?only=not-registered"),
+        Visit("groups:users_several", GROUP_ADMIN, "?act=remove&person={person_id}"),
         Visit("groups:details", GROUP_ADMIN, "?show=subscribers", ids={"group_id": "beside_id"}),
         Visit("groups:subscriber_remove", GROUP_ADMIN, ids={"group_id": "beside_id", "person_id": "follower_id"}),
         Visit("groups:sub_groups", GROUP_ADMIN, ids={"group_id": "empty_group_id"}),

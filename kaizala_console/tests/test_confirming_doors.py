@@ -143,6 +143,7 @@ CONFIRMING: dict[str, list[Door]] = {
     "groups:request_refuse": [Door("group_admin")],
     "groups:user_role": [Door("group_admin", {"role": "Admin"})],
     "groups:user_remove": [Door("group_admin")],
+    "groups:users_several": [Door("group_admin", {"act": "remove", "person": "{member_person}"})],
     "groups:subscriber_remove": [Door("group_admin", ids={"group_id": "public_id"})],
     "groups:sub_group_attach": [Door("group_admin", ids={"sub_group_id": "beside_id"})],
     "groups:sub_group_detach": [Door("group_admin")],

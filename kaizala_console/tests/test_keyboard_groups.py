@@ -100,6 +100,23 @@ def test_people_are_added_made_admin_and_removed_without_a_mouse(
     assert group.memberships.count() == 3
 
 
+def test_several_people_are_ticked_and_removed_without_a_mouse(
+    typist: TypistOf, group: Group, group_admin: User, member: User
+) -> None:
+    admin = typist(group_admin)
+    page = admin.page
+    page.goto(reverse("groups:details", args=[group.pk]))
+    admin.skip()
+    admin.press(page.get_by_label("All on this page"), "Space")
+    admin.press(page.get_by_label("Tick Arjun Mehta"), "Space")
+    admin.press(page.get_by_role("button", name="Remove", exact=True), back=True)
+    expect(page.get_by_text("What this means")).to_be_visible()
+    admin.skip()
+    admin.button("Remove")
+    expect(page.get_by_text("1 person is removed from the group.")).to_be_visible()
+    assert group.memberships.count() == 1
+
+
 def test_subscribers_are_added_and_removed_without_a_mouse(
     typist: TypistOf, organisation: Organisation, group_admin: User
 ) -> None:
