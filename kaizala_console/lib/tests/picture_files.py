@@ -55,6 +55,45 @@ WITH_TEXTS = b64decode(
 )
 
 
+def held(side_up: int, order: str = ">", kind: int = 3) -> bytes:
+    """Exif as cameras write it: a model, by which side the camera was held, and a place; in either order of bytes."""
+    camera, at = b"taken at home\0", 8 + 2 + 3 * 12 + 4
+    value = struct.pack(f"{order}HH", side_up, 0) if kind == 3 else struct.pack(f"{order}I", side_up)
+    return b"".join(
+        (
+            b"MM" if order == ">" else b"II",
+            struct.pack(f"{order}HIH", 42, 8, 3),
+            struct.pack(f"{order}HHII", 0x0110, 2, len(camera), at),
+            struct.pack(f"{order}HHI", 0x0112, kind, 1) + value,
+            struct.pack(f"{order}HHII", 0x8825, 4, 1, at),
+            b"\0\0\0\0",
+            camera,
+        )
+    )
+
+
+def jpeg_with(exif: bytes) -> bytes:
+    """`JPEG` with this Exif instead of its own."""
+    begin = JPEG.index(b"\xff\xe1")
+    (length,) = struct.unpack(">H", JPEG[begin + 2 : begin + 4])
+    part = b"\xff\xe1" + struct.pack(">H", len(exif) + 8) + b"Exif\0\0" + exif
+    return JPEG[:begin] + part + JPEG[begin + 2 + length :]
+
+
+def webp_with(exif: bytes) -> bytes:
+    """`WEBP` with this Exif instead of its own."""
+    begin, end = WEBP.index(b"EXIF"), WEBP.index(b"XMP ")
+    parts = WEBP[12:begin] + b"EXIF" + struct.pack("<I", len(exif)) + exif + b"\0" * (len(exif) % 2) + WEBP[end:]
+    return b"RIFF" + struct.pack("<I", len(parts) + 4) + b"WEBP" + parts
+
+
+def png_with(exif: bytes) -> bytes:
+    """`WITH_TEXTS` with this Exif instead of its own."""
+    at = WITH_TEXTS.index(b"eXIf") - 4
+    (length,) = struct.unpack(">I", WITH_TEXTS[at : at + 4])
+    return WITH_TEXTS[:at] + chunk(b"eXIf", exif) + WITH_TEXTS[at + 12 + length :]
+
+
 def png(width: int = 48, height: int = 48, shade: int = 120) -> bytes:
     """A whole grey picture."""
     rows = (b"\0" + bytes([shade]) * width) * height
