@@ -105,8 +105,8 @@ def set_roles(*, group: Group, person_ids: Iterable[UUID], role: Role, by: Actor
     events = []
     for one in changing:
         before, one.role = one.role, role
-        change = {"before": {"role": before}, "after": {"role": role}}
-        events.append(_event(Tag.MEMBER_ROLE_CHANGED, group, one.person, by, **change))
+        tag = Tag.MEMBER_ROLE_CHANGED
+        events.append(_event(tag, group, one.person, by, before={"role": before}, after={"role": role}))
     Membership.objects.filter(pk__in=[one.pk for one in changing]).update(role=role)
     record_all(events)
     return changing
