@@ -15,6 +15,8 @@ from connectors.models import (
     Bot,
     ClaimAnswer,
     Connector,
+    ConnectorDay,
+    ConnectorHour,
     ConnectorKey,
     ConnectorSecret,
     ConnectorUse,
@@ -240,6 +242,22 @@ class UsageDayAdmin(ReadOnlyAdmin):
     list_display = ["day", "grant", "operation", "calls", "refused", "throttled", "failed"]
     list_select_related = ["grant"]
     search_fields = ["grant__connector__name", "grant__target_name", "operation"]
+
+
+@admin.register(ConnectorHour, site=site)
+class ConnectorHourAdmin(ReadOnlyAdmin):
+    """What is kept of all grants of a connector together."""
+
+    list_display = ["hour", "connector", "operation", "calls", "refused", "throttled", "failed"]
+    list_select_related = ["connector"]
+    search_fields = ["connector__id__exact", "connector__name", "operation"]
+
+
+@admin.register(ConnectorDay, site=site)
+class ConnectorDayAdmin(ReadOnlyAdmin):
+    list_display = ["day", "connector", "operation", "calls", "refused", "throttled", "failed"]
+    list_select_related = ["connector"]
+    search_fields = ["connector__id__exact", "connector__name", "operation"]
 
 
 @admin.register(ConnectorUse, site=site)

@@ -1,7 +1,8 @@
 """How much was called, for the usage pages: over time, by endpoint, by what was reached, by connector.
 
-Days of UTC are read from `UsageDay`; the last 48 hours, and the days of another zone, from `UsageHour` (ADR 0059). The
-hours are those of UTC: in a zone with half hours, one hour of the day stands in it or in the day before as a whole.
+Days of UTC are read from days; the last 48 hours, and the days of another zone, from hours (ADR 0059). The hours are
+those of UTC: in a zone with half hours, one hour of the day stands in it or in the day before as a whole. What is told
+of connectors is read from their own sums: those of their grants may be a hundred thousand times as many (ADR 0064).
 """
 
 from __future__ import annotations
@@ -14,11 +15,20 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum, Window
 from django.db.models.functions import Coalesce, TruncDate
 
 from accounts.models import Organisation
-from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken, UsageDay, UsageHour
+from connectors.models import (
+    Connector,
+    ConnectorDay,
+    ConnectorHour,
+    ConnectorSecret,
+    Grant,
+    RefreshToken,
+    UsageDay,
+    UsageHour,
+)
 from connectors.usage_queries import spelled
 from kaizala_console.lib import clock
 
@@ -66,6 +76,14 @@ class Named:
     ended: bool = False
 
 
+class Busiest(list[Named]):
+    """The first `MOST_ROWS` of them; `whole` is how many there are."""
+
+    def __init__(self, named: Iterable[Named] = (), whole: int = 0) -> None:
+        super().__init__(named)
+        self.whole = whole
+
+
 @dataclass(frozen=True, slots=True)
 class Before:
     """What the period before came to; or why there is nothing to compare with."""
@@ -84,7 +102,8 @@ class Scope:
 
     def __init__(self, whose: Connector | Organisation, period: Period, zone: dt.tzinfo = dt.UTC) -> None:
         of_one = isinstance(whose, Connector)
-        self._whose = Q(grant__connector=whose) if of_one else Q(grant__connector__organisation=whose)
+        self._whose = Q(connector=whose) if of_one else Q(connector__organisation=whose)
+        self._grants = Q(grant__connector=whose) if of_one else Q(grant__connector__organisation=whose)
         self.period = period
         self.zone = zone if of_one or period is Period.HOURS else dt.UTC
         self._since = whose.created_at
@@ -109,37 +128,44 @@ class Scope:
             return Before(is_kept=False)
         if self._since >= first:
             return Before(is_new=True)
-        hours = UsageHour.objects.filter(self._whose)
+        hours = ConnectorHour.objects.filter(self._whose)
         if self._by_hours:
             return Before(_whole(hours.filter(hour__gte=begin, hour__lt=end)))
         midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
-        days = UsageDay.objects.filter(self._whose, day__gte=begin.date(), day__lt=end.date())
+        days = ConnectorDay.objects.filter(self._whose, day__gte=begin.date(), day__lt=end.date())
         return Before(total([_whole(days), _whole(hours.filter(hour__gte=midnight, hour__lt=end))]))
 
     def by_endpoint(self) -> list[Named]:
         """The busiest first. One statement."""
-        return [Named(spelled(row["operation"]), _sums(row)) for row in self._busiest("operation")]
+        rows = _busiest(self._rows(), "operation")
+        return [Named(spelled(row["operation"]), _sums(row)) for row in rows]
 
-    def by_grant(self) -> list[Named]:
-        """What was reached, the busiest first. One statement."""
-        columns = ("grant_id", "grant__target_name", "grant__revoked_at")
-        return [
-            Named(row["grant__target_name"], _sums(row), row["grant_id"], row["grant__revoked_at"] is not None)
-            for row in self._busiest(*columns)
-        ]
+    def by_grant(self) -> Busiest:
+        """What was reached, the busiest first. Two statements."""
+        first, whole = _first(_busiest(self._rows_of_grants(), "grant_id"))
+        grants = Grant.objects.only("target_name", "revoked_at").in_bulk([row["grant_id"] for row in first])
+        named = ((grants[row["grant_id"]], _sums(row)) for row in first)
+        return Busiest(
+            (Named(grant.target_name, sums, grant.pk, grant.revoked_at is not None) for grant, sums in named), whole
+        )
 
-    def by_connector(self) -> list[Named]:
-        """The connectors that called, the busiest first. One statement."""
-        columns = ("grant__connector_id", "grant__connector__name", "grant__connector__deleted_at")
-        return [
-            Named(row[columns[1]], _sums(row), row[columns[0]], row[columns[2]] is not None)
-            for row in self._busiest(*columns)
-        ]
+    def by_connector(self, *, over_limit: bool = False) -> Busiest:
+        """The connectors that called, the busiest first; or those that were over a limit. Two statements."""
+        found = _busiest(self._rows(), "connector_id")
+        if over_limit:
+            found = found.filter(all_throttled__gt=0).order_by("-all_throttled", "-all_calls", "connector_id")
+        first, whole = _first(found)
+        connectors = Connector.objects.only("name", "deleted_at").in_bulk([row["connector_id"] for row in first])
+        named = ((connectors[row["connector_id"]], _sums(row)) for row in first)
+        return Busiest(
+            (Named(one.name, sums, one.pk, one.deleted_at is not None) for one, sums in named),
+            whole,
+        )
 
     def lines(self) -> Iterator[tuple[str, str, str, str, Sums]]:
         """(hour or day, connector, what was reached, endpoint, sums), the oldest first: one row each."""
         columns = (self._column, "grant__connector__name", "grant__target_name", "operation")
-        ordered = self._rows().order_by(self._column, columns[1], columns[2], "operation", "grant_id")
+        ordered = self._rows_of_grants().order_by(self._column, columns[1], columns[2], "operation", "grant_id")
         for row in ordered.values(*columns, "calls", "refused", "throttled", "failed").iterator(chunk_size=2000):
             sums = Sums(row["calls"], row["refused"], row["throttled"], row["failed"])
             moment, connector, target, operation = (row[column] for column in columns)
@@ -158,17 +184,32 @@ class Scope:
         return [dt.datetime.combine(today - DAY * back, dt.time(), self.zone) for back in steps]
 
     def _rows(self) -> QuerySet[Any]:
-        first = self._moments()[0]
-        if self._by_hours:
-            return UsageHour.objects.filter(self._whose, hour__gte=first).order_by()
-        return UsageDay.objects.filter(self._whose, day__gte=first.date()).order_by()
+        return self._lately(ConnectorHour.objects.filter(self._whose), ConnectorDay.objects.filter(self._whose))
 
-    def _busiest(self, *columns: str) -> QuerySet[Any]:
-        return _summed(self._rows(), *columns).order_by("-all_calls", *columns)
+    def _rows_of_grants(self) -> QuerySet[Any]:
+        return self._lately(UsageHour.objects.filter(self._grants), UsageDay.objects.filter(self._grants))
+
+    def _lately(self, hours: QuerySet[Any], days: QuerySet[Any]) -> QuerySet[Any]:
+        first = self._moments()[0]
+        return (
+            hours.filter(hour__gte=first).order_by()
+            if self._by_hours
+            else days.filter(day__gte=first.date()).order_by()
+        )
 
 
 def _summed(rows: QuerySet[Any], *columns: str) -> QuerySet[Any]:
     return rows.values(*columns).annotate(**{f"all_{name}": Sum(name) for name in _OUTCOMES})
+
+
+def _busiest(rows: QuerySet[Any], *columns: str) -> QuerySet[Any]:
+    return _summed(rows, *columns).order_by("-all_calls", *columns)
+
+
+def _first(rows: QuerySet[Any]) -> tuple[list[Any], int]:
+    """The first of them, and how many there are. Of a hundred thousand, no more is fetched."""
+    found = list(rows.annotate(whole=Window(Count("*")))[:MOST_ROWS])
+    return found, found[0]["whole"] if found else 0
 
 
 def _whole(rows: QuerySet[Any]) -> Sums:
@@ -194,7 +235,7 @@ def _sums(row: dict[str, Any]) -> Sums:
 
 def sparks(connectors: Iterable[Connector]) -> dict[UUID, list[int]]:
     """The calls of each of the last 14 days, today last, for each connector that called. One statement for all."""
-    return _last_days("grant__connector_id", UsageDay.objects.filter(grant__connector__in=list(connectors)))
+    return _last_days("connector_id", ConnectorDay.objects.filter(connector__in=list(connectors)))
 
 
 def grant_sparks(grants: Iterable[Grant]) -> dict[UUID, list[int]]:
@@ -202,7 +243,7 @@ def grant_sparks(grants: Iterable[Grant]) -> dict[UUID, list[int]]:
     return _last_days("grant_id", UsageDay.objects.filter(grant__in=list(grants)))
 
 
-def _last_days(whose: str, rows: QuerySet[UsageDay]) -> dict[UUID, list[int]]:
+def _last_days(whose: str, rows: QuerySet[Any]) -> dict[UUID, list[int]]:
     today = clock.now().astimezone(dt.UTC).date()
     first = today - (SPARK_DAYS - 1) * DAY
     found: dict[UUID, list[int]] = {}

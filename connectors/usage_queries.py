@@ -7,13 +7,13 @@ import datetime as dt
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from connectors import scopes
-from connectors.models import Connector, Grant, HabitDay, UsageHour
+from connectors.models import Connector, ConnectorHour, Grant, HabitDay, UsageHour
 from connectors.scopes import PERMISSION_OF, Permission
 from kaizala_console.lib import clock
 from kaizala_console.wire.habits import Habit
@@ -46,17 +46,33 @@ class EndpointLost:
     calls: int
 
 
-def by_endpoint(grants: QuerySet[Grant]) -> list[EndpointCalls]:
-    """Calls under these grants in the last 24 hours and 7 days, the busiest endpoint first. One statement."""
+def by_endpoint(whose: QuerySet[Grant] | Connector) -> list[EndpointCalls]:
+    """Calls under these grants in the last 24 hours and 7 days, the busiest endpoint first. One statement.
+
+    Of a connector, under all its grants that were not revoked: what is kept of it, but for what those have that ended
+    in these days. So it costs the same with a hundred thousand of them. Two statements.
+    """
+    if not isinstance(whose, Connector):
+        return _busiest_first(_lately(UsageHour.objects.filter(grant__in=whose.order_by().values("pk"))))
+    calls = _lately(ConnectorHour.objects.filter(connector=whose))
+    ended = Grant.objects.filter(connector=whose, revoked_at__gte=_since(WEEK)).order_by().values("pk")
+    for operation, (day, week) in _lately(UsageHour.objects.filter(grant__in=ended)).items():
+        in_day, in_week = calls.get(operation, (0, 0))
+        calls[operation] = (in_day - day, in_week - week)
+    return _busiest_first({operation: both for operation, both in calls.items() if both[1] > 0})
+
+
+def _lately(rows: QuerySet[Any]) -> dict[str, tuple[int, int]]:
+    """By operation, the calls of the last 24 hours and of the last 7 days."""
     day, week = (_since(span) for span in (DAY, WEEK))
-    rows = (
-        UsageHour.objects.filter(grant__in=grants.order_by().values("pk"), hour__gte=week)
-        .order_by()
-        .values("operation")
-        .annotate(in_week=Sum("calls"), in_day=Coalesce(Sum("calls", filter=Q(hour__gte=day)), 0))
-        .order_by("-in_week", "operation")
-    )
-    return [EndpointCalls(spelled(row["operation"]), row["in_day"], row["in_week"]) for row in rows]
+    sums = {"in_week": Sum("calls"), "in_day": Coalesce(Sum("calls", filter=Q(hour__gte=day)), 0)}
+    found = rows.filter(hour__gte=week).order_by().values("operation").annotate(**sums)
+    return {row["operation"]: (row["in_day"], row["in_week"]) for row in found}
+
+
+def _busiest_first(calls: dict[str, tuple[int, int]]) -> list[EndpointCalls]:
+    ordered = sorted(calls.items(), key=lambda item: (-item[1][1], item[0]))
+    return [EndpointCalls(spelled(operation), day, week) for operation, (day, week) in ordered]
 
 
 def lost_by_endpoint(connector: Connector, removed: Iterable[Permission]) -> list[EndpointLost]:
@@ -65,7 +81,7 @@ def lost_by_endpoint(connector: Connector, removed: Iterable[Permission]) -> lis
     good = F("calls") - F("refused") - F("throttled") - F("failed")
     day, week = (Coalesce(Sum(good, filter=Q(hour__gte=_since(span))), 0) for span in (DAY, WEEK))
     rows = (
-        UsageHour.objects.filter(grant__connector=connector, hour__gt=clock.now() - MONTH, scope__in=lost)
+        ConnectorHour.objects.filter(connector=connector, hour__gt=clock.now() - MONTH, scope__in=lost)
         .order_by()
         .values("operation", "scope")
         .annotate(answered=Sum(good), in_day=day, in_week=week)
@@ -94,7 +110,7 @@ class Outcomes:
 def outcomes(connector: Connector) -> Outcomes:
     """All grants of the connector together, ended ones too. One statement."""
     names = ("calls", "refused", "throttled", "failed")
-    rows = UsageHour.objects.filter(grant__connector=connector, hour__gte=_since(DAY)).order_by()
+    rows = ConnectorHour.objects.filter(connector=connector, hour__gte=_since(DAY)).order_by()
     return Outcomes(**rows.aggregate(**{name: Coalesce(Sum(name), 0) for name in names}))
 
 

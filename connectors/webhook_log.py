@@ -102,14 +102,20 @@ def again(webhook: Webhook, since: dt.datetime) -> Again:
     return Again(counted["all"], counted["delivered"])
 
 
-def hosts(grants: QuerySet[Grant]) -> list[Host]:
-    """The hosts that are told something under these grants now, by how many webhooks. One statement.
+def hosts(whose: QuerySet[Grant] | Connector) -> list[Host]:
+    """The hosts that are told something under these grants now, or under all of a connector, by how many webhooks. One
+    statement.
 
     Only the host: the rest of an address may hold a secret of theirs.
     """
+    under = (
+        Q(connector=whose, grant__isnull=False)
+        if isinstance(whose, Connector)
+        else Q(grant__in=whose.order_by().values("pk"))
+    )
     rows = (
         Webhook.objects.live(clock.now())
-        .filter(grant__in=grants.order_by().values("pk"))
+        .filter(under)
         .order_by()
         .values_list("host")
         .annotate(n=Count("pk"))

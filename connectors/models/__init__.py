@@ -14,7 +14,7 @@ from connectors.models.orphan import Orphan
 from connectors.models.request import AccessRequest, RequestState
 from connectors.models.shown_secret import ShownSecret
 from connectors.models.token import RefreshToken
-from connectors.models.usage import ConnectorUse, UsageDay, UsageHour
+from connectors.models.usage import ConnectorDay, ConnectorHour, ConnectorUse, UsageDay, UsageHour
 from connectors.models.user_token_request import UserTokenRequest, UserTokenRequestState
 from connectors.models.warm_token import WarmState, WarmToken
 from connectors.models.webhook import Webhook, WebhookDelivery, WebhookEvent
@@ -26,6 +26,8 @@ __all__ = [
     "Bot",
     "ClaimAnswer",
     "Connector",
+    "ConnectorDay",
+    "ConnectorHour",
     "ConnectorKey",
     "ConnectorLogo",
     "ConnectorSecret",

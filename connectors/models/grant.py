@@ -56,6 +56,7 @@ class Grant(models.Model):
         null=True,
         blank=True,
         related_name="+",
+        db_index=False,  # grant_by_granter begins with it
         help_text=_("Empty for somebody without an account here, who let the connector act by a PIN."),
     )
     confirmed_by = models.ForeignKey(
@@ -91,6 +92,12 @@ class Grant(models.Model):
                 condition=models.Q(revoked_at__isnull=False),
                 name="grant_ended_by_connector",
             ),
+            models.Index(
+                fields=["connector", "revoked_at"],
+                condition=models.Q(revoked_at__isnull=False),
+                name="grant_ended_lately",
+            ),
+            models.Index(fields=["granted_by", "granted_at"], name="grant_by_granter"),
             models.Index(fields=["target", "-granted_at", "-id"], name="grant_by_target"),
             models.Index(
                 fields=["ends_at"],

@@ -99,6 +99,7 @@ class Handoff(models.Model):
         ordering = ["-made_at", "-id"]
         indexes = [
             models.Index(fields=["connector", "-made_at", "-id"], name="handoff_by_connector"),
+            models.Index(fields=["connector", "-made_at", "-id"], condition=NOT_ENDED, name="handoff_waiting_newest"),
             models.Index(fields=["expires_at"], condition=NOT_ENDED, name="handoff_waiting"),
             models.Index(fields=["connector", "expires_at"], condition=NOT_ENDED, name="handoff_waiting_of_connector"),
         ]

@@ -70,6 +70,70 @@ class UsageDay(models.Model):
         return f"{self.operation} {self.day:%Y-%m-%d}"
 
 
+class ConnectorHour(models.Model):
+    """The hours of all grants of a connector together, ended ones too: what its pages read (ADR 0064).
+
+    Written in the transaction that writes those (`services.usage`), so that the two never tell differently.
+    """
+
+    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="+", db_index=False)
+    hour = models.DateTimeField()
+    operation = models.CharField(max_length=120)
+    scope = models.CharField(max_length=32, blank=True)
+    calls = models.PositiveBigIntegerField(default=0)
+    refused = models.PositiveBigIntegerField(default=0)
+    throttled = models.PositiveBigIntegerField(default=0)
+    failed = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("usage of a connector in an hour")
+        verbose_name_plural = _("usage of connectors by the hour")
+        ordering = ["-hour", "connector", "operation"]
+        indexes = [models.Index(fields=["hour"], name="connector_usage_by_hour")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connector", "hour", "operation"], name="one_row_a_connector_hour_and_operation"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(calls__gte=models.F("refused") + models.F("throttled") + models.F("failed")),
+                name="connector_hour_outcomes_are_calls",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.hour:%Y-%m-%d %H:00}"
+
+
+class ConnectorDay(models.Model):
+    """The same of days (UTC): for the small lines in lists, and for charts over months."""
+
+    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="+", db_index=False)
+    day = models.DateField()
+    operation = models.CharField(max_length=120)
+    calls = models.PositiveBigIntegerField(default=0)
+    refused = models.PositiveBigIntegerField(default=0)
+    throttled = models.PositiveBigIntegerField(default=0)
+    failed = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("usage of a connector in a day")
+        verbose_name_plural = _("usage of connectors by the day")
+        ordering = ["-day", "connector", "operation"]
+        indexes = [models.Index(fields=["day"], name="connector_usage_by_day")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connector", "day", "operation"], name="one_row_a_connector_day_and_operation"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(calls__gte=models.F("refused") + models.F("throttled") + models.F("failed")),
+                name="connector_day_outcomes_are_calls",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.day:%Y-%m-%d}"
+
+
 class ConnectorUse(models.Model):
     """When a token of the connector was used first and last: what its tokens say, without reading all of them.
 

@@ -20,7 +20,7 @@ from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, wit
 from accounts.pages.kept_forms import initial_of
 from connectors import queries
 from connectors.credentials import Kind
-from connectors.models import Connector, ConnectorSecret, Grant
+from connectors.models import Connector, ConnectorSecret
 from connectors.pages import details, finding, links, shown
 from connectors.pages.end_dates import SecretEndForm, last_day
 from connectors.pages.forms import TypedNameForm, form_key_of
@@ -174,7 +174,7 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
 
 def _what_stops(connector: Connector) -> dict[str, Any]:
     """Without any secret nothing of the connector goes on for longer than an access token lives."""
-    use = facts_of_use(Grant.objects.present().filter(connector=connector), webhooks=False)
+    use = facts_of_use(connector, webhooks=False)
     counts = queries.stopping(connector)
     facts = [
         {"label": _("live refresh tokens"), "count": counts.live_tokens},

@@ -20,7 +20,7 @@ from accounts.models import User
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
 from accounts.pages.kept_forms import initial_of
 from connectors import queries
-from connectors.models import Connector, ConnectorState, Grant
+from connectors.models import Connector, ConnectorState
 from connectors.pages import links
 from connectors.pages.forms import TypedNameForm
 from connectors.pages.stopping import facts_of_use
@@ -162,7 +162,7 @@ _do_when_confirmed = freshly_confirmed(_do)
 
 def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dict[str, Any]:
     counts = queries.stopping(connector)
-    use = facts_of_use(Grant.objects.present().filter(connector=connector))
+    use = facts_of_use(connector)
     facts = [
         {"label": _("live refresh tokens"), "count": counts.live_tokens},
         {"label": _("groups"), "count": counts.groups},

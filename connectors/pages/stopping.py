@@ -8,16 +8,17 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from connectors import usage_queries, webhook_log
-from connectors.models import Grant
+from connectors.models import Connector, Grant
 
 
-def facts_of_use(grants: QuerySet[Grant], *, webhooks: bool = True) -> dict[str, Any]:
-    """`use_facts` for `<c-what-will-stop>`, and for `connectors/_endpoints.html` `endpoints` and `hosts`.
+def facts_of_use(whose: QuerySet[Grant] | Connector, *, webhooks: bool = True) -> dict[str, Any]:
+    """`use_facts` for `<c-what-will-stop>`, and for `connectors/_endpoints.html` `endpoints` and `hosts`: of these
+    grants, or of all of a connector that were not revoked.
 
     Webhooks need no token, only the access: where only tokens or secrets end, they go on; say `webhooks=False` there.
     """
-    found = usage_queries.by_endpoint(grants)
-    listening = listeners(grants) if webhooks else {}
+    found = usage_queries.by_endpoint(whose)
+    listening = listeners(whose) if webhooks else {}
     return {
         "use_facts": [
             {"label": _("calls in the last 24 hours"), "count": sum(row.day for row in found)},
@@ -30,9 +31,9 @@ def facts_of_use(grants: QuerySet[Grant], *, webhooks: bool = True) -> dict[str,
     }
 
 
-def listeners(grants: QuerySet[Grant]) -> dict[str, Any]:
+def listeners(whose: QuerySet[Grant] | Connector) -> dict[str, Any]:
     """`listening`, how many webhooks are told something under these grants now, and their `hosts`, the most first."""
-    found = webhook_log.hosts(grants)
+    found = webhook_log.hosts(whose)
     return {
         "listening": sum(host.webhooks for host in found),
         "hosts": found[: webhook_log.MOST_HOSTS],

@@ -61,14 +61,11 @@ def organisation(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     policy.require_organisation_admin(user)
     scope = Scope(user.organisation, _period(request), zone_of(request))
-    connectors = scope.by_connector()
     context = {
         **_shared(request, scope),
         "organisation": user.organisation,
-        "connectors": usage_charts.table(connectors),
-        "throttled": usage_charts.table(
-            sorted((row for row in connectors if row.sums.throttled), key=lambda row: -row.sums.throttled)
-        ),
+        "connectors": usage_charts.table(scope.by_connector()),
+        "throttled": usage_charts.table(scope.by_connector(over_limit=True)),
         "room": [_of_limit(_("All connectors of the organisation"), *throttling.room_of_tenant(user.organisation))],
         "ending": ending_access.next_of(user, usage_counts.MOST_ENDING),
         "export": _export("connectors:organisation_usage_export", scope),

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 
 from accounts.pages.zones import name_of
 from connectors.models import Connector, Grant
-from connectors.usage_counts import MOST_ROWS, Before, Named, Period, Sums, total
+from connectors.usage_counts import MOST_ROWS, Before, Busiest, Named, Period, Sums, total
 
 HEIGHT: Final = 180
 LINES: Final = 4
@@ -123,7 +123,8 @@ def table(rows: Sequence[Named]) -> dict[str, Any]:
         }
         for row in rows[:MOST_ROWS]
     ]
-    return {"rows": shown, "more": max(0, len(rows) - MOST_ROWS)}
+    whole = rows.whole if isinstance(rows, Busiest) else len(rows)
+    return {"rows": shown, "more": max(0, whole - MOST_ROWS)}
 
 
 def spark(days: Sequence[int]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -17,7 +17,16 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models.functions import TruncDate
 
-from connectors.models import ConnectorSecret, Grant, HabitDay, RefreshToken, UsageDay, UsageHour
+from connectors.models import (
+    ConnectorDay,
+    ConnectorHour,
+    ConnectorSecret,
+    Grant,
+    HabitDay,
+    RefreshToken,
+    UsageDay,
+    UsageHour,
+)
 from connectors.services import connector_use, habits
 from connectors.services.habits import Shown, Shows
 from kaizala_console.lib import clock, context
@@ -113,9 +122,11 @@ def sweep() -> int:
     """Delete counts older than `settings.USAGE_DAYS`; how many rows."""
     before = clock.now() - dt.timedelta(days=settings.USAGE_DAYS)
     deleted = HabitDay.objects.filter(day__lt=before.date()).delete()[0]
-    deleted += UsageDay.objects.filter(day__lt=before.date()).delete()[0]
-    while ids := list(UsageHour.objects.filter(hour__lt=before).values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
-        deleted += UsageHour.objects.filter(pk__in=ids).delete()[0]
+    for days in (UsageDay, ConnectorDay):
+        deleted += days.objects.filter(day__lt=before.date()).delete()[0]
+    for hours in (UsageHour, ConnectorHour):
+        while ids := list(hours.objects.filter(hour__lt=before).values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
+            deleted += hours.objects.filter(pk__in=ids).delete()[0]
     return deleted
 
 
@@ -195,17 +206,33 @@ def _uses(tokens: Mapping[int, dt.datetime]) -> dict[UUID, connector_use.Use]:
 
 
 def _write_hours(hours: dict[Hour, Counted]) -> None:
-    """Adds to the rows that are there, and makes the others; the same for their days. What belongs to no grant any more
-    is dropped."""
-    grants = set(Grant.objects.filter(pk__in={key.grant_id for key in hours}).values_list("pk", flat=True))
-    ordered = sorted(hours.items(), key=lambda item: (item[0].grant_id.bytes, item[0].hour, item[0].operation))
-    kept = [(key, value) for key, value in ordered if key.grant_id in grants]
-    days: dict[tuple[UUID, dt.date, str], Counted] = {}
-    for key, value in kept:
-        day = (key.grant_id, key.hour.date(), key.operation)
-        days[day] = Counted(*(old + new for old, new in zip(days[day], value, strict=True))) if day in days else value
-    _UPSERT_HOUR.write([(*key, *value) for key, value in kept])
-    _UPSERT_DAY.write([(*key, *value) for key, value in days.items()])
+    """Adds to the rows that are there, and makes the others; the same for their days, and for their connectors'. What
+    belongs to no grant any more is dropped.
+    """
+    grants = Grant.objects.filter(pk__in={key.grant_id for key in hours}).values_list("pk", "connector_id")
+    connectors = dict(grants) if hours else {}
+    kept = {key: value for key, value in hours.items() if key.grant_id in connectors}
+    _UPSERT_HOUR.write([(*key, *value) for key, value in _in_order(kept)])
+    _UPSERT_DAY.write(_rows(((key.grant_id, key.hour.date(), key.operation), kept[key]) for key in kept))
+    of_connectors = ((connectors[key.grant_id], key, value) for key, value in kept.items())
+    together = [((connector, key.hour, key.operation, key.scope), value) for connector, key, value in of_connectors]
+    _UPSERT_CONNECTOR_HOUR.write(_rows(together))
+    _UPSERT_CONNECTOR_DAY.write(_rows(((key[0], key[1].date(), key[2]), value) for key, value in together))
+
+
+def _in_order(rows: Mapping[Any, Counted]) -> list[tuple[Any, Counted]]:
+    """As everybody writes them: so two that write the same rows wait for each other, and never both."""
+    return sorted(rows.items(), key=lambda item: item[0])
+
+
+def _rows(counted: Iterable[tuple[tuple[Any, ...], Counted]]) -> list[tuple[Any, ...]]:
+    """One row a key, with the sums."""
+    found: dict[tuple[Any, ...], Counted] = {}
+    for key, value in counted:
+        found[key] = (
+            Counted(*(old + new for old, new in zip(found[key], value, strict=True))) if key in found else value
+        )
+    return [(*key, *value) for key, value in _in_order(found)]
 
 
 _OUTCOMES: Final = ("calls", "refused", "throttled", "failed")
@@ -213,6 +240,10 @@ _OUTCOMES: Final = ("calls", "refused", "throttled", "failed")
 
 _UPSERT_HOUR: Final = Upsert(UsageHour, ("grant", "hour", "operation"), other=("scope",), adds=_OUTCOMES)
 _UPSERT_DAY: Final = Upsert(UsageDay, ("grant", "day", "operation"), adds=_OUTCOMES)
+_UPSERT_CONNECTOR_HOUR: Final = Upsert(
+    ConnectorHour, ("connector", "hour", "operation"), other=("scope",), adds=_OUTCOMES
+)
+_UPSERT_CONNECTOR_DAY: Final = Upsert(ConnectorDay, ("connector", "day", "operation"), adds=_OUTCOMES)
 
 
 _buffer: WriteBehind[Hour | Used | Shown, Counted | Seen | Shows] = WriteBehind(

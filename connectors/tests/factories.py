@@ -13,7 +13,7 @@ from accounts import queries
 from accounts.models import Person, User
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken
 from connectors.scopes import Permission
-from connectors.services import connector_use, grants, issuing, secrets
+from connectors.services import connector_use, grants, issuing, secrets, usage
 from connectors.services.grants import Granted
 from kaizala_console.lib import clock, ids
 
@@ -94,3 +94,9 @@ def used(grant: Grant, at: dt.datetime | None = None) -> dt.datetime:
     token.save(update_fields=["first_used_at", "last_used_at"])
     connector_use.keep({token.connector_id: connector_use.Use(token.first_used_at, at)})
     return at
+
+
+def make_use(grant: Grant, operation: str, *, at: dt.datetime, calls: int, scope: str = "", **outcome: int) -> None:
+    """Calls under a grant in the hour of this moment, as the process that counted them writes them."""
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    usage._write({usage.Hour(grant.pk, hour, operation, scope): usage.Counted(calls, **outcome)})

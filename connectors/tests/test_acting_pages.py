@@ -12,9 +12,9 @@ from django.urls import reverse
 
 from accounts.audit.tags import Tag
 from accounts.models import User
-from connectors.models import Connector, Grant, UsageHour
+from connectors.models import Connector, Grant
 from connectors.services import user_tokens
-from connectors.tests.factories import person_of
+from connectors.tests.factories import make_use, person_of
 from connectors.tests.html_forms import text_of
 from connectors.tests.webhook_cast import make_webhook
 from kaizala_console.lib import clock
@@ -42,11 +42,8 @@ def end_of(grant: Grant) -> str:
 
 
 def test_what_stops_with_it_is_told_first(grant: Grant, member: User, browser_of: BrowserOf) -> None:
-    hour = clock.now().replace(minute=0, second=0, microsecond=0)
     for days, calls in ((0, 3), (4, 4)):
-        UsageHour.objects.create(
-            grant=grant, hour=hour - dt.timedelta(days=days), operation="GET v1/groups/<group_id>", calls=calls
-        )
+        make_use(grant, "GET v1/groups/<group_id>", at=clock.now() - dt.timedelta(days=days), calls=calls)
     make_webhook(grant, "https://hooks.example.com/in", uuid4())
     text = text_of(browser_of(member).get(end_of(grant)))
     for fact in (

@@ -29,15 +29,13 @@ from connectors.models import (
     Orphan,
     RefreshToken,
     ShownSecret,
-    UsageDay,
-    UsageHour,
     UserTokenRequest,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEvent,
 )
 from connectors.services import requests, shown_secrets, warm_tokens
-from connectors.tests.factories import Program
+from connectors.tests.factories import Program, make_use
 from connectors.tests.keys import registered, x25519
 from connectors.tests.logos import put as put_logo
 from connectors.tests.webhook_cast import CALLBACK_TOKEN, make_webhook
@@ -70,8 +68,7 @@ def shown(program: Program, developer: User) -> str:
         closed_by=developer,
         outcome="restored",
     )
-    UsageHour.objects.create(grant=program.grant, hour=clock.now(), operation="GET v1/groups", calls=1)
-    UsageDay.objects.create(grant=program.grant, day=clock.now().date(), operation="GET v1/groups", calls=1)
+    make_use(program.grant, "GET v1/groups", at=clock.now(), calls=1)
     ConnectorUse.objects.create(connector=program.connector, first_at=clock.now(), last_at=clock.now())
     HabitDay.objects.create(
         connector=program.connector,

@@ -13,7 +13,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.services import confirmations
-from connectors.models import Connector, Grant, UsageHour
+from connectors.models import Connector, Grant
 from connectors.scopes import Permission
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program
@@ -33,8 +33,7 @@ def url(connector: Connector) -> str:
 
 
 def used(program: Program, *, calls: int, ago: dt.timedelta, scope: str = "groupmember.read") -> None:
-    hour = (clock.now() - ago).replace(minute=0, second=0, microsecond=0)
-    UsageHour.objects.create(grant=program.grant, hour=hour, operation=MEMBERS, calls=calls, scope=scope)
+    factories.make_use(program.grant, MEMBERS, at=clock.now() - ago, calls=calls, scope=scope)
 
 
 def has_now(program: Program) -> frozenset[Permission]:

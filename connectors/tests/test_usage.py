@@ -11,7 +11,15 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from accounts.models import User
-from connectors.models import Connector, ConnectorSecret, RefreshToken, UsageDay, UsageHour
+from connectors.models import (
+    Connector,
+    ConnectorDay,
+    ConnectorHour,
+    ConnectorSecret,
+    RefreshToken,
+    UsageDay,
+    UsageHour,
+)
 from connectors.services import grants, usage
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
@@ -133,7 +141,8 @@ def test_many_counts_are_written_in_a_handful_of_statements(
 ) -> None:
     for n in range(40):
         usage.count(program.grant.pk, f"GET v1/thing{n}", status=200, at=clock.now())
-    with django_assert_max_num_queries(5):  # transaction, the grants that exist, all hours, all days, its end
+    # The transaction, the grants that exist, all hours, all days, both of their connectors, its end.
+    with django_assert_max_num_queries(7):
         usage.flush()
     assert UsageHour.objects.count() == 40
 
@@ -151,8 +160,8 @@ def test_counts_are_forgotten_after_their_days(program: Program, travel: Callabl
     travel(days=101)
     exchange(program)
     usage.flush()
-    assert usage.sweep() == 2
-    assert UsageHour.objects.count() == 1
+    assert usage.sweep() == 4  # an hour and a day, of the grant and of its connector
+    assert [table.objects.count() for table in (UsageHour, UsageDay, ConnectorHour, ConnectorDay)] == [1] * 4
     assert usage.sweep() == 0
 
 
@@ -207,5 +216,5 @@ def test_processes_that_write_at_once_lose_no_count(program: Program, together: 
             usage._write(facts)
 
     assert together(4, write) == [None] * 4
-    assert set(UsageHour.objects.values_list("calls", flat=True)) == {40}
-    assert set(UsageDay.objects.values_list("calls", flat=True)) == {40}
+    for table in (UsageHour, UsageDay, ConnectorHour, ConnectorDay):
+        assert set(table.objects.values_list("calls", flat=True)) == {40}

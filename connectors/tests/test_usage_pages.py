@@ -80,6 +80,28 @@ def test_the_busiest_come_first_by_endpoint_group_and_connector(
     assert over_all == [Named(program.connector.name, Sums(5, refused=3), program.connector.pk)]
 
 
+@pytest.mark.parametrize("period", [Period.MONTH, Period.HOURS])
+def test_of_many_the_busiest_are_read_and_the_others_counted(
+    period: Period, program: Program, group_admin: User, django_assert_num_queries: Any
+) -> None:
+    for number in range(1, 24):
+        grant = factories.let_in(program.connector, group_admin, target_name=f"Shift {number}").grant
+        factories.make_use(grant, MEMBERS, at=clock.now(), calls=number)
+    with django_assert_num_queries(2):
+        busiest = Scope(program.connector, period).by_grant()
+    assert [row.name for row in busiest] == [f"Shift {number}" for number in range(23, 3, -1)]
+    assert usage_charts.table(busiest)["more"] == 3
+
+
+def test_the_connectors_over_a_limit_are_named_apart(program: Program, developer: User, group_admin: User) -> None:
+    other = factories.let_in(factories.make_connector(developer, "Watch"), group_admin).grant
+    factories.make_use(program.grant, MEMBERS, at=clock.now(), calls=9)
+    factories.make_use(other, MEMBERS, at=clock.now(), calls=3, throttled=2)
+    scope = Scope(developer.organisation, Period.MONTH)
+    assert scope.by_connector(over_limit=True) == [Named("Watch", Sums(3, throttled=2), other.connector_id)]
+    assert [row.name for row in scope.by_connector()] == [program.connector.name, "Watch"]
+
+
 def test_what_others_call_is_not_counted(program: Program, developer: User, group_admin: User, outsider: User) -> None:
     called(factories.make_program(factories.make_connector(developer), group_admin), times=7)
     assert Scope(program.connector, Period.MONTH).by_endpoint() == []

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db.models import Sum
 from django.test import Client
 
 from accounts.models import User
 from connectors import usage_queries
-from connectors.models import Connector, ConnectorSecret, Grant, UsageHour
+from connectors.models import Connector, ConnectorDay, ConnectorHour, ConnectorSecret, Grant, UsageDay, UsageHour
 from connectors.scopes import Permission
-from connectors.services import usage
+from connectors.services import grants, usage
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
@@ -27,8 +28,7 @@ SPELLED = "GET /v1/groups/{groupId}/members"
 
 
 def used(program: Program, operation: str, *, calls: int, ago: dt.timedelta, scope: str = "", **outcome: int) -> None:
-    hour = (clock.now() - ago).replace(minute=0, second=0, microsecond=0)
-    UsageHour.objects.create(grant=program.grant, hour=hour, operation=operation, calls=calls, scope=scope, **outcome)
+    factories.make_use(program.grant, operation, at=clock.now() - ago, calls=calls, scope=scope, **outcome)
 
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
@@ -126,3 +126,45 @@ def test_more_use_costs_no_more_queries(
         used(busy, f"GET v1/thing{n}", calls=1, ago=HOUR)
     assert cost() == few
     assert "And 11 endpoints more." in text_of(client.get(f"/console/connectors/{connector.pk}/state/suspend/"))
+
+
+# What is kept of a whole connector ------------------------------------------------------------------------------------
+
+
+def test_the_sums_of_a_connector_are_those_of_its_grants(program: Program, developer: User, group_admin: User) -> None:
+    second = factories.let_in(program.connector, group_admin).grant
+    other = factories.let_in(factories.make_connector(developer), group_admin).grant
+    now = clock.now()
+    for grant, ago, outcome in (
+        (program.grant, HOUR, {}),
+        (second, HOUR, {"refused": 1}),
+        (second, 2 * DAY, {"throttled": 2}),
+        (other, HOUR, {"failed": 1}),
+        (program.grant, HOUR, {"failed": 2}),
+    ):
+        factories.make_use(grant, MEMBERS, at=now - ago, calls=5, scope="groupmember.read", **outcome)
+    for kept, each, when in ((ConnectorHour, UsageHour, "hour"), (ConnectorDay, UsageDay, "day")):
+        assert summed(kept, "connector", when) == summed(each, "grant__connector", when) != []
+    assert set(ConnectorHour.objects.values_list("scope", flat=True)) == {"groupmember.read"}
+
+
+def summed(table: Any, whose: str, when: str) -> list[tuple[Any, ...]]:
+    sums = [Sum(name) for name in ("calls", "refused", "throttled", "failed")]
+    return sorted(table.objects.order_by().values_list(whose, when, "operation").annotate(*sums), key=str)
+
+
+def test_of_a_connector_what_ended_grants_called_stops_no_more(
+    program: Program, group_admin: User, django_assert_num_queries: Any
+) -> None:
+    ended = factories.let_in(program.connector, group_admin).grant
+    used(program, MEMBERS, calls=5, ago=HOUR)
+    for operation in (MEMBERS, "GET v1/groups"):
+        factories.make_use(ended, operation, at=clock.now() - HOUR, calls=3)
+    with django_assert_num_queries(2):
+        assert usage_queries.by_endpoint(program.connector) == [
+            EndpointCalls(SPELLED, 8, 8),
+            EndpointCalls("GET /v1/groups", 3, 3),
+        ]
+    grants.revoke(grant=ended, by=group_admin)
+    assert usage_queries.by_endpoint(program.connector) == [EndpointCalls(SPELLED, 5, 5)]
+    assert usage_queries.by_endpoint(Grant.objects.present()) == [EndpointCalls(SPELLED, 5, 5)]
