@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Exists, F, OuterRef, Subquery
 from django.urls import reverse
@@ -13,6 +13,8 @@ from accounts.models import User
 from accounts.starts import Way
 from connectors.models import AccessRequest, Connector, Grant, Handoff
 from kaizala_console.lib import clock
+
+FIRST: Final = 100
 
 
 def of_developer(user: User) -> Path:
@@ -37,13 +39,14 @@ def of_developer(user: User) -> Path:
 
 
 def _farthest(user: User) -> Any:
+    """Among the first that were made: who owns a hundred connectors is at no first step."""
+    first = Connector.objects.present().owned_by(user.pk).order_by("created_at", "id").values("pk")[:FIRST]
     now, mine = clock.now(), OuterRef("pk")
     handoffs = Handoff.objects.filter(connector=mine).order_by("-made_at", "-id")
     waiting = Handoff.objects.waiting().filter(connector=mine, expires_at__gt=now).order_by("-expires_at")
     asked = AccessRequest.objects.open(now).filter(connector=mine).order_by("-expires_at")
     return (
-        Connector.objects.present()
-        .owned_by(user.pk)
+        Connector.objects.filter(pk__in=first)
         .annotate(
             granted=Exists(Grant.objects.present().filter(connector=mine)),
             waiting_handoff=Subquery(waiting.values("pk")[:1]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db.models import F, OuterRef, Subquery
 from django.urls import reverse
 from django.utils.text import Truncator
@@ -14,6 +16,8 @@ from accounts.starts import Way
 from connectors.models import Grant, RefreshToken
 from groups.models import Group
 from groups.starts import LONGEST_WORDS, NAMED, run_by, ways_to
+
+FIRST: Final = 100
 
 
 def of_group_admin(user: User) -> Path:
@@ -52,10 +56,11 @@ def of_group_admin(user: User) -> Path:
 
 
 def _farthest(user: User) -> Grant | None:
+    """Among the first that were made: who has let in a hundred programs is at no first step."""
+    first = Grant.objects.filter(granted_by=user, kind=Grant.Kind.GROUP, revoked_at__isnull=True)
     used = RefreshToken.objects.filter(grant=OuterRef("pk"), first_used_at__isnull=False).order_by("first_used_at")
     return (
-        Grant.objects.present()
-        .filter(granted_by=user, kind=Grant.Kind.GROUP)
+        Grant.objects.filter(pk__in=first.order_by("granted_at").values("pk")[:FIRST])
         .select_related("connector", "group_grant")
         .annotate(works_since=Subquery(used.values("first_used_at")[:1]))
         .order_by(F("works_since").asc(nulls_last=True), "-granted_at", "-id")

@@ -11,7 +11,7 @@ from connectors.models import Connector, RefreshToken
 from groups.first_steps import of_group_admin
 from groups.models import Group
 from groups.services import grants
-from groups.tests.factories import make_group
+from groups.tests.factories import make_connector, make_group
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -49,3 +49,17 @@ def test_it_is_done_when_the_program_works(
     with django_assert_num_queries(2):
         path = of_group_admin(group_admin)
     assert (path.next_step, path.finished_at is not None) == (None, True)
+
+
+def test_who_has_let_in_very_many_is_told_by_the_first_of_them(
+    group_admin: User, group: Group, developer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("groups.first_steps.FIRST", 2)
+    made = [
+        grants.add_connector(group=group, connector_id=make_connector(developer, name=name).pk, by=group_admin).grant
+        for name in ("One", "Two", "Three")
+    ]
+    RefreshToken.objects.filter(grant=made[2]).update(first_used_at=clock.now())
+    assert of_group_admin(group_admin).finished_at is None
+    RefreshToken.objects.filter(grant=made[1]).update(first_used_at=clock.now())
+    assert of_group_admin(group_admin).finished_at is not None
