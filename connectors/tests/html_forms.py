@@ -95,5 +95,6 @@ def form_to(response: Page, action: str) -> HtmlForm:
 
 def text_of(response: Page) -> str:
     """What the page says, without markup, spaces folded."""
-    body = re.sub(r"<(script|style|head)\b.*?</\1>", " ", response.content.decode(), flags=re.DOTALL)
+    body = response.content.decode().replace("<wbr>", "")  # where a word may be broken, no space stands
+    body = re.sub(r"<(script|style|head)\b.*?</\1>", " ", body, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())

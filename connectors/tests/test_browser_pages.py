@@ -163,3 +163,26 @@ def test_a_real_double_click_makes_one_connector(open_page: OpenPage, developer:
 
 
 PAGES = ("list", "create", "details", "change", "credentials", "groups", "activity", "handoffs", "handoff")
+
+
+# The text of an element, line by line as it stands.
+LINES = """element => {
+  const range = document.createRange(), lines = [];
+  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode()); ) for (let at = 0; at < node.length; at++) {
+    range.setStart(node, at); range.setEnd(node, at + 1);
+    const top = Math.round(range.getBoundingClientRect().top);
+    if (!lines.length || lines.at(-1).top !== top) lines.push({top, text: ""});
+    lines.at(-1).text += node.data[at];
+  }
+  return lines.map(line => line.text);
+}"""
+
+
+def test_an_address_that_is_too_long_for_a_phone_is_broken_at_its_sign(
+    open_page: OpenPage, program: Program, developer: User
+) -> None:
+    page = open_page(user=developer, width=360)
+    page.goto(reverse("connectors:owners", args=[program.connector.pk]))
+    name, host = developer.email.split("@")
+    assert page.get_by_text(developer.email).evaluate(LINES) == [f"{name}@", host]

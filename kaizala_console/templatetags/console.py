@@ -150,6 +150,13 @@ def relative(value: date | datetime | None) -> str:
 
 
 @register.filter
+def mail_address(value: str) -> SafeString:
+    """An e-mail address that is broken behind its @ where it does not fit into a line, and not within a word."""
+    name, sign, host = str(value).rpartition("@")
+    return format_html("{}{}<wbr>{}", name, sign, host) if sign else format_html("{}", host)
+
+
+@register.filter
 def exact(value: date | datetime | None) -> str:
     """A moment to the minute with its zone: "17 Dec 2026, 14:05 IST"."""
     moment = as_moment(value)

@@ -28,6 +28,12 @@ def render(source: str, **values: Any) -> str:
 # ---------------------------------------------------------------- Escaping
 
 
+@pytest.mark.parametrize("before", ["", "a@b"])
+def test_an_address_may_be_broken_behind_its_sign_and_cannot_break_out(before: str) -> None:
+    assert render("{{ text|mail_address }}", text=f"{before}<b>@c>") == f"{before}&lt;b&gt;@<wbr>c&gt;"
+    assert render("{{ text|mail_address }}", text="<b>") == "&lt;b&gt;"
+
+
 @pytest.mark.parametrize("evil", ['"x" onmouseover="go()"', "' onclick='go()", '"><script>go()</script>', "a\" b' c"])
 def test_a_bound_attribute_cannot_break_out_of_its_quotes(evil: str) -> None:
     html = render('<c-button :data-note="evil">Go</c-button>', evil=evil)
