@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from connectors import policy
-from connectors.models import AccessRequest, Connector, Grant
+from connectors.models import AccessRequest, Connector, Grant, Handoff
 from connectors.queries import PAGE_SIZE
 from connectors.scopes import Permission
 from kaizala_console.lib import clock, keyset
@@ -42,6 +42,14 @@ def request_for(user: User, request_id: UUID) -> AccessRequest:
     if found is None or found.connector.deleted_at or not policy.can_see_request(user, found):
         raise NotFound
     return found
+
+
+def handoff_to_claim(asked: AccessRequest) -> UUID | None:
+    """The handoff that an approved request for access led to, while its refresh token waits for the developer."""
+    if asked.grant_id is None or asked.kind != AccessRequest.Kind.ACCESS:
+        return None
+    waiting = Handoff.objects.waiting().filter(grant=asked.grant_id, expires_at__gt=clock.now())
+    return waiting.order_by("-made_at").values_list("pk", flat=True).first()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import User
 from accounts.pages.decorators import signed_in, user_of
 from accounts.pages.kept_forms import kept_form
-from connectors import queries, request_queries
+from connectors import live_queries, queries, request_queries
 from connectors.models import AccessRequest, Connector, ConnectorState, RequestState
 from connectors.pages import details, links, permission_choices
 from connectors.pages.request_forms import RequestForm
 from connectors.scopes import can_and_cannot
 from connectors.services import requests, words
 from connectors.services.grants import AlreadyGranted
-from kaizala_console.lib import ids, keyset
+from kaizala_console.lib import ids, keyset, live
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 
 PILLS = {
@@ -94,19 +94,26 @@ def _asked_before(request: HttpRequest, user: User, connector: Connector) -> Acc
 
 @require_GET
 @signed_in
+@live.polled
 def one(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpResponse:
-    """One request: its link to copy, and what became of it."""
+    """One request: its link to copy, and what became of it. An open page shows by itself that it was answered."""
     user = user_of(request)
     connector = queries.own_connector(user, connector_id)
+    seen = live.marks(user.pk, "request", live_queries.of_request(request_id))
+    if live.is_poll(request) and not live.changes(request, seen):
+        return live.nothing_new()
     asked = request_queries.own_request(user, connector, request_id)
     can, cannot = can_and_cannot(asked.permissions)
+    waits = asked.state is RequestState.WAITING
     context = {
         **row_of(asked),
         "connector": connector,
+        "asks_at_here": live.address(request.path, seen) if waits else "",
+        "handoff_id": request_queries.handoff_to_claim(asked),
         "can": can,
         "cannot": cannot,
-        "waits": asked.state is RequestState.WAITING,
-        "why_over": "" if asked.state is RequestState.WAITING else requests.why_over(asked),
+        "waits": waits,
+        "why_over": "" if waits else requests.why_over(asked),
         "link": reverse("groups:request", args=[asked.pk]),
         "crumbs": links.connector_crumbs(
             connector,

@@ -1,0 +1,108 @@
+"""A developer who looks at a request sees the answer without loading the page again, and where to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from connectors.models import AccessRequest, Handoff
+from connectors.services import handoffs, requests
+from connectors.tests.html_forms import text_of
+from connectors.tests.test_live_pages import WHO_ASKS, asked_at, poll
+from groups.models import Group
+from groups.services import requests as answering
+from groups.services.grants import target_of
+from groups.tests.factories import make_connector
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[..., Client]
+
+
+@pytest.fixture
+def asked(developer: User, group: Group) -> AccessRequest:
+    connector = make_connector(developer, name="Rota")
+    return requests.ask(
+        connector=connector,
+        by=developer,
+        permissions=connector.permissions,
+        once=requests.new_once(),
+        target=target_of(group),
+    )
+
+
+@pytest.fixture
+def url(asked: AccessRequest) -> str:
+    return reverse("connectors:request", args=[asked.connector_id, asked.pk])
+
+
+@pytest.fixture
+def client(developer: User, browser_of: Browser) -> Client:
+    return browser_of(developer)
+
+
+def approve(asked: AccessRequest, group: Group, by: User) -> None:
+    permissions = asked.permissions
+    answering.approve(request=asked, group=group, by=by, permissions=permissions, ends_at=None, as_shown=permissions)
+
+
+def test_while_nobody_answers_a_poll_is_answered_nothing_and_costs_little(client: Client, url: str) -> None:
+    address = asked_at(client.get(url))
+    with CaptureQueriesContext(connection) as seen:
+        answer = poll(client, address)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert len(seen) == WHO_ASKS + 2  # whose connector it is, and what became of the request
+
+
+def test_the_answer_appears_leads_to_the_token_and_then_asks_no_more(
+    client: Client, url: str, asked: AccessRequest, group: Group, group_admin: User, developer: User
+) -> None:
+    address = asked_at(client.get(url))
+    approve(asked, group, group_admin)
+    page = poll(client, address)
+    handoff = Handoff.objects.get()
+    assert "Arjun Mehta approved this request on" in text_of(page)
+    assert f'href="{reverse("connectors:handoff", args=[handoff.pk])}"' in page.content.decode()
+    assert asked_at(page) == ""
+    handoffs.refuse(handoff=handoff, by=developer)
+    assert "Claim its refresh token" not in text_of(client.get(url))
+
+
+@pytest.mark.parametrize("end", ["refuse", "withdraw"])
+def test_every_other_end_appears_too_and_offers_to_ask_again(
+    client: Client, url: str, asked: AccessRequest, group: Group, group_admin: User, developer: User, end: str
+) -> None:
+    address = asked_at(client.get(url))
+    if end == "refuse":
+        answering.refuse(request=asked, group=group, by=group_admin)
+    else:
+        requests.withdraw(request=asked, by=developer)
+    page = poll(client, address)
+    assert "Ask again" in text_of(page)
+    assert "Claim its refresh token" not in text_of(page)
+    assert asked_at(page) == ""
+
+
+def test_the_marks_of_one_reader_are_nothing_to_another(
+    client: Client, url: str, asked: AccessRequest, stranger: User, browser_of: Browser
+) -> None:
+    assert poll(browser_of(stranger), asked_at(client.get(url))).status_code == 404
+
+
+@pytest.mark.journey
+@pytest.mark.django_db(transaction=True)
+def test_an_open_page_shows_the_answer(
+    open_page: Callable[..., Page], url: str, asked: AccessRequest, group: Group, group_admin: User, developer: User
+) -> None:
+    page = open_page(user=developer, width=360)
+    page.goto(url)
+    expect(page.get_by_role("heading", name="Send this link")).to_be_visible()
+    approve(asked, group, group_admin)
+    expect(page.get_by_role("link", name="Claim its refresh token")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("heading", name="Send this link")).to_be_hidden()
