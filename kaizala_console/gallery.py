@@ -64,7 +64,7 @@ class PinForm(forms.Form):
 
 def sample_forms() -> dict[str, forms.Form]:
     """The same forms untouched and refused; prefixes keep their ids apart."""
-    bad = SampleForm({"bad-name": "", "bad-page": "not a page", "bad-region": "XX"}, prefix="bad")
+    bad = SampleForm({"bad-name": "", "bad-page": LONG, "bad-region": "XX"}, prefix="bad")
     bad.add_error(None, "The two of you changed this connector at the same time. Look at it again before you save.")
     bad_phone = PhoneForm({"badphone-country": "IN", "badphone-number": "12"}, prefix="badphone")
     bad_phone.add_error("number", "This number is too short for India. Leave out the country code and the leading 0.")
@@ -81,7 +81,7 @@ def sample_forms() -> dict[str, forms.Form]:
 
 
 def handoff_lines() -> dict[str, list[dict[str, Any]]]:
-    """The handoff line at three points of its life."""
+    """The handoff line at three points of its life, and between long and Arabic names."""
     now = timezone.now()
     names = ("Made", "Sealed", "Told", "Opened", "Works")
     done: list[dict[str, Any]] = [
@@ -101,7 +101,11 @@ def handoff_lines() -> dict[str, list[dict[str, Any]]]:
         {"label": "Opened", "state": "todo"},
         {"label": "Works", "state": "todo"},
     ]
-    return {"done": done, "waiting": waiting, "stopped": stopped}
+    between = {
+        name: [{"label": words, "state": "done", "at": now, "by": words}, *waiting[1:]]
+        for name, words in (("long", LONG), ("arabic", ARABIC))
+    }
+    return {"done": done, "waiting": waiting, "stopped": stopped, **between}
 
 
 def people() -> list[dict[str, Any]]:
@@ -169,16 +173,31 @@ def events() -> list[dict[str, Any]]:
         {
             "at": now - timedelta(days=3),
             "who": "ليلى حداد",
-            "sentence": "approved the request of Depot Bot.",
+            "sentence": f"approved the request of Depot Bot for “{ARABIC}”.",
             "icon": "check",
         },
     ]
+
+
+def in_words(name: str, words: str) -> dict[str, Any]:
+    """What several components take, in long or in Arabic words."""
+    return {
+        f"{name}_words": [words, words],
+        f"{name}_tabs": [
+            {"label": words, "url": "#tabs", "count": 3, "current": True},
+            {"label": words, "url": "#tabs"},
+        ],
+        f"{name}_chips": [{"label": words, "remove_url": "#filters"}],
+        f"{name}_facts": [{"label": words, "count": 3, "note": words}, {"label": words, "count": 0}],
+    }
 
 
 def gallery_context() -> dict[str, Any]:
     """Everything that templates/gallery.html draws."""
     now = timezone.now()
     return {
+        **in_words("long", LONG),
+        **in_words("arabic", ARABIC),
         **sample_forms(),
         "lines": handoff_lines(),
         "rows": people(),
@@ -201,7 +220,12 @@ def gallery_context() -> dict[str, Any]:
             {"label": "Policies", "url": "#tabs"},
             {"label": "Activity", "url": "#tabs"},
         ],
-        "crumbs": [{"label": "Groups", "url": "#crumbs"}, {"label": LONG, "url": "#crumbs"}, {"label": "Connectors"}],
+        "crumbs": [
+            {"label": "Groups", "url": "#crumbs"},
+            {"label": LONG, "url": "#crumbs"},
+            {"label": ARABIC, "url": "#crumbs"},
+            {"label": "Connectors"},
+        ],
         "chips": [
             {"label": "State: live", "remove_url": "#filters"},
             {"label": f"Owner: {ARABIC}", "remove_url": "#filters"},
