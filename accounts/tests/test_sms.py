@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from accounts.sms.twilio_verify import TwilioVerify
 from accounts.tests import twilio_server
 from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.lib.errors import GatewayDown, TooSoon
+from kaizala_console.tests.ports import free_port
 
 NUMBER = "+919820000001"
 
@@ -178,10 +178,7 @@ def test_a_gateway_that_hangs_costs_its_time_out_and_no_more(
 def test_nobody_listening_is_a_gateway_that_is_down(
     twilio_verify: FakeTwilio, settings: Settings, gateway: type[TwilioMessages | TwilioVerify]
 ) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port = unused.getsockname()[1]
-    settings.TWILIO_API_BASE_URL = settings.TWILIO_VERIFY_BASE_URL = f"http://127.0.0.1:{port}"
+    settings.TWILIO_API_BASE_URL = settings.TWILIO_VERIFY_BASE_URL = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(GatewayDown):
         gateway().send(number=NUMBER, pin="123456", minutes=10)
 

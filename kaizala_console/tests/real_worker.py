@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from django.conf import settings
 from django.db import connection
 
 from kaizala_console.celery import app
+from kaizala_console.tests.ports import free_port
 from kaizala_console.tests.test_processes import eventually
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -51,9 +51,7 @@ class MailServer:
 def mail_server() -> Iterator[tuple[MailServer, int]]:
     """A mail server on a free port of this machine, and that port."""
     handler = MailServer()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     controller = Controller(handler, hostname="127.0.0.1", port=port)
     controller.start()
     yield handler, port

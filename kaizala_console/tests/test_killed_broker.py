@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from groups.models import Group
 from groups.tests.factories import make_group
 from kaizala_console.celery import app
 from kaizala_console.lib import clock
+from kaizala_console.tests.ports import free_port
 from kaizala_console.tests.real_worker import MailServer, StartWorker
 from kaizala_console.tests.test_killed_rotation import program as old_program
 from kaizala_console.tests.test_killed_rotation import worker_waits
@@ -43,9 +43,7 @@ class Broker:
     """A Redis of the test's own, which keeps nothing on disk."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._server: subprocess.Popen[bytes] | None = None
 

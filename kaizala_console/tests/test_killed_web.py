@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from connectors.tests.factories import let_in, make_connector
 from groups.models import Group, GroupGrant
 from groups.tests.factories import make_group
 from kaizala_console.tests.dying import HEADER
+from kaizala_console.tests.ports import free_port
 from kaizala_console.tests.test_processes import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -39,9 +39,7 @@ class Web:
     """A real web server on the test's database, started anew whenever it has died."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._server: subprocess.Popen[bytes] | None = None
 

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +24,7 @@ from connectors.services import oauth
 from groups.models import Action, Group, MediaFile, Message
 from kaizala_console.demo import connector as demo_connector
 from kaizala_console.demo import organisation as demo
+from kaizala_console.tests.ports import free_port
 from kaizala_console.tests.test_processes import eventually
 from kaizala_console.tests.test_up import is_free
 
@@ -79,13 +79,6 @@ def end(running: subprocess.Popen[str], said: str = "") -> list[str]:
     output, errors = running.communicate(said, timeout=60)
     assert (running.returncode, errors) == (0, ""), output + errors
     return output.splitlines()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
 
 
 def credentials_of(given: dict[str, Any], token: str = "refreshToken") -> tuple[str, str, str]:

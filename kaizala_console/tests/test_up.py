@@ -18,6 +18,7 @@ import pytest
 
 from kaizala_console.tests import malformed, old_stacks
 from kaizala_console.tests.family import children_of, family_of
+from kaizala_console.tests.ports import free_port
 from kaizala_console.tests.test_processes import eventually, is_alive
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -28,10 +29,7 @@ Up = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    return free_port()
 
 
 @pytest.fixture
@@ -158,10 +156,7 @@ def test_it_starts_answers_keeps_a_second_one_away_and_leaves_nothing_behind(up:
     assert second.returncode == 1
     assert f"127.0.0.1:{port} cannot be used: address already in use" in output
 
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        elsewhere = str(other.getsockname()[1])
-    second = up(CONSOLE_PORT=elsewhere)
+    second = up(CONSOLE_PORT=str(free_port()))
     output, _ = second.communicate(timeout=60)
     assert second.returncode == 1
     assert "A console already runs on" in output
