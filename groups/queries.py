@@ -84,12 +84,18 @@ def subscriber_page(group: Group, *, search: str = "", cursor: str | None = None
 # ---------------------------------------------------------------- Pages
 
 
-def group_page(user: User, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Group]:
+def group_page(
+    user: User, *, search: str = "", is_run: bool = False, cursor: str | None = None, size: int = 50
+) -> Page[Group]:
     """The groups that a person sees, by name, each with `role`, and counts of members, connectors and linked groups.
 
-    `search` is a part of the name, or a whole group id. Raises `keyset.BadCursor`.
+    `search` is a part of the name, or a whole group id; `is_run` leaves those that a number of theirs is an admin of.
+    Raises `keyset.BadCursor`.
     """
     groups = _named(access.visible_to(user), search)
+    if is_run:
+        run = Membership.objects.admins().filter(person_id__in=access.held_by(user))
+        groups = groups.filter(pk__in=run.values("group"))
     groups = groups.carrying(member_count=member_count(), connector_count=_connector_count())
     return _linked(keyset.page(groups.select_related("organisation"), ("name", "id"), cursor, size))
 

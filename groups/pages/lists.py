@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from accounts.pages.decorators import user_of, with_phone
@@ -14,6 +15,8 @@ from groups.pages import links, tree
 from kaizala_console.lib import keyset
 
 PAGE_SIZE = 50
+RUN = "run"
+ONLY = {"": gettext_lazy("All that you see"), RUN: gettext_lazy("Those that you run")}
 
 
 @require_GET
@@ -23,15 +26,26 @@ def groups(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()[:120]
     if request.GET.get("view") == "tree" and not search:
         return tree.show(request)
+    user, only = user_of(request), request.GET.get("only", "")
+    only = only if only in ONLY else ""
+    cursor = request.GET.get("cursor")
     try:
-        page = queries.group_page(user_of(request), search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
+        page = queries.group_page(user, search=search, is_run=only == RUN, cursor=cursor, size=PAGE_SIZE)
     except keyset.BadCursor:
         return redirect(links.same_page(request, cursor=None))
-    remove = links.same_page(request, q=None, cursor=None)
+    chips = []
+    if search:
+        remove = links.same_page(request, q=None, cursor=None)
+        chips.append({"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove})
+    if only:
+        chips.append({"label": str(ONLY[only]), "remove_url": links.same_page(request, only=None, cursor=None)})
+    options = [{"value": key, "label": words, "chosen": key == only} for key, words in ONLY.items()]
     context = {
         "groups": page.items,
         "search": search,
-        "chips": [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove}] if search else [],
+        "is_filtered": bool(chips),
+        "select": {"name": "only", "label": _("Which groups"), "options": options},
+        "chips": chips,
         "all_url": reverse("groups:list"),
         "tree_url": tree.address(),
         **links.both_ways(request, page),

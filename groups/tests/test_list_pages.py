@@ -49,6 +49,31 @@ def people_on(page: Any) -> list[str]:
     return re.findall(r'<span class="person-words"><(?:span|a href="[^"]*")>([^<]+)</', page.content.decode())
 
 
+# Which groups ---------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_in_many_groups_sees_those_that_they_run(
+    client: Client, group: Group, group_admin: User, stranger: User, organisation: Organisation
+) -> None:
+    make_group("Alpha", organisation=organisation, admins=[stranger], members=[group_admin])
+    assert titles_of(client.get(LIST)) == ["Alpha", "Night Shift"]
+    page = client.get(LIST, {"only": "run"})
+    assert titles_of(page) == ["Night Shift"]
+    assert f'href="{LIST}"' in page.content.decode().partition('class="filters"')[2]
+    assert titles_of(client.get(LIST, {"only": "forged"})) == ["Alpha", "Night Shift"]
+
+
+def test_an_organisation_admin_is_told_what_the_list_is_and_finds_their_own_in_it(
+    group: Group, organisation_admin: User, organisation: Organisation, browser_of: Browser
+) -> None:
+    client = browser_of(organisation_admin)
+    assert "All groups of your organisation" in text_of(client.get(LIST))
+    empty = client.get(LIST, {"only": "run"})
+    assert "None of your numbers is an admin of a group." in text_of(empty)
+    make_group("Alpha", organisation=organisation, admins=[organisation_admin])
+    assert titles_of(client.get(LIST, {"only": "run"})) == ["Alpha"]
+
+
 # Groups ---------------------------------------------------------------------------------------------------------------
 
 

@@ -207,6 +207,7 @@ PAGES: dict[str, list[Visit]] = {
     "groups": [
         Visit("groups:list", GROUP_ADMIN),
         Visit("groups:list", GROUP_ADMIN, "?q=nowhere"),
+        Visit("groups:list", BOSS, "?only=run"),
         Visit("groups:list", STRANGER, state="nothing-yet"),
         Visit("groups:list", GROUP_ADMIN, "?view=tree"),
         Visit("groups:list", STRANGER, "?view=tree", state="nothing-yet"),
