@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import pytest
@@ -145,3 +147,58 @@ def test_a_member_sees_no_way_to_change_the_tree(
     assert "Office" in page
     assert at("sub_group_detach", group, office) not in page
     assert at("sub_group_find", group) not in page
+
+
+def rows_of(page: Any) -> dict[str, str]:
+    """The rows of the table by the name of the group, as HTML."""
+    rows = page.content.decode().partition("<tbody>")[2].partition("</tbody>")[0].split("<tr>")[1:]
+    return {re.sub(r"<[^>]+>", " ", row.partition("</th>")[0]).split()[0]: row for row in rows}
+
+
+@pytest.mark.parametrize("who", ["member", "group_admin"])
+def test_what_one_may_not_open_says_so_and_every_link_leads_somewhere(
+    group: Group,
+    group_admin: User,
+    member: User,
+    developer: User,
+    who: str,
+    request: pytest.FixtureRequest,
+    browser_of: Browser,
+) -> None:
+    """Neither who is in the group above nor who runs it is in a group below by that."""
+    reader = request.getfixturevalue(who)
+    theirs = make_group("Theirs", organisation=group.organisation, admins=[developer], under=group)
+    make_group("Gate", organisation=group.organisation, admins=[developer], members=[reader], under=group)
+    above = make_group("Above", organisation=group.organisation, admins=[developer])
+    GroupLink.objects.create(parent=above, child=group)
+    client = browser_of(reader)
+    page = client.get(at("sub_groups", group))
+    rows = rows_of(page)
+    assert "You are not in this group." in rows["Theirs"]
+    assert "You are not in this group." not in rows["Gate"]
+    assert "Stands under Above (you are not in it)." in text_of(page)
+    html = page.content.decode()
+    assert not [one for one in (theirs, above) if f'"{at("details", one)}"' in html]
+    links = re.findall(r'href="([^"]+)"', "".join(rows.values()))
+    assert len(links) == (3 if who == "group_admin" else 1)
+    for url in (*links, *re.findall(r'class="list-toggle"><a href="([^"]+)"', html)):
+        assert client.get(unescape(url)).status_code == 200
+
+
+def test_an_admin_of_the_organisation_opens_all_of_them(
+    group: Group, developer: User, organisation_admin: User, browser_of: Browser
+) -> None:
+    theirs = make_group("Theirs", organisation=group.organisation, admins=[developer], under=group)
+    page = browser_of(organisation_admin).get(at("sub_groups", group))
+    assert f'href="{at("details", theirs)}"' in page.content.decode()
+    assert "You are not in this group." not in text_of(page)
+
+
+def test_the_tab_leads_to_its_branch_of_the_tree(
+    group: Group, office: Group, member: User, browser_of: Browser
+) -> None:
+    client = browser_of(member)
+    branch = f"{reverse('groups:list')}?view=tree&amp;under={group.pk}"
+    assert branch not in client.get(at("sub_groups", group)).content.decode()
+    GroupLink.objects.create(parent=group, child=office)
+    assert f'href="{branch}"' in client.get(at("sub_groups", group)).content.decode()
