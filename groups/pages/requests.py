@@ -30,6 +30,7 @@ from groups import access, request_queries
 from groups.models import Group
 from groups.pages.forms import add_error
 from groups.pages.request_forms import AnswerForm
+from groups.pages.several_requests import BUTTONS
 from groups.services import requests
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import Conflict, RuleBroken
@@ -51,6 +52,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": rows,
         "is_full": len(found) >= request_queries.MOST,
+        "several": [{"name": name, "label": label} for name, label in BUTTONS.items()] if len(rows) > 1 else [],
         "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Requests"), "")),
     }
     return render(request, "groups/requests.html", context)

@@ -85,9 +85,11 @@ OF_ORGANISATION_ADMINS = (
 )
 # What a developer asks of a group: for its admins, and for the developer (test_request_pages.py).
 OF_REQUESTS = ("request", "request_approve", "request_refuse")
+# For who has requests in their inbox (test_several_requests_pages.py).
+OF_INBOXES = ("requests_several",)
 # For who sees the person (test_person_pages.py).
 OF_PEOPLE = ("person",)
-ALL = (*OF_PEOPLE, *ANYBODY, *OF_MEMBERS, *OF_ADMINS, *OF_REQUESTS, *OF_ORGANISATION_ADMINS)
+ALL = (*OF_PEOPLE, *OF_INBOXES, *ANYBODY, *OF_MEMBERS, *OF_ADMINS, *OF_REQUESTS, *OF_ORGANISATION_ADMINS)
 # What only takes a form, and what takes none.
 FORMS_ALONE = (
     "people_export",
@@ -154,6 +156,7 @@ CONFIRMED = (
     "grant_remove",
     "request_approve",
     "request_refuse",
+    "requests_several",
     "bulk_export",
     "bulk_go",
     "action_export",

@@ -258,6 +258,7 @@ PAGES: dict[str, list[Visit]] = {
         Visit("groups:grant_end_date", GROUP_ADMIN, ids={"grant_id": "ending_id"}),
         Visit("groups:requests", GROUP_ADMIN),
         Visit("groups:requests", STRANGER, state="nothing-yet"),
+        Visit("groups:requests_several", GROUP_ADMIN, "?act=approve&request={request_id}"),
         Visit("groups:request", GROUP_ADMIN),
         Visit("groups:request", GROUP_ADMIN, ids={"request_id": "linked_request_id"}),
     ],

@@ -93,6 +93,7 @@ WALKS: dict[str, tuple[str, ...]] = {
         "groups:user_role",
         "groups:users_add",
     ),
+    "test_several_requests_are_ticked_and_refused_without_a_mouse": ("groups:requests_several",),
     "test_several_people_are_ticked_and_removed_without_a_mouse": ("groups:users_several",),
     "test_subscribers_are_added_and_removed_without_a_mouse": (
         "groups:subscriber_remove",

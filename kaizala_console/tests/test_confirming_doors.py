@@ -141,6 +141,7 @@ CONFIRMING: dict[str, list[Door]] = {
     "groups:grant_remove": [Door("group_admin", {"typed": "Shift Planner"})],
     "groups:request_approve": [Door("group_admin", {"permissions": ["textmessage"], "shown": "{shown}"})],
     "groups:request_refuse": [Door("group_admin")],
+    "groups:requests_several": [Door("group_admin", {"act": "refuse", "request": "{request_id}"})],
     "groups:user_role": [Door("group_admin", {"role": "Admin"})],
     "groups:user_remove": [Door("group_admin")],
     "groups:users_several": [Door("group_admin", {"act": "remove", "person": "{member_person}"})],

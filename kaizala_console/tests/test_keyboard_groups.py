@@ -11,10 +11,12 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from accounts.models import Organisation, User
-from connectors.models import Grant
+from connectors.models import AccessRequest, Grant
 from connectors.scopes import Permission
+from connectors.services import requests
 from connectors.tests.factories import make_connector
 from groups.models import Group, Response
+from groups.services.grants import target_of
 from groups.tests.factories import make_group, make_public_group
 from kaizala_console.tests.typist import Typist
 
@@ -98,6 +100,31 @@ def test_people_are_added_made_admin_and_removed_without_a_mouse(
     admin.press(page.get_by_role("button", name="Remove", exact=True), back=True)
     expect(page.get_by_text("+91 98765 43210 is removed from the group.")).to_be_visible()
     assert group.memberships.count() == 3
+
+
+def test_several_requests_are_ticked_and_refused_without_a_mouse(
+    typist: TypistOf, group: Group, group_admin: User, developer: User
+) -> None:
+    for name in ("Rota", "Canteen"):
+        connector = make_connector(developer, name)
+        requests.ask(
+            connector=connector,
+            by=developer,
+            permissions=connector.permissions,
+            once=requests.new_once(),
+            target=target_of(group),
+        )
+    admin = typist(group_admin)
+    page = admin.page
+    page.goto(reverse("groups:requests"))
+    admin.skip()
+    admin.press(page.get_by_label("Tick Rota in Night Shift"), "Space")
+    admin.press(page.get_by_role("button", name="Refuse", exact=True), back=True)
+    expect(page.get_by_role("heading", name="Refuse 1 request")).to_be_visible()
+    admin.skip()
+    admin.button("Refuse")
+    expect(page.get_by_text("1 request is refused.")).to_be_visible()
+    assert AccessRequest.objects.waiting().count() == 1
 
 
 def test_several_people_are_ticked_and_removed_without_a_mouse(
