@@ -183,6 +183,12 @@ _OF_ONE_LINE: dict[Tag, str | Promise] = {
     Tag.PEOPLE_UPLOADED: _("%(actor)s changed names and attributes of people by line %(first)s of “%(subject)s”."),
     Tag.SUBGROUPS_UPLOADED: _("%(actor)s changed which group stands under which by line %(first)s of “%(subject)s”."),
 }
+# The same of one thing.
+_OF_ONE: dict[Tag, str | Promise] = {
+    Tag.SUBSCRIBERS_ADDED: _("%(actor)s added a subscriber to “%(group)s”."),
+    Tag.SUBSCRIBERS_REMOVED: _("%(actor)s removed a subscriber from “%(group)s”."),
+    Tag.WEBHOOK_REDELIVERED: _("%(actor)s had a delivery of a webhook of “%(connector)s” sent again."),
+}
 # Kinds of cards as the wire spells them, and of credentials: what programs invent beside these is called as it is.
 _KINDS: dict[Any, Promise] = {
     "Announcement": _("announcement"),
@@ -218,6 +224,8 @@ def sentence(event: AuditEvent) -> str:
         return f"{facts['actor']}: {event.tag} ({facts['subject']})"
     if facts["first"] == facts["last"]:
         text = _OF_ONE_LINE.get(Tag(event.tag), text)
+    if facts["count"] == 1:
+        text = _OF_ONE.get(Tag(event.tag), text)
     return str(text) % facts
 
 

@@ -80,6 +80,13 @@ def test_one_line_is_no_range_of_lines(organisation: Organisation, last: int, li
     assert sentence(event) == f"Kaizala Console changed who is in “Depot” by {lines} of “Contoso Logistics”."
 
 
+@pytest.mark.parametrize(("count", "whom"), [(1, "a subscriber"), (2, "2 subscribers")])
+def test_one_thing_is_not_counted(organisation: Organisation, count: int, whom: str) -> None:
+    after = {"group": "Depot", "count": count}
+    event = record(Tag.SUBSCRIBERS_ADDED, by=SYSTEM, subject=organisation, after=after)
+    assert sentence(event) == f"Kaizala Console added {whom} to “Depot”."
+
+
 def test_a_kind_of_card_is_called_as_on_its_page_and_another_as_it_is(organisation: Organisation) -> None:
     for kind, word in (("LetsMeet", "meeting"), ("com.example.rounds", "com.example.rounds")):
         event = record(Tag.ACTION_POSTED, by=SYSTEM, subject=organisation, after={"group": "Depot", "kind": kind})
