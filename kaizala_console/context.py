@@ -36,7 +36,7 @@ class Entry:
 DIRECTORY = ("groups:directory", "groups:person", "groups:people", "groups:attribute")
 MENU = (
     Entry("home", _("Home"), "home", "accounts:home", ("accounts:home",), "h"),
-    Entry("connectors", _("Connectors"), "connectors", "connectors:list", ("connectors:",), "c"),
+    Entry("connectors", _("Connectors"), "connectors", "connectors:list", ("connectors:", "groups:ending"), "c"),
     Entry("groups", _("Groups"), "groups", "groups:list", ("groups:",), "g"),
     Entry("handoffs", _("Handoffs"), "handoffs", "connectors:handoffs", ("connectors:handoff",), "o"),
     Entry("directory", _("Directory"), "directory", "groups:directory", DIRECTORY, "d"),

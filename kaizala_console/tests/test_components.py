@@ -307,6 +307,7 @@ def test_days_left_without_an_end_is_a_mistake() -> None:
         ("connectors:handoff", "handoffs"),
         ("connectors:handoffs", "handoffs"),
         ("groups:details", "groups"),
+        ("groups:ending", "connectors"),
         ("accounts:phone_pin", "settings"),
         ("account_login", ""),
         ("", ""),
