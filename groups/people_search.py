@@ -11,14 +11,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import BooleanField, Exists, Func, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Upper
 from django.db.models.lookups import Exact
 
 from accounts.models import Person, User
 from groups import access
 from groups.models import Membership, PersonAttribute, PersonAttributeValue
-from groups.search_index import SHORTEST, short_parts
+from kaizala_console.lib.name_parts import SHORTEST, with_part
 
 MOST: Final = 5000  # rarer than that among a million, a page of a walk would look at many thousand rows
 SORTABLE: Final = 20_000  # as many are sorted in a tenth of a second; of more, one in fifty is met soon on a walk
@@ -29,6 +29,8 @@ ONLY: Final = {
     "members": Q(role=Membership.Role.MEMBER),
     "not-registered": Q(person__provisioned_at=None),
 }
+MOST_TERMS: Final = 300
+LAST: Final = "\U0010ffff"
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
 
 
@@ -101,47 +103,55 @@ def are_sortable(noted: QuerySet[PersonAttributeValue]) -> bool:
 def found(words: str, *, attributes: QuerySet[PersonAttribute] | None = None) -> list[UUID] | None:
     """All people who match, by name, number, or these attributes; None when they are more than `MOST`.
 
-    One statement, for whoever asks: the caller shows of them what the asker may see.
+    One statement (on SQLite up to four for one or two letters), for whoever asks: the caller shows of them what the
+    asker may see.
     """
-    if connection.vendor == "sqlite" and min(len(words), len(_number_in(words) or words)) >= SHORTEST:
+    if connection.vendor == "sqlite":
         keys = _by_sqlite(words, attributes)
     else:
         people = Person.objects.filter(matching(words)).order_by().values_list("pk", flat=True)
         if attributes is not None:
             people = people.union(noted(words, attributes).values_list("person_id", flat=True), all=True)
         keys = list(people[: MOST + 1])
-    return None if len(keys) > MOST else list(dict.fromkeys(keys))
+    return None if keys is None or len(keys) > MOST else list(dict.fromkeys(keys))
 
 
-def with_part(column: str, words: str) -> Q:
-    """Whether a text has this in it, in any case: by the index that knows parts of this length."""
-    if connection.vendor == "postgresql" and len(words) <= len(words.upper()) < SHORTEST:
-        return Q(_HasShortPart(column, Value(words)))
-    return Q((f"{column}__icontains", words))
-
-
-class _HasShortPart(Func):
-    """For PostgreSQL, of one or two letters: else it would read all of a table, or of an index of trigrams."""
-
-    output_field = BooleanField()
-
-    def as_postgresql(self, compiler: Any, _connection: Any, **_extra: Any) -> tuple[str, list[Any]]:
-        """As the index has it."""
-        column, part = (compiler.compile(each) for each in self.source_expressions)
-        return f"{short_parts(f'UPPER({column[0]}::text)')} @> ARRAY[UPPER({part[0]})]", [*part[1]]
-
-
-def _by_sqlite(words: str, attributes: QuerySet[PersonAttribute] | None) -> list[UUID]:
-    number, phrase = _number_in(words), _phrase(words)
-    wanted = f"name : {phrase} OR number : {_phrase(number)}" if number else f"name : {phrase}"
-    sql = _PEOPLE
-    params: list[Any] = [wanted, MOST + 1]
-    if attributes is not None:
-        readable, more = attributes.order_by().values("pk").query.sql_with_params()
-        sql, params = f"{sql} UNION ALL {_VALUES.format(attributes=readable)}", [*params, phrase, *more, MOST + 1]
+def _by_sqlite(words: str, attributes: QuerySet[PersonAttribute] | None) -> list[UUID] | None:
+    number = _number_in(words)
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        called, numbered = (_wanted(cursor, "groups_person_terms", text) for text in (words, number))
+        valued = _wanted(cursor, "groups_value_terms", words) if attributes is not None else ""
+        if called is None or numbered is None or valued is None:
+            return None
+        wanted = " OR ".join(
+            f"{column} : ({text})" for column, text in (("name", called), ("number", numbered)) if text
+        )
+        asked: list[tuple[str, list[Any]]] = [(_PEOPLE, [wanted, MOST + 1])] if wanted else []
+        if attributes is not None and valued:
+            readable, more = attributes.order_by().values("pk").query.sql_with_params()
+            asked.append((_VALUES.format(attributes=readable), [valued, *more, MOST + 1]))
+        if not asked:
+            return []
+        cursor.execute(
+            " UNION ALL ".join(sql for sql, _params in asked), [each for _sql, params in asked for each in params]
+        )
         return [UUID(key) for (key,) in cursor.fetchall()]
+
+
+def _wanted(cursor: Any, terms: str, text: str) -> str | None:
+    """What FTS5 is asked for this part: the part itself, or the trigrams that begin with it; "" when there are none,
+    None when these are so many that nearly everybody matches.
+    """
+    if not text or len(text) >= SHORTEST:
+        return _phrase(text) if text else ""
+    begin = text.lower()
+    cursor.execute(_TERMS.format(terms=terms), [begin, begin + LAST])
+    found = []
+    for term, rows in cursor:
+        found.append(_phrase(term))
+        if rows > MOST or len(found) > MOST_TERMS:
+            return None
+    return " OR ".join(found)
 
 
 def _phrase(text: str) -> str:
@@ -154,6 +164,7 @@ def _number_in(words: str) -> str:
     return packed if _NUMBER.fullmatch(packed) else ""
 
 
+_TERMS: Final = "SELECT term, doc FROM {terms} WHERE term >= %s AND term < %s"
 # Each looks no further than it must: of what many match, the first are enough to know.
 _PEOPLE: Final = """
 SELECT * FROM (SELECT k.person_id FROM groups_person_parts

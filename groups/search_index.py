@@ -1,10 +1,12 @@
 """The indexes by which people are found by any part of a name, a number, or what is noted of them (ADR 0064).
 
-PostgreSQL has indexes of trigrams (`pg_trgm`), also for the names of groups and connectors, of which there are fewer;
-and of single letters and pairs, for what is shorter (`short_parts`), which need no extension.
+PostgreSQL has indexes of trigrams (`pg_trgm`), also for the names of groups and connectors; and of single letters and
+pairs, for what is shorter (`lib.name_parts`), which need no extension.
 SQLite has them in tables of their own (FTS5), which triggers keep: so whoever writes people or values, by whatever way,
-need not know of it. A later migration that rebuilds `accounts_person` or `groups_personattributevalue` on SQLite loses
-the triggers, and calls `make` again.
+need not know of it. Two characters that nobody writes stand behind each text there, so that at each of its letters a
+trigram begins: what is shorter is found by the trigrams that begin with it, which `groups_…_terms` tell. A later
+migration that rebuilds `accounts_person` or `groups_personattributevalue` on SQLite loses the triggers, and calls
+`make` again.
 """
 
 from __future__ import annotations
@@ -17,9 +19,9 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import DatabaseError
 
-log = structlog.get_logger(__name__)
+from kaizala_console.lib.name_parts import short_parts
 
-SHORTEST: Final = 3  # what is shorter has no trigram
+log = structlog.get_logger(__name__)
 
 _EXTENSION: Final = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
 _POSTGRESQL: Final = {
@@ -29,8 +31,10 @@ _POSTGRESQL: Final = {
     "connector_name_parts": "ON connectors_connector USING gin (UPPER(name::text) gin_trgm_ops)",
     "person_value_parts": "ON groups_personattributevalue USING gin (UPPER(text::text) gin_trgm_ops)",
 }
-# Of people and what is noted of them, by the column: of groups and connectors there are not so many.
+# By the column.
 _SHORT: Final = {
+    "group_name_letters": ("groups_group", "UPPER(name::text)"),
+    "connector_name_letters": ("connectors_connector", "UPPER(name::text)"),
     "person_name_letters": ("accounts_person", "UPPER(name::text)"),
     "person_value_letters": ("groups_personattributevalue", "UPPER(text::text)"),
 }
@@ -39,36 +43,41 @@ _SQLITE: Final = """
 CREATE TABLE groups_person_key (key INTEGER PRIMARY KEY, person_id char(32) NOT NULL UNIQUE);
 CREATE VIRTUAL TABLE groups_person_parts USING fts5(name, number, content='', tokenize='trigram');
 CREATE VIRTUAL TABLE groups_value_parts USING fts5(text, content='', tokenize='trigram');
+CREATE VIRTUAL TABLE groups_person_terms USING fts5vocab(groups_person_parts, row);
+CREATE VIRTUAL TABLE groups_value_terms USING fts5vocab(groups_value_parts, row);
 INSERT INTO groups_person_key(person_id) SELECT id FROM accounts_person;
 INSERT INTO groups_person_parts(rowid, name, number)
-  SELECT k.key, p.name, p.number FROM groups_person_key k JOIN accounts_person p ON p.id = k.person_id;
-INSERT INTO groups_value_parts(rowid, text) SELECT id, text FROM groups_personattributevalue;
+  SELECT k.key, p.name || char(3, 3), p.number || char(3, 3)
+    FROM groups_person_key k JOIN accounts_person p ON p.id = k.person_id;
+INSERT INTO groups_value_parts(rowid, text) SELECT id, text || char(3, 3) FROM groups_personattributevalue;
 CREATE TRIGGER groups_person_made AFTER INSERT ON accounts_person BEGIN
   INSERT INTO groups_person_key(person_id) VALUES (new.id);
   INSERT INTO groups_person_parts(rowid, name, number)
-    SELECT key, new.name, new.number FROM groups_person_key WHERE person_id = new.id;
+    SELECT key, new.name || char(3, 3), new.number || char(3, 3) FROM groups_person_key WHERE person_id = new.id;
 END;
 CREATE TRIGGER groups_person_changed AFTER UPDATE OF name, number ON accounts_person
   WHEN old.name <> new.name OR old.number <> new.number BEGIN
   INSERT INTO groups_person_parts(groups_person_parts, rowid, name, number)
-    SELECT 'delete', key, old.name, old.number FROM groups_person_key WHERE person_id = old.id;
+    SELECT 'delete', key, old.name || char(3, 3), old.number || char(3, 3)
+      FROM groups_person_key WHERE person_id = old.id;
   INSERT INTO groups_person_parts(rowid, name, number)
-    SELECT key, new.name, new.number FROM groups_person_key WHERE person_id = old.id;
+    SELECT key, new.name || char(3, 3), new.number || char(3, 3) FROM groups_person_key WHERE person_id = old.id;
 END;
 CREATE TRIGGER groups_person_gone AFTER DELETE ON accounts_person BEGIN
   INSERT INTO groups_person_parts(groups_person_parts, rowid, name, number)
-    SELECT 'delete', key, old.name, old.number FROM groups_person_key WHERE person_id = old.id;
+    SELECT 'delete', key, old.name || char(3, 3), old.number || char(3, 3)
+      FROM groups_person_key WHERE person_id = old.id;
   DELETE FROM groups_person_key WHERE person_id = old.id;
 END;
 CREATE TRIGGER groups_value_made AFTER INSERT ON groups_personattributevalue BEGIN
-  INSERT INTO groups_value_parts(rowid, text) VALUES (new.id, new.text);
+  INSERT INTO groups_value_parts(rowid, text) VALUES (new.id, new.text || char(3, 3));
 END;
 CREATE TRIGGER groups_value_changed AFTER UPDATE OF text ON groups_personattributevalue WHEN old.text <> new.text BEGIN
-  INSERT INTO groups_value_parts(groups_value_parts, rowid, text) VALUES ('delete', old.id, old.text);
-  INSERT INTO groups_value_parts(rowid, text) VALUES (new.id, new.text);
+  INSERT INTO groups_value_parts(groups_value_parts, rowid, text) VALUES ('delete', old.id, old.text || char(3, 3));
+  INSERT INTO groups_value_parts(rowid, text) VALUES (new.id, new.text || char(3, 3));
 END;
 CREATE TRIGGER groups_value_gone AFTER DELETE ON groups_personattributevalue BEGIN
-  INSERT INTO groups_value_parts(groups_value_parts, rowid, text) VALUES ('delete', old.id, old.text);
+  INSERT INTO groups_value_parts(groups_value_parts, rowid, text) VALUES ('delete', old.id, old.text || char(3, 3));
 END;
 """
 _SQLITE_AWAY: Final = """
@@ -78,6 +87,8 @@ DROP TRIGGER IF EXISTS groups_person_gone;
 DROP TRIGGER IF EXISTS groups_value_made;
 DROP TRIGGER IF EXISTS groups_value_changed;
 DROP TRIGGER IF EXISTS groups_value_gone;
+DROP TABLE IF EXISTS groups_person_terms;
+DROP TABLE IF EXISTS groups_value_terms;
 DROP TABLE IF EXISTS groups_person_parts;
 DROP TABLE IF EXISTS groups_value_parts;
 DROP TABLE IF EXISTS groups_person_key;
@@ -106,24 +117,15 @@ def make(connection: BaseDatabaseWrapper) -> bool:
     return True
 
 
-def make_short(connection: BaseDatabaseWrapper) -> None:
-    """Makes those of letters and pairs, anew where they are there already. SQLite has none."""
+def make_short(connection: BaseDatabaseWrapper, *names: str) -> None:
+    """Makes those of letters and pairs, or some of them, anew where they are there already. SQLite has none."""
     if connection.vendor == "sqlite":
         return
     with connection.cursor() as cursor:
-        for name, (table, column) in _SHORT.items():
+        for name in names or _SHORT:
+            table, column = _SHORT[name]
             cursor.execute(f"DROP INDEX IF EXISTS {name}")
             cursor.execute(f"CREATE INDEX {name} ON {table} USING gin ({short_parts(column)})")
-
-
-def short_parts(text: str) -> str:
-    """SQL for PostgreSQL: the array of all letters, and pairs of letters, of a text (which is SQL too).
-
-    The pairs that begin at each odd place, and those at each even one; \\x01 stands in no text that people write.
-    """
-    pairs = "regexp_replace({}, '(..)', E'\\\\1\\x01', 'g')"
-    every_pair = f"{pairs.format(text)} || E'\\x01' || {pairs.format(f'substr({text}, 2)')}"
-    return f"(string_to_array({text}, NULL) || string_to_array({every_pair}, E'\\x01'))"
 
 
 def drop(connection: BaseDatabaseWrapper) -> None:

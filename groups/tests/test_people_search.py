@@ -13,10 +13,12 @@ from accounts.audit.record import SYSTEM
 from accounts.models import Organisation, Person, User
 from accounts.services import people
 from accounts.tests.factories import make_person
+from connectors.models import Connector
 from groups import people_search, queries, search_index
 from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue
 from groups.services import members
 from groups.tests.factories import make_group
+from kaizala_console.lib.name_parts import with_part
 
 pytestmark = pytest.mark.django_db
 
@@ -223,14 +225,41 @@ def test_the_index_serves_the_statement(lakshmi: Person, lookup: str, index: str
     assert index in Person.objects.filter(**{lookup: "22200"}).order_by().explain()
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite looks at all names for one or two letters")
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="On SQLite the statement names the index")
 @pytest.mark.parametrize("words", ["q", "qz"])
 def test_an_index_serves_one_or_two_letters(lakshmi: Person, words: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-    people = Person.objects.filter(people_search.with_part("name", words)).order_by()
-    values = PersonAttributeValue.objects.filter(people_search.with_part("text", words)).order_by()
-    assert ("person_name_letters" in people.explain(), "person_value_letters" in values.explain()) == (True, True)
+    people = Person.objects.filter(with_part("name", words)).order_by()
+    values = PersonAttributeValue.objects.filter(with_part("text", words)).order_by()
+    groups, connectors = (table.objects.filter(with_part("name", words)).order_by() for table in (Group, Connector))
+    assert "person_name_letters" in people.explain()
+    assert "person_value_letters" in values.explain()
+    assert "group_name_letters" in groups.explain()
+    assert "connector_name_letters" in connectors.explain()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL has an index of the letters themselves")
+@pytest.mark.parametrize("bound", ["MOST_TERMS", "MOST"])
+def test_letters_that_begin_too_many_trigrams_are_not_looked_for(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list itself is walked then: of what many have, that meets a page soon."""
+    for name in ("Qzar", "Qab", "Qzar"):
+        make_person(name)
+    assert found("q") == {"Qzar", "Qab"}
+    monkeypatch.setattr(people_search, bound, 1)
+    assert people_search.found("q") is None
+
+
+def test_what_is_noted_is_found_by_one_or_two_letters(organisation: Organisation) -> None:
+    attribute = PersonAttribute.objects.create(organisation=organisation, name="Place", position=1)
+    for name, text in (("Asha", "Qatar"), ("Meera", "Doha, Q."), ("Imran", "Mumbai")):
+        PersonAttributeValue.objects.create(attribute=attribute, person=make_person(name), text=text)
+    attributes = PersonAttribute.objects.filter(pk=attribute.pk)
+    assert found("q", attributes=attributes) == {"Asha", "Meera"}
+    assert found("q.", attributes=attributes) == {"Meera"}
+    PersonAttributeValue.objects.filter(text="Doha, Q.").update(text="Doha")
+    assert found("q", attributes=attributes) == {"Asha"}
+    assert found("qx", attributes=attributes) == set()
 
 
 def test_one_or_two_letters_are_found_wherever_they_stand(db: None) -> None:
