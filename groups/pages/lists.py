@@ -9,10 +9,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
+from accounts.models import User
 from accounts.pages.decorators import user_of, with_phone
+from connectors import queries as connector_queries
+from connectors.models import Connector, ConnectorState
 from groups import queries
 from groups.pages import links, tree
-from kaizala_console.lib import keyset
+from kaizala_console.lib import ids, keyset
+from kaizala_console.lib.errors import NotFound
 
 PAGE_SIZE = 50
 RUN = "run"
@@ -27,6 +31,9 @@ def groups(request: HttpRequest) -> HttpResponse:
     if request.GET.get("view") == "tree" and not search:
         return tree.show(request)
     user, only = user_of(request), request.GET.get("only", "")
+    let_in = _connector_to_let_in(user, request.GET.get("let_in", ""))
+    if let_in is not None and not user.is_organisation_admin:
+        only = RUN  # others let nobody in anywhere else
     only = only if only in ONLY else ""
     cursor = request.GET.get("cursor")
     try:
@@ -44,6 +51,7 @@ def groups(request: HttpRequest) -> HttpResponse:
         "groups": page.items,
         "search": search,
         "is_filtered": bool(chips),
+        "let_in": let_in,
         "select": {"name": "only", "label": _("Which groups"), "options": options},
         "chips": chips,
         "all_url": reverse("groups:list"),
@@ -51,3 +59,15 @@ def groups(request: HttpRequest) -> HttpResponse:
         **links.both_ways(request, page),
     }
     return render(request, "groups/list.html", context)
+
+
+def _connector_to_let_in(user: User, written: str) -> Connector | None:
+    """The connector that an admin has come to choose a group for; None for what they may not see, or cannot let in."""
+    key = ids.parse_guid(written)
+    if key is None:
+        return None
+    try:
+        connector = connector_queries.connector_for(user, key)
+    except NotFound:
+        return None
+    return connector if connector.state is ConnectorState.LIVE else None

@@ -12,12 +12,13 @@ from django.urls import reverse
 
 from accounts.models import Organisation, User
 from accounts.tests.factories import make_person
+from connectors.tests.factories import make_connector
 from connectors.tests.html_forms import text_of
 from groups.models import Group, Membership
 from groups.services import groups, members
 from groups.tests.factories import make_group, person_of
 from groups.tests.pages import titles_of
-from kaizala_console.lib import ids
+from kaizala_console.lib import clock, ids
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +73,35 @@ def test_an_organisation_admin_is_told_what_the_list_is_and_finds_their_own_in_i
     assert "None of your numbers is an admin of a group." in text_of(empty)
     make_group("Alpha", organisation=organisation, admins=[organisation_admin])
     assert titles_of(client.get(LIST, {"only": "run"})) == ["Alpha"]
+
+
+def test_who_comes_from_a_connector_chooses_a_group_and_finds_it_chosen_there(
+    client: Client, group: Group, group_admin: User, stranger: User, developer: User, organisation: Organisation
+) -> None:
+    connector = make_connector(developer, "Rota & Co")
+    make_group("Alpha", organisation=organisation, admins=[stranger], members=[group_admin])
+    details = client.get(reverse("connectors:details", args=[connector.pk])).content.decode()
+    choosing = f"{LIST}?let_in={connector.pk}"
+    assert f'href="{choosing}"' in details
+    page = client.get(choosing)
+    assert titles_of(page) == ["Night Shift"]
+    assert "Choose the group into which “Rota &amp; Co” should be let." in page.content.decode()
+    there = f"{reverse('groups:connectors', args=[group.pk])}?connector={connector.pk}"
+    assert f'href="{there}"' in page.content.decode()
+    assert f'value="{connector.pk}" selected' in client.get(there).content.decode()
+    assert f'name="let_in" value="{connector.pk}"' in page.content.decode()
+
+
+@pytest.mark.parametrize("written", ["", "x", str(ids.new_id())])
+def test_a_connector_that_is_none_or_not_live_changes_nothing_in_the_list(
+    client: Client, group: Group, developer: User, outsider: User, written: str
+) -> None:
+    theirs = make_connector(outsider, "Theirs")
+    gone = make_connector(developer, "Gone", suspended_at=clock.now())
+    for key in (written, theirs.pk, gone.pk):
+        page = client.get(LIST, {"let_in": key})
+        assert "Choose the group" not in text_of(page)
+        assert f'href="{reverse("groups:details", args=[group.pk])}"' in page.content.decode()
 
 
 # Groups ---------------------------------------------------------------------------------------------------------------

@@ -208,6 +208,7 @@ PAGES: dict[str, list[Visit]] = {
         Visit("groups:list", GROUP_ADMIN),
         Visit("groups:list", GROUP_ADMIN, "?q=nowhere"),
         Visit("groups:list", BOSS, "?only=run"),
+        Visit("groups:list", BOSS, "?let_in={connector_id}"),
         Visit("groups:list", STRANGER, state="nothing-yet"),
         Visit("groups:list", GROUP_ADMIN, "?view=tree"),
         Visit("groups:list", STRANGER, "?view=tree", state="nothing-yet"),
