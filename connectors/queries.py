@@ -43,7 +43,7 @@ from kaizala_console.lib import clock, ids, keyset
 from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
-from kaizala_console.lib.name_parts import with_part
+from kaizala_console.lib.name_parts import named
 
 PAGE_SIZE: Final = 25
 NEVER: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -88,7 +88,7 @@ def connector_page(
         )
     if search.strip():
         key = ids.parse_guid(search)
-        found = found.filter(Q(pk=key) if key else with_part("name", _searchable(search)))
+        found = found.filter(pk=key) if key else named(found, _searchable(search))
     if state:
         found = found.filter(_in_state(state))
     return keyset.page(found.select_related("owner"), SORTS.get(sort, SORTS["name"]), cursor, size)

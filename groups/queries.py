@@ -31,7 +31,7 @@ from kaizala_console.lib import bounded, ids, keyset
 from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
-from kaizala_console.lib.name_parts import with_part
+from kaizala_console.lib.name_parts import named
 
 MemberRow = tuple[UUID, str, str, str, str, dt.datetime | None]
 Audience = Message.Audience
@@ -348,4 +348,4 @@ def _named(groups: GroupQuerySet, search: str) -> GroupQuerySet:
     if not search.strip():
         return groups
     key = ids.parse_guid(search)
-    return groups.filter(Q(pk=key) if key else with_part("name", people_search.cleaned(search)))
+    return groups.filter(pk=key) if key else named(groups, people_search.cleaned(search))
