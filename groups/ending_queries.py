@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Final
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -53,6 +54,12 @@ def ending_soon(user: User) -> QuerySet[RefreshToken]:
 def ending_page(user: User, *, cursor: str | None = None, size: int = 50) -> Page[RefreshToken]:
     """So many of `ending_soon`, the next in front. Raises `keyset.BadCursor`."""
     return keyset.page(ending_soon(user), ("expires_at", "id"), cursor, size)
+
+
+def soon_of(live_tokens: Sequence[RefreshToken]) -> RefreshToken | None:
+    """As `ending_soon`, for the live tokens of one grant, the newest first: the one in use, when it ends soon."""
+    in_use = next((token for token in live_tokens if token.first_used_at), None) or next(reversed(live_tokens), None)
+    return in_use if in_use is not None and in_use.expires_at <= clock.now() + SOON else None
 
 
 def row_of(token: RefreshToken) -> Ending:

@@ -26,7 +26,7 @@ from connectors.pages.handoffs import PILLS
 from connectors.pages.links import both_ways, same_page
 from connectors.scopes import DESCRIPTIONS, Permission, can_and_cannot, in_order, listed, unlisted
 from connectors.services.grants import AlreadyGranted
-from groups import access, arrivals, queries
+from groups import access, arrivals, ending_queries, queries
 from groups.models import Group
 from groups.pages import bots, links
 from groups.pages.forms import MOST_CHOICES, AddConnectorForm, add_error
@@ -196,6 +196,7 @@ def _row(grant: Grant) -> dict[str, Any]:
         "handoff_pill": PILLS[state] if state else "",
         "waiting": state is HandoffState.WAITING,
         "used_at": max(used, default=None),
+        "token_that_ends": ending_queries.soon_of(grant.live_tokens),  # type: ignore[attr-defined]
     }
 
 

@@ -27,7 +27,7 @@ def ending(request: HttpRequest) -> HttpResponse:
         return redirect(links.same_page(request, cursor=None))
     context = {
         "organisation": user.organisation,
-        "rows": [ending_queries.row_of(token) for token in page.items],
+        "tokens": page.items,
         **links.both_ways(request, page),
         "crumbs": links.crumbs(
             (_("Connectors"), reverse("connectors:list")),

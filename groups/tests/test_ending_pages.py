@@ -71,6 +71,49 @@ def test_the_usage_page_names_what_ends_within_90_days_the_next_in_front(
     assert everything_that_ends() not in page.content.decode()
 
 
+def test_the_list_leads_to_the_access_and_to_its_group(client: Client, group: Group, developer: User) -> None:
+    token = access(group, developer, "Soon", 5)
+    page = client.get(everything_that_ends()).content.decode()
+    for url in (
+        reverse("groups:grant", args=[group.pk, token.grant_id]),
+        reverse("groups:connectors", args=[group.pk]),
+    ):
+        assert f'href="{url}"' in page
+        assert client.get(url).status_code == 200
+
+
+def old(token: RefreshToken, days: float, *, used: bool = True) -> RefreshToken:
+    """A token of long ago, whose own end comes in so many days: its grant has no end date."""
+    RefreshToken.objects.filter(pk=token.pk).update(
+        issued_at=clock.now() - 360 * DAY,
+        expires_at=clock.now() + days * DAY,
+        first_used_at=clock.now() - 300 * DAY if used else None,
+    )
+    token.refresh_from_db()
+    return token
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_the_tab_of_the_group_says_so_too_of_a_token_whose_grant_has_no_end(
+    client: Client, group: Group, developer: User, member: User, browser_of: Browser, used: bool
+) -> None:
+    token = old(access(group, developer, "Planner", None), 5.5, used=used)
+    tab = reverse("groups:connectors", args=[group.pk])
+    assert len(told(client)) == 1
+    assert "Ends in 5 days refresh token" in text_of(client.get(tab))
+    assert "refresh token" not in text_of(browser_of(member).get(tab))
+    assert successors.made(token=token, by=SYSTEM, at=clock.now()) is not None
+    assert "Ends in 5 days refresh token" in text_of(client.get(tab))
+    connector_factories.used(token.grant)
+    assert "Ends in" not in text_of(client.get(tab))
+    assert told(client) == []
+
+
+def test_the_tab_says_nothing_of_a_token_that_lives_on(client: Client, group: Group, developer: User) -> None:
+    old(access(group, developer, "Planner", None), 91)
+    assert "Ends in" not in text_of(client.get(reverse("groups:connectors", args=[group.pk])))
+
+
 def test_without_any_it_says_so(client: Client, group: Group, developer: User) -> None:
     access(group, developer, "Year", None)
     assert "Nothing ends within 90 days." in text_of(client.get(USAGE))
@@ -122,11 +165,7 @@ def test_what_does_not_work_any_more_is_not_about_to_end(
 
 
 def test_a_token_with_a_successor_in_use_does_not_end_anything(client: Client, group: Group, developer: User) -> None:
-    token = access(group, developer, "Planner", None)
-    RefreshToken.objects.filter(pk=token.pk).update(
-        issued_at=clock.now() - 355 * DAY, expires_at=clock.now() + 10 * DAY, first_used_at=clock.now() - 300 * DAY
-    )
-    token.refresh_from_db()
+    token = old(access(group, developer, "Planner", None), 10)
     assert successors.made(token=token, by=SYSTEM, at=clock.now()) is not None
     assert len(told(client)) == 1
     connector_factories.used(token.grant)
