@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from accounts.pages.decorators import signed_in, user_of
@@ -46,7 +47,9 @@ def row_of(grant: Any) -> dict[str, Any]:
     return {
         "grant": grant,
         "state": _state(grant),
-        "permissions": ", ".join(str(DESCRIPTIONS[permission].label) for permission in in_order(grant.permissions)),
+        "permissions": [str(DESCRIPTIONS[permission].label) for permission in in_order(grant.permissions)],
+        "how_many": ngettext("%(n)d permission", "%(n)d permissions", len(grant.permissions))
+        % {"n": len(grant.permissions)},
         "token": token,
         "used_at": token and max(filter(None, (token.last_used_at, token.first_used_at)), default=None),
         "handoff": handoff,
