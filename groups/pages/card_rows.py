@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -186,13 +187,13 @@ def count_of(card: Card, members: int) -> str:
     action = card.action
     if not card.sees_answers:
         return ""
+    answered = intcomma(action.response_count)
     if action.kind == Kind.JOB:
-        return _("%(n)d of %(all)d done") % {"n": action.response_count, "all": action.assignee_count}
+        return _("%(n)s of %(all)s done") % {"n": answered, "all": intcomma(action.assignee_count)}
     if action.audience != Message.Audience.MEMBERS or action.response_count > members:
-        return ngettext("%(n)d person answered", "%(n)d people answered", action.response_count) % {
-            "n": action.response_count
-        }
-    return _("%(n)d of %(all)d answered") % {"n": action.response_count, "all": members}
+        says = ngettext("%(n)s person answered", "%(n)s people answered", action.response_count)
+        return says % {"n": answered}
+    return _("%(n)s of %(all)s answered") % {"n": answered, "all": intcomma(members)}
 
 
 def file_of(file: MediaFile) -> File:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages as notes
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -155,7 +156,7 @@ def _liked_by(named: list[Reaction], likes: int) -> str:
     names = [str(like.bot.name if like.bot else like.person) for like in named]
     others = likes - len(names)
     if others > 0:
-        more = ngettext("%(n)d other", "%(n)d others", others) % {"n": others}
+        more = ngettext("%(n)s other", "%(n)s others", others) % {"n": intcomma(others)}
         return _("%(names)s and %(more)s") % {"names": ", ".join(names), "more": more}
     if len(names) > 1:
         return _("%(names)s and %(more)s") % {"names": ", ".join(names[:-1]), "more": names[-1]}
