@@ -18,7 +18,8 @@ import psycopg
 import redis
 
 ROOT = Path(__file__).resolve().parent.parent
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The first is Chromium without windows: the same engine, for two thirds of the processor time.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MONO = (
     "mono-mcs",
     "mono-runtime",
@@ -26,6 +27,8 @@ MONO = (
     "libmono-system-runtime-serialization4.0-cil",
 )
 MOST_MINUTES = 40  # for each run; a test that hangs fails after five (pyproject.toml)
+# Made-up calls by the thousand, that only PostgreSQL's stricter types could answer differently: not twice.
+STRICTER = "kaizala_console/tests/test_schemathesis.py"
 LOCAL_REDIS = "redis://127.0.0.1:6379/15"
 
 
@@ -57,11 +60,15 @@ def install(what: str, *packages: str) -> None:
 
 
 def chromium() -> str | None:
-    """The system's own Chromium, installed when it is missing and can be."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if not found:
-        install("Chromium for the browser journeys", "chromium")
-    return found or next(filter(None, map(shutil.which, BROWSERS)), None)
+    """The system's own Chromium, installed when there is none and it can be; older Debians have only the second."""
+
+    def found() -> str | None:
+        return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+    for package in BROWSERS[:2]:
+        if not found():
+            install("Chromium for the browser journeys", package)
+    return found()
 
 
 def csharp() -> bool:
@@ -123,7 +130,9 @@ def redis_server() -> str | None:
 
 
 def run(arguments: list[str], **variables: str) -> int:
-    environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}} | variables
+    # Python keeps what it has compiled: the tests start hundreds of processes, and the second run all of it anew.
+    left_out = {"DATABASE_URL", "REDIS_URL", "PYTHONDONTWRITEBYTECODE"}
+    environment = {k: v for k, v in os.environ.items() if k not in left_out} | variables
     processes = os.environ.get("TEST_PROCESSES", "auto")
     command = [sys.executable, "-m", "pytest", "-n", processes, "--dist", "worksteal", *arguments]
     try:
@@ -156,7 +165,8 @@ def main() -> int:
         say(f"Second run: NONE, for want of {missing}. Start them, or set DATABASE_URL and REDIS_URL.")
     say("== SQLite, no server")
     # pytest's 5 is "nothing was collected", which is fine when a selection is given by hand.
-    status = run(["-m", "not services", *sys.argv[1:]], **variables)
+    left_for_later = [f"--ignore={STRICTER}"] if database and queue else []
+    status = run(["-m", "not services", *left_for_later, *sys.argv[1:]], **variables)
     if status not in {0, 5} or not (database and queue):
         return status
     say("== PostgreSQL and Redis")

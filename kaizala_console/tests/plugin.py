@@ -24,7 +24,7 @@ from kaizala_console.lib import rates
 hypothesis.settings.register_profile("console", deadline=None)
 hypothesis.settings.load_profile("console")
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ON_BOTH = ("test_four_steps", "test_request_journey")  # the journeys that run on either database
 DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}  # with one of these fixtures, a test uses it
 _numbers = itertools.count()

@@ -112,8 +112,11 @@ def test_root_on_debian_gets_chromium_when_it_is_missing(
 ) -> None:
     monkeypatch.setattr(runner.os, "geteuid", lambda: 0)
     runner.chromium()
-    assert [command[1] for command in commands] == ["update", "install"]
-    assert commands[1][-1] == "chromium"
+    assert [(command[1], command[-1]) for command in commands] == [
+        ("update", "-qq"),
+        ("install", "chromium-headless-shell"),
+        ("install", "chromium"),  # when there was no such package
+    ]
 
 
 def test_anybody_else_installs_nothing_and_skips_the_journeys(
@@ -122,6 +125,39 @@ def test_anybody_else_installs_nothing_and_skips_the_journeys(
     monkeypatch.setattr(runner.os, "geteuid", lambda: 1000)
     assert runner.chromium() is None
     assert commands == []
+
+
+def test_made_up_calls_are_made_once_where_there_are_both_databases(
+    runner: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[list[str]] = []
+    monkeypatch.setattr(runner, "run", lambda arguments, **_variables: runs.append(arguments) or 0)
+    monkeypatch.setattr(runner, "forget", lambda *_arguments: None)
+    for name, there in (
+        ("chromium", "it"),
+        ("csharp", True),
+        ("php", True),
+        ("postgresql", "p"),
+        ("redis_server", "r"),
+    ):
+        monkeypatch.setattr(runner, name, lambda there=there: there)
+    monkeypatch.setattr(runner.sys, "argv", ["test.py"])
+    assert runner.main() == 0
+    ignored = [[one for one in arguments if one.startswith("--ignore")] for arguments in runs]
+    assert ignored == [[f"--ignore={runner.STRICTER}"], []]
+    assert (ROOT / runner.STRICTER).exists()
+
+
+def test_python_keeps_what_it_has_compiled_for_the_tests(
+    runner: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    environments: list[dict[str, str]] = []
+    monkeypatch.setattr(
+        runner.subprocess, "run", lambda _command, **o: environments.append(o["env"]) or SimpleNamespace(returncode=0)
+    )
+    assert runner.run([]) == 0
+    assert "PYTHONDONTWRITEBYTECODE" not in environments[0]
 
 
 def test_a_server_that_is_named_must_answer(runner: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
