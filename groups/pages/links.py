@@ -16,7 +16,10 @@ from groups import access, queries
 from groups.models import Group
 
 __all__ = [
+    "FROM_PERSON",
+    "PLACE",
     "both_ways",
+    "came_from_person",
     "crumbs",
     "for_admin",
     "for_member",
@@ -27,8 +30,9 @@ __all__ = [
     "users_place",
 ]
 
-# Where somebody is in the list of users.
+# Where somebody is in the list of users; or that they came from the page of the person whom it is about.
 PLACE: Final = ("q", "only", "cursor")
+FROM_PERSON: Final = "from=person"
 
 
 def frame(group: Group, current: str) -> dict[str, Any]:
@@ -81,6 +85,11 @@ def users_place(request: HttpRequest, group_id: UUID) -> str:
     """The list of users as it was when one of its acts was chosen: search, filter and page go along in the address."""
     place = {name: value for name in PLACE if (value := request.GET.get(name, ""))}
     return reverse("groups:details", args=[group_id]) + (f"?{urlencode(place)}" if place else "")
+
+
+def came_from_person(request: HttpRequest) -> bool:
+    """Whether an act on a user of a group was chosen on the page of the person."""
+    return request.GET.get("from") == "person"
 
 
 def is_admin(group: Group) -> bool:

@@ -176,9 +176,13 @@ def _page(request: HttpRequest, person_id: UUID, form: ValuesForm | None = None)
                 "group": group,
                 "is_admin": getattr(group, "person_role", "") == access.Role.ADMIN,
                 "url": reverse("groups:details", args=[group.pk]),
+                "remove_url": f"{reverse('groups:user_remove', args=[group.pk, seen.person.pk])}?{links.FROM_PERSON}"
+                if links.is_admin(group)
+                else "",
             }
             for group in page.items
         ],
+        "may_remove": any(links.is_admin(group) for group in page.items),
         "noted": noted_of(attributes, values),
         "may_edit": may_edit,
         "has_attributes": bool(attributes),

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
 from accounts.pages.kept_forms import initial_of
-from groups import access, people_search, queries
+from groups import access, directory_queries, people_search, queries
 from groups.access import Role
 from groups.models import Membership
 from groups.pages import links, several_users, subscribers
@@ -118,7 +118,9 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
             "called": _called(membership),
             "is_last_admin": queries.is_last_admin(membership),
             "address": request.get_full_path(),
-            "back": links.users_place(request, group.pk),
+            "back": reverse("groups:person", args=[person_id])
+            if links.came_from_person(request)
+            else links.users_place(request, group.pk),
             "crumbs": links.group_crumbs(group, (_("Remove"), "")),
         }
         return render(request, "groups/user_remove.html", context)
@@ -130,11 +132,17 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
         messages.info(request, _("This person is not in the group any more."))
     else:
         messages.success(request, _("%(name)s is removed from the group.") % {"name": _called(membership)})
-    return _still_here(request, group_id)
+    return _still_here(request, group_id, person_id)
 
 
-def _still_here(request: HttpRequest, group_id: UUID) -> HttpResponse:
-    """Back to where one was in the tab; who has just taken themselves out goes to the list."""
+def _still_here(request: HttpRequest, group_id: UUID, person_id: UUID | None = None) -> HttpResponse:
+    """Back to where one was, in the tab or at the person; who has just taken themselves out goes to the list."""
+    if person_id is not None and links.came_from_person(request):
+        try:
+            directory_queries.person_for(user_of(request), person_id)
+        except NotFound:  # it was the last group in which they were seen
+            return redirect("groups:directory")
+        return redirect("groups:person", person_id)
     if access.visible_to(user_of(request)).filter(pk=group_id).exists():
         return redirect(links.users_place(request, group_id))
     return redirect("groups:list")
