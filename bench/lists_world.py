@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from bench import lists_use
 from bench.lists_rows import Rows, Sql
 
 MOST_GROUPS = 100_000
 FEW = 60
+RARE = "Zubin"
 DAY = dt.timedelta(days=1)
 # Kinds of rows, for their ids.
 PERSON, MESSAGE, ACTION, EVENT, GROUP, PROGRAM, REQUEST, EVERYWHERE, HERE, HANDOFF = range(1, 11)
@@ -29,6 +31,7 @@ class World:
         from accounts.tests.factories import verify
         from connectors.models import Connector, Webhook
         from connectors.tests import factories
+        from connectors.tests.webhook_cast import make_handoff_webhook
         from connectors.tests.webhook_history import quiet
         from groups.models import Group, PersonAttribute
         from groups.services import directory, grants
@@ -41,7 +44,7 @@ class World:
             demo.user_of(BY_KEY[key]) for key in ("developer", "group-admin", "organisation-admin")
         )
         self.another = demo.user_of(BY_KEY["second-admin"])
-        self.rows = Person.objects.filter(number__startswith="+9199", name__startswith="Person ").count()
+        self.rows = Person.objects.filter(number__startswith="+9199").count()
         for key in ("developer", "group-admin", "organisation-admin"):
             if not self.rows and not BY_KEY[key].phone_is_verified:
                 verify(demo.user_of(BY_KEY[key]), BY_KEY[key].number)
@@ -53,12 +56,14 @@ class World:
         if self.rows:  # somebody has made them before
             self.department = PersonAttribute.objects.get(name="Department")
             self.connector = Connector.objects.get(name="Everywhere")
-            self.webhook = Webhook.objects.get(connector=self.connector)
+            self.webhook = Webhook.objects.get(connector=self.connector, grant__isnull=False)
+            self.address = Webhook.objects.get(connector=self.connector, grant__isnull=True)
             return
         self.department = directory.add_attribute(name="Department", by=self.boss)
         self.connector = factories.make_connector(self.developer, "Everywhere")
         grant = grants.add_connector(group=self.group, connector_id=self.connector.pk, by=self.admin).grant
         self.webhook = quiet(grant)
+        self.address = make_handoff_webhook(self.connector, "https://hooks.example.com/handoffs")
 
     def browser_of(self, user: Any) -> Any:
         from allauth.usersessions.models import UserSession
@@ -109,12 +114,17 @@ class World:
         from groups.models import Membership, PersonAttributeValue, Subscription
 
         write, person = self.made.write, self.made.key(PERSON)
-        name = Sql("'Person ' || (n * 7919 % 1000003)")
+        name = self._called("Person", "(n * 7919 % 1000003)")
         write(Person, numbers, id=person, number=Sql(f"'+9199' || {self.made.padded('n', 8)}"), name=name)
         write(Membership, numbers, group=self.group, person=person, role="Member")
         write(Subscription, numbers, group=self.public, person=person)
-        department = Sql("'Department ' || (n % 100)")
+        department = self._called("Department", "(n % 100)")
         write(PersonAttributeValue, numbers, attribute=self.department, person=person, text=department)
+
+    @staticmethod
+    def _called(what: str, number: str) -> Sql:
+        """The first `FEW` are called otherwise: who looks for these finds as many, whatever the size."""
+        return Sql(f"CASE WHEN n < {FEW} THEN '{RARE} ' ELSE '' END || '{what} ' || {number}")
 
     def _posts(self, numbers: range) -> None:
         from groups.models import Action, Message
@@ -203,10 +213,14 @@ class World:
         from groups.models import Group, GroupLink
 
         group, write = self.made.key(GROUP), self.made.write
-        name, organisation = Sql("'Depot ' || n"), self.group.organisation
+        name, organisation = self._called("Depot", "n"), self.group.organisation
         write(Group, numbers, id=group, organisation=organisation, name=name, stands_below=True)
         write(GroupLink, numbers, parent=self.group, child=group)
         self._let_in(numbers, EVERYWHERE, connector=self.connector, claimed=True)
+        lists_use.calls(self.made, numbers, grant=self.made.key(EVERYWHERE), connector=self.connector, at=self.now)
+        handoff = self.made.key(EVERYWHERE + HANDOFF)
+        lists_use.told(self.made, numbers, webhook=self.address, lane=handoff, at=self.now)
+        lists_use.uploads(self.made, numbers, group=self.group, by=self.boss, at=self.now - DAY)
         with transaction.atomic():
             connector_use.keep({self.connector.pk: connector_use.Use(self.now, self.now)})
 
