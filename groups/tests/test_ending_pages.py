@@ -22,7 +22,7 @@ from connectors.tests.logos import with_logo
 from groups.models import Group
 from groups.services import grants
 from groups.tests.factories import let_act_for, make_connector, make_group
-from kaizala_console.lib import clock
+from kaizala_console.lib import bounded, clock
 
 pytestmark = pytest.mark.django_db
 
@@ -137,6 +137,26 @@ def test_of_more_than_five_the_others_are_on_a_page_that_goes_on_by_key(
     assert client.get(everything_that_ends(), {"cursor": "forged"})["Location"] == everything_that_ends()
 
 
+@pytest.fixture(params=["a few groups", "very many groups"])
+def _many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more groups than are counted, it is looked for in another way."""
+    if request.param == "very many groups":
+        monkeypatch.setattr(bounded, "MOST", 0)
+
+
+@pytest.mark.usefixtures("_many")
+def test_in_very_many_groups_the_same_is_found(
+    client: Client, organisation: Organisation, group: Group, developer: User
+) -> None:
+    for n in range(7):
+        access(make_group(f"Crew {n}", organisation=organisation), developer, f"Planner {n}", 80 - n)
+    lines = [line.partition(" Ends ")[0] for line in told(client)]
+    assert lines == [f"Planner {n} in “Crew {n}”" for n in range(6, 1, -1)]
+    page = client.get(everything_that_ends()).content.decode()
+    assert re.findall(r"Planner \d</a>", page) == [f"Planner {n}</a>" for n in range(6, -1, -1)]
+
+
+@pytest.mark.usefixtures("_many")
 def test_neither_private_groups_nor_those_of_others_nor_user_tokens_are_named(
     client: Client, organisation_admin: User, developer: User, group_admin: User, outsider: User, member: User
 ) -> None:
