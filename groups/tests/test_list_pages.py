@@ -98,7 +98,7 @@ def test_a_connector_that_is_none_or_not_live_changes_nothing_in_the_list(
 ) -> None:
     theirs = make_connector(outsider, "Theirs")
     gone = make_connector(developer, "Gone", suspended_at=clock.now())
-    for key in (written, theirs.pk, gone.pk):
+    for key in (written, str(theirs.pk), str(gone.pk)):
         page = client.get(LIST, {"let_in": key})
         assert "Choose the group" not in text_of(page)
         assert f'href="{reverse("groups:details", args=[group.pk])}"' in page.content.decode()
