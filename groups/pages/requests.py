@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.models import User
+from accounts.pages import arriving
 from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
 from accounts.pages.kept_forms import kept_form
 from connectors import policy
@@ -26,13 +28,13 @@ from connectors.scopes import DESCRIPTIONS, PERMISSIONS, Permission, can_and_can
 from connectors.services import answers
 from connectors.services import requests as asking
 from connectors.services.grants import AlreadyGranted
-from groups import access, request_queries
+from groups import access, arrivals, request_queries
 from groups.models import Group
 from groups.pages.forms import add_error
 from groups.pages.request_forms import AnswerForm
 from groups.pages.several_requests import BUTTONS
 from groups.services import requests
-from kaizala_console.lib import ids
+from kaizala_console.lib import ids, live
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 APPROVE = gettext_lazy("Approve what is ticked")
@@ -45,11 +47,18 @@ def _here(request_id: UUID, **_more: Any) -> str:
 
 @require_GET
 @with_phone
+@live.polled
 def listing(request: HttpRequest) -> HttpResponse:
-    """Everything that waits for this person, what expires first in front."""
-    found = request_queries.asked_of(user_of(request), everywhere=True)
+    """Everything that waits for this person, what expires first in front. An open page says when that has changed."""
+    user, here = user_of(request), reverse("groups:requests")
+    waiting = request_queries.asked_of(user, everywhere=True, named=True, most=live.MOST)
+    seen = live.marks(user.pk, "requests", [one.request.pk for one in waiting])
+    if live.is_poll(request):
+        return arriving.answer(request, live.changes(request, seen), partial(arrivals.tell, user), here=here)
+    found = request_queries.asked_of(user, everywhere=True)
     rows = [{**row_of(row.request), "where": row.group.name if row.group else row.request.target_name} for row in found]
     context = {
+        "asks_at": live.address(here, seen),
         "rows": rows,
         "is_full": len(found) >= request_queries.MOST,
         "several": [{"name": name, "label": label} for name, label in BUTTONS.items()] if len(rows) > 1 else [],

@@ -95,6 +95,45 @@ def test_the_marks_of_one_reader_are_nothing_to_another(
     assert poll(browser_of(stranger), asked_at(client.get(url))).status_code == 404
 
 
+def test_the_inbox_says_that_a_request_has_come_and_that_one_was_answered(
+    asked: AccessRequest,
+    group: Group,
+    group_admin: User,
+    organisation_admin: User,
+    developer: User,
+    browser_of: Browser,
+) -> None:
+    inbox = reverse("groups:requests")
+    admin, boss = browser_of(group_admin), browser_of(organisation_admin)
+    seen = [(client, asked_at(client.get(inbox))) for client in (admin, boss)]
+    assert [poll(client, address).status_code for client, address in seen] == [204, 204]
+    another = make_connector(developer, name="Canteen")
+    later = requests.ask(
+        connector=another,
+        by=developer,
+        permissions=another.permissions,
+        once=requests.new_once(),
+        target=target_of(group),
+    )
+    for client, address in seen:
+        told = poll(client, address)
+        assert told.status_code == 286
+        assert reverse("groups:request", args=[later.pk]) in told.content.decode()
+    seen = [(client, asked_at(client.get(inbox))) for client in (admin, boss)]
+    answering.refuse(request=later, group=group, by=group_admin)
+    for client, address in seen:
+        assert "Something here has changed meanwhile." in text_of(poll(client, address))
+
+
+def test_another_persons_inbox_is_nobodys_news(
+    asked: AccessRequest, group_admin: User, stranger: User, browser_of: Browser
+) -> None:
+    inbox = reverse("groups:requests")
+    theirs = asked_at(browser_of(group_admin).get(inbox))
+    told = text_of(poll(browser_of(stranger), theirs))
+    assert "Rota" not in told
+
+
 @pytest.mark.journey
 @pytest.mark.django_db(transaction=True)
 def test_an_open_page_shows_the_answer(
