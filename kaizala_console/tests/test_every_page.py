@@ -11,8 +11,9 @@ from django.urls import reverse
 from playwright.sync_api import Page
 
 from kaizala_console.tests.browser import AXE
-from kaizala_console.tests.every_page import NOT_PAGES, PAGES, parameters, visits
+from kaizala_console.tests.every_page import PAGES, parameters, visits
 from kaizala_console.tests.looking import NARROW, WIDE, findings
+from kaizala_console.tests.not_pages import NOT_PAGES
 from kaizala_console.tests.visiting import WATCH_SHIFTS, Visitors, faults_of
 from kaizala_console.tests.whole_world import World
 
