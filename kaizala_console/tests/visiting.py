@@ -55,6 +55,14 @@ WRITTEN_INTO_THE_PAGE = """() => [
     [...element.attributes].filter(({ name }) => /^on[a-z]+$/.test(name)).map(({ name }) => `an ${name}`)),
 ]"""
 
+# What is filled with a colour, by its first word: the same act on each of several cards is one.
+FIRST_ACTS = r"""() => {
+  const ground = getComputedStyle(document.body).backgroundColor;
+  const filled = [...document.querySelectorAll("main .btn:is(.btn-primary, .btn-danger-final):not(:disabled)")].filter(
+    (button) => button.checkVisibility() && getComputedStyle(button).backgroundColor !== ground);
+  return [...new Set(filled.map((button) => button.innerText.trim().split(/\s/)[0]))];
+}"""
+
 
 @dataclass
 class Visitors:
@@ -141,7 +149,7 @@ def signed_in(browser_of: Callable[..., Client], world: World, who: str, *, conf
 
 
 def faults_of(page: Page) -> list[str]:
-    """What is wrong with any page that has this: no language, no or two titles, a shift, something written into it."""
+    """What is wrong with any page: no language, no or two titles, two first acts, a shift, something inline."""
     facts = page.evaluate(
         """() => ({
           lang: document.documentElement.lang, title: document.title.trim(),
@@ -151,6 +159,8 @@ def faults_of(page: Page) -> list[str]:
         })"""
     )
     found = [f"there is {what} in the page" for what in page.evaluate(WRITTEN_INTO_THE_PAGE)]
+    if len(first := page.evaluate(FIRST_ACTS)) > 1:
+        found.append(f"several acts look like the first one: {first}")
     if not facts["lang"]:
         found.append("no language")
     if facts["title"].startswith("·") or not facts["title"]:
