@@ -247,3 +247,21 @@ def test_several_are_ticked_and_removed_in_a_browser(
         assert findings(page) == []
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_text("3 people are removed from the group.")).to_be_visible()
+
+
+@pytest.mark.journey
+def test_choosing_whom_to_see_keeps_the_focus_and_the_way_back(
+    open_page: Callable[..., Page], group: Group, group_admin: User, member: User, crew: list[Person]
+) -> None:
+    page = open_page(user=group_admin)
+    page.goto(users_of(group))
+    who = page.get_by_role("combobox", name="Who")
+    who.focus()
+    who.select_option("admins")
+    expect(page.get_by_role("link", name="Crew 0")).to_have_count(0)
+    expect(who).to_be_focused()
+    assert "only=admins" in page.url
+    page.get_by_role("link", name="Arjun Mehta", exact=True).click()
+    page.go_back()
+    expect(who).to_have_value("admins")
+    expect(page.get_by_role("link", name="Crew 0")).to_have_count(0)
