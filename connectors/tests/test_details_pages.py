@@ -40,6 +40,14 @@ def test_a_colleague_sees_what_it_may_do_and_nothing_of_its_credentials(
     assert "Night shift" not in text
 
 
+def test_a_colleague_can_write_to_who_owns_it(
+    program: Program, developer: User, member: User, browser_of: Browser
+) -> None:
+    write = f'href="mailto:{developer.email}"'
+    assert write in browser_of(member).get(url(program.connector)).content.decode()
+    assert write not in browser_of(developer).get(url(program.connector)).content.decode()
+
+
 def test_an_owner_sees_tabs_with_counts(program: Program, developer: User, browser_of: Browser) -> None:
     text = text_of(browser_of(developer).get(url(program.connector)))
     assert "Overview Credentials 1 Groups 1 Requests 0 Webhooks 0 Bots 0 Usage Compatibility Activity" in text
