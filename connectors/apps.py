@@ -11,7 +11,7 @@ class ConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers the providers, once the models are there."""
-        from accounts import arrivals, first_steps, mail_topics, needs, places, trail
+        from accounts import arrivals, first_steps, mail_topics, needs, places, trail, whereabouts
         from accounts.audit import values
         from connectors.arrivals import look, tell
         from connectors.audit_values import WORDS
@@ -25,6 +25,7 @@ class ConnectorsConfig(AppConfig):
             user_tokens_to_confirm,
         )
         from connectors.places import of_connectors
+        from connectors.whereabouts import of_connectors as where_connectors_are
 
         needs.register(handoffs_to_claim)
         needs.register(leaks_to_answer)
@@ -33,6 +34,7 @@ class ConnectorsConfig(AppConfig):
         trail.register(events_of_own_connectors)
         first_steps.register(of_developer)
         places.register(of_connectors)
+        whereabouts.register(where_connectors_are)
         arrivals.register("connectors", arrivals.Provider(look, tell))
         for topic in TOPICS:
             mail_topics.register(topic)

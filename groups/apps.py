@@ -9,7 +9,7 @@ class GroupsConfig(AppConfig):
 
     def ready(self) -> None:
         """Plugs into the apps below: who administers what a group token reaches, what Home offers, whose history."""
-        from accounts import arrivals, first_steps, needs, places, provisioned, starts, trail
+        from accounts import arrivals, first_steps, needs, places, provisioned, starts, trail, whereabouts
         from accounts.audit import values
         from connectors import ending_access, policy, reach
         from connectors.models import Grant
@@ -24,12 +24,14 @@ class GroupsConfig(AppConfig):
         from groups.services import recounting
         from groups.services.grants import administers, administrators
         from groups.starts import events_of_own_groups, let_a_connector_in
+        from groups.whereabouts import of_groups as where_groups_are
 
         needs.register(requests_to_answer)
         starts.register(let_a_connector_in)
         trail.register(events_of_own_groups)
         first_steps.register(of_group_admin)
         places.register(of_groups)
+        whereabouts.register(where_groups_are)
         arrivals.register("groups", arrivals.Provider(look, tell))
         provisioned.register(recounting.note_person)
         reach.register(access.role_of_tokens)

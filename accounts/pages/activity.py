@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from django.views.decorators.http import require_GET
 
-from accounts import trail
+from accounts import trail, whereabouts
 from accounts.audit import fields, values
 from accounts.audit.sentences import actor, sentence
 from accounts.audit.words import about
@@ -132,6 +132,7 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
             {"label": _("Activity"), "url": reverse("accounts:activity")},
             {"label": f"#{found.pk}", "url": ""},
         ],
+        "leads": whereabouts.of_event(user_of(request), found),
         "around": [
             {"label": label, "url": reverse("accounts:activity", query={name: str(key)})}
             for label, name, key in around

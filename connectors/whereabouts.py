@@ -1,0 +1,39 @@
+"""Which connector, request or handoff an event is about, for who may open it (`accounts.whereabouts`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from accounts.models import AuditEvent, User
+from accounts.whereabouts import Lead
+from connectors import queries, request_queries
+from connectors.models import AccessRequest, Handoff
+from kaizala_console.lib import ids
+from kaizala_console.lib.errors import NotFound
+
+
+def of_connectors(user: User, event: AuditEvent) -> Iterable[Lead]:
+    """The subject itself first, then its connector."""
+    key = ids.parse_guid(event.subject_id)
+    if key is not None and event.subject_kind == AccessRequest.__name__.lower():
+        try:
+            request_queries.request_for(user, key)
+            yield Lead(_("Open the request"), reverse("groups:request", args=[key]))
+        except NotFound:
+            pass
+    if key is not None and event.subject_kind == Handoff.__name__.lower():
+        try:
+            queries.handoff_for(user, key)
+            yield Lead(_("Open the handoff"), reverse("connectors:handoff", args=[key]))
+        except NotFound:
+            pass
+    if event.connector_id is not None:
+        try:
+            connector = queries.connector_for(user, event.connector_id)
+        except NotFound:
+            return
+        words = _("Open the connector “%(name)s”") % {"name": connector.name}
+        yield Lead(words, reverse("connectors:details", args=[connector.pk]))
