@@ -90,8 +90,7 @@ def group_page(
 ) -> Page[Group]:
     """The groups that a person sees, by name, each with `role`, and counts of members, connectors and linked groups.
 
-    `search` is a part of the name, or a whole group id; `is_run` leaves those that a number of theirs is an admin of.
-    Raises `keyset.BadCursor`.
+    `search`: a part of the name, or a whole id; `is_run`: those that a number of theirs runs. Raises `BadCursor`.
     """
     groups = _named(access.visible_to(user), search)
     if is_run:
