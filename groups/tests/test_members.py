@@ -154,6 +154,21 @@ def test_a_demotion_and_a_removal_at_the_same_moment_leave_an_admin(transactiona
 
 
 @pytest.mark.django_db(transaction=True)
+def test_several_removed_and_several_demoted_at_the_same_moment_leave_an_admin(transactional_db: None) -> None:
+    organisation = Organisation.objects.create(name="Contoso", entra_tenant_id="t")
+    for _attempt in range(5):
+        admins = [make_person(f"Admin {n}") for n in range(4)]
+        group = make_group(organisation=organisation, admins=admins)
+        halves = [[person.pk for person in half] for half in (admins[:2], admins[2:])]
+        results = together(
+            partial(members.remove_several, group=group, person_ids=halves[0], by=SYSTEM),
+            partial(members.set_roles, group=group, person_ids=halves[1], role=Role.MEMBER, by=SYSTEM),
+        )
+        assert sum(isinstance(result, RuleBroken) for result in results) == 1, results
+        assert Membership.objects.admins().filter(group=group).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_same_people_added_twice_at_the_same_moment_are_in_once(transactional_db: None) -> None:
     group = make_group(organisation=Organisation.objects.create(name="Contoso", entra_tenant_id="t"))
     for attempt in range(1, 4):
