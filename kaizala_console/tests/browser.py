@@ -139,6 +139,7 @@ def open_page(
             "device_scale_factor": zoom,
             "color_scheme": "dark" if dark else "light",
             "java_script_enabled": scripts,
+            "permissions": ["clipboard-write"],  # which a Chromium with windows gives to the page in front unasked
             "locale": "en-GB",
             "timezone_id": "Asia/Kolkata",
             **more,
