@@ -101,20 +101,20 @@ def group_page(
 
 
 def member_page(
-    group: Group, *, search: str = "", only: str = "", cursor: str | None = None, size: int = 50
+    group: Group, *, search: str = "", only: str = "", by_name: bool = False, cursor: str | None = None, size: int = 50
 ) -> Page[Membership]:
     """Members with their person, in the order in which they joined. `search` is a part of the name or the number.
 
-    `only` is one of `people_search.ONLY`, for groups of up to `people_search.FILTERED`.
+    For groups of up to `people_search.FILTERED`: `only` is one of `people_search.ONLY`, and `by_name` sorts them.
     """
     members = Membership.objects.filter(people_search.ONLY.get(only, Q()), group=group).select_related("person")
     words = people_search.cleaned(search)
-    found = people_search.found(words) if words else None
+    found = people_search.found(words) if words and not by_name else None
     if found is not None:
         return keyset.page(*people_search.few(members.filter(person__in=found), "joined_at"), cursor, size)
     if words:
         members = members.filter(people_search.matching(words, person="person__"))
-    return keyset.page(members, ("joined_at", "id"), cursor, size)
+    return keyset.page(members, ("person__name" if by_name else "joined_at", "id"), cursor, size)
 
 
 def message_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Message]:

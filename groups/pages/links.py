@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 # Where somebody is in the list of users; or that they came from the page of the person whom it is about.
-PLACE: Final = ("q", "only", "cursor")
+PLACE: Final = ("q", "only", "sort", "cursor")
 FROM_PERSON: Final = "from=person"
 
 

@@ -33,6 +33,8 @@ ONLY = {
     "members": gettext_lazy("Members"),
     "not-registered": gettext_lazy("Who is not registered"),
 }
+BY_NAME = "name"
+SORTS = {"": gettext_lazy("As they joined"), BY_NAME: gettext_lazy("By name")}
 
 
 @require_GET
@@ -157,19 +159,26 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
         return render(request, "groups/users.html", {**context, "hidden": True}, status=status)
     can_filter = context["member_count"] <= people_search.FILTERED
     only = request.GET.get("only", "") if can_filter and request.GET.get("only", "") in ONLY else ""
+    sort = request.GET.get("sort", "") if can_filter and request.GET.get("sort", "") in SORTS else ""
     cursor = request.GET.get("cursor")
     try:
-        page = queries.member_page(group, search=search, only=only, cursor=cursor, size=PAGE_SIZE)
+        page = queries.member_page(
+            group, search=search, only=only, by_name=sort == BY_NAME, cursor=cursor, size=PAGE_SIZE
+        )
     except keyset.BadCursor:
         return redirect(links.same_page(request, path=here, cursor=None))
     if cursor and not page.items:  # whoever was on this page was removed
         return redirect(links.same_page(request, path=here, cursor=None))
-    place = {name: value for name, value in (("q", search), ("only", only), ("cursor", cursor)) if value}
+    place = {
+        name: value for name, value in (("q", search), ("only", only), ("sort", sort), ("cursor", cursor)) if value
+    }
     context |= {
         "may_read_subscribers": subscribers.may_read(group),
         "rows": [_row(membership) for membership in page.items],
         "search": search,
-        "select": _select(only) if can_filter else None,
+        "selects": [_select("only", _("Who"), ONLY, only), _select("sort", _("Order"), SORTS, sort)]
+        if can_filter
+        else [],
         "is_filtered": bool(search or only),
         "all_url": here,
         "chips": _chips(request, here, search, only),
@@ -199,9 +208,9 @@ def _called(membership: Membership) -> str:
     return membership.person.name or phone_numbers.display(membership.person.number)
 
 
-def _select(only: str) -> dict[str, Any]:
-    options = [{"value": key, "label": words, "chosen": key == only} for key, words in ONLY.items()]
-    return {"name": "only", "label": _("Who"), "options": options}
+def _select(name: str, label: str, choices: dict[str, Any], chosen: str) -> dict[str, Any]:
+    options = [{"value": key, "label": words, "chosen": key == chosen} for key, words in choices.items()]
+    return {"name": name, "label": label, "options": options}
 
 
 def _chips(request: HttpRequest, here: str, search: str, only: str) -> list[dict[str, str]]:

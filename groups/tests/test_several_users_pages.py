@@ -80,6 +80,24 @@ def test_the_list_shows_whom_one_asks_for(
     assert named(client.get(users_of(group, only=only))) == shown
 
 
+def test_the_list_is_sorted_by_name_page_by_page(client: Client, group: Group) -> None:
+    people = [make_person(f"Zoya {n:02}") for n in reversed(range(55))]
+    Membership.objects.bulk_create(Membership(group=group, person=person) for person in people)
+
+    def names(page: Any) -> list[str]:
+        return re.findall(r">(Zoya \d\d|Arjun Mehta|Lakshmi Iyer)</a>", page.content.decode())
+
+    first = client.get(users_of(group, sort="name"))
+    older = re.search(r'href="([^"]*cursor=[^"]*)"', first.content.decode())
+    assert older is not None
+    assert "sort=name" in older[1]
+    whole = names(first) + names(client.get(older[1].replace("&amp;", "&")))
+    assert whole == sorted(whole)
+    assert len(whole) == 57
+    assert names(client.get(users_of(group, sort="name", q="zoya 0"))) == [f"Zoya 0{n}" for n in range(10)]
+    assert names(client.get(users_of(group)))[0] == "Arjun Mehta"
+
+
 def test_a_filter_and_a_search_are_chips_that_go_one_by_one(client: Client, group: Group, crew: list[Person]) -> None:
     page = client.get(users_of(group, q="crew", only="not-registered"))
     html = page.content.decode()
