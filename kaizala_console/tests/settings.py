@@ -68,7 +68,7 @@ if DATABASE_URL:
     # The processes that tests start have the pool (tests/worker.py).
     POOL = DATABASES["default"]["OPTIONS"].pop("pool")
     # A database that is thrown away need not survive a power cut.
-    DATABASES["default"]["OPTIONS"]["options"] = "-c synchronous_commit=off"
+    DATABASES["default"]["OPTIONS"]["options"] += " -c synchronous_commit=off"
 else:
     # A file, not memory: the threads of the live server need connections of their own, as in production.
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
