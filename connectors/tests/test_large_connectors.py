@@ -15,8 +15,8 @@ from django.db import connection, transaction
 from django.db.models import F, Max, Min, Q
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import User
-from connectors import ending_queries, queries, usage_counts
+from accounts.models import AuditEvent, User
+from connectors import ending_queries, needs, queries, usage_counts
 from connectors.models import Connector, ConnectorUse, Grant, Handoff, RefreshToken
 from connectors.services import connector_use, grants, usage
 from connectors.tests import factories
@@ -250,3 +250,14 @@ def test_the_inbox_goes_through_the_handoffs_of_all_own_connectors_in_their_orde
         page = queries.handoff_page(developer, cursor=page.previous_cursor, size=2)
         back = [row.pk for row in page.items] + back
     assert back == newest_first
+
+
+def test_of_very_many_connectors_the_same_history_is_read(
+    developer: User, group_admin: User, connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in (connector, factories.make_connector(developer, "Another")):
+        let_in(one, group_admin)
+    events = AuditEvent.objects.order_by("pk")
+    named = list(events.filter(needs.events_of_own_connectors(developer) or Q(pk=None)))
+    monkeypatch.setattr(needs, "NAMED", 1)
+    assert list(events.filter(needs.events_of_own_connectors(developer) or Q(pk=None))) == named != []
