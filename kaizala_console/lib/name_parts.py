@@ -26,7 +26,7 @@ def named(rows: Rows, words: str) -> Rows:
     """
     if not _is_short(words):
         return rows.filter(with_part("name", words))
-    found = QuerySet(rows.model).filter(with_part("name", words)).order_by()
+    found: QuerySet[Any] = QuerySet(rows.model).filter(with_part("name", words)).order_by()
     keys = list(found.values_list("pk", flat=True)[: MOST + 1])
     return rows.filter(pk__in=keys) if len(keys) <= MOST else rows.filter(name__icontains=words)
 
