@@ -131,7 +131,12 @@ def test_made_up_calls_are_made_once_where_there_are_both_databases(
     runner: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs: list[list[str]] = []
-    monkeypatch.setattr(runner, "run", lambda arguments, **_variables: runs.append(arguments) or 0)
+
+    def run(arguments: list[str], **_variables: str) -> int:
+        runs.append(arguments)
+        return 0
+
+    monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(runner, "forget", lambda *_arguments: None)
     for name, there in (
         ("chromium", "it"),
@@ -153,9 +158,12 @@ def test_python_keeps_what_it_has_compiled_for_the_tests(
 ) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     environments: list[dict[str, str]] = []
-    monkeypatch.setattr(
-        runner.subprocess, "run", lambda _command, **o: environments.append(o["env"]) or SimpleNamespace(returncode=0)
-    )
+
+    def run(_command: list[str], *, env: dict[str, str], **_options: object) -> SimpleNamespace:
+        environments.append(env)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(runner.subprocess, "run", run)
     assert runner.run([]) == 0
     assert "PYTHONDONTWRITEBYTECODE" not in environments[0]
 
