@@ -6,16 +6,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from accounts import policy
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from connectors.models import Grant
-from groups import access
+from groups import access, people_search
 from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue, Subscription
+from groups.models.group import counted
 from kaizala_console.lib import keyset
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
@@ -31,6 +32,51 @@ class Seen:
     person: Person
     is_self: bool
     number_shown: bool
+
+
+def page(
+    user: User,
+    *,
+    search: str = "",
+    attribute: PersonAttribute | None = None,
+    value: str = "",
+    cursor: str | None = None,
+    size: int = 50,
+) -> Page[Person]:
+    """The people in the groups that a person sees, each once, by name, with `group_count` of those groups.
+
+    `search` is a part of the name, of the number, or of what is noted of them for this asker; with `attribute`, one
+    that the asker may read, only those of whom it says `value` (in any case). Raises `keyset.BadCursor`.
+    """
+    words = people_search.cleaned(search)
+    wanted: list[Any] = []
+    readable, few, sortable = attributes_for(user), None, False
+    if words:
+        few = people_search.found(words, attributes=readable)
+        if few is None:
+            said = Exists(people_search.noted(words, readable).filter(person_id=OuterRef("pk")))
+            wanted.append(people_search.matching(words) | said)
+    if attribute is not None:
+        noted = people_search.noted_as(attribute, people_search.cleaned(value))
+        few = people_search.found_as(attribute, people_search.cleaned(value)) if few is None else few
+        sortable = few is None and people_search.are_sortable(noted)
+        said = Exists(noted.filter(person_id=OuterRef("pk")))
+        wanted.append(Q(pk__in=noted.values("person_id")) if sortable else said)
+    if few == []:
+        return keyset.page(Person.objects.none(), ("name", "id"), cursor, size)
+    shown = people_search.shown_to(user)
+    near = people_search.in_few_groups(user, shown) if few is None else None
+    theirs = shown.filter(person_id=OuterRef("pk"))
+    people = Person.objects.filter(Exists(theirs) if near is None else Q(pk__in=near))
+    people = people.annotate(group_count=counted(theirs, "person_id"))
+    if few is not None or near is not None or sortable:
+        people = people.filter(*wanted) if few is None else people.filter(*wanted, pk__in=few)
+        return keyset.page(*people_search.few(people, "name"), cursor, size)
+    parts = people_search.apart(people, words, readable) if words and attribute is None else None
+    if parts is not None:
+        everybody = Person.objects.annotate(sorted_by=F("name"))
+        return keyset.in_parts(everybody, parts, ("sorted_by", "id"), cursor, size)
+    return keyset.page(people.filter(*wanted), ("name", "id"), cursor, size)
 
 
 def person_for(user: User, person_id: UUID) -> Seen:

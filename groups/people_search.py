@@ -7,11 +7,14 @@ where few do. So `found` first asks the indexes, which know those few; where man
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Upper
 from django.db.models.lookups import Exact
 
@@ -32,6 +35,17 @@ ONLY: Final = {
 MOST_TERMS: Final = 300
 LAST: Final = "\U0010ffff"
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
+
+
+class Stretch(NamedTuple):
+    """The names that begin with `first`, where they stand together: none of them stands at `behind` or after it."""
+
+    first: str
+    behind: str
+
+    def names(self) -> Q:
+        """Languages let signs and cases between: so these are asked for how they begin, too."""
+        return Q(name__gte=self.first, name__lt=self.behind, name__startswith=self.first)
 
 
 def cleaned(search: str) -> str:
@@ -100,23 +114,66 @@ def are_sortable(noted: QuerySet[PersonAttributeValue]) -> bool:
     return noted.order_by().values("pk")[: SORTABLE + 1].count() <= SORTABLE
 
 
-def found(words: str, *, attributes: QuerySet[PersonAttribute] | None = None) -> list[UUID] | None:
-    """All people who match, by name, number, or these attributes; None when they are more than `MOST`.
+def beginnings(words: str) -> list[Stretch]:
+    """Whose name begins with these words, as people write names: each a stretch of the list by name.
+
+    How a database sorts decides what lies within a stretch. Who begins with the words and stands elsewhere is in none.
+    """
+    written = dict.fromkeys((words, words.lower(), words.upper(), words.title(), words[:1].upper() + words[1:]))
+    return [Stretch(one, _behind(one)) for one in written]
+
+
+def found(
+    words: str, *, attributes: QuerySet[PersonAttribute] | None = None, but_for: Sequence[Stretch] = ()
+) -> list[UUID] | None:
+    """All people who match, by name, number, or these attributes; None when they are more than `MOST`. `but_for` are
+    `beginnings`: who has these is looked for by what is noted alone.
 
     One statement (on SQLite up to four for one or two letters), for whoever asks: the caller shows of them what the
     asker may see.
     """
     if connection.vendor == "sqlite":
-        keys = _by_sqlite(words, attributes)
+        keys = _by_sqlite(words, attributes, but_for)
     else:
         people = Person.objects.filter(matching(words)).order_by().values_list("pk", flat=True)
+        if but_for:
+            people = people.exclude(_in_one_of(but_for))
         if attributes is not None:
             people = people.union(noted(words, attributes).values_list("person_id", flat=True), all=True)
         keys = list(people[: MOST + 1])
     return None if keys is None or len(keys) > MOST else list(dict.fromkeys(keys))
 
 
-def _by_sqlite(words: str, attributes: QuerySet[PersonAttribute] | None) -> list[UUID] | None:
+def apart(people: QuerySet[Person], words: str, attributes: QuerySet[PersonAttribute]) -> list[QuerySet[Person]] | None:
+    """Those of these people who match, where more than `MOST` do: in parts by `sorted_by`, for `keyset.in_parts`.
+
+    Everybody called Priya stands together in a list by name, and a walk comes to them late: so the list is entered
+    where they begin. The others are named. None when these are more than `MOST` as well: then a walk soon meets some.
+    """
+    begin = beginnings(words)
+    others = found(words, attributes=attributes, but_for=begin)
+    if others is None:
+        return None
+    rest, _order = few(people.filter(pk__in=others).exclude(_in_one_of(begin)), "name")
+    return [*(people.filter(one.names()).annotate(sorted_by=F("name")) for one in begin), rest]
+
+
+def _in_one_of(stretches: Sequence[Stretch]) -> Q:
+    return reduce(or_, (one.names() for one in stretches))
+
+
+def _behind(words: str) -> str:
+    """What stands behind all that begins with these words, in the order of languages and in that of code points."""
+    last = words[-1:]
+    if last in {"", "z", "Z"}:  # what follows "z" is a sign, which languages sort before the letters
+        return words + "z" * 8
+    following = chr(min(ord(last) + 1, ord(LAST)))
+    return words + LAST if "\ud800" <= following <= "\udfff" else words[:-1] + following
+
+
+def _by_sqlite(
+    words: str, attributes: QuerySet[PersonAttribute] | None, but_for: Sequence[Stretch]
+) -> list[UUID] | None:
     number = _number_in(words)
     with connection.cursor() as cursor:
         called, numbered = (_wanted(cursor, "groups_person_terms", text) for text in (words, number))
@@ -126,7 +183,10 @@ def _by_sqlite(words: str, attributes: QuerySet[PersonAttribute] | None) -> list
         wanted = " OR ".join(
             f"{column} : ({text})" for column, text in (("name", called), ("number", numbered)) if text
         )
-        asked: list[tuple[str, list[Any]]] = [(_PEOPLE, [wanted, MOST + 1])] if wanted else []
+        asked: list[tuple[str, list[Any]]] = []
+        if wanted:
+            sql = _PEOPLE.format(more=_OTHERS * len(but_for))
+            asked.append((sql, [wanted, *(edge for one in but_for for edge in one), MOST + 1]))
         if attributes is not None and valued:
             readable, more = attributes.order_by().values("pk").query.sql_with_params()
             asked.append((_VALUES.format(attributes=readable), [valued, *more, MOST + 1]))
@@ -147,7 +207,7 @@ def _wanted(cursor: Any, terms: str, text: str) -> str | None:
     begin = text.lower()
     cursor.execute(_TERMS.format(terms=terms), [begin, begin + LAST])
     found = []
-    for term, rows in cursor:
+    for term, rows in cursor.fetchmany(MOST_TERMS + 1):  # an iterator that is left early closes the cursor
         found.append(_phrase(term))
         if rows > MOST or len(found) > MOST_TERMS:
             return None
@@ -169,7 +229,9 @@ _TERMS: Final = "SELECT term, doc FROM {terms} WHERE term >= %s AND term < %s"
 _PEOPLE: Final = """
 SELECT * FROM (SELECT k.person_id FROM groups_person_parts
  CROSS JOIN groups_person_key k ON k.key = groups_person_parts.rowid
- WHERE groups_person_parts MATCH %s LIMIT %s)"""
+ WHERE groups_person_parts MATCH %s{more} LIMIT %s)"""
+_OTHERS: Final = """
+ AND NOT EXISTS (SELECT 1 FROM accounts_person p WHERE p.id = k.person_id AND p.name >= %s AND p.name < %s)"""
 _VALUES: Final = """
 SELECT * FROM (SELECT v.person_id FROM groups_value_parts
  CROSS JOIN groups_personattributevalue v ON v.id = groups_value_parts.rowid

@@ -15,17 +15,15 @@ from connectors.models import Connector, Grant
 from connectors.queries import with_line
 from groups import access, people_search
 from groups.counts import EMPTY, Tally, kept, member_count, tallies_of
-from groups.directory_queries import attributes_for
 from groups.models import (
     Group,
     GroupGrant,
     GroupLink,
     Membership,
     Message,
-    PersonAttribute,
     Subscription,
 )
-from groups.models.group import GroupQuerySet, counted
+from groups.models.group import GroupQuerySet
 from groups.models.tree import Reached
 from kaizala_console.lib import bounded, ids, keyset
 from kaizala_console.lib.bounded import Bounded, BoundedCount
@@ -288,47 +286,6 @@ def grant_in(group: Group, grant_id: UUID, *, also_removed: bool = False) -> Gra
     if found is None:
         raise NotFound(_("There is no such connector in this group."))
     return found
-
-
-def directory_page(
-    user: User,
-    *,
-    search: str = "",
-    attribute: PersonAttribute | None = None,
-    value: str = "",
-    cursor: str | None = None,
-    size: int = 50,
-) -> Page[Person]:
-    """The people in the groups that a person sees, each once, by name, with `group_count` of those groups.
-
-    `search` is a part of the name, of the number, or of what is noted of them for this asker; with `attribute`, one
-    that the asker may read, only those of whom it says `value` (in any case). Raises `keyset.BadCursor`.
-    """
-    words, value, people, few = people_search.cleaned(search), people_search.cleaned(value), Person.objects.all(), None
-    sortable = False
-    if words:
-        readable = attributes_for(user)
-        few = people_search.found(words, attributes=readable)
-        if few is None:
-            said = Exists(people_search.noted(words, readable).filter(person_id=OuterRef("pk")))
-            people = people.filter(people_search.matching(words) | said)
-    if attribute is not None:
-        noted = people_search.noted_as(attribute, value)
-        few = people_search.found_as(attribute, value) if few is None else few
-        sortable = few is None and people_search.are_sortable(noted)
-        said = Exists(noted.filter(person_id=OuterRef("pk")))
-        people = people.filter(Q(pk__in=noted.values("person_id")) if sortable else said)
-    if few == []:
-        return keyset.page(Person.objects.none(), ("name", "id"), cursor, size)
-    shown = people_search.shown_to(user)
-    near = people_search.in_few_groups(user, shown) if few is None else None
-    theirs = shown.filter(person_id=OuterRef("pk"))
-    people = people.filter(Exists(theirs) if near is None else Q(pk__in=near))
-    people = people.annotate(group_count=counted(theirs, "person_id"))
-    if few is None and near is None and not sortable:
-        return keyset.page(people, ("name", "id"), cursor, size)
-    people = people if few is None else people.filter(pk__in=few)
-    return keyset.page(*people_search.few(people, "name"), cursor, size)
 
 
 def is_last_admin(membership: Membership) -> bool:

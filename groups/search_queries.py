@@ -11,7 +11,7 @@ from accounts.audit.words import about
 from accounts.models import AuditEvent, Person, User
 from connectors import queries as connector_queries
 from connectors.models import Connector
-from groups import action_queries, queries
+from groups import action_queries, directory_queries, queries
 from groups.models import Action, Group
 from kaizala_console.lib.keyset import Page
 
@@ -59,7 +59,7 @@ def search(user: User, text: str) -> Everything:
     return Everything(
         connectors=_first(connector_queries.connector_page(user, everybodys=True, search=text, size=SHOWN)),
         groups=_first(queries.group_page(user, search=text, size=SHOWN)),
-        people=_first(queries.directory_page(user, search=text, size=SHOWN)),
+        people=_first(directory_queries.page(user, search=text, size=SHOWN)),
         actions=Found(actions[:SHOWN], len(actions) > SHOWN),
         events=Found(events[:SHOWN], len(events) > SHOWN),
     )

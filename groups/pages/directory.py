@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from accounts.pages.decorators import user_of, with_phone
-from groups import directory_queries, queries
+from groups import directory_queries
 from groups.models import PersonAttribute
 from groups.pages import links
 from kaizala_console.lib import ids, keyset
@@ -30,7 +30,7 @@ def directory(request: HttpRequest) -> HttpResponse:
     attributes = list(directory_queries.attributes_for(user))
     attribute, value = _filter(request, attributes)
     try:
-        page = queries.directory_page(
+        page = directory_queries.page(
             user,
             search=search,
             attribute=attribute,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,7 @@ from accounts.models import Organisation, Person, User
 from accounts.services import people
 from accounts.tests.factories import make_person
 from connectors.models import Connector
-from groups import people_search, queries, search_index
+from groups import directory_queries, people_search, queries, search_index
 from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue
 from groups.services import members
 from groups.tests.factories import make_group
@@ -130,7 +131,7 @@ def test_where_many_match_the_lists_show_the_same(
     def shown() -> list[list[str]]:
         return [
             [row.person.name for row in queries.member_page(group, search="umar").items],
-            [person.name for person in queries.directory_page(group_admin, search="umar").items],
+            [person.name for person in directory_queries.page(group_admin, search="umar").items],
         ]
 
     few = shown()
@@ -150,10 +151,10 @@ def test_the_directory_is_leafed_through_each_once(
     monkeypatch.setattr(people_search, "MOST", most)
     for number in range(5):
         Membership.objects.create(group=group, person=make_person(f"Kumar {number % 2}"))
-    whole = [person.pk for person in queries.directory_page(group_admin, search=search).items]
+    whole = [person.pk for person in directory_queries.page(group_admin, search=search).items]
     seen, cursor = [], None
     while True:
-        page = queries.directory_page(group_admin, search=search, cursor=cursor, size=2)
+        page = directory_queries.page(group_admin, search=search, cursor=cursor, size=2)
         seen += [person.pk for person in page.items]
         cursor = page.next_cursor
         if cursor is None:
@@ -181,12 +182,64 @@ def test_however_many_have_a_value_the_directory_shows_them_in_order(
         PersonAttributeValue.objects.create(attribute=team, person=person, text=text)
     there, cursor = [], None
     while True:
-        page = queries.directory_page(group_admin, search=search, attribute=team, value="Stores", cursor=cursor, size=2)
+        page = directory_queries.page(group_admin, search=search, attribute=team, value="Stores", cursor=cursor, size=2)
         there += [person.name for person in page.items]
         cursor = page.next_cursor
         if cursor is None:
             break
     assert there == ["Kumar 6", "Kumar 7", "Kumar 9"]
+
+
+@pytest.mark.parametrize("search", ["priya", "Priya", "PRIYA S", "az", "Aziz", "iya", "प्रिया", "98"])
+def test_many_who_begin_with_the_words_are_shown_in_the_order_of_all(
+    organisation_admin: User, organisation: Organisation, search: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = make_group(admins=[organisation_admin])
+    names = ["Priya Shah", "Priya Shah", "Priya", "priya shetty", "PRIYA SEN", "Priyanka", "Prïya", "Anupriya", "Zz Priya"]
+    names += ["Aziz", "Aziz Khan", "azizulla", "Azizzzzzzzzzzz", "Azra", "प्रिया", "प्रिया शाह", "सुप्रिया", "Zoe", "Adam"]
+    team = PersonAttribute.objects.create(organisation=organisation, name="Team", for_colleagues=True)
+    for name in names:
+        Membership.objects.create(group=group, person=make_person(name))
+    for name in ("Zoe", "Priya"):
+        PersonAttributeValue.objects.create(attribute=team, person=Person.objects.get(name=name), text="Priya’s Aziz")
+
+    def leafed(backwards: bool) -> list[str]:
+        seen, cursor = [], None
+        page = directory_queries.page(organisation_admin, search=search, size=2)
+        while page.next_cursor:
+            seen += [person.name for person in page.items]
+            page = directory_queries.page(organisation_admin, search=search, cursor=page.next_cursor, size=2)
+        seen += [person.name for person in page.items]
+        if not backwards:
+            return seen
+        back: list[str] = [person.name for person in page.items]
+        while page.previous_cursor:
+            page = directory_queries.page(organisation_admin, search=search, cursor=page.previous_cursor, size=2)
+            back = [person.name for person in page.items] + back
+        return back
+
+    whole = [person.name for person in directory_queries.page(organisation_admin, search=search, size=90).items]
+    assert whole
+    for most in (1, 3, 6, 8):
+        monkeypatch.setattr(people_search, "MOST", most)
+        assert leafed(backwards=False) == leafed(backwards=True) == whole, most
+
+
+def test_who_begins_with_the_words_is_met_where_they_begin(
+    organisation_admin: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A walk through the list by name would look at everybody before."""
+    group = make_group(admins=[organisation_admin])
+    for name in ("Anupriya", *(f"Priya {number}" for number in range(6)), "Zoe"):
+        Membership.objects.create(group=group, person=make_person(name))
+    monkeypatch.setattr(people_search, "MOST", 3)
+    with CaptureQueriesContext(connection) as asked:
+        page = directory_queries.page(organisation_admin, search="priya", size=3)
+    assert [person.name for person in page.items] == ["Anupriya", "Priya 0", "Priya 1"]
+    lists = [one["sql"] for one in asked.captured_queries if "group_count" in one["sql"]]
+    assert len(lists) == 4  # "priya", "PRIYA", "Priya", and the others by their keys
+    assert all("'Priya'" in sql or "'priya'" in sql or "'PRIYA'" in sql for sql in lists)
+    assert sum('"name" >= ' in sql and "NOT" not in sql for sql in lists) == 3
 
 
 def test_a_search_costs_one_statement_more(group: Group, django_assert_num_queries: Any) -> None:

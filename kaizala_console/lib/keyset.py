@@ -125,12 +125,23 @@ def merged(querysets: Sequence[QuerySet[Any, Any]], order: Sequence[str], cursor
     return _paged(querysets, order, cursor, size)
 
 
+def in_parts(
+    rows: QuerySet[Any, Row], parts: Sequence[QuerySet[Any, Row]], order: Sequence[str], cursor: str | None, size: int
+) -> Page[Row]:
+    """Return one page of rows of one table that are asked for in parts, of which each has an index; see ``page``.
+
+    No row is in two parts. ``rows`` are all rows, with what ``order`` names: the database says how texts are sorted.
+    """
+    return _paged(parts, order, cursor, size, sorter=rows)
+
+
 def _paged(
     querysets: Sequence[QuerySet[Any, Any]],
     order: Sequence[str],
     cursor: str | None,
     size: int,
     within: tuple[str, QuerySet[Any, Any]] | None = None,
+    sorter: QuerySet[Any, Any] | None = None,
 ) -> Page[Any]:
     if size < 1:
         raise ValueError("a page has at least one row")
@@ -150,7 +161,11 @@ def _paged(
             near = _nearest(beyond.select_related(None), own, size + 1, within, backwards=backwards).order_by(*ordering)
             beyond = queryset.filter(pk__in=list(near.values_list("pk", flat=True)[: size + 1]))
         rows += beyond.order_by(*ordering)[: size + 1]
-    if len(querysets) > 1:
+    if sorter is not None:
+        ordered = sorter.filter(pk__in=[row.pk for row in rows]).order_by(*ordering).values_list("pk", flat=True)
+        by_key = {row.pk: row for row in rows}
+        rows = [by_key[key] for key in ordered]
+    elif len(querysets) > 1:
         rows.sort(key=lambda row: _key(row, columns), reverse=columns[0].descending != backwards)
     more, rows = len(rows) > size, rows[:size]
     if backwards:
