@@ -195,8 +195,19 @@ def test_many_who_begin_with_the_words_are_shown_in_the_order_of_all(
     organisation_admin: User, organisation: Organisation, search: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = make_group(admins=[organisation_admin])
-    names = ["Priya Shah", "Priya Shah", "Priya", "priya shetty", "PRIYA SEN", "Priyanka", "Prïya", "Anupriya", "Zz Priya"]
-    names += ["Aziz", "Aziz Khan", "azizulla", "Azizzzzzzzzzzz", "Azra", "प्रिया", "प्रिया शाह", "सुप्रिया", "Zoe", "Adam"]
+    names = ["Priya Shah", "Priya Shah", "Priya", "priya shetty", "PRIYA SEN", "Priyanka", "Prïya", "Anupriya"]
+    names += [
+        "Zz Priya",
+        "Aziz",
+        "Aziz Khan",
+        "azizulla",
+        "Azizzzzzzzzzzz",
+        "Azra",
+        "प्रिया",
+        "प्रिया शाह",
+        "सुप्रिया",
+        "Zoe",
+    ]
     team = PersonAttribute.objects.create(organisation=organisation, name="Team", for_colleagues=True)
     for name in names:
         Membership.objects.create(group=group, person=make_person(name))
@@ -204,7 +215,7 @@ def test_many_who_begin_with_the_words_are_shown_in_the_order_of_all(
         PersonAttributeValue.objects.create(attribute=team, person=Person.objects.get(name=name), text="Priya’s Aziz")
 
     def leafed(backwards: bool) -> list[str]:
-        seen, cursor = [], None
+        seen: list[str] = []
         page = directory_queries.page(organisation_admin, search=search, size=2)
         while page.next_cursor:
             seen += [person.name for person in page.items]
