@@ -11,7 +11,7 @@ class ConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers the providers, once the models are there."""
-        from accounts import arrivals, first_steps, mail_topics, needs, places, trail, whereabouts
+        from accounts import arrivals, field_names, first_steps, mail_topics, needs, places, trail, whereabouts
         from accounts.audit import values
         from connectors.arrivals import look, tell
         from connectors.audit_values import WORDS
@@ -27,6 +27,7 @@ class ConnectorsConfig(AppConfig):
         from connectors.places import of_connectors
         from connectors.whereabouts import of_connectors as where_connectors_are
 
+        field_names.translate(self)
         needs.register(handoffs_to_claim)
         needs.register(leaks_to_answer)
         needs.register(tokens_to_replace)
