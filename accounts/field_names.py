@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from django.apps import AppConfig
+from django.db.models import Field
 from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_noop as _
 
@@ -81,6 +82,6 @@ def translate(app: AppConfig) -> None:
     """Has the names that Django made for this app's models looked up in the catalogue."""
     for model in app.get_models():
         for field in model._meta.get_fields():
-            name = getattr(field, "verbose_name", None)
-            if type(name) is str:  # what a model itself says is a lazy text already
-                field.verbose_name = gettext_lazy(name)
+            # What a model itself says is a lazy text already.
+            if isinstance(field, Field) and type(field.verbose_name) is str:
+                field.verbose_name = gettext_lazy(field.verbose_name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from django.apps import apps
+from django.db.models import Field
 from django.utils import translation
 from django.utils.functional import Promise
 
@@ -25,7 +26,7 @@ def made_by_django(app: str) -> set[str]:
         str(field.verbose_name)
         for model in apps.get_app_config(app).get_models()
         for field in model._meta.get_fields()
-        if hasattr(field, "verbose_name") and not isinstance(field._verbose_name, Promise)
+        if isinstance(field, Field) and not isinstance(vars(field)["_verbose_name"], Promise)  # what the model says
     }
 
 
