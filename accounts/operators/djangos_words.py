@@ -1,4 +1,4 @@
-"""Words of Django's admin that Django itself has not put into Hindi: named here, so that our catalogue has them.
+"""Words of Django’s admin, and of its neighbours, that nobody has put into Hindi: named here, for our catalogue.
 
 A catalogue of a project comes before Django's own. Only what the operators' pages show is named.
 """
@@ -28,6 +28,9 @@ WORDS: Final = (
     _("No, take me back"),
     _("Not empty"),
     _("Objects"),
+    _("Periodic Tasks"),
+    _("periodic task"),
+    _("periodic tasks"),
     _("Recent actions"),
     _("Select %s to view"),
     _("Select all objects on this page for an action"),
