@@ -28,9 +28,6 @@ WORDS: Final = (
     _("No, take me back"),
     _("Not empty"),
     _("Objects"),
-    _("Periodic Tasks"),
-    _("periodic task"),
-    _("periodic tasks"),
     _("Recent actions"),
     _("Select %s to view"),
     _("Select all objects on this page for an action"),
@@ -50,3 +47,5 @@ WORDS: Final = (
     _("Yes, I’m sure"),
     _("You don’t have permission to view or edit anything."),
 )
+# Of django_celery_beat, which keeps the timetable.
+OF_THE_TIMETABLE: Final = (_("Periodic Tasks"), _("periodic task"), _("periodic tasks"))

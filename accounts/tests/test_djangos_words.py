@@ -9,8 +9,10 @@ from pathlib import Path
 
 import django
 import pytest
+from django.apps import apps
+from django.utils import translation
 
-from accounts.operators.djangos_words import WORDS
+from accounts.operators.djangos_words import OF_THE_TIMETABLE, WORDS
 
 LOCALES = Path(django.__file__).parent / "contrib" / "admin" / "locale"
 
@@ -31,3 +33,17 @@ def test_each_word_is_still_said_by_django() -> None:
 def test_none_has_a_hindi_of_djangos_own() -> None:
     own = gettext.translation("django", localedir=LOCALES, languages=["hi"])
     assert [word for word in WORDS if own.gettext(word) != word] == []
+
+
+@pytest.mark.once
+def test_the_timetable_is_called_in_hindi() -> None:
+    config = apps.get_app_config("django_celery_beat")
+    names = config.get_model("PeriodicTask")._meta
+
+    def said() -> tuple[str, ...]:
+        return str(config.verbose_name), str(names.verbose_name), str(names.verbose_name_plural)
+
+    with translation.override("en"):
+        assert said() == OF_THE_TIMETABLE
+    with translation.override("hi"):
+        assert not set(said()) & set(OF_THE_TIMETABLE)
