@@ -183,6 +183,7 @@ def _chosen(form: AddConnectorForm | None) -> Connector | None:
 
 
 def _row(grant: Grant) -> dict[str, Any]:
+    # `with_line` has put the handoffs and the tokens there; the model's own type does not know of them.
     handoff = grant.handoffs_newest_first[0] if grant.handoffs_newest_first else None  # type: ignore[attr-defined]
     state = handoff_line.state_of(handoff) if handoff else None
     tokens = [handoff.refresh_token for handoff in grant.handoffs_newest_first]  # type: ignore[attr-defined]
