@@ -48,6 +48,14 @@ def test_a_colleague_can_write_to_who_owns_it(
     assert write not in browser_of(developer).get(url(program.connector)).content.decode()
 
 
+def test_an_address_of_odd_letters_writes_to_itself_and_to_nobody_else(
+    program: Program, developer: User, member: User, browser_of: Browser
+) -> None:
+    User.objects.filter(pk=developer.pk).update(email="d&r+x?bcc=all@contoso.example")
+    page = browser_of(member).get(url(program.connector)).content.decode()
+    assert 'href="mailto:d%26r%2Bx%3Fbcc%3Dall@contoso.example"' in page
+
+
 def test_an_owner_sees_tabs_with_counts(program: Program, developer: User, browser_of: Browser) -> None:
     text = text_of(browser_of(developer).get(url(program.connector)))
     assert "Overview Credentials 1 Groups 1 Requests 0 Webhooks 0 Bots 0 Usage Compatibility Activity" in text
