@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from bench.lists_narrowed import narrowed
 from bench.lists_world import RARE, World
 
 MANY = "what a ninth have"
@@ -77,3 +78,4 @@ def lists(world: World) -> Iterator[tuple[str, Any, str]]:
         yield f"All Connectors, by “{letters}”", world.developer, f"/console/connectors/?show=all&q={letters}"
         yield f"Directory, by “{letters}”", world.boss, f"/console/directory/?q={letters}"
         yield f"Users of a group, by “{letters}”", world.admin, f"{group}?q={letters}"
+    yield from narrowed(world)
