@@ -20,6 +20,7 @@ def lists(world: World) -> Iterator[tuple[str, Any, str]]:
     found = [
         ("Groups", world.boss, "/console/groups/"),
         ("Users of a group", world.admin, group),
+        ("Users of a group, sorted by name", world.admin, f"{group}?sort=name"),
         ("Messages & Actions", world.admin, f"{group}messages/"),
         ("Connectors of a group", world.admin, f"{group}connectors/"),
         ("Activity of a group", world.admin, f"{group}activity/"),
@@ -70,6 +71,10 @@ def lists(world: World) -> Iterator[tuple[str, Any, str]]:
         yield f"Directory, by {what}", world.boss, f"/console/directory/?q={name}"
         yield f"Users of a group, by {what}", world.admin, f"{group}?q={name}"
         yield f"Subscribers of a public group, by {what}", world.admin, f"{public}&q={name}"
+    for name in (f"{RARE}%20Depot", "Depot%201", "Depot", "Field", "qz"):
+        inbox = f"/console/handoffs/?q={name}"
+        yield f"Handoffs, by “{name}”", world.developer, inbox
+        yield f"Handoffs of earlier, by “{name}”", world.developer, f"{inbox}&show=earlier"
     said = f"attribute={world.department.pk}&value=Department%2077"
     yield "Directory, by an attribute that a hundredth have", world.boss, f"/console/directory/?{said}"
     for letters in ("x", "qz"):  # of which there are none

@@ -21,6 +21,8 @@ from django.db.models.lookups import Exact
 from accounts.models import Person, User
 from groups import access
 from groups.models import Membership, PersonAttribute, PersonAttributeValue
+from kaizala_console.lib import keyset
+from kaizala_console.lib.keyset import Page
 from kaizala_console.lib.name_parts import SHORTEST, with_part
 
 MOST: Final = 5000  # rarer than that among a million, a page of a walk would look at many thousand rows
@@ -144,7 +146,32 @@ def found(
     return None if keys is None or len(keys) > MOST else list(dict.fromkeys(keys))
 
 
-def apart(people: QuerySet[Person], words: str, attributes: QuerySet[PersonAttribute]) -> list[QuerySet[Person]] | None:
+def page_by_name(rows: QuerySet[Any], words: str, cursor: str | None, size: int) -> Page[Person]:
+    """The people of these rows of one group by name, of whom a part of the name or the number is `words`, if any.
+
+    A few are sorted. Of more, a page is met soon on a walk through everybody by name that asks each for their row; or
+    it is taken from the few who have the words. The mark of a page holds when few become many. Raises `BadCursor`.
+    """
+    order = ("sorted_by", "id")
+    if rows.order_by().values("pk")[: MOST + 1].count() <= MOST:
+        people = Person.objects.filter(pk__in=rows.order_by().values("person_id"))
+        people = people.filter(matching(words)) if words else people
+        return keyset.page(*few(people, "name"), cursor, size)
+    people = Person.objects.filter(Exists(rows.filter(person_id=OuterRef("pk")))).annotate(sorted_by=F("name"))
+    if not words:
+        return keyset.page(people, order, cursor, size)
+    named = found(words)
+    if named is not None:
+        return keyset.page(*few(people.filter(pk__in=named), "name"), cursor, size)
+    parts = apart(people, words)
+    if parts is None:
+        return keyset.page(people.filter(matching(words)), order, cursor, size)
+    return keyset.in_parts(Person.objects.annotate(sorted_by=F("name")), parts, order, cursor, size)
+
+
+def apart(
+    people: QuerySet[Person], words: str, attributes: QuerySet[PersonAttribute] | None = None
+) -> list[QuerySet[Person]] | None:
     """Those of these people who match, where more than `MOST` do: in parts by `sorted_by`, for `keyset.in_parts`.
 
     Everybody called Priya stands together in a list by name, and a walk comes to them late: so the list is entered

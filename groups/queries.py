@@ -103,16 +103,32 @@ def member_page(
 ) -> Page[Membership]:
     """Members with their person, in the order in which they joined. `search` is a part of the name or the number.
 
-    For groups of up to `people_search.FILTERED`: `only` is one of `people_search.ONLY`, and `by_name` sorts them.
+    For groups of up to `people_search.FILTERED`: `only` is one of `people_search.ONLY`. Raises `keyset.BadCursor`.
     """
-    members = Membership.objects.filter(people_search.ONLY.get(only, Q()), group=group).select_related("person")
+    members = Membership.objects.filter(people_search.ONLY.get(only, Q()), group=group)
     words = people_search.cleaned(search)
-    found = people_search.found(words) if words and not by_name else None
+    if by_name:
+        return _by_name(members, words, cursor, size)
+    members = members.select_related("person")
+    found = people_search.found(words) if words else None
     if found is not None:
         return keyset.page(*people_search.few(members.filter(person__in=found), "joined_at"), cursor, size)
     if words:
         members = members.filter(people_search.matching(words, person="person__"))
-    return keyset.page(members, ("person__name" if by_name else "joined_at", "id"), cursor, size)
+    return keyset.page(members, ("joined_at", "id"), cursor, size)
+
+
+def _by_name(members: QuerySet[Membership], words: str, cursor: str | None, size: int) -> Page[Membership]:
+    """The people of a page first, then their memberships by key: no index knows these by name."""
+    people = people_search.page_by_name(members, words, cursor, size)
+    keys = [person.pk for person in people.items]
+    by_person = {row.person_id: row for row in members.filter(person__in=keys)} if keys else {}
+    rows = []
+    for person in people.items:
+        if person.pk in by_person:  # else they have just left
+            by_person[person.pk].person = person
+            rows.append(by_person[person.pk])
+    return Page(rows, people.next_cursor, people.previous_cursor)
 
 
 def message_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Message]:

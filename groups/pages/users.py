@@ -159,7 +159,7 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
         return render(request, "groups/users.html", {**context, "hidden": True}, status=status)
     can_filter = context["member_count"] <= people_search.FILTERED
     only = request.GET.get("only", "") if can_filter and request.GET.get("only", "") in ONLY else ""
-    sort = request.GET.get("sort", "") if can_filter and request.GET.get("sort", "") in SORTS else ""
+    sort = request.GET.get("sort", "") if request.GET.get("sort", "") in SORTS else ""
     cursor = request.GET.get("cursor")
     try:
         page = queries.member_page(
@@ -176,9 +176,10 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
         "may_read_subscribers": subscribers.may_read(group),
         "rows": [_row(membership) for membership in page.items],
         "search": search,
-        "selects": [_select("only", _("Who"), ONLY, only), _select("sort", _("Order"), SORTS, sort)]
-        if can_filter
-        else [],
+        "selects": [
+            *([_select("only", _("Who"), ONLY, only)] if can_filter else []),
+            _select("sort", _("Order"), SORTS, sort),
+        ],
         "is_filtered": bool(search or only),
         "all_url": here,
         "chips": _chips(request, here, search, only),
