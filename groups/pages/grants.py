@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
 from accounts.pages.kept_forms import initial_of
 from connectors import live_queries, policy
-from connectors.models import Grant, Handoff, HandoffState
+from connectors.models import Grant, Handoff, HandoffState, RefreshToken
 from connectors.pages import handoff_line, shown, snippets
 from connectors.pages.forms import TypedNameForm
 from connectors.pages.handoffs import PILLS
@@ -202,7 +202,7 @@ def _page(request: HttpRequest, group: Group, grant_id: UUID, *, problem: str = 
         "leaked": found.refresh_tokens.filter(reported_at__isnull=False, revoked_at__isnull=True).exists(),
         "shown_forbidden": not found.connector.organisation.admins_may_see_tokens,
         "form_key": shown_secrets.new_form_key(),
-        "tokens": found.live_tokens,  # type: ignore[attr-defined]
+        "tokens": _live_tokens(found),
         "problem": problem,
         **listeners(Grant.objects.filter(pk=found.pk)),
     }
@@ -254,6 +254,12 @@ def _newest_first(found: Grant) -> list[Handoff]:
     return rows
 
 
+def _live_tokens(found: Grant) -> list[RefreshToken]:
+    # Prefetched, too.
+    rows: list[RefreshToken] = found.live_tokens  # type: ignore[attr-defined]
+    return rows
+
+
 def _newest(found: Grant) -> Handoff | None:
     return next(iter(_newest_first(found)), None)
 
@@ -264,7 +270,7 @@ def what_stops(found: Grant, *, webhooks: bool = True) -> dict[str, Any]:
     waits = handoff is not None and handoff_line.state_of(handoff) is HandoffState.WAITING
     use = facts_of_use(Grant.objects.filter(pk=found.pk), webhooks=webhooks)
     facts = [
-        {"label": _("live refresh tokens"), "count": len(found.live_tokens)},  # type: ignore[attr-defined]
+        {"label": _("live refresh tokens"), "count": len(_live_tokens(found))},
         {"label": _("handoffs that wait"), "count": int(waits)},
         {"label": _("groups"), "count": queries.groups_within_reach(found)},
         *use.pop("use_facts"),
