@@ -253,7 +253,7 @@ def grant_page(
 def with_line(grants: QuerySet[Grant]) -> QuerySet[Grant]:
     """Adds what a line about a grant says: `handoffs_newest_first`, and `live_tokens`, the newest first."""
     return grants.select_related("connector", "person", "granted_by").prefetch_related(
-        Prefetch("handoffs", _with_both_sides(Handoff.objects.all()), to_attr="handoffs_newest_first"),
+        Prefetch("handoffs", with_both_sides(Handoff.objects.all()), to_attr="handoffs_newest_first"),
         Prefetch(
             "refresh_tokens",
             RefreshToken.objects.live(clock.now()).order_by("-issued_at", "-id"),
@@ -271,23 +271,23 @@ def handoff_page(
     """The developer's inbox: handoffs to the account's own connectors that wait, or those that ended; newest first."""
     found = Handoff.objects.waiting() if waiting else Handoff.objects.ended()
     own = ("connector", own_connectors(user))
-    return keyset.page(_with_both_sides(found), ("-made_at", "-id"), cursor, size, within=own)
+    return keyset.page(with_both_sides(found), ("-made_at", "-id"), cursor, size, within=own)
 
 
 def waiting_handoffs(user: User) -> QuerySet[Handoff]:
     """What the account can claim now, the one that expires first in front."""
     found = _inbox(user).waiting().filter(expires_at__gt=clock.now())
-    return _with_both_sides(found).order_by("expires_at", "id")
+    return with_both_sides(found).order_by("expires_at", "id")
 
 
 def handoffs_made_by(user: User, *, cursor: str | None = None, size: int = PAGE_SIZE) -> Page[Handoff]:
     """The admin's side: the handoffs of what the account granted, newest first."""
-    return keyset.page(_with_both_sides(Handoff.objects.filter(made_by=user)), ("-made_at", "-id"), cursor, size)
+    return keyset.page(with_both_sides(Handoff.objects.filter(made_by=user)), ("-made_at", "-id"), cursor, size)
 
 
 def handoff_for(user: User, handoff_id: UUID) -> Handoff:
     """A handoff for one of its two sides. Raises NotFound, the same for "not yours" and "not there"."""
-    handoff = _with_both_sides(Handoff.objects.filter(pk=handoff_id)).first()
+    handoff = with_both_sides(Handoff.objects.filter(pk=handoff_id)).first()
     if handoff is None or not policy.can_see_handoff(user, handoff):
         raise NotFound
     return handoff
@@ -297,7 +297,7 @@ def _inbox(user: User) -> Any:
     return Handoff.objects.filter(connector__in=own_connectors(user).order_by().values("pk"))
 
 
-def _with_both_sides(handoffs: QuerySet[Handoff]) -> QuerySet[Handoff]:
+def with_both_sides(handoffs: QuerySet[Handoff]) -> QuerySet[Handoff]:
     """With everybody whom a line or a card about a handoff names, and without the ciphertext."""
     return (
         handoffs.select_related(

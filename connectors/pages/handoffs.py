@@ -19,7 +19,7 @@ from accounts import needs
 from accounts.models import User
 from accounts.pages import arriving
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
-from connectors import arrivals, live_queries, policy, queries
+from connectors import arrivals, handoff_queries, live_queries, policy, queries
 from connectors.models import Handoff, HandoffState
 from connectors.pages import finding, handoff_line, links, shown, snippets
 from connectors.pages.forms import form_key_of
@@ -45,32 +45,46 @@ PILLS = {
 def inbox(request: HttpRequest) -> HttpResponse:
     """A card for each handoff that waits, or for those that ended. An open page says when another one has arrived."""
     user, here = user_of(request), reverse("connectors:handoffs")
+    search = request.GET.get("q", "").strip()[:120]
     seen = live.marks(user.pk, "inbox", live_queries.waiting_for(user))
     if live.is_poll(request):
         return arriving.answer(request, live.changes(request, seen), partial(arrivals.tell_handoff, user), here=here)
     earlier = request.GET.get("show") == "earlier"
     try:
-        page = queries.handoff_page(user, waiting=not earlier, cursor=request.GET.get("cursor"))
+        page = _inbox_page(user, search, waiting=not earlier, cursor=request.GET.get("cursor"))
     except keyset.BadCursor:
         return redirect(links.same_page(request, cursor=None))
     context = {
         "asks_at": "" if earlier else live.address(here, seen),
         "cards": [_card(handoff) for handoff in page.items],
-        "asked": [] if earlier else [need for need in needs.needs_at(request, user) if need.is_asked],
+        "asked": [] if earlier or search else [need for need in needs.needs_at(request, user) if need.is_asked],
         "earlier": earlier,
+        "search": search,
+        "chips": links.search_chips(request, search),
+        "other_url": links.same_page(request, show=None if earlier else "earlier", cursor=None),
         "owns_connectors": bool(page.items) or queries.own_connectors(user).exists(),
         "tabs": [
             {
                 "label": _("Waiting"),
-                "url": here,
+                "url": links.same_page(request, show=None, cursor=None),
                 "count": queries.waiting_handoffs(user).count(),
                 "current": not earlier,
             },
-            {"label": _("Earlier"), "url": f"{here}?show=earlier", "current": earlier},
+            {
+                "label": _("Earlier"),
+                "url": links.same_page(request, show="earlier", cursor=None),
+                "current": earlier,
+            },
         ],
         **links.both_ways(request, page),
     }
     return render(request, "connectors/handoffs.html", context)
+
+
+def _inbox_page(user: User, search: str, *, waiting: bool, cursor: str | None) -> keyset.Page[Handoff]:
+    if search:
+        return handoff_queries.found_page(user, search, waiting=waiting, cursor=cursor)
+    return queries.handoff_page(user, waiting=waiting, cursor=cursor)
 
 
 @require_GET

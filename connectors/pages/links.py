@@ -42,6 +42,14 @@ def both_ways(request: HttpRequest, page: Page[Any], *, path: str = "", **more: 
     }
 
 
+def search_chips(request: HttpRequest, search: str) -> list[dict[str, str]]:
+    """For `<c-filters>`: what is looked for, and this page without it."""
+    if not search:
+        return []
+    label = _("Search: %(text)s") % {"text": search}
+    return [{"label": label, "remove_url": same_page(request, q=None, cursor=None)}]
+
+
 def tabs(connector: Connector, counts: Counts, current: str) -> list[dict[str, Any]]:
     """The tabs of a connector, for its owners."""
     rows = [

@@ -96,10 +96,7 @@ def _select(name: str, label: str, options: dict[str, Any], chosen: str) -> dict
 
 
 def _chips(request: HttpRequest, search: str, state: str) -> list[dict[str, str]]:
-    chips = []
-    if search:
-        label = _("Search: %(text)s") % {"text": search}
-        chips.append({"label": label, "remove_url": links.same_page(request, q=None, cursor=None)})
+    chips = links.search_chips(request, search)
     if state:
         label = _("State: %(state)s") % {"state": STATES[state]}
         chips.append({"label": label, "remove_url": links.same_page(request, state=None, cursor=None)})

@@ -172,6 +172,8 @@ PAGES: dict[str, list[Visit]] = {
         Visit("connectors:request", DEVELOPER, ids={"connector_id": "fresh_id", "request_id": "withdrawn_request_id"}),
         Visit("connectors:handoffs", DEVELOPER),
         Visit("connectors:handoffs", DEVELOPER, "?show=earlier"),
+        Visit("connectors:handoffs", DEVELOPER, "?q=depot"),
+        Visit("connectors:handoffs", DEVELOPER, "?q=nowhere"),
         Visit("connectors:handoffs", STRANGER, state="nothing-yet"),
         Visit("connectors:handoff", DEVELOPER),
         Visit("connectors:handoff", DEVELOPER, ids={"handoff_id": "claimed_handoff_id"}),

@@ -1,0 +1,205 @@
+"""The search of the inbox: by the names of groups and connectors, in the address, and as quick among very many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from connectors import handoff_queries, queries
+from connectors.models import Connector, Handoff
+from connectors.services import handoffs
+from connectors.tests import factories
+from connectors.tests.factories import let_in
+from connectors.tests.html_forms import text_of
+
+pytestmark = pytest.mark.django_db
+
+INBOX = "/console/handoffs/"
+Browser = Callable[..., Client]
+
+
+@pytest.fixture
+def client(developer: User, browser_of: Browser) -> Client:
+    return browser_of(developer)
+
+
+@pytest.fixture
+def canteen(developer: User, group_admin: User) -> Connector:
+    """A connector that was let into two groups, beside one of another name in a third."""
+    found = factories.make_connector(developer, "Canteen menus")
+    for name in ("Depot Pune", "Depot Nagpur"):
+        let_in(found, group_admin, target_name=name)
+    let_in(factories.make_connector(developer, "Rota"), group_admin, target_name="Harbour 50%")
+    return found
+
+
+def found(client: Client, query: str) -> list[str]:
+    """Which groups have a card."""
+    text = text_of(client.get(INBOX + query))
+    return [name for name in ("Depot Pune", "Depot Nagpur", "Harbour 50%") if name in text]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("pune", ["Depot Pune"]),
+        ("depot", ["Depot Pune", "Depot Nagpur"]),
+        ("CANTEEN", ["Depot Pune", "Depot Nagpur"]),
+        ("ota", ["Harbour 50%"]),
+        ("0%25", ["Harbour 50%"]),
+        ("x", []),
+        ("%25%25", []),
+        ("%00pune", ["Depot Pune"]),
+    ],
+)
+def test_a_part_of_the_name_of_a_group_or_a_connector_finds_its_handoffs(
+    client: Client, canteen: Connector, words: str, names: list[str]
+) -> None:
+    assert found(client, f"?q={words}") == names
+
+
+def test_the_search_is_kept_between_what_waits_and_what_ended(
+    client: Client, developer: User, canteen: Connector
+) -> None:
+    handoffs.refuse(handoff=Handoff.objects.get(grant__target_name="Depot Pune"), by=developer)
+    assert found(client, "?q=depot") == ["Depot Nagpur"]
+    assert found(client, "?q=depot&show=earlier") == found(client, "?show=earlier") == ["Depot Pune"]
+    page = client.get(f"{INBOX}?q=depot&show=earlier").content.decode()
+    assert f'href="{INBOX}?q=depot"' in page
+    assert '<input type="hidden" name="show" value="earlier">' in page
+    assert 'name="q" value="depot"' in page
+    assert f'class="chip" href="{INBOX}?show=earlier"' in page
+
+
+def test_where_nothing_matches_the_other_half_is_offered(client: Client, canteen: Connector) -> None:
+    page = client.get(f"{INBOX}?q=nowhere")
+    assert "Nothing matches" in text_of(page)
+    assert "Search the earlier ones" in text_of(page)
+    assert f'href="{INBOX}?q=nowhere&amp;show=earlier"' in page.content.decode()
+    page = client.get(f"{INBOX}?q=nowhere&show=earlier")
+    assert "Search what waits" in text_of(page)
+    assert f'href="{INBOX}?q=nowhere"' in page.content.decode()
+
+
+def test_an_inbox_without_handoffs_offers_no_search(client: Client, connector: Connector) -> None:
+    assert "Search by group or connector" not in text_of(client.get(INBOX))
+
+
+def test_who_owns_no_such_connector_finds_nothing(
+    canteen: Connector, stranger: User, group_admin: User, browser_of: Browser
+) -> None:
+    for user in (stranger, group_admin):
+        for words in ("depot", "canteen"):
+            page = text_of(browser_of(user).get(f"{INBOX}?q={words}"))
+            assert "Nothing matches" in page
+            assert "Depot" not in page
+
+
+def test_handoffs_of_a_deleted_connector_are_not_found(client: Client, canteen: Connector) -> None:
+    Connector.objects.filter(pk=canteen.pk).update(deleted_at=canteen.created_at)
+    assert found(client, "?q=depot") == found(client, "?q=canteen") == []
+
+
+def test_a_forged_page_mark_leads_to_the_first_page_of_the_search(client: Client) -> None:
+    assert client.get(f"{INBOX}?q=depot&cursor=forged")["Location"] == f"{INBOX}?q=depot"
+
+
+# Among many ----------------------------------------------------------------------------------------------------------
+
+# How many grants are named by key, and how many connectors are looked at one by one.
+WAYS = pytest.mark.parametrize(("named", "connectors"), [(100, 100), (1, 100), (1, 1)])
+
+
+@WAYS
+def test_pages_of_a_search_go_both_ways_in_the_order_of_the_inbox(
+    developer: User,
+    group_admin: User,
+    stranger: User,
+    travel: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    named: int,
+    connectors: int,
+) -> None:
+    monkeypatch.setattr(handoff_queries, "MOST", named)
+    monkeypatch.setattr(handoff_queries, "FEW_CONNECTORS", connectors)
+    own = [factories.make_connector(developer, name) for name in ("Depot helper", "Rota", "Menus")]
+    others = factories.make_connector(stranger, "Depot of somebody else")
+    made: list[Handoff] = []
+    for number in range(12):
+        travel(seconds=number % 2)  # some at the same moment
+        connector, depot = own[number % 3], number % 4 < 2
+        handoff = let_in(connector, group_admin, target_name="A depot" if depot else "A harbour").handoff
+        if depot or connector is own[0]:
+            made.append(handoff)
+        let_in(others, group_admin, target_name="A depot")
+    newest_first = [row.pk for row in sorted(made, key=lambda row: (row.made_at, row.pk), reverse=True)]
+    there, cursor = [], None
+    for _page in range(len(made)):
+        page = handoff_queries.found_page(developer, "depot", cursor=cursor, size=2)
+        there += [row.pk for row in page.items]
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+    assert there == newest_first
+    back = [row.pk for row in page.items]
+    while page.previous_cursor is not None:
+        page = handoff_queries.found_page(developer, "depot", cursor=page.previous_cursor, size=2)
+        back = [row.pk for row in page.items] + back
+    assert back == newest_first
+
+
+def test_the_next_page_on_the_screen_keeps_the_search(
+    client: Client, developer: User, canteen: Connector, group_admin: User
+) -> None:
+    for number in range(queries.PAGE_SIZE):
+        let_in(canteen, group_admin, target_name=f"Quay {number}")
+    page = client.get(f"{INBOX}?q=quay").content.decode()
+    assert "cursor=" not in page
+    let_in(canteen, group_admin, target_name="Quay of today")
+    page = client.get(f"{INBOX}?q=quay").content.decode()
+    assert f'href="{INBOX}?q=quay&amp;cursor=' in page
+
+
+@WAYS
+def test_a_search_among_more_handoffs_costs_no_more_queries(
+    canteen: Connector,
+    developer: User,
+    group_admin: User,
+    monkeypatch: pytest.MonkeyPatch,
+    named: int,
+    connectors: int,
+) -> None:
+    monkeypatch.setattr(handoff_queries, "MOST", named)
+    monkeypatch.setattr(handoff_queries, "FEW_CONNECTORS", connectors)
+
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            for handoff in handoff_queries.found_page(developer, "depot").items:
+                assert handoff.connector.owner.name
+                assert handoff.grant.granter_name
+        return len(seen)
+
+    few = cost()
+    for number in range(6):
+        let_in(canteen, group_admin, target_name=f"Depot {number}")
+    assert cost() == few <= 7
+
+
+def test_a_search_reads_no_table_as_a_whole(canteen: Connector, developer: User) -> None:
+    """Neither anybody else's grants nor anybody else's handoffs: only who owns a hundred thousand pays for them."""
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL reads a table that is nearly empty as a whole")
+    with CaptureQueriesContext(connection) as seen:
+        handoff_queries.found_page(developer, "depot")
+    plans = []
+    for query in seen.captured_queries:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            plans += [row[3] for row in cursor.fetchall()]
+    assert not [step for step in plans if step.startswith("SCAN") and "subquery" not in step]
