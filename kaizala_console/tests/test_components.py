@@ -34,6 +34,19 @@ def test_an_address_may_be_broken_behind_its_sign_and_cannot_break_out(before: s
     assert render("{{ text|mail_address }}", text="<b>") == "&lt;b&gt;"
 
 
+@pytest.mark.parametrize(
+    ("address", "link"),
+    [
+        ("ravi@contoso.example", '<a class="small" href="mailto:ravi@contoso.example">ravi@contoso.example</a>'),
+        ("d&r?bcc=a@b", '<a class="small" href="mailto:d%26r%3Fbcc%3Da@b">d&amp;r?bcc=a@b</a>'),
+        ('"><b>@b', '<a class="small" href="mailto:%22%3E%3Cb%3E@b">&quot;&gt;&lt;b&gt;@b</a>'),
+        ("", ""),
+    ],
+)
+def test_a_link_to_mail_writes_to_this_address_alone_or_to_nobody(address: str, link: str) -> None:
+    assert render('<c-mail-link :address="address" />', address=address) == link
+
+
 @pytest.mark.parametrize("evil", ['"x" onmouseover="go()"', "' onclick='go()", '"><script>go()</script>', "a\" b' c"])
 def test_a_bound_attribute_cannot_break_out_of_its_quotes(evil: str) -> None:
     html = render('<c-button :data-note="evil">Go</c-button>', evil=evil)

@@ -37,6 +37,7 @@ STATES: dict[str, set[str]] = {
     "form": {EMPTY, ERROR},
     "handoff-line": {LOADING, ERROR, *WORDS},
     "job-bar": {EMPTY, LOADING, ERROR, *WORDS},
+    "mail-link": WORDS,
     "message": {ERROR, *WORDS},
     "page-header": WORDS,
     "pagination": {LONG_TEXT},
