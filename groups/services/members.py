@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.record import Actor, event, record_all
@@ -21,6 +22,9 @@ from kaizala_console.lib import ids, phone_numbers
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 Role = Membership.Role
+_NO_ADMIN_LEFT: Final = _(
+    "The group would be left without an admin: leave one of its admins out, or promote somebody else first."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +71,8 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
 def set_role(*, group: Group, person_id: UUID, role: Role, by: Actor) -> Membership:
     """Promotes or demotes. Raises NotFound for somebody who is not in the group, RuleBroken for the last admin."""
     membership = _locked(group, person_id)
-    if membership.role == role:
-        return membership
-    if membership.role == Role.ADMIN:
-        _keep_an_admin(
-            group, membership, _("The last admin of a group cannot be demoted: promote somebody else first.")
-        )
-    before, membership.role = membership.role, role
-    membership.save(update_fields=["role"])
-    _tell(Tag.MEMBER_ROLE_CHANGED, group, membership.person, by, before={"role": before}, after={"role": role})
+    refusal = _("The last admin of a group cannot be demoted: promote somebody else first.")
+    _change_roles(group, [membership], role, by, refusal)
     return membership
 
 
@@ -83,14 +80,8 @@ def set_role(*, group: Group, person_id: UUID, role: Role, by: Actor) -> Members
 def remove(*, group: Group, person_id: UUID, by: Actor) -> None:
     """Takes somebody out of the group. Raises as `set_role`."""
     membership = _locked(group, person_id)
-    if membership.role == Role.ADMIN:
-        _keep_an_admin(
-            group, membership, _("The last admin of a group cannot be removed: promote somebody else first.")
-        )
-    membership.delete()
-    recounting.note(group.pk)
-    group_events.members_removed(group=group, people=[(membership.person, membership.role)], by=by)
-    _tell(Tag.MEMBER_REMOVED, group, membership.person, by, before={"role": membership.role})
+    refusal = _("The last admin of a group cannot be removed: promote somebody else first.")
+    _take_out(group, [membership], by, refusal)
 
 
 @transaction.atomic
@@ -99,17 +90,7 @@ def set_roles(*, group: Group, person_ids: Iterable[UUID], role: Role, by: Actor
 
     Gives those whose role it changed. Raises RuleBroken when no admin would be left.
     """
-    changing = [one for one in _several_locked(group, person_ids) if one.role != role]
-    if role != Role.ADMIN:
-        _keep_one_of_the_admins(group, changing)
-    events = []
-    for one in changing:
-        before, one.role = one.role, role
-        tag = Tag.MEMBER_ROLE_CHANGED
-        events.append(_event(tag, group, one.person, by, before={"role": before}, after={"role": role}))
-    Membership.objects.filter(pk__in=[one.pk for one in changing]).update(role=role)
-    record_all(events)
-    return changing
+    return _change_roles(group, _several_locked(group, person_ids), role, by, _NO_ADMIN_LEFT)
 
 
 @transaction.atomic
@@ -119,12 +100,7 @@ def remove_several(*, group: Group, person_ids: Iterable[UUID], by: Actor) -> li
     Gives those whom it took out. Raises RuleBroken when no admin would be left.
     """
     leaving = _several_locked(group, person_ids)
-    _keep_one_of_the_admins(group, leaving)
-    if leaving:
-        Membership.objects.filter(pk__in=[one.pk for one in leaving]).delete()
-        recounting.note(group.pk)
-        group_events.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
-    record_all(_event(Tag.MEMBER_REMOVED, group, one.person, by, before={"role": one.role}) for one in leaving)
+    _take_out(group, leaving, by, _NO_ADMIN_LEFT)
     return leaving
 
 
@@ -199,22 +175,36 @@ def one_at_a_time(group: Group) -> None:
     Group.objects.select_for_update(no_key=True).get(pk=group.pk)
 
 
-def _keep_an_admin(group: Group, leaving: Membership, message: Any) -> None:
-    if not Membership.objects.admins().filter(group=group).exclude(pk=leaving.pk).exists():
-        raise RuleBroken(message, code="last_admin")
+def _change_roles(
+    group: Group, members: list[Membership], role: Role, by: Actor, refusal: str | Promise
+) -> list[Membership]:
+    """Gives those who had another role."""
+    changing = [one for one in members if one.role != role]
+    if role != Role.ADMIN:
+        _keep_an_admin(group, changing, refusal)
+    events = []
+    for one in changing:
+        before, one.role = one.role, role
+        tag = Tag.MEMBER_ROLE_CHANGED
+        events.append(_event(tag, group, one.person, by, before={"role": before}, after={"role": role}))
+    Membership.objects.filter(pk__in=[one.pk for one in changing]).update(role=role)
+    record_all(events)
+    return changing
 
 
-def _keep_one_of_the_admins(group: Group, leaving: list[Membership]) -> None:
+def _take_out(group: Group, leaving: list[Membership], by: Actor, refusal: str | Promise) -> None:
+    _keep_an_admin(group, leaving, refusal)
+    if leaving:
+        Membership.objects.filter(pk__in=[one.pk for one in leaving]).delete()
+        recounting.note(group.pk)
+        group_events.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
+    record_all(_event(Tag.MEMBER_REMOVED, group, one.person, by, before={"role": one.role}) for one in leaving)
+
+
+def _keep_an_admin(group: Group, leaving: list[Membership], refusal: str | Promise) -> None:
     admins = [one.pk for one in leaving if one.role == Role.ADMIN]
     if admins and not Membership.objects.admins().filter(group=group).exclude(pk__in=admins).exists():
-        raise RuleBroken(
-            _("The group would be left without an admin: leave one of its admins out, or promote somebody else first."),
-            code="last_admin",
-        )
-
-
-def _tell(tag: Tag, group: Group, person: Person, by: Actor, **change: dict[str, Any]) -> None:
-    record_all([_event(tag, group, person, by, **change)])
+        raise RuleBroken(refusal, code="last_admin")
 
 
 def _event(
