@@ -180,6 +180,8 @@ def _change_roles(
 ) -> list[Membership]:
     """Gives those who had another role."""
     changing = [one for one in members if one.role != role]
+    if not changing:
+        return []
     if role != Role.ADMIN:
         _keep_an_admin(group, changing, refusal)
     events = []
@@ -193,11 +195,12 @@ def _change_roles(
 
 
 def _take_out(group: Group, leaving: list[Membership], by: Actor, refusal: str | Promise) -> None:
+    if not leaving:
+        return
     _keep_an_admin(group, leaving, refusal)
-    if leaving:
-        Membership.objects.filter(pk__in=[one.pk for one in leaving]).delete()
-        recounting.note(group.pk)
-        group_events.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
+    Membership.objects.filter(pk__in=[one.pk for one in leaving]).delete()
+    recounting.note(group.pk)
+    group_events.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
     record_all(_event(Tag.MEMBER_REMOVED, group, one.person, by, before={"role": one.role}) for one in leaving)
 
 
