@@ -2,29 +2,62 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from connectors import policy
-from connectors.models import AccessRequest, Connector, Grant, Handoff
+from connectors.models import AccessRequest, Connector, Grant, Handoff, RequestState
+from connectors.models.request import UNANSWERED, AccessRequestQuerySet
 from connectors.queries import PAGE_SIZE
 from connectors.scopes import Permission
-from kaizala_console.lib import clock, keyset
+from kaizala_console.lib import clock, ids, keyset
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.name_parts import MOST
 
 
 def request_page(
-    connector: Connector, *, waiting: bool = True, cursor: str | None = None, size: int = PAGE_SIZE
+    connector: Connector, *, show: str = "", search: str = "", cursor: str | None = None, size: int = PAGE_SIZE
 ) -> Page[AccessRequest]:
-    """A connector's requests that wait, or those that ended, the newest first. Raises `keyset.BadCursor`."""
-    found = AccessRequest.objects.filter(connector=connector)
-    now = clock.now()
-    found = found.open(now) if waiting else found.exclude(pk__in=AccessRequest.objects.open(now).values("pk"))
+    """A connector's requests, the newest first.
+
+    `show` is a state, "earlier" for all but those that wait, "all", or "" for those that wait; `search` a part of the
+    name of what was asked for, or of who asked or answered, or a whole group ID. Raises `keyset.BadCursor`.
+    """
+    found = AccessRequest.objects.filter(_shown(show, clock.now()), connector=connector)
+    words = search.replace("\0", "").strip()  # PostgreSQL takes no NUL in a text
+    if words:
+        found = _with_words(found, words)
     return keyset.page(with_people(found), ("-made_at", "-id"), cursor, size)
+
+
+def _shown(show: str, now: dt.datetime) -> Q:
+    waiting = UNANSWERED & Q(expires_at__gt=now)
+    return {
+        "all": Q(),
+        "earlier": ~UNANSWERED | Q(expires_at__lte=now),
+        RequestState.APPROVED: Q(approved_at__isnull=False),
+        RequestState.REFUSED: Q(refused_at__isnull=False),
+        RequestState.WITHDRAWN: Q(withdrawn_at__isnull=False),
+        RequestState.EXPIRED: Q(expired_at__isnull=False) | (UNANSWERED & Q(expires_at__lte=now)),
+    }.get(show, waiting)
+
+
+def _with_words(requests: AccessRequestQuerySet, words: str) -> AccessRequestQuerySet:
+    """The few who match are named by key: else every request is read with all that a line about it names (ADR 0064)."""
+    key = ids.parse_guid(words)
+    if key is not None:
+        return requests.filter(target=f"group:{key}")
+    names = ("target_name", "made_by__name", "decided_by__name")
+    called = reduce(or_, (Q((f"{name}__icontains", words)) for name in names))
+    keys = list(requests.filter(called).order_by().values_list("pk", flat=True)[: MOST + 1])
+    return requests.filter(pk__in=keys) if len(keys) <= MOST else requests.filter(called)
 
 
 def own_request(user: User, connector: Connector, request_id: UUID) -> AccessRequest:

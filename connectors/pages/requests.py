@@ -25,6 +25,7 @@ from connectors.services import requests, words
 from connectors.services.grants import AlreadyGranted
 from kaizala_console.lib import ids, keyset, live
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
+from kaizala_console.statuses import STATUSES
 
 PILLS = {
     RequestState.WAITING: "waiting",
@@ -33,22 +34,37 @@ PILLS = {
     RequestState.WITHDRAWN: "withdrawn",
     RequestState.EXPIRED: "expired",
 }
+SHOWS = {
+    "": STATUSES[PILLS[RequestState.WAITING]].word,
+    **{state.value: STATUSES[pill].word for state, pill in PILLS.items() if state is not RequestState.WAITING},
+    "earlier": gettext_lazy("Answered or ended"),
+    "all": gettext_lazy("All requests"),
+}
 
 
 @require_GET
 @signed_in
 def listing(request: HttpRequest, connector_id: UUID) -> HttpResponse:
-    """The connector's requests: those that wait, or what became of the earlier ones."""
+    """The connector's requests: those that wait first of all. What cannot be understood in the address is left out."""
     connector, context = details.own(user_of(request), connector_id, "requests")
-    earlier = request.GET.get("show") == "earlier"
+    show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWS else ""
+    search = request.GET.get("q", "").strip()[:120]
     try:
-        page = request_queries.request_page(connector, waiting=not earlier, cursor=request.GET.get("cursor"))
+        page = request_queries.request_page(connector, show=show, search=search, cursor=request.GET.get("cursor"))
     except keyset.BadCursor:
         return redirect(links.same_page(request, cursor=None))
+    chips = links.search_chips(request, search)
+    if show:
+        label = SHOWS[show] if show in ("earlier", "all") else _("State: %(state)s") % {"state": SHOWS[show]}
+        chips.append({"label": str(label), "remove_url": links.same_page(request, show=None, cursor=None)})
     context |= {
         "rows": [row_of(asked) for asked in page.items],
-        "earlier": earlier,
-        "toggle_url": links.same_page(request, show=None if earlier else "earlier", cursor=None),
+        "show": show,
+        "search": search,
+        "shows": [{"value": key, "label": words, "chosen": key == show} for key, words in SHOWS.items()],
+        "chips": chips,
+        "first_page_url": request.path,
+        "all_url": links.same_page(request, show="all", cursor=None),
         **links.both_ways(request, page),
     }
     return render(request, "connectors/requests.html", context)
@@ -145,6 +161,7 @@ def row_of(asked: AccessRequest) -> dict[str, Any]:
     return {
         "asked": asked,
         "pill": PILLS[asked.state],
+        "waits": asked.state is RequestState.WAITING,
         "where": where(asked),
         "permissions": ", ".join(words.labels(asked.permissions)),
         "given": ", ".join(words.labels(asked.given)),
