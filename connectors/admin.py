@@ -37,6 +37,9 @@ from connectors.services import connectors, grants, secrets
 __all__ = ["admin_logos", "admin_webhooks"]  # register themselves
 
 
+OUTCOMES = ["calls", "refused", "throttled", "failed"]  # read behind whose calls they were, and when
+
+
 class WithoutSecrets(ReadOnlyAdmin):
     """Leaves out what is digested or sealed, also from the page of a single row."""
 
@@ -224,7 +227,8 @@ class LeakReportAdmin(WithoutSecrets):
 
 @admin.register(UsageHour, site=site)
 class UsageHourAdmin(ReadOnlyAdmin):
-    list_display = ["hour", "connector", "target_name", "operation", "calls", "refused", "throttled", "failed"]
+    fields = ["grant", "hour", "operation", "scope", *OUTCOMES]
+    list_display = ["hour", "connector", "target_name", "operation", *OUTCOMES]
     list_select_related = ["grant__connector"]
     search_fields = ["grant__connector__name", "grant__target_name", "operation"]
 
@@ -239,7 +243,8 @@ class UsageHourAdmin(ReadOnlyAdmin):
 
 @admin.register(UsageDay, site=site)
 class UsageDayAdmin(ReadOnlyAdmin):
-    list_display = ["day", "grant", "operation", "calls", "refused", "throttled", "failed"]
+    fields = ["grant", "day", "operation", *OUTCOMES]
+    list_display = ["day", "grant", "operation", *OUTCOMES]
     list_select_related = ["grant"]
     search_fields = ["grant__connector__name", "grant__target_name", "operation"]
 
@@ -248,14 +253,16 @@ class UsageDayAdmin(ReadOnlyAdmin):
 class ConnectorHourAdmin(ReadOnlyAdmin):
     """What is kept of all grants of a connector together."""
 
-    list_display = ["hour", "connector", "operation", "calls", "refused", "throttled", "failed"]
+    fields = ["connector", "hour", "operation", "scope", *OUTCOMES]
+    list_display = ["hour", "connector", "operation", *OUTCOMES]
     list_select_related = ["connector"]
     search_fields = ["connector__id__exact", "connector__name", "operation"]
 
 
 @admin.register(ConnectorDay, site=site)
 class ConnectorDayAdmin(ReadOnlyAdmin):
-    list_display = ["day", "connector", "operation", "calls", "refused", "throttled", "failed"]
+    fields = ["connector", "day", "operation", *OUTCOMES]
+    list_display = ["day", "connector", "operation", *OUTCOMES]
     list_select_related = ["connector"]
     search_fields = ["connector__id__exact", "connector__name", "operation"]
 

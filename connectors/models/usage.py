@@ -6,21 +6,34 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
-class UsageHour(models.Model):
+class Outcomes(models.Model):
+    """How many calls there were: of `calls`, `refused` were answered 4xx, `throttled` 429, `failed` 5xx."""
+
+    calls = models.PositiveBigIntegerField(default=0)
+    refused = models.PositiveBigIntegerField(default=0)
+    throttled = models.PositiveBigIntegerField(default=0)
+    failed = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+def _outcomes_are_calls(name: str) -> models.CheckConstraint:
+    counted = models.F("refused") + models.F("throttled") + models.F("failed")
+    return models.CheckConstraint(condition=models.Q(calls__gte=counted), name=name)
+
+
+class UsageHour(Outcomes):
     """Counts of one hour (UTC). Written in bulk, some seconds after the calls (`services.usage`).
 
-    `calls` is all of them; of these `refused` were answered 4xx, `throttled` 429, `failed` 5xx. `scope` is what the
-    operation asked of the token, so that what would have failed without a permission can be told from the rows alone.
+    `scope` is what the operation asked of the token, so that what would have failed without a permission can be told
+    from the rows alone.
     """
 
     grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="usage", db_index=False)
     hour = models.DateTimeField()
     operation = models.CharField(max_length=120, help_text=_("Method and route: `POST v1/groups/<group_id>/messages`."))
     scope = models.CharField(max_length=32, blank=True)
-    calls = models.PositiveBigIntegerField(default=0)
-    refused = models.PositiveBigIntegerField(default=0)
-    throttled = models.PositiveBigIntegerField(default=0)
-    failed = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         verbose_name = _("usage in an hour")
@@ -29,17 +42,14 @@ class UsageHour(models.Model):
         indexes = [models.Index(fields=["hour"], name="usage_by_hour")]
         constraints = [
             models.UniqueConstraint(fields=["grant", "hour", "operation"], name="one_row_a_grant_hour_and_operation"),
-            models.CheckConstraint(
-                condition=models.Q(calls__gte=models.F("refused") + models.F("throttled") + models.F("failed")),
-                name="usage_outcomes_are_calls",
-            ),
+            _outcomes_are_calls("usage_outcomes_are_calls"),
         ]
 
     def __str__(self) -> str:
         return f"{self.operation} {self.hour:%Y-%m-%d %H:00}"
 
 
-class UsageDay(models.Model):
+class UsageDay(Outcomes):
     """The hours of one day (UTC) together: charts over months read these, a twenty-fourth of the rows (ADR 0059).
 
     Written in the transaction that writes the hours (`services.usage`), so that the two never tell differently.
@@ -48,10 +58,6 @@ class UsageDay(models.Model):
     grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="+", db_index=False)
     day = models.DateField()
     operation = models.CharField(max_length=120)
-    calls = models.PositiveBigIntegerField(default=0)
-    refused = models.PositiveBigIntegerField(default=0)
-    throttled = models.PositiveBigIntegerField(default=0)
-    failed = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         verbose_name = _("usage in a day")
@@ -60,17 +66,14 @@ class UsageDay(models.Model):
         indexes = [models.Index(fields=["day"], name="usage_by_day")]
         constraints = [
             models.UniqueConstraint(fields=["grant", "day", "operation"], name="one_row_a_grant_day_and_operation"),
-            models.CheckConstraint(
-                condition=models.Q(calls__gte=models.F("refused") + models.F("throttled") + models.F("failed")),
-                name="usage_day_outcomes_are_calls",
-            ),
+            _outcomes_are_calls("usage_day_outcomes_are_calls"),
         ]
 
     def __str__(self) -> str:
         return f"{self.operation} {self.day:%Y-%m-%d}"
 
 
-class ConnectorHour(models.Model):
+class ConnectorHour(Outcomes):
     """The hours of all grants of a connector together, ended ones too: what its pages read (ADR 0064).
 
     Written in the transaction that writes those (`services.usage`), so that the two never tell differently.
@@ -80,10 +83,6 @@ class ConnectorHour(models.Model):
     hour = models.DateTimeField()
     operation = models.CharField(max_length=120)
     scope = models.CharField(max_length=32, blank=True)
-    calls = models.PositiveBigIntegerField(default=0)
-    refused = models.PositiveBigIntegerField(default=0)
-    throttled = models.PositiveBigIntegerField(default=0)
-    failed = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         verbose_name = _("usage of a connector in an hour")
@@ -94,26 +93,19 @@ class ConnectorHour(models.Model):
             models.UniqueConstraint(
                 fields=["connector", "hour", "operation"], name="one_row_a_connector_hour_and_operation"
             ),
-            models.CheckConstraint(
-                condition=models.Q(calls__gte=models.F("refused") + models.F("throttled") + models.F("failed")),
-                name="connector_hour_outcomes_are_calls",
-            ),
+            _outcomes_are_calls("connector_hour_outcomes_are_calls"),
         ]
 
     def __str__(self) -> str:
         return f"{self.operation} {self.hour:%Y-%m-%d %H:00}"
 
 
-class ConnectorDay(models.Model):
+class ConnectorDay(Outcomes):
     """The same of days (UTC): for the small lines in lists, and for charts over months."""
 
     connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="+", db_index=False)
     day = models.DateField()
     operation = models.CharField(max_length=120)
-    calls = models.PositiveBigIntegerField(default=0)
-    refused = models.PositiveBigIntegerField(default=0)
-    throttled = models.PositiveBigIntegerField(default=0)
-    failed = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         verbose_name = _("usage of a connector in a day")
@@ -124,10 +116,7 @@ class ConnectorDay(models.Model):
             models.UniqueConstraint(
                 fields=["connector", "day", "operation"], name="one_row_a_connector_day_and_operation"
             ),
-            models.CheckConstraint(
-                condition=models.Q(calls__gte=models.F("refused") + models.F("throttled") + models.F("failed")),
-                name="connector_day_outcomes_are_calls",
-            ),
+            _outcomes_are_calls("connector_day_outcomes_are_calls"),
         ]
 
     def __str__(self) -> str:

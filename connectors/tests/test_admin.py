@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -203,3 +204,12 @@ def test_without_the_second_factor_nothing_opens(
         response = browser_of(user).get(reverse("operators:connectors_connector_changelist"))
         assert response.status_code in {302, 403, 404}
         assert "Shift Planner" not in response.content.decode()
+
+
+@pytest.mark.parametrize("table", ["usagehour", "usageday", "connectorhour", "connectorday"])
+def test_of_usage_one_reads_first_whose_it_was_and_when(desk: Client, shown: str, table: str) -> None:
+    row = apps.get_model("connectors", table).objects.get()
+    page = desk.get(reverse(f"operators:connectors_{table}_change", args=[row.pk])).content.decode()
+    read = re.findall(r'class="form-row field-(\w+)', page)
+    assert read[-5:] in ([part, "calls", "refused", "throttled", "failed"] for part in ("scope", "operation"))
+    assert read[0] in {"grant", "connector"}
