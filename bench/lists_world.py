@@ -17,6 +17,7 @@ from bench.lists_rows import Rows, Sql
 MOST_GROUPS = 100_000
 FEW = 60
 RARE = "Zubin"
+SENDER = "+919820000011"
 DAY = dt.timedelta(days=1)
 # Kinds of rows, for their ids.
 PERSON, MESSAGE, ACTION, EVENT, GROUP, PROGRAM, REQUEST, EVERYWHERE, HERE, HANDOFF = range(1, 11)
@@ -168,7 +169,7 @@ class World:
         )
 
     def _archive(self, numbers: range) -> None:
-        from groups.models import ArchivedMessage, BulkJob
+        from groups.models import ArchivedMessage, ArchivedName, BulkJob
 
         job, _made = BulkJob.objects.get_or_create(
             kind="messages",
@@ -183,9 +184,14 @@ class World:
             message_id=Sql("'m-' || n"),
             sent_at=self.made.moment(self.now, "n * -60"),
             group_name=Sql("'Group ' || (n % 500)"),
-            sender="+919820000011",
+            sender=SENDER,
             message_type="Text",
             job=job,
+        )
+        names = [("group", f"Group {n}") for n in range(min(500, numbers.stop))] + [("sender", SENDER)]
+        ArchivedName.objects.bulk_create(
+            [ArchivedName(organisation=self.group.organisation, kind=kind, name=name) for kind, name in names],
+            ignore_conflicts=True,
         )
 
     def _deliveries(self, numbers: range) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from itertools import islice
 from typing import BinaryIO, cast
@@ -17,7 +16,7 @@ from accounts.models import Organisation, User
 from groups import access
 from groups.bulk_formats import LONGEST_LINE, SHOWN, Table
 from groups.bulk_lines import COLUMNS_OF, MAPPING, SUBSCRIBER, USERS
-from groups.models import ArchivedMessage, BulkJob, BulkLine, Group, GroupLink, Membership, Subscription
+from groups.models import BulkJob, BulkLine, Group, GroupLink, Membership, Subscription
 from kaizala_console.lib import keyset
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
@@ -154,26 +153,3 @@ def preview(job: BulkJob, *, lines: int = 5) -> tuple[list[str], list[list[str]]
         table = Table(cast(BinaryIO, file.file), (), (), headers={name: name for name in header}, joined=True)
         rows = [[row.cells.get(name, "") for name in header] for row in islice(table.rows(), lines)]
     return header, rows
-
-
-def archive_page(
-    organisation: Organisation,
-    *,
-    group: str = "",
-    sender: str = "",
-    since: dt.datetime | None = None,
-    until: dt.datetime | None = None,
-    cursor: str | None = None,
-    size: int = 50,
-) -> Page[ArchivedMessage]:
-    """The archived messages of an organisation, the newest first, in which these words stand. Raises BadCursor."""
-    found = ArchivedMessage.objects.filter(organisation=organisation)
-    for field, words in (("group_name", group), ("sender", sender)):
-        words = words.replace("\0", "").strip()
-        if words:
-            found = found.filter(**{f"{field}__icontains": words})
-    if since is not None:
-        found = found.filter(sent_at__gte=since)
-    if until is not None:
-        found = found.filter(sent_at__lt=until)
-    return keyset.page(found, ("-sent_at", "-id"), cursor, size)

@@ -1,7 +1,7 @@
 """The tables that say what a program acts on."""
 
 from groups.models.action import Action
-from groups.models.archived_message import ArchivedMessage
+from groups.models.archived_message import ArchivedMessage, ArchivedName
 from groups.models.bulk_job import BulkJob, BulkLine
 from groups.models.group import Group
 from groups.models.group_bot import GroupBot
@@ -18,6 +18,7 @@ from groups.models.response import Response
 __all__ = [
     "Action",
     "ArchivedMessage",
+    "ArchivedName",
     "BulkJob",
     "BulkLine",
     "Group",

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts import policy
 from accounts.pages.decorators import user_of, with_phone
 from connectors.pages.links import crumbs
-from groups import bulk_queries
+from groups import archive_queries, bulk_queries
 from groups.bulk_lines import MESSAGES, MESSAGES_REQUIRED
 from groups.models import BulkJob
 from groups.pages import links
@@ -43,7 +43,7 @@ def archive(request: HttpRequest) -> HttpResponse:
     chosen = {name: value for name, value in form.cleaned_data.items() if value}
     day = dt.timedelta(days=1)
     try:
-        page = bulk_queries.archive_page(
+        page = archive_queries.archive_page(
             user.organisation,
             group=chosen.get("group", ""),
             sender=chosen.get("sender", ""),

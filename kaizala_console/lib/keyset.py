@@ -68,17 +68,19 @@ def page(
     size: int,
     *,
     within: tuple[str, QuerySet[Any, Any]] | None = None,
+    keys_first: bool = False,
 ) -> Page[Row]:
     """Return ``size`` rows of ``queryset`` in ``order``, going on from ``cursor`` (None or "" is the first page).
 
     ``order`` names fields, annotations or paths (``("-sent_at", "-id")``). Its last column must be unique and
     none may hold NULL, else rows would be lost: the first is checked, the second is the model's promise. An
     index on the same columns serves every page. Works on instances and on ``values()``. ``within`` is as in
-    ``nearest``, and takes a statement more.
+    ``nearest``, and takes a statement more. So does ``keys_first``, for rows with many joins: the database then finds
+    them before it makes any.
 
     Raises BadCursor; ValueError for an order or a size that can never work.
     """
-    return _paged([queryset], order, cursor, size, within)
+    return _paged([queryset], order, cursor, size, within, keys_first=keys_first)
 
 
 def nearest(
@@ -118,7 +120,9 @@ def _nearest(
 def merged(querysets: Sequence[QuerySet[Any, Any]], order: Sequence[str], cursor: str | None, size: int) -> Page[Any]:
     """Return one page of the rows of several tables in one ``order``, which has one direction; see ``page``.
 
-    One query a table. The last column is unique over all of them, as ids that are made at random are.
+    One query a table. The last column is unique over all of them, as ids that are made at random are. Or of one table
+    that is asked for in parts, of which no two have a row in common, where ``order`` holds no text: the mark of a page
+    is that of ``page`` then, and stays good when parts are added.
     """
     if len({name.startswith("-") for name in order}) != 1:
         raise ValueError("a merged order has one direction")
@@ -142,12 +146,15 @@ def _paged(
     size: int,
     within: tuple[str, QuerySet[Any, Any]] | None = None,
     sorter: QuerySet[Any, Any] | None = None,
+    *,
+    keys_first: bool = False,
 ) -> Page[Any]:
     if size < 1:
         raise ValueError("a page has at least one row")
     columns_of = [_columns(queryset, order) for queryset in querysets]
     columns = columns_of[0]
-    label = f"{'+'.join(queryset.model._meta.label for queryset in querysets)}:{','.join(order)}"
+    tables = dict.fromkeys(queryset.model._meta.label for queryset in querysets)
+    label = f"{'+'.join(tables)}:{','.join(order)}"
     direction, edge = _decode(cursor, label, columns) if cursor else (_AFTER, None)
     backwards = direction in (_BEFORE, _UNTIL)
     rows: list[Any] = []
@@ -156,9 +163,12 @@ def _paged(
         if edge is not None:
             beyond = queryset.filter(_beyond(own, edge, backwards, inclusive=direction in (_FROM, _UNTIL)))
         ordering = [_ordering(column, backwards) for column in own]
-        if within is not None:
+        if within is not None or keys_first:
             # Named by key: of a row with many joins, PostgreSQL makes them all before it looks whose it is.
-            near = _nearest(beyond.select_related(None), own, size + 1, within, backwards=backwards).order_by(*ordering)
+            near = beyond.select_related(None)
+            if within is not None:
+                near = _nearest(near, own, size + 1, within, backwards=backwards)
+            near = near.order_by(*ordering)
             beyond = queryset.filter(pk__in=list(near.values_list("pk", flat=True)[: size + 1]))
         rows += beyond.order_by(*ordering)[: size + 1]
     if sorter is not None:
