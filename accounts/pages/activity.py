@@ -126,8 +126,8 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
             "name": "" if found.subject_id in found.subject_name else found.subject_name,
             "kind": fields.kind(found.subject_kind),
         },
-        "before": _facts(found.before),
-        "after": _facts(found.after),
+        "told": _told(found),
+        "as_json": _as_json(found),
         "crumbs": [
             {"label": _("Activity"), "url": reverse("accounts:activity")},
             {"label": f"#{found.pk}", "url": ""},
@@ -142,19 +142,28 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
     return render(request, "accounts/activity_event.html", context)
 
 
+def _told(event: AuditEvent) -> list[dict[str, Any]]:
+    """What the event tells beside its sentence, in parts with a title; none where there is nothing more."""
+    after = _("After") if event.before else _("What it tells")
+    parts = [(_("Before"), event.before), (after, event.after)]
+    return [{"title": title, "rows": _facts(told)} for title, told in parts if told]
+
+
 def _facts(told: dict[str, Any]) -> list[dict[str, str]]:
-    """What the event tells, a line each; what is no plain text or list of texts is shown as JSON."""
+    """A line for each of these; what is neither text nor a number, nor some of them, is shown as JSON."""
+    return [{"label": fields.label(name), "value": _spelled(name, told[name])} for name in sorted(told)]
 
-    def spelled(name: str, value: Any) -> str:
-        if isinstance(value, list) and all(isinstance(each, str) for each in value):
-            return ", ".join(values.spelled(name, each) for each in value) or "–"
-        if isinstance(value, bool):
-            return str(_("Yes") if value else _("No"))
-        if isinstance(value, str) or value is None:
-            return _when(value) or values.spelled(name, value or "") or "–"
-        return json.dumps(value, ensure_ascii=False, default=str)
 
-    return [{"label": fields.label(name), "value": spelled(name, value)} for name, value in sorted(told.items())]
+def _spelled(name: str, value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(values.spelled(name, each) for each in value) or "–"
+    if isinstance(value, dict) and not any(isinstance(each, dict | list) for each in value.values()):
+        return ", ".join(f"{fields.label(key)}: {_spelled(key, value[key])}" for key in sorted(value)) or "–"
+    if isinstance(value, bool):
+        return str(_("Yes") if value else _("No"))
+    if isinstance(value, str) or value is None:
+        return _when(value) or values.spelled(name, value or "") or "–"
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _when(value: str | None) -> str:
@@ -195,13 +204,14 @@ def rows(events: Iterable[AuditEvent], *, with_details: bool = True) -> list[dic
             "sentence": sentence(event),
             "icon": _ICONS.get(event.tag.partition(":")[0], "dot"),
             "address": event.client_address,
-            "detail": _detail(event) if with_details else "",
+            "told": _told(event) if with_details else [],
         }
         for event in events
     ]
 
 
-def _detail(event: AuditEvent) -> str:
+def _as_json(event: AuditEvent) -> str:
+    """As it is written down, for who compares it with an export or a log."""
     facts: dict[str, Any] = {"event": event.tag, "id": event.pk, "subject": f"{event.subject_kind} {event.subject_id}"}
     if event.before:
         facts["before"] = event.before

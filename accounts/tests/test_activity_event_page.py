@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import html
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,6 +51,52 @@ def test_each_event_of_the_list_leads_to_its_own_page(member: User, browser_of: 
     assert "192.0.2.7" in shown
     assert "req-1" in shown
     assert f'href="{ACTIVITY}?group={group_id}"' in page.content.decode()
+
+
+def test_the_list_tells_the_details_of_an_event_in_words_and_leads_to_all_of_it(
+    member: User, browser_of: Browser
+) -> None:
+    event = happened(
+        member,
+        Tag.MEMBER_ROLE_CHANGED,
+        subject_name="Asha",
+        before={"role": "Member"},
+        after={"role": "Admin", "permissions": ["groupinfo"]},
+    )
+    page = browser_of(member).get(ACTIVITY)
+    assert "Details Before Role Member After Permissions Group Information Role Admin All that is" in words(page)
+    assert f'<a href="{of(event)}">All that is written down' in page.content.decode()
+    assert "groupinfo" not in page.content.decode()
+
+
+def test_what_there_was_not_before_is_told_without_a_title(member: User, browser_of: Browser) -> None:
+    happened(member, after={"role": "Admin"})
+    assert "Details Role Admin All that is" in words(browser_of(member).get(ACTIVITY))
+
+
+def test_an_event_that_tells_nothing_more_has_no_details(member: User, browser_of: Browser) -> None:
+    happened(member)
+    shown = words(browser_of(member).get(ACTIVITY))
+    assert "Meera Nair signed in." in shown
+    assert "Details" not in shown
+
+
+def test_the_page_of_an_event_has_it_as_json_too(member: User, browser_of: Browser) -> None:
+    event = happened(member, after={"permissions": ["groupinfo"]}, request_id="req-1")
+    page = html.unescape(browser_of(member).get(of(event)).content.decode())
+    assert json.loads(page.partition('tabindex="0">')[2].partition("</pre>")[0]) == {
+        "event": event.tag,
+        "id": event.pk,
+        "subject": f"{event.subject_kind} {event.subject_id}",
+        "after": {"permissions": ["groupinfo"]},
+        "request": "req-1",
+    }
+
+
+def test_some_values_under_one_name_are_told_one_after_the_other(member: User, browser_of: Browser) -> None:
+    told = {"filters": {"what": "phones", "group": "Depot"}, "lines": 3, "values": {"a": ["b"]}}
+    shown = html.unescape(words(browser_of(member).get(of(happened(member, after=told)))))
+    assert 'Filters Group: Depot, what: phones Lines 3 Values {"a": ["b"]}' in shown
 
 
 def test_what_an_event_tells_is_spelled_for_people(member: User, browser_of: Browser) -> None:

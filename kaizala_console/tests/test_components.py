@@ -64,7 +64,7 @@ def test_words_from_people_are_escaped_everywhere() -> None:
         '<c-can-cannot :can="list" :name="evil" /><c-timeline :events="events" /></c-panel>',
         evil=evil,
         list=[evil],
-        events=[{"at": NOW, "sentence": evil, "who": evil, "detail": evil}],
+        events=[{"at": NOW, "sentence": evil, "who": evil, "told": [{"rows": [{"label": evil, "value": evil}]}]}],
     )
     assert "<b>" not in html
     assert html.count("&lt;b&gt;") >= 7
