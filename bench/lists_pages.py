@@ -75,10 +75,6 @@ def lists(world: World) -> Iterator[tuple[str, Any, str]]:
         inbox = f"/console/handoffs/?q={name}"
         yield f"Handoffs, by “{name}”", world.developer, inbox
         yield f"Handoffs of earlier, by “{name}”", world.developer, f"{inbox}&show=earlier"
-    for name in (f"{RARE}%20Depot", "Depot%201", "Depot", "Field", "qz"):
-        inbox = f"/console/handoffs/?q={name}"
-        yield f"Handoffs, by “{name}”", world.developer, inbox
-        yield f"Handoffs of earlier, by “{name}”", world.developer, f"{inbox}&show=earlier"
     said = f"attribute={world.department.pk}&value=Department%2077"
     yield "Directory, by an attribute that a hundredth have", world.boss, f"/console/directory/?{said}"
     for letters in ("x", "qz"):  # of which there are none
