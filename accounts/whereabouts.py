@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.utils.functional import Promise
 
@@ -33,6 +34,20 @@ def register(provider: Provider) -> Provider:
     if provider not in _providers:
         _providers.append(provider)
     return provider
+
+
+Namer = Callable[["User", UUID], str]
+_namers: dict[str, Namer] = {}
+
+
+def register_names(kind: str, namer: Namer) -> None:
+    """Adds how things of a kind ("connector") are called now, for who may see them; "" for who may not."""
+    _namers[kind] = namer
+
+
+def name_of(user: User, kind: str, key: UUID) -> str:
+    """What the reader knows this by; "" for what is not there any more, or not for them to see."""
+    return _namers[kind](user, key) if kind in _namers else ""
 
 
 def of_event(user: User, event: AuditEvent) -> list[Lead]:

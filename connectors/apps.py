@@ -17,25 +17,19 @@ class ConnectorsConfig(AppConfig):
         from connectors.audit_values import WORDS
         from connectors.first_steps import of_developer
         from connectors.mail_topics import TOPICS
-        from connectors.needs import (
-            events_of_own_connectors,
-            handoffs_to_claim,
-            leaks_to_answer,
-            tokens_to_replace,
-            user_tokens_to_confirm,
-        )
+        from connectors.needs import events_of_own_connectors, of_owner, user_tokens_to_confirm
         from connectors.places import of_connectors
+        from connectors.whereabouts import name_of
         from connectors.whereabouts import of_connectors as where_connectors_are
 
         field_names.translate(self)
-        needs.register(handoffs_to_claim)
-        needs.register(leaks_to_answer)
-        needs.register(tokens_to_replace)
+        needs.register(of_owner)
         needs.register(user_tokens_to_confirm)
         trail.register(events_of_own_connectors)
         first_steps.register(of_developer)
         places.register(of_connectors)
         whereabouts.register(where_connectors_are)
+        whereabouts.register_names("connector", name_of)
         arrivals.register("connectors", arrivals.Provider(look, tell))
         for topic in TOPICS:
             mail_topics.register(topic)

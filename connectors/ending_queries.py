@@ -7,16 +7,15 @@ from typing import Final
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from accounts.models import User
-from connectors import queries
+from connectors import owning
 from connectors.models import Handoff, RefreshToken
 from kaizala_console.lib import clock
 
 SOON: Final = dt.timedelta(days=30)
 
 
-def tokens_that_end(user: User) -> QuerySet[RefreshToken]:
-    """Live tokens of the account's own connectors that end within a month, the next in front.
+def tokens_that_end(own: owning.Own) -> QuerySet[RefreshToken]:
+    """Live tokens of own connectors that end within a month, the next in front.
 
     Left out are those whose successor is in use, and those for whose grant a handoff waits: that is told by itself.
     """
@@ -27,9 +26,9 @@ def tokens_that_end(user: User) -> QuerySet[RefreshToken]:
         .unfollowed()
         .filter(
             ~Exists(waiting),
+            own.rows("connector"),
             expires_at__lte=now + SOON,
             grant__revoked_at__isnull=True,
-            connector__in=queries.own_connectors(user).order_by().values("pk"),
         )
         .select_related("grant__connector")
         .order_by("expires_at", "pk")

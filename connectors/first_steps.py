@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.first_steps import Path, Step
 from accounts.models import User
 from accounts.starts import Way
+from connectors import owning
 from connectors.models import AccessRequest, Connector, Grant, Handoff
 from kaizala_console.lib import clock
 
@@ -40,7 +41,11 @@ def of_developer(user: User) -> Path:
 
 def _farthest(user: User) -> Any:
     """Among the first that were made: who owns a hundred connectors is at no first step."""
-    first = Connector.objects.present().owned_by(user.pk).order_by("created_at", "id").values("pk")[:FIRST]
+    own, order = owning.of(user), ("created_at", "id")
+    if own.are_none:
+        return None
+    # Named: PostgreSQL takes no LIMIT of an order into account where it guesses what is in a subquery.
+    first = list(own.connectors().order_by(*order).values_list("pk", flat=True)[:FIRST])
     now, mine = clock.now(), OuterRef("pk")
     handoffs = Handoff.objects.filter(connector=mine).order_by("-made_at", "-id")
     waiting = Handoff.objects.waiting().filter(connector=mine, expires_at__gt=now).order_by("-expires_at")

@@ -9,7 +9,8 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
-from connectors.models import AccessRequest, Connector, Handoff
+from connectors import owning
+from connectors.models import AccessRequest, Handoff
 from kaizala_console.lib import clock, keyset
 from kaizala_console.lib.live import MOST
 
@@ -36,7 +37,7 @@ def of_grant(grant_id: UUID) -> list[Sign]:
 
 def waiting_for(user: User) -> list[UUID]:
     """The handoffs that the account can claim now, the newest first."""
-    found = Handoff.objects.waiting().filter(connector__in=_own(user), expires_at__gt=clock.now())
+    found = Handoff.objects.waiting().filter(owning.of(user).rows("connector"), expires_at__gt=clock.now())
     return list(found.order_by("-made_at", "-id").values_list("pk", flat=True)[:MOST])
 
 
@@ -46,7 +47,12 @@ def arrived_for(user: User) -> list[tuple[str, UUID]]:
     waits = Q(claimed_at=None, expires_at__gt=now)
     told = Handoff.objects.filter(refused_at=None, expired_at=None, withdrawn_at=None)
     told = told.filter(waits | Q(refresh_token__first_used_at__isnull=False))
-    near = keyset.nearest(told, ("-made_at", "-id"), MOST, ("connector", _own(user)))
+    own = owning.of(user)
+    near: QuerySet[Handoff]
+    if own.are_many:
+        near = told.filter(own.rows("connector"))
+    else:
+        near = keyset.nearest(told, ("-made_at", "-id"), MOST, ("connector", own.connectors()))
     rows = near.order_by("-made_at", "-id").values_list(
         "pk", "claimed_at", "expires_at", "refresh_token__first_used_at"
     )
@@ -82,7 +88,3 @@ def _lines(handoffs: QuerySet[Handoff]) -> list[Sign]:
     now: dt.datetime = clock.now()
     newest = handoffs.order_by("-made_at", "-id").values_list(*_LINE, "expires_at")[:1]
     return [(*row[:-1], row[-1] <= now) for row in newest]
-
-
-def _own(user: User) -> QuerySet[Any]:
-    return Connector.objects.present().owned_by(user.pk).order_by().values("pk")

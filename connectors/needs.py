@@ -16,7 +16,8 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from accounts.needs import Need, Urgency
-from connectors import ending_queries, queries, user_token_queries
+from accounts.trail_sought import Each
+from connectors import ending_queries, owning, queries, user_token_queries
 from connectors.models import Connector
 from connectors.services import words
 from kaizala_console.lib import clock
@@ -27,9 +28,18 @@ LAST_WEEK = dt.timedelta(days=7)
 NAMED = 20_000
 
 
-def handoffs_to_claim(user: User) -> Iterator[Need]:
+def of_owner(user: User) -> Iterator[Need]:
+    """What waits for somebody because of own connectors."""
+    own = owning.of(user)
+    if own.are_none:
+        return
+    for cards in (handoffs_to_claim, leaks_to_answer, tokens_to_replace):
+        yield from cards(own)
+
+
+def handoffs_to_claim(own: owning.Own) -> Iterator[Need]:
     """One card for all handoffs that wait: it leads to the one, or to the inbox."""
-    found = queries.waiting_handoffs(user).select_related(None).select_related("connector", "grant")
+    found = queries.waiting_at(own).select_related(None).select_related("connector", "grant")
     waiting = list(found.only("expires_at", "connector__name", "grant__target_name")[:100])
     if not waiting:
         return
@@ -51,9 +61,9 @@ def handoffs_to_claim(user: User) -> Iterator[Need]:
     )
 
 
-def tokens_to_replace(user: User) -> Iterator[Need]:
+def tokens_to_replace(own: owning.Own) -> Iterator[Need]:
     """One card for all refresh tokens that end within a month with nothing in use that follows them."""
-    found = ending_queries.tokens_that_end(user)
+    found = ending_queries.tokens_that_end(own)
     ending = list(found.only("expires_at", "grant__connector__name", "grant__target_name")[:100])
     if not ending:
         return
@@ -93,9 +103,9 @@ def user_tokens_to_confirm(user: User) -> Iterator[Need]:
         )
 
 
-def leaks_to_answer(user: User) -> Iterator[Need]:
+def leaks_to_answer(own: owning.Own) -> Iterator[Need]:
     """A credential that was reported as leaked is refused until an owner answers."""
-    found = queries.open_leak_reports(queries.own_connectors(user)).select_related(None).select_related("connector")
+    found = queries.open_leak_reports(own.rows("connector")).select_related(None).select_related("connector")
     for report in found.only("connector__name")[:20]:
         yield Need(
             key="connectors",
@@ -114,9 +124,10 @@ def events_of_own_connectors(user: User) -> Q | None:
     These are named: else the database only guesses how many they are. Naming very many takes a second; but whoever has
     those meets their events everywhere in the trail, where each is then asked for its owners.
     """
-    owned = list(Connector.objects.owned_by(user.pk).order_by().values_list("pk", flat=True)[: NAMED + 1])
+    shares = Connector.co_owners.through.objects.filter(user=user)
+    owned = list(Connector.objects.filter(owner=user).order_by().values_list("pk", flat=True)[: NAMED + 1])
+    owned += shares.values_list("connector_id", flat=True)[: NAMED + 1]
     if len(owned) > NAMED:
         own = Connector.objects.filter(pk=OuterRef("connector_id"), owner=user)
-        shared = Connector.co_owners.through.objects.filter(connector_id=OuterRef("connector_id"), user=user)
-        return Q(Exists(own)) | Q(Exists(shared))
+        return Each(Q(Exists(own)) | Q(Exists(shares.filter(connector_id=OuterRef("connector_id")))))
     return Q(connector_id__in=owned) if owned else None

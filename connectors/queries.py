@@ -24,7 +24,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Lower
 
 from accounts.models import User
-from connectors import policy
+from connectors import owning, policy
 from connectors.models import (
     AccessRequest,
     Bot,
@@ -68,18 +68,23 @@ def connector_page(
     search: str = "",
     state: str = "",
     sort: str = "name",
+    own: owning.Own | None = None,
     cursor: str | None = None,
     size: int = PAGE_SIZE,
 ) -> Page[Connector]:
     """The person's own connectors, or all of the organisation; each with its owner and the facts of `described`.
 
-    `search` is part of the name, or a whole connector ID; `state` one of `ConnectorState` but deleted; `sort` a key of
-    `SORTS`. Raises `keyset.BadCursor`.
+    `search` is part of the name, or a whole connector ID; `state` one of `ConnectorState` but deleted; `sort` one of
+    `sorts_for`, else they are sorted by name; `own` what the caller knows already. Raises `keyset.BadCursor`.
     """
-    connectors = Connector.objects.present().filter(organisation_id=user.organisation_id)
-    found = described(connectors if everybodys else connectors.owned_by(user.pk), user)
-    if everybodys and sort in SORTS_OF_OWNERS:
+    if everybodys:
+        connectors = Connector.objects.present().filter(organisation_id=user.organisation_id)
+    else:
+        own = own or owning.of(user)
+        connectors = own.connectors().filter(organisation_id=user.organisation_id)
+    if sort not in sorts_for(own, everybodys=everybodys):
         sort = "name"
+    found = described(connectors, user)
     if sort in SORTS_OF_OWNERS:  # without NULLs
         never, no_end = Value(NEVER), Value(NO_END)
         found = found.annotate(
@@ -91,7 +96,13 @@ def connector_page(
         found = found.filter(pk=key) if key else named(found, _searchable(search))
     if state:
         found = found.filter(_in_state(state))
-    return keyset.page(found.select_related("owner"), SORTS.get(sort, SORTS["name"]), cursor, size)
+    return keyset.page(found.select_related("owner"), SORTS[sort], cursor, size)
+
+
+def sorts_for(own: owning.Own | None, *, everybodys: bool) -> list[str]:
+    """The keys of `SORTS` that this list can be sorted by: by use, only own connectors that are not very many."""
+    by_use = own is not None and not everybodys and not own.are_many
+    return [sort for sort in SORTS if by_use or sort not in SORTS_OF_OWNERS]
 
 
 def described(connectors: ConnectorQuerySet, user: User) -> QuerySet[Connector]:
@@ -231,9 +242,9 @@ def secret_to_end_next(connector: Connector) -> ConnectorSecret | None:
     return live.order_by("expires_at").first()
 
 
-def open_leak_reports(connectors: QuerySet[Connector]) -> QuerySet[LeakReport]:
-    """What was reported of these connectors and not answered yet, the oldest first."""
-    found = LeakReport.objects.open().filter(connector__in=connectors.order_by().values("pk"))
+def open_leak_reports(whose: Q) -> QuerySet[LeakReport]:
+    """What was reported and not answered yet, the oldest first; `whose` says of which connectors."""
+    found = LeakReport.objects.open().filter(whose)
     return found.select_related("connector", "secret", "refresh_token__grant").order_by("reported_at", "id")
 
 
@@ -270,13 +281,20 @@ def handoff_page(
 ) -> Page[Handoff]:
     """The developer's inbox: handoffs to the account's own connectors that wait, or those that ended; newest first."""
     found = Handoff.objects.waiting() if waiting else Handoff.objects.ended()
-    own = ("connector", own_connectors(user))
-    return keyset.page(with_both_sides(found), ("-made_at", "-id"), cursor, size, within=own)
+    own, order = owning.of(user), ("-made_at", "-id")
+    if own.are_many:
+        return keyset.page(with_both_sides(found.filter(own.rows("connector"))), order, cursor, size, keys_first=True)
+    return keyset.page(with_both_sides(found), order, cursor, size, within=("connector", own.connectors()))
 
 
 def waiting_handoffs(user: User) -> QuerySet[Handoff]:
     """What the account can claim now, the one that expires first in front."""
-    found = _inbox(user).waiting().filter(expires_at__gt=clock.now())
+    return waiting_at(owning.of(user))
+
+
+def waiting_at(own: owning.Own) -> QuerySet[Handoff]:
+    """The same for who asks more about own connectors."""
+    found = Handoff.objects.waiting().filter(own.rows("connector"), expires_at__gt=clock.now())
     return with_both_sides(found).order_by("expires_at", "id")
 
 
@@ -291,10 +309,6 @@ def handoff_for(user: User, handoff_id: UUID) -> Handoff:
     if handoff is None or not policy.can_see_handoff(user, handoff):
         raise NotFound
     return handoff
-
-
-def _inbox(user: User) -> Any:
-    return Handoff.objects.filter(connector__in=own_connectors(user).order_by().values("pk"))
 
 
 def with_both_sides(handoffs: QuerySet[Handoff]) -> QuerySet[Handoff]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -30,10 +31,14 @@ def of_connectors(user: User, event: AuditEvent) -> Iterable[Lead]:
             yield Lead(_("Open the handoff"), reverse("connectors:handoff", args=[key]))
         except NotFound:
             pass
-    if event.connector_id is not None:
-        try:
-            connector = queries.connector_for(user, event.connector_id)
-        except NotFound:
-            return
-        words = _("Open the connector “%(name)s”") % {"name": connector.name}
-        yield Lead(words, reverse("connectors:details", args=[connector.pk]))
+    if event.connector_id is not None and (name := name_of(user, event.connector_id)):
+        words = _("Open the connector “%(name)s”") % {"name": name}
+        yield Lead(words, reverse("connectors:details", args=[event.connector_id]))
+
+
+def name_of(user: User, connector_id: UUID) -> str:
+    """What the connector is called, for who may see it."""
+    try:
+        return queries.connector_for(user, connector_id).name
+    except NotFound:
+        return ""

@@ -24,6 +24,7 @@ class GroupsConfig(AppConfig):
         from groups.services import recounting
         from groups.services.grants import administers, administrators
         from groups.starts import events_of_own_groups, let_a_connector_in
+        from groups.whereabouts import name_of
         from groups.whereabouts import of_groups as where_groups_are
 
         field_names.translate(self)
@@ -33,6 +34,7 @@ class GroupsConfig(AppConfig):
         first_steps.register(of_group_admin)
         places.register(of_groups)
         whereabouts.register(where_groups_are)
+        whereabouts.register_names("group", name_of)
         arrivals.register("groups", arrivals.Provider(look, tell))
         provisioned.register(recounting.note_person)
         reach.register(access.role_of_tokens)

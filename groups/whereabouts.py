@@ -35,5 +35,11 @@ def of_groups(user: User, event: AuditEvent) -> Iterable[Lead]:
         yield Lead(words, reverse("groups:details", args=[group.pk]))
 
 
+def name_of(user: User, group_id: UUID) -> str:
+    """What the group is called, for who sees it."""
+    group = access.visible_to(user).filter(pk=group_id).first()
+    return group.name if group is not None else ""
+
+
 def _is_there(group: Group, grant_id: UUID | None) -> bool:
     return grant_id is not None and queries.grants_of(group).filter(pk=grant_id).exists()

@@ -51,6 +51,8 @@ class AuditEvent(models.Model):
             models.Index(fields=["connector_id", "-id"], name="audit_by_connector"),
             models.Index(fields=["group_id", "-id"], name="audit_by_group"),
             models.Index(fields=["person_id", "-id"], name="audit_by_person"),
+            models.Index(fields=["tag", "id"], name="audit_by_tag"),
+            models.Index(fields=["at"], name="audit_by_time"),
             models.Index(fields=["id"], condition=models.Q(position__isnull=True), name="audit_not_chained"),
         ]
         constraints = [

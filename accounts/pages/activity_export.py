@@ -23,7 +23,7 @@ from accounts import trail
 from accounts.audit.chain import exported
 from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent, User
-from accounts.pages.activity import FilterForm, condition_of
+from accounts.pages.activity_filters import FilterForm, sought
 from accounts.pages.decorators import freshly_confirmed, user_of
 from accounts.services import exports
 from kaizala_console.lib import clock
@@ -67,7 +67,7 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     chosen_format = request.POST["format"]
     content_type, spell = kinds[chosen_format]
     exports.note(by=user, file_format=chosen_format, filters={name: str(value) for name, value in chosen.items()})
-    only = condition_of(chosen, user)
+    only = sought(chosen, user).condition()
     events = _in_the_chain if chosen_format == "jsonl" else _in_order
     response = StreamingHttpResponse(spell(events(user, only)), content_type=content_type)
     name = f"activity-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.{chosen_format}"

@@ -14,6 +14,7 @@ from accounts.models import PinDevice
 from accounts.pages import activity, arriving, numbers
 from accounts.pages.decorators import signed_in, user_of
 from accounts.pages.phones import add_url, phone_form, pin_url
+from accounts.trail_sought import Sought
 from kaizala_console.lib import live
 
 LATELY = 5
@@ -46,7 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "pin_number": waiting and numbers.shown(waiting.number),
         }
         return render(request, "accounts/home_first.html", words)
-    events = activity.rows(trail.page(user, size=LATELY).events, with_details=False)
+    events = activity.rows(trail.sought_page(user, Sought(), size=LATELY).events, with_details=False)
     waits, path = needs.needs_at(request, user), first_steps.path_of(user)
     words = {
         "asks_at": live.address(here, seen),

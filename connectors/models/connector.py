@@ -76,7 +76,19 @@ class Connector(models.Model):
         ordering = ["name", "id"]
         indexes = [
             models.Index(fields=["organisation", "name", "id"], name="connector_by_organisation"),
+            models.Index(fields=["organisation", "created_at", "id"], name="connector_by_age"),
             models.Index(fields=["owner", "name", "id"], name="connector_by_owner"),
+            # Few, whom a list of all would be walked for to its end.
+            models.Index(
+                fields=["organisation", "name", "id"],
+                condition=models.Q(deactivated_at__isnull=False),
+                name="connector_deactivated",
+            ),
+            models.Index(
+                fields=["organisation", "name", "id"],
+                condition=models.Q(suspended_at__isnull=False),
+                name="connector_suspended",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -98,9 +98,12 @@ class Handoff(models.Model):
         verbose_name_plural = _("handoffs")
         ordering = ["-made_at", "-id"]
         indexes = [
+            # Of all connectors, for who owns very many of them.
+            models.Index(fields=["-made_at", "-id"], name="handoff_newest"),
+            models.Index(fields=["-made_at", "-id"], condition=NOT_ENDED, name="handoff_newest_waiting"),
             models.Index(fields=["connector", "-made_at", "-id"], name="handoff_by_connector"),
             models.Index(fields=["connector", "-made_at", "-id"], condition=NOT_ENDED, name="handoff_waiting_newest"),
-            models.Index(fields=["expires_at"], condition=NOT_ENDED, name="handoff_waiting"),
+            models.Index(fields=["expires_at", "id"], condition=NOT_ENDED, name="handoff_waiting"),
             models.Index(fields=["connector", "expires_at"], condition=NOT_ENDED, name="handoff_waiting_of_connector"),
         ]
         constraints = [

@@ -46,6 +46,11 @@ class LeakReport(models.Model):
         verbose_name = _("leak report")
         verbose_name_plural = _("leak reports")
         ordering = ["-reported_at", "-id"]
+        indexes = [
+            models.Index(
+                fields=["reported_at", "id"], condition=models.Q(closed_at__isnull=True), name="leak_report_open"
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(secret__isnull=False, refresh_token__isnull=True)

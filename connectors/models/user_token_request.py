@@ -56,7 +56,7 @@ class UserTokenRequest(models.Model):
         verbose_name = _("request for a user token")
         verbose_name_plural = _("requests for user tokens")
         ordering = ["-asked_at", "-id"]
-        indexes = [models.Index(fields=["expires_at"], condition=WAITING, name="user_token_request_waiting")]
+        indexes = [models.Index(fields=["expires_at", "id"], condition=WAITING, name="user_token_request_waiting")]
         constraints = [
             models.UniqueConstraint(
                 fields=["connector", "person"], condition=WAITING, name="one_waiting_user_token_request"

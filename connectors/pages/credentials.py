@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -49,7 +50,7 @@ def _page(request: HttpRequest, connector_id: UUID, form: SecretEndForm, *, stat
         "form": form,
         "can_add": len([row for row in rows if row["state"] not in OVER]) < len(secrets.SLOTS),
         "silent": _silent(live),
-        "leaks": list(queries.open_leak_reports(Connector.objects.filter(pk=connector.pk))),
+        "leaks": list(queries.open_leak_reports(Q(connector=connector))),
         "form_key": shown_secrets.new_form_key(),
         "key": connector.keys.live().first(),
     }

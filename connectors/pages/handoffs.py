@@ -25,8 +25,8 @@ from connectors.pages import finding, handoff_line, links, shown, snippets
 from connectors.pages.forms import form_key_of
 from connectors.scopes import DESCRIPTIONS, can_and_cannot, in_order
 from connectors.services import handoffs, shown_secrets
+from kaizala_console.lib import bounded, keyset, live
 from kaizala_console.lib import context as request_context
-from kaizala_console.lib import keyset, live
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 CLAIM = gettext_lazy("Claim")
@@ -67,7 +67,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
             {
                 "label": _("Waiting"),
                 "url": links.same_page(request, show=None, cursor=None),
-                "count": queries.waiting_handoffs(user).count(),
+                "count": bounded.count(queries.waiting_handoffs(user)),
                 "current": not earlier,
             },
             {

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from accounts.pages.decorators import signed_in, user_of
-from connectors import queries, usage_counts
+from connectors import owning, queries, usage_counts
 from connectors.models import Connector, ConnectorState
 from connectors.pages import links, usage_charts
 from connectors.scopes import DESCRIPTIONS, in_order
@@ -41,7 +41,9 @@ NAMED_IN_A_ROW = 3
 def connectors(request: HttpRequest) -> HttpResponse:
     """One page of the list. What cannot be understood in the address is left out rather than refused."""
     everybodys = request.GET.get("show") == "all"
-    sorts = {key: label for key, label in SORTS.items() if not (everybodys and key in queries.SORTS_OF_OWNERS)}
+    own = None if everybodys else owning.of(user_of(request))
+    offered = queries.sorts_for(own, everybodys=everybodys)
+    sorts = {key: label for key, label in SORTS.items() if (key or "name") in offered}
     state = request.GET.get("state", "") if request.GET.get("state", "") in STATES else ""
     sort = request.GET.get("sort", "") if request.GET.get("sort", "") in sorts else ""
     search = request.GET.get("q", "").strip()[:120]
@@ -52,6 +54,7 @@ def connectors(request: HttpRequest) -> HttpResponse:
             search=search,
             state=state,
             sort=sort or "name",
+            own=own,
             cursor=request.GET.get("cursor"),
         )
     except keyset.BadCursor:

@@ -1,0 +1,178 @@
+"""Who owns very many connectors reads the same pages as who owns a few: each row is asked whose it is (ADR 0064)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts import first_steps, needs
+from accounts.models import User
+from connectors import ending_queries, live_queries, owning, queries
+from connectors.models import Handoff
+from connectors.services import connectors, handoffs, leaks
+from connectors.services.shown_secrets import new_form_key
+from connectors.tests import factories
+from connectors.tests.factories import Program, let_in
+from kaizala_console.lib import bounded
+
+INDEXES = (
+    "connector_by_organisation",
+    "connector_by_age",
+    "handoff_newest_waiting",
+    "handoff_newest",
+    "handoff_waiting",
+)
+
+
+@pytest.fixture(params=["few", "many"])
+def own_are(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether two connectors are very many."""
+    if request.param == "many":
+        monkeypatch.setattr(bounded, "MOST", 1)
+    return request.param
+
+
+@pytest.fixture
+def theirs(developer: User, stranger: User, group_admin: User, outsider: User) -> dict[str, Program]:
+    """Two of the developer, one that is shared with them, one that is not; and one that was deleted."""
+    made = {
+        name: factories.make_program(factories.make_connector(owner, name), group_admin)
+        for name, owner in (("Beta", developer), ("Alpha", developer), ("Shared", stranger), ("Other", stranger))
+    }
+    made["Shared"].connector.co_owners.add(developer)
+    factories.make_connector(outsider, "Elsewhere")
+    gone = factories.make_connector(developer, "Gone")
+    let_in(gone, group_admin)
+    connectors.delete(connector=gone, by=developer)
+    return made
+
+
+def claim(handoff: Handoff, by: User) -> None:
+    handoffs.claim(handoff=handoff, by=by, form_key=new_form_key(), address="192.0.2.7")
+
+
+def pages_of(read: Callable[..., Any]) -> list[Any]:
+    """All rows, forward by twos; and the same going back."""
+    found, cursor = [], None
+    for _number in range(9):
+        page = read(cursor=cursor, size=2)
+        found += page.items
+        if page.next_cursor is None:
+            break
+        cursor = page.next_cursor
+    back = list(page.items)
+    while page.previous_cursor is not None:
+        page = read(cursor=page.previous_cursor, size=2)
+        back = page.items + back
+    assert back == found
+    return found
+
+
+def test_own_are_told_from_others(
+    own_are: str, theirs: dict[str, Program], developer: User, stranger: User, group_admin: User
+) -> None:
+    assert sorted(owning.of(developer).connectors().values_list("name", flat=True)) == ["Alpha", "Beta", "Shared"]
+    assert owning.of(developer).are_many == (own_are == "many")
+    assert not owning.of(stranger).are_none
+    assert owning.of(group_admin) == owning.Own(group_admin, are_none=True, are_many=False)
+
+
+@pytest.mark.usefixtures("own_are")
+def test_the_list_has_own_connectors_in_each_order(theirs: dict[str, Program], developer: User) -> None:
+    for sort, names in (
+        ("name", ["Alpha", "Beta", "Shared"]),
+        ("newest", ["Shared", "Alpha", "Beta"]),
+        ("oldest", ["Beta", "Alpha", "Shared"]),
+    ):
+        rows = pages_of(lambda sort=sort, **page: queries.connector_page(developer, sort=sort, **page))
+        assert [row.name for row in rows] == names
+        assert all(row.mine for row in rows)
+    connectors.suspend(connector=theirs["Alpha"].connector, by=developer)
+    assert [row.name for row in queries.connector_page(developer, state="suspended").items] == ["Alpha"]
+    assert [row.name for row in queries.connector_page(developer, search="h").items] == ["Alpha", "Shared"]
+    assert queries.connector_page(developer, search="other").items == []
+
+
+def test_very_many_are_not_sorted_by_use(
+    own_are: str, theirs: dict[str, Program], developer: User, browser_of: Callable[..., Client]
+) -> None:
+    answer = browser_of(developer).get("/console/connectors/", {"sort": "used"})
+    offered = [option["value"] for option in answer.context["selects"][-1]["options"]]
+    assert offered == ["", "newest", "oldest", *(["used", "ends"] if own_are == "few" else [])]
+    rows = [row["connector"].name for row in answer.context["rows"]]
+    assert sorted(rows) == ["Alpha", "Beta", "Shared"]
+
+
+@pytest.mark.usefixtures("own_are")
+def test_the_inbox_has_the_handoffs_of_own_connectors(theirs: dict[str, Program], developer: User) -> None:
+    claim(theirs["Beta"].handoff, developer)
+    waiting = [theirs[name].handoff for name in ("Shared", "Alpha")]
+    assert pages_of(lambda **page: queries.handoff_page(developer, **page)) == waiting
+    assert pages_of(lambda **page: queries.handoff_page(developer, waiting=False, **page))[:1] != []
+    ended = {row.connector_id for row in queries.handoff_page(developer, waiting=False).items}
+    assert ended == {theirs["Beta"].connector.pk}
+    assert list(queries.waiting_handoffs(developer)) == sorted(waiting, key=lambda row: (row.expires_at, row.pk))
+    assert live_queries.waiting_for(developer) == [row.pk for row in waiting]
+    assert {key for _kind, key in live_queries.arrived_for(developer)} == {row.pk for row in waiting}
+
+
+@pytest.mark.usefixtures("own_are")
+def test_home_tells_of_own_connectors_and_of_nobody_elses(
+    theirs: dict[str, Program], developer: User, stranger: User, group_admin: User
+) -> None:
+    counts = needs.counts_of(needs.needs_of(developer))
+    assert counts["handoffs"] == 3
+    assert needs.counts_of(needs.needs_of(stranger))["handoffs"] == 2
+    assert "handoffs" not in needs.counts_of(needs.needs_of(group_admin))
+    path = first_steps.path_of(developer)
+    assert path is None or path.steps
+
+
+@pytest.mark.usefixtures("own_are")
+def test_tokens_that_end_and_leaks_are_of_own_connectors(
+    theirs: dict[str, Program], developer: User, travel: Callable[..., dt.datetime]
+) -> None:
+    own = [theirs[name] for name in ("Alpha", "Shared")]
+    for program in (*own, theirs["Other"]):
+        leaks.report(text=program.secret, address="192.0.2.9")
+    found = queries.open_leak_reports(owning.of(developer).rows("connector"))
+    assert sorted(report.connector.name for report in found) == ["Alpha", "Shared"]
+    Handoff.objects.all().delete()
+    travel(days=350)
+    ending = ending_queries.tokens_that_end(owning.of(developer))
+    assert sorted(token.connector.name for token in ending) == ["Alpha", "Beta", "Shared"]
+
+
+@pytest.mark.usefixtures("own_are")
+def test_as_many_statements_whoever_owns_how_many(theirs: dict[str, Program], developer: User) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        needs.needs_of(developer)
+    assert len(asked) <= 7
+
+
+def test_of_very_many_a_list_is_walked_in_its_order(
+    theirs: dict[str, Program], developer: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the database sorts all that somebody owns."""
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL sorts a table that is nearly empty")
+    monkeypatch.setattr(bounded, "MOST", 1)
+    with CaptureQueriesContext(connection) as asked:
+        for sort in ("name", "newest"):
+            queries.connector_page(developer, sort=sort)
+        for waiting in (True, False):
+            queries.handoff_page(developer, waiting=waiting)
+        list(queries.waiting_handoffs(developer)[:9])
+    plans: list[str] = []
+    for query in asked.captured_queries:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            plans += [row[3] for row in cursor.fetchall()]
+    used = [name for name in INDEXES if any(name in step for step in plans)]
+    assert used == list(INDEXES)
