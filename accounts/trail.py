@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from accounts.trail_sought import Each, Sought, farthest
+from accounts.trail_sought import Each, Sought, farthest, named_if_few
 
 if TYPE_CHECKING:
     from accounts.models import AuditEvent, User
@@ -74,7 +74,7 @@ def page(user: User, *, size: int, only: Q | None = None, before: int | None = N
 
 def sought_page(user: User, sought: Sought, *, size: int, before: int | None = None, after: int | None = None) -> Page:
     """As `page`, for what is looked for on a page for people: it looks at so many events, and says where it stopped."""
-    conditions = [_own(user)] if sought.is_own else _conditions(user)
+    conditions = [_own(user)] if sought.is_own else [named_if_few(_own(user), sought), *_conditions(user)[1:]]
     back, order = after is None, "-pk" if after is None else "pk"
     within = sought.between()
     if before is not None:

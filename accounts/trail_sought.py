@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from accounts.models import AuditEvent
 
 LOOKED_AT: Final = 10_000
+ASKED_AT: Final = 2000  # of a scope that no index knows
 NAMED: Final = 1000
 # Transactions that overlap write their events in another order than that of their moments: by far fewer than this.
 MOST_AT_ONCE: Final = 1000
@@ -85,9 +86,21 @@ def farthest(conditions: Sequence[Q], sought: Sought, within: Q, order: str) -> 
         asked_of_each = isinstance(condition, Each)
         if not asked_of_each and not sought.is_asked_of_each:
             continue
+        most = ASKED_AT if asked_of_each else LOOKED_AT
         rows = _events().filter(within, sought.indexed, Q() if asked_of_each else condition)
-        stops += rows.order_by(order).values_list("pk", flat=True)[LOOKED_AT : LOOKED_AT + 1]
+        stops += rows.order_by(order).values_list("pk", flat=True)[most : most + 1]
     return (max if order.startswith("-") else min)(stops, default=None)
+
+
+def named_if_few(scope: Q, sought: Sought) -> Q:
+    """A scope beside what has an index of its own: of two, databases take either to go by, also the one with a million.
+
+    So the events of the scope are named when they are few.
+    """
+    if not sought.indexed:
+        return scope
+    keys = list(_events().filter(scope).values_list("pk", flat=True)[: NAMED + 1])
+    return scope if len(keys) > NAMED else Q(pk__in=keys)
 
 
 def _edge(rows: QuerySet[AuditEvent], which: Any) -> int:

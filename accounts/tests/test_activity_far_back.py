@@ -18,7 +18,7 @@ from accounts.pages import activity, activity_filters
 from accounts.tests.pages import words
 from accounts.tests.test_activity_page import ACTIVITY, happened
 from accounts.trail_sought import Each, Sought
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, ids
 
 Browser = Callable[..., Client]
 
@@ -27,6 +27,7 @@ Browser = Callable[..., Client]
 def looks_at_four(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a kind that more than two have, and in words, a page looks at four events."""
     monkeypatch.setattr(trail_sought, "LOOKED_AT", 4)
+    monkeypatch.setattr(trail_sought, "ASKED_AT", 4)
     monkeypatch.setattr(trail_sought, "NAMED", 2)
 
 
@@ -143,6 +144,19 @@ def test_own_acts_are_asked_for_by_themselves(member: User, organisation_admin: 
         happened(member)
     mine = Sought(indexed=Q(actor_kind="user", actor_id=str(organisation_admin.pk)), is_own=True, words=about("signed"))
     assert walked(organisation_admin, mine) == ([own.pk], 1)
+
+
+@pytest.mark.parametrize("own", [1, 5])
+def test_own_acts_in_a_group_are_found_be_they_few_or_many(
+    member: User, stranger: User, own: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = ids.new_id()
+    monkeypatch.setattr(trail, "_scopes", [])
+    for _number in range(9):
+        happened(stranger, group_id=group)
+    mine = [happened(member, group_id=group).pk for _number in range(own)]
+    happened(member)
+    assert walked(member, Sought(indexed=Q(group_id=group)))[0] == mine[::-1]
 
 
 def test_a_scope_that_no_index_knows_is_asked_of_so_many_events(

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts import trail
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
-from accounts.pages import activity
+from accounts.pages import activity, activity_filters
 from accounts.tests.pages import words
 from kaizala_console.lib import clock, ids
 
@@ -167,7 +167,7 @@ def test_names_are_text_and_never_markup(member: User, browser_of: Callable[...,
 
 
 def test_every_event_is_of_a_kind_that_can_be_chosen() -> None:
-    chosen = {noun for kind in activity.KINDS.values() for noun in kind.nouns}
+    chosen = {noun for kind in activity_filters.KINDS.values() for noun in kind.nouns}
     assert {tag.partition(":")[0] for tag in Tag} - chosen == set()
 
 
