@@ -5,7 +5,8 @@ Numbers are masked; a whole number still finds its row.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
@@ -31,10 +32,13 @@ from accounts.models import (
     User,
     VerifiedPhone,
 )
-from accounts.operators import ReadOnlyAdmin, carry_out, operator_of, site
+from accounts.operators import ReadOnlyAdmin, ValuesOfTheNewest, carry_out, operator_of, search, site
 from accounts.services import cool_off, notices, organisations, phones, pin_limits, totp, users
 from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import RuleBroken
+
+search.parts_are_found_among_the_newest(User, "name")
+search.parts_are_found_among_the_newest(User, "email")
 
 
 def _e164(term: str) -> str | None:
@@ -68,6 +72,7 @@ class OrganisationAdmin(ReadOnlyAdmin):
     form = OrganisationForm
     list_display = ["name", "entra_tenant_id", "admins_may_see_tokens", "moved_to", "created_at"]
     search_fields = ["name", "entra_tenant_id"]
+    ordering = ["name"]  # there are few
     fields = ["name", "moved_to", "entra_tenant_id", "admins_may_see_tokens", "created_at"]
     readonly_fields = ["entra_tenant_id", "admins_may_see_tokens", "created_at"]
 
@@ -147,18 +152,10 @@ class UserAdmin(ReadOnlyAdmin):
 class PersonAdmin(ReadOnlyAdmin):
     list_display = ["name", "masked_number", "provisioned_at", "created_at"]
     list_filter = [("provisioned_at", admin.EmptyFieldListFilter)]
-    search_fields = ["name"]
+    search_fields = ["name", "number__exact"]
     search_help_text = _("A name, or a whole number with + in front.")
     exclude = ["number"]
     readonly_fields = ["masked_number"]
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Person], search_term: str
-    ) -> tuple[QuerySet[Person], bool]:
-        number = _e164(search_term)
-        if number is not None:
-            return queryset.filter(number=number), False
-        return super().get_search_results(request, queryset, search_term)
 
     @admin.display(description=_("phone number"))
     def masked_number(self, row: Person) -> str:
@@ -171,7 +168,6 @@ class VerifiedPhoneAdmin(ReadOnlyAdmin):
     list_filter = [("released_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user", "person"]
     search_fields = ["user__name", "user__email", "person__number__exact"]
-    ordering = ["-verified_at"]
     fields = ["user", "person", "masked_number", "is_primary", "verified_at", "released_at"]
     readonly_fields = ["masked_number"]
     actions = ["release"]
@@ -193,7 +189,6 @@ class PinDeviceAdmin(ReadOnlyAdmin):
     list_filter = ["purpose", ("used_at", admin.EmptyFieldListFilter)]
     list_select_related = ["user"]
     search_fields = ["user__name", "user__email", "number__exact"]
-    ordering = ["-id"]
     fields = ["user", "masked_number", "purpose", "sent_at", "valid_until", "tries", "used_at", "superseded_at"]
     readonly_fields = ["masked_number"]
 
@@ -207,20 +202,20 @@ class SmsMessageAdmin(ReadOnlyAdmin):
     """The log of what was sent, by which the limits count."""
 
     list_display = ["created_at", "user", "masked_number", "purpose", "status", "error", "gateway", "client_address"]
-    list_filter = ["status", "gateway", "purpose", "country_prefix"]
+    list_filter = ["status", ("gateway", ValuesOfTheNewest), "purpose", ("country_prefix", ValuesOfTheNewest)]
     list_select_related = ["user"]
     search_fields = ["user__name", "user__email", "client_address__exact", "reference__exact"]
-    search_help_text = _("A name, an e-mail address, an IP address, the gateway’s reference, or a whole number with +.")
-    date_hierarchy = "created_at"
+    search_help_text = _(
+        "A name, an e-mail or IP address, the gateway’s reference, a whole number with +, or a day (2026-10-03)."
+    )
+    moment = "created_at"
     exclude = ["number_tag"]
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[SmsMessage], search_term: str
-    ) -> tuple[QuerySet[SmsMessage], bool]:
-        number = _e164(search_term)
-        if number is not None:
-            return queryset.filter(number_tag=pin_limits.number_tag(number)), False
-        return super().get_search_results(request, queryset, search_term)
+    def also_found(self, words: str) -> list[search.Keys]:
+        """By a number: only its tag is kept."""
+        number = _e164(words)
+        tag = number and pin_limits.number_tag(number)
+        return [search.whole(SmsMessage.objects.all(), number_tag=tag)] if tag else []
 
 
 @admin.register(SandboxSms, site=site)
@@ -254,11 +249,10 @@ class NoticeAdmin(ReadOnlyAdmin):
     list_filter = [
         ("sent_at", admin.EmptyFieldListFilter),
         ("gave_up_at", admin.EmptyFieldListFilter),
-        "template",
+        ("template", ValuesOfTheNewest),
     ]
     list_select_related = ["user"]
     search_fields = ["user__name", "user__email", "key", "id__exact"]
-    ordering = ["-created_at"]
     exclude = ["number"]
     readonly_fields = ["masked_number"]
     actions = ["send_again"]
@@ -289,11 +283,24 @@ class TagFilter(admin.SimpleListFilter):
 @admin.register(AuditEvent, site=site)
 class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ["at", "said", "actor_name", "organisation", "client_address", "request_id"]
-    list_filter = [TagFilter, "actor_kind"]
+    list_filter = [TagFilter, ("actor_kind", ValuesOfTheNewest)]
     exclude = ["mark"]
     list_select_related = ["organisation"]
     search_fields = ["actor_name", "actor_id__exact", "subject_id__exact", "request_id__exact", "client_address__exact"]
-    date_hierarchy = "at"
+    search_help_text = _("A name, an ID of what took part, a request ID, an IP address, or a day (2026-10-03).")
+    filters_with_index: ClassVar[set[str]] = {TagFilter.parameter_name}
+    moment = "at"
+
+    def also_found(self, words: str) -> list[search.Keys]:
+        """By the ID of who acted, or of a connector, group or person that it is about."""
+        try:
+            key = UUID(words)
+        except ValueError:
+            key = None
+        about = ("connector_id", "group_id", "person_id") if key else ()
+        events = AuditEvent.objects.all()
+        acted = [search.whole(events, actor_kind=kind, actor_id=words) for kind in ("user", "connector")]
+        return acted + [search.whole(events, **{column: key}) for column in about]
 
     @admin.display(description=_("what happened"))
     def said(self, row: AuditEvent) -> str:

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.operators import ReadOnlyAdmin, carry_out, operator_of, site
+from accounts.operators import ReadOnlyAdmin, ValuesOfTheNewest, carry_out, operator_of, search, site
 from connectors import admin_logos, admin_webhooks, scopes
 from connectors.models import (
     AccessRequest,
@@ -35,6 +35,7 @@ from connectors.models import (
 from connectors.services import connectors, grants, secrets
 
 __all__ = ["admin_logos", "admin_webhooks"]  # register themselves
+search.parts_are_found_by(Connector, "name")
 
 
 OUTCOMES = ["calls", "refused", "throttled", "failed"]  # read behind whose calls they were, and when
@@ -104,7 +105,6 @@ class ConnectorSecretAdmin(WithoutSecrets):
     list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
     list_select_related = ["connector", "created_by"]
     search_fields = ["public_part", "connector__name", "connector__id__exact"]
-    ordering = ["-created_at"]
     actions = ["revoke"]
 
     @admin.action(description=_("Revoke: refuse the next exchange with it"))
@@ -152,12 +152,8 @@ class RefreshTokenAdmin(WithoutSecrets):
 
     list_display = ["public_part", "connector", "target_name", "issued_at", "expires_at", "first_used_at", "revoked_at"]
     list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
-    list_select_related = ["grant__connector"]
+    list_select_related = ["grant", "connector"]
     search_fields = ["public_part", "grant__id__exact", "grant__connector__name", "grant__target_name"]
-
-    @admin.display(description=_("connector"), ordering="grant__connector__name")
-    def connector(self, row: RefreshToken) -> Connector:
-        return row.grant.connector
 
     @admin.display(description=_("target"), ordering="grant__target_name")
     def target_name(self, row: RefreshToken) -> str:
@@ -192,7 +188,6 @@ class ShownSecretAdmin(WithoutSecrets):
     list_display = ["user", "subject_kind", "subject_id", "shown_at", "expires_at"]
     list_select_related = ["user"]
     search_fields = ["user__name", "subject_id"]
-    ordering = ["-shown_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ShownSecret]:
         return super().get_queryset(request).defer("sealed")
@@ -201,8 +196,8 @@ class ShownSecretAdmin(WithoutSecrets):
 @admin.register(ClaimAnswer, site=site)
 class ClaimAnswerAdmin(WithoutSecrets):
     list_display = ["handoff", "answered_at", "expires_at"]
+    list_select_related = ["handoff"]
     search_fields = ["handoff__connector__name", "handoff__id__exact"]
-    ordering = ["-answered_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ClaimAnswer]:
         return super().get_queryset(request).defer("sealed")
@@ -214,13 +209,12 @@ class ConnectorKeyAdmin(ReadOnlyAdmin):
     list_filter = [("removed_at", admin.EmptyFieldListFilter)]
     list_select_related = ["connector", "created_by", "removed_by"]
     search_fields = ["fingerprint", "connector__name", "connector__id__exact"]
-    ordering = ["-created_at"]
 
 
 @admin.register(LeakReport, site=site)
 class LeakReportAdmin(WithoutSecrets):
     list_display = ["connector", "prefix", "where", "reported_at", "outcome", "closed_by", "closed_at"]
-    list_filter = ["outcome", "prefix"]
+    list_filter = ["outcome", ("prefix", ValuesOfTheNewest)]
     list_select_related = ["connector", "closed_by"]
     search_fields = ["id__exact", "connector__name", "where"]
 
@@ -277,7 +271,7 @@ class ConnectorUseAdmin(ReadOnlyAdmin):
 @admin.register(HabitDay, site=site)
 class HabitDayAdmin(ReadOnlyAdmin):
     list_display = ["day", "connector", "habit", "times", "seen_at", "example"]
-    list_filter = ["habit"]
+    list_filter = [("habit", ValuesOfTheNewest)]
     list_select_related = ["connector"]
     search_fields = ["connector__name", "habit", "example"]
 

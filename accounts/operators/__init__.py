@@ -4,7 +4,8 @@ Every app registers its models on `site`. Most are for reading: what changes som
 service, so that the rules hold and the audit trail is written.
 """
 
+from accounts.operators.long_lists import ValuesOfTheNewest
 from accounts.operators.read_only import ReadOnlyAdmin, carry_out, operator_of
 from accounts.operators.site import site
 
-__all__ = ["ReadOnlyAdmin", "carry_out", "operator_of", "site"]
+__all__ = ["ReadOnlyAdmin", "ValuesOfTheNewest", "carry_out", "operator_of", "site"]
