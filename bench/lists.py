@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _measure(sizes: list[int], repeats: int, *, only: str, say: bool) -> list[dict[str, Any]]:
-    from bench.lists_pages import lists
+    from bench import lists_operators, lists_pages
     from bench.lists_world import World
 
     def said(text: str) -> None:
@@ -73,7 +73,7 @@ def _measure(sizes: list[int], repeats: int, *, only: str, say: bool) -> list[di
         world.grow(rows, lambda what, seconds: said(f"  {seconds:>6.1f} s  {what}"))
         said(f"{rows:,} rows a table, made in {time.perf_counter() - began:.0f} s")
         began = time.perf_counter()
-        for name, user, path in lists(world):
+        for name, user, path in (*lists_pages.lists(world), *lists_operators.lists(world)):
             if only in name.lower():
                 milliseconds, statements = _timed(world, name, user, path, repeats)
                 line = lines.setdefault(name, {"name": name, "ms": [], "statements": []})

@@ -44,7 +44,7 @@ class World:
         self.developer, self.admin, self.boss = (
             demo.user_of(BY_KEY[key]) for key in ("developer", "group-admin", "organisation-admin")
         )
-        self.another = demo.user_of(BY_KEY["second-admin"])
+        self.another, self.operator = (demo.user_of(BY_KEY[key]) for key in ("second-admin", "operator"))
         self.rows = Person.objects.filter(number__startswith="+9199").count()
         for key in ("developer", "group-admin", "organisation-admin"):
             if not self.rows and not BY_KEY[key].phone_is_verified:
@@ -69,7 +69,9 @@ class World:
     def browser_of(self, user: Any) -> Any:
         from allauth.usersessions.models import UserSession
         from django.test import Client
+        from django_otp import DEVICE_ID_SESSION_KEY
 
+        from accounts.models import AuthenticatorApp
         from accounts.services import confirmations, recent_sign_in, sessions
         from kaizala_console.lib import clock
 
@@ -79,6 +81,9 @@ class World:
         session[sessions.SESSION_KEY] = {"key": session.session_key, "at": clock.now().timestamp()}
         recent_sign_in.note(session, user, claims={}, asked_anew=True)
         confirmations.remember(session, user)
+        if user.is_staff:
+            app, _made = AuthenticatorApp.objects.get_or_create(user=user, defaults={"name": "bench"})
+            session[DEVICE_ID_SESSION_KEY] = app.persistent_id
         session.save()
         UserSession.objects.get_or_create(
             session_key=session.session_key, defaults={"user": user, "ip": "192.0.2.7", "user_agent": "bench"}
