@@ -37,6 +37,7 @@ def told(made: Rows, numbers: range, *, webhook: Any, lane: Sql, at: Any) -> Non
         numbers,
         webhook=webhook,
         event=event,
+        event_type="HandoffWaiting",
         lane=lane,
         state=WebhookDelivery.State.DELIVERED,
         next_attempt_at=None,

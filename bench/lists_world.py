@@ -210,6 +210,7 @@ class World:
             numbers,
             webhook=self.webhook,
             event=event,
+            event_type=kind,
             lane=self.group.pk,
             state=WebhookDelivery.State.DELIVERED,
             next_attempt_at=None,

@@ -82,7 +82,7 @@ def delivery_page(
     if state:
         found = found.filter(state=state)
     if event_type:
-        found = found.filter(event__event_type=event_type)
+        found = found.filter(event_type=event_type)
     return keyset.page(found, ("-id",), cursor, size)
 
 

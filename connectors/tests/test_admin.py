@@ -83,7 +83,7 @@ def shown(program: Program, developer: User) -> str:
     event = WebhookEvent.objects.create(
         event_type="TextMessageCreated", group_id=group_id, data={"text": "a-text-of-a-message"}
     )
-    delivery = WebhookDelivery.objects.create(webhook=hook, event=event, lane=group_id)
+    delivery = WebhookDelivery.objects.create(webhook=hook, event=event, event_type=event.event_type, lane=group_id)
     WebhookAttempt.objects.create(delivery=delivery, status=500)
     registered(program.connector, x25519())
     put_logo(program.connector)

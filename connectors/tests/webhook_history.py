@@ -52,7 +52,12 @@ def happened(
     if fields.get("state", "waiting") != "waiting":
         fields = {"next_attempt_at": None, "finished_at": at, **fields}
     return WebhookDelivery.objects.create(
-        webhook=webhook, event=event, lane=action_id or group_of(grant_of(webhook)), created_at=at, **fields
+        webhook=webhook,
+        event=event,
+        event_type=event.event_type,
+        lane=action_id or group_of(grant_of(webhook)),
+        created_at=at,
+        **fields,
     )
 
 

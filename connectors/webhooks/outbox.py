@@ -51,6 +51,7 @@ def publish(*events: Event, among: list[Webhook] | None = None) -> None:
                 WebhookDelivery(
                     webhook=webhook,
                     event=row,
+                    event_type=row.event_type,
                     lane=event.action_id or event.group_id,
                     state=_State.WAITING if active else _State.HELD,
                     next_attempt_at=now if active else None,
