@@ -23,7 +23,8 @@ def sessions(request: HttpRequest) -> HttpResponse:
     """One row a browser, this one first."""
     found = services.sessions_of(user_of(request), request.session)
     words = {
-        "sessions": [{"session": each, "device": device_of(each.user_agent)} for each in found],
+        "sessions": [{"session": each, "device": device_of(each.user_agent)} for each in found[: services.MOST]],
+        "are_more": len(found) > services.MOST,
         "others": sum(not each.is_current for each in found),
         "crumbs": [
             {"label": _("Settings"), "url": reverse("accounts:settings")},

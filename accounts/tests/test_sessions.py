@@ -6,12 +6,17 @@ from collections.abc import Callable
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AuditEvent, User
 from accounts.pages.sessions import device_of
+from accounts.services import sessions
 from accounts.tests.pages import words
+from kaizala_console.lib import clock
 
 SESSIONS = "/console/settings/sessions/"
 HOME = "/console/"
@@ -77,6 +82,32 @@ def test_a_session_that_was_signed_out_is_gone_from_the_list(member: User) -> No
     here, there = sign_in(member), sign_in(member, FIREFOX)
     there.post("/accounts/logout/")
     assert "Firefox" not in words(here.get(SESSIONS))
+
+
+def test_a_session_whose_time_is_over_is_gone_from_the_list_and_its_row_too(member: User) -> None:
+    here, there = sign_in(member), sign_in(member, FIREFOX)
+    Session.objects.filter(pk=there.session.session_key).update(expire_date=clock.now())
+    assert "Firefox" not in words(here.get(SESSIONS))
+    assert [row.session_key for row in UserSession.objects.all()] == [here.session.session_key]
+
+
+def test_many_sessions_cost_as_many_statements_as_two_and_the_last_used_are_shown(
+    member: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = sign_in(member)
+    sign_in(member, FIREFOX)
+    here.get(SESSIONS)
+    with CaptureQueriesContext(connection) as two:
+        shown = words(here.get(SESSIONS))
+    assert "signed in elsewhere besides" not in shown
+    for _number in range(4):
+        sign_in(member, FIREFOX)
+    monkeypatch.setattr(sessions, "MOST", 3)
+    with CaptureQueriesContext(connection) as six:
+        shown = words(here.get(SESSIONS))
+    assert len(six) == len(two)
+    assert (shown.count("This browser"), shown.count("Firefox Mobile on Android")) == (1, 4)  # each twice, with its button
+    assert "You are signed in elsewhere besides" in shown
 
 
 def test_a_page_notes_the_moment_only_every_ten_minutes(
