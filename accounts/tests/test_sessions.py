@@ -106,7 +106,8 @@ def test_many_sessions_cost_as_many_statements_as_two_and_the_last_used_are_show
     with CaptureQueriesContext(connection) as six:
         shown = words(here.get(SESSIONS))
     assert len(six) == len(two)
-    assert (shown.count("This browser"), shown.count("Firefox Mobile on Android")) == (1, 4)  # each twice, with its button
+    # Each other one twice: with its button.
+    assert (shown.count("This browser"), shown.count("Firefox Mobile on Android")) == (1, 4)
     assert "You are signed in elsewhere besides" in shown
 
 
