@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -11,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person
 from accounts.operators import ReadOnlyAdmin, search, site
+from connectors.models import AccessRequest, Grant
+from connectors.services import user_tokens
 from groups import people_search
 from groups.models import (
     Action,
@@ -35,7 +38,8 @@ from groups.models import (
     Response,
     Subscription,
 )
-from kaizala_console.lib import phone_numbers
+from groups.services import grants
+from kaizala_console.lib import bounded, phone_numbers
 
 
 def _people_named(words: str) -> search.Keys | None:
@@ -43,8 +47,17 @@ def _people_named(words: str) -> search.Keys | None:
     return people_search.found(words) if any(letter.isalpha() for letter in words) else None
 
 
+def _reaching(model: type[Grant | AccessRequest], words: str) -> search.Keys | None:
+    """By the names of the groups and people that their targets say: these names follow every new one."""
+    targets = [f"{grants.TARGET}{key}" for key in search.by_part(Group, "name", words) or ()]
+    targets += [user_tokens.target_of(Person(pk=key)) for key in _people_named(words) or ()]
+    return search.whole(model.objects.all(), target__in=targets[: bounded.MOST]) or None
+
+
 search.parts_are_found_by(Group, "name")
 search.parts_are_found_by(Person, "name", _people_named)
+search.parts_are_found_by(Grant, "target_name", partial(_reaching, Grant))
+search.parts_are_found_by(AccessRequest, "target_name", partial(_reaching, AccessRequest))
 
 
 @admin.register(Group, site=site)

@@ -100,7 +100,13 @@ def among(rows: QuerySet[Any]) -> Found:
 
 def whole(rows: QuerySet[Any], **columns: Any) -> Keys:
     """The keys of the rows that have this in columns with an index, one more than `bounded.MOST` at the most."""
-    return list(rows.filter(**columns).order_by(*columns).values_list("pk", flat=True)[: bounded.MOST + 1])
+    order = [column.removesuffix("__in") for column in columns]
+    return list(rows.filter(**columns).order_by(*order).values_list("pk", flat=True)[: bounded.MOST + 1])
+
+
+def by_part(model: type[models.Model], column: str, words: str) -> Keys | None:
+    """The keys of the rows that have this in the column, as was said how they are found."""
+    return _parts[model, column](words)
 
 
 def day(words: str) -> dt.date | None:
@@ -133,15 +139,14 @@ def _by_path(model: type[models.Model], path: str, words: str, more: list[bool])
     field: Any = model._meta.get_field(name)
     if not rest:
         if (model, name) in _parts:
-            return _parts[model, name](words)
+            return by_part(model, name, words)
         keys = _as_a_whole(model, field, words) if _is_indexed(model, field) else None
         return keys if path.endswith("__exact") else keys or None  # a part of it may be somewhere
     owners = _by_path(field.related_model, rest, words, more) if _is_indexed(model, field) else None
     if not owners:
         return owners
     more.append(len(owners) > bounded.MOST)
-    rows: QuerySet[Any] = QuerySet(model).filter(**{f"{field.attname}__in": owners[: bounded.MOST]})
-    return list(rows.order_by(field.attname).values_list("pk", flat=True)[: bounded.MOST + 1])
+    return whole(QuerySet(model), **{f"{field.attname}__in": owners[: bounded.MOST]})
 
 
 def _as_a_whole(model: type[models.Model], field: Any, words: str) -> Keys:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.apps import apps
 from django.core.files.base import ContentFile
@@ -9,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuthenticatorApp, User
-from accounts.operators import site
+from accounts.operators import search, site
 from connectors.models import Bot
 from groups.models import (
     Action,
@@ -135,3 +137,25 @@ def test_the_pages_are_closed_to_everybody_else(everything: None, group_admin: U
         answer = client.get(reverse("operators:groups_group_changelist"))
         assert answer.status_code in {302, 403}
         assert b"Night Shift" not in answer.content
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("groups/membership", "Night Shift"),
+        ("groups/membership", "Arjun"),
+        ("connectors/grant", "Night Shift"),
+        ("connectors/grant", "Shift Planner"),
+        ("connectors/refreshtoken", "Night Shift"),
+        ("connectors/refreshtoken", "Shift Planner"),
+        ("connectors/handoff", "Night Shift"),
+        ("connectors/handoff", "Shift Planner"),
+    ],
+)
+def test_rows_are_found_by_the_names_of_what_they_belong_to_wherever_they_stand(
+    program: Program, operators_browser: Client, monkeypatch: pytest.MonkeyPatch, model: str, words: str
+) -> None:
+    """What an index knows is not looked for among the newest rows alone: here there are none of these."""
+    monkeypatch.setattr(search, "among", lambda _rows: search.Found([], more=False))
+    answer = operators_browser.get(f"/operators/{model}/", {"q": words})
+    assert re.search(rf"/operators/{model}/[^/\"]+/change/", answer.content.decode())
