@@ -265,13 +265,16 @@ def ending_soon(connector: Connector) -> list[Ending]:
     """The next in front, at most five of each kind. Tokens whose successor is in use are left out. Two statements."""
     now = clock.now()
     secrets = ConnectorSecret.objects.live(now).filter(connector=connector, expires_at__lte=now + SOON)
-    tokens = RefreshToken.objects.live(now).filter(
-        Q(successor__isnull=True) | Q(successor__revoked_at__isnull=False) | Q(successor__first_used_at__isnull=True),
-        Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=now),
-        connector=connector,
-        grant__revoked_at__isnull=True,
-        grant__suspended_at__isnull=True,
-        expires_at__lte=now + SOON,
+    tokens = (
+        RefreshToken.objects.live(now)
+        .unfollowed()
+        .filter(
+            Q(grant__ends_at__isnull=True) | Q(grant__ends_at__gt=now),
+            connector=connector,
+            grant__revoked_at__isnull=True,
+            grant__suspended_at__isnull=True,
+            expires_at__lte=now + SOON,
+        )
     )
     dates = secrets.order_by("expires_at").values_list("expires_at", flat=True)[:MOST_ENDING]
     found = [Ending("", at) for at in dates if at is not None]
