@@ -49,9 +49,11 @@ def _people_named(words: str) -> search.Keys | None:
 
 def _reaching(model: type[Grant | AccessRequest], words: str) -> search.Keys | None:
     """By the names of the groups and people that their targets say: these names follow every new one."""
-    targets = [f"{grants.TARGET}{key}" for key in search.by_part(Group, "name", words) or ()]
-    targets += [user_tokens.target_of(Person(pk=key)) for key in _people_named(words) or ()]
-    return search.whole(model.objects.all(), target__in=targets[: bounded.MOST]) or None
+    groups, people = search.by_part(Group, "name", words), _people_named(words)
+    targets = [f"{grants.TARGET}{key}" for key in groups or ()]
+    targets += [user_tokens.target_of(Person(pk=key)) for key in people or ()]
+    keys = search.whole(model.objects.all(), target__in=targets[: bounded.MOST]) if targets else []
+    return keys or None if groups is None or people is None else keys
 
 
 search.parts_are_found_by(Group, "name")
