@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from itertools import product
+from math import prod
 from typing import Final
 
-from django.db.models import F, QuerySet
+from django.db.models import BooleanField, Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 
 from accounts.models import Organisation
@@ -17,8 +18,8 @@ from kaizala_console.lib.keyset import Page
 Kind = ArchivedName.Kind
 COLUMNS: Final = {Kind.GROUP: "group_name", Kind.SENDER: "sender"}
 MOST_PARTS: Final = 10  # each is a statement of its own
-MOST_NAMES: Final = 100
-MOST: Final = 5000  # as many are sorted in no time
+MOST_NAMES: Final = 1000
+MOST: Final = 5000  # as many are sorted, or as many pairs of a group and a sender looked up, in no time
 ORDER: Final = ("-sorted_at", "-id")
 
 
@@ -47,21 +48,21 @@ def archive_page(
         words = words.replace("\0", "").strip()
         if not words:
             continue
-        having = {f"{COLUMNS[kind]}__icontains": words}
-        walked = walked.filter(**having)
+        having = _asked_one_by_one(Q((f"{COLUMNS[kind]}__icontains", words)))
+        walked = walked.filter(having)
         names = _names(organisation, kind, words)
         if len(names) <= MOST_NAMES:
             named[COLUMNS[kind]] = names
-        else:  # so many have them that each message is asked
-            found = found.filter(**having)
-    choices = [dict(zip(named, names, strict=True)) for names in product(*named.values())]
+        else:
+            found = found.filter(having)
+    choices = prod(len(names) for names in named.values())
     if not choices:
         return keyset.page(_in_order(found.none()), ORDER, cursor, size)
-    if len(choices) <= MOST_PARTS:
-        parts = [_in_order(found.filter(**names)) for names in choices]
-        return keyset.merged(parts, ORDER, cursor, size)
+    if choices <= MOST_PARTS:
+        parts = [found.filter(**dict(zip(named, names, strict=True))) for names in product(*named.values())]
+        return keyset.merged([_in_order(part) for part in parts], ORDER, cursor, size)
     found = found.filter(**{f"{column}__in": names for column, names in named.items()})
-    if found.order_by().values("pk")[: MOST + 1].count() > MOST:
+    if choices > MOST or found.order_by().values("pk")[: MOST + 1].count() > MOST:
         return keyset.page(_in_order(walked), ORDER, cursor, size)
     # As no index orders them: else the database walks through all messages, as if these few were spread among them.
     return keyset.page(found.annotate(sorted_at=Coalesce("sent_at", "sent_at")), ORDER, cursor, size)
@@ -71,6 +72,13 @@ def _names(organisation: Organisation, kind: Kind, words: str) -> list[str]:
     """Those with these words in them, or one more than `MOST_NAMES`."""
     names = ArchivedName.objects.filter(organisation=organisation, kind=kind, name__icontains=words)
     return list(names.order_by("name").values_list("name", flat=True)[: MOST_NAMES + 1])
+
+
+def _asked_one_by_one(having: Q) -> Case:
+    """For what many messages have. Of the condition itself, PostgreSQL expects that hardly any has it, if the words are
+    long, and sorts all that have.
+    """
+    return Case(When(having, then=Value(True)), default=Value(False), output_field=BooleanField())
 
 
 def _in_order(messages: QuerySet[ArchivedMessage]) -> QuerySet[ArchivedMessage]:

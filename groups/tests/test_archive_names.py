@@ -186,6 +186,18 @@ def test_the_messages_of_a_name_are_read_in_their_order_from_an_index(
     assert "Sort" not in plan
 
 
+def test_the_messages_of_many_names_are_met_on_a_walk_that_no_guess_turns_into_a_sort(
+    archive: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of long words PostgreSQL expects that hardly any message has them, unless it cannot tell."""
+    monkeypatch.setattr(archive_queries, "MOST_PARTS", 0)
+    monkeypatch.setattr(archive_queries, "MOST", 0)
+    with CaptureQueriesContext(connection) as seen:
+        archive_queries.archive_page(archive, group="depot north")
+    walk = seen.captured_queries[-1]["sql"].partition("WHERE")[2]
+    assert "CASE WHEN" in walk.partition("LIKE")[0]
+
+
 def test_a_name_that_nobody_has_costs_no_look_at_messages(
     archive: Organisation, organisation_admin: User, browser_of: Browser
 ) -> None:
