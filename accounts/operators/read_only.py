@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
+from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest
 from django.utils.translation import ngettext
@@ -51,8 +52,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def get_paginator(
         self, request: HttpRequest, queryset: models.QuerySet[Any], per_page: int, *_more: Any, **_others: Any
-    ) -> ByKey:
-        """One that fetches a page in no time, whatever was searched for."""
+    ) -> Paginator:
+        """One that fetches a page in no time, whatever was searched for; Django's for the history of a row."""
+        if queryset.model is not self.model:
+            return super().get_paginator(request, queryset, per_page)
         related = self.list_select_related
         rows = self.get_queryset(request)
         return ByKey(queryset, per_page, rows=rows if isinstance(related, bool) else rows.select_related(*related))

@@ -215,6 +215,10 @@ def test_rows_of_a_user_are_found_by_the_name_and_the_address(
         assert shown(desk.get("/operators/accounts/verifiedphone/", {"q": words})) == [str(wanted.pk)]
 
 
+def test_the_history_of_a_row_opens(desk: Client, people: list[Person]) -> None:
+    assert desk.get(f"{PERSONS}{people[0].pk}/history/").status_code == 200
+
+
 def test_a_name_that_too_many_have_is_looked_for_in_the_stretch(monkeypatch: pytest.MonkeyPatch, people: Any) -> None:
     ways: dict[Any, Any] = {(Person, "name"): lambda _words: None}  # as an index answers that gave up
     monkeypatch.setattr(search, "_parts", ways)
