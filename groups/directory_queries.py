@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from accounts import policy
 from accounts.models import Organisation, Person, User, VerifiedPhone
@@ -43,40 +43,32 @@ def page(
     cursor: str | None = None,
     size: int = 50,
 ) -> Page[Person]:
-    """The people in the groups that a person sees, each once, by name, with `group_count` of those groups.
+    """The people in the groups that a person sees, each once, by name, with `group_count` of those groups; of those
+    who are looked for, first whose names begin with the words.
 
     `search` is a part of the name, of the number, or of what is noted of them for this asker; with `attribute`, one
     that the asker may read, only those of whom it says `value` (in any case). Raises `keyset.BadCursor`.
     """
-    words = people_search.cleaned(search)
-    wanted: list[Any] = []
-    readable, few, sortable = attributes_for(user), None, False
-    if words:
-        few = people_search.found(words, attributes=readable)
-        if few is None:
-            said = Exists(people_search.noted(words, readable).filter(person_id=OuterRef("pk")))
-            wanted.append(people_search.matching(words) | said)
-    if attribute is not None:
-        noted = people_search.noted_as(attribute, people_search.cleaned(value))
-        few = people_search.found_as(attribute, people_search.cleaned(value)) if few is None else few
-        sortable = few is None and people_search.are_sortable(noted)
-        said = Exists(noted.filter(person_id=OuterRef("pk")))
-        wanted.append(Q(pk__in=noted.values("person_id")) if sortable else said)
-    if few == []:
-        return keyset.page(Person.objects.none(), ("name", "id"), cursor, size)
+    words, readable = people_search.cleaned(search), attributes_for(user)
     shown = people_search.shown_to(user)
-    near = people_search.in_few_groups(user, shown) if few is None else None
     theirs = shown.filter(person_id=OuterRef("pk"))
-    people = Person.objects.filter(Exists(theirs) if near is None else Q(pk__in=near))
-    people = people.annotate(group_count=counted(theirs, "person_id"))
-    if few is not None or near is not None or sortable:
-        people = people.filter(*wanted) if few is None else people.filter(*wanted, pk__in=few)
-        return keyset.page(*people_search.few(people, "name"), cursor, size)
-    parts = people_search.apart(people, words, readable) if words and attribute is None else None
-    if parts is not None:
-        everybody = Person.objects.annotate(sorted_by=F("name"))
-        return keyset.in_parts(everybody, parts, ("sorted_by", "id"), cursor, size)
-    return keyset.page(people.filter(*wanted), ("name", "id"), cursor, size)
+    people, are_few = Person.objects.annotate(group_count=counted(theirs, "person_id")), True
+    noted = None if attribute is None else people_search.noted_as(attribute, people_search.cleaned(value))
+    named = None if attribute is None else people_search.found_as(attribute, people_search.cleaned(value))
+    near = people_search.in_few_groups(user, shown) if named is None else None
+    people = people.filter(Exists(theirs) if near is None else Q(pk__in=near))
+    if named is not None:
+        people = people.filter(pk__in=named)
+    elif noted is not None and people_search.are_sortable(noted):
+        people = people.filter(pk__in=noted.values("person_id"))
+    else:
+        are_few = near is not None
+        people = people if noted is None else people.filter(Exists(noted.filter(person_id=OuterRef("pk"))))
+    if words:
+        return people_search.page_of_found(people, words, cursor, size, attributes=readable, are_few=are_few)
+    if are_few:
+        return keyset.page(*people_search.few(people, "name"), cursor, size, keys_first=True)
+    return keyset.page(people, ("name", "id"), cursor, size)
 
 
 def person_for(user: User, person_id: UUID) -> Seen:

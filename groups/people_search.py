@@ -155,34 +155,55 @@ def page_by_name(rows: QuerySet[Any], words: str, cursor: str | None, size: int)
     order = ("sorted_by", "id")
     if rows.order_by().values("pk")[: MOST + 1].count() <= MOST:
         people = Person.objects.filter(pk__in=rows.order_by().values("person_id"))
-        people = people.filter(matching(words)) if words else people
+        if words:
+            return page_of_found(people, words, cursor, size, are_few=True)
         return keyset.page(*few(people, "name"), cursor, size)
-    people = Person.objects.filter(Exists(rows.filter(person_id=OuterRef("pk")))).annotate(sorted_by=F("name"))
-    if not words:
-        return keyset.page(people, order, cursor, size)
-    named = found(words)
-    if named is not None:
-        return keyset.page(*few(people.filter(pk__in=named), "name"), cursor, size)
-    parts = apart(people, words)
-    if parts is None:
-        return keyset.page(people.filter(matching(words)), order, cursor, size)
-    return keyset.in_parts(Person.objects.annotate(sorted_by=F("name")), parts, order, cursor, size)
+    people = Person.objects.filter(Exists(rows.filter(person_id=OuterRef("pk"))))
+    if words:
+        return page_of_found(people, words, cursor, size)
+    return keyset.page(people.annotate(sorted_by=F("name")), order, cursor, size)
 
 
-def apart(
-    people: QuerySet[Person], words: str, attributes: QuerySet[PersonAttribute] | None = None
-) -> list[QuerySet[Person]] | None:
-    """Those of these people who match, where more than `MOST` do: in parts by `sorted_by`, for `keyset.in_parts`.
+def page_of_found(
+    people: QuerySet[Person],
+    words: str,
+    cursor: str | None,
+    size: int,
+    *,
+    attributes: QuerySet[PersonAttribute] | None = None,
+    are_few: bool = False,
+) -> Page[Person]:
+    """Those of these people who match, each with `sorted_by`: first those whose names begin with the words, by name,
+    as people look for each other; then the others. `are_few` when these people can be sorted. Raises `BadCursor`.
 
-    Everybody called Priya stands together in a list by name, and a walk comes to them late: so the list is entered
-    where they begin. The others are named. None when these are more than `MOST` as well: then a walk soon meets some.
+    Everybody called Priya stands together in a list by name, so the list is entered there. The others are asked for
+    when a page comes to them: up to `MOST` are named; where more match, a walk by name soon meets some.
     """
     begin = beginnings(words)
-    others = found(words, attributes=attributes, but_for=begin)
-    if others is None:
-        return None
-    rest, _order = few(people.filter(pk__in=others).exclude(_in_one_of(begin)), "name")
-    return [*(people.filter(one.names()).annotate(sorted_by=F("name")) for one in begin), rest]
+
+    def in_order(rows: QuerySet[Person], *, are_few: bool) -> QuerySet[Person]:
+        return few(rows, "name")[0] if are_few else rows.annotate(sorted_by=F("name"))
+
+    def those_who_begin() -> list[QuerySet[Person]]:
+        if are_few:
+            return [in_order(people.filter(_in_one_of(begin)), are_few=True)]
+        asked = [Exists(Person.objects.filter(one.names())) for one in begin]
+        are_there = next(iter(Person.objects.order_by().values_list(*asked)[:1]), ())
+        there = [one for one, is_there in zip(begin, are_there, strict=False) if is_there]
+        return [in_order(people.filter(one.names()), are_few=False) for one in there]
+
+    def the_others() -> list[QuerySet[Person]]:
+        others = people.exclude(_in_one_of(begin))
+        named = found(words, attributes=attributes, but_for=begin)
+        if named is not None:
+            return [in_order(others.filter(pk__in=named), are_few=True)]
+        wanted = matching(words)
+        if attributes is not None:
+            wanted |= Q(Exists(noted(words, attributes).filter(person_id=OuterRef("pk"))))
+        return [in_order(others.filter(wanted), are_few=are_few)]
+
+    everybody = Person.objects.annotate(sorted_by=F("name"))
+    return keyset.in_turn(everybody, (those_who_begin, the_others), ("sorted_by", "id"), cursor, size)
 
 
 def _in_one_of(stretches: Sequence[Stretch]) -> Q:

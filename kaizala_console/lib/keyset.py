@@ -6,43 +6,25 @@ neither skip nor repeat rows when others are inserted or deleted in between.
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, Final, Generic, TypeVar
-from uuid import UUID
+from typing import Any, Generic, TypeVar
 
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.db.models import BooleanField, F, Func, OrderBy, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import crypto
-from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.keyset_cursors import BadCursor as BadCursor
+from kaizala_console.lib.keyset_cursors import decode, encode
 
-_PURPOSE: Final = "keyset-cursor"
-_TAG_BYTES: Final = 12
-_LONGEST_CURSOR: Final = 4096
 _FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
 # Where to go on from the edge: behind it or before it, with the row at the edge itself (lower case) or without.
 _AFTER, _BEFORE, _FROM, _UNTIL = "A", "B", "a", "b"
 
 Row = TypeVar("Row")
-
-
-class BadCursor(RuleBroken):
-    """The cursor was not made here, or for another list or order."""
-
-    default_message = _("This page mark is not valid here. Please start again from the first page, without it.")
-    default_code = "bad_cursor"
-
-    def __init__(self) -> None:
-        super().__init__(field="cursor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +111,52 @@ def merged(querysets: Sequence[QuerySet[Any, Any]], order: Sequence[str], cursor
     return _paged(querysets, order, cursor, size)
 
 
-def in_parts(
-    rows: QuerySet[Any, Row], parts: Sequence[QuerySet[Any, Row]], order: Sequence[str], cursor: str | None, size: int
+def in_turn(
+    rows: QuerySet[Any, Row],
+    turns: Sequence[Callable[[], Sequence[QuerySet[Any, Row]]]],
+    order: Sequence[str],
+    cursor: str | None,
+    size: int,
 ) -> Page[Row]:
-    """Return one page of rows of one table that are asked for in parts, of which each has an index; see ``page``.
+    """Return one page of rows of one table of which some stand before all others; see ``page``.
 
-    No row is in two parts. ``rows`` are all rows, with what ``order`` names: the database says how texts are sorted.
+    A turn has parts, each with an index for ``order``; no row is in two. It is asked for them when the page comes to
+    it, and not before. ``rows`` are all rows, with what ``order`` names: the database says how texts are sorted.
     """
-    return _paged(parts, order, cursor, size, sorter=rows)
+    columns, label = _columns(rows, order), f"{rows.model._meta.label}:{','.join(order)}:"
+    at, direction, edge = _turn_of(cursor, label, len(turns), columns)
+    backwards = direction in (_BEFORE, _UNTIL)
+    found: list[tuple[int, Any]] = []
+    for turn in range(at, -1, -1) if backwards else range(at, len(turns)):
+        beyond = edge if turn == at else None
+        some = _rows(turns[turn](), order, direction, beyond, size + 1 - len(found), sorter=rows, backwards=backwards)
+        found += [(turn, row) for row in some]
+        if len(found) > size:
+            break
+    more, found = len(found) > size, found[:size]
+    if backwards:
+        found.reverse()
+    if not found:
+        return _nothing_left(cursor, f"{label}{at}", direction, edge, columns)
+    has_next, has_previous = (edge is not None, more) if backwards else (more, edge is not None)
+    (first_turn, first), (last_turn, last) = found[0], found[-1]
+    return Page(
+        items=[row for _turn, row in found],
+        next_cursor=_mark(f"{label}{last_turn}", _AFTER, last, columns) if has_next else None,
+        previous_cursor=_mark(f"{label}{first_turn}", _BEFORE, first, columns) if has_previous else None,
+    )
+
+
+def _turn_of(cursor: str | None, label: str, turns: int, columns: list[_Column]) -> tuple[int, str, list[Any] | None]:
+    """Where to go on from: in which turn, in which direction, from which edge."""
+    if not cursor:
+        return 0, _AFTER, None
+    for turn in range(turns):
+        try:
+            return turn, *decode(cursor, f"{label}{turn}", [column.field for column in columns])
+        except BadCursor:
+            continue
+    raise BadCursor
 
 
 def _paged(
@@ -145,38 +165,17 @@ def _paged(
     cursor: str | None,
     size: int,
     within: tuple[str, QuerySet[Any, Any]] | None = None,
-    sorter: QuerySet[Any, Any] | None = None,
     *,
     keys_first: bool = False,
 ) -> Page[Any]:
     if size < 1:
         raise ValueError("a page has at least one row")
-    columns_of = [_columns(queryset, order) for queryset in querysets]
-    columns = columns_of[0]
-    tables = dict.fromkeys(queryset.model._meta.label for queryset in querysets)
-    label = f"{'+'.join(tables)}:{','.join(order)}"
-    direction, edge = _decode(cursor, label, columns) if cursor else (_AFTER, None)
+    columns = _columns(querysets[0], order)
+    label = f"{'+'.join(dict.fromkeys(each.model._meta.label for each in querysets))}:{','.join(order)}"
+    direction, edge = decode(cursor, label, [column.field for column in columns]) if cursor else (_AFTER, None)
     backwards = direction in (_BEFORE, _UNTIL)
-    rows: list[Any] = []
-    for queryset, own in zip(querysets, columns_of, strict=True):
-        beyond = queryset
-        if edge is not None:
-            beyond = queryset.filter(_beyond(own, edge, backwards, inclusive=direction in (_FROM, _UNTIL)))
-        ordering = [_ordering(column, backwards) for column in own]
-        if within is not None or keys_first:
-            # Named by key: of a row with many joins, PostgreSQL makes them all before it looks whose it is.
-            near = beyond.select_related(None)
-            if within is not None:
-                near = _nearest(near, own, size + 1, within, backwards=backwards)
-            near = near.order_by(*ordering)
-            beyond = queryset.filter(pk__in=list(near.values_list("pk", flat=True)[: size + 1]))
-        rows += beyond.order_by(*ordering)[: size + 1]
-    if sorter is not None:
-        ordered = sorter.filter(pk__in=[row.pk for row in rows]).order_by(*ordering).values_list("pk", flat=True)
-        by_key = {row.pk: row for row in rows}
-        rows = [by_key[key] for key in ordered]
-    elif len(querysets) > 1:
-        rows.sort(key=lambda row: _key(row, columns), reverse=columns[0].descending != backwards)
+    how = {"within": within, "keys_first": keys_first, "backwards": backwards}
+    rows = _rows(querysets, order, direction, edge, size + 1, **how)
     more, rows = len(rows) > size, rows[:size]
     if backwards:
         rows.reverse()
@@ -185,13 +184,56 @@ def _paged(
     has_next, has_previous = (edge is not None, more) if backwards else (more, edge is not None)
     return Page(
         items=rows,
-        next_cursor=_encode(label, _AFTER, _key(rows[-1], columns), columns) if has_next else None,
-        previous_cursor=_encode(label, _BEFORE, _key(rows[0], columns), columns) if has_previous else None,
+        next_cursor=_mark(label, _AFTER, rows[-1], columns) if has_next else None,
+        previous_cursor=_mark(label, _BEFORE, rows[0], columns) if has_previous else None,
     )
+
+
+def _rows(
+    querysets: Sequence[QuerySet[Any, Any]],
+    order: Sequence[str],
+    direction: str,
+    edge: list[Any] | None,
+    most: int,
+    *,
+    backwards: bool,
+    within: tuple[str, QuerySet[Any, Any]] | None = None,
+    sorter: QuerySet[Any, Any] | None = None,
+    keys_first: bool = False,
+) -> list[Any]:
+    """The nearest `most` rows beyond the edge; of several parts, `most` of each, in their order all together."""
+    rows: list[Any] = []
+    for queryset in querysets:
+        own = _columns(queryset, order)
+        beyond = queryset
+        if edge is not None:
+            beyond = queryset.filter(_beyond(own, edge, backwards, inclusive=direction in (_FROM, _UNTIL)))
+        ordering = [_ordering(column, backwards) for column in own]
+        if within is not None or keys_first:
+            # Named by key: of a row with many joins, PostgreSQL makes them all before it looks whose it is.
+            near = beyond.select_related(None)
+            if within is not None:
+                near = _nearest(near, own, most, within, backwards=backwards)
+            beyond = queryset.filter(pk__in=list(near.order_by(*ordering).values_list("pk", flat=True)[:most]))
+        rows += beyond.order_by(*ordering)[:most]
+    if len(querysets) == 1:
+        return rows
+    if sorter is not None:
+        ordering = [_ordering(column, backwards) for column in _columns(sorter, order)]
+        ordered = sorter.filter(pk__in=[row.pk for row in rows]).order_by(*ordering).values_list("pk", flat=True)
+        by_key = {row.pk: row for row in rows}
+        rows = [by_key[key] for key in ordered]
+    elif querysets:
+        rows.sort(key=lambda row: _key(row, own), reverse=own[0].descending != backwards)
+    return rows[:most]
 
 
 def _ordering(column: _Column, backwards: bool) -> OrderBy:
     return OrderBy(F(column.path), descending=column.descending != backwards)
+
+
+def _mark(label: str, direction: str, row: Any, columns: list[_Column]) -> str:
+    return encode(label, direction, _key(row, columns), [column.path for column in columns])
 
 
 def _nothing_left(
@@ -201,7 +243,7 @@ def _nothing_left(
     if edge is None:
         return Page([], None, None)
     backwards = direction in (_BEFORE, _UNTIL)
-    turn = _encode(label, _FROM if backwards else _UNTIL, edge, columns)
+    turn = encode(label, _FROM if backwards else _UNTIL, edge, [column.path for column in columns])
     return Page([], next_cursor=turn if backwards else None, previous_cursor=None if backwards else turn)
 
 
@@ -287,48 +329,3 @@ def _value(row: Any, path: str) -> Any:
     for name in path.split(LOOKUP_SEP):
         row = getattr(row, name)
     return row
-
-
-# The cursor ----------------------------------------------------------------------------------------------------
-
-
-def _encode(label: str, direction: str, key: list[Any], columns: list[_Column]) -> str:
-    if any(value is None for value in key):
-        nulls = [column.path for column, value in zip(columns, key, strict=True) if value is None]
-        raise ValueError(f"a keyset order cannot hold NULL: {', '.join(nulls)}")
-    payload = json.dumps([direction, *map(_portable, key)], separators=(",", ":")).encode()
-    key_id = crypto.current_key_id()
-    return urlsafe_b64encode(_tag(label, payload, key_id) + payload).rstrip(b"=").decode()
-
-
-def _decode(cursor: str, label: str, columns: list[_Column]) -> tuple[str, list[Any]]:
-    """Return the direction and the key at the edge. Signed, so that only values of ours reach the database."""
-    if len(cursor) > _LONGEST_CURSOR:
-        raise BadCursor
-    try:
-        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-    except ValueError:
-        raise BadCursor from None
-    tag, payload = raw[:_TAG_BYTES], raw[_TAG_BYTES:]
-    if not any(crypto.tags_equal(tag, _tag(label, payload, key_id)) for key_id in crypto.known_key_ids()):
-        raise BadCursor
-    direction, *values = json.loads(payload)
-    try:
-        return direction, [column.field.to_python(value) for column, value in zip(columns, values, strict=True)]
-    except (ValidationError, ValueError):
-        # Signed long ago, for a column whose type has changed since.
-        raise BadCursor from None
-
-
-def _tag(label: str, payload: bytes, key_id: str) -> bytes:
-    return crypto.hmac_tag(_PURPOSE, label, payload, key_id=key_id)[:_TAG_BYTES]
-
-
-def _portable(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, UUID | Decimal):
-        return str(value)
-    if hasattr(value, "isoformat"):  # dates and times
-        return value.isoformat()
-    return value
