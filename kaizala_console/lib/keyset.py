@@ -174,8 +174,7 @@ def _paged(
     label = f"{'+'.join(dict.fromkeys(each.model._meta.label for each in querysets))}:{','.join(order)}"
     direction, edge = decode(cursor, label, [column.field for column in columns]) if cursor else (_AFTER, None)
     backwards = direction in (_BEFORE, _UNTIL)
-    how = {"within": within, "keys_first": keys_first, "backwards": backwards}
-    rows = _rows(querysets, order, direction, edge, size + 1, **how)
+    rows = _rows(querysets, order, direction, edge, size + 1, within=within, keys_first=keys_first, backwards=backwards)
     more, rows = len(rows) > size, rows[:size]
     if backwards:
         rows.reverse()
