@@ -228,7 +228,7 @@ class World:
         name, organisation = self._called("Depot", "n"), self.group.organisation
         write(Group, numbers, id=group, organisation=organisation, name=name, stands_below=True)
         write(GroupLink, numbers, parent=self.group, child=group)
-        self._let_in(numbers, EVERYWHERE, connector=self.connector, claimed=True)
+        self._let_in(numbers, EVERYWHERE, connector=self.connector, claimed="n >= 0")
         lists_use.calls(self.made, numbers, grant=self.made.key(EVERYWHERE), connector=self.connector, at=self.now)
         handoff = self.made.key(EVERYWHERE + HANDOFF)
         lists_use.told(self.made, numbers, webhook=self.address, lane=handoff, at=self.now)
@@ -251,7 +251,7 @@ class World:
                 name=Sql("'Program ' || n"),
                 owner=owner,
             )
-            self._let_in(some, HERE, connector=key, group=group, claimed=False)
+            self._let_in(some, HERE, connector=key, group=group, claimed="n % 2 = 1")
             target, name = self._target(group)
             self.made.write(
                 AccessRequest,
@@ -279,11 +279,13 @@ class World:
             return f"group:{group.pk}", group.name
         return Sql(f"'group:' || {self.made.text_key(GROUP)}"), Sql("'Depot ' || n")
 
-    def _let_in(self, numbers: range, kind: int, *, connector: Any, claimed: bool, group: Any = None) -> None:
-        """Grants, with a refresh token and its handoff: one that waits, or one that was claimed."""
+    def _let_in(self, numbers: range, kind: int, *, connector: Any, claimed: str, group: Any = None) -> None:
+        """Grants, with a refresh token and its handoff: one that waits, or was claimed, as `claimed` says of `n`."""
         from connectors.models import Grant, Handoff, RefreshToken
         from groups.models import GroupGrant
 
+        claimed_at = Sql(f"CASE WHEN {claimed} THEN {self.made.moment(self.now, '0')} END")
+        claimed_by = Sql(f"CASE WHEN {claimed} THEN {self.developer.pk} END")
         made_at = self.made.moment(self.now - DAY, "n / 1000.0")
         write, grant, (target, name) = self.made.write, self.made.key(kind), self._target(group)
         write(
@@ -310,7 +312,7 @@ class World:
             pepper_id="x",
             digest=public,
             expires_at=self.made.moment(self.now + 90 * DAY, "n"),
-            first_used_at=self.now if claimed else None,
+            first_used_at=claimed_at,
         )
         write(
             Handoff,
@@ -324,8 +326,8 @@ class World:
             made_at=made_at,
             sealed_to="server",
             expires_at=self.now + 7 * DAY,
-            claimed_at=self.now if claimed else None,
-            claimed_by=self.developer if claimed else None,
+            claimed_at=claimed_at,
+            claimed_by=claimed_by,
         )
 
     def _settle(self) -> None:
