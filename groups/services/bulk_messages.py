@@ -66,16 +66,17 @@ class Runner:
 
     def _note_names(self, lines: list[MessageLine]) -> None:
         """Also those of lines that are there: so a file that comes again mends what is missing."""
-        kinds = ArchivedName.Kind
-        names = {(kinds.GROUP, line.group_name) for line in lines} | {(kinds.SENDER, line.sender) for line in lines}
-        ArchivedName.objects.bulk_create(
-            [
-                ArchivedName(organisation_id=self._organisation, kind=kind, name=name)
-                for kind, name in sorted(names)  # in one order: two imports at once wait for each other one way only
-                if name
-            ],
-            ignore_conflicts=True,
-        )
+        for kind, names in (
+            (ArchivedName.Kind.GROUP, {line.group_name for line in lines}),
+            (ArchivedName.Kind.SENDER, {line.sender for line in lines}),
+        ):
+            kept = ArchivedName.objects.filter(organisation_id=self._organisation, kind=kind)
+            new = names - {"", *kept.filter(name__in=names).values_list("name", flat=True)}
+            ArchivedName.objects.bulk_create(
+                # In one order, so that two imports at once wait for each other one way only.
+                [ArchivedName(organisation_id=self._organisation, kind=kind, name=name) for name in sorted(new)],
+                ignore_conflicts=True,
+            )
 
     def do_later(self, lines: list[BulkLine]) -> Outcome:
         """No line of these files has to wait."""
