@@ -64,10 +64,10 @@ class Sought:
         span = Q()
         if self.until is not None:
             last = _events().filter(at__lt=self.until).order_by("-at")[:MOST_AT_ONCE]
-            span &= Q(pk__lte=_edge(last, Max("pk")))
+            span &= _up_to("pk__lte", last, Max("pk"))
         if self.since is not None:
             first = _events().filter(at__gte=self.since).order_by("at")[:MOST_AT_ONCE]
-            span &= Q(pk__gte=_edge(first, Min("pk")))
+            span &= _up_to("pk__gte", first, Min("pk"))
         return span
 
     @property
@@ -103,9 +103,10 @@ def named_if_few(scope: Q, sought: Sought) -> Q:
     return scope if len(keys) > NAMED else Q(pk__in=keys)
 
 
-def _edge(rows: QuerySet[AuditEvent], which: Any) -> int:
-    found: int | None = rows.aggregate(edge=which)["edge"]
-    return found or 0
+def _up_to(comparison: str, rows: QuerySet[AuditEvent], which: Any) -> Q:
+    """Nothing at all where there are none: else the whole trail would be asked for its days."""
+    edge: int | None = rows.aggregate(edge=which)["edge"]
+    return Q(pk__in=[]) if edge is None else Q((comparison, edge))
 
 
 def _events() -> QuerySet[AuditEvent]:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts import trail, trail_sought
 from accounts.audit.tags import Tag
@@ -136,6 +138,17 @@ def test_a_day_of_long_ago_is_found_at_once(member: User) -> None:
     sought = Sought(since=now - 301 * day, until=now - 299 * day, words=about("meera"))
     page = trail.sought_page(member, sought, size=5)
     assert (page.events, page.older, page.stopped_at) == (then[::-1], None, None)
+
+
+def test_days_on_which_nothing_happened_are_not_looked_for_in_the_whole_trail(member: User) -> None:
+    for _number in range(6):
+        happened(member)
+    now, day = clock.now(), dt.timedelta(days=1)
+    for since, until in ((now + day, None), (None, now - day), (now - 3 * day, now - 2 * day)):
+        with CaptureQueriesContext(connection) as asked:
+            page = trail.sought_page(member, Sought(since=since, until=until), size=5)
+        assert (page.events, page.older, page.stopped_at) == ([], None, None)
+        assert not [one for one in asked.captured_queries if 'accounts_auditevent"."mark"' in one["sql"]]
 
 
 def test_own_acts_are_asked_for_by_themselves(member: User, organisation_admin: User) -> None:
