@@ -58,8 +58,6 @@ def _of_groups(world: World) -> Iterator[Line]:
     yield "Groups to put below a group, “qz”", world.admin, f"{group}sub-groups/attach/?q=qz"
     yield "Connectors to add, “Program 77”", world.admin, f"{group}connectors/?find=Program+77"
     yield "Connectors to add, “qz”", world.admin, f"{group}connectors/?find=qz"
-    for words in ("Depot 7", "qz"):
-        yield f"Requests to an admin, “{words}”", world.admin, f"/console/groups/requests/?{urlencode({'q': words})}"
 
 
 def _of_the_organisation(world: World) -> Iterator[Line]:
