@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench lists", description="Measures lists, small and large.")
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 1_000_000], metavar="ROWS")
     parser.add_argument("--only", default="", help="lists with this in their name")
-    parser.add_argument("--repeats", type=int, default=REPEATS, help=f"of each list at the most ({REPEATS})")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help=f"of each list at the most ({REPEATS}); 0: statements alone")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="console-lists-", ignore_cleanup_errors=True) as folder:
@@ -79,7 +79,7 @@ def _measure(sizes: list[int], repeats: int, *, only: str, say: bool) -> list[di
                 line = lines.setdefault(name, {"name": name, "ms": [], "statements": []})
                 line["ms"].append(round(milliseconds, 1))
                 line["statements"].append(statements)
-                line["ratio"] = round(line["ms"][-1] / line["ms"][0], 2)
+                line["ratio"] = round(line["ms"][-1] / (line["ms"][0] or 1), 2)
                 if rows == sizes[-1]:
                     said(_spelled(line))
         said(f"measured in {time.perf_counter() - began:.0f} s")
@@ -118,7 +118,7 @@ def _timed(world: Any, name: str, user: Any, path: str, repeats: int) -> tuple[f
         began = time.perf_counter()
         client.get(path)
         times.append((time.perf_counter() - began) * 1000)
-    return min(times), len(statements)
+    return min(times, default=0.0), len(statements)
 
 
 if __name__ == "__main__":

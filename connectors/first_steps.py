@@ -19,7 +19,7 @@ FIRST: Final = 100
 
 
 def of_developer(user: User) -> Path:
-    """Told by the connector that has come farthest. One statement."""
+    """Told by the connector that has come farthest. Two statements."""
     found = _farthest(user)
     granted = bool(found and (found.granted or found.claimed))
     claimed = bool(found and (found.claimed or found.works_since))
@@ -44,8 +44,7 @@ def _farthest(user: User) -> Any:
     own, order = owning.of(user), ("created_at", "id")
     if own.are_none:
         return None
-    # Named: PostgreSQL takes no LIMIT of an order into account where it guesses what is in a subquery.
-    first = list(own.connectors().order_by(*order).values_list("pk", flat=True)[:FIRST])
+    first = own.connectors().order_by(*order).values("pk")[:FIRST]
     now, mine = clock.now(), OuterRef("pk")
     handoffs = Handoff.objects.filter(connector=mine).order_by("-made_at", "-id")
     waiting = Handoff.objects.waiting().filter(connector=mine, expires_at__gt=now).order_by("-expires_at")

@@ -1,4 +1,7 @@
-"""What open pages ask again and again (kaizala_console.lib.live): one statement each, for what is compared."""
+"""What open pages ask again and again (kaizala_console.lib.live): one statement each, for what is compared.
+
+Of own connectors one more, for how many these are.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +38,9 @@ def of_grant(grant_id: UUID) -> list[Sign]:
     return _lines(Handoff.objects.filter(grant_id=grant_id))
 
 
-def waiting_for(user: User) -> list[UUID]:
-    """The handoffs that the account can claim now, the newest first."""
-    found = Handoff.objects.waiting().filter(owning.of(user).rows("connector"), expires_at__gt=clock.now())
+def waiting_for(own: owning.Own) -> list[UUID]:
+    """The handoffs of own connectors that can be claimed now, the newest first."""
+    found = Handoff.objects.waiting().filter(own.rows("connector"), expires_at__gt=clock.now())
     return list(found.order_by("-made_at", "-id").values_list("pk", flat=True)[:MOST])
 
 

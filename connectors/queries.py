@@ -277,11 +277,19 @@ def with_line(grants: QuerySet[Grant]) -> QuerySet[Grant]:
 
 
 def handoff_page(
-    user: User, *, waiting: bool = True, cursor: str | None = None, size: int = PAGE_SIZE
+    user: User,
+    *,
+    waiting: bool = True,
+    own: owning.Own | None = None,
+    cursor: str | None = None,
+    size: int = PAGE_SIZE,
 ) -> Page[Handoff]:
-    """The developer's inbox: handoffs to the account's own connectors that wait, or those that ended; newest first."""
+    """The developer's inbox: handoffs to the account's own connectors that wait, or those that ended; newest first.
+
+    `own` is what the caller knows already.
+    """
     found = Handoff.objects.waiting() if waiting else Handoff.objects.ended()
-    own, order = owning.of(user), ("-made_at", "-id")
+    own, order = own or owning.of(user), ("-made_at", "-id")
     if own.are_many:
         return keyset.page(with_both_sides(found.filter(own.rows("connector"))), order, cursor, size, keys_first=True)
     return keyset.page(with_both_sides(found), order, cursor, size, within=("connector", own.connectors()))

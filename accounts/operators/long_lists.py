@@ -35,6 +35,11 @@ class LongChangeList(ChangeList):
     end: Any = None  # the key that this stretch ends with; None where no row stands before it
     is_from_everywhere = False  # whether an index found it
 
+    def __init__(self, *about: Any, **more: Any) -> None:
+        super().__init__(*about, **more)
+        # Told beside the field, not as its description: the field's label is a picture, and then axe takes it for none.
+        self.what_is_found, self.search_help_text = self.search_help_text, ""
+
     @property
     def looked_at(self) -> int:
         """How many rows a stretch has."""

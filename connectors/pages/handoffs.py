@@ -19,7 +19,7 @@ from accounts import needs
 from accounts.models import User
 from accounts.pages import arriving
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
-from connectors import arrivals, handoff_queries, live_queries, policy, queries
+from connectors import arrivals, handoff_queries, live_queries, owning, policy, queries
 from connectors.models import Handoff, HandoffState
 from connectors.pages import finding, handoff_line, links, shown, snippets
 from connectors.pages.forms import form_key_of
@@ -45,13 +45,14 @@ PILLS = {
 def inbox(request: HttpRequest) -> HttpResponse:
     """A card for each handoff that waits, or for those that ended. An open page says when another one has arrived."""
     user, here = user_of(request), reverse("connectors:handoffs")
+    own = owning.of(user)
     search = request.GET.get("q", "").strip()[:120]
-    seen = live.marks(user.pk, "inbox", live_queries.waiting_for(user))
+    seen = live.marks(user.pk, "inbox", live_queries.waiting_for(own))
     if live.is_poll(request):
         return arriving.answer(request, live.changes(request, seen), partial(arrivals.tell_handoff, user), here=here)
     earlier = request.GET.get("show") == "earlier"
     try:
-        page = _inbox_page(user, search, waiting=not earlier, cursor=request.GET.get("cursor"))
+        page = _inbox_page(user, own, search, waiting=not earlier, cursor=request.GET.get("cursor"))
     except keyset.BadCursor:
         return redirect(links.same_page(request, cursor=None))
     context = {
@@ -62,12 +63,12 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "search": search,
         "chips": links.search_chips(request, search),
         "other_url": links.same_page(request, show=None if earlier else "earlier", cursor=None),
-        "owns_connectors": bool(page.items) or queries.own_connectors(user).exists(),
+        "owns_connectors": not own.are_none,
         "tabs": [
             {
                 "label": _("Waiting"),
                 "url": links.same_page(request, show=None, cursor=None),
-                "count": bounded.count(queries.waiting_handoffs(user)),
+                "count": bounded.count(queries.waiting_at(own)),
                 "current": not earlier,
             },
             {
@@ -81,10 +82,10 @@ def inbox(request: HttpRequest) -> HttpResponse:
     return render(request, "connectors/handoffs.html", context)
 
 
-def _inbox_page(user: User, search: str, *, waiting: bool, cursor: str | None) -> keyset.Page[Handoff]:
+def _inbox_page(user: User, own: owning.Own, search: str, *, waiting: bool, cursor: str | None) -> keyset.Page[Handoff]:
     if search:
         return handoff_queries.found_page(user, search, waiting=waiting, cursor=cursor)
-    return queries.handoff_page(user, waiting=waiting, cursor=cursor)
+    return queries.handoff_page(user, own=own, waiting=waiting, cursor=cursor)
 
 
 @require_GET

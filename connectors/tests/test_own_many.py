@@ -118,7 +118,7 @@ def test_the_inbox_has_the_handoffs_of_own_connectors(theirs: dict[str, Program]
     ended = {row.connector_id for row in queries.handoff_page(developer, waiting=False).items}
     assert ended == {theirs["Beta"].connector.pk}
     assert list(queries.waiting_handoffs(developer)) == sorted(waiting, key=lambda row: (row.expires_at, row.pk))
-    assert live_queries.waiting_for(developer) == [row.pk for row in waiting]
+    assert live_queries.waiting_for(owning.of(developer)) == [row.pk for row in waiting]
     assert {key for _kind, key in live_queries.arrived_for(developer)} == {row.pk for row in waiting}
 
 

@@ -33,7 +33,7 @@ WORD = re.compile(r"[A-Za-z][A-Za-z'’]*[a-z][A-Za-z'’]*")
 HINDI = re.compile(r"[\u0900-\u097f]")
 # What programs call things: calls, addresses, mail addresses, files, headers, types of events, ids, times as UTC.
 CALLED = re.compile(
-    r"\b(?:GET|POST|PUT|DELETE) /\S*|\bhttps?://\S+|\S+@\S+|\b[\w-]+\.[a-z]{2,4}\b|\b[a-z]+(?:[A-Z][a-z]+)+\b"
+    r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?:GET|POST|PUT|DELETE) /\S*|\bhttps?://\S+|\S+@\S+|\b[\w-]+\.[a-z]{2,4}\b|\b[a-z]+(?:[A-Z][a-z]+)+\b"
     r"|\b(?:[A-Z][a-z]+){2,}\b|\b[A-Z][a-z]+(?:-[A-Z][a-z]+)+\b|\b\w*\d\w*\b|\b\w+(?:[:_]\w+)+\b|\b\w+…"
 )
 # What is called so in every language.
