@@ -54,6 +54,11 @@ def page(
     theirs = shown.filter(person_id=OuterRef("pk"))
     people, are_few = Person.objects.annotate(group_count=counted(theirs, "person_id")), True
     noted = None if attribute is None else people_search.noted_as(attribute, people_search.cleaned(value))
+    if noted is not None and not words and user.is_organisation_admin:
+        spread = people.filter(Exists(noted.filter(person_id=OuterRef("pk"))), Exists(theirs))
+        found = people_search.near_page(spread, cursor, size)
+        if found is not None:
+            return found
     named = None if attribute is None else people_search.found_as(attribute, people_search.cleaned(value))
     near = people_search.in_few_groups(user, shown) if named is None else None
     people = people.filter(Exists(theirs) if near is None else Q(pk__in=near))

@@ -26,6 +26,7 @@ from kaizala_console.lib.keyset import Page
 from kaizala_console.lib.name_parts import SHORTEST, with_part
 
 MOST: Final = 5000  # rarer than that among a million, a page of a walk would look at many thousand rows
+NEAR: Final = 6000  # of whom a hundredth fill a page
 SORTABLE: Final = 20_000  # as many are sorted in a tenth of a second; of more, one in fifty is met soon on a walk
 FEW_GROUPS: Final = 200
 FILTERED: Final = 20_000  # so many users of a group are walked in no time for the few of `ONLY`, whom no index knows
@@ -88,6 +89,13 @@ def in_few_groups(user: User, shown: QuerySet[Membership]) -> set[UUID] | None:
         return None
     people = list(shown.order_by().values_list("person_id", flat=True)[: MOST + 1])
     return None if len(people) > MOST else set(people)
+
+
+def near_page(people: QuerySet[Person], cursor: str | None, size: int) -> Page[Person] | None:
+    """A page of these people by name, if among the next `NEAR` of everybody there are as many; else None."""
+    everybody = Person.objects.annotate(sorted_by=F("name"))
+    sorted_people = people.annotate(sorted_by=F("name"))
+    return keyset.near_page(sorted_people, ("sorted_by", "id"), cursor, size, along=everybody, reach=NEAR)
 
 
 def few(rows: QuerySet[Any], column: str) -> tuple[QuerySet[Any], tuple[str, str]]:

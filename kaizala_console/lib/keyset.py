@@ -6,17 +6,16 @@ neither skip nor repeat rows when others are inserted or deleted in between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from django.core.exceptions import FieldDoesNotExist
 from django.db import models
-from django.db.models import BooleanField, F, Func, OrderBy, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.constants import LOOKUP_SEP
+from django.db.models import F, OrderBy, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
+from kaizala_console.lib.keyset_columns import Column, RowComparison, beyond, columns_of, key_of, ordering_of
 from kaizala_console.lib.keyset_cursors import BadCursor as BadCursor
 from kaizala_console.lib.keyset_cursors import decode, encode
 
@@ -34,13 +33,6 @@ class Page(Generic[Row]):
     items: list[Row]
     next_cursor: str | None
     previous_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    path: str
-    descending: bool
-    field: models.Field[Any, Any]
 
 
 def page(
@@ -73,19 +65,19 @@ def nearest(
     ``within`` is a path and whom it may lead to: for rows that have an index by owner and ``order``, where those of
     several owners are asked for together. Else the database sorts all that they have; so it looks at ``size`` of each.
     """
-    return _nearest(queryset, _columns(queryset, order), size, within, backwards=False)
+    return _nearest(queryset, columns_of(queryset, order), size, within, backwards=False)
 
 
 def _nearest(
     queryset: QuerySet[Any, Any],
-    columns: list[_Column],
+    columns: list[Column],
     size: int,
     within: tuple[str, QuerySet[Any, Any]],
     *,
     backwards: bool,
 ) -> QuerySet[Any, Any]:
     path, owners = within
-    ordering = [_ordering(column, backwards) for column in columns]
+    ordering = [ordering_of(column, backwards) for column in columns]
     first, descending = columns[0].path, columns[0].descending != backwards
     is_moment = isinstance(columns[0].field, models.DateTimeField)
     if not is_moment:
@@ -123,13 +115,15 @@ def in_turn(
     A turn has parts, each with an index for ``order``; no row is in two. It is asked for them when the page comes to
     it, and not before. ``rows`` are all rows, with what ``order`` names: the database says how texts are sorted.
     """
-    columns, label = _columns(rows, order), f"{rows.model._meta.label}:{','.join(order)}:"
+    columns, label = columns_of(rows, order), f"{rows.model._meta.label}:{','.join(order)}:"
     at, direction, edge = _turn_of(cursor, label, len(turns), columns)
     backwards = direction in (_BEFORE, _UNTIL)
     found: list[tuple[int, Any]] = []
     for turn in range(at, -1, -1) if backwards else range(at, len(turns)):
-        beyond = edge if turn == at else None
-        some = _rows(turns[turn](), order, direction, beyond, size + 1 - len(found), sorter=rows, backwards=backwards)
+        edge_here = edge if turn == at else None
+        some = _rows(
+            turns[turn](), order, direction, edge_here, size + 1 - len(found), sorter=rows, backwards=backwards
+        )
         found += [(turn, row) for row in some]
         if len(found) > size:
             break
@@ -147,13 +141,40 @@ def in_turn(
     )
 
 
-def _turn_of(cursor: str | None, label: str, turns: int, columns: list[_Column]) -> tuple[int, str, list[Any] | None]:
+def near_page(
+    queryset: QuerySet[Any, Row],
+    order: Sequence[str],
+    cursor: str | None,
+    size: int,
+    *,
+    along: QuerySet[Any, Any],
+    reach: int,
+) -> Page[Row] | None:
+    """Return the page that ``page`` gives, if ``reach`` rows of ``along`` are enough to fill it, or are all there are.
+
+    For rows that may be spread evenly among those of a table with an index for ``order``, or stand all at its end: so
+    the first is tried, before they are sorted. ``order`` has one direction. One statement more than ``page``.
+    """
+    columns = columns_of(queryset, order)
+    direction, edge = decode(cursor, _label([queryset], order), _fields(columns)) if cursor else (_AFTER, None)
+    backwards = direction in (_BEFORE, _UNTIL)
+    passed = along.filter(beyond(columns, edge, backwards, inclusive=True)) if edge is not None else along
+    names = [column.path for column in columns]
+    stop = list(passed.order_by(*(ordering_of(each, backwards) for each in columns)).values_list(*names)[reach:][:1])
+    if not stop:
+        return page(queryset, order, cursor, size)
+    operator = ">" if columns[0].descending != backwards else "<"
+    found = page(queryset.filter(RowComparison(columns, list(stop[0]), operator)), order, cursor, size)
+    return found if (found.previous_cursor if backwards else found.next_cursor) is not None else None
+
+
+def _turn_of(cursor: str | None, label: str, turns: int, columns: list[Column]) -> tuple[int, str, list[Any] | None]:
     """Where to go on from: in which turn, in which direction, from which edge."""
     if not cursor:
         return 0, _AFTER, None
     for turn in range(turns):
         try:
-            return turn, *decode(cursor, f"{label}{turn}", [column.field for column in columns])
+            return turn, *decode(cursor, f"{label}{turn}", _fields(columns))
         except BadCursor:
             continue
     raise BadCursor
@@ -170,9 +191,9 @@ def _paged(
 ) -> Page[Any]:
     if size < 1:
         raise ValueError("a page has at least one row")
-    columns = _columns(querysets[0], order)
-    label = f"{'+'.join(dict.fromkeys(each.model._meta.label for each in querysets))}:{','.join(order)}"
-    direction, edge = decode(cursor, label, [column.field for column in columns]) if cursor else (_AFTER, None)
+    columns = columns_of(querysets[0], order)
+    label = _label(querysets, order)
+    direction, edge = decode(cursor, label, _fields(columns)) if cursor else (_AFTER, None)
     backwards = direction in (_BEFORE, _UNTIL)
     rows = _rows(querysets, order, direction, edge, size + 1, within=within, keys_first=keys_first, backwards=backwards)
     more, rows = len(rows) > size, rows[:size]
@@ -203,40 +224,44 @@ def _rows(
     """The nearest `most` rows beyond the edge; of several parts, `most` of each, in their order all together."""
     rows: list[Any] = []
     for queryset in querysets:
-        own = _columns(queryset, order)
-        beyond = queryset
+        own = columns_of(queryset, order)
+        there = queryset
         if edge is not None:
-            beyond = queryset.filter(_beyond(own, edge, backwards, inclusive=direction in (_FROM, _UNTIL)))
-        ordering = [_ordering(column, backwards) for column in own]
+            there = queryset.filter(beyond(own, edge, backwards, inclusive=direction in (_FROM, _UNTIL)))
+        ordering = [ordering_of(column, backwards) for column in own]
         if within is not None or keys_first:
             # Named by key: of a row with many joins, PostgreSQL makes them all before it looks whose it is.
-            near = beyond.select_related(None)
+            near = there.select_related(None)
             if within is not None:
                 near = _nearest(near, own, most, within, backwards=backwards)
-            beyond = queryset.filter(pk__in=list(near.order_by(*ordering).values_list("pk", flat=True)[:most]))
-        rows += beyond.order_by(*ordering)[:most]
+            there = queryset.filter(pk__in=list(near.order_by(*ordering).values_list("pk", flat=True)[:most]))
+        rows += there.order_by(*ordering)[:most]
     if len(querysets) == 1:
         return rows
     if sorter is not None:
-        ordering = [_ordering(column, backwards) for column in _columns(sorter, order)]
+        ordering = [ordering_of(column, backwards) for column in columns_of(sorter, order)]
         ordered = sorter.filter(pk__in=[row.pk for row in rows]).order_by(*ordering).values_list("pk", flat=True)
         by_key = {row.pk: row for row in rows}
         rows = [by_key[key] for key in ordered]
     elif querysets:
-        rows.sort(key=lambda row: _key(row, own), reverse=own[0].descending != backwards)
+        rows.sort(key=lambda row: key_of(row, own), reverse=own[0].descending != backwards)
     return rows[:most]
 
 
-def _ordering(column: _Column, backwards: bool) -> OrderBy:
-    return OrderBy(F(column.path), descending=column.descending != backwards)
+def _label(querysets: Sequence[QuerySet[Any, Any]], order: Sequence[str]) -> str:
+    return f"{'+'.join(dict.fromkeys(each.model._meta.label for each in querysets))}:{','.join(order)}"
 
 
-def _mark(label: str, direction: str, row: Any, columns: list[_Column]) -> str:
-    return encode(label, direction, _key(row, columns), [column.path for column in columns])
+def _fields(columns: list[Column]) -> list[models.Field[Any, Any]]:
+    return [column.field for column in columns]
+
+
+def _mark(label: str, direction: str, row: Any, columns: list[Column]) -> str:
+    return encode(label, direction, key_of(row, columns), [column.path for column in columns])
 
 
 def _nothing_left(
-    cursor: str | None, label: str, direction: str, edge: list[Any] | None, columns: list[_Column]
+    cursor: str | None, label: str, direction: str, edge: list[Any] | None, columns: list[Column]
 ) -> Page[Any]:
     """Everything beyond the edge is gone: offer the way back, which includes the row at the edge."""
     if edge is None:
@@ -244,87 +269,3 @@ def _nothing_left(
     backwards = direction in (_BEFORE, _UNTIL)
     turn = encode(label, _FROM if backwards else _UNTIL, edge, [column.path for column in columns])
     return Page([], next_cursor=turn if backwards else None, previous_cursor=None if backwards else turn)
-
-
-# The comparison ------------------------------------------------------------------------------------------------
-
-
-class _RowComparison(Func):
-    """``(a, b) < (x, y)`` in SQL: one index range on SQLite and PostgreSQL, however many ties ``a`` has."""
-
-    conditional = True
-    output_field = BooleanField()
-
-    def __init__(self, columns: list[_Column], values: list[Any], operator: str) -> None:
-        self.operator = operator
-        super().__init__(
-            *(F(column.path) for column in columns),
-            *(Value(value, output_field=column.field) for column, value in zip(columns, values, strict=True)),
-        )
-
-    def as_sql(self, compiler: Any, connection: Any, **_extra: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
-        compiled = [compiler.compile(expression) for expression in self.source_expressions]
-        parts, params = [sql for sql, _ in compiled], [param for _, given in compiled for param in given]
-        half = len(parts) // 2
-        return f"({', '.join(parts[:half])}) {self.operator} ({', '.join(parts[half:])})", params
-
-
-def _beyond(columns: list[_Column], edge: list[Any], backwards: bool, inclusive: bool) -> Q | Func:
-    if len({column.descending for column in columns}) == 1:
-        operator = "<" if columns[0].descending != backwards else ">"
-        return _RowComparison(columns, edge, operator + ("=" if inclusive else ""))
-    # Mixed directions: the lexicographic order spelled out, with a bound on the first column for the index.
-    condition = Q(*((column.path, value) for column, value in zip(columns, edge, strict=True))) if inclusive else Q()
-    for depth in range(len(columns) - 1, -1, -1):
-        step = Q((f"{columns[depth].path}__{_towards(columns[depth], backwards)}", edge[depth]))
-        for column, value in zip(columns[:depth], edge[:depth], strict=True):
-            step &= Q((column.path, value))
-        condition |= step
-    return Q((f"{columns[0].path}__{_towards(columns[0], backwards)}e", edge[0])) & condition
-
-
-def _towards(column: _Column, backwards: bool) -> str:
-    return "lt" if column.descending != backwards else "gt"
-
-
-# The columns ---------------------------------------------------------------------------------------------------
-
-
-def _columns(queryset: QuerySet[Any, Any], order: Sequence[str]) -> list[_Column]:
-    if not order:
-        raise ValueError("an order names at least one column")
-    columns = []
-    for name in order:
-        path = name.removeprefix("-")
-        columns.append(_Column(path, name.startswith("-"), _field(queryset, path)))
-    last = columns[-1]
-    if LOOKUP_SEP in last.path or not getattr(last.field, "unique", False):
-        raise ValueError(f"the last column of a keyset order must be unique, {last.path} is not")
-    return columns
-
-
-def _field(queryset: QuerySet[Any, Any], path: str) -> models.Field[Any, Any]:
-    annotation = queryset.query.annotations.get(path)
-    if annotation is not None:
-        return annotation.output_field
-    model: Any = queryset.model
-    field: Any = None
-    for name in path.split(LOOKUP_SEP):
-        try:
-            field = model._meta.pk if name == "pk" else model._meta.get_field(name)
-        except (FieldDoesNotExist, AttributeError):
-            raise ValueError(f"{path} is no column of {queryset.model._meta.label}") from None
-        model = field.related_model
-    return field
-
-
-def _key(row: Any, columns: list[_Column]) -> list[Any]:
-    return [_value(row, column.path) for column in columns]
-
-
-def _value(row: Any, path: str) -> Any:
-    if isinstance(row, Mapping):
-        return row[path]
-    for name in path.split(LOOKUP_SEP):
-        row = getattr(row, name)
-    return row

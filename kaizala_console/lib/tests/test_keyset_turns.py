@@ -65,3 +65,43 @@ def test_a_mark_leads_on_when_all_beyond_it_is_gone_and_a_forged_one_nowhere() -
     for cursor in ("forged", keyset.page(Session.objects.all(), ("session_key",), None, 1).next_cursor):
         with pytest.raises(keyset.BadCursor):
             in_turn([], cursor, 3)
+
+
+# Near ----------------------------------------------------------------------------------------------------------------
+
+
+def near(cursor: str | None, size: int, reach: int) -> keyset.Page[Session] | None:
+    """Those with "b", newest first, if `reach` sessions on the way there are enough."""
+    rows = Session.objects.order_by()
+    order = ("-expire_date", "-session_key")
+    return keyset.near_page(rows.filter(session_data="b"), order, cursor, size, along=rows, reach=reach)
+
+
+def whole(cursor: str | None, size: int) -> keyset.Page[Session]:
+    return keyset.page(Session.objects.filter(session_data="b"), ("-expire_date", "-session_key"), cursor, size)
+
+
+@pytest.mark.parametrize("texts", ["ab", "b", "aaab", "bbbbaaaaaa"])
+@pytest.mark.parametrize("reach", [1, 3, 6, 50])
+def test_a_near_page_is_the_page_or_nothing_there_and_back(texts: str, reach: int) -> None:
+    add_sessions([3, 1, 1, 4, 2, 2, 5, 6, 7, 8], texts)
+    cursor, marks, pages = None, [], 0
+    for _number in range(9):
+        page, found = whole(cursor, 2), near(cursor, 2, reach)
+        assert found is None or found == page
+        pages += found is not None
+        marks += [mark for mark in (page.next_cursor, page.previous_cursor) if mark]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    for mark in marks:
+        assert near(mark, 2, reach) in (None, whole(mark, 2))
+    assert pages > 0 or reach < 50
+
+
+def test_a_near_page_is_none_where_the_others_stand_between() -> None:
+    add_sessions([9, 8, 7, 6, 5, 1, 2, 3], "aaaaabbb")
+    assert near(None, 2, reach=4) is None
+    found = near(None, 2, reach=8)
+    assert found is not None
+    assert len(found.items) == 2
