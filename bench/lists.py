@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench lists", description="Measures lists, small and large.")
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 1_000_000], metavar="ROWS")
     parser.add_argument("--only", default="", help="lists with this in their name")
-    parser.add_argument("--repeats", type=int, default=REPEATS, help=f"of each list at the most ({REPEATS}); 0: statements alone")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help=f"of each ({REPEATS}; 0: count alone)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="console-lists-", ignore_cleanup_errors=True) as folder:

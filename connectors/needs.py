@@ -39,7 +39,7 @@ def of_owner(user: User) -> Iterator[Need]:
 
 def handoffs_to_claim(own: owning.Own) -> Iterator[Need]:
     """One card for all handoffs that wait: it leads to the one, or to the inbox."""
-    found = queries.waiting_at(own).select_related(None).select_related("connector", "grant")
+    found = queries.waiting_handoffs(own).select_related(None).select_related("connector", "grant")
     waiting = list(found.only("expires_at", "connector__name", "grant__target_name")[:100])
     if not waiting:
         return

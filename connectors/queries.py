@@ -295,20 +295,10 @@ def handoff_page(
     return keyset.page(with_both_sides(found), order, cursor, size, within=("connector", own.connectors()))
 
 
-def waiting_handoffs(user: User) -> QuerySet[Handoff]:
-    """What the account can claim now, the one that expires first in front."""
-    return waiting_at(owning.of(user))
-
-
-def waiting_at(own: owning.Own) -> QuerySet[Handoff]:
-    """The same for who asks more about own connectors."""
+def waiting_handoffs(own: owning.Own) -> QuerySet[Handoff]:
+    """What can be claimed now of own connectors, the one that expires first in front."""
     found = Handoff.objects.waiting().filter(own.rows("connector"), expires_at__gt=clock.now())
     return with_both_sides(found).order_by("expires_at", "id")
-
-
-def handoffs_made_by(user: User, *, cursor: str | None = None, size: int = PAGE_SIZE) -> Page[Handoff]:
-    """The admin's side: the handoffs of what the account granted, newest first."""
-    return keyset.page(with_both_sides(Handoff.objects.filter(made_by=user)), ("-made_at", "-id"), cursor, size)
 
 
 def handoff_for(user: User, handoff_id: UUID) -> Handoff:

@@ -68,7 +68,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
             {
                 "label": _("Waiting"),
                 "url": links.same_page(request, show=None, cursor=None),
-                "count": bounded.count(queries.waiting_at(own)),
+                "count": bounded.count(queries.waiting_handoffs(own)),
                 "current": not earlier,
             },
             {
