@@ -16,7 +16,7 @@ from groups.card_types.base import (
     MediaAnswer,
     MediaUse,
     Resource,
-    Words,
+    SomeWords,
     listed,
     parse,
 )
@@ -32,7 +32,7 @@ class AnnouncementBody(Body):
     """`mediaResources` are what `POST /v1/media` answered. Microsoft's own description has no title (ADR 0066)."""
 
     title: Caption = ""
-    message: Annotated[Words, Field(pattern=r"\S")] = named("message", "text")
+    message: SomeWords = named("message", "text")
     media_resources: Annotated[Resources, BeforeValidator(listed, json_schema_input_type=Resources | Resource)] = named(
         "mediaResources", "mediaResource", default=[]
     )

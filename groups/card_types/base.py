@@ -44,6 +44,9 @@ Caption = Annotated[str, StringConstraints(max_length=Action.MAX_TITLE), AfterVa
 Words = Annotated[str, StringConstraints(max_length=MAX_WORDS), AfterValidator(storable)]
 """Some text, or none."""
 
+SomeWords = Annotated[str, StringConstraints(pattern=r"\S", max_length=MAX_WORDS), AfterValidator(storable)]
+"""Some text. What follows a validator is checked, but stands in no description."""
+
 Hours = Annotated[int, Field(ge=1, le=MAX_HOURS), NO_BOOLEAN]
 
 Resource = Annotated[
