@@ -186,13 +186,13 @@ class NumberedWireEnum(WireEnum):
         return super()._missing_(value)
 
 
-_WITH_FRACTION: Final = re.compile(r"-?\d{1,20}(?:\.[0-9]{1,9})?")
+_WITH_FRACTION: Final = re.compile(r"-?\d{1,20}(?:\.[0-9]{1,25})?(?P<power>[eE][+-]?[0-9]{1,3})?")
 
 
 def _moment(value: Any) -> datetime:
-    # The fraction is what Python makes of `time.time() * 1000` (ADR 0066).
-    if isinstance(value, str) and len(value) <= 30 and _WITH_FRACTION.fullmatch(value.strip()):
-        value = int(value.partition(".")[0])
+    # The fraction is what Python makes of `time.time() * 1000` (ADR 0066); a power of ten, what others write.
+    if isinstance(value, str) and len(value) <= 40 and (written := _WITH_FRACTION.fullmatch(value.strip())):
+        value = float(value) if written["power"] else int(value.partition(".")[0])
     if isinstance(value, float) and abs(value) < 2**53:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):

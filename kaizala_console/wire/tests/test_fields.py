@@ -8,6 +8,7 @@ from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kaizala_console.lib import clock
 from kaizala_console.wire.errors import InvalidParameters
 from kaizala_console.wire.fields import Body, Count, EpochMs, Pin, Text, WireEnum, named
 from kaizala_console.wire.tests.sample_urls import CodeForm, Listing, Property, PropertyType, SendMessage
@@ -134,6 +135,32 @@ def test_numbered_enumerations_match_by_number_too() -> None:
 @pytest.mark.parametrize("value", [-1, 3, "3", 1.5, True, "\N{ARABIC-INDIC DIGIT ONE}x", "99999999999", [], {}])
 def test_a_number_that_stands_for_nothing_is_refused(value: Any) -> None:
     assert "type: expected one of 'Text', 'Numeric' or 'Location'" in refusal({"name": "x", "type": value}, Property)
+
+
+@pytest.mark.parametrize(
+    ("value", "milliseconds"),
+    [
+        ("1764230400000", 1764230400000),
+        ("1764230400000.4821", 1764230400000),
+        ("1.7642304e+12", 1764230400000),
+        ("1.7642304E12", 1764230400000),
+        ("6.240531727775436e-05", 0),
+        ("0.1234567890123456789", 0),
+        (6.24e-05, 0),
+        ("-62135596800000", -62135596800000),
+    ],
+)
+def test_a_moment_is_read_as_programs_write_numbers(value: Any, milliseconds: int) -> None:
+    read = SendMessage.parse({"message": "x", "validity": value}).validity
+    assert read is not None
+    assert clock.epoch_ms(read) == milliseconds
+
+
+@pytest.mark.parametrize(
+    "value", ["1e999", "1e15", "-1e14", "nan", "inf", "1e", "e5", "1.5.5", "1e5e5", "0x10", "1" * 41]
+)
+def test_what_is_no_moment_is_refused(value: str) -> None:
+    assert refusal({"message": "x", "validity": value}, SendMessage) == "validity: expected milliseconds since 1970."
 
 
 # Refusals ------------------------------------------------------------------------------------------------------
