@@ -46,11 +46,13 @@ def waiting_for(own: owning.Own) -> list[UUID]:
 
 def arrived_for(user: User) -> list[tuple[str, UUID]]:
     """What a developer waits for: ("handoff", id) of those to claim, ("works", id) of those whose token was used."""
+    own = owning.of(user)
+    if own.are_none:
+        return []
     now = clock.now()
     waits = Q(claimed_at=None, expires_at__gt=now)
     told = Handoff.objects.filter(refused_at=None, expired_at=None, withdrawn_at=None)
     told = told.filter(waits | Q(refresh_token__first_used_at__isnull=False))
-    own = owning.of(user)
     near: QuerySet[Handoff]
     if own.are_many:
         near = told.filter(own.rows("connector"))

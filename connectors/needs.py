@@ -125,8 +125,11 @@ def events_of_own_connectors(user: User) -> Q | None:
     those meets their events everywhere in the trail, where each is then asked for its owners.
     """
     shares = Connector.co_owners.through.objects.filter(user=user)
-    owned = list(Connector.objects.filter(owner=user).order_by().values_list("pk", flat=True)[: NAMED + 1])
-    owned += shares.values_list("connector_id", flat=True)[: NAMED + 1]
+    if owning.of(user).are_many:
+        owned = list(Connector.objects.filter(owner=user).order_by().values_list("pk", flat=True)[: NAMED + 1])
+        owned += shares.values_list("connector_id", flat=True)[: NAMED + 1]
+    else:
+        owned = list(Connector.objects.owned_by(user.pk).order_by().values_list("pk", flat=True)[: NAMED + 1])
     if len(owned) > NAMED:
         own = Connector.objects.filter(pk=OuterRef("connector_id"), owner=user)
         return Each(Q(Exists(own)) | Q(Exists(shares.filter(connector_id=OuterRef("connector_id")))))

@@ -14,8 +14,10 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from accounts.models import User
 from connectors.models import Connector
 from connectors.models.connector import ConnectorQuerySet
+from kaizala_console.lib import context
 from kaizala_console.lib.bounded import BoundedCount
 
+_KEPT = "console_own_connectors"
 _Shared = Connector.co_owners.through
 
 
@@ -48,7 +50,20 @@ class Own:
 
 
 def of(user: User) -> Own:
-    """What the account owns. One statement."""
+    """What the account owns. One statement, and none when this request has asked before: a page, its menu and what may
+    arrive while it is open all ask.
+    """
+    here = context.current().request_id
+    kept: tuple[str, Own] | None = user.__dict__.get(_KEPT)
+    if kept is not None and kept[0] == here:
+        return kept[1]
+    own = _counted(user)
+    if here:
+        user.__dict__[_KEPT] = (here, own)
+    return own
+
+
+def _counted(user: User) -> Own:
     owned = Connector.objects.present().filter(owner_id=OuterRef("pk")).order_by()
     shared = _Shared.objects.filter(user_id=OuterRef("pk"), connector__deleted_at__isnull=True).order_by()
     counted = User.objects.filter(pk=user.pk).values_list(BoundedCount(owned), BoundedCount(shared)).first()

@@ -135,7 +135,7 @@ def attributes_of(organisation: Organisation) -> QuerySet[PersonAttribute]:
 
 def attributes_for(user: User) -> QuerySet[PersonAttribute]:
     """Those of the asker's organisation that they may read, in their order: admins all, others what is for them."""
-    found = attributes_of(user.organisation)
+    found = PersonAttribute.objects.filter(organisation=user.organisation_id)
     return found if user.is_organisation_admin else found.filter(for_colleagues=True)
 
 

@@ -202,7 +202,7 @@ def page_of_found(
 
     def the_others() -> list[QuerySet[Person]]:
         others = people.exclude(_in_one_of(begin))
-        named = found(words, attributes=attributes, but_for=begin)
+        named = None if are_few else found(words, attributes=attributes, but_for=begin)
         if named is not None:
             return [in_order(others.filter(pk__in=named), are_few=True)]
         wanted = matching(words)

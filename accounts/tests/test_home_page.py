@@ -94,5 +94,5 @@ def test_twenty_needs_cost_no_more_queries_than_one(
 ) -> None:
     waiting(member, *(need(f"Need {number}") for number in range(20)))
     browser = browser_of(member)
-    with django_assert_max_num_queries(12):  # five of them for what may arrive, and whose it would be
+    with django_assert_max_num_queries(10):  # two of them for what may arrive while it is open
         browser.get(HOME)
