@@ -255,7 +255,7 @@ def _newest_first(found: Grant) -> list[Handoff]:
 
 
 def _live_tokens(found: Grant) -> list[RefreshToken]:
-    # Prefetched, too.
+    # Prefetched under this name likewise, which the type of a grant does not know either.
     rows: list[RefreshToken] = found.live_tokens  # type: ignore[attr-defined]
     return rows
 
