@@ -25,6 +25,7 @@ from connectors.tests.test_races import at_once
 from connectors.tests.test_tokens import exchange
 from kaizala_console.lib import bounded, clock
 from kaizala_console.lib.bounded import Bounded
+from kaizala_console.tests import plans
 
 Travel = Callable[..., dt.datetime]
 HOUR = dt.timedelta(hours=1)
@@ -214,14 +215,10 @@ def test_what_is_counted_is_read_by_an_index_that_has_nothing_else(connector: Co
     with CaptureQueriesContext(connection) as found:
         queries.counts_of(connector)
         queries.stopping(connector)
-    plans = []
-    for query in found.captured_queries:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
-            plans += [row[3] for row in cursor.fetchall()]
-    assert not [step for step in plans if step.startswith("SCAN") and "subquery" not in step and "counted" not in step]
-    assert [step for step in plans if "one_grant_a_connector_and_target" in step]
-    assert [step for step in plans if "refresh_token_of_connector" in step]
+    steps = plans.steps_of(query["sql"] for query in found.captured_queries)
+    assert not [step for step in steps if step.startswith("SCAN") and "subquery" not in step and "counted" not in step]
+    assert [step for step in steps if "one_grant_a_connector_and_target" in step]
+    assert [step for step in steps if "refresh_token_of_connector" in step]
 
 
 # Handoffs of several connectors --------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from connectors.services.shown_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
 from kaizala_console.lib import bounded
+from kaizala_console.tests import plans
 
 INDEXES = (
     "connector_by_organisation",
@@ -170,10 +171,6 @@ def test_of_very_many_a_list_is_walked_in_its_order(
         for waiting in (True, False):
             queries.handoff_page(developer, waiting=waiting)
         list(queries.waiting_handoffs(owning.of(developer))[:9])
-    plans: list[str] = []
-    for query in asked.captured_queries:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
-            plans += [row[3] for row in cursor.fetchall()]
-    used = [name for name in INDEXES if any(name in step for step in plans)]
+    steps = plans.steps_of(query["sql"] for query in asked.captured_queries)
+    used = [name for name in INDEXES if any(name in step for step in steps)]
     assert used == list(INDEXES)

@@ -34,6 +34,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from kaizala_console.lib import keyset
+from kaizala_console.tests import plans
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 ORDERS = [
@@ -212,10 +213,7 @@ def test_a_page_far_down_is_found_through_the_index(order: tuple[str, ...]) -> N
     middle = keyset.page(Session.objects.all(), order, None, 1500)
     with CaptureQueriesContext(connection) as queries:
         keyset.page(Session.objects.all(), order, middle.next_cursor, 5)
-    with connection.cursor() as cursor:
-        explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
-        cursor.execute(f"{explain} {queries.captured_queries[0]['sql']}")
-        plan = "\n".join(str(row) for row in cursor.fetchall())
+    plan = "\n".join(plans.steps_of([queries.captured_queries[0]["sql"]], measured=True))
     if connection.vendor == "sqlite":
         assert "SEARCH django_session USING INDEX keyset_test" in plan, plan
         assert "TEMP B-TREE" not in plan, plan
