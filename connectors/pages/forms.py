@@ -16,6 +16,7 @@ from connectors.scopes import DESCRIPTIONS, PERMISSIONS, Permission
 from connectors.services import details as rules
 from connectors.services.shown_secrets import LONGEST_FORM_KEY, SHORTEST_FORM_KEY, new_form_key
 from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.typed_names import is_same_name
 
 PERMISSION_CHOICES = [(permission.value, DESCRIPTIONS[permission].label) for permission in PERMISSIONS]
 
@@ -117,7 +118,7 @@ class TypedNameForm(forms.Form):
 
     def clean_typed(self) -> str:
         typed: str = self.cleaned_data["typed"]
-        if " ".join(typed.split()).casefold() != self._name.casefold():
+        if not is_same_name(typed, self._name):
             raise ValidationError(self._mismatch, code="typed")
         return typed
 

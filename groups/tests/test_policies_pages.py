@@ -116,6 +116,15 @@ def test_removing_shows_what_stops_and_asks_for_the_name(client: Client, group: 
     assert AuditEvent.objects.filter(tag="group:account:removed").count() == 1
 
 
+@pytest.mark.parametrize(("called", "typed"), [("Depot  North", "Depot North"), ("Meera's Team", "Meera’s Team")])
+def test_a_name_that_a_program_chose_can_be_typed_on_any_keyboard(
+    client: Client, group: Group, called: str, typed: str
+) -> None:
+    Group.objects.filter(pk=group.pk).update(name=called)
+    form_to(client.get(removing(group)), removing(group)).send(client, {"typed": typed})
+    assert not Group.objects.filter(pk=group.pk, removed_at=None).exists()
+
+
 def test_a_member_finds_no_line_to_write_in_a_quiet_group(group: Group, member: User, browser_of: Browser) -> None:
     Group.objects.filter(pk=group.pk).update(only_admins_post=True)
     client, url = browser_of(member), reverse("groups:messages", args=[group.pk])
