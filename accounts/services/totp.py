@@ -150,8 +150,9 @@ def _require_no_lock(device: AuthenticatorApp) -> None:
 
 
 def _wrong(device: AuthenticatorApp) -> RuleBroken:
-    return RuleBroken(
-        _("This is not the code that the app shows now, or it was used already. Wait for the next one and try again."),
-        code="totp_wrong",
-        field="pin",
+    wrong = _(
+        "This is not the code that the app shows now, or it was used already. Wait for the next one and try again."
     )
+    # By how much it is wrong is not said: who guesses codes would learn which one becomes right.
+    clock_wrong = _("Is every code refused? Then the clock of your phone is wrong: let it set its time by itself.")
+    return RuleBroken(f"{wrong} {clock_wrong}", code="totp_wrong", field="pin")

@@ -87,6 +87,13 @@ def test_a_wrong_code_is_said_keeps_the_key_and_soon_costs_a_wait(member: User, 
     assert not confirmations.uses_totp(member)
 
 
+def test_whose_phone_goes_wrong_is_told_what_to_do_about_its_clock(member: User, browser_of: BrowserOf) -> None:
+    browser = browser_of(member)
+    browser.get(SET_UP)
+    told = words(browser.post(SET_UP, {"pin": wrong_code(AuthenticatorApp.objects.get())}))
+    assert "Is every code refused? Then the clock of your phone is wrong: let it set its time by itself." in told
+
+
 @pytest.mark.parametrize("page", ["/console/confirm/", "/operators/second-factor/"])
 def test_how_long_to_wait_after_wrong_codes_is_said_wherever_they_are_entered(
     operator: User, browser_of: BrowserOf, page: str
