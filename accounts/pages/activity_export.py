@@ -11,19 +11,21 @@ import datetime as dt
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts import trail
 from accounts.audit.chain import exported
 from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent, User
-from accounts.pages.activity_filters import FilterForm, sought
+from accounts.pages.activity_filters import FilterForm, query, sought
 from accounts.pages.decorators import freshly_confirmed, user_of
 from accounts.services import exports
 from kaizala_console.lib import clock
@@ -50,10 +52,23 @@ COLUMNS = (
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
+BUTTONS = {"csv": gettext_lazy("Export as CSV"), "jsonl": gettext_lazy("Export as JSON Lines")}
+
+
 @require_POST
-@freshly_confirmed(form_at=lambda **_kwargs: reverse("accounts:activity"))
 def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """The file that `format` names; the export is itself an event of the trail."""
+    """The file that `format` names; the export is itself an event of the trail.
+
+    Who has to confirm first comes back to what they had filtered: everything is another file.
+    """
+    back = f"{reverse('accounts:activity')}{query(request)}"
+    press = BUTTONS.get(request.POST.get("format", ""), "")
+    view: Any = freshly_confirmed(_export, form_at=lambda **_kwargs: back, press=press)
+    response: HttpResponse | StreamingHttpResponse = view(request)
+    return response
+
+
+def _export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     user = user_of(request)
     form = FilterForm(request.GET)
     form.is_valid()
