@@ -63,11 +63,11 @@ class ConnectorAdmin(WithPermissions):
         "description",
         "home_page",
         "logo_sha256",
-        "redirect_urls",
+        "redirect_addresses",
         "permission_names",
         ("created_at", "deactivated_at", "suspended_at", "deleted_at"),
     ]
-    readonly_fields = ["permission_names"]
+    readonly_fields = ["permission_names", "redirect_addresses"]
     list_display = ["name", "id", "owner", "organisation", "state", "created_at"]
     list_filter = [
         ("deactivated_at", admin.EmptyFieldListFilter),
@@ -78,6 +78,10 @@ class ConnectorAdmin(WithPermissions):
     list_select_related = ["owner", "organisation"]
     search_fields = ["name", "id__exact", "owner__name", "owner__email"]
     actions = ["suspend", "resume"]
+
+    @admin.display(description=_("redirect URLs"))
+    def redirect_addresses(self, row: Connector) -> str:
+        return " ".join(row.redirect_urls)
 
     @admin.display(description=_("state"))
     def state(self, row: Connector) -> str:

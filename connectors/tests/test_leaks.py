@@ -131,6 +131,7 @@ def test_a_text_without_any_says_what_they_look_like(db: None) -> None:
     assert caught.value.field == "credential"
 
 
+@pytest.mark.usefixtures("travel")  # the window does not end between two of them
 def test_one_address_cannot_report_for_ever(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "LEAK_REPORTS_PER_ADDRESS_PER_HOUR", 2)
     token = credentials.generate(Kind.SECRET).token
@@ -170,7 +171,7 @@ def test_the_mails_say_what_to_do(
         report(program.refresh_token, where="a\nb")
     by_address = {mail.to[0]: mail for mail in outbox}
     mine = by_address.pop(developer.email)
-    assert mine.subject == "A refresh token of Shift Planner was reported as leaked"
+    assert mine.subject == "A refresh token of “Shift Planner” was reported as leaked"
     assert f"/console/connectors/{program.connector.pk}/leaks/{LeakReport.objects.get().pk}/" in mine.body
     assert "Where it was found: a b" in mine.body
     [admins] = by_address.values()

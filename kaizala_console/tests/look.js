@@ -172,6 +172,18 @@
       return found;
     },
 
+    // What a program writes for itself: a list of Python, markup that was escaped twice, a place that nothing filled.
+    raw() {
+      const written = /\[['"]|\{['"]|['"]\]|&(#\w+|amp|lt|gt|quot);|<[a-z/][^<]*>|<?\w+ object\b|\{\{|\{%|%\(\w+\)[sd]|\b(undefined|NaN)\b/;
+      const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = [];
+      for (let node = walk.nextNode(); node; node = walk.nextNode()) {
+        const met = written.exec(node.data), e = node.parentElement;
+        if (!met || e.closest("script, style, noscript, pre, code, kbd, textarea, .mono, [data-quotes]") || !isShown(e)) continue;
+        found.push(`not for people: “${met[0]}” in ${name(e)}`);
+      }
+      return found.slice(0, 5);
+    },
+
     // Arrows that point along the line point the other way.
     unturned() {
       return [...document.querySelectorAll("use")]

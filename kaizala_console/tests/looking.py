@@ -39,7 +39,7 @@ def findings(
         page.evaluate(AXE.read_text())
     page.evaluate(LOOK.read_text())
     before = page.viewport_size
-    found = _through(page, [("at first", [], [("refused", None)])])
+    found = _through(page, [("at first", [], [("refused", None), ("raw", None)])])
     if not stay:
         page.keyboard.press("Tab")  # whoever clicked last sees no ring where a script puts the focus
         page.evaluate("document.activeElement.blur()")

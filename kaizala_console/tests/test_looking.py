@@ -51,6 +51,9 @@ FAULTS = {
         "<button class=x style='width:30px;height:30px'></button>",
         "wide: button-name",
     ),
+    "a list of Python": ("", "<p class=x>['Media', 'Reactions']</p>", "at first: not for people: “['” in p.x"),
+    "escaped twice": ("", "<p class=x>Salt &amp;amp; Pepper</p>", "at first: not for people: “&amp;”"),
+    "a place that nothing filled": ("", "<p class=x>Hello %(name)s</p>", "at first: not for people: “%(name)s”"),
     "small": (
         ".x { display: inline-block; width: 12px; height: 12px; overflow: clip }",
         "<button class=x aria-label=a></button><button class=x aria-label=b></button>",
