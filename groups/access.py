@@ -291,6 +291,14 @@ def require_admin(user: User, group_id: str | UUID) -> Group:
     return found
 
 
+def deleted_but_run_by(user: User, group_id: UUID) -> Group | None:
+    """The group that is deleted, when this person was an admin in it; to nobody else it was ever there."""
+    run = Q(memberships__person_id__in=held_by(user), memberships__role=Role.ADMIN)
+    if user.is_organisation_admin:
+        run |= Q(organisation_id=user.organisation_id)
+    return Group.objects.filter(run, pk=group_id, removed_at__isnull=False).first()
+
+
 def acting_person(user: User, group: Group) -> Person | None:
     """With whose phone number this person acts in the group: that of an admin or a member, else their primary one."""
     held = list(VerifiedPhone.objects.held().filter(user=user).select_related("person").order_by("-is_primary", "pk"))

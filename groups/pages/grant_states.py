@@ -23,6 +23,7 @@ from connectors.services import grants as rights
 from groups import access, queries
 from groups.pages.forms import add_error
 from groups.pages.grants import frame, what_stops
+from groups.pages.removed import or_the_others
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
@@ -31,6 +32,7 @@ SUSPEND, RESUME = gettext_lazy("Suspend"), gettext_lazy("Resume")
 
 @require_http_methods(["GET", "POST"])
 @freshly_confirmed(press=SUSPEND)
+@or_the_others
 def suspend(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET tells what will stop until it is resumed, POST stops it. Twice is once."""
     says = _("“%(connector)s” is suspended here: its tokens for this group are refused from now on.")
@@ -39,6 +41,7 @@ def suspend(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpRespons
 
 @require_http_methods(["GET", "POST"])
 @freshly_confirmed(press=RESUME)
+@or_the_others
 def resume(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET tells what will work again, POST lets it. Twice is once."""
     says = _("“%(connector)s” works again in this group.")
@@ -47,6 +50,7 @@ def resume(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
 
 @require_http_methods(["GET", "POST"])
 @freshly_confirmed(press=gettext_lazy("Save"))
+@or_the_others
 def end_date(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET shows until when, POST sets another day, or none."""
     user = user_of(request)

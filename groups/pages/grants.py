@@ -30,6 +30,7 @@ from groups import access, queries
 from groups.models import Group
 from groups.pages import links
 from groups.pages.connectors import status_of
+from groups.pages.removed import or_the_others, to_the_others
 from groups.services import grants
 from kaizala_console.lib import live
 from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
@@ -44,6 +45,7 @@ def _grant_page_of(group_id: UUID, grant_id: UUID, **_more: Any) -> str:
 @require_GET
 @with_phone
 @live.polled
+@or_the_others
 def grant(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """The grant and its newest handoff, for the group's admins. The line moves on while it is looked at."""
     user = user_of(request)
@@ -72,6 +74,7 @@ def show(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     return view(request, group_id=group_id, grant_id=grant_id, form_key=form_key)
 
 
+@or_the_others
 @sensitive_variables("form_key", "token")
 def _show(request: HttpRequest, *, group_id: UUID, grant_id: UUID, form_key: str) -> HttpResponse:
     user = user_of(request)
@@ -121,6 +124,7 @@ def _shown_button(request: HttpRequest, group_id: UUID, grant_id: UUID, act: Any
 
 @require_http_methods(["GET", "POST"])
 @freshly_confirmed(press=gettext_lazy("Regenerate"))
+@or_the_others
 def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it: the old token ends at once, a new one is sealed and handed over."""
     user = user_of(request)
@@ -156,8 +160,7 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
     group = access.require_admin(user, group_id)
     found = queries.grant_in(group, grant_id, also_removed=True)
     if found.revoked_at:
-        messages.info(request, _("“%(connector)s” is removed already.") % {"connector": found.connector.name})
-        return redirect("groups:connectors", group_id)
+        return to_the_others(request, group_id, found)
     typed = request.POST if request.method == "POST" else None
     form = TypedNameForm(typed, initial=initial_of(request), name=found.connector.name)
     if form.is_valid():

@@ -70,7 +70,10 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
 def save_attributes(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """What is noted of one of the organisation's people. What the sender left as the page showed it stays."""
     user = user_of(request)
-    found = directory_queries.own_person(user, person_id)
+    try:
+        found = directory_queries.own_person(user, person_id)
+    except NotFound:
+        return _to_the_others(request)
     form = ValuesForm(request.POST, attributes=list(directory_queries.attributes_of(user.organisation)))
     if not form.is_valid():
         return _page(request, person_id, form)
@@ -100,9 +103,7 @@ def remove(request: HttpRequest, person_id: UUID) -> HttpResponse:
     except NotFound:
         if request.method != "POST":
             raise
-        # The button was pressed twice; or somebody asks about a person who is not theirs, and is told the same.
-        messages.info(request, _("This person is in none of the organisation’s groups."))
-        return redirect("groups:directory")
+        return _to_the_others(request)
     called = called_of(found)
     typed = request.POST if request.method == "POST" else None
     form = TypedPersonNameForm(typed, initial=initial_of(request), name=called)
@@ -128,6 +129,12 @@ def remove(request: HttpRequest, person_id: UUID) -> HttpResponse:
         **_what_stops(user.organisation, found),
     }
     return render(request, "groups/person_remove.html", context, status=400 if form.is_bound else 200)
+
+
+def _to_the_others(request: HttpRequest) -> HttpResponse:
+    """The button was pressed twice; or somebody asks about a person who is not theirs, and is told the same."""
+    messages.info(request, _("This person is in none of the organisation’s groups."))
+    return redirect("groups:directory")
 
 
 def called_of(found: Person) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +25,7 @@ from groups import directory_queries
 from groups.models import PersonAttribute
 from groups.pages.forms import add_error
 from groups.services import directory
-from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.errors import NotFound, RuleBroken
 
 
 class AttributeForm(forms.Form):
@@ -53,6 +55,21 @@ class TypedAttributeNameForm(TypedNameForm):
         self.fields["typed"].label = _("Name of the attribute")
 
 
+def _or_the_others(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """One that another tab, or a colleague, has deleted meanwhile leads to those that are there."""
+
+    @wraps(view)
+    def opened(request: HttpRequest, *, attribute_id: UUID) -> HttpResponse:
+        policy.require_organisation_admin(user_of(request))
+        try:
+            return view(request, attribute_id=attribute_id)
+        except NotFound:
+            messages.info(request, _("This attribute was removed in the meantime."))
+            return redirect("groups:attributes")
+
+    return opened
+
+
 @require_http_methods(["GET", "POST"])
 @with_phone(press=gettext_lazy("Add attribute"))
 def attributes(request: HttpRequest) -> HttpResponse:
@@ -80,6 +97,7 @@ def attributes(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @with_phone(press=gettext_lazy("Save attribute"))
+@_or_the_others
 def attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     """Its name, and who sees it."""
     user = user_of(request)
@@ -100,6 +118,7 @@ def attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
 
 @require_POST
 @with_phone(form_at=lambda attribute_id: reverse("groups:attributes"), press=gettext_lazy("Move up"))
+@_or_the_others
 def move_up(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     """One place forward."""
     user = user_of(request)
@@ -109,6 +128,7 @@ def move_up(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @freshly_confirmed(press=gettext_lazy("Delete attribute"))
+@_or_the_others
 def remove(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     """GET tells what is lost, POST with the name deletes it."""
     user = user_of(request)

@@ -143,8 +143,12 @@ def rules(request: HttpRequest, group_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @freshly_confirmed(press=gettext_lazy("Delete this group"))
 def remove(request: HttpRequest, group_id: UUID) -> HttpResponse:
-    """GET tells what will stop, POST with the group's name stops it."""
+    """GET tells what will stop, POST with the group's name stops it. Twice is once."""
     user = user_of(request)
+    gone = access.deleted_but_run_by(user, group_id) if request.method == "POST" else None
+    if gone is not None:
+        messages.info(request, _("“%(group)s” is deleted already.") % {"group": gone.name})
+        return redirect("groups:list")
     group = access.require_admin(user, group_id)
     typed = request.POST if request.method == "POST" else None
     form = TypedGroupNameForm(typed, initial=initial_of(request), name=group.name)

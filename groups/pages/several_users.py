@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -101,7 +103,10 @@ def several(request: HttpRequest, group_id: UUID) -> HttpResponse:
         except RuleBroken as broken:
             messages.error(request, str(broken))
             return redirect(back)
-        messages.success(request, act.done(len(done)))
+        if done:
+            messages.success(request, act.done(len(done)))
+        else:  # they are what they were to become: somebody was faster
+            messages.info(request, _("Nothing changed."))
         return redirect(back if access.visible_to(user).filter(pk=group.pk).exists() else "groups:list")
     context = {
         "group": group,
@@ -125,6 +130,22 @@ def _chosen(written: list[str], group: Group) -> list[Membership]:
 
 def _called(person: Person) -> str:
     return person.name or phone_numbers.display(person.number)
+
+
+def address_of(request: HttpRequest, group_id: UUID, person_id: UUID) -> str:
+    """The page that asks about one person what the form of their row, just sent, asks for."""
+    query = {**request.GET.dict(), "person": str(person_id), "act": _act_of(request)}
+    return f"{reverse('groups:users_several', args=[group_id])}?{urlencode(query)}"
+
+
+def press_of(request: HttpRequest) -> str | Promise:
+    """The button of that page."""
+    act = ACTS.get(_act_of(request))
+    return act.button if act else ""
+
+
+def _act_of(request: HttpRequest) -> str:
+    return {Role.ADMIN.value: "admin", Role.MEMBER.value: "member"}.get(request.POST.get("role", ""), "")
 
 
 def offered() -> list[dict[str, Any]]:

@@ -83,8 +83,6 @@ def detach(request: HttpRequest, group_id: UUID, sub_group_id: UUID) -> HttpResp
             return render(request, "groups/sub_group_detach.html", context)
         hierarchy.unlink(parent=group, child=child, by=user)
     except NotFound:
-        if request.method != "POST":
-            raise
         messages.info(request, _("This group does not stand here any more."))
     else:
         messages.success(request, _("“%(group)s” stands under this group no longer.") % {"group": child.name})

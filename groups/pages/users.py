@@ -27,6 +27,7 @@ from kaizala_console.lib.errors import NotFound, RuleBroken
 
 PAGE_SIZE = 50
 ADD = gettext_lazy("Add users")
+GONE = gettext_lazy("This person is not in the group any more.")
 ONLY = {
     "": gettext_lazy("Everybody"),
     "admins": gettext_lazy("Admins"),
@@ -82,9 +83,19 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@freshly_confirmed(form_at=lambda group_id, **_more: reverse("groups:details", args=[group_id]))
 def set_role(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpResponse:
-    """Promotes to admin, or makes a member of an admin."""
+    """Promotes to admin, or makes a member of an admin.
+
+    A button says nothing of whom it was meant for: who has to confirm first is then asked about that person alone.
+    """
+    chosen = several_users.address_of(request, group_id, person_id)
+    press = several_users.press_of(request)
+    view: Any = freshly_confirmed(_set_role, form_at=lambda **_kwargs: chosen, press=press)
+    response: HttpResponse = view(request, group_id=group_id, person_id=person_id)
+    return response
+
+
+def _set_role(request: HttpRequest, *, group_id: UUID, person_id: UUID) -> HttpResponse:
     user = user_of(request)
     group = access.require_admin(user, group_id)
     role = {"Admin": Role.ADMIN, "Member": Role.MEMBER}.get(request.POST.get("role", ""))
@@ -93,6 +104,8 @@ def set_role(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespo
         return redirect(links.users_place(request, group_id))
     try:
         membership = members.set_role(group=group, person_id=person_id, role=role, by=user)
+    except NotFound:
+        messages.info(request, GONE)
     except RuleBroken as broken:
         messages.error(request, str(broken))
     else:
@@ -109,10 +122,8 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
     group = access.require_admin(user, group_id)
     membership = Membership.objects.select_related("person").filter(group=group, person_id=person_id).first()
     if membership is None:
-        if request.method == "POST":
-            messages.info(request, _("This person is not in the group any more."))
-            return redirect(links.users_place(request, group_id))
-        raise NotFound
+        messages.info(request, GONE)
+        return redirect(links.users_place(request, group_id))
     if request.method != "POST":
         context = {
             "group": group,
@@ -131,7 +142,7 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
     except RuleBroken as broken:
         messages.error(request, str(broken))
     except NotFound:
-        messages.info(request, _("This person is not in the group any more."))
+        messages.info(request, GONE)
     else:
         messages.success(request, _("%(name)s is removed from the group.") % {"name": _called(membership)})
     return _still_here(request, group_id, person_id)

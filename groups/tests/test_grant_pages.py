@@ -174,17 +174,6 @@ def test_a_double_click_removes_once_and_says_so(client: Client, granted: Grante
     assert AuditEvent.objects.filter(tag="grant:access:revoked").count() == 1
 
 
-def test_a_removed_connector_has_no_page_any_more(
-    client: Client, granted: Granted, url: str, group: Group, group_admin: User
-) -> None:
-    grants.remove_connector(group=group, grant=granted.grant, by=group_admin)
-    assert client.get(url).status_code == 404
-    assert client.post(f"{url}show/", {"form_key": KEY}).status_code == 404
-    assert client.get(f"{url}remove/", follow=True).redirect_chain[-1][0] == reverse(
-        "groups:connectors", args=[group.pk]
-    )
-
-
 def test_it_asks_whether_it_is_you_and_keeps_what_was_typed(
     granted: Granted, url: str, group_admin: User, browser_of: Browser
 ) -> None:

@@ -1,0 +1,176 @@
+"""A page that is older than what it shows: another tab, the Back button, or a colleague was there in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import AuditEvent, User
+from accounts.services import confirmations
+from accounts.tests.factories import make_person
+from connectors.tests.html_forms import form_to, text_of
+from groups.models import Group, PersonAttribute
+from groups.services import directory, grants, members, policies
+from groups.tests.factories import Program, make_group, person_of
+from groups.tests.pages import everything, step_up_is_asked
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[..., Client]
+
+
+@pytest.fixture
+def client(group_admin: User, browser_of: Browser) -> Client:
+    return browser_of(group_admin)
+
+
+def grant_page(program: Program, group: Group, below: str = "") -> str:
+    return reverse(f"groups:grant{below}", args=[group.pk, program.grant.pk])
+
+
+def confirm(client: Client, user: User, asked: Any) -> Any:
+    """Enters the PIN, and goes on to where that leads."""
+    assert step_up_is_asked(asked)
+    session = client.session
+    confirmations.remember(session, user)
+    session.save()
+    return client.get(parse_qs(urlsplit(asked["Location"]).query)["next"][0])
+
+
+# A PIN in between -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("role", "title", "says"),
+    [
+        ("Admin", "Make 1 person an admin", "1 person is an admin now."),
+        ("Member", "Make 1 person a member", "1 person is a member now."),
+    ],
+)
+def test_after_the_pin_a_change_of_role_asks_about_that_person_alone(
+    group: Group, group_admin: User, member: User, browser_of: Browser, role: str, title: str, says: str
+) -> None:
+    if role == "Member":
+        members.set_role(group=group, person_id=person_of(member).pk, role=members.Role.ADMIN, by=group_admin)
+    client = browser_of(group_admin, confirmed=False)
+    acting = reverse("groups:user_role", args=[group.pk, person_of(member).pk])
+    page = confirm(client, group_admin, client.post(f"{acting}?q=meera&sort=name", {"role": role}))
+    assert title in text_of(page)
+    assert "Meera Nair" in text_of(page)
+    assert f"press “Make {role.lower()}” again" in text_of(page)
+    address = next(line for line in page.content.decode().split('action="') if "several" in line).split('"')[0]
+    done = form_to(page, address.replace("&amp;", "&")).send(client, follow=True)
+    assert says in text_of(done)
+    assert done.redirect_chain == [(f"{reverse('groups:details', args=[group.pk])}?q=meera&sort=name", 302)]
+
+
+# A connector that was removed -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("below", ["", "_show", "_regenerate", "_suspend", "_resume", "_end_date", "_remove"])
+def test_what_was_a_connector_here_leads_to_those_that_are(
+    client: Client, group: Group, group_admin: User, program: Program, below: str
+) -> None:
+    grants.remove_connector(group=group, grant=program.grant, by=group_admin)
+    url, before = grant_page(program, group, below), everything()
+    answers = [client.get(url, follow=True)] + ([client.post(url, {}, follow=True)] if below else [])
+    for answer in answers:
+        assert answer.redirect_chain[-1][0] == reverse("groups:connectors", args=[group.pk])
+        assert "“Shift Planner” is removed already." in text_of(answer)
+    assert everything() == before
+
+
+def test_a_connector_that_was_never_here_is_not_found(client: Client, group: Group, program: Program) -> None:
+    assert client.get(reverse("groups:grant", args=[group.pk, group.pk])).status_code == 404
+
+
+def test_a_member_learns_nothing_of_a_removed_connector(
+    browser_of: Browser, group: Group, group_admin: User, member: User, program: Program
+) -> None:
+    grants.remove_connector(group=group, grant=program.grant, by=group_admin)
+    assert browser_of(member).get(grant_page(program, group)).status_code == 403
+
+
+# Somebody who has left ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("door", ["user_role", "user_remove"])
+def test_who_has_left_meanwhile_is_said_to_be_gone_beside_who_is_there(
+    client: Client, group: Group, group_admin: User, member: User, door: str
+) -> None:
+    members.remove(group=group, person_id=person_of(member).pk, by=group_admin)
+    url, before = reverse(f"groups:{door}", args=[group.pk, person_of(member).pk]) + "?only=members", everything()
+    asked = client.get(url, follow=True) if door == "user_remove" else client.post(url, {"role": "Admin"}, follow=True)
+    assert asked.redirect_chain == [(f"{reverse('groups:details', args=[group.pk])}?only=members", 302)]
+    assert "This person is not in the group any more." in text_of(asked)
+    assert everything() == before
+
+
+def test_who_are_admins_already_are_told_so(client: Client, group: Group, group_admin: User, member: User) -> None:
+    url = f"{reverse('groups:users_several', args=[group.pk])}?person={person_of(member).pk}&act=admin"
+    form = form_to(client.get(url), url)
+    members.set_role(group=group, person_id=person_of(member).pk, role=members.Role.ADMIN, by=group_admin)
+    told = text_of(form.send(client, follow=True))
+    assert "Nothing changed." in told
+    assert "0 people" not in told
+
+
+# A sub-group, a group, an attribute -----------------------------------------------------------------------------------
+
+
+def test_a_sub_group_that_was_detached_meanwhile_leads_to_those_that_are_there(client: Client, group: Group) -> None:
+    url = reverse("groups:sub_group_detach", args=[group.pk, make_group("Office").pk])
+    answer = client.get(url, follow=True)
+    assert answer.redirect_chain == [(reverse("groups:sub_groups", args=[group.pk]), 302)]
+    assert "This group does not stand here any more." in text_of(answer)
+
+
+@pytest.mark.parametrize("who", ["group_admin", "organisation_admin"])
+def test_a_group_is_deleted_once_by_a_double_click(
+    group: Group, who: str, request: pytest.FixtureRequest, browser_of: Browser
+) -> None:
+    client, url = browser_of(request.getfixturevalue(who)), reverse("groups:group_remove", args=[group.pk])
+    form = form_to(client.get(url), url)
+    for _click in range(2):
+        answer = form.send(client, {"typed": group.name}, follow=True)
+        assert answer.redirect_chain == [(reverse("groups:list"), 302)]
+    assert "“Night Shift” is deleted already." in text_of(answer)
+    assert AuditEvent.objects.filter(tag="group:account:removed").count() == 1
+
+
+@pytest.mark.parametrize("who", ["member", "stranger", "outsider"])
+def test_a_group_that_was_deleted_is_nothing_to_those_who_did_not_run_it(
+    group: Group, group_admin: User, who: str, request: pytest.FixtureRequest, browser_of: Browser
+) -> None:
+    policies.remove(group=group, by=group_admin)
+    url = reverse("groups:group_remove", args=[group.pk])
+    assert browser_of(request.getfixturevalue(who)).post(url, {"typed": "Night Shift"}).status_code == 404
+
+
+@pytest.mark.parametrize("door", ["attribute", "attribute_remove", "attribute_up"])
+def test_an_attribute_that_was_deleted_meanwhile_is_said_to_be(
+    organisation_admin: User, browser_of: Browser, door: str
+) -> None:
+    made = directory.add_attribute(name="Department", by=organisation_admin)
+    directory.remove_attribute(attribute=made, by=organisation_admin)
+    client, url = browser_of(organisation_admin), reverse(f"groups:{door}", args=[made.pk])
+    answers = [client.post(url, {"name": "Team", "typed": "Department"}, follow=True)]
+    if door != "attribute_up":
+        answers.append(client.get(url, follow=True))
+    for answer in answers:
+        assert answer.redirect_chain == [(reverse("groups:attributes"), 302)]
+        assert "This attribute was removed in the meantime." in text_of(answer)
+    assert not PersonAttribute.objects.exists()
+
+
+def test_what_was_noted_of_somebody_who_is_gone_leads_to_the_directory(
+    organisation_admin: User, browser_of: Browser
+) -> None:
+    url = reverse("groups:person_attributes", args=[make_person("Ravi Kale").pk])
+    answer = browser_of(organisation_admin).post(url, {}, follow=True)
+    assert answer.redirect_chain == [(reverse("groups:directory"), 302)]
+    assert "This person is in none of the organisation’s groups." in text_of(answer)
