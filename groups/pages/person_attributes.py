@@ -83,8 +83,11 @@ def attributes(request: HttpRequest) -> HttpResponse:
         except RuleBroken as broken:
             add_error(form, broken)
         else:
-            messages.success(request, _("“%(name)s” is there.") % {"name": made.name})
-            return redirect("groups:attributes")
+            if _is_as_typed(made, form.cleaned_data):  # also for the second click
+                messages.success(request, _("“%(name)s” is there.") % {"name": made.name})
+                return redirect("groups:attributes")
+            there = _("There is “%(name)s” already: open it to change it.") % {"name": made.name}
+            form.add_error("name", there)
     rows = list(directory_queries.attributes_of(user.organisation))
     context = {
         "rows": rows,
@@ -146,6 +149,11 @@ def remove(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
         "crumbs": _crumbs(found.name),
     }
     return render(request, "groups/person_attribute_remove.html", context, status=400 if form.is_bound else 200)
+
+
+def _is_as_typed(made: PersonAttribute, typed: dict[str, Any]) -> bool:
+    name = " ".join(typed["name"].split())
+    return (made.name, made.for_colleagues) == (name, typed["for_colleagues"])
 
 
 def _crumbs(name: str) -> list[dict[str, str]]:

@@ -34,11 +34,14 @@ def headers_for(header: Iterable[str], attributes: Iterable[PersonAttribute]) ->
     for a column that is none of them, or is there twice.
     """
     by_name = {attribute.name.lower(): str(attribute.pk) for attribute in attributes}
+    by_header = {column.header.lower(): column.key for column in COLUMNS}
     chosen: dict[str, str] = {}
     for name in header:
         if not name:
             continue
-        key = next((column.key for column in COLUMNS if column.is_called(name)), None) or by_name.get(name.lower())
+        # Attributes before the other names of a column: "Mobile" may be one, beside the number itself.
+        key = by_header.get(name.lower()) or by_name.get(name.lower())
+        key = key or next((column.key for column in COLUMNS if column.is_called(name)), None)
         if key is None:
             raise _refused(_("“%(name)s” is no attribute of your organisation. Define it first.") % {"name": name[:60]})
         if key in chosen:

@@ -16,6 +16,7 @@ from accounts.audit.tags import Tag
 from accounts.models import Organisation, Person, User
 from accounts.policy import require_organisation_admin
 from groups import directory_queries
+from groups.bulk_lines import PEOPLE
 from groups.models import PersonAttribute, PersonAttributeValue
 from groups.services.texts import checked
 from kaizala_console.lib.errors import NotFound, RuleBroken
@@ -25,7 +26,7 @@ from kaizala_console.lib.errors import NotFound, RuleBroken
 def add_attribute(*, name: str, by: User, for_colleagues: bool = False) -> PersonAttribute:
     """A new attribute, after the others. Asked again with the same name, it is the one that is there.
 
-    Raises NotAllowed for who is no admin of the organisation, RuleBroken for a name that is none, or one too many.
+    Raises NotAllowed for who is no admin of the organisation, RuleBroken for a name that is none or a column's, or one too many.
     """
     organisation = _held(by)
     name = _name(name)
@@ -177,6 +178,10 @@ def _locked(attribute: PersonAttribute, organisation: Organisation) -> PersonAtt
 
 def _name(name: str) -> str:
     name = " ".join(name.split())
+    if name.lower() in {column.header.lower() for column in PEOPLE}:
+        raise RuleBroken(
+            _("The file of people has a column of this name already. Choose another name."), field="name", code="taken"
+        )
     return checked(name, "name", longest=PersonAttribute.MAX_NAME, required=_("An attribute needs a name."))
 
 

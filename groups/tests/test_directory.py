@@ -34,6 +34,18 @@ def test_there_are_at_most_thirty_and_none_without_a_name(organisation_admin: Us
     assert everything() == before
 
 
+@pytest.mark.parametrize("name", ["Name", "phone  number", "PHONE NUMBER"])
+def test_no_attribute_is_called_as_what_the_file_of_people_has_beside_attributes(
+    organisation_admin: User, name: str
+) -> None:
+    made = directory.add_attribute(name="Department", by=organisation_admin)
+    with pytest.raises(RuleBroken, match="has a column of this name"):
+        directory.add_attribute(name=name, by=organisation_admin)
+    with pytest.raises(RuleBroken, match="has a column of this name"):
+        directory.change_attribute(attribute=made, name=name, by=organisation_admin)
+    assert [one.name for one in PersonAttribute.objects.all()] == ["Department"]
+
+
 def test_the_trail_names_attributes_and_never_what_they_say(
     group: Group, member: User, organisation_admin: User
 ) -> None:

@@ -43,6 +43,22 @@ def done(client: Client, text: str, by: User) -> BulkJob:
     return worked_at(job)
 
 
+def test_what_goes_out_comes_in_again_whatever_the_attributes_are_called(
+    client: Client, group: Group, member: User, organisation_admin: User
+) -> None:
+    made = directory.add_attribute(name="Mobile", by=organisation_admin)
+    directory.add_attribute(name="Number", by=organisation_admin)
+    values = {made.pk: "98765 43210"}
+    directory.set_values(person=person_of(member), values=values, by=organisation_admin)
+    out = b"".join(client.post(reverse("groups:people_export")).streaming_content).decode()
+    job = done(client, out.replace("98765 43210", "0000 11111"), organisation_admin)
+    assert (job.bad_lines, job.counts["updated"]) == (0, 1)
+    assert PersonAttributeValue.objects.get(attribute=made).text == "0000 11111"
+    assert send(client, "Telephone,Name\n1,x\n").status_code == 400
+    made.delete()
+    assert send(client, f"Mobile,Name\n{person_of(member).number},Meera N\n").status_code == 302
+
+
 def test_names_and_attributes_come_in_and_nobody_is_added(
     client: Client,
     group: Group,
