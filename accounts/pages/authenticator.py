@@ -81,6 +81,7 @@ def setting_up(
         messages.error(request, str(cooling_off))
         return redirect(back)
     form, status = CodeForm(), 200
+    form.fields["pin"].widget.attrs["autofocus"] = False  # the page begins with the picture
     if request.method == "POST":
         form, status = CodeForm(request.POST), 400
         if form.is_valid():

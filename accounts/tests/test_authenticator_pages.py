@@ -87,6 +87,15 @@ def test_a_wrong_code_is_said_keeps_the_key_and_soon_costs_a_wait(member: User, 
     assert not confirmations.uses_totp(member)
 
 
+def test_the_page_begins_at_the_picture_and_after_a_wrong_code_at_the_field(
+    member: User, browser_of: BrowserOf
+) -> None:
+    """Whoever lands in the field of the second step has the first one above the edge of the screen."""
+    client = browser_of(member)
+    assert "autofocus" not in client.get(SET_UP).content.decode()
+    assert "autofocus" in client.post(SET_UP, {"pin": "12"}).content.decode()
+
+
 def test_whose_phone_goes_wrong_is_told_what_to_do_about_its_clock(member: User, browser_of: BrowserOf) -> None:
     browser = browser_of(member)
     browser.get(SET_UP)
