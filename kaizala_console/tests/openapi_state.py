@@ -6,6 +6,7 @@ there; what does not look like one stays as it is, and must be refused.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -133,7 +134,7 @@ def present(program: Program, group: Group, admin: Any, member: Any) -> Present:
         body={"title": "Open the gate"},
         assignee_count=1,
         sent_at=clock.now(),
-        expires_at=clock.now().replace(year=clock.now().year + 1),
+        expires_at=clock.now() + dt.timedelta(days=365),
     )
     job.assignees.set([program.grant.person or person_of(admin)])
     bot = Bot.objects.create(connector=program.connector, name="Gate bot")
