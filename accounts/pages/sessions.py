@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 from ua_parser import parse
 
@@ -34,8 +34,12 @@ def sessions(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/sessions.html", words)
 
 
+def _here(**_kwargs: Any) -> str:
+    return reverse("accounts:sessions")
+
+
 @require_POST
-@signed_in
+@signed_in(form_at=_here, press=gettext_lazy("Sign out"))
 def end(request: HttpRequest, session_id: int) -> HttpResponse:
     """Signs out one browser."""
     user = user_of(request)
@@ -45,7 +49,7 @@ def end(request: HttpRequest, session_id: int) -> HttpResponse:
 
 
 @require_POST
-@signed_in
+@signed_in(form_at=_here, press=gettext_lazy("Sign out everywhere else"))
 def end_others(request: HttpRequest) -> HttpResponse:
     """Signs out every browser but this one."""
     user = user_of(request)

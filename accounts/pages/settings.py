@@ -23,6 +23,10 @@ from accounts.services import languages, notices, organisations
 SAVE = gettext_lazy("Save the rule")
 
 
+def _here(**_kwargs: Any) -> str:
+    return reverse("accounts:settings")
+
+
 @require_GET
 @signed_in
 def settings(request: HttpRequest) -> HttpResponse:
@@ -35,17 +39,15 @@ def settings(request: HttpRequest) -> HttpResponse:
         "phones": phones,
         "app": queries.totp_device(user),
         "may_operate": policy.may_operate(user),
-        "mail_form": MailForm(
-            initial={"wanted": [topic.key for topic in mail_topics.topics() if topic.key not in user.muted_mail]}
-        ),
-        "language_form": LanguageForm(initial={"language": user.language or AS_ASKED}),
+        "mail_form": _mail_form(request, user),
+        "language_form": LanguageForm(initial={"language": user.language or AS_ASKED, **_kept(request, "language")}),
         "policy_form": _policy_form(request, user),
     }
     return render(request, "accounts/settings.html", words)
 
 
 @require_POST
-@freshly_confirmed(form_at=lambda **_kwargs: reverse("accounts:settings"), press=SAVE)
+@freshly_confirmed(form_at=_here, press=SAVE)
 def save_policy(request: HttpRequest) -> HttpResponseRedirect:
     """Sets what applies to everyone in the organisation."""
     user = user_of(request)
@@ -59,7 +61,7 @@ def save_policy(request: HttpRequest) -> HttpResponseRedirect:
 
 
 @require_POST
-@signed_in
+@signed_in(form_at=_here, press=gettext_lazy("Save the language"))
 def save_language(request: HttpRequest) -> HttpResponse:
     """Sets the language that somebody reads in, here and on their other devices."""
     form = LanguageForm(request.POST)
@@ -76,7 +78,7 @@ def save_language(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@signed_in
+@signed_in(form_at=_here, press=gettext_lazy("Save the choice"))
 def save_mail(request: HttpRequest) -> HttpResponse:
     """Sets what somebody gets mails about."""
     notices.choose(user=user_of(request), wanted=request.POST.getlist("wanted"))
@@ -84,7 +86,20 @@ def save_mail(request: HttpRequest) -> HttpResponse:
     return redirect("accounts:settings")
 
 
-def _policy_form(request: HttpRequest, user: User) -> Any:
+def _mail_form(request: HttpRequest, user: User) -> MailForm:
+    chosen = [topic.key for topic in mail_topics.topics() if topic.key not in user.muted_mail]
+    kept = kept_form(request)
+    return MailForm(initial={"wanted": kept.getlist("wanted") if kept and kept.get("form") == "mail" else chosen})
+
+
+def _kept(request: HttpRequest, name: str) -> dict[str, str]:
+    kept = kept_form(request)
+    return {name: str(kept[name])} if kept and name in kept else {}
+
+
+def _policy_form(request: HttpRequest, user: User) -> PolicyForm | None:
     if not user.is_organisation_admin:
         return None
-    return PolicyForm(kept_form(request), initial={"admins_may_see_tokens": user.organisation.admins_may_see_tokens})
+    kept = kept_form(request)
+    initial = {"admins_may_see_tokens": user.organisation.admins_may_see_tokens}
+    return PolicyForm(kept if kept and kept.get("form") == "organisation" else None, initial=initial)
