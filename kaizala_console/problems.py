@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
-from django.urls import get_resolver
+from django.urls import get_resolver, is_valid_path
 from django.utils.cache import add_never_cache_headers
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -60,6 +60,24 @@ def problem(
     words = {"title": title, "text": text, "act": act, "href": href, "request_id": context.current().request_id}
     response = render(request, "problem.html", words, status=status)
     add_never_cache_headers(response)
+    return response
+
+
+def only_for_a_form(request: HttpRequest, refused: HttpResponse) -> HttpResponse:
+    """An address that takes what a form sends, and was opened without one: what stands around it has the form."""
+    around = request.path.rstrip("/")
+    while around := around.rpartition("/")[0]:
+        if is_valid_path(f"{around}/"):
+            break
+    response = problem(
+        request,
+        status=refused.status_code,
+        title=_("There is nothing to see at this address"),
+        text=_("It only takes what a form sends. Nothing was done now. Go to the page with the form, and see what is."),
+        act=_("Go to that page"),
+        href=f"{around}/",
+    )
+    response.headers["Allow"] = refused.headers["Allow"]
     return response
 
 

@@ -33,6 +33,11 @@ ERRORS: dict[str, ConsoleError] = {
 }
 
 
+@pytest.fixture
+def group_id() -> str:
+    return "00000000-0000-4000-8000-000000000000"
+
+
 def fails(_request: HttpRequest, how: str) -> HttpResponse:
     raise ERRORS[how]
 
@@ -121,6 +126,23 @@ def test_a_sane_request_id_of_a_proxy_is_taken_over_and_another_is_not(client: C
 def test_the_problem_page_names_the_request(client: Client) -> None:
     answer = client.get("/console/test/fails/down/")
     assert answer.headers["X-Request-ID"] in answer.content.decode()
+
+
+def test_an_address_that_only_takes_a_form_leads_to_the_page_around_it(client: Client, group_id: str) -> None:
+    for address, page in (
+        (f"/console/groups/{group_id}/users/add/", f"/console/groups/{group_id}/"),
+        (f"/console/connectors/{group_id}/credentials/add/", f"/console/connectors/{group_id}/credentials/"),
+        ("/console/settings/sessions/7/end/", "/console/settings/sessions/"),
+    ):
+        answer = client.get(address)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+        assert "Nothing was done now." in answer.content.decode()
+        assert f'href="{page}"' in answer.content.decode()
+
+
+def test_a_script_that_asks_there_gets_no_page(client: Client) -> None:
+    assert not client.get("/console/settings/mail/", headers={"HX-Request": "true"}).content
+    assert not client.delete("/console/settings/mail/").content
 
 
 # A form whose cookie is gone
