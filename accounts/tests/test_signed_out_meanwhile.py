@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from connectors.tests.html_forms import text_of
+from accounts.tests.pages import words
 
 pytestmark = pytest.mark.django_db
 SETTINGS, SESSIONS = "/console/settings/", "/console/settings/sessions/"
@@ -38,7 +38,7 @@ def test_they_are_back_at_a_page_that_opens_and_says_what_to_press(
 ) -> None:
     path, answer = back_at(member, address, {"form": "mail"} if "mail" in address else {})
     assert (path, answer.status_code) == (page, 200)
-    assert f"“{button}”" in text_of(answer)
+    assert f"“{button}”" in words(answer)
 
 
 def test_the_mails_that_they_had_chosen_are_ticked(organisation_admin: User) -> None:
