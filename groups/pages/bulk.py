@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts import policy, queries
+from accounts import policy
 from accounts.models import Organisation, User
 from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
 from connectors.pages.links import crumbs
@@ -29,8 +29,9 @@ from groups.models import BulkJob, Group
 from groups.pages import links, once
 from groups.pages.bulk_forms import FileForm, UsersFileForm, bar_of, counts_of, log_of
 from groups.pages.forms import add_error
+from groups.pages.pasted_numbers import region_of
 from groups.services import bulk
-from kaizala_console.lib import keyset, phone_numbers
+from kaizala_console.lib import keyset
 from kaizala_console.lib.errors import ConsoleError, NotFound, RuleBroken
 
 PAGE_SIZE = 20
@@ -48,7 +49,7 @@ def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """The form, and what was uploaded before."""
     user = user_of(request)
     group = access.require_admin(user, group_id)
-    form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": _region_of(user)})
+    form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": region_of(user)})
     if request.method == "POST" and form.is_valid():
         job = upload_of(user, request, form, Kind.USERS, group=group)
         if job is not None:
@@ -273,11 +274,6 @@ def _crumbs(found: BulkJob) -> list[dict[str, str]]:
         return links.group_crumbs(found.group, (_("Bulk Upload Users"), up), (found.file_name, ""))
     of_organisation = (_("Parent groups by file"), reverse("groups:mapping"))
     return crumbs((_("Groups"), reverse("groups:list")), of_organisation, (found.file_name, ""))
-
-
-def _region_of(user: User) -> str:
-    person = queries.primary_person(user)
-    return phone_numbers.region(person.number) if person else ""
 
 
 def _csv(rows: Iterable[Iterable[object]], name: str) -> StreamingHttpResponse:

@@ -17,7 +17,8 @@ from accounts.pages.kept_forms import initial_of
 from connectors.pages.links import crumbs
 from groups.models import Group
 from groups.pages import once
-from groups.pages.forms import GroupForm, add_error, name_the_failed
+from groups.pages.forms import GroupForm, add_error
+from groups.pages.pasted_numbers import give_back
 from groups.services import groups, members
 from kaizala_console.lib.errors import NotAllowed, RuleBroken
 
@@ -35,7 +36,7 @@ def create(request: HttpRequest) -> HttpResponse:
     typed = form.cleaned_data
     _valid, failed = members.read_numbers(typed["numbers"])
     if failed:
-        name_the_failed(form, "numbers", failed)
+        give_back(form, typed["numbers"], failed, user)
         return _page(request, form)
     try:
         made = groups.create(

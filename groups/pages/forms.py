@@ -2,59 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.models import User
 from connectors.models import Connector
 from connectors.pages.end_dates import WithEndDate
 from groups import queries
 from groups.models import Group
 from groups.models.message import MAX_CHARACTERS
 from groups.models.reaction import MAX_COMMENT
+from groups.pages.pasted_numbers import NumbersField, give_back
 from groups.services.members import Failed
 from kaizala_console.lib import bounded, clock, ids
 from kaizala_console.lib.errors import ConsoleError
-
-MAX_NUMBERS_AT_ONCE = 500
-LONGEST_NAMED = 40
 
 
 def add_error(form: forms.Form, error: ConsoleError) -> None:
     """Puts what a service raised beside the field that it names, else above the form."""
     form.add_error(error.field if error.field in form.fields else None, str(error))
-
-
-class NumbersField(forms.CharField):
-    """Phone numbers as people paste them: separated by commas, semicolons or lines. Cleans to a list of texts."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault(
-            "widget",
-            forms.Textarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false", "inputmode": "tel"}),
-        )
-        kwargs.setdefault(
-            "help_text",
-            gettext_lazy("With the country code, like +91 98765 43210; several are separated by commas."),
-        )
-        super().__init__(**kwargs)
-
-    def clean(self, value: Any) -> Any:
-        numbers = [part.strip() for part in re.split(r"[,;\n]", super().clean(value)) if part.strip()]
-        if self.required and not numbers:
-            raise forms.ValidationError(self.error_messages["required"], code="required")
-        if len(numbers) > MAX_NUMBERS_AT_ONCE:
-            raise forms.ValidationError(
-                _("These are %(count)d numbers; add up to %(most)d at once.")
-                % {"count": len(numbers), "most": MAX_NUMBERS_AT_ONCE}
-            )
-        return numbers
 
 
 class TextField(forms.CharField):
@@ -63,12 +34,6 @@ class TextField(forms.CharField):
     def to_python(self, value: Any) -> str:
         text = super().to_python(value) or ""
         return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def name_the_failed(form: forms.Form, field: str, failed: list[Failed]) -> None:
-    """Says beside the field which numbers were refused, each with its reason."""
-    for number in failed:
-        form.add_error(field, f"{Truncator(number.number).chars(LONGEST_NAMED)}: {number.reason}")
 
 
 class GroupForm(forms.Form):
@@ -130,11 +95,12 @@ class AddMembersForm(forms.Form):
     )
 
 
-def left_over(failed: list[Failed]) -> AddMembersForm:
+def left_over(failed: list[Failed], user: User) -> AddMembersForm:
     """The form once more, with the numbers that were refused, each with its reason."""
-    form = AddMembersForm({"numbers": ", ".join(each.number for each in failed)})
+    numbers = [each.number for each in failed]
+    form = AddMembersForm({"numbers": ", ".join(numbers)})
     form.is_valid()
-    name_the_failed(form, "numbers", failed)
+    give_back(form, numbers, failed, user)
     return form
 
 

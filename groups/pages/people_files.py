@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import policy, queries
+from accounts import policy
 from accounts.models import User
 from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
 from connectors.pages.links import crumbs
@@ -22,8 +22,8 @@ from groups.pages import once
 from groups.pages.bulk import page_of_uploads
 from groups.pages.bulk_forms import UsersFileForm
 from groups.pages.forms import add_error
+from groups.pages.pasted_numbers import region_of
 from groups.services import bulk, bulk_people, directory
-from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import RuleBroken
 
 
@@ -46,9 +46,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     """The form, and what was uploaded before."""
     user = user_of(request)
     policy.require_organisation_admin(user)
-    primary = queries.primary_person(user)
-    region = phone_numbers.region(primary.number) if primary else ""
-    form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": region})
+    form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": region_of(user)})
     if request.method == "POST" and form.is_valid():
         job = _uploaded(user, request, form)
         if job is not None:

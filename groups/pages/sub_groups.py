@@ -17,7 +17,8 @@ from accounts.pages.kept_forms import initial_of
 from groups import access, queries
 from groups.models import Group
 from groups.pages import links, once, tree
-from groups.pages.forms import SubGroupForm, add_error, name_the_failed
+from groups.pages.forms import SubGroupForm, add_error
+from groups.pages.pasted_numbers import give_back
 from groups.services import groups, members
 from kaizala_console.lib import keyset
 from kaizala_console.lib.errors import NotAllowed, RuleBroken
@@ -38,7 +39,7 @@ def sub_groups(request: HttpRequest, group_id: UUID) -> HttpResponse:
         return _page(request, group_id, form)
     _valid, failed = members.read_numbers(form.cleaned_data["numbers"])
     if failed:
-        name_the_failed(form, "numbers", failed)
+        give_back(form, form.cleaned_data["numbers"], failed, user)
         return _page(request, group_id, form)
     try:
         made = _create(request, user, group, form)

@@ -100,7 +100,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
         says = ngettext("%(n)d person was a subscriber already.", "%(n)d people were subscribers already.", n)
         messages.info(request, says % {"n": n})
     if done.failed:
-        return _again(request, group, left_over(done.failed))
+        return _again(request, group, left_over(done.failed, user))
     return redirect(address(group_id))
 
 

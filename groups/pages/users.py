@@ -78,7 +78,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
             % {"n": len(done.present)},
         )
     if done.failed:
-        return _page(request, group_id, left_over(done.failed), status=400)
+        return _page(request, group_id, left_over(done.failed, user), status=400)
     return redirect("groups:details", group_id)
 
 

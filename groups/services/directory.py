@@ -26,7 +26,8 @@ from kaizala_console.lib.errors import NotFound, RuleBroken
 def add_attribute(*, name: str, by: User, for_colleagues: bool = False) -> PersonAttribute:
     """A new attribute, after the others. Asked again with the same name, it is the one that is there.
 
-    Raises NotAllowed for who is no admin of the organisation, RuleBroken for a name that is none or a column's, or one too many.
+    Raises NotAllowed for who is no admin of the organisation, RuleBroken for a name that is none or a column's, or one
+    too many.
     """
     organisation = _held(by)
     name = _name(name)
