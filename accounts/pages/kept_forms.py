@@ -30,6 +30,7 @@ LIFETIME = dt.timedelta(hours=1)
 MAX_PATH = 1_000
 # Proofs and secrets are asked for again, never stored.
 NEVER_KEPT = frozenset({"csrfmiddlewaretoken", "pin", "code", "otp_token", "password", "secret", "token"})
+NOT_TYPED = frozenset({"csrfmiddlewaretoken", "form_key"})
 
 SIGNED_OUT, CONFIRMED, PHONE_ADDED, OUT_OF_DATE = "signed_out", "confirmed", "phone_added", "out_of_date"
 SIGNED_IN_AGAIN = "signed_in_again"
@@ -37,7 +38,10 @@ SIGNED_IN_AGAIN = "signed_in_again"
 
 @dataclass(frozen=True)
 class KeptForm:
-    """One form as the session stores it. `until` is in seconds since the epoch; `complete`, whether all was kept."""
+    """One form as the session stores it. `until` is in seconds since the epoch; `complete`, whether all was kept.
+
+    `is_to_be_typed_again` says that something was typed which is not kept on purpose.
+    """
 
     id: str
     page: str
@@ -46,6 +50,7 @@ class KeptForm:
     press: str
     until: float
     complete: bool
+    is_to_be_typed_again: bool = False
 
 
 def safe_path(candidate: str | None, fallback: str = "/") -> str:
@@ -70,7 +75,9 @@ def keep(request: HttpRequest, *, page: str, reason: str, press: str = "", sensi
     label of the button, for the message.
     """
     fields = request.POST.copy()
-    for name in {*NEVER_KEPT, *sensitive} & set(fields):
+    left_out = {*NEVER_KEPT, *sensitive} & set(fields)
+    is_to_be_typed_again = any(fields[name] for name in left_out - NOT_TYPED)
+    for name in left_out:
         del fields[name]
     text = fields.urlencode()
     complete = len(text) <= MAX_CHARACTERS and not request.FILES
@@ -82,6 +89,7 @@ def keep(request: HttpRequest, *, page: str, reason: str, press: str = "", sensi
         press=str(press)[:80],
         until=(clock.now() + LIFETIME).timestamp(),
         complete=complete,
+        is_to_be_typed_again=is_to_be_typed_again,
     )
     request.session[SESSION_KEY] = [*(asdict(form) for form in _stored(request)[1 - MAX_FORMS :]), asdict(kept)]
     return _with_parameter(page, kept.id)
@@ -119,6 +127,14 @@ def welcome_back(request: HttpRequest) -> None:
     if not kept.complete:
         lost = _("The form was too large to keep, or held a file: please fill it in again.")
         messages.warning(request, f"{happened} {lost}".strip())
+        return
+    if kept.is_to_be_typed_again:
+        again = (
+            _("What may be a secret is not kept: enter it again, and press “%(button)s”.") % {"button": kept.press}
+            if kept.press
+            else _("What may be a secret is not kept: enter it again, and send the form.")
+        )
+        messages.info(request, f"{happened} {again}".strip())
         return
     if not kept.fields:  # a button alone: nothing to check
         again = _("Now press “%(button)s” once more.") % {"button": kept.press} if kept.press else ""

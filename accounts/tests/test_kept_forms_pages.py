@@ -63,6 +63,7 @@ urlpatterns = [
 
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]
 CREATE = "/console/test/create/"
+NO_SECRET = {"name": "Night shift & days", "scope": ["a", "b"], "form_key": "3f9a", "secret": ""}
 TYPED = {"name": "Night shift & days", "scope": ["a", "b"], "pin": "123456", "secret": "s", "webhook_key": "k"}
 
 
@@ -101,12 +102,22 @@ def test_a_form_sent_without_a_session_is_kept_through_the_sign_in(client: Clien
 
 def test_the_landing_shows_what_was_typed_and_what_to_press(member: User, browser_of: Callable[..., Client]) -> None:
     client = browser_of(member, confirmed=False)
-    landing = next_of(client.post(CREATE, TYPED).headers["Location"])
+    landing = next_of(client.post(CREATE, NO_SECRET).headers["Location"])
     confirm(client, member)
     shown = client.get(landing).content.decode()
     assert "name=Night+shift+%26+days&scope=a&scope=b" in shown
     assert "Thank you, that was you. Nothing was lost: check the form and press “Create” again." in shown
     assert done == []
+
+
+def test_the_landing_says_what_was_not_kept_on_purpose(member: User, browser_of: Callable[..., Client]) -> None:
+    client = browser_of(member, confirmed=False)
+    landing = next_of(client.post(CREATE, TYPED).headers["Location"])
+    confirm(client, member)
+    shown = client.get(landing).content.decode()
+    assert "name=Night+shift+%26+days&scope=a&scope=b" in shown
+    assert "What may be a secret is not kept: enter it again, and press “Create”." in shown
+    assert "Nothing was lost" not in shown
 
 
 def test_secrets_and_pins_are_never_kept(member: User, browser_of: Callable[..., Client]) -> None:
