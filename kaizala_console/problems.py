@@ -99,7 +99,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     page = kept_forms.safe_path(request.headers.get("Referer", "").removeprefix(_origin(request)), request.path)
     href = page
     if page.startswith("/console/"):  # elsewhere, as on the sign-in page, nothing is typed that is worth keeping
-        href = kept_forms.keep(request, page=page, reason=kept_forms.OUT_OF_DATE)
+        href = kept_forms.keep(request, page=page, reason=kept_forms.OUT_OF_DATE, sensitive=["form_key"])
         if not request.user.is_authenticated:
             href = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': href})}"
     return problem(

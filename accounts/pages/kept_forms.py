@@ -28,8 +28,9 @@ MAX_FORMS = 3
 MAX_CHARACTERS = 20_000
 LIFETIME = dt.timedelta(hours=1)
 MAX_PATH = 1_000
-# Proofs and secrets are asked for again, never stored.
-NEVER_KEPT = frozenset({"csrfmiddlewaretoken", "pin", "code", "otp_token", "password", "secret", "token"})
+# Proofs and secrets are asked for again, never stored, by whichever way a form comes here.
+CREDENTIALS = frozenset({"secret", "token", "refresh_token", "credential", "public_key"})  # perhaps the private one
+NEVER_KEPT = frozenset({"csrfmiddlewaretoken", "pin", "code", "otp_token", "password"}) | CREDENTIALS
 NOT_TYPED = frozenset({"csrfmiddlewaretoken", "form_key"})
 
 SIGNED_OUT, CONFIRMED, PHONE_ADDED, OUT_OF_DATE = "signed_out", "confirmed", "phone_added", "out_of_date"

@@ -165,6 +165,15 @@ def test_a_form_from_here_with_a_lost_cookie_is_kept(member: User) -> None:
     assert client.get(f"/console/test/form/{way_on}").content == b"name=Night+shift"
 
 
+@pytest.mark.parametrize("name", ["secret", "refresh_token", "public_key", "credential", "token", "form_key", "pin"])
+def test_nothing_that_may_be_a_secret_is_kept_of_it(member: User, name: str) -> None:
+    client = strict(member)
+    client.post("/console/test/form/", {"name": "Night shift", name: "kzrt_0123456789"}, headers=SAME_ORIGIN)
+    kept = str(dict(client.session))
+    assert "Night+shift" in kept
+    assert "kzrt_0123456789" not in kept
+
+
 def test_without_a_session_the_kept_form_leads_through_the_sign_in(db: None) -> None:
     client = Client(enforce_csrf_checks=True)
     answer = client.post("/console/test/form/", {"name": "Night shift"}, headers=SAME_ORIGIN)
