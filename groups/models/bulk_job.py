@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Final
 
 from django.db import models
 from django.db.models import F, Q
@@ -10,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from groups import bulk_reasons
 from kaizala_console.lib import clock, ids
+
+_FORETOLD: Final = "removing"  # in `counts`, until something has come of it
 
 
 class BulkJobQuerySet(models.QuerySet["BulkJob"]):
@@ -169,6 +172,19 @@ class BulkJob(models.Model):
     @property
     def good_lines(self) -> int:
         return self.total_lines - self.bad_lines
+
+    def foretell(self, *, removing: int) -> None:
+        """What the check says will come of it; it stands where what came of it will."""
+        self.counts = {_FORETOLD: removing} if removing else {}
+
+    @property
+    def removing(self) -> int:
+        """How many of the good lines take something away, while it waits to be gone on with; 0 afterwards."""
+        return int(self.counts.get(_FORETOLD, 0)) if self.state == "waiting" else 0
+
+    def forget_what_was_foretold(self) -> None:
+        """Before something comes of it, or nothing will."""
+        self.counts.pop(_FORETOLD, None)
 
     @property
     def stored_as(self) -> str:

@@ -32,7 +32,7 @@ from groups.pages.forms import add_error
 from groups.pages.pasted_numbers import region_of
 from groups.services import bulk
 from kaizala_console.lib import keyset
-from kaizala_console.lib.errors import ConsoleError, NotFound, RuleBroken
+from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
 
 PAGE_SIZE = 20
 LINES_A_PAGE = 50
@@ -124,7 +124,15 @@ def template(request: HttpRequest, kind: str) -> HttpResponse:
 @with_phone
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """How far it is. While it goes, htmx asks for this page again; without scripts a link does."""
-    found = bulk_queries.job_for(user_of(request), job_id)
+    try:
+        found = bulk_queries.job_for(user_of(request), job_id)
+    except (NotFound, NotAllowed):
+        own = BulkJob.objects.filter(pk=job_id, by=user_of(request), group__isnull=False)
+        if not (request.headers.get("HX-Request") and own.exists()):
+            raise
+        # Whoever looks on while their own file takes them out of the group, or another admin does.
+        messages.info(request, _("You do not run this group any more, so you see no more of its uploads."))
+        return HttpResponse(status=204, headers={"HX-Redirect": reverse("groups:list")})
     try:
         page = bulk_queries.lines_of(found, cursor=request.GET.get("cursor"), size=LINES_A_PAGE)
     except keyset.BadCursor:

@@ -144,6 +144,7 @@ def go_on(*, job: BulkJob, by: User) -> BulkJob:
     if not job.good_lines:
         raise RuleBroken(_("No line of this file is good. Mend it and upload it again."))
     job.approved_at, job.by, job.tries = clock.now(), by, 0
+    job.forget_what_was_foretold()
     job.save()
     _tell(Tag.BULK_STARTED, job, by, {"lines": job.total_lines, "bad": job.bad_lines})
     after_commit(signature(WORK), job_id=str(job.pk))
@@ -159,6 +160,7 @@ def cancel(*, job: BulkJob, by: User) -> BulkJob:
     if job.is_over:
         raise Conflict(_("This upload is over already."))
     job.cancelled_at, job.lease, job.leased_until = clock.now(), None, None
+    job.forget_what_was_foretold()
     job.save()
     _tell(Tag.BULK_CANCELLED, job, by, {"done_lines": job.done_lines, **job.counts})
     return job

@@ -37,6 +37,7 @@ class Checker:
         self._organisation = cast(UUID, job.organisation_id)  # bulk_job_has_its_place
         links = GroupLink.objects.filter(parent__organisation_id=self._organisation)
         self._tree = _Tree(links.values_list("child_id", "parent_id").iterator(chunk_size=5000))
+        self.removing = 0
 
     def problems(self, rows: list[Row]) -> Iterator[tuple[Row, Reason]]:
         """Lines that name no group of the organisation, or would put one under itself."""
@@ -49,6 +50,8 @@ class Checker:
                 self._tree.follow(child, parent, removes=line.removes)
             except RuleBroken as broken:
                 yield row, reason_of(broken)
+            else:
+                self.removing += line.removes
 
 
 class Runner:

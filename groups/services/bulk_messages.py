@@ -24,6 +24,7 @@ class Checker:
 
     def __init__(self, _job: BulkJob) -> None:
         self._met: dict[str, int] = {}
+        self.removing = 0  # nothing is taken away by a file of messages
 
     def problems(self, rows: list[Row]) -> Iterator[tuple[Row, Reason]]:
         """Lines that are no message: mostly what is left of one that was broken into lines."""

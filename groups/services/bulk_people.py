@@ -56,6 +56,7 @@ class Checker:
     def __init__(self, job: BulkJob) -> None:
         self._region, self._organisation = job.region, cast(Organisation, job.organisation)  # bulk_job_has_its_place
         self._met: dict[str, int] = {}
+        self.removing = 0  # nobody is: what is noted of them may be
 
     def problems(self, rows: list[Row]) -> Iterator[tuple[Row, Reason]]:
         """Lines that name no number, one that stands further up, or nobody of the organisation; or say too much."""

@@ -35,6 +35,7 @@ class Checker:
         self._region = job.region
         self._is_public = cast(Group, job.group).group_type == Group.Type.CONNECT
         self._met: dict[tuple[str, bool], int] = {}
+        self.removing = 0
 
     def problems(self, rows: list[Row]) -> Iterator[tuple[Row, Reason]]:
         """Lines that name no number, or one that stands further up, or cells that say nothing known."""
@@ -51,6 +52,8 @@ class Checker:
             before = self._met.setdefault((line.number, line.is_subscriber), row.line)
             if before != row.line:
                 yield row, Reason("number_again", {"line": before})
+            elif line.removes:
+                self.removing += 1
 
 
 class Runner:

@@ -44,7 +44,9 @@ Kind = BulkJob.Kind
 
 
 class Checker(Protocol):
-    """Looks at the lines of one file, in their order."""
+    """Looks at the lines of one file, in their order. `removing` of those that it let pass take something away."""
+
+    removing: int
 
     def problems(self, rows: list[Row]) -> Iterator[tuple[Row, Reason]]:
         """Those of the lines that cannot be done, each with its reason."""
@@ -188,7 +190,7 @@ def _fail(turn: _Turn, reason: Reason | str) -> None:
 
 def _check(turn: _Turn, table: Table) -> bool:
     """Reads all lines; what a killed worker had checked is checked anew: nothing but these rows has come of it."""
-    checker = WORKS[turn.job.kind].checker(turn.job)
+    checker: Checker = WORKS[turn.job.kind].checker(turn.job)
     with transaction.atomic():
         job = turn.locked()
         job.lines.all().delete()
@@ -210,6 +212,7 @@ def _check(turn: _Turn, table: Table) -> bool:
         if not job.checked_lines:
             raise LineRefused("no_lines")
         job.checked_at, job.total_lines = clock.now(), job.checked_lines
+        job.foretell(removing=checker.removing)
         job.lease = job.leased_until = None
         job.save()
     return True

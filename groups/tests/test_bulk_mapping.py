@@ -48,6 +48,8 @@ def test_groups_are_put_under_others_and_taken_away(
     assert job.counts == {"linked": 4}
     assert links() == {"North<All", "South<All", "Depot<North", "Depot<South"}
     assert done(uploaded_mapping(organisation, organisation_admin, text)).counts == {"unchanged": 4}
+    leaving = checked(uploaded_mapping(organisation, organisation_admin, by_name("-Depot<North", "-North<South")))
+    assert leaving.removing == 2
     again = done(uploaded_mapping(organisation, organisation_admin, by_name("-Depot<North", "-North<South")))
     assert again.counts == {"unlinked": 1, "unchanged": 1}
     assert "Depot<North" not in links()

@@ -10,11 +10,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, Person, User
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import BulkJob, BulkLine, Group, Membership
 from groups.services import bulk
 from groups.tests.bulk import checked, done, uploaded, worked_at
+from groups.tests.factories import person_of
 from kaizala_console.lib import ids
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +106,41 @@ def test_the_country_is_that_of_ones_own_number(client: Client, group: Group) ->
     job = checked(BulkJob.objects.get())
     assert (job.region, job.bad_lines) == ("IN", 0)
     assert upload(client, group, region="XX").status_code == 400
+
+
+def test_how_many_lines_take_somebody_out_is_said_before_anything_happens(
+    client: Client, group: Group, group_admin: User, newcomer: Person
+) -> None:
+    text = f"Phone number,Action\n{newcomer.number},remove\n+919930000001,\n{newcomer.number},remove\nx,remove\n"
+    job = checked(uploaded(group, group_admin, text))
+    page = client.get(at("bulk_job", job.pk))
+    assert "1 of the good lines takes somebody out of the group." in text_of(page)
+    form_to(page, at("bulk_go", job.pk)).send(client)
+    assert worked_at(job).counts == {"added": 1, "removed": 1}
+    assert "out of the group." not in text_of(client.get(at("bulk_job", job.pk)))
+    kept = checked(uploaded(group, group_admin, "Phone number,Action\n+919930000001,add\n"))
+    assert "out of the group" not in text_of(client.get(at("bulk_job", kept.pk)))
+
+
+def test_what_was_foretold_of_a_cancelled_upload_is_not_what_came_of_it(
+    client: Client, group: Group, group_admin: User, newcomer: Person
+) -> None:
+    job = checked(uploaded(group, group_admin, f"Phone number,Action\n{newcomer.number},remove\n"))
+    client.post(at("bulk_cancel", job.pk))
+    assert AuditEvent.objects.get(tag="bulk:job:cancelled").after == {"done_lines": 0, "group": group.name}
+    assert "out of the group." not in text_of(client.get(at("bulk_job", job.pk)))
+
+
+def test_an_open_page_of_somebody_who_runs_the_group_no_more_leads_away_and_says_why(
+    client: Client, group: Group, group_admin: User
+) -> None:
+    url = at("bulk_job", uploaded(group, group_admin, TEXT).pk)
+    Membership.objects.filter(group=group, person=person_of(group_admin)).delete()
+    answer = client.get(url, headers={"HX-Request": "true"})
+    assert (answer.status_code, answer["HX-Redirect"]) == (204, at("list"))
+    assert "You do not run this group any more" in text_of(client.get(at("list")))
+    assert client.get(url).status_code == 404
+    assert client.get(at("bulk_job", ids.new_id()), headers={"HX-Request": "true"}).status_code == 404
 
 
 def test_cancelling_stops_and_says_so(client: Client, group: Group, group_admin: User) -> None:
