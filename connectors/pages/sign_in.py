@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from accounts.pages.decorators import freshly_confirmed, user_of
+from accounts.pages.decorators import freshly_confirmed, kept_form, user_of
 from connectors import queries
 from connectors.pages import links
 from connectors.services import oauth
@@ -28,8 +28,10 @@ def sign_in(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         connector = oauth.require_pkce(connector=connector, required="pkce_required" in request.POST, by=user)
         messages.success(request, _("PKCE is required now.") if connector.pkce_required else _("PKCE is optional now."))
         return redirect("connectors:sign_in", connector.pk)
+    kept = kept_form(request)  # as it was set before the confirmation
     context = {
         "connector": connector,
+        "pkce_required": connector.pkce_required if kept is None else "pkce_required" in kept,
         "authorize_url": f"{settings.CONSOLE_BASE_URL}/api/oauth/authorize",
         "token_url": f"{settings.CONSOLE_BASE_URL}/api/oauth/token",
         "crumbs": links.connector_crumbs(connector, (_("Sign-in with Kaizala"), "")),
