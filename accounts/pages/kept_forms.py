@@ -105,12 +105,16 @@ def kept_form(request: HttpRequest) -> QueryDict | None:
     return QueryDict(kept.fields) if kept is not None and kept.fields else None
 
 
-def initial_of(request: HttpRequest) -> dict[str, Any]:
-    """The kept fields as `initial` for a form: a list for what was sent several times, else the text."""
+def initial_of(request: HttpRequest, *, boxes: Collection[str] = ()) -> dict[str, Any]:
+    """The kept fields as `initial` for a form: a list for what was sent several times, else the text.
+
+    `boxes` are single boxes of this form: browsers send nothing for one that was cleared, and it stays cleared.
+    """
     fields = kept_form(request)
     if fields is None:
         return {}
-    return {name: values if len(values) > 1 else values[0] for name, values in fields.lists() if values}
+    texts = {name: values if len(values) > 1 else values[0] for name, values in fields.lists() if values}
+    return {**dict.fromkeys(boxes, False), **texts}
 
 
 def welcome_back(request: HttpRequest) -> None:

@@ -112,7 +112,7 @@ def transfer(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     if not policy.can_name_owners(user, connector):
         raise NotFound
     typed = request.POST if request.method == "POST" else None
-    form = TransferForm(typed, initial={"stay": True, **initial_of(request)}, name=connector.name)
+    form = TransferForm(typed, initial={"stay": True, **initial_of(request, boxes=["stay"])}, name=connector.name)
     is_owner = connector.owner_id == user.pk
     if not is_owner:
         del form.fields["stay"]  # of an account that is switched off

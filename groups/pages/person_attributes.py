@@ -106,7 +106,8 @@ def attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     user = user_of(request)
     found = directory_queries.attribute_of(user, attribute_id)
     now = {"name": found.name, "for_colleagues": found.for_colleagues}
-    form = AttributeForm(request.POST or None, initial={**now, **initial_of(request)})
+    kept = initial_of(request, boxes=["for_colleagues"])
+    form = AttributeForm(request.POST or None, initial={**now, **kept})
     if request.method == "POST" and form.is_valid():
         try:
             directory.change_attribute(attribute=found, by=user, **form.cleaned_data)
