@@ -7,6 +7,7 @@ where few do. So `found` first asks the indexes, which know those few; where man
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import reduce
 from operator import or_
@@ -38,6 +39,8 @@ ONLY: Final = {
 MOST_TERMS: Final = 300
 LAST: Final = "\U0010ffff"
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
+_BETWEEN_DIGITS: Final = re.compile(r"[\s().\-/\u2010-\u2015\u200e\u200f\u202a-\u202e]")
+_WHOLE: Final = 9  # digits: who looks for a part of a number types fewer
 
 
 class Stretch(NamedTuple):
@@ -275,9 +278,14 @@ def _phrase(text: str) -> str:
 
 
 def _number_in(words: str) -> str:
-    """The part of a number that this may be, as numbers are kept; "" when it can be none."""
-    packed = words.replace(" ", "")
-    return packed if _NUMBER.fullmatch(packed) else ""
+    """The part of a number that this may be, as numbers are kept; "" when it can be none.
+
+    What is dialled before a whole number at home (0) or abroad (00) stands in none. Who has a zero there is found.
+    """
+    packed = "".join(str(unicodedata.decimal(sign, sign)) for sign in _BETWEEN_DIGITS.sub("", words))
+    if not _NUMBER.fullmatch(packed):
+        return ""
+    return re.sub("^00?", "", packed) if len(packed) >= _WHOLE else packed
 
 
 _TERMS: Final = "SELECT term, doc FROM {terms} WHERE term >= %s AND term < %s"

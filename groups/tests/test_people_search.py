@@ -46,6 +46,14 @@ def test_any_part_of_a_name_or_of_a_number_finds(lakshmi: Person, words: str) ->
     assert "Imran Sheikh" not in found(words)
 
 
+WRITTEN = ["\u202a98200-00017", "(98200) 00017", "098200 00017", "0091 98200.00017", "९८२०००००१७"]
+
+
+@pytest.mark.parametrize("words", WRITTEN)
+def test_a_number_is_found_as_it_is_written_elsewhere(lakshmi: Person, words: str) -> None:
+    assert found(words) == {"Lakshmi Iyer"}
+
+
 @pytest.mark.parametrize("words", ["rien", "o'brien", "“O'B", "100%", "%_x", "_x", "+4420", "46 00"])
 def test_signs_mean_themselves(lakshmi: Person, words: str) -> None:
     assert found(words) == {"Ann “O'Brien” 100%_x"}
