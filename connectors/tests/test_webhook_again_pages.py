@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
@@ -116,3 +117,26 @@ def test_while_it_is_inactive_nothing_is_offered_or_sent_again(
     for url in (at(hook, "webhook_redeliver", failed.pk), at(hook, "webhook_redeliver_failed")):
         assert "wake it first" in text_of(client.post(url, follow=True))
     assert not hook.deliveries.filter(state="waiting").exists()
+
+
+def signed_in_again(user: User, address: str, fields: dict[str, Any]) -> Any:
+    """Where somebody is whose session had ended when they sent this."""
+    client = Client()
+    back = parse_qs(urlsplit(client.post(address, fields)["Location"]).query)["next"][0]
+    client.force_login(user)
+    return client.get(back)
+
+
+def test_who_is_signed_out_meanwhile_is_back_at_the_moment_that_they_chose(hook: Webhook, developer: User) -> None:
+    since = {"since": (clock.now() - 2 * HOUR).strftime("%Y-%m-%dT%H:%M:%S")}
+    page = signed_in_again(developer, at(hook, "webhook_replay"), since)
+    assert page.context["since_value"] == since["since"]
+
+
+def test_who_is_signed_out_meanwhile_is_back_at_the_delivery_that_they_meant(hook: Webhook, developer: User) -> None:
+    happened(hook, state="failed", tries=6)
+    failed = in_state(hook, "failed")
+    page = signed_in_again(developer, at(hook, "webhook_redeliver", failed.pk), {"back": f"{at(hook)}?state=failed"})
+    assert page.context["delivery"] == failed
+    assert "“Redeliver”" in text_of(page)
+    assert form_to(page, at(hook, "webhook_redeliver", failed.pk))
