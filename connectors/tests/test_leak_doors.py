@@ -162,6 +162,16 @@ def test_an_owner_answers_and_pressing_twice_is_once(
     assert (reported.outcome, reported.closed_by) == ({"revoke": "revoked", "restore": "restored"}[act], developer)
 
 
+@pytest.mark.parametrize(("act", "leads_on"), [("revoke", True), ("restore", False)])
+def test_after_a_secret_is_revoked_the_page_leads_to_another_one(
+    program: Program, developer: User, browser_of: Browser, act: str, leads_on: bool
+) -> None:
+    post({"credential": program.secret})
+    reported, client = LeakReport.objects.get(), browser_of(developer)
+    answered = form_to(client.get(url(reported)), url(reported, act)).send(client, follow=True)
+    assert ("Add a secret" in text_of(answered)) is leads_on
+
+
 @pytest.mark.parametrize("act", ["revoke", "restore"])
 def test_an_answer_asks_for_a_fresh_confirmation(
     reported: LeakReport, developer: User, browser_of: Browser, act: str
