@@ -73,7 +73,9 @@ def only_for_a_form(request: HttpRequest, refused: HttpResponse) -> HttpResponse
         request,
         status=refused.status_code,
         title=_("There is nothing to see at this address"),
-        text=_("It only takes what a form sends. Nothing was done now. Go to the page with the form to see how it stands."),
+        text=_(
+            "It only takes what a form sends. Nothing was done now. Go to the page with the form to see how it stands."
+        ),
         act=_("Go to that page"),
         href=f"{around}/",
     )
