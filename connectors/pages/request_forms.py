@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,9 @@ from connectors.pages.end_dates import WithEndDate, last_day
 from connectors.pages.forms import PERMISSION_CHOICES, PermissionsForm
 from connectors.services.requests import LONGEST_REASON, new_once
 from kaizala_console.lib import clock, ids
+
+# What an admin sends to say which group it is, is mostly the address of its page.
+IN_AN_ADDRESS = re.compile(r"/groups/([0-9A-Fa-f-]{32,36})(?:[/?#@]|$)")
 
 
 class ReasonForm(forms.Form):
@@ -40,7 +44,7 @@ class RequestForm(PermissionsForm, WithEndDate, ReasonForm):
             "If you know it: the request then waits for that group’s admins. Leave it empty, and you get a link; the "
             "admin who opens it chooses the group."
         ),
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "maxlength": 40}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "maxlength": 300}),
     )
     once = forms.CharField(widget=forms.HiddenInput, required=False)
 
@@ -54,7 +58,8 @@ class RequestForm(PermissionsForm, WithEndDate, ReasonForm):
 
     def clean_group(self) -> UUID | None:
         typed: str = self.cleaned_data["group"].strip()
-        key = ids.parse_guid(typed) if typed else None
+        address = IN_AN_ADDRESS.search(typed)
+        key = ids.parse_guid(address[1] if address else typed) if typed else None
         if typed and key is None:
             raise ValidationError(
                 _("A group ID looks like 0192f3a4-5b6c-7d8e-9f01-23456789abcd. Leave it empty if you do not know it.")

@@ -117,6 +117,15 @@ def test_a_group_that_is_there_and_one_that_is_not_are_answered_alike(
     assert f"Group {key}" in text_of(page)
 
 
+def test_the_address_of_the_group_that_an_admin_sent_says_which_one_it_is(
+    connector: Connector, developer: User, browser_of: Browser
+) -> None:
+    key, client = ids.new_id(), browser_of(developer)
+    pasted = f" https://console.example/console/groups/{key}/connectors/?show=all "
+    send(client, connector, group=pasted)
+    assert AccessRequest.objects.get().target == f"group:{key}"
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
