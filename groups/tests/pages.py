@@ -223,8 +223,8 @@ def everything() -> dict[str, list[Any]]:
 
 
 def without_ids(answer: Any) -> str:
-    """The words of a page, but for ids and the name of the request."""
-    return re.sub(r"[0-9a-f-]{36}|Request \S+", "", text_of(answer))
+    """The words of a page, but for ids and the number of the request."""
+    return re.sub(r"[0-9a-f-]{36}|\b[0-9a-f]{32}\b", "", text_of(answer))
 
 
 def titles_of(answer: Any) -> list[str]:
