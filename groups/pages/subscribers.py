@@ -5,6 +5,7 @@ remove people there, as they do users.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -23,7 +24,7 @@ from groups.pages import links
 from groups.pages.forms import AddMembersForm, add_error, left_over
 from groups.services import subscribers
 from kaizala_console.lib import keyset, phone_numbers
-from kaizala_console.lib.errors import NotFound, RuleBroken
+from kaizala_console.lib.errors import RuleBroken
 
 PAGE_SIZE = 50
 SHOW = "subscribers"
@@ -40,6 +41,15 @@ def address(group_id: UUID) -> str:
     return f"{reverse('groups:details', args=[group_id])}?show={SHOW}"
 
 
+def _place(request: HttpRequest) -> dict[str, str]:
+    """Where in the list somebody is, or was when one of its acts was chosen."""
+    return {name: value for name in ("q", "cursor") if (value := request.GET.get(name, ""))}
+
+
+def _back_to(request: HttpRequest, group_id: UUID) -> str:
+    return f"{reverse('groups:details', args=[group_id])}?{urlencode({'show': SHOW, **_place(request)})}"
+
+
 def page(
     request: HttpRequest, group: Group, frame: dict[str, Any], form: AddMembersForm, status: int = 200
 ) -> HttpResponse:
@@ -50,6 +60,9 @@ def page(
         found = queries.subscriber_page(group, search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     except keyset.BadCursor:
         return redirect(links.same_page(request, path=here, show=SHOW, cursor=None))
+    if "cursor" in request.GET and not found.items:  # whoever was on this page was removed
+        return redirect(links.same_page(request, path=here, show=SHOW, cursor=None))
+    place = _place(request)
     context = {
         **frame,
         "rows": [
@@ -65,6 +78,7 @@ def page(
         "here": here,
         "show": SHOW,
         "all_url": address(group.pk),
+        "place_query": f"?{urlencode(place)}" if place else "",
         "chips": [{"label": _("Search: %(text)s") % {"text": search}, "remove_url": address(group.pk)}]
         if search
         else [],
@@ -112,17 +126,17 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
     group = access.require_admin(user, group_id)
     found = Subscription.objects.select_related("person").filter(group=group, person_id=person_id).first()
     if found is None or not may_read(group):
-        if request.method == "POST":
-            messages.info(request, _("This person is no subscriber of the group any more."))
-            return redirect(address(group_id))
-        raise NotFound
+        messages.info(request, _("This person is no subscriber of the group any more."))
+        return redirect(_back_to(request, group_id))
     called = _called(found.person)
     if request.method != "POST":
         context = {
             "group": group,
             "person": found.person,
             "called": called,
-            "back_url": address(group_id),
+            "phone": found.person.number if found.person.name else "",
+            "address": request.get_full_path(),
+            "back_url": _back_to(request, group_id),
             "crumbs": links.group_crumbs(group, (_("Subscribers"), address(group_id)), (_("Remove"), "")),
         }
         return render(request, "groups/subscriber_remove.html", context)
@@ -131,7 +145,7 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
         messages.info(request, _("This person is no subscriber of the group any more."))
     else:
         messages.success(request, _("%(name)s is no subscriber of the group any more.") % {"name": called})
-    return redirect(address(group_id))
+    return redirect(_back_to(request, group_id))
 
 
 def _again(request: HttpRequest, group: Group, form: AddMembersForm) -> HttpResponse:

@@ -129,6 +129,7 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
             "group": group,
             "membership": membership,
             "called": _called(membership),
+            "phone": membership.person.number if membership.person.name else "",
             "is_last_admin": queries.is_last_admin(membership),
             "address": request.get_full_path(),
             "back": reverse("groups:person", args=[person_id])

@@ -178,8 +178,7 @@ def test_an_admin_of_the_group_or_of_the_organisation_sees_every_page(
 
     def at(name: str) -> None:
         page = browser_of(user).get(addresses.of(name), follow=True)
-        # Of another kind of file, and of another kind of group (test_archive_pages.py, test_subscribers_pages.py).
-        if name in ("archive_columns", "subscriber_remove"):
+        if name == "archive_columns":  # of another kind of file (test_archive_pages.py)
             assert page.status_code == 404
             return
         if name in OF_ORGANISATION_ADMINS and who == "group_admin":
