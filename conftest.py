@@ -19,6 +19,7 @@ from accounts.models import Organisation, SandboxSms, User
 from accounts.services import confirmations, recent_sign_in, sessions
 from accounts.tests import factories
 from kaizala_console.lib import clock
+from kaizala_console.tests import migrated
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"
 pytest_plugins = [
@@ -31,11 +32,13 @@ pytest_plugins = [
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """As pytest-django's, and at the end nobody holds the database that it drops.
+    """As pytest-django's, kept as it is when it is new; and at the end nobody holds the database that it drops.
 
     Playwright runs an event loop in the tests' own thread. A test that asks for the database only then has another
     connection than the one that is closed at the end.
     """
+    with django_db_blocker.unblock():
+        migrated.keep()
     yield
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock(), connection.cursor() as cursor:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from kaizala_console.tests import migrated
 from kaizala_console.tests.family import run_within
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 LIMIT = 200  # seconds
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("django_db_setup")]
 
 
 def test_nothing_is_accepted_after_the_commit_that_ends_it() -> None:
@@ -21,7 +22,7 @@ def test_nothing_is_accepted_after_the_commit_that_ends_it() -> None:
         LIMIT,
         [sys.executable, "-m", "bench.revocation", "--json", "--rounds", "1", "--clients", "2"],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], **migrated.given()},
     )
     assert result.returncode == 0, result.stdout + result.stderr
     endings = json.loads(result.stdout)["endings"]
@@ -36,7 +37,7 @@ def test_every_call_that_the_benchmarks_time_is_answered() -> None:
         LIMIT,
         [sys.executable, "-m", "bench", "--json", "--seconds", "0.3", "--clients", "2"],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], **migrated.given()},
     )
     assert result.returncode == 0, result.stdout + result.stderr
     calls = json.loads(result.stdout)["calls"]
@@ -51,7 +52,7 @@ def test_both_web_servers_answer_what_the_benchmark_asks_them() -> None:
         LIMIT,
         [sys.executable, "-m", "bench", "servers", "--json", "--seconds", "0.3", "--clients", "2", "--rounds", "1"],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], **migrated.given()},
     )
     assert result.returncode == 0, result.stdout + result.stderr
     figures = json.loads(result.stdout)
@@ -65,7 +66,7 @@ def test_every_list_asks_as_much_of_a_database_that_has_grown() -> None:
         LIMIT,
         [sys.executable, "-m", "bench", "lists", "--json", "--rows", "120", "240", "--repeats", "0"],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"]},
+        env={"PATH": os.environ["PATH"], **migrated.given()},
     )
     assert result.returncode == 0, result.stdout + result.stderr
     lists = json.loads(result.stdout)["lists"]
@@ -79,7 +80,7 @@ def test_the_first_load_of_each_page_stays_within_its_budget(chromium: str) -> N
         LIMIT,
         [sys.executable, "-m", "bench", "pages", "--json"],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "CHROMIUM": chromium},
+        env={"PATH": os.environ["PATH"], "CHROMIUM": chromium, **migrated.given()},
     )
     assert result.stdout, result.stderr
     pages = json.loads(result.stdout.splitlines()[-1])["pages"]

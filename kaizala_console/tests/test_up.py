@@ -16,7 +16,7 @@ from uuid import UUID
 
 import pytest
 
-from kaizala_console.tests import malformed, old_stacks
+from kaizala_console.tests import malformed, migrated, old_stacks
 from kaizala_console.tests.family import children_of, family_of
 from kaizala_console.tests.ports import free_port
 from kaizala_console.tests.test_processes import eventually, is_alive
@@ -190,7 +190,9 @@ def test_it_starts_answers_keeps_a_second_one_away_and_leaves_nothing_behind(up:
     assert is_free(port)
 
 
-def test_when_one_dies_all_stop_and_the_exit_says_so(up: Up, port: int) -> None:
+@pytest.mark.usefixtures("django_db_setup")
+def test_when_one_dies_all_stop_and_the_exit_says_so(up: Up, port: int, tmp_path: Path) -> None:
+    migrated.put_into(tmp_path / "data")
     process = up()
     says(process, "Ctrl-C stops everything.")
     family = family_of(process.pid)
