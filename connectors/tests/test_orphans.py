@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import pytest
+from django.conf import settings
+from django.test import Client
 
 from accounts.models import AuditEvent, Notice, User, VerifiedPhone
 from accounts.services import notices, users
@@ -47,6 +52,15 @@ def test_the_mail_names_it(abandoned: None) -> None:
     subject, body = notices.render(Notice.objects.filter(template="connectors/orphan_connector")[0])
     assert subject == "A connector has no owner left"
     assert "- Shift Planner" in body
+
+
+def test_the_link_in_the_mail_leads_to_a_list_that_has_it(
+    abandoned: None, connector: Connector, organisation_admin: User, browser_of: Callable[..., Client]
+) -> None:
+    watch_orphans()
+    notice = Notice.objects.get(template="connectors/orphan_connector", user=organisation_admin)
+    (address,) = re.findall(rf"{re.escape(settings.CONSOLE_BASE_URL)}(\S+)", notices.render(notice)[1])
+    assert str(connector.pk) in browser_of(organisation_admin).get(address).content.decode()
 
 
 def test_many_at_once_are_one_mail(developer: User, operator: User) -> None:
