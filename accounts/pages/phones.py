@@ -145,6 +145,8 @@ _pin_again_another = recently_signed_in(_pin_again, form_at="accounts:phone_pin"
 def make_primary(request: HttpRequest, phone_id: int) -> HttpResponseRedirect:
     """From now on PINs go to this number, and the account goes by it."""
     user = user_of(request)
+    if _was_released(user, phone_id):  # Settings had been open since before
+        return _removed_already(request)
     phone = policy.own_phone(user, phone_id)
     phones.make_primary(phone=phone, by=user)
     number = numbers.shown(phone.person.number)
@@ -157,9 +159,8 @@ def make_primary(request: HttpRequest, phone_id: int) -> HttpResponseRedirect:
 def release(request: HttpRequest, phone_id: int) -> HttpResponse:
     """Says what follows from giving a number back, and does it on POST."""
     user = user_of(request)
-    if request.method == "POST" and _was_released(user, phone_id):  # pressed twice
-        messages.info(request, _("This number is removed already."))
-        return redirect("accounts:settings")
+    if _was_released(user, phone_id):  # pressed twice, or Settings had been open since before
+        return _removed_already(request)
     phone = policy.own_phone(user, phone_id)
     number = numbers.shown(phone.person.number)
     if request.method == "POST":
@@ -213,6 +214,11 @@ def _is_held(user: User, device: PinDevice) -> bool:
 
 def _was_released(user: User, phone_id: int) -> bool:
     return VerifiedPhone.objects.filter(pk=phone_id, user=user, released_at__isnull=False).exists()
+
+
+def _removed_already(request: HttpRequest) -> HttpResponseRedirect:
+    messages.info(request, _("This number is removed already."))
+    return redirect("accounts:settings")
 
 
 def _verified(request: HttpRequest, device: PinDevice) -> HttpResponseRedirect:
