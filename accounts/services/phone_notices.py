@@ -19,7 +19,7 @@ LAST_DIGITS = 3
 def added(phone: VerifiedPhone, *, locked_until: dt.datetime | None) -> None:
     """A number was verified: a mail, and an SMS to every other number that the account holds."""
     until = locked_until.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC") if locked_until else ""
-    _mail(phone, "phone_added", locked_until=until)
+    _mail(phone, "phone_added", locked_until=until, is_primary=phone.is_primary)
     for other in phone.user.verified_phones.held().exclude(pk=phone.pk).select_related("person"):
         _sms(other, "phone_added", about=phone)
 
@@ -42,7 +42,7 @@ def made_primary(phone: VerifiedPhone, *, before: VerifiedPhone | None) -> None:
         _sms(before, "phone_made_primary", about=phone, again=f":{today}")
 
 
-def _mail(phone: VerifiedPhone, what: str, *, again: str = "", **facts: str) -> None:
+def _mail(phone: VerifiedPhone, what: str, *, again: str = "", **facts: str | bool) -> None:
     notices.queue(
         user=phone.user,
         template=f"accounts/{what}",

@@ -128,12 +128,16 @@ def test_a_further_number_is_told_to_the_numbers_before_it(
         assert len(texts) == 1
         assert "a phone number ending in 210 was added to your account" in texts[0]
     assert [mail.subject for mail in outbox] == ["A phone number was added to your account"]
+    assert "PINs go to your primary number, as before" in outbox[0].body
 
 
-def test_the_first_number_of_a_newcomer_is_told_by_mail_alone(newcomer: User, phones: Any, sent: Sent) -> None:
+def test_the_first_number_of_a_newcomer_is_told_by_mail_alone(
+    newcomer: User, phones: Any, sent: Sent, outbox: list[EmailMessage]
+) -> None:
     device = service.send_pin(user=newcomer, number=NUMBER, by=newcomer)
     pin = phones.pin(NUMBER)
     assert sent(lambda: service.verify_pin(user=newcomer, device_id=device.pk, pin=pin, by=newcomer)) == {}
+    assert "and PINs go to it" in outbox[0].body
 
 
 def test_giving_back_the_primary_number_is_told_to_it(held: list[VerifiedPhone], developer: User, sent: Sent) -> None:
