@@ -57,7 +57,7 @@ _NAMED: Final[dict[str, Any]] = {
     "scope": "groupinfo.read,textmessage.write",
     "sealedrefreshtoken": "",
     "shortdescriptionstring": "22:00 to 6:00",
-    "startingtime": "2027-01-01T09:00:00Z",
+    "startingtime": "2030-01-01T09:00:00Z",
     "subgroups": [_ID],
     "subscribers": [_NUMBER],
     "title": "Night shift",
