@@ -135,6 +135,7 @@ def facts_for_mail(handoff: Handoff, grant: Grant) -> dict[str, Any]:
         "connector_name": grant.connector.name,
         "connector_id": str(grant.connector_id),
         "target_name": grant.target_name,
+        "is_user_token": grant.kind == Grant.Kind.USER,
         "made_by": handoff.maker_name,
         "expires_at_text": words.utc(handoff.expires_at),
     }

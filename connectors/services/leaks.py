@@ -194,6 +194,7 @@ def _tell(report: LeakReport, row: Row) -> None:
                 "is_owner": user in owners,
                 "is_admin": user in admins,
                 "is_left": not owners,
+                "is_user_token": isinstance(row, RefreshToken) and row.grant.kind == Grant.Kind.USER,
                 "reported_at_text": words.utc(report.reported_at),
             },
         )

@@ -12,8 +12,8 @@ from accounts.models import Notice, User
 from accounts.services import notices
 from connectors import tasks
 from connectors.models import Connector, Handoff
-from connectors.services import handoffs, issuing, keys
-from connectors.tests.factories import Program, let_in
+from connectors.services import grants, handoffs, issuing, keys, user_tokens
+from connectors.tests.factories import Program, let_in, person_of
 from connectors.tests.keys import registered, x25519
 from connectors.tests.test_claims import claim as program_claims
 from connectors.tests.test_handoffs import ADDRESS, claim
@@ -119,3 +119,21 @@ def test_a_co_owner_who_had_it_issued_again_gets_the_receipt_of_anothers_claim(
     handoffs.refuse(handoff=again, by=developer)
     refused = Notice.objects.filter(template="connectors/handoff_refused")
     assert {notice.user for notice in refused} == {group_admin, member}
+
+
+def test_of_a_user_token_no_receipt_speaks_of_a_group_and_each_says_how_to_end_it(
+    program: Program, developer: User, member: User, travel: Callable[..., dt.datetime]
+) -> None:
+    handoff = user_tokens.generate(connector=program.connector, person=person_of(member), by=member)
+    claim(handoff, developer)
+    travel(minutes=1)
+    handoff = grants.regenerate(grant=handoff.grant, by=member)
+    program_claims(program, {"handoffId": str(handoff.pk)})
+    travel(minutes=1)
+    handoffs.refuse(handoff=grants.regenerate(grant=handoff.grant, by=member), by=developer)
+    told = {notice.template: notices.render(notice)[1] for notice in Notice.objects.filter(user=member)}
+    assert {template.rpartition("_")[2] for template in told} == {"claimed", "program", "refused"}
+    for body in told.values():
+        assert "the group" not in body
+        assert "“What acts for you”" in body
+    assert "/console/acting/" in told["connectors/handoff_claimed"]

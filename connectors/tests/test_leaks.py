@@ -13,11 +13,12 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from accounts.models import AuditEvent, Notice, User
+from accounts.services import notices
 from connectors import credentials
 from connectors.credentials import Kind
 from connectors.models import Connector, ConnectorSecret, Handoff, LeakReport, RefreshToken
-from connectors.services import connectors, grants, leaks, secrets
-from connectors.tests.factories import Program
+from connectors.services import connectors, grants, issuing, leaks, secrets, user_tokens
+from connectors.tests.factories import Program, person_of
 from connectors.tests.test_successors import exchange
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
@@ -159,6 +160,14 @@ def test_owners_and_the_admin_who_granted_are_told_without_the_credential(
     said = str([notice.context for notice in told]) + str(list(AuditEvent.objects.values_list("after", flat=True)))
     assert program.refresh_token[22:] not in said
     assert LeakReport.objects.get().where == "https://paste.example/1 kzrt_[redacted]"
+
+
+def test_whom_a_leaked_user_token_acts_for_is_led_to_where_it_is_made_anew(connector: Connector, member: User) -> None:
+    handoff = user_tokens.generate(connector=connector, person=person_of(member), by=member)
+    report(issuing.unseal(handoff))
+    body = notices.render(Notice.objects.get(template="connectors/credential_leaked", user=member))[1]
+    assert f"/console/connectors/{connector.pk}/user-token/" in body
+    assert "your group" not in body
 
 
 def test_the_mails_say_what_to_do(

@@ -13,7 +13,7 @@ from accounts.models import Notice, User
 from accounts.services import notices
 from connectors import policy
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
-from connectors.services import connectors, grants, handoffs, reminders, rotation, secrets
+from connectors.services import connectors, grants, handoffs, reminders, rotation, secrets, user_tokens
 from connectors.services.shown_secrets import new_form_key
 from connectors.tasks import remind
 from connectors.tests import factories
@@ -240,3 +240,14 @@ def test_when_nothing_is_due_it_costs_three_queries(
     with django_assert_num_queries(3):  # type: ignore[attr-defined]
         assert reminders.remind() == 0
     assert RefreshToken.objects.get().reminded_for is None
+
+
+def test_whom_a_program_acts_for_is_led_to_where_its_token_is_made_anew(
+    connector: Connector, developer: User, member: User, travel: Travel
+) -> None:
+    handoff = user_tokens.generate(connector=connector, person=factories.person_of(member), by=member)
+    handoffs.claim(handoff=handoff, by=developer, form_key=new_form_key(), address=None)
+    travel(days=365 - 30)
+    remind()
+    body = notices.render(Notice.objects.get(user=member, template="connectors/token_ends"))[1]
+    assert f"/console/connectors/{connector.pk}/user-token/" in body
