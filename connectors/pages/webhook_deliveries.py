@@ -36,6 +36,7 @@ REPLAYED_BEFORE = dt.timedelta(hours=1)  # what the form suggests
 
 @require_GET
 @signed_in
+@webhooks.or_the_others
 def log(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """One page of the log. While something waits it looks again by itself, unless `?live=off`."""
     webhook = webhooks.own(user_of(request), connector_id, webhook_id)
@@ -70,6 +71,7 @@ def log(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRespo
 
 @require_GET
 @signed_in
+@webhooks.or_the_others
 def one(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id: int) -> HttpResponse:
     """What was sent, and each try: when, how long, and what came back."""
     webhook = webhooks.own(user_of(request), connector_id, webhook_id)
@@ -100,6 +102,7 @@ def _log_of(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
 @signed_in(
     form_at="connectors:webhook_delivery", press=gettext_lazy("Redeliver")
 )  # the log has one of these on each row
+@webhooks.or_the_others
 def redeliver(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id: int) -> HttpResponse:
     """ "Redeliver": one again, under the same event id."""
     user = user_of(request)
@@ -117,6 +120,7 @@ def redeliver(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delive
 
 @require_POST
 @signed_in(form_at=_log_of, press=gettext_lazy("Redeliver all failed"))
+@webhooks.or_the_others
 def redeliver_failed(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Redeliver all failed": what was given up, the oldest first."""
     user = user_of(request)
@@ -160,6 +164,7 @@ class ReplayForm(forms.Form):
 
 @require_http_methods(["GET", "POST"])
 @signed_in(press=gettext_lazy("Replay"))
+@webhooks.or_the_others
 def replay(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """GET asks from when, and with `?since=` says how many that would be; POST sends them."""
     user = user_of(request)

@@ -35,6 +35,7 @@ def _settings_of(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
 @sensitive_post_parameters("form_key")
 @require_POST
 @with_phone(form_at=_settings_of, press=SHOW, sensitive=SENSITIVE)
+@webhooks.or_the_others
 @sensitive_variables("form_key")
 def show(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Show signing secret": the one time."""
@@ -44,6 +45,7 @@ def show(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResp
 @sensitive_post_parameters("form_key")
 @require_POST
 @with_phone(form_at=_settings_of, press=ROTATE, sensitive=SENSITIVE)
+@webhooks.or_the_others
 @sensitive_variables("form_key")
 def rotate(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Make new secret": shown once; for a day the one before signs as well."""
@@ -97,6 +99,7 @@ def _page(
 @sensitive_post_parameters("form_key")
 @require_POST
 @signed_in(form_at=_settings_of, sensitive=SENSITIVE)
+@webhooks.or_the_others
 def download(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """The file with the secret that is on the screen."""
     return shown.download(request, _showing(webhooks.own(user_of(request), connector_id, webhook_id)))
@@ -105,6 +108,7 @@ def download(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> Http
 @sensitive_post_parameters("form_key")
 @require_POST
 @signed_in(form_at=_settings_of, sensitive=SENSITIVE)
+@webhooks.or_the_others
 def done(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Done" under the secret."""
     return shown.done(request, _showing(webhooks.own(user_of(request), connector_id, webhook_id)))

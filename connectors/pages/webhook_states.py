@@ -109,6 +109,7 @@ def verbs_for(webhook: Webhook) -> list[Verb]:
 
 @require_GET
 @signed_in
+@webhooks.or_the_others
 def settings_page(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """What is known about one webhook, its signing secret, and the ways to stop it."""
     webhook = webhooks.own(user_of(request), connector_id, webhook_id)
@@ -125,6 +126,7 @@ def settings_page(request: HttpRequest, connector_id: UUID, webhook_id: UUID) ->
 
 @require_http_methods(["GET", "POST"])
 @signed_in
+@webhooks.or_the_others
 def change_state(request: HttpRequest, connector_id: UUID, webhook_id: UUID, verb: str) -> HttpResponse:
     """GET tells what would happen, POST does it."""
     act = VERBS.get(verb)

@@ -5,10 +5,13 @@ For owners. Neither the callback token nor a whole address stands on any of thes
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -22,6 +25,9 @@ from connectors.models import Connector, Grant, Webhook
 from connectors.pages import details, links, webhook_words
 from connectors.scopes import Permission
 from kaizala_console.lib import clock, keyset
+from kaizala_console.lib.errors import NotFound
+
+View = Callable[..., HttpResponse]
 
 
 @require_GET
@@ -51,6 +57,26 @@ def webhooks(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def own(user: User, connector_id: UUID, webhook_id: UUID) -> Webhook:
     """A webhook of a connector that the account owns. Raises NotFound, the same for all others."""
     return webhook_log.one(queries.own_connector(user, connector_id), webhook_id)
+
+
+def or_the_others(view: View) -> View:
+    """For pages of one webhook: when it was deleted meanwhile they lead to those that are there."""
+
+    @wraps(view)
+    def opened(request: HttpRequest, *, connector_id: UUID, webhook_id: UUID, **more: Any) -> HttpResponse:
+        try:
+            return view(request, connector_id=connector_id, webhook_id=webhook_id, **more)
+        except NotFound:
+            if request.headers.get("HX-Request"):  # the log looks again by itself
+                raise
+            connector = queries.own_connector(user_of(request), connector_id)
+            found = Webhook.objects.filter(connector=connector, pk=webhook_id, deleted_at__isnull=False).first()
+            if found is None:
+                raise
+            messages.info(request, _("The webhook to %(host)s is deleted already.") % {"host": found.host})
+            return redirect("connectors:webhooks", connector_id)
+
+    return opened
 
 
 def facts_of(webhook: Webhook) -> dict[str, Any]:

@@ -185,7 +185,29 @@ def test_deleting_asks_for_the_host(hook: Webhook, developer: User, browser_of: 
     gone = Webhook.objects.get(pk=hook.pk)
     assert gone.deleted_at is not None
     assert (gone.sealed_token, gone.sealed_secret) == (None, None)
-    assert form.send(client, {"typed": "hooks.example.com"}).status_code == 404
+    twice = form.send(client, {"typed": "hooks.example.com"})
+    assert twice["Location"] == answer["Location"]
+
+
+def test_pages_that_were_open_when_the_webhook_was_deleted_lead_to_the_others(
+    hook: Webhook, developer: User, stranger: User, browser_of: Browser
+) -> None:
+    delivery = hook.deliveries.first()
+    assert delivery is not None
+    upkeep.delete(webhook=hook, by=developer)
+    client, others = browser_of(developer), reverse("connectors:webhooks", args=[hook.connector_id])
+    older = [
+        client.get(at(hook)),
+        client.get(at(hook, "webhook_state", "pause")),
+        client.post(at(hook, "webhook_redeliver", delivery.pk)),
+        client.post(at(hook, "webhook_redeliver_failed")),
+        client.post(at(hook, "webhook_replay"), {"since": "2026-01-01T00:00"}),
+        client.post(at(hook, "webhook_secret_rotate"), {"form_key": "n" * 32}),
+    ]
+    assert {answer["Location"] for answer in older} == {others}
+    assert "The webhook to hooks.example.com is deleted already." in text_of(client.get(others))
+    assert client.get(at(hook), headers={"HX-Request": "true"}).status_code == 404
+    assert browser_of(stranger).get(at(hook)).status_code == 404
 
 
 def test_an_unknown_verb_is_a_404(hook: Webhook, developer: User, browser_of: Browser) -> None:
