@@ -112,7 +112,10 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def change(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpResponse:
     """Another name or picture: what it has posted shows them too, so the step-up is asked."""
     user = user_of(request)
-    bot = _own(queries.own_connector(user, connector_id), bot_id)
+    connector = queries.own_connector(user, connector_id)
+    if _was_deleted(connector, bot_id):
+        return _deleted_already(request, connector)
+    bot = _own(connector, bot_id)
     kept = initial_of(request)
     initial = {"name": bot.name, "picture": bot.picture_url, **kept}
     form = BotForm(request.POST if request.method == "POST" else None, initial=initial)
@@ -140,13 +143,9 @@ def remove(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpRespon
     """GET tells what will stop, POST with the bot's name stops it. Twice is once."""
     user = user_of(request)
     connector = queries.own_connector(user, connector_id)
-    try:
-        bot = _own(connector, bot_id)
-    except NotFound:
-        if request.method == "POST" and Bot.objects.filter(connector=connector, pk=bot_id).exists():
-            messages.info(request, _("This bot is deleted already."))
-            return redirect("connectors:bots", connector_id)
-        raise
+    if _was_deleted(connector, bot_id):
+        return _deleted_already(request, connector)
+    bot = _own(connector, bot_id)
     form = TypedNameForm(request.POST if request.method == "POST" else None, initial=initial_of(request), name=bot.name)
     form.fields["typed"].label = _("Name of the bot")
     if request.method == "POST" and form.is_valid():
@@ -184,6 +183,16 @@ def _what_stops(bot: Bot) -> list[dict[str, Any]]:
 
 def _may_post(connector: Connector) -> bool:
     return Permission.TEXT_MESSAGE in connector.permissions
+
+
+def _was_deleted(connector: Connector, bot_id: UUID) -> bool:
+    """By another tab, a co-owner or the program, since the page was opened."""
+    return Bot.objects.filter(connector=connector, pk=bot_id, removed_at__isnull=False).exists()
+
+
+def _deleted_already(request: HttpRequest, connector: Connector) -> HttpResponse:
+    messages.info(request, _("This bot is deleted already."))
+    return redirect("connectors:bots", connector.pk)
 
 
 def _own(connector: Connector, bot_id: UUID) -> Bot:

@@ -153,6 +153,17 @@ def test_deleting_says_what_stops_and_wants_the_name(
 
 
 @pytest.mark.parametrize("name", ["bot_change", "bot_remove"])
+def test_pages_that_were_open_when_the_bot_was_deleted_lead_to_the_others(
+    connector: Connector, bot: Bot, name: str, developer: User, browser_of: Browser
+) -> None:
+    bots.remove(connector=connector, bot_id=bot.pk, by=developer)
+    client, url = browser_of(developer), at(name, connector.pk, bot.pk)
+    for answer in (client.get(url), client.post(url, {"name": "Rota 2", "typed": "Rota"})):
+        assert answer["Location"] == at("bots", connector.pk)
+    assert "deleted already" in text_of(client.get(at("bots", connector.pk)))
+
+
+@pytest.mark.parametrize("name", ["bot_change", "bot_remove"])
 def test_a_bot_is_found_under_its_own_connector_alone(
     bot: Bot, name: str, developer: User, browser_of: Browser
 ) -> None:
