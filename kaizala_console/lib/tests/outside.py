@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def answer_silent(self) -> None:
-        time.sleep(10)
+        time.sleep(2)
 
     def answer_cut(self) -> None:
         self.send_response(200)

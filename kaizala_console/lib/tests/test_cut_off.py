@@ -31,14 +31,14 @@ def reason_and_seconds(url: str, deadline: float) -> tuple[str, float]:
 @pytest.mark.parametrize("path", ["drip_headers", "continue", "silent"])
 def test_no_kind_of_slowness_outlives_the_deadline(outside: Outside, path: str) -> None:
     reason, seconds = reason_and_seconds(f"http://127.0.0.1:{outside.port}/{path}", deadline=0.3)
-    assert (reason, seconds < 3) == ("timeout", True)
+    assert (reason, seconds < 1) == ("timeout", True)
 
 
 def test_a_handshake_that_never_ends_is_cut_off(settings: Settings) -> None:
     settings.SANDBOX = True
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         reason, seconds = reason_and_seconds(f"https://127.0.0.1:{deaf.getsockname()[1]}/", deadline=0.3)
-    assert (reason, seconds < 3) == ("timeout", True)
+    assert (reason, seconds < 1) == ("timeout", True)
 
 
 @pytest.mark.parametrize("path", ["endless", "drip", "declared", "redirect_endless", "cut", "bomb"])
@@ -49,12 +49,12 @@ def test_who_glances_has_the_status_and_waits_neither_for_all_of_a_body_nor_for_
     answer = safe_http.glance(
         "POST", f"http://127.0.0.1:{outside.port}/{path}", deadline=5, body_seconds=0.2, max_bytes=100
     )
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 1
     assert answer.status in (200, 302)
     assert len(answer.body) <= 100
     assert answer.body or path == "declared"
     assert not answer.is_whole
-    assert 0 < answer.seconds < 3
+    assert 0 < answer.seconds < 1
 
 
 def test_a_small_answer_is_there_as_a_whole(outside: Outside) -> None:
