@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
+from connectors.credentials import Kind
 from connectors.models import LeakReport
 from connectors.services import connectors, secrets, shown_secrets, warm_tokens
 from connectors.tests.factories import Program
@@ -20,6 +21,7 @@ from kaizala_console.tests.leaks import Everything, watching
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Browser = Callable[..., Client]
+PREFIXES = tuple(Kind)
 
 
 @pytest.fixture
@@ -33,7 +35,8 @@ def left(everything: Everything, **met: str) -> dict[str, list[str]]:
     assert all(met.values())
     found = {}
     for name, secret in met.items():
-        part = secret[24:-6] if secret.startswith("kz") else secret
+        # Known by its whole prefix: what is drawn at random begins with any two letters, and two of it stand anywhere.
+        part = secret[24:-6] if secret.startswith(PREFIXES) else secret
         places = sorted({*everything.where(secret), *everything.where(part)})
         if places:
             found[name] = places

@@ -196,10 +196,14 @@ def test_a_bomb_of_brackets_is_defused(opening: str) -> None:
 
 
 def seconds_of(text: str) -> float:
-    began = time.process_time()
-    with contextlib.suppress(InvalidParameters):
-        loads(text)
-    return time.process_time() - began
+    """The quickest of three: what else the process does in the meantime, such as look for garbage, is not meant."""
+    tries = []
+    for _ in range(3):
+        began = time.process_time()
+        with contextlib.suppress(InvalidParameters):
+            loads(text)
+        tries.append(time.process_time() - began)
+    return min(tries)
 
 
 @pytest.mark.parametrize(
