@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from django.core.mail import EmailMessage
+from django.urls import reverse
 
 from accounts.audit.record import SYSTEM
 from accounts.models import AuditEvent, Notice, User
@@ -149,6 +150,7 @@ def test_six_tries_within_two_days_then_inactive_and_the_owner_is_told(
     told = [mail for mail in outbox if "webhook" in mail.subject]
     assert [mail.to for mail in told] == [[developer.email]]
     assert "six times in two days" in told[0].body
+    assert reverse("connectors:webhook", args=[webhook.connector_id, webhook.pk]) in told[0].body
     assert CALLBACK_TOKEN not in told[0].body
     event = AuditEvent.objects.get(tag="connector:webhook:ended")
     assert event.after["reason"] == "failed"

@@ -84,18 +84,17 @@ def remove(request: HttpRequest, group_id: UUID, bot_id: UUID) -> HttpResponse:
     user = user_of(request)
     group = access.require_admin(user, group_id)
     row = bot_queries.standing_in(group).filter(bot_id=bot_id).first()
-    if request.method != "POST":
-        if row is None:
-            raise NotFound
+    if request.method != "POST" and row is not None:
         crumbs = links.group_crumbs(
             group, (_("Connectors"), reverse("groups:connectors", args=[group.pk])), (_("Remove"), "")
         )
         return render(request, "groups/bot_remove.html", {"group": group, "bot": row.bot, "crumbs": crumbs})
     try:
+        if row is None:  # another tab, or a colleague, was quicker
+            raise NotFound
         group_bots.remove(group=group, bot_id=bot_id, by=user)
     except NotFound:
         messages.info(request, _("This bot is not in the group any more."))
     else:
-        called = row.bot.name if row else _("The bot")
-        messages.success(request, _("“%(bot)s” is removed: it cannot post here any more.") % {"bot": called})
+        messages.success(request, _("“%(bot)s” is removed: it cannot post here any more.") % {"bot": row.bot.name})
     return redirect(f"{reverse('groups:connectors', args=[group_id])}#bots")

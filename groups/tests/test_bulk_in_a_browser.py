@@ -29,6 +29,6 @@ def test_the_page_of_an_upload_moves_on_by_itself_until_it_is_done(
     page.goto(reverse("groups:bulk_job", args=[job.pk]))
     expect(page.get_by_text("Checking people.csv")).to_be_visible()
     worked_at(job)
-    expect(page.get_by_role("button", name="1 line is good")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("button", name="Go on")).to_be_visible(timeout=15_000)
     expect(page.get_by_text("its last digits are lost")).to_be_visible()
     assert page.locator("[hx-trigger]").count() == 0

@@ -101,7 +101,7 @@ def test_files_of_people_and_of_parent_groups_go_out_and_come_back(
     boss.visit(reverse("groups:people_upload"))
     people = download(boss, main.get_by_role("button", name="Export people"))
     upload(boss, tmp_path / "people.csv", people.replace("Meera Nair,", "Meera Nair,Gate"))
-    boss.button("3 lines are good")
+    boss.button("Go on")
     assert PersonAttributeValue.objects.get().text == "Gate"
     boss.visit(reverse("groups:people_upload"))
     boss.link("people.csv")
@@ -112,7 +112,7 @@ def test_files_of_people_and_of_parent_groups_go_out_and_come_back(
     assert "Gate" not in download(boss, main.get_by_role("button", name="Export parent groups"))
     upload(boss, tmp_path / "parents.csv", f"Group ID,Parent Group ID\n{gate.pk},{group.pk}\nnone,none\n")
     assert "none,none" in download(boss, page.get_by_role("link", name="Bad lines"))
-    boss.button("1 line is good", "Space")
+    boss.button("Go on", "Space")
     assert gate.parent_links.get().parent == group
 
     boss.visit(reverse("groups:bulk", args=[group.pk]))
@@ -134,7 +134,7 @@ def test_old_messages_are_imported_with_columns_of_their_own_and_found(boss: Typ
         boss.choose(label, column)
     boss.button("Check the lines")
     boss.skip()
-    boss.button("1 line is good")
+    boss.button("Go on")
     assert ArchivedMessage.objects.get().sender == "Asha"
     boss.visit(reverse("groups:archive"))
     boss.write("Group", "dep")
