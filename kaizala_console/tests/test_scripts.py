@@ -127,14 +127,19 @@ def test_anybody_else_installs_nothing_and_skips_the_journeys(
     assert commands == []
 
 
-def test_made_up_calls_are_made_once_where_there_are_both_databases(
-    runner: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    runs: list[list[str]] = []
+class Runs(list[list[str]]):
+    """The arguments of each run of pytest, on a machine with all servers; `statuses` are what they end with."""
+
+    statuses: tuple[int, int] = (0, 0)
+
+
+@pytest.fixture
+def runs(runner: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Runs:
+    noted = Runs()
 
     def run(arguments: list[str], **_variables: str) -> int:
-        runs.append(arguments)
-        return 0
+        noted.append(arguments)
+        return noted.statuses[len(noted) - 1]
 
     monkeypatch.setattr(runner, "run", run)
     monkeypatch.setattr(runner, "forget", lambda *_arguments: None)
@@ -147,10 +152,31 @@ def test_made_up_calls_are_made_once_where_there_are_both_databases(
     ):
         monkeypatch.setattr(runner, name, lambda there=there: there)
     monkeypatch.setattr(runner.sys, "argv", ["test.py"])
+    return noted
+
+
+def test_made_up_calls_are_made_once_where_there_are_both_databases(runner: ModuleType, runs: Runs) -> None:
     assert runner.main() == 0
     ignored = [[one for one in arguments if one.startswith("--ignore")] for arguments in runs]
     assert ignored == [[f"--ignore={runner.STRICTER}"], []]
     assert (ROOT / runner.STRICTER).exists()
+
+
+@pytest.mark.parametrize(
+    ("statuses", "ends_with"), [((0, 0), 0), ((1, 0), 1), ((0, 1), 1), ((1, 5), 1), ((5, 0), 0), ((5, 5), 5)]
+)
+def test_a_failure_in_either_run_is_one_of_the_whole_and_hides_none_in_the_other(
+    runner: ModuleType, runs: Runs, statuses: tuple[int, int], ends_with: int
+) -> None:
+    runs.statuses = statuses
+    assert runner.main() == ends_with
+    assert len(runs) == 2
+
+
+def test_whoever_stops_the_first_run_stops_all(runner: ModuleType, runs: Runs) -> None:
+    runs.statuses = (2, 0)
+    assert runner.main() == 2
+    assert len(runs) == 1
 
 
 def test_python_keeps_what_it_has_compiled_for_the_tests(
