@@ -25,8 +25,10 @@ def test_without_scripts_an_app_is_set_up_confirms_and_is_removed(
     assert_fits(page)
     page.get_by_role("link", name="Set up an authenticator app").click()
     page.get_by_role("button", name="Generate PIN").click()
+    expect(page.get_by_role("button", name="Confirm")).to_be_visible()
     page.get_by_label("PIN").fill(phones.pin(queries.held_phones(developer)[0].person.number))
     page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("img", name="QR code of the key below")).to_be_visible()
     assert_fits(page)
     device = AuthenticatorApp.objects.get()
     page.get_by_label("Code", exact=True).fill(wrong_code(device))
@@ -38,6 +40,8 @@ def test_without_scripts_an_app_is_set_up_confirms_and_is_removed(
     page.get_by_label("Code", exact=True).fill(code_of(device))
     page.get_by_role("button", name="Set up").click()
     expect(page.get_by_text("Your authenticator app is set up.")).to_be_visible()
+
+    device.refresh_from_db()  # who entered the code a moment late is expected to be late again
 
     other = open_page(user=developer, confirmed=False, width=360, scripts=False)
     other.goto("/console/settings/authenticator-app/remove/")
