@@ -51,6 +51,7 @@ def test_a_further_number_without_scripts(
     expect(page.get_by_text("Your credentials will be locked for a while.")).to_be_visible()
     page.get_by_label("Number", exact=True).fill("+91 98765 43210")
     page.get_by_role("button", name="Generate PIN").click()
+    expect(page.get_by_role("button", name="Verify")).to_be_visible()
     page.get_by_role("textbox").last.fill(phones.pin("+919876543210"))
     page.get_by_role("button", name="Verify").click()
     expect(page.get_by_text("Your credentials are locked, because a phone number changed.")).to_be_visible()
