@@ -85,6 +85,8 @@ def test_a_window_under_a_second_is_refused() -> None:
 
 
 def allowed_of_a_hundred_at_once(key: str, limit: int) -> int:
+    """Of one day: its clock stands still, or a hundred that begin before midnight would be those of two."""
+
     def one(_number: int) -> bool:
         try:
             return hit(key, limit, 86_400).allowed
@@ -96,12 +98,14 @@ def allowed_of_a_hundred_at_once(key: str, limit: int) -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_at_once_exactly_as_many_pass_as_the_limit_says(key: str) -> None:
+def test_of_many_at_once_exactly_as_many_pass_as_the_limit_says(clock: time_machine.Traveller, key: str) -> None:
     assert allowed_of_a_hundred_at_once(key, 25) == 25
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_same_holds_for_the_database_cache_on_whatever_database(settings: Settings, key: str) -> None:
+def test_the_same_holds_for_the_database_cache_on_whatever_database(
+    settings: Settings, clock: time_machine.Traveller, key: str
+) -> None:
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "counters"}}
     call_command("createcachetable", verbosity=0)
     try:
