@@ -26,7 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent.parent
 # Every process takes as often as it is told, from the moment that its input ends; it prints how often it could.
 TAKING = """
 import sys
+from kaizala_console.lib import rates
 from kaizala_console.lib.rates import FileCounters, Limit
+rates._PATIENCE_SECONDS = 30
 path, key, times = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.read()
@@ -36,9 +38,10 @@ print(sum(counters.take([Limit(key, 100), Limit(f"{key}+", 1000)], 7) is None fo
 
 
 @pytest.fixture(autouse=True)
-def anew() -> Iterator[None]:
-    """Counters that have met no trouble yet."""
+def anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Counters that have met no trouble yet, and meet none because the machine stands still for a moment."""
     rates.reset()
+    monkeypatch.setattr(rates, "_PATIENCE_SECONDS", 30)
     yield
     rates.reset()
 
