@@ -24,7 +24,7 @@ from connectors.tests.receiver import Receiver, receiving
 from connectors.tests.webhook_cast import make_webhook
 from connectors.webhooks import objects
 from connectors.webhooks.events import ObjectType
-from kaizala_console.lib import ids
+from kaizala_console.lib import ids, rates
 from kaizala_console.lib.errors import NotFound
 
 Administration = set[tuple[int, str]]
@@ -52,6 +52,17 @@ def resigned(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 
     monkeypatch.setitem(policy._administration, "group", administers)
     return gone
+
+
+@pytest.fixture
+def patient_counters(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The counters of calls are waited for. Where they are given up, for which a pause of the machine is enough, calls
+    pass uncounted.
+    """
+    monkeypatch.setattr(rates, "_PATIENCE_SECONDS", 30)
+    rates.reset()
+    yield
+    rates.reset()
 
 
 class _NoAudit:

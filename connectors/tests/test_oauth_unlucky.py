@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db
 Travel = Callable[..., dt.datetime]
 
 
+@pytest.mark.usefixtures("patient_counters")
 def test_a_limit_that_is_reached_keeps_the_code_for_the_next_try(
     app: App, member: User, settings: Any, travel: Travel
 ) -> None:
@@ -38,6 +39,7 @@ def test_a_limit_that_is_reached_keeps_the_code_for_the_next_try(
     assert called.status_code == 200
 
 
+@pytest.mark.usefixtures("patient_counters")
 def test_redeeming_counts_once_against_the_limit(app: App, member: User, settings: Any, travel: Travel) -> None:
     settings.THROTTLE_CONNECTOR_PER_MINUTE = 2
     travel(seconds=120 - travel().second)

@@ -23,7 +23,7 @@ PROFILE = "/v1/users/me"  # what these connectors have no permission for
 
 
 @pytest.fixture
-def limits(settings: Any, travel: Callable[..., dt.datetime]) -> Any:
+def limits(settings: Any, travel: Callable[..., dt.datetime], patient_counters: None) -> Any:
     """Three calls a minute for a connector, five for an organisation; twenty seconds of the minute have passed."""
     settings.THROTTLE_CONNECTOR_PER_MINUTE, settings.THROTTLE_TENANT_PER_MINUTE = 3, 5
     travel(seconds=80 - travel().second)
@@ -113,7 +113,8 @@ def test_throttled_calls_fill_their_column_of_the_usage_meter(limits: Any, progr
 
 def test_a_refused_token_counts_against_nobody(limits: Any, program: Program) -> None:
     token = exchange(program).access_token
-    assert statuses(token[:-3] + "000", 9) == [401] * 9
+    another = "0" if token[-1] != "0" else "1"
+    assert statuses(token[:-1] + another, 9) == [401] * 9
     assert throttling.head_room(program.connector) == throttling.HeadRoom(0, 3, 0, 5)
 
 
