@@ -20,7 +20,8 @@ from connectors.tests.test_successors import exchange
 from kaizala_console.lib import clock
 from kaizala_console.wire.habits import HEADER_NAMES, Habit
 
-pytestmark = pytest.mark.django_db
+# No minute ends between a call and what the page says of this minute, and no day between two calls of one day.
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel", "patient_counters")]
 
 Browser = Callable[..., Client]
 NO_GROUP = "df91cb37-97bf-4ccd-a8c2-b2a3ba5eac62"

@@ -25,7 +25,8 @@ from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
 from kaizala_console.lib import clock, ids
 
-pytestmark = pytest.mark.django_db
+# No hour ends between calls that are counted in one.
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel")]
 ADDRESS = "203.0.113.9"
 
 

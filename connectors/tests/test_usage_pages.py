@@ -23,7 +23,8 @@ from connectors.tests.html_forms import Page, text_of
 from connectors.usage_counts import Named, Period, Scope, Sums
 from kaizala_console.lib import clock
 
-pytestmark = pytest.mark.django_db
+# No hour ends between the calls and the look at the hours.
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel")]
 Browser = Callable[..., Client]
 MEMBERS, SPELLED = "GET v1/groups/<group_id>/members", "GET /v1/groups/{groupId}/members"
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
@@ -202,6 +203,7 @@ def test_admins_of_the_organisation_see_all_of_its_connectors(
     assert OVERALL in client.get("/console/connectors/").content.decode()
 
 
+@pytest.mark.usefixtures("patient_counters")
 def test_admins_of_the_organisation_see_how_much_room_its_limit_leaves(
     program: Program,
     organisation_admin: User,
