@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from functools import partial
 
@@ -107,7 +108,7 @@ def test_a_request_expires_or_is_answered_and_never_both(program: Program, devel
         permissions.change(connector=program.connector, permissions=COMMON | {POLLS}, by=developer)
         request = AccessRequest.objects.waiting().get()
         AccessRequest.objects.filter(pk=request.pk).update(
-            expires_at=request.made_at.replace(year=2000), made_at=request.made_at.replace(year=1999)
+            expires_at=request.made_at - dt.timedelta(days=1), made_at=request.made_at - dt.timedelta(days=15)
         )
         results = at_once(
             partial(answers.approve_more, request=request, by=group_admin, permissions=[POLLS]),
