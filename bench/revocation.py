@@ -28,6 +28,7 @@ from bench.__main__ import ROOT, console, free_port
 REFUSED = (401, 403)  # the second for what was taken out of the permissions
 WARM_SECONDS = 0.4
 AFTER_SECONDS = 0.4
+PATIENCE_SECONDS = 30
 
 
 @dataclass
@@ -52,7 +53,8 @@ class Traffic:
     def __post_init__(self) -> None:
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._run) for _ in range(self.clients)]
+        self._begun = [0.0] * self.clients  # when each has begun the last round that it has ended
+        self._threads = [threading.Thread(target=self._run, args=(place,)) for place in range(self.clients)]
 
     def start(self) -> None:
         for thread in self._threads:
@@ -63,16 +65,27 @@ class Traffic:
         for thread in self._threads:
             thread.join()
 
-    def _run(self) -> None:
+    def go_on(self, since: float, seconds: float) -> None:
+        """For so long; and until each client has made all its calls since then, however slow the machine is."""
+        time.sleep(seconds)
+        deadline = time.perf_counter() + PATIENCE_SECONDS
+        while min(self._begun) <= since:
+            if time.perf_counter() > deadline:
+                raise SystemExit(f"A client has not been answered for {PATIENCE_SECONDS} seconds.")
+            time.sleep(0.02)
+
+    def _run(self, place: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         mine: list[Sent] = []
         while not self._stop.is_set():
+            round_began = time.perf_counter()
             for name, path, headers in self.calls:
                 began = time.perf_counter()
                 connection.request("GET", path, headers=headers)
                 answer = connection.getresponse()
                 answer.read()
                 mine.append(Sent(name, began, time.perf_counter(), answer.status))
+            self._begun[place] = round_began
         connection.close()
         with self._lock:
             self.sent += mine
@@ -202,7 +215,7 @@ def run(port: int, rounds: int, clients: int) -> list[dict[str, Any]]:
             time.sleep(WARM_SECONDS)
             act(program)
             committed = time.perf_counter()
-            time.sleep(AFTER_SECONDS)
+            traffic.go_on(committed, AFTER_SECONDS)
             traffic.stop()
             line.take(traffic.sent, committed, refused)
         lines.append(line.facts())
