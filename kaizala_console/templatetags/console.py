@@ -25,7 +25,7 @@ from kaizala_console.statuses import Status, status_for
 
 register = template.Library()
 
-MINUTE, HOUR, DAY = 60, 3600, 86400
+MINUTE, HOUR, DAY, YEAR = 60, 3600, 86400, 86400 * 365.25
 
 
 # ---------------------------------------------------------------- Attributes
@@ -132,7 +132,7 @@ def as_moment(value: date | datetime | None) -> datetime | None:
 
 @register.filter
 def relative(value: date | datetime | None) -> str:
-    """How far a moment is from now, in one unit: "in 23 days", "5 minutes ago", "now"."""
+    """How far a moment is from now, in one unit: "in 23 days", "5 minutes ago", "now"; years from two on."""
     moment = as_moment(value)
     if moment is None:
         return ""
@@ -144,8 +144,11 @@ def relative(value: date | datetime | None) -> str:
         span = ngettext("%d minute", "%d minutes", size // MINUTE) % (size // MINUTE)
     elif size < DAY:
         span = ngettext("%d hour", "%d hours", size // HOUR) % (size // HOUR)
-    else:
+    elif size < 2 * YEAR:
         span = ngettext("%d day", "%d days", size // DAY) % (size // DAY)
+    else:
+        years = int(size // YEAR)
+        span = ngettext("%d year", "%d years", years) % years
     return (_("in %(span)s") if seconds > 0 else _("%(span)s ago")) % {"span": span}
 
 
