@@ -54,7 +54,7 @@ def said() -> list[str]:
 
 @pytest.fixture
 def processes(said: list[str]) -> Iterator[Processes]:
-    running = Processes(say=said.append, grace_seconds=0.5)
+    running = Processes(say=said.append)
     yield running
     running.stop()
 
@@ -92,6 +92,7 @@ def test_who_does_not_finish_in_time_is_ended_by_force_and_named(
     processes: Processes, said: list[str], tmp_path: Path
 ) -> None:
     code = STUBBORN.replace("print('ready', flush=True)", f"open({str(tmp_path / 'ready')!r}, 'w').close()")
+    processes.grace_seconds = 0.5
     processes.start(program("stubborn", code))
     assert eventually((tmp_path / "ready").exists)
     pids = processes.pids()
