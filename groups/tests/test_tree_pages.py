@@ -127,11 +127,12 @@ def test_members_are_told_of_their_own_sub_groups_alone(
     group: Group, gate: Group, member: User, organisation: Organisation, browser_of: Browser
 ) -> None:
     make_group("Depot", organisation=organisation, members=[member], under=group)
+    Group.objects.filter(pk=gate.pk).update(name="Gate, north")  # four letters stand in a CSRF token now and then
     browser = browser_of(member)
     top, page = browser.get(TREE), browser.get(under(group))
     assert "1 sub-group" in text_of(top)
     assert named_on(page) == ["Depot"]
-    assert "Gate" not in page.content.decode() + top.content.decode()
+    assert "Gate, north" not in page.content.decode() + top.content.decode()
     assert browser.get(under(gate)).status_code == 404
 
 
