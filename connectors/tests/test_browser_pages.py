@@ -143,8 +143,8 @@ def test_done_waits_for_the_tick_and_leaving_early_asks(open_page: OpenPage, dev
 
     page.on("dialog", stay)
     expect(page.get_by_role("button", name="Done")).to_be_disabled()
-    page.get_by_role("link", name="Handoffs").first.click()
-    page.wait_for_timeout(300)
+    with page.expect_event("dialog"):
+        page.get_by_role("link", name="Handoffs").first.click()
     assert asked == ["beforeunload"]
     expect(page.get_by_text("You will not see this again.")).to_be_visible()
     page.get_by_label("I have stored it").check()

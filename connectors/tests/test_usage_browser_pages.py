@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from connectors.models import ConnectorSecret, LeakReport
@@ -68,7 +68,7 @@ def test_a_passer_by_reports_and_the_owner_restores_without_scripts(
     passer_by.goto("/console/report-leak/")
     passer_by.get_by_label("The credential, or the text that it stands in").fill(f"TOKEN={program.refresh_token}")
     passer_by.get_by_role("button", name="Report").click()
-    assert passer_by.get_by_role("heading", name="Thank you").is_visible()
+    expect(passer_by.get_by_role("heading", name="Thank you")).to_be_visible()
 
     headers: dict[str, Any] = program.headers()
     assert Client().get("/v1/accessToken", headers=headers).status_code == 401
@@ -76,5 +76,5 @@ def test_a_passer_by_reports_and_the_owner_restores_without_scripts(
     owner.goto("/console/")
     owner.get_by_role("link", name="Answer").click()
     owner.get_by_role("button", name="Restore").click()
-    assert owner.get_by_text("It is restored").is_visible()
+    expect(owner.get_by_text("It is restored")).to_be_visible()
     assert Client().get("/v1/accessToken", headers=headers).status_code == 200
