@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -38,7 +38,8 @@ class _Program(BaseHTTPRequestHandler):
 @pytest.fixture
 def callback() -> Iterator[str]:
     """The redirect URL of a program at an origin of its own."""
-    server = HTTPServer(("127.0.0.1", 0), _Program)
+    # With threads: a browser opens connections in stock, and whoever serves one after the other waits for the first.
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Program)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/callback"
     server.shutdown()
