@@ -20,6 +20,7 @@ from aiosmtpd.controller import Controller
 from django.conf import settings
 from django.db import connection
 
+from accounts.models import Notice
 from kaizala_console.celery import app
 from kaizala_console.tests.ports import free_port
 from kaizala_console.tests.test_processes import eventually
@@ -89,6 +90,11 @@ def start_worker(mail_server: tuple[MailServer, int]) -> Iterator[StartWorker]:
     queue = redis.Redis.from_url(settings.REDIS_URL)
     for key in queue.scan_iter(match=f"{settings.CELERY_BROKER_TRANSPORT_OPTIONS['global_keyprefix']}*"):
         queue.delete(key)
+
+
+def told_once(server: MailServer) -> bool:
+    """Whether one mail was taken, and its worker has noted so: until then, the end of its lease has it sent again."""
+    return len(server.taken) == 1 and not Notice.objects.filter(next_attempt_at__isnull=False).exists()
 
 
 def kill(worker: subprocess.Popen[bytes]) -> None:

@@ -30,7 +30,7 @@ from groups.tests.factories import make_group
 from kaizala_console.celery import app
 from kaizala_console.lib import clock
 from kaizala_console.tests.ports import free_port
-from kaizala_console.tests.real_worker import MailServer, StartWorker
+from kaizala_console.tests.real_worker import MailServer, StartWorker, told_once
 from kaizala_console.tests.test_killed_rotation import program as old_program
 from kaizala_console.tests.test_killed_rotation import worker_waits
 from kaizala_console.tests.test_processes import eventually
@@ -177,7 +177,7 @@ def test_killed_in_the_middle_of_a_rotation_the_broker_loses_nothing(
     assert eventually(lambda: bool(app.control.ping(timeout=0.5)), seconds=60), "the worker came back by itself"
     rotate_tokens.apply_async()  # the timetable; what was not acknowledged may come again besides
     minutes_pass()
-    assert eventually(lambda: len(server.taken) == 1, seconds=30)
+    assert eventually(lambda: told_once(server), seconds=30)
     minutes_pass()
     time.sleep(1)
     assert (len(server.taken), RefreshToken.objects.count()) == (1, 2)

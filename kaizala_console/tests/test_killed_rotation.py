@@ -19,7 +19,7 @@ from connectors.tasks import rotate_tokens
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.test_successors import exchange
 from kaizala_console.lib import clock
-from kaizala_console.tests.real_worker import MailServer, StartWorker, kill
+from kaizala_console.tests.real_worker import MailServer, StartWorker, kill, told_once
 from kaizala_console.tests.test_processes import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -64,7 +64,7 @@ def the_timetable_goes_on() -> None:
 def assert_rotated_once(program: Program, developer: User, server: MailServer) -> None:
     """One successor, handed over once, told once; it is what the Token Service gives, and it works."""
     the_timetable_goes_on()
-    assert eventually(lambda: len(server.taken) == 1, seconds=30)
+    assert eventually(lambda: told_once(server), seconds=30)
     the_timetable_goes_on()
     time.sleep(1.5)
     (mail,) = server.taken

@@ -18,7 +18,7 @@ from connectors.tests.factories import make_connector
 from groups.models import Group
 from groups.tests.factories import make_group
 from kaizala_console.lib import clock
-from kaizala_console.tests.real_worker import MailServer, StartWorker, kill
+from kaizala_console.tests.real_worker import MailServer, StartWorker, kill, told_once
 from kaizala_console.tests.test_processes import eventually
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -99,7 +99,7 @@ def test_killed_with_the_message_in_its_hands_the_worker_loses_nothing(
 
     start_worker()
     minutes_pass()
-    assert eventually(lambda: len(server.taken) == 1, seconds=30)
+    assert eventually(lambda: told_once(server), seconds=30)
     minutes_pass()
     time.sleep(2)
     assert len(server.taken) == 1
