@@ -63,7 +63,7 @@ def test_an_uploaded_picture_has_an_address_that_lasts(
     assert answer.status_code == 200, answer.content
     kept = shown(field, group_admin)
     assert kept.startswith(f"{settings.CONSOLE_BASE_URL}/media/")
-    assert "Khan" not in kept
+    assert not [word for word in ("Farah", "private") if word in kept]  # shorter ones stand in signatures by chance
     assert answer.json().get("profilePic", kept) == kept
     travel(days=3650)
     found: Any = Client().get(kept.removeprefix(settings.CONSOLE_BASE_URL))
