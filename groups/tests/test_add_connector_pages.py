@@ -142,8 +142,10 @@ def test_the_access_ends_at_the_end_of_the_chosen_day(client: Client, group: Gro
     )
 
 
-def test_today_is_a_day_on_which_it_can_end(client: Client, group: Group, connector: Connector) -> None:
-    add(client, group, connector, timezone.localdate(clock.now()).isoformat())
+def test_today_is_a_day_on_which_it_can_end(
+    client: Client, group: Group, connector: Connector, travel: Callable[..., dt.datetime]
+) -> None:
+    add(client, group, connector, timezone.localdate(travel(seconds=0)).isoformat())  # midnight waits
     assert Grant.objects.filter(ends_at__gt=clock.now()).exists()
 
 
