@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from playwright.sync_api import expect
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.audit.record import record
@@ -201,10 +202,11 @@ def test_by_keys_alone(open_page: Callable[..., Any], depot: Group, member: User
     page.keyboard.type("depot")
     page.keyboard.press("Enter")
     page.get_by_role("link", name="Depot North").wait_for()
+    page.wait_for_load_state()  # what listens to keys comes after what is read
     assert page.evaluate("document.activeElement.tagName") in ("BODY", "INPUT")
     page.locator("#content").focus()
     page.keyboard.press("?")
-    assert page.get_by_role("dialog", name="Keyboard shortcuts").is_visible()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     assert_accessible(page)
     page.keyboard.press("Escape")
     page.keyboard.press("g")

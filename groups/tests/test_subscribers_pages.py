@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from accounts.models import AuditEvent, Organisation, Person, User
 from accounts.tests.factories import make_person
@@ -279,4 +280,4 @@ def test_the_page_is_fit_to_be_seen_and_searched_by_keys(
     page.get_by_role("searchbox", name="Search by name or number").fill("sagar")
     page.keyboard.press("Enter")
     page.wait_for_url("**show=subscribers&q=sagar")
-    assert page.get_by_role("rowheader", name="Hotel Sagar").is_visible()
+    expect(page.get_by_role("rowheader", name="Hotel Sagar")).to_be_visible()
