@@ -10,7 +10,7 @@ from typing import Any
 
 import time_machine
 from django.db import transaction
-from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from connectors.models import Connector, Grant, Handoff, HandoffState, RefreshToken
 from connectors.services import claims, tokens
@@ -19,6 +19,7 @@ from kaizala_console.lib import clock
 from kaizala_console.lib.errors import ConsoleError
 
 YEAR, SUCCESSOR_FROM, WEEK = dt.timedelta(days=365), dt.timedelta(days=328), dt.timedelta(days=7)
+A_MOMENT = dt.timedelta(milliseconds=20)
 
 
 @dataclass
@@ -55,8 +56,9 @@ class World(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        # It ticks: of what is made at one moment chance says which comes first, and no order of acts could be repeated
-        self.clock = time_machine.travel(dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC), tick=True)
+        # It stands still while somebody acts, so that the model and the console look at one moment, and then goes on by
+        # itself: of what is made at one moment chance says which comes first, and no order of acts could be repeated.
+        self.clock = time_machine.travel(dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC), tick=False)
         self.time = self.clock.start()
         self.world = transaction.atomic()
         self.world.__enter__()
@@ -66,6 +68,10 @@ class World(RuleBasedStateMachine):
         self.pairs: dict[str, Pair] = {}
         self.suspended = self.deleted = False
         self.names = count(1)
+
+    @invariant()
+    def the_clock_goes_on(self) -> None:
+        self.time.shift(A_MOMENT)
 
     def teardown(self) -> None:
         transaction.set_rollback(True)
