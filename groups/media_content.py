@@ -72,7 +72,8 @@ def clean_name(name: str, claim: FileType) -> str:
     """
     last = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
     plain = "".join(character if character.isprintable() else " " for character in last if character not in _QUOTES)
-    plain = " ".join(plain.split()).strip(". ")
+    # Once more: what stood between a letter and its accent may be gone.
+    plain = unicodedata.normalize("NFC", " ".join(plain.split())).strip(". ")
     stem, extension = (
         (plain[: -len(found)], found) if (found := _end_of(plain, claim)) else (plain, claim.extensions[0])
     )

@@ -163,6 +163,7 @@ def test_no_damage_makes_a_check_fail(name: str, data: st.DataObject) -> None:
         ("a\r\nSet-Cookie: x=y.png", "a Set-Cookie x=y.png"),
         ("योजना.png", "योजना.png"),
         ("e\u0301.png", "é.png"),
+        ('e"\u0301.png', "é.png"),
     ],
 )
 def test_names_are_made_harmless(given_name: str, kept: str) -> None:
@@ -170,6 +171,7 @@ def test_names_are_made_harmless(given_name: str, kept: str) -> None:
 
 
 @given(st.text(max_size=400))
+@example('e"\u0301')
 def test_every_name_becomes_one_that_a_path_and_a_header_can_hold(name: str) -> None:
     clean = media_content.clean_name(name, media_kinds.JPEG)
     assert clean.isprintable()
