@@ -225,8 +225,9 @@ def test_a_form_that_is_on_its_way_is_not_sent_twice(page: Page) -> None:
     page.route("**/gallery/?**", lambda route: sent.append(route.request.url))
     page.locator("#id_good-name").fill("Depot Bot")
     button = page.locator("form").filter(has=page.locator("#id_good-name")).get_by_role("button", name="Continue")
-    button.evaluate("button => { button.click(); button.click(); }")
-    page.wait_for_timeout(300)
+    with page.expect_request("**/gallery/?**"):
+        button.evaluate("button => { button.click(); button.click(); }")
+    page.wait_for_timeout(300)  # in which a second one would come
     assert len(sent) == 1
 
 
