@@ -121,7 +121,7 @@ def _grant_it(admin: Visitor) -> str:
     link = page.get_by_role("row").filter(has_text="Admin").get_by_role("link").first
     group = link.inner_text()
     link.click()
-    page.get_by_role("link", name="Connectors").last.click()
+    page.get_by_role("navigation", name="Parts of this group").get_by_role("link", name="Connectors").click()
     choice = page.locator("select[name=connector]")
     value = choice.locator("option", has_text=CONNECTOR).get_attribute("value")
     choice.select_option(value, force=True)
