@@ -83,8 +83,9 @@ def test_a_credential_is_gone_from_the_page_that_the_back_button_shows(visitor: 
     _connector_id, secret = _register_a_connector(developer)
     for _page_before in range(2):
         # Chromium does not even offer an answer to a POST that no cache kept, so this is no ordinary navigation.
-        developer.page.evaluate("void setTimeout(() => history.back(), 0)")  # later: leaving takes the answer with it
-        developer.page.wait_for_timeout(500)
+        with developer.page.expect_event("framenavigated"):
+            developer.page.evaluate("void setTimeout(() => history.back(), 0)")  # later: leaving takes the answer away
+        developer.page.wait_for_load_state()
         assert secret not in developer.page.content()
 
 
