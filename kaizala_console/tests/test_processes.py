@@ -43,7 +43,7 @@ def is_alive(pid: int) -> bool:
     """Whether the process runs; a zombie that nobody has waited for does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # the second when it ends between the opening and the reading
         return False
 
 
