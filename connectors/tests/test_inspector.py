@@ -99,14 +99,15 @@ def test_nor_does_the_time_that_the_answer_takes_tell_them_apart(
     whole = forged + credentials._checksum(forged)
 
     def seconds(text: str) -> float:
-        tries = []
-        for _ in range(3):
-            began = time.monotonic()
-            assert inspections.inspect(text=text[:cut], by=stranger).connector is None
-            tries.append(time.monotonic() - began)
-        return min(tries)
+        began = time.monotonic()
+        assert inspections.inspect(text=text[:cut], by=stranger).connector is None
+        return time.monotonic() - began
 
-    took = [seconds(text) for text in (whole, other, forged, secret[:21] + "A" * 43)]
+    texts = (whole, other, forged, secret[:21] + "A" * 43)
+    took = [min(seconds(text) for _ in range(3)) for text in texts]
+    for _ in range(7):  # what a busy machine adds it does not add each time; what the answer itself takes, it does
+        if max(took) - min(took) >= 0.05:
+            took = [min(least, seconds(text)) for least, text in zip(took, texts, strict=True)]
     assert min(took) >= inspections.EVEN_SECONDS
     assert max(took) - min(took) < 0.05, took
 
