@@ -4,6 +4,7 @@ The root conftest.py loads this as a pytest plugin.
 """
 
 import gc
+import importlib
 import itertools
 import os
 import shutil
@@ -58,8 +59,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What has been made until now stays to the end: to go through it for garbage takes half a second each time, in
-    the midst of any test.
+    the midst of any test. The addresses are among it: those of the sandbox are there when it is one as they are read
+    for the first time, which may else be in a test that switches it off.
     """
+    importlib.import_module(settings.ROOT_URLCONF)
     gc.collect()
     gc.freeze()
 
