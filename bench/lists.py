@@ -9,7 +9,8 @@ Statements are counted. `ratio` is large over small: what pages by key and the r
 connectors and what stands on them stop at 100,000.
 
 A database that has rows of an earlier run is measured as it is: then name the sizes from there on. For SQLite,
-`BENCH_LISTS_FOLDER` is a folder that keeps them. `--only` measures the lists with these words in their names.
+`BENCH_LISTS_FOLDER` is a folder that keeps them. `--only` measures the lists with these words in their names, and
+`--part 2/3` the second third of them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -30,6 +32,7 @@ from bench.__main__ import begin_with_what_is_given
 
 REPEATS = 9
 LONG_ENOUGH = 2.0  # seconds: a slow list is not asked for nine times
+Listed = tuple[str, Any, str]  # its name, who looks, the address
 Opened = dict[tuple[int, str], tuple[Any, str]]  # by who looks, and the address: their browser, and what they saw
 NEXT = re.compile(r'href="([^"]*)"[^>]*rel="next"|rel="next"[^>]*href="([^"]*)"')
 
@@ -38,6 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench lists", description="Measures lists, small and large.")
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 1_000_000], metavar="ROWS")
     parser.add_argument("--only", default="", help="lists with this in their name")
+    parser.add_argument("--part", type=_part, default=(1, 1), metavar="K/N", help="the K-th of N parts of the lists")
     parser.add_argument("--repeats", type=int, default=REPEATS, help=f"of each ({REPEATS}; 0: count alone)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)
@@ -59,12 +63,28 @@ def main(arguments: list[str] | None = None) -> None:
         settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
         call_command("collectstatic", verbosity=0, interactive=False)
         call_command("migrate", verbosity=0)
-        lines = _measure(sorted(options.rows), options.repeats, only=options.only.lower(), say=not options.json)
+        chosen = partial(_chosen, only=options.only.lower(), part=options.part)
+        lines = _measure(sorted(options.rows), options.repeats, chosen, say=not options.json)
     if options.json:
         print(json.dumps({"rows": sorted(options.rows), "lists": lines}))
 
 
-def _measure(sizes: list[int], repeats: int, *, only: str, say: bool) -> list[dict[str, Any]]:
+def _part(text: str) -> tuple[int, int]:
+    number, count = map(int, text.split("/"))
+    if not 1 <= number <= count:
+        raise ValueError(text)
+    return number, count
+
+
+def _chosen(lists: list[Listed], *, only: str, part: tuple[int, int]) -> list[Listed]:
+    found = [one for one in lists if only in one[0].lower()]
+    number, count = part
+    return found[len(found) * (number - 1) // count : len(found) * number // count]
+
+
+def _measure(
+    sizes: list[int], repeats: int, chosen: Callable[[list[Listed]], list[Listed]], *, say: bool
+) -> list[dict[str, Any]]:
     from bench import lists_operators, lists_pages
     from bench.lists_world import World
 
@@ -80,15 +100,14 @@ def _measure(sizes: list[int], repeats: int, *, only: str, say: bool) -> list[di
         said(f"{rows:,} rows a table, made in {time.perf_counter() - began:.0f} s")
         began = time.perf_counter()
         opened: Opened = {}
-        for name, user, path in (*lists_pages.lists(world), *lists_operators.lists(world)):
-            if only in name.lower():
-                milliseconds, statements = _timed(world, name, user, path, repeats, opened)
-                line = lines.setdefault(name, {"name": name, "ms": [], "statements": []})
-                line["ms"].append(round(milliseconds, 1))
-                line["statements"].append(statements)
-                line["ratio"] = round(line["ms"][-1] / (line["ms"][0] or 1), 2)
-                if rows == sizes[-1]:
-                    said(_spelled(line))
+        for name, user, path in chosen([*lists_pages.lists(world), *lists_operators.lists(world)]):
+            milliseconds, statements = _timed(world, name, user, path, repeats, opened)
+            line = lines.setdefault(name, {"name": name, "ms": [], "statements": []})
+            line["ms"].append(round(milliseconds, 1))
+            line["statements"].append(statements)
+            line["ratio"] = round(line["ms"][-1] / (line["ms"][0] or 1), 2)
+            if rows == sizes[-1]:
+                said(_spelled(line))
         said(f"measured in {time.perf_counter() - began:.0f} s")
     return list(lines.values())
 
