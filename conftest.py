@@ -156,7 +156,10 @@ def outbox(mailoutbox: list[EmailMessage]) -> list[EmailMessage]:
 @pytest.fixture
 def travel(time_machine: Any) -> Callable[..., dt.datetime]:
     """`travel(minutes=11)` moves the clock on and returns the new moment; the clock then stands still."""
-    time_machine.move_to(clock.now(), tick=False)
+    now = clock.now()
+    # In the midst of the next millisecond: what is made a microsecond later has the same moment on the wire.
+    middle = now.replace(microsecond=now.microsecond // 1000 * 1000 + 500)
+    time_machine.move_to(middle + dt.timedelta(milliseconds=1), tick=False)
 
     def travel(**delta: float) -> dt.datetime:
         time_machine.shift(dt.timedelta(**delta))
