@@ -69,4 +69,4 @@ def test_days_left_turn_amber_at_thirty_and_red_at_seven(
 
 def test_days_left_without_an_end_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="needs an end"):
-        console.days_left_facts(None)  # type: ignore[arg-type]
+        console.days_left_facts(None)  # type: ignore[arg-type]  # the mistake that is meant
