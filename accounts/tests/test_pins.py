@@ -16,9 +16,10 @@ from accounts.models import AuditEvent, PinDevice, SmsMessage, User
 from accounts.services import phones as service
 from accounts.services import pin_limits, pins
 from accounts.sms.inbox import Inbox
-from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send, stands_in, wrong
+from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send, wrong
 from kaizala_console.lib import context
 from kaizala_console.lib.errors import NotFound, RuleBroken
+from kaizala_console.tests.leaks import holds
 
 # What is sent and kept ------------------------------------------------------------------------------------------------
 
@@ -28,11 +29,9 @@ def test_a_pin_has_six_digits_and_is_kept_as_a_digest_only(newcomer: User, phone
     pin = phones.pin(NUMBER)
     assert re.fullmatch(r"\d{6}", pin)
     stored = PinDevice.objects.filter(pk=device.pk).values().get()
-    assert not any(stands_in(pin, str(value)) for name, value in stored.items() if name not in {"id", "sms_id"})
-    assert not any(
-        stands_in(pin, str(row)) for row in AuditEvent.objects.values_list("before", "after", "subject_name")
-    )
-    assert not stands_in(pin, f"{device!r} {device}")
+    assert not any(holds(str(value), pin) for name, value in stored.items() if name not in {"id", "sms_id"})
+    assert not any(holds(str(row), pin) for row in AuditEvent.objects.values_list("before", "after", "subject_name"))
+    assert not holds(f"{device!r} {device}", pin)
 
 
 def test_the_same_pin_has_another_digest_each_time(newcomer: User) -> None:

@@ -52,7 +52,7 @@ class Everything(logging.Handler):
             name
             for name, texts in self._places()
             for text in texts
-            if _holds(text, secret) and not any(table in text for table in SHOWN_ON_PURPOSE)
+            if holds(text, secret) and not any(table in text for table in SHOWN_ON_PURPOSE)
         ]
         return sorted(set(found))
 
@@ -120,9 +120,11 @@ def _readings(value: Any) -> Iterator[str]:
             continue
 
 
-def _holds(text: str, secret: str) -> bool:
+def holds(text: str, secret: str) -> bool:
+    """Whether a text tells a secret. A PIN has six digits, which by chance stand in other texts as well: in
+    microseconds, in longer numbers, and in ids and digests, long words that have other digits besides.
+    """
     if secret not in text or not secret.isdigit():
         return secret in text
-    # A PIN: six digits also stand in microseconds, in longer numbers, and by chance in ids and digests.
     words = re.findall(rf"[0-9A-Za-z]*(?<![\d.]){secret}(?!\d)[0-9A-Za-z]*", text)
-    return any(len(word) < SHORTEST_DIGEST for word in words)
+    return any(len(word) < SHORTEST_DIGEST or word.replace(secret, "").isalpha() for word in words)

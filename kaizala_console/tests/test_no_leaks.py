@@ -130,7 +130,14 @@ def test_the_watcher_tells_a_pin_from_six_digits_of_an_id() -> None:
         "3041590",
     ]
     assert everything.where("304159") == []
-    for text in ("304159", "/?pin=304159&x", r"Your PIN\n304159 is good", "PIN304159.", '{"pin": 304159}'):
+    for text in (
+        "304159",
+        "/?pin=304159&x",
+        r"Your PIN\n304159 is good",
+        "PIN304159.",
+        "YourNewPinIs304159",
+        '{"pin": 304159}',
+    ):
         everything.addresses.append(text)
         assert everything.where("304159") == ["address"], text
         everything.addresses.pop()
