@@ -40,6 +40,12 @@ class AuthenticatorApp(TOTPDevice):
         verbose_name_plural = _("authenticator apps")
 
     @property
+    def has_key(self) -> bool:
+        """Whether the pepper that the app was set up with is still in the ring."""
+        pepper_id, between, _handle = self.key.partition(_BETWEEN)
+        return not between or pepper_id in crypto.known_key_ids()
+
+    @property
     def bin_key(self) -> bytes:
         """The 20 bytes that the app has too. Raises crypto.UnknownKey when the pepper is not in the ring any more."""
         pepper_id, between, handle = self.key.partition(_BETWEEN)

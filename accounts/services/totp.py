@@ -35,6 +35,9 @@ def begin(*, user: User) -> AuthenticatorApp:
     if queries.totp_device(user) is not None:
         raise Conflict(_("An authenticator app is set up already. It is removed first."), code="totp_exists")
     device = AuthenticatorApp.objects.filter(user=user, confirmed=False).order_by("id").first()
+    if device is not None and not device.has_key:
+        device.delete()
+        device = None
     return device or AuthenticatorApp.objects.create(user=user, name=NAME, confirmed=False)
 
 
@@ -62,7 +65,10 @@ def enrol(*, user: User, device: AuthenticatorApp, code: str, by: Actor) -> Auth
 
 @sensitive_variables("code")
 def check(*, user: User, device: AuthenticatorApp, code: str, by: Actor, tag: Tag = Tag.CONFIRMED) -> None:
-    """Accepts a code once. RuleBroken (`totp_wrong`) for a wrong or used one; TooSoon, growing, after wrong ones."""
+    """Accepts a code once. RuleBroken (`totp_wrong`) for a wrong or used one; TooSoon, growing, after wrong ones.
+
+    RuleBroken (`totp_key_missing`) when the console has lost the pepper that the app was set up with.
+    """
     with transaction.atomic():
         if _is_right(user, device, code):
             record(tag, by=by, subject=user, organisation=user.organisation, after={"by": "totp"})
@@ -127,6 +133,15 @@ def _is_right(user: User, device: AuthenticatorApp, code: str) -> bool:
     if not digits.isascii() or not digits.isdigit() or len(digits) != device.digits:
         raise RuleBroken(_("A code has %(count)d digits.") % {"count": device.digits}, code="pin_format", field="pin")
     _require_no_lock(device)
+    if not device.has_key:
+        raise RuleBroken(
+            _(
+                "The console can no longer check this authenticator app: its key was removed from the settings. "
+                "Ask another operator to remove it, then set up a new one."
+            ),
+            code="totp_key_missing",
+            field="pin",
+        )
     return django_otp.verify_token(user, device.persistent_id, digits) is not None
 
 

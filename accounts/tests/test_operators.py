@@ -114,6 +114,18 @@ def test_a_wrong_code_opens_nothing_and_soon_costs_a_wait(
     assert wrong_code(app) not in browser.get(SECOND_FACTOR).content.decode()
 
 
+def test_an_app_whose_pepper_left_the_ring_is_refused_with_a_remedy(
+    operator: User, app: AuthenticatorApp, browser_of: BrowserOf, settings: Any
+) -> None:
+    browser, code = browser_of(operator), code_of(app)
+    begun = totp.begin(user=make_user("Olive Thomas", operator.organisation, is_staff=True))
+    settings.CREDENTIAL_PEPPERS = [("newer", b"n" * 32)]
+    answer = browser.post(SECOND_FACTOR, {"pin": code})
+    assert answer.status_code == 400
+    assert "Ask another operator to remove it" in answer.content.decode()
+    assert totp.secret_of(totp.begin(user=begun.user))  # one that was not confirmed yet is simply made again
+
+
 def test_neither_a_pin_nor_somebody_elses_app_opens_the_site(
     operator: User, app: AuthenticatorApp, browser_of: BrowserOf, phones: Any
 ) -> None:

@@ -16,8 +16,9 @@ class WebhookAttempt(models.Model):
     """
 
     class Problem(models.TextChoices):
-        """Why there was no answer that counts. The first is our own rule; `status` is any answer but 2xx."""
+        """Why there was no answer that counts. The first two are the console's; `status` is any answer but 2xx."""
 
+        KEY = "key", _("the console has lost the encryption key of the webhook’s secrets")
         REFUSED = "refused", _("the address is not one that may be called")
         UNREACHABLE = "unreachable", _("the other side could not be reached")
         TIMEOUT = "timeout", _("the other side did not answer in time")

@@ -40,6 +40,7 @@ STATE_CHOICES: Final = {
 }
 # In a cell of the log; a delivery's own page has the sentence.
 _SHORT: Final = {
+    Problem.KEY: gettext_lazy("encryption key missing"),
     Problem.REFUSED: gettext_lazy("not called"),
     Problem.UNREACHABLE: gettext_lazy("not reached"),
     Problem.TIMEOUT: gettext_lazy("no answer in time"),
@@ -53,6 +54,10 @@ _BODIES: Final = {
     WebhookAttempt.Body.BINARY.value: gettext_lazy("The body is not text, and is not kept."),
 }
 _WHAT_TO_DO: Final = {
+    Problem.KEY: gettext_lazy(
+        "The delivery waits until the operator restores the encryption key. You can also make a new signing secret "
+        "and set the callback token again."
+    ),
     Problem.REFUSED: gettext_lazy(
         "The name of the host leads to an address that is not public. Give the webhook another address."
     ),

@@ -7,10 +7,12 @@ import datetime as dt
 import hmac
 import time
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.core.mail import EmailMessage
+from django.test import Client
 from django.urls import reverse
 
 from accounts.audit.record import SYSTEM
@@ -37,6 +39,7 @@ from connectors.webhooks.slots import Slots
 from kaizala_console.lib import clock, ids
 
 pytestmark = pytest.mark.django_db
+BrowserOf = Callable[..., Client]
 
 
 # What is sent --------------------------------------------------------------------------------------------------
@@ -95,6 +98,40 @@ def test_a_webhook_without_a_token_sends_no_such_header(webhook: Webhook, receiv
 
 
 # Order and tries -----------------------------------------------------------------------------------------------
+
+
+def test_without_its_encryption_key_a_delivery_waits_as_a_failure_of_the_console(
+    webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User, browser_of: BrowserOf, settings: Any
+) -> None:
+    happen(group_id, "Rain")
+    keys, settings.ENCRYPTION_KEYS = settings.ENCRYPTION_KEYS, [b"n" * 32]
+    for _look in range(2):
+        delivery.deliver_due()
+        time_passes()
+    waiting = WebhookDelivery.objects.get()
+    assert (waiting.state, waiting.tries, receiver.arrived) == ("waiting", 0, [])
+    assert [attempt.problem for attempt in waiting.attempts.all()] == ["key"]
+    address = reverse("connectors:webhook_delivery", args=[webhook.connector_id, webhook.pk, waiting.pk])
+    assert "encryption key" in browser_of(developer).get(address).content.decode()
+    settings.ENCRYPTION_KEYS = [*settings.ENCRYPTION_KEYS, *keys]
+    delivery.deliver_due()
+    assert texts(receiver) == ["Rain"]
+    _path, headers, _body = receiver.arrived[0]
+    assert headers["kz-callback-token"] == CALLBACK_TOKEN
+    assert headers["webhook-signature"].startswith("v1,")
+
+
+def test_a_new_signing_secret_and_token_replace_those_whose_key_is_lost(
+    webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User, settings: Any
+) -> None:
+    settings.ENCRYPTION_KEYS = [b"n" * 32]
+    upkeep.rotate_secret(webhook=webhook, by=developer)
+    Webhook.objects.update(sealed_token=sealed.seal_token(webhook.pk, "a new one"))
+    happen(group_id, "Rain")
+    delivery.deliver_due()
+    _path, headers, _body = receiver.arrived[0]
+    assert headers["kz-callback-token"] == "a new one"
+    assert len(headers["webhook-signature"].split()) == 1
 
 
 def test_order_is_kept_and_what_follows_waits_for_what_failed(

@@ -48,7 +48,10 @@ def _of_handoff(webhook: Webhook, event: WebhookEvent) -> dict[str, Any]:
 
 @sensitive_variables()
 def prepare(webhook: Webhook, event: WebhookEvent, at: dt.datetime) -> Prepared:
-    """The request of one try, signed with its moment. `webhook-id` is the event's id: stable across tries."""
+    """Return the signed request of one try. `webhook-id` is the event's id: stable across tries.
+
+    Raises crypto.WrongKey when the encryption key of the webhook's token or secret left the ring.
+    """
     body = json_text.encode(body_of(webhook, event))
     headers = {
         "Content-Type": json_text.CONTENT_TYPE,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Min, QuerySet
@@ -24,8 +25,10 @@ from connectors.webhooks import message, rights, schedule
 from connectors.webhooks.ending import end, stop_deliveries
 from connectors.webhooks.sender import Outcome, Prepared
 from connectors.webhooks.slots import Slots
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.circuit import Circuit
+
+logger = structlog.get_logger(__name__)
 
 State = WebhookDelivery.State
 LOOK_AGAIN: Final = dt.timedelta(minutes=10)  # at what waits because the access is suspended
@@ -95,8 +98,14 @@ def _taken_of(chosen: Sequence[WebhookDelivery], slots: Slots, now: dt.datetime)
                 _postpone(delivery, now, schedule.spread(dt.timedelta(seconds=circuit_of(webhook).seconds)))
                 moved = True
             else:
+                try:
+                    prepared = message.prepare(webhook, delivery.event, now)
+                except crypto.WrongKey:
+                    _wait_for_key(delivery, now)
+                    moved = True
+                    continue
                 slots.take(webhook)
-                taken.append(_taken(delivery, webhook, now))
+                taken.append(_taken(delivery, webhook, prepared, now))
         _lease(taken, now)
     return taken, moved
 
@@ -212,10 +221,10 @@ def _may_go(delivery: WebhookDelivery, webhook: Webhook, reach: rights.Reach, no
     return True
 
 
-def _taken(delivery: WebhookDelivery, webhook: Webhook, now: dt.datetime) -> Taken:
+def _taken(delivery: WebhookDelivery, webhook: Webhook, prepared: Prepared, now: dt.datetime) -> Taken:
     delivery.tries += 1
     delivery.first_tried_at = delivery.first_tried_at or now
-    return Taken(delivery, webhook, now, now + lease(), message.prepare(webhook, delivery.event, now))
+    return Taken(delivery, webhook, now, now + lease(), prepared)
 
 
 def _lease(taken: Sequence[Taken], now: dt.datetime) -> None:
@@ -232,6 +241,19 @@ def _lease(taken: Sequence[Taken], now: dt.datetime) -> None:
 def _postpone(delivery: WebhookDelivery, now: dt.datetime, pause: dt.timedelta) -> None:
     """Not a try: nothing was sent."""
     WebhookDelivery.objects.due(now).filter(pk=delivery.pk).update(next_attempt_at=now + pause)
+
+
+def _wait_for_key(delivery: WebhookDelivery, now: dt.datetime) -> None:
+    """Hold a delivery that cannot be signed until the operator restores the key, and say so once in its log.
+
+    Not a try, and no failure of the receiver: its two days begin when it can be sent.
+    """
+    WebhookDelivery.objects.due(now).filter(pk=delivery.pk).update(
+        next_attempt_at=now + LOOK_AGAIN, tries=0, first_tried_at=None
+    )
+    if not delivery.attempts.filter(problem=WebhookAttempt.Problem.KEY).exists():
+        WebhookAttempt.objects.create(delivery=delivery, began_at=now, problem=WebhookAttempt.Problem.KEY)
+    logger.error("webhooks.encryption_key_missing", webhook=str(delivery.webhook_id), delivery=delivery.pk)
 
 
 def _rests(delivery: WebhookDelivery, webhook: Webhook, now: dt.datetime) -> bool:

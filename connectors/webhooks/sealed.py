@@ -29,20 +29,20 @@ def seal_secret(webhook_id: UUID, secret: bytes) -> bytes:
 
 @sensitive_variables()
 def token_of(webhook: Webhook) -> str:
-    """The callback token; "" when there is none, or the console's key was changed."""
+    """The callback token; "" when there is none. Raises crypto.WrongKey when its encryption key left the ring."""
     opened = _open(webhook, webhook.sealed_token, TOKEN)
     return opened.decode() if opened is not None else ""
 
 
 @sensitive_variables()
 def secret_of(webhook: Webhook) -> bytes | None:
-    """The signing secret; None when there is none, or the console's key was changed."""
+    """The signing secret; None when there is none. Raises crypto.WrongKey when its encryption key left the ring."""
     return _open(webhook, webhook.sealed_secret, SECRET)
 
 
 @sensitive_variables()
 def signing_keys(webhook: Webhook, at: dt.datetime) -> list[bytes]:
-    """The secrets that sign at `at`: the present one, and for a day the one before it."""
+    """The secrets that sign at `at`: the present one, and for a day the one before it. Raises crypto.WrongKey."""
     found = [secret_of(webhook)]
     if webhook.old_secret_until is not None and webhook.old_secret_until > at:
         found.append(_open(webhook, webhook.sealed_old_secret, SECRET))
@@ -51,12 +51,7 @@ def signing_keys(webhook: Webhook, at: dt.datetime) -> list[bytes]:
 
 @sensitive_variables()
 def _open(webhook: Webhook, sealed: bytes | memoryview | None, what: str) -> bytes | None:
-    if sealed is None:
-        return None
-    try:
-        return crypto.open_sealed(sealed, context=_context(webhook.pk, what))
-    except crypto.WrongKey:
-        return None
+    return None if sealed is None else crypto.open_sealed(sealed, context=_context(webhook.pk, what))
 
 
 def _context(webhook_id: UUID, what: str) -> bytes:

@@ -25,7 +25,7 @@ from connectors.models import Webhook, WebhookDelivery, WebhookEvent
 from connectors.services import trail, words
 from connectors.webhooks import ending, objects, outbox, queue, rights, sealed, signing
 from connectors.webhooks.ending import stop_deliveries
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 State = WebhookDelivery.State
@@ -111,7 +111,13 @@ def show_secret(*, webhook: Webhook, by: User) -> str:
     """
     held = _owned(webhook, by)
     require_unlocked(by)
-    secret = sealed.secret_of(held)
+    try:
+        secret = sealed.secret_of(held)
+    except crypto.WrongKey:
+        raise Conflict(
+            _("The console has lost the encryption key of this secret. Make a new secret."),
+            code="encryption_key_missing",
+        ) from None
     if held.secret_shown_at is not None or secret is None:
         raise Conflict(_("This secret was shown already. Make a new one if it is lost."), code="secret_shown")
     held.secret_shown_at = clock.now()
@@ -127,7 +133,12 @@ def rotate_secret(*, webhook: Webhook, by: User) -> str:
     held = _owned(webhook, by)
     require_unlocked(by)
     now, secret = clock.now(), signing.new_secret()
-    held.sealed_old_secret, held.old_secret_until = held.sealed_secret, now + OLD_SECRET_FOR
+    try:
+        sealed.secret_of(held)
+    except crypto.WrongKey:  # it cannot sign any more
+        held.sealed_old_secret, held.old_secret_until = None, None
+    else:
+        held.sealed_old_secret, held.old_secret_until = held.sealed_secret, now + OLD_SECRET_FOR
     held.sealed_secret, held.secret_shown_at = sealed.seal_secret(held.pk, secret), now
     held.save(update_fields=["sealed_old_secret", "old_secret_until", "sealed_secret", "secret_shown_at"])
     _record(Tag.WEBHOOK_SECRET_ROTATED, held, by)
