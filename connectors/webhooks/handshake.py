@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
 
-from django.core.cache import cache
 from django.utils.translation import gettext as _
 
 from connectors.models.webhook import MOST_URL_CHARACTERS
 from kaizala_console.lib import safe_http, throttle
 from kaizala_console.lib.errors import RuleBroken, TooSoon
+from kaizala_console.lib.outbound_slots import outbound_slot
 
 SECONDS: Final = 5
 FIELD: Final = "callBackUrl"
@@ -28,7 +26,7 @@ def require_echo(url: str, *, connector_id: UUID) -> None:
 
     White space around it and a pair of double quotes are taken off: JSON frameworks of the time put them there. Raises
     RuleBroken, which tells the status but nothing of the body, so that nobody reads other sites through this console;
-    TooSoon while another address of this connector is being asked, or when too many failed. Never inside a transaction.
+    TooSoon as `outbound_slot`, or when too many failed. Never inside a transaction.
     """
     if len(url) > MOST_URL_CHARACTERS or not url.isprintable() or " " in url:
         raise RuleBroken(
@@ -37,7 +35,10 @@ def require_echo(url: str, *, connector_id: UUID) -> None:
             field=FIELD,
             code="callback_url",
         )
-    with _one_at_a_time(connector_id):
+    failures = throttle.peek(_key(connector_id), _FAILURES_AN_HOUR, _HOUR)
+    if not failures.allowed:
+        raise TooSoon(_("Too many callback addresses could not be validated."), retry_after=failures.retry_after)
+    with outbound_slot(str(connector_id), seconds=SECONDS):
         problem = _ask(url)
         if problem:
             throttle.hit(_key(connector_id), _FAILURES_AN_HOUR, _HOUR)
@@ -78,21 +79,6 @@ def _ask(url: str) -> str:
 def _unwrapped(text: str) -> str:
     text = text.removeprefix("\ufeff").strip()
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
-
-
-@contextmanager
-def _one_at_a_time(connector_id: UUID) -> Iterator[None]:
-    """A receiver that hangs holds a web process: of each connector one at the most, and not again and again."""
-    failures = throttle.peek(_key(connector_id), _FAILURES_AN_HOUR, _HOUR)
-    if not failures.allowed:
-        raise TooSoon(_("Too many callback addresses could not be validated."), retry_after=failures.retry_after)
-    key = f"webhooks:handshake:{connector_id}"
-    if not cache.add(key, 1, timeout=2 * SECONDS):
-        raise TooSoon(_("Another callback address of this connector is being validated."), retry_after=1)
-    try:
-        yield
-    finally:
-        cache.delete(key)
 
 
 def _key(connector_id: UUID) -> str:

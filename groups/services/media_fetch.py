@@ -14,9 +14,9 @@ from groups.models import MediaResource
 from groups.services import media
 from kaizala_console.lib import safe_http
 from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.outbound_slots import outbound_slot
 from kaizala_console.wire.errors import PayloadTooLarge
 
-# A process that fetches answers nobody else meanwhile.
 _SECONDS: Final = 30
 _OK: Final = 200
 _FIELD: Final = "mediaUrl"
@@ -26,11 +26,13 @@ def fetch_and_store(*, url: str, by: Caller) -> MediaResource:
     """Fetches one file from a public https address, and keeps it as `services.media.store` does.
 
     Its name is what the other side calls it, else the end of the address. Raises RuleBroken for `mediaUrl` when it may
-    not be called or gives no file, PayloadTooLarge when the file is too large, and as `store` does.
+    not be called or gives no file, PayloadTooLarge when the file is too large, TooSoon as `outbound_slot`, and as
+    `store` does.
     """
     with Incoming("") as incoming:
         try:
-            answer = safe_http.download(url.strip(), incoming.write, deadline=_SECONDS, max_bytes=largest_file())
+            with outbound_slot(str(by.connector.pk), seconds=_SECONDS):
+                answer = safe_http.download(url.strip(), incoming.write, deadline=_SECONDS, max_bytes=largest_file())
         except safe_http.OutboundError as problem:
             if problem.reason == "too_large":
                 raise PayloadTooLarge(str(problem)) from problem

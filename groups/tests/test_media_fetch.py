@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program
 from groups.tests.media_files import FILES, JPEG, PNG
 from kaizala_console.lib import safe_http
+from kaizala_console.lib.outbound_slots import outbound_slot
 from kaizala_console.lib.tests import outside
 from kaizala_console.lib.tests.outside import Outside, serving
 
@@ -218,6 +220,22 @@ def test_a_slow_drip_is_given_up(
     answer = asked(wire, program, f"http://127.0.0.1:{elsewhere.port}/drip")
     assert "in time" in refused(answer, 400, "InvalidParameters", "ValidationException")
     assert nothing_kept(tmp_path)
+
+
+def test_one_address_is_fetched_at_a_time_for_a_connector_and_few_in_a_process(
+    wire: Wire, program: Program, elsewhere: Outside, settings: Settings
+) -> None:
+    answers(elsewhere, JPEG)
+    url = f"http://127.0.0.1:{elsewhere.port}/a.jpg"
+    with outbound_slot(str(program.connector.pk), seconds=30):
+        answer = asked(wire, program, url)
+    assert int(answer["Retry-After"]) > 0
+    refused(answer, 429, "TooManyRequests", "ThrottlingException")
+    with ExitStack() as others:
+        for other in range(settings.CONSOLE_THREADS // 2):
+            others.enter_context(outbound_slot(f"other-{other}", seconds=30))
+        refused(asked(wire, program, url), 429, "TooManyRequests", "ThrottlingException")
+    assert asked(wire, program, url).status_code == 200
 
 
 @pytest.mark.parametrize("body", ["", "{}", '{"mediaUrl": ""}', '{"mediaUrl": null}', '{"mediaUrl": ["a"]}', "[]", "x"])

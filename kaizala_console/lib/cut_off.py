@@ -6,14 +6,20 @@ ever. Here a timer shuts the connection down, which wakes whoever waits for it.
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
+
+Found = TypeVar("Found")
 
 _here = threading.local()
 
@@ -23,12 +29,14 @@ class CutOff:
 
     def __init__(self) -> None:
         self.is_over = False
+        self.ends = math.inf  # of the monotonic clock
         self._lock = threading.Lock()
         self._open: list[socket.socket] = []
         self._timers: list[threading.Timer] = []
 
     def within(self, seconds: float) -> None:
         """Have the call end so many seconds from now at the latest; what was said before still counts."""
+        self.ends = min(self.ends, time.monotonic() + seconds)
         timer = threading.Timer(max(seconds, 0), self.cut)
         timer.daemon = True
         self._timers.append(timer)
@@ -73,6 +81,27 @@ def after(seconds: float) -> Iterator[CutOff]:
     finally:
         _here.cut_off = None
         cut_off.release()
+
+
+def resolve(look_up: Callable[[], Found]) -> Found:
+    """Return what `look_up` returns, or raise TimeoutError at the end of the call that this thread is in.
+
+    A name server is asked by the C library, which nothing can interrupt: the look-up runs in a thread of its own, which
+    is left behind when it takes too long.
+    """
+    cut_off: CutOff | None = getattr(_here, "cut_off", None)
+    if cut_off is None:
+        return look_up()
+    found: Future[Found] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(look_up())
+        except Exception as problem:  # noqa: BLE001 (raised again by `result`)
+            found.set_exception(problem)
+
+    threading.Thread(target=run, name="resolve", daemon=True).start()
+    return found.result(timeout=max(0, cut_off.ends - time.monotonic()))
 
 
 def teach(manager: PoolManager) -> None:

@@ -12,7 +12,7 @@ import json as json_module
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -166,17 +166,21 @@ def download(
     on, and what ``write`` raises, which must be no OSError.
     """
     began = time.monotonic()
-    try:
-        with (
-            session() as opened,
-            opened.request("GET", url, headers={"Accept": "*/*"}, timeout=timeout, stream=True) as response,
-        ):
-            if response.status_code == _OK:
-                for piece in _pieces(response, max_bytes=max_bytes, until=began + deadline):
-                    write(piece)
-            return Answer(response.status_code, response.headers, b"")
-    except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError, OSError) as problem:
-        raise _translated(problem) from None
+    with cut_off.after(deadline) as end:
+        try:
+            with (
+                session() as opened,
+                opened.request("GET", url, headers={"Accept": "*/*"}, timeout=timeout, stream=True) as response,
+            ):
+                if response.status_code == _OK:
+                    for piece in _pieces(response, max_bytes=max_bytes, until=began + deadline):
+                        write(piece)
+                answer = Answer(response.status_code, response.headers, b"")
+        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError, OSError) as problem:
+            raise (OutboundError("timeout", _TIMEOUT) if end.is_over else _translated(problem)) from None
+        if end.is_over:
+            raise OutboundError("timeout", _TIMEOUT)
+        return answer
 
 
 def session() -> requests.Session:
@@ -192,9 +196,11 @@ class _GlobalAddressesAdapter(IPFilterAdapter):
     """Lets pass only what is reachable for everybody, a little stricter than the filter it extends."""
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        build = super().build_connection_pool_key_attributes
+        host, pool = cut_off.resolve(lambda: build(request, verify, cert))
         address = ip_address(host["host"].strip("[]"))
-        if not address.is_global or address.is_reserved or address.is_multicast:
+        is_site_local = isinstance(address, IPv6Address) and address.is_site_local
+        if not address.is_global or address.is_reserved or address.is_multicast or is_site_local:
             raise InvalidIPAddress(address)
         return host, pool
 

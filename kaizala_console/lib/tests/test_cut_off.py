@@ -39,6 +39,26 @@ def test_no_kind_of_slowness_outlives_the_deadline(outside: Outside, path: str) 
     assert ends_in_a_second(f"http://127.0.0.1:{outside.port}/{path}", deadline=0.3)
 
 
+@pytest.mark.parametrize("path", ["drip_headers", "continue", "silent", "drip"])
+def test_no_kind_of_slowness_outlives_the_deadline_of_a_download(outside: Outside, path: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(safe_http.OutboundError, match="in time"):
+        safe_http.download(f"http://127.0.0.1:{outside.port}/{path}", lambda _piece: None, deadline=0.3, max_bytes=9999)
+    assert time.monotonic() - began < 5  # the times between two bytes add up to more
+
+
+def test_a_name_server_that_does_not_answer_holds_nothing_past_the_deadline(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SANDBOX = False
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_name, **_more: answered.wait(60))
+    try:
+        assert ends_in_a_second("https://hooks.example/", deadline=0.3)
+    finally:
+        answered.set()
+
+
 def test_a_handshake_that_never_ends_is_cut_off(settings: Settings) -> None:
     settings.SANDBOX = True
     with socket.create_server(("127.0.0.1", 0)) as deaf:

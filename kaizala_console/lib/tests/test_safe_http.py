@@ -79,6 +79,7 @@ def refusal(url: str, **options: Any) -> safe_http.OutboundError:
         "https://169.254.169.254/latest/meta-data/",  # cloud metadata
         "https://[fd00:ec2::254]/latest/meta-data/",
         "https://[fe80::1]/",
+        "https://[fec0::1]/",
         "https://[64:ff9b::7f00:1]/",
         "https://[2002:7f00:1::]/",
         "https://[::7f00:1]/",
