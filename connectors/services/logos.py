@@ -88,22 +88,23 @@ def _checked(content: bytes, name: str, content_type: str) -> pictures.Picture:
     if claim is None:
         raise _refused(_("Choose a picture whose name ends in .png, .jpg or .webp."))
     try:
-        picture = pictures.read(content)
+        picture = pictures.read(content, most_pixels=MOST_PIXELS)
     except pictures.NotAPicture:
         picture = None
+    except pictures.TooManyPixels as problem:
+        raise _wrong_size(problem.width, problem.height) from problem
     if picture is None or picture.content_type != claim:
         raise _refused(_("This file is not the still picture that its name says. Save it as PNG, JPEG or WebP."))
-    if not all(FEWEST_PIXELS <= side <= MOST_PIXELS for side in (picture.width, picture.height)):
-        raise _refused(
-            _("The picture has %(width)d × %(height)d pixels: each side must have between %(fewest)d and %(most)d.")
-            % {
-                "width": picture.width,
-                "height": picture.height,
-                "fewest": FEWEST_PIXELS,
-                "most": MOST_PIXELS,
-            }
-        )
+    if min(picture.width, picture.height) < FEWEST_PIXELS:
+        raise _wrong_size(picture.width, picture.height)
     return picture
+
+
+def _wrong_size(width: int, height: int) -> RuleBroken:
+    return _refused(
+        _("The picture has %(width)d × %(height)d pixels: each side must have between %(fewest)d and %(most)d.")
+        % {"width": width, "height": height, "fewest": FEWEST_PIXELS, "most": MOST_PIXELS}
+    )
 
 
 def _refused(text: str) -> RuleBroken:

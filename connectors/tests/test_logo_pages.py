@@ -92,7 +92,7 @@ def test_who_may_see_the_connector_gets_the_picture(
     put(connector)
     answer = browser_of(request.getfixturevalue(who)).get(picture(connector))
     assert answer.status_code == 200
-    assert answer.content == files.png()
+    assert answer.content == bytes(ConnectorLogo.objects.get().content)
     assert answer["Content-Type"] == "image/png"
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"

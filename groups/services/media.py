@@ -26,13 +26,14 @@ from groups import media_content, media_storage
 from groups.media_incoming import Incoming
 from groups.media_kinds import EXTENSIONS, IMAGES, FileType, MediaKind
 from groups.models import MediaFile, MediaResource, MediaStore
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import clock, ids, pictures
 from kaizala_console.lib.errors import GatewayDown, RuleBroken
 from kaizala_console.wire.errors import PayloadTooLarge, UnsupportedMediaType
 
 logger = structlog.get_logger(__name__)
 
 _GIBIBYTE: Final = 1024**3
+MOST_PIXELS: Final = 250_000_000  # of a picture: more than any camera takes
 # Longer than any upload takes: what is not whole by then never will be.
 HALF_WRITTEN_FOR: Final = dt.timedelta(hours=6)
 _AT_ONCE: Final = 500
@@ -50,7 +51,8 @@ def store(*, files: Sequence[Incoming], by: Caller | Uploader) -> MediaResource:
     """Keeps one file, or several images as an album, for `by` to post. Writes to the store: not for a transaction.
 
     Raises UnsupportedMediaType when a file is of no type that is taken here, or not what its name and type claim;
-    RuleBroken when several files are not all images; PayloadTooLarge when the organisation's space is used up;
+    RuleBroken when several files are not all images; PayloadTooLarge when the organisation's space is used up, or a
+    picture has too many pixels;
     GatewayDown when the store does not answer. Then nothing is kept.
     """
     claims = [checked(file) for file in files]
@@ -69,7 +71,20 @@ def checked(file: Incoming) -> FileType:
     claim = media_content.claimed(file.name.strip(), file.content_type)
     if claim is None or not media_content.holds(file.file, claim):
         raise UnsupportedMediaType(EXTENSIONS)
+    if claim.kind == MediaKind.IMAGE:
+        _require_pixels(file)
     return claim
+
+
+def _require_pixels(file: Incoming) -> None:
+    """Raises PayloadTooLarge for a picture that would fill the memory of those who open it."""
+    file.file.seek(0)
+    width, height = pictures.size_of(file.file) or (0, 0)
+    file.file.seek(0)
+    if width * height > MOST_PIXELS:
+        raise PayloadTooLarge(
+            f"{file.name} has {width} x {height} pixels, more than the {MOST_PIXELS:,} that are allowed."
+        )
 
 
 def _kind_of(claims: Sequence[FileType]) -> MediaKind:

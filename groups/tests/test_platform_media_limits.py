@@ -25,6 +25,7 @@ from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program
 from groups.tests.media_files import JPEG, MULTIPART, PNG, body, part
 from groups.tests.media_uploads import nothing_kept, on, upload
+from kaizala_console.lib.tests.picture_files import begun, chunk, header
 from kaizala_console.wire.errors import PayloadTooLarge
 
 MIB = 1024 * 1024
@@ -42,6 +43,13 @@ def test_a_file_over_the_limit_is_refused(wire: Wire, program: Program, shelf: P
     assert "1 MB" in refused(answer, 413, "PayloadTooLarge", "ValidationException")
     assert nothing_kept(shelf)
     assert upload(wire, program, part(PNG + bytes(MIB - len(PNG)), "plan.png")).status_code == 200
+
+
+def test_a_picture_of_too_many_pixels_is_refused(wire: Wire, program: Program, shelf: Path) -> None:
+    wide = begun(header(60_000, 60_000), chunk(b"IDAT", b""), chunk(b"IEND", b""))
+    answer = upload(wire, program, part(wide, "plan.png"))
+    assert "60000 x 60000 pixels" in refused(answer, 413, "PayloadTooLarge", "ValidationException")
+    assert nothing_kept(shelf)
 
 
 def test_too_many_files_are_refused(wire: Wire, program: Program, shelf: Path, settings: Settings) -> None:

@@ -19,18 +19,6 @@ JPEG = b64decode(
     "1dbX2Nna4uPk5ebn6Onq8vP09fb3+Pn6/9oADAMBAAIRAxEAPwDCWOpFjqZY6kWOtnMmnUIljqRY6lWOpVjrJzO6nUIVjoq0sdFZuZ2RqaECx1"
     "IsdSrHUqx1LmfMU6hCsdSLHUyx1IsdZOZ206hEsdFWVjoqHM7I1NCotSLRRVs+fpki1KtFFZM7aZItFFFZs7I7H//Z"
 )
-# A JPEG of several scans, with Exif.
-PROGRESSIVE = b64decode(
-    "/9j/4AAQSkZJRgABAQAAAQABAAD/4QAwRXhpZgAATU0AKgAAAAgAAQEOAAIAAAAOAAAAGgAAAAB0YWtlbiBhdCBob21lAP/bAEMAGxIUFxQRGx"
-    "cWFx4cGyAoQisoJSUoUTo9MEJgVWVkX1VdW2p4mYFqcZBzW12FtYaQnqOrratngLzJuqbHmairpP/bAEMBHB4eKCMoTisrTqRuXW6kpKSkpKSk"
-    "pKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpKSkpP/CABEIACEAKAMBIgACEQEDEQH/xAAXAAEBAQEAAAAAAAAAAAAAAA"
-    "ACAAME/8QAFwEBAQEBAAAAAAAAAAAAAAAAAgMBBf/aAAwDAQACEAMQAAAB4E08KTFxaxtmms5YTRubSNslS56VCyqNv//EABYQAQEBAAAAAAAA"
-    "AAAAAAAAABEAIP/aAAgBAQABBQIiIiIiIiIiIiIjX//EABYRAQEBAAAAAAAAAAAAAAAAAAIAAf/aAAgBAwEBPwEqKsUVFWKMbL//xAAWEQEBAQ"
-    "AAAAAAAAAAAAAAAAARACD/2gAIAQIBAT8BZmZnH//EABQQAQAAAAAAAAAAAAAAAAAAAED/2gAIAQEABj8CT//EABUQAQEAAAAAAAAAAAAAAAAA"
-    "AAAB/9oACAEBAAE/IYQhCEIQhCEIQhCEIQiIiP/aAAwDAQACAAMAAAAQ8KC38OAf/wD/xAAXEQADAQAAAAAAAAAAAAAAAAAAECEx/9oACAEDAQ"
-    "E/EEEGEGYP/8QAFREBAQAAAAAAAAAAAAAAAAAAAAH/2gAIAQIBAT8QrWta1qq//8QAFBABAAAAAAAAAAAAAAAAAAAAQP/aAAgBAQABPxBIAAAA"
-    "AAA//9k="
-)
 # With Exif and XMP.
 WEBP = b64decode(
     "UklGRtIAAABXRUJQVlA4WAoAAAAMAAAAJwAAIAAAVlA4IHgAAAAwBACdASooACEAPvlmp1A/paQjNUqr8B8JZgC7M1pGUEkDhMCz9dB/8UAA/u"
@@ -55,17 +43,14 @@ WITH_TEXTS = b64decode(
 )
 
 
-def held(side_up: int, order: str = ">", kind: int = 3) -> bytes:
-    """Exif as cameras write it: a model, by which side the camera was held, and a place; in either order of bytes."""
-    camera, at = b"taken at home\0", 8 + 2 + 3 * 12 + 4
-    value = struct.pack(f"{order}HH", side_up, 0) if kind == 3 else struct.pack(f"{order}I", side_up)
+def held(side_up: int) -> bytes:
+    """Exif as cameras write it: a model, and by which side the camera was held."""
+    camera = b"taken at home\0"
     return b"".join(
         (
-            b"MM" if order == ">" else b"II",
-            struct.pack(f"{order}HIH", 42, 8, 3),
-            struct.pack(f"{order}HHII", 0x0110, 2, len(camera), at),
-            struct.pack(f"{order}HHI", 0x0112, kind, 1) + value,
-            struct.pack(f"{order}HHII", 0x8825, 4, 1, at),
+            struct.pack(">2sHIH", b"MM", 42, 8, 2),
+            struct.pack(">HHII", 0x0110, 2, len(camera), 8 + 2 + 2 * 12 + 4),
+            struct.pack(">HHIHH", 0x0112, 3, 1, side_up, 0),
             b"\0\0\0\0",
             camera,
         )
@@ -80,25 +65,15 @@ def jpeg_with(exif: bytes) -> bytes:
     return JPEG[:begin] + part + JPEG[begin + 2 + length :]
 
 
-def webp_with(exif: bytes) -> bytes:
-    """`WEBP` with this Exif instead of its own."""
-    begin, end = WEBP.index(b"EXIF"), WEBP.index(b"XMP ")
-    parts = WEBP[12:begin] + b"EXIF" + struct.pack("<I", len(exif)) + exif + b"\0" * (len(exif) % 2) + WEBP[end:]
-    return b"RIFF" + struct.pack("<I", len(parts) + 4) + b"WEBP" + parts
-
-
-def png_with(exif: bytes) -> bytes:
-    """`WITH_TEXTS` with this Exif instead of its own."""
-    at = WITH_TEXTS.index(b"eXIf") - 4
-    (length,) = struct.unpack(">I", WITH_TEXTS[at : at + 4])
-    return WITH_TEXTS[:at] + chunk(b"eXIf", exif) + WITH_TEXTS[at + 12 + length :]
-
-
 def png(width: int = 48, height: int = 48, shade: int = 120) -> bytes:
     """A whole grey picture."""
     rows = (b"\0" + bytes([shade]) * width) * height
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return begun(chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+    return begun(header(width, height), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
+
+
+def header(width: int, height: int) -> bytes:
+    """The first part of a grey PNG of this size."""
+    return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
 
 
 def begun(*chunks: bytes) -> bytes:
