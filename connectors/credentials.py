@@ -7,9 +7,9 @@ A secret or refresh token reads `kzcs_` or `kzrt_`, a public part, the secret pa
 The prefix and the checksum let a leak scanner find it in any text without asking us. Only the public part and a
 peppered digest of the whole are stored (`kaizala_console.lib.crypto`).
 
-An access token has no row at all: it carries the primary key of its refresh token, its grant and its end (and the bot
-that it acts as), under an HMAC. That it is *true* is decided here, in microseconds; whether it is still *accepted* is
-decided by its rows on every call (`connectors.callers`).
+An access token has no row at all: it carries the primary key of its refresh token, its grant, when it was issued and
+when it ends (and the bot that it acts as), under an HMAC by a key of `ACCESS_TOKEN_KEYS`. That it is *true* is decided
+here, in microseconds; whether it is still *accepted* is decided by its rows on every call (`connectors.callers`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from enum import StrEnum
 from struct import Struct
 from typing import Final
 from uuid import UUID
+
+from django.conf import settings
 
 from kaizala_console.lib import clock, crypto
 
@@ -40,11 +42,12 @@ _SUCCESSOR_PURPOSES: Final = ("refresh-successor/1", "refresh-successor/2")
 _ACCESS_PURPOSE: Final = "access-token"
 _ACCESS_VERSION: Final = 1
 _BOT_VERSION: Final = 2
-# Version, refresh token, grant, end in epoch milliseconds, bot (in version 2 alone); then the 32 bytes of the HMAC, and
-# the id of its key.
-_ACCESS: Final = Struct(">BQ16sQ")
-_BOT: Final = Struct(">BQ16sQ16s")
+# Version, refresh token, grant, issue and end in epoch milliseconds, bot (in version 2 alone); then the 32 bytes of the
+# HMAC, and the id of its key.
+_ACCESS: Final = Struct(">BQ16sQQ")
+_BOT: Final = Struct(">BQ16sQQ16s")
 _TAG_LENGTH: Final = 32
+_CLOCK_SKEW_MS: Final = 60_000  # between the machines of one console
 
 
 class Kind(StrEnum):
@@ -58,11 +61,11 @@ class Kind(StrEnum):
 # What may be a credential, wherever it stands: what comes before it may be the `n` of a `\n`, and what follows an
 # access token may be letters that do not belong to it. The checksum decides (`begins`).
 PATTERN: Final = re.compile(
-    rf"kz(?:cs|rt)_[A-Za-z0-9]{{{_TEXT_LENGTH + CHECKSUM_LENGTH}}}|kzat_[A-Za-z0-9_-]{{90,140}}", re.ASCII
+    rf"kz(?:cs|rt)_[A-Za-z0-9]{{{_TEXT_LENGTH + CHECKSUM_LENGTH}}}|kzat_[A-Za-z0-9_-]{{90,160}}", re.ASCII
 )
 _SHORTEST_ACCESS: Final = _PREFIX_LENGTH + 90
 _OPAQUE: Final = re.compile(rf"[A-Za-z0-9]{{{_TEXT_LENGTH + CHECKSUM_LENGTH}}}", re.ASCII)
-_SIGNED: Final = re.compile(r"[A-Za-z0-9_-]{90,140}", re.ASCII)
+_SIGNED: Final = re.compile(r"[A-Za-z0-9_-]{90,160}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class AccessClaims:
 
     refresh_token_id: int
     grant_id: UUID
+    issued_at: dt.datetime
     expires_at: dt.datetime
     bot_id: UUID | None = None
 
@@ -175,19 +179,23 @@ def mint_access_token(
     *, refresh_token_id: int, grant_id: UUID, expires_at: dt.datetime, bot_id: UUID | None = None
 ) -> str:
     """An access token that ends at `expires_at` (to the millisecond, as the wire tells it); a bot's with `bot_id`."""
-    key_id = crypto.current_key_id()
-    end = clock.epoch_ms(expires_at)
+    key_id = crypto.newest_signing_key_id()
+    times = clock.epoch_ms(clock.now()), clock.epoch_ms(expires_at)
     if bot_id is None:
-        claims = _ACCESS.pack(_ACCESS_VERSION, refresh_token_id, grant_id.bytes, end)
+        claims = _ACCESS.pack(_ACCESS_VERSION, refresh_token_id, grant_id.bytes, *times)
     else:
-        claims = _BOT.pack(_BOT_VERSION, refresh_token_id, grant_id.bytes, end, bot_id.bytes)
-    raw = claims + crypto.hmac_tag(_ACCESS_PURPOSE, claims, key_id=key_id) + key_id.encode("ascii")
+        claims = _BOT.pack(_BOT_VERSION, refresh_token_id, grant_id.bytes, *times, bot_id.bytes)
+    raw = claims + crypto.sign(_ACCESS_PURPOSE, claims, key_id=key_id) + key_id.encode("ascii")
     body = Kind.ACCESS.value + urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
     return body + _checksum(body)
 
 
 def read_access_token(text: str) -> AccessClaims | None:
-    """What the token says, when it is one of ours and unaltered; else None. Its end is for the caller to compare."""
+    """What the token says, when it is one of ours and unaltered; else None. Its end is for the caller to compare.
+
+    None too for one that the console cannot have issued: under a key that was not the newest at its issue, issued in
+    the future, or living longer than `ACCESS_TOKEN_HOURS`.
+    """
     parsed = parse(Kind.ACCESS, text)
     if parsed is None:
         return None
@@ -197,16 +205,20 @@ def read_access_token(text: str) -> AccessClaims | None:
     raw = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
     form = _BOT if raw[0] == _BOT_VERSION else _ACCESS
     claims, tag = raw[: form.size], raw[form.size : form.size + _TAG_LENGTH]
-    key_id = raw[form.size + _TAG_LENGTH :]
     try:
-        expected = crypto.hmac_tag(_ACCESS_PURPOSE, claims, key_id=key_id.decode("ascii"))
+        key_id = raw[form.size + _TAG_LENGTH :].decode("ascii")
+        expected = crypto.sign(_ACCESS_PURPOSE, claims, key_id=key_id)
     except (crypto.UnknownKey, UnicodeDecodeError):
         return None
     if not crypto.tags_equal(tag, expected):
         return None
-    version, refresh_token_id, grant, expires_ms, *bot = form.unpack(claims)
+    version, refresh_token_id, grant, issued_ms, expires_ms, *bot = form.unpack(claims)
     if version not in (_ACCESS_VERSION, _BOT_VERSION):
         return None
-    return AccessClaims(
-        refresh_token_id, UUID(bytes=grant), clock.from_epoch_ms(expires_ms), UUID(bytes=bot[0]) if bot else None
-    )
+    longest_ms = settings.ACCESS_TOKEN_HOURS * 3_600_000 + _CLOCK_SKEW_MS
+    if issued_ms > clock.epoch_ms(clock.now()) + _CLOCK_SKEW_MS or expires_ms - issued_ms > longest_ms:
+        return None
+    issued_at, expires_at = clock.from_epoch_ms(issued_ms), clock.from_epoch_ms(expires_ms)
+    if not crypto.was_newest_signing_key(key_id, issued_at):
+        return None
+    return AccessClaims(refresh_token_id, UUID(bytes=grant), issued_at, expires_at, UUID(bytes=bot[0]) if bot else None)

@@ -26,22 +26,6 @@ def a_sandbox_is_no_deployment(app_configs: Sequence[AppConfig] | None, **kwargs
 
 
 @register(Tags.security, deploy=True)
-def keys_differ(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """One key for two purposes falls with either of them."""
-    peppers = [key for _, key in settings.CREDENTIAL_PEPPERS]
-    keys = [*peppers, *settings.ENCRYPTION_KEYS]
-    if len(set(keys)) == len(keys):
-        return []
-    return [
-        Warning(
-            "CREDENTIAL_PEPPERS and ENCRYPTION_KEYS hold the same key twice.",
-            hint="`python manage.py generate_keys` prints fresh ones; put them first and keep the old ones after them.",
-            id="console.W002",
-        )
-    ]
-
-
-@register(Tags.security, deploy=True)
 def the_data_folder_is_private(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """It holds uploads and, without Redis and PostgreSQL, the database and the queue."""
     if not settings.DATA_DIR.stat().st_mode & 0o077:
@@ -50,6 +34,6 @@ def the_data_folder_is_private(app_configs: Sequence[AppConfig] | None, **kwargs
         Warning(
             "CONSOLE_DATA_DIR can be read by other users of this machine.",
             hint="chmod 700 the folder.",
-            id="console.W003",
+            id="console.W002",
         )
     ]

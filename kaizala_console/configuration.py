@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from kaizala_console.lib.crypto import day_of
 from kaizala_console.lib.env import Environment, encode_key
 
 SHORTEST_METRICS_TOKEN = 32
+FEWEST_DIFFERENT_BYTES = 10  # of 32; a random key has some 30
 
 
 def private_folder(path: Path) -> Path:
@@ -235,6 +237,7 @@ REQUIRED_IN_PRODUCTION = {
     "CONSOLE_BASE_URL": "the https:// address under which people reach the console",
     "SECRET_KEY": "50 random characters or more; `python manage.py generate_keys` prints one",
     "CREDENTIAL_PEPPERS": "the keys of the credential digests; `python manage.py generate_keys` prints one",
+    "ACCESS_TOKEN_KEYS": "the keys that sign access tokens; `python manage.py generate_keys` prints one",
     "ENCRYPTION_KEYS": "the keys of what is encrypted at rest; `python manage.py generate_keys` prints one",
     "DATABASE_URL": "postgresql://user:password@host:5432/name",
     "REDIS_URL": "redis://host:6379/0, for the queue, the cache and the throttles",
@@ -246,6 +249,35 @@ REQUIRED_IN_PRODUCTION = {
     "EMAIL_HOST": "the mail server that notices leave by",
     "EMAIL_FROM": "the sender of the notices",
 }
+
+
+def check_keys(
+    env: Environment,
+    *,
+    peppers: list[tuple[str, bytes]],
+    access_token_keys: list[tuple[str, bytes]],
+    encryption_keys: list[bytes],
+) -> None:
+    """Report keys that can be guessed or that serve two purposes, and signing keys whose ids hide their day."""
+    rings = {
+        "CREDENTIAL_PEPPERS": [key for _, key in peppers],
+        "ACCESS_TOKEN_KEYS": [key for _, key in access_token_keys],
+        "ENCRYPTION_KEYS": encryption_keys,
+    }
+    for name, keys in rings.items():
+        if any(len(set(key)) < FEWEST_DIFFERENT_BYTES for key in keys):
+            env.problem(f"{name} holds a key that is easy to guess: `python manage.py generate_keys` prints one.")
+    every_key = [key for keys in rings.values() for key in keys]
+    if len(set(every_key)) < len(every_key):
+        env.problem(f"{', '.join(rings)} hold the same key twice: one key for two purposes falls with either of them.")
+    ids = [key_id for key_id, _ in access_token_keys]
+    try:
+        days = [day_of(key_id) for key_id in ids]
+    except ValueError:
+        env.problem("ACCESS_TOKEN_KEYS must hold keys whose ids begin with their day, like 20270131 or 20270131b.")
+        return
+    if days != sorted(days, reverse=True):
+        env.problem("ACCESS_TOKEN_KEYS must hold the newest key first, by the days in the ids.")
 
 
 def note_what_is_wrong_with_proxies(env: Environment, networks: list[str]) -> None:

@@ -54,6 +54,9 @@ SECRET_KEY = env.secret("SECRET_KEY", configuration.kept_key(_KEEP, "secret_key"
 CREDENTIAL_PEPPERS = env.key_ring(
     "CREDENTIAL_PEPPERS", f"sandbox:{configuration.kept_key(_KEEP, 'credential_pepper')}" if _KEEP else ""
 )
+ACCESS_TOKEN_KEYS = env.key_ring(
+    "ACCESS_TOKEN_KEYS", f"20260101:{configuration.kept_key(_KEEP, 'access_token_key')}" if _KEEP else ""
+)
 ENCRYPTION_KEYS = env.key_list("ENCRYPTION_KEYS", configuration.kept_key(_KEEP, "encryption_key") if _KEEP else "")
 
 # ---------------------------------------------------------------- Database, cache, queue
@@ -331,6 +334,9 @@ if SANDBOX:
     )
 else:
     configuration.note_what_production_needs(env, base_url=CONSOLE_BASE_URL, secret_key=SECRET_KEY, debug=DEBUG)
+configuration.check_keys(
+    env, peppers=CREDENTIAL_PEPPERS, access_token_keys=ACCESS_TOKEN_KEYS, encryption_keys=ENCRYPTION_KEYS
+)
 configuration.note_what_is_wrong_with_proxies(env, TRUSTED_PROXIES)
 configuration.note_what_is_wrong_with_media(env, max_mb=MEDIA_MAX_MB, max_request_mb=MEDIA_MAX_REQUEST_MB)
 env.refuse(f"The console cannot start as a {'sandbox' if SANDBOX else 'production installation'}:")

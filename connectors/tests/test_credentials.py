@@ -7,6 +7,7 @@ import string
 from uuid import UUID
 
 import pytest
+import time_machine
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pytest_django import Settings
@@ -18,11 +19,11 @@ from kaizala_console.lib.logs import redact
 
 OPAQUE = [Kind.SECRET, Kind.REFRESH]
 GRANT = UUID("01a20d99-5653-7473-b453-74df8c4f2973")
-END = dt.datetime(2026, 12, 1, 12, 30, 15, 250_000, tzinfo=dt.UTC)
 
 
-def minted(*, refresh_token_id: int = 7, grant_id: UUID = GRANT, expires_at: dt.datetime = END) -> str:
-    return credentials.mint_access_token(refresh_token_id=refresh_token_id, grant_id=grant_id, expires_at=expires_at)
+def minted(*, refresh_token_id: int = 7, grant_id: UUID = GRANT, expires_at: dt.datetime | None = None) -> str:
+    end = expires_at or clock.now() + dt.timedelta(hours=1)
+    return credentials.mint_access_token(refresh_token_id=refresh_token_id, grant_id=grant_id, expires_at=end)
 
 
 @pytest.mark.parametrize("kind", OPAQUE)
@@ -142,21 +143,18 @@ def test_a_successor_whose_pepper_has_left_the_ring_cannot_be_derived() -> None:
 
 # Access tokens --------------------------------------------------------------------------------------------------
 
+KEYS = [("20261124", b"n" * 32), ("20260801", b"o" * 32)]
+TODAY = dt.datetime(2026, 11, 24, 9, tzinfo=dt.UTC)  # the day of the newer key
+HOUR = dt.timedelta(hours=1)
 
-@given(
-    refresh_token_id=st.integers(1, 2**63 - 1),
-    grant_id=st.uuids(),
-    expires_at=st.datetimes(dt.datetime(2024, 1, 1), dt.datetime(2200, 1, 1), timezones=st.just(dt.UTC)),  # noqa: DTZ001
-)
-def test_an_access_token_says_what_was_put_into_it(
-    refresh_token_id: int, grant_id: UUID, expires_at: dt.datetime
-) -> None:
-    claims = credentials.read_access_token(
-        minted(refresh_token_id=refresh_token_id, grant_id=grant_id, expires_at=expires_at)
-    )
+
+@given(refresh_token_id=st.integers(1, 2**63 - 1), grant_id=st.uuids(), seconds=st.integers(-(10**8), 86_400))
+def test_an_access_token_says_what_was_put_into_it(refresh_token_id: int, grant_id: UUID, seconds: int) -> None:
+    end = clock.now() + dt.timedelta(seconds=seconds)
+    claims = credentials.read_access_token(minted(refresh_token_id=refresh_token_id, grant_id=grant_id, expires_at=end))
     assert claims is not None
     assert (claims.refresh_token_id, claims.grant_id) == (refresh_token_id, grant_id)
-    assert clock.epoch_ms(claims.expires_at) == clock.epoch_ms(expires_at)
+    assert clock.epoch_ms(claims.expires_at) == clock.epoch_ms(end)
 
 
 @given(data=st.data())
@@ -166,23 +164,56 @@ def test_an_access_token_cannot_be_altered(data: st.DataObject) -> None:
     position = data.draw(st.integers(5, len(body) - 1))
     character = data.draw(st.sampled_from(string.ascii_letters + string.digits + "-_"))
     altered = body[:position] + character + body[position + 1 :]
-    # The checksum is no secret: whoever alters a token makes it anew.
+    # The checksum is no secret: an attacker makes a new one.
     claims = credentials.read_access_token(altered + credentials._checksum(altered))
     assert claims in (None, credentials.read_access_token(token))
     if position < len(body) - 1 and altered != body:  # the last character has bits that say nothing
         assert claims is None
 
 
-def test_an_access_token_of_a_pepper_that_left_the_ring_is_refused(settings: Settings) -> None:
+def test_a_key_is_accepted_for_what_it_signed_while_it_was_the_newest(settings: Settings) -> None:
+    with time_machine.travel(TODAY, tick=False) as traveller:
+        settings.ACCESS_TOKEN_KEYS = KEYS[1:]
+        before = minted(expires_at=TODAY + 24 * HOUR)
+        settings.ACCESS_TOKEN_KEYS = KEYS
+        after = minted(expires_at=TODAY + 24 * HOUR)
+        assert credentials.read_access_token(before)
+        assert credentials.read_access_token(after)
+        traveller.shift(24 * HOUR)
+        settings.ACCESS_TOKEN_KEYS = KEYS[1:]  # who has the older key signs with it still
+        late = minted(expires_at=clock.now() + HOUR)
+        settings.ACCESS_TOKEN_KEYS = KEYS
+        assert credentials.read_access_token(late) is None
+
+
+def test_a_key_that_got_out_is_put_out_by_removing_it_and_gives_no_long_life(settings: Settings) -> None:
+    with time_machine.travel(TODAY, tick=False) as traveller:
+        settings.ACCESS_TOKEN_KEYS = KEYS[1:]
+        short, long = minted(expires_at=TODAY + HOUR), minted(expires_at=TODAY + dt.timedelta(days=3000))
+        traveller.shift(1000 * HOUR)
+        from_the_future = minted(expires_at=clock.now() + HOUR)
+        traveller.shift(-1000 * HOUR)
+        settings.ACCESS_TOKEN_KEYS = KEYS
+        assert credentials.read_access_token(short)
+        assert credentials.read_access_token(long) is None
+        assert credentials.read_access_token(from_the_future) is None
+        settings.ACCESS_TOKEN_KEYS = KEYS[:1]
+        assert credentials.read_access_token(short) is None
+
+
+def test_a_pepper_signs_no_access_token(settings: Settings) -> None:
     token = minted()
-    settings.CREDENTIAL_PEPPERS = [("2027a", b"n" * 32)]
+    settings.CREDENTIAL_PEPPERS = [("2027a", b"p" * 32)]
+    assert credentials.read_access_token(token)
+    settings.ACCESS_TOKEN_KEYS, settings.CREDENTIAL_PEPPERS = settings.CREDENTIAL_PEPPERS, settings.ACCESS_TOKEN_KEYS
     assert credentials.read_access_token(token) is None
 
 
-def test_an_access_token_outlives_the_arrival_of_a_new_pepper(settings: Settings) -> None:
-    token = minted()
-    settings.CREDENTIAL_PEPPERS = [("2027a", b"n" * 32), *settings.CREDENTIAL_PEPPERS]
-    assert credentials.read_access_token(token) is not None
+def test_clocks_of_two_machines_may_differ_by_a_moment() -> None:
+    with time_machine.travel(TODAY, tick=False) as traveller:
+        token = minted(expires_at=TODAY + 24 * HOUR)
+        traveller.shift(dt.timedelta(seconds=-2))
+        assert credentials.read_access_token(token)
 
 
 def test_an_access_token_cannot_be_generated_without_a_refresh_token() -> None:

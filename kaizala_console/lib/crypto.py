@@ -1,12 +1,14 @@
-"""Keyed digests and sealing, over two key rings that stand in the settings, newest key first.
+"""Keyed digests, signatures and sealing, over three key rings in the settings, newest key first.
 
-``CREDENTIAL_PEPPERS`` (id and key) digests credentials and tags tokens. ``ENCRYPTION_KEYS`` seals what has to
-be opened again. Neither is ``SECRET_KEY``, so each can be rotated without the others. Every use derives a key
-of its own, so that what was made for one purpose is worthless for another.
+``CREDENTIAL_PEPPERS`` (id and key) digests credentials. ``ACCESS_TOKEN_KEYS`` (id and key) signs access tokens.
+``ENCRYPTION_KEYS`` seals what has to be opened again. None is ``SECRET_KEY``, so each can be rotated alone. Every use
+derives a key of its own, so that what was made for one purpose is worthless for another.
 """
 
 import hmac
 from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
@@ -35,12 +37,12 @@ class WrongKey(Exception):
 
 def current_key_id() -> str:
     """Return the id of the newest pepper, with which new digests and tags are made."""
-    return _peppers()[0][0]
+    return _ring("CREDENTIAL_PEPPERS")[0][0]
 
 
 def known_key_ids() -> list[str]:
     """Return the ids of all peppers in the ring, newest first."""
-    return [key_id for key_id, _ in _peppers()]
+    return [key_id for key_id, _ in _ring("CREDENTIAL_PEPPERS")]
 
 
 def digest(token: str) -> tuple[str, str]:
@@ -67,19 +69,41 @@ def hmac_tag(purpose: str, *parts: str | bytes, key_id: str | None = None) -> by
     Each part is preceded by its length, so that ("ab", "c") and ("a", "bc") differ. Text is taken as UTF-8.
     Without ``key_id`` the newest pepper is used. Raises UnknownKey for one that is not in the ring.
     """
-    ring = _peppers()
-    key = ring[0][1] if key_id is None else _find(ring, key_id)
-    message = bytearray()
-    for part in parts:
-        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        message += len(raw).to_bytes(8, "big")
-        message += raw
-    return hmac.digest(_purpose_key(key, purpose), message, "sha256")
+    ring = _ring("CREDENTIAL_PEPPERS")
+    return _hmac(ring[0][1] if key_id is None else _find(ring, key_id), purpose, parts)
 
 
 def tags_equal(one: bytes, other: bytes) -> bool:
     """Compare two tags in constant time."""
     return hmac.compare_digest(one, other)
+
+
+# Signatures ----------------------------------------------------------------------------------------------------
+
+
+def newest_signing_key_id() -> str:
+    """Return the id of the key that signs; the others in the ring only check what they signed before."""
+    return _ring("ACCESS_TOKEN_KEYS")[0][0]
+
+
+def sign(purpose: str, message: bytes, *, key_id: str) -> bytes:
+    """Return the 32 bytes of an HMAC-SHA256 under that signing key. Raises UnknownKey for one not in the ring."""
+    return _hmac(_find(_ring("ACCESS_TOKEN_KEYS"), key_id), purpose, (message,))
+
+
+def was_newest_signing_key(key_id: str, at: datetime) -> bool:
+    """Tell whether that key of the ring can have signed at that moment: until the day of the next newer key is over.
+
+    An id begins with the day on which its key was made.
+    """
+    ids = [known for known, _ in _ring("ACCESS_TOKEN_KEYS")]
+    place = ids.index(key_id)
+    return place == 0 or at < day_of(ids[place - 1]) + timedelta(days=1)
+
+
+def day_of(key_id: str) -> datetime:
+    """Return the beginning of the day that the id of a signing key begins with. ValueError when it is none."""
+    return datetime.strptime(key_id[:8], "%Y%m%d").replace(tzinfo=UTC)
 
 
 # Sealing -------------------------------------------------------------------------------------------------------
@@ -151,19 +175,28 @@ def _purpose_key(key: bytes, purpose: str) -> bytes:
     return hmac.digest(key, _PRODUCT + b"tag/v1\0" + purpose.encode(), "sha256")
 
 
+def _hmac(key: bytes, purpose: str, parts: Iterable[str | bytes]) -> bytes:
+    message = bytearray()
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        message += len(raw).to_bytes(8, "big")
+        message += raw
+    return hmac.digest(_purpose_key(key, purpose), message, "sha256")
+
+
 def _find(ring: list[tuple[str, bytes]], key_id: str) -> bytes:
     for known, key in ring:
         if known == key_id:
             return key
-    raise UnknownKey("no pepper of this id is in CREDENTIAL_PEPPERS")
+    raise UnknownKey("no key of this id is in the ring")
 
 
-def _peppers() -> list[tuple[str, bytes]]:
-    ring: list[tuple[str, bytes]] = settings.CREDENTIAL_PEPPERS
+def _ring(setting: str) -> list[tuple[str, bytes]]:
+    ring: list[tuple[str, bytes]] = getattr(settings, setting)
     if not ring:
-        raise ImproperlyConfigured("CREDENTIAL_PEPPERS is empty: give at least one (id, key), newest first.")
+        raise ImproperlyConfigured(f"{setting} is empty: give at least one (id, key), newest first.")
     for _, key in ring:
-        _require_length("CREDENTIAL_PEPPERS", key)
+        _require_length(setting, key)
     return ring
 
 

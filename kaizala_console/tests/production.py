@@ -4,6 +4,7 @@ PRODUCTION = {
     "CONSOLE_BASE_URL": "https://console.example.com",
     "SECRET_KEY": "fP3x-Lr8mQ0vYt5kWz7nBc2jHd9sGa4eUi6oXq1pRy_TbNwKj7e",
     "CREDENTIAL_PEPPERS": "2026a:base64,AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    "ACCESS_TOKEN_KEYS": "20260131:base64,EBESExQVFhcYGRobHB0eHwABAgMEBQYHCAkKCwwNDg8=",
     "ENCRYPTION_KEYS": "base64,Hx4dHBsaGRgXFhUUExIREA8ODQwLCgkIBwYFBAMCAQA=",
     "DATABASE_URL": "postgresql://console:database-password@db.example.com:5432/console",
     "REDIS_URL": "redis://redis.example.com:6379/0",

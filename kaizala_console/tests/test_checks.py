@@ -14,14 +14,7 @@ def test_a_sandbox_is_no_deployment(settings: LazySettings) -> None:
     assert checks.a_sandbox_is_no_deployment(None) == []
 
 
-@pytest.mark.parametrize(("pepper", "expected"), [(bytes(32), ["console.W002"]), (bytes(range(32)), [])])
-def test_one_key_for_two_purposes_is_noticed(settings: LazySettings, pepper: bytes, expected: list[str]) -> None:
-    settings.CREDENTIAL_PEPPERS = [("2026a", pepper)]
-    settings.ENCRYPTION_KEYS = [bytes(32)]
-    assert [message.id for message in checks.keys_differ(None)] == expected
-
-
-@pytest.mark.parametrize(("mode", "expected"), [(0o700, []), (0o750, ["console.W003"]), (0o704, ["console.W003"])])
+@pytest.mark.parametrize(("mode", "expected"), [(0o700, []), (0o750, ["console.W002"]), (0o704, ["console.W002"])])
 def test_a_data_folder_that_others_can_read_is_noticed(
     settings: LazySettings, tmp_path: Path, mode: int, expected: list[str]
 ) -> None:

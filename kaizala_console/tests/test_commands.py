@@ -28,6 +28,7 @@ def test_fresh_keys_are_what_the_settings_read_and_never_the_same_twice() -> Non
     env = Environment(keys)
     assert len(keys["SECRET_KEY"]) >= 50
     assert len(env.key_ring("CREDENTIAL_PEPPERS")) == 1
+    assert len(env.key_ring("ACCESS_TOKEN_KEYS")) == 1
     assert len(env.key_list("ENCRYPTION_KEYS")) == 1
     assert env.problems == []
     assert not set(keys.values()) & set(others.values())

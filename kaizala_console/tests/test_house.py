@@ -100,7 +100,8 @@ def test_every_service_of_the_compose_file_tells_its_health_and_takes_secrets_fr
         assert services[name]["healthcheck"]["test"], name
     for name in ("web", "worker", "beat"):
         environment = services[name]["environment"]
-        for variable in ("SECRET_KEY", "CREDENTIAL_PEPPERS", "ENCRYPTION_KEYS", "TWILIO_AUTH_TOKEN"):
+        keys = ("SECRET_KEY", "CREDENTIAL_PEPPERS", "ACCESS_TOKEN_KEYS", "ENCRYPTION_KEYS")
+        for variable in (*keys, "TWILIO_AUTH_TOKEN"):
             assert variable not in environment
             path = environment[f"{variable}_FILE"]
             assert path.removeprefix("/run/secrets/") in services[name]["secrets"]

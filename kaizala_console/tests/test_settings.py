@@ -18,6 +18,7 @@ from kaizala_console.configuration import office365_app
 from kaizala_console.tests.production import PRODUCTION
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+KEYS = ("SECRET_KEY", "CREDENTIAL_PEPPERS", "ACCESS_TOKEN_KEYS", "ENCRYPTION_KEYS")
 
 pytestmark = pytest.mark.once
 Load = Callable[..., dict[str, Any]]
@@ -65,7 +66,7 @@ def test_nothing_configured_is_a_sandbox_on_this_machine_without_any_server(load
 
 def test_a_sandbox_keeps_its_keys_for_its_owner_alone(load: Load, tmp_path: Path) -> None:
     first, second = load(), load()
-    for name in ("SECRET_KEY", "CREDENTIAL_PEPPERS", "ENCRYPTION_KEYS"):
+    for name in KEYS:
         assert first[name] == second[name]
         assert first[name]
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
@@ -182,6 +183,15 @@ def test_production_by_name_tells_everything_that_is_missing_at_once(load: Load)
         ("SECRET_KEY", "a" * 60, "SECRET_KEY is too easy to guess"),
         ("CREDENTIAL_PEPPERS", "2026a:short", "CREDENTIAL_PEPPERS must hold keys like"),
         ("ENCRYPTION_KEYS", "short", "ENCRYPTION_KEYS must hold keys like"),
+        ("CREDENTIAL_PEPPERS", f"2026a:base64,{'A' * 43}=", "CREDENTIAL_PEPPERS holds a key that is easy to guess"),
+        ("ENCRYPTION_KEYS", PRODUCTION["CREDENTIAL_PEPPERS"].split(":")[1], "hold the same key twice"),
+        ("ACCESS_TOKEN_KEYS", f"20261202:{PRODUCTION['ENCRYPTION_KEYS']}", "hold the same key twice"),
+        ("ACCESS_TOKEN_KEYS", PRODUCTION["CREDENTIAL_PEPPERS"], "ids begin with their day"),
+        (
+            "ACCESS_TOKEN_KEYS",
+            f"{PRODUCTION['ACCESS_TOKEN_KEYS']} 20261202:base64,{'ABCDEFGHIJKLMNOP' * 2}QRSTUVWXYZa=",
+            "must hold the newest key first",
+        ),
         ("CONSOLE_DEBUG", "1", "CONSOLE_DEBUG is on"),
         ("DATABASE_URL", "mysql://host/name", "DATABASE_URL must be an address"),
         ("OFFICE365_AUTHORITY", "http://login.example.com", "OFFICE365_AUTHORITY must be an address"),
@@ -205,7 +215,7 @@ def test_secrets_come_from_files(load: Load, tmp_path: Path) -> None:
 
 def test_a_refusal_shows_no_secret(load: Load) -> None:
     message = refused(load, **without("EMAIL_HOST"), CONSOLE_DEBUG="s3cret")
-    for name in ("SECRET_KEY", "CREDENTIAL_PEPPERS", "ENCRYPTION_KEYS", "TWILIO_AUTH_TOKEN", "OFFICE365_CLIENT_SECRET"):
+    for name in (*KEYS, "TWILIO_AUTH_TOKEN", "OFFICE365_CLIENT_SECRET"):
         assert PRODUCTION[name] not in message
     assert "s3cret" not in message
 
