@@ -19,6 +19,7 @@ from kaizala_console.wire.errors import PayloadTooLarge
 logger = structlog.get_logger(__name__)
 
 MEBIBYTE: Final = 1024 * 1024
+_LONGEST_HEADER: Final = 4096
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -27,7 +28,12 @@ UNREADABLE_HEADERS: Final = (ValueError, TypeError, LookupError)
 
 
 def header_parameter(header: str, name: str) -> str:
-    """A parameter of a header, as `filename` of Content-Disposition, RFC 2231 and all; "" when there is none."""
+    """A parameter of a header, as `filename` of Content-Disposition, RFC 2231 and all; "" when there is none.
+
+    "" too for a header so long that reading it would take a moment.
+    """
+    if len(header) > _LONGEST_HEADER:
+        return ""
     try:
         return str(parse_header_parameters(header)[1].get(name, ""))
     except UNREADABLE_HEADERS:

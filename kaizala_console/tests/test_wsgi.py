@@ -1,6 +1,8 @@
 """The two guards before Django, and what Django makes of a request behind them."""
 
 import io
+import json
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -69,3 +71,15 @@ def test_no_content_type_keeps_a_request_from_being_answered(charset: str, param
         **{"wsgi.input": io.BytesIO()},  # type: ignore[arg-type]
     )
     assert status[:3] in ("401", "200")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/v1/groups", "/console/"])
+def test_a_content_type_with_very_many_parameters_is_refused_unread(path: str) -> None:
+    environ = {"REMOTE_ADDR": "127.0.0.1", "SERVER_NAME": "localhost", "SERVER_PORT": "8000", "REQUEST_METHOD": "POST"}
+    environ |= {"PATH_INFO": path, "CONTENT_TYPE": "text/plain" + ";a=1" * 100_000}
+    began = time.process_time()
+    status, body = call(application, **environ)
+    assert time.process_time() - began < 0.5
+    assert status == "400 Bad Request"
+    assert json.loads(b"".join(body))["errorCode"] == "InvalidParameters"
