@@ -21,8 +21,9 @@ from connectors import policy
 from connectors.models import Connector
 from connectors.pages import links
 from connectors.services import foretelling, inspections
-from kaizala_console.lib import throttle
+from kaizala_console.lib import rate_limit
 from kaizala_console.lib.errors import TooSoon
+from kaizala_console.lib.rate_limit import Limit
 from kaizala_console.wire.endpoint import Operation, operations_of
 from kaizala_console.wire.routing import routes_of
 
@@ -110,6 +111,6 @@ def _may_open(user: User, connector: Connector) -> bool:
 
 
 def _not_too_often(user: User) -> None:
-    allowance = throttle.hit(f"inspector:{user.pk}", PER_MINUTE, 60)
-    if not allowance.allowed:
-        raise TooSoon(_("You inspected many tokens just now. Please wait a minute."), retry_after=allowance.retry_after)
+    refusal = rate_limit.hit(Limit(f"inspector:{user.pk}", PER_MINUTE))
+    if refusal is not None:
+        raise TooSoon(_("You inspected many tokens just now. Please wait a minute."), retry_after=refusal.retry_after)

@@ -24,9 +24,10 @@ from connectors.credentials import Kind, Parsed
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
 from connectors.services import issuing, orphans, secrets, shown_secrets, trail, words
 from connectors.webhooks import handoff_events
-from kaizala_console.lib import clock, throttle
+from kaizala_console.lib import clock, rate_limit
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 from kaizala_console.lib.logs import redact
+from kaizala_console.lib.rate_limit import Limit
 
 LONGEST_TEXT = 20_000
 LONGEST_WHERE = 500
@@ -51,9 +52,10 @@ def report(*, text: str, where: str = "", address: str) -> None:
     anybody can see for themselves) or when it is too long to be read whole, and TooSoon for the same `address` over and
     over.
     """
-    allowance = throttle.hit(f"leak-report:{address}", settings.LEAK_REPORTS_PER_ADDRESS_PER_HOUR, AN_HOUR_SECONDS)
-    if not allowance.allowed:
-        raise TooSoon(_("Too many reports from this address. Please wait a while."), retry_after=allowance.retry_after)
+    most = settings.LEAK_REPORTS_PER_ADDRESS_PER_HOUR
+    refusal = rate_limit.hit(Limit(f"leak-report:{address}", most, AN_HOUR_SECONDS))
+    if refusal is not None:
+        raise TooSoon(_("Too many reports from this address. Please wait a while."), retry_after=refusal.retry_after)
     if len(text) > LONGEST_TEXT:
         raise RuleBroken(
             _("Send at most 20,000 characters at once: the credential, and a few lines around it."),

@@ -21,8 +21,9 @@ from connectors import policy
 from connectors.models import AccessRequest, Connector, ConnectorState, Grant, RequestState
 from connectors.scopes import Permission
 from connectors.services import details, grants, issuing, trail, words
-from kaizala_console.lib import clock, ids, throttle
+from kaizala_console.lib import clock, ids, rate_limit
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
+from kaizala_console.lib.rate_limit import Limit
 
 LONGEST_REASON = 500
 LONGEST_ONCE = 64
@@ -53,9 +54,9 @@ def ask(
     must not learn it. Raises NotFound for who does not own the connector; RuleBroken, naming the field; Conflict when
     one for this target waits already, AlreadyGranted, and TooSoon: whoever is asked gets a mail.
     """
-    allowance = throttle.hit(f"access-requests:{by.pk}", MOST_A_DAY, 86_400)
-    if not allowance.allowed:
-        raise TooSoon(_("You sent many requests today. Go on tomorrow."), retry_after=allowance.retry_after)
+    refusal = rate_limit.hit(Limit(f"access-requests:{by.pk}", MOST_A_DAY, 86_400))
+    if refusal is not None:
+        raise TooSoon(_("You sent many requests today. Go on tomorrow."), retry_after=refusal.retry_after)
     return _ask(
         connector=connector, by=by, permissions=permissions, once=once, reason=reason, ends_at=ends_at, target=target
     )

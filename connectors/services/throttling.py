@@ -13,11 +13,10 @@ from django.conf import settings
 
 from accounts.models import Organisation
 from connectors.models import Connector
-from kaizala_console.lib import rates
-from kaizala_console.lib.rates import Limit
+from kaizala_console.lib import rate_limit
+from kaizala_console.lib.rate_limit import Limit
 from kaizala_console.wire.errors import Throttled
 
-_CALLS, _EXCHANGES, _TENANT = "connector:{}", "exchange:{}", "tenant:{}"
 _OF_CONNECTOR: Final = "Too many requests: this connector may make {most} calls a minute."
 _OF_TENANT: Final = "Too many requests: all connectors of this organisation together may make {most} calls a minute."
 _OF_EXCHANGES: Final = (
@@ -27,7 +26,7 @@ _OF_EXCHANGES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class HeadRoom:
-    """What of this minute's limits is used. A limit of 0 is none."""
+    """What of the limits a minute is used. A limit of 0 is none."""
 
     connector_used: int
     connector_most: int
@@ -36,16 +35,11 @@ class HeadRoom:
 
 
 def admit(connector: Connector) -> None:
-    """Count a call of the Platform Service. Raises Throttled, and then counts nothing."""
-    limits = []
-    if most := settings.THROTTLE_CONNECTOR_PER_MINUTE:
-        limits.append(Limit(_CALLS.format(connector.pk), most))
-    if most := settings.THROTTLE_TENANT_PER_MINUTE:
-        limits.append(Limit(_TENANT.format(connector.organisation_id), most))
-    refusal = rates.take(limits)
+    """Count a call of the Platform Service. Raises Throttled."""
+    own, shared = _calls(connector), _calls_of_tenant(connector.organisation_id)
+    refusal = rate_limit.hit(*(limit for limit in (own, shared) if limit.most))
     if refusal is not None:
-        of_tenant = refusal.limit.key == _TENANT.format(connector.organisation_id)
-        message = _OF_TENANT if of_tenant else _OF_CONNECTOR
+        message = _OF_CONNECTOR if refusal.limit == own else _OF_TENANT
         raise Throttled(message.format(most=refusal.limit.most), retry_after=refusal.retry_after)
 
 
@@ -56,19 +50,28 @@ def admit_exchange(connector: Connector) -> None:
     one for every call is told so before it reaches the others of its organisation.
     """
     most = settings.THROTTLE_CONNECTOR_PER_MINUTE
-    refusal = rates.take([Limit(_EXCHANGES.format(connector.pk), most)]) if most else None
+    refusal = rate_limit.hit(Limit(f"exchange:{connector.pk}", most)) if most else None
     if refusal is not None:
         message = _OF_EXCHANGES.format(most=most, hours=settings.ACCESS_TOKEN_HOURS)
         raise Throttled(message, retry_after=refusal.retry_after)
 
 
 def head_room(connector: Connector) -> HeadRoom:
-    """What of this minute is used, for a page."""
-    used, by_all = rates.taken([_CALLS.format(connector.pk), _TENANT.format(connector.organisation_id)])
-    return HeadRoom(used, settings.THROTTLE_CONNECTOR_PER_MINUTE, by_all, settings.THROTTLE_TENANT_PER_MINUTE)
+    """What of the limits is used, for a page."""
+    own, shared = _calls(connector), _calls_of_tenant(connector.organisation_id)
+    used, by_all = rate_limit.count(own, shared)
+    return HeadRoom(used, own.most, by_all, shared.most)
 
 
 def room_of_tenant(organisation: Organisation) -> tuple[int, int]:
-    """What of this minute all connectors of an organisation have used, and how much they may; 0 is no limit."""
-    (used,) = rates.taken([_TENANT.format(organisation.pk)])
-    return used, settings.THROTTLE_TENANT_PER_MINUTE
+    """How much all connectors of an organisation have used, and how much they may; 0 is no limit."""
+    limit = _calls_of_tenant(organisation.pk)
+    return rate_limit.count(limit)[0], limit.most
+
+
+def _calls(connector: Connector) -> Limit:
+    return Limit(f"connector:{connector.pk}", settings.THROTTLE_CONNECTOR_PER_MINUTE)
+
+
+def _calls_of_tenant(organisation_id: int) -> Limit:
+    return Limit(f"tenant:{organisation_id}", settings.THROTTLE_TENANT_PER_MINUTE)

@@ -28,8 +28,9 @@ from connectors.moved import Moved
 from connectors.scopes import Permission
 from connectors.services import details, ending, grants, issuing, tokens, trail, words
 from connectors.services.tokens import ConnectorActor
-from kaizala_console.lib import clock, ids, phone_numbers, throttle
+from kaizala_console.lib import clock, ids, phone_numbers, rate_limit
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken, TooSoon
+from kaizala_console.lib.rate_limit import Limit
 from kaizala_console.wire.errors import WrongConnectorCredentials
 
 TRIES_A_MINUTE = 60  # from one address, of ids, secrets and PINs together
@@ -100,9 +101,9 @@ def log_in(*, connector_id: str, secret: str, number: str, pin: str, address: st
     Raises WrongConnectorCredentials (a missing secret too, unless the operator allows it), RuleBroken for a wrong PIN
     or number, NotAllowed when the person's account may not, TooSoon, and Moved.
     """
-    allowance = throttle.hit(f"pin-login:{address}", TRIES_A_MINUTE, 60)
-    if not allowance.allowed:
-        raise TooSoon(_("Too many tries. Wait a minute, then try again."), retry_after=allowance.retry_after)
+    refusal = rate_limit.hit(Limit(f"pin-login:{address}", TRIES_A_MINUTE))
+    if refusal is not None:
+        raise TooSoon(_("Too many tries. Wait a minute, then try again."), retry_after=refusal.retry_after)
     if not secret and settings.PIN_LOGIN_WITHOUT_SECRET:
         connector = _named(connector_id)
     else:

@@ -24,7 +24,7 @@ from connectors.tests.receiver import Receiver, receiving
 from connectors.tests.webhook_cast import make_webhook
 from connectors.webhooks import objects
 from connectors.webhooks.events import ObjectType
-from kaizala_console.lib import ids, rates
+from kaizala_console.lib import ids, rate_limit
 from kaizala_console.lib.errors import NotFound
 
 Administration = set[tuple[int, str]]
@@ -59,10 +59,10 @@ def patient_counters(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The counters of calls are waited for. Where they are given up, for which a pause of the machine is enough, calls
     pass uncounted.
     """
-    monkeypatch.setattr(rates, "_PATIENCE_SECONDS", 30)
-    rates.reset()
+    monkeypatch.setattr(rate_limit, "_TIMEOUT_SECONDS", 30)
+    rate_limit.reset()
     yield
-    rates.reset()
+    rate_limit.reset()
 
 
 class _NoAudit:

@@ -143,7 +143,7 @@ def test_so_many_are_sent_in_a_day_and_no_more(
         requests.withdraw(request=ask(connector), by=developer)
     with pytest.raises(TooSoon):
         ask(connector)
-    travel(days=1)
+    travel(days=1, seconds=1)
     ask(connector)
 
 

@@ -9,9 +9,10 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from connectors.models.webhook import MOST_URL_CHARACTERS
-from kaizala_console.lib import safe_http, throttle
+from kaizala_console.lib import rate_limit, safe_http
 from kaizala_console.lib.errors import RuleBroken, TooSoon
 from kaizala_console.lib.outbound_slots import outbound_slot
+from kaizala_console.lib.rate_limit import Limit
 
 SECONDS: Final = 5
 FIELD: Final = "callBackUrl"
@@ -35,13 +36,14 @@ def require_echo(url: str, *, connector_id: UUID) -> None:
             field=FIELD,
             code="callback_url",
         )
-    failures = throttle.peek(_key(connector_id), _FAILURES_AN_HOUR, _HOUR)
-    if not failures.allowed:
-        raise TooSoon(_("Too many callback addresses could not be validated."), retry_after=failures.retry_after)
+    failures = Limit(f"webhook-handshake:{connector_id}", _FAILURES_AN_HOUR, _HOUR)
+    refusal = rate_limit.check(failures)
+    if refusal is not None:
+        raise TooSoon(_("Too many callback addresses could not be validated."), retry_after=refusal.retry_after)
     with outbound_slot(str(connector_id), seconds=SECONDS):
         problem = _ask(url)
         if problem:
-            throttle.hit(_key(connector_id), _FAILURES_AN_HOUR, _HOUR)
+            rate_limit.hit(failures)
             raise RuleBroken(problem, field=FIELD, code="not_validated")
 
 
@@ -79,7 +81,3 @@ def _ask(url: str) -> str:
 def _unwrapped(text: str) -> str:
     text = text.removeprefix("\ufeff").strip()
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
-
-
-def _key(connector_id: UUID) -> str:
-    return f"webhook-handshake:{connector_id}"

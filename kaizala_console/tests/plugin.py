@@ -20,7 +20,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.utils import translation
 
-from kaizala_console.lib import rates
+from kaizala_console.lib import rate_limit
 
 # A busy machine is slow, not wrong.
 hypothesis.settings.register_profile("console", deadline=None)
@@ -118,7 +118,7 @@ def console_language() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _a_cache_of_its_own() -> Iterator[None]:
-    """Gives each test its own key prefix: on Redis, nothing rolls back what a test has counted."""
+    """Gives each test its own key prefix, and rate limits of its own: nothing else rolls back what a test counted."""
     configuration = settings.CACHES["default"]
     before = configuration["KEY_PREFIX"]
     configuration["KEY_PREFIX"] = f"{before}-{next(_numbers)}"
@@ -126,6 +126,7 @@ def _a_cache_of_its_own() -> Iterator[None]:
     yield
     configuration["KEY_PREFIX"] = before
     _forget_the_connection()
+    rate_limit.reset()
 
 
 @pytest.fixture(autouse=True)
@@ -135,13 +136,6 @@ def _nothing_noted() -> Iterator[None]:
 
     yield
     usage.forget()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _counters_are_closed() -> Iterator[None]:
-    """The connection to the counters of calls is one for the whole process."""
-    yield
-    rates.reset()
 
 
 @pytest.fixture(scope="session", autouse=True)

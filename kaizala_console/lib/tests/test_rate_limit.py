@@ -1,0 +1,81 @@
+"""Rate limits: exact in one Redis or one process, and no reason to stop everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import time_machine
+from structlog.testing import capture_logs
+
+from kaizala_console.lib import rate_limit
+from kaizala_console.lib.rate_limit import Limit, Refusal, check, count, hit
+
+pytestmark = pytest.mark.both  # in memory, and in Redis
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No count is lost because the machine paused for a moment."""
+    monkeypatch.setattr(rate_limit, "_TIMEOUT_SECONDS", 30)
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel("2026-11-24T12:00:00Z", tick=False) as traveller:
+        yield traveller
+
+
+def test_the_next_after_the_limit_waits_until_the_oldest_is_out_of_the_window(clock: time_machine.Traveller) -> None:
+    limit = Limit("one", 2)
+    assert hit(limit) is None
+    clock.shift(20)
+    assert hit(limit) is None
+    refusal = hit(limit)
+    assert refusal in (Refusal(limit, 40), Refusal(limit, 41))  # Redis tells times to a tenth of a millisecond
+    assert check(limit) == refusal
+    assert count(limit, Limit("other", 2)) == [2, 0]
+    clock.shift(refusal.retry_after if refusal else 0)
+    assert check(limit) is None
+    assert hit(limit) is None
+    assert hit(limit) is not None
+    clock.shift(61)
+    assert count(limit) == [0]
+
+
+def test_what_the_narrower_limit_refuses_takes_nothing_from_the_wider_one(clock: time_machine.Traveller) -> None:
+    narrow, wide = Limit("narrow", 1), Limit("wide", 2)
+    assert hit(narrow, wide) is None
+    refusal = hit(narrow, wide)
+    assert refusal is not None
+    assert refusal.limit == narrow
+    assert count(narrow, wide) == [1, 1]
+    refusal = hit(Limit("else", 5), wide) or hit(Limit("else", 5), wide)
+    assert refusal is not None
+    assert refusal.limit == wide
+    assert hit() is None
+
+
+@pytest.mark.parametrize("key", ["+91 98765 43210", "é" * 500, "new\nline \0"])
+def test_any_text_is_a_key(key: str) -> None:
+    assert hit(Limit(key, 1)) is None
+    assert hit(Limit(key, 1)) is not None
+    assert hit(Limit(key, 1, 3600)) is None
+
+
+def test_of_many_threads_at_once_exactly_as_many_pass_as_the_limit_says() -> None:
+    limit = Limit("threads", 25)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _number: hit(limit), range(100)))
+    assert answers.count(None) == 25
+
+
+def test_while_redis_is_away_everything_passes_and_the_log_says_so_once(settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    limit = Limit("away", 1)
+    with capture_logs() as logs:
+        assert [hit(limit), hit(limit), check(limit)] == [None, None, None]
+        assert count(limit) == [0]
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [("rate_limit.unreachable", "error")]
