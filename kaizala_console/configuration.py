@@ -98,12 +98,17 @@ def database_of(url: str, pool_size: int, embedded: Path) -> dict[str, Any]:
 
 
 def cache_of(redis_url: str) -> dict[str, Any]:
-    """Redis when there is one, else a table: every process must see the same counters."""
+    """Redis when there is one, else a table, in a sandbox: every process must see the same."""
     if redis_url:
         return {
             "BACKEND": "django.core.cache.backends.redis.RedisCache",
             "LOCATION": redis_url,
             "KEY_PREFIX": "console",
+            "OPTIONS": {
+                "serializer": "kaizala_console.lib.cache_serializer.JsonSerializer",
+                "socket_timeout": 1,
+                "socket_connect_timeout": 1,
+            },
         }
     return {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
@@ -240,7 +245,7 @@ REQUIRED_IN_PRODUCTION = {
     "ACCESS_TOKEN_KEYS": "the keys that sign access tokens; `python manage.py generate_keys` prints one",
     "ENCRYPTION_KEYS": "the keys of what is encrypted at rest; `python manage.py generate_keys` prints one",
     "DATABASE_URL": "postgresql://user:password@host:5432/name",
-    "REDIS_URL": "redis://host:6379/0, for the queue, the cache and the throttles",
+    "REDIS_URL": "redis://host:6379/0, for the queue, the cache and the rate limits",
     "OFFICE365_CLIENT_ID": "the application's id, from its registration in Entra",
     "OFFICE365_CLIENT_SECRET": "a client secret of that registration",
     "OFFICE365_TENANTS": "the ids of the tenants whose people may sign in, comma-separated",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 
@@ -73,5 +74,5 @@ def _calls(connector: Connector) -> Limit:
     return Limit(f"connector:{connector.pk}", settings.THROTTLE_CONNECTOR_PER_MINUTE)
 
 
-def _calls_of_tenant(organisation_id: int) -> Limit:
+def _calls_of_tenant(organisation_id: UUID) -> Limit:
     return Limit(f"tenant:{organisation_id}", settings.THROTTLE_TENANT_PER_MINUTE)

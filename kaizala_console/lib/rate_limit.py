@@ -95,8 +95,6 @@ _backoff_until = 0.0
 def reset() -> None:
     """Begin again with the present settings, and forget what was counted in memory (tests)."""
     global _limiter, _backoff_until
-    if _limiter is not None and isinstance(_limiter.storage, RedisStorage):
-        _limiter.storage.get_connection().close()
     _limiter, _backoff_until = None, 0.0
 
 

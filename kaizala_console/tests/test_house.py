@@ -100,13 +100,14 @@ def test_every_service_of_the_compose_file_tells_its_health_and_takes_secrets_fr
         assert services[name]["healthcheck"]["test"], name
     for name in ("web", "worker", "beat"):
         environment = services[name]["environment"]
-        keys = ("SECRET_KEY", "CREDENTIAL_PEPPERS", "ACCESS_TOKEN_KEYS", "ENCRYPTION_KEYS")
+        keys = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "CREDENTIAL_PEPPERS", "ACCESS_TOKEN_KEYS", "ENCRYPTION_KEYS")
         for variable in (*keys, "TWILIO_AUTH_TOKEN"):
             assert variable not in environment
             path = environment[f"{variable}_FILE"]
             assert path.removeprefix("/run/secrets/") in services[name]["secrets"]
             assert services[name]["read_only"] is True
         assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    assert "requirepass" in services["redis"]["command"][-1]
     for secret in {name for service in services.values() for name in service.get("secrets", [])}:
         assert compose["secrets"][secret]["file"].startswith("./secrets/")
 
