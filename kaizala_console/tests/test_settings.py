@@ -157,6 +157,7 @@ def test_a_complete_configuration_is_production(load: Load) -> None:
     assert "console.example.com" in settings["ALLOWED_HOSTS"]
     assert "*" not in settings["ALLOWED_HOSTS"]
     assert settings["EMAIL_BACKEND"].endswith("smtp.EmailBackend")
+    assert settings["CACHES"]["default"]["OPTIONS"]["socket_timeout"] <= 1  # a Redis that hangs holds no thread
 
 
 @pytest.mark.parametrize("name", sorted(set(PRODUCTION) - {"OFFICE365_CLIENT_ID", "TWILIO_FROM"}))
