@@ -29,7 +29,9 @@ from kaizala_console.wire.headers import access_token
 
 # Put together once, and narrowed to a primary key alone: building a query costs more than running it, so what decides
 # is compared in Python, on rows that one statement has read.
-_ROWS = RefreshToken.objects.select_related("grant__person", "grant__connector__organisation")
+_ROWS = RefreshToken.objects.select_related("grant__person", "grant__connector__organisation").annotate(
+    granter_is_active=F("grant__granted_by__is_active")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def caller_of(token: str) -> Caller:
         and grant.is_live(now)
         and connector.deleted_at is None
         and connector.suspended_at is None
+        and not (grant.kind == Grant.Kind.USER and row.granter_is_active is False)
     )
     if not accepted:
         raise TokenInvalid

@@ -88,6 +88,12 @@ def end(*, user: User, session_id: int, by: User) -> None:
     record(Tag.SESSION_ENDED, by=by, subject=user, organisation=user.organisation, after={"sessions": 1})
 
 
+def end_all(*, user: User) -> None:
+    """Signs `user` out everywhere; for services that write the audit row of why."""
+    for row in UserSession.objects.filter(user_id=user.pk):
+        row.end()
+
+
 @transaction.atomic
 def end_others(*, user: User, keep: SessionBase, by: User) -> int:
     """Signs `user` out everywhere but in the session `keep`; in how many places."""

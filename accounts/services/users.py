@@ -9,6 +9,7 @@ from accounts import policy
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import User
+from accounts.services import sessions
 from kaizala_console.lib.errors import Conflict, NotAllowed
 
 
@@ -38,14 +39,17 @@ def set_roles(
 
 @transaction.atomic
 def deactivate(*, user: User, by: Actor) -> User:
-    """Lets somebody sign in no more; sessions end with the next request. Tokens that they granted go on.
+    """Blocks sign-in and ends all sessions. User tokens are refused until the account is active again; the access that
+    they gave to groups goes on.
 
     NotAllowed unless `by` is another operator or the console itself; Conflict when it is so already.
     """
     policy.require_operator(by)
     if by == user:
         raise NotAllowed(_("Only another operator can deactivate your account."))
-    return _set_active(user, active=False, by=by)
+    deactivated = _set_active(user, active=False, by=by)
+    sessions.end_all(user=deactivated)
+    return deactivated
 
 
 @transaction.atomic

@@ -22,6 +22,10 @@ class GrantQuerySet(models.QuerySet["Grant"]):
         """Those that were not revoked: live, suspended or past their end date."""
         return self.filter(revoked_at__isnull=True)
 
+    def of_active_users(self) -> GrantQuerySet:
+        """Without user tokens' grants of people whose account is deactivated (`Grant.is_of_deactivated_user`)."""
+        return self.exclude(kind=Grant.Kind.USER, granted_by__is_active=False)
+
 
 class Grant(models.Model):
     """The hinge between right and reach: knows its connector and whose role it carries, but no group.
@@ -133,6 +137,14 @@ class Grant(models.Model):
     def granter_name(self) -> str:
         """Who let the connector act, as people read it: an account, or somebody known by number alone."""
         return self.granted_by.name if self.granted_by is not None else str(self.person)
+
+    @property
+    def is_of_deactivated_user(self) -> bool:
+        """Whether its tokens act for a person whose account is deactivated: refused until the account is active again.
+
+        A group token is the group's, whatever becomes of the admin who granted it.
+        """
+        return self.kind == self.Kind.USER and self.granted_by is not None and not self.granted_by.is_active
 
     def is_live(self, at: dt.datetime) -> bool:
         """As `GrantQuerySet.live`, for a row at hand."""

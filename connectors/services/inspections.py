@@ -247,6 +247,9 @@ def _access(grant: Grant) -> Check:
     if grant.suspended_at:
         says = _("An admin suspended it on %(when)s.") % {"when": words.moment(grant.suspended_at)}
         return Check(label, False, says, _("Ask an admin of the group to resume it."))
+    if grant.is_of_deactivated_user:
+        says = _("The account of its user is deactivated.")
+        return Check(label, False, says, _("It works again once the account is active."))
     if grant.ends_at and grant.ends_at <= now:
         says = _("Its end date has passed: %(when)s.") % {"when": words.moment(grant.ends_at)}
         return Check(label, False, says, _("Ask an admin of the group to add the connector again."))

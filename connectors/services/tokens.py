@@ -32,7 +32,7 @@ PATH = "v1/accessToken"
 NOT_MADE = "Refresh token unknown: no such token was made for this connector."
 # Put together once: building a query costs more than running it.
 _SECRETS = ConnectorSecret.objects.select_related("connector__organisation")
-_TOKENS = RefreshToken.objects.select_related("grant", "successor")
+_TOKENS = RefreshToken.objects.select_related("grant__granted_by", "successor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,11 @@ def why_refused(token: RefreshToken, now: dt.datetime) -> str:
             f"Refresh token revoked for now: an admin has suspended this access on {words.utc(grant.suspended_at)}. It "
             "works again once the access is resumed."
         )
+    if grant.is_of_deactivated_user:
+        return (
+            "Refresh token revoked for now: the account of its user is deactivated. It works again once the account is "
+            "active."
+        )
     end = token.expires_at if grant.ends_at is None else min(token.expires_at, grant.ends_at)
     if end <= now:
         return f"Refresh token expired on {words.utc(end)}. Ask an admin to generate a new one."
@@ -215,7 +220,7 @@ def _record_first_use(token: RefreshToken, connector: Connector, *, address: str
     held = Connector.objects.select_for_update(of=("self",), no_key=True).select_related("organisation")
     connector = held.get(pk=connector.pk)
     Grant.objects.select_for_update(no_key=True).get(pk=token.grant_id)
-    now_it_is = RefreshToken.objects.select_related("grant").get(pk=token.pk)
+    now_it_is = RefreshToken.objects.select_related("grant__granted_by").get(pk=token.pk)
     now_it_is.grant.connector = connector
     if reason := why_refused(now_it_is, at):
         raise RefreshTokenRefused(reason)

@@ -93,7 +93,7 @@ def give(*, connector_id: str, secret: str, grant_id: str) -> tuple[WarmToken, s
     """
     now = clock.now()
     connector = tokens.proven_connector(connector_id=connector_id, secret=secret, at=now)
-    mine = WarmToken.objects.filter(grant__connector=connector, grant__in=Grant.objects.live(now))
+    mine = WarmToken.objects.filter(grant__connector=connector, grant__in=Grant.objects.live(now).of_active_users())
     if grant_id.strip():
         key = ids.parse_guid(grant_id)
         mine = mine.filter(grant_id=key) if key else mine.none()
@@ -131,7 +131,7 @@ def fetch(*, warm_id: int) -> bool:
     if grant.revoked_at is not None or (grant.ends_at is not None and grant.ends_at <= now):
         _same(warm).delete()  # both sides were told of the end itself
         return False
-    if grant.suspended_at is not None or grant.connector.suspended_at is not None:
+    if grant.suspended_at is not None or grant.connector.suspended_at is not None or grant.is_of_deactivated_user:
         # It would be refused, and that says nothing about the credentials.
         _later(warm, LATEST, reason="The access is suspended.", counts=False)
         return False
@@ -161,7 +161,9 @@ def _claim(warm_id: int) -> WarmToken | None:
     now = clock.now()
     if not WarmToken.objects.due(now).filter(pk=warm_id).update(next_attempt_at=now + LEASE):
         return None
-    return WarmToken.objects.select_related("grant__connector__organisation", "grant__connector__owner").get(pk=warm_id)
+    return WarmToken.objects.select_related(
+        "grant__connector__organisation", "grant__connector__owner", "grant__granted_by"
+    ).get(pk=warm_id)
 
 
 @sensitive_variables()
