@@ -99,7 +99,7 @@ def run(seconds: float) -> dict[str, dict[str, float]]:
     grant_id, end = ids.new_id(), clock.now()
     acts: dict[str, Callable[[], object]] = {
         "mint an access token": lambda: credentials.mint_access_token(
-            refresh_token_id=1, grant_id=grant_id, expires_at=end
+            refresh_token_id=1, grant_id=grant_id, generation=0, expires_at=end
         ),
         "read an access token": lambda: credentials.read_access_token(access_token),
         "exchange": exchange,

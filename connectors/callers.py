@@ -97,6 +97,7 @@ def caller_of(token: str) -> Caller:
         and grant.is_live(now)
         and connector.deleted_at is None
         and connector.suspended_at is None
+        and connector.token_generation == claims.generation
         and not (grant.kind == Grant.Kind.USER and row.granter_is_active is False)
     )
     if not accepted:

@@ -42,10 +42,10 @@ _SUCCESSOR_PURPOSES: Final = ("refresh-successor/1", "refresh-successor/2")
 _ACCESS_PURPOSE: Final = "access-token"
 _ACCESS_VERSION: Final = 1
 _BOT_VERSION: Final = 2
-# Version, refresh token, grant, issue and end in epoch milliseconds, bot (in version 2 alone); then the 32 bytes of the
-# HMAC, and the id of its key.
-_ACCESS: Final = Struct(">BQ16sQQ")
-_BOT: Final = Struct(">BQ16sQQ16s")
+# Version, refresh token, grant, generation, issue and end in epoch milliseconds, bot (in version 2 alone); then the 32
+# bytes of the HMAC, and the id of its key.
+_ACCESS: Final = Struct(">BQ16sIQQ")
+_BOT: Final = Struct(">BQ16sIQQ16s")
 _TAG_LENGTH: Final = 32
 _CLOCK_SKEW_MS: Final = 60_000  # between the machines of one console
 
@@ -97,6 +97,7 @@ class AccessClaims:
 
     refresh_token_id: int
     grant_id: UUID
+    generation: int
     issued_at: dt.datetime
     expires_at: dt.datetime
     bot_id: UUID | None = None
@@ -176,15 +177,18 @@ def _base62(number: int, length: int) -> str:
 
 
 def mint_access_token(
-    *, refresh_token_id: int, grant_id: UUID, expires_at: dt.datetime, bot_id: UUID | None = None
+    *, refresh_token_id: int, grant_id: UUID, generation: int, expires_at: dt.datetime, bot_id: UUID | None = None
 ) -> str:
-    """An access token that ends at `expires_at` (to the millisecond, as the wire tells it); a bot's with `bot_id`."""
+    """An access token that ends at `expires_at` (to the millisecond, as the wire tells it); a bot's with `bot_id`.
+
+    `generation` is the connector's (`Connector.token_generation`), as the statement read it that checked the secret.
+    """
     key_id = crypto.newest_signing_key_id()
     times = clock.epoch_ms(clock.now()), clock.epoch_ms(expires_at)
     if bot_id is None:
-        claims = _ACCESS.pack(_ACCESS_VERSION, refresh_token_id, grant_id.bytes, *times)
+        claims = _ACCESS.pack(_ACCESS_VERSION, refresh_token_id, grant_id.bytes, generation, *times)
     else:
-        claims = _BOT.pack(_BOT_VERSION, refresh_token_id, grant_id.bytes, *times, bot_id.bytes)
+        claims = _BOT.pack(_BOT_VERSION, refresh_token_id, grant_id.bytes, generation, *times, bot_id.bytes)
     raw = claims + crypto.sign(_ACCESS_PURPOSE, claims, key_id=key_id) + key_id.encode("ascii")
     body = Kind.ACCESS.value + urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
     return body + _checksum(body)
@@ -212,7 +216,7 @@ def read_access_token(text: str) -> AccessClaims | None:
         return None
     if not crypto.tags_equal(tag, expected):
         return None
-    version, refresh_token_id, grant, issued_ms, expires_ms, *bot = form.unpack(claims)
+    version, refresh_token_id, grant, generation, issued_ms, expires_ms, *bot = form.unpack(claims)
     if version not in (_ACCESS_VERSION, _BOT_VERSION):
         return None
     longest_ms = settings.ACCESS_TOKEN_HOURS * 3_600_000 + _CLOCK_SKEW_MS
@@ -221,4 +225,5 @@ def read_access_token(text: str) -> AccessClaims | None:
     issued_at, expires_at = clock.from_epoch_ms(issued_ms), clock.from_epoch_ms(expires_ms)
     if not crypto.was_newest_signing_key(key_id, issued_at):
         return None
-    return AccessClaims(refresh_token_id, UUID(bytes=grant), issued_at, expires_at, UUID(bytes=bot[0]) if bot else None)
+    bot_id = UUID(bytes=bot[0]) if bot else None
+    return AccessClaims(refresh_token_id, UUID(bytes=grant), generation, issued_at, expires_at, bot_id)

@@ -55,6 +55,7 @@ FIELDS: Final[Mapping[str, Promise]] = {
     "is_staff": _("Operator"),
     "kind": _("Kind"),
     "last": _("Last line"),
+    "leaked": _("Leaked"),
     "lines": _("Lines"),
     "linked": _("Linked"),
     "links_ended": _("Links ended"),

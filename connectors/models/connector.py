@@ -63,6 +63,8 @@ class Connector(models.Model):
         _("PKCE required"), default=False, help_text=_("Whether sign-in by OAuth needs a code challenge (RFC 7636).")
     )
     permissions = PermissionSetField(_("permissions"))
+    # An access token carries the number that it was made under, and is refused under another one.
+    token_generation = models.PositiveIntegerField(_("generation of access tokens"), default=0, editable=False)
     created_at = models.DateTimeField(default=clock.now, editable=False)
     deactivated_at = models.DateTimeField(null=True, blank=True)
     suspended_at = models.DateTimeField(null=True, blank=True)

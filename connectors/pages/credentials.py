@@ -24,7 +24,7 @@ from connectors.credentials import Kind
 from connectors.models import Connector, ConnectorSecret
 from connectors.pages import details, finding, links, shown
 from connectors.pages.end_dates import SecretEndForm, last_day
-from connectors.pages.forms import TypedNameForm, form_key_of
+from connectors.pages.forms import LEAKED, UNUSED, RevokeSecretForm, form_key_of
 from connectors.pages.stopping import facts_of_use
 from connectors.services import secrets, shown_secrets, words
 from kaizala_console.lib import clock
@@ -150,10 +150,11 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
         messages.info(request, _("This secret is revoked already."))
         return redirect(_tab(connector_id))
     typed = request.POST if request.method == "POST" else None
-    form = TypedNameForm(typed, initial=initial_of(request), name=secret.connector.name)
+    why = LEAKED if secret.reported_at else UNUSED
+    form = RevokeSecretForm(typed, initial={"why": why, **initial_of(request)}, name=secret.connector.name)
     if form.is_valid():
         try:
-            secrets.revoke(secret=secret, by=user)
+            secrets.revoke(secret=secret, by=user, end_access_tokens=form.end_access_tokens)
         except Conflict as already:
             messages.info(request, str(already))
         else:

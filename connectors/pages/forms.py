@@ -123,6 +123,27 @@ class TypedNameForm(forms.Form):
         return typed
 
 
+LEAKED, UNUSED = "leaked", "unused"
+
+
+class RevokeSecretForm(TypedNameForm):
+    """Why a secret is revoked decides whether access tokens end with it."""
+
+    why = forms.ChoiceField(
+        label=gettext_lazy("Why do you revoke it?"),
+        choices=[
+            (LEAKED, gettext_lazy("It leaked. Access tokens end now; programs fetch new ones.")),
+            (UNUSED, gettext_lazy("It is no longer used. Access tokens work until they expire, 24 hours at most.")),
+        ],
+        widget=forms.RadioSelect,
+    )
+    field_order = ("why", "typed")
+
+    @property
+    def end_access_tokens(self) -> bool:
+        return bool(self.cleaned_data["why"] == LEAKED)
+
+
 def form_key_of(data: QueryDict | None) -> str:
     """The key that this form carries, or a new one when it carries none that could be ours."""
     key = data.get("form_key", "") if data else ""

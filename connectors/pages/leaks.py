@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import User
 from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
+from accounts.pages.kept_forms import initial_of
 from connectors import queries
 from connectors.credentials import Kind
 from connectors.models import LeakReport
@@ -58,6 +60,17 @@ class ReportForm(forms.Form):
         max_length=leaks.LONGEST_WHERE,
         help_text=gettext_lazy("An address, a file, a line. Its owner will read it."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class RevokeForm(forms.Form):
+    """Whether what was made with a secret that leaked ends with it: yes, unless the owner says otherwise."""
+
+    end_access_tokens = forms.BooleanField(
+        label=gettext_lazy("End access tokens now"),
+        help_text=gettext_lazy("All access tokens of this connector stop working. Programs fetch new ones."),
+        required=False,
+        initial=True,
     )
 
 
@@ -104,6 +117,7 @@ def leak(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpRespo
         "target": token.grant.target_name if token else "",
         "row": row,
         "ended": bool(row and row.revoked_at),
+        "revoke_form": RevokeForm(initial=initial_of(request, boxes=["end_access_tokens"])) if found.secret else None,
         "crumbs": links.connector_crumbs(
             found.connector,
             (_("Credentials"), reverse("connectors:credentials", args=[connector_id])),
@@ -117,7 +131,10 @@ def leak(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpRespo
 @freshly_confirmed(form_at="connectors:leak", press=gettext_lazy("Revoke"))
 def revoke(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpResponse:
     """ "Revoke": it has leaked indeed."""
-    return _answer(request, connector_id, report_id, leaks.revoke, _("It is revoked for good."))
+    form = RevokeForm(request.POST)
+    end_access_tokens = form.is_valid() and form.cleaned_data["end_access_tokens"]
+    act = partial(leaks.revoke, end_access_tokens=end_access_tokens)
+    return _answer(request, connector_id, report_id, act, _("It is revoked for good."))
 
 
 @require_POST

@@ -111,7 +111,11 @@ def access_token(*, bot_id: str, by: Caller) -> BotToken:
     # Cut to the millisecond that the wire can tell.
     expires_at = clock.from_epoch_ms(clock.epoch_ms(min(end for end in ends if end is not None)))
     token = credentials.mint_access_token(
-        refresh_token_id=by.refresh_token_id, grant_id=by.grant.pk, expires_at=expires_at, bot_id=bot.pk
+        refresh_token_id=by.refresh_token_id,
+        grant_id=by.grant.pk,
+        generation=by.connector.token_generation,
+        expires_at=expires_at,
+        bot_id=bot.pk,
     )
     return BotToken(token, expires_at, tuple(scopes.scopes_of(by.permissions & scopes.OF_BOTS)))
 

@@ -6,7 +6,9 @@ import datetime as dt
 from collections.abc import Collection
 from uuid import UUID
 
-from connectors.models import AccessRequest, ClaimAnswer, Handoff, RefreshToken, WarmToken
+from django.db.models import F
+
+from connectors.models import AccessRequest, ClaimAnswer, Connector, Handoff, RefreshToken, WarmToken
 from connectors.services import shown_secrets
 from connectors.webhooks import handoff_events
 
@@ -23,6 +25,18 @@ def end_tokens(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
         sealed_access_token=None, next_attempt_at=at
     )
     return ended
+
+
+def end_access_tokens(connector: Connector, *, at: dt.datetime) -> None:
+    """End every access token of a connector; refresh tokens and secrets go on.
+
+    For services that hold the connector's lock. Counted on, so that a token which an exchange makes at this very moment
+    is refused too.
+    """
+    Connector.objects.filter(pk=connector.pk).update(token_generation=F("token_generation") + 1)
+    WarmToken.objects.filter(grant__connector=connector, refused_at__isnull=True).update(
+        sealed_access_token=None, next_attempt_at=at
+    )
 
 
 def withdraw_handoffs(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:

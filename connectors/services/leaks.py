@@ -79,13 +79,15 @@ def report(*, text: str, where: str = "", address: str) -> None:
 
 
 @transaction.atomic
-def revoke(*, report: LeakReport, by: User) -> LeakReport:
-    """The owner confirms: the credential has ended for good. Raises NotFound for others, Conflict when answered."""
+def revoke(*, report: LeakReport, by: User, end_access_tokens: bool = True) -> LeakReport:
+    """The owner confirms: the credential has ended for good, and all access tokens of the connector if it is a secret,
+    unless the owner lets them go on. Raises NotFound for others, Conflict when answered.
+    """
     policy.require_owner(by, report.connector)
     _close(report, by, LeakReport.Outcome.REVOKED)
     if report.secret is not None:
         if report.secret.revoked_at is None:
-            secrets.revoke(secret=report.secret, by=by)
+            secrets.revoke(secret=report.secret, by=by, end_access_tokens=end_access_tokens)
     elif report.refresh_token is not None:
         _lock_grant_of(report.refresh_token)
         _end(report.refresh_token)

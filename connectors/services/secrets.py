@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.policy import require_unlocked
 from connectors import credentials, policy
 from connectors.models import Connector, ConnectorSecret
-from connectors.services import shown_secrets, trail
+from connectors.services import ending, shown_secrets, trail
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -134,24 +134,36 @@ def move_end(*, secret: ConnectorSecret, ends_at: dt.datetime | None, by: User) 
 
 
 @transaction.atomic
-def revoke(*, secret: ConnectorSecret, by: User) -> ConnectorSecret:
-    """End a secret: the next exchange with it is refused. What was exchanged before goes on.
+def revoke(*, secret: ConnectorSecret, by: User, end_access_tokens: bool = False, reason: str = "") -> ConnectorSecret:
+    """End a secret: the next exchange with it is refused. Access tokens go on until they expire, or end with it.
+
+    With `end_access_tokens` all of the connector's end: they do not say by which secret they were made. Programs fetch
+    new ones. An operator gives a `reason`, which the owners are sent.
 
     Raises NotFound for who is neither owner nor operator, and Conflict when it was revoked already.
     """
-    policy.require_owner_or_operator(by, secret.connector)
+    # Locks go connector → secret, as where a secret is added.
+    connector = (
+        Connector.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("owner")
+        .get(pk=secret.connector_id)
+    )
+    policy.require_owner_or_operator(by, connector)
     now = clock.now()
     if not ConnectorSecret.objects.filter(pk=secret.pk, revoked_at__isnull=True).update(revoked_at=now):
         raise Conflict(_("This secret is revoked already."), code="secret_revoked")
     secret.refresh_from_db()
     shown_secrets.forget("connectorsecret", [str(secret.pk)])
     shown_secrets.forget("connector", [str(secret.connector_id)])  # the screen that made it with the connector
+    if end_access_tokens:
+        ending.end_access_tokens(connector, at=now)
     record(
         Tag.SECRET_REVOKED,
         by=by,
         subject=secret,
         **trail.of_connector(secret.connector),
         before={"connector": secret.connector.name, "public_part": secret.public_part, "slot": secret.slot},
+        after={"leaked": end_access_tokens, **({"reason": reason} if reason else {})},
     )
     return secret
 

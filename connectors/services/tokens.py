@@ -72,7 +72,9 @@ def exchange(
     token = _live_token(connector, refresh_token, now)
     grant = token.grant
     expires_at = _end_of_access(token, grant, now)
-    access_token = credentials.mint_access_token(refresh_token_id=token.pk, grant_id=grant.pk, expires_at=expires_at)
+    access_token = credentials.mint_access_token(
+        refresh_token_id=token.pk, grant_id=grant.pk, generation=connector.token_generation, expires_at=expires_at
+    )
     if token.first_used_at is None:
         try:
             _record_first_use(token, connector, address=address, at=now)

@@ -100,7 +100,9 @@ def test_a_true_token_for_rows_that_are_not_there_is_refused(program: Program) -
     token = RefreshToken.objects.get()
     for refresh_token_id, grant_id in ((token.pk + 1, program.grant.pk), (token.pk, ids.new_id())):
         assert refused(
-            credentials.mint_access_token(refresh_token_id=refresh_token_id, grant_id=grant_id, expires_at=end)
+            credentials.mint_access_token(
+                refresh_token_id=refresh_token_id, grant_id=grant_id, generation=0, expires_at=end
+            )
         )
 
 

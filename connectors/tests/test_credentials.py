@@ -23,7 +23,9 @@ GRANT = UUID("01a20d99-5653-7473-b453-74df8c4f2973")
 
 def minted(*, refresh_token_id: int = 7, grant_id: UUID = GRANT, expires_at: dt.datetime | None = None) -> str:
     end = expires_at or clock.now() + dt.timedelta(hours=1)
-    return credentials.mint_access_token(refresh_token_id=refresh_token_id, grant_id=grant_id, expires_at=end)
+    return credentials.mint_access_token(
+        refresh_token_id=refresh_token_id, grant_id=grant_id, generation=0, expires_at=end
+    )
 
 
 @pytest.mark.parametrize("kind", OPAQUE)

@@ -152,7 +152,7 @@ def test_a_secret_revoked_while_it_is_on_the_screen_is_shown_no_more(client: Cli
     form = form_to(client.get(tab(connector)), f"{tab(connector)}add/")
     shown = secret_on(form.send(client))
     second = connector.secrets.get(slot=2)
-    client.post(f"{tab(connector)}{second.pk}/revoke/", {"typed": "Shift Planner"})
+    client.post(f"{tab(connector)}{second.pk}/revoke/", {"typed": "Shift Planner", "why": "leaked"})
     page = form.send(client)
     assert shown not in page.content.decode()
 

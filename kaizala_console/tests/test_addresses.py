@@ -23,7 +23,9 @@ BrowserOf = Callable[..., Client]
 
 
 def access_token() -> str:
-    return credentials.mint_access_token(refresh_token_id=7, grant_id=ids.new_id(), expires_at=clock.now())
+    return credentials.mint_access_token(
+        refresh_token_id=7, grant_id=ids.new_id(), generation=0, expires_at=clock.now()
+    )
 
 
 TOKENS = {

@@ -108,7 +108,7 @@ CONFIRMING: dict[str, list[Door]] = {
     ],
     "connectors:secret_add": [Door("developer", {"form_key": "{form_key}"}, ids={"connector_id": "another_id"})],
     "connectors:secret_end_date": [Door("developer", {"end_date": "2099-12-31"})],
-    "connectors:secret_revoke": [Door("developer", {"typed": "Shift Planner"})],
+    "connectors:secret_revoke": [Door("developer", {"typed": "Shift Planner", "why": "unused"})],
     "connectors:leak_revoke": [Door("developer")],
     "connectors:leak_restore": [Door("developer")],
     "connectors:key_add": [Door("developer", {"public_key": "{public_key}"})],

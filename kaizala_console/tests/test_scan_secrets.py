@@ -42,7 +42,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 def test_each_kind_is_found_with_its_line_and_never_shown(tmp_path: Path) -> None:
     access = credentials.mint_access_token(
-        refresh_token_id=7, grant_id=ids.new_id(), expires_at=clock.now() + dt.timedelta(hours=1)
+        refresh_token_id=7, grant_id=ids.new_id(), generation=0, expires_at=clock.now() + dt.timedelta(hours=1)
     )
     refresh = credentials.generate(Kind.REFRESH)
     mine = secret()
@@ -100,7 +100,7 @@ def test_it_is_found_whatever_stands_around_it(tmp_path: Path, text: str) -> Non
 @pytest.mark.parametrize("text", ["{}", "_{}_", "{}-old", "{}AndMore", "x{}", "({})", "{}" + "A" * 200])
 def test_an_access_token_is_found_whatever_is_written_to_its_end(tmp_path: Path, text: str) -> None:
     access = credentials.mint_access_token(
-        refresh_token_id=7, grant_id=ids.new_id(), expires_at=clock.now() + dt.timedelta(hours=1)
+        refresh_token_id=7, grant_id=ids.new_id(), generation=0, expires_at=clock.now() + dt.timedelta(hours=1)
     )
     path = tmp_path / "file"
     path.write_text(text.format(access))
