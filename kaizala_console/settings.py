@@ -145,6 +145,7 @@ PIN_PER_NUMBER_PER_DAY = env.number("PIN_PER_NUMBER_PER_DAY", 10, minimum=1)
 PIN_PER_ACCOUNT_PER_DAY = env.number("PIN_PER_ACCOUNT_PER_DAY", 20, minimum=1)
 PIN_PER_ADDRESS_PER_DAY = env.number("PIN_PER_ADDRESS_PER_DAY", 100, minimum=1)
 PIN_PER_CONNECTOR_PER_DAY = env.number("PIN_PER_CONNECTOR_PER_DAY", 2000, minimum=1)  # sign-ins of programs' users
+PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY = env.number("PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY", 10)  # 0: none
 PIN_PER_COUNTRY_PREFIX_PER_DAY = env.number("PIN_PER_COUNTRY_PREFIX_PER_DAY", 2000, minimum=1)  # SMS pumping
 STEP_UP_SECONDS = env.number("STEP_UP_SECONDS", 900, minimum=60)
 SIGN_IN_AGAIN_SECONDS = env.number("SIGN_IN_AGAIN_SECONDS", 600, minimum=60)  # before a phone number is changed

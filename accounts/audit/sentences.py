@@ -63,6 +63,7 @@ SENTENCES: dict[Tag, str | Promise] = {
     Tag.SECRET_VIEWED: _("%(actor)s had a new secret of the connector “%(connector)s” shown once more, or as a file."),
     Tag.SECRET_END_CHANGED: _("%(actor)s changed until when a secret of the connector “%(connector)s” works."),
     Tag.SECRET_REVOKED: _("%(actor)s revoked a secret of the connector “%(connector)s”."),
+    Tag.WRONG_SECRETS: _("More than %(count)s calls in an hour sent a wrong secret for the connector “%(connector)s”."),
     Tag.KEY_REGISTERED: _("%(actor)s registered a public key for “%(connector)s”: %(fingerprint)s."),
     Tag.KEY_REMOVED: _("%(actor)s removed the public key of “%(connector)s”: %(fingerprint)s."),
     Tag.BOT_CREATED: _("%(actor)s made the bot “%(bot)s” of “%(connector)s”."),

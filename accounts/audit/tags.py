@@ -58,6 +58,7 @@ class Tag(StrEnum):
     SECRET_VIEWED = "connector:secret:viewed"
     SECRET_END_CHANGED = "connector:secret:changed"
     SECRET_REVOKED = "connector:secret:revoked"
+    WRONG_SECRETS = "connector:secret:guessed"
     KEY_REGISTERED = "connector:key:registered"
     KEY_REMOVED = "connector:key:removed"
     BOT_CREATED = "connector:bot:created"

@@ -31,6 +31,9 @@ class SmsMessage(models.Model):
     audience = models.CharField(
         max_length=64, blank=True, help_text=_("The connector that asked, when it was a program.")
     )
+    with_secret = models.BooleanField(
+        _("with secret"), default=True, help_text=_("Whether the program sent its connector’s secret.")
+    )
     masked_number = models.CharField(_("phone number"), max_length=32)
     number_tag = models.CharField(max_length=64)
     country_prefix = models.CharField(_("country prefix"), max_length=3)

@@ -18,12 +18,14 @@ from django.utils.translation import ngettext
 
 from accounts.models import SmsMessage, User
 from kaizala_console.lib import crypto, phone_numbers
+from kaizala_console.lib.client_address import network_of
 from kaizala_console.lib.errors import TooSoon
 
 logger = structlog.get_logger(__name__)
 
 DAY = dt.timedelta(days=1)
 LONGEST_PAUSE = dt.timedelta(hours=1)
+_ADDRESSES_WITHOUT_SECRET = 10  # a connector's PINs without its secret: as many as of so many addresses
 _LOCK = 0x5049_4E53  # "PINS": any number, the same in every process
 
 
@@ -37,21 +39,42 @@ def serialise() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
-def require(*, user: User | None, number: str, address: str, at: dt.datetime, audience: str = "") -> None:
+def require(
+    *,
+    user: User | None,
+    number: str,
+    address: str,
+    at: dt.datetime,
+    purpose: str,
+    audience: str = "",
+    with_secret: bool = True,
+) -> None:
     """Raises TooSoon when `user`, or a program's user, has to wait before another PIN leaves for `number`.
 
     The pause follows from the account's own sends alone, and all caps answer the same: nobody learns here what others
     do with a number. A program's users are counted apart (`audience`): nobody can use up, through a program, what
-    people need to sign in here.
+    people need to sign in here; those of a program that sent no secret are counted by where they ask from (ADR 0073).
     """
     lately = SmsMessage.objects.counted(at - DAY)
-    if user is None:
-        pause = _pause(lately.filter(audience=audience, number_tag=number_tag(number)), at)
+    tag = number_tag(number)
+    if user is not None:
+        pause = _pause(_newest_first(lately.filter(user=user)), at)
+        caps = _caps_of_account(lately.filter(audience=""), user, number, address, purpose)
+    elif with_secret:
+        sent = lately.filter(audience=audience, with_secret=True)
+        pause = _pause(_newest_first(sent.filter(number_tag=tag)), at)
+        caps = {
+            "connector": (sent.count(), settings.PIN_PER_CONNECTOR_PER_DAY),
+            "number": (sent.filter(number_tag=tag).count(), settings.PIN_PER_NUMBER_PER_DAY),
+        }
     else:
-        pause = _pause(lately.filter(user=user), at)
+        rows = _newest_first(lately.filter(audience=audience, with_secret=False))
+        from_there = [row for row in rows if network_of(row.client_address or "") == network_of(address)]
+        pause = _pause([row for row in from_there if row.number_tag == tag], at)
+        caps = _caps_without_secret(rows, from_there, tag)
     if pause > 0:
         raise TooSoon(_wait(pause), retry_after=pause, code="pin_pause")
-    reached = _cap_reached(lately, user, audience, number, address)
+    reached = next((kind for kind, (count, most) in caps.items() if count >= most), "")
     if reached:
         logger.warning(
             "pin.cap_reached",
@@ -60,18 +83,17 @@ def require(*, user: User | None, number: str, address: str, at: dt.datetime, au
             user_id=user and user.pk,
             audience=audience,
         )
-        raise TooSoon(
-            _("Too many PINs were asked for. Try again tomorrow, or use another number."),
-            retry_after=int(DAY.total_seconds()),
-            code="pin_limit",
-        )
+        message = _("Too many PINs were asked for. Try again tomorrow, or use another number.")
+        if not with_secret:
+            message = _("Too many PINs were asked for without applicationSecret. Send it too, or try again tomorrow.")
+        raise TooSoon(message, retry_after=int(DAY.total_seconds()), code="pin_limit")
 
 
 def seconds_to_wait(*, user: User, at: dt.datetime) -> int:
     """What is left of the account's pause; the account's own caps count, those that others share do not show."""
     if SmsMessage.objects.counted(at - DAY).filter(user=user).count() >= settings.PIN_PER_ACCOUNT_PER_DAY:
         return int(DAY.total_seconds())
-    return _pause(SmsMessage.objects.counted(at - DAY).filter(user=user), at)
+    return _pause(_newest_first(SmsMessage.objects.counted(at - DAY).filter(user=user)), at)
 
 
 def number_tag(number: str) -> str:
@@ -87,31 +109,52 @@ def pause_after(unused: int) -> dt.timedelta:
     return min(dt.timedelta(seconds=seconds), LONGEST_PAUSE)
 
 
-def _pause(sent: QuerySet[SmsMessage], at: dt.datetime) -> int:
-    own = list(sent.order_by("-id").values_list("created_at", "used_at"))
-    unused = next((index for index, (_sent_at, used_at) in enumerate(own) if used_at is not None), len(own))
+def _newest_first(sent: QuerySet[SmsMessage]) -> list[SmsMessage]:
+    return list(sent.only("created_at", "used_at", "client_address", "number_tag").order_by("-id"))
+
+
+def _pause(sent: list[SmsMessage], at: dt.datetime) -> int:
+    """How long to wait after these, the newest first."""
+    unused = next((index for index, row in enumerate(sent) if row.used_at is not None), len(sent))
     if not unused:
         return 0
-    return max(0, math.ceil((own[0][0] + pause_after(unused) - at).total_seconds()))
+    return max(0, math.ceil((sent[0].created_at + pause_after(unused) - at).total_seconds()))
 
 
-def _cap_reached(lately: QuerySet[SmsMessage], user: User | None, audience: str, number: str, address: str) -> str:
-    of_program = user is None
-    lately = lately.exclude(audience="") if of_program else lately.filter(audience="")
+def _caps_of_account(
+    lately: QuerySet[SmsMessage], user: User, number: str, address: str, purpose: str
+) -> dict[str, tuple[int, int]]:
+    """What was sent, and the most. Confirmations go to the owner of a number alone, so others cannot use them up."""
     prefix = phone_numbers.country_prefix(number)
     caps = {
-        "account": (
-            lately.filter(audience=audience) if of_program else lately.filter(user=user),
-            settings.PIN_PER_CONNECTOR_PER_DAY if of_program else settings.PIN_PER_ACCOUNT_PER_DAY,
+        "account": (lately.filter(user=user).count(), settings.PIN_PER_ACCOUNT_PER_DAY),
+        "number": (
+            lately.filter(number_tag=number_tag(number), purpose=purpose).count(),
+            settings.PIN_PER_NUMBER_PER_DAY,
         ),
-        "number": (lately.filter(number_tag=number_tag(number)), settings.PIN_PER_NUMBER_PER_DAY),
-        "country prefix": (lately.filter(country_prefix=prefix), settings.PIN_PER_COUNTRY_PREFIX_PER_DAY),
+        "country prefix": (lately.filter(country_prefix=prefix).count(), settings.PIN_PER_COUNTRY_PREFIX_PER_DAY),
     }
     if address:
-        # All users of a program ask from its server's one address.
-        most = settings.PIN_PER_CONNECTOR_PER_DAY if of_program else settings.PIN_PER_ADDRESS_PER_DAY
-        caps["address"] = (lately.filter(client_address=address), most)
-    return next((kind for kind, (sent, cap) in caps.items() if sent.count() >= cap), "")
+        caps["address"] = (lately.filter(client_address=address).count(), settings.PIN_PER_ADDRESS_PER_DAY)
+    return caps
+
+
+def _caps_without_secret(rows: list[SmsMessage], from_there: list[SmsMessage], tag: str) -> dict[str, tuple[int, int]]:
+    """PINs that were used make room for as many more: all users of an old program ask from its server's address."""
+    most = settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY
+    to_number = sum(row.number_tag == tag for row in rows)
+    to_number_from_there = sum(row.number_tag == tag for row in from_there)
+    return {
+        "address": (_unused_beyond_used(from_there), most),
+        "connector": (_unused_beyond_used(rows), _ADDRESSES_WITHOUT_SECRET * most),
+        "number": (to_number, settings.PIN_PER_NUMBER_PER_DAY),
+        "number from one address": (to_number_from_there, max(1, settings.PIN_PER_NUMBER_PER_DAY // 2)),
+    }
+
+
+def _unused_beyond_used(rows: list[SmsMessage]) -> int:
+    used = sum(row.used_at is not None for row in rows)
+    return len(rows) - 2 * used
 
 
 def _wait(seconds: int) -> str:

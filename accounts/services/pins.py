@@ -32,11 +32,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program that asks for its user's PIN, to act for them: `key` tells it from all others."""
+    """A program that asks for its user's PIN, to act for them: `key` tells it from all others.
+
+    `with_secret` says whether it has proven itself by its secret.
+    """
 
     key: str
     name: str
     organisation: Organisation
+    with_secret: bool = True
 
 
 # Who verifies the PIN of a program's user: no account, whether or not one holds the number.
@@ -70,10 +74,20 @@ def send(
         device.set_pin(pin)
     with transaction.atomic():
         pin_limits.serialise()
-        pin_limits.require(user=user, audience=audience, number=number, address=address, at=now)
+        with_secret = program is None or program.with_secret
+        pin_limits.require(
+            user=user,
+            audience=audience,
+            with_secret=with_secret,
+            number=number,
+            address=address,
+            at=now,
+            purpose=purpose,
+        )
         device.sms = SmsMessage.objects.create(
             user=user,
             audience=audience,
+            with_secret=with_secret,
             masked_number=phone_numbers.mask(number),
             number_tag=pin_limits.number_tag(number),
             country_prefix=phone_numbers.country_prefix(number),

@@ -322,7 +322,12 @@ def test_what_is_about_security_is_sent_whatever_was_chosen(developer: User, out
 
 def test_every_mail_belongs_to_a_topic_that_exists_or_is_always_sent() -> None:
     always = {f"accounts/{path.stem}" for path in (MAILS / "accounts").iterdir()}
-    always |= {"connectors/credential_leaked", "connectors/key_registered", "connectors/key_removed"}
+    always |= {
+        "connectors/wrong_secrets",
+        "connectors/credential_leaked",
+        "connectors/key_registered",
+        "connectors/key_removed",
+    }
     always |= {"connectors/owner_added", "connectors/owner_changed", "connectors/owner_removed"}
     templates = {f"{path.parent.name}/{path.stem}" for path in MAILS.glob("*/*.txt")}
     in_topics = {name for topic in mail_topics.topics() for name in topic.templates}

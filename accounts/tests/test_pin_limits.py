@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from accounts.models import PinDevice, User
+from accounts.models import PinDevice, User, VerifiedPhone
+from accounts.services import confirmations, pin_limits
 from accounts.services import phones as service
-from accounts.services import pin_limits
 from accounts.tests.factories import make_user
 from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send
 from kaizala_console.lib import context
@@ -95,6 +95,18 @@ def test_each_cap_holds_for_a_day_though_every_pin_was_used_and_all_answer_the_s
         assert len(phones.texts(NUMBER)) == 2
         travel(hours=24)
         assert send(newcomer)
+
+
+def test_others_who_ask_for_a_number_do_not_lock_its_owner_out_of_confirmations(
+    member: User, organisation: Any, phones: Any, settings: Settings
+) -> None:
+    settings.PIN_PER_NUMBER_PER_DAY = 3
+    number = VerifiedPhone.objects.held().get(user=member).person.number
+    for index in range(3):
+        assert send(make_user(f"Account {index}", organisation, number=None), number)
+    with pytest.raises(TooSoon):
+        send(make_user("One more", organisation, number=None), number)
+    assert confirmations.send_pin(user=member, by=member)
 
 
 def test_the_pause_of_one_account_says_nothing_to_another_that_asks_for_the_same_number(

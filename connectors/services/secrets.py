@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.audit.record import record
+from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policy import require_unlocked
+from accounts.services import notices
 from connectors import credentials, policy
 from connectors.models import Connector, ConnectorSecret
-from connectors.services import ending, shown_secrets, trail
-from kaizala_console.lib import clock
+from connectors.services import ending, issuing, orphans, shown_secrets, trail
+from kaizala_console.lib import clock, rate_limit
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+from kaizala_console.lib.rate_limit import Limit
 
 SLOTS = (1, 2)
+WRONG_SECRETS_AN_HOUR = 20  # more raise an alarm, once a day
 
 
 @sensitive_variables("form_key", "credential", "token")
@@ -183,6 +187,31 @@ def viewed(*, connector: Connector, token: str, by: User) -> None:
         **trail.of_connector(connector),
         after={"connector": connector.name, "public_part": secret.public_part, "slot": secret.slot},
     )
+
+
+def note_wrong_secret(*, connector_id: UUID) -> None:
+    """Count a wrong secret for a connector's id; many tell its owners, once a day. It refuses nobody anything."""
+    if rate_limit.hit(Limit(f"wrong-secret:{connector_id}", WRONG_SECRETS_AN_HOUR, 3600)) is None:
+        return
+    if rate_limit.hit(Limit(f"wrong-secret-alarm:{connector_id}", 1, 86_400)) is None:
+        _raise_alarm(connector_id)
+
+
+@transaction.atomic
+def _raise_alarm(connector_id: UUID) -> None:
+    connector = Connector.objects.present().select_related("organisation", "owner").filter(pk=connector_id).first()
+    if connector is None:
+        return
+    facts = {"connector": connector.name, "count": WRONG_SECRETS_AN_HOUR}
+    event = record(Tag.WRONG_SECRETS, by=SYSTEM, subject=connector, **trail.of_connector(connector), after=facts)
+    owners = issuing.owners_of(connector) or orphans.who_is_told(connector.organisation_id)
+    for user in owners:
+        notices.queue(
+            user=user,
+            template="connectors/wrong_secrets",
+            key=f"wrong-secrets:{event.pk}:{user.pk}",
+            context=facts | {"connector_id": str(connector.pk)},
+        )
 
 
 @sensitive_variables("form_key", "token")

@@ -22,7 +22,7 @@ from connectors import credentials, scopes
 from connectors.credentials import Kind
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.moved import Moved
-from connectors.services import connector_use, successors, throttling, trail, usage, words
+from connectors.services import connector_use, secrets, successors, throttling, trail, usage, words
 from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.wire.errors import RefreshTokenRefused, Throttled, WrongConnectorCredentials
 
@@ -102,19 +102,19 @@ def proven_connector(*, connector_id: str, secret: str, at: dt.datetime) -> Conn
     """
     claimed_id = ids.parse_guid(connector_id)
     parsed = credentials.parse(Kind.SECRET, secret)
-    if claimed_id is None or parsed is None:
+    if claimed_id is None or not secret:
         raise WrongConnectorCredentials
-    try:
-        row = _SECRETS.get(public_part=parsed.public_part)
-    except ConnectorSecret.DoesNotExist:
-        raise WrongConnectorCredentials from None
+    row = _SECRETS.filter(public_part=parsed.public_part).first() if parsed is not None else None
     proven = (
-        parsed.matches(row.pepper_id, row.digest)
+        row is not None
+        and parsed is not None
+        and parsed.matches(row.pepper_id, row.digest)
         and row.connector_id == claimed_id
         and row.is_live(at)
         and row.connector.deleted_at is None
     )
-    if not proven:
+    if row is None or not proven:
+        secrets.note_wrong_secret(connector_id=claimed_id)
         raise WrongConnectorCredentials
     usage.secret_used(row.pk, at=at)
     return row.connector

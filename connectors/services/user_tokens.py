@@ -82,16 +82,24 @@ def generate(
     ).handoff
 
 
-def send_pin(*, connector_id: str, number: str) -> None:
+@sensitive_variables("secret")
+def send_pin(*, connector_id: str, secret: str, number: str) -> None:
     """Send a PIN by which the holder of `number` can let the connector act. Known or not, a number gets the same.
 
-    Raises WrongConnectorCredentials when there is no such connector at work, RuleBroken for a number that cannot exist
-    or takes no SMS, TooSoon, GatewayDown, and Moved.
+    Programs of the old protocol send no secret here: they get few PINs (ADR 0073). Raises WrongConnectorCredentials
+    for a wrong secret and when there is no such connector at work, RuleBroken for a number that cannot exist or takes
+    no SMS, TooSoon, GatewayDown, and Moved.
     """
-    connector = _named(connector_id)
+    if not secret and settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY:
+        connector = _named(connector_id)
+    else:
+        connector = tokens.proven_connector(connector_id=connector_id, secret=secret, at=clock.now())
+        if connector.suspended_at is not None:
+            raise WrongConnectorCredentials
     _require_here(connector, "v1/generatePin")
     e164 = _checked(number)
-    login_pins.send(number=e164, program=_program(connector), by=ConnectorActor(connector))
+    program = _program(connector, with_secret=bool(secret))
+    login_pins.send(number=e164, program=program, by=ConnectorActor(connector))
 
 
 @sensitive_variables("secret", "pin")
@@ -245,5 +253,5 @@ def _checked(number: str) -> str:
         raise RuleBroken(error.message, code=error.code, field="mobileNumber") from None
 
 
-def _program(connector: Connector) -> Program:
-    return Program(key=str(connector.pk), name=connector.name, organisation=connector.organisation)
+def _program(connector: Connector, *, with_secret: bool = True) -> Program:
+    return Program(str(connector.pk), connector.name, connector.organisation, with_secret)

@@ -21,8 +21,9 @@ class PinProgram:
         self.connector, self.phones = connector, phones
         self.secret = make_secret(connector)[1]
 
-    def ask(self, number: str, path: str = ASK, **other: Any) -> Any:
-        return self.post(path, {"mobileNumber": number, "applicationId": str(self.connector.pk), **other})
+    def ask(self, number: str, path: str = ASK, REMOTE_ADDR: str = "127.0.0.1", **other: Any) -> Any:  # noqa: N803 - as Django's client has it
+        body = {"mobileNumber": number, "applicationId": str(self.connector.pk), **other}
+        return self.post(path, body, REMOTE_ADDR=REMOTE_ADDR)
 
     def login(self, number: str, pin: str | None = None, **other: Any) -> Any:
         body = {
@@ -52,9 +53,9 @@ class PinProgram:
         )
 
     @staticmethod
-    def post(path: str, body: Any) -> Any:
+    def post(path: str, body: Any, **environ: Any) -> Any:
         text = body if isinstance(body, str) else json.dumps(body)
-        return Client().post(path, data=text, content_type="application/json")
+        return Client(**environ).post(path, data=text, content_type="application/json")
 
 
 def refused(answer: Any, status: int, code: str) -> str:

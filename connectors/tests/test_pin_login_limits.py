@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from accounts.models import PinDevice, User
+from accounts.audit.tags import Tag
+from accounts.models import AuditEvent, Notice, PinDevice, SmsMessage, User
 from accounts.services import confirmations
 from accounts.tests.factories import make_person
 from connectors.models import Grant, RefreshToken
@@ -43,23 +44,94 @@ def test_the_operator_can_let_the_oldest_programs_leave_the_secret_out(
 
 
 def test_pins_are_throttled_for_each_number(pin_program: PinProgram, member: User, travel: Any) -> None:
-    number = number_of(member)
-    pin_program.ask(number)
-    answer = pin_program.ask(number)
+    number, secret = number_of(member), pin_program.secret
+    pin_program.ask(number, applicationSecret=secret)
+    answer = pin_program.ask(number, applicationSecret=secret)
     refused(answer, 429, "TooManyRequests")
     assert int(answer["Retry-After"]) > 0
     for _n in range(9):
         travel(hours=1, seconds=5)
-        assert pin_program.ask(number).status_code == 200
+        assert pin_program.ask(number, applicationSecret=secret).status_code == 200
     travel(hours=1, seconds=5)
-    refused(pin_program.ask(number), 429, "TooManyRequests")
+    refused(pin_program.ask(number, applicationSecret=secret), 429, "TooManyRequests")
 
 
-def test_pins_are_throttled_for_each_connector_and_address(pin_program: PinProgram, settings: Any, travel: Any) -> None:
+def test_pins_are_throttled_for_each_connector(pin_program: PinProgram, settings: Any) -> None:
     settings.PIN_PER_CONNECTOR_PER_DAY = 2
+    secret = pin_program.secret
     for n in range(2):
-        assert pin_program.ask(make_person().number).status_code == 200, n
-    refused(pin_program.ask(make_person().number), 429, "TooManyRequests")
+        assert pin_program.ask(make_person().number, applicationSecret=secret).status_code == 200, n
+    refused(pin_program.ask(make_person().number, applicationSecret=secret), 429, "TooManyRequests")
+
+
+def test_a_loop_without_the_secret_sends_few_sms_and_spends_them_for_itself_alone(
+    pin_program: PinProgram, member: User, travel: Any
+) -> None:
+    travel()
+    answers = [pin_program.ask(make_person().number, REMOTE_ADDR=f"2001:db8::{n}").status_code for n in range(30)]
+    assert answers == [200] * 10 + [429] * 20
+    # The connector's other users, and programs with the secret, go on; wherever they are.
+    assert pin_program.ask(number_of(member), REMOTE_ADDR="2001:db8:0:1::1").status_code == 200
+    elsewhere = {"applicationSecret": pin_program.secret, "REMOTE_ADDR": "2001:db8::1"}
+    assert pin_program.ask(make_person().number, **elsewhere).status_code == 200
+
+
+def test_many_addresses_without_the_secret_leave_those_with_it_alone(
+    pin_program: PinProgram, settings: Any, travel: Any
+) -> None:
+    settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY = 1
+    travel()
+    answers = [pin_program.ask(make_person().number, REMOTE_ADDR=f"192.0.2.{n}").status_code for n in range(12)]
+    assert answers == [200] * 10 + [429] * 2
+    assert pin_program.ask(make_person().number, applicationSecret=pin_program.secret).status_code == 200
+
+
+def test_a_stranger_cannot_spend_what_one_number_may_get(pin_program: PinProgram, member: User, travel: Any) -> None:
+    number = number_of(member)
+    for _n in range(9):
+        pin_program.ask(number, REMOTE_ADDR="192.0.2.1")
+        travel(hours=1, seconds=5)
+    pin_program.ask(number, REMOTE_ADDR="192.0.2.1")
+    assert pin_program.ask(number, REMOTE_ADDR="192.0.2.2").status_code == 200
+
+
+def test_an_old_program_whose_users_sign_in_goes_on_without_the_secret(
+    pin_program: PinProgram, settings: Any, travel: Any
+) -> None:
+    """All its users ask from its server's one address."""
+    settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY = 2
+    travel()
+    for _n in range(8):
+        assert pin_program.token(make_person().number)
+
+
+def test_the_operator_can_require_the_secret_for_every_pin(
+    pin_program: PinProgram, member: User, settings: Any
+) -> None:
+    settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY = 0
+    refused(pin_program.ask(number_of(member)), 401, "Unauthenticated")
+    assert pin_program.ask(number_of(member), applicationSecret=pin_program.secret).status_code == 200
+
+
+def test_a_wrong_secret_sends_no_pin(pin_program: PinProgram, member: User) -> None:
+    refused(pin_program.ask(number_of(member), applicationSecret="wrong"), 401, "Unauthenticated")
+    assert not SmsMessage.objects.exists()
+
+
+def test_wrong_secrets_alarm_the_owners_once_a_day(pin_program: PinProgram, member: User, travel: Any) -> None:
+    travel()
+    connector = pin_program.connector
+    for n in range(40):
+        pin_program.ask(number_of(member), applicationSecret=f"wrong {n}")
+    event = AuditEvent.objects.get(tag=Tag.WRONG_SECRETS)
+    assert event.connector_id == connector.pk
+    notice = Notice.objects.get(template="connectors/wrong_secrets")
+    assert notice.user == connector.owner
+    assert pin_program.token(number_of(member)), "the alarm refuses the program itself nothing"
+    travel(days=1, seconds=1)
+    for n in range(40):
+        pin_program.login(number_of(member), pin="123456", applicationSecret=f"wrong {n}")
+    assert AuditEvent.objects.filter(tag=Tag.WRONG_SECRETS).count() == 2
 
 
 @pytest.mark.usefixtures("travel")  # the window does not end between two of them
@@ -67,6 +139,7 @@ def test_programs_cannot_use_up_the_pins_that_people_need_here(
     pin_program: PinProgram, member: User, settings: Any
 ) -> None:
     settings.PIN_PER_NUMBER_PER_DAY = settings.PIN_PER_COUNTRY_PREFIX_PER_DAY = 1
+    settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY = 1
     pin_program.ask(number_of(member))
     refused(pin_program.ask(number_of(member)), 429, "TooManyRequests")
     assert confirmations.send_pin(user=member, by=member)

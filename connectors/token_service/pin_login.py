@@ -19,10 +19,11 @@ from kaizala_console.wire.headers import header
 
 
 class GeneratePin(Body):
-    """Whom to send a PIN, for which connector."""
+    """Whom to send a PIN, for which connector; `applicationSecret` may stand in a header as well."""
 
     mobile_number: Annotated[PhoneNumber, Field(pattern=r"\S")]
     application_id: Annotated[Id, Field(pattern=r"\S")]
+    application_secret: str = ""
 
 
 class LoginWithPin(Body):
@@ -48,14 +49,20 @@ class UserTokenAnswer(Answer):
 
 @operation(
     summary="Send a PIN by SMS to the user of a program",
+    headers={"applicationSecret": "Instead of the field in the body."},
     body=GeneratePin,
     response=NoAnswer,
     refuses=(WrongConnectorCredentials,),
 )
+@sensitive_variables()
 def generate_pin(call: Call) -> dict[str, str]:
-    """The answer is the same whether or not the number is known; no secret is needed, as old programs have it."""
+    """The answer is the same whether or not the number is known. Few PINs are sent without the secret."""
     body: GeneratePin = call.body
-    user_tokens.send_pin(connector_id=body.application_id, number=body.mobile_number)
+    user_tokens.send_pin(
+        connector_id=body.application_id,
+        secret=body.application_secret.strip() or header(call.request, "applicationSecret"),
+        number=body.mobile_number,
+    )
     return {}
 
 

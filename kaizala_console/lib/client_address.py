@@ -35,6 +35,14 @@ def client_address(request: HttpRequest) -> str:
     return str(address)
 
 
+def network_of(address: str) -> str:
+    """Return what one subscriber has: an IPv4 address, or the /64 of an IPv6 one; text that is no address as it is."""
+    parsed = _parse(address)
+    if isinstance(parsed, IPv6Address):
+        return str(IPv6Network((parsed, 64), strict=False))
+    return address if parsed is None else str(parsed)
+
+
 @lru_cache(maxsize=8)
 def _networks(cidrs: tuple[str, ...]) -> tuple[Network, ...]:
     return tuple(ip_network(cidr, strict=False) for cidr in cidrs)
