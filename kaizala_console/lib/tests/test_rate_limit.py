@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -79,3 +81,17 @@ def test_while_redis_is_away_everything_passes_and_the_log_says_so_once(settings
         assert [hit(limit), hit(limit), check(limit)] == [None, None, None]
         assert count(limit) == [0]
     assert [(entry["event"], entry["log_level"]) for entry in logs] == [("rate_limit.unreachable", "error")]
+
+
+def test_a_redis_that_takes_calls_and_never_answers_holds_a_thread_for_a_moment_only(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # with the timeout of production
+    with socket.create_server(("127.0.0.1", 0)) as silent, capture_logs():
+        settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        began = time.monotonic()
+        assert hit(Limit("silent", 1)) is None
+        assert time.monotonic() - began < 3
+        began = time.monotonic()
+        assert [hit(Limit("silent", 1)) for _ in range(100)] == [None] * 100
+        assert time.monotonic() - began < 0.2
