@@ -48,6 +48,21 @@ def open_pin(user: User, purpose: PinDevice.Purpose, *, number: str | None = Non
     return newest if newest is not None and newest.is_open(clock.now()) else None
 
 
+def latest_pins(
+    user: User, purpose: PinDevice.Purpose, *, number: str | None = None
+) -> tuple[PinDevice | None, PinDevice | None]:
+    """The newest PIN of the account that may be entered, and the newest of all if it has not left: it waits, or could
+    not be sent.
+    """
+    now = clock.now()
+    pins = PinDevice.objects.filter(user=user, purpose=purpose, used_at=None, superseded_at=None, valid_until__gt=now)
+    if number is not None:
+        pins = pins.filter(number=number)
+    rows = list(pins.select_related("sms").order_by("-id")[:10])
+    is_open = next((pin for pin in rows if pin.is_open(now)), None)
+    return is_open, rows[0] if rows and rows[0].sent_at is None else None
+
+
 def totp_device(user: User) -> AuthenticatorApp | None:
     """The authenticator app that the account confirms with; None until one is set up."""
     return AuthenticatorApp.objects.filter(user=user, confirmed=True).order_by("id").first()

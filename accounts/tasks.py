@@ -8,10 +8,11 @@ from uuid import UUID
 from celery import shared_task
 
 from accounts.audit import chain
-from accounts.services import notices, pins
+from accounts.services import notices, pin_outbox, pins
 
 BEAT_SCHEDULE = {
     "accounts-sweep-notices": {"task": "accounts.tasks.sweep_notices", "schedule": 60.0},
+    "accounts-sweep-pins": {"task": "accounts.tasks.sweep_pins", "schedule": 60.0},
     "accounts-chain-audit": {"task": "accounts.tasks.chain_audit", "schedule": 60.0},
     "accounts-forget-old-pins": {"task": "accounts.tasks.forget_old_pins", "schedule": 3600.0},
 }
@@ -27,6 +28,18 @@ def deliver_notice(*, notice_id: str, **kwargs: Any) -> None:
 def sweep_notices(**kwargs: Any) -> None:
     """Finds what was lost or is to be tried again, and gives up what is too old."""
     notices.sweep()
+
+
+@shared_task(name=pin_outbox.DELIVER, acks_late=True, soft_time_limit=30, time_limit=40)
+def deliver_pin(*, sms_id: int, **kwargs: Any) -> None:
+    """Sends one PIN, if it is due and no other worker is at it."""
+    pin_outbox.deliver(sms_id=sms_id)
+
+
+@shared_task(name="accounts.tasks.sweep_pins", acks_late=True, soft_time_limit=45, time_limit=60)
+def sweep_pins(**kwargs: Any) -> None:
+    """Finds the PINs that are still to be sent, and wipes those that are too old."""
+    pin_outbox.sweep()
 
 
 @shared_task(name="accounts.tasks.forget_old_pins", acks_late=True, soft_time_limit=240, time_limit=300)

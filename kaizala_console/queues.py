@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import KombuError, OperationalError
 
-from accounts.models import Notice
+from accounts.models import Notice, SmsMessage
 from connectors.models import WebhookDelivery
 from groups.models import BulkJob
 from kaizala_console.celery import app
@@ -81,6 +81,10 @@ def _notices(now: dt.datetime) -> Queue:
     return _of("notices", _("Mails and SMS"), rows, Notice.objects.due(now), "next_attempt_at", now)
 
 
+def _pins(now: dt.datetime) -> Queue:
+    return _of("pins", _("PINs"), SmsMessage.objects.waiting(), SmsMessage.objects.due(now), "next_attempt_at", now)
+
+
 def _deliveries(now: dt.datetime) -> Queue:
     rows = WebhookDelivery.objects.waiting()
     return _of("webhooks", _("Webhook deliveries"), rows, WebhookDelivery.objects.due(now), "next_attempt_at", now)
@@ -90,4 +94,4 @@ def _jobs(now: dt.datetime) -> Queue:
     return _of("bulk", _("Bulk uploads"), BulkJob.objects.going(), BulkJob.objects.due(now), "created_at", now)
 
 
-_READERS: Final[tuple[Callable[[dt.datetime], Queue], ...]] = (_notices, _deliveries, _jobs)
+_READERS: Final[tuple[Callable[[dt.datetime], Queue], ...]] = (_notices, _pins, _deliveries, _jobs)

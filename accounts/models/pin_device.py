@@ -97,6 +97,10 @@ class PinDevice(TimestampMixin, Device):
             and self.tries < settings.PIN_TRIES
         )
 
+    def is_sending(self, at: dt.datetime) -> bool:
+        """Whether the SMS has not left yet, and still may."""
+        return self.sent_at is None and self.sms.next_attempt_at is not None and at < self.valid_until
+
     def _is(self, pin: str) -> bool:
         if not self.digest:
             return False

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.pin_device import PinDevice
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, outbox
 
 
 class SmsMessageQuerySet(models.QuerySet["SmsMessage"]):
@@ -16,9 +16,19 @@ class SmsMessageQuerySet(models.QuerySet["SmsMessage"]):
         """Those since then that were or may have been sent: by them the limits count."""
         return self.filter(created_at__gt=since).exclude(status=SmsMessage.Status.FAILED)
 
+    def waiting(self) -> SmsMessageQuerySet:
+        """Those that are still to be sent."""
+        return self.filter(next_attempt_at__isnull=False)
+
+    def due(self, at: dt.datetime) -> SmsMessageQuerySet:
+        """Those that a worker should send at `at`."""
+        return self.filter(outbox.due(at))
+
 
 class SmsMessage(models.Model):
-    """One SMS, without its text. The number is masked; `number_tag`, a keyed digest, finds the same number again."""
+    """One SMS: the row is written when it is asked for, and the worker sends it. What must be sent is sealed, and wiped
+    when it was sent or cannot be any more. The number is masked; `number_tag`, a keyed digest, finds it again.
+    """
 
     class Status(models.TextChoices):
         SENDING = "sending", _("being sent")
@@ -43,6 +53,10 @@ class SmsMessage(models.Model):
     reference = models.CharField(_("gateway’s reference"), max_length=64, blank=True)
     status = models.CharField(_("status"), max_length=8, choices=Status.choices, default=Status.SENDING)
     error = models.CharField(_("error"), max_length=200, blank=True)
+    sealed = models.BinaryField(null=True, blank=True, editable=False)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    scheduled_at = models.DateTimeField(default=clock.now, editable=False)
+    attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(_("at"), default=clock.now)
     used_at = models.DateTimeField(_("PIN used"), null=True, blank=True)
 
@@ -54,10 +68,19 @@ class SmsMessage(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["number_tag", "-created_at"], name="sms_by_number"),
+            models.Index(
+                fields=["next_attempt_at"], condition=models.Q(next_attempt_at__isnull=False), name="sms_waiting"
+            ),
             models.Index(fields=["user", "-created_at"], name="sms_by_user"),
             models.Index(fields=["client_address", "-created_at"], name="sms_by_address"),
             models.Index(fields=["country_prefix", "-created_at"], name="sms_by_prefix"),
             models.Index(fields=["audience", "-created_at"], name="sms_by_audience", condition=~models.Q(audience="")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status="sending") | models.Q(sealed__isnull=True, next_attempt_at__isnull=True),
+                name="sms_that_is_over_holds_no_pin",
+            )
         ]
 
     def __str__(self) -> str:

@@ -74,7 +74,7 @@ def _pin_words(user: User) -> dict[str, Any]:
     if person is None:
         raise NotFound  # the number was removed in another tab since `with_phone` looked
     return {
-        **pin_words(queries.open_pin(user, PinDevice.Purpose.CONFIRM)),
+        **pin_words(*queries.latest_pins(user, PinDevice.Purpose.CONFIRM)),
         "fresh_minutes": settings.STEP_UP_SECONDS // 60,
         "number": numbers.masked(person.number),
         "wait": phones.seconds_until_next_pin(user=user),

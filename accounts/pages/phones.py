@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,9 +23,11 @@ from accounts.pages.decorators import recently_signed_in, safe_path, signed_in, 
 from accounts.pages.forms import PhoneForm, PinForm, add_error, region_of_reader
 from accounts.pages.kept_forms import initial_of
 from accounts.services import confirmations, phones
+from accounts.sms.contract import why_not_sent
 from kaizala_console.lib import clock, phone_numbers
 from kaizala_console.lib.errors import ConsoleError, GatewayDown, TooSoon
 
+SLOW = dt.timedelta(seconds=20)  # then the page says that the SMS is late
 GENERATE = gettext_lazy("Generate PIN")
 
 
@@ -86,7 +89,10 @@ def pin(request: HttpRequest, device_id: int) -> HttpResponse:
     if _is_held(user, device):
         return _verified(request, device)
     newest = queries.open_pin(user, PinDevice.Purpose.VERIFY, number=device.number)
-    if request.method == "GET" and newest is not None and newest.pk != device.pk:
+    is_sending = device.is_sending(clock.now())
+    if request.method == "GET" and newest is not None and newest.pk != device.pk and not is_sending:
+        if device.pk > newest.pk:
+            messages.warning(request, why_not_sent(device.sms.error))
         return _to_pin_page(request, newest)
     form, status = PinForm(), 200
     if request.method == "POST":
@@ -106,7 +112,7 @@ def pin(request: HttpRequest, device_id: int) -> HttpResponse:
         device.refresh_from_db()
     words = {
         "form": form,
-        **pin_words(device),
+        **pin_words(device, device if device.sent_at is None else None),
         "number": numbers.shown(device.number),
         "wait": phones.seconds_until_next_pin(user=user),
         "again": _with_next(request, reverse("accounts:phone_pin_again", args=[device.pk])),
@@ -129,7 +135,7 @@ def _pin_again(request: HttpRequest, *, device_id: int) -> HttpResponseRedirect:
     device = _own_pin(user, device_id)
     try:
         device = phones.send_pin(user=user, number=device.number, by=user)
-        messages.success(request, _("A new PIN is on its way. The one before no longer works."))
+        messages.success(request, _("A new PIN is on its way."))
     except ConsoleError as error:
         messages.warning(request, str(error))
     return _to_pin_page(request, device)
@@ -187,12 +193,19 @@ def pin_url(request: HttpRequest, device: PinDevice) -> str:
     return _with_next(request, reverse("accounts:phone_pin", args=[device.pk]))
 
 
-def pin_words(device: PinDevice | None) -> dict[str, Any]:
-    """What a page says about a PIN: whether it may be tried, how often still, and how long PINs are good."""
+def pin_words(device: PinDevice | None, unsent: PinDevice | None = None) -> dict[str, Any]:
+    """What a page says about a PIN: whether it may be tried, how often still, and how long it is good. Of a newer one
+    that has not left: whether it is on its way or could not be sent.
+    """
     left = 0 if device is None else max(0, settings.PIN_TRIES - device.tries)
+    now = clock.now()
+    is_sending = unsent is not None and unsent.is_sending(now)
     return {
         "device": device,
-        "is_open": device is not None and device.is_open(clock.now()),
+        "is_open": device is not None and device.is_open(now),
+        "is_sending": is_sending,
+        "is_slow": is_sending and unsent is not None and now - unsent.sms.created_at > SLOW,
+        "why_not_sent": "" if unsent is None or is_sending else why_not_sent(unsent.sms.error),
         "tries_left": left,
         "minutes": settings.PIN_SECONDS // 60,
     }
@@ -205,7 +218,8 @@ def _own_pin(user: User, device_id: int) -> PinDevice:
 def _waiting_for(user: User, number: str, region: str) -> PinDevice | None:
     """The PIN that still waits for this number; `send_pin` has accepted the number by now."""
     e164 = phone_numbers.parse(number, region, must_be_valid=True)
-    return queries.open_pin(user, PinDevice.Purpose.VERIFY, number=e164)
+    is_open, unsent = queries.latest_pins(user, PinDevice.Purpose.VERIFY, number=e164)
+    return unsent if unsent is not None and unsent.is_sending(clock.now()) else is_open
 
 
 def _is_held(user: User, device: PinDevice) -> bool:

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import BoundedSemaphore
 from types import SimpleNamespace
 from typing import Any, Final, TypeVar
 
@@ -22,10 +23,10 @@ from accounts import sms
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Organisation, PinDevice, SmsMessage, User
-from accounts.services import pin_limits
-from accounts.sms.contract import PinMaker, Verdict
+from accounts.services import pin_limits, pin_outbox
+from accounts.sms.contract import PinMaker, Verdict, not_checked
 from kaizala_console.lib import clock, context, phone_numbers
-from kaizala_console.lib.errors import ConsoleError, GatewayDown, RuleBroken
+from kaizala_console.lib.errors import ConsoleError, RuleBroken
 
 Result = TypeVar("Result")
 
@@ -43,6 +44,7 @@ class Program:
     with_secret: bool = True
 
 
+_checking: Final = BoundedSemaphore(4)
 # Who verifies the PIN of a program's user: no account, whether or not one holds the number.
 _NOBODY: Final[Any] = SimpleNamespace(pk=None)
 
@@ -53,16 +55,19 @@ def send(
 ) -> PinDevice:
     """Sends a PIN to a valid number and returns the device that accepts it. For an account, or for a program's user.
 
-    Raises TooSoon within a pause or above a cap, NumberRefused, GatewayDown. After the last two it is as if nobody
-    had asked: an earlier PIN stays good, and the pause does not grow. The device is there before the SMS leaves, and
-    no transaction is open meanwhile.
+    The worker sends it: whether it could be sent, the device's `sms` says (`SmsMessage.status`). Until it has left, an
+    earlier PIN stays good; if it cannot be sent, the pause does not grow. The sandbox's inbox has it at once.
+
+    Raises TooSoon within a pause or above a cap; GatewayDown while the gateway is known not to answer; RuleBroken
+    for a program when no gateway can send it.
     """
     gateway = sms.gateway() if program is None else sms.gateway_for_programs()
     if gateway is None:
-        raise GatewayDown(
-            _("This console sends no PINs for programs: its operator has set no sender for plain SMS."),
+        raise RuleBroken(
+            _("This console sends no PINs for programs: its operator has set no sender for plain SMS (TWILIO_FROM)."),
             code="no_sms_for_programs",
         )
+    pin_outbox.require_gateway(gateway)
     address = context.current().client_address
     now = clock.now()
     audience = program.key if program is not None else ""
@@ -98,17 +103,12 @@ def send(
         )
         device.save()
         _tell(Tag.PIN_REQUESTED, device, by, program)
-    try:
-        reference = gateway.send(
-            number=number,
-            pin=pin,
-            minutes=settings.PIN_SECONDS // 60,
-            program=program.name if program is not None else "",
+        pin_outbox.queue(
+            device=device, pin=pin, program=program.name if program else "", organisation=_organisation(device, program)
         )
-    except ConsoleError as error:
-        _not_sent(device, error, by, program)
-        raise
-    _sent(device, reference)
+    if gateway.is_local:
+        pin_outbox.deliver(sms_id=device.sms_id)
+        device.refresh_from_db()
     return device
 
 
@@ -154,34 +154,20 @@ def forget_old() -> int:
     return PinDevice.objects.filter(valid_until__lt=clock.now() - timedelta(days=1)).delete()[0]
 
 
-@transaction.atomic
-def _sent(device: PinDevice, reference: str) -> None:
-    now = clock.now()
-    SmsMessage.objects.filter(pk=device.sms_id).update(status=SmsMessage.Status.SENT, reference=reference[:64])
-    earlier = PinDevice.objects.filter(
-        user=device.user_id, audience=device.audience, purpose=device.purpose, number=device.number
-    )
-    earlier.filter(pk__lt=device.pk, used_at=None, superseded_at=None).update(superseded_at=now)
-    device.sent_at = now
-    device.save(update_fields=["sent_at"])
-    device.sms.refresh_from_db()
-
-
-@transaction.atomic
-def _not_sent(device: PinDevice, error: ConsoleError, by: Actor, program: Program | None) -> None:
-    SmsMessage.objects.filter(pk=device.sms_id).update(status=SmsMessage.Status.FAILED, error=error.code[:200])
-    _tell(Tag.PIN_NOT_SENT, device, by, program, reason=error.code)
-    device.delete()
-
-
 def _tell(tag: Tag, device: PinDevice, by: Actor, program: Program | None, **facts: str) -> None:
     record(
         tag,
         by=by,
         subject=device,
-        organisation=program.organisation if program is not None else device.user and device.user.organisation,
+        organisation=_organisation(device, program),
         after={"number": phone_numbers.mask(device.number), "purpose": device.purpose, **facts},
     )
+
+
+def _organisation(device: PinDevice, program: Program | None) -> Organisation | None:
+    if program is not None:
+        return program.organisation
+    return device.user.organisation if device.user is not None else None
 
 
 @sensitive_variables("pin")
@@ -199,7 +185,7 @@ def _approved_by_gateway(device: PinDevice, pin: str, by: Actor, program: Progra
         _require_open(device)
         raise _expired()
     try:
-        verdict = gateway.check(reference=device.sms.reference, pin=pin)
+        verdict = _check(gateway, device.sms.reference, pin)
     except ConsoleError:
         mine.update(tries=F("tries") - 1)
         raise
@@ -209,6 +195,17 @@ def _approved_by_gateway(device: PinDevice, pin: str, by: Actor, program: Progra
         _refused(device, by, program)
     _require_open(device)
     raise _expired() if verdict is Verdict.OVER else _wrong(device)
+
+
+@sensitive_variables("pin")
+def _check(gateway: PinMaker, reference: str, pin: str) -> Verdict:
+    """Asks the gateway, in few threads at a time: the others are to serve everybody else."""
+    if not _checking.acquire(blocking=False):
+        raise not_checked()
+    try:
+        return gateway.check(reference=reference, pin=pin)
+    finally:
+        _checking.release()
 
 
 def _refused(device: PinDevice, by: Actor, program: Program | None) -> None:

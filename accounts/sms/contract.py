@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib.errors import GatewayDown, RuleBroken
+from kaizala_console.lib.errors import ConsoleError, GatewayDown, RuleBroken
 
 
 class Verdict(Enum):
@@ -22,6 +22,7 @@ class Gateway(Protocol):
     """Sends a PIN to a number. Calls may take seconds: never inside a transaction."""
 
     name: ClassVar[str]
+    is_local: ClassVar[bool]  # it calls nobody outside, so it may be called while a person waits
 
     def send(self, *, number: str, pin: str, minutes: int, program: str = "") -> str:
         """Sends `pin`, valid for `minutes`, and returns the gateway's reference. `number` is E.164.
@@ -66,6 +67,21 @@ def not_sent() -> GatewayDown:
             "this does not count as a try: press the button again in a few minutes. If it goes on, tell the operator."
         ),
         code="sms_down",
+    )
+
+
+def why_not_sent(code: str) -> str:
+    """What a person is told, in their language, for the `code` with which an SMS could not be sent."""
+    known: dict[str, ConsoleError] = {"number_refused": NumberRefused(), "country_refused": country_refused()}
+    return str(known.get(code) or not_sent())
+
+
+def country_refused() -> NumberRefused:
+    """The operator's gateway has this country disabled."""
+    return NumberRefused(
+        _("This console sends no SMS to numbers of this country. Use another number, or ask the operator."),
+        code="country_refused",
+        field="number",
     )
 
 

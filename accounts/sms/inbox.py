@@ -17,6 +17,7 @@ class Inbox:
     """Refuses to work outside a sandbox, where a PIN must never be written down."""
 
     name: ClassVar[str] = "inbox"
+    is_local: ClassVar[bool] = True
 
     def send(self, *, number: str, pin: str, minutes: int, program: str = "") -> str:
         """See Gateway; the reference is the row's number."""

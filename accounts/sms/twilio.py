@@ -21,7 +21,8 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from accounts.sms.contract import NumberRefused
+from accounts.sms.contract import NumberRefused, country_refused
+from kaizala_console.lib import cut_off
 from kaizala_console.lib.errors import ConsoleError, GatewayDown, TooSoon
 
 logger = structlog.get_logger(__name__)
@@ -35,10 +36,13 @@ VERIFY_WINDOW_SECONDS = 600
 
 
 class Transport(TwilioHttpClient):
-    """The SDK's own client, with a time-out, without retries, and with the addresses of the settings."""
+    """The SDK's own client, with a deadline, without retries, and with the addresses of the settings."""
 
     def __init__(self, timeout: float = TIMEOUT_SECONDS) -> None:
         super().__init__(timeout=timeout, max_retries=0)
+        self._seconds = timeout
+        for adapter in self.session.adapters.values():
+            cut_off.teach(adapter.poolmanager)
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         """Sends to the configured base address instead of Twilio's.
@@ -46,7 +50,8 @@ class Transport(TwilioHttpClient):
         Raises TwilioException for any other host, and for an answer that is no JSON object: the SDK would stumble
         over the page of a proxy with whatever exception comes.
         """
-        response = super().request(method, _address(url), *args, **kwargs)
+        with cut_off.after(self._seconds):
+            response = super().request(method, _address(url), *args, **kwargs)
         try:
             is_object = isinstance(json.loads(response.text), dict)
         except ValueError:
@@ -57,7 +62,7 @@ class Transport(TwilioHttpClient):
 
 
 def client(timeout: float = TIMEOUT_SECONDS) -> Client:
-    """The SDK with the credentials of the settings. `timeout` is in seconds, for the connection and for each read."""
+    """The SDK with the credentials of the settings. `timeout` is in seconds, for the whole of a call."""
     return Client(settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN, http_client=Transport(timeout))
 
 
@@ -100,11 +105,7 @@ def _translated(gateway: str, error: Exception, down: GatewayDown) -> ConsoleErr
     if code in NO_SMS_TO_NUMBER:
         return NumberRefused(field="number")
     if code in NO_SMS_TO_COUNTRY:
-        return NumberRefused(
-            _("This console sends no SMS to numbers of this country. Use another number, or ask the operator."),
-            code="country_refused",
-            field="number",
-        )
+        return country_refused()
     if code == TOO_MANY_SENT:
         return TooSoon(
             _("Too many PINs were sent in a short time. Wait ten minutes, then ask for a new one."),

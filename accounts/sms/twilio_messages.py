@@ -14,6 +14,7 @@ class TwilioMessages:
     """`TWILIO_FROM` is a number in E.164, an alphanumeric sender, or a messaging service (`MG…`)."""
 
     name: ClassVar[str] = "twilio-messages"
+    is_local: ClassVar[bool] = False
 
     def __init__(self, timeout: float = twilio.TIMEOUT_SECONDS) -> None:
         self._timeout = timeout

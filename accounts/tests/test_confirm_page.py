@@ -15,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import AuthenticatorApp, Organisation, SandboxSms, User
 from accounts.tests import factories
 from accounts.tests.pages import words
+from accounts.tests.pins import work
 from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.lib import clock
 
@@ -104,7 +105,9 @@ def test_a_pin_for_a_phone_is_not_one_for_a_confirmation(
 
 def test_a_gateway_that_is_down_is_said_clearly(browser: Client, twilio: FakeTwilio) -> None:
     twilio.fail(503)
-    shown = browser.post(CONFIRM, {"act": "send"}, follow=True)
+    assert "Sending a PIN" in words(browser.post(CONFIRM, {"act": "send"}, follow=True))
+    work()
+    shown = browser.get(CONFIRM)
     assert "The PIN could not be sent" in words(shown)
     assert "Generate PIN" in words(shown)
 

@@ -29,6 +29,11 @@ class Circuit:
             return True
         return bool(cache.add(self._key("probe"), 1, timeout=self.seconds))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the service is left alone now; asking this takes no place among the callers that may try."""
+        return bool(cache.get(self._key("open")))
+
     def failed(self) -> None:
         """Report that the service gave no answer."""
         key = self._key("failures")
