@@ -5,8 +5,7 @@ Numbers are masked; a whole number still finds its row.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-from uuid import UUID
+from typing import Any
 
 from django import forms
 from django.contrib import admin
@@ -32,13 +31,10 @@ from accounts.models import (
     User,
     VerifiedPhone,
 )
-from accounts.operators import ReadOnlyAdmin, ValuesOfTheNewest, carry_out, operator_of, search, site
+from accounts.operators import ReadOnlyAdmin, carry_out, confirmed_act, operator_of, site
 from accounts.services import cool_off, notices, organisations, phones, pin_limits, totp, users
 from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import RuleBroken
-
-search.parts_are_found_among_the_newest(User, "name")
-search.parts_are_found_among_the_newest(User, "email")
 
 
 def _e164(term: str) -> str | None:
@@ -112,40 +108,46 @@ class UserAdmin(ReadOnlyAdmin):
         "end_organisation_admin",
         "make_operator",
         "end_operator",
-        "deactivate",
         "activate",
         "unlock_credentials",
     ]
 
-    @admin.action(description=_("Make organisation admin"))
-    def make_organisation_admin(self, request: HttpRequest, rows: QuerySet[User]) -> None:
-        by = operator_of(request)
-        carry_out(request, rows, lambda row: users.set_roles(user=row, is_organisation_admin=True, by=by))
-
-    @admin.action(description=_("No longer organisation admin"))
-    def end_organisation_admin(self, request: HttpRequest, rows: QuerySet[User]) -> None:
-        by = operator_of(request)
-        carry_out(request, rows, lambda row: users.set_roles(user=row, is_organisation_admin=False, by=by))
-
-    @admin.action(description=_("Make operator"))
-    def make_operator(self, request: HttpRequest, rows: QuerySet[User]) -> None:
-        carry_out(request, rows, lambda row: users.set_roles(user=row, is_staff=True, by=operator_of(request)))
-
-    @admin.action(description=_("No longer operator"))
-    def end_operator(self, request: HttpRequest, rows: QuerySet[User]) -> None:
-        carry_out(request, rows, lambda row: users.set_roles(user=row, is_staff=False, by=operator_of(request)))
-
-    @admin.action(description=_("Deactivate: let them sign in no more"))
-    def deactivate(self, request: HttpRequest, rows: QuerySet[User]) -> None:
-        carry_out(request, rows, lambda row: users.deactivate(user=row, by=operator_of(request)))
-
-    @admin.action(description=_("Let them sign in again"))
-    def activate(self, request: HttpRequest, rows: QuerySet[User]) -> None:
-        carry_out(request, rows, lambda row: users.activate(user=row, by=operator_of(request)))
-
-    @admin.action(description=_("Unlock credentials: end the cool-off after a phone change"))
-    def unlock_credentials(self, request: HttpRequest, rows: QuerySet[User]) -> None:
-        carry_out(request, rows, lambda row: cool_off.lift(user=row, by=operator_of(request)))
+    make_organisation_admin = confirmed_act(
+        lambda row, by: users.set_roles(user=row, is_organisation_admin=True, by=by),
+        name="make_organisation_admin",
+        label=_("Make organisation admin"),
+        says=_("They can manage all groups of their organisation."),
+    )
+    end_organisation_admin = confirmed_act(
+        lambda row, by: users.set_roles(user=row, is_organisation_admin=False, by=by),
+        name="end_organisation_admin",
+        label=_("Remove as organisation admin"),
+        says=_("They keep the groups that they are an admin of. Their user tokens reach no other groups any more."),
+    )
+    make_operator = confirmed_act(
+        lambda row, by: users.set_roles(user=row, is_staff=True, by=by),
+        name="make_operator",
+        label=_("Make operator"),
+        says=_("They can use these pages, after setting up an authenticator app."),
+    )
+    end_operator = confirmed_act(
+        lambda row, by: users.set_roles(user=row, is_staff=False, by=by),
+        name="end_operator",
+        label=_("Remove as operator"),
+        says=_("They cannot use these pages any more."),
+    )
+    activate = confirmed_act(
+        lambda row, by: users.activate(user=row, by=by),
+        name="activate",
+        label=_("Activate"),
+        says=_("They can sign in again, and user tokens that act for them work again."),
+    )
+    unlock_credentials = confirmed_act(
+        lambda row, by: cool_off.lift(user=row, by=by),
+        name="unlock_credentials",
+        label=_("Unlock credentials"),
+        says=_("Ends the wait after a phone change: they can create and see credentials at once."),
+    )
 
 
 @admin.register(Person, site=site)
@@ -176,9 +178,13 @@ class VerifiedPhoneAdmin(ReadOnlyAdmin):
     def masked_number(self, row: VerifiedPhone) -> str:
         return phone_numbers.mask(row.person.number)
 
-    @admin.action(description=_("Take the number off the account"))
-    def release(self, request: HttpRequest, rows: QuerySet[VerifiedPhone]) -> None:
-        carry_out(request, rows, lambda row: phones.release(phone=row, by=operator_of(request)))
+    release = confirmed_act(
+        lambda row, by: phones.release(phone=row, by=by),
+        name="release",
+        label=_("Remove number"),
+        says=_("The number shows the account no groups and confirms nothing any more. They can verify it again."),
+        describe=lambda row: f"{row.user.name}: {phone_numbers.mask(row.person.number)}",
+    )
 
 
 @admin.register(PinDevice, site=site)
@@ -202,20 +208,20 @@ class SmsMessageAdmin(ReadOnlyAdmin):
     """The log of what was sent, by which the limits count."""
 
     list_display = ["created_at", "user", "masked_number", "purpose", "status", "error", "gateway", "client_address"]
-    list_filter = ["status", ("gateway", ValuesOfTheNewest), "purpose", ("country_prefix", ValuesOfTheNewest)]
+    list_filter = ["status", "gateway", "purpose", "country_prefix"]
     list_select_related = ["user"]
     search_fields = ["user__name", "user__email", "client_address__exact", "reference__exact"]
-    search_help_text = _(
-        "A name, an e-mail or IP address, the gateway’s reference, a whole number with +, or a day (2026-10-03)."
-    )
-    moment = "created_at"
+    search_help_text = _("A name, an e-mail or IP address, the gateway’s reference, or a whole number with +.")
     exclude = ["number_tag"]
 
-    def also_found(self, words: str) -> list[search.Keys]:
-        """By a number: only its tag is kept."""
-        number = _e164(words)
-        tag = number and pin_limits.number_tag(number)
-        return [search.whole(SmsMessage.objects.all(), number_tag=tag)] if tag else []
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[SmsMessage], search_term: str
+    ) -> tuple[QuerySet[SmsMessage], bool]:
+        """Also by a whole number, of which only a tag is kept."""
+        number = _e164(search_term)
+        if number is not None:
+            return queryset.filter(number_tag=pin_limits.number_tag(number)), False
+        return super().get_search_results(request, queryset, search_term)
 
 
 @admin.register(SandboxSms, site=site)
@@ -249,7 +255,7 @@ class NoticeAdmin(ReadOnlyAdmin):
     list_filter = [
         ("sent_at", admin.EmptyFieldListFilter),
         ("gave_up_at", admin.EmptyFieldListFilter),
-        ("template", ValuesOfTheNewest),
+        "template",
     ]
     list_select_related = ["user"]
     search_fields = ["user__name", "user__email", "key", "id__exact"]
@@ -263,8 +269,8 @@ class NoticeAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Send again what was given up"))
     def send_again(self, request: HttpRequest, rows: QuerySet[Notice]) -> None:
-        chosen = rows.select_related("user__organisation")
-        carry_out(request, chosen, lambda row: notices.send_again(notice=row, by=operator_of(request)))
+        by, chosen = operator_of(request), list(rows.select_related("user__organisation"))
+        carry_out(request, chosen, lambda row: notices.send_again(notice=row, by=by))
 
 
 class TagFilter(admin.SimpleListFilter):
@@ -283,24 +289,20 @@ class TagFilter(admin.SimpleListFilter):
 @admin.register(AuditEvent, site=site)
 class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ["at", "said", "actor_name", "organisation", "client_address", "request_id"]
-    list_filter = [TagFilter, ("actor_kind", ValuesOfTheNewest)]
+    list_filter = [TagFilter, "actor_kind"]
     exclude = ["mark"]
     list_select_related = ["organisation"]
-    search_fields = ["actor_name", "actor_id__exact", "subject_id__exact", "request_id__exact", "client_address__exact"]
-    search_help_text = _("A name, an ID of what took part, a request ID, an IP address, or a day (2026-10-03).")
-    filters_with_index: ClassVar[set[str]] = {TagFilter.parameter_name}
-    moment = "at"
-
-    def also_found(self, words: str) -> list[search.Keys]:
-        """By the ID of who acted, or of a connector, group or person that it is about."""
-        try:
-            key = UUID(words)
-        except ValueError:
-            key = None
-        about = ("connector_id", "group_id", "person_id") if key else ()
-        events = AuditEvent.objects.all()
-        acted = [search.whole(events, actor_kind=kind, actor_id=words) for kind in ("user", "connector")]
-        return acted + [search.whole(events, **{column: key}) for column in about]
+    search_fields = [
+        "actor_name",
+        "actor_id__exact",
+        "subject_id__exact",
+        "connector_id__exact",
+        "group_id__exact",
+        "person_id__exact",
+        "request_id__exact",
+        "client_address__exact",
+    ]
+    search_help_text = _("A name, an ID of what took part, a request ID, or an IP address.")
 
     @admin.display(description=_("what happened"))
     def said(self, row: AuditEvent) -> str:
@@ -327,10 +329,15 @@ class AuthenticatorAppAdmin(ReadOnlyAdmin):
     fields = ["user", "confirmed", "created_at", "last_used_at", "throttling_failure_count"]
     actions = ["remove"]
 
-    @admin.action(description=_("Remove, so that a new one can be set up"))
-    def remove(self, request: HttpRequest, rows: QuerySet[AuthenticatorApp]) -> None:
-        chosen = rows.select_related("user__organisation")
-        carry_out(request, chosen, lambda row: totp.remove(user=row.user, by=operator_of(request)))
+    remove = confirmed_act(
+        lambda row, by: totp.remove(user=row.user, by=by),
+        name="remove",
+        label=_("Remove authenticator app"),
+        says=_("They set up a new one at their next confirmation. Check first that it is really them who asks."),
+        describe=lambda row: row.user.name,
+        is_final=True,
+        typed=lambda row: row.user.name,
+    )
 
 
 @admin.register(PeriodicTask, site=site)

@@ -85,7 +85,7 @@ def _chosen(lists: list[Listed], *, only: str, part: tuple[int, int]) -> list[Li
 def _measure(
     sizes: list[int], repeats: int, chosen: Callable[[list[Listed]], list[Listed]], *, say: bool
 ) -> list[dict[str, Any]]:
-    from bench import lists_operators, lists_pages
+    from bench import lists_pages
     from bench.lists_world import World
 
     def said(text: str) -> None:
@@ -100,7 +100,7 @@ def _measure(
         said(f"{rows:,} rows a table, made in {time.perf_counter() - began:.0f} s")
         began = time.perf_counter()
         opened: Opened = {}
-        for name, user, path in chosen([*lists_pages.lists(world), *lists_operators.lists(world)]):
+        for name, user, path in chosen(lists_pages.lists(world)):
             milliseconds, statements = _timed(world, name, user, path, repeats, opened)
             line = lines.setdefault(name, {"name": name, "ms": [], "statements": []})
             line["ms"].append(round(milliseconds, 1))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.operators import ReadOnlyAdmin, ValuesOfTheNewest, carry_out, operator_of, search, site
-from connectors import admin_logos, admin_usage, admin_webhooks, scopes
+from accounts.operators import ReadOnlyAdmin, ReasonForm, confirmed_act, site
+from connectors import admin_logos, admin_people, admin_usage, admin_webhooks, scopes
 from connectors.models import (
     AccessRequest,
     AuthorizationCode,
@@ -26,10 +28,26 @@ from connectors.models import (
     UserTokenRequest,
     WarmToken,
 )
+from connectors.pages.forms import LEAKED, why_revoked
+from connectors.pages.stopping import facts_of_use
 from connectors.services import connectors, grants, secrets
 
-__all__ = ["admin_logos", "admin_usage", "admin_webhooks"]  # register themselves
-search.parts_are_found_by(Connector, "name")
+__all__ = ["admin_logos", "admin_people", "admin_usage", "admin_webhooks"]  # register themselves
+
+
+class RevokeSecretsForm(ReasonForm):
+    """Whether access tokens end with the secrets: yes, as an operator revokes what leaked."""
+
+    why = why_revoked(initial=LEAKED)
+    field_order = ("why", "reason", "typed")
+
+
+def _facts_of_grants(rows: list[Grant]) -> dict[str, Any]:
+    return facts_of_use(Grant.objects.filter(pk__in=[row.pk for row in rows]))
+
+
+def _describe_grant(row: Grant) -> str:
+    return f"{row.connector.name}: {row.target_name}"
 
 
 class WithoutSecrets(ReadOnlyAdmin):
@@ -78,13 +96,21 @@ class ConnectorAdmin(WithPermissions):
     def state(self, row: Connector) -> str:
         return str(row.state)
 
-    @admin.action(description=_("Suspend: refuse every token now"))
-    def suspend(self, request: HttpRequest, rows: QuerySet[Connector]) -> None:
-        carry_out(request, rows, lambda row: connectors.suspend(connector=row, by=operator_of(request)))
-
-    @admin.action(description=_("Resume"))
-    def resume(self, request: HttpRequest, rows: QuerySet[Connector]) -> None:
-        carry_out(request, rows, lambda row: connectors.resume(connector=row, by=operator_of(request)))
+    suspend = confirmed_act(
+        lambda row, by, reason: connectors.suspend(connector=row, by=by, reason=reason),
+        name="suspend",
+        label=_("Suspend"),
+        says=_("Every token is refused from the next request on, until the connector is resumed. Owners get a mail."),
+        form=ReasonForm,
+        facts=lambda rows: facts_of_use(Grant.objects.present().filter(connector__in=rows)),
+    )
+    resume = confirmed_act(
+        lambda row, by, reason: connectors.resume(connector=row, by=by, reason=reason),
+        name="resume",
+        label=_("Resume"),
+        says=_("Tokens made before the suspension are accepted again. Owners get a mail."),
+        form=ReasonForm,
+    )
 
 
 @admin.register(Bot, site=site)
@@ -102,9 +128,19 @@ class ConnectorSecretAdmin(WithoutSecrets):
     search_fields = ["public_part", "connector__name", "connector__id__exact"]
     actions = ["revoke"]
 
-    @admin.action(description=_("Revoke: refuse the next exchange with it"))
-    def revoke(self, request: HttpRequest, rows: QuerySet[ConnectorSecret]) -> None:
-        carry_out(request, rows, lambda row: secrets.revoke(secret=row, by=operator_of(request)))
+    revoke = confirmed_act(
+        lambda row, by, why, reason: secrets.revoke(secret=row, by=by, end_access_tokens=why == LEAKED, reason=reason),
+        name="revoke",
+        label=_("Revoke"),
+        says=_("The next exchange with these secrets is refused, for good. Owners get a mail."),
+        form=RevokeSecretsForm,
+        facts=lambda rows: facts_of_use(
+            Grant.objects.present().filter(connector__in={row.connector_id for row in rows}), webhooks=False
+        ),
+        describe=lambda row: f"{row.connector.name}: kzcs_{row.public_part}",
+        is_final=True,
+        typed=lambda row: row.connector.name,
+    )
 
 
 @admin.register(Grant, site=site)
@@ -128,17 +164,34 @@ class GrantAdmin(WithPermissions):
     search_fields = ["id__exact", "target", "target_name", "connector__name", "connector__id__exact"]
     actions = ["suspend", "resume", "revoke"]
 
-    @admin.action(description=_("Suspend: refuse its tokens now"))
-    def suspend(self, request: HttpRequest, rows: QuerySet[Grant]) -> None:
-        carry_out(request, rows, lambda row: grants.suspend(grant=row, by=operator_of(request)))
-
-    @admin.action(description=_("Resume"))
-    def resume(self, request: HttpRequest, rows: QuerySet[Grant]) -> None:
-        carry_out(request, rows, lambda row: grants.resume(grant=row, by=operator_of(request)))
-
-    @admin.action(description=_("Revoke: end it and its tokens for good"))
-    def revoke(self, request: HttpRequest, rows: QuerySet[Grant]) -> None:
-        carry_out(request, rows, lambda row: grants.revoke(grant=row, by=operator_of(request)))
+    suspend = confirmed_act(
+        lambda row, by, reason: grants.suspend(grant=row, by=by, reason=reason),
+        name="suspend",
+        label=_("Suspend"),
+        says=_("The tokens are refused from the next request on. Owners and admins get a mail."),
+        form=ReasonForm,
+        facts=_facts_of_grants,
+        describe=_describe_grant,
+    )
+    resume = confirmed_act(
+        lambda row, by, reason: grants.resume(grant=row, by=by, reason=reason),
+        name="resume",
+        label=_("Resume"),
+        says=_("The tokens are accepted again. Owners and admins get a mail."),
+        form=ReasonForm,
+        describe=_describe_grant,
+    )
+    revoke = confirmed_act(
+        lambda row, by, reason: grants.revoke(grant=row, by=by, reason=reason),
+        name="revoke",
+        label=_("Remove access"),
+        says=_("The access and all its tokens end for good. Owners and admins get a mail."),
+        form=ReasonForm,
+        facts=_facts_of_grants,
+        describe=_describe_grant,
+        is_final=True,
+        typed=lambda row: row.connector.name,
+    )
 
 
 @admin.register(RefreshToken, site=site)
@@ -209,7 +262,7 @@ class ConnectorKeyAdmin(ReadOnlyAdmin):
 @admin.register(LeakReport, site=site)
 class LeakReportAdmin(WithoutSecrets):
     list_display = ["connector", "prefix", "where", "reported_at", "outcome", "closed_by", "closed_at"]
-    list_filter = ["outcome", ("prefix", ValuesOfTheNewest)]
+    list_filter = ["outcome", "prefix"]
     list_select_related = ["connector", "closed_by"]
     search_fields = ["id__exact", "connector__name", "where"]
 

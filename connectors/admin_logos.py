@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.operators import ReadOnlyAdmin, carry_out, operator_of, site
+from accounts.operators import ReadOnlyAdmin, confirmed_act, site
 from connectors.models import ConnectorLogo
 from connectors.services import logos
 
@@ -24,6 +24,10 @@ class ConnectorLogoAdmin(ReadOnlyAdmin):
         """Without the bytes."""
         return super().get_queryset(request).defer("content")
 
-    @admin.action(description=_("Remove: the connector goes on without a logo"))
-    def remove(self, request: HttpRequest, rows: QuerySet[ConnectorLogo]) -> None:
-        carry_out(request, rows, lambda row: logos.remove(connector=row.connector, by=operator_of(request)))
+    remove = confirmed_act(
+        lambda row, by: logos.remove(connector=row.connector, by=by),
+        name="remove",
+        label=_("Remove"),
+        says=_("The connectors go on without a logo."),
+        describe=lambda row: row.connector.name,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from accounts.operators import ReadOnlyAdmin, ValuesOfTheNewest, site
+from accounts.operators import ReadOnlyAdmin, site
 from connectors.models import Connector, ConnectorDay, ConnectorHour, ConnectorUse, HabitDay, UsageDay, UsageHour
 
 OUTCOMES = ["calls", "refused", "throttled", "failed"]  # read behind whose calls they were, and when
@@ -63,6 +63,6 @@ class ConnectorUseAdmin(ReadOnlyAdmin):
 @admin.register(HabitDay, site=site)
 class HabitDayAdmin(ReadOnlyAdmin):
     list_display = ["day", "connector", "habit", "times", "seen_at", "example"]
-    list_filter = [("habit", ValuesOfTheNewest)]
+    list_filter = ["habit"]
     list_select_related = ["connector"]
     search_fields = ["connector__name", "habit", "example"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from accounts.operators import ReadOnlyAdmin, ValuesOfTheNewest, site
+from accounts.operators import ReadOnlyAdmin, site
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
 
 
@@ -22,7 +22,7 @@ class WebhookAdmin(ReadOnlyAdmin):
 class WebhookEventAdmin(ReadOnlyAdmin):
     exclude = ["data", "sender", "only_for", "private", "private_for"]
     list_display = ["event_type", "group_id", "action_id", "package_id", "created_at"]
-    list_filter = [("event_type", ValuesOfTheNewest)]
+    list_filter = ["event_type"]
     search_fields = ["id__exact", "group_id__exact", "action_id__exact", "package_id"]
 
 

@@ -87,7 +87,7 @@ def caller_of(token: str) -> Caller:
         raise TokenInvalid
     rows = _ROWS if claims.bot_id is None else _rows_with(claims.bot_id)
     try:
-        row = rows.get(pk=claims.refresh_token_id)
+        row: Any = rows.get(pk=claims.refresh_token_id)
     except RefreshToken.DoesNotExist:
         raise TokenInvalid from None
     grant, connector = row.grant, row.grant.connector

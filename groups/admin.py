@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -10,11 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Person
-from accounts.operators import ReadOnlyAdmin, search, site
-from connectors.models import AccessRequest, Grant
-from connectors.services import user_tokens
-from groups import people_search
+from accounts.operators import ReadOnlyAdmin, site
 from groups.models import (
     Action,
     ArchivedMessage,
@@ -38,28 +33,7 @@ from groups.models import (
     Response,
     Subscription,
 )
-from groups.services import grants
-from kaizala_console.lib import bounded, phone_numbers
-
-
-def _people_named(words: str) -> search.Keys | None:
-    """By their names: a part of a number finds nobody here, where numbers are masked."""
-    return people_search.found(words) if any(letter.isalpha() for letter in words) else None
-
-
-def _reaching(model: type[Grant | AccessRequest], words: str) -> search.Keys | None:
-    """By the names of the groups and people that their targets say: these names follow every new one."""
-    groups, people = search.by_part(Group, "name", words), _people_named(words)
-    targets = [f"{grants.TARGET}{key}" for key in groups or ()]
-    targets += [user_tokens.target_of(Person(pk=key)) for key in people or ()]
-    keys = search.whole(model.objects.all(), target__in=targets[: bounded.MOST]) if targets else []
-    return keys or None if groups is None or people is None else keys
-
-
-search.parts_are_found_by(Group, "name")
-search.parts_are_found_by(Person, "name", _people_named)
-search.parts_are_found_by(Grant, "target_name", partial(_reaching, Grant))
-search.parts_are_found_by(AccessRequest, "target_name", partial(_reaching, AccessRequest))
+from kaizala_console.lib import phone_numbers
 
 
 @admin.register(Group, site=site)

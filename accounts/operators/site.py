@@ -31,11 +31,13 @@ class OperatorsSite(OTPAdminSite):
         super().__init__("operators")
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """The second factor's own pages, which come before the site lets anybody in."""
+        """The second factor's own pages, which come before the site lets anybody in. Nothing here has a page elsewhere,
+        so Django's way to it (`r/`) is left out.
+        """
         return [
             path("second-factor/", second_factor.enter, name="second_factor"),
             path("second-factor/set-up/", second_factor.set_up, name="second_factor_set_up"),
-            *super().get_urls(),
+            *(each for each in super().get_urls() if getattr(each, "name", "") != "view_on_site"),
         ]
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

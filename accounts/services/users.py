@@ -38,7 +38,7 @@ def set_roles(
 
 
 @transaction.atomic
-def deactivate(*, user: User, by: Actor) -> User:
+def deactivate(*, user: User, by: Actor, reason: str = "") -> User:
     """Blocks sign-in and ends all sessions. User tokens are refused until the account is active again; the access that
     they gave to groups goes on.
 
@@ -47,7 +47,7 @@ def deactivate(*, user: User, by: Actor) -> User:
     policy.require_operator(by)
     if by == user:
         raise NotAllowed(_("Only another operator can deactivate your account."))
-    deactivated = _set_active(user, active=False, by=by)
+    deactivated = _set_active(user, active=False, by=by, reason=reason)
     sessions.end_all(user=deactivated)
     return deactivated
 
@@ -59,12 +59,13 @@ def activate(*, user: User, by: Actor) -> User:
     return _set_active(user, active=True, by=by)
 
 
-def _set_active(user: User, *, active: bool, by: Actor) -> User:
+def _set_active(user: User, *, active: bool, by: Actor, reason: str = "") -> User:
     locked = User.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=user.pk)
     if locked.is_active is active:
         raise Conflict(_("The account is like that already."), code="nothing_changed")
     locked.is_active = active
     locked.save(update_fields=["is_active"])
     tag = Tag.USER_ACTIVATED if active else Tag.USER_DEACTIVATED
-    record(tag, by=by, subject=locked, organisation=locked.organisation)
+    after = {"reason": reason} if reason else None
+    record(tag, by=by, subject=locked, organisation=locked.organisation, after=after)
     return locked

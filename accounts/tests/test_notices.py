@@ -328,7 +328,12 @@ def test_every_mail_belongs_to_a_topic_that_exists_or_is_always_sent() -> None:
         "connectors/key_registered",
         "connectors/key_removed",
     }
-    always |= {"connectors/owner_added", "connectors/owner_changed", "connectors/owner_removed"}
+    always |= {
+        "connectors/operator_acted",
+        "connectors/owner_added",
+        "connectors/owner_changed",
+        "connectors/owner_removed",
+    }
     templates = {f"{path.parent.name}/{path.stem}" for path in MAILS.glob("*/*.txt")}
     in_topics = {name for topic in mail_topics.topics() for name in topic.templates}
     assert in_topics | always == templates

@@ -224,6 +224,37 @@ def test_the_trail_reads_as_sentences_and_is_filtered_by_event(desk: Client, ope
     assert "entered the operators" not in html
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "pindevice/?digest__startswith=a",
+        "auditevent/?mark__startswith=a",
+        "smsmessage/?number_tag__startswith=a",
+        "verifiedphone/?person__number__startswith=%2B91",
+        "user/?password__startswith=a",
+        "person/?number__startswith=%2B91",
+    ],
+)
+def test_lists_are_not_filtered_by_what_they_do_not_show(
+    desk: Client, developer: User, some_of_everything: None, query: str
+) -> None:
+    assert desk.get(f"/operators/accounts/{query}").status_code == 400
+
+
+def test_every_filter_that_a_list_offers_works(desk: Client, developer: User, some_of_everything: None) -> None:
+    for model in site._registry:
+        base = reverse(f"operators:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        page = desk.get(base).content.decode()
+        offered = page[page.find('id="changelist-filter"') :] if 'id="changelist-filter"' in page else ""
+        for query in set(re.findall(r'href="(\?[^"]+)"', offered)):
+            assert desk.get(base + query.replace("&amp;", "&")).status_code == 200, (base, query)
+
+
+@pytest.mark.parametrize("path", ["r/1/1/", "r/x/1/", "accounts/user/nobody/change/", "accounts/user/?o=99", "jsi18n/"])
+def test_no_address_of_the_site_is_a_500(desk: Client, path: str) -> None:
+    assert desk.get(f"/operators/{path}", follow=True).status_code < 500
+
+
 def test_no_page_of_the_site_needs_a_script_or_style_of_its_own(desk: Client) -> None:
     for path in (INDEX, "/operators/accounts/user/", SECOND_FACTOR):
         answer = desk.get(path)

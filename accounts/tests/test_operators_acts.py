@@ -22,8 +22,8 @@ BrowserOf = Callable[..., Client]
 # On the pages ---------------------------------------------------------------------------------------------------------
 
 
-def act(desk: Client, model: str, action: str, *rows: Any) -> Any:
-    form = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
+def act(desk: Client, model: str, action: str, *rows: Any, **typed: str) -> Any:
+    form = {"action": action, "_selected_action": [str(row.pk) for row in rows], "confirmed": "yes", **typed}
     return desk.post(f"/operators/accounts/{model}/", form, follow=True)
 
 
@@ -45,7 +45,7 @@ def test_a_deactivated_account_is_out_at_once_and_may_come_back(
 ) -> None:
     browser = browser_of(developer)
     assert browser.get("/console/").status_code == 200
-    act(desk, "user", "deactivate", developer)
+    act(desk, "user", "deactivate", developer, reason="Left the company")
     assert browser.get("/console/").status_code == 302
     act(desk, "user", "activate", developer)
     developer.refresh_from_db()
@@ -54,7 +54,7 @@ def test_a_deactivated_account_is_out_at_once_and_may_come_back(
 
 def test_an_operator_cannot_lock_the_last_door(desk: Client, operator: User) -> None:
     for action in ("end_operator", "deactivate"):
-        html = act(desk, "user", action, operator).content.decode()
+        html = act(desk, "user", action, operator, reason="By mistake").content.decode()
         assert "Only another operator" in html
     operator.refresh_from_db()
     assert [operator.is_staff, operator.is_active] == [True, True]
@@ -63,10 +63,9 @@ def test_an_operator_cannot_lock_the_last_door(desk: Client, operator: User) -> 
 def test_a_lost_phone_is_helped_by_a_colleague_and_not_by_oneself(desk: Client, operator: User) -> None:
     colleague = make_user("Olive Thomas", operator.organisation, is_staff=True)
     lost = AuthenticatorApp.objects.create(user=colleague, confirmed=True)
-    base = "/operators/accounts/authenticatorapp/"
     own = AuthenticatorApp.objects.get(user=operator)
     for device in (lost, own):
-        desk.post(base, {"action": "remove", "_selected_action": [str(device.pk)]})
+        act(desk, "authenticatorapp", "remove", device, typed=device.user.name)
     assert list(AuthenticatorApp.objects.all()) == [own]
 
 

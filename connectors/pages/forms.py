@@ -126,17 +126,23 @@ class TypedNameForm(forms.Form):
 LEAKED, UNUSED = "leaked", "unused"
 
 
-class RevokeSecretForm(TypedNameForm):
-    """Why a secret is revoked decides whether access tokens end with it."""
-
-    why = forms.ChoiceField(
+def why_revoked(**options: Any) -> forms.ChoiceField:
+    """The question that decides whether access tokens end with a secret."""
+    return forms.ChoiceField(
         label=gettext_lazy("Why do you revoke it?"),
         choices=[
             (LEAKED, gettext_lazy("It leaked. Access tokens end now; programs fetch new ones.")),
             (UNUSED, gettext_lazy("It is no longer used. Access tokens work until they expire, 24 hours at most.")),
         ],
         widget=forms.RadioSelect,
+        **options,
     )
+
+
+class RevokeSecretForm(TypedNameForm):
+    """Why a secret is revoked decides whether access tokens end with it."""
+
+    why = why_revoked()
     field_order = ("why", "typed")
 
     @property

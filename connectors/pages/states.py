@@ -44,7 +44,6 @@ class Verb:
     states: frozenset[ConnectorState]
     variant: str = "secondary"
     typed: bool = False
-    confirmed: bool = False
 
 
 VERBS = {
@@ -69,7 +68,6 @@ VERBS = {
             done=gettext_lazy("“%(name)s” works again."),
             service=connectors.resume,
             states=frozenset({SUSPENDED}),
-            confirmed=True,
         ),
         Verb(
             key="deactivate",
@@ -92,7 +90,6 @@ VERBS = {
             states=frozenset({LIVE, DEACTIVATED}),
             variant="danger",
             typed=True,
-            confirmed=True,
         ),
         Verb(
             key="delete",
@@ -105,7 +102,6 @@ VERBS = {
             states=frozenset({LIVE, DEACTIVATED, SUSPENDED}),
             variant="danger",
             typed=True,
-            confirmed=True,
         ),
     )
 }
@@ -140,9 +136,10 @@ def change_state(request: HttpRequest, connector_id: UUID, verb: str) -> HttpRes
         return redirect("connectors:details", connector_id)
     if request.method != "POST" or (form is not None and not form.is_valid()):
         return render(request, "connectors/change_state.html", _context(connector, act, form))
-    return (_do_when_confirmed if act.confirmed else _do)(request, connector, act)
+    return _do(request, connector, act)
 
 
+@freshly_confirmed
 def _do(request: HttpRequest, connector: Connector, act: Verb) -> HttpResponse:
     try:
         act.service(connector=connector, by=user_of(request))
@@ -155,9 +152,6 @@ def _do(request: HttpRequest, connector: Connector, act: Verb) -> HttpResponse:
     if act.key == "delete":
         return redirect("connectors:list")
     return redirect("connectors:details", connector.pk)
-
-
-_do_when_confirmed = freshly_confirmed(_do)
 
 
 def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dict[str, Any]:

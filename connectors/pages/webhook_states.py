@@ -143,9 +143,10 @@ def change_state(request: HttpRequest, connector_id: UUID, webhook_id: UUID, ver
     if request.method != "POST" or (form is not None and not form.is_valid()):
         status = 400 if form is not None and form.is_bound else 200
         return render(request, "connectors/webhook_state.html", _context(webhook, act, form), status=status)
-    return (_do_when_confirmed if act.final else _do)(request, webhook, act)
+    return _do(request, webhook, act)
 
 
+@freshly_confirmed
 def _do(request: HttpRequest, webhook: Webhook, act: Verb) -> HttpResponse:
     try:
         act.service(webhook=webhook, by=user_of(request))
@@ -156,9 +157,6 @@ def _do(request: HttpRequest, webhook: Webhook, act: Verb) -> HttpResponse:
     if act.final:
         return redirect("connectors:webhooks", webhook.connector_id)
     return redirect("connectors:webhook_settings", webhook.connector_id, webhook.pk)
-
-
-_do_when_confirmed = freshly_confirmed(_do)
 
 
 def _meanwhile(act: Verb, webhook: Webhook) -> str:

@@ -17,7 +17,7 @@ from accounts.policy import require_unlocked
 from connectors import policy
 from connectors.models import AccessRequest, Connector, ConnectorLogo, ConnectorSecret, Grant, UserTokenRequest
 from connectors.services import details as rules
-from connectors.services import ending, secrets, shown_secrets, trail, words
+from connectors.services import ending, operator_notices, secrets, shown_secrets, trail, words
 from connectors.services.details import Details
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound
@@ -151,8 +151,8 @@ def reactivate(*, connector: Connector, by: User) -> Connector:
 
 
 @transaction.atomic
-def suspend(*, connector: Connector, by: User) -> Connector:
-    """Every token of it is refused from the next request on, until it is resumed."""
+def suspend(*, connector: Connector, by: User, reason: str = "") -> Connector:
+    """Every token of it is refused from the next request on, until it is resumed. An operator gives a `reason`."""
     return _moved(
         connector,
         by,
@@ -160,11 +160,12 @@ def suspend(*, connector: Connector, by: User) -> Connector:
         on=True,
         tag=Tag.CONNECTOR_SUSPENDED,
         already=lambda: _("This connector is suspended already."),
+        reason=reason,
     )
 
 
 @transaction.atomic
-def resume(*, connector: Connector, by: User) -> Connector:
+def resume(*, connector: Connector, by: User, reason: str = "") -> Connector:
     """Its tokens are accepted again, those made before the suspension too. Raises RuleBroken while `by` cools off."""
     policy.require_owner_or_operator(by, connector)
     require_unlocked(by)
@@ -175,6 +176,7 @@ def resume(*, connector: Connector, by: User) -> Connector:
         on=False,
         tag=Tag.CONNECTOR_RESUMED,
         already=lambda: _("This connector is not suspended."),
+        reason=reason,
     )
 
 
@@ -208,7 +210,16 @@ def delete(*, connector: Connector, by: User) -> Connector:
     return connector
 
 
-def _moved(connector: Connector, by: User, *, column: str, on: bool, tag: Tag, already: Callable[[], str]) -> Connector:
+def _moved(
+    connector: Connector,
+    by: User,
+    *,
+    column: str,
+    on: bool,
+    tag: Tag,
+    already: Callable[[], str],
+    reason: str = "",
+) -> Connector:
     connector = _locked(connector)
     policy.require_owner_or_operator(by, connector)
     if connector.deleted_at:
@@ -218,14 +229,17 @@ def _moved(connector: Connector, by: User, *, column: str, on: bool, tag: Tag, a
     before = connector.state
     setattr(connector, column, clock.now() if on else None)
     connector.save(update_fields=[column])
-    record(
+    event = record(
         tag,
         by=by,
         subject=connector,
         **trail.of_connector(connector),
         before={"state": str(before)},
-        after={"state": str(connector.state)},
+        after={"state": str(connector.state), **({"reason": reason} if reason else {})},
     )
+    if column == "suspended_at":
+        act = "suspended" if on else "resumed"
+        operator_notices.queue(event=event, connector=connector, by=by, act=act, reason=reason)
     return connector
 
 

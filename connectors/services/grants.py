@@ -17,7 +17,7 @@ from accounts.policy import require_unlocked
 from connectors import policy
 from connectors.models import Connector, ConnectorState, Grant, Handoff, RefreshToken
 from connectors.scopes import Permission
-from connectors.services import details, ending, issuing, trail, words
+from connectors.services import details, ending, issuing, operator_notices, trail, words
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -106,10 +106,11 @@ def grant(
 
 
 @transaction.atomic
-def revoke(*, grant: Grant, by: User) -> Grant:
+def revoke(*, grant: Grant, by: User, reason: str = "") -> Grant:
     """End a grant for good: its tokens are refused from the next request on, what waits sealed is wiped.
 
-    Raises NotFound for who does not administer it, and Conflict when it was ended already.
+    An operator gives a `reason`, which the owners and admins are sent, as with `suspend` and `resume`. Raises NotFound
+    for who does not administer it, and Conflict when it was ended already.
     """
     policy.require_administrator_or_operator(by, grant)
     grant = _locked(grant)
@@ -118,29 +119,33 @@ def revoke(*, grant: Grant, by: User) -> Grant:
     grant.save(update_fields=["revoked_at"])
     ended = ending.end_tokens([grant.pk], at=now)
     ending.end_requests_for_more([grant.pk], at=now)
-    record(
+    event = record(
         Tag.GRANT_REVOKED,
         by=by,
         subject=grant,
         **trail.of_grant(grant),
         before={"connector": grant.connector.name, "target": grant.target_name, "tokens_ended": ended},
+        after={"reason": reason} if reason else None,
+    )
+    operator_notices.queue(
+        event=event, connector=grant.connector, by=by, act="access_removed", reason=reason, grant=grant
     )
     return grant
 
 
 @transaction.atomic
-def suspend(*, grant: Grant, by: User) -> Grant:
+def suspend(*, grant: Grant, by: User, reason: str = "") -> Grant:
     """Refuse the grant's tokens from the next request on, until it is resumed. Raises NotFound and Conflict."""
     policy.require_administrator_or_operator(by, grant)
     grant = _locked(grant)
     if grant.suspended_at:
         raise Conflict(_("This access is suspended already."), code="state_unchanged")
     grant.suspended_at = clock.now()
-    return _saved(grant, by, Tag.GRANT_SUSPENDED)
+    return _saved(grant, by, Tag.GRANT_SUSPENDED, "access_suspended", reason)
 
 
 @transaction.atomic
-def resume(*, grant: Grant, by: User) -> Grant:
+def resume(*, grant: Grant, by: User, reason: str = "") -> Grant:
     """Accept the grant's tokens again. Raises NotFound and Conflict, and RuleBroken while `by` cools off."""
     policy.require_administrator_or_operator(by, grant)
     require_unlocked(by)
@@ -148,7 +153,7 @@ def resume(*, grant: Grant, by: User) -> Grant:
     if not grant.suspended_at:
         raise Conflict(_("This access is not suspended."), code="state_unchanged")
     grant.suspended_at = None
-    return _saved(grant, by, Tag.GRANT_RESUMED)
+    return _saved(grant, by, Tag.GRANT_RESUMED, "access_resumed", reason)
 
 
 @transaction.atomic
@@ -226,15 +231,20 @@ def _has_ended(token_id: int) -> bool:
     return RefreshToken.objects.filter(pk=token_id, revoked_at__isnull=False).exists()
 
 
-def _saved(grant: Grant, by: User, tag: Tag) -> Grant:
+def _saved(grant: Grant, by: User, tag: Tag, act: str, reason: str) -> Grant:
     grant.save(update_fields=["suspended_at"])
-    record(
+    event = record(
         tag,
         by=by,
         subject=grant,
         **trail.of_grant(grant),
-        after={"connector": grant.connector.name, "target": grant.target_name},
+        after={
+            "connector": grant.connector.name,
+            "target": grant.target_name,
+            **({"reason": reason} if reason else {}),
+        },
     )
+    operator_notices.queue(event=event, connector=grant.connector, by=by, act=act, reason=reason, grant=grant)
     return grant
 
 

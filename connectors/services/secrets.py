@@ -16,7 +16,7 @@ from accounts.policy import require_unlocked
 from accounts.services import notices
 from connectors import credentials, policy
 from connectors.models import Connector, ConnectorSecret
-from connectors.services import ending, issuing, orphans, shown_secrets, trail
+from connectors.services import ending, issuing, operator_notices, orphans, shown_secrets, trail
 from kaizala_console.lib import clock, rate_limit
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 from kaizala_console.lib.rate_limit import Limit
@@ -161,7 +161,7 @@ def revoke(*, secret: ConnectorSecret, by: User, end_access_tokens: bool = False
     shown_secrets.forget("connector", [str(secret.connector_id)])  # the screen that made it with the connector
     if end_access_tokens:
         ending.end_access_tokens(connector, at=now)
-    record(
+    event = record(
         Tag.SECRET_REVOKED,
         by=by,
         subject=secret,
@@ -169,6 +169,7 @@ def revoke(*, secret: ConnectorSecret, by: User, end_access_tokens: bool = False
         before={"connector": secret.connector.name, "public_part": secret.public_part, "slot": secret.slot},
         after={"leaked": end_access_tokens, **({"reason": reason} if reason else {})},
     )
+    operator_notices.queue(event=event, connector=connector, by=by, act="secret_revoked", reason=reason)
     return secret
 
 

@@ -13,8 +13,9 @@ from django.test import Client
 from django.urls import reverse
 from django_otp import DEVICE_ID_SESSION_KEY
 
-from accounts.models import AuditEvent, AuthenticatorApp, User
+from accounts.models import AuditEvent, AuthenticatorApp, Notice, User
 from accounts.operators import site
+from connectors import callers
 from connectors.models import (
     AuthorizationCode,
     Bot,
@@ -35,12 +36,14 @@ from connectors.models import (
     WebhookDelivery,
     WebhookEvent,
 )
-from connectors.services import requests, shown_secrets, warm_tokens
-from connectors.tests.factories import Program, make_use
+from connectors.services import connectors, grants, requests, shown_secrets, warm_tokens
+from connectors.tests.factories import Program, make_connector, make_use
 from connectors.tests.keys import registered, x25519
 from connectors.tests.logos import put as put_logo
+from connectors.tests.test_tokens import exchange
 from connectors.tests.webhook_cast import CALLBACK_TOKEN, make_webhook
 from kaizala_console.lib import clock, ids
+from kaizala_console.wire.errors import TokenInvalid
 
 MODELS = list(apps.get_app_config("connectors").get_models())
 
@@ -107,12 +110,17 @@ def shown(program: Program, developer: User) -> str:
     return form_key
 
 
-def act(desk: Client, row: Any, action: str) -> str:
-    """Ticks the row and runs the action; the page that follows."""
+def act(desk: Client, row: Any, action: str, *others: Any, **typed: str) -> str:
+    """Ticks the rows, runs the action and confirms it; the page that follows."""
     url = reverse(f"operators:connectors_{type(row).__name__.lower()}_changelist")
-    response = desk.post(url, {"action": action, "_selected_action": [str(row.pk)]}, follow=True)
-    assert response.status_code == 200
+    chosen = {"action": action, "_selected_action": [str(each.pk) for each in (row, *others)]}
+    assert "confirmed" in desk.post(url, chosen).content.decode()
+    response = desk.post(url, {**chosen, "confirmed": "yes", "reason": "A report", **typed}, follow=True)
     return response.content.decode()
+
+
+def told(template: str) -> set[User]:
+    return {notice.user for notice in Notice.objects.filter(template=f"connectors/{template}")}
 
 
 def test_every_model_is_there() -> None:
@@ -176,15 +184,86 @@ def test_a_connector_is_suspended_and_resumed_and_the_trail_names_the_operator(
 
 
 def test_a_secret_and_a_grant_are_revoked(desk: Client, program: Program) -> None:
-    act(desk, ConnectorSecret.objects.get(), "revoke")
+    name = program.connector.name
+    act(desk, ConnectorSecret.objects.get(), "revoke", typed=name, why="leaked")
     assert ConnectorSecret.objects.get().revoked_at
     act(desk, program.grant, "suspend")
     assert Grant.objects.get().suspended_at
     act(desk, program.grant, "resume")
-    act(desk, program.grant, "revoke")
+    act(desk, program.grant, "revoke", typed="Another")
+    assert not Grant.objects.get().revoked_at
+    act(desk, program.grant, "revoke", typed=name)
     assert Grant.objects.get().revoked_at
     assert RefreshToken.objects.get().revoked_at
     assert Handoff.objects.get().state == "withdrawn"
+
+
+def test_what_would_stop_is_shown_first_and_nothing_happens_before_it_is_confirmed(
+    desk: Client, program: Program, connector: Connector, developer: User
+) -> None:
+    both = [program.connector, make_connector(developer, "Rota")]
+    url = reverse("operators:connectors_connector_changelist")
+    chosen = {"action": "suspend", "_selected_action": [str(row.pk) for row in both]}
+    make_use(program.grant, "GET v1/groups", at=clock.now(), calls=7)
+    page = desk.post(url, chosen).content.decode()
+    assert all(each in page for each in ("Rota", program.connector.name, "calls in the last 24 hours: 7"))
+    assert desk.post(url, {**chosen, "confirmed": "yes"}).status_code == 400  # without a reason
+    assert not Connector.objects.filter(suspended_at__isnull=False).exists()
+    assert not told("operator_acted")
+    act(desk, both[0], "suspend", both[1])
+    assert Connector.objects.filter(suspended_at__isnull=False).count() == 2
+    assert Notice.objects.filter(user=developer, context__reason="A report", context__act="suspended").count() == 2
+    assert AuditEvent.objects.filter(tag="connector:account:suspended", after__reason="A report").count() == 2
+
+
+def test_owners_and_admins_get_a_mail_about_what_an_operator_did_but_not_about_their_own_acts(
+    desk: Client, program: Program, developer: User, group_admin: User
+) -> None:
+    grants.suspend(grant=program.grant, by=group_admin)
+    connectors.suspend(connector=program.connector, by=developer)
+    assert not Notice.objects.filter(template="connectors/operator_acted").exists()
+    act(desk, program.grant, "resume")
+    assert told("operator_acted") == {developer, group_admin}
+    assert {notice.context["reason"] for notice in Notice.objects.filter(template="connectors/operator_acted")} == {
+        "A report"
+    }
+
+
+def test_a_secret_that_an_operator_revokes_takes_access_tokens_along(desk: Client, program: Program) -> None:
+    token = exchange(program).access_token
+    act(desk, ConnectorSecret.objects.get(), "revoke", typed=program.connector.name, why="leaked")
+    with pytest.raises(TokenInvalid):
+        callers.caller_of(token)
+
+
+def test_before_a_person_is_deactivated_one_sees_what_depends_on_them_and_can_hand_connectors_over(
+    desk: Client, program: Program, developer: User, stranger: User
+) -> None:
+    url = reverse("operators:accounts_user_changelist")
+    chosen = {"action": "deactivate", "_selected_action": [str(developer.pk)]}
+    assert "Connectors that they own: these go on: 1" in desk.post(url, chosen).content.decode()
+    sent = {**chosen, "confirmed": "yes", "reason": "Left"}
+    page = desk.post(url, {**sent, "new_owner_email": "nobody@contoso.example"})
+    assert page.status_code == 400
+    assert 'value="nobody@contoso.example"' in page.content.decode()
+    developer.refresh_from_db()
+    assert developer.is_active
+    desk.post(url, {**sent, "new_owner_email": stranger.email})
+    assert not User.objects.get(pk=developer.pk).is_active
+    assert Connector.objects.get().owner == stranger
+    assert told("owner_changed") == {stranger}
+    assert AuditEvent.objects.get(tag="user:account:deactivated").after == {"reason": "Left"}
+
+
+@pytest.mark.parametrize("query", ["connectorsecret/?digest__startswith=a", "refreshtoken/?digest__startswith=a"])
+def test_lists_are_not_filtered_by_digests(desk: Client, program: Program, query: str) -> None:
+    assert desk.get(f"/operators/connectors/{query}").status_code == 400
+
+
+def test_a_connector_is_found_by_its_id_and_by_a_part_of_its_name(desk: Client, program: Program) -> None:
+    for words in (str(program.connector.pk), program.connector.name[2:7]):
+        page = desk.get(reverse("operators:connectors_connector_changelist"), {"q": words}).content.decode()
+        assert f"{program.connector.pk}/change/" in page
 
 
 def test_a_logo_is_removed_and_the_trail_names_the_operator(desk: Client, connector: Connector, operator: User) -> None:

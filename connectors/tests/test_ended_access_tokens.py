@@ -45,12 +45,10 @@ def test_access_tokens_end_with_a_secret_and_the_other_secret_gives_new_ones(pro
 def test_a_token_that_an_exchange_makes_while_the_secret_is_revoked_ends_too(
     program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from connectors.services import tokens  # the exchange has read the secret, then it is revoked
-
     def revoked_in_between(*args: object, **kwargs: object) -> None:
         secrets.revoke(secret=program.connector.secrets.get(), by=developer, end_access_tokens=True)
 
-    monkeypatch.setattr(tokens.throttling, "admit_exchange", revoked_in_between)
+    monkeypatch.setattr("connectors.services.tokens.throttling.admit_exchange", revoked_in_between)
     assert not is_accepted(exchange(program).access_token)
 
 

@@ -40,6 +40,10 @@ def test_an_operator_passes_the_second_factor_and_suspends_a_connector(
     page.keyboard.type("Suspend")
     person.press(page.get_by_role("button", name="Go", exact=True))
     person.arrive()
+    person.reach(page.get_by_label("Reason"))
+    page.keyboard.type("A report")
+    person.press(page.get_by_role("button", name="Suspend"))
+    person.arrive()
     expect(page.get_by_role("cell", name="suspended")).to_be_visible()
     connector.refresh_from_db()
     assert connector.suspended_at
