@@ -39,7 +39,7 @@ def test_a_picture_keeps_its_format_and_size_and_loses_what_is_hidden_in_it(kind
 
 def test_a_picture_taken_sideways_is_turned_upright() -> None:
     with Image.open(io.BytesIO(files.JPEG)) as original, Image.open(io.BytesIO(_turned(6))) as turned:
-        assert (turned.size, turned.getexif()) == ((33, 40), {})
+        assert (turned.size, len(turned.getexif())) == ((33, 40), 0)
         expected = original.convert("L").transpose(Image.Transpose.ROTATE_270)
         difference = max(
             abs(one - other) for one, other in zip(expected.tobytes(), turned.convert("L").tobytes(), strict=True)
