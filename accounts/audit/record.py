@@ -14,6 +14,7 @@ from django.db import models, transaction
 
 from accounts.audit import marks
 from accounts.audit.chain import chain_after_commit
+from accounts.audit.sentences import names_in
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, Organisation
 from kaizala_console.lib import clock, context
@@ -113,5 +114,6 @@ def _columns(
         "client_address": here.client_address or None,
         "request_id": redact(here.request_id)[:64],
     }
+    columns["search_text"] = names_in(tag, columns)
     told = {**columns, "organisation_id": organisation.pk if organisation else None}
     return {**columns, "mark": marks.made_for(told)}

@@ -6,8 +6,9 @@ What a row lacks is shown as an ellipsis: an old row must always be readable.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -203,6 +204,9 @@ _KINDS: dict[Any, Promise] = {
 }
 
 
+_PLACEHOLDER: Final = re.compile(r"%\((\w+)\)s")
+
+
 class _Facts(dict[str, Any]):
     def __missing__(self, key: str) -> str:
         return "…"
@@ -228,6 +232,18 @@ def sentence(event: AuditEvent) -> str:
     if facts["count"] == 1:
         text = _OF_ONE.get(Tag(event.tag), text)
     return str(text) % facts
+
+
+def names_in(tag: Tag, columns: Mapping[str, Any]) -> str:
+    """Return who acted, on what, and what else the sentence names, one name a line, to search in."""
+    facts = {
+        **_plain(columns["before"]),
+        **_plain(columns["after"]),
+        "actor": columns["actor_name"],
+        "subject": columns["subject_name"],
+    }
+    named = ["actor", "subject", *_PLACEHOLDER.findall(str(SENTENCES[tag]))]
+    return "\n".join(dict.fromkeys(facts[name] for name in named if isinstance(facts.get(name), str)))
 
 
 def actor(event: AuditEvent) -> str:

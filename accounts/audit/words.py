@@ -1,4 +1,4 @@
-"""Looking for events by words: who acted, on what, and what the sentence says, in the reader's language."""
+"""Searching for events by words of their sentence, in the reader's language, and by the names in it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,14 @@ from accounts.audit.sentences import SENTENCES
 
 MOST_WORDS: Final = 6
 SHORTEST: Final = 3  # letters: every second sentence has an "a" in it
-_NAMES: Final = re.compile(r"%\(\w+\)s")
+_PLACEHOLDERS: Final = re.compile(r"%\(\w+\)s")
 
 
 def about(text: str) -> Q:
-    """Events of which each word of `text` stands in the name of who acted or of what it was done to, in the sentence,
-    or in the name of the event; or whose request has this id.
-
-    What the sentence names besides is not looked through: it lies in a JSON column.
-    """
+    """Events of which each word of `text` is in the sentence, or in the name of the event; or of a request's id."""
     condition = Q()
     for word in text.split()[:MOST_WORDS]:
-        found = Q(actor_name__icontains=word) | Q(subject_name__icontains=word)
+        found = Q(search_text__icontains=word)
         tags = tags_with(word)
         condition &= found | Q(tag__in=tags) if tags else found
     return condition | Q(request_id=text) if condition else condition
@@ -40,4 +36,6 @@ def tags_with(word: str) -> list[str]:
 
 @lru_cache(maxsize=8)
 def _words(_language: str) -> tuple[tuple[str, str], ...]:
-    return tuple((tag.value, f"{tag.value} {_NAMES.sub('', str(said))}".lower()) for tag, said in SENTENCES.items())
+    return tuple(
+        (tag.value, f"{tag.value} {_PLACEHOLDERS.sub('', str(said))}".lower()) for tag, said in SENTENCES.items()
+    )

@@ -34,6 +34,8 @@ class AuditEvent(models.Model):
     after = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
     client_address = models.GenericIPAddressField(null=True, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
+    # The names in its sentence, for the search in Activity; derived from the above, so neither marked nor chained.
+    search_text = models.TextField(blank=True, editable=False)
     # The console's keyed digest of all of the above (accounts/audit/marks.py).
     mark = models.CharField(max_length=100, blank=True, editable=False)
     # Its place in the chain (accounts/audit/chain.py), given right after the commit; empty until then.

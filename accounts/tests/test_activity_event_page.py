@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import transaction
 from django.test import Client
 from django.utils import translation
 
 from accounts import trail
 from accounts.audit import fields
+from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.audit.words import about, tags_with
 from accounts.models import AuditEvent, User
@@ -201,6 +203,28 @@ def test_an_organisation_admin_reads_it_and_an_old_name_is_shown_as_it_is(
 def test_events_are_found_by_who_what_and_the_words_of_their_sentence(member: User, text: str, found: bool) -> None:
     event = happened(member, Tag.CONNECTOR_SUSPENDED, subject_name="Courier bot", request_id="req-77")
     assert trail.recent(member, only=about(text), size=5, among=10) == ([event] if found else [])
+
+
+def test_events_are_found_by_every_name_in_their_sentence(member: User, developer: User) -> None:
+    with transaction.atomic():
+        record(
+            Tag.GRANT_MADE,
+            by=member,
+            subject=developer,
+            after={"connector": "Shift Planner", "target": "Pune Depot", "reason": "harvest"},
+        )
+        record(
+            Tag.SUBGROUP_LINKED, by=member, subject=developer, after={"child_name": "Lorries", "parent_name": "Fleet"}
+        )
+    for text, tag in {
+        "planner": Tag.GRANT_MADE,
+        "pune depot": Tag.GRANT_MADE,
+        "meera planner": Tag.GRANT_MADE,
+        "lorries": Tag.SUBGROUP_LINKED,
+        "FLEET": Tag.SUBGROUP_LINKED,
+    }.items():
+        assert [event.tag for event in trail.recent(member, only=about(text), size=5, among=10)] == [tag], text
+    assert trail.recent(member, only=about("harvest"), size=5, among=10) == []  # not said in the sentence
 
 
 def test_the_words_are_those_of_the_readers_language() -> None:

@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts import trail
+from accounts.audit.sentences import names_in
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
 from accounts.pages import activity, activity_filters
@@ -24,19 +25,20 @@ ACTIVITY = "/console/activity/"
 
 
 def happened(by: User, tag: Tag = Tag.SIGNED_IN, **fields: Any) -> AuditEvent:
-    return AuditEvent.objects.create(
-        **{
-            "tag": tag,
-            "actor_kind": "user",
-            "actor_id": str(by.pk),
-            "actor_name": by.name,
-            "organisation": by.organisation,
-            "subject_kind": "user",
-            "subject_id": str(by.pk),
-            "subject_name": by.name,
-            **fields,
-        }
-    )
+    columns: dict[str, Any] = {
+        "tag": tag,
+        "actor_kind": "user",
+        "actor_id": str(by.pk),
+        "actor_name": by.name,
+        "organisation": by.organisation,
+        "subject_kind": "user",
+        "subject_id": str(by.pk),
+        "subject_name": by.name,
+        "before": {},
+        "after": {},
+        **fields,
+    }
+    return AuditEvent.objects.create(**columns, search_text=names_in(tag, columns))
 
 
 def test_a_person_sees_what_they_did_and_not_what_others_did(
