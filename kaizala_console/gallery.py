@@ -161,13 +161,6 @@ def events() -> list[dict[str, Any]]:
             "sentence": "rotated a secret of Depot Bot.",
             "icon": "key",
             "address": "203.0.113.9",
-            "told": [
-                {"title": "Before", "rows": [{"label": "Public part", "value": "k1_9f2"}]},
-                {
-                    "title": "After",
-                    "rows": [{"label": "Public part", "value": "k2_b70"}, {"label": LONG, "value": LONG}],
-                },
-            ],
         },
         {
             "at": now - timedelta(hours=7),

@@ -70,7 +70,7 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
     found = trail.visible_to(user_of(request)).filter(pk=min(event_id, LAST_ID)).first()
     if found is None:
         raise NotFound(_("There is no such event, or it is not for you to read."))
-    [row] = rows([found], with_details=False)
+    [row] = rows([found])
     around = [
         (_("What else happened to this connector"), "connector", found.connector_id),
         (_("What else happened to this group"), "group", found.group_id),
@@ -132,7 +132,7 @@ def _when(value: str | None) -> str:
     return moments.exact(at) if at.tzinfo else ""
 
 
-def rows(events: Iterable[AuditEvent], *, with_details: bool = True) -> list[dict[str, Any]]:
+def rows(events: Iterable[AuditEvent]) -> list[dict[str, Any]]:
     """Events as `<c-timeline>` draws them; who acted stands in the sentence."""
     return [
         {
@@ -141,7 +141,6 @@ def rows(events: Iterable[AuditEvent], *, with_details: bool = True) -> list[dic
             "sentence": sentence(event),
             "icon": _ICONS.get(event.tag.partition(":")[0], "dot"),
             "address": event.client_address,
-            "told": _told(event) if with_details else [],
         }
         for event in events
     ]

@@ -47,7 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "pin_number": waiting and numbers.shown(waiting.number),
         }
         return render(request, "accounts/home_first.html", words)
-    events = activity.rows(trail.sought_page(user, Sought(), size=LATELY).events, with_details=False)
+    events = activity.rows(trail.sought_page(user, Sought(), size=LATELY).events)
     waits, path = needs.needs_at(request, user), first_steps.path_of(user)
     words = {
         "asks_at": live.address(here, seen),

@@ -151,6 +151,6 @@ def test_the_page_keeps_a_connector_filter_and_offers_its_export(browser_of: Bro
     act(member, connector_id=connector_id)
     act(member)
     page = browser_of(member).get(reverse("accounts:activity"), {"connector": str(connector_id)})
-    assert page.text.count("timeline-words") == 1
+    assert page.text.count("timeline-when") == 1
     assert f"{reverse('accounts:activity_export')}?connector={connector_id}" in page.text
     assert f'name="connector" value="{connector_id}"' in page.text

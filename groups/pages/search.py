@@ -33,7 +33,7 @@ def search(request: HttpRequest) -> HttpResponse:
         if found
         else [],
         "actions": [card_found(action) for action in found.actions.items] if found else [],
-        "events": rows(found.events.items, with_details=False) if found else [],
+        "events": rows(found.events.items) if found else [],
         "recent": search_queries.RECENT,
         "all_connectors_url": _list("connectors:list", q=text, show="all"),
         "all_groups_url": _list("groups:list", q=text),
