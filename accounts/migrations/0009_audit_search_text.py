@@ -27,7 +27,7 @@ def drop_index(_apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0007_sms_with_secret")]
+    dependencies = [("accounts", "0008_sms_outbox")]
 
     operations = [
         migrations.AddField(
