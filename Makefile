@@ -1,12 +1,13 @@
 # Every target makes what it needs: Python 3.11 or later and make are enough.
 # CI runs `make check` and `make test`, the same targets.
 
-.PHONY: help run demo test check fix bench screenshots setup keys clean
+.PHONY: help run demo test test-all check fix bench screenshots setup keys clean
 
 help:
 	@echo "make run    start the console: web, worker and timetable (http://127.0.0.1:8000; CONSOLE_PORT=… for another port)"
 	@echo "make demo   print a fresh demo connector, with its secrets, as JSON (while the console runs)"
-	@echo "make test   run the whole suite: on SQLite, then on PostgreSQL and Redis when there are any"
+	@echo "make test   run the suite on SQLite, then on PostgreSQL and Redis what they could answer differently"
+	@echo "make test-all  run everything on both"
 	@echo "make check  lint, format, types, layers, templates"
 	@echo "make fix    mend what can be mended by machine"
 	@echo "make bench  run the benchmarks"
@@ -27,6 +28,10 @@ demo:
 test:
 	@scripts/setup dev
 	@exec .venv/bin/python scripts/test.py $(ARGS)
+
+test-all:
+	@scripts/setup dev
+	@exec .venv/bin/python scripts/test.py --all $(ARGS)
 
 check:
 	@scripts/setup dev

@@ -1,5 +1,6 @@
-"""Runs the whole suite: on SQLite without any server, then on PostgreSQL and Redis when there are any.
+"""Runs the suite on SQLite without any server, then on PostgreSQL and Redis what these could answer differently.
 
+`--all` runs on both everything that uses a database. Without the servers there is no second run.
 Servers are those of DATABASE_URL and REDIS_URL, else whatever answers on the default local ports. Arguments go to
 pytest. The last lines are pytest's own summary, so what ran where is said before.
 """
@@ -150,6 +151,8 @@ def forget(redis_url: str, run_id: str) -> None:
 
 
 def main() -> int:
+    everything = "--all" in sys.argv[1:]
+    given = [argument for argument in sys.argv[1:] if argument != "--all"]
     browser = chromium()
     variables = {"CHROMIUM": browser} if browser else {}
     database, queue = postgresql(), redis_server()
@@ -159,14 +162,14 @@ def main() -> int:
             say(f"Programs in {language}: SKIPPED. Install what runs them.")
     say("First run:  SQLite, no server")
     if database and queue:
-        say("Second run: PostgreSQL and Redis")
+        say(f"Second run: PostgreSQL and Redis{'' if everything else ', what they could answer differently'}")
     else:
         missing = " and ".join(name for name, found in (("PostgreSQL", database), ("Redis", queue)) if not found)
         say(f"Second run: NONE, for want of {missing}. Start them, or set DATABASE_URL and REDIS_URL.")
     say("== SQLite, no server")
     # pytest's 5 is "nothing was collected", which is fine when a selection is given by hand.
     left_for_later = [f"--ignore={STRICTER}"] if database and queue else []
-    first = run(["-m", "not services", *left_for_later, *sys.argv[1:]], **variables)
+    first = run(["-m", "not services", *left_for_later, *given], **variables)
     if first == 2 or not (database and queue):  # 2: somebody stopped it
         return first
     say("== PostgreSQL and Redis")
@@ -174,7 +177,7 @@ def main() -> int:
     try:
         # Also after a failure in the first: whoever mends that knows of all of them.
         second = run(
-            ["-m", "not once", *sys.argv[1:]],
+            ["-m", "not once" if everything else "postgresql", *given],
             DATABASE_URL=database,
             REDIS_URL=queue,
             CONSOLE_TEST_RUN=run_id,

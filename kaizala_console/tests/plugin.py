@@ -28,6 +28,25 @@ hypothesis.settings.load_profile("console")
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ON_BOTH = ("test_four_steps", "test_request_journey")  # the journeys that run on either database
+# What PostgreSQL and Redis could answer differently, besides what is marked `services`: locks, constraints, collation,
+# counts, search, delivery, limits. `make test` runs these modules there as well.
+ON_POSTGRESQL = frozenset(
+    f"test_{name}"
+    for name in (
+        *("activity_far_back", "activity_event_page", "audit", "audit_chain", "audit_forgery", "notices", "phones"),
+        *("pin_limits", "pin_outbox", "pins", "sessions", "sign_in"),
+        *("callers", "claims", "grants", "handoff_search", "handoffs", "large_connectors", "leaks", "life", "models"),
+        *("oauth_codes", "orphans", "own_many", "pin_login_limits", "queries", "reminders", "request_search"),
+        *("rotation", "secrets", "successors", "throttling", "tokens", "usage", "usage_queries", "warm_tokens"),
+        *("webhook_delivery", "webhook_outbox", "webhook_receivers", "webhook_upkeep"),
+        *("access", "action_lists", "action_queries", "archive_names", "bulk_mapping", "bulk_subscribers"),
+        *("bulk_users", "counts", "directory", "directory_by_attribute", "hierarchy", "kept_counts", "made_once"),
+        *("members", "people_files", "people_search", "platform_reactions", "platform_subscribers", "search_page"),
+        *("stands_below", "tree_pages", "users_by_name"),
+        *("bounded", "cache_serializer", "circuit", "keyset", "keyset_turns", "rate_limit", "write_behind"),
+        *("family", "four_steps", "health", "no_leaks", "plans", "request_journey", "schemathesis", "wire_journey"),
+    )
+)
 DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}  # with one of these fixtures, a test uses it
 _numbers = itertools.count()
 
@@ -51,6 +70,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         looks = item.get_closest_marker("journey") and item.path.stem not in ON_BOTH
         if looks or not (_uses_a_database(item) or _is_for_both(item)):
             item.add_marker(pytest.mark.once)
+        elif item.path.stem in ON_POSTGRESQL or item.get_closest_marker("services"):
+            item.add_marker(pytest.mark.postgresql)
         if item.get_closest_marker("services") and not services:
             item.add_marker(no_services)
         if item.get_closest_marker("journey") and not browser:

@@ -43,6 +43,15 @@ def test_how_a_page_looks_is_looked_at_once() -> None:
     assert "once" not in _marks("journey", fixtures=("live_server",), file="test_four_steps.py")
 
 
+def test_what_postgresql_could_answer_differently_runs_there_in_every_run() -> None:
+    assert "postgresql" in _marks("django_db", file="test_handoffs.py")
+    assert "postgresql" in _marks("services")
+    assert "postgresql" not in _marks("django_db", file="test_home_page.py")
+    assert "postgresql" not in _marks(file="test_handoffs.py")
+    present = {path.stem for path in Path(settings.BASE_DIR).glob("*/**/tests/test_*.py")}
+    assert present >= plugin.ON_POSTGRESQL
+
+
 def test_each_process_of_a_run_keeps_its_files_to_itself() -> None:
     """One that travels in time deletes uploads that are old by its clock: the others' would be among them."""
     assert settings.DATA_DIR.name == os.environ.get("PYTEST_XDIST_WORKER", "main")
