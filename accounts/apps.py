@@ -6,9 +6,3 @@ class AccountsConfig(AppConfig):
     name = "accounts"
     verbose_name = _("Accounts")
     default_auto_field = "django.db.models.BigAutoField"
-
-    def ready(self) -> None:
-        """Once the models are there."""
-        from accounts import field_names
-
-        field_names.translate(self)

@@ -11,7 +11,7 @@ class ConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers the providers, once the models are there."""
-        from accounts import arrivals, field_names, first_steps, mail_topics, needs, places, trail, whereabouts
+        from accounts import arrivals, first_steps, mail_topics, needs, places, trail, whereabouts
         from accounts.audit import values
         from connectors.arrivals import look, tell
         from connectors.audit_values import WORDS
@@ -22,7 +22,6 @@ class ConnectorsConfig(AppConfig):
         from connectors.whereabouts import name_of
         from connectors.whereabouts import of_connectors as where_connectors_are
 
-        field_names.translate(self)
         needs.register(of_owner)
         needs.register(user_tokens_to_confirm)
         trail.register(events_of_own_connectors)

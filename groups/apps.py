@@ -9,7 +9,7 @@ class GroupsConfig(AppConfig):
 
     def ready(self) -> None:
         """Plugs into the apps below: who administers what a group token reaches, what Home offers, whose history."""
-        from accounts import arrivals, field_names, first_steps, needs, places, provisioned, starts, trail, whereabouts
+        from accounts import arrivals, first_steps, needs, places, provisioned, starts, trail, whereabouts
         from accounts.audit import values
         from connectors import ending_access, policy, reach
         from connectors.models import Grant
@@ -27,7 +27,6 @@ class GroupsConfig(AppConfig):
         from groups.whereabouts import name_of
         from groups.whereabouts import of_groups as where_groups_are
 
-        field_names.translate(self)
         needs.register(requests_to_answer)
         starts.register(let_a_connector_in)
         trail.register(events_of_own_groups)

@@ -16,32 +16,37 @@ class AuditEvent(models.Model):
     they let a connector's, a group's or a person's page list its own history.
     """
 
-    at = models.DateTimeField(default=clock.now)
-    tag = models.CharField(max_length=64)
-    actor_kind = models.CharField(max_length=16)
-    actor_id = models.CharField(max_length=64, blank=True)
-    actor_name = models.CharField(max_length=120, blank=True)
+    at = models.DateTimeField(_("at"), default=clock.now)
+    tag = models.CharField(_("tag"), max_length=64)
+    actor_kind = models.CharField(_("actor kind"), max_length=16)
+    actor_id = models.CharField(_("actor id"), max_length=64, blank=True)
+    actor_name = models.CharField(_("actor name"), max_length=120, blank=True)
     organisation = models.ForeignKey(
-        "accounts.Organisation", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "accounts.Organisation",
+        verbose_name=_("organisation"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
     )
-    subject_kind = models.CharField(max_length=32)
-    subject_id = models.CharField(max_length=64)
-    subject_name = models.CharField(max_length=200, blank=True)
-    connector_id = models.UUIDField(null=True, blank=True)
-    group_id = models.UUIDField(null=True, blank=True)
-    person_id = models.UUIDField(null=True, blank=True)
-    before = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
-    after = models.JSONField(default=dict, blank=True, encoder=DjangoJSONEncoder)
-    client_address = models.GenericIPAddressField(null=True, blank=True)
-    request_id = models.CharField(max_length=64, blank=True)
+    subject_kind = models.CharField(_("subject kind"), max_length=32)
+    subject_id = models.CharField(_("subject id"), max_length=64)
+    subject_name = models.CharField(_("subject name"), max_length=200, blank=True)
+    connector_id = models.UUIDField(_("connector id"), null=True, blank=True)
+    group_id = models.UUIDField(_("group id"), null=True, blank=True)
+    person_id = models.UUIDField(_("person id"), null=True, blank=True)
+    before = models.JSONField(_("before"), default=dict, blank=True, encoder=DjangoJSONEncoder)
+    after = models.JSONField(_("after"), default=dict, blank=True, encoder=DjangoJSONEncoder)
+    client_address = models.GenericIPAddressField(_("client address"), null=True, blank=True)
+    request_id = models.CharField(_("request id"), max_length=64, blank=True)
     # The names in its sentence, for the search in Activity; derived from the above, so neither marked nor chained.
-    search_text = models.TextField(blank=True, editable=False)
+    search_text = models.TextField(_("search text"), blank=True, editable=False)
     # The console's keyed digest of all of the above (accounts/audit/marks.py).
-    mark = models.CharField(max_length=100, blank=True, editable=False)
+    mark = models.CharField(_("mark"), max_length=100, blank=True, editable=False)
     # Its place in the chain (accounts/audit/chain.py), given right after the commit; empty until then.
-    position = models.BigIntegerField(null=True, blank=True, unique=True, editable=False)
-    previous_hash = models.CharField(max_length=64, blank=True, editable=False)
-    hash = models.CharField(max_length=64, blank=True, editable=False)
+    position = models.BigIntegerField(_("position"), null=True, blank=True, unique=True, editable=False)
+    previous_hash = models.CharField(_("previous hash"), max_length=64, blank=True, editable=False)
+    hash = models.CharField(_("hash"), max_length=64, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("audit event")
@@ -75,12 +80,12 @@ class AuditSeal(models.Model):
     One row a thousand events, moved along until the thousand is full.
     """
 
-    block = models.BigIntegerField(primary_key=True)
-    position = models.BigIntegerField()
-    hash = models.CharField(max_length=64)
-    key_id = models.CharField(max_length=16)
-    tag = models.CharField(max_length=64)
-    sealed_at = models.DateTimeField(default=clock.now)
+    block = models.BigIntegerField(_("block"), primary_key=True)
+    position = models.BigIntegerField(_("position"))
+    hash = models.CharField(_("hash"), max_length=64)
+    key_id = models.CharField(_("key id"), max_length=16)
+    tag = models.CharField(_("tag"), max_length=64)
+    sealed_at = models.DateTimeField(_("sealed at"), default=clock.now)
 
     class Meta:
         verbose_name = _("audit seal")

@@ -25,18 +25,18 @@ class Notice(models.Model):
     `key` makes a notice unique, so that the same fact is told once.
     """
 
-    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
-    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="notices")
+    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
+    user = models.ForeignKey("accounts.User", verbose_name=_("user"), on_delete=models.CASCADE, related_name="notices")
     template = models.CharField(_("template"), max_length=80)
-    number = models.CharField(max_length=16, blank=True)
-    context = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
-    key = models.CharField(max_length=160, unique=True)
-    created_at = models.DateTimeField(default=clock.now)
-    next_attempt_at = models.DateTimeField(null=True, blank=True, default=clock.now)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    sent_at = models.DateTimeField(null=True, blank=True)
-    gave_up_at = models.DateTimeField(null=True, blank=True)
-    last_error = models.CharField(max_length=200, blank=True)
+    number = models.CharField(_("number"), max_length=16, blank=True)
+    context = models.JSONField(_("context"), default=dict, encoder=DjangoJSONEncoder)
+    key = models.CharField(_("key"), max_length=160, unique=True)
+    created_at = models.DateTimeField(_("created at"), default=clock.now)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    gave_up_at = models.DateTimeField(_("gave up at"), null=True, blank=True)
+    last_error = models.CharField(_("last error"), max_length=200, blank=True)
 
     objects = NoticeQuerySet.as_manager()
 

@@ -7,7 +7,7 @@ from kaizala_console.lib import clock, ids
 
 
 class Organisation(models.Model):
-    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
     name = models.CharField(_("name"), max_length=120)
     entra_tenant_id = models.CharField(
         _("Entra tenant ID"),
@@ -25,7 +25,7 @@ class Organisation(models.Model):
         default=True,
         help_text=_("Whether the admin who grants access may have the refresh token shown once."),
     )
-    created_at = models.DateTimeField(default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
 
     class Meta:
         verbose_name = _("organisation")

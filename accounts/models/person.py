@@ -13,12 +13,12 @@ class Person(models.Model):
     it ever was (wire protocol §6, Members).
     """
 
-    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
     number = models.CharField(_("phone number"), max_length=16, unique=True, help_text=_("E.164"))
     name = models.CharField(_("name"), max_length=120, blank=True)
     picture_url = models.URLField(_("picture"), max_length=500, blank=True)
-    provisioned_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(default=clock.now, editable=False)
+    provisioned_at = models.DateTimeField(_("provisioned at"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
 
     class Meta:
         verbose_name = _("person")

@@ -17,11 +17,15 @@ class VerifiedPhoneQuerySet(models.QuerySet["VerifiedPhone"]):
 class VerifiedPhone(models.Model):
     """One number is held by one account at a time; releasing it keeps the row as history."""
 
-    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="verified_phones")
-    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, related_name="verified_phones")
+    user = models.ForeignKey(
+        "accounts.User", verbose_name=_("user"), on_delete=models.CASCADE, related_name="verified_phones"
+    )
+    person = models.ForeignKey(
+        "accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="verified_phones"
+    )
     is_primary = models.BooleanField(_("primary"), default=False)
-    verified_at = models.DateTimeField(default=clock.now)
-    released_at = models.DateTimeField(null=True, blank=True)
+    verified_at = models.DateTimeField(_("verified at"), default=clock.now)
+    released_at = models.DateTimeField(_("released at"), null=True, blank=True)
 
     objects = VerifiedPhoneQuerySet.as_manager()
 

@@ -33,20 +33,24 @@ class PinDevice(TimestampMixin, Device):
         "accounts.User", on_delete=models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("user")
     )
     audience = models.CharField(
-        max_length=64, blank=True, help_text=_("The connector that a PIN of a program’s user is for.")
+        _("audience"), max_length=64, blank=True, help_text=_("The connector that a PIN of a program’s user is for.")
     )
-    confirmed = models.BooleanField(default=False, editable=False)
+    confirmed = models.BooleanField(_("confirmed"), default=False, editable=False)
     number = models.CharField(_("phone number"), max_length=16, help_text=_("E.164"))
     purpose = models.CharField(_("purpose"), max_length=8, choices=Purpose.choices)
-    sms = models.OneToOneField("accounts.SmsMessage", on_delete=models.CASCADE, related_name="pin", editable=False)
-    pepper_id = models.CharField(max_length=16, blank=True, editable=False)
-    salt = models.CharField(max_length=32, blank=True, editable=False)
-    digest = models.CharField(max_length=64, blank=True, editable=False)
-    sent_at = models.DateTimeField(null=True, blank=True)
-    valid_until = models.DateTimeField()
+    sms = models.OneToOneField(
+        "accounts.SmsMessage", verbose_name=_("sms"), on_delete=models.CASCADE, related_name="pin", editable=False
+    )
+    pepper_id = models.CharField(_("pepper id"), max_length=16, blank=True, editable=False)
+    salt = models.CharField(_("salt"), max_length=32, blank=True, editable=False)
+    digest = models.CharField(_("digest"), max_length=64, blank=True, editable=False)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    valid_until = models.DateTimeField(_("valid until"))
     tries = models.PositiveSmallIntegerField(_("wrong tries"), default=0)
-    used_at = models.DateTimeField(null=True, blank=True)
-    superseded_at = models.DateTimeField(null=True, blank=True, help_text=_("When a newer PIN took its place."))
+    used_at = models.DateTimeField(_("used at"), null=True, blank=True)
+    superseded_at = models.DateTimeField(
+        _("superseded at"), null=True, blank=True, help_text=_("When a newer PIN took its place.")
+    )
 
     class Meta:
         verbose_name = _("PIN")

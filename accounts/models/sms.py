@@ -39,13 +39,13 @@ class SmsMessage(models.Model):
         "accounts.User", on_delete=models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("user")
     )
     audience = models.CharField(
-        max_length=64, blank=True, help_text=_("The connector that asked, when it was a program.")
+        _("audience"), max_length=64, blank=True, help_text=_("The connector that asked, when it was a program.")
     )
     with_secret = models.BooleanField(
         _("with secret"), default=True, help_text=_("Whether the program sent its connector’s secret.")
     )
     masked_number = models.CharField(_("phone number"), max_length=32)
-    number_tag = models.CharField(max_length=64)
+    number_tag = models.CharField(_("number tag"), max_length=64)
     country_prefix = models.CharField(_("country prefix"), max_length=3)
     purpose = models.CharField(_("purpose"), max_length=8, choices=PinDevice.Purpose.choices)
     client_address = models.GenericIPAddressField(_("asked from"), null=True, blank=True)
@@ -53,10 +53,10 @@ class SmsMessage(models.Model):
     reference = models.CharField(_("gateway’s reference"), max_length=64, blank=True)
     status = models.CharField(_("status"), max_length=8, choices=Status.choices, default=Status.SENDING)
     error = models.CharField(_("error"), max_length=200, blank=True)
-    sealed = models.BinaryField(null=True, blank=True, editable=False)
-    next_attempt_at = models.DateTimeField(null=True, blank=True)
-    scheduled_at = models.DateTimeField(default=clock.now, editable=False)
-    attempts = models.PositiveSmallIntegerField(default=0)
+    sealed = models.BinaryField(_("sealed"), null=True, blank=True, editable=False)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
+    scheduled_at = models.DateTimeField(_("scheduled at"), default=clock.now, editable=False)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     created_at = models.DateTimeField(_("at"), default=clock.now)
     used_at = models.DateTimeField(_("PIN used"), null=True, blank=True)
 
@@ -92,7 +92,7 @@ class SandboxSms(models.Model):
 
     number = models.CharField(_("phone number"), max_length=16)
     text = models.CharField(_("text"), max_length=320)
-    sent_at = models.DateTimeField(default=clock.now)
+    sent_at = models.DateTimeField(_("sent at"), default=clock.now)
 
     class Meta:
         verbose_name = _("SMS of the sandbox")

@@ -44,9 +44,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     # Until then it makes and sees no credentials, because its phone number changed (accounts.services.cool_off).
     credentials_locked_until = models.DateTimeField(_("credentials locked until"), null=True, blank=True)
     first_steps_put_away_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text=_("When they told Home to show the first steps no more.")
+        _("first steps put away at"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("When they told Home to show the first steps no more."),
     )
-    created_at = models.DateTimeField(default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
 
     objects = UserManager()
 

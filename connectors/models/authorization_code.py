@@ -19,18 +19,27 @@ class AuthorizationCodeQuerySet(models.QuerySet["AuthorizationCode"]):
 class AuthorizationCode(models.Model):
     """Only a keyed digest of the code is stored. A used row stays for some time: it shows a replay, and what to end."""
 
-    digest = models.CharField(max_length=64, unique=True)
-    connector = models.ForeignKey("connectors.Connector", on_delete=models.CASCADE, related_name="+")
-    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+")
-    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, related_name="+")
+    digest = models.CharField(_("digest"), max_length=64, unique=True)
+    connector = models.ForeignKey(
+        "connectors.Connector", verbose_name=_("connector"), on_delete=models.CASCADE, related_name="+"
+    )
+    user = models.ForeignKey("accounts.User", verbose_name=_("user"), on_delete=models.CASCADE, related_name="+")
+    person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
     permissions = PermissionSetField(_("permissions"))
-    redirect_url = models.CharField(max_length=200)
-    challenge = models.CharField(max_length=43, blank=True, help_text=_("PKCE, S256 (RFC 7636); empty without it."))
-    made_at = models.DateTimeField(default=clock.now)
-    expires_at = models.DateTimeField()
-    used_at = models.DateTimeField(null=True, blank=True)
+    redirect_url = models.CharField(_("redirect url"), max_length=200)
+    challenge = models.CharField(
+        _("challenge"), max_length=43, blank=True, help_text=_("PKCE, S256 (RFC 7636); empty without it.")
+    )
+    made_at = models.DateTimeField(_("made at"), default=clock.now)
+    expires_at = models.DateTimeField(_("expires at"))
+    used_at = models.DateTimeField(_("used at"), null=True, blank=True)
     refresh_token = models.ForeignKey(
-        "connectors.RefreshToken", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        "connectors.RefreshToken",
+        verbose_name=_("refresh token"),
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
     )
 
     objects = AuthorizationCodeQuerySet.as_manager()

@@ -20,14 +20,15 @@ class Bot(models.Model):
     id = models.UUIDField(_("bot ID"), primary_key=True, default=ids.new_id, editable=False)
     connector = models.ForeignKey(
         "connectors.Connector",
+        verbose_name=_("connector"),
         on_delete=models.CASCADE,
         related_name="bots",
         db_index=False,  # bot_by_connector begins with it
     )
     name = models.CharField(_("name"), max_length=80)
     picture_url = models.URLField(_("picture"), max_length=500, blank=True)
-    created_at = models.DateTimeField(default=clock.now, editable=False)
-    removed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    removed_at = models.DateTimeField(_("removed at"), null=True, blank=True)
 
     objects = BotQuerySet.as_manager()
 

@@ -22,11 +22,13 @@ class ClaimAnswer(models.Model):
     of that secret and that key.
     """
 
-    handoff = models.OneToOneField("connectors.Handoff", on_delete=models.CASCADE, related_name="claim_answer")
-    key_tag = models.CharField(max_length=64, unique=True)
-    sealed = models.BinaryField(editable=False)
-    answered_at = models.DateTimeField(default=clock.now)
-    expires_at = models.DateTimeField()
+    handoff = models.OneToOneField(
+        "connectors.Handoff", verbose_name=_("handoff"), on_delete=models.CASCADE, related_name="claim_answer"
+    )
+    key_tag = models.CharField(_("key tag"), max_length=64, unique=True)
+    sealed = models.BinaryField(_("sealed"), editable=False)
+    answered_at = models.DateTimeField(_("answered at"), default=clock.now)
+    expires_at = models.DateTimeField(_("expires at"))
 
     objects = ClaimAnswerQuerySet.as_manager()
 

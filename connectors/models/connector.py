@@ -40,7 +40,9 @@ class ConnectorQuerySet(models.QuerySet["Connector"]):
 
 class Connector(models.Model):
     id = models.UUIDField(_("connector ID"), primary_key=True, default=ids.new_id, editable=False)
-    organisation = models.ForeignKey("accounts.Organisation", on_delete=models.PROTECT, related_name="connectors")
+    organisation = models.ForeignKey(
+        "accounts.Organisation", verbose_name=_("organisation"), on_delete=models.PROTECT, related_name="connectors"
+    )
     owner = models.ForeignKey(
         "accounts.User",
         on_delete=models.PROTECT,
@@ -65,10 +67,10 @@ class Connector(models.Model):
     permissions = PermissionSetField(_("permissions"))
     # An access token carries the number that it was made under, and is refused under another one.
     token_generation = models.PositiveIntegerField(_("generation of access tokens"), default=0, editable=False)
-    created_at = models.DateTimeField(default=clock.now, editable=False)
-    deactivated_at = models.DateTimeField(null=True, blank=True)
-    suspended_at = models.DateTimeField(null=True, blank=True)
-    deleted_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    deactivated_at = models.DateTimeField(_("deactivated at"), null=True, blank=True)
+    suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
 
     objects = ConnectorQuerySet.as_manager()
 
@@ -130,20 +132,30 @@ class ConnectorSecret(models.Model):
     A connector has two slots, so that a new secret can be in use before the old one is removed.
     """
 
-    connector = models.ForeignKey(Connector, on_delete=models.CASCADE, related_name="secrets")
-    slot = models.PositiveSmallIntegerField(default=1)
-    public_part = models.CharField(max_length=32, unique=True)
-    pepper_id = models.CharField(max_length=16)
-    digest = models.CharField(max_length=64)
-    created_at = models.DateTimeField(default=clock.now)
-    created_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
-    expires_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-    reported_at = models.DateTimeField(null=True, blank=True, help_text=_("As leaked: refused since then."))
-    last_used_at = models.DateTimeField(null=True, blank=True)
-    last_used_from = models.GenericIPAddressField(null=True, blank=True)
+    connector = models.ForeignKey(
+        Connector, verbose_name=_("connector"), on_delete=models.CASCADE, related_name="secrets"
+    )
+    slot = models.PositiveSmallIntegerField(_("slot"), default=1)
+    public_part = models.CharField(_("public part"), max_length=32, unique=True)
+    pepper_id = models.CharField(_("pepper id"), max_length=16)
+    digest = models.CharField(_("digest"), max_length=64)
+    created_at = models.DateTimeField(_("created at"), default=clock.now)
+    created_by = models.ForeignKey(
+        "accounts.User", verbose_name=_("created by"), on_delete=models.PROTECT, related_name="+"
+    )
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+    reported_at = models.DateTimeField(
+        _("reported at"), null=True, blank=True, help_text=_("As leaked: refused since then.")
+    )
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
+    last_used_from = models.GenericIPAddressField(_("last used from"), null=True, blank=True)
     reminded_for = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text=_("The distance to its end that people were told of last.")
+        _("reminded for"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("The distance to its end that people were told of last."),
     )
 
     objects = ConnectorSecretQuerySet.as_manager()

@@ -38,24 +38,27 @@ class Grant(models.Model):
         GROUP = "group", _("group token")
         USER = "user", _("user token")
 
-    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
     connector = models.ForeignKey(
         "connectors.Connector",
+        verbose_name=_("connector"),
         on_delete=models.PROTECT,
         related_name="grants",
         db_index=False,  # grant_by_connector begins with it
     )
-    kind = models.CharField(max_length=8, choices=Kind.choices)
-    target = models.CharField(max_length=64)
-    target_name = models.CharField(max_length=200)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
+    target = models.CharField(_("target"), max_length=64)
+    target_name = models.CharField(_("target name"), max_length=200)
     person = models.ForeignKey(
         "accounts.Person",
+        verbose_name=_("person"),
         on_delete=models.PROTECT,
         related_name="+",
         help_text=_("Whose role the tokens carry: the admin who granted, or the token's user."),
     )
     granted_by = models.ForeignKey(
         "accounts.User",
+        verbose_name=_("granted by"),
         on_delete=models.PROTECT,
         null=True,
         blank=True,
@@ -65,6 +68,7 @@ class Grant(models.Model):
     )
     confirmed_by = models.ForeignKey(
         "accounts.User",
+        verbose_name=_("confirmed by"),
         on_delete=models.PROTECT,
         null=True,
         blank=True,
@@ -72,15 +76,23 @@ class Grant(models.Model):
         help_text=_("The second organisation admin, without whom a user token does not reach the whole organisation."),
     )
     permissions = PermissionSetField(_("permissions"))
-    granted_at = models.DateTimeField(default=clock.now)
+    granted_at = models.DateTimeField(_("granted at"), default=clock.now)
     ends_at = models.DateTimeField(_("end date"), null=True, blank=True)
-    suspended_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
+    suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     end_told_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text=_("When people were told that the end date had passed.")
+        _("end told at"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("When people were told that the end date had passed."),
     )
     reminded_for = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text=_("The distance to its end that people were told of last.")
+        _("reminded for"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("The distance to its end that people were told of last."),
     )
 
     objects = GrantQuerySet.as_manager()

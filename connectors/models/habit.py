@@ -14,13 +14,19 @@ class HabitDay(models.Model):
     """
 
     connector = models.ForeignKey(
-        "connectors.Connector", on_delete=models.CASCADE, related_name="habits", db_index=False
+        "connectors.Connector",
+        verbose_name=_("connector"),
+        on_delete=models.CASCADE,
+        related_name="habits",
+        db_index=False,
     )
-    habit = models.CharField(max_length=32)
-    day = models.DateField()
-    times = models.PositiveBigIntegerField(default=0)
-    seen_at = models.DateTimeField()
-    example = models.CharField(max_length=120, help_text=_("Method and route: `POST v1/groups/<group_id>/messages`."))
+    habit = models.CharField(_("habit"), max_length=32)
+    day = models.DateField(_("day"))
+    times = models.PositiveBigIntegerField(_("times"), default=0)
+    seen_at = models.DateTimeField(_("seen at"))
+    example = models.CharField(
+        _("example"), max_length=120, help_text=_("Method and route: `POST v1/groups/<group_id>/messages`.")
+    )
 
     class Meta:
         verbose_name = _("habit on a day")

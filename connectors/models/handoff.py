@@ -54,42 +54,63 @@ class Handoff(models.Model):
     (`claimed_at`) → works (`refresh_token.first_used_at`).
     """
 
-    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
     connector = models.ForeignKey(
         "connectors.Connector",
+        verbose_name=_("connector"),
         on_delete=models.PROTECT,
         related_name="handoffs",
         db_index=False,  # handoff_by_connector begins with it
     )
-    grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="handoffs")
-    refresh_token = models.ForeignKey("connectors.RefreshToken", on_delete=models.PROTECT, related_name="handoffs")
+    grant = models.ForeignKey(
+        "connectors.Grant", verbose_name=_("grant"), on_delete=models.PROTECT, related_name="handoffs"
+    )
+    refresh_token = models.ForeignKey(
+        "connectors.RefreshToken", verbose_name=_("refresh token"), on_delete=models.PROTECT, related_name="handoffs"
+    )
     made_by = models.ForeignKey(
         "accounts.User",
+        verbose_name=_("made by"),
         on_delete=models.PROTECT,
         null=True,
         blank=True,
         related_name="+",
         help_text=_("Who had the token made; empty when the console itself did, near the end of the one before."),
     )
-    notice = models.ForeignKey("accounts.Notice", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
-    sealed = models.BinaryField(null=True, blank=True, editable=False)
+    notice = models.ForeignKey(
+        "accounts.Notice", verbose_name=_("notice"), on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    sealed = models.BinaryField(_("sealed"), null=True, blank=True, editable=False)
     sealed_to = models.CharField(
-        max_length=80, help_text=_("`server`, or the fingerprint of the connector's public key.")
+        _("sealed to"), max_length=80, help_text=_("`server`, or the fingerprint of the connector's public key.")
     )
-    made_at = models.DateTimeField(default=clock.now)
-    sealed_at = models.DateTimeField(default=clock.now)
-    expires_at = models.DateTimeField()
-    claimed_at = models.DateTimeField(null=True, blank=True)
-    claimed_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    claimed_from = models.GenericIPAddressField(null=True, blank=True)
+    made_at = models.DateTimeField(_("made at"), default=clock.now)
+    sealed_at = models.DateTimeField(_("sealed at"), default=clock.now)
+    expires_at = models.DateTimeField(_("expires at"))
+    claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True)
+    claimed_by = models.ForeignKey(
+        "accounts.User", verbose_name=_("claimed by"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    claimed_from = models.GenericIPAddressField(_("claimed from"), null=True, blank=True)
     claimed_by_program = models.BooleanField(
-        default=False, help_text=_("Whether the program itself took it, with the connector's ID and secret.")
+        _("claimed by program"),
+        default=False,
+        help_text=_("Whether the program itself took it, with the connector's ID and secret."),
     )
-    refused_at = models.DateTimeField(null=True, blank=True)
-    expired_at = models.DateTimeField(null=True, blank=True)
-    withdrawn_at = models.DateTimeField(null=True, blank=True)
-    revealed_at = models.DateTimeField(null=True, blank=True, help_text=_("When the admin had the token shown once."))
-    revealed_to = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    refused_at = models.DateTimeField(_("refused at"), null=True, blank=True)
+    expired_at = models.DateTimeField(_("expired at"), null=True, blank=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
+    revealed_at = models.DateTimeField(
+        _("revealed at"), null=True, blank=True, help_text=_("When the admin had the token shown once.")
+    )
+    revealed_to = models.ForeignKey(
+        "accounts.User",
+        verbose_name=_("revealed to"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
 
     objects = HandoffQuerySet.as_manager()
 

@@ -17,13 +17,19 @@ class ConnectorKeyQuerySet(models.QuerySet["ConnectorKey"]):
 class ConnectorKey(models.Model):
     """The private half was never here. A removed key stays in the list: what was sealed to it names it."""
 
-    connector = models.ForeignKey("connectors.Connector", on_delete=models.CASCADE, related_name="keys")
+    connector = models.ForeignKey(
+        "connectors.Connector", verbose_name=_("connector"), on_delete=models.CASCADE, related_name="keys"
+    )
     jwk = models.JSONField(_("public key"), help_text=_("As a JWK (RFC 7517), its public members alone."))
-    fingerprint = models.CharField(max_length=43, help_text=_("The thumbprint of RFC 7638, SHA-256."))
-    created_at = models.DateTimeField(default=clock.now)
-    created_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
-    removed_at = models.DateTimeField(null=True, blank=True)
-    removed_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    fingerprint = models.CharField(_("fingerprint"), max_length=43, help_text=_("The thumbprint of RFC 7638, SHA-256."))
+    created_at = models.DateTimeField(_("created at"), default=clock.now)
+    created_by = models.ForeignKey(
+        "accounts.User", verbose_name=_("created by"), on_delete=models.PROTECT, related_name="+"
+    )
+    removed_at = models.DateTimeField(_("removed at"), null=True, blank=True)
+    removed_by = models.ForeignKey(
+        "accounts.User", verbose_name=_("removed by"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     objects = ConnectorKeyQuerySet.as_manager()
 

@@ -25,20 +25,36 @@ class LeakReport(models.Model):
         REVOKED = "revoked", _("revoked")
         RESTORED = "restored", _("restored")
 
-    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
-    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="leak_reports")
+    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
+    connector = models.ForeignKey(
+        "connectors.Connector", verbose_name=_("connector"), on_delete=models.PROTECT, related_name="leak_reports"
+    )
     secret = models.ForeignKey(
-        "connectors.ConnectorSecret", on_delete=models.CASCADE, null=True, blank=True, related_name="leak_reports"
+        "connectors.ConnectorSecret",
+        verbose_name=_("secret"),
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="leak_reports",
     )
     refresh_token = models.ForeignKey(
-        "connectors.RefreshToken", on_delete=models.PROTECT, null=True, blank=True, related_name="leak_reports"
+        "connectors.RefreshToken",
+        verbose_name=_("refresh token"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="leak_reports",
     )
-    prefix = models.CharField(max_length=5, help_text=_("The kind of what was found: `kzcs_`, `kzrt_` or `kzat_`."))
+    prefix = models.CharField(
+        _("prefix"), max_length=5, help_text=_("The kind of what was found: `kzcs_`, `kzrt_` or `kzat_`.")
+    )
     where = models.CharField(_("where it was found"), max_length=500, blank=True)
-    reported_at = models.DateTimeField(default=clock.now)
-    closed_at = models.DateTimeField(null=True, blank=True)
-    closed_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    outcome = models.CharField(max_length=8, choices=Outcome.choices, blank=True)
+    reported_at = models.DateTimeField(_("reported at"), default=clock.now)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    closed_by = models.ForeignKey(
+        "accounts.User", verbose_name=_("closed by"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    outcome = models.CharField(_("outcome"), max_length=8, choices=Outcome.choices, blank=True)
 
     objects = LeakReportQuerySet.as_manager()
 

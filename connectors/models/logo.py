@@ -12,11 +12,15 @@ class ConnectorLogo(models.Model):
     """A picture that was checked. Its hash stands beside the name as well (`Connector.logo_sha256`)."""
 
     connector = models.OneToOneField(
-        "connectors.Connector", on_delete=models.CASCADE, primary_key=True, related_name="logo"
+        "connectors.Connector",
+        verbose_name=_("connector"),
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="logo",
     )
-    content = models.BinaryField()
+    content = models.BinaryField(_("content"))
     content_type = models.CharField(_("content type"), max_length=20)
-    sha256 = models.CharField("SHA-256", max_length=64)
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
     width = models.PositiveSmallIntegerField(_("width"))
     height = models.PositiveSmallIntegerField(_("height"))
     changed_at = models.DateTimeField(_("changed at"), default=clock.now)

@@ -16,14 +16,19 @@ class Orphan(models.Model):
         PHONE = "phone", _("access in the name of a number that another account holds now")
         GROUP = "group", _("a group without an admin who has an account")
 
-    kind = models.CharField(max_length=12, choices=Kind.choices)
-    subject_id = models.CharField(max_length=64)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    subject_id = models.CharField(_("subject id"), max_length=64)
     name = models.CharField(_("name"), max_length=300)
     organisation = models.ForeignKey(
-        "accounts.Organisation", on_delete=models.CASCADE, null=True, blank=True, related_name="+"
+        "accounts.Organisation",
+        verbose_name=_("organisation"),
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
     )
-    found_at = models.DateTimeField(default=clock.now)
-    settled_at = models.DateTimeField(null=True, blank=True)
+    found_at = models.DateTimeField(_("found at"), default=clock.now)
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("orphan")

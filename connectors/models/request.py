@@ -55,38 +55,44 @@ class AccessRequest(models.Model):
         ACCESS = "access", _("access")
         MORE = "more", _("more permissions")
 
-    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
     connector = models.ForeignKey(
         "connectors.Connector",
+        verbose_name=_("connector"),
         on_delete=models.PROTECT,
         related_name="requests",
         db_index=False,  # request_by_connector begins with it
     )
-    kind = models.CharField(max_length=8, choices=Kind.choices)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
     grant = models.ForeignKey(
         "connectors.Grant",
+        verbose_name=_("grant"),
         on_delete=models.PROTECT,
         null=True,
         blank=True,
         related_name="requests",
         help_text=_("What the answer made, or what is to have more permissions."),
     )
-    by_link = models.BooleanField(default=False)
-    target = models.CharField(max_length=64, blank=True)
-    target_name = models.CharField(max_length=200, blank=True)
+    by_link = models.BooleanField(_("by link"), default=False)
+    target = models.CharField(_("target"), max_length=64, blank=True)
+    target_name = models.CharField(_("target name"), max_length=200, blank=True)
     permissions = PermissionSetField(_("permissions"))
     given = PermissionSetField(_("permissions given"))
     ends_at = models.DateTimeField(_("end date"), null=True, blank=True)
     reason = models.TextField(_("reason"), max_length=500, blank=True)
-    once = models.CharField(max_length=64, blank=True, help_text=_("Names the form, so that sending it twice is once."))
-    made_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
-    made_at = models.DateTimeField(default=clock.now)
-    expires_at = models.DateTimeField()
-    approved_at = models.DateTimeField(null=True, blank=True)
-    refused_at = models.DateTimeField(null=True, blank=True)
-    withdrawn_at = models.DateTimeField(null=True, blank=True)
-    expired_at = models.DateTimeField(null=True, blank=True)
-    decided_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    once = models.CharField(
+        _("once"), max_length=64, blank=True, help_text=_("Names the form, so that sending it twice is once.")
+    )
+    made_by = models.ForeignKey("accounts.User", verbose_name=_("made by"), on_delete=models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(_("made at"), default=clock.now)
+    expires_at = models.DateTimeField(_("expires at"))
+    approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
+    refused_at = models.DateTimeField(_("refused at"), null=True, blank=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
+    expired_at = models.DateTimeField(_("expired at"), null=True, blank=True)
+    decided_by = models.ForeignKey(
+        "accounts.User", verbose_name=_("decided by"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     objects = AccessRequestQuerySet.as_manager()
 

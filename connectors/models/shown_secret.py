@@ -22,13 +22,13 @@ class ShownSecret(models.Model):
     `form_tag` is a keyed digest of that form key; with the account it finds the row again.
     """
 
-    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="+")
-    form_tag = models.CharField(max_length=64)
-    subject_kind = models.CharField(max_length=32)
-    subject_id = models.CharField(max_length=64)
-    sealed = models.BinaryField(editable=False)
-    shown_at = models.DateTimeField(default=clock.now)
-    expires_at = models.DateTimeField()
+    user = models.ForeignKey("accounts.User", verbose_name=_("user"), on_delete=models.CASCADE, related_name="+")
+    form_tag = models.CharField(_("form tag"), max_length=64)
+    subject_kind = models.CharField(_("subject kind"), max_length=32)
+    subject_id = models.CharField(_("subject id"), max_length=64)
+    sealed = models.BinaryField(_("sealed"), editable=False)
+    shown_at = models.DateTimeField(_("shown at"), default=clock.now)
+    expires_at = models.DateTimeField(_("expires at"))
 
     objects = ShownSecretQuerySet.as_manager()
 

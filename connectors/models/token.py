@@ -32,29 +32,38 @@ class RefreshToken(models.Model):
     `connector` is the grant's, which never changes: so what is asked of all tokens of a connector has an index.
     """
 
-    grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="refresh_tokens")
+    grant = models.ForeignKey(
+        "connectors.Grant", verbose_name=_("grant"), on_delete=models.PROTECT, related_name="refresh_tokens"
+    )
     connector = models.ForeignKey(
         "connectors.Connector",
+        verbose_name=_("connector"),
         on_delete=models.PROTECT,
         related_name="+",
         db_index=False,  # asked for by the index of those that are not over
     )
-    public_part = models.CharField(max_length=32, unique=True)
-    pepper_id = models.CharField(max_length=16)
-    digest = models.CharField(max_length=64)
+    public_part = models.CharField(_("public part"), max_length=32, unique=True)
+    pepper_id = models.CharField(_("pepper id"), max_length=16)
+    digest = models.CharField(_("digest"), max_length=64)
     predecessor = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="successor"
+        "self", verbose_name=_("predecessor"), on_delete=models.PROTECT, null=True, blank=True, related_name="successor"
     )
-    issued_at = models.DateTimeField(default=clock.now)
-    expires_at = models.DateTimeField()
-    revoked_at = models.DateTimeField(null=True, blank=True)
-    reported_at = models.DateTimeField(null=True, blank=True, help_text=_("As leaked: refused since then."))
-    first_used_at = models.DateTimeField(null=True, blank=True)
-    first_used_from = models.GenericIPAddressField(null=True, blank=True)
-    last_used_at = models.DateTimeField(null=True, blank=True)
-    last_used_from = models.GenericIPAddressField(null=True, blank=True)
+    issued_at = models.DateTimeField(_("issued at"), default=clock.now)
+    expires_at = models.DateTimeField(_("expires at"))
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+    reported_at = models.DateTimeField(
+        _("reported at"), null=True, blank=True, help_text=_("As leaked: refused since then.")
+    )
+    first_used_at = models.DateTimeField(_("first used at"), null=True, blank=True)
+    first_used_from = models.GenericIPAddressField(_("first used from"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
+    last_used_from = models.GenericIPAddressField(_("last used from"), null=True, blank=True)
     reminded_for = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text=_("The distance to its end that people were told of last.")
+        _("reminded for"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("The distance to its end that people were told of last."),
     )
 
     objects = RefreshTokenQuerySet.as_manager()

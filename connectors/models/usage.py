@@ -9,10 +9,10 @@ from django.utils.translation import gettext_lazy as _
 class Outcomes(models.Model):
     """How many calls there were: of `calls`, `refused` were answered 4xx, `throttled` 429, `failed` 5xx."""
 
-    calls = models.PositiveBigIntegerField(default=0)
-    refused = models.PositiveBigIntegerField(default=0)
-    throttled = models.PositiveBigIntegerField(default=0)
-    failed = models.PositiveBigIntegerField(default=0)
+    calls = models.PositiveBigIntegerField(_("calls"), default=0)
+    refused = models.PositiveBigIntegerField(_("refused"), default=0)
+    throttled = models.PositiveBigIntegerField(_("throttled"), default=0)
+    failed = models.PositiveBigIntegerField(_("failed"), default=0)
 
     class Meta:
         abstract = True
@@ -30,10 +30,14 @@ class UsageHour(Outcomes):
     from the rows alone.
     """
 
-    grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="usage", db_index=False)
-    hour = models.DateTimeField()
-    operation = models.CharField(max_length=120, help_text=_("Method and route: `POST v1/groups/<group_id>/messages`."))
-    scope = models.CharField(max_length=32, blank=True)
+    grant = models.ForeignKey(
+        "connectors.Grant", verbose_name=_("grant"), on_delete=models.PROTECT, related_name="usage", db_index=False
+    )
+    hour = models.DateTimeField(_("hour"))
+    operation = models.CharField(
+        _("operation"), max_length=120, help_text=_("Method and route: `POST v1/groups/<group_id>/messages`.")
+    )
+    scope = models.CharField(_("scope"), max_length=32, blank=True)
 
     class Meta:
         verbose_name = _("usage in an hour")
@@ -55,9 +59,11 @@ class UsageDay(Outcomes):
     Written in the transaction that writes the hours (`services.usage`), so that the two never tell differently.
     """
 
-    grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, related_name="+", db_index=False)
-    day = models.DateField()
-    operation = models.CharField(max_length=120)
+    grant = models.ForeignKey(
+        "connectors.Grant", verbose_name=_("grant"), on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    day = models.DateField(_("day"))
+    operation = models.CharField(_("operation"), max_length=120)
 
     class Meta:
         verbose_name = _("usage in a day")
@@ -79,10 +85,12 @@ class ConnectorHour(Outcomes):
     Written in the transaction that writes those (`services.usage`), so that the two never tell differently.
     """
 
-    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="+", db_index=False)
-    hour = models.DateTimeField()
-    operation = models.CharField(max_length=120)
-    scope = models.CharField(max_length=32, blank=True)
+    connector = models.ForeignKey(
+        "connectors.Connector", verbose_name=_("connector"), on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    hour = models.DateTimeField(_("hour"))
+    operation = models.CharField(_("operation"), max_length=120)
+    scope = models.CharField(_("scope"), max_length=32, blank=True)
 
     class Meta:
         verbose_name = _("usage of a connector in an hour")
@@ -103,9 +111,11 @@ class ConnectorHour(Outcomes):
 class ConnectorDay(Outcomes):
     """The same of days (UTC): for the small lines in lists, and for charts over months."""
 
-    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="+", db_index=False)
-    day = models.DateField()
-    operation = models.CharField(max_length=120)
+    connector = models.ForeignKey(
+        "connectors.Connector", verbose_name=_("connector"), on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    day = models.DateField(_("day"))
+    operation = models.CharField(_("operation"), max_length=120)
 
     class Meta:
         verbose_name = _("usage of a connector in a day")
@@ -131,7 +141,11 @@ class ConnectorUse(models.Model):
     """
 
     connector = models.OneToOneField(
-        "connectors.Connector", on_delete=models.CASCADE, primary_key=True, related_name="use"
+        "connectors.Connector",
+        verbose_name=_("connector"),
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="use",
     )
     first_at = models.DateTimeField(_("first use"), null=True, blank=True)
     last_at = models.DateTimeField(_("last use"))

@@ -36,19 +36,40 @@ class UserTokenRequestQuerySet(models.QuerySet["UserTokenRequest"]):
 class UserTokenRequest(models.Model):
     """`permissions` are what the second admin is asked to confirm; the connector may ask for more by then."""
 
-    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
-    connector = models.ForeignKey("connectors.Connector", on_delete=models.PROTECT, related_name="user_token_requests")
-    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, related_name="+")
-    asked_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
+    connector = models.ForeignKey(
+        "connectors.Connector",
+        verbose_name=_("connector"),
+        on_delete=models.PROTECT,
+        related_name="user_token_requests",
+    )
+    person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
+    asked_by = models.ForeignKey(
+        "accounts.User", verbose_name=_("asked by"), on_delete=models.PROTECT, related_name="+"
+    )
     permissions = PermissionSetField(_("permissions"))
-    asked_at = models.DateTimeField(default=clock.now)
-    expires_at = models.DateTimeField()
-    confirmed_at = models.DateTimeField(null=True, blank=True)
-    refused_at = models.DateTimeField(null=True, blank=True)
-    withdrawn_at = models.DateTimeField(null=True, blank=True)
-    expired_at = models.DateTimeField(null=True, blank=True)
-    answered_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    handoff = models.ForeignKey("connectors.Handoff", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    asked_at = models.DateTimeField(_("asked at"), default=clock.now)
+    expires_at = models.DateTimeField(_("expires at"))
+    confirmed_at = models.DateTimeField(_("confirmed at"), null=True, blank=True)
+    refused_at = models.DateTimeField(_("refused at"), null=True, blank=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
+    expired_at = models.DateTimeField(_("expired at"), null=True, blank=True)
+    answered_by = models.ForeignKey(
+        "accounts.User",
+        verbose_name=_("answered by"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    handoff = models.ForeignKey(
+        "connectors.Handoff",
+        verbose_name=_("handoff"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
 
     objects = UserTokenRequestQuerySet.as_manager()
 

@@ -33,19 +33,27 @@ class WarmToken(models.Model):
     developer's "Stop" and with the end of the grant.
     """
 
-    grant = models.OneToOneField("connectors.Grant", on_delete=models.CASCADE, related_name="warm_token")
-    asked_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
-    asked_at = models.DateTimeField(default=clock.now)
-    sealed_secret = models.BinaryField(null=True, blank=True, editable=False)
-    sealed_refresh_token = models.BinaryField(null=True, blank=True, editable=False)
-    sealed_access_token = models.BinaryField(null=True, blank=True, editable=False)
-    fetched_at = models.DateTimeField(null=True, blank=True)
-    expires_at = models.DateTimeField(null=True, blank=True, help_text=_("When the access token at hand ends."))
-    scope = models.CharField(max_length=1000, blank=True)
-    next_attempt_at = models.DateTimeField(null=True, blank=True, default=clock.now)
-    failures = models.PositiveSmallIntegerField(default=0, help_text=_("Tries in a row that gave no token."))
-    last_error = models.CharField(max_length=300, blank=True)
-    refused_at = models.DateTimeField(null=True, blank=True)
+    grant = models.OneToOneField(
+        "connectors.Grant", verbose_name=_("grant"), on_delete=models.CASCADE, related_name="warm_token"
+    )
+    asked_by = models.ForeignKey(
+        "accounts.User", verbose_name=_("asked by"), on_delete=models.PROTECT, related_name="+"
+    )
+    asked_at = models.DateTimeField(_("asked at"), default=clock.now)
+    sealed_secret = models.BinaryField(_("sealed secret"), null=True, blank=True, editable=False)
+    sealed_refresh_token = models.BinaryField(_("sealed refresh token"), null=True, blank=True, editable=False)
+    sealed_access_token = models.BinaryField(_("sealed access token"), null=True, blank=True, editable=False)
+    fetched_at = models.DateTimeField(_("fetched at"), null=True, blank=True)
+    expires_at = models.DateTimeField(
+        _("expires at"), null=True, blank=True, help_text=_("When the access token at hand ends.")
+    )
+    scope = models.CharField(_("scope"), max_length=1000, blank=True)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
+    failures = models.PositiveSmallIntegerField(
+        _("failures"), default=0, help_text=_("Tries in a row that gave no token.")
+    )
+    last_error = models.CharField(_("last error"), max_length=300, blank=True)
+    refused_at = models.DateTimeField(_("refused at"), null=True, blank=True)
 
     objects = WarmTokenQuerySet.as_manager()
 

@@ -78,47 +78,57 @@ class Webhook(models.Model):
     id = models.UUIDField(_("webhook ID"), primary_key=True, default=ids.new_id, editable=False)
     connector = models.ForeignKey(
         "connectors.Connector",
+        verbose_name=_("connector"),
         on_delete=models.PROTECT,
         related_name="webhooks",
         db_index=False,  # webhook_by_connector begins with it
     )
     grant = models.ForeignKey(
         "connectors.Grant",
+        verbose_name=_("grant"),
         on_delete=models.PROTECT,
         related_name="webhooks",
         null=True,
         blank=True,
         help_text=_("Empty for the address that is told of the connector’s handoffs: that stands under no grant."),
     )
-    object_type = models.CharField(max_length=16, choices=ObjectType.choices)
-    object_id = models.CharField(max_length=MOST_OBJECT_ID_CHARACTERS)
-    event_types = models.JSONField(default=list)
+    object_type = models.CharField(_("object type"), max_length=16, choices=ObjectType.choices)
+    object_id = models.CharField(_("object id"), max_length=MOST_OBJECT_ID_CHARACTERS)
+    event_types = models.JSONField(_("event types"), default=list)
     callback_url = models.CharField(_("callback address"), max_length=MOST_URL_CHARACTERS)
     host = models.CharField(
-        max_length=255, help_text=_("The host of the address, without the rest, which may hold a secret of theirs.")
+        _("host"),
+        max_length=255,
+        help_text=_("The host of the address, without the rest, which may hold a secret of theirs."),
     )
     callback_context = models.TextField(_("context"), max_length=MOST_CONTEXT_CHARACTERS, blank=True)
-    sealed_token = models.BinaryField(null=True, blank=True, editable=False)
-    sealed_secret = models.BinaryField(null=True, blank=True, editable=False)
-    secret_shown_at = models.DateTimeField(null=True, blank=True)
-    sealed_old_secret = models.BinaryField(null=True, blank=True, editable=False)
+    sealed_token = models.BinaryField(_("sealed token"), null=True, blank=True, editable=False)
+    sealed_secret = models.BinaryField(_("sealed secret"), null=True, blank=True, editable=False)
+    secret_shown_at = models.DateTimeField(_("secret shown at"), null=True, blank=True)
+    sealed_old_secret = models.BinaryField(_("sealed old secret"), null=True, blank=True, editable=False)
     old_secret_until = models.DateTimeField(
-        null=True, blank=True, help_text=_("Until then, deliveries are signed with the secret before this one as well.")
+        _("old secret until"),
+        null=True,
+        blank=True,
+        help_text=_("Until then, deliveries are signed with the secret before this one as well."),
     )
-    created_at = models.DateTimeField(default=clock.now, editable=False)
-    changed_at = models.DateTimeField(default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    changed_at = models.DateTimeField(_("changed at"), default=clock.now, editable=False)
     expires_at = models.DateTimeField(_("valid until"))
-    inactive_because = models.CharField(max_length=12, choices=Because.choices, blank=True)
-    inactive_at = models.DateTimeField(null=True, blank=True)
-    failures = models.PositiveIntegerField(default=0, help_text=_("Tries in a row that failed."))
+    inactive_because = models.CharField(_("inactive because"), max_length=12, choices=Because.choices, blank=True)
+    inactive_at = models.DateTimeField(_("inactive at"), null=True, blank=True)
+    failures = models.PositiveIntegerField(_("failures"), default=0, help_text=_("Tries in a row that failed."))
     delivered_at = models.DateTimeField(_("last delivery"), null=True, blank=True)
     busy_until = models.DateTimeField(
-        null=True, blank=True, help_text=_("A worker is at one of its deliveries; if that is killed, until then.")
+        _("busy until"),
+        null=True,
+        blank=True,
+        help_text=_("A worker is at one of its deliveries; if that is killed, until then."),
     )
     rests_until = models.DateTimeField(
-        null=True, blank=True, help_text=_("Its receiver has asked to be left alone until then.")
+        _("rests until"), null=True, blank=True, help_text=_("Its receiver has asked to be left alone until then.")
     )
-    deleted_at = models.DateTimeField(null=True, blank=True)
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
 
     # What `webhook_queries` adds to a row.
     waiting_count: int
@@ -202,18 +212,25 @@ class WebhookEvent(models.Model):
     """
 
     id = models.UUIDField(_("event ID"), primary_key=True, default=ids.new_id, editable=False)
-    event_type = models.CharField(max_length=32)
-    group_id = models.UUIDField(null=True, blank=True, help_text=_("Empty for what is about no group, but a handoff."))
-    action_id = models.UUIDField(null=True, blank=True)
-    package_id = models.CharField(max_length=MOST_OBJECT_ID_CHARACTERS, blank=True)
-    sender = models.JSONField(default=dict)
-    data = models.JSONField(default=dict)
-    only_for = models.JSONField(
-        null=True, blank=True, help_text=_("The people, by id, who may have it besides admins; empty for all members.")
+    event_type = models.CharField(_("event type"), max_length=32)
+    group_id = models.UUIDField(
+        _("group id"), null=True, blank=True, help_text=_("Empty for what is about no group, but a handoff.")
     )
-    private = models.JSONField(default=dict)
-    private_for = models.JSONField(default=list, help_text=_("The people, by id, who may have the private part."))
-    created_at = models.DateTimeField(default=clock.now)
+    action_id = models.UUIDField(_("action id"), null=True, blank=True)
+    package_id = models.CharField(_("package id"), max_length=MOST_OBJECT_ID_CHARACTERS, blank=True)
+    sender = models.JSONField(_("sender"), default=dict)
+    data = models.JSONField(_("data"), default=dict)
+    only_for = models.JSONField(
+        _("only for"),
+        null=True,
+        blank=True,
+        help_text=_("The people, by id, who may have it besides admins; empty for all members."),
+    )
+    private = models.JSONField(_("private"), default=dict)
+    private_for = models.JSONField(
+        _("private for"), default=list, help_text=_("The people, by id, who may have the private part.")
+    )
+    created_at = models.DateTimeField(_("created at"), default=clock.now)
 
     class Meta:
         verbose_name = _("webhook event")
@@ -254,20 +271,25 @@ class WebhookDelivery(models.Model):
 
     webhook = models.ForeignKey(
         Webhook,
+        verbose_name=_("webhook"),
         on_delete=models.CASCADE,
         related_name="deliveries",
         db_index=False,  # webhook_delivery_log begins with it
     )
-    event = models.ForeignKey(WebhookEvent, on_delete=models.CASCADE, related_name="deliveries")
+    event = models.ForeignKey(
+        WebhookEvent, verbose_name=_("event"), on_delete=models.CASCADE, related_name="deliveries"
+    )
     # The event's, which never changes: so the log of a webhook can be narrowed to it by an index.
-    event_type = models.CharField(max_length=32)
-    lane = models.UUIDField()
-    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
-    tries = models.PositiveSmallIntegerField(default=0, help_text=_("Tries since it was queued, or queued again."))
-    first_tried_at = models.DateTimeField(null=True, blank=True)
-    next_attempt_at = models.DateTimeField(null=True, blank=True, default=clock.now)
-    created_at = models.DateTimeField(default=clock.now)
-    finished_at = models.DateTimeField(null=True, blank=True)
+    event_type = models.CharField(_("event type"), max_length=32)
+    lane = models.UUIDField(_("lane"))
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.WAITING)
+    tries = models.PositiveSmallIntegerField(
+        _("tries"), default=0, help_text=_("Tries since it was queued, or queued again.")
+    )
+    first_tried_at = models.DateTimeField(_("first tried at"), null=True, blank=True)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
+    created_at = models.DateTimeField(_("created at"), default=clock.now)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
     # What `webhook_queries.deliveries` adds to a row; a delivery that was read plainly has none of it.
     last_status: int | None

@@ -35,14 +35,16 @@ class WebhookAttempt(models.Model):
         CUT = "cut", _("the beginning of a text")
         BINARY = "binary", _("not text")
 
-    delivery = models.ForeignKey(WebhookDelivery, on_delete=models.CASCADE, related_name="attempts")
-    began_at = models.DateTimeField(default=clock.now)
-    milliseconds = models.PositiveIntegerField(default=0)
-    status = models.PositiveSmallIntegerField(null=True, blank=True)
-    problem = models.CharField(max_length=12, choices=Problem.choices, blank=True)
-    answer_headers = models.JSONField(default=dict, blank=True)
-    answer_body = models.CharField(max_length=8, choices=Body.choices, blank=True)
-    answer_text = models.TextField(max_length=MOST_ANSWER_CHARACTERS, blank=True)
+    delivery = models.ForeignKey(
+        WebhookDelivery, verbose_name=_("delivery"), on_delete=models.CASCADE, related_name="attempts"
+    )
+    began_at = models.DateTimeField(_("began at"), default=clock.now)
+    milliseconds = models.PositiveIntegerField(_("milliseconds"), default=0)
+    status = models.PositiveSmallIntegerField(_("status"), null=True, blank=True)
+    problem = models.CharField(_("problem"), max_length=12, choices=Problem.choices, blank=True)
+    answer_headers = models.JSONField(_("answer headers"), default=dict, blank=True)
+    answer_body = models.CharField(_("answer body"), max_length=8, choices=Body.choices, blank=True)
+    answer_text = models.TextField(_("answer text"), max_length=MOST_ANSWER_CHARACTERS, blank=True)
 
     class Meta:
         verbose_name = _("webhook attempt")

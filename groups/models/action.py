@@ -44,16 +44,23 @@ class Action(models.Model):
     id = models.UUIDField(_("reference ID"), primary_key=True, default=ids.new_id, editable=False)
     group = models.ForeignKey(
         "groups.Group",
+        verbose_name=_("group"),
         on_delete=models.CASCADE,
         related_name="actions",
         db_index=False,  # action_by_group begins with it
     )
-    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, related_name="+")
+    person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
     connector = models.ForeignKey(
-        "connectors.Connector", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "connectors.Connector",
+        verbose_name=_("connector"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
     )
     bot = models.ForeignKey(
         "connectors.Bot",
+        verbose_name=_("bot"),
         on_delete=models.PROTECT,
         null=True,
         blank=True,
@@ -71,21 +78,26 @@ class Action(models.Model):
     )
     recipients = models.ManyToManyField(
         "accounts.Person",
+        verbose_name=_("recipients"),
         blank=True,
         related_name="+",
         help_text=_("The chosen subscribers, when it was sent to those alone."),
     )
     assignees = models.ManyToManyField(
-        "accounts.Person", blank=True, related_name="assigned_actions", help_text=_("Who is to do the job.")
+        "accounts.Person",
+        verbose_name=_("assignees"),
+        blank=True,
+        related_name="assigned_actions",
+        help_text=_("Who is to do the job."),
     )
-    assignee_count = models.PositiveIntegerField(default=0)
+    assignee_count = models.PositiveIntegerField(_("assignee count"), default=0)
     is_anonymous = models.BooleanField(_("hides who answered"), default=False)
     is_sender_only = models.BooleanField(_("only the sender sees the answers"), default=False)
     accepts_many = models.BooleanField(_("one person may answer several times"), default=False)
     response_count = models.PositiveIntegerField(
-        default=0, help_text=_("How many people have answered; of a job, how many have done it.")
+        _("response count"), default=0, help_text=_("How many people have answered; of a job, how many have done it.")
     )
-    sent_at = models.DateTimeField(default=clock.now)
+    sent_at = models.DateTimeField(_("sent at"), default=clock.now)
     expires_at = models.DateTimeField(
         _("closes"), null=True, blank=True, help_text=_("From then on no answer is taken; empty for never.")
     )

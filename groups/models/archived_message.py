@@ -13,6 +13,7 @@ class ArchivedMessage(models.Model):
 
     organisation = models.ForeignKey(
         "accounts.Organisation",
+        verbose_name=_("organisation"),
         on_delete=models.PROTECT,
         related_name="+",
         db_index=False,  # archived_once begins with it
@@ -24,7 +25,7 @@ class ArchivedMessage(models.Model):
     message_type = models.CharField(_("type"), max_length=60, blank=True)
     attachments = models.TextField(_("attachments"), blank=True, help_text=_("One a line."))
     job = models.ForeignKey("groups.BulkJob", on_delete=models.PROTECT, related_name="+", verbose_name=_("import"))
-    archived_at = models.DateTimeField(default=clock.now, editable=False)
+    archived_at = models.DateTimeField(_("archived at"), default=clock.now, editable=False)
 
     class Meta:
         verbose_name = _("archived message")
@@ -57,6 +58,7 @@ class ArchivedName(models.Model):
 
     organisation = models.ForeignKey(
         "accounts.Organisation",
+        verbose_name=_("organisation"),
         on_delete=models.PROTECT,
         related_name="+",
         db_index=False,  # archived_name_once begins with it

@@ -48,6 +48,7 @@ class BulkJob(models.Model):
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
     group = models.ForeignKey(
         "groups.Group",
+        verbose_name=_("group"),
         on_delete=models.PROTECT,
         null=True,
         blank=True,
@@ -56,25 +57,29 @@ class BulkJob(models.Model):
     )
     organisation = models.ForeignKey(
         "accounts.Organisation",
+        verbose_name=_("organisation"),
         on_delete=models.PROTECT,
         null=True,
         blank=True,
         related_name="bulk_jobs",
         db_index=False,  # bulk_job_by_organisation begins with it
     )
-    by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    by = models.ForeignKey("accounts.User", verbose_name=_("by"), on_delete=models.PROTECT, related_name="+")
     file_name = models.CharField(_("file"), max_length=255, help_text=_("As the sender calls it."))
     file_size = models.PositiveBigIntegerField(_("size in bytes"))
     sha256 = models.CharField(_("SHA-256"), max_length=64)
-    file_deleted_at = models.DateTimeField(null=True, blank=True)
+    file_deleted_at = models.DateTimeField(_("file deleted at"), null=True, blank=True)
     region = models.CharField(
         _("country"), max_length=2, blank=True, help_text=_("Where numbers without + are dialled from.")
     )
     language = models.CharField(_("language"), max_length=16, help_text=_("Of what is said where there is no code."))
     # Its first line names other columns than the template: the sender says first which is which.
-    awaits_columns = models.BooleanField(default=False)
+    awaits_columns = models.BooleanField(_("awaits columns"), default=False)
     headers = models.JSONField(
-        default=dict, blank=True, help_text=_("Which column is which, by the sender's choice: our keys, their headers.")
+        _("headers"),
+        default=dict,
+        blank=True,
+        help_text=_("Which column is which, by the sender's choice: our keys, their headers."),
     )
     total_lines = models.PositiveIntegerField(_("lines"), default=0)
     bad_lines = models.PositiveIntegerField(_("bad lines"), default=0)
@@ -83,21 +88,21 @@ class BulkJob(models.Model):
         _("lines done"), default=0, help_text=_("Bad ones that were passed by included.")
     )
     counts = models.JSONField(_("what came of it"), default=dict, blank=True)
-    created_at = models.DateTimeField(default=clock.now, editable=False)
-    checked_at = models.DateTimeField(null=True, blank=True)
-    approved_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    cancelled_at = models.DateTimeField(null=True, blank=True)
-    failed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    checked_at = models.DateTimeField(_("checked at"), null=True, blank=True)
+    approved_at = models.DateTimeField(_("approved at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
+    failed_at = models.DateTimeField(_("failed at"), null=True, blank=True)
     # Why: a code of `bulk_reasons` with what its sentence names; or the sentence, of rows without a code.
-    failed_code = models.CharField(max_length=40, blank=True)
-    failed_params = models.JSONField(default=dict, blank=True)
-    failed_because = models.CharField(max_length=300, blank=True)
+    failed_code = models.CharField(_("failed code"), max_length=40, blank=True)
+    failed_params = models.JSONField(_("failed params"), default=dict, blank=True)
+    failed_because = models.CharField(_("failed because"), max_length=300, blank=True)
     # Whoever holds the lease works at it; a worker that was killed loses it when the time is over. `tries` counts those
     # that came no further.
-    tries = models.PositiveSmallIntegerField(default=0, editable=False)
-    lease = models.UUIDField(null=True, blank=True, editable=False)
-    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
+    tries = models.PositiveSmallIntegerField(_("tries"), default=0, editable=False)
+    lease = models.UUIDField(_("lease"), null=True, blank=True, editable=False)
+    leased_until = models.DateTimeField(_("leased until"), null=True, blank=True, editable=False)
 
     objects = BulkJobQuerySet.as_manager()
 
@@ -202,6 +207,7 @@ class BulkLine(models.Model):
 
     job = models.ForeignKey(
         BulkJob,
+        verbose_name=_("job"),
         on_delete=models.CASCADE,
         related_name="lines",
         db_index=False,  # bulk_line_once begins with it
@@ -211,11 +217,13 @@ class BulkLine(models.Model):
     text = models.CharField(_("what it says"), max_length=200, blank=True)
     # A code of `bulk_reasons` with what its sentence names; or the sentence itself, of rows without a code.
     code = models.CharField(_("code of the reason"), max_length=40, blank=True)
-    params = models.JSONField(default=dict, blank=True)
+    params = models.JSONField(_("params"), default=dict, blank=True)
     reason = models.CharField(_("reason"), max_length=300, blank=True)
     # Whom a line that waits is about, and what that person is to be: "Member", or "" for removed.
-    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    wants = models.CharField(max_length=8, blank=True)
+    person = models.ForeignKey(
+        "accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    wants = models.CharField(_("wants"), max_length=8, blank=True)
 
     class Meta:
         verbose_name = _("line of a bulk upload")

@@ -61,6 +61,7 @@ class Group(models.Model):
     id = models.UUIDField(_("group ID"), primary_key=True, default=ids.new_id, editable=False)
     organisation = models.ForeignKey(
         "accounts.Organisation",
+        verbose_name=_("organisation"),
         on_delete=models.PROTECT,
         null=True,
         blank=True,
@@ -79,8 +80,8 @@ class Group(models.Model):
     members_see_members = models.BooleanField(
         _("members see who is in the group"), default=True, help_text=_("Admins always do.")
     )
-    created_at = models.DateTimeField(default=clock.now, editable=False)
-    removed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    removed_at = models.DateTimeField(_("removed at"), null=True, blank=True)
     # Kept by `services.hierarchy`: else the top of the tree is found by asking every group for those above it.
     stands_below = models.BooleanField(_("stands below another group"), default=False, db_default=False, editable=False)
 

@@ -11,12 +11,15 @@ class GroupBot(models.Model):
 
     group = models.ForeignKey(
         "groups.Group",
+        verbose_name=_("group"),
         on_delete=models.CASCADE,
         related_name="group_bots",
         db_index=False,  # bot_once_a_group begins with it
     )
-    bot = models.ForeignKey("connectors.Bot", on_delete=models.CASCADE, related_name="group_bots")
-    added_at = models.DateTimeField(default=clock.now)
+    bot = models.ForeignKey(
+        "connectors.Bot", verbose_name=_("bot"), on_delete=models.CASCADE, related_name="group_bots"
+    )
+    added_at = models.DateTimeField(_("added at"), default=clock.now)
 
     class Meta:
         verbose_name = _("bot in a group")

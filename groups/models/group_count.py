@@ -12,7 +12,9 @@ class GroupCount(models.Model):
     Right as long as there is no GroupChange of the group or of one under it. A group without a row was never counted.
     """
 
-    group = models.OneToOneField("groups.Group", on_delete=models.CASCADE, primary_key=True, related_name="kept_count")
+    group = models.OneToOneField(
+        "groups.Group", verbose_name=_("group"), on_delete=models.CASCADE, primary_key=True, related_name="kept_count"
+    )
     level = models.PositiveIntegerField(_("members"))
     level_unprovisioned = models.PositiveIntegerField(_("members whose number was never verified"))
     total = models.PositiveIntegerField(_("members down the hierarchy"))
@@ -46,7 +48,9 @@ class GroupChange(models.Model):
     anybody, however many change members under one large group at once.
     """
 
-    group = models.ForeignKey("groups.Group", on_delete=models.CASCADE, related_name="count_changes")
+    group = models.ForeignKey(
+        "groups.Group", verbose_name=_("group"), on_delete=models.CASCADE, related_name="count_changes"
+    )
 
     class Meta:
         verbose_name = _("change of a group’s counts")

@@ -8,9 +8,15 @@ class GroupGrant(models.Model):
     """Narrows a `connectors.Grant` of kind group to one group (and what stands under it)."""
 
     grant = models.OneToOneField(
-        "connectors.Grant", on_delete=models.PROTECT, primary_key=True, related_name="group_grant"
+        "connectors.Grant",
+        verbose_name=_("grant"),
+        on_delete=models.PROTECT,
+        primary_key=True,
+        related_name="group_grant",
     )
-    group = models.ForeignKey("groups.Group", on_delete=models.PROTECT, related_name="group_grants")
+    group = models.ForeignKey(
+        "groups.Group", verbose_name=_("group"), on_delete=models.PROTECT, related_name="group_grants"
+    )
 
     class Meta:
         verbose_name = _("group grant")

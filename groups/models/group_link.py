@@ -13,12 +13,15 @@ class GroupLink(models.Model):
 
     parent = models.ForeignKey(
         "groups.Group",
+        verbose_name=_("parent"),
         on_delete=models.CASCADE,
         related_name="child_links",
         db_index=False,  # linked_once begins with it
     )
-    child = models.ForeignKey("groups.Group", on_delete=models.CASCADE, related_name="parent_links")
-    linked_at = models.DateTimeField(default=clock.now)
+    child = models.ForeignKey(
+        "groups.Group", verbose_name=_("child"), on_delete=models.CASCADE, related_name="parent_links"
+    )
+    linked_at = models.DateTimeField(_("linked at"), default=clock.now)
 
     class Meta:
         verbose_name = _("sub-group link")

@@ -37,16 +37,27 @@ class MediaResource(models.Model):
     id = models.UUIDField(_("media ID"), primary_key=True, default=ids.new_id, editable=False)
     kind = models.CharField(_("kind"), max_length=8, choices=MediaKind.choices)
     organisation = models.ForeignKey(
-        "accounts.Organisation", on_delete=models.PROTECT, related_name="+", help_text=_("Whose storage it takes up.")
+        "accounts.Organisation",
+        verbose_name=_("organisation"),
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text=_("Whose storage it takes up."),
     )
     connector = models.ForeignKey(
-        "connectors.Connector", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "connectors.Connector",
+        verbose_name=_("connector"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
     )
-    grant = models.ForeignKey("connectors.Grant", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, related_name="+")
+    grant = models.ForeignKey(
+        "connectors.Grant", verbose_name=_("grant"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(_("uploaded at"), default=clock.now, editable=False)
-    stored_at = models.DateTimeField(null=True, blank=True)
-    used_at = models.DateTimeField(null=True, blank=True)
+    stored_at = models.DateTimeField(_("stored at"), null=True, blank=True)
+    used_at = models.DateTimeField(_("used at"), null=True, blank=True)
 
     objects = MediaResourceQuerySet.as_manager()
 
@@ -82,9 +93,10 @@ class MediaFile(models.Model):
     """One file. `name` is what the uploader called it, made harmless; `key`, which is random, where it is stored."""
 
     # Random, not of its time: it stands in addresses, also of pictures in anonymous answers.
-    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    id = models.UUIDField(_("id"), primary_key=True, default=uuid4, editable=False)
     resource = models.ForeignKey(
         MediaResource,
+        verbose_name=_("resource"),
         on_delete=models.CASCADE,
         related_name="files",
         db_index=False,  # media_file_position_once begins with it
@@ -94,7 +106,7 @@ class MediaFile(models.Model):
     content_type = models.CharField(_("content type"), max_length=100)
     size = models.PositiveBigIntegerField(_("size"), help_text=_("In bytes."))
     sha256 = models.CharField(_("SHA-256"), max_length=64)
-    key = models.CharField(max_length=100, unique=True, editable=False)
+    key = models.CharField(_("key"), max_length=100, unique=True, editable=False)
 
     class Meta:
         verbose_name = _("media file")
@@ -115,7 +127,11 @@ class MediaStore(models.Model):
     """How many bytes an organisation's media take up: one row, so that the limit holds when many upload at once."""
 
     organisation = models.OneToOneField(
-        "accounts.Organisation", on_delete=models.CASCADE, primary_key=True, related_name="+"
+        "accounts.Organisation",
+        verbose_name=_("organisation"),
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="+",
     )
     bytes_used = models.PositiveBigIntegerField(_("bytes used"), default=0)
 

@@ -22,18 +22,20 @@ class Membership(models.Model):
 
     group = models.ForeignKey(
         "groups.Group",
+        verbose_name=_("group"),
         on_delete=models.CASCADE,
         related_name="memberships",
         db_index=False,  # membership_by_group begins with it
     )
     person = models.ForeignKey(
         "accounts.Person",
+        verbose_name=_("person"),
         on_delete=models.PROTECT,
         related_name="memberships",
         db_index=False,  # membership_by_person begins with it
     )
     role = models.CharField(_("role"), max_length=8, choices=Role.choices, default=Role.MEMBER)
-    joined_at = models.DateTimeField(default=clock.now)
+    joined_at = models.DateTimeField(_("joined at"), default=clock.now)
 
     objects = MembershipQuerySet.as_manager()
 
@@ -58,12 +60,15 @@ class Subscription(models.Model):
 
     group = models.ForeignKey(
         "groups.Group",
+        verbose_name=_("group"),
         on_delete=models.CASCADE,
         related_name="subscriptions",
         db_index=False,  # subscribed_once begins with it
     )
-    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, related_name="subscriptions")
-    subscribed_at = models.DateTimeField(default=clock.now)
+    person = models.ForeignKey(
+        "accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="subscriptions"
+    )
+    subscribed_at = models.DateTimeField(_("subscribed at"), default=clock.now)
 
     class Meta:
         verbose_name = _("subscriber")

@@ -25,16 +25,23 @@ class Message(models.Model):
     id = models.UUIDField(_("reference ID"), primary_key=True, default=ids.new_id, editable=False)
     group = models.ForeignKey(
         "groups.Group",
+        verbose_name=_("group"),
         on_delete=models.CASCADE,
         related_name="messages",
         db_index=False,  # message_by_group begins with it
     )
-    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, related_name="+")
+    person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
     connector = models.ForeignKey(
-        "connectors.Connector", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "connectors.Connector",
+        verbose_name=_("connector"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
     )
     bot = models.ForeignKey(
         "connectors.Bot",
+        verbose_name=_("bot"),
         on_delete=models.PROTECT,
         null=True,
         blank=True,
@@ -46,11 +53,12 @@ class Message(models.Model):
     audience = models.CharField(_("sent to"), max_length=12, choices=Audience.choices, default=Audience.MEMBERS)
     recipients = models.ManyToManyField(
         "accounts.Person",
+        verbose_name=_("recipients"),
         blank=True,
         related_name="+",
         help_text=_("The chosen subscribers, when it was sent to those alone."),
     )
-    sent_at = models.DateTimeField(default=clock.now)
+    sent_at = models.DateTimeField(_("sent at"), default=clock.now)
 
     class Meta:
         verbose_name = _("message")

@@ -15,9 +15,10 @@ class PersonAttribute(models.Model):
     MOST = 30
     MAX_NAME = 60
 
-    id = models.UUIDField(primary_key=True, default=ids.new_id, editable=False)
+    id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
     organisation = models.ForeignKey(
         "accounts.Organisation",
+        verbose_name=_("organisation"),
         on_delete=models.PROTECT,
         related_name="person_attributes",
         db_index=False,  # person_attribute_by_position begins with it
@@ -27,7 +28,7 @@ class PersonAttribute(models.Model):
     for_colleagues = models.BooleanField(
         _("colleagues see it"), default=False, help_text=_("Otherwise admins of the organisation alone do.")
     )
-    created_at = models.DateTimeField(default=clock.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
 
     class Meta:
         verbose_name = _("attribute of people")
@@ -50,11 +51,12 @@ class PersonAttributeValue(models.Model):
 
     attribute = models.ForeignKey(
         PersonAttribute,
+        verbose_name=_("attribute"),
         on_delete=models.CASCADE,
         related_name="values",
         db_index=False,  # person_value_once begins with it
     )
-    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, related_name="+")
+    person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
     text = models.CharField(_("value"), max_length=MAX_TEXT)
 
     class Meta:

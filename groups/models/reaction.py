@@ -29,6 +29,7 @@ class Reaction(models.Model):
     id = models.UUIDField(_("reaction ID"), primary_key=True, default=ids.new_id, editable=False)
     group = models.ForeignKey(
         "groups.Group",
+        verbose_name=_("group"),
         on_delete=models.CASCADE,
         related_name="+",
         db_index=False,  # reaction_has_its_moment begins with it
@@ -36,13 +37,20 @@ class Reaction(models.Model):
     reference_id = models.UUIDField(_("reference ID"))
     reaction_type = models.CharField(_("kind"), max_length=8, choices=Type.choices)
     comment = models.TextField(_("comment"), max_length=MAX_COMMENT, blank=True)
-    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, related_name="+")
+    person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
     connector = models.ForeignKey(
-        "connectors.Connector", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "connectors.Connector",
+        verbose_name=_("connector"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
     )
-    bot = models.ForeignKey("connectors.Bot", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    created_at = models.DateTimeField(default=clock.now, editable=False)
-    modified_at = models.DateTimeField(default=clock.now, editable=False)
+    bot = models.ForeignKey(
+        "connectors.Bot", verbose_name=_("bot"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
+    modified_at = models.DateTimeField(_("modified at"), default=clock.now, editable=False)
 
     class Meta:
         verbose_name = _("reaction")

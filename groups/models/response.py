@@ -18,20 +18,30 @@ class Response(models.Model):
     id = models.UUIDField(_("response ID"), primary_key=True, default=ids.new_id, editable=False)
     action = models.ForeignKey(
         "groups.Action",
+        verbose_name=_("action"),
         on_delete=models.CASCADE,
         related_name="responses",
         db_index=False,  # response_by_action begins with it
     )
-    person = models.ForeignKey("accounts.Person", on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    connector = models.ForeignKey(
-        "connectors.Connector", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    person = models.ForeignKey(
+        "accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
-    responder = models.CharField(max_length=80)
+    connector = models.ForeignKey(
+        "connectors.Connector",
+        verbose_name=_("connector"),
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    responder = models.CharField(_("responder"), max_length=80)
     is_first = models.BooleanField(
-        default=True, help_text=_("The responder's first answer: the only one, unless the action takes several.")
+        _("is first"),
+        default=True,
+        help_text=_("The responder's first answer: the only one, unless the action takes several."),
     )
     body = models.JSONField(_("content"), default=dict)
-    responded_at = models.DateTimeField(null=True, blank=True)
+    responded_at = models.DateTimeField(_("responded at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("response")
