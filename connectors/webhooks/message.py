@@ -55,9 +55,7 @@ def prepare(webhook: Webhook, event: WebhookEvent, at: dt.datetime) -> Prepared:
     body = json_text.encode(body_of(webhook, event))
     headers = {
         "Content-Type": json_text.CONTENT_TYPE,
-        **signing.headers(
-            message_id=str(event.pk), at=int(at.timestamp()), body=body, keys=sealed.signing_keys(webhook, at)
-        ),
+        **signing.headers(message_id=str(event.pk), at=at, body=body, keys=sealed.signing_keys(webhook, at)),
     }
     token = sealed.token_of(webhook)
     if token:

@@ -6,13 +6,14 @@ secret, a space between. A secret is shown as `whsec_` and the base64 of its byt
 
 from __future__ import annotations
 
-import hmac
+import datetime as dt
 import secrets
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Final
 
 from django.views.decorators.debug import sensitive_variables
+from standardwebhooks import Webhook
 
 PREFIX: Final = "whsec_"
 SECRET_BYTES: Final = 32  # the standard asks for 24 to 64
@@ -30,12 +31,11 @@ def shown(secret: bytes) -> str:
 
 
 @sensitive_variables("keys", "key")
-def headers(*, message_id: str, at: int, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
-    """The three headers; `at` is in seconds since 1970, and each of the `keys` gives one signature."""
-    message = f"{message_id}.{at}.".encode() + body
-    signatures = [f"v1,{b64encode(hmac.digest(key, message, 'sha256')).decode()}" for key in keys]
+def headers(*, message_id: str, at: dt.datetime, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
+    """The three headers; each of the `keys` gives one signature."""
+    signatures = [Webhook(key).sign(message_id, at.astimezone(dt.UTC), body.decode()) for key in keys]
     return {
         "webhook-id": message_id,
-        "webhook-timestamp": str(at),
+        "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": " ".join(signatures),
     }
