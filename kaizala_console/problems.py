@@ -13,7 +13,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from accounts.pages import kept_forms
+from accounts.pages import pending_forms
 from kaizala_console.lib import context
 from kaizala_console.lib.errors import (
     Conflict,
@@ -98,10 +98,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
             act=_("Open the console"),
             href="/",
         )
-    page = kept_forms.safe_path(request.headers.get("Referer", "").removeprefix(_origin(request)), request.path)
-    href = page
+    href = page = pending_forms.page_of(request)
     if page.startswith("/console/"):  # elsewhere, as on the sign-in page, nothing is typed that is worth keeping
-        href = kept_forms.keep(request, page=page, reason=kept_forms.OUT_OF_DATE, sensitive=["form_key"])
+        pending = pending_forms.keep(request)
+        href = pending.confirm_url if pending is not None else page
         if not request.user.is_authenticated:
             href = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': href})}"
     return problem(

@@ -18,7 +18,7 @@ from accounts import policy, queries
 from accounts.audit.tags import Tag
 from accounts.models import AuthenticatorApp, User
 from accounts.pages import authenticator
-from accounts.pages.decorators import freshly_confirmed, safe_path, signed_in, user_of
+from accounts.pages.decorators import reauthentication_required, safe_path, signed_in, user_of
 from accounts.pages.forms import CodeForm, add_error
 from accounts.services import confirmations, totp
 from kaizala_console.lib.errors import ConsoleError, TooSoon
@@ -51,7 +51,7 @@ def enter(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("pin")
 @never_cache
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(on_get=True, press=_("Set up"))
+@reauthentication_required(on_get=True, button_label=_("Set up"))
 def set_up(request: HttpRequest) -> HttpResponse:
     """Shows the key of a new app, as a picture and as text, and wants its first code. Asks for a fresh PIN before."""
     user = _operator(request)

@@ -16,7 +16,6 @@ from typing import Any
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -25,8 +24,8 @@ from accounts import trail
 from accounts.audit.chain import exported
 from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent, User
-from accounts.pages.activity_filters import FilterForm, query, sought
-from accounts.pages.decorators import freshly_confirmed, user_of
+from accounts.pages.activity_filters import FilterForm, sought
+from accounts.pages.decorators import reauthentication_required, user_of
 from accounts.services import exports
 from kaizala_console.lib import clock
 
@@ -57,13 +56,9 @@ BUTTONS = {"csv": gettext_lazy("Export as CSV"), "jsonl": gettext_lazy("Export a
 
 @require_POST
 def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    """The file that `format` names; the export is itself an event of the trail.
-
-    Who has to confirm first comes back to what they had filtered: everything is another file.
-    """
-    back = f"{reverse('accounts:activity')}{query(request)}"
+    """The file that `format` names; the export is itself an event of the trail."""
     press = BUTTONS.get(request.POST.get("format", ""), "")
-    view: Any = freshly_confirmed(_export, form_at=lambda **_kwargs: back, press=press)
+    view: Any = reauthentication_required(_export, button_label=press, is_download=True)
     response: HttpResponse | StreamingHttpResponse = view(request)
     return response
 

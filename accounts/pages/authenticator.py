@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import policy, queries
 from accounts.models import AuthenticatorApp, User
-from accounts.pages.decorators import freshly_confirmed, user_of
+from accounts.pages.decorators import reauthentication_required, user_of
 from accounts.pages.forms import CodeForm, add_error
 from accounts.pages.phones import crumbs
 from accounts.services import confirmations, totp
@@ -27,7 +27,7 @@ from kaizala_console.lib.errors import ConsoleError, RuleBroken, TooSoon
 @sensitive_post_parameters("pin")
 @never_cache
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(on_get=True, press=gettext_lazy("Set up"))
+@reauthentication_required(on_get=True, button_label=gettext_lazy("Set up"))
 def set_up(request: HttpRequest) -> HttpResponse:
     """From Settings, for everybody who holds a number. A fresh PIN comes before the key is shown."""
     user = user_of(request)
@@ -44,7 +44,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Remove this app"))
+@reauthentication_required(button_label=gettext_lazy("Remove this app"))
 def remove(request: HttpRequest) -> HttpResponse:
     """Says what follows, and does it on POST. Setting up a new one then asks for a PIN, however fresh this was."""
     user = user_of(request)

@@ -1,21 +1,25 @@
 """What a page asks of its visitor: signed in, a verified phone, a fresh confirmation, a sign-in of just now.
 
-Each asks for all that stand before it. A form that meets a closed door is kept (accounts/pages/kept_forms.py): its
-sender signs in, adds a phone number or confirms, lands on the form again, filled, and presses the button once more.
-Nothing is ever done by the return itself.
+Each asks for all that come before it. A form that was sent too early waits (accounts/pages/pending_forms.py), and is
+carried out by itself after the confirmation; after a sign-in or a new phone number its sender presses its button once
+more.
 
     @require_http_methods(["GET", "POST"])
-    @freshly_confirmed(press=_("Create Connector"), sensitive=["webhook_secret"])
-    def create(request): ...
+    @with_phone(button_label=_("Create Connector"))
+    def create(request):
+        form = ConnectorForm(request.POST or None)
+        if form.is_valid():
+            require_reauthentication(request)
+            ...
 
     @require_POST
-    @freshly_confirmed(form_at="connectors:handoff", press=_("Claim"))
-    def claim(request, handoff_id): ...
+    @reauthentication_required(button_label=_("Refuse"))
+    def refuse(request, handoff_id): ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -30,17 +34,35 @@ from django.utils.translation import gettext as _
 
 from accounts import queries
 from accounts.models import User
-from accounts.pages import kept_forms
-from accounts.pages.kept_forms import kept_form, safe_path
+from accounts.pages import pending_forms
+from accounts.pages.pending_forms import FIELD, PAGE_FIELD, safe_path
 from accounts.services import confirmations, recent_sign_in
 from kaizala_console.lib import live
 
-__all__ = ["freshly_confirmed", "kept_form", "recently_signed_in", "safe_path", "signed_in", "user_of", "with_phone"]
+__all__ = [
+    "reauthentication_required",
+    "recently_signed_in",
+    "require_reauthentication",
+    "safe_path",
+    "signed_in",
+    "user_of",
+    "with_phone",
+]
 
 View = Callable[..., HttpResponseBase]
-# The door that is closed: its address, and why a form is kept there; None when it is open.
-Door = Callable[[HttpRequest], "tuple[str, str] | None"]
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class ReauthenticationRequired(Exception):
+    """Raised in a view that is about to act, when its sender has to confirm first; the decorators here answer it."""
+
+    def __init__(self, *, button_label: Any, goes_to: str) -> None:
+        super().__init__()
+        self.button_label, self.goes_to = button_label, goes_to
+
+
+# A condition: the address at which it is met, and whether a PIN or a code meets it; None when it is met already.
+Condition = Callable[[HttpRequest], "tuple[str, bool] | None"]
 
 
 def user_of(request: HttpRequest) -> User:
@@ -48,124 +70,103 @@ def user_of(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
-def signed_in(
-    view: View | None = None,
-    *,
-    form_at: str | Callable[..., str] | None = None,
-    press: Any = "",
-    sensitive: Collection[str] = (),
-) -> Any:
-    """Lets signed-in people in; others sign in first, and lose nothing that they typed.
-
-    `form_at` is the URL name (reversed with this view's own arguments), or a function of them, of the page that shows
-    the form, when that is another than this view's own. `press` is the label of its button. `sensitive` names fields
-    that are not kept.
-    """
+def signed_in(view: View | None = None, *, button_label: Any = "") -> Any:
+    """Lets signed-in people in; others sign in first. `button_label` is what the button of the view's form says."""
     if view is None:
-        return partial(signed_in, form_at=form_at, press=press, sensitive=sensitive)
-    return _guarded(view, (_signed_in,), form_at=form_at, press=press, sensitive=sensitive)
+        return partial(signed_in, button_label=button_label)
+    return _guarded(view, (_signed_in,), button_label)
 
 
-def with_phone(
-    view: View | None = None,
-    *,
-    form_at: str | Callable[..., str] | None = None,
-    press: Any = "",
-    sensitive: Collection[str] = (),
-) -> Any:
-    """Lets in who is signed in and holds a verified phone number; others add one first. Arguments: as `signed_in`."""
+def with_phone(view: View | None = None, *, button_label: Any = "") -> Any:
+    """Lets in who is signed in and holds a verified phone number; others add one first. Argument: as `signed_in`."""
     if view is None:
-        return partial(with_phone, form_at=form_at, press=press, sensitive=sensitive)
-    return _guarded(view, (_signed_in, _with_phone), form_at=form_at, press=press, sensitive=sensitive)
+        return partial(with_phone, button_label=button_label)
+    return _guarded(view, (_signed_in, _with_phone), button_label)
 
 
-def freshly_confirmed(
-    view: View | None = None,
-    *,
-    on_get: bool = False,
-    form_at: str | Callable[..., str] | None = None,
-    press: Any = "",
-    sensitive: Collection[str] = (),
+def reauthentication_required(
+    view: View | None = None, *, on_get: bool = False, button_label: Any = "", is_download: bool = False
 ) -> Any:
     """Lets in who confirmed by PIN or TOTP within `STEP_UP_SECONDS`; others with a phone confirm first.
 
-    Asks on unsafe methods only, unless `on_get`: then the page itself is behind the confirmation, and its form is
-    mostly sent without a second question. Other arguments as for `signed_in`.
+    Asks on unsafe methods only, unless `on_get`: then the page itself is behind the confirmation. A view whose form
+    can be wrong is `with_phone`, and calls `require_reauthentication` once the form is right. A file that `is_download`
+    leaves the browser on the page that it has: there the button is pressed once more.
     """
     if view is None:
-        return partial(freshly_confirmed, on_get=on_get, form_at=form_at, press=press, sensitive=sensitive)
+        return partial(reauthentication_required, on_get=on_get, button_label=button_label, is_download=is_download)
 
-    def fresh(request: HttpRequest) -> tuple[str, str] | None:
-        return None if request.method in SAFE_METHODS and not on_get else _freshly_confirmed(request)
+    def confirmed(request: HttpRequest) -> tuple[str, bool] | None:
+        return None if request.method in SAFE_METHODS and not on_get else _confirmed(request)
 
-    return _guarded(view, (_signed_in, _with_phone, fresh), form_at=form_at, press=press, sensitive=sensitive)
+    return _guarded(view, (_signed_in, _with_phone, confirmed), button_label, is_download)
 
 
-def recently_signed_in(
-    view: View | None = None,
-    *,
-    on_get: bool = False,
-    form_at: str | Callable[..., str] | None = None,
-    press: Any = "",
-    sensitive: Collection[str] = (),
-) -> Any:
+def require_reauthentication(request: HttpRequest, *, button_label: Any = "", goes_to: str = "") -> None:
+    """For a view behind one of these decorators, right before it acts on a form that it has found right.
+
+    Unless its sender confirmed within `STEP_UP_SECONDS`, the view ends here, and runs again after the confirmation.
+    `goes_to` is the source (CSP) of the program's page to which the answer redirects, if it does.
+    """
+    if not confirmations.is_fresh(request):
+        raise ReauthenticationRequired(button_label=button_label, goes_to=goes_to)
+
+
+def recently_signed_in(view: View | None = None, *, on_get: bool = False, button_label: Any = "") -> Any:
     """Lets in who signed in within `SIGN_IN_AGAIN_SECONDS`, and confirmed freshly if they hold a number to do so with.
 
-    For what changes by which numbers somebody proves who they are. Arguments as for `freshly_confirmed`.
+    For what changes by which numbers somebody proves who they are. Arguments as for `reauthentication_required`.
     """
     if view is None:
-        return partial(recently_signed_in, on_get=on_get, form_at=form_at, press=press, sensitive=sensitive)
+        return partial(recently_signed_in, on_get=on_get, button_label=button_label)
 
-    def recent(request: HttpRequest) -> tuple[str, str] | None:
+    def recent(request: HttpRequest) -> tuple[str, bool] | None:
         if (request.method in SAFE_METHODS and not on_get) or recent_sign_in.is_recent(request):
             return None
-        return reverse("accounts:sign_in_again"), kept_forms.SIGNED_IN_AGAIN
+        return reverse("accounts:sign_in_again"), False
 
-    def fresh(request: HttpRequest) -> tuple[str, str] | None:
+    def confirmed(request: HttpRequest) -> tuple[str, bool] | None:
         if request.method in SAFE_METHODS and not on_get:
             return None
         holds_a_number = queries.primary_person(user_of(request)) is not None
-        return _freshly_confirmed(request) if holds_a_number else None
+        return _confirmed(request) if holds_a_number else None
 
-    return _guarded(view, (_signed_in, recent, fresh), form_at=form_at, press=press, sensitive=sensitive)
-
-
-def _signed_in(request: HttpRequest) -> tuple[str, str] | None:
-    return None if request.user.is_authenticated else (resolve_url(settings.LOGIN_URL), kept_forms.SIGNED_OUT)
+    return _guarded(view, (_signed_in, recent, confirmed), button_label)
 
 
-def _with_phone(request: HttpRequest) -> tuple[str, str] | None:
+def _signed_in(request: HttpRequest) -> tuple[str, bool] | None:
+    return None if request.user.is_authenticated else (resolve_url(settings.LOGIN_URL), False)
+
+
+def _with_phone(request: HttpRequest) -> tuple[str, bool] | None:
     if queries.primary_person(user_of(request)) is not None:
         return None
-    messages.info(request, _("Add a phone number first: it shows what you administer, and it confirms what you do."))
-    return reverse("accounts:home"), kept_forms.PHONE_ADDED
+    messages.info(request, _("Add a phone number first. We use it to find your groups and to confirm it's you."))
+    return reverse("accounts:home"), False
 
 
-def _freshly_confirmed(request: HttpRequest) -> tuple[str, str] | None:
-    return None if confirmations.is_fresh(request) else (reverse("accounts:confirm"), kept_forms.CONFIRMED)
+def _confirmed(request: HttpRequest) -> tuple[str, bool] | None:
+    return None if confirmations.is_fresh(request) else (reverse("accounts:confirm"), True)
 
 
-def _guarded(
-    view: View,
-    doors: tuple[Door, ...],
-    *,
-    form_at: str | Callable[..., str] | None,
-    press: Any,
-    sensitive: Collection[str],
-) -> View:
+def _guarded(view: View, conditions: tuple[Condition, ...], button_label: Any, is_download: bool = False) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        for door in doors:
-            closed = door(request)
-            if closed is not None:
-                address, reason = closed
-                back = _way_back(request, kwargs, form_at, reason=reason, press=press, sensitive=sensitive)
-                return _sent_to(request, f"{address}?{urlencode({'next': back})}")
-        if request.method in SAFE_METHODS:
-            kept_forms.welcome_back(request)
-        else:
-            kept_forms.forget(request)
-        response = view(request, *args, **kwargs)
+        # The page that asks for the PIN has the field too, and sends it on.
+        carries_out = request.method == "POST" and request.path != reverse("accounts:confirm")
+        if carries_out and FIELD in request.POST and not pending_forms.restore(request):
+            messages.info(request, _("This form was sent already, or waited for too long. Send it again if needed."))
+            return HttpResponseRedirect(safe_path(request.POST.get(PAGE_FIELD), request.get_full_path()))
+        for condition in conditions:
+            unmet = condition(request)
+            if unmet is not None:
+                return _sent_to(request, *unmet, button_label=button_label, is_download=is_download)
+        try:
+            response = view(request, *args, **kwargs)
+        except ReauthenticationRequired as required:
+            unmet = _with_phone(request) or _confirmed(request) or (reverse("accounts:confirm"), True)
+            label = required.button_label or button_label
+            return _sent_to(request, *unmet, button_label=label, goes_to=required.goes_to)
         if not response.has_header("Cache-Control"):
             # What one person sees is nobody else's. Not no-store: the Back button must still hold what was typed; the
             # page after a sign-out empties the browser's cache instead, and pages that show a secret set their own.
@@ -175,21 +176,38 @@ def _guarded(
     return guarded
 
 
-def _way_back(
+def _sent_to(
     request: HttpRequest,
-    kwargs: dict[str, Any],
-    form_at: str | Callable[..., str] | None,
+    address: str,
+    confirms: bool,
     *,
-    reason: str,
-    press: Any,
-    sensitive: Collection[str],
-) -> str:
-    """Where the visitor returns to: this page, or the page of the form that was just sent, with what was typed."""
-    here = safe_path(request.get_full_path())
+    button_label: Any,
+    goes_to: str = "",
+    is_download: bool = False,
+) -> HttpResponse:
+    """A redirect of the whole window, also when only a fragment was asked for; not of one that asked by itself."""
+    if live.is_poll(request):
+        return live.ask_no_more()
+    way_back = safe_path(request.get_full_path())
     if request.method in SAFE_METHODS:
-        return safe_path(_page_around(request)) if request.headers.get("HX-Request") else here
-    page = here if form_at is None else form_at(**kwargs) if callable(form_at) else reverse(form_at, kwargs=kwargs)
-    return kept_forms.keep(request, page=page, reason=reason, press=press, sensitive=sensitive)
+        if request.headers.get("HX-Request"):
+            way_back = safe_path(_page_around(request))
+    else:
+        pending = pending_forms.keep(
+            request,
+            button_label=button_label,
+            needs_confirmation=confirms,
+            goes_to=goes_to,
+            is_download=is_download,
+        )
+        if pending is None:
+            way_back = pending_forms.page_of(request)
+            messages.warning(request, _("A form with a file, or a very long one, has to be sent again."))
+        elif confirms:
+            return _whole_window(request, pending.confirm_url)
+        else:
+            way_back = pending.confirm_url
+    return _whole_window(request, f"{address}?{urlencode({'next': way_back})}")
 
 
 def _page_around(request: HttpRequest) -> str:
@@ -198,10 +216,7 @@ def _page_around(request: HttpRequest) -> str:
     return request.headers.get("HX-Current-URL", "").removeprefix(origin)
 
 
-def _sent_to(request: HttpRequest, address: str) -> HttpResponse:
-    """A redirect of the whole window, also when only a fragment was asked for; not of one that asked by itself."""
-    if live.is_poll(request):
-        return live.ask_no_more()
+def _whole_window(request: HttpRequest, address: str) -> HttpResponse:
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204, headers={"HX-Redirect": address})
     return HttpResponseRedirect(address)

@@ -16,7 +16,7 @@ from accounts.services import first_steps
 
 
 @require_POST
-@signed_in(form_at="accounts:home")
+@signed_in
 def put_away(request: HttpRequest) -> HttpResponse:
     """Home is tidied up; the message says where the steps are."""
     first_steps.put_away(user=user_of(request))
@@ -26,7 +26,7 @@ def put_away(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@signed_in(form_at="help")
+@signed_in
 def bring_back(request: HttpRequest) -> HttpResponse:
     """Leads to Home, where they are, or where it says that they are all done."""
     user = user_of(request)

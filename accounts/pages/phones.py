@@ -21,7 +21,6 @@ from accounts.models import PinDevice, User, VerifiedPhone
 from accounts.pages import numbers
 from accounts.pages.decorators import recently_signed_in, safe_path, signed_in, user_of
 from accounts.pages.forms import PhoneForm, PinForm, add_error, region_of_reader
-from accounts.pages.kept_forms import initial_of
 from accounts.services import confirmations, phones
 from accounts.sms.contract import why_not_sent
 from kaizala_console.lib import clock, phone_numbers
@@ -34,7 +33,7 @@ GENERATE = gettext_lazy("Generate PIN")
 def phone_form(request: HttpRequest) -> PhoneForm:
     """An empty form (or one with what was kept), with the reader's likely country chosen."""
     region = region_of_reader(request.headers.get("Accept-Language", ""))
-    return PhoneForm(initial={"region": region, **initial_of(request)})
+    return PhoneForm(initial={"region": region})
 
 
 @require_http_methods(["GET", "POST"])
@@ -75,8 +74,8 @@ def _add(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/phone_add.html", words, status=status)
 
 
-_add_first = signed_in(_add, press=GENERATE)
-_add_another = recently_signed_in(_add, press=GENERATE, on_get=True)
+_add_first = signed_in(_add, button_label=GENERATE)
+_add_another = recently_signed_in(_add, button_label=GENERATE, on_get=True)
 
 
 @sensitive_post_parameters("pin")
@@ -142,12 +141,12 @@ def _pin_again(request: HttpRequest, *, device_id: int) -> HttpResponseRedirect:
 
 
 AGAIN = gettext_lazy("Send a new PIN")
-_pin_again_first = signed_in(_pin_again, form_at="accounts:phone_pin", press=AGAIN)
-_pin_again_another = recently_signed_in(_pin_again, form_at="accounts:phone_pin", press=AGAIN)
+_pin_again_first = signed_in(_pin_again, button_label=AGAIN)
+_pin_again_another = recently_signed_in(_pin_again, button_label=AGAIN)
 
 
 @require_POST
-@recently_signed_in(form_at=lambda **_kwargs: reverse("accounts:settings"), press=gettext_lazy("Make primary"))
+@recently_signed_in(button_label=gettext_lazy("Make primary"))
 def make_primary(request: HttpRequest, phone_id: int) -> HttpResponseRedirect:
     """From now on PINs go to this number, and the account goes by it."""
     user = user_of(request)
@@ -161,7 +160,7 @@ def make_primary(request: HttpRequest, phone_id: int) -> HttpResponseRedirect:
 
 
 @require_http_methods(["GET", "POST"])
-@recently_signed_in(press=gettext_lazy("Remove this number"))
+@recently_signed_in(button_label=gettext_lazy("Remove this number"))
 def release(request: HttpRequest, phone_id: int) -> HttpResponse:
     """Says what follows from giving a number back, and does it on POST."""
     user = user_of(request)

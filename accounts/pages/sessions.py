@@ -39,7 +39,7 @@ def _here(**_kwargs: Any) -> str:
 
 
 @require_POST
-@signed_in(form_at=_here, press=gettext_lazy("Sign out"))
+@signed_in(button_label=gettext_lazy("Sign out"))
 def end(request: HttpRequest, session_id: int) -> HttpResponse:
     """Signs out one browser."""
     user = user_of(request)
@@ -49,7 +49,7 @@ def end(request: HttpRequest, session_id: int) -> HttpResponse:
 
 
 @require_POST
-@signed_in(form_at=_here, press=gettext_lazy("Sign out everywhere else"))
+@signed_in(button_label=gettext_lazy("Sign out everywhere else"))
 def end_others(request: HttpRequest) -> HttpResponse:
     """Signs out every browser but this one."""
     user = user_of(request)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts import mail_topics, policy, queries
 from accounts.models import User
 from accounts.pages import numbers
-from accounts.pages.decorators import freshly_confirmed, kept_form, signed_in, user_of
+from accounts.pages.decorators import reauthentication_required, signed_in, user_of
 from accounts.pages.forms import AS_ASKED, LanguageForm, MailForm, PolicyForm
 from accounts.services import languages, notices, organisations
 
@@ -40,14 +40,14 @@ def settings(request: HttpRequest) -> HttpResponse:
         "app": queries.totp_device(user),
         "may_operate": policy.may_operate(user),
         "mail_form": _mail_form(request, user),
-        "language_form": LanguageForm(initial={"language": user.language or AS_ASKED, **_kept(request, "language")}),
+        "language_form": LanguageForm(initial={"language": user.language or AS_ASKED}),
         "policy_form": _policy_form(request, user),
     }
     return render(request, "accounts/settings.html", words)
 
 
 @require_POST
-@freshly_confirmed(form_at=_here, press=SAVE)
+@reauthentication_required(button_label=SAVE)
 def save_policy(request: HttpRequest) -> HttpResponseRedirect:
     """Sets what applies to everyone in the organisation."""
     user = user_of(request)
@@ -61,7 +61,7 @@ def save_policy(request: HttpRequest) -> HttpResponseRedirect:
 
 
 @require_POST
-@signed_in(form_at=_here, press=gettext_lazy("Save the language"))
+@signed_in(button_label=gettext_lazy("Save the language"))
 def save_language(request: HttpRequest) -> HttpResponse:
     """Sets the language that somebody reads in, here and on their other devices."""
     form = LanguageForm(request.POST)
@@ -78,7 +78,7 @@ def save_language(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@signed_in(form_at=_here, press=gettext_lazy("Save the choice"))
+@signed_in(button_label=gettext_lazy("Save the choice"))
 def save_mail(request: HttpRequest) -> HttpResponse:
     """Sets what somebody gets mails about."""
     notices.choose(user=user_of(request), wanted=request.POST.getlist("wanted"))
@@ -88,18 +88,11 @@ def save_mail(request: HttpRequest) -> HttpResponse:
 
 def _mail_form(request: HttpRequest, user: User) -> MailForm:
     chosen = [topic.key for topic in mail_topics.topics() if topic.key not in user.muted_mail]
-    kept = kept_form(request)
-    return MailForm(initial={"wanted": kept.getlist("wanted") if kept and kept.get("form") == "mail" else chosen})
-
-
-def _kept(request: HttpRequest, name: str) -> dict[str, str]:
-    kept = kept_form(request)
-    return {name: str(kept[name])} if kept and name in kept else {}
+    return MailForm(initial={"wanted": chosen})
 
 
 def _policy_form(request: HttpRequest, user: User) -> PolicyForm | None:
     if not user.is_organisation_admin:
         return None
-    kept = kept_form(request)
     initial = {"admins_may_see_tokens": user.organisation.admins_may_see_tokens}
-    return PolicyForm(kept if kept and kept.get("form") == "organisation" else None, initial=initial)
+    return PolicyForm(initial=initial)

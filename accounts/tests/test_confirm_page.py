@@ -170,4 +170,4 @@ def test_the_page_costs_a_bounded_number_of_queries(
 
 
 def test_how_long_it_holds_is_what_the_settings_say(browser: Client) -> None:
-    assert f"It then holds for {settings.STEP_UP_SECONDS // 60} minutes." in words(browser.get(CONFIRM))
+    assert f"We won't ask again for {settings.STEP_UP_SECONDS // 60} minutes." in words(browser.get(CONFIRM))

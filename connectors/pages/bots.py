@@ -16,8 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import require_reauthentication, signed_in, user_of, with_phone
 from connectors import queries, reach
 from connectors.models import Bot, Connector
 from connectors.pages import details, links, once
@@ -72,7 +71,7 @@ def bots(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@signed_in(press=gettext_lazy("Add bot"))
+@signed_in(button_label=gettext_lazy("Add bot"))
 def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Makes one; twice is once. It posts nowhere until it is put into a group."""
     user = user_of(request)
@@ -80,7 +79,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     if not _may_post(connector):
         messages.info(request, _("Add the permission “Text Message” first: bots are there to post."))
         return redirect("connectors:bots", connector_id)
-    form = BotForm(request.POST if request.method == "POST" else None, initial=initial_of(request))
+    form = BotForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             made = services.create(
@@ -108,7 +107,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Save"))
+@with_phone(button_label=gettext_lazy("Save"))
 def change(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpResponse:
     """Another name or picture: what it has posted shows them too, so the step-up is asked."""
     user = user_of(request)
@@ -116,10 +115,10 @@ def change(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpRespon
     if _was_deleted(connector, bot_id):
         return _deleted_already(request, connector)
     bot = _own(connector, bot_id)
-    kept = initial_of(request)
-    initial = {"name": bot.name, "picture": bot.picture_url, **kept}
+    initial = {"name": bot.name, "picture": bot.picture_url}
     form = BotForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
+        require_reauthentication(request)
         try:
             services.change(
                 connector=bot.connector,
@@ -138,7 +137,7 @@ def change(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpRespon
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Delete"))
+@with_phone(button_label=gettext_lazy("Delete"))
 def remove(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpResponse:
     """GET tells what will stop, POST with the bot's name stops it. Twice is once."""
     user = user_of(request)
@@ -146,9 +145,10 @@ def remove(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpRespon
     if _was_deleted(connector, bot_id):
         return _deleted_already(request, connector)
     bot = _own(connector, bot_id)
-    form = TypedNameForm(request.POST if request.method == "POST" else None, initial=initial_of(request), name=bot.name)
+    form = TypedNameForm(request.POST if request.method == "POST" else None, name=bot.name)
     form.fields["typed"].label = _("Name of the bot")
     if request.method == "POST" and form.is_valid():
+        require_reauthentication(request)
         services.remove(connector=connector, bot_id=bot.pk, by=user)
         messages.success(request, _("“%(name)s” is deleted. Its tokens are refused from now on.") % {"name": bot.name})
         return redirect("connectors:bots", connector_id)

@@ -11,8 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from accounts.pages.decorators import freshly_confirmed, user_of
-from accounts.pages.kept_forms import kept_form
+from accounts.pages.decorators import require_reauthentication, user_of, with_phone
 from connectors import queries
 from connectors.pages import links
 from connectors.pages.forms import DetailsForm, add_broken_rule
@@ -21,14 +20,15 @@ from kaizala_console.lib.errors import RuleBroken
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Save"))
+@with_phone(button_label=gettext_lazy("Save"))
 def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Name, description, home page and redirect URLs; for owners."""
     user = user_of(request)
     connector = queries.own_connector(user, connector_id)
-    typed = request.POST if request.method == "POST" else kept_form(request)
+    typed = request.POST if request.method == "POST" else None
     form = DetailsForm.of(connector, typed, taken=queries.names_of(connector.owner, but=connector))
     if request.method == "POST" and form.is_valid():
+        require_reauthentication(request)
         try:
             connectors.update(connector=connector, by=user, **form.cleaned_data)
         except RuleBroken as broken:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from accounts.pages.decorators import freshly_confirmed, kept_form, user_of, with_phone
+from accounts.pages.decorators import require_reauthentication, user_of, with_phone
 from connectors import queries
 from connectors.pages import links, permission_choices, shown
 from connectors.pages.end_dates import SecretEndForm
@@ -34,7 +34,7 @@ CARRIED = tuple(ConnectorForm.base_fields)
 
 @sensitive_post_parameters("form_key")
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Continue"), sensitive=["form_key"])
+@with_phone(button_label=gettext_lazy("Continue"))
 def details(request: HttpRequest) -> HttpResponse:
     """The first screen, and "Back" to it: name, description, home page, redirect URLs, the secret's end."""
     if request.method == "POST" and "back" not in request.POST:
@@ -42,23 +42,20 @@ def details(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             return _second_screen(request, form, PermissionsForm(initial=_chosen_in(request.POST)), request.POST)
         return _first_screen(request, form, request.POST)
-    typed = request.POST if request.method == "POST" else kept_form(request)
+    typed = request.POST if request.method == "POST" else None
     return _first_screen(request, ConnectorForm(initial=(typed or QueryDict()).dict()), typed)
 
 
 @sensitive_post_parameters("form_key")
 @require_http_methods(["GET", "POST"])
-@with_phone(press=CREATE, sensitive=["form_key"])
+@with_phone(button_label=CREATE)
 @sensitive_variables("form_key")
 def permissions(request: HttpRequest) -> HttpResponse:
     """The second screen: permissions, and "Create Connector". Opened without the first, it leads there."""
-    typed = request.POST if request.method == "POST" else kept_form(request)
-    if not typed:
-        return redirect("connectors:create")
-    form = ConnectorForm(typed)
     if request.method != "POST":
-        chosen = PermissionsForm(initial=_chosen_in(typed))
-        return _second_screen(request, form, chosen, typed) if form.is_valid() else _first_screen(request, form, typed)
+        return redirect("connectors:create")
+    typed = request.POST
+    form = ConnectorForm(typed)
     chosen = PermissionsForm(typed)
     form_key = form_key_of(typed)
     if shown_secrets.find(user=user_of(request), form_key=form_key) is not None:
@@ -67,7 +64,8 @@ def permissions(request: HttpRequest) -> HttpResponse:
         return _first_screen(request, form, typed)
     if not chosen.is_valid():
         return _second_screen(request, form, chosen, typed)
-    return _create_when_confirmed(request, form, chosen, form_key)
+    require_reauthentication(request)
+    return _create(request, form, chosen, form_key)
 
 
 @sensitive_variables("form_key", "token")
@@ -90,9 +88,6 @@ def _create(request: HttpRequest, form: ConnectorForm, chosen: PermissionsForm, 
         chosen.add_error(None, str(used))
         return _second_screen(request, form, chosen, None)
     return shown.connector_page(request, connector, token, form_key)
-
-
-_create_when_confirmed = freshly_confirmed(_create, press=CREATE, sensitive=["form_key"])
 
 
 def _first_screen(request: HttpRequest, form: ConnectorForm, typed: QueryDict | None) -> HttpResponse:

@@ -17,8 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import require_reauthentication, signed_in, user_of, with_phone
 from connectors import queries
 from connectors.credentials import Kind
 from connectors.models import Connector, ConnectorSecret
@@ -38,7 +37,7 @@ OVER = ("revoked", "ended")
 @signed_in
 def credentials(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """What is known about each secret; the secrets themselves are not kept."""
-    return _page(request, connector_id, SecretEndForm(initial=initial_of(request)))
+    return _page(request, connector_id, SecretEndForm())
 
 
 def _page(request: HttpRequest, connector_id: UUID, form: SecretEndForm, *, status: int = 200) -> HttpResponse:
@@ -63,23 +62,18 @@ def _tab(connector_id: UUID, **_more: Any) -> str:
 
 @sensitive_post_parameters("form_key")
 @require_POST
-@with_phone(form_at="connectors:credentials", press=PRESS, sensitive=["form_key"])
-@sensitive_variables("form_key")
+@with_phone(button_label=PRESS)
+@sensitive_variables("form_key", "token")
 def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """ "Add secret": a second one beside the first, shown once."""
-    queries.own_connector(user_of(request), connector_id)
-    form_key = form_key_of(request.POST)
-    sent_before = shown_secrets.find(user=user_of(request), form_key=form_key) is not None
-    return (_add if sent_before else _add_when_confirmed)(request, connector_id=connector_id, form_key=form_key)
-
-
-@sensitive_variables("form_key", "token")
-def _add(request: HttpRequest, *, connector_id: UUID, form_key: str) -> HttpResponse:
     user = user_of(request)
     connector = queries.own_connector(user, connector_id)
+    form_key = form_key_of(request.POST)
     form = SecretEndForm(request.POST)
     if not form.is_valid():
         return _page(request, connector_id, form, status=400)
+    if shown_secrets.find(user=user, form_key=form_key) is None:  # else it was confirmed and sent before
+        require_reauthentication(request)
     try:
         secret, token = secrets.add(connector=connector, by=user, ends_at=form.ends_at(), form_key=form_key)
     except (Conflict, RuleBroken) as refused:
@@ -88,11 +82,8 @@ def _add(request: HttpRequest, *, connector_id: UUID, form_key: str) -> HttpResp
     return shown.secret_page(request, secret, token, form_key)
 
 
-_add_when_confirmed = freshly_confirmed(_add, form_at=_tab, press=PRESS, sensitive=["form_key"])
-
-
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Save"))
+@with_phone(button_label=gettext_lazy("Save"))
 def end_date(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """GET shows until when a live secret works, POST sets another day, or none."""
     user = user_of(request)
@@ -102,8 +93,9 @@ def end_date(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpRe
         return redirect(_tab(connector_id))
     chosen = last_day(secret.expires_at)
     typed = request.POST if request.method == "POST" else None
-    form = SecretEndForm(typed, initial={"end_date": chosen, **initial_of(request)})
+    form = SecretEndForm(typed, initial={"end_date": chosen})
     if form.is_valid():
+        require_reauthentication(request)
         same_day = form.cleaned_data["end_date"] == chosen
         try:
             moved = secrets.move_end(secret=secret, ends_at=secret.expires_at if same_day else form.ends_at(), by=user)
@@ -141,7 +133,7 @@ def _until(secret: ConnectorSecret) -> str:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Revoke"))
+@with_phone(button_label=gettext_lazy("Revoke"))
 def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """GET tells what would happen, POST with the connector's name does it. Twice is once."""
     user = user_of(request)
@@ -151,8 +143,9 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
         return redirect(_tab(connector_id))
     typed = request.POST if request.method == "POST" else None
     why = LEAKED if secret.reported_at else UNUSED
-    form = RevokeSecretForm(typed, initial={"why": why, **initial_of(request)}, name=secret.connector.name)
+    form = RevokeSecretForm(typed, initial={"why": why}, name=secret.connector.name)
     if form.is_valid():
+        require_reauthentication(request)
         try:
             secrets.revoke(secret=secret, by=user, end_access_tokens=form.end_access_tokens)
         except Conflict as already:

@@ -78,7 +78,7 @@ class Possible:
 
 @gzip_page  # it is long, and nothing in it is secret: what is asked for cannot be guessed by the length of the answer
 @require_GET
-@signed_in()
+@signed_in
 def index(request: HttpRequest) -> HttpResponse:
     """How to begin, and everything there is; `q` narrows it down."""
     document = _document()
@@ -101,7 +101,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-@signed_in()
+@signed_in
 def operation(request: HttpRequest, operation_id: str) -> HttpResponse:
     """One operation: what it needs, what it takes, what it answers, and how it is called. 404 when there is none."""
     document = _document()

@@ -18,7 +18,13 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts import needs
 from accounts.models import User
 from accounts.pages import arriving
-from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
+from accounts.pages.decorators import (
+    reauthentication_required,
+    require_reauthentication,
+    signed_in,
+    user_of,
+    with_phone,
+)
 from connectors import arrivals, handoff_queries, live_queries, owning, policy, queries
 from connectors.models import Handoff, HandoffState
 from connectors.pages import finding, handoff_line, links, shown, snippets
@@ -101,7 +107,7 @@ def handoff(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 
 @sensitive_post_parameters("form_key")
 @require_http_methods(["GET", "POST"])
-@with_phone(form_at="connectors:handoff", press=CLAIM, sensitive=["form_key"])
+@with_phone(button_label=CLAIM)
 @sensitive_variables("form_key")
 def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """ "Claim": opens the handoff and shows the token once. A GET only leads to the page with the button."""
@@ -110,7 +116,9 @@ def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     finding.own_handoff(user_of(request), handoff_id)
     form_key = form_key_of(request.POST)
     sent_before = shown_secrets.find(user=user_of(request), form_key=form_key) is not None
-    return (_claim if sent_before else _claim_when_confirmed)(request, handoff_id=handoff_id, form_key=form_key)
+    if not sent_before:
+        require_reauthentication(request)
+    return _claim(request, handoff_id=handoff_id, form_key=form_key)
 
 
 def _handoff_page_of(handoff_id: UUID, **_more: Any) -> str:
@@ -129,11 +137,8 @@ def _claim(request: HttpRequest, *, handoff_id: UUID, form_key: str) -> HttpResp
     return shown.handoff_page(request, found, token, form_key)
 
 
-_claim_when_confirmed = freshly_confirmed(_claim, form_at=_handoff_page_of, press=CLAIM, sensitive=["form_key"])
-
-
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Refuse"))
+@reauthentication_required(button_label=gettext_lazy("Refuse"))
 def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it."""
     user = user_of(request)
@@ -153,7 +158,7 @@ def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Issue again"))
+@reauthentication_required(button_label=gettext_lazy("Issue again"))
 def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it; for both sides. Twice is once: the same new handoff."""
     user = user_of(request)

@@ -79,7 +79,7 @@ def calls() -> dict[str, Operation]:
 
 @sensitive_post_parameters("token")
 @require_http_methods(["GET", "POST"])
-@signed_in(press=gettext_lazy("Inspect"), sensitive=["token"])
+@signed_in(button_label=gettext_lazy("Inspect"))
 @sensitive_variables()
 def inspector(request: HttpRequest) -> HttpResponse:
     """The form, and under it what was found. The token is in no address, no history and no log."""

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
+from accounts.pages.decorators import reauthentication_required, signed_in, user_of
 from connectors import public_keys, queries
 from connectors.models import Connector, ConnectorKey
 from connectors.pages import details, links, snippets
@@ -68,7 +68,7 @@ def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 @sensitive_post_parameters("public_key")
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(on_get=True, press=gettext_lazy("Register key"), sensitive=["public_key"])
+@reauthentication_required(on_get=True, button_label=gettext_lazy("Register key"))
 def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Paste, upload, or make one in the browser; twice is once."""
     user = user_of(request)
@@ -107,7 +107,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Remove key"))
+@reauthentication_required(button_label=gettext_lazy("Remove key"))
 def remove(request: HttpRequest, connector_id: UUID, key_id: int) -> HttpResponse:
     """GET tells what would happen, POST does it."""
     user = user_of(request)

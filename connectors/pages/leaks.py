@@ -19,8 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
-from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import reauthentication_required, signed_in, user_of
 from connectors import queries
 from connectors.credentials import Kind
 from connectors.models import LeakReport
@@ -117,7 +116,7 @@ def leak(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpRespo
         "target": token.grant.target_name if token else "",
         "row": row,
         "ended": bool(row and row.revoked_at),
-        "revoke_form": RevokeForm(initial=initial_of(request, boxes=["end_access_tokens"])) if found.secret else None,
+        "revoke_form": RevokeForm() if found.secret else None,
         "crumbs": links.connector_crumbs(
             found.connector,
             (_("Credentials"), reverse("connectors:credentials", args=[connector_id])),
@@ -128,7 +127,7 @@ def leak(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpRespo
 
 
 @require_POST
-@freshly_confirmed(form_at="connectors:leak", press=gettext_lazy("Revoke"))
+@reauthentication_required(button_label=gettext_lazy("Revoke"))
 def revoke(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpResponse:
     """ "Revoke": it has leaked indeed."""
     form = RevokeForm(request.POST)
@@ -138,7 +137,7 @@ def revoke(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpRes
 
 
 @require_POST
-@freshly_confirmed(form_at="connectors:leak", press=gettext_lazy("Restore"))
+@reauthentication_required(button_label=gettext_lazy("Restore"))
 def restore(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpResponse:
     """ "Restore": it is where it should be; accept it again."""
     return _answer(request, connector_id, report_id, leaks.restore, _("It is restored: accepted from now on."))

@@ -8,19 +8,17 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.pages.kept_forms import PARAMETER
 from connectors.models import Connector
 from connectors.queries import Counts
 from kaizala_console.lib.keyset import Page
 
 
 def same_page(request: HttpRequest, *, path: str = "", **changes: str | None) -> str:
-    """This page with some parameters changed; None, what is empty, and what was kept for it is left out.
+    """This page with some parameters changed; None, and what is empty, is left out.
 
     At `path`, when a form was sent to another address than that of the page which shows it.
     """
     query = request.GET.copy()
-    query.pop(PARAMETER, None)
     for name, value in changes.items():
         query.pop(name, None)
         if value is not None:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
-from accounts.pages.decorators import freshly_confirmed, user_of
+from accounts.pages.decorators import reauthentication_required, user_of
 from connectors import queries
 from connectors.pages import links
 from connectors.pages.forms import add_broken_rule
@@ -50,7 +50,7 @@ class LogoForm(forms.Form):
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(on_get=True, press=gettext_lazy("Save logo"))  # asked before a file is chosen: none can be kept
+@reauthentication_required(on_get=True, button_label=gettext_lazy("Save logo"))  # before a file is chosen
 def logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The logo that is there, another one instead, or none; for owners."""
     user = user_of(request)
@@ -78,7 +78,7 @@ def logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@freshly_confirmed(form_at="connectors:logo", press=gettext_lazy("Remove logo"))
+@reauthentication_required(button_label=gettext_lazy("Remove logo"))
 def remove(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Without a logo from now on; twice is once."""
     user = user_of(request)

@@ -9,13 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from dataclasses import asdict, dataclass
-from typing import Any, Final, cast
+from typing import Final, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from csp.decorators import csp_update
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -25,7 +24,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts import queries as accounts_queries
 from accounts.models import Person, User
 from accounts.pages import numbers
-from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
+from accounts.pages.decorators import require_reauthentication, user_of, with_phone
 from connectors import policy, user_token_queries
 from connectors.models import Connector
 from connectors.scopes import can_and_cannot, listed, unlisted
@@ -89,7 +88,7 @@ def authorize(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=ALLOW)
+@with_phone(button_label=ALLOW)
 def consent(request: HttpRequest, consent_id: str) -> HttpResponse:
     """What the program could do, and "Allow" or "Don't allow". Nothing is given by looking."""
     asked = next((entry for entry in _waiting(request) if entry.id == consent_id), None)
@@ -105,15 +104,16 @@ def consent(request: HttpRequest, consent_id: str) -> HttpResponse:
         return _page(request, asked, connector)
     if request.POST.get("decision") != "allow":
         return _back(asked.redirect_url, asked.state, error="access_denied", error_description="The person declined.")
-    return _allow_when_confirmed(request, consent_id=consent_id, asked=asked, connector=connector)
+    person = _chosen_person(request, user_of(request))
+    if person is None:
+        return _page(request, asked, connector, problem=_("Choose the number that it is to act for."), status=400)
+    require_reauthentication(request, goes_to=_source(asked.redirect_url))
+    return _allow(request, asked=asked, connector=connector, person=person)
 
 
 @sensitive_variables("code")
-def _allow(request: HttpRequest, *, consent_id: str, asked: Asked, connector: Connector) -> HttpResponse:
+def _allow(request: HttpRequest, *, asked: Asked, connector: Connector, person: Person) -> HttpResponse:
     user = user_of(request)
-    person = _chosen_person(request, user)
-    if person is None:
-        return _page(request, asked, connector, problem=_("Choose the number that it is to act for."), status=400)
     try:
         code = oauth.approve(
             connector=connector,
@@ -128,13 +128,6 @@ def _allow(request: HttpRequest, *, consent_id: str, asked: Asked, connector: Co
         connector.refresh_from_db(fields=["permissions"])
         return _page(request, asked, connector, problem=str(refused), status=409)
     return _back(asked.redirect_url, asked.state, code=code)
-
-
-def _consent_page_of(consent_id: str, **_more: Any) -> str:
-    return reverse("connectors:consent", args=[consent_id])
-
-
-_allow_when_confirmed = freshly_confirmed(_allow, form_at=_consent_page_of, press=ALLOW)
 
 
 def _page(

@@ -15,8 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from accounts.pages.decorators import freshly_confirmed, user_of
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from connectors import policy, queries
 from connectors.models import Connector
 from connectors.pages import links
@@ -44,7 +43,7 @@ class TransferForm(ColleagueForm, TypedNameForm):
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Add co-owner"))
+@with_phone(button_label=gettext_lazy("Add co-owner"))
 def owners(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """GET lists them; POST makes a colleague a co-owner."""
     user = user_of(request)
@@ -53,8 +52,9 @@ def owners(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     if request.method == "POST" and not may_name:
         raise NotFound
     typed = request.POST if request.method == "POST" else None
-    form = ColleagueForm(typed, initial=initial_of(request))
+    form = ColleagueForm(typed)
     if form.is_valid():
+        require_reauthentication(request)
         try:
             added = services.add(connector=connector, by=user, **form.cleaned_data)
         except RuleBroken as broken:
@@ -74,7 +74,7 @@ def owners(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Remove co-owner"))
+@reauthentication_required(button_label=gettext_lazy("Remove co-owner"))
 def remove(request: HttpRequest, connector_id: UUID, user_id: int) -> HttpResponse:
     """GET tells what would happen, POST takes a co-owner's rights away: somebody's, or one's own."""
     user = user_of(request)
@@ -104,7 +104,7 @@ def remove(request: HttpRequest, connector_id: UUID, user_id: int) -> HttpRespon
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Transfer ownership"))
+@with_phone(button_label=gettext_lazy("Transfer ownership"))
 def transfer(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """GET tells what it means, POST with the connector's name makes a colleague the owner."""
     user = user_of(request)
@@ -112,11 +112,12 @@ def transfer(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     if not policy.can_name_owners(user, connector):
         raise NotFound
     typed = request.POST if request.method == "POST" else None
-    form = TransferForm(typed, initial={"stay": True, **initial_of(request, boxes=["stay"])}, name=connector.name)
+    form = TransferForm(typed, initial={"stay": True}, name=connector.name)
     is_owner = connector.owner_id == user.pk
     if not is_owner:
         del form.fields["stay"]  # of an account that is switched off
     if form.is_valid():
+        require_reauthentication(request)
         chosen = form.cleaned_data
         try:
             new = services.transfer(connector=connector, email=chosen["email"], stay=chosen.get("stay", False), by=user)

@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
-from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
-from accounts.pages.kept_forms import kept_form
+from accounts.pages.decorators import require_reauthentication, signed_in, user_of
 from connectors import queries, request_queries, usage_queries
 from connectors.models import Connector, Grant, RefreshToken
 from connectors.pages import links, permission_choices
@@ -30,13 +29,12 @@ CHANGE = gettext_lazy("Change permissions")
 
 
 @require_http_methods(["GET", "POST"])
-@signed_in(press=gettext_lazy("Continue"))
+@signed_in(button_label=gettext_lazy("Continue"))
 def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Boxes first, then what would follow, then the change; of what takes something away, with the name typed."""
     connector = queries.own_connector(user_of(request), connector_id)
     if request.method != "POST":
-        kept = kept_form(request)
-        return _boxes(request, connector, _form(connector, kept), typed=kept.get("typed", "") if kept else "")
+        return _boxes(request, connector, _form(connector, None))
     form = ChangePermissionsForm(request.POST)
     if "back" in request.POST or not form.is_valid():
         shown = form if "back" not in request.POST else _form(connector, request.POST)
@@ -49,13 +47,13 @@ def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     typed = TypedNameForm(request.POST if sure else None, initial=request.POST.dict(), name=connector.name)
     if not sure or (connector.permissions - chosen and not typed.is_valid()):
         return _preview(request, connector, form, typed)
-    return _change_when_confirmed(request, connector_id=connector_id, connector=connector, form=form, chosen=chosen)
+    require_reauthentication(request)
+    return _change(request, connector=connector, form=form, chosen=chosen)
 
 
 def _change(
     request: HttpRequest,
     *,
-    connector_id: UUID,
     connector: Connector,
     form: ChangePermissionsForm,
     chosen: frozenset[Permission],
@@ -75,14 +73,11 @@ def _change(
             changed.requests_made,
         )
         messages.info(request, asked % {"count": changed.requests_made})
-    return redirect("connectors:details", connector_id)
+    return redirect("connectors:details", connector.pk)
 
 
 def _here(connector_id: UUID, **_more: Any) -> str:
     return reverse("connectors:permissions", args=[connector_id])
-
-
-_change_when_confirmed = freshly_confirmed(_change, form_at=_here, press=gettext_lazy("Continue"))
 
 
 def _form(connector: Connector, typed: Any) -> ChangePermissionsForm:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -67,16 +66,14 @@ class RequestForm(PermissionsForm, WithEndDate, ReasonForm):
         return key
 
     @classmethod
-    def fresh(cls, connector: Connector, kept: QueryDict | None, again: AccessRequest | None = None) -> RequestForm:
-        """The form as it is opened: everything ticked that the connector has, what was typed, or what was asked before.
+    def fresh(cls, connector: Connector, again: AccessRequest | None = None) -> RequestForm:
+        """The form as it is opened: everything ticked that the connector has, or what was asked before.
 
         Of `again`, what the connector does not have any more and a day that has passed are left out; and the group,
         when whoever got the link chose it.
         """
-        if kept is not None:
-            initial: dict[str, Any] = {**kept.dict(), "permissions": kept.getlist("permissions")}
-        elif again is not None:
-            initial = {
+        if again is not None:
+            initial: dict[str, Any] = {
                 "permissions": list(again.permissions & connector.permissions),
                 "group": "" if again.by_link else again.target.partition(":")[2],
                 "end_date": last_day(again.ends_at if again.ends_at and again.ends_at > clock.now() else None),

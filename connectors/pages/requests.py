@@ -15,7 +15,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import User
 from accounts.pages.decorators import signed_in, user_of
-from accounts.pages.kept_forms import kept_form
 from connectors import live_queries, queries, request_queries
 from connectors.models import AccessRequest, Connector, ConnectorState, RequestState
 from connectors.pages import details, links, permission_choices
@@ -71,14 +70,14 @@ def listing(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@signed_in(press=gettext_lazy("Send request"))
+@signed_in(button_label=gettext_lazy("Send request"))
 def send(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """ "Send a request". The same form sent twice is one request."""
     user = user_of(request)
     connector = queries.own_connector(user, connector_id)
     if request.method != "POST":
         again = _asked_before(request, user, connector)
-        return _form_page(request, connector, RequestForm.fresh(connector, kept_form(request), again))
+        return _form_page(request, connector, RequestForm.fresh(connector, again))
     form = RequestForm(request.POST, connector=connector)
     if form.is_valid():
         group: UUID | None = form.cleaned_data["group"]
@@ -141,7 +140,7 @@ def one(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpRespo
 
 
 @require_POST
-@signed_in(form_at="connectors:request", press=gettext_lazy("Withdraw"))
+@signed_in(button_label=gettext_lazy("Withdraw"))
 def withdraw(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpResponse:
     """The developer asks no more. Twice is once."""
     user = user_of(request)

@@ -157,7 +157,7 @@ def page(request: HttpRequest, showing: Showing, token: str, form_key: str, erro
 
 @sensitive_post_parameters("form_key")
 @require_POST
-@signed_in(form_at="connectors:details", sensitive=["form_key"])
+@signed_in
 def connector_download(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The file with a new connector's ID and secret."""
     return download(request, _of_connector(queries.own_connector(user_of(request), connector_id)))
@@ -165,7 +165,7 @@ def connector_download(request: HttpRequest, connector_id: UUID) -> HttpResponse
 
 @sensitive_post_parameters("form_key")
 @require_POST
-@signed_in(form_at="connectors:details", sensitive=["form_key"])
+@signed_in
 def connector_done(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """ "Done" under a new connector's secret."""
     return done(request, _of_connector(queries.own_connector(user_of(request), connector_id)))
@@ -177,7 +177,7 @@ def _credentials_of(connector_id: UUID, secret_id: int) -> str:
 
 @sensitive_post_parameters("form_key")
 @require_POST
-@signed_in(form_at=_credentials_of, sensitive=["form_key"])
+@signed_in
 def secret_download(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """The file with a further secret."""
     return download(request, _of_secret(finding.own_secret(user_of(request), connector_id, secret_id)))
@@ -185,7 +185,7 @@ def secret_download(request: HttpRequest, connector_id: UUID, secret_id: int) ->
 
 @sensitive_post_parameters("form_key")
 @require_POST
-@signed_in(form_at=_credentials_of, sensitive=["form_key"])
+@signed_in
 def secret_done(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """ "Done" under a further secret."""
     return done(request, _of_secret(finding.own_secret(user_of(request), connector_id, secret_id)))
@@ -193,7 +193,7 @@ def secret_done(request: HttpRequest, connector_id: UUID, secret_id: int) -> Htt
 
 @sensitive_post_parameters("form_key")
 @require_POST
-@signed_in(form_at="connectors:handoff", sensitive=["form_key"])
+@signed_in
 def handoff_download(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """The file with a claimed refresh token."""
     return download(request, _of_handoff(finding.own_handoff(user_of(request), handoff_id)))
@@ -201,7 +201,7 @@ def handoff_download(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 
 @sensitive_post_parameters("form_key")
 @require_POST
-@signed_in(form_at="connectors:handoff", sensitive=["form_key"])
+@signed_in
 def handoff_done(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """ "Done" under a claimed refresh token."""
     return done(request, _of_handoff(finding.own_handoff(user_of(request), handoff_id)))

@@ -12,14 +12,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from accounts.pages.decorators import freshly_confirmed, kept_form, user_of
+from accounts.pages.decorators import reauthentication_required, user_of
 from connectors import queries
 from connectors.pages import links
 from connectors.services import oauth
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Save"))
+@reauthentication_required(button_label=gettext_lazy("Save"))
 def sign_in(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The addresses of the OAuth endpoints, filled in, and the one switch."""
     user = user_of(request)
@@ -28,10 +28,9 @@ def sign_in(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         connector = oauth.require_pkce(connector=connector, required="pkce_required" in request.POST, by=user)
         messages.success(request, _("PKCE is required now.") if connector.pkce_required else _("PKCE is optional now."))
         return redirect("connectors:sign_in", connector.pk)
-    kept = kept_form(request)  # as it was set before the confirmation
     context = {
         "connector": connector,
-        "pkce_required": connector.pkce_required if kept is None else "pkce_required" in kept,
+        "pkce_required": connector.pkce_required,
         "authorize_url": f"{settings.CONSOLE_BASE_URL}/api/oauth/authorize",
         "token_url": f"{settings.CONSOLE_BASE_URL}/api/oauth/token",
         "crumbs": links.connector_crumbs(connector, (_("Sign-in with Kaizala"), "")),

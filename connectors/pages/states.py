@@ -17,8 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import require_reauthentication, signed_in, user_of
 from connectors import queries
 from connectors.models import Connector, ConnectorState
 from connectors.pages import links
@@ -130,12 +129,13 @@ def change_state(request: HttpRequest, connector_id: UUID, verb: str) -> HttpRes
     form = None
     if act.typed:
         data = request.POST if request.method == "POST" else None
-        form = TypedNameForm(data, initial=initial_of(request), name=connector.name)
+        form = TypedNameForm(data, name=connector.name)
     if connector.state not in act.states:
         messages.info(request, _("Nothing was left to do: somebody was faster, or the button was pressed twice."))
         return redirect("connectors:details", connector_id)
     if request.method != "POST" or (form is not None and not form.is_valid()):
         return render(request, "connectors/change_state.html", _context(connector, act, form))
+    require_reauthentication(request, button_label=act.label)
     return _do(request, connector, act)
 
 

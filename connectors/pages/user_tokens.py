@@ -16,8 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts import queries as accounts_queries
 from accounts.models import Person, User
 from accounts.pages import numbers
-from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import require_reauthentication, signed_in, user_of, with_phone
 from connectors import policy, queries, user_token_queries
 from connectors.models import Connector, Grant, HandoffState, UserTokenRequest
 from connectors.pages import handoff_line, links
@@ -29,12 +28,17 @@ from connectors.services import grants, user_token_requests, user_tokens
 from kaizala_console.lib import ids, keyset
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
+ANSWERS = {
+    "confirm": gettext_lazy("Confirm"),
+    "refuse": gettext_lazy("Refuse"),
+    "withdraw": gettext_lazy("Withdraw"),
+}
 GENERATE = gettext_lazy("Generate user token")
 PILLS = {"confirmed": "done"}
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=GENERATE)
+@with_phone(button_label=GENERATE)
 def user_token(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """For everybody of the organisation, with their own numbers. An organisation admin asks a second one."""
     user = user_of(request)
@@ -43,6 +47,7 @@ def user_token(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         person = _chosen(request, user)
         if person is None:
             return _page(request, user, connector, _("Choose the number that it is to act for."), status=400)
+        require_reauthentication(request)
         try:
             return _generate(request, user, connector, person)
         except (RuleBroken, Conflict) as refused:
@@ -121,7 +126,7 @@ def _chosen(request: HttpRequest, user: User) -> Person | None:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed
+@with_phone
 def user_token_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """For the one who asked, who can withdraw it, and for the other admins, who confirm or refuse."""
     user = user_of(request)
@@ -137,6 +142,7 @@ def user_token_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
 
 def _answered(request: HttpRequest, user: User, asked: UserTokenRequest) -> HttpResponse:
     act = request.POST.get("act", "")
+    require_reauthentication(request, button_label=ANSWERS.get(act, ""))
     if act == "confirm":
         user_token_requests.confirm(request=asked, by=user)
         messages.success(request, _("Confirmed: the token is made, and sealed for the developer."))
@@ -200,7 +206,7 @@ def _acting_row(grant: Grant, user: User) -> dict[str, Any]:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("End it"))
+@with_phone(button_label=gettext_lazy("End it"))
 def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     """GET tells what will stop, POST with the connector's name ends it for good. Ended twice is once."""
     user = user_of(request)
@@ -212,8 +218,9 @@ def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
         messages.info(request, _("“%(name)s” does not act for you any more.") % {"name": name})
         return redirect("connectors:acting")
     typed = request.POST if request.method == "POST" else None
-    form = TypedNameForm(typed, initial=initial_of(request), name=name)
+    form = TypedNameForm(typed, name=name)
     if form.is_valid():
+        require_reauthentication(request)
         try:
             grants.revoke(grant=grant, by=user)
         except Conflict as already:

@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
-from accounts.pages.decorators import freshly_confirmed, user_of
+from accounts.pages.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from connectors import queries
 from connectors.models import Grant, WarmState, WarmToken
 from connectors.pages import links
@@ -50,13 +50,14 @@ class EntrustForm(forms.Form):
 
 @sensitive_post_parameters(*SENSITIVE)
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Keep it ready"), sensitive=SENSITIVE)
+@with_phone(button_label=gettext_lazy("Keep it ready"))
 @sensitive_variables("form")
 def warm_token(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET tells how it stands, POST entrusts the credentials."""
     grant = _own_grant(user_of(request), connector_id, grant_id)
     form = EntrustForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
+        require_reauthentication(request)
         try:
             warm_tokens.keep(grant=grant, by=user_of(request), **form.cleaned_data)
         except RuleBroken as broken:
@@ -74,7 +75,7 @@ def _form_at(connector_id: UUID, grant_id: UUID) -> str:
 
 
 @require_POST
-@freshly_confirmed(form_at=_form_at, press=gettext_lazy("Stop"), sensitive=SENSITIVE)
+@reauthentication_required(button_label=gettext_lazy("Stop"))
 def warm_token_stop(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> HttpResponse:
     """Wipes what was entrusted and fetched."""
     grant = _own_grant(user_of(request), connector_id, grant_id)

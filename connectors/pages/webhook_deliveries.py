@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.pages import zones
-from accounts.pages.decorators import kept_form, safe_path, signed_in, user_of
+from accounts.pages.decorators import safe_path, signed_in, user_of
 from connectors import webhook_log, webhook_queries
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
 from connectors.pages import links, webhooks
@@ -99,9 +99,7 @@ def _log_of(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
 
 
 @require_POST
-@signed_in(
-    form_at="connectors:webhook_delivery", press=gettext_lazy("Redeliver")
-)  # the log has one of these on each row
+@signed_in(button_label=gettext_lazy("Redeliver"))  # the log has one of these on each row
 @webhooks.or_the_others
 def redeliver(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id: int) -> HttpResponse:
     """ "Redeliver": one again, under the same event id."""
@@ -119,7 +117,7 @@ def redeliver(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delive
 
 
 @require_POST
-@signed_in(form_at=_log_of, press=gettext_lazy("Redeliver all failed"))
+@signed_in(button_label=gettext_lazy("Redeliver all failed"))
 @webhooks.or_the_others
 def redeliver_failed(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Redeliver all failed": what was given up, the oldest first."""
@@ -163,7 +161,7 @@ class ReplayForm(forms.Form):
 
 
 @require_http_methods(["GET", "POST"])
-@signed_in(press=gettext_lazy("Replay"))
+@signed_in(button_label=gettext_lazy("Replay"))
 @webhooks.or_the_others
 def replay(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """GET asks from when, and with `?since=` says how many that would be; POST sends them."""
@@ -193,8 +191,8 @@ def replay(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRe
 def _replay_form(request: HttpRequest) -> ReplayForm:
     if request.method == "POST":
         return ReplayForm(request.POST)
-    if (chosen := kept_form(request) or request.GET) and "since" in chosen:
-        return ReplayForm(chosen)
+    if "since" in request.GET:
+        return ReplayForm(request.GET)
     # To the whole minute, as browsers have it.
     begin = timezone.localtime(clock.now() - REPLAYED_BEFORE).replace(second=0, microsecond=0)
     return ReplayForm(initial={"since": begin})

@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from accounts.pages.decorators import freshly_confirmed, user_of
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import require_reauthentication, user_of, with_phone
 from connectors import queries, webhook_queries
 from connectors.models.webhook import MOST_URL_CHARACTERS
 from connectors.pages import links
@@ -38,13 +37,14 @@ class AddressForm(forms.Form):
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Register address"))
+@with_phone(button_label=gettext_lazy("Register address"))
 def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """GET asks for the address; POST has it answer the handshake, and keeps it. Twice is once."""
     user = user_of(request)
     connector = queries.own_connector(user, connector_id)
-    form = AddressForm(request.POST if request.method == "POST" else None, initial=initial_of(request))
+    form = AddressForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
+        require_reauthentication(request)
         try:
             made = handoff_address.register(connector=connector, callback_url=form.cleaned_data["address"], by=user)
         except (RuleBroken, Conflict, TooSoon) as refused:

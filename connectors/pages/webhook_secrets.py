@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST
 
-from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
+from accounts.pages.decorators import require_reauthentication, signed_in, user_of, with_phone
 from connectors.models import Webhook
 from connectors.pages import shown, snippets, webhooks
 from connectors.pages.forms import form_key_of
@@ -34,59 +34,30 @@ def _settings_of(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
 
 @sensitive_post_parameters("form_key")
 @require_POST
-@with_phone(form_at=_settings_of, press=SHOW, sensitive=SENSITIVE)
+@with_phone(button_label=SHOW)
 @webhooks.or_the_others
 @sensitive_variables("form_key")
 def show(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Show signing secret": the one time."""
-    return _door(request, connector_id, webhook_id, _show, _show_when_confirmed)
+    return _page(request, connector_id, webhook_id, showing.show)
 
 
 @sensitive_post_parameters("form_key")
 @require_POST
-@with_phone(form_at=_settings_of, press=ROTATE, sensitive=SENSITIVE)
+@with_phone(button_label=ROTATE)
 @webhooks.or_the_others
 @sensitive_variables("form_key")
 def rotate(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Make new secret": shown once; for a day the one before signs as well."""
-    return _door(request, connector_id, webhook_id, _rotate, _rotate_when_confirmed)
-
-
-@sensitive_variables("form_key")
-def _door(
-    request: HttpRequest,
-    connector_id: UUID,
-    webhook_id: UUID,
-    act: Callable[..., HttpResponse],
-    act_when_confirmed: Callable[..., HttpResponse],
-) -> HttpResponse:
-    webhooks.own(user_of(request), connector_id, webhook_id)
-    form_key = form_key_of(request.POST)
-    # A second click asks nothing again: it shows what the first one has shown.
-    sent_before = shown_secrets.find(user=user_of(request), form_key=form_key) is not None
-    view = act if sent_before else act_when_confirmed
-    return view(request, connector_id=connector_id, webhook_id=webhook_id, form_key=form_key)
-
-
-@sensitive_variables("form_key")
-def _show(request: HttpRequest, *, connector_id: UUID, webhook_id: UUID, form_key: str) -> HttpResponse:
-    return _page(request, connector_id, webhook_id, form_key, showing.show)
-
-
-@sensitive_variables("form_key")
-def _rotate(request: HttpRequest, *, connector_id: UUID, webhook_id: UUID, form_key: str) -> HttpResponse:
-    return _page(request, connector_id, webhook_id, form_key, showing.rotate)
-
-
-_show_when_confirmed = freshly_confirmed(_show, form_at=_settings_of, press=SHOW, sensitive=SENSITIVE)
-_rotate_when_confirmed = freshly_confirmed(_rotate, form_at=_settings_of, press=ROTATE, sensitive=SENSITIVE)
+    return _page(request, connector_id, webhook_id, showing.rotate)
 
 
 @sensitive_variables("form_key", "secret")
-def _page(
-    request: HttpRequest, connector_id: UUID, webhook_id: UUID, form_key: str, service: Callable[..., str]
-) -> HttpResponse:
+def _page(request: HttpRequest, connector_id: UUID, webhook_id: UUID, service: Callable[..., str]) -> HttpResponse:
     webhook = webhooks.own(user_of(request), connector_id, webhook_id)
+    form_key = form_key_of(request.POST)
+    if shown_secrets.find(user=user_of(request), form_key=form_key) is None:  # else a second click: it asks nothing
+        require_reauthentication(request)
     try:
         secret = service(webhook=webhook, by=user_of(request), form_key=form_key)
     except (Conflict, RuleBroken) as refused:
@@ -98,7 +69,7 @@ def _page(
 
 @sensitive_post_parameters("form_key")
 @require_POST
-@signed_in(form_at=_settings_of, sensitive=SENSITIVE)
+@signed_in
 @webhooks.or_the_others
 def download(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """The file with the secret that is on the screen."""
@@ -107,7 +78,7 @@ def download(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> Http
 
 @sensitive_post_parameters("form_key")
 @require_POST
-@signed_in(form_at=_settings_of, sensitive=SENSITIVE)
+@signed_in
 @webhooks.or_the_others
 def done(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Done" under the secret."""

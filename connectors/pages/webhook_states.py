@@ -20,8 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.pages.decorators import freshly_confirmed, signed_in, user_of
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import require_reauthentication, signed_in, user_of
 from connectors import webhook_log
 from connectors.models import Webhook
 from connectors.pages import webhooks
@@ -139,10 +138,11 @@ def change_state(request: HttpRequest, connector_id: UUID, webhook_id: UUID, ver
     form = None
     if act.final:
         typed = request.POST if request.method == "POST" else None
-        form = TypedHostForm(typed, initial=initial_of(request), name=webhook.host)
+        form = TypedHostForm(typed, name=webhook.host)
     if request.method != "POST" or (form is not None and not form.is_valid()):
         status = 400 if form is not None and form.is_bound else 200
         return render(request, "connectors/webhook_state.html", _context(webhook, act, form), status=status)
+    require_reauthentication(request, button_label=act.label)
     return _do(request, webhook, act)
 
 

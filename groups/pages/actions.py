@@ -15,8 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Person, User
-from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import reauthentication_required, user_of, with_phone
 from groups import access, action_queries, queries, reaction_queries
 from groups.action_queries import Viewer
 from groups.bulk_formats import written
@@ -34,7 +33,7 @@ PAGE_SIZE = 50
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Send answer"))
+@with_phone(button_label=gettext_lazy("Send answer"))
 def action(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpResponse:
     """The card; and, by POST, one's own answer to it, the first or a changed one."""
     user = user_of(request)
@@ -63,7 +62,7 @@ def action(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpRespons
 
 
 @require_POST
-@freshly_confirmed(form_at="groups:action", press=gettext_lazy("Export answers"))
+@reauthentication_required(button_label=gettext_lazy("Export answers"), is_download=True)
 def export(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpResponseBase:
     """The answers as a CSV file, for admins and for whoever posted the card."""
     user = user_of(request)
@@ -165,14 +164,14 @@ def _page(
     if row.is_open and is_mine:
         changed = changed or _changed(card, own, request.GET.get("change", ""))
         given = changed.body if changed else None
-        form = form or form_for(card, given=given, initial=initial_of(request))
+        form = form or form_for(card, given=given)
         context |= {
             "form": form,
             "asked": form.asked() if isinstance(form, SurveyAnswerForm) else [],
             "form_key": once.form_key_of(request.POST),
             "changed": changed,
             "changed_by_link": action.accepts_many and changed is not None,
-            "open_form": bool(initial_of(request)),
+            "open_form": False,
         }
     if context["takes_answers"] and card.sees_answers:
         try:

@@ -65,7 +65,7 @@ def archive(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Upload and check"))
+@with_phone(button_label=gettext_lazy("Upload and check"))
 def import_file(request: HttpRequest) -> HttpResponse:
     """The form, and what was imported before."""
     user = user_of(request)
@@ -80,7 +80,7 @@ def import_file(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Check the lines"))
+@with_phone(button_label=gettext_lazy("Check the lines"))
 def columns(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Which column is which, beside the first lines of the file."""
     user = user_of(request)

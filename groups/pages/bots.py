@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.pages.decorators import freshly_confirmed, user_of
+from accounts.pages.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from connectors.models import Bot
 from groups import access, bot_queries
 from groups.models import Group
@@ -47,19 +47,19 @@ class AddBotForm(forms.Form):
         self.fields["bot"].queryset = bot_queries.addable(group)  # type: ignore[attr-defined]
 
 
-def shown_in(group: Group, kept: dict[str, Any]) -> dict[str, Any]:
+def shown_in(group: Group) -> dict[str, Any]:
     """What the Connectors tab says of bots: `bot_rows`, and for admins `bot_form`, when there is one to add."""
     rows = list(bot_queries.standing_in(group))
     form = None
     if links.is_admin(group):
-        form = AddBotForm(group, initial={"bot": kept.get("bot", "")}, auto_id="id_bot_%s")
+        form = AddBotForm(group, auto_id="id_bot_%s")
         if len(form.fields["bot"].choices) < 2:  # type: ignore[attr-defined]  # the empty one alone
             form = None
     return {"bot_rows": rows, "bot_form": form}
 
 
 @require_POST
-@freshly_confirmed(form_at="groups:connectors", press=ADD)
+@with_phone(button_label=ADD)
 def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """Puts the chosen bot into the group; one that is in it stays in it."""
     user = user_of(request)
@@ -69,6 +69,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
     try:
         if bot is None:
             raise NotFound
+        require_reauthentication(request)
         group_bots.add(group=group, bot_ids=[bot.pk], by=user)
     except NotFound:
         messages.error(request, _("Choose a bot of the list: this one cannot be added. Nothing has changed."))
@@ -78,7 +79,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Remove"))
+@reauthentication_required(button_label=gettext_lazy("Remove"))
 def remove(request: HttpRequest, group_id: UUID, bot_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it. Twice is once."""
     user = user_of(request)

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts import policy
 from accounts.models import Organisation, User
-from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
+from accounts.pages.decorators import reauthentication_required, user_of, with_phone
 from connectors.pages.links import crumbs
 from groups import access, bulk_queries
 from groups.bulk_formats import template as template_of
@@ -44,7 +44,7 @@ GO_ON = gettext_lazy("Go on")
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Upload and check"))
+@with_phone(button_label=gettext_lazy("Upload and check"))
 def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """The form, and what was uploaded before."""
     user = user_of(request)
@@ -64,7 +64,7 @@ def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@freshly_confirmed(form_at="groups:bulk", press=gettext_lazy("Export users"))
+@reauthentication_required(button_label=gettext_lazy("Export users"), is_download=True)
 def export_users(request: HttpRequest, group_id: UUID) -> HttpResponseBase:
     """Everybody in the group as a file that can be uploaded again."""
     user = user_of(request)
@@ -77,7 +77,7 @@ def export_users(request: HttpRequest, group_id: UUID) -> HttpResponseBase:
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Upload and check"))
+@with_phone(button_label=gettext_lazy("Upload and check"))
 def mapping(request: HttpRequest) -> HttpResponse:
     """As `users`, for which group stands under which; for admins of the organisation."""
     user = user_of(request)
@@ -98,7 +98,7 @@ def mapping(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@freshly_confirmed(form_at="groups:mapping", press=gettext_lazy("Export parent groups"))
+@reauthentication_required(button_label=gettext_lazy("Export parent groups"), is_download=True)
 def export_mapping(request: HttpRequest) -> HttpResponseBase:
     """Which group stands under which, as a file that can be uploaded again."""
     user = user_of(request)
@@ -152,7 +152,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@freshly_confirmed(form_at="groups:bulk_job", press=GO_ON)
+@reauthentication_required(button_label=GO_ON)
 def go_on(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Has the good lines done."""
     user = user_of(request)
@@ -160,7 +160,7 @@ def go_on(request: HttpRequest, job_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@with_phone(form_at="groups:bulk_job", press=gettext_lazy("Cancel"))
+@with_phone(button_label=gettext_lazy("Cancel"))
 def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Stops it; what was done stays."""
     user = user_of(request)

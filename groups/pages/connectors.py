@@ -17,8 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from accounts.pages import arriving
-from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import require_reauthentication, user_of, with_phone
 from connectors import usage_counts
 from connectors.models import Connector, Grant, HandoffState
 from connectors.pages import handoff_line, usage_charts
@@ -55,7 +54,7 @@ def connectors(request: HttpRequest, group_id: UUID) -> HttpResponse:
     group, context = links.for_member(user, group_id, "connectors")
     if not links.is_admin(group):
         return _page(request, group, context, None)
-    initial = {**initial_of(request)}
+    initial: dict[str, str] = {}
     if "connector" in request.GET or "end_date" in request.GET:
         initial |= {"connector": request.GET.get("connector", ""), "end_date": request.GET.get("end_date", "")}
     form = _form(group, user, initial=initial, search=_search_in(request))
@@ -76,17 +75,15 @@ def _arrived(request: HttpRequest, user: User, group_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@with_phone(form_at="groups:connectors", press=ADD)
+@with_phone(button_label=ADD)
 def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
-    """ "Add Connector"; or only "What could it do?", which shows the chosen one beside the drop-down."""
+    """ "Add Connector": makes the grant, and the refresh token, which is sealed at once. Twice is once.
+
+    Or only "What could it do?", which shows the chosen one next to the drop-down.
+    """
     if "look" in request.POST:
         chosen = {name: request.POST.get(name, "")[:LONGEST_CHOICE] for name in ("connector", "end_date")}
         return redirect(f"{reverse('groups:connectors', args=[group_id])}?{urlencode(chosen)}")
-    return _add_when_confirmed(request, group_id=group_id)
-
-
-def _add(request: HttpRequest, *, group_id: UUID) -> HttpResponse:
-    """Makes the grant, and the refresh token, which is sealed at once. Twice is once."""
     user = user_of(request)
     group = access.require_admin(user, group_id)
     if (there := _added_before(group, request.POST.get("connector", ""))) is not None:
@@ -94,6 +91,7 @@ def _add(request: HttpRequest, *, group_id: UUID) -> HttpResponse:
         return redirect("groups:grant", group_id, there.pk)
     form = _form(group, user, request.POST)
     if form.is_valid():
+        require_reauthentication(request)
         try:
             granted = grants.add_connector(
                 group=group,
@@ -117,9 +115,6 @@ def _add(request: HttpRequest, *, group_id: UUID) -> HttpResponse:
             )
             return redirect("groups:grant", group_id, granted.grant.pk)
     return _page(request, group, links.frame(group, "connectors"), form)
-
-
-_add_when_confirmed = freshly_confirmed(_add, form_at="groups:connectors", press=ADD)
 
 
 def _as_shown(request: HttpRequest, connector: Connector) -> frozenset[Permission] | None:
@@ -168,7 +163,7 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
         "search": _search_in(request),
         "most": MOST_CHOICES,
         "many": form is not None and form.total > MOST_CHOICES,
-        **bots.shown_in(group, initial_of(request)),
+        **bots.shown_in(group),
     }
     return render(request, "groups/connectors.html", context, status=400 if form and form.is_bound else 200)
 

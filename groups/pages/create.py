@@ -13,7 +13,6 @@ from django.views.decorators.http import require_http_methods
 from accounts import queries as accounts_queries
 from accounts.models import Person, User
 from accounts.pages.decorators import user_of, with_phone
-from accounts.pages.kept_forms import initial_of
 from connectors.pages.links import crumbs
 from groups.models import Group
 from groups.pages import once
@@ -24,12 +23,12 @@ from kaizala_console.lib.errors import NotAllowed, RuleBroken
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Create group"))
+@with_phone(button_label=gettext_lazy("Create group"))
 def create(request: HttpRequest) -> HttpResponse:
     """The form, and the new group. Nothing is made while a number cannot be one: each is named, and asked for again."""
     user = user_of(request)
     if request.method != "POST":
-        return _page(request, GroupForm(initial=initial_of(request), may_be_public=user.is_organisation_admin))
+        return _page(request, GroupForm(may_be_public=user.is_organisation_admin))
     form = GroupForm(request.POST, may_be_public=user.is_organisation_admin)
     if not form.is_valid():
         return _page(request, form)

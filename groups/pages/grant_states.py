@@ -14,8 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from accounts.pages.decorators import freshly_confirmed, user_of
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from connectors.models import Grant
 from connectors.pages.end_dates import WithEndDate, last_day
 from connectors.services import grant_ends, words
@@ -31,7 +30,7 @@ SUSPEND, RESUME = gettext_lazy("Suspend"), gettext_lazy("Resume")
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=SUSPEND)
+@reauthentication_required(button_label=SUSPEND)
 @or_the_others
 def suspend(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET tells what will stop until it is resumed, POST stops it. Twice is once."""
@@ -40,7 +39,7 @@ def suspend(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpRespons
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=RESUME)
+@reauthentication_required(button_label=RESUME)
 @or_the_others
 def resume(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET tells what will work again, POST lets it. Twice is once."""
@@ -49,7 +48,7 @@ def resume(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Save"))
+@with_phone(button_label=gettext_lazy("Save"))
 @or_the_others
 def end_date(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET shows until when, POST sets another day, or none."""
@@ -57,9 +56,10 @@ def end_date(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpRespon
     group = access.require_admin(user, group_id)
     found = queries.grant_in(group, grant_id)
     typed = request.POST if request.method == "POST" else None
-    form = WithEndDate(typed, initial={"end_date": last_day(found.ends_at), **initial_of(request)})
+    form = WithEndDate(typed, initial={"end_date": last_day(found.ends_at)})
     form.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
     if form.is_valid():
+        require_reauthentication(request)
         same_day = form.cleaned_data["end_date"] == last_day(found.ends_at)
         try:
             moved = grant_ends.move(grant=found, ends_at=found.ends_at if same_day else form.ends_at(), by=user)

@@ -15,8 +15,13 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
-from accounts.pages.decorators import freshly_confirmed, signed_in, user_of, with_phone
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import (
+    reauthentication_required,
+    require_reauthentication,
+    signed_in,
+    user_of,
+    with_phone,
+)
 from connectors import live_queries, policy
 from connectors.models import Grant, Handoff, HandoffState, RefreshToken
 from connectors.pages import handoff_line, shown, snippets
@@ -62,22 +67,14 @@ def _seen_of(user: User, grant_id: UUID) -> live.Marks:
 
 @sensitive_post_parameters("form_key")
 @require_http_methods(["GET", "POST"])
-@with_phone(form_at=_grant_page_of, press=SHOW, sensitive=["form_key"])
-@sensitive_variables("form_key")
+@with_phone(button_label=SHOW)
+@or_the_others
+@sensitive_variables("form_key", "token")
 def show(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """ "Show it to me once": the old portal's way. A GET only leads to the page with the button."""
     if request.method != "POST":
         return redirect(_grant_page_of(group_id, grant_id))
-    form_key = request.POST.get("form_key", "")
-    sent_before = shown_secrets.find(user=user_of(request), form_key=form_key) is not None
-    view = _show if sent_before else _show_when_confirmed
-    return view(request, group_id=group_id, grant_id=grant_id, form_key=form_key)
-
-
-@or_the_others
-@sensitive_variables("form_key", "token")
-def _show(request: HttpRequest, *, group_id: UUID, grant_id: UUID, form_key: str) -> HttpResponse:
-    user = user_of(request)
+    form_key, user = request.POST.get("form_key", ""), user_of(request)
     group = access.require_admin(user, group_id)
     found = queries.grant_in(group, grant_id)
     handoff = _newest(found)
@@ -85,6 +82,8 @@ def _show(request: HttpRequest, *, group_id: UUID, grant_id: UUID, form_key: str
         return redirect(_grant_page_of(group_id, grant_id))
     if handoff.made_by_id != user.pk:
         return _page(request, group, grant_id, problem=_not_yours_to_see(handoff), status=403)
+    if shown_secrets.find(user=user, form_key=form_key) is None:  # else a second click: it asks nothing
+        require_reauthentication(request)
     try:
         token = handoffs.reveal(handoff=handoff, by=user, form_key=form_key)
     except (Conflict, RuleBroken, NotAllowed) as refused:
@@ -92,12 +91,9 @@ def _show(request: HttpRequest, *, group_id: UUID, grant_id: UUID, form_key: str
     return shown.page(request, _showing(group, found, handoff), token, form_key)
 
 
-_show_when_confirmed = freshly_confirmed(_show, form_at=_grant_page_of, press=SHOW, sensitive=["form_key"])
-
-
 @sensitive_post_parameters("form_key")
 @require_POST
-@signed_in(form_at=_grant_page_of, sensitive=["form_key"])
+@signed_in
 def show_download(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """The file with the token that is on the screen."""
     return _shown_button(request, group_id, grant_id, shown.download)
@@ -105,7 +101,7 @@ def show_download(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpR
 
 @sensitive_post_parameters("form_key")
 @require_POST
-@signed_in(form_at=_grant_page_of, sensitive=["form_key"])
+@signed_in
 def show_done(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """ "Done" under the token."""
     return _shown_button(request, group_id, grant_id, shown.done)
@@ -123,7 +119,7 @@ def _shown_button(request: HttpRequest, group_id: UUID, grant_id: UUID, act: Any
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Regenerate"))
+@reauthentication_required(button_label=gettext_lazy("Regenerate"))
 @or_the_others
 def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it: the old token ends at once, a new one is sealed and handed over."""
@@ -153,7 +149,7 @@ def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResp
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Remove"))
+@with_phone(button_label=gettext_lazy("Remove"))
 def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET tells what will stop, POST with the connector's name stops it. Twice is once."""
     user = user_of(request)
@@ -162,8 +158,9 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
     if found.revoked_at:
         return to_the_others(request, group_id, found)
     typed = request.POST if request.method == "POST" else None
-    form = TypedNameForm(typed, initial=initial_of(request), name=found.connector.name)
+    form = TypedNameForm(typed, name=found.connector.name)
     if form.is_valid():
+        require_reauthentication(request)
         try:
             grants.remove_connector(group=group, grant=found, by=user)
         except Conflict as already:

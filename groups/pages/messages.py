@@ -14,7 +14,6 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Person, User
 from accounts.pages.decorators import user_of, with_phone
-from accounts.pages.kept_forms import initial_of
 from groups import access, action_queries, queries
 from groups.action_queries import Viewer
 from groups.media_incoming import Incoming
@@ -33,7 +32,7 @@ PAGE_SIZE = 50
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Send"))
+@with_phone(button_label=gettext_lazy("Send"))
 def list_messages(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """Messages and cards, newest first, and a line to write another message."""
     user = user_of(request)
@@ -59,7 +58,7 @@ def list_messages(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@with_phone(form_at="groups:messages", press=gettext_lazy("Post poll"))
+@with_phone(button_label=gettext_lazy("Post poll"))
 def post_poll(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """Asks the members something."""
     return _post(request, group_id, PollForm(request.POST))
@@ -67,7 +66,7 @@ def post_poll(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 @uploads.bounded
 @require_POST
-@with_phone(form_at="groups:messages", press=gettext_lazy("Post announcement"))
+@with_phone(button_label=gettext_lazy("Post announcement"))
 def post_announcement(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """Says something that nobody answers, with pictures and files under it."""
     return _post(request, group_id, AnnouncementForm(request.POST, request.FILES))
@@ -75,7 +74,7 @@ def post_announcement(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 @uploads.bounded
 @require_POST
-@with_phone(form_at="groups:messages", press=gettext_lazy("Post files"))
+@with_phone(button_label=gettext_lazy("Post files"))
 def post_files(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """Pictures as one card, every other file as one of its own. All or none."""
     user = user_of(request)
@@ -173,29 +172,21 @@ def _page(
         page = action_queries.timeline(group, viewer, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     except keyset.BadCursor:
         return redirect(links.same_page(request, path=here, cursor=None))
-    kept = initial_of(request)
-    poll = card_form if isinstance(card_form, PollForm) else PollForm(initial=_of(PollForm, kept))
-    announcement = (
-        card_form if isinstance(card_form, AnnouncementForm) else AnnouncementForm(initial=_of(AnnouncementForm, kept))
-    )
-    shared = card_form if isinstance(card_form, FilesForm) else FilesForm(initial=_of(FilesForm, kept))
+    poll = card_form if isinstance(card_form, PollForm) else PollForm()
+    announcement = card_form if isinstance(card_form, AnnouncementForm) else AnnouncementForm()
+    shared = card_form if isinstance(card_form, FilesForm) else FilesForm()
     context |= {
         "rows": card_rows.rows_of(page.items, viewer, queries.counts_of(group).members),
         "may_write": may_write(group),
-        "form": form or MessageForm(initial=kept),
+        "form": form or MessageForm(),
         "poll_form": poll,
         "announcement_form": announcement,
         "files_form": shared,
-        "open_files": shared.is_bound or bool(shared.initial),
-        "open_poll": poll.is_bound or bool(poll.initial),
-        "open_announcement": announcement.is_bound or bool(announcement.initial),
+        "open_files": shared.is_bound,
+        "open_poll": poll.is_bound,
+        "open_announcement": announcement.is_bound,
         "form_key": once.form_key_of(request.POST),
         **links.both_ways(request, page, path=here),
     }
     status = 400 if form is not None or card_form is not None else 200
     return card_rows.with_pictures(render(request, "groups/messages.html", context, status=status))
-
-
-def _of(form: type[CardForm], kept: dict[str, object]) -> dict[str, object]:
-    """Of what was kept for this page, what this form had."""
-    return {name: value for name, value in kept.items() if name in form.base_fields}

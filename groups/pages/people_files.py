@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import policy
 from accounts.models import User
-from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
+from accounts.pages.decorators import reauthentication_required, user_of, with_phone
 from connectors.pages.links import crumbs
 from groups import directory_queries
 from groups.bulk_formats import Table, written
@@ -28,7 +28,7 @@ from kaizala_console.lib.errors import RuleBroken
 
 
 @require_POST
-@freshly_confirmed(form_at="groups:people_upload", press=gettext_lazy("Export people"))
+@reauthentication_required(button_label=gettext_lazy("Export people"), is_download=True)
 def export(request: HttpRequest) -> HttpResponseBase:
     """Everybody of the organisation, with what is noted of them, as a file that can be uploaded again."""
     user = user_of(request)
@@ -41,7 +41,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Upload and check"))
+@with_phone(button_label=gettext_lazy("Upload and check"))
 def upload(request: HttpRequest) -> HttpResponse:
     """The form, and what was uploaded before."""
     user = user_of(request)

@@ -16,8 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts import policy
 from accounts.models import Person
-from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import require_reauthentication, user_of, with_phone
 from connectors.pages.forms import TypedNameForm
 from connectors.pages.links import crumbs
 from connectors.pages.stopping import facts_of_use
@@ -28,7 +27,7 @@ from groups.pages import links
 from groups.pages.directory import noted_of
 from groups.pages.forms import add_error
 from groups.services import directory, person_removal
-from kaizala_console.lib import ids, keyset
+from kaizala_console.lib import keyset
 from kaizala_console.lib.errors import NotFound, RuleBroken
 from kaizala_console.lib.phone_numbers import display
 
@@ -66,7 +65,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@with_phone(form_at="groups:person", press=gettext_lazy("Save attributes"))
+@with_phone(button_label=gettext_lazy("Save attributes"))
 def save_attributes(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """What is noted of one of the organisation's people. What the sender left as the page showed it stays."""
     user = user_of(request)
@@ -93,7 +92,7 @@ def save_attributes(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Remove everywhere"))
+@with_phone(button_label=gettext_lazy("Remove everywhere"))
 def remove(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """GET tells what will stop, POST with the name stops it. Twice is once."""
     user = user_of(request)
@@ -106,9 +105,10 @@ def remove(request: HttpRequest, person_id: UUID) -> HttpResponse:
         return _to_the_others(request)
     called = called_of(found)
     typed = request.POST if request.method == "POST" else None
-    form = TypedPersonNameForm(typed, initial=initial_of(request), name=called)
+    form = TypedPersonNameForm(typed, name=called)
     alone = directory_queries.run_alone(user.organisation, found)
     if form.is_valid():
+        require_reauthentication(request)
         try:
             removed = person_removal.remove_everywhere(person=found, by=user)
         except RuleBroken as broken:
@@ -170,8 +170,7 @@ def _page(request: HttpRequest, person_id: UUID, form: ValuesForm | None = None)
         user.is_organisation_admin and directory_queries.people_of(user.organisation).filter(pk=seen.person.pk).exists()
     )
     if may_edit and form is None:
-        kept = {name: text for name, text in initial_of(request).items() if ids.parse_guid(name)}
-        form = ValuesForm(initial={**{str(key): text for key, text in values.items()}, **kept}, attributes=attributes)
+        form = ValuesForm(initial={str(key): text for key, text in values.items()}, attributes=attributes)
     sent = request.POST if form is not None and form.is_bound else {}
     context = {
         "person": seen.person,

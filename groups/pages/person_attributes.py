@@ -17,8 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts import policy
-from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import require_reauthentication, user_of, with_phone
 from connectors.pages.forms import TypedNameForm
 from connectors.pages.links import crumbs
 from groups import directory_queries
@@ -71,12 +70,12 @@ def _or_the_others(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Add attribute"))
+@with_phone(button_label=gettext_lazy("Add attribute"))
 def attributes(request: HttpRequest) -> HttpResponse:
     """All of them in their order, and a form for another one."""
     user = user_of(request)
     policy.require_organisation_admin(user)
-    form = AttributeForm(request.POST or None, initial=initial_of(request))
+    form = AttributeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
             made = directory.add_attribute(by=user, **form.cleaned_data)
@@ -99,15 +98,14 @@ def attributes(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Save attribute"))
+@with_phone(button_label=gettext_lazy("Save attribute"))
 @_or_the_others
 def attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     """Its name, and who sees it."""
     user = user_of(request)
     found = directory_queries.attribute_of(user, attribute_id)
     now = {"name": found.name, "for_colleagues": found.for_colleagues}
-    kept = initial_of(request, boxes=["for_colleagues"])
-    form = AttributeForm(request.POST or None, initial={**now, **kept})
+    form = AttributeForm(request.POST or None, initial=now)
     if request.method == "POST" and form.is_valid():
         try:
             directory.change_attribute(attribute=found, by=user, **form.cleaned_data)
@@ -121,7 +119,7 @@ def attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@with_phone(form_at=lambda attribute_id: reverse("groups:attributes"), press=gettext_lazy("Move up"))
+@with_phone(button_label=gettext_lazy("Move up"))
 @_or_the_others
 def move_up(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     """One place forward."""
@@ -131,15 +129,16 @@ def move_up(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Delete attribute"))
+@with_phone(button_label=gettext_lazy("Delete attribute"))
 @_or_the_others
 def remove(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     """GET tells what is lost, POST with the name deletes it."""
     user = user_of(request)
     found = directory_queries.attribute_of(user, attribute_id)
     typed = request.POST if request.method == "POST" else None
-    form = TypedAttributeNameForm(typed, initial=initial_of(request), name=found.name)
+    form = TypedAttributeNameForm(typed, name=found.name)
     if form.is_valid():
+        require_reauthentication(request)
         directory.remove_attribute(attribute=found, by=user)
         messages.success(request, _("“%(name)s” is deleted.") % {"name": found.name})
         return redirect("groups:attributes")

@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import require_reauthentication, user_of, with_phone
 from connectors.models import Grant, RefreshToken
 from connectors.pages.forms import TypedNameForm
 from connectors.pages.stopping import facts_of_use
@@ -97,7 +96,7 @@ class TypedGroupNameForm(TypedNameForm):
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Save details"))
+@with_phone(button_label=gettext_lazy("Save details"))
 def details(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """The tab. Members read it; admins change what the group says of itself."""
     user = user_of(request)
@@ -117,7 +116,7 @@ def details(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@freshly_confirmed(form_at="groups:policies", press=gettext_lazy("Save rules"))
+@with_phone(button_label=gettext_lazy("Save rules"))
 def rules(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """Who posts, and who sees whom."""
     user = user_of(request)
@@ -125,6 +124,7 @@ def rules(request: HttpRequest, group_id: UUID) -> HttpResponse:
     form = RulesForm(request.POST, is_public=group.group_type == Group.Type.CONNECT)
     if not form.is_valid():
         return _page(request, group_id, rules_form=form)
+    require_reauthentication(request)
     meant = _meant(form, request)
     try:
         policies.change(
@@ -141,7 +141,7 @@ def rules(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Delete this group"))
+@with_phone(button_label=gettext_lazy("Delete this group"))
 def remove(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """GET tells what will stop, POST with the group's name stops it. Twice is once."""
     user = user_of(request)
@@ -151,8 +151,9 @@ def remove(request: HttpRequest, group_id: UUID) -> HttpResponse:
         return redirect("groups:list")
     group = access.require_admin(user, group_id)
     typed = request.POST if request.method == "POST" else None
-    form = TypedGroupNameForm(typed, initial=initial_of(request), name=group.name)
+    form = TypedGroupNameForm(typed, name=group.name)
     if form.is_valid():
+        require_reauthentication(request)
         try:
             policies.remove(group=group, by=user)
         except NotFound as gone:
@@ -201,7 +202,6 @@ def _page(
     rules_form: RulesForm | None = None,
 ) -> HttpResponse:
     group, context = links.for_member(user_of(request), group_id, "policies")
-    kept = initial_of(request)
     is_public = group.group_type == Group.Type.CONNECT
     now: dict[str, Any] = {name: getattr(group, name) for name in DETAILS}
     rules_now = {
@@ -209,11 +209,11 @@ def _page(
         "members": EVERYBODY if group.members_see_members else ADMINS,
     }
     context |= {
-        "details_form": details_form or DetailsForm(initial={**now, **kept}),
-        "rules_form": rules_form or RulesForm(initial={**rules_now, **kept}, is_public=is_public),
+        "details_form": details_form or DetailsForm(initial=now),
+        "rules_form": rules_form or RulesForm(initial=rules_now, is_public=is_public),
         # A form that came back says what its sender had seen, not what stands there by now.
-        "shown_details": _shown(request, now, details_form is not None or bool(kept), kept),
-        "shown_rules": _shown(request, rules_now, rules_form is not None or bool(kept), kept),
+        "shown_details": _shown(request, now, details_form is not None),
+        "shown_rules": _shown(request, rules_now, rules_form is not None),
         "is_public": is_public,
         "facts": [
             {"label": _("Description"), "value": group.short_description or _("None")},
@@ -227,8 +227,8 @@ def _page(
     return render(request, "groups/policies.html", context, status=status)
 
 
-def _shown(request: HttpRequest, now: dict[str, Any], came_back: bool, kept: dict[str, Any]) -> list[dict[str, str]]:
-    sent = {**kept, **{name: request.POST[name] for name in request.POST}} if came_back else {}
+def _shown(request: HttpRequest, now: dict[str, Any], came_back: bool) -> list[dict[str, str]]:
+    sent = request.POST.dict() if came_back else {}
     return [{"name": f"shown_{name}", "value": str(sent.get(f"shown_{name}", text))} for name, text in now.items()]
 
 

@@ -16,7 +16,6 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Person, User
 from accounts.pages.decorators import user_of, with_phone
-from accounts.pages.kept_forms import initial_of
 from groups import access, reaction_queries
 from groups.action_queries import Viewer
 from groups.models import Action, Group, Message, Reaction
@@ -33,7 +32,7 @@ Type = Reaction.Type
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Comment"))
+@with_phone(button_label=gettext_lazy("Comment"))
 def reactions(request: HttpRequest, group_id: UUID, reference_id: UUID) -> HttpResponse:
     """All comments on a message or a card, and who likes it; by POST, one more comment."""
     user = user_of(request)
@@ -61,7 +60,7 @@ def reactions(request: HttpRequest, group_id: UUID, reference_id: UUID) -> HttpR
 
 
 @require_POST
-@with_phone(form_at="groups:reactions", press=gettext_lazy("Like"))
+@with_phone(button_label=gettext_lazy("Like"))
 def like(request: HttpRequest, group_id: UUID, reference_id: UUID) -> HttpResponse:
     """Likes it. Twice is once."""
     user = user_of(request)
@@ -129,7 +128,7 @@ def _page(
             viewer,
             cursor=request.GET.get("cursor"),
             size=reaction_queries.PAGE_SIZE,
-            form=form or CommentForm(initial=initial_of(request)),
+            form=form or CommentForm(),
             sent=request.POST,
         )
     except keyset.BadCursor:

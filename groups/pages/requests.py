@@ -16,8 +16,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from accounts.models import User
 from accounts.pages import arriving
-from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
-from accounts.pages.kept_forms import kept_form
+from accounts.pages.decorators import require_reauthentication, user_of, with_phone
 from connectors import policy
 from connectors.models import AccessRequest, ConnectorState, Grant, RequestState
 from connectors.pages import permission_choices
@@ -73,29 +72,21 @@ def one(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """One request: who asks, what would be different, and the answer. The link that a developer sends leads here."""
     user = user_of(request)
     asked = request_for(user, request_id)
-    typed = kept_form(request)
-    initial = AnswerForm.first(asked)
-    if typed is not None:
-        initial = {**typed.dict(), "permissions": typed.getlist("permissions")}
-    return _page(request, user, asked, _form(request, user, asked, initial=initial))
+    return _page(request, user, asked, _form(request, user, asked, initial=AnswerForm.first(asked)))
 
 
 @require_POST
-@with_phone(form_at="groups:request", press=APPROVE)
+@with_phone(button_label=APPROVE)
 def approve(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """Gives what is ticked. Twice is once: the second is told who answered."""
     user = user_of(request)
     asked = request_for(user, request_id)
     if asked.state is not RequestState.WAITING:
         return _over(request, asked, asking.why_over(asked))
-    return _approve_when_confirmed(request, request_id=request_id, asked=asked)
-
-
-def _approve(request: HttpRequest, *, request_id: UUID, asked: AccessRequest) -> HttpResponse:
-    user = user_of(request)
     form = _form(request, user, asked, request.POST)
     if not form.is_valid():
         return _page(request, user, asked, form, status=400)
+    require_reauthentication(request)
     given = form.cleaned_data["permissions"]
     try:
         if asked.grant is not None:
@@ -125,18 +116,16 @@ def _approve(request: HttpRequest, *, request_id: UUID, asked: AccessRequest) ->
     return _to_grant(user, grant, asked)
 
 
-_approve_when_confirmed = freshly_confirmed(_approve, form_at=_here, press=APPROVE)
-
-
 @require_POST
-@with_phone(form_at="groups:request", press=REFUSE)
+@with_phone(button_label=REFUSE)
 def refuse(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """Gives nothing, and the developer is told."""
     user = user_of(request)
     asked = request_for(user, request_id)
     if asked.state is not RequestState.WAITING:
         return _over(request, asked, asking.why_over(asked))
-    return _refuse_when_confirmed(request, request_id=request_id, asked=asked)
+    require_reauthentication(request)
+    return _refuse(request, request_id=request_id, asked=asked)
 
 
 def _refuse(request: HttpRequest, *, request_id: UUID, asked: AccessRequest) -> HttpResponse:
@@ -153,9 +142,6 @@ def _refuse(request: HttpRequest, *, request_id: UUID, asked: AccessRequest) -> 
         return _over(request, asked, str(over))
     messages.success(request, _("Refused. Nothing has changed, and %(developer)s is told.") % _facts(asked))
     return redirect("groups:request", request_id)
-
-
-_refuse_when_confirmed = freshly_confirmed(_refuse, form_at=_here, press=REFUSE)
 
 
 # Pieces --------------------------------------------------------------------------------------------------------------

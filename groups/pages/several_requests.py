@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from accounts.pages.decorators import freshly_confirmed, kept_form, user_of
+from accounts.pages.decorators import require_reauthentication, user_of, with_phone
 from connectors.pages.links import crumbs
 from connectors.pages.requests import row_of
 from connectors.scopes import Permission
@@ -33,11 +33,11 @@ BUTTONS: Final = {APPROVE: gettext_lazy("Approve as asked"), REFUSE: gettext_laz
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed
+@with_phone
 def several(request: HttpRequest) -> HttpResponse:
     """GET shows what would be given, POST answers one after the other, and says which it could not. Twice is once."""
     user = user_of(request)
-    sent = request.POST if request.method == "POST" else kept_form(request) or request.GET
+    sent = request.POST if request.method == "POST" else request.GET
     act = sent.get("act", "")
     chosen = _chosen(user, sent)
     if act not in BUTTONS or not chosen:
@@ -46,6 +46,7 @@ def several(request: HttpRequest) -> HttpResponse:
         messages.info(request, says)
         return redirect("groups:requests")
     if request.method == "POST":
+        require_reauthentication(request, button_label=BUTTONS[act])
         _answer_all(request, user, act, chosen)
         return redirect("groups:requests")
     n = len(chosen)

@@ -8,20 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import Person, User
-from accounts.pages.decorators import freshly_confirmed, user_of
+from accounts.pages.decorators import require_reauthentication, user_of, with_phone
 from groups import access
 from groups.access import Role
 from groups.models import Group, Membership
@@ -84,7 +82,7 @@ ACTS: Final = {
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed
+@with_phone
 def several(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """GET shows who is meant and what would happen, POST does it to all of them or to none. Twice is once."""
     user = user_of(request)
@@ -98,6 +96,7 @@ def several(request: HttpRequest, group_id: UUID) -> HttpResponse:
         messages.info(request, _("None of these people is in the group any more.") if are_gone else TICK_FIRST)
         return redirect(back)
     if request.method == "POST":
+        require_reauthentication(request, button_label=act.button)
         try:
             done = act.do(group, [one.person_id for one in chosen], user)
         except RuleBroken as broken:
@@ -132,20 +131,9 @@ def _called(person: Person) -> str:
     return person.name or phone_numbers.display(person.number)
 
 
-def address_of(request: HttpRequest, group_id: UUID, person_id: UUID) -> str:
-    """The page that asks about one person what the form of their row, just sent, asks for."""
-    query = {**request.GET.dict(), "person": str(person_id), "act": _act_of(request)}
-    return f"{reverse('groups:users_several', args=[group_id])}?{urlencode(query)}"
-
-
-def press_of(request: HttpRequest) -> str | Promise:
-    """The button of that page."""
-    act = ACTS.get(_act_of(request))
-    return act.button if act else ""
-
-
-def _act_of(request: HttpRequest) -> str:
-    return {Role.ADMIN.value: "admin", Role.MEMBER.value: "member"}.get(request.POST.get("role", ""), "")
+def button_of(role: Role) -> Promise:
+    """The button that gives a person this role."""
+    return ACTS["admin" if role == Role.ADMIN else "member"].button
 
 
 def offered() -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
+from accounts.pages.decorators import reauthentication_required, user_of, with_phone
 from groups import access, queries
 from groups.models import Group
 from groups.pages import links
@@ -49,7 +49,7 @@ def find(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Attach"))
+@reauthentication_required(button_label=gettext_lazy("Attach"))
 def attach(request: HttpRequest, group_id: UUID, sub_group_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it. Twice is once."""
     user = user_of(request)
@@ -71,7 +71,7 @@ def attach(request: HttpRequest, group_id: UUID, sub_group_id: UUID) -> HttpResp
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Detach"))
+@reauthentication_required(button_label=gettext_lazy("Detach"))
 def detach(request: HttpRequest, group_id: UUID, sub_group_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it. Twice is once."""
     user = user_of(request)

@@ -13,7 +13,6 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from accounts.pages.decorators import user_of, with_phone
-from accounts.pages.kept_forms import initial_of
 from groups import access, queries
 from groups.models import Group
 from groups.pages import links, once, tree
@@ -27,12 +26,12 @@ PAGE_SIZE = 50
 
 
 @require_http_methods(["GET", "POST"])
-@with_phone(press=gettext_lazy("Create sub-group"))
+@with_phone(button_label=gettext_lazy("Create sub-group"))
 def sub_groups(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """The list, and the form for another one."""
     user = user_of(request)
     if request.method != "POST":
-        return _page(request, group_id, SubGroupForm(initial=initial_of(request)))
+        return _page(request, group_id, SubGroupForm())
     group = access.require_admin(user, group_id)
     form = SubGroupForm(request.POST)
     if not form.is_valid():

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Person
-from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
+from accounts.pages.decorators import reauthentication_required, user_of, with_phone
 from groups import access, queries
 from groups.models import Group, Subscription
 from groups.pages import links
@@ -90,7 +90,7 @@ def page(
 
 
 @require_POST
-@with_phone(form_at=address, press=ADD)
+@with_phone(button_label=ADD)
 def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """Adds everybody whose number can be one; the others come back in the form, each with its reason."""
     user = user_of(request)
@@ -119,7 +119,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Remove"))
+@reauthentication_required(button_label=gettext_lazy("Remove"))
 def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it. Twice is once."""
     user = user_of(request)

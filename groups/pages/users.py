@@ -14,8 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.pages.decorators import freshly_confirmed, user_of, with_phone
-from accounts.pages.kept_forms import initial_of
+from accounts.pages.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from groups import access, directory_queries, people_search, queries
 from groups.access import Role
 from groups.models import Membership
@@ -46,12 +45,12 @@ def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
     if request.GET.get("show") == subscribers.SHOW:
         group, frame = links.for_member(user, group_id, "users")
         if subscribers.may_read(group):
-            return subscribers.page(request, group, frame, AddMembersForm(initial=initial_of(request)))
-    return _page(request, group_id, AddMembersForm(initial=initial_of(request)))
+            return subscribers.page(request, group, frame, AddMembersForm())
+    return _page(request, group_id, AddMembersForm())
 
 
 @require_POST
-@with_phone(form_at="groups:details", press=ADD)
+@with_phone(button_label=ADD)
 def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """Adds everybody whose number can be one; the others come back in the form, each with its reason."""
     user = user_of(request)
@@ -83,25 +82,16 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 @require_POST
+@with_phone
 def set_role(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpResponse:
-    """Promotes to admin, or makes a member of an admin.
-
-    A button says nothing of whom it was meant for: who has to confirm first is then asked about that person alone.
-    """
-    chosen = several_users.address_of(request, group_id, person_id)
-    press = several_users.press_of(request)
-    view: Any = freshly_confirmed(_set_role, form_at=lambda **_kwargs: chosen, press=press)
-    response: HttpResponse = view(request, group_id=group_id, person_id=person_id)
-    return response
-
-
-def _set_role(request: HttpRequest, *, group_id: UUID, person_id: UUID) -> HttpResponse:
+    """Promotes to admin, or makes a member of an admin."""
     user = user_of(request)
     group = access.require_admin(user, group_id)
     role = {"Admin": Role.ADMIN, "Member": Role.MEMBER}.get(request.POST.get("role", ""))
     if role is None:
         messages.error(request, _("Choose “Make admin” or “Make member”."))
         return redirect(links.users_place(request, group_id))
+    require_reauthentication(request, button_label=several_users.button_of(role))
     try:
         membership = members.set_role(group=group, person_id=person_id, role=role, by=user)
     except NotFound:
@@ -115,7 +105,7 @@ def _set_role(request: HttpRequest, *, group_id: UUID, person_id: UUID) -> HttpR
 
 
 @require_http_methods(["GET", "POST"])
-@freshly_confirmed(press=gettext_lazy("Remove"))
+@reauthentication_required(button_label=gettext_lazy("Remove"))
 def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it. Twice is once."""
     user = user_of(request)

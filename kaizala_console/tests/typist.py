@@ -159,15 +159,19 @@ class Typist:
     # What is pressed --------------------------------------------------------------------------------------------------
 
     def button(self, name: str, key: str = "Enter") -> None:
-        """Presses a button of the page; where the console asks "is it you?", answers and presses again."""
+        """Presses a button of the page; where the console asks "is it you?", enters the PIN that was sent."""
         wanted = self.page.get_by_role("main").get_by_role("button", name=re.compile(rf"^{name}\b", re.IGNORECASE))
         self.press(wanted, key)
         self.arrive()
         if "/confirm/" in self.page.url:
-            self.press(self.page.get_by_role("button", name="Generate PIN"))
+            generate = self.page.get_by_role("button", name="Generate PIN")  # where a link led here
+            if generate.count():
+                self.press(generate)
             self.enter_the_pin()
-            self.press(wanted)
             self.arrive()
+            if self.page.get_by_text("Confirmed. Press").count():  # a download stays on the page with its button
+                self.press(wanted)
+                self.arrive()
 
     def link(self, name: str, *, back: bool = False) -> None:
         """Follows a link of the page."""

@@ -42,12 +42,10 @@ class Visitor:
         self.page.get_by_role("button", name=button, exact=True).first.click()
 
     def press_and_confirm(self, button: str) -> None:
-        """Presses, and when the console asks "is it you?", enters a fresh PIN and presses again."""
+        """Presses, and when the console asks "is it you?", enters the PIN that was sent."""
         self.press(button)
         if "/confirm/" in self.page.url:
-            self.press("Generate PIN")
             self._enter_the_pin()
-            self.press(button)
 
     def open(self, menu_entry: str) -> None:
         """An entry of the left menu."""
