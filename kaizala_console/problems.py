@@ -108,8 +108,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         request,
         status=403,
         title=_("This form was open for too long"),
-        text=_("Nothing was done yet, and what you typed is kept. Go on to the form, check it, and send it again."),
-        act=_("Go on to the form"),
+        text=_("Nothing was done yet. Your form is still here: continue to send it."),
+        act=_("Continue"),
         href=href,
     )
 

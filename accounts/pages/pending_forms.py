@@ -1,9 +1,10 @@
 """A form that was sent before its sender had signed in, added a phone number or confirmed; carried out afterwards.
 
 The form waits in the session, encrypted, for as long as a PIN works. It belongs to one path and, once somebody is
-signed in, to one account; a sign-out drops it with the session. Its random id is in the address of the page that asks
-for the PIN, so each tab has its own. CSRF was checked when the form was sent, and is checked again when it is carried
-out: the page that asks for the PIN answers 307 (RFC 9110 §15.4.8), and the browser itself sends a POST to the path.
+signed in, to one account; a sign-out drops it with the session. Its random id, which is part of the key, is in the
+address of the page that asks for the PIN and not in the session: so each tab has its own, and the session's row alone
+opens nothing. CSRF was checked when the form was sent, and is checked again when it is carried out: the page that asks
+for the PIN answers 307 (RFC 9110 §15.4.8), and the browser itself sends a POST to the path.
 
 A form is carried out once. One that has an idempotency key may be sent again until its time is over, as ever: its
 service answers with what the first one made.
@@ -15,7 +16,7 @@ import datetime as dt
 import secrets
 from dataclasses import asdict, dataclass, replace
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
@@ -39,14 +40,16 @@ MAX_PATH = 1_000
 
 @dataclass(frozen=True)
 class PendingForm:
-    """One form as the session stores it. `until` is in seconds since the epoch; `page` shows the form.
+    """One form as the session stores it, which has a digest (`tag`) in place of the `id`.
 
-    `user` is the account that sent it, None when nobody was signed in. `needs_confirmation`: a PIN or a code carries
-    it out; else its sender presses the button once more. `goes_to` is where a program's own
-    page waits for the answer, as a source for CSP. `was_opened`: the page that asks has been shown.
+    `until` is in seconds since the epoch; `page` shows the form. `user` is the account that sent it, None when nobody
+    was signed in. `needs_confirmation`: a PIN or a code carries it out; else its sender presses the button once more.
+    `goes_to` is where a program's own page waits for the answer, as a source for CSP. `is_download`: the answer is a
+    file. `was_opened`: the page that asks has been shown.
     """
 
     id: str
+    tag: str
     path: str
     page: str
     button_label: str
@@ -106,6 +109,7 @@ def keep(
     form_id = secrets.token_urlsafe(18)
     pending = PendingForm(
         id=form_id,
+        tag=_tag(form_id),
         path=path,
         page=page_of(request),
         button_label=str(button_label)[:80],
@@ -114,7 +118,7 @@ def keep(
         goes_to=goes_to,
         is_download=is_download,
         until=_until(),
-        sealed=crypto.seal(text.encode(), context=_context(form_id, path)).decode(),
+        sealed=crypto.seal_with(text.encode(), context=_context(path), extra_secret=form_id.encode()).decode(),
     )
     _store(request, [*_stored(request)[1 - MAX_FORMS :], pending])
     return pending
@@ -122,14 +126,15 @@ def keep(
 
 def find(request: HttpRequest, form_id: str) -> PendingForm | None:
     """The form with this id, when it still waits in this session for this account."""
-    return next((form for form in _stored(request) if form.id == form_id), None)
+    tag = _tag(form_id)
+    return next((replace(form, id=form_id) for form in _stored(request) if form.tag == tag), None)
 
 
 def mark_opened(request: HttpRequest, pending: PendingForm) -> bool:
     """Notes that the page that asks was shown, and returns whether this was the first time."""
     if pending.was_opened:
         return False
-    _store(request, [replace(form, was_opened=form.was_opened or form.id == pending.id) for form in _stored(request)])
+    _store(request, [replace(form, was_opened=form.was_opened or form.tag == pending.tag) for form in _stored(request)])
     return True
 
 
@@ -137,7 +142,7 @@ def prolong(request: HttpRequest, pending: PendingForm) -> None:
     """Lets it wait as long as the PIN that was just sent for it."""
     _store(
         request,
-        [replace(form, until=_until()) if form.id == pending.id else form for form in _stored(request)],
+        [replace(form, until=_until()) if form.tag == pending.tag else form for form in _stored(request)],
     )
 
 
@@ -147,7 +152,7 @@ def send_on(request: HttpRequest, pending: PendingForm) -> HttpResponse:
     A download would leave the browser on the page that asks for the PIN: it goes back to the page with the button.
     """
     if pending.is_download:
-        _store(request, [form for form in _stored(request) if form.id != pending.id])
+        _store(request, [form for form in _stored(request) if form.tag != pending.tag])
         messages.info(request, _("Confirmed. Press “%(button)s” to finish.") % {"button": pending.button_label})
         return HttpResponseRedirect(pending.page)
     return HttpResponseRedirect(pending.path, preserve_request=True)
@@ -167,19 +172,25 @@ def restore(request: HttpRequest) -> bool:
         if pending is None or pending.path != request.get_full_path():
             return False
         try:
-            body = crypto.open_sealed(pending.sealed.encode(), context=_context(pending.id, pending.path)).decode()
+            body = crypto.open_sealed_with(
+                pending.sealed.encode(), context=_context(pending.path), extra_secret=pending.id.encode()
+            ).decode()
         except crypto.WrongKey:  # the operator removed the key within the last minutes
             return False
         if IDEMPOTENCY_KEY not in (fields := QueryDict(body)):
-            _store(request, [form for form in _stored(request) if form.id != pending.id])
+            _store(request, [form for form in _stored(request) if form.tag != pending.tag])
             request.session.save()
     request.POST = fields
     request.pending_form = pending  # type: ignore[attr-defined]
     return True
 
 
-def _context(form_id: str, path: str) -> bytes:
-    return f"accounts.PendingForm:{form_id}:{urlsplit(path).path}".encode()
+def _tag(form_id: str) -> str:
+    return crypto.hmac_tag("pending-form", form_id).hex()
+
+
+def _context(path: str) -> bytes:
+    return f"accounts.PendingForm:{path}".encode()
 
 
 def _until() -> float:
@@ -193,4 +204,4 @@ def _stored(request: HttpRequest) -> list[PendingForm]:
 
 
 def _store(request: HttpRequest, forms: list[PendingForm]) -> None:
-    request.session[SESSION_KEY] = [asdict(form) for form in forms]
+    request.session[SESSION_KEY] = [{**asdict(form), "id": ""} for form in forms]

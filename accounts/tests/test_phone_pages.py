@@ -331,14 +331,6 @@ def test_without_a_session_every_phone_page_leads_to_the_sign_in(
     assert not PinDevice.objects.exists()
 
 
-def test_a_lost_session_keeps_the_number_but_not_the_pin(client: Client, db: None) -> None:
-    client.post(ADD, TYPED)
-    client.post("/console/phones/pin/1/", {"pin": "123456"})
-    kept = str(client.session["kept_forms"])
-    assert "98200+12345" in kept
-    assert "123456" not in kept
-
-
 # Cost
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
-from accounts.pages import kept_forms
 from accounts.services import confirmations
 from accounts.tests import factories as accounts_factories
 from connectors.models import Connector
@@ -26,7 +23,7 @@ from connectors.tests.add_connector import (
     second_screen,
     secret_on,
 )
-from connectors.tests.html_forms import Page, form_to, text_of
+from connectors.tests.html_forms import form_to, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -86,53 +83,22 @@ def test_somebody_elses_form_key_shows_nothing_of_theirs(client: Client, strange
 # A lost session, a missing phone, an old confirmation -----------------------------------------------------------------
 
 
-def follow_back(client: Client, user: User, response: Page) -> Page:
-    """Signs in and goes on to where the sign-in leads."""
-    assert response.status_code == 302
-    back = re.search(r"next=([^&]+)", response["Location"])
-    assert back is not None
-    client.force_login(user)
-    session = client.session
-    confirmations.remember(session, user)
-    session.save()
-    return client.get(unquote(back.group(1)))
-
-
-def test_a_session_lost_on_the_first_screen_loses_nothing_that_was_typed(client: Client, developer: User) -> None:
-    first = form_to(client.get(FIRST), FIRST)
-    client.cookies.clear()
-    page = follow_back(client, developer, first.send(client, DETAILS))
-    form = form_to(page, FIRST)
-    assert {name: form.fields[name][0] for name in DETAILS} == DETAILS
-    assert "Nothing was lost" in text_of(page)
-    assert "Continue" in text_of(page)
-
-
-def test_a_session_lost_on_the_second_screen_loses_neither_screen(client: Client, developer: User) -> None:
-    second = form_to(second_screen(client), SECOND)
-    client.cookies.clear()
-    page = follow_back(client, developer, second.send(client, {"permissions": PERMITTED}))
-    form = form_to(page, SECOND)
-    assert {name: form.fields[name][0] for name in DETAILS} == DETAILS
-    assert form.fields["permissions"] == PERMITTED
-    assert not Connector.objects.exists()
-    assert secret_on(form.send(client))
-
-
-def test_creating_asks_for_a_fresh_confirmation_and_keeps_the_form_but_not_its_key(
+def test_creating_asks_for_a_fresh_confirmation_and_is_then_done_by_itself(
     developer: User, browser_of: Browser
 ) -> None:
     client = browser_of(developer, confirmed=False)
     second = form_to(second_screen(client), SECOND)
-    answer = second.send(client, {"permissions": PERMITTED})
-    assert answer["Location"].startswith(reverse("accounts:confirm"))
+    confirm = second.send(client, {"permissions": PERMITTED})["Location"]
+    assert confirm.startswith(reverse("accounts:confirm"))
     assert not Connector.objects.exists()
-    kept = json.dumps(client.session[kept_forms.SESSION_KEY])
-    assert "Shift+Planner" in kept
-    assert second.fields["form_key"][0] not in kept
-    form = form_to(follow_back(client, developer, answer), SECOND)
-    assert form.fields["permissions"] == PERMITTED
-    assert secret_on(form.send(client))
+    assert second.fields["form_key"][0] not in json.dumps(dict(client.session))
+    form = {"pending_form": client.get(confirm).context["pending"].id}
+    session = client.session
+    confirmations.remember(session, developer)
+    session.save()
+    shown = secret_on(client.post(confirm, form, follow=True))
+    assert secret_on(client.post(SECOND, form)) == shown, "the answer may have been lost"
+    assert Connector.objects.count() == 1
 
 
 def test_bad_input_is_told_before_a_pin_is_asked_for(developer: User, browser_of: Browser) -> None:

@@ -143,19 +143,6 @@ def test_bad_input_is_told_beside_its_field(
     assert connector.name == "Shift Planner"
 
 
-def test_a_session_lost_while_changing_loses_nothing(
-    connector: Connector, developer: User, browser_of: Browser
-) -> None:
-    client = browser_of(developer)
-    form = form_to(client.get(url(connector, "change/")), url(connector, "change/"))
-    client.cookies.clear()
-    form.send(client, {"name": "Typed for long"})
-    client.force_login(developer)
-    kept = client.session["kept_forms"][0]["id"]
-    page = client.get(url(connector, f"change/?kept={kept}"))
-    assert form_to(page, url(connector, "change/")).fields["name"] == ["Typed for long"]
-
-
 # Groups --------------------------------------------------------------------------------------------------------------
 
 

@@ -203,24 +203,8 @@ def test_claiming_asks_for_a_fresh_confirmation_and_opens_nothing_before(
     form = claim_form(client, program.handoff)
     answer = form.send(client)
     assert answer["Location"].startswith(reverse("accounts:confirm"))
-    assert "claim" not in answer["Location"]
     assert now(program.handoff).state is HandoffState.WAITING
     assert form.fields["form_key"][0] not in str(dict(client.session))
-
-
-def test_who_was_signed_out_meanwhile_comes_back_to_the_button(
-    client: Client, developer: User, program: Program
-) -> None:
-    form = claim_form(client, program.handoff)
-    client.cookies.clear()
-    answer = form.send(client)
-    assert answer["Location"].startswith("/accounts/login/")
-    assert now(program.handoff).state is HandoffState.WAITING
-    client.force_login(developer)
-    kept = client.session["kept_forms"][0]["id"]
-    page = client.get(f"{url(program.handoff)}?kept={kept}")
-    assert form_to(page, url(program.handoff, "claim/"))
-    assert "“Claim”" in text_of(page)
 
 
 def test_a_claim_from_another_site_opens_nothing(developer: User, program: Program) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
 from django.test import Client
 
 from accounts.models import User
-from accounts.services import confirmations
 from connectors.models import Connector, Grant
 from connectors.scopes import Permission
 from connectors.tests import factories
@@ -116,20 +114,3 @@ def test_who_only_adds_types_nothing(program: Program, developer: User, browser_
     assert form_to(preview, url(program.connector)).send(client, {"sure": "1"}).status_code == 302
     assert Permission.MEDIA in Connector.objects.get().permissions
     assert has_now(program) == COMMON
-
-
-def test_who_has_to_confirm_first_types_the_name_once(program: Program, developer: User, browser_of: Browser) -> None:
-    client = browser_of(developer, confirmed=False)
-    preview = client.post(url(program.connector), {"permissions": LESS, "reason": "Too much"})
-    asked = form_to(preview, url(program.connector)).send(client, {"typed": "Shift Planner", "sure": "1"})
-    assert asked["Location"].startswith("/console/confirm/")
-    assert has_now(program) == COMMON
-    session = client.session
-    confirmations.remember(session, developer)
-    session.save()
-    boxes = client.get(parse_qs(urlsplit(asked["Location"]).query)["next"][0])
-    assert "Thank you, that was you." in text_of(boxes)
-    once_more = form_to(boxes, url(program.connector)).send(client)
-    assert form_to(once_more, url(program.connector)).fields["typed"] == ["Shift Planner"]
-    assert form_to(once_more, url(program.connector)).send(client, {"sure": "1"}).status_code == 302
-    assert has_now(program) == {Permission.GROUP_INFORMATION, Permission.TEXT_MESSAGE}

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, ConnectorState
@@ -136,16 +135,3 @@ def test_somebody_who_was_faster_is_no_error(
     client = browser_of(developer)
     assert client.post(url(connector, "deactivate")).status_code == 302
     assert "deactivated already" in text_of(client.get(f"/console/connectors/{connector.pk}/"))
-
-
-@pytest.mark.parametrize("verb", ["suspend", "delete"])
-def test_stopping_asks_for_a_fresh_confirmation_and_keeps_what_was_typed(
-    program: Program, developer: User, browser_of: Browser, verb: str
-) -> None:
-    client = browser_of(developer, confirmed=False)
-    answer = client.post(url(program.connector, verb), {"typed": "Shift Planner"})
-    assert answer["Location"].startswith(reverse("accounts:confirm"))
-    assert state_of(program) is ConnectorState.LIVE
-    kept = client.session["kept_forms"][0]["id"]
-    page = client.get(f"{url(program.connector, verb)}?kept={kept}")
-    assert form_to(page, url(program.connector, verb)).fields["typed"] == ["Shift Planner"]

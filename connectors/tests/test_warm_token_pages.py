@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
@@ -47,16 +46,6 @@ def test_entrusted_it_says_how_it_stands_and_shows_no_credential(
     assert str(program.grant.pk) in words(page)
     for secret in (program.secret, program.refresh_token):
         assert secret[5:] not in answer.text + page.text
-
-
-def test_who_confirms_first_hears_that_the_two_credentials_are_to_be_entered_again(
-    program: Program, developer: User, browser_of: Browsers
-) -> None:
-    browser = browser_of(developer, confirmed=False)
-    asked = browser.post(page_of(program.grant), entrusted(program))["Location"]
-    kept = words(browser.get(parse_qs(urlsplit(asked).query)["next"][0]))
-    assert "What may be a secret is not kept: enter it again, and press “Keep it ready”." in kept
-    assert "Now press" not in kept
 
 
 def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_comes_back(

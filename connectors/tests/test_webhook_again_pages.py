@@ -125,18 +125,3 @@ def signed_in_again(user: User, address: str, fields: dict[str, Any]) -> Any:
     back = parse_qs(urlsplit(client.post(address, fields)["Location"]).query)["next"][0]
     client.force_login(user)
     return client.get(back)
-
-
-def test_who_is_signed_out_meanwhile_is_back_at_the_moment_that_they_chose(hook: Webhook, developer: User) -> None:
-    since = {"since": (clock.now() - 2 * HOUR).strftime("%Y-%m-%dT%H:%M:%S")}
-    page = signed_in_again(developer, at(hook, "webhook_replay"), since)
-    assert page.context["since_value"] == since["since"]
-
-
-def test_who_is_signed_out_meanwhile_is_back_at_the_delivery_that_they_meant(hook: Webhook, developer: User) -> None:
-    happened(hook, state="failed", tries=6)
-    failed = in_state(hook, "failed")
-    page = signed_in_again(developer, at(hook, "webhook_redeliver", failed.pk), {"back": f"{at(hook)}?state=failed"})
-    assert page.context["delivery"] == failed
-    assert "“Redeliver”" in text_of(page)
-    assert form_to(page, at(hook, "webhook_redeliver", failed.pk))

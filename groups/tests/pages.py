@@ -135,32 +135,6 @@ NO_FORMS = (
     "bulk_log",
     "bulk_problems",
 )
-# What asks "is it you?" before it does anything.
-CONFIRMED = (
-    "policies_rules",
-    "group_remove",
-    "user_role",
-    "user_remove",
-    "users_several",
-    "subscriber_remove",
-    "sub_group_attach",
-    "sub_group_detach",
-    "connector_add",
-    "bot_add",
-    "bot_remove",
-    "grant_show",
-    "grant_regenerate",
-    "grant_suspend",
-    "grant_resume",
-    "grant_end_date",
-    "grant_remove",
-    "request_approve",
-    "request_refuse",
-    "requests_several",
-    "bulk_export",
-    "bulk_go",
-    "action_export",
-)
 KEY = "k" * 32
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
@@ -13,7 +12,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent, Notice, User
-from accounts.services import confirmations
 from connectors.models import Connector, Grant, Handoff, RefreshToken
 from connectors.services import connectors, usage
 from connectors.services import grants as connector_grants
@@ -21,8 +19,7 @@ from connectors.tests.html_forms import HtmlForm, form_to, text_of
 from groups.models import Group
 from groups.services import grants
 from groups.tests.factories import make_connector, make_group
-from groups.tests.pages import everything, step_up_is_asked
-from groups.tests.test_create_pages import come_back
+from groups.tests.pages import everything
 from kaizala_console.lib import clock, ids
 
 pytestmark = pytest.mark.django_db
@@ -231,26 +228,6 @@ def test_a_double_click_adds_once(client: Client, group: Group, connector: Conne
 # A lost session, an old confirmation ---------------------------------------------------------------------------------
 
 
-def test_it_asks_whether_it_is_you_and_keeps_the_form(
-    group: Group, connector: Connector, group_admin: User, browser_of: Browser
-) -> None:
-    client = browser_of(group_admin, confirmed=False)
-    answer = add(client, group, connector, "2030-01-02")
-    assert step_up_is_asked(answer)
-    assert not Grant.objects.exists()
-    session = client.session
-    confirmations.remember(session, group_admin)
-    session.save()
-    page = client.get(parse_qs(urlsplit(answer["Location"]).query)["next"][0])
-    kept = form_to(page, adding_to(group))
-    assert (kept.fields["connector"], kept.fields["end_date"]) == ([str(connector.pk)], ["2030-01-02"])
-    assert "press “Add Connector” again" in text_of(page)
-    assert "What “Shift Planner” could do here" in text_of(page)
-    assert not Grant.objects.exists()
-    kept.send(client)
-    assert Grant.objects.count() == 1
-
-
 def test_looking_asks_nobody_whether_it_is_them(
     group: Group, connector: Connector, group_admin: User, browser_of: Browser
 ) -> None:
@@ -258,19 +235,6 @@ def test_looking_asks_nobody_whether_it_is_them(
         browser_of(group_admin, confirmed=False), {"connector": str(connector.pk), "look": "1"}
     )
     assert answer["Location"].startswith(tab_of(group))
-
-
-def test_a_session_lost_in_mid_form_loses_neither_choice_nor_date(
-    client: Client, group: Group, connector: Connector, group_admin: User
-) -> None:
-    form = form_on(client, group)
-    client.cookies.clear()
-    page = come_back(client, group_admin, form.send(client, {"connector": str(connector.pk), "end_date": "2030-01-02"}))
-    kept = form_to(page, adding_to(group))
-    assert (kept.fields["connector"], kept.fields["end_date"]) == ([str(connector.pk)], ["2030-01-02"])
-    assert not Grant.objects.exists()
-    kept.send(client)
-    assert Grant.objects.count() == 1
 
 
 # Who has access ------------------------------------------------------------------------------------------------------

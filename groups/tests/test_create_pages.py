@@ -216,31 +216,3 @@ def test_a_form_key_that_is_none_still_makes_the_group(client: Client) -> None:
 
 
 # A lost session -------------------------------------------------------------------------------------------------------
-
-
-def test_a_session_lost_in_mid_form_loses_nothing_that_was_typed(client: Client, group_admin: User) -> None:
-    form = form_on(client)
-    client.cookies.clear()
-    page = come_back(client, group_admin, form.send(client, {**TYPED, "is_private": "on"}))
-    kept = form_to(page, CREATE)
-    assert {name: kept.fields[name][0] for name in TYPED} == TYPED
-    assert "is_private" in kept.fields
-    assert "press “Create group” again" in text_of(page)
-    assert not Group.objects.exists()
-    kept.send(client)
-    assert Group.objects.get().name == "Safety"
-
-
-def test_a_session_lost_over_a_sub_group_loses_nothing_that_was_typed(
-    client: Client, group: Group, group_admin: User
-) -> None:
-    url, typed = sub_groups_of(group), {"name": "Gate", "numbers": "+919930000001"}
-    form = form_on(client, url)
-    client.cookies.clear()
-    page = come_back(client, group_admin, form.send(client, typed))
-    kept = form_to(page, url)
-    assert {name: kept.fields[name][0] for name in typed} == typed
-    assert '<details class="adder" open>' in page.content.decode()
-    assert not GroupLink.objects.exists()
-    kept.send(client)
-    assert GroupLink.objects.get().child.name == "Gate"

@@ -22,7 +22,6 @@ from groups.tests.factories import make_connector, make_group, person_of
 from groups.tests.pages import (
     ALL,
     ANYBODY,
-    CONFIRMED,
     FORMS_ALONE,
     NO_FORMS,
     OF_ADMINS,
@@ -33,7 +32,6 @@ from groups.tests.pages import (
     names_of_all_pages,
     send,
     sign_in_is_asked,
-    step_up_is_asked,
     without_ids,
 )
 from kaizala_console.tests.at_each import at_each
@@ -208,17 +206,6 @@ def test_an_organisation_admin_sees_no_private_group(
     client = browser_of(organisation_admin)
     assert client.get(reverse("groups:details", args=[private.pk])).status_code == 404
     assert "Cricket" not in text_of(client.get(reverse("groups:list")))
-
-
-def test_what_hands_out_or_ends_access_asks_whether_it_is_you(
-    addresses: Addresses, group_admin: User, browser_of: Browser
-) -> None:
-    def at(name: str) -> None:
-        before = everything()
-        assert step_up_is_asked(send(browser_of(group_admin, confirmed=False), addresses.of(name)))
-        assert everything() == before
-
-    at_each(CONFIRMED, at)
 
 
 def test_a_grant_is_found_under_its_own_group_alone(

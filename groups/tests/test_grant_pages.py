@@ -5,14 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
-from accounts.services import confirmations
 from connectors.models import Connector, Grant, RefreshToken
 from connectors.services import connectors, handoffs, issuing, rotation
 from connectors.services import grants as connector_grants
@@ -21,7 +19,7 @@ from connectors.tests.html_forms import HtmlForm, form_to, text_of
 from groups.models import Group
 from groups.services import grants
 from groups.tests.factories import make_connector
-from groups.tests.pages import KEY, everything, step_up_is_asked
+from groups.tests.pages import KEY, everything
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -172,23 +170,6 @@ def test_a_double_click_removes_once_and_says_so(client: Client, granted: Grante
     assert "“Shift Planner” is removed already." in text_of(answer)
     assert answer.redirect_chain[-1][0] == reverse("groups:connectors", args=[group.pk])
     assert AuditEvent.objects.filter(tag="grant:access:revoked").count() == 1
-
-
-def test_it_asks_whether_it_is_you_and_keeps_what_was_typed(
-    granted: Granted, url: str, group_admin: User, browser_of: Browser
-) -> None:
-    client = browser_of(group_admin, confirmed=False)
-    answer = form_on(client, f"{url}remove/").send(client, {"typed": "Shift Planner"})
-    assert step_up_is_asked(answer)
-    session = client.session
-    confirmations.remember(session, group_admin)
-    session.save()
-    page = client.get(parse_qs(urlsplit(answer["Location"]).query)["next"][0])
-    assert Grant.objects.get().revoked_at is None
-    kept = form_to(page, f"{url}remove/")
-    assert kept.fields["typed"] == ["Shift Planner"]
-    kept.send(client)
-    assert Grant.objects.get().revoked_at is not None
 
 
 def test_removing_one_leaves_the_others(

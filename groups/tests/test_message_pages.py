@@ -18,7 +18,6 @@ from groups.services import actions, messages, responses
 from groups.tests.cards import POLL, SURVEY, make_media
 from groups.tests.factories import Program, make_group, person_of
 from groups.tests.pages import everything
-from groups.tests.test_create_pages import come_back
 from kaizala_console.lib import clock
 from kaizala_console.lib.phone_numbers import mask
 
@@ -153,18 +152,6 @@ def test_the_same_words_in_another_group_or_by_another_person_are_another_messag
     form.send(client, {"message": "Hello"}, to=tab_of(other))
     form.send(browser_of(group_admin), {"message": "Hello"})
     assert Message.objects.count() == 3
-
-
-def test_a_session_lost_over_a_message_loses_no_word(client: Client, group: Group, member: User) -> None:
-    form = form_to(client.get(tab_of(group)), tab_of(group))
-    client.cookies.clear()
-    page = come_back(client, member, form.send(client, {"message": "Rain\r\ntomorrow"}))
-    kept = form_to(page, tab_of(group))
-    assert kept.fields["message"] == ["Rain\r\ntomorrow"]
-    assert "press “Send” again" in text_of(page)
-    assert not Message.objects.exists()
-    kept.send(client)
-    assert Message.objects.get().text == "Rain\ntomorrow"
 
 
 def test_in_a_managed_public_group_only_admins_write(
@@ -318,17 +305,6 @@ def test_what_is_no_poll_is_refused_at_its_field_and_kept(
     kept = form_to(page, reverse("groups:poll_post", args=[group.pk])).fields
     assert kept["question"] == [typed.get("question", "Tea?")]
     assert everything() == before
-
-
-def test_a_session_lost_over_a_poll_loses_no_word(client: Client, group: Group, member: User) -> None:
-    where = reverse("groups:poll_post", args=[group.pk])
-    form = form_to(client.get(tab_of(group)), where)
-    client.cookies.clear()
-    page = come_back(client, member, form.send(client, {"question": "Tea?", "choices": "Yes\r\nNo"}))
-    kept = form_to(page, where)
-    assert (kept.fields["question"], kept.fields["choices"]) == (["Tea?"], ["Yes\r\nNo"])
-    assert 'id="new-poll" open' in page.content.decode()
-    assert not Action.objects.exists()
 
 
 def test_in_a_managed_public_group_members_post_no_cards(client: Client, public: Group) -> None:

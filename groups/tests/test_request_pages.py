@@ -20,7 +20,7 @@ from groups.models import Group
 from groups.services import requests
 from groups.services.grants import target_of
 from groups.tests import factories
-from groups.tests.pages import everything, sign_in_is_asked, step_up_is_asked
+from groups.tests.pages import everything, sign_in_is_asked
 
 pytestmark = pytest.mark.django_db
 
@@ -214,20 +214,6 @@ def test_who_comes_second_is_told_who_was_first(
     requests.approve(request=named, group=group, by=group_admin, permissions=[POST])
     assert "Arjun Mehta approved this request on" in text_of(form.send(late, follow=True))
     assert Grant.objects.get().permissions == {POST}
-
-
-def test_who_has_not_confirmed_lately_confirms_first_and_loses_nothing(
-    named: AccessRequest, group_admin: User, browser_of: Browser
-) -> None:
-    client = browser_of(group_admin, confirmed=False)
-    before = everything()
-    form = form_to(client.get(address("request", named)), address("request_approve", named))
-    answer = form.send(client, {"permissions": ["textmessage"], "end_date": "2090-01-31"})
-    assert step_up_is_asked(answer)
-    assert everything() == before
-    kept = form_to(client.get(_next_of(answer)), address("request_approve", named))
-    assert kept.fields["permissions"] == ["textmessage"]
-    assert kept.fields["end_date"] == ["2090-01-31"]
 
 
 def _next_of(answer: Any) -> str:

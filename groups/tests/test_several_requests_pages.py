@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -100,21 +100,6 @@ def test_more_permissions_are_given_to_the_grant_that_there_is(
     answer(client, [more], "approve")
     granted.grant.refresh_from_db()
     assert granted.grant.permissions == {POST} | more.permissions
-
-
-@pytest.mark.parametrize(
-    ("act", "title"), [("approve", "Approve 2 requests as asked"), ("refuse", "Refuse 2 requests")]
-)
-def test_who_has_to_confirm_first_is_back_at_those_that_were_ticked(
-    asked: list[AccessRequest], group_admin: User, browser_of: Browser, act: str, title: str
-) -> None:
-    client = browser_of(group_admin, confirmed=False)
-    sent = form_to(client.get(address(asked[:2], act)), URL).send(client)
-    back = client.get(parse_qs(urlsplit(sent["Location"]).query)["next"][0])
-    assert title in text_of(back)
-    assert "Nothing was lost" in text_of(back)
-    form_to(back, URL).send(browser_of(group_admin))
-    assert [state is RequestState.WAITING for state in states(asked)] == [False, False, True]
 
 
 def test_several_are_refused(client: Client, asked: list[AccessRequest]) -> None:

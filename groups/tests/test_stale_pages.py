@@ -44,30 +44,6 @@ def confirm(client: Client, user: User, asked: Any) -> Any:
 # A PIN in between -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("role", "title", "says"),
-    [
-        ("Admin", "Make 1 person an admin", "1 person is an admin now."),
-        ("Member", "Make 1 person a member", "1 person is a member now."),
-    ],
-)
-def test_after_the_pin_a_change_of_role_asks_about_that_person_alone(
-    group: Group, group_admin: User, member: User, browser_of: Browser, role: str, title: str, says: str
-) -> None:
-    if role == "Member":
-        members.set_role(group=group, person_id=person_of(member).pk, role=members.Role.ADMIN, by=group_admin)
-    client = browser_of(group_admin, confirmed=False)
-    acting = reverse("groups:user_role", args=[group.pk, person_of(member).pk])
-    page = confirm(client, group_admin, client.post(f"{acting}?q=meera&sort=name", {"role": role}))
-    assert title in text_of(page)
-    assert "Meera Nair" in text_of(page)
-    assert f"press “Make {role.lower()}” again" in text_of(page)
-    address = next(line for line in page.content.decode().split('action="') if "several" in line).split('"')[0]
-    done = form_to(page, address.replace("&amp;", "&")).send(client, follow=True)
-    assert says in text_of(done)
-    assert done.redirect_chain == [(f"{reverse('groups:details', args=[group.pk])}?q=meera&sort=name", 302)]
-
-
 # A connector that was removed -----------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,6 @@ from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group, Subscription
 from groups.tests.factories import make_public_group, person_of
 from groups.tests.pages import everything
-from groups.tests.test_create_pages import come_back
 from kaizala_console.tests.browser import assert_accessible
 from kaizala_console.tests.looking import findings
 
@@ -169,18 +168,6 @@ def test_a_double_click_adds_nobody_twice(client: Client, public: Group) -> None
         answer = add(client, public, "+919930000001", follow=True)
     assert "1 person was a subscriber already." in text_of(answer)
     assert AuditEvent.objects.filter(tag="group:subscribers:added").count() == 1
-
-
-def test_a_session_lost_in_mid_form_loses_no_number(client: Client, public: Group, group_admin: User) -> None:
-    form = form_to(client.get(subscribers_of(public)), adding_to(public))
-    client.cookies.clear()
-    page = come_back(client, group_admin, form.send(client, {"numbers": "+919930000001"}))
-    kept = form_to(page, adding_to(public))
-    assert kept.fields["numbers"] == ["+919930000001"]
-    assert "press “Add subscribers” again" in text_of(page)
-    assert '<details class="adder" open>' in page.content.decode()
-    kept.send(client)
-    assert "+919930000001" in followers(public)
 
 
 def test_many_numbers_cost_no_more_queries_each(

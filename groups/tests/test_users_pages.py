@@ -15,7 +15,6 @@ from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group, Membership
 from groups.tests.factories import make_group, person_of
 from groups.tests.pages import everything
-from groups.tests.test_create_pages import come_back
 
 pytestmark = pytest.mark.django_db
 
@@ -169,19 +168,6 @@ def test_a_double_click_adds_nobody_twice(client: Client, group: Group) -> None:
     assert "1 person was in the group already." in text_of(answer)
     assert Membership.objects.filter(group=group).count() == 4
     assert AuditEvent.objects.filter(tag="group:member:added").count() == 1
-
-
-def test_a_session_lost_in_mid_form_loses_no_number(client: Client, group: Group, group_admin: User) -> None:
-    form = form_to(client.get(users_of(group)), adding_to(group))
-    client.cookies.clear()
-    page = come_back(client, group_admin, form.send(client, {"numbers": "+919930000001"}))
-    kept = form_to(page, adding_to(group))
-    assert kept.fields["numbers"] == ["+919930000001"]
-    assert "press “Add users” again" in text_of(page)
-    assert '<details class="adder" open>' in page.content.decode()
-    assert Membership.objects.filter(group=group).count() == 3
-    kept.send(client)
-    assert Membership.objects.filter(group=group).count() == 4
 
 
 # Roles ----------------------------------------------------------------------------------------------------------------

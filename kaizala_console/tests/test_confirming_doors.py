@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.apps import apps
@@ -19,7 +19,7 @@ import accounts.pages.urls
 import connectors.pages.urls
 import groups.pages.urls
 from accounts.models import AuthenticatorApp, User
-from accounts.services import totp
+from accounts.services import confirmations, totp
 from accounts.tests import pins
 from accounts.tests.authenticator import CodeNow
 from accounts.tests.factories import make_user, verify
@@ -361,3 +361,74 @@ def test_the_same_form_is_taken_once_it_is_known_who_sits_there(
         assert urlsplit(answer.get("Location", "")).path not in (CONFIRM, SIGN_IN_AGAIN)
 
     at_each(ALL_DOORS, at)
+
+
+def test_the_form_is_carried_out_by_itself_after_the_confirmation(
+    world: World, people: dict[str, User], browser_of: Callable[..., Client]
+) -> None:
+    def at(key: str) -> None:
+        door = ALL_DOORS[key]
+        browser = browser_of(people[door.who], confirmed=False)
+        confirm = browser.post(address_of(name_of(key), door, world, browser), world.form(door.form))["Location"]
+        session = browser.session
+        confirmations.remember(session, people[door.who])
+        session.save()
+        before = everything()
+        page = browser.get(confirm)
+        assert everything() == before
+        if page.status_code == 302:  # behind the confirmation as a whole, or with a file
+            assert parse_qs(urlsplit(confirm).query)["next"] == [page["Location"]]
+            return
+        pending = page.context["pending"]
+        answer = browser.post(confirm, {"pending_form": pending.id})
+        assert answer["Location"] == (pending.page if pending.is_download else pending.path)
+        if not pending.is_download:
+            assert browser.post(answer["Location"], {"pending_form": pending.id}).status_code in (200, 302)
+            assert everything() != before
+
+    at_each([key for key, door in ALL_DOORS.items() if door.asks == CONFIRM], at)
+
+
+# Forms that can be sent empty, or with the wrong name typed.
+CAN_BE_WRONG = frozenset(
+    {
+        "connectors:create_permissions",
+        "connectors:change",
+        "connectors:permissions",
+        "connectors:change_state",
+        "connectors:owners",
+        "connectors:owner_transfer",
+        "connectors:secret_revoke",
+        "connectors:warm_token",
+        "connectors:consent",
+        "connectors:user_token",
+        "connectors:acting_end",
+        "connectors:webhook_handoffs",
+        "connectors:webhook_state",
+        "connectors:bot_change",
+        "connectors:bot_remove",
+        "groups:connector_add",
+        "groups:bot_add",
+        "groups:grant_remove",
+        "groups:request_approve",
+        "groups:requests_several",
+        "groups:user_role",
+        "groups:users_several",
+        "groups:policies_rules",
+        "groups:group_remove",
+        "groups:person_remove",
+        "groups:attribute_remove",
+    }
+)
+
+
+def test_a_form_that_is_wrong_says_so_before_it_asks_for_a_confirmation(
+    world: World, people: dict[str, User], browser_of: Callable[..., Client]
+) -> None:
+    def at(key: str) -> None:
+        door = ALL_DOORS[key]
+        browser = browser_of(people[door.who], confirmed=False)
+        answer = browser.post(address_of(name_of(key), door, world, browser), {})
+        assert urlsplit(answer.get("Location", "")).path != CONFIRM
+
+    at_each([key for key, door in ALL_DOORS.items() if name_of(key) in CAN_BE_WRONG and door.form], at)
