@@ -27,6 +27,7 @@ from accounts.pages.forms import CodeForm, PinForm, add_error
 from accounts.pages.pending_forms import PendingForm
 from accounts.pages.phones import pin_words
 from accounts.services import confirmations, phones
+from kaizala_console.lib import clock
 from kaizala_console.lib.errors import ConsoleError, GatewayDown
 
 SEND = "send"
@@ -50,7 +51,7 @@ def confirm(request: HttpRequest) -> HttpResponse:
     by_app = confirmations.uses_totp(user)
     # A GET sends a PIN for a form alone, whose id nobody else knows, and once: not for a link, nor when it is reloaded.
     is_first = request.method == "GET" and pending is not None and pending_forms.mark_opened(request, pending)
-    if is_first and not by_app and queries.open_pin(user, PinDevice.Purpose.CONFIRM) is None:
+    if is_first and not by_app and not _has_pin(user):
         _send(request, user, pending)
     kind = CodeForm if by_app else PinForm
     form, status = kind(), 200
@@ -80,7 +81,7 @@ def _confirmed_before(request: HttpRequest, user: User, pending: PendingForm | N
 
 def _to_page(request: HttpRequest, back: str) -> HttpResponse:
     if request.method == "POST" and "pending" in request.GET:
-        messages.info(request, _("The form was sent already, or waited for too long. Send it again if needed."))
+        messages.info(request, _("This form was sent already, or waited for too long. Send it again if needed."))
     return redirect(back)
 
 
@@ -111,6 +112,12 @@ def _send(request: HttpRequest, user: User, pending: PendingForm | None) -> None
     else:
         if pending is not None:
             pending_forms.prolong(request, pending)
+
+
+def _has_pin(user: User) -> bool:
+    """Whether a PIN that still works was sent, or is on its way."""
+    is_open, unsent = queries.latest_pins(user, PinDevice.Purpose.CONFIRM)
+    return is_open is not None or (unsent is not None and unsent.is_sending(clock.now()))
 
 
 def _pin_words(user: User) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from accounts.pages.decorators import (
     with_phone,
 )
 from accounts.services import confirmations
+from accounts.tests import pins
 
 done: list[str] = []
 
@@ -316,6 +317,7 @@ def test_only_a_path_of_the_console_is_a_way_on(candidate: str | None) -> None:
 
 
 def newest_pin() -> str:
+    pins.work()
     found = re.search(r"\b\d{6}\b", SandboxSms.objects.latest("id").text)
     assert found is not None
     return found.group()

@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AuditEvent, AuthenticatorApp, User
-from accounts.tests import factories
+from accounts.tests import factories, pins
 from accounts.tests.pages import words
 
 SETTINGS = "/console/settings/"
@@ -83,6 +83,7 @@ def test_the_policy_asks_for_a_confirmation_and_is_then_saved_by_itself(
     browser = browser_of(organisation_admin, confirmed=False)
     confirm = browser.post(POLICY, {"form": "organisation"}).headers["Location"]
     form = {"pending_form": browser.get(confirm).context["pending"].id}
+    pins.work()
     number = organisation_admin.verified_phones.get().person.number
     saved = browser.post(confirm, {"pin": phones.pin(number), **form}, follow=True)
     assert saved.request["PATH_INFO"] == SETTINGS
