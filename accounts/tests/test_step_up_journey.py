@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from accounts import queries, sandbox
 from accounts.models import Organisation, User
 from accounts.services import cool_off
-from accounts.tests import factories
+from accounts.tests import factories, pins
 from kaizala_console.tests.browser import assert_accessible, assert_fits
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
@@ -80,3 +80,30 @@ def test_the_page_to_sign_in_again_is_accessible_and_fits(
     expect(page.get_by_role("heading", name="Sign in again")).to_be_visible()
     assert_accessible(page)
     assert_fits(page)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_form_is_carried_out_after_the_pin_that_came_by_itself(
+    devika: User, open_page: Callable[..., Page], phones: Any, scripts: bool
+) -> None:
+    page = open_page(user=devika, scripts=scripts)
+    page.goto("/console/connectors/create/")
+    for session in Session.objects.all():
+        store = SessionStore(session.session_key)
+        store.pop("confirmed", None)
+        store.save()
+    page.get_by_label("Name", exact=True).fill("Canteen")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Create Connector").click()
+    expect(page.get_by_text("Choose at least one permission").first).to_be_visible()
+    page.get_by_role("checkbox", name=re.compile("Text Message")).check()
+    page.get_by_role("button", name="Create Connector").click()
+    pins.work()
+    page.reload()
+    number = devika.verified_phones.get().person.number
+    page.locator("input[name=pin]").fill(phones.pin(number))
+    if not scripts:
+        page.get_by_role("button", name="Confirm", exact=True).click()
+    expect(page.get_by_text("Store it now").or_(page.get_by_label("I have stored it"))).to_be_visible()
+    assert page.url.endswith("/console/connectors/create/permissions/")
+    assert len(phones.texts(number)) == 1
