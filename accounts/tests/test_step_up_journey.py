@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from accounts import queries, sandbox
@@ -87,7 +88,7 @@ def test_a_form_is_carried_out_after_the_pin_that_came_by_itself(
     devika: User, open_page: Callable[..., Page], phones: Any, scripts: bool
 ) -> None:
     page = open_page(user=devika, scripts=scripts)
-    page.goto("/console/connectors/create/")
+    page.goto(reverse("connectors:create"))
     for session in Session.objects.all():
         store = SessionStore(session.session_key)
         store.pop("confirmed", None)
@@ -102,8 +103,7 @@ def test_a_form_is_carried_out_after_the_pin_that_came_by_itself(
     page.reload()
     number = devika.verified_phones.get().person.number
     page.locator("input[name=pin]").fill(phones.pin(number))
-    if not scripts:
-        page.get_by_role("button", name="Confirm", exact=True).click()
+    page.get_by_role("button", name="Confirm", exact=True).click()
     expect(page.get_by_text("Store it now").or_(page.get_by_label("I have stored it"))).to_be_visible()
-    assert page.url.endswith("/console/connectors/create/permissions/")
+    assert page.url.endswith(reverse("connectors:create_permissions"))
     assert len(phones.texts(number)) == 1
