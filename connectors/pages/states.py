@@ -139,7 +139,6 @@ def change_state(request: HttpRequest, connector_id: UUID, verb: str) -> HttpRes
     return _do(request, connector, act)
 
 
-@freshly_confirmed
 def _do(request: HttpRequest, connector: Connector, act: Verb) -> HttpResponse:
     try:
         act.service(connector=connector, by=user_of(request))

@@ -146,7 +146,6 @@ def change_state(request: HttpRequest, connector_id: UUID, webhook_id: UUID, ver
     return _do(request, webhook, act)
 
 
-@freshly_confirmed
 def _do(request: HttpRequest, webhook: Webhook, act: Verb) -> HttpResponse:
     try:
         act.service(webhook=webhook, by=user_of(request))
