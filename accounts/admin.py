@@ -14,7 +14,6 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from django_celery_beat.models import PeriodicTask
 
 from accounts.audit.sentences import sentence
 from accounts.audit.tags import Tag
@@ -338,13 +337,3 @@ class AuthenticatorAppAdmin(ReadOnlyAdmin):
         is_final=True,
         typed=lambda row: row.user.name,
     )
-
-
-@admin.register(PeriodicTask, site=site)
-class TimetableAdmin(ReadOnlyAdmin):
-    """What the worker does by the clock, and when it last did."""
-
-    list_display = ["name", "task", "enabled", "last_run_at", "total_run_count"]
-    list_filter = ["enabled"]
-    search_fields = ["name", "task"]
-    fields = ["name", "task", "interval", "crontab", "enabled", "last_run_at", "total_run_count", "description"]

@@ -28,7 +28,7 @@ from bench.__main__ import ROOT, console, free_port
 SLOW_SECONDS = 5.0
 CONNECTORS, WEBHOOKS = 5, 50
 WORKER = (
-    "celery --app kaizala_console --quiet worker --pool threads --concurrency 4 -O fair --loglevel ERROR"
+    "celery --app kaizala_console --quiet worker --queues webhooks --concurrency 1 --loglevel ERROR"
     " --without-gossip --without-mingle --without-heartbeat"
 )
 

@@ -72,10 +72,17 @@ class StateCollector(Collector):
         messages = queues.messages_in_the_broker()
         if messages is not None:
             yield GaugeMetricFamily("kaizala_broker_messages", "Messages that no worker has taken.", value=messages)
-        sent = [task.last_run_at for task in queues.timetable() if task.last_run_at]
+        sent = [task.last_run_at for task in queues.beat_schedule() if task.last_run_at]
         if sent:
             silent = max(0.0, (clock.now() - max(sent)).total_seconds())
-            yield GaugeMetricFamily("kaizala_timetable_silent_seconds", "Since the timetable last sent.", value=silent)
+            yield GaugeMetricFamily("kaizala_timetable_silent_seconds", "Since beat last sent.", value=silent)
+        seen = GaugeMetricFamily(
+            "kaizala_worker_silent_seconds", "Since a worker took a heartbeat from the queue.", labels=["queue"]
+        )
+        for worker in queues.workers_seen():
+            if worker.at is not None:
+                seen.add_metric([worker.queue], max(0.0, (clock.now() - worker.at).total_seconds()))
+        yield seen
 
 
 @require_safe

@@ -29,7 +29,8 @@ def queues(request: HttpRequest) -> HttpResponse:
     """For operators: each queue with what is late, and when the timetable last sent each task."""
     words = {
         "queues": state.queues(),
-        "timetable": state.timetable(),
+        "workers": state.workers_seen(),
+        "schedule": state.beat_schedule(),
         "messages": state.messages_in_the_broker(),
     }
     return render(request, "operators_queues.html", words)

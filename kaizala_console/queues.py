@@ -1,4 +1,4 @@
-"""What waits for the worker, and whether worker and timetable are at it: for operators and their monitoring.
+"""What waits for the worker, and whether worker and beat are at it: for operators and their monitoring.
 
 Every queue of the console is a table; the broker only carries the news that something is there.
 """
@@ -8,19 +8,20 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from celery.schedules import maybe_schedule
 from django.conf import settings
 from django.db.models import Count, Min, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import KombuError, OperationalError
 
 from accounts.models import Notice, SmsMessage
 from connectors.models import WebhookDelivery
 from groups.models import BulkJob
-from kaizala_console.celery import app
+from kaizala_console import beat
+from kaizala_console.celery import QUEUES, app
 from kaizala_console.lib import clock
 
 
@@ -36,13 +37,20 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
-    """A task of the timetable. `last_run_at` is when it was last sent to the worker; None for never."""
+class BeatEntry:
+    """A task that beat sends. `last_run_at` is when it was last sent to the worker; None for never."""
 
     name: str
     every: str
     last_run_at: dt.datetime | None
-    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """When a worker last took a heartbeat from a queue; None for never."""
+
+    queue: str
+    at: dt.datetime | None
 
 
 def queues() -> list[Queue]:
@@ -51,10 +59,19 @@ def queues() -> list[Queue]:
     return [read(now) for read in _READERS]
 
 
-def timetable() -> list[Timed]:
-    """What the timetable sends to the worker, by name."""
-    tasks = PeriodicTask.objects.filter(enabled=True).select_related("interval", "crontab").order_by("name")
-    return [Timed(task.name, str(task.schedule), task.last_run_at, task.total_run_count) for task in tasks]
+def beat_schedule() -> list[BeatEntry]:
+    """What beat sends to the worker, by name."""
+    app.finalize()
+    entries = sorted(app.conf.beat_schedule.items())
+    sent = beat.last_sent([name for name, _entry in entries])
+    return [
+        BeatEntry(name, str(maybe_schedule(entry["schedule"])).strip("<>"), sent.get(name)) for name, entry in entries
+    ]
+
+
+def workers_seen() -> list[WorkerSeen]:
+    """When a worker was last seen at each queue of the broker."""
+    return [WorkerSeen(queue, beat.worker_seen_at(queue)) for queue in QUEUES]
 
 
 def messages_in_the_broker() -> int | None:
@@ -64,10 +81,16 @@ def messages_in_the_broker() -> int | None:
         return sum(1 for _message in folder.iterdir()) if folder.is_dir() else None
     try:
         with app.connection_for_read(connect_timeout=2) as broker:
-            queue = broker.default_channel.queue_declare(app.conf.task_default_queue, passive=True)
-            return int(queue.message_count)
-    except (OperationalError, KombuError, OSError, *app.connection_for_read().channel_errors):
+            return sum(_messages_in(broker, queue) for queue in QUEUES)
+    except (OperationalError, KombuError, OSError):
         return None
+
+
+def _messages_in(broker: Any, queue: str) -> int:
+    try:
+        return int(broker.default_channel.queue_declare(queue, passive=True).message_count)
+    except broker.channel_errors:  # empty: no message has been sent to it yet
+        return 0
 
 
 def _of(name: str, label: str | Promise, rows: QuerySet, due: QuerySet, since: str, now: dt.datetime) -> Queue:

@@ -78,10 +78,16 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1  # a worker that is killed may lose what it has prefetched from a folder
-CELERY_WORKER_CONSUMER = "kaizala_console.steady_consumer:SteadyConsumer"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False  # a traceback would become a log line for each of its lines
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TASK_ROUTES = {  # each queue has workers of its own (celery.QUEUES); all other tasks go to "celery"
+    "accounts.tasks.deliver_notice": {"queue": "mail"},
+    "accounts.tasks.deliver_pin": {"queue": "sms"},
+    "connectors.tasks.deliver_webhooks": {"queue": "webhooks"},
+}
+CELERY_BEAT_SCHEDULER = "kaizala_console.beat:Scheduler"
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
 # ---------------------------------------------------------------- Sign-in
 
@@ -204,7 +210,6 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     *(["allauth.socialaccount.providers.dummy"] if SANDBOX else []),
-    "django_celery_beat",
     "django_cotton",
     "django_htmx",
     "csp",

@@ -155,7 +155,8 @@ def _rendered(notice: Notice, folder: str) -> str:
 
 
 def _wake(notice: Notice) -> None:
-    after_commit(signature(DELIVER), notice_id=str(notice.pk))
+    task = signature(DELIVER)
+    after_commit(task.set(queue="sms") if notice.number else task, notice_id=str(notice.pk))
 
 
 def _claim(notice: Notice) -> bool:

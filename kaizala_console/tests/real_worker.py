@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import Notice
-from kaizala_console.celery import app
+from kaizala_console.celery import QUEUES, app
 from kaizala_console.tests.ports import free_port
 from kaizala_console.tests.test_processes import eventually
 
@@ -74,7 +74,7 @@ def start_worker(mail_server: tuple[MailServer, int]) -> Iterator[StartWorker]:
         }
         celery = [sys.executable, "-m", "celery", "-A", "kaizala_console"]
         worker = subprocess.Popen(
-            [*celery, "worker", "-P", "threads", "-c", "2", "-O", "fair"],
+            [*celery, "worker", "-Q", ",".join(QUEUES), "-c", "2"],
             cwd=ROOT,
             env=os.environ | variables,
             start_new_session=True,

@@ -4,15 +4,11 @@ import os
 import re
 import subprocess
 import sys
-from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
-import pytest
-from django.core.management import CommandError, call_command
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django.core.management import call_command
 
-from kaizala_console.lib import clock
 from kaizala_console.lib.env import Environment
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -59,30 +55,3 @@ def test_any_other_command_tells_what_is_missing_without_a_traceback() -> None:
     assert result.returncode == 1
     assert result.stderr.startswith("The console cannot start as a production installation:\n  - ")
     assert "Traceback" not in result.stderr
-
-
-@pytest.fixture
-def entry(db: None) -> PeriodicTask:
-    every_minute = IntervalSchedule.objects.create(every=1, period=IntervalSchedule.MINUTES)
-    return PeriodicTask.objects.create(name="sweep", task="connectors.tasks.sweep", interval=every_minute)
-
-
-def test_a_timetable_that_has_started_something_lately_is_alive(entry: PeriodicTask) -> None:
-    PeriodicTask.objects.update(last_run_at=clock.now() - timedelta(minutes=9))
-    out = StringIO()
-    call_command("probe_timetable", stdout=out)
-    assert out.getvalue() == "ok\n"
-
-
-def test_a_timetable_that_has_been_silent_is_not(entry: PeriodicTask) -> None:
-    with pytest.raises(CommandError, match="not started anything yet"):
-        call_command("probe_timetable")
-    PeriodicTask.objects.update(last_run_at=clock.now() - timedelta(minutes=11))
-    with pytest.raises(CommandError, match="is beat running"):
-        call_command("probe_timetable")
-
-
-def test_an_entry_that_is_switched_off_proves_nothing(entry: PeriodicTask) -> None:
-    PeriodicTask.objects.update(last_run_at=clock.now(), enabled=False)
-    with pytest.raises(CommandError, match="not started anything yet"):
-        call_command("probe_timetable")

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from django.core.management import call_command
 
+from kaizala_console.celery import QUEUES
 from kaizala_console.tests.production import PRODUCTION
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -96,9 +97,9 @@ def test_every_service_of_the_compose_file_tells_its_health_and_takes_secrets_fr
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     services = compose["services"]
     assert {"web", "worker", "beat", "postgres", "redis"} <= set(services)
-    for name in ("web", "worker", "beat", "postgres", "redis"):
+    for name in ("web", "worker", "worker-mail", "worker-sms", "worker-webhooks", "beat", "postgres", "redis"):
         assert services[name]["healthcheck"]["test"], name
-    for name in ("web", "worker", "beat"):
+    for name in ("web", "worker", "worker-mail", "worker-sms", "worker-webhooks", "beat"):
         environment = services[name]["environment"]
         keys = ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "CREDENTIAL_PEPPERS", "ACCESS_TOKEN_KEYS", "ENCRYPTION_KEYS")
         for variable in (*keys, "TWILIO_AUTH_TOKEN"):
@@ -107,6 +108,8 @@ def test_every_service_of_the_compose_file_tells_its_health_and_takes_secrets_fr
             assert path.removeprefix("/run/secrets/") in services[name]["secrets"]
             assert services[name]["read_only"] is True
         assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    queues = [part for service in services.values() for part in service.get("command", []) if "--queues=" in part]
+    assert sorted(queues) == [f"--queues={queue}" for queue in sorted(QUEUES)], "each queue has a worker of its own"
     assert "requirepass" in services["redis"]["command"][-1]
     for secret in {name for service in services.values() for name in service.get("secrets", [])}:
         assert compose["secrets"][secret]["file"].startswith("./secrets/")

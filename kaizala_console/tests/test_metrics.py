@@ -102,5 +102,5 @@ def test_operators_see_what_waits(
     monkeypatch.setattr(type(operators), "has_permission", lambda site, request: True)
     page = open_page(user=operator)
     page.goto("/operators/")  # its second factor has tests of its own
-    page.get_by_role("link", name="Queues and timetable").click()
+    page.get_by_role("link", name="Queues and workers").click()
     page.get_by_role("rowheader", name="Mails and SMS").wait_for()

@@ -8,6 +8,7 @@ from kaizala_console.tests.settings import DATABASES, MIDDLEWARE, POOL
 DATABASES["default"]["NAME"] = os.environ["CONSOLE_TEST_DATABASE"]
 DATABASES["default"]["OPTIONS"]["pool"] = POOL
 CELERY_TASK_ALWAYS_EAGER = False
+CELERY_IMPORTS = ["kaizala_console.tests.hanging"]
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_HOST, EMAIL_PORT = "127.0.0.1", int(os.environ["CONSOLE_TEST_SMTP_PORT"])
 EMAIL_USE_TLS = EMAIL_USE_SSL = False

@@ -1,4 +1,4 @@
-"""The whole console by one command: prepares, starts web, worker and timetable, and stops them together."""
+"""The whole console by one command: prepares, starts web, workers and beat, and stops them together."""
 
 import fcntl
 import hashlib
@@ -17,13 +17,14 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.sandbox import IDENTITIES
+from kaizala_console.celery import QUEUES
 from kaizala_console.processes import Processes, Program
 
 START_SECONDS = 60
 
 
 class Command(BaseCommand):
-    help = "Start the console: migrate, then web server, Celery worker and beat. Ctrl-C or SIGTERM stops all of them."
+    help = "Start the console: migrate, then web server, Celery workers and beat. Ctrl-C or SIGTERM stops all of them."
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = settings.CONSOLE_HOST, settings.CONSOLE_PORT
@@ -68,20 +69,31 @@ def forget_what_was_counted() -> None:
 
 
 def programs(host: str, port: int) -> list[Program]:
-    """The command lines of the three, in the order of their start."""
+    """The command lines of web server, workers and beat, in the order of their start."""
     celery = "celery --app kaizala_console --quiet"
     return [
         python_program(
             "web",
             f"kaizala_console.server --host {host} --port {port} --workers {settings.CONSOLE_WORKERS}",
         ),
-        # Threads: a process for each task would open a connection pool for each task.
+        *workers(celery),
+        python_program("beat", f"{celery} beat --pidfile= --loglevel WARNING"),
+    ]
+
+
+def workers(celery: str) -> list[Program]:
+    """A worker for each queue, so that none waits for another; in a sandbox, which sends little, one for all."""
+    options = "--pool prefork --loglevel WARNING --without-gossip --without-mingle --without-heartbeat"
+    if settings.SANDBOX:
+        line = f"{celery} worker --queues {','.join(QUEUES)} --concurrency 3 {options}"
+        return [python_program("worker", line)]
+    processes = {"celery": 2, "mail": 2, "sms": 2, "webhooks": 1}  # one sends many webhooks at once, by threads
+    return [
         python_program(
-            "worker",
-            f"{celery} worker --pool threads --concurrency 4 -O fair --loglevel WARNING"
-            " --without-gossip --without-mingle --without-heartbeat",
-        ),
-        python_program("timetable", f"{celery} beat --pidfile= --loglevel WARNING"),
+            f"worker-{queue}",
+            f"{celery} worker --queues {queue} --concurrency {processes[queue]} --hostname {queue}@%h {options}",
+        )
+        for queue in QUEUES
     ]
 
 
@@ -108,7 +120,7 @@ def refuse_a_busy_port(host: str, port: int) -> None:
 
 @contextmanager
 def only_one_here(path: Path) -> Iterator[None]:
-    """Two consoles on one data folder would keep the same timetable twice."""
+    """Two consoles on one data folder would send the same beat schedule twice."""
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

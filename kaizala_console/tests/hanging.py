@@ -1,0 +1,11 @@
+"""A task that hangs, for real workers (tests/worker.py loads it)."""
+
+import time
+
+from kaizala_console.celery import app
+
+
+@app.task(name="tests.hang", time_limit=2)  # type: ignore[untyped-decorator]
+def hang(**kwargs: object) -> None:
+    """Does not come back."""
+    time.sleep(600)
