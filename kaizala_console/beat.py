@@ -14,7 +14,7 @@ _SENT: Final = "beat:sent:"
 _SEEN: Final = "worker:seen:"
 
 
-class Scheduler(PersistentScheduler):  # type: ignore[misc]
+class Scheduler(PersistentScheduler):
     """Sends what is due."""
 
     def tick(self, *args: Any, **kwargs: Any) -> float:

@@ -138,7 +138,7 @@ def _failed(device: PinDevice, code: str, organisation_id: str | None) -> None:
         Tag.PIN_NOT_SENT,
         by=SYSTEM,
         subject=device,
-        organisation=Organisation.objects.filter(pk=organisation_id).first(),
+        organisation=Organisation.objects.filter(pk=organisation_id).first() if organisation_id else None,
         after={"number": phone_numbers.mask(device.number), "purpose": device.purpose, "reason": code},
     )
 

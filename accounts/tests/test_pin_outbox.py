@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import PinDevice, SandboxSms, SmsMessage, User
-from accounts.services import phones, pin_outbox, pins
+from accounts.services import phones, pin_outbox
 from accounts.sms import twilio_verify as verify
 from accounts.tests.pins import NUMBER, enter, send
 from accounts.tests.twilio_server import FakeTwilio
@@ -80,7 +80,11 @@ def test_in_a_sandbox_the_pin_is_in_the_inbox_at_once(newcomer: User) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_checks_that_verify_does_not_answer_hold_few_threads_and_each_for_seconds(
-    newcomer: User, twilio_verify: FakeTwilio, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+    newcomer: User,
+    twilio_verify: FakeTwilio,
+    together: Callable[..., list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings,
 ) -> None:
     monkeypatch.setattr(verify, "CHECK_SECONDS", 1.0)
     device = send(newcomer)
@@ -97,7 +101,7 @@ def test_checks_that_verify_does_not_answer_hold_few_threads_and_each_for_second
             with lock:
                 seconds.append(time.monotonic() - began)
 
-    monkeypatch.setattr(pins.settings, "PIN_TRIES", 20)
+    settings.PIN_TRIES = 20
     results = together(10, check)
     assert {type(result) for result in results} == {GatewayDown}
     assert max(seconds) < 4

@@ -5,7 +5,7 @@ import time
 from kaizala_console.celery import app
 
 
-@app.task(name="tests.hang", time_limit=2)  # type: ignore[untyped-decorator]
+@app.task(name="tests.hang", time_limit=2)
 def hang(**kwargs: object) -> None:
     """Does not come back."""
     time.sleep(600)
