@@ -13,6 +13,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from accounts import policy
 from accounts.models import Organisation, Person, User, VerifiedPhone
+from connectors.callers import Caller
 from connectors.models import Grant
 from groups import access, people_search
 from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue, Subscription
@@ -113,6 +114,16 @@ def people_of(organisation: Organisation) -> QuerySet[Person]:
     accounts = VerifiedPhone.objects.held().filter(user__organisation=organisation)
     return Person.objects.filter(
         Exists(members.filter(person_id=OuterRef("pk"))) | Exists(accounts.filter(person_id=OuterRef("pk")))
+    )
+
+
+def people_known_to(caller: Caller, organisation: Organisation | None) -> QuerySet[Person]:
+    """Whom a program may name by id: the people of the organisation; without one, of the groups that it administers."""
+    if organisation is not None:
+        return people_of(organisation)
+    administered = access.reachable(caller).filter(Q(("role", access.Role.ADMIN)))
+    return Person.objects.filter(
+        Exists(Membership.objects.filter(group__in=administered.values("pk"), person_id=OuterRef("pk")))
     )
 
 

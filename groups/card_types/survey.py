@@ -24,6 +24,7 @@ from groups.card_types.base import (
     parse,
     refuse,
 )
+from groups.card_types.events import responder_of
 from groups.card_types.places import Place, PlaceAnswer
 from groups.card_types.properties import MOST_PROPERTIES, Property, PropertyAnswer, kept_property
 from groups.card_types.questions import (
@@ -206,6 +207,13 @@ class SurveyCard(CardType):
             "isAnonymous": card.action.is_anonymous,
             "questions": card.body["questions"],
             "properties": card.body["properties"],
+            # As in Microsoft's sample, which has the form of a response; nobody has responded yet (ADR 0065).
+            "responseId": str(card.action.pk),
+            "isUpdateResponse": False,
+            **responder_of(None if card.action.bot_id else card.action.person),
+            "responseDetails": {
+                "responseWithQuestions": [{**question, "answer": None} for question in card.body["questions"]]
+            },
         }
 
     def read_answer(self, body: dict[str, Any], raw: Any) -> AnswerDraft:

@@ -274,8 +274,7 @@ def _sender(action: Action) -> str:
 
 def _to_post_in(call: Call, group_id: str) -> Group:
     """The group, when this token may post there: a plain one as a member, a managed public one as an admin."""
-    to_subscribers = call.body.send_to_all_subscribers or bool(call.body.subscribers)
-    group = access.reach(call.caller, group_id, role=access.Role.ADMIN if to_subscribers else access.Role.MEMBER)
+    group = access.reach(call.caller, group_id)
     if group.group_type == Group.Type.CONNECT:
         return access.reach(call.caller, group_id, role=access.Role.ADMIN)
     return group

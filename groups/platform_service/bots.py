@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from connectors.callers import operation
 from connectors.models import Bot
@@ -13,11 +13,12 @@ from connectors.reach import Need
 from connectors.services import bots as services
 from connectors.services.details import LONGEST_NAME
 from groups import access
+from groups.card_types.base import listed
 from groups.services import group_bots, pictures
 from kaizala_console.lib import clock
 from kaizala_console.wire.answers import Answer, EpochMs, Scopes
 from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import Body, Id, PictureUrl, Text
+from kaizala_console.wire.fields import Body, Id, PictureUrl, Text, named
 
 Name = Annotated[Text, Field(json_schema_extra={"maxLength": LONGEST_NAME})]  # counted without needless blanks
 
@@ -39,13 +40,16 @@ class ChangedBot(Body):
 class BotIds(Body):
     """Bots of the connector."""
 
-    bot_ids: Annotated[list[Id], Field(min_length=1, max_length=services.MOST_BOTS)]
+    bot_ids: Annotated[list[Id], Field(min_length=1, max_length=services.MOST_BOTS), BeforeValidator(listed)] = named(
+        "botIds", "botUserId"
+    )
 
 
 class BotDetails(Answer):
-    """A bot."""
+    """A bot. `botUserId` is its ID once more."""
 
     id: UUID
+    bot_user_id: UUID
     name: str
     profile_pic: str
 
@@ -129,11 +133,11 @@ def remove_bot_from_group(call: Call, group_id: str, bot_id: str) -> dict[str, b
 
 
 def _spelled(bot: Bot) -> dict[str, str]:
-    return {"id": str(bot.pk), "name": bot.name, "profilePic": bot.picture_url}
+    return {"id": str(bot.pk), "botUserId": str(bot.pk), "name": bot.name, "profilePic": bot.picture_url}
 
 
 bots = resource(GET=list_bots, POST=create_bot)
 bot = resource(PUT=change_bot, DELETE=delete_bot)
 access_token = resource(GET=get_bot_access_token)
-bots_of_group = resource(PUT=add_bots_to_group)
+bots_of_group = resource(PUT=add_bots_to_group, POST=add_bots_to_group)
 group_bot = resource(DELETE=remove_bot_from_group)

@@ -8,11 +8,12 @@ from uuid import UUID
 from pydantic import Field
 
 from connectors.callers import operation
-from groups import access, queries
+from groups import access, directory_queries, queries
 from groups.counts import Tally
 from groups.models import Group
-from groups.platform_service.numbers import FailedNumber, Numbers, failures
+from groups.platform_service.numbers import MOST, FailedNumber, Numbers, failures
 from groups.services import groups as services
+from groups.services import members
 from kaizala_console.wire.answers import Answer
 from kaizala_console.wire.endpoint import Call, resource
 from kaizala_console.wire.fields import Body, Query, Text, WireEnum, named
@@ -32,6 +33,9 @@ Name = Annotated[Text, Field(max_length=120)]
 Welcome = Annotated[str, Field(max_length=500)]
 
 
+People = Annotated[list[str], Field(max_length=MOST)]
+
+
 class GroupType(WireEnum):
     """A `ConnectGroup` is a managed public group: admins speak to subscribers."""
 
@@ -40,11 +44,16 @@ class GroupType(WireEnum):
 
 
 class NewGroup(Body):
-    """`members` are phone numbers in the form E.164."""
+    """`members` are phone numbers in the form E.164, `memberUserIds` ids of people; `admins` may be either.
+
+    An id names one of the organisation's people; in a private group, somebody in a group that the token administers.
+    """
 
     name: Name = named("name", "groupName")
     welcome_message: Welcome = ""
     members: Numbers = []
+    member_user_ids: People = []
+    admins: People = []
     group_type: GroupType = GroupType.GROUP
     short_description: str = named("ShortDescriptionString", "shortDescription", default="", max_length=200)
     long_description: str = named("LongDescriptionString", "longDescription", default="", max_length=2000)
@@ -111,6 +120,9 @@ def create_group(call: Call) -> dict[str, Any]:
     """
     asked: NewGroup = call.body
     place = access.place_for_new(call.caller, is_public=asked.group_type == GroupType.CONNECT_GROUP)
+    known = directory_queries.people_known_to(call.caller, place.organisation)
+    admins, unknown_admins = members.numbers_of(asked.admins, known)
+    by_id, unknown_members = members.numbers_of(asked.member_user_ids, known)
     created = services.create(
         name=asked.name,
         organisation=place.organisation,
@@ -119,16 +131,18 @@ def create_group(call: Call) -> dict[str, Any]:
         welcome_message=asked.welcome_message,
         short_description=asked.short_description,
         long_description=asked.long_description,
-        numbers=asked.members,
+        numbers=[*asked.members, *by_id],
+        admin_numbers=admins,
         parent=place.parent,
         by=call.caller,
     )
+    failed = [*unknown_admins, *unknown_members, *created.failed]
     return {
         "groupId": str(created.group.pk),
         "groupName": created.group.name,
-        "membersAdded": not created.failed,
+        "membersAdded": not failed,
         "isAddedAsSubGroup": place.parent is not None,
-        **failures(created.failed),
+        **failures(failed),
     }
 
 

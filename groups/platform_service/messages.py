@@ -10,7 +10,7 @@ from pydantic import Field
 from connectors.callers import operation
 from connectors.reach import Need
 from groups import access
-from groups.models import Message
+from groups.models import Group, Message
 from groups.platform_service import audiences
 from groups.platform_service.audiences import FailedSubscriber
 from groups.services import messages as services
@@ -20,7 +20,9 @@ from kaizala_console.wire.fields import Body, PhoneNumber, Text
 
 
 class NewMessage(Body):
-    """`sendToAllSubscribers` and `subscribers` are for managed public groups, and for an admin's token alone."""
+    """`sendToAllSubscribers` and `subscribers` are for managed public groups, and for an admin's token alone; a plain
+    group passes the first one over.
+    """
 
     message: Annotated[Text, Field(json_schema_extra={"maxLength": Message.MAX_CHARACTERS})]
     send_to_all_subscribers: bool = False
@@ -44,8 +46,9 @@ class MessagePosted(Answer):
 )
 def post_message(call: Call, group_id: str) -> dict[str, Any]:
     """Posts in the name of the token's user, and answers with the message's reference id."""
-    to_subscribers = call.body.send_to_all_subscribers or bool(call.body.subscribers)
-    group = access.reach(call.caller, group_id, role=access.Role.ADMIN if to_subscribers else access.Role.MEMBER)
+    group = access.reach(call.caller, group_id)
+    if group.group_type == Group.Type.CONNECT and (call.body.send_to_all_subscribers or call.body.subscribers):
+        group = access.reach(call.caller, group_id, role=access.Role.ADMIN)
     subscribers, failed = audiences.chosen(group, call.body.subscribers, to_all=call.body.send_to_all_subscribers)
     message = services.post(
         group=group,

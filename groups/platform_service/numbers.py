@@ -17,7 +17,7 @@ Numbers = Annotated[list[str], Field(max_length=MOST)]
 
 
 class FailedNumber(Answer):
-    """A number as it was sent, and why it was refused."""
+    """A number or an id as it was sent, and why it was refused."""
 
     number: str
     reason: str

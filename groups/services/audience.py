@@ -25,18 +25,19 @@ class Audience:
 def read(group: Group, *, to_all_subscribers: bool, subscribers: Iterable[str]) -> Audience:
     """Whom a program means by `sendToAllSubscribers` and `subscribers` (phone numbers).
 
-    "All" goes before those that are named. Raises RuleBroken for subscribers of a plain group, and when one of the
-    chosen is no subscriber: then nobody gets anything.
+    "All" goes before those that are named; a plain group passes it over. Raises RuleBroken for subscribers of a plain
+    group, and when one of the chosen is no subscriber: then nobody gets anything.
     """
     numbers = list(subscribers)
-    if not numbers and not to_all_subscribers:
-        return Audience(Message.Audience.MEMBERS)
-    if group.group_type != Group.Type.CONNECT:
+    is_plain = group.group_type != Group.Type.CONNECT
+    if is_plain and numbers:
         raise RuleBroken(
-            _("This is a plain group, which has no subscribers. Leave sendToAllSubscribers and subscribers out."),
-            field="sendToAllSubscribers" if to_all_subscribers else "subscribers",
+            _("This is a plain group, which has no subscribers. Leave subscribers out."),
+            field="subscribers",
             code="no_subscribers",
         )
+    if is_plain or not (numbers or to_all_subscribers):
+        return Audience(Message.Audience.MEMBERS)
     if to_all_subscribers:  # old programs name some of them besides
         return Audience(Message.Audience.SUBSCRIBERS)
     return Audience(Message.Audience.CHOSEN, _chosen(group, numbers))

@@ -42,10 +42,11 @@ def create(
     long_description: str = "",
     image_url: str = "",
     numbers: Iterable[str] = (),
+    admin_numbers: Iterable[str] = (),
     parent: Group | None = None,
     group_id: UUID | None = None,
 ) -> Created:
-    """Makes a group with its first admin, and with members by phone number.
+    """Makes a group with its first admin, and with members and more admins by phone number.
 
     Without an `admin` the first of the members is one: a group never has none. `organisation` is None for a private
     group. With a `parent` it becomes a sub-group there. Asked again for the same `group_id`, it gives the group that it
@@ -85,7 +86,8 @@ def create(
     )
     if parent is not None:
         hierarchy.link(parent=parent, child=group, by=by)
-    return Created(group, members.add(group=group, numbers=numbers, by=by).failed)
+    failed = members.add(group=group, numbers=admin_numbers, by=by, role=Membership.Role.ADMIN).failed
+    return Created(group, failed + members.add(group=group, numbers=numbers, by=by).failed)
 
 
 @transaction.atomic

@@ -133,6 +133,28 @@ def read_numbers(numbers: Iterable[str]) -> tuple[list[str], list[Failed]]:
     return list(valid), failed
 
 
+def numbers_of(written: Iterable[str], known: QuerySet[Person]) -> tuple[list[str], list[Failed]]:
+    """The numbers of people who are named by id or by number, and those who cannot be, each with its reason.
+
+    An id names one of `known` alone: there is one reason for somebody else's and for none.
+    """
+    written = list(written)
+    keys = [ids.parse_guid(each) for each in written]
+    found = dict(known.filter(pk__in={key for key in keys if key is not None}).values_list("pk", "number"))
+    unknown = str(_("No person with this ID is known here."))
+    numbers, failed = [], []
+    for text, key in zip(written, keys, strict=True):
+        if key is None:
+            valid, invalid = read_numbers([text])
+            numbers += valid
+            failed += invalid
+        elif key in found:
+            numbers.append(found[key])
+        else:
+            failed.append(Failed(text, unknown))
+    return numbers, failed
+
+
 def named_in(
     rows: QuerySet[Membership] | QuerySet[Subscription], numbers: Iterable[str]
 ) -> tuple[list[Person], list[str]]:

@@ -18,6 +18,7 @@ from connectors.webhooks import outbox
 from connectors.webhooks.events import Event, EventType, package_names
 from groups import action_queries, card_types
 from groups.card_types.base import Card, CardType, moment
+from groups.card_types.events import responder_of
 from groups.models import Action, Message, Response
 from groups.responders import responder_keys
 from groups.services import audience
@@ -193,10 +194,7 @@ def _tell(action: Action, response: Response, person: Person, *, is_update: bool
     if action.kind != Action.Kind.JOB:
         data |= {
             "isUpdateResponse": is_update,
-            "responder": shown.number if shown else "",
-            "responderId": str(shown.pk) if shown else "",
-            "responderName": shown.name if shown else "",
-            "responderProfilePic": shown.picture_url if shown else "",
+            **responder_of(shown),
             "isAnonymous": action.is_anonymous,
         }
     else:

@@ -98,6 +98,18 @@ def test_a_survey_and_its_response(
     created = told(f"{event}Created")
     assert (created.data["title"], len(created.data["questions"])) == ("Shift report", 6)
     assert created.package_id == card.package_id
+    sender = card.person  # Microsoft's sample has these, in which nobody has responded
+    assert {name: created.data[name] for name in created.data if "espon" in name or name == "isUpdateResponse"} == {
+        "responseId": str(card.pk),
+        "isUpdateResponse": False,
+        "responder": sender.number,
+        "responderId": str(sender.pk),
+        "responderName": sender.name,
+        "responderProfilePic": "",
+        "responseDetails": {
+            "responseWithQuestions": [{**question, "answer": None} for question in card.body["questions"]]
+        },
+    }
     key = give(wire, members, card, {"answers": ANSWERS})
     data = told(f"{event}Response").data
     assert data.pop("responseDetails") == {
@@ -206,8 +218,8 @@ def test_what_a_bot_posts_comes_from_the_bot(
     if what == "message":
         wire.post(f"/v1/groups/{group.pk}/messages", '{"message": "Rain tomorrow"}', token)
     else:
-        posted(wire, token, group, "Poll", POLL)
-    event = told("TextMessageCreated" if what == "message" else "PollCreated")
+        posted(wire, token, group, "Survey", SURVEY)
+    event = told("TextMessageCreated" if what == "message" else "SurveyCreated")
     assert event.sender == {
         "fromUser": "",
         "fromUserId": made["id"],

@@ -99,10 +99,14 @@ def test_what_goes_to_subscribers_mere_members_do_not_see(
     refused(wire.get(f"{actions_of(public)}/{action.pk}", token), 404, "NotFound", "NotFoundException")
 
 
-def test_a_plain_group_has_no_subscribers(wire: Wire, program: Program, group: Group) -> None:
-    answer = post(wire, program, group, "Poll", POLL, sendToAllSubscribers=True)
-    assert "sendToAllSubscribers" in refused(answer, 400, "InvalidParameters", "ValidationException")
-    assert not Action.objects.exists()
+def test_in_a_plain_group_all_subscribers_are_its_members(
+    wire: Wire, program: Program, connector: Connector, group: Group, member: User
+) -> None:
+    for token in (program, let_act_for(connector, member)):
+        card = posted(wire, token, group, "Poll", POLL, sendToAllSubscribers=True)
+        assert card.audience == Message.Audience.MEMBERS
+    answer = post(wire, program, group, "Poll", POLL, subscribers=["+919820000041"])
+    assert "subscribers" in refused(answer, 400, "InvalidParameters", "ValidationException")
 
 
 def test_the_audit_trail_tells_the_kind_and_not_what_it_says(wire: Wire, program: Program, group: Group) -> None:

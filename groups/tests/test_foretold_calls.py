@@ -44,6 +44,7 @@ BODIES: dict[str, Any] = {
     "GET /v1/groups/<group_id>/reaction/<reference_id>": None,
     "GET /v1/groups/<group_id>/reaction/<reference_id>/summary": None,
     "PUT /v1/groups/<group_id>/bot": {"botIds": [unknown_id()]},
+    "POST /v1/groups/<group_id>/bot": {"botUserId": unknown_id()},
     "DELETE /v1/groups/<group_id>/bot/<bot_id>": None,
 }
 

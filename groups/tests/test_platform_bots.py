@@ -59,12 +59,23 @@ def other(developer: User, group: Group, group_admin: User) -> Program:
 def test_a_bot_is_made_listed_changed_and_deleted(wire: Wire, program: Program) -> None:
     picture = "https://example.com/rota.png"
     bot = made(wire, program, profilePic=picture)
-    assert bot == {"id": bot["id"], "name": "Rota", "profilePic": picture}
+    named = {"id": bot["id"], "botUserId": bot["id"]}  # old programs in C# read the second one
+    assert bot == {**named, "name": "Rota", "profilePic": picture}
     assert wire.get("/v1/bot", program).json() == {"bots": [bot]}
     changed = wire.put(f"/v1/bot/{bot['id']}", '{"Name": "Rota 2"}', program)
-    assert changed.json() == {"id": bot["id"], "name": "Rota 2", "profilePic": picture}
+    assert changed.json() == {**named, "name": "Rota 2", "profilePic": picture}
     assert wire.delete(f"/v1/bot/{bot['id']}", program).json() == {"result": True}
     assert wire.get("/v1/bot", program).json() == {"bots": []}
+
+
+def test_a_bot_is_added_as_old_programs_do_it(wire: Wire, program: Program, other: Program, group: Group) -> None:
+    bot = made(wire, program)["botUserId"]
+    body = json.dumps({"BotUserId": bot})
+    refused(wire.post(f"/v1/groups/{group.pk}/bot", body, other), 404, "NotFound", "NotFoundException")
+    assert not GroupBot.objects.exists()
+    assert wire.post(f"/v1/groups/{group.pk}/bot", body, program).json() == {"result": True}
+    assert str(GroupBot.objects.get().bot_id) == bot
+    assert wire.put(f"/v1/groups/{group.pk}/bot", body, program).json() == {"result": True}
 
 
 def test_a_token_for_the_bot_tells_its_end_and_its_scopes(wire: Wire, program: Program, bot: str) -> None:
@@ -155,7 +166,7 @@ def test_a_bot_is_taken_out_again(wire: Wire, program: Program, group: Group, bo
     assert AuditEvent.objects.filter(tag="group:bot:removed", group_id=group.pk).count() == 1
 
 
-@pytest.mark.parametrize("body", ["{}", '{"botIds": []}', '{"botIds": "x"}', '{"botIds": null}'])
+@pytest.mark.parametrize("body", ["{}", '{"botIds": []}', '{"botIds": {}}', '{"botIds": null}'])
 def test_no_bot_at_all_is_refused(wire: Wire, program: Program, group: Group, body: str) -> None:
     answer = wire.put(f"/v1/groups/{group.pk}/bot", body, program)
     assert "botIds" in refused(answer, 400, "InvalidParameters", "ValidationException")

@@ -179,12 +179,16 @@ def test_the_permission_that_is_missing_is_named(
 # ---------------------------------------------------------------- Subscribers
 
 
-@pytest.mark.parametrize("more", ['"sendToAllSubscribers": true', '"subscribers": ["+919820000041"]'])
-def test_a_plain_group_has_no_subscribers(wire: Wire, program: Program, group: Group, more: str) -> None:
-    answer = wire.post(path(group), f'{{"message": "Hello", {more}}}', program)
-    message = refused(answer, 400, "InvalidParameters", "ValidationException")
-    assert "plain group" in message
+def test_in_a_plain_group_none_can_be_chosen_and_all_subscribers_are_its_members(
+    wire: Wire, program: Program, connector: Connector, group: Group, member: User
+) -> None:
+    answer = wire.post(path(group), '{"message": "Hello", "subscribers": ["+919820000041"]}', program)
+    assert "plain group" in refused(answer, 400, "InvalidParameters", "ValidationException")
     assert not Message.objects.exists()
+    for token in (program, let_act_for(connector, member)):
+        answer = wire.post(path(group), '{"message": "Hello", "sendToAllSubscribers": true}', token)
+        assert answer.status_code == 200, answer.content
+    assert {message.audience for message in Message.objects.all()} == {Message.Audience.MEMBERS}
 
 
 def test_a_message_to_all_subscribers(wire: Wire, connector: Connector, public: Group, group_admin: User) -> None:

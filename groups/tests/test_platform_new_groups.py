@@ -13,7 +13,7 @@ from connectors.models import Connector
 from connectors.scopes import Permission
 from groups.models import Group, GroupLink, Membership
 from groups.tests.conftest import Wire, refused
-from groups.tests.factories import Program, let_act_by_pin, let_act_for, let_in, person_of
+from groups.tests.factories import Program, let_act_by_pin, let_act_for, let_in, make_group, person_of, unknown_id
 from groups.tests.pages import everything
 
 ASKED = {
@@ -71,6 +71,38 @@ def test_numbers_that_cannot_be_one_are_refused_one_by_one(wire: Wire, program: 
     assert [failed["number"] for failed in answer.json()["failed"]] == ["12", "nobody", "", "919930000002"]
     assert all(failed["reason"] for failed in answer.json()["failed"])
     assert "+919930000001" in roles(created(answer))
+
+
+def test_members_and_admins_by_id_are_let_in_and_the_others_are_named(
+    wire: Wire, program: Program, connector: Connector, group: Group, member: User, outsider: User
+) -> None:
+    stranger, colleague = person_of(outsider), person_of(member)
+    body: dict[str, Any] = {
+        "Name": "Below",
+        "Members": ["+919930000001"],
+        "MemberUserIds": [str(colleague.pk), str(stranger.pk), unknown_id(), "nonsense"],
+        "Admins": ["+919930000002", str(colleague.pk), str(stranger.pk)],
+        "GroupPhoto": None,
+    }
+    answer = wire.post("/v1/groups", json.dumps(body), program)
+    assert answer.json()["membersAdded"] is False
+    refused_ones = [str(stranger.pk), body["MemberUserIds"][2], "nonsense"]
+    assert [failed["number"] for failed in answer.json()["failed"]] == [str(stranger.pk), *refused_ones]
+    # Somebody of another organisation and nobody at all are one answer.
+    assert len({failed["reason"] for failed in answer.json()["failed"][:3]}) == 1
+    found = roles(created(answer))
+    assert found["+919930000001"] == "Member"
+    assert found["+919930000002"] == found[colleague.number] == "Admin"
+    assert stranger.number not in found
+    # Without an organisation there is none whose people could be named: those that the token sees count.
+    lakshmi = make_person("Lakshmi Iyer")
+    own = make_group("Umpires", admins=[lakshmi], members=[stranger], organisation=None)
+    token = let_act_by_pin(connector, lakshmi)
+    body = {"name": "Scorers", "memberUserIds": [str(stranger.pk)], "admins": [str(colleague.pk)]}
+    answer = wire.post("/v1/groups", json.dumps(body), token)
+    assert [failed["number"] for failed in answer.json()["failed"]] == [str(colleague.pk)]
+    assert roles(created(answer)) == {lakshmi.number: "Admin", stranger.number: "Member"}
+    assert own.pk != created(answer).pk
 
 
 @pytest.mark.parametrize(
