@@ -115,7 +115,7 @@ def browser_of() -> Callable[..., Client]:
         session = client.session
         session[sessions.SESSION_KEY] = {"key": session.session_key, "at": clock.now().timestamp()}
         if recent:
-            recent_sign_in.note(session, user, claims={}, asked_anew=True)
+            recent_sign_in.note(session, user, claims={"auth_time": int(clock.now().timestamp())})
         if confirmed:
             confirmations.remember(session, user)
         session.save()

@@ -41,9 +41,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: Any, **hook: Any) -> HttpResponse:
         """Notes when this was."""
         login: SocialLogin = hook["signal_kwargs"]["sociallogin"]
-        data = login.state.get("data")
-        asked_anew = isinstance(data, dict) and data.get("asked_anew") is True
-        recent_sign_in.note(request.session, user, claims=_claims_of(login), asked_anew=asked_anew)
+        recent_sign_in.note(request.session, user, claims=_claims_of(login))
         answer: HttpResponse = super().post_login(request, user, **hook)
         if user.language:
             languages.remember(answer, user)

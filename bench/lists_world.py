@@ -79,7 +79,7 @@ class World:
         client.force_login(user)
         session = client.session
         session[sessions.SESSION_KEY] = {"key": session.session_key, "at": clock.now().timestamp()}
-        recent_sign_in.note(session, user, claims={}, asked_anew=True)
+        recent_sign_in.note(session, user, claims={"auth_time": int(clock.now().timestamp())})
         confirmations.remember(session, user)
         if user.is_staff:
             app, _made = AuthenticatorApp.objects.get_or_create(user=user, defaults={"name": "bench"})

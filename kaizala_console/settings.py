@@ -99,13 +99,14 @@ OFFICE365_TENANTS = [tenant.lower() for tenant in env.items("OFFICE365_TENANTS")
 OFFICE365_AUTHORITY = env.url("OFFICE365_AUTHORITY", "https://login.microsoftonline.com")
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
+        "provider_class": "accounts.pages.office365.Office365Provider",
         "APPS": []
         if SANDBOX
         else [
             configuration.office365_app(
                 OFFICE365_CLIENT_ID, OFFICE365_CLIENT_SECRET, OFFICE365_TENANTS, OFFICE365_AUTHORITY
             )
-        ]
+        ],
     }
 }
 ACCOUNT_ADAPTER = "accounts.allauth_adapter.AccountAdapter"

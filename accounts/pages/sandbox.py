@@ -24,6 +24,7 @@ from accounts import sandbox
 from accounts.models import SandboxSms
 from accounts.pages import numbers
 from accounts.pages.forms import IdentityForm
+from kaizala_console.lib import clock
 
 View = Callable[..., HttpResponse]
 SHOWN_SMS = 50
@@ -71,7 +72,14 @@ def identities(request: HttpRequest) -> HttpResponse:
 def _sign_in(request: HttpRequest, *, oid: str, name: str, email: str) -> HttpResponse:
     """`id`, `tid` and `oid` are what the adapter identifies people by, for Office365 as well."""
     provider = get_adapter().get_provider(request, "dummy")
-    claims = {"id": f"{sandbox.TENANT_ID}:{oid}", "tid": sandbox.TENANT_ID, "oid": oid, "name": name, "email": email}
+    claims = {
+        "id": f"{sandbox.TENANT_ID}:{oid}",
+        "tid": sandbox.TENANT_ID,
+        "oid": oid,
+        "name": name,
+        "email": email,
+        "auth_time": int(clock.now().timestamp()),
+    }
     login = provider.sociallogin_from_response(request, claims)
     try:
         login.state = provider.unstash_redirect_state(request, request.GET.get("state", ""))

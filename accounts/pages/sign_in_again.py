@@ -30,13 +30,13 @@ def sign_in_again(request: HttpRequest) -> HttpResponse | HttpResponseBase:
             request,
             process=AuthProcess.LOGIN,
             next_url=back,
-            data={"asked_anew": True},
             auth_params=dict(recent_sign_in.ASK_ANEW),
         )
         return answer
     words = {
         "back": back.partition("?")[0],
         "name": user_of(request).name,
+        "is_unknown": recent_sign_in.is_unknown(request),
         "minutes": max(settings.SIGN_IN_AGAIN_SECONDS // 60, 1),
     }
     return render(request, "accounts/sign_in_again.html", words)

@@ -11,6 +11,7 @@ from accounts.pages import (
     confirm,
     first_steps,
     home,
+    office365,
     phones,
     sandbox,
     sessions,
@@ -27,6 +28,8 @@ urlpatterns: list[URLPattern] = [
     path("console/first-steps/put-away/", first_steps.put_away, name="first_steps_put_away"),
     path("console/first-steps/bring-back/", first_steps.bring_back, name="first_steps_bring_back"),
     path("console/signed-out/", sign_in.signed_out, name="signed_out"),
+    # Before allauth's own, which does not check the id token's signature.
+    path("accounts/oidc/office365/login/callback/", office365.callback, name="office365_callback"),
     path("console/sign-in-again/", sign_in_again.sign_in_again, name="sign_in_again"),
     path("console/confirm/", confirm.confirm, name="confirm"),
     path("console/activity/", activity.activity, name="activity"),

@@ -1,7 +1,7 @@
 """When somebody last proved to Office365 who they are: before a phone number is changed, that is a short while ago.
 
-A session lasts for hours, and Office365 itself may answer for a browser without asking anybody. So a sign-in within a
-session counts only when Office365 was told to ask anew, or says itself when it did.
+A session lasts for hours, and Office365 may answer for a browser without asking anybody. What we ask it for (`prompt`,
+`max_age`) passes through the browser, which can leave it out. So only `auth_time` of the signed id token counts.
 """
 
 from __future__ import annotations
@@ -22,18 +22,16 @@ SESSION_KEY = "signed_in_at"
 ASK_ANEW: Final = {"prompt": "login", "max_age": "0"}
 
 
-def note(session: SessionBase, user: User, *, claims: Mapping[str, Any], asked_anew: bool) -> None:
-    """Notes in the session of `user` when they proved who they are.
+def note(session: SessionBase, user: User, *, claims: Mapping[str, Any]) -> None:
+    """Notes in the session when `user` proved who they are: `auth_time`, seconds since the epoch."""
+    at = _auth_time(claims, clock.now())
+    session[SESSION_KEY] = {"user": user.pk, "at": at.timestamp() if at else None}
 
-    That is what the id token says (`auth_time`, seconds since the epoch); else now, for the first sign-in of a session
-    and for one that was `asked_anew`. Any other leaves what was noted.
-    """
-    now = clock.now()
-    at = _auth_time(claims, now)
-    if at is None and (asked_anew or _noted(session, user) is None):
-        at = now
-    if at is not None:
-        session[SESSION_KEY] = {"user": user.pk, "at": at.timestamp()}
+
+def is_unknown(request: HttpRequest) -> bool:
+    """Whether Office365 let the signed-in account in without saying when it asked for the password."""
+    noted: Any = request.session.get(SESSION_KEY)
+    return bool(noted) and noted.get("user") == request.user.pk and noted["at"] is None
 
 
 def is_recent(request: HttpRequest) -> bool:
@@ -44,7 +42,7 @@ def is_recent(request: HttpRequest) -> bool:
 
 def _noted(session: SessionBase, user: Any) -> dt.datetime | None:
     noted: Any = session.get(SESSION_KEY)
-    if not noted or noted.get("user") != user.pk:
+    if not noted or noted.get("user") != user.pk or noted["at"] is None:
         return None
     return dt.datetime.fromtimestamp(noted["at"], dt.UTC)
 

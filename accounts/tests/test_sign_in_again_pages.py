@@ -203,11 +203,26 @@ def test_office365_being_down_is_told_and_changes_nothing(anita: Client, setting
 
 
 @pytest.mark.parametrize("auth_time", ["soon", -1, True, 2**60, None])
-def test_a_time_that_is_none_is_ignored(anita: Client, office365: Office365, auth_time: Any) -> None:
+def test_without_the_time_it_does_not_count_and_the_page_says_why(
+    anita: Client, office365: Office365, auth_time: Any
+) -> None:
     says_when(office365, auth_time)
     leaving = anita.post(AGAIN)["Location"]
     sign_in_walk.come_back(anita, office365.sign_in(leaving, "anita"))
-    assert anita.get(ADD).status_code == 200
+    closed = anita.get(ADD)
+    assert urlsplit(closed["Location"]).path == AGAIN
+    assert "auth_time" in words(anita.get(closed["Location"]))
+
+
+def test_a_browser_that_signs_out_and_in_without_a_password_does_not_count(anita: Client, office365: Office365) -> None:
+    says_when(office365, None)
+    anita.post("/accounts/logout/")
+    sign_in_walk.sign_in_as(anita, office365, "anita")
+    assert urlsplit(anita.get(ADD)["Location"]).path in {AGAIN, "/console/confirm/"}
+    session = anita.session
+    confirmations.remember(session, User.objects.get(name="Anita Desai"))
+    session.save()
+    assert urlsplit(anita.get(ADD)["Location"]).path == AGAIN
 
 
 # In the sandbox ---------------------------------------------------------------------------------------------------

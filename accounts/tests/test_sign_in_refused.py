@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -10,6 +13,8 @@ from uuid import uuid4
 import pytest
 from allauth.socialaccount.models import SocialAccount
 from django.test import Client
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, Organisation, User
@@ -18,6 +23,7 @@ from accounts.tests.office365_server import Office365
 from accounts.tests.sign_in_walk import (
     LOGIN,
     OTHER_TENANT,
+    SECRET,
     TENANT,
     claims_of,
     come_back,
@@ -92,6 +98,73 @@ def test_an_id_token_for_another_program_is_refused(office365: Office365) -> Non
     browser = Client()
     office365.audience = "another-client-id"
     refused(sign_in_as(browser, office365, "anita"), browser, office365)
+
+
+def _without_signature(id_token: str) -> str:
+    header = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').rstrip(b"=").decode()
+    return f"{header}.{id_token.split('.')[1]}."
+
+
+def _signed_by_somebody_else(id_token: str) -> str:
+    key = RSAKey.generate_key(2048, auto_kid=True)
+    return jwt.encode({"alg": "RS256", "kid": key.kid}, _claims(id_token), key)
+
+
+def _signed_with_the_client_secret(id_token: str) -> str:
+    return jwt.encode({"alg": "HS256"}, _claims(id_token), OctKey.import_key(SECRET))
+
+
+def _changed(id_token: str) -> str:
+    header, _claims_part, signature = id_token.split(".")
+    changed = json.dumps({**_claims(id_token), "oid": str(uuid4())}).encode()
+    return ".".join((header, base64.urlsafe_b64encode(changed).rstrip(b"=").decode(), signature))
+
+
+def _claims(id_token: str) -> dict[str, Any]:
+    payload = id_token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return claims
+
+
+@pytest.mark.parametrize(
+    "forge",
+    [
+        _without_signature,
+        _signed_by_somebody_else,
+        _signed_with_the_client_secret,
+        _changed,
+        lambda _id_token: "",
+        lambda _id_token: "x.y.z",
+    ],
+)
+def test_an_id_token_that_office365_did_not_sign_is_refused(office365: Office365, forge: Callable[[str], str]) -> None:
+    browser = Client()
+    office365.forge = forge
+    refused(sign_in_as(browser, office365, "anita"), browser, office365)
+    office365.forge = None
+    sign_in_as(browser, office365, "anita")
+    assert is_signed_in(browser)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [{"iat": 2**33}, {"iat": "now"}, {"nonce": "of-another-sign-in"}, {"nonce": ""}, {"exp": None}, {"nbf": 2**33}],
+)
+def test_an_id_token_of_another_time_or_another_sign_in_is_refused(
+    office365: Office365, claims: dict[str, Any]
+) -> None:
+    office365.add_person("anita", claims_of("Anita Desai", **claims))
+    browser = Client()
+    refused(sign_in_as(browser, office365, "anita"), browser, office365)
+
+
+def test_an_answer_of_another_issuer_is_refused_before_its_code_is_used(office365: Office365) -> None:
+    browser = Client()
+    for wrong in ("https://evil.example", ""):
+        callback = office365.sign_in(leave_for_office365(browser), "anita")
+        refused(come_back(browser, f"{callback}&iss={wrong}"), browser, office365, token=None)
+    come_back(browser, f"{office365.sign_in(leave_for_office365(browser), 'anita')}&iss={office365.base_url}")
+    assert is_signed_in(browser)
 
 
 def test_the_answer_to_somebody_else_signs_nobody_in(office365: Office365) -> None:
