@@ -48,11 +48,11 @@ def _measure(lines: int) -> None:
     from django.core.files.base import ContentFile
 
     from accounts.models import Organisation, Person, User
-    from groups.bulk_formats import written
     from groups.bulk_queries import mapping_rows, user_rows
     from groups.models import BulkJob, Group, GroupLink, Membership
     from groups.services import bulk, bulk_work
     from kaizala_console.lib import ids
+    from kaizala_console.lib.spreadsheets import csv_lines
 
     # One process plays web and worker: nothing is sent to a queue.
     bulk_work.after_commit = bulk.after_commit = lambda *args, **kwargs: None
@@ -72,7 +72,7 @@ def _measure(lines: int) -> None:
         return bulk.upload(
             job_id=ids.new_id(),
             kind=kind,
-            file=ContentFile("".join(written(rows)).encode(), name="bench.csv"),
+            file=ContentFile("".join(csv_lines(rows)).encode(), name="bench.csv"),
             by=admin,
             group=group if kind == "users" else None,
             organisation=None if kind == "users" else organisation,
@@ -96,7 +96,7 @@ def _measure(lines: int) -> None:
     through("users", users, "users again")
     renamed = [users[0], *((number, f"{name} New", role, action) for number, name, role, action in users[1:])]
     through("users", renamed, "users renamed")
-    _timed("users: export", lines, lambda: sum(len(line) for line in written(user_rows(group))))
+    _timed("users: export", lines, lambda: sum(len(line) for line in csv_lines(user_rows(group))))
     through("users", [users[0], *((row[0], "", "", "remove") for row in users[1:])], "users removed")
     Group.objects.bulk_create(
         [Group(name=f"Group {n}", organisation=organisation) for n in range(lines)], batch_size=5000
@@ -104,7 +104,7 @@ def _measure(lines: int) -> None:
     mapping = [("Group ID", "Group name", "Parent group ID", "Parent group name", "Action")]
     mapping += [("", f"Group {n}", "", f"Group {n // 20}", "add") for n in range(1, lines)]
     through("mapping", mapping, "parent groups")
-    _timed("parent groups: export", lines, lambda: sum(len(line) for line in written(mapping_rows(organisation))))
+    _timed("parent groups: export", lines, lambda: sum(len(line) for line in csv_lines(mapping_rows(organisation))))
     print(f"    {GroupLink.objects.count()} links")
     messages = [("Timestamp", "Group Name", "MessageID", "Sender", "Message Type", "Attachement stored at:")]
     messages += [

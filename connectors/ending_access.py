@@ -19,7 +19,6 @@ class Ending:
 
     connector: Connector
     place: str
-    starts_at: dt.datetime
     ends_at: dt.datetime
     href: str
 

@@ -20,13 +20,12 @@ from django.utils.translation import gettext as _
 
 from groups.bulk_reasons import Reason
 from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.spreadsheets import FORMULA, csv_lines
 
 LONGEST_LINE: Final = 20_000  # characters
 SHOWN: Final = 200
 MOST_LINES_OF_A_CELL: Final = 50
 DELIMITERS: Final = (",", ";", "\t")
-# A spreadsheet takes a cell that begins like this for a formula.
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _BLOCK: Final = 1 << 20
 _BOMS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 # What copying from contacts, web pages and other programs leaves in cells: zero widths, directions, a second BOM. The
@@ -102,7 +101,10 @@ class Table:
                 continue
             if clean(line):
                 delimiter = max(DELIMITERS, key=_outside_quotes(line).count)
-                return _split(line, delimiter), delimiter
+                try:
+                    return _split(line, delimiter), delimiter
+                except csv.Error:
+                    raise _refused(_("A quotation mark in the first line is not closed.")) from None
         raise _refused(_("This file is empty."))
 
     def rows(self) -> Iterator[Row]:
@@ -189,27 +191,9 @@ def clean(cell: str) -> str:
     return cell
 
 
-def harmless(cell: str) -> str:
-    """The cell as a text for every spreadsheet; `clean` takes the mark away again."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
-
-
-def written(rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    """The lines of a CSV file, the first with the mark by which spreadsheets know UTF-8."""
-    line = io.StringIO()
-    writer = csv.writer(line)
-    mark = "\ufeff"
-    for row in rows:
-        writer.writerow([harmless(str(cell)) for cell in row])
-        yield mark + line.getvalue()
-        mark = ""
-        line.seek(0)
-        line.truncate()
-
-
 def template(columns: Iterable[Column]) -> str:
     """The file that people fill in: its header."""
-    return "".join(written([[column.header for column in columns]]))
+    return "".join(csv_lines([[column.header for column in columns]]))
 
 
 def _refused(message: str) -> RuleBroken:

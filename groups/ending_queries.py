@@ -78,7 +78,6 @@ def row_of(token: RefreshToken) -> Ending:
     return Ending(
         connector=token.connector,
         place=group.name,
-        starts_at=token.issued_at,
         ends_at=token.expires_at,
         href=reverse("groups:connectors", args=[group.pk]),
     )

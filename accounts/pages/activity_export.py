@@ -6,9 +6,7 @@ the order of the chain and carry its hashes: `python -m accounts.audit.canonical
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -28,6 +26,7 @@ from accounts.pages.activity_filters import FilterForm, sought
 from accounts.pages.decorators import reauthentication_required, user_of
 from accounts.services import exports
 from kaizala_console.lib import clock
+from kaizala_console.lib.spreadsheets import csv_lines
 
 SLICE = 1000
 COLUMNS = (
@@ -48,7 +47,6 @@ COLUMNS = (
     "hash",
 )
 # A spreadsheet takes a cell that begins like this for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 BUTTONS = {"csv": gettext_lazy("Export as CSV"), "jsonl": gettext_lazy("Export as JSON Lines")}
@@ -113,20 +111,13 @@ def _json_lines(events: Iterable[AuditEvent]) -> Iterator[str]:
 
 
 def _csv(events: Iterable[AuditEvent]) -> Iterator[str]:
-    line = io.StringIO()
-    writer = csv.writer(line)
-    yield "\ufeff"  # by which spreadsheets know UTF-8
-    for row in _rows(events):
-        writer.writerow(row)
-        yield line.getvalue()
-        line.seek(0)
-        line.truncate()
+    return csv_lines(_rows(events))
 
 
 def _rows(events: Iterable[AuditEvent]) -> Iterator[tuple[str, ...]]:
     yield COLUMNS
     for event in events:
-        values = (
+        yield (
             event.at.astimezone(dt.UTC).isoformat(timespec="seconds"),
             sentence(event),
             event.tag,
@@ -143,8 +134,3 @@ def _rows(events: Iterable[AuditEvent]) -> Iterator[tuple[str, ...]]:
             str(event.position or ""),
             event.hash,
         )
-        yield tuple(_harmless(str(value)) for value in values)
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
-from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +23,7 @@ from connectors.pages import details, links, usage_charts
 from connectors.services import throttling
 from connectors.usage_counts import Period, Scope, Sums
 from kaizala_console.lib import clock
+from kaizala_console.lib.spreadsheets import csv_lines
 
 PERIODS: Final = {
     Period.HOURS: gettext_lazy("48 hours"),
@@ -33,7 +32,6 @@ PERIODS: Final = {
     Period.QUARTER: gettext_lazy("90 days"),
 }
 COLUMNS: Final = ("from", "connector", "group", "endpoint", "calls", "refused", "over a limit", "failed")
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that begins so for a formula
 
 
 @require_GET
@@ -153,26 +151,9 @@ def _export(name: str, scope: Scope, *ids: UUID) -> str:
 
 
 def _file(scope: Scope, name: str) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(_csv(scope), content_type="text/csv; charset=utf-8")
+    counts = ((*words, sums.calls, sums.refused, sums.throttled, sums.failed) for *words, sums in scope.lines())
+    response = StreamingHttpResponse(csv_lines(chain([COLUMNS], counts)), content_type="text/csv; charset=utf-8")
     file_name = f"usage-{slugify(name) or 'connector'}-{scope.period.value}-{clock.now():%Y-%m-%d}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
     response.headers["Cache-Control"] = "private, no-store"
     return response
-
-
-def _csv(scope: Scope) -> Iterator[str]:
-    line = io.StringIO()
-    writer = csv.writer(line)
-    yield "\ufeff"  # by which spreadsheets know UTF-8
-    writer.writerow(COLUMNS)
-    for *words, sums in scope.lines():
-        writer.writerow([*map(_harmless, words), sums.calls, sums.refused, sums.throttled, sums.failed])
-        if line.tell() > 64_000:
-            yield line.getvalue()
-            line.seek(0)
-            line.truncate()
-    yield line.getvalue()
-
-
-def _harmless(cell: Any) -> str:
-    return f"'{cell}" if str(cell).startswith(FORMULA) else str(cell)

@@ -18,7 +18,6 @@ from accounts.models import Person, User
 from accounts.pages.decorators import reauthentication_required, user_of, with_phone
 from groups import access, action_queries, queries, reaction_queries
 from groups.action_queries import Viewer
-from groups.bulk_formats import written
 from groups.card_types.base import Card
 from groups.models import Action, Group, Message, Response
 from groups.pages import answers, card_rows, links, once
@@ -28,6 +27,7 @@ from groups.pages.reactions import panel_of
 from groups.services import responses
 from kaizala_console.lib import clock, ids, keyset
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
+from kaizala_console.lib.spreadsheets import csv_lines
 
 PAGE_SIZE = 50
 
@@ -74,7 +74,7 @@ def export(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpRespons
         raise NotFound(_("This card takes no answers."))
     responses.note_export(action=card.action, by=user)
     rows = answers.rows_of(card, action_queries.responses_of(card, viewer))
-    response = StreamingHttpResponse(written(rows), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
     name = f"answers-{card.action.kind.lower()}-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "private, no-store"

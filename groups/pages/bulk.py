@@ -23,7 +23,6 @@ from accounts.pages.decorators import reauthentication_required, user_of, with_p
 from connectors.pages.links import crumbs
 from groups import access, bulk_queries
 from groups.bulk_formats import template as template_of
-from groups.bulk_formats import written
 from groups.bulk_lines import MAPPING, USERS
 from groups.models import BulkJob, Group
 from groups.pages import links, once
@@ -33,6 +32,7 @@ from groups.pages.pasted_numbers import region_of
 from groups.services import bulk
 from kaizala_console.lib import keyset
 from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
+from kaizala_console.lib.spreadsheets import csv_lines
 
 PAGE_SIZE = 20
 LINES_A_PAGE = 50
@@ -285,7 +285,7 @@ def _crumbs(found: BulkJob) -> list[dict[str, str]]:
 
 
 def _csv(rows: Iterable[Iterable[object]], name: str) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(written(rows), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     response.headers["Cache-Control"] = "private, no-store"
     return response

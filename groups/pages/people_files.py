@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.pages.decorators import reauthentication_required, user_of, with_phone
 from connectors.pages.links import crumbs
 from groups import directory_queries
-from groups.bulk_formats import Table, written
+from groups.bulk_formats import Table
 from groups.models import BulkJob
 from groups.pages import once
 from groups.pages.bulk import page_of_uploads
@@ -25,6 +25,7 @@ from groups.pages.forms import add_error
 from groups.pages.pasted_numbers import region_of
 from groups.services import bulk, bulk_people, directory
 from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.spreadsheets import csv_lines
 
 
 @require_POST
@@ -34,7 +35,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     user = user_of(request)
     directory.note_export(by=user)
     rows = directory_queries.export_rows(user.organisation)
-    response = StreamingHttpResponse(written(rows), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = 'attachment; filename="people.csv"'
     response.headers["Cache-Control"] = "private, no-store"
     return response

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groups.bulk_formats import Table, clean, encoding_of, harmless, template, written
+from groups.bulk_formats import Table, clean, encoding_of, template
 from groups.bulk_lines import MAPPING, MAPPING_REQUIRED, USERS, USERS_REQUIRED, mapping_line, user_line
 from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.spreadsheets import csv_lines, harmless
 
 LINE = "+919876543210"
 
@@ -154,7 +155,9 @@ def test_the_templates_can_be_read_again() -> None:
 @given(st.text(max_size=60))
 def test_no_cell_that_is_written_begins_like_a_formula_and_every_one_comes_back(text: str) -> None:
     text = clean(clean(text))
-    [row] = csv.reader(io.StringIO("".join(written([[text]])).removeprefix("\ufeff")), strict=True) if text else [[""]]
+    [row] = (
+        csv.reader(io.StringIO("".join(csv_lines([[text]])).removeprefix("\ufeff")), strict=True) if text else [[""]]
+    )
     assert not row[0].startswith(("=", "+", "-", "@"))
     assert harmless(text) == row[0]
     if not text.startswith("'"):
@@ -165,3 +168,14 @@ def test_the_encoding_is_found_without_moving_in_the_file() -> None:
     file = io.BytesIO("number\n".encode("utf-16"))
     assert encoding_of(file) == "utf-16"
     assert file.tell() == 0
+
+
+@pytest.mark.parametrize("cell", ["＝1+1", "＠SUM(A1)", " =1+1", "\n=1+1", "z;=1+1"])
+def test_what_a_spreadsheet_would_calculate_is_quoted_text(cell: str) -> None:
+    line = "".join(csv_lines([[cell]])).removeprefix("\ufeff").rstrip("\r\n")
+    assert line == f'"{cell}"' if cell.startswith("z") else line == f'"\'{cell}"'
+
+
+def test_a_header_that_opens_a_quotation_mark_is_refused_with_words() -> None:
+    with pytest.raises(RuleBroken, match="quotation mark"):
+        table('"number,name\n+919812345678,Asha\n')

@@ -11,13 +11,13 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, Organisation, User
 from groups import bulk_queries
-from groups.bulk_formats import written
 from groups.models import BulkJob, Group, GroupChange, GroupLink
 from groups.services import bulk, bulk_work, group_events, hierarchy
 from groups.tests.bulk import checked, done, told, uploaded_mapping, worked_at
 from groups.tests.factories import make_group
 from groups.tests.pages import everything
 from kaizala_console.lib import ids
+from kaizala_console.lib.spreadsheets import csv_lines
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
@@ -143,7 +143,7 @@ def test_the_export_can_be_uploaded_again(
     organisation: Organisation, organisation_admin: User, groups: dict[str, Group]
 ) -> None:
     done(uploaded_mapping(organisation, organisation_admin, by_name("North<All", "Depot<North")))
-    text = "".join(written(bulk_queries.mapping_rows(organisation)))
+    text = "".join(csv_lines(bulk_queries.mapping_rows(organisation)))
     assert done(uploaded_mapping(organisation, organisation_admin, text)).counts == {"unchanged": 2}
 
 

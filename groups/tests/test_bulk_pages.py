@@ -160,15 +160,15 @@ def test_bad_lines_and_the_log_are_files_in_which_nothing_runs(client: Client, g
         assert answer["Content-Type"] == "text/csv; charset=utf-8"
         assert "no-store" in answer["Cache-Control"]
         text = answer.getvalue().decode()
-        assert "2,bad," in text
+        assert '"2","bad",' in text
         assert "\n=" not in text
-        assert ",=" not in text
-    assert "3,not done,," in text
+        assert '"=' not in text
+    assert '"3","not done",""' in text
 
 
 def test_the_templates_come_with_their_columns_and_no_others_are_there(client: Client) -> None:
     answer = client.get(at("bulk_template", "users"))
-    assert answer.content.decode() == "\ufeffPhone number,Name,Role,Action\r\n"
+    assert answer.content.decode() == '\ufeff"Phone number","Name","Role","Action"\r\n'
     assert "Parent group ID" in client.get(at("bulk_template", "parent-groups")).content.decode()
     assert client.get(at("bulk_template", "secrets")).status_code == 404
 

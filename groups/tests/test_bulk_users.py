@@ -16,13 +16,13 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import AuditEvent, Organisation, Person, User
 from accounts.tests.factories import make_person
 from groups import bulk_queries
-from groups.bulk_formats import written
 from groups.models import BulkJob, BulkLine, Group, GroupChange, Membership
 from groups.services import bulk, bulk_work, group_events
 from groups.tests.bulk import checked, done, told, uploaded, worked_at
 from groups.tests.factories import make_group, person_of
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
+from kaizala_console.lib.spreadsheets import csv_lines
 
 pytestmark = pytest.mark.django_db
 HEADER = "Phone number,Name,Role,Action\n"
@@ -331,7 +331,7 @@ def test_the_log_says_of_every_line_what_became_of_it(group: Group, group_admin:
 
 def test_what_is_exported_can_be_uploaded_again_and_changes_nothing(group: Group, group_admin: User) -> None:
     done(uploaded(group, group_admin, many(3) + "+919876543210,=HYPERLINK(1),,\n"))
-    text = "".join(written(bulk_queries.user_rows(group)))
+    text = "".join(csv_lines(bulk_queries.user_rows(group)))
     rows = list(csv.reader(io.StringIO(text.removeprefix("\ufeff"))))
     assert rows[0] == ["Phone number", "Name", "Role", "Action"]
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]

@@ -101,10 +101,10 @@ def test_the_tab_of_the_group_says_so_too_of_a_token_whose_grant_has_no_end(
     token = old(access(group, developer, "Planner", None), 5.5, used=used)
     tab = reverse("groups:connectors", args=[group.pk])
     assert len(told(client)) == 1
-    assert "Ends in 5 days refresh token" in text_of(client.get(tab))
+    assert "Ends in 6 days refresh token" in text_of(client.get(tab))
     assert "refresh token" not in text_of(browser_of(member).get(tab))
     assert successors.made(token=token, by=SYSTEM, at=clock.now()) is not None
-    assert "Ends in 5 days refresh token" in text_of(client.get(tab))
+    assert "Ends in 6 days refresh token" in text_of(client.get(tab))
     connector_factories.used(token.grant)
     assert "Ends in" not in text_of(client.get(tab))
     assert told(client) == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
+from math import ceil, floor
 from typing import Any
 
 from django import template
@@ -66,7 +67,12 @@ def widget(field: BoundField, **attrs: Any) -> SafeString:
     classes += [inner.attrs.get("class", ""), attrs.pop("class_", "")]
     if field.errors:
         classes.append("is-invalid")
-    extra = {name.replace("_", "-"): value for name, value in attrs.items() if value not in (None, "", False)}
+    most = inner.attrs.get("maxlength")
+    if (
+        most and "maxlength" not in attrs
+    ):  # a browser would cut what is pasted, and say nothing: count.js counts instead
+        attrs |= {"maxlength": False, "data_most": most}
+    extra = {name.replace("_", "-"): value for name, value in attrs.items() if value not in (None, "")}
     return field.as_widget(attrs={**extra, "class": " ".join(filter(None, classes))})
 
 
@@ -136,18 +142,19 @@ def relative(value: date | datetime | None) -> str:
     moment = as_moment(value)
     if moment is None:
         return ""
-    seconds = round((moment - timezone.now()).total_seconds())
-    size = abs(seconds)
-    if size < MINUTE:
+    seconds = (moment - timezone.now()).total_seconds()
+    # What is still to come is rounded up, what is past down: of 7 days there are 7 left until a whole one is over.
+    minutes, hours, days = ((ceil if seconds > 0 else floor)(abs(seconds) / unit) for unit in (MINUTE, HOUR, DAY))
+    if abs(seconds) < MINUTE:
         return _("now")
-    if size < HOUR:
-        span = ngettext("%d minute", "%d minutes", size // MINUTE) % (size // MINUTE)
-    elif size < DAY:
-        span = ngettext("%d hour", "%d hours", size // HOUR) % (size // HOUR)
-    elif size < 2 * YEAR:
-        span = ngettext("%d day", "%d days", size // DAY) % (size // DAY)
+    if minutes < HOUR // MINUTE:
+        span = ngettext("%d minute", "%d minutes", minutes) % minutes
+    elif hours < DAY // HOUR:
+        span = ngettext("%d hour", "%d hours", hours) % hours
+    elif days * DAY < 2 * YEAR:
+        span = ngettext("%d day", "%d days", days) % days
     else:
-        years = int(size // YEAR)
+        years = int(days * DAY // YEAR)
         span = ngettext("%d year", "%d years", years) % years
     return (_("in %(span)s") if seconds > 0 else _("%(span)s ago")) % {"span": span}
 
@@ -191,26 +198,23 @@ def _both(value: date | datetime) -> SafeString:
 
 
 @register.simple_tag
-def days_left_facts(ends_at: date | datetime, starts_at: date | datetime | None = None) -> dict[str, Any]:
-    """What the days-left bar draws: days until the end, share that is left in percent, and a tone.
+def days_left_facts(ends_at: date | datetime) -> dict[str, Any]:
+    """What the days-left bar draws: the days left, as a share of a year in percent, and a tone.
 
-    Amber (``soon``) from 30 days, red (``refused``) from 7, grey (``ended``) after the end. Without a start the bar is
-    measured against 365 days, the life of a refresh token (wire protocol §4).
+    A year (365 days) is the life of a refresh token (wire protocol §4); as each bar is measured against it, equal bars
+    mean equal time. Amber (``soon``) from 30 days, red (``refused``) from 7, grey (``ended``) after the end.
     """
     end = as_moment(ends_at)
     if end is None:
         raise ValueError("the days-left bar needs an end")
-    start = as_moment(starts_at) or end - timedelta(days=365)
     left = end - timezone.now()
-    whole = max((end - start).total_seconds(), 1)
-    days = max(0, left.days)
     if left.total_seconds() <= 0:
         tone = "ended"
     elif left <= timedelta(days=7):
         tone = "refused"
     else:
         tone = "soon" if left <= timedelta(days=30) else "live"
-    return {"days": days, "percent": max(0, min(100, round(left.total_seconds() / whole * 100))), "tone": tone}
+    return {"percent": max(0, min(100, ceil(left / timedelta(days=365) * 100))), "tone": tone}
 
 
 @register.simple_tag

@@ -225,7 +225,7 @@ def assert_fits(page: Page) -> None:
     """Fail when the page can be scrolled sideways: nothing may be wider than the screen (WCAG 1.4.10)."""
     page.wait_for_load_state()  # a press may have just left the page before; this one has begun, and has no elements
     wide = page.evaluate(
-        """() => document.documentElement.scrollWidth > document.documentElement.clientWidth
+        """() => document.documentElement.scrollWidth > document.documentElement.clientWidth + 1
              ? [...document.querySelectorAll('body *')]
                  .filter((e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
                  .slice(0, 5).map((e) => `${e.tagName.toLowerCase()}.${e.className}`)

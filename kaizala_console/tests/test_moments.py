@@ -20,7 +20,9 @@ NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         (timedelta(seconds=-61), "1 minute ago"),
         (timedelta(minutes=5), "in 5 minutes"),
         (timedelta(hours=-7), "7 hours ago"),
-        (timedelta(days=23, hours=2), "in 23 days"),
+        (timedelta(days=7, seconds=-1), "in 7 days"),
+        (timedelta(hours=23, minutes=30), "in 1 day"),
+        (timedelta(days=-7, seconds=1), "6 days ago"),
         (timedelta(days=-400), "400 days ago"),
         (timedelta(days=730), "in 730 days"),
         (timedelta(days=731), "in 2 years"),
@@ -38,7 +40,7 @@ def test_a_moment_has_its_exact_time_with_the_zone_beside_it(time_machine: Any, 
     html = render('<c-time :at="at" format="both" />', at=NOW + timedelta(days=23, minutes=-205))
     assert 'title="17 Dec 2026, 14:05 IST"' in html
     assert 'datetime="2026-12-17T14:05:00+05:30"' in html
-    assert "in 22 days" in html
+    assert "in 23 days" in html
 
 
 def test_no_moment_is_no_words() -> None:
@@ -50,11 +52,11 @@ def test_no_moment_is_no_words() -> None:
     ("left", "tone", "percent"),
     [
         (timedelta(days=365), "live", 100),
-        (timedelta(days=30, seconds=1), "live", 8),
-        (timedelta(days=30), "soon", 8),
+        (timedelta(days=30, seconds=1), "live", 9),
+        (timedelta(days=30), "soon", 9),
         (timedelta(days=7, seconds=1), "soon", 2),
         (timedelta(days=7), "refused", 2),
-        (timedelta(seconds=1), "refused", 0),
+        (timedelta(seconds=1), "refused", 1),
         (timedelta(0), "ended", 0),
         (timedelta(days=-3), "ended", 0),
     ],
