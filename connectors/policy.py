@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from accounts.models import Person, User, VerifiedPhone
 from accounts.policy import may_operate
 from connectors.models import AccessRequest, Connector, Grant, Handoff, UserTokenRequest
+from connectors.scopes import Permission
 from kaizala_console.lib.errors import NotFound
 
 Administers = Callable[[User, str], bool]
@@ -176,6 +177,11 @@ def require_administrator_or_operator(user: User, grant: Grant) -> None:
     """Raise NotFound unless the account administers what the grant reaches, or runs this installation."""
     if not (may_operate(user) or can_administer(user, grant)):
         raise NotFound
+
+
+def needs_second_admin(user: User, connector: Connector) -> bool:
+    """Whether a user token of this account would reach the whole organisation: that is for two admins to decide."""
+    return user.is_organisation_admin and Permission.TENANT_DATA in connector.permissions
 
 
 def other_admins(user: User) -> QuerySet[User]:

@@ -87,7 +87,7 @@ DESCRIPTIONS: dict[Permission, Description] = {
     ),
     Permission.TENANT_DATA: Description(
         _("Tenant Data"),
-        _("can read and change users and groups of the whole organisation"),
+        _("can read and change every group of the organisation and its members, for an organisation admin"),
         _("cannot reach beyond its groups"),
         _("To keep the organisation's directory in step with another system."),
         ("read", "write", "remove"),

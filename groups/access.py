@@ -18,6 +18,7 @@ from accounts.models import Organisation, Person, User, VerifiedPhone
 from connectors.callers import Caller
 from connectors.models import Bot, Grant
 from connectors.reach import Need
+from connectors.scopes import Permission
 from groups.models import Group, GroupBot, GroupGrant, GroupLink, Membership
 from groups.models.group import GroupQuerySet
 from groups.models.tree import Reached
@@ -34,9 +35,9 @@ def reachable(caller: Caller) -> GroupQuerySet:
     """The groups that this token reaches, each with the `role` it carries there.
 
     A group token reaches its group and all groups under it, as an admin. A user token reaches the groups that the
-    person is in, with the person's role in each. An organisation admin's reaches all groups of the organisation when a
-    second admin has confirmed that; else it is like anybody's, however it was made (ADR 0030). A token that acts as a
-    bot reaches, of all these, the groups that the bot was added to (ADR 0056).
+    person is in, with the person's role in each. An organisation admin's reaches all groups of the organisation when it
+    has the permission "Tenant Data" and a second admin has confirmed that; else it is like anybody's (ADR 0030). A
+    token that acts as a bot reaches, of all these, the groups that the bot was added to (ADR 0056).
     """
     if caller.grant.kind == Grant.Kind.GROUP:
         roots = GroupGrant.objects.filter(grant_id=caller.grant.pk).values("group_id")
@@ -226,7 +227,11 @@ def _standing_of(grant: Grant) -> _Standing:
         return _Standing()
     if holder["user_id"] != grant.granted_by_id or not holder["user__is_active"]:
         return _Standing(is_over=True)
-    confirmed = grant.confirmed_by_id is not None and holder["user__is_organisation_admin"]
+    confirmed = (
+        grant.confirmed_by_id is not None
+        and holder["user__is_organisation_admin"]
+        and Permission.TENANT_DATA in grant.permissions & grant.connector.permissions
+    )
     organisation_id = holder["user__organisation_id"]
     return _Standing(organisation_id=organisation_id, administers=organisation_id if confirmed else None)
 

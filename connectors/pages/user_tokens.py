@@ -59,7 +59,7 @@ def user_token(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def _generate(request: HttpRequest, user: User, connector: Connector, person: Person) -> HttpResponse:
     existing = user_token_queries.user_grant(connector, person)
     renews = request.POST.get("act") == "renew"
-    if existing is not None and (renews or not user.is_organisation_admin):
+    if existing is not None and (renews or not policy.needs_second_admin(user, connector)):
         newest = existing.handoffs_newest_first[0] if existing.handoffs_newest_first else None
         if renews:
             # The form names the handoff that it was shown with: pressed twice, it makes one new token.
@@ -74,7 +74,7 @@ def _generate(request: HttpRequest, user: User, connector: Connector, person: Pe
             messages.info(request, _("It acts for you already."))
         return redirect("connectors:handoff", newest.pk) if newest else redirect("connectors:user_token", connector.pk)
     as_shown = unlisted(request.POST.get("shown", ""))
-    if user.is_organisation_admin:
+    if policy.needs_second_admin(user, connector):
         asked = user_token_requests.ask(connector=connector, person=person, by=user, as_shown=as_shown)
         return redirect("connectors:user_token_request", asked.pk)
     handoff = user_tokens.generate(connector=connector, person=person, by=user, as_shown=as_shown)
@@ -95,7 +95,7 @@ def _page(
         "cannot": cannot,
         "shown": listed(connector.permissions),
         "rows": [_number_row(connector, phone.person, user) for phone in accounts_queries.held_phones(user)],
-        "asks_a_second": user.is_organisation_admin,
+        "asks_a_second": policy.needs_second_admin(user, connector),
         "problem": problem,
         "crumbs": links.connector_crumbs(connector, (str(GENERATE), "")),
     }
@@ -105,13 +105,14 @@ def _page(
 def _number_row(connector: Connector, person: Person, user: User) -> dict[str, Any]:
     grant = user_token_queries.user_grant(connector, person)
     newest = grant.handoffs_newest_first[0] if grant is not None and grant.handoffs_newest_first else None
-    waiting = user_token_queries.waiting_user_token_request(connector, person) if user.is_organisation_admin else None
+    asks_a_second = policy.needs_second_admin(user, connector)
+    waiting = user_token_queries.waiting_user_token_request(connector, person) if asks_a_second else None
     return {
         "person": str(person.pk),
         "number": numbers.shown(person.number),
         "grant": grant,
         "instead_of": str(newest.pk) if newest else "",
-        "may_generate": grant is None or (user.is_organisation_admin and grant.confirmed_by_id is None),
+        "may_generate": grant is None or (asks_a_second and grant.confirmed_by_id is None),
         "request": waiting,
     }
 

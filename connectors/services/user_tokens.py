@@ -62,14 +62,14 @@ def generate(
 ) -> Handoff:
     """ "Generate user token": the account lets the connector act for it; the token is sealed for the developer.
 
-    An organisation admin asks a second one first (`services.user_token_requests`). Raises NotFound for a number that
-    the account does not hold, NotAllowed for an organisation admin, Conflict for a connector that asks for more than
+    Where it would reach the organisation, a second admin is asked first (`services.user_token_requests`): NotAllowed.
+    Raises NotFound for a number that the account does not hold, Conflict for a connector that asks for more than
     `as_shown`, what the person saw, and what `grants.grant` raises.
     """
     connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
     if not policy.holds(by, person):
         raise NotFound
-    if by.is_organisation_admin:
+    if policy.needs_second_admin(by, connector):
         raise NotAllowed(_("An organisation admin’s user token needs a second admin."), code="second_admin")
     details.require_shown(connector, as_shown)
     return grants.grant(

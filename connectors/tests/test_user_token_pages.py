@@ -69,7 +69,7 @@ def test_what_the_connector_asks_for_since_the_page_was_shown_is_shown_first(
     assert answer.status_code == 409
     text = answer.content.decode()
     assert "asks for something else by now" in text
-    assert "can read and change users and groups of the whole organisation" in text
+    assert "can read and change every group of the organisation and its members" in text
     assert not Grant.objects.exists()
     generate(browser, connector, member)
     assert "tenant" in Grant.objects.get().permissions

@@ -20,13 +20,21 @@ from accounts.models import AuditEvent, User
 from accounts.services import cool_off
 from accounts.tests.factories import make_user
 from connectors.models import Connector, Grant, Handoff, UserTokenRequest, UserTokenRequestState
-from connectors.scopes import listed
+from connectors.scopes import Permission, listed
 from connectors.services import connectors, user_token_requests, user_tokens, words
 from connectors.tests.factories import person_of
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 BrowserOf = Callable[..., Client]
 State = UserTokenRequestState
+
+
+@pytest.fixture
+def connector(connector: Connector) -> Connector:
+    """One that asks to reach the organisation."""
+    connector.permissions = frozenset(connector.permissions) | {Permission.TENANT_DATA}
+    connector.save(update_fields=["permissions"])
+    return connector
 
 
 @pytest.fixture
@@ -44,6 +52,21 @@ def tags() -> list[str]:
 
 
 # ---------------------------------------------------------------- Asking
+
+
+def test_without_tenant_data_an_admins_token_is_like_anybodys(
+    connector: Connector, organisation_admin: User, browser_of: BrowserOf
+) -> None:
+    connector.permissions = frozenset(connector.permissions) - {Permission.TENANT_DATA}
+    connector.save(update_fields=["permissions"])
+    handoff = user_tokens.generate(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
+    assert handoff.grant.confirmed_by is None
+    assert (
+        "second admin"
+        not in browser_of(organisation_admin)
+        .get(reverse("connectors:user_token", args=[connector.pk]))
+        .content.decode()
+    )
 
 
 def test_the_page_asks_instead_of_granting(
@@ -241,7 +264,7 @@ def test_an_answer_needs_an_admin_of_this_moment(asked: UserTokenRequest, second
 def test_what_was_shown_is_what_is_given_however_the_connector_has_grown_or_shrunk(
     asked: UserTokenRequest, second_admin: User
 ) -> None:
-    Connector.objects.update(permissions={"textmessage", "tenant"})
+    Connector.objects.update(permissions={"textmessage", "media"})
     user_token_requests.confirm(request=asked, by=second_admin)
     assert words.names(Grant.objects.get().permissions) == ["textmessage"]
 

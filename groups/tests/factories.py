@@ -11,6 +11,7 @@ from accounts.audit.record import SYSTEM
 from accounts.audit.tags import Tag
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from connectors.models import Connector, Grant
+from connectors.scopes import Permission
 from connectors.services import connectors, issuing, tokens, user_tokens
 from connectors.services import grants as connector_grants
 from connectors.services.grants import Granted
@@ -72,8 +73,11 @@ def let_in(connector: Connector, group: Group, by: User, **options: Any) -> Prog
 
 
 def let_act_for(connector: Connector, user: User, **options: Any) -> Program:
-    """A user token at work."""
+    """A user token at work; one that a second admin confirmed has "Tenant Data"."""
     person = person_of(user)
+    if options.get("confirmed_by"):
+        connector.permissions = frozenset(connector.permissions) | {Permission.TENANT_DATA}
+        connector.save(update_fields=["permissions"])
     return _at_work(
         connector,
         connector_grants.grant(

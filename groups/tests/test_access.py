@@ -11,6 +11,7 @@ from accounts.tests.factories import make_user, verify
 from connectors import callers
 from connectors.callers import Caller
 from connectors.models import Connector
+from connectors.scopes import Permission
 from groups import access
 from groups.access import Role
 from groups.models import Group, Membership
@@ -152,6 +153,22 @@ def test_an_organisation_admins_token_that_nobody_confirmed_reaches_their_own_gr
     assert names(access.reachable(token)) == {"Own": "Member"}
     with pytest.raises(GroupNotReachable):
         access.reach(token, group.pk)
+
+
+def test_a_confirmed_token_reaches_the_organisation_only_while_the_connector_has_tenant_data(
+    connector: Connector, group: Group, organisation_admin: User, second_admin: User
+) -> None:
+    make_group("Own", members=[organisation_admin])
+    program = let_act_for(connector, organisation_admin, confirmed_by=second_admin)
+    assert names(access.reachable(caller(program))) == {"Night Shift": "Admin", "Own": "Member"}
+    held = frozenset(connector.permissions) - {Permission.TENANT_DATA}
+    Connector.objects.filter(pk=connector.pk).update(permissions=held)
+    token = caller(program)
+    assert names(access.reachable(token)) == {"Own": "Member"}
+    with pytest.raises(GroupNotReachable):
+        access.reach(token, group.pk)
+    with pytest.raises(NotAllowed):
+        access.place_for_new(token, is_public=True)
 
 
 def test_a_token_of_somebody_without_an_account_reaches_their_groups_until_an_account_takes_the_number(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -162,7 +164,7 @@ def test_bad_lines_and_the_log_are_files_in_which_nothing_runs(client: Client, g
         text = answer.getvalue().decode()
         assert '"2","bad",' in text
         assert "\n=" not in text
-        assert '"=' not in text
+        assert not [line for line in csv.reader(io.StringIO(text)) if any(cell.startswith("=") for cell in line)]
     assert '"3","not done",""' in text
 
 
