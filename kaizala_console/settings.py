@@ -212,7 +212,6 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     *(["allauth.socialaccount.providers.dummy"] if SANDBOX else []),
     "django_cotton",
-    "django_htmx",
     "csp",
 ]
 MIDDLEWARE = [
@@ -235,7 +234,6 @@ MIDDLEWARE = [
     "kaizala_console.addresses.NoCredentialInAddressMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
     "kaizala_console.middleware.ConsoleErrorMiddleware",
 ]
 ROOT_URLCONF = "kaizala_console.urls"

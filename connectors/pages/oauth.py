@@ -18,6 +18,7 @@ from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -52,6 +53,7 @@ class Asked:
     until: float
 
 
+@csrf_exempt  # other methods get 405, whatever they bring
 @require_GET
 def authorize(request: HttpRequest) -> HttpResponse:
     """Checks what the program asks, and leads to the consent page. Parameters' names may come in any case."""
@@ -125,6 +127,12 @@ def _allow(request: HttpRequest, *, asked: Asked, connector: Connector, person: 
             as_shown=unlisted(request.POST.get("shown", "")),
         )
     except (RuleBroken, Conflict) as refused:
+        if refused.code == "connector_not_grantable":
+            error, reason = (
+                "unauthorized_client",
+                "This connector is deactivated or suspended.",
+            )
+            return _back(asked.redirect_url, asked.state, error=error, error_description=reason)
         connector.refresh_from_db(fields=["permissions"])
         return _page(request, asked, connector, problem=str(refused), status=409)
     return _back(asked.redirect_url, asked.state, code=code)

@@ -15,7 +15,7 @@ from accounts.tests.factories import make_user, verify
 from connectors.models import AuthorizationCode, Grant
 from connectors.services import connectors
 from connectors.tests.factories import person_of
-from connectors.tests.oauth_app import AUTHORIZE, BACK, CHALLENGE, PKCE, VERIFIER, App, query_of
+from connectors.tests.oauth_app import AUTHORIZE, BACK, CHALLENGE, PKCE, TOKEN, VERIFIER, App, query_of
 from kaizala_console.lib import clock
 
 # ---------------------------------------------------------------- The whole way
@@ -58,6 +58,12 @@ def test_a_person_allows_it_and_the_program_gets_a_user_token(
 @pytest.mark.parametrize("path", ["/api/Oauth/Authorize", "/API/OAUTH/AUTHORIZE/", "/api/oauth//authorize"])
 def test_the_path_may_be_written_in_any_case(app: App, path: str) -> None:
     assert app.ask(path).status_code == 302
+
+
+def test_other_methods_than_get_are_not_allowed(app: App) -> None:
+    for path in (AUTHORIZE, TOKEN):
+        assert Client(enforce_csrf_checks=True).generic("QUERY", path).status_code == 405
+    assert Client(enforce_csrf_checks=True).post(AUTHORIZE).status_code == 405
 
 
 def test_a_signed_out_person_signs_in_first_and_comes_back_to_the_question(
@@ -197,10 +203,11 @@ def test_pressing_allow_twice_is_once(app: App, member: User) -> None:
 
 
 @pytest.mark.parametrize("stop", [connectors.suspend, connectors.deactivate])
-def test_a_connector_that_takes_nobody_says_so(app: App, member: User, developer: User, stop: Any) -> None:
-    page = app.consent_page()
+def test_a_connector_that_takes_nobody_sends_back_an_error(app: App, member: User, developer: User, stop: Any) -> None:
+    page = app.consent_page(state="xyz")
     stop(connector=app.connector, by=developer)
-    assert app.answer(page, member).status_code == 409
+    answer = query_of(app.answer(page, member))
+    assert (answer["error"], answer["state"]) == ("unauthorized_client", "xyz")
     assert not AuthorizationCode.objects.exists()
 
 
