@@ -47,6 +47,12 @@ def tallied(groups: GroupQuerySet) -> list[tuple[Group, Tally]]:
     return [(group, counts.get(group.pk, EMPTY)) for group in groups.with_link_counts()]
 
 
+def list_named(groups: GroupQuerySet, search: str, *, offset: int, size: int) -> GroupQuerySet:
+    """`size` of these groups by name, after the first `offset`: those with this in their name, or with this ID."""
+    keys = _named(groups, search).order_by("name", "id").values_list("pk", flat=True)[offset : offset + size]
+    return groups.filter(pk__in=list(keys))
+
+
 def tallied_one(group: Group) -> list[tuple[Group, Tally]]:
     """As `tallied`, for a group that `access` has given."""
     return tallied(Group.objects.filter(pk=group.pk).carrying(role=Value(group.role)))

@@ -165,6 +165,7 @@ SENTENCES: dict[Tag, str | Promise] = {
     Tag.BULK_FAILED: _("The upload “%(subject)s” of %(actor)s stopped."),
     Tag.MESSAGE_POSTED: _("%(actor)s posted a message in “%(group)s”."),
     Tag.ACTION_POSTED: _("%(actor)s posted a card of the kind %(kind)s in “%(group)s”."),
+    Tag.ACTION_CHANGED: _("%(actor)s changed properties of a card of the kind %(kind)s in “%(group)s”."),
     Tag.RESPONSE_GIVEN: _("%(actor)s answered a card of the kind %(kind)s in “%(group)s”."),
     Tag.RESPONSE_CHANGED: _("%(actor)s changed an answer to a card of the kind %(kind)s in “%(group)s”."),
     Tag.RESPONSES_EXPORTED: _(

@@ -140,6 +140,7 @@ class Tag(StrEnum):
     BULK_FAILED = "bulk:job:failed"
     MESSAGE_POSTED = "group:message:posted"
     ACTION_POSTED = "group:action:posted"
+    ACTION_CHANGED = "group:action:changed"
     RESPONSE_GIVEN = "group:response:given"
     RESPONSE_CHANGED = "group:response:changed"
     RESPONSES_EXPORTED = "group:responses:exported"

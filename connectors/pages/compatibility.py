@@ -44,6 +44,14 @@ WORDS: Final = {
             "token posts in the groups that the bot stands in."
         ),
     ),
+    Habit.ACTION_PROPERTIES: (
+        _("It changes properties of actions"),
+        _("Nothing to change. Properties are stored and returned; the console doesn’t act on them."),
+    ),
+    Habit.FIND_GROUPS: (
+        _("It finds groups with “/v1/tenant/findGroupsByQuery”"),
+        _("Nothing to change. Only groups that the token reaches are found."),
+    ),
     Habit.OLD_HOST: (
         _("It calls a host of kaiza.la"),
         _("Call this console by its own name: the “endpointUrl” that comes with each access token."),

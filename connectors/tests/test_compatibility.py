@@ -66,6 +66,7 @@ def test_a_modern_call_shows_no_habit(program: Program) -> None:
         (f"/v1/groups/{NO_GROUP}@1", Habit.GROUP_ID_SUFFIX),
         (f"/v1/groups/{NO_GROUP}/subscribers", Habit.SUBSCRIBERS_BY_GET),
         ("/v1/bot", Habit.BOT),
+        ("/v1/tenant/findGroupsByQuery?query=wit", Habit.FIND_GROUPS),
         ("/v1/groups?showDetail=true", Habit.OTHER_NAME),
         ("/v1/groups?SHOWDETAILS=true", Habit.OTHER_CASE_NAME),
     ],

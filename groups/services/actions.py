@@ -18,11 +18,12 @@ from connectors.webhooks import outbox
 from connectors.webhooks.events import Event, EventType, package_names
 from groups import action_queries, card_types
 from groups.card_types.base import Card, MediaUse
+from groups.card_types.properties import MOST_PROPERTIES, Property, kept_property
 from groups.models import Action, Group, Membership
 from groups.services import audience, media, policies
 from groups.services.members import named_in
 from kaizala_console.lib import clock, ids
-from kaizala_console.lib.errors import Conflict, RuleBroken
+from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
 
 
 @transaction.atomic
@@ -95,6 +96,45 @@ def post(
     )
     _tell(action, assignees, audience.only_for(to.kind, to.chosen))
     return action
+
+
+@transaction.atomic
+def change_properties(*, action: Action, properties: Sequence[Property], by: Caller) -> None:
+    """Replaces properties of the same name, and adds the others. For who posted the card and for admins of its group.
+
+    `action` is one that `action_queries` let them see. Raises NotAllowed, and RuleBroken for a kind without properties,
+    a value that is none of its type, or more properties than a card has.
+    """
+    if by.person.pk != action.person_id and action.group.role != Membership.Role.ADMIN:
+        raise NotAllowed(_("Only who posted an action and admins of the group change its properties."))
+    if "properties" not in action.body:
+        raise RuleBroken(
+            _("An action of the type %(type)s has no properties.") % {"type": action.type_on_the_wire},
+            field="actionId",
+            code="no_properties",
+        )
+    given = {each.name: kept_property(each, f"actionProperties[{index}]") for index, each in enumerate(properties)}
+    # One after the other: of two programs at once, neither loses what the other has set.
+    locked = Action.objects.select_for_update(no_key=True).get(pk=action.pk)
+    merged = {each["name"]: each for each in locked.body["properties"]} | given
+    if len(merged) > MOST_PROPERTIES:
+        raise RuleBroken(
+            _("An action has at most %(most)d properties.") % {"most": MOST_PROPERTIES},
+            field="actionProperties",
+            code="too_many_properties",
+        )
+    locked.body["properties"] = list(merged.values())
+    locked.save(update_fields=["body"])
+    record(
+        Tag.ACTION_CHANGED,
+        by=by,
+        subject=action,
+        organisation=action.group.organisation,
+        connector_id=by.connector.pk,
+        group_id=action.group_id,
+        person_id=by.person.pk,
+        after={"group": action.group.name, "kind": action.type_on_the_wire, "properties": sorted(given)},
+    )
 
 
 def with_media(

@@ -32,6 +32,9 @@ TABLE = {
     "PUT /v1/groups/{groupId}/subGroups": "groupinfo.update",
     "DELETE /v1/groups/{groupId}/subGroups/{subGroupId}": "groupinfo.remove",
     "PUT /v1/groups/{groupId}/bot": "groupinfo.update",
+    "POST /v1/groups/{groupId}/bot": "groupinfo.update",
+    "PUT /v1/groups/{groupId}/actions/{actionId}/properties": "action.update",
+    "GET /v1/tenant/findGroupsByQuery": "tenant.read",
     "DELETE /v1/groups/{groupId}/bot/{botId}": "groupinfo.update",
     # Group Member List: read, add, update, remove members and subscribers
     "GET /v1/groups/{groupId}/members": "groupmember.read",

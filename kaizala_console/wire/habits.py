@@ -43,6 +43,8 @@ class Habit(StrEnum):
     GROUP_ID_SUFFIX = "group_id_suffix"
     SUBSCRIBERS_BY_GET = "subscribers_by_get"
     BOT = "bot"
+    ACTION_PROPERTIES = "action_properties"
+    FIND_GROUPS = "find_groups"
     # The headers
     OLD_HOST = "old_host"
     TOKEN_HEADER = "token_header"  # noqa: S105 (a name)
@@ -65,6 +67,11 @@ class Habit(StrEnum):
     TEXT_FOR_VALUE = "text_for_value"
     NUMBER_FOR_TEXT = "number_for_text"
 
+
+_BEYOND_THE_PROTOCOL: Final = {
+    "v1/groups/<group_id>/actions/<action_id>/properties": {Habit.ACTION_PROPERTIES},
+    "v1/tenant/findGroupsByQuery": {Habit.FIND_GROUPS},
+}
 
 _here: ContextVar[set[Habit] | None] = ContextVar("wire_habits", default=None)
 
@@ -116,6 +123,7 @@ def of_path(request: HttpRequest, route: str, segments: Sequence[str], arguments
         noted.add(Habit.SUBSCRIBERS_BY_GET)
     if "/bot" in route:  # v1/bot, all below it, and v1/groups/<group_id>/bot
         noted.add(Habit.BOT)
+    noted.update(_BEYOND_THE_PROTOCOL.get(route, ()))
     for name in request.META.get(HEADER_NAMES, ()):
         lower = name.lower()
         if lower in _HEADERS and name not in (_HEADERS[lower], lower):
