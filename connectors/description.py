@@ -42,7 +42,11 @@ TAGS: Final = (
         description="Access tokens for refresh tokens, and refresh tokens for a sign-in or a PIN.",
         modules=("access_token", "warm_token", "pin_login", "oauth_token"),
     ),
-    Tag(name="Groups", description="Groups, and the groups below them.", modules=("groups", "sub_groups", "hierarchy")),
+    Tag(
+        name="Groups",
+        description="Groups, and the groups below them.",
+        modules=("groups", "sub_groups", "hierarchy", "tenant"),
+    ),
     Tag(name="Members", description="Who is in a group, and as what.", modules=("members",)),
     Tag(name="Subscribers", description="Who follows a managed public group.", modules=("subscribers",)),
     Tag(name="Messages", description="Text messages to a group.", modules=("messages",)),
@@ -50,7 +54,7 @@ TAGS: Final = (
     Tag(
         name="Actions",
         description="Polls, surveys, jobs, meetings and announcements, and what people answer.",
-        modules=("actions", "responses"),
+        modules=("actions", "responses", "properties"),
     ),
     Tag(name="Reactions", description="Likes and comments.", modules=("reactions",)),
     Tag(name="Users", description="The person that a token acts for.", modules=("users",)),
