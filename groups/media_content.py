@@ -56,6 +56,14 @@ def claimed(name: str, content_type: str) -> FileType | None:
     return by_name if by_name is by_content_type else None
 
 
+def disagreement(name: str, content_type: str) -> str:
+    """What is wrong with a file that `claimed` gives no type for."""
+    declared = content_type.partition(";")[0].strip().lower()
+    if PurePosixPath(name).suffix.lower() in _BY_EXTENSION and declared not in _SAYS_NOTHING:
+        return f"the Content-Type is {declared[:100]}, which does not go with its name."
+    return "neither its name nor its Content-Type is of a supported type."
+
+
 def holds(file: BinaryIO, claim: FileType) -> bool:
     """Whether the content of `file` is of the type that it claims to be. Leaves the file at its beginning."""
     try:

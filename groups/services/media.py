@@ -68,9 +68,13 @@ def store(*, files: Sequence[Incoming], by: Caller | Uploader) -> MediaResource:
 
 def checked(file: Incoming) -> FileType:
     """What the file is. Raises UnsupportedMediaType when that is no type taken here, or not what it claims to be."""
-    claim = media_content.claimed(file.name.strip(), file.content_type)
-    if claim is None or not media_content.holds(file.file, claim):
-        raise UnsupportedMediaType(EXTENSIONS)
+    name = file.name.strip()
+    claim = media_content.claimed(name, file.content_type)
+    if claim is None:
+        problem = media_content.disagreement(name, file.content_type)
+        raise UnsupportedMediaType(EXTENSIONS, problem=f"{name[:100]}: {problem}")
+    if not media_content.holds(file.file, claim):
+        raise UnsupportedMediaType(EXTENSIONS, problem=f"{name[:100]}: the content is no {claim.extensions[0]} file.")
     if claim.kind == MediaKind.IMAGE:
         _require_pixels(file)
     return claim

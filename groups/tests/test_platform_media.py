@@ -146,6 +146,12 @@ def test_what_is_not_what_it_claims_is_refused(wire: Wire, program: Program, she
     answer = upload(wire, program, UNSUPPORTED[what])
     message = refused(answer, 415, "UnsupportedMediaType", "ValidationException")
     assert ".jpg, .jpeg, .png, .mp3, .wav, .doc, .docx, .xls, .xlsx, .ppt, .pptx, .pdf, .mp4, .3gp, .3gpp" in message
+    disagrees = {
+        "a picture said to be another": "plan.png: the Content-Type is image/jpeg",
+        "a PDF called a picture": "bill.jpg: the content is no .jpg",
+        "a program": "setup.exe: ",
+    }
+    assert disagrees.get(what, "") in message
     assert nothing_kept(shelf)
 
 

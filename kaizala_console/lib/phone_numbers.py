@@ -64,6 +64,8 @@ def parse(text: object, region: str | None = None, *, must_be_valid: bool = Fals
     _require_possible(number)
     if must_be_valid and not phonenumbers.is_valid_number(number):
         raise NumberRefused("unused")
+    if number.national_number == 0 and isinstance(text, str) and text.strip().startswith("+"):
+        return f"+{phonenumbers.normalize_digits_only(text)}"  # the library takes the first zero for a trunk prefix
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 

@@ -165,8 +165,8 @@ class UnsupportedMediaType(WireError):
     error_category_key = "ValidationException"
     default_message = "This media type is not supported."
 
-    def __init__(self, supported: Iterable[str]) -> None:
-        super().__init__(f"{self.default_message} Supported are: {', '.join(supported)}.")
+    def __init__(self, supported: Iterable[str], *, problem: str = "") -> None:
+        super().__init__(f"{problem or self.default_message} Supported are: {', '.join(supported)}.")
 
 
 class UnsupportedContentEncoding(UnsupportedMediaType):

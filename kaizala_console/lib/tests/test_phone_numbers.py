@@ -120,3 +120,12 @@ def test_the_picker_lists_every_country_once_in_the_order_of_the_readers_languag
 def test_a_language_that_nobody_knows_falls_back_to_english() -> None:
     assert phone_numbers.countries("xx-unknown") == phone_numbers.countries("en")
     assert phone_numbers.Country("DE", "Deutschland", 49) in phone_numbers.countries("de-at")
+
+
+@pytest.mark.parametrize("number", ["+91000000000", "+91 0000 00000"])
+def test_a_number_of_zeros_loses_none(number: str) -> None:
+    """Microsoft's page on members has it."""
+    assert phone_numbers.parse(number) == "+91000000000"
+    assert phone_numbers.parse(phone_numbers.parse(number)) == "+91000000000"
+    with pytest.raises(RuleBroken):
+        phone_numbers.parse(number, must_be_valid=True)
