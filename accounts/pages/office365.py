@@ -10,11 +10,13 @@ from typing import Any, Final
 
 from allauth.account.internal.decorators import login_not_required
 from allauth.socialaccount.adapter import get_adapter
+from allauth.socialaccount.models import SocialApp
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.views.decorators.http import require_GET
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -86,10 +88,14 @@ class Office365Provider(OpenIDConnectProvider):
         return {**parameters, "nonce": nonce_for(parameters["code_verifier"])}
 
 
+@require_GET
 @login_not_required
 def callback(request: HttpRequest) -> HttpResponseBase:
     """Where Office365 sends the browser back to."""
-    answer: HttpResponseBase = OAuth2CallbackView.adapter_view(Office365Adapter(request, PROVIDER_ID))(request)
+    try:
+        answer: HttpResponseBase = OAuth2CallbackView.adapter_view(Office365Adapter(request, PROVIDER_ID))(request)
+    except SocialApp.DoesNotExist:  # a sandbox has no Office365
+        raise Http404 from None
     return answer
 
 

@@ -215,6 +215,10 @@ def test_a_deactivated_account_is_told_so_and_the_trail_tells_of_it(office365: O
     assert AuditEvent.objects.filter(tag="user:session:refused").count() == 1
 
 
+def test_a_sandbox_has_no_answer_of_office365_to_take() -> None:
+    assert Client().get(f"{LOGIN}callback/?code=x&state=y").status_code == 404
+
+
 def test_who_cancels_at_office365_is_not_signed_in(office365: Office365) -> None:
     browser = Client()
     answer = come_back(browser, office365.refuse(leave_for_office365(browser)))
