@@ -172,6 +172,7 @@ _MEDIA_FILE: Final = {
         "x-page": True,
         "responses": {
             "200": {"description": "The file.", "content": {"*/*": {}}},
+            "400": {"$ref": "#/components/responses/WrongRequest"},
             "403": {"$ref": "#/components/responses/NotPermitted"},
             "404": {"$ref": "#/components/responses/NotThere"},
         },

@@ -15,7 +15,7 @@ from kaizala_console.lib.client_address import client_address
 from kaizala_console.lib.errors import Conflict, RuleBroken
 from kaizala_console.wire.answers import Answer, EpochMs, Scopes
 from kaizala_console.wire.endpoint import Call, operation
-from kaizala_console.wire.errors import InvalidParameters, WireError
+from kaizala_console.wire.errors import InvalidParameters, UnknownResource, WireError
 from kaizala_console.wire.fields import Body, OptionalId, named
 from kaizala_console.wire.headers import header
 
@@ -62,7 +62,7 @@ class HandoffEnded(WireError):
     headers={"Idempotency-Key": "Makes it safe to ask again: the same key gets the same answer."},
     body=ClaimHandoff,
     response=ClaimAnswerBody,
-    refuses=(HandoffEnded,),
+    refuses=(HandoffEnded, UnknownResource),
 )
 @sensitive_variables()
 def claim(call: Call) -> dict[str, object]:

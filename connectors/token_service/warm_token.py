@@ -9,6 +9,7 @@ from connectors.services import warm_tokens
 from connectors.token_service.access_token import AccessTokenAnswer
 from kaizala_console.lib import clock
 from kaizala_console.wire.endpoint import Call, operation
+from kaizala_console.wire.errors import UnknownResource
 from kaizala_console.wire.headers import header
 
 
@@ -17,6 +18,7 @@ from kaizala_console.wire.headers import header
     credentials=("applicationId", "applicationSecret"),
     headers={"grantId": "Which one, when several are kept for the connector."},
     response=AccessTokenAnswer,
+    refuses=(UnknownResource,),
 )
 @sensitive_variables()
 def warm_token(call: Call) -> dict[str, str | int]:

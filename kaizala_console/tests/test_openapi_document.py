@@ -42,6 +42,24 @@ def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
     OpenAPIV31SpecValidator(document).validate()
 
 
+def schemas_in(value: Any) -> list[dict[str, Any]]:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [*([value] if isinstance(value, dict) else []), *(found for each in inner for found in schemas_in(each))]
+
+
+def test_no_enumeration_mixes_types_which_generators_of_clients_stop_at(document: dict[str, Any]) -> None:
+    lists = [each["enum"] for each in schemas_in(document) if isinstance(each.get("enum"), list)]
+    assert len(lists) > 10
+    assert [each for each in lists if {type(value) for value in each} not in ({str}, {int})] == []
+
+
+def test_what_may_not_be_there_and_what_may_be_wrong_is_described(document: dict[str, Any]) -> None:
+    paths = document["paths"]
+    assert "404" in paths["/v1/accessToken/warm"]["get"]["responses"]
+    assert "404" in paths["/v1/handoffs/claim"]["post"]["responses"]
+    assert "400" in paths["/v1/media/{fileId}/{name}"]["get"]["responses"]
+
+
 def test_every_route_is_in_it_and_nothing_else(document: dict[str, Any]) -> None:
     pages = {
         ("GET", path_of(route)) for route, view in routes_of(settings.WIRE_URLCONF) if not isinstance(view, Resource)

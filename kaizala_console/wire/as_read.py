@@ -56,7 +56,8 @@ COMPONENTS: Final[dict[str, Schema]] = {
 
 YES: Final[Schema] = {
     "anyOf": [
-        {"enum": [True, 1]},
+        {"type": "boolean", "const": True},
+        {"type": "integer", "enum": [1], OLD: True},
         {"type": "string", "pattern": in_any_case(["true", "yes", "on", *"ty1"]), OLD: True},
         {"type": "null"},
     ]
