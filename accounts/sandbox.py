@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 TENANT_ID = "5a4dbb00-0000-4000-8000-000000000001"
 ORGANISATION_NAME = "Contoso Field Services"
@@ -97,3 +101,9 @@ IDENTITIES = (
     ),
 )
 BY_KEY = {identity.key: identity for identity in IDENTITIES}
+
+
+def number_of(user: User) -> str:
+    """The demo number of this account (E.164), "" for one that is none of the sandbox's identities."""
+    found = (identity.number for identity in IDENTITIES if identity.subject == user.subject)
+    return next(found, "")

@@ -35,7 +35,7 @@ def of_developer(user: User) -> Path:
         help_page="connectors",
         fits=found is not None,
         finished_at=found and found.works_since,
-        for_all=True,
+        for_all=not user.is_organisation_admin,
     )
 
 
@@ -90,7 +90,7 @@ def _claimed(found: Any, *, done: bool) -> Step:
     if done or found is None or not found.last_handoff:
         return Step(title, "" if done else _("It arrives in Handoffs, sealed, as soon as a group has said yes."), done)
     if found.waiting_handoff:
-        way = Way(_("Claim"), reverse("connectors:handoff", args=[found.waiting_handoff]), "opened")
+        way = Way(_("Open the handoff"), reverse("connectors:handoff", args=[found.waiting_handoff]), "opened")
         return Step(
             title, _("It waits for you, sealed. Have the place ready where your program reads it."), ways=(way,)
         )

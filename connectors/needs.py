@@ -55,7 +55,7 @@ def handoffs_to_claim(own: owning.Own) -> Iterator[Need]:
         )
         % facts,
         href=reverse("connectors:handoff", args=[first.pk]) if len(waiting) == 1 else reverse("connectors:handoffs"),
-        act=_("Claim") if len(waiting) == 1 else _("Open the inbox"),
+        act=_("Open the handoff") if len(waiting) == 1 else _("Open the inbox"),
         urgency=Urgency.SOON if first.expires_at - clock.now() < SOON else Urgency.NORMAL,
         count=len(waiting),
     )

@@ -102,6 +102,8 @@ DESCRIPTIONS: dict[Permission, Description] = {
 }
 
 PERMISSIONS: tuple[Permission, ...] = tuple(Permission)
+# These reach beyond the groups that a connector is added to: pages mark them as dangerous.
+ORGANISATION_WIDE: frozenset[Permission] = frozenset({Permission.TENANT_DATA})
 # What a token that acts as a bot is cut down to: a bot speaks, shows and reacts; it administers nothing (ADR 0056).
 OF_BOTS: frozenset[Permission] = frozenset(
     {Permission.TEXT_MESSAGE, Permission.ACTION_AND_RESPONSES, Permission.MEDIA, Permission.REACTIONS}

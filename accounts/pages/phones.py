@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import policy, queries
+from accounts import policy, queries, sandbox
 from accounts.models import PinDevice, User, VerifiedPhone
 from accounts.pages import numbers
 from accounts.pages.decorators import recently_signed_in, safe_path, signed_in, user_of
@@ -31,9 +31,11 @@ GENERATE = gettext_lazy("Generate PIN")
 
 
 def phone_form(request: HttpRequest) -> PhoneForm:
-    """An empty form (or one with what was kept), with the reader's likely country chosen."""
-    region = region_of_reader(request.headers.get("Accept-Language", ""))
-    return PhoneForm(initial={"region": region})
+    """An empty form with the reader's likely country; in the sandbox with the demo number of who signs in first."""
+    user, initial = user_of(request), {"region": region_of_reader(request.headers.get("Accept-Language", ""))}
+    if settings.SANDBOX and not queries.has_held_a_number(user):
+        initial["number"] = sandbox.number_of(user)
+    return PhoneForm(initial=initial)
 
 
 @require_http_methods(["GET", "POST"])

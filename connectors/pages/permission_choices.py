@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.functional import Promise
 
-from connectors.scopes import DESCRIPTIONS, PERMISSIONS, Permission, in_order
+from connectors.scopes import DESCRIPTIONS, ORGANISATION_WIDE, PERMISSIONS, Permission, in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Choice:
     can: Promise
     why: Promise
     chosen: bool
+    is_organisation_wide: bool
 
 
 def rows(chosen: Collection[str], among: Collection[Permission] = PERMISSIONS) -> list[Choice]:
@@ -30,6 +31,7 @@ def rows(chosen: Collection[str], among: Collection[Permission] = PERMISSIONS) -
             can=DESCRIPTIONS[permission].can,
             why=DESCRIPTIONS[permission].why,
             chosen=permission.value in chosen,
+            is_organisation_wide=permission in ORGANISATION_WIDE,
         )
         for permission in in_order(among)
     ]

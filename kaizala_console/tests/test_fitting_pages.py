@@ -1,0 +1,41 @@
+"""What pages show first fits who reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from accounts import sandbox
+from accounts.models import Organisation, User
+from accounts.tests.factories import make_user
+from connectors.models import Connector
+
+pytestmark = pytest.mark.django_db
+Browser = Callable[..., Client]
+
+
+def test_an_organisation_admin_without_connectors_sees_those_of_the_organisation(
+    connector: Connector, organisation_admin: User, member: User, browser_of: Browser
+) -> None:
+    browser = browser_of(organisation_admin)
+    assert connector.name in browser.get("/console/connectors/").content.decode()
+    assert connector.name not in browser.get("/console/connectors/", {"show": ""}).content.decode()
+    assert connector.name not in browser_of(member).get("/console/connectors/").content.decode()
+
+
+def test_the_steps_of_a_developer_are_not_those_of_an_organisation_admin(
+    organisation_admin: User, developer: User, browser_of: Browser
+) -> None:
+    assert "Register your program" in browser_of(developer).get("/console/").content.decode()
+    assert "Register your program" not in browser_of(organisation_admin).get("/console/").content.decode()
+
+
+def test_the_sandbox_fills_in_the_number_of_its_own_people_alone(browser_of: Browser, organisation: Organisation) -> None:
+    identity = sandbox.BY_KEY["developer"]
+    known = make_user(identity.name, organisation, number=None)
+    assert identity.number not in browser_of(known).get("/console/phones/add/").content.decode()
+    User.objects.filter(pk=known.pk).update(subject=identity.subject)
+    known.refresh_from_db()
+    assert identity.number in browser_of(known).get("/console/phones/add/").content.decode()
