@@ -10,15 +10,16 @@ from django.test import Client
 from accounts import sandbox
 from accounts.models import Organisation, User
 from accounts.tests.factories import make_user
-from connectors.models import Connector
+from connectors.tests.factories import make_connector
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
 
 
 def test_an_organisation_admin_without_connectors_sees_those_of_the_organisation(
-    connector: Connector, organisation_admin: User, member: User, browser_of: Browser
+    developer: User, organisation_admin: User, member: User, browser_of: Browser
 ) -> None:
+    connector = make_connector(developer, name="Depot Stock")
     browser = browser_of(organisation_admin)
     assert connector.name in browser.get("/console/connectors/").content.decode()
     assert connector.name not in browser.get("/console/connectors/", {"show": ""}).content.decode()
@@ -32,7 +33,9 @@ def test_the_steps_of_a_developer_are_not_those_of_an_organisation_admin(
     assert "Register your program" not in browser_of(organisation_admin).get("/console/").content.decode()
 
 
-def test_the_sandbox_fills_in_the_number_of_its_own_people_alone(browser_of: Browser, organisation: Organisation) -> None:
+def test_the_sandbox_fills_in_the_number_of_its_own_people_alone(
+    browser_of: Browser, organisation: Organisation
+) -> None:
     identity = sandbox.BY_KEY["developer"]
     known = make_user(identity.name, organisation, number=None)
     assert identity.number not in browser_of(known).get("/console/phones/add/").content.decode()
