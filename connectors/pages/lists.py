@@ -40,11 +40,8 @@ NAMED_IN_A_ROW = 3
 @signed_in
 def connectors(request: HttpRequest) -> HttpResponse:
     """One page of the list. What cannot be understood in the address is left out rather than refused."""
-    user = user_of(request)
-    own = owning.of(user)
-    show = request.GET.get("show", "all" if user.is_organisation_admin and own.are_none else "")
-    everybodys = show == "all"
-    own = None if everybodys else own
+    everybodys = request.GET.get("show") == "all"
+    own = None if everybodys else owning.of(user_of(request))
     offered = queries.sorts_for(own, everybodys=everybodys)
     sorts = {key: label for key, label in SORTS.items() if (key or "name") in offered}
     state = request.GET.get("state", "") if request.GET.get("state", "") in STATES else ""

@@ -10,20 +10,9 @@ from django.test import Client
 from accounts import sandbox
 from accounts.models import Organisation, User
 from accounts.tests.factories import make_user
-from connectors.tests.factories import make_connector
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
-
-
-def test_an_organisation_admin_without_connectors_sees_those_of_the_organisation(
-    developer: User, organisation_admin: User, member: User, browser_of: Browser
-) -> None:
-    connector = make_connector(developer, name="Depot Stock")
-    browser = browser_of(organisation_admin)
-    assert connector.name in browser.get("/console/connectors/").content.decode()
-    assert connector.name not in browser.get("/console/connectors/", {"show": ""}).content.decode()
-    assert connector.name not in browser_of(member).get("/console/connectors/").content.decode()
 
 
 def test_the_steps_of_a_developer_are_not_those_of_an_organisation_admin(
