@@ -8,13 +8,13 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import clock, ids, outbox
 
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def due(self, at: dt.datetime) -> NoticeQuerySet:
         """Those that a worker should try to send at `at`."""
-        return self.filter(next_attempt_at__lte=at)
+        return self.filter(outbox.due(at))
 
 
 class Notice(models.Model):
@@ -33,6 +33,7 @@ class Notice(models.Model):
     key = models.CharField(_("key"), max_length=160, unique=True)
     created_at = models.DateTimeField(_("created at"), default=clock.now)
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
+    scheduled_at = models.DateTimeField(default=clock.now, editable=False)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     gave_up_at = models.DateTimeField(_("gave up at"), null=True, blank=True)

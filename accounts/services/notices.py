@@ -28,7 +28,7 @@ from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Notice, User
 from accounts.sms.contract import NumberRefused
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, outbox
 from kaizala_console.lib.background import after_commit
 from kaizala_console.lib.errors import Conflict, ConsoleError
 from kaizala_console.lib.logs import redact
@@ -39,7 +39,6 @@ DELIVER = "accounts.tasks.deliver_notice"  # by name: this layer does not import
 # How long after its nth try a notice is tried again. The first is longer than a task may run, so it is the lease too.
 RETRY_AFTER = [dt.timedelta(minutes=minutes) for minutes in (2, 5, 15, 60, 180, 360, 720)]
 GIVE_UP_AFTER = dt.timedelta(days=5)  # as long as mail servers themselves try (RFC 5321 §4.5.4.1)
-SWEPT_AT_ONCE = 500
 MUTED = "The account wants no mail about this."
 
 
@@ -107,10 +106,7 @@ def sweep() -> int:
     now = clock.now()
     waiting = Notice.objects.filter(next_attempt_at__isnull=False)
     waiting.filter(created_at__lt=now - GIVE_UP_AFTER, attempts__gt=0).update(next_attempt_at=None, gave_up_at=now)
-    due = list(Notice.objects.due(now).order_by("next_attempt_at")[:SWEPT_AT_ONCE])
-    for notice in due:
-        _wake(notice)
-    return len(due)
+    return outbox.sweep(waiting, now=now, wake=_wake)
 
 
 @transaction.atomic
@@ -119,7 +115,7 @@ def send_again(*, notice: Notice, by: Actor) -> Notice:
     now = clock.now()
     # Made anew, as it were: it gets as many days as the first time.
     again = Notice.objects.filter(pk=notice.pk, gave_up_at__isnull=False).update(
-        gave_up_at=None, next_attempt_at=now, attempts=0, created_at=now
+        gave_up_at=None, attempts=0, created_at=now, **outbox.schedule(now)
     )
     if not again:
         raise Conflict
@@ -160,13 +156,9 @@ def _wake(notice: Notice) -> None:
 
 
 def _claim(notice: Notice) -> bool:
-    now = clock.now()
-    wait = RETRY_AFTER[min(notice.attempts, len(RETRY_AFTER) - 1)]
-    return bool(
-        Notice.objects.due(now)
-        .filter(pk=notice.pk, attempts=notice.attempts)
-        .update(next_attempt_at=now + wait, attempts=F("attempts") + 1)
-    )
+    mine = Notice.objects.filter(pk=notice.pk, attempts=notice.attempts)
+    lease = outbox.backoff(RETRY_AFTER, notice.attempts)
+    return outbox.claim(mine, now=clock.now(), lease=lease, attempts=F("attempts") + 1) is not None
 
 
 def _mail(notice: Notice) -> EmailMessage:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, outbox
 
 
 class WarmState(StrEnum):
@@ -23,7 +23,7 @@ class WarmState(StrEnum):
 class WarmTokenQuerySet(models.QuerySet["WarmToken"]):
     def due(self, at: dt.datetime) -> WarmTokenQuerySet:
         """Those that a worker should fetch at `at`."""
-        return self.filter(next_attempt_at__lte=at)
+        return self.filter(outbox.due(at))
 
 
 class WarmToken(models.Model):
@@ -49,6 +49,7 @@ class WarmToken(models.Model):
     )
     scope = models.CharField(_("scope"), max_length=1000, blank=True)
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
+    scheduled_at = models.DateTimeField(default=clock.now, editable=False)
     failures = models.PositiveSmallIntegerField(
         _("failures"), default=0, help_text=_("Tries in a row that gave no token.")
     )

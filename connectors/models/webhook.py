@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import clock, ids, outbox
 
 MOST_URL_CHARACTERS: Final = 2048
 MOST_TOKEN_CHARACTERS: Final = 1024
@@ -189,10 +189,6 @@ class Webhook(models.Model):
         """What the access that it stands under is to, as people read it; "" for one that stands under none."""
         return self.grant.target_name if self.grant is not None else ""
 
-    def is_busy(self, at: dt.datetime) -> bool:
-        """Whether a worker is at one of its deliveries."""
-        return self.busy_until is not None and self.busy_until > at
-
     def is_under_right(self, at: dt.datetime) -> bool:
         """As `WebhookQuerySet.under_right`, for a row at hand with its grant and connector."""
         connector = self.connector
@@ -252,7 +248,7 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
 
     def due(self, at: dt.datetime) -> WebhookDeliveryQuerySet:
         """Those whose time has come at `at`; an earlier one of the same lane may stand before them."""
-        return self.filter(state=WebhookDelivery.State.WAITING, next_attempt_at__lte=at)
+        return self.filter(outbox.due(at), state=WebhookDelivery.State.WAITING)
 
 
 class WebhookDelivery(models.Model):
@@ -288,6 +284,7 @@ class WebhookDelivery(models.Model):
     )
     first_tried_at = models.DateTimeField(_("first tried at"), null=True, blank=True)
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
+    scheduled_at = models.DateTimeField(default=clock.now, editable=False)
     created_at = models.DateTimeField(_("created at"), default=clock.now)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 

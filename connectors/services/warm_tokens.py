@@ -26,7 +26,7 @@ from connectors.credentials import Kind
 from connectors.models import ConnectorSecret, Grant, RefreshToken, WarmToken
 from connectors.services import grants, issuing, token_client, tokens, trail
 from connectors.services.token_client import Fetched, NoAnswer, Refused
-from kaizala_console.lib import clock, crypto, ids
+from kaizala_console.lib import clock, crypto, ids, outbox
 from kaizala_console.lib.background import after_commit
 from kaizala_console.lib.circuit import Circuit
 from kaizala_console.lib.errors import NotFound, RuleBroken
@@ -36,7 +36,6 @@ FETCH: Final = "connectors.tasks.fetch_warm_token"  # by name: this layer does n
 LEASE: Final = dt.timedelta(minutes=2)  # longer than a fetch may take
 SOONEST, LATEST = dt.timedelta(seconds=30), dt.timedelta(hours=1)  # between two tries that failed
 RENEWED_AT: Final = (0.75, 0.85)  # of an access token's life; spread, so that not all come at one moment
-SWEPT_AT_ONCE: Final = 500
 CIRCUIT: Final = Circuit("token-service")
 _dice = SystemRandom()
 
@@ -63,7 +62,7 @@ def keep(*, grant: Grant, by: User, secret: str, refresh_token: str) -> WarmToke
             "fetched_at": None,
             "expires_at": None,
             "scope": "",
-            "next_attempt_at": clock.now(),
+            **outbox.schedule(clock.now()),
             "failures": 0,
             "last_error": "",
             "refused_at": None,
@@ -111,11 +110,8 @@ def give(*, connector_id: str, secret: str, grant_id: str) -> tuple[WarmToken, s
 
 def sweep() -> int:
     """Wakes a worker for every token that is due, whatever became of the first message; the number of them."""
-    due = WarmToken.objects.due(clock.now()).order_by("next_attempt_at").values_list("pk", flat=True)
-    found = list(due[:SWEPT_AT_ONCE])
-    for warm_id in found:
-        after_commit(signature(FETCH), warm_id=warm_id)
-    return len(found)
+    waiting = WarmToken.objects.filter(next_attempt_at__isnull=False)
+    return outbox.sweep(waiting, now=clock.now(), wake=_wake)
 
 
 @sensitive_variables()
@@ -157,9 +153,12 @@ def fetch(*, warm_id: int) -> bool:
     return _fetched(warm, fetched)
 
 
+def _wake(warm: WarmToken) -> None:
+    after_commit(signature(FETCH), warm_id=warm.pk)
+
+
 def _claim(warm_id: int) -> WarmToken | None:
-    now = clock.now()
-    if not WarmToken.objects.due(now).filter(pk=warm_id).update(next_attempt_at=now + LEASE):
+    if outbox.claim(WarmToken.objects.filter(pk=warm_id), now=clock.now(), lease=LEASE) is None:
         return None
     return WarmToken.objects.select_related(
         "grant__connector__organisation", "grant__connector__owner", "grant__granted_by"
@@ -177,7 +176,7 @@ def _fetched(warm: WarmToken, fetched: Fetched) -> bool:
         "fetched_at": now,
         "expires_at": fetched.expires_at,
         "scope": fetched.scope[:1000],
-        "next_attempt_at": now + max(SOONEST, life * _dice.uniform(*RENEWED_AT)),
+        **outbox.schedule(now, max(SOONEST, life * _dice.uniform(*RENEWED_AT))),
         "failures": 0,
         "last_error": "",
     }
@@ -188,7 +187,7 @@ def _fetched(warm: WarmToken, fetched: Fetched) -> bool:
 
 def _later(warm: WarmToken, pause: dt.timedelta, *, reason: str, counts: bool) -> None:
     _same(warm).update(
-        next_attempt_at=clock.now() + pause,
+        **outbox.schedule(clock.now(), pause),
         failures=F("failures") + (1 if counts else 0),
         last_error=redact(reason)[:300] if reason else warm.last_error,
     )

@@ -34,6 +34,7 @@ def deliver_due(*, seconds: float = TURN_SECONDS) -> int:
 
     While another thread of this process is at it, it is left to that one.
     """
+    queue.correct_clock()
     ends, tries = time.monotonic() + seconds, 0
     while time.monotonic() < ends:
         if not _turn.acquire(blocking=False):

@@ -25,7 +25,7 @@ from connectors.webhooks import message, rights, schedule
 from connectors.webhooks.ending import end, stop_deliveries
 from connectors.webhooks.sender import Outcome, Prepared
 from connectors.webhooks.slots import Slots
-from kaizala_console.lib import clock, crypto
+from kaizala_console.lib import clock, crypto, outbox
 from kaizala_console.lib.circuit import Circuit
 
 logger = structlog.get_logger(__name__)
@@ -90,7 +90,7 @@ def _taken_of(chosen: Sequence[WebhookDelivery], slots: Slots, now: dt.datetime)
         taken, moved = [], False
         for delivery in rows.select_related("event").order_by("next_attempt_at", "pk"):
             webhook = webhooks[delivery.webhook_id]
-            if webhook.is_busy(now) or not slots.allows(webhook):
+            if not outbox.is_free(webhook.busy_until, now, lease()) or not slots.allows(webhook):
                 continue
             if not _may_go(delivery, webhook, reach, now) or _rests(delivery, webhook, now):
                 moved = True
@@ -150,6 +150,11 @@ def record(done: Sequence[tuple[Taken, Outcome]]) -> None:
         _failed(taken, webhooks[taken.webhook.pk], now, outcome.retry_after)
 
 
+def correct_clock() -> int:
+    """Make due what was scheduled while the clock was ahead; the number of them."""
+    return outbox.correct_clock(WebhookDelivery.objects.waiting(), clock.now())
+
+
 def release_strays() -> int:
     """Queue what is kept for a webhook that woke at the very moment at which the event was written down."""
     strays = WebhookDelivery.objects.filter(state=State.HELD, webhook__in=Webhook.objects.active())
@@ -164,13 +169,15 @@ def release_strays() -> int:
 def requeue(deliveries: QuerySet[WebhookDelivery]) -> int:
     """Queue deliveries anew, with all their tries; for whoever holds their webhook's row. The number of them."""
     return deliveries.exclude(state=State.WAITING).update(
-        state=State.WAITING, next_attempt_at=clock.now(), tries=0, first_tried_at=None, finished_at=None
+        state=State.WAITING, tries=0, first_tried_at=None, finished_at=None, **outbox.schedule(clock.now())
     )
 
 
 def _candidates(slots: Slots, now: dt.datetime) -> QuerySet[WebhookDelivery]:
     heads = WebhookDelivery.objects.waiting().order_by().values("webhook_id", "lane").annotate(head=Min("pk"))
-    found = WebhookDelivery.objects.due(now).filter(pk__in=heads.values("head")).exclude(webhook__busy_until__gt=now)
+    found = WebhookDelivery.objects.due(now).filter(
+        outbox.free("webhook__busy_until", now, lease()), pk__in=heads.values("head")
+    )
     if connectors := slots.full_connectors():
         found = found.exclude(webhook__connector_id__in=connectors)
     if hosts := slots.full_hosts():
@@ -233,14 +240,14 @@ def _lease(taken: Sequence[Taken], now: dt.datetime) -> None:
         return
     until = now + lease()
     WebhookDelivery.objects.filter(pk__in=[mine.delivery.pk for mine in taken]).update(
-        next_attempt_at=until, tries=F("tries") + 1, first_tried_at=Coalesce("first_tried_at", now)
+        tries=F("tries") + 1, first_tried_at=Coalesce("first_tried_at", now), **outbox.schedule(now, lease())
     )
     Webhook.objects.filter(pk__in=[mine.webhook.pk for mine in taken]).update(busy_until=until)
 
 
 def _postpone(delivery: WebhookDelivery, now: dt.datetime, pause: dt.timedelta) -> None:
     """Not a try: nothing was sent."""
-    WebhookDelivery.objects.due(now).filter(pk=delivery.pk).update(next_attempt_at=now + pause)
+    WebhookDelivery.objects.due(now).filter(pk=delivery.pk).update(**outbox.schedule(now, pause))
 
 
 def _wait_for_key(delivery: WebhookDelivery, now: dt.datetime) -> None:
@@ -249,7 +256,7 @@ def _wait_for_key(delivery: WebhookDelivery, now: dt.datetime) -> None:
     Not a try, and no failure of the receiver: its two days begin when it can be sent.
     """
     WebhookDelivery.objects.due(now).filter(pk=delivery.pk).update(
-        next_attempt_at=now + LOOK_AGAIN, tries=0, first_tried_at=None
+        tries=0, first_tried_at=None, **outbox.schedule(now, LOOK_AGAIN)
     )
     if not delivery.attempts.filter(problem=WebhookAttempt.Problem.KEY).exists():
         WebhookAttempt.objects.create(delivery=delivery, began_at=now, problem=WebhookAttempt.Problem.KEY)
@@ -277,7 +284,7 @@ def _failed(taken: Taken, webhook: Webhook, now: dt.datetime, asked: dt.timedelt
     pause = schedule.pause_until_next(delivery.tries, delivery.first_tried_at or taken.at, now, asked)
     still_mine = WebhookDelivery.objects.filter(pk=delivery.pk, state=State.WAITING, next_attempt_at=taken.leased_until)
     if pause is not None:
-        still_mine.update(next_attempt_at=now + pause)
+        still_mine.update(**outbox.schedule(now, pause))
     elif still_mine.exists():
         _give_up(delivery, webhook, now)
 

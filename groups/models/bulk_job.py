@@ -10,8 +10,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from groups import bulk_reasons
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import clock, ids, outbox
 
+LEASE: Final = dt.timedelta(minutes=2)  # longer than a chunk may take
 _FORETOLD: Final = "removing"  # in `counts`, until something has come of it
 
 
@@ -28,7 +29,7 @@ class BulkJobQuerySet(models.QuerySet["BulkJob"]):
 
     def due(self, now: dt.datetime) -> BulkJobQuerySet:
         """Those that go, and that no worker holds."""
-        return self.going().filter(Q(leased_until__isnull=True) | Q(leased_until__lte=now))
+        return self.going().filter(outbox.free("leased_until", now, LEASE))
 
 
 class BulkJob(models.Model):

@@ -6,7 +6,6 @@ after the last chunk that was committed. A lease, renewed with each chunk, keeps
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from accounts.audit.tags import Tag
 from groups.bulk_formats import Column, Row, Table
 from groups.bulk_reasons import LineRefused, Reason
 from groups.models import BulkJob, BulkLine
+from groups.models.bulk_job import LEASE
 from groups.services import bulk_mapping, bulk_messages, bulk_people, bulk_users
 from groups.services.bulk_chunks import Outcome
 from kaizala_console.lib import clock, ids
@@ -33,7 +33,6 @@ from kaizala_console.lib.background import after_commit
 from kaizala_console.lib.errors import ConsoleError
 
 WORK: Final = "groups.tasks.work_at_bulk_job"  # by name: this layer does not import the tasks above it
-LEASE: Final = dt.timedelta(minutes=2)  # longer than a chunk may take
 AT_ONCE: Final = 120.0  # seconds; a worker then hands on, so that others get their turn
 TRIES: Final = 5
 CHECKED_AT_ONCE: Final = 2000
