@@ -23,7 +23,8 @@ def notice(user: User, key: str = "x") -> Notice:
 @pytest.mark.services
 @pytest.mark.django_db(transaction=True)
 def test_of_many_workers_one_has_the_row(developer: User, together: Callable[..., list[Any]]) -> None:
-    rows = Notice.objects.filter(pk=notice(developer).pk)
+    row = Notice.objects.create(user=developer, template="accounts/phone_claimed", key="x")
+    rows = Notice.objects.filter(pk=row.pk)
     now = clock.now()
     won = together(8, lambda: outbox.claim(rows, now=now, lease=dt.timedelta(minutes=2)))
     assert [end for end in won if end is not None] == [now + dt.timedelta(minutes=2)]
