@@ -79,6 +79,7 @@ FIELDS: Final[Mapping[str, Promise]] = {
     "pkce_required": _("PKCE required"),
     "position": pgettext_lazy("in a list", "Place"),
     "present": _("There already"),
+    "properties": _("Properties"),
     "public_part": _("Public part"),
     "purpose": _("What for"),
     "reason": _("Reason"),

@@ -24,7 +24,7 @@ from kaizala_console.lib import clock, context
 pytestmark = pytest.mark.django_db(transaction=True)
 COLUMNS = (
     "at, tag, actor_kind, actor_id, actor_name, organisation_id, subject_kind, subject_id, subject_name, connector_id, "
-    "group_id, person_id, before, after, client_address, request_id"
+    "group_id, person_id, before, after, client_address, request_id, search_text"
 )
 
 
