@@ -198,7 +198,8 @@ def test_an_operator_removes_the_lost_app_of_anybody(
     desk = browser_of(operator)
     desk.post("/operators/second-factor/", {"pin": code_of(at_the_desk)})
     lost = AuthenticatorApp.objects.exclude(user=operator).values_list("pk", flat=True)
-    desk.post("/operators/accounts/authenticatorapp/", {"action": "remove", "_selected_action": list(lost)})
+    form = {"action": "remove", "_selected_action": list(lost), "confirmed": "yes", "typed": str(len(lost))}
+    desk.post("/operators/accounts/authenticatorapp/", form)
     assert AuthenticatorApp.objects.get() == at_the_desk
     assert set(Notice.objects.values_list("user__name", "template")) == {
         (outsider.name, "accounts/totp_removed"),
