@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
@@ -156,19 +155,6 @@ def test_a_co_owner_leaves_but_names_and_removes_nobody_else(
 
 
 # Handing it on -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("stays", [True, False])
-def test_who_confirms_first_finds_the_choice_to_stay_as_they_left_it(
-    connector: Connector, developer: User, member: User, browser_of: Browser, stays: bool
-) -> None:
-    url = page_of(connector, "transfer/")
-    browser = browser_of(developer, confirmed=False)
-    chosen = {"email": member.email, "typed": "Shift Planner", **({"stay": "on"} if stays else {})}
-    back = browser.get(parse_qs(urlsplit(browser.post(url, chosen)["Location"]).query)["next"][0])
-    form = form_to(back, url)
-    assert form.fields["email"] == [member.email]
-    assert ("stay" in form.fields) is stays
 
 
 def test_the_new_owner_has_everything_and_the_old_one_stays_if_so_chosen(

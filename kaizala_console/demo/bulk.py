@@ -191,6 +191,7 @@ class Filling:
                 "pkce_required",
                 "permissions",
                 "created_at",
+                "token_generation",
             ),
             (
                 (
@@ -204,6 +205,7 @@ class Filling:
                     False,
                     PERMISSIONS,
                     now,
+                    0,
                 )
                 for place, (key, _grant, _group) in enumerate(made)
             ),
