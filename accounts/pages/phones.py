@@ -33,8 +33,9 @@ GENERATE = gettext_lazy("Generate PIN")
 def phone_form(request: HttpRequest) -> PhoneForm:
     """An empty form with the reader's likely country; in the sandbox with the demo number of who signs in first."""
     user, initial = user_of(request), {"region": region_of_reader(request.headers.get("Accept-Language", ""))}
-    if settings.SANDBOX and not queries.has_held_a_number(user):
-        initial["number"] = sandbox.number_of(user)
+    number = sandbox.number_of(user) if settings.SANDBOX else ""
+    if number and not queries.has_held_a_number(user):
+        initial["number"] = number
     return PhoneForm(initial=initial)
 
 

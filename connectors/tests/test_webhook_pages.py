@@ -149,7 +149,7 @@ def test_the_log_tells_what_came_back_and_what_is_next(hook: Webhook, developer:
     text = text_of(browser_of(developer).get(at(hook)))
     for told in (
         "TextMessageCreated 1 minute ago Waiting Night shift none yet 0 due now",
-        "PollResponse 12 minutes ago Waiting Night shift certificate refused 41 ms 2 next try in 9 minutes",
+        "PollResponse 12 minutes ago Waiting Night shift certificate refused 41 ms 2 next try in 10 minutes",
         "SurveyResponse 2 hours ago Not sent",
         "no answer in time 41 ms 6 7 hours ago Redeliver",
         "Announcement 9 hours ago Delivered Night shift 200 41 ms 1",
