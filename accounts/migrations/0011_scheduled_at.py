@@ -15,6 +15,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='notice',
             name='scheduled_at',
-            field=models.DateTimeField(default=kaizala_console.lib.clock.now, editable=False),
+            field=models.DateTimeField(default=kaizala_console.lib.clock.now, editable=False, verbose_name='scheduled at'),
         ),
     ]

@@ -33,7 +33,7 @@ class Notice(models.Model):
     key = models.CharField(_("key"), max_length=160, unique=True)
     created_at = models.DateTimeField(_("created at"), default=clock.now)
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
-    scheduled_at = models.DateTimeField(default=clock.now, editable=False)
+    scheduled_at = models.DateTimeField(_("scheduled at"), default=clock.now, editable=False)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     gave_up_at = models.DateTimeField(_("gave up at"), null=True, blank=True)

@@ -15,11 +15,11 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='warmtoken',
             name='scheduled_at',
-            field=models.DateTimeField(default=kaizala_console.lib.clock.now, editable=False),
+            field=models.DateTimeField(default=kaizala_console.lib.clock.now, editable=False, verbose_name='scheduled at'),
         ),
         migrations.AddField(
             model_name='webhookdelivery',
             name='scheduled_at',
-            field=models.DateTimeField(default=kaizala_console.lib.clock.now, editable=False),
+            field=models.DateTimeField(default=kaizala_console.lib.clock.now, editable=False, verbose_name='scheduled at'),
         ),
     ]

@@ -49,7 +49,7 @@ class WarmToken(models.Model):
     )
     scope = models.CharField(_("scope"), max_length=1000, blank=True)
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
-    scheduled_at = models.DateTimeField(default=clock.now, editable=False)
+    scheduled_at = models.DateTimeField(_("scheduled at"), default=clock.now, editable=False)
     failures = models.PositiveSmallIntegerField(
         _("failures"), default=0, help_text=_("Tries in a row that gave no token.")
     )

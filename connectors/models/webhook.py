@@ -284,7 +284,7 @@ class WebhookDelivery(models.Model):
     )
     first_tried_at = models.DateTimeField(_("first tried at"), null=True, blank=True)
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True, default=clock.now)
-    scheduled_at = models.DateTimeField(default=clock.now, editable=False)
+    scheduled_at = models.DateTimeField(_("scheduled at"), default=clock.now, editable=False)
     created_at = models.DateTimeField(_("created at"), default=clock.now)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 

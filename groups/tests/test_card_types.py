@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accounts.models import Person
 from groups import card_types
 from groups.card_types.base import Card, CardType, Draft, first_repeated
 from groups.card_types.lets_meet import ANSWERS as MEETING_ANSWERS
@@ -77,6 +78,7 @@ def card_of(kind: CardType, draft: Draft) -> Card:
     action = Action(
         id=ids.new_id(),
         group_id=ids.new_id(),
+        person=Person(number="+919820000011"),
         kind=kind.kind,
         title=draft.title,
         body=kept_by_a_database(draft.body),

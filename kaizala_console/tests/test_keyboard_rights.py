@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from accounts.models import Organisation, User
 from connectors.models import AccessRequest, Connector, Grant, Handoff, UserTokenRequest
+from connectors.scopes import PERMISSIONS
 from connectors.services import bots, handoffs, requests, user_token_requests
 from connectors.services.shown_secrets import new_form_key
 from connectors.tests.factories import make_connector
@@ -56,6 +57,7 @@ def test_a_user_token_is_generated_and_ended(
 def test_a_second_admin_confirms_or_refuses_what_the_first_asks_for(
     typist: TypistOf, connector: Connector, organisation_admin: User, second_admin: User
 ) -> None:
+    Connector.objects.update(permissions=PERMISSIONS)
     first, second = typist(organisation_admin), typist(second_admin)
     first.visit(reverse("connectors:user_token", args=[connector.pk]))
     first.button("Ask a second admin")
