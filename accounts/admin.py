@@ -154,6 +154,7 @@ class PersonAdmin(ReadOnlyAdmin):
     list_display = ["name", "masked_number", "provisioned_at", "created_at"]
     list_filter = [("provisioned_at", admin.EmptyFieldListFilter)]
     search_fields = ["name", "number__exact"]
+    search_help_text = _("A name, or a whole number with + in front.")
     exclude = ["number"]
     readonly_fields = ["masked_number"]
 
@@ -209,6 +210,7 @@ class SmsMessageAdmin(ReadOnlyAdmin):
     list_filter = ["status", "gateway", "purpose", "country_prefix"]
     list_select_related = ["user"]
     search_fields = ["user__name", "user__email", "client_address__exact", "reference__exact"]
+    search_help_text = _("A name, an e-mail or IP address, the gateway’s reference, or a whole number with +.")
     exclude = ["number_tag"]
 
     def get_search_results(
@@ -227,6 +229,7 @@ class SandboxSmsAdmin(ReadOnlyAdmin):
 
     list_display = ["sent_at", "masked_number"]
     search_fields = ["number__exact"]
+    search_help_text = _("A whole number with + in front.")
     fields = ["sent_at", "masked_number"]
     readonly_fields = ["masked_number"]
 
@@ -298,6 +301,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "request_id__exact",
         "client_address__exact",
     ]
+    search_help_text = _("A name, an ID of what took part, a request ID, or an IP address.")
 
     @admin.display(description=_("what happened"))
     def said(self, row: AuditEvent) -> str:

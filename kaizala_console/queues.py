@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from celery.schedules import maybe_schedule
+from celery import schedules
 from django.conf import settings
 from django.db.models import Count, Min, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from kombu.exceptions import KombuError, OperationalError
 
 from accounts.models import Notice, SmsMessage
@@ -65,8 +66,18 @@ def beat_schedule() -> list[BeatEntry]:
     entries = sorted(app.conf.beat_schedule.items())
     sent = beat.last_sent([name for name, _entry in entries])
     return [
-        BeatEntry(name, str(maybe_schedule(entry["schedule"])).strip("<>"), sent.get(name)) for name, entry in entries
+        BeatEntry(name, _interval(schedules.maybe_schedule(entry["schedule"])), sent.get(name))
+        for name, entry in entries
     ]
+
+
+def _interval(schedule: schedules.schedule) -> str:
+    seconds = int(schedule.run_every.total_seconds())
+    if seconds % 3600 == 0:
+        return ngettext("every hour", "every %(count)d hours", seconds // 3600) % {"count": seconds // 3600}
+    if seconds % 60 == 0:
+        return ngettext("every minute", "every %(count)d minutes", seconds // 60) % {"count": seconds // 60}
+    return ngettext("every second", "every %(count)d seconds", seconds) % {"count": seconds}
 
 
 def workers_seen() -> list[WorkerSeen]:

@@ -23,7 +23,7 @@ from groups.models import Action, Group, Membership
 from groups.services import audience, media, policies
 from groups.services.members import named_in
 from kaizala_console.lib import clock, ids
-from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
+from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 
 @transaction.atomic
@@ -102,17 +102,13 @@ def post(
 def change_properties(*, action: Action, properties: Sequence[Property], by: Caller) -> None:
     """Replaces properties of the same name, and adds the others. For who posted the card and for admins of its group.
 
-    `action` is one that `action_queries` let them see. Raises NotAllowed, and RuleBroken for a kind without properties,
-    a value that is none of its type, or more properties than a card has.
+    `action` is one that `action_queries` let them see. Raises NotAllowed, NotFound for a kind without properties, and
+    RuleBroken for a value that is none of its type, or more properties than a card has.
     """
     if by.person.pk != action.person_id and action.group.role != Membership.Role.ADMIN:
         raise NotAllowed(_("Only who posted an action and admins of the group change its properties."))
     if "properties" not in action.body:
-        raise RuleBroken(
-            _("An action of the type %(type)s has no properties.") % {"type": action.type_on_the_wire},
-            field="actionId",
-            code="no_properties",
-        )
+        raise NotFound(_("An action of the type %(type)s has no properties.") % {"type": action.type_on_the_wire})
     given = {each.name: kept_property(each, f"actionProperties[{index}]") for index, each in enumerate(properties)}
     # One after the other: of two programs at once, neither loses what the other has set.
     locked = Action.objects.select_for_update(no_key=True).get(pk=action.pk)

@@ -50,7 +50,7 @@ def test_others_change_no_properties(
     refused(change(wire, let_in(connector, elsewhere, group_admin), order), 403, "Unauthorized")
     refused(change(wire, let_act_for(connector, member), order), 403, "Unauthorized")
     poll = posted(wire, program, group, "Poll", POLL)
-    refused(change(wire, program, poll), 400, "InvalidParameters", "ValidationException")
+    refused(change(wire, program, poll), 404, "NotFound", "NotFoundException")
     too_many = [{"name": str(number)} for number in range(99)]
     refused(change(wire, program, order, too_many), 400, "InvalidParameters", "ValidationException")
     order.refresh_from_db()
