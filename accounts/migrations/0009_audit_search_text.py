@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import structlog
 from django.db import migrations, models, transaction
 from django.db.utils import DatabaseError
+
+log = structlog.get_logger(__name__)
 
 
 def add_index(_apps: Any, schema_editor: Any) -> None:
@@ -17,8 +20,8 @@ def add_index(_apps: Any, schema_editor: Any) -> None:
             cursor.execute(
                 "CREATE INDEX audit_by_search_text ON accounts_auditevent USING gin (UPPER(search_text) gin_trgm_ops)"
             )
-    except DatabaseError:
-        return
+    except DatabaseError as error:
+        log.warning("search_without_index", error=type(error).__name__, why=str(error))
 
 
 def drop_index(_apps: Any, schema_editor: Any) -> None:

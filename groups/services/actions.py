@@ -105,6 +105,7 @@ def change_properties(*, action: Action, properties: Sequence[Property], by: Cal
     `action` is one that `action_queries` let them see. Raises NotAllowed, NotFound for a kind without properties, and
     RuleBroken for a value that is none of its type, or more properties than a card has.
     """
+    policies.require_may_post(group=action.group, by=by)
     if by.person.pk != action.person_id and action.group.role != Membership.Role.ADMIN:
         raise NotAllowed(_("Only who posted an action and admins of the group change its properties."))
     if "properties" not in action.body:

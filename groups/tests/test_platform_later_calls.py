@@ -57,6 +57,16 @@ def test_others_change_no_properties(
     assert [each["value"] for each in order.body["properties"]] == ["1", "PO 7"]
 
 
+def test_where_only_admins_post_nobody_else_changes_properties(
+    wire: Wire, connector: Connector, member: User, group: Group
+) -> None:
+    token = let_act_for(connector, member)
+    own = posted(wire, token, group, "com.contoso.order.2", SURVEY)
+    assert change(wire, token, own).status_code == 200
+    Group.objects.filter(pk=group.pk).update(only_admins_post=True)
+    refused(change(wire, token, own), 403, "Unauthorized")
+
+
 def test_groups_are_found_by_a_part_of_their_name(
     wire: Wire, connector: Connector, member: User, outsider: User, group: Group
 ) -> None:
