@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 # A spreadsheet takes a cell that begins like this for a formula; the wide forms are what East Asian keyboards write.
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
-_PHONE_NUMBER: Final = re.compile(r"\+[0-9]{1,15}")
-
 
 def harmless(cell: str) -> str:
-    """The cell as text in every spreadsheet: an apostrophe precedes what would be a formula, also after spaces.
-
-    A phone number in E.164 is none, and stays as it is, so that a file can be uploaded again.
-    """
-    if _PHONE_NUMBER.fullmatch(cell):
-        return cell
+    """The cell as text in every spreadsheet: an apostrophe precedes what would be a formula, also after spaces."""
     return f"'{cell}" if cell.startswith(FORMULA) or cell.lstrip().startswith(FORMULA) else cell
 
 
