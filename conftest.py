@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import Organisation, SandboxSms, User
-from accounts.services import confirmations, recent_sign_in, sessions
+from accounts.services import reauthentication, recent_login, sessions
 from accounts.tests import factories
 from kaizala_console.lib import clock
 from kaizala_console.tests import migrated
@@ -115,9 +115,9 @@ def browser_of() -> Callable[..., Client]:
         session = client.session
         session[sessions.SESSION_KEY] = {"key": session.session_key, "at": clock.now().timestamp()}
         if recent:
-            recent_sign_in.note(session, user, claims={"auth_time": int(clock.now().timestamp())})
+            recent_login.note(session, user, claims={"auth_time": int(clock.now().timestamp())})
         if confirmed:
-            confirmations.remember(session, user)
+            reauthentication.remember(session, user)
         session.save()
         UserSession.objects.get_or_create(
             session_key=session.session_key, defaults={"user": user, "ip": "192.0.2.7", "user_agent": BROWSER}

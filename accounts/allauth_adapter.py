@@ -1,6 +1,6 @@
 """How allauth signs people in here: with Office365 alone (in a sandbox, with its identities), into our own accounts.
 
-allauth keeps nothing of it. Our `User` row is found by tenant and object id (accounts.services.sign_in), so there are
+allauth keeps nothing of it. Our `User` row is found by tenant and object id (accounts.services.login), so there are
 no social accounts to connect, no sign-up form, and no token of Office365 in any session or table.
 """
 
@@ -22,7 +22,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.services import languages, recent_sign_in, sign_in
+from accounts.services import languages, recent_login
+from accounts.services import login as sign_in
 from kaizala_console.lib.errors import NotAllowed
 
 logger = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: Any, **hook: Any) -> HttpResponse:
         """Notes when this was."""
         login: SocialLogin = hook["signal_kwargs"]["sociallogin"]
-        recent_sign_in.note(request.session, user, claims=_claims_of(login))
+        recent_login.note(request.session, user, claims=_claims_of(login))
         answer: HttpResponse = super().post_login(request, user, **hook)
         if user.language:
             languages.remember(answer, user)

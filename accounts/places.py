@@ -16,7 +16,7 @@ from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts import policy
+from accounts import policies
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -113,7 +113,7 @@ def of_everybody(user: User) -> Iterable[Place]:
             "settings",
             words=_("policies policy see tokens once admins settings"),
         )
-    if policy.may_operate(user):
+    if policies.may_operate(user):
         yield Place(
             _("The operators’ pages"), reverse("operators:index"), "settings", words=_("admin operator sms queues")
         )

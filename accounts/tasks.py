@@ -8,7 +8,7 @@ from uuid import UUID
 from celery import shared_task
 
 from accounts.audit import chain
-from accounts.services import notices, pin_outbox, pins
+from accounts.services import notifications, pin_outbox, pins
 
 BEAT_SCHEDULE = {
     "accounts-sweep-notices": {"task": "accounts.tasks.sweep_notices", "schedule": 60.0},
@@ -18,16 +18,16 @@ BEAT_SCHEDULE = {
 }
 
 
-@shared_task(name=notices.DELIVER, acks_late=True, soft_time_limit=45, time_limit=60)
+@shared_task(name=notifications.DELIVER, acks_late=True, soft_time_limit=45, time_limit=60)
 def deliver_notice(*, notice_id: str, **kwargs: Any) -> None:
     """Sends one notice, if it is due and nobody else is at it."""
-    notices.deliver(notice_id=UUID(notice_id))
+    notifications.deliver(notice_id=UUID(notice_id))
 
 
 @shared_task(name="accounts.tasks.sweep_notices", acks_late=True, soft_time_limit=240, time_limit=300)
 def sweep_notices(**kwargs: Any) -> None:
     """Finds what was lost or is to be tried again, and gives up what is too old."""
-    notices.sweep()
+    notifications.sweep()
 
 
 @shared_task(name=pin_outbox.DELIVER, acks_late=True, soft_time_limit=30, time_limit=40)

@@ -48,14 +48,14 @@ def _measure(lines: int) -> None:
     from django.core.files.base import ContentFile
 
     from accounts.models import Organisation, Person, User
-    from groups.bulk_queries import mapping_rows, user_rows
     from groups.models import BulkJob, Group, GroupLink, Membership
-    from groups.services import bulk, bulk_work
+    from groups.queries.bulk import mapping_rows, user_rows
+    from groups.services.bulk import jobs, work
     from kaizala_console.lib import ids
     from kaizala_console.lib.spreadsheets import csv_lines
 
     # One process plays web and worker: nothing is sent to a queue.
-    bulk_work.after_commit = bulk.after_commit = lambda *args, **kwargs: None
+    work.after_commit = jobs.after_commit = lambda *args, **kwargs: None
     organisation = Organisation.objects.create(name="Bench", entra_tenant_id=str(ids.new_id()))
     admin = User.objects.create(
         email=f"{ids.new_id()}@bench.example", name="Bench", organisation=organisation, is_organisation_admin=True
@@ -69,7 +69,7 @@ def _measure(lines: int) -> None:
     users += [(f"+91{base + n}", f"Person {n}", "Member", "add") for n in range(lines)]
 
     def upload(kind: str, rows: list[tuple[str, ...]]) -> BulkJob:
-        return bulk.upload(
+        return jobs.upload(
             job_id=ids.new_id(),
             kind=kind,
             file=ContentFile("".join(csv_lines(rows)).encode(), name="bench.csv"),
@@ -81,11 +81,11 @@ def _measure(lines: int) -> None:
 
     def through(kind: str, rows: list[tuple[str, ...]], what: str) -> None:
         job = _timed(f"{what}: upload", lines, lambda: upload(kind, rows))
-        _timed(f"{what}: check", lines, lambda: bulk_work.work(job_id=job.pk))
-        bulk.go_on(job=job, by=admin)
+        _timed(f"{what}: check", lines, lambda: work.work(job_id=job.pk))
+        jobs.go_on(job=job, by=admin)
 
         def run() -> None:
-            while bulk_work.work(job_id=job.pk):
+            while work.work(job_id=job.pk):
                 pass
 
         _timed(f"{what}: run", lines, run)

@@ -72,15 +72,15 @@ class World:
         from django_otp import DEVICE_ID_SESSION_KEY
 
         from accounts.models import AuthenticatorApp
-        from accounts.services import confirmations, recent_sign_in, sessions
+        from accounts.services import reauthentication, recent_login, sessions
         from kaizala_console.lib import clock
 
         client = Client(HTTP_HOST="127.0.0.1")
         client.force_login(user)
         session = client.session
         session[sessions.SESSION_KEY] = {"key": session.session_key, "at": clock.now().timestamp()}
-        recent_sign_in.note(session, user, claims={"auth_time": int(clock.now().timestamp())})
-        confirmations.remember(session, user)
+        recent_login.note(session, user, claims={"auth_time": int(clock.now().timestamp())})
+        reauthentication.remember(session, user)
         if user.is_staff:
             app, _made = AuthenticatorApp.objects.get_or_create(user=user, defaults={"name": "bench"})
             session[DEVICE_ID_SESSION_KEY] = app.persistent_id

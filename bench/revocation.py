@@ -139,7 +139,7 @@ BOTH = frozenset({EXCHANGE, CALL})
 def endings(admin: Any) -> dict[str, tuple[Callable[[Any], Any], frozenset[str]]]:
     """What can end, by which service, and which of the two calls it must refuse."""
     from connectors.models import RefreshToken
-    from connectors.services import connectors, grants, leaks, permissions, secrets
+    from connectors.services import connectors, grants, leak_reports, permissions, secrets
 
     return {
         "remove from the group": (lambda program: grants.revoke(grant=program.grant, by=admin), BOTH),
@@ -165,7 +165,7 @@ def endings(admin: Any) -> dict[str, tuple[Callable[[Any], Any], frozenset[str]]
             frozenset({EXCHANGE}),
         ),
         "report the token as leaked": (
-            lambda program: leaks.report(
+            lambda program: leak_reports.report(
                 text=program.refresh_token,
                 address=str(RefreshToken.objects.get(grant=program.grant).pk),  # each round from elsewhere: throttled
             ),

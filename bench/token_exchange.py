@@ -76,7 +76,7 @@ def run(seconds: float) -> dict[str, dict[str, float]]:
     from django.test.utils import CaptureQueriesContext
 
     from accounts.tests.factories import make_organisation, make_user
-    from connectors import callers, credentials
+    from connectors import authentication, token_format
     from connectors.services import throttling, tokens
     from connectors.tests.factories import make_connector, make_program
     from kaizala_console.lib import clock, ids
@@ -98,12 +98,12 @@ def run(seconds: float) -> dict[str, dict[str, float]]:
     request = RequestFactory().get("/v1/users/me", headers={"accessToken": access_token})
     grant_id, end = ids.new_id(), clock.now()
     acts: dict[str, Callable[[], object]] = {
-        "mint an access token": lambda: credentials.mint_access_token(
+        "mint an access token": lambda: token_format.mint_access_token(
             refresh_token_id=1, grant_id=grant_id, generation=0, expires_at=end
         ),
-        "read an access token": lambda: credentials.read_access_token(access_token),
+        "read an access token": lambda: token_format.read_access_token(access_token),
         "exchange": exchange,
-        "authenticate a call": lambda: callers.authenticate(request),
+        "authenticate a call": lambda: authentication.authenticate(request),
         "count a call against both limits": lambda: throttling.admit(program.connector),
     }
     figures = {}

@@ -70,7 +70,7 @@ def run(number: int, slow: int, patience: float) -> dict[str, Any]:
     from django.db import transaction
 
     from accounts.tests.factories import make_organisation, make_user
-    from connectors.scopes import PERMISSIONS
+    from connectors.permissions import PERMISSIONS
     from connectors.tests.factories import make_connector
     from connectors.tests.receiver import receiving
     from connectors.tests.webhook_cast import make_webhook

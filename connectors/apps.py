@@ -11,8 +11,8 @@ class ConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers the providers, once the models are there."""
-        from accounts import arrivals, first_steps, mail_topics, needs, places, trail, whereabouts
-        from accounts.audit import values
+        from accounts import arrivals, first_steps, mail_topics, needs, places, whereabouts
+        from accounts.audit import queries, values
         from connectors.arrivals import look, tell
         from connectors.audit_values import WORDS
         from connectors.first_steps import of_developer
@@ -24,7 +24,7 @@ class ConnectorsConfig(AppConfig):
 
         needs.register(of_owner)
         needs.register(user_tokens_to_confirm)
-        trail.register(events_of_own_connectors)
+        queries.register(events_of_own_connectors)
         first_steps.register(of_developer)
         places.register(of_connectors)
         whereabouts.register(where_connectors_are)

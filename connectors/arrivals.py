@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 
 from accounts.arrivals import Arrival
 from accounts.models import User
-from connectors import live_queries, queries
+from connectors import live_queries
 from connectors.models import Handoff, HandoffState
+from connectors.queries import connectors
 from kaizala_console.lib.errors import NotFound
 
 
@@ -42,7 +43,7 @@ def tell_handoff(user: User, key: UUID) -> Arrival | None:
 
 def _found(user: User, key: UUID) -> Handoff | None:
     try:
-        return queries.handoff_for(user, key)
+        return connectors.handoff_for(user, key)
     except NotFound:
         return None
 

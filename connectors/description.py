@@ -11,10 +11,10 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext
 
-from connectors import scopes
-from kaizala_console.wire import json_text, openapi, openapi_texts
-from kaizala_console.wire.openapi import About, Tag
-from kaizala_console.wire.routing import routes_of
+from connectors import permissions
+from kaizala_console.api import json_text, openapi, openapi_texts
+from kaizala_console.api.openapi import About, Tag
+from kaizala_console.api.routing import routes_of
 
 ROUTE: Final = "v1/openapi.json"
 AUTHORIZE: Final = "api/oauth/authorize"
@@ -77,14 +77,14 @@ class Description:
 
 def description() -> Description:
     """The document of this process; made once, because nothing of it changes while it runs."""
-    return _made(settings.WIRE_URLCONF, settings.CONSOLE_BASE_URL)
+    return _made(settings.API_URLCONF, settings.CONSOLE_BASE_URL)
 
 
 def description_in(language: str) -> dict[str, Any]:
     """The document for people: its words in their language, names and samples as programs have them."""
     if language == "en":
         return description().document
-    return _translated(settings.WIRE_URLCONF, settings.CONSOLE_BASE_URL, language)
+    return _translated(settings.API_URLCONF, settings.CONSOLE_BASE_URL, language)
 
 
 @lru_cache(maxsize=16)
@@ -96,7 +96,7 @@ def _translated(urlconf: str, server: str, language: str) -> dict[str, Any]:
 @lru_cache(maxsize=4)
 def _made(urlconf: str, server: str) -> Description:
     with translation.override("en"):
-        labels = {scope: str(scopes.DESCRIPTIONS[of].label) for scope, of in scopes.PERMISSION_OF.items()}
+        labels = {scope: str(permissions.DESCRIPTIONS[of].label) for scope, of in permissions.PERMISSION_OF.items()}
     about = About(
         title="Kaizala Console",
         version="1",

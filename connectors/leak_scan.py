@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from connectors import credentials
-from connectors.credentials import Kind
+from connectors import token_format
+from connectors.token_format import Kind
 
 NAMES: Final = {Kind.SECRET: "connector secret", Kind.REFRESH: "refresh token", Kind.ACCESS: "access token"}
 CHUNK_BYTES: Final = 16 * 1024 * 1024
 LONGEST_CREDENTIAL: Final = 200
 GIT_SECONDS: Final = 120
 
-_CANDIDATE: Final = re.compile(credentials.PATTERN.pattern.encode("ascii"))
+_CANDIDATE: Final = re.compile(token_format.PATTERN.pattern.encode("ascii"))
 _MARKS: Final = (b"kzcs_", b"kzrt_", b"kzat_")
 _WIDE_MARK: Final = b"k\0z\0"  # in UTF-16, as PowerShell writes it
 
@@ -103,7 +103,7 @@ def _found_in(data: bytes, *, before: int) -> Iterator[tuple[int, Kind, str]]:
 
 
 def _checked(text: bytes) -> tuple[Kind, str] | None:
-    parsed = credentials.begins(text.decode("ascii"))
+    parsed = token_format.begins(text.decode("ascii"))
     return None if parsed is None else (parsed.kind, parsed.public_part)
 
 

@@ -17,8 +17,9 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from accounts.needs import Need, Urgency
 from accounts.trail_sought import Each
-from connectors import ending_queries, owning, queries, user_token_queries
+from connectors import owning
 from connectors.models import Connector
+from connectors.queries import connectors, ending_access, user_tokens
 from connectors.services import words
 from kaizala_console.lib import clock
 
@@ -39,7 +40,7 @@ def of_owner(user: User) -> Iterator[Need]:
 
 def handoffs_to_claim(own: owning.Own) -> Iterator[Need]:
     """One card for all handoffs that wait: it leads to the one, or to the inbox."""
-    found = queries.waiting_handoffs(own).select_related(None).select_related("connector", "grant")
+    found = connectors.waiting_handoffs(own).select_related(None).select_related("connector", "grant")
     waiting = list(found.only("expires_at", "connector__name", "grant__target_name")[:100])
     if not waiting:
         return
@@ -63,7 +64,7 @@ def handoffs_to_claim(own: owning.Own) -> Iterator[Need]:
 
 def tokens_to_replace(own: owning.Own) -> Iterator[Need]:
     """One card for all refresh tokens that end within a month with nothing in use that follows them."""
-    found = ending_queries.tokens_that_end(own)
+    found = ending_access.tokens_that_end(own)
     ending = list(found.only("expires_at", "grant__connector__name", "grant__target_name")[:100])
     if not ending:
         return
@@ -89,7 +90,7 @@ def user_tokens_to_confirm(user: User) -> Iterator[Need]:
     """For an organisation admin: what another one may not decide alone."""
     if not user.is_organisation_admin:
         return
-    for request in user_token_queries.user_tokens_to_confirm(user)[:20]:
+    for request in user_tokens.user_tokens_to_confirm(user)[:20]:
         facts = {"who": request.asked_by.name, "connector": request.connector.name}
         yield Need(
             key="connectors",
@@ -105,7 +106,7 @@ def user_tokens_to_confirm(user: User) -> Iterator[Need]:
 
 def leaks_to_answer(own: owning.Own) -> Iterator[Need]:
     """A credential that was reported as leaked is refused until an owner answers."""
-    found = queries.open_leak_reports(own.rows("connector")).select_related(None).select_related("connector")
+    found = connectors.open_leak_reports(own.rows("connector")).select_related(None).select_related("connector")
     for report in found.only("connector__name")[:20]:
         yield Need(
             key="connectors",
@@ -119,7 +120,7 @@ def leaks_to_answer(own: owning.Own) -> Iterator[Need]:
 
 
 def events_of_own_connectors(user: User) -> Q | None:
-    """A developer may read the history of the connectors that they own (`accounts.trail`).
+    """A developer may read the history of the connectors that they own (`accounts.audit.queries`).
 
     These are named: else the database only guesses how many they are. Naming very many takes a second; but whoever has
     those meets their events everywhere in the trail, where each is then asked for its owners.

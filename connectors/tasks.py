@@ -7,20 +7,21 @@ from typing import Any
 from celery import shared_task
 
 from connectors.services import (
+    access_requests,
     claims,
     grant_ends,
     handoffs,
     oauth,
+    one_time_secrets,
     orphans,
     reminders,
-    requests,
     rotation,
-    shown_secrets,
+    token_cache,
     usage,
     user_token_requests,
-    warm_tokens,
 )
-from connectors.webhooks import delivery, reminding, upkeep, waking
+from connectors.webhooks import delivery, dispatch, management
+from connectors.webhooks import reminders as reminding
 
 BEAT_SCHEDULE = {
     "connectors-expire-requests": {"task": "connectors.tasks.expire_requests", "schedule": 300.0},
@@ -33,7 +34,7 @@ BEAT_SCHEDULE = {
     "connectors-sweep-shown-secrets": {"task": "connectors.tasks.sweep_shown_secrets", "schedule": 60.0},
     "connectors-sweep-warm-tokens": {"task": "connectors.tasks.sweep_warm_tokens", "schedule": 60.0},
     "connectors-watch-orphans": {"task": "connectors.tasks.watch_orphans", "schedule": 3600.0},
-    "connectors-deliver-webhooks": {"task": waking.DELIVER, "schedule": 30.0},
+    "connectors-deliver-webhooks": {"task": dispatch.DELIVER, "schedule": 30.0},
     "connectors-tend-webhooks": {"task": "connectors.tasks.tend_webhooks", "schedule": 300.0},
     "connectors-sweep-webhooks": {"task": "connectors.tasks.sweep_webhooks", "schedule": 6 * 3600.0},
     "connectors-sweep-usage": {"task": "connectors.tasks.sweep_usage", "schedule": 6 * 3600.0},
@@ -79,13 +80,13 @@ def watch_orphans(**kwargs: Any) -> None:
 @shared_task(name="connectors.tasks.expire_requests", acks_late=True, soft_time_limit=240, time_limit=300)
 def expire_requests(**kwargs: Any) -> None:
     """Ends what no admin answered in time, pending sets of permissions as well."""
-    requests.expire_overdue()
+    access_requests.expire_overdue()
 
 
 @shared_task(name="connectors.tasks.sweep_shown_secrets", acks_late=True, soft_time_limit=45, time_limit=60)
 def sweep_shown_secrets(**kwargs: Any) -> None:
     """Deletes what stands on a screen, or is kept for a program that asks again, for longer than it may."""
-    shown_secrets.sweep()
+    one_time_secrets.sweep()
     claims.sweep()
 
 
@@ -96,16 +97,16 @@ def sweep_usage(**kwargs: Any) -> None:
     usage.sweep()
 
 
-@shared_task(name=warm_tokens.FETCH, acks_late=True, soft_time_limit=60, time_limit=90)
+@shared_task(name=token_cache.FETCH, acks_late=True, soft_time_limit=60, time_limit=90)
 def fetch_warm_token(*, warm_id: int, **kwargs: Any) -> None:
     """Fetches one access token that is kept warm, if it is due and nobody else is at it."""
-    warm_tokens.fetch(warm_id=warm_id)
+    token_cache.fetch(warm_id=warm_id)
 
 
 @shared_task(name="connectors.tasks.sweep_warm_tokens", acks_late=True, soft_time_limit=45, time_limit=60)
 def sweep_warm_tokens(**kwargs: Any) -> None:
     """Finds the access tokens that are to be fetched now."""
-    warm_tokens.sweep()
+    token_cache.sweep()
 
 
 @shared_task(name="connectors.tasks.tend_user_tokens", acks_late=True, soft_time_limit=240, time_limit=300)
@@ -115,7 +116,7 @@ def tend_user_tokens(**kwargs: Any) -> None:
     oauth.forget_old()
 
 
-@shared_task(name=waking.DELIVER, acks_late=True, soft_time_limit=240, time_limit=300)
+@shared_task(name=dispatch.DELIVER, acks_late=True, soft_time_limit=240, time_limit=300)
 def deliver_webhooks(**kwargs: Any) -> None:
     """Sends what is due to webhooks; does nothing while another worker does."""
     delivery.deliver_due()
@@ -124,10 +125,10 @@ def deliver_webhooks(**kwargs: Any) -> None:
 @shared_task(name="connectors.tasks.tend_webhooks", acks_late=True, soft_time_limit=240, time_limit=300)
 def tend_webhooks(**kwargs: Any) -> None:
     """Ends webhooks whose time or right is over, and finds what was left behind."""
-    upkeep.tend()
+    management.tend()
 
 
 @shared_task(name="connectors.tasks.sweep_webhooks", acks_late=True, soft_time_limit=240, time_limit=300)
 def sweep_webhooks(**kwargs: Any) -> None:
     """Deletes deliveries, their payloads and removed webhooks that nobody asks about any more."""
-    upkeep.sweep()
+    management.sweep()

@@ -29,7 +29,7 @@ from connectors.models import (
     UsageDay,
     UsageHour,
 )
-from connectors.usage_queries import spelled
+from connectors.queries.usage import spelled
 from kaizala_console.lib import clock
 
 MOST_ROWS: Final = 20

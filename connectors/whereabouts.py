@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import AuditEvent, User
 from accounts.whereabouts import Lead
-from connectors import queries, request_queries
 from connectors.models import AccessRequest, Handoff
+from connectors.queries import access_requests, connectors
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotFound
 
@@ -21,13 +21,13 @@ def of_connectors(user: User, event: AuditEvent) -> Iterable[Lead]:
     key = ids.parse_guid(event.subject_id)
     if key is not None and event.subject_kind == AccessRequest.__name__.lower():
         try:
-            request_queries.request_for(user, key)
+            access_requests.request_for(user, key)
             yield Lead(_("Open the request"), reverse("groups:request", args=[key]))
         except NotFound:
             pass
     if key is not None and event.subject_kind == Handoff.__name__.lower():
         try:
-            queries.handoff_for(user, key)
+            connectors.handoff_for(user, key)
             yield Lead(_("Open the handoff"), reverse("connectors:handoff", args=[key]))
         except NotFound:
             pass
@@ -39,6 +39,6 @@ def of_connectors(user: User, event: AuditEvent) -> Iterable[Lead]:
 def name_of(user: User, connector_id: UUID) -> str:
     """What the connector is called, for who may see it."""
     try:
-        return queries.connector_for(user, connector_id).name
+        return connectors.connector_for(user, connector_id).name
     except NotFound:
         return ""

@@ -15,16 +15,16 @@ from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Organisation, Person, User, VerifiedPhone
-from connectors.callers import Caller
+from connectors.authentication import Caller
+from connectors.hooks import Need
 from connectors.models import Bot, Grant
-from connectors.reach import Need
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from groups.models import Group, GroupBot, GroupGrant, GroupLink, Membership
 from groups.models.group import GroupQuerySet
 from groups.models.tree import Reached
+from kaizala_console.api.errors import GroupNotReachable
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
-from kaizala_console.wire.errors import GroupNotReachable
 
 Role = Membership.Role
 

@@ -9,18 +9,21 @@ class GroupsConfig(AppConfig):
 
     def ready(self) -> None:
         """Plugs into the apps below: who administers what a group token reaches, what Home offers, whose history."""
-        from accounts import arrivals, first_steps, needs, places, provisioned, starts, trail, whereabouts
-        from accounts.audit import values
-        from connectors import ending_access, policy, reach
+        from accounts import arrivals, first_steps, hooks, needs, places, starts, whereabouts
+        from accounts.audit import queries, values
+        from connectors import ending_access, policies
+        from connectors import hooks as reach
         from connectors.models import Grant
         from connectors.webhooks import objects
         from connectors.webhooks.events import ObjectType
-        from groups import access, bot_queries, ending_queries, webhook_objects
+        from groups import access, webhook_objects
         from groups.arrivals import look, tell
         from groups.audit_values import WORDS
         from groups.first_steps import of_group_admin
         from groups.needs import requests_to_answer
         from groups.places import of_groups
+        from groups.queries import bots
+        from groups.queries import ending_access as ending_queries
         from groups.services import recounting
         from groups.services.grants import administers, administrators
         from groups.starts import events_of_own_groups, let_a_connector_in
@@ -29,21 +32,21 @@ class GroupsConfig(AppConfig):
 
         needs.register(requests_to_answer)
         starts.register(let_a_connector_in)
-        trail.register(events_of_own_groups)
+        queries.register(events_of_own_groups)
         first_steps.register(of_group_admin)
         places.register(of_groups)
         whereabouts.register(where_groups_are)
         whereabouts.register_names("group", name_of)
         arrivals.register("groups", arrivals.Provider(look, tell))
-        provisioned.register(recounting.note_person)
+        hooks.register(recounting.note_person)
         reach.register(access.role_of_tokens)
         reach.register_allows(access.tokens_may)
-        reach.register_bots(reach.BotProvider(bot_queries.places, bot_queries.posts_since))
+        reach.register_bots(reach.BotProvider(bots.places, bots.posts_since))
         ending_access.register(ending_queries.next_of)
         objects.register(ObjectType.GROUP, webhook_objects.group)
         objects.register(ObjectType.ACTION, webhook_objects.action)
         objects.register(ObjectType.ACTION_PACKAGE, webhook_objects.package)
-        policy.register_administration(Grant.Kind.GROUP, administers)
-        policy.register_administrators(Grant.Kind.GROUP, administrators)
+        policies.register_administration(Grant.Kind.GROUP, administers)
+        policies.register_administrators(Grant.Kind.GROUP, administrators)
         for field, words in WORDS.items():
             values.register(field, words)

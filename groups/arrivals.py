@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 
 from accounts.arrivals import Arrival
 from accounts.models import User
-from connectors import live_queries, request_queries
+from connectors import live_queries
 from connectors.models import AccessRequest, Grant, RequestState
+from connectors.queries import access_requests
 from groups.models import Group
-from groups.request_queries import open_for, open_in
+from groups.queries.access_requests import open_for, open_in
 from groups.services.grants import TARGET
 from kaizala_console.lib.errors import NotFound
 
@@ -49,7 +50,7 @@ def tell_in(user: User, group: Group, thing: tuple[Any, ...]) -> Arrival | None:
 
 def _asks(user: User, key: UUID) -> Arrival | None:
     try:
-        asked = request_queries.request_for(user, key)
+        asked = access_requests.request_for(user, key)
     except NotFound:
         return None
     if asked.state is not RequestState.WAITING:

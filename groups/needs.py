@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from accounts.needs import Need, Urgency
 from connectors.models import AccessRequest
-from groups.request_queries import asked_of
+from groups.queries.access_requests import asked_of
 
 MENU_KEY = "groups"
 

@@ -1,4 +1,4 @@
-"""What Home offers to who runs groups (`accounts.starts`), and which history they may read (`accounts.trail`)."""
+"""What Home offers to who runs groups (`accounts.starts`), and which history they may read (`accounts.audit.queries`)."""
 
 from __future__ import annotations
 

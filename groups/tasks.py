@@ -7,7 +7,8 @@ from uuid import UUID
 
 from celery import shared_task
 
-from groups.services import bulk, bulk_work, media, orphans, recounting
+from groups.services import media, orphans, recounting
+from groups.services.bulk import jobs, work
 
 BEAT_SCHEDULE = {
     "groups-watch-orphans": {"task": "groups.tasks.watch_orphans", "schedule": 3600.0},
@@ -36,19 +37,19 @@ def sweep_media(**kwargs: Any) -> None:
     media.sweep()
 
 
-@shared_task(name=bulk_work.WORK, acks_late=True, soft_time_limit=240, time_limit=300)
+@shared_task(name=work.WORK, acks_late=True, soft_time_limit=240, time_limit=300)
 def work_at_bulk_job(*, job_id: str, **kwargs: Any) -> None:
     """Checks or does the lines of one file, if there is something to do and nobody else is at it."""
-    bulk_work.work(job_id=UUID(job_id))
+    work.work(job_id=UUID(job_id))
 
 
 @shared_task(name="groups.tasks.sweep_bulk_jobs", acks_late=True, soft_time_limit=45, time_limit=60)
 def sweep_bulk_jobs(**kwargs: Any) -> None:
     """Finds the files that wait for a worker, those of workers that were killed included."""
-    bulk_work.sweep()
+    work.sweep()
 
 
 @shared_task(name="groups.tasks.delete_bulk_files", acks_late=True, soft_time_limit=240, time_limit=300)
 def delete_bulk_files(**kwargs: Any) -> None:
     """Deletes uploaded files whose days are over."""
-    bulk.delete_old_files()
+    jobs.delete_old_files()

@@ -6,12 +6,13 @@ from django.utils.translation import gettext as _
 
 from connectors.models import Grant
 from connectors.models.webhook import MOST_OBJECT_ID_CHARACTERS
-from groups import access, action_queries
-from groups.action_queries import Viewer
+from groups import access
 from groups.models import Action
+from groups.queries import actions
+from groups.queries.actions import Viewer
+from kaizala_console.api.errors import GroupNotReachable
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotFound, RuleBroken
-from kaizala_console.wire.errors import GroupNotReachable
 
 
 def group(grant: Grant, object_id: str) -> str:
@@ -29,7 +30,7 @@ def action(grant: Grant, object_id: str) -> str:
     if found is None or not role:
         raise NotFound(_("There is no such action within reach of this token."))
     viewer = Viewer(frozenset({grant.person_id}), role == access.Role.ADMIN)
-    if not action_queries.visible(found.group, viewer).filter(pk=found.pk).exists():
+    if not actions.visible(found.group, viewer).filter(pk=found.pk).exists():
         raise NotFound(_("There is no such action within reach of this token."))
     return str(found.pk)
 

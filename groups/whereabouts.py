@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from accounts.models import AuditEvent, User
 from accounts.whereabouts import Lead
 from connectors.models import Grant
-from groups import access, directory_queries, queries
+from groups import access
 from groups.models import Group
+from groups.queries import directory, groups
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotFound
 
@@ -26,7 +27,7 @@ def of_groups(user: User, event: AuditEvent) -> Iterable[Lead]:
         yield Lead(_("Open what it may do in the group"), reverse("groups:grant", args=[group.pk, key]))
     if event.person_id is not None:
         try:
-            directory_queries.person_for(user, event.person_id)
+            directory.person_for(user, event.person_id)
             yield Lead(_("Open the person"), reverse("groups:person", args=[event.person_id]))
         except NotFound:
             pass
@@ -42,4 +43,4 @@ def name_of(user: User, group_id: UUID) -> str:
 
 
 def _is_there(group: Group, grant_id: UUID | None) -> bool:
-    return grant_id is not None and queries.grants_of(group).filter(pk=grant_id).exists()
+    return grant_id is not None and groups.grants_of(group).filter(pk=grant_id).exists()

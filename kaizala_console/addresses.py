@@ -20,7 +20,7 @@ from django.utils.http import escape_leading_slashes
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from connectors.credentials import PUBLIC_LENGTH, Kind
+from connectors.token_format import PUBLIC_LENGTH, Kind
 
 Handler = Callable[[HttpRequest], HttpResponse]
 

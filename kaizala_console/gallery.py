@@ -9,7 +9,7 @@ from django import forms
 from django.utils import timezone
 
 from connectors import usage_counts
-from connectors.pages import usage_charts
+from connectors.views import usage_charts
 from kaizala_console.lib import bounded
 
 LONG = (

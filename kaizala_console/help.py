@@ -15,9 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
-from accounts.pages.decorators import signed_in
 from accounts.places import Place
-from connectors.scopes import DESCRIPTIONS, PERMISSIONS
+from accounts.views.decorators import signed_in
+from connectors.permissions import DESCRIPTIONS, PERMISSIONS
 
 
 @dataclass(frozen=True, slots=True)

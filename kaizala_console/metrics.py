@@ -22,8 +22,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
 from kaizala_console import queues
+from kaizala_console.api.routing import ROUTE
 from kaizala_console.lib import clock
-from kaizala_console.wire.routing import ROUTE
 
 _NOWHERE = "(no route)"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

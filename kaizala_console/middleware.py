@@ -11,8 +11,8 @@ from django.middleware.gzip import GZipMiddleware
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.pages.zones import zone_of
 from accounts.services import sessions
+from accounts.views.zones import zone_of
 from kaizala_console import problems
 from kaizala_console.lib import context
 from kaizala_console.lib.errors import ConsoleError

@@ -13,7 +13,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from accounts.pages import pending_forms
+from accounts.views import pending_forms
 from kaizala_console.lib import context
 from kaizala_console.lib.errors import (
     Conflict,

@@ -99,7 +99,7 @@ OFFICE365_TENANTS = [tenant.lower() for tenant in env.items("OFFICE365_TENANTS")
 OFFICE365_AUTHORITY = env.url("OFFICE365_AUTHORITY", "https://login.microsoftonline.com")
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
-        "provider_class": "accounts.pages.office365.Office365Provider",
+        "provider_class": "accounts.views.office365.Office365Provider",
         "APPS": []
         if SANDBOX
         else [
@@ -216,7 +216,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "kaizala_console.metrics.MetricsMiddleware",  # without METRICS_TOKEN it is not there
-    "kaizala_console.wire.middleware.WireMiddleware",  # answers the wire itself; what follows is for pages
+    "kaizala_console.api.middleware.ApiMiddleware",  # answers the wire itself; what follows is for pages
     "kaizala_console.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -237,7 +237,7 @@ MIDDLEWARE = [
     "kaizala_console.middleware.ConsoleErrorMiddleware",
 ]
 ROOT_URLCONF = "kaizala_console.urls"
-WIRE_URLCONF = "kaizala_console.wire_urls"
+API_URLCONF = "kaizala_console.api_urls"
 WSGI_APPLICATION = "kaizala_console.wsgi.application"
 TEMPLATES = [
     {

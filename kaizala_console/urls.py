@@ -6,7 +6,7 @@ Each app writes the full paths of its pages ("console/groups/…"), because one 
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from accounts.operators import site as operators
+from accounts.admin.site import site as operators
 from kaizala_console import health, help, metrics, pages
 
 urlpatterns = [
@@ -19,9 +19,9 @@ urlpatterns = [
     path("console/help/", help.index, name="help"),
     path("console/help/<slug:slug>/", help.page, name="help_page"),
     path("gallery/", pages.gallery, name="gallery"),
-    path("", include("accounts.pages.urls")),  # before allauth: the sandbox stands in for one of its pages
-    path("", include("connectors.pages.urls")),
-    path("", include("groups.pages.urls")),
+    path("", include("accounts.views.urls")),  # before allauth: the sandbox stands in for one of its pages
+    path("", include("connectors.views.urls")),
+    path("", include("groups.views.urls")),
     # Pages of allauth in whose place the console has its own, which write down what is done there.
     path("accounts/3rdparty/", RedirectView.as_view(pattern_name="accounts:settings")),
     path("accounts/sessions/", RedirectView.as_view(pattern_name="accounts:sessions")),

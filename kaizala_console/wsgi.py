@@ -14,7 +14,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
-from kaizala_console.wire.errors import InvalidParameters
+from kaizala_console.api.errors import InvalidParameters
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaizala_console.settings")
 

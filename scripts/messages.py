@@ -64,7 +64,7 @@ def _texts_of_the_api() -> list[str]:
 
         django.setup()
     from connectors.description import description
-    from kaizala_console.wire import openapi_texts
+    from kaizala_console.api import openapi_texts
 
     return openapi_texts.texts(description().document)
 

@@ -41,7 +41,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_organisation_admin = models.BooleanField(_("organisation admin"), default=False)
     is_staff = models.BooleanField(_("operator"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
-    # Until then it makes and sees no credentials, because its phone number changed (accounts.services.cool_off).
+    # Until then it makes and sees no credentials, because its phone number changed (accounts.services.credential_hold).
     credentials_locked_until = models.DateTimeField(_("credentials locked until"), null=True, blank=True)
     first_steps_put_away_at = models.DateTimeField(
         _("first steps put away at"),

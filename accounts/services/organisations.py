@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts import policy
+from accounts import policies
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Organisation, User
@@ -17,7 +17,7 @@ def change(*, organisation: Organisation, by: User, admins_may_see_tokens: bool)
     """Sets the organisation's policies. NotAllowed unless `by` is its admin; NotFound for another organisation."""
     if by.organisation_id != organisation.pk:
         raise NotFound
-    policy.require_organisation_admin(by)
+    policies.require_organisation_admin(by)
     locked = Organisation.objects.select_for_update().get(pk=organisation.pk)
     before = {"admins_may_see_tokens": locked.admins_may_see_tokens}
     after = {"admins_may_see_tokens": admins_may_see_tokens}
@@ -36,7 +36,7 @@ def rename_or_move(*, organisation: Organisation, name: str, moved_to: str, by: 
     NotAllowed unless `by` is an operator or the console itself. RuleBroken for an empty name, or for an address that
     is not https: tokens travel in every request.
     """
-    policy.require_operator(by)
+    policies.require_operator(by)
     after = {"name": " ".join(name.split()), "moved_to": moved_to.strip().rstrip("/")}
     if not 0 < len(after["name"]) <= 120:
         raise RuleBroken(_("A name has 1 to 120 characters."), code="name", field="name")

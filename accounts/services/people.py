@@ -11,7 +11,7 @@ from django.core.validators import URLValidator
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts import provisioned
+from accounts import hooks
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Person
@@ -73,7 +73,7 @@ def rename_many(names: Mapping[Person, str]) -> None:
 def provision(*, person: Person) -> None:
     """Notes that the number was verified, when it is the first time. Not audited by itself: the verification is."""
     if Person.objects.filter(pk=person.pk, provisioned_at__isnull=True).update(provisioned_at=clock.now()):
-        provisioned.tell(person.pk)
+        hooks.tell(person.pk)
         person.refresh_from_db(fields=["provisioned_at"])
 
 

@@ -10,7 +10,7 @@ import datetime as dt
 
 from accounts import sms
 from accounts.models import VerifiedPhone
-from accounts.services import notices
+from accounts.services import notifications
 from kaizala_console.lib import clock, phone_numbers
 
 LAST_DIGITS = 3
@@ -43,7 +43,7 @@ def made_primary(phone: VerifiedPhone, *, before: VerifiedPhone | None) -> None:
 
 
 def _mail(phone: VerifiedPhone, what: str, *, again: str = "", **facts: str | bool) -> None:
-    notices.queue(
+    notifications.queue(
         user=phone.user,
         template=f"accounts/{what}",
         key=f"phone:{phone.pk}:{what}{again}",
@@ -55,7 +55,7 @@ def _sms(to: VerifiedPhone, what: str, *, about: VerifiedPhone, again: str = "")
     """Nothing is queued when no gateway can send it: then the mail has to do."""
     if sms.text_sender() is None:
         return
-    notices.queue(
+    notifications.queue(
         user=about.user,
         number=to.person.number,
         template=f"accounts/{what}",

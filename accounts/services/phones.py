@@ -8,11 +8,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import policy
+from accounts import policies
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import Person, PinDevice, User, VerifiedPhone
-from accounts.services import cool_off, notices, people, phone_notices, pin_limits, pins
+from accounts.services import credential_hold, notifications, people, phone_notices, pin_limits, pins
 from kaizala_console.lib import clock, phone_numbers
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
@@ -42,7 +42,7 @@ def verify_pin(*, user: User, device_id: int, pin: str, by: User) -> VerifiedPho
     NotFound for a PIN that was sent for somebody else; Conflict (code `phone_held`), with the PIN used up, when the
     number belongs to another account: only now, with the phone in hand, may that be told. Else as `pins.accept`.
     """
-    device = policy.own_pin(user, device_id, PinDevice.Purpose.VERIFY)
+    device = policies.own_pin(user, device_id, PinDevice.Purpose.VERIFY)
     phone = pins.accept(user=user, device=device, pin=pin, by=by, then=partial(_hold, user, device.number, by))
     if phone is None:
         raise Conflict(
@@ -62,7 +62,7 @@ def release(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
 
     NotFound when it is neither the number of `by` nor is `by` an operator; Conflict when it was released already.
     """
-    policy.require_own_phone(by, phone)
+    policies.require_own_phone(by, phone)
     user = User.objects.select_for_update().get(pk=phone.user_id)
     phone = _held(phone)
     was_primary = phone.is_primary
@@ -85,7 +85,7 @@ def make_primary(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
 
     NotFound and Conflict as for `release`. Nothing happens when it is the primary one already.
     """
-    policy.require_own_phone(by, phone)
+    policies.require_own_phone(by, phone)
     user = User.objects.select_for_update().get(pk=phone.user_id)
     phone = _held(phone)
     if phone.is_primary:
@@ -114,11 +114,11 @@ def _hold(user: User, number: str, by: User) -> VerifiedPhone | None:
         held.save(update_fields=["verified_at"])
         _tell(Tag.PHONE_VERIFIED, held, by)
         return held
-    must_cool_off = cool_off.is_due(user, person)
+    must_cool_off = credential_hold.is_due(user, person)
     is_first = not user.verified_phones.held().filter(is_primary=True).exists()
     phone = VerifiedPhone.objects.create(user=user, person=person, is_primary=is_first, verified_at=now)
     _tell(Tag.PHONE_VERIFIED, phone, by)
-    locked_until = cool_off.start(user=user, number=number, by=by) if must_cool_off else None
+    locked_until = credential_hold.start(user=user, number=number, by=by) if must_cool_off else None
     phone_notices.added(phone, locked_until=locked_until)
     return phone
 
@@ -127,7 +127,7 @@ def _claimed_elsewhere(held: VerifiedPhone, claimant: User, by: User) -> None:
     """Tells the trail, and the holder, once a day: a number may have changed hands."""
     facts = {"number": phone_numbers.mask(held.person.number)}
     record(Tag.PHONE_HELD_ELSEWHERE, by=by, subject=claimant, organisation=claimant.organisation, after=facts)
-    notices.queue(
+    notifications.queue(
         user=held.user,
         template="accounts/phone_claimed",
         key=f"phone:{held.pk}:claimed:{clock.now().date()}",

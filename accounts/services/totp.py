@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import policy, queries
+from accounts import policies, queries
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import AuthenticatorApp, User
-from accounts.services import notices
+from accounts.services import notifications
 from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken, TooSoon
 
@@ -30,7 +30,7 @@ def begin(*, user: User) -> AuthenticatorApp:
 
     Conflict when there is one already: it is removed first; RuleBroken while the account cools off.
     """
-    policy.require_unlocked(user)
+    policies.require_no_credential_hold(user)
     User.objects.select_for_update().get(pk=user.pk)
     if queries.totp_device(user) is not None:
         raise Conflict(_("An authenticator app is set up already. It is removed first."), code="totp_exists")
@@ -49,7 +49,7 @@ def enrol(*, user: User, device: AuthenticatorApp, code: str, by: Actor) -> Auth
     """
     if by != user:
         raise NotAllowed
-    policy.require_unlocked(user)
+    policies.require_no_credential_hold(user)
     if device.confirmed or queries.totp_device(user) is not None:
         raise Conflict(_("An authenticator app is set up already. It is removed first."), code="totp_exists")
     with transaction.atomic():
@@ -57,7 +57,9 @@ def enrol(*, user: User, device: AuthenticatorApp, code: str, by: Actor) -> Auth
             AuthenticatorApp.objects.filter(pk=device.pk).update(confirmed=True, created_at=clock.now())
             AuthenticatorApp.objects.filter(user=user, confirmed=False).delete()
             record(Tag.TOTP_ENROLLED, by=by, subject=user, organisation=user.organisation)
-            notices.queue(user=user, template="accounts/totp_enrolled", key=f"totp:{device.pk}:enrolled", context={})
+            notifications.queue(
+                user=user, template="accounts/totp_enrolled", key=f"totp:{device.pk}:enrolled", context={}
+            )
             device.refresh_from_db()
             return device
     raise _wrong(device)
@@ -84,8 +86,8 @@ def remove(*, user: User, by: User) -> None:
     NotAllowed as `policy.require_may_remove_app`; Conflict when there is none; RuleBroken (`cooling_off`) by their own
     hand while the account cools off: PINs to a number that just changed would confirm instead of the app.
     """
-    policy.require_may_remove_app(user, by=by)
-    until = policy.locked_until(user)
+    policies.require_may_remove_app(user, by=by)
+    until = policies.locked_until(user)
     if until is not None and by.pk == user.pk:
         raise RuleBroken(
             _(
@@ -100,7 +102,7 @@ def remove(*, user: User, by: User) -> None:
     if not removed:
         raise Conflict(_("There is no authenticator app to remove."), code="totp_missing")
     record(Tag.TOTP_REMOVED, by=by, subject=user, organisation=user.organisation, before={"user": user.name})
-    notices.queue(
+    notifications.queue(
         user=user,
         template="accounts/totp_removed",
         key=f"totp:{user.pk}:removed:{clock.now().isoformat()}",

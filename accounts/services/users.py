@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts import policy
+from accounts import policies
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import User
@@ -22,7 +22,7 @@ def set_roles(
     NotAllowed unless `by` is an operator or the console itself; and nobody stops being an operator by their own hand,
     so that one is always left. Conflict when the roles are like that already.
     """
-    policy.require_operator(by)
+    policies.require_operator(by)
     locked = User.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=user.pk)
     if is_staff is False and by == locked:
         raise NotAllowed(_("Only another operator can take this role from you."))
@@ -44,7 +44,7 @@ def deactivate(*, user: User, by: Actor, reason: str = "") -> User:
 
     NotAllowed unless `by` is another operator or the console itself; Conflict when it is so already.
     """
-    policy.require_operator(by)
+    policies.require_operator(by)
     if by == user:
         raise NotAllowed(_("Only another operator can deactivate your account."))
     deactivated = _set_active(user, active=False, by=by, reason=reason)
@@ -55,7 +55,7 @@ def deactivate(*, user: User, by: Actor, reason: str = "") -> User:
 @transaction.atomic
 def activate(*, user: User, by: Actor) -> User:
     """Lets somebody sign in again. NotAllowed and Conflict as for `deactivate`."""
-    policy.require_operator(by)
+    policies.require_operator(by)
     return _set_active(user, active=True, by=by)
 
 

@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import AuditSeal, AuthenticatorApp, Organisation, User
-from accounts.services import confirmations, notices
+from accounts.services import notifications, reauthentication
 from accounts.tests import office365_server, sign_in_walk, twilio_server
 from accounts.tests.authenticator import code_of
 from accounts.tests.factories import make_user
@@ -74,8 +74,8 @@ def desk(operator: User, app: AuthenticatorApp, browser_of: Callable[..., Client
 @pytest.fixture
 def some_of_everything(developer: User) -> None:
     """A row of each model."""
-    confirmations.send_pin(user=developer, by=developer)
-    notices.queue(user=developer, template="accounts/phone_added", key="k", context={"number": "+91 •• 001"})
+    reauthentication.send_pin(user=developer, by=developer)
+    notifications.queue(user=developer, template="accounts/phone_added", key="k", context={"number": "+91 •• 001"})
     AuthenticatorApp.objects.create(user=developer, name="app")
     AuditSeal.objects.update_or_create(
         block=1, defaults={"position": 1, "hash": "a" * 64, "key_id": "k", "tag": "f" * 64}

@@ -11,7 +11,7 @@ def words(answer: Any) -> str:
     return " ".join(re.sub(r"<[^>]*>", " ", answer.content.decode()).replace("\xa0", " ").split())
 
 
-def same_page(one: Any, other: Any) -> bool:
+def url_with(one: Any, other: Any) -> bool:
     """Whether two answers cannot be told apart, but for the CSRF token, which is another one each time."""
     return bool(one.status_code == other.status_code and _without_tokens(one) == _without_tokens(other))
 

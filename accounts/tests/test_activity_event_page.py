@@ -14,13 +14,12 @@ from django.db import transaction
 from django.test import Client
 from django.utils import translation
 
-from accounts import trail
-from accounts.audit import fields
+from accounts.audit import fields, queries
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.audit.words import about, tags_with
 from accounts.models import AuditEvent, User
-from accounts.tests.pages import same_page, words
+from accounts.tests.pages import url_with, words
 from accounts.tests.test_activity_page import ACTIVITY, happened
 from kaizala_console.lib import ids
 
@@ -155,7 +154,7 @@ def test_an_event_that_one_may_not_read_is_as_one_that_is_not_there(
         browser = browser_of(who)
         answer = browser.get(of(event))
         assert answer.status_code == 404
-        assert same_page(answer, browser.get(f"{ACTIVITY}{event.pk + 1000}/"))
+        assert url_with(answer, browser.get(f"{ACTIVITY}{event.pk + 1000}/"))
     assert browser_of(member).get(f"{ACTIVITY}{'9' * 40}/").status_code == 404
     assert Client().get(of(event)).headers["Location"].startswith("/accounts/login/?next=")
 
@@ -186,7 +185,7 @@ def test_an_organisation_admin_reads_it_and_an_old_name_is_shown_as_it_is(
 )
 def test_events_are_found_by_who_what_and_the_words_of_their_sentence(member: User, text: str, found: bool) -> None:
     event = happened(member, Tag.CONNECTOR_SUSPENDED, subject_name="Courier bot", request_id="req-77")
-    assert trail.recent(member, only=about(text), size=5, among=10) == ([event] if found else [])
+    assert queries.recent(member, only=about(text), size=5, among=10) == ([event] if found else [])
 
 
 def test_events_are_found_by_every_name_in_their_sentence(member: User, developer: User) -> None:
@@ -207,8 +206,8 @@ def test_events_are_found_by_every_name_in_their_sentence(member: User, develope
         "lorries": Tag.SUBGROUP_LINKED,
         "FLEET": Tag.SUBGROUP_LINKED,
     }.items():
-        assert [event.tag for event in trail.recent(member, only=about(text), size=5, among=10)] == [tag], text
-    assert trail.recent(member, only=about("harvest"), size=5, among=10) == []  # not said in the sentence
+        assert [event.tag for event in queries.recent(member, only=about(text), size=5, among=10)] == [tag], text
+    assert queries.recent(member, only=about("harvest"), size=5, among=10) == []  # not said in the sentence
 
 
 def test_the_words_are_those_of_the_readers_language() -> None:
@@ -224,9 +223,9 @@ def test_recent_looks_through_the_last_ones_and_no_further(member: User, strange
     old = happened(member, subject_name="Courier bot")
     newer = [happened(member) for _number in range(3)]
     happened(stranger, subject_name="Courier bot")
-    assert trail.recent(member, only=about("courier"), size=5, among=4) == [old]
-    assert trail.recent(member, only=about("courier"), size=5, among=3) == []
-    assert trail.recent(member, only=about("signed"), size=2, among=4) == newer[:0:-1]
+    assert queries.recent(member, only=about("courier"), size=5, among=4) == [old]
+    assert queries.recent(member, only=about("courier"), size=5, among=3) == []
+    assert queries.recent(member, only=about("signed"), size=2, among=4) == newer[:0:-1]
 
 
 def test_a_filter_names_what_it_is_about(member: User, browser_of: Browser) -> None:

@@ -17,7 +17,7 @@ from accounts.audit import canonical
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
-from accounts.pages import activity_export
+from accounts.views import activity_export
 from kaizala_console.lib import ids
 
 pytestmark = pytest.mark.django_db(transaction=True)

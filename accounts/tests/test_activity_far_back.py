@@ -12,14 +12,15 @@ from django.db.models import Exists, OuterRef, Q
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts import trail, trail_sought
+from accounts import trail_sought
+from accounts.audit import queries
 from accounts.audit.tags import Tag
 from accounts.audit.words import about
 from accounts.models import AuditEvent, Organisation, User
-from accounts.pages import activity, activity_filters
 from accounts.tests.pages import words
 from accounts.tests.test_activity_page import ACTIVITY, happened
 from accounts.trail_sought import Each, Sought
+from accounts.views import activity, activity_filters
 from kaizala_console.lib import clock, ids
 
 Browser = Callable[..., Client]
@@ -38,7 +39,7 @@ def walked(user: User, sought: Sought, size: int = 2) -> tuple[list[int], int]:
     found: list[int] = []
     before: int | None = None
     for number in range(1, 60):
-        page = trail.sought_page(user, sought, size=size, before=before)
+        page = queries.sought_page(user, sought, size=size, before=before)
         found += [event.pk for event in page.events]
         if page.older is None:
             return found, number
@@ -49,7 +50,7 @@ def walked(user: User, sought: Sought, size: int = 2) -> tuple[list[int], int]:
 
 def of_all(user: User, sought: Sought) -> list[int]:
     """The same by one question."""
-    found = trail.visible_to(user).filter(sought.condition()).order_by("-pk")
+    found = queries.visible_to(user).filter(sought.condition()).order_by("-pk")
     return list(found.values_list("pk", flat=True))
 
 
@@ -88,11 +89,11 @@ def test_page_by_page_each_event_is_met_once_whoever_looks(
 def test_a_page_stops_where_it_has_looked_at_so_many_and_the_next_one_goes_on_from_there(member: User) -> None:
     heron = happened(member, subject_name="Heron")
     others = [happened(member) for _number in range(9)]
-    first = trail.sought_page(member, Sought(words=about("heron")), size=2)
+    first = queries.sought_page(member, Sought(words=about("heron")), size=2)
     assert (first.events, first.stopped_at) == ([], others[4])
-    second = trail.sought_page(member, Sought(words=about("heron")), size=2, before=first.older)
+    second = queries.sought_page(member, Sought(words=about("heron")), size=2, before=first.older)
     assert (second.events, second.stopped_at) == ([], others[0])
-    third = trail.sought_page(member, Sought(words=about("heron")), size=2, before=second.older)
+    third = queries.sought_page(member, Sought(words=about("heron")), size=2, before=second.older)
     assert (third.events, third.older, third.stopped_at) == ([heron], None, None)
 
 
@@ -100,13 +101,13 @@ def test_the_way_back_to_newer_events_stops_in_the_same_way(member: User) -> Non
     old, *others = [happened(member) for _number in range(7)]
     heron = happened(member, subject_name="Heron")
     sought = Sought(words=about("heron"))
-    near = trail.sought_page(member, sought, size=2, after=old.pk)
+    near = queries.sought_page(member, sought, size=2, after=old.pk)
     assert (near.events, near.stopped_at) == ([], others[4])
-    on = trail.sought_page(member, sought, size=2, after=near.newer)
+    on = queries.sought_page(member, sought, size=2, after=near.newer)
     assert (on.events, on.newer, on.stopped_at) == ([heron], None, None)
     # And from a page on which nothing was, back to where it began.
-    assert trail.sought_page(member, Sought(), size=9, before=near.older).events == [old]
-    assert trail.sought_page(member, Sought(), size=9, after=heron.pk).events[0] == heron
+    assert queries.sought_page(member, Sought(), size=9, before=near.older).events == [old]
+    assert queries.sought_page(member, Sought(), size=9, after=heron.pk).events[0] == heron
 
 
 def test_what_one_scope_shows_is_not_older_than_what_another_one_was_not_asked_for(
@@ -125,7 +126,7 @@ def test_a_rare_kind_is_found_at_once_however_old_it_is(member: User) -> None:
     rare = [happened(member, Tag.ORGANISATION_CHANGED) for _number in range(2)]
     for _number in range(12):
         happened(member)
-    page = trail.sought_page(member, Sought(tags=[Tag.ORGANISATION_CHANGED, Tag.ORGANISATION_ADDED]), size=5)
+    page = queries.sought_page(member, Sought(tags=[Tag.ORGANISATION_CHANGED, Tag.ORGANISATION_ADDED]), size=5)
     assert (page.events, page.older, page.stopped_at) == (rare[::-1], None, None)
 
 
@@ -136,7 +137,7 @@ def test_a_day_of_long_ago_is_found_at_once(member: User) -> None:
         happened(member, at=now - dt.timedelta(hours=number))
     day = dt.timedelta(days=1)
     sought = Sought(since=now - 301 * day, until=now - 299 * day, words=about("meera"))
-    page = trail.sought_page(member, sought, size=5)
+    page = queries.sought_page(member, sought, size=5)
     assert (page.events, page.older, page.stopped_at) == (then[::-1], None, None)
 
 
@@ -146,7 +147,7 @@ def test_days_on_which_nothing_happened_are_not_looked_for_in_the_whole_trail(me
     now, day = clock.now(), dt.timedelta(days=1)
     for since, until in ((now + day, None), (None, now - day), (now - 3 * day, now - 2 * day)):
         with CaptureQueriesContext(connection) as asked:
-            page = trail.sought_page(member, Sought(since=since, until=until), size=5)
+            page = queries.sought_page(member, Sought(since=since, until=until), size=5)
         assert (page.events, page.older, page.stopped_at) == ([], None, None)
         assert not [one for one in asked.captured_queries if 'accounts_auditevent"."mark"' in one["sql"]]
 
@@ -164,7 +165,7 @@ def test_own_acts_in_a_group_are_found_be_they_few_or_many(
     member: User, stranger: User, own: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = ids.new_id()
-    monkeypatch.setattr(trail, "_scopes", [])
+    monkeypatch.setattr(queries, "_scopes", [])
     for _number in range(9):
         happened(stranger, group_id=group)
     mine = [happened(member, group_id=group).pk for _number in range(own)]
@@ -176,12 +177,12 @@ def test_a_scope_that_no_index_knows_is_asked_of_so_many_events(
     member: User, organisation: Organisation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = Organisation.objects.filter(pk=OuterRef("organisation_id"), users=member)
-    monkeypatch.setattr(trail, "_scopes", [lambda _user: Each(Exists(ours))])
+    monkeypatch.setattr(queries, "_scopes", [lambda _user: Each(Exists(ours))])
     theirs = happened(member, actor_id="0")
     for _number in range(9):
         AuditEvent.objects.create(tag=Tag.SIGNED_IN, actor_kind="system", subject_kind="user", subject_id="0")
     assert walked(member, Sought()) == ([theirs.pk], 3)
-    assert trail.recent(member, only=Q(), size=5, among=4) == []
+    assert queries.recent(member, only=Q(), size=5, among=4) == []
 
 
 def test_the_page_says_how_far_it_looked_and_leads_on(member: User, browser_of: Browser) -> None:

@@ -13,12 +13,12 @@ from django.db.models import Q
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts import trail
+from accounts.audit import queries
 from accounts.audit.sentences import names_in
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
-from accounts.pages import activity, activity_filters
 from accounts.tests.pages import words
+from accounts.views import activity, activity_filters
 from kaizala_console.lib import clock, ids
 
 ACTIVITY = "/console/activity/"
@@ -73,9 +73,9 @@ def test_an_app_above_may_add_what_belongs_to_a_person(
 ) -> None:
     connector = ids.new_id()
     happened(stranger, Tag.CONNECTOR_SUSPENDED, connector_id=connector, subject_name="Courier bot")
-    monkeypatch.setattr(trail, "_scopes", [])
+    monkeypatch.setattr(queries, "_scopes", [])
     owned: dict[int, UUID] = {member.pk: connector}
-    trail.register(lambda user: Q(connector_id=owned[user.pk]) if user.pk in owned else None)
+    queries.register(lambda user: Q(connector_id=owned[user.pk]) if user.pk in owned else None)
     assert "Sunil Verma suspended the connector “Courier bot”" in words(browser_of(member).get(ACTIVITY))
 
 

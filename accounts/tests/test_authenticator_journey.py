@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from accounts import queries
 from accounts.models import AuthenticatorApp, User
-from accounts.services import confirmations
+from accounts.services import reauthentication
 from accounts.tests.authenticator import code_of, wrong_code
 from kaizala_console.tests.browser import assert_fits
 
@@ -52,4 +52,4 @@ def test_without_scripts_an_app_is_set_up_confirms_and_is_removed(
     other.get_by_label("Code", exact=True).fill(code_of(device, steps=1))  # the one before was used
     other.get_by_role("button", name="Confirm").click()
     expect(other.get_by_text("Your authenticator app is removed.")).to_be_visible()
-    assert not confirmations.uses_totp(developer)
+    assert not reauthentication.uses_totp(developer)

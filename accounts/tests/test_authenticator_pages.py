@@ -9,11 +9,11 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEvent, AuthenticatorApp, Notice, Organisation, SandboxSms, User
-from accounts.pages.forms import CodeForm, PinForm
-from accounts.services import confirmations, cool_off, totp
+from accounts.services import credential_hold, reauthentication, totp
 from accounts.tests import factories
 from accounts.tests.authenticator import code_of, wrong_code
 from accounts.tests.pages import words
+from accounts.views.forms import CodeForm, PinForm
 from kaizala_console.tests.leaks import watching
 
 SETTINGS = "/console/settings/"
@@ -46,7 +46,7 @@ def test_from_settings_by_pin_to_an_app_that_confirms(
     done = browser.post(SET_UP, {"pin": code_of(device)}, follow=True)
     assert done.redirect_chain == [(SETTINGS, 302)]
     assert "Your authenticator app is set up." in words(done)
-    assert confirmations.uses_totp(member)
+    assert reauthentication.uses_totp(member)
     sent = SandboxSms.objects.count()
     travel(minutes=20)
     asked = words(browser.get(browser.post(REMOVE)["Location"]))
@@ -87,7 +87,7 @@ def test_a_wrong_code_is_said_keeps_the_key_and_soon_costs_a_wait(
         assert said in words(answer)
         assert totp.secret_of(device) in answer.content.decode(), "who has scanned it goes on"
         assert f'value="{code}"' not in answer.content.decode() or not code
-    assert not confirmations.uses_totp(member)
+    assert not reauthentication.uses_totp(member)
 
 
 def test_the_page_begins_at_the_picture_and_after_a_wrong_code_at_the_field(
@@ -141,7 +141,7 @@ def test_once_it_is_set_up_the_key_is_shown_no_more(member: User, app: Authentic
 
 def test_looking_at_the_removal_removes_nothing(member: User, app: AuthenticatorApp, browser_of: BrowserOf) -> None:
     assert "PIN by SMS to your primary number" in words(browser_of(member, confirmed=False).get(REMOVE))
-    assert confirmations.uses_totp(member)
+    assert reauthentication.uses_totp(member)
 
 
 def test_after_the_removal_a_new_app_asks_for_a_pin(member: User, app: AuthenticatorApp, browser_of: BrowserOf) -> None:
@@ -157,7 +157,7 @@ def test_who_cools_off_neither_sets_up_nor_removes(member: User, stranger: User,
     begun = totp.begin(user=member)
     AuthenticatorApp.objects.create(user=stranger, confirmed=True)
     for user in (member, stranger):
-        cool_off.start(user=user, number="+919876543210", by=user)
+        credential_hold.start(user=user, number="+919876543210", by=user)
     for answer in (
         browser_of(member).get(SET_UP, follow=True),
         browser_of(member).post(SET_UP, {"pin": code_of(begun)}, follow=True),
@@ -167,16 +167,16 @@ def test_who_cools_off_neither_sets_up_nor_removes(member: User, stranger: User,
         assert totp.secret_of(begun) not in answer.content.decode()
     kept = browser_of(stranger).post(REMOVE, follow=True)
     assert "so your authenticator app stays until" in words(kept)
-    assert [confirmations.uses_totp(user) for user in (member, stranger)] == [False, True]
+    assert [reauthentication.uses_totp(user) for user in (member, stranger)] == [False, True]
 
 
 def test_one_removes_only_ones_own(member: User, app: AuthenticatorApp, stranger: User, browser_of: BrowserOf) -> None:
     assert "There is no authenticator app to remove." in words(browser_of(stranger).post(REMOVE, follow=True))
-    assert confirmations.uses_totp(member)
+    assert reauthentication.uses_totp(member)
     browser_of(stranger).get(SET_UP)
     stolen = browser_of(stranger).post(SET_UP, {"pin": code_of(app)})
     assert stolen.status_code == 400
-    assert not confirmations.uses_totp(stranger)
+    assert not reauthentication.uses_totp(stranger)
 
 
 def test_an_operator_is_told_to_ask_another(operator: User, browser_of: BrowserOf) -> None:
@@ -187,7 +187,7 @@ def test_an_operator_is_told_to_ask_another(operator: User, browser_of: BrowserO
     assert REMOVE not in page.content.decode()
     for answer in (browser.get(REMOVE), browser.post(REMOVE)):
         assert answer.status_code == 403
-    assert confirmations.uses_totp(operator)
+    assert reauthentication.uses_totp(operator)
 
 
 def test_an_operator_removes_the_lost_app_of_anybody(

@@ -10,13 +10,13 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from accounts import policy, queries
+from accounts import policies, queries
 from accounts.audit.record import SYSTEM
 from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent, Notice, User, VerifiedPhone
-from accounts.services import confirmations, cool_off, totp
+from accounts.services import credential_hold, reauthentication, totp
 from accounts.services import phones as service
-from accounts.services.notices import render
+from accounts.services.notifications import render
 from accounts.tests.authenticator import code_of
 from accounts.tests.factories import make_user, verify
 from accounts.tests.pages import words
@@ -40,7 +40,7 @@ def prove(phones: Any) -> Prove:
 
 def lock_of(user: User) -> dt.datetime | None:
     user.refresh_from_db()
-    return policy.locked_until(user)
+    return policies.locked_until(user)
 
 
 # When it begins ---------------------------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def test_a_trail_that_cannot_be_written_leaves_the_number_where_it_was(
     def fails(*args: object, **kwargs: object) -> None:
         raise OSError("the audit table is full")
 
-    monkeypatch.setattr(cool_off, "record", fails)
+    monkeypatch.setattr(credential_hold, "record", fails)
     with pytest.raises(OSError, match="full"):
         service.verify_pin(user=developer, device_id=device.pk, pin=phones.pin(NUMBER), by=developer)
     assert queries.held_phones(developer).count() == 1
@@ -141,13 +141,13 @@ def test_a_trail_that_cannot_be_written_leaves_the_number_where_it_was(
 
 
 def test_who_is_locked_is_told_until_when_and_programs_pass(developer: User) -> None:
-    policy.require_unlocked(developer)
+    policies.require_no_credential_hold(developer)
     developer.credentials_locked_until = dt.datetime(2126, 11, 25, 8, 30, tzinfo=dt.UTC)
     with pytest.raises(RuleBroken, match="25 Nov 2126, 08:30 UTC") as caught:
-        policy.require_unlocked(developer)
+        policies.require_no_credential_hold(developer)
     assert caught.value.code == "cooling_off"
-    policy.require_unlocked(SYSTEM)
-    policy.require_unlocked(None)
+    policies.require_no_credential_hold(SYSTEM)
+    policies.require_no_credential_hold(None)
 
 
 # An operator ends it ----------------------------------------------------------------------------------------------
@@ -165,10 +165,10 @@ def test_an_operator_ends_it_on_the_operators_pages(desk: Client, developer: Use
 
 def test_nobody_else_ends_it(developer: User, organisation_admin: User, operator: User, prove: Prove) -> None:
     for user in (developer, operator):
-        cool_off.start(user=user, number=NUMBER, by=user)
+        credential_hold.start(user=user, number=NUMBER, by=user)
     for by, user in ((developer, developer), (organisation_admin, developer), (operator, operator)):
         with pytest.raises(NotAllowed):
-            cool_off.lift(user=user, by=by)
+            credential_hold.lift(user=user, by=by)
     assert lock_of(developer) is not None
     assert lock_of(operator) is not None
     assert not AuditEvent.objects.filter(tag="user:credentials:unlocked").exists()
@@ -189,7 +189,7 @@ def test_nobody_who_cools_off_sets_an_authenticator_app_up(
     assert totp.secret_of(started) not in page.content.decode()
     assert "because a phone number changed" in words(page)
     browser_of(operator).post(set_up, {"pin": code_of(started)})
-    assert not confirmations.uses_totp(operator)
+    assert not reauthentication.uses_totp(operator)
     operator.refresh_from_db()
     for act in (
         lambda: totp.begin(user=operator),
@@ -209,7 +209,7 @@ def test_home_and_settings_say_so_until_it_is_over(
     browser = browser_of(developer)
     assert "credentials are locked" not in words(browser.get(page))
     travel()
-    cool_off.start(user=developer, number=NUMBER, by=developer)
+    credential_hold.start(user=developer, number=NUMBER, by=developer)
     assert "Your credentials are locked, because a phone number changed." in words(browser.get(page))
     travel(hours=11)
     assert "credentials are locked" in words(browser.get(page))

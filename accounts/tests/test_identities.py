@@ -12,8 +12,8 @@ from pytest_django import Settings
 
 from accounts import sandbox
 from accounts.models import AuditEvent, Organisation, User
-from accounts.services import sign_in
-from accounts.services.sign_in import identity_of
+from accounts.services import login
+from accounts.services.login import identity_of
 from accounts.tests.sign_in_walk import (
     TENANT,
     claims_of,
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:get_jwt_
 
 
 def test_the_sandbox_lets_its_own_tenant_in_alone(settings: Settings) -> None:
-    assert sign_in.allowed_tenants() == {sandbox.TENANT_ID}
+    assert login.allowed_tenants() == {sandbox.TENANT_ID}
     with pytest.raises(NotAllowed):
         identity_of(claims_of("Anita Desai", tid=TENANT))
     settings.SANDBOX, settings.OFFICE365_TENANTS = False, [TENANT]
@@ -64,7 +64,7 @@ def test_whatever_the_claims_hold_the_account_gets_a_name(
 @pytest.mark.django_db(transaction=True)
 def test_two_first_sign_ins_at_once_make_one_account(together: Callable[..., list[Any]]) -> None:
     identity = identity_of(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
-    results = together(6, lambda: sign_in.sign_in(identity=identity))
+    results = together(6, lambda: login.sign_in(identity=identity))
     assert {getattr(result, "pk", result) for result in results} == {User.objects.get().pk}, results
     assert AuditEvent.objects.filter(tag="user:account:created").count() == 1
     assert AuditEvent.objects.filter(tag="organisation:tenant:added").count() == 1
@@ -75,7 +75,7 @@ def test_without_an_audit_row_nobody_comes_in(broken_trail: Callable[[], None]) 
     identity = identity_of(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
     broken_trail()
     with pytest.raises(OSError, match="audit"):
-        sign_in.sign_in(identity=identity)
+        login.sign_in(identity=identity)
     assert not User.objects.exists()
     assert not Organisation.objects.exists()
 

@@ -18,8 +18,8 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts import mail_topics, tasks
 from accounts.models import AuditEvent, Notice, User
-from accounts.services import notices
-from accounts.services.notices import GIVE_UP_AFTER, RETRY_AFTER
+from accounts.services import notifications
+from accounts.services.notifications import GIVE_UP_AFTER, RETRY_AFTER
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict
 
@@ -28,7 +28,7 @@ MAILS = django_settings.BASE_DIR / "templates" / "mail"
 
 
 def queue(user: User, key: str = "phone:1:added", **context: Any) -> Notice:
-    return notices.queue(user=user, template=TEMPLATE, key=key, context={"number": "+91 •• 210", **context})
+    return notifications.queue(user=user, template=TEMPLATE, key=key, context={"number": "+91 •• 210", **context})
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_the_mail_has_the_notices_own_id_and_says_that_no_person_wrote_it(
 ) -> None:
     settings.CONSOLE_BASE_URL = "https://console.example"
     notice = queue(developer)
-    assert notices.deliver(notice_id=notice.pk)
+    assert notifications.deliver(notice_id=notice.pk)
     message = outbox[0].message()
     assert message["Message-ID"] == f"<{notice.pk}@console.example>"
     assert message["Auto-Submitted"] == "auto-generated"
@@ -89,7 +89,7 @@ def test_names_are_written_as_they_are_and_never_become_headers(developer: User,
     developer.name = "Devika & <Rao>"
     developer.save()
     notice = queue(developer, number="+91\nBcc: everyone@example.com")
-    assert notices.deliver(notice_id=notice.pk)
+    assert notifications.deliver(notice_id=notice.pk)
     assert "Hello Devika & <Rao>," in outbox[0].body
     assert outbox[0].recipients() == [developer.email]
     assert outbox[0].message()["Bcc"] is None
@@ -106,7 +106,7 @@ def test_every_template_of_a_mail_renders_with_a_subject_and_a_body(developer: U
     names = ["phone_added", "phone_removed", "phone_claimed", "totp_enrolled", "totp_removed"]
     for name in names:
         context = {"number": "+91 •• 210", "removed_by": "Omar Dsouza"}
-        subject, body = notices.render(Notice(user=developer, template=f"accounts/{name}", context=context))
+        subject, body = notifications.render(Notice(user=developer, template=f"accounts/{name}", context=context))
         assert 10 < len(subject) < 90
         assert body.startswith("Hello Devika Rao,")
         assert "\n\n\n" not in body
@@ -133,14 +133,14 @@ def test_a_mail_server_that_fails_costs_time_and_no_notice(
 ) -> None:
     notice = queue(developer)
     mail_server["fails"] = failure
-    assert not notices.deliver(notice_id=notice.pk)
+    assert not notifications.deliver(notice_id=notice.pk)
     notice.refresh_from_db()
     assert (notice.sent_at, notice.attempts) == (None, 1)
     assert notice.last_error.startswith(type(failure).__name__)
     mail_server["fails"] = None
-    assert not notices.deliver(notice_id=notice.pk), "not due yet"
+    assert not notifications.deliver(notice_id=notice.pk), "not due yet"
     travel(minutes=2)
-    assert notices.deliver(notice_id=notice.pk)
+    assert notifications.deliver(notice_id=notice.pk)
     assert len(outbox) == 1
     notice.refresh_from_db()
     assert notice.last_error == ""
@@ -154,7 +154,7 @@ def test_the_waits_grow_and_after_days_the_notice_is_given_up(
     waits: list[dt.timedelta] = []
     while notice.gave_up_at is None:
         assert len(waits) < 50
-        assert not notices.deliver(notice_id=notice.pk)
+        assert not notifications.deliver(notice_id=notice.pk)
         notice.refresh_from_db()
         if notice.next_attempt_at is not None:
             waits.append(notice.next_attempt_at - clock.now())
@@ -163,8 +163,8 @@ def test_the_waits_grow_and_after_days_the_notice_is_given_up(
     assert clock.now() - notice.created_at >= GIVE_UP_AFTER
     assert notice.next_attempt_at is None
     mail_server["fails"] = None
-    assert not notices.deliver(notice_id=notice.pk)
-    assert notices.sweep() == 0
+    assert not notifications.deliver(notice_id=notice.pk)
+    assert notifications.sweep() == 0
     assert not outbox
 
 
@@ -173,8 +173,8 @@ def test_what_was_never_tried_is_tried_even_after_weeks(
 ) -> None:
     notice = queue(developer)
     travel(days=30)
-    assert notices.sweep() == 1
-    assert notices.deliver(notice_id=notice.pk)
+    assert notifications.sweep() == 1
+    assert notifications.deliver(notice_id=notice.pk)
     assert len(outbox) == 1
 
 
@@ -184,7 +184,7 @@ def test_nobody_writes_to_an_account_without_address_or_that_was_deactivated(
 ) -> None:
     notice = queue(developer)
     User.objects.filter(pk=developer.pk).update(**fields)
-    assert not notices.deliver(notice_id=notice.pk)
+    assert not notifications.deliver(notice_id=notice.pk)
     notice.refresh_from_db()
     assert notice.gave_up_at is not None
     assert notice.last_error
@@ -196,11 +196,11 @@ def test_an_operator_has_a_notice_that_was_given_up_sent_again(
 ) -> None:
     notice = queue(developer)
     with pytest.raises(Conflict):
-        notices.send_again(notice=notice, by=operator)
+        notifications.send_again(notice=notice, by=operator)
     Notice.objects.filter(pk=notice.pk).update(gave_up_at=clock.now(), next_attempt_at=None, attempts=9)
-    notices.send_again(notice=notice, by=operator)
+    notifications.send_again(notice=notice, by=operator)
     assert AuditEvent.objects.get().tag == "notice:mail:requeued"
-    assert notices.deliver(notice_id=notice.pk)
+    assert notifications.deliver(notice_id=notice.pk)
     assert len(outbox) == 1
 
 
@@ -213,9 +213,9 @@ def test_the_sweeper_finds_what_no_message_told_of(
     queue(developer)
     assert not outbox
     with django_capture_on_commit_callbacks(execute=True):
-        assert notices.sweep() == 1
+        assert notifications.sweep() == 1
     assert len(outbox) == 1
-    assert notices.sweep() == 0
+    assert notifications.sweep() == 0
 
 
 def test_a_broker_that_is_down_loses_no_notice_and_no_request(
@@ -250,10 +250,10 @@ def test_a_worker_that_dies_between_claim_and_answer_leaves_the_notice_to_the_ne
     with monkeypatch.context() as dying:
         dying.setattr(EmailMessage, "send", killed)
         with pytest.raises(Killed):
-            notices.deliver(notice_id=notice.pk)
-    assert not notices.deliver(notice_id=notice.pk), "the lease is still held"
+            notifications.deliver(notice_id=notice.pk)
+    assert not notifications.deliver(notice_id=notice.pk), "the lease is still held"
     travel(minutes=2)
-    assert notices.deliver(notice_id=notice.pk)
+    assert notifications.deliver(notice_id=notice.pk)
     assert len(outbox) == 1
 
 
@@ -271,7 +271,7 @@ def test_the_tasks_take_ids_and_whatever_a_newer_version_sends_besides(
     tasks.sweep_notices(reason="of a newer version")
     tasks.forget_old_pins(reason="of a newer version")
     assert len(outbox) == 1
-    for name in (notices.DELIVER, *(entry["task"] for entry in tasks.BEAT_SCHEDULE.values())):
+    for name in (notifications.DELIVER, *(entry["task"] for entry in tasks.BEAT_SCHEDULE.values())):
         task = current_app.tasks[name]
         assert task.acks_late
         assert task.soft_time_limit < task.time_limit
@@ -283,7 +283,7 @@ def test_of_eight_workers_at_once_one_sends(
 ) -> None:
     with transaction.atomic():
         notice = Notice.objects.create(user=developer, template=TEMPLATE, key="k", context={"number": "+91 •• 210"})
-    results = together(8, lambda: notices.deliver(notice_id=notice.pk))
+    results = together(8, lambda: notifications.deliver(notice_id=notice.pk))
     assert sorted(results) == [False] * 7 + [True], results
     assert len(mail.outbox) == 1
     notice.refresh_from_db()
@@ -307,16 +307,16 @@ def test_the_database_lets_no_sent_notice_wait(developer: User) -> None:
 def test_what_nobody_wants_a_mail_about_is_written_down_and_not_sent(
     developer: User, outbox: list[EmailMessage]
 ) -> None:
-    notices.choose(user=developer, wanted={"ends"})
-    muted = notices.queue(user=developer, template="connectors/handoff_made", key="a", context={})
-    assert muted.last_error == notices.MUTED
-    assert notices.sweep() == 0
+    notifications.choose(user=developer, wanted={"ends"})
+    muted = notifications.queue(user=developer, template="connectors/handoff_made", key="a", context={})
+    assert muted.last_error == notifications.MUTED
+    assert notifications.sweep() == 0
     assert not outbox
 
 
 def test_what_is_about_security_is_sent_whatever_was_chosen(developer: User, outbox: list[EmailMessage]) -> None:
-    notices.choose(user=developer, wanted=set())
-    assert notices.deliver(notice_id=queue(developer).pk)
+    notifications.choose(user=developer, wanted=set())
+    assert notifications.deliver(notice_id=queue(developer).pk)
     assert len(outbox) == 1
 
 

@@ -12,10 +12,10 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import queries
+from accounts.admin.site import site
 from accounts.audit.record import SYSTEM
 from accounts.models import AuditEvent, AuditSeal, AuthenticatorApp, PinDevice, SmsMessage, User
-from accounts.operators import site
-from accounts.services import confirmations, totp, users
+from accounts.services import reauthentication, totp, users
 from accounts.tests.authenticator import code_of, wrong_code
 from accounts.tests.factories import make_user
 from kaizala_console.tests.leaks import holds
@@ -130,7 +130,7 @@ def test_neither_a_pin_nor_somebody_elses_app_opens_the_site(
     operator: User, app: AuthenticatorApp, browser_of: BrowserOf, phones: Any
 ) -> None:
     colleague = make_user("Olive Thomas", operator.organisation, is_staff=True)
-    confirmations.send_pin(user=colleague, by=colleague)
+    reauthentication.send_pin(user=colleague, by=colleague)
     pin = PinDevice.objects.get()
     browser = browser_of(colleague)
     for device in (pin, app):

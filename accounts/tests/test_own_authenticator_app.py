@@ -10,8 +10,8 @@ import pytest
 from accounts import mail_topics, queries
 from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent, AuthenticatorApp, Notice, User
-from accounts.services import confirmations, cool_off, notices, totp
-from accounts.services.notices import render
+from accounts.services import credential_hold, notifications, reauthentication, totp
+from accounts.services.notifications import render
 from accounts.tests.authenticator import code_of
 from accounts.tests.factories import make_user
 from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
@@ -62,7 +62,7 @@ def test_who_has_one_removes_it_and_confirms_by_pin_again(developer: User, own: 
     subject, body = render(Notice.objects.get(user=developer))
     assert subject == "Your authenticator app was removed"
     assert "Devika Rao removed the authenticator app of your account" in body
-    assert confirmations.send_pin(user=developer, by=developer)
+    assert reauthentication.send_pin(user=developer, by=developer)
     with pytest.raises(Conflict):
         totp.remove(user=developer, by=developer)
 
@@ -83,7 +83,7 @@ def test_while_the_account_cools_off_the_app_stays_but_an_operator_can_remove_it
     developer: User, own: AuthenticatorApp, operator: User
 ) -> None:
     """Whoever came by the number would confirm with it next."""
-    cool_off.start(user=developer, number="+919876543210", by=developer)
+    credential_hold.start(user=developer, number="+919876543210", by=developer)
     with pytest.raises(RuleBroken) as refused:
         totp.remove(user=developer, by=developer)
     assert refused.value.code == "cooling_off"
@@ -119,13 +119,13 @@ def test_of_many_clicks_that_set_it_up_one_does(developer: User, together: Calla
 
 
 def test_the_mails_are_sent_whatever_one_chose(developer: User, outbox: list[Any]) -> None:
-    notices.choose(user=developer, wanted=[])
+    notifications.choose(user=developer, wanted=[])
     device = totp.begin(user=developer)
     totp.enrol(user=developer, device=device, code=code_of(device), by=developer)
     totp.remove(user=developer, by=developer)
     for notice in Notice.objects.order_by("created_at"):
         assert mail_topics.topic_of(notice.template) == ""
-        assert notices.deliver(notice_id=notice.pk)
+        assert notifications.deliver(notice_id=notice.pk)
     assert [mail.subject for mail in outbox] == [
         "An authenticator app was set up for your account",
         "Your authenticator app was removed",

@@ -17,9 +17,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts import queries, sms, tasks
 from accounts.models import Notice, User, VerifiedPhone
-from accounts.services import notices
+from accounts.services import notifications
 from accounts.services import phones as service
-from accounts.services.notices import RETRY_AFTER
+from accounts.services.notifications import RETRY_AFTER
 from accounts.sms.contract import NumberRefused, TextSender
 from accounts.sms.inbox import Inbox
 from accounts.sms.twilio_messages import TwilioMessages
@@ -186,7 +186,7 @@ def test_nothing_is_queued_for_sms_when_no_gateway_can_send_it(
 @pytest.mark.parametrize("template", sorted(path.stem for path in Path("templates/sms/accounts").glob("*.txt")))
 def test_a_text_is_one_sms_in_the_gsm_alphabet(template: str, developer: User) -> None:
     notice = Notice(user=developer, number=NUMBER, template=f"accounts/{template}", context={"ending": "210"})
-    text = notices.render_sms(notice)
+    text = notifications.render_sms(notice)
     assert len(text) <= 160
     assert set(text) <= GSM
     assert "210" in text
@@ -208,12 +208,12 @@ def test_a_gateway_that_is_down_costs_a_later_try(
 ) -> None:
     travel()
     twilio.fail(503)
-    assert not notices.deliver(notice_id=notice.pk)
+    assert not notifications.deliver(notice_id=notice.pk)
     notice.refresh_from_db()
     assert notice.last_error == "GatewayDown: sms_down"
-    assert not notices.deliver(notice_id=notice.pk), "not due yet"
+    assert not notifications.deliver(notice_id=notice.pk), "not due yet"
     travel(seconds=RETRY_AFTER[0].total_seconds())
-    assert notices.deliver(notice_id=notice.pk)
+    assert notifications.deliver(notice_id=notice.pk)
     assert len(twilio.texts[NUMBER]) == 1
     assert not outbox
     tasks.deliver_notice(notice_id=str(notice.pk))
@@ -222,7 +222,7 @@ def test_a_gateway_that_is_down_costs_a_later_try(
 
 def test_a_number_that_is_refused_is_given_up_at_once(notice: Notice, twilio: FakeTwilio) -> None:
     twilio.fail(400, 21610)
-    assert not notices.deliver(notice_id=notice.pk)
+    assert not notifications.deliver(notice_id=notice.pk)
     notice.refresh_from_db()
     assert notice.gave_up_at is not None
     assert notice.last_error == "The SMS gateway refused the number: number_refused."
@@ -233,7 +233,7 @@ def test_a_gateway_that_was_taken_away_meanwhile_is_given_up(
     notice: Notice, twilio_verify: FakeTwilio, settings: Settings
 ) -> None:
     settings.TWILIO_FROM = ""
-    assert not notices.deliver(notice_id=notice.pk)
+    assert not notifications.deliver(notice_id=notice.pk)
     notice.refresh_from_db()
     assert notice.gave_up_at is not None
     assert not twilio_verify.requests
@@ -241,13 +241,13 @@ def test_a_gateway_that_was_taken_away_meanwhile_is_given_up(
 
 def test_who_has_no_mail_address_gets_the_sms(notice: Notice, developer: User, phones: Any) -> None:
     User.objects.filter(pk=developer.pk).update(email="")
-    assert notices.deliver(notice_id=notice.pk)
+    assert notifications.deliver(notice_id=notice.pk)
     assert len(phones.texts(NUMBER)) == 1
 
 
 def test_a_closed_account_gets_none(notice: Notice, developer: User, phones: Any) -> None:
     User.objects.filter(pk=developer.pk).update(is_active=False)
-    assert not notices.deliver(notice_id=notice.pk)
+    assert not notifications.deliver(notice_id=notice.pk)
     assert not phones.texts(NUMBER)
 
 
@@ -256,7 +256,7 @@ def test_of_eight_workers_at_once_one_sends(developer: User, phones: Any, togeth
     notice = Notice.objects.create(
         user=developer, number=NUMBER, template="accounts/phone_added", key="k", context={"ending": "210"}
     )
-    results = together(8, lambda: notices.deliver(notice_id=notice.pk))
+    results = together(8, lambda: notifications.deliver(notice_id=notice.pk))
     assert sorted(results) == [False] * 7 + [True], results
     assert len(phones.texts(NUMBER)) == 1
 
@@ -266,7 +266,7 @@ def test_the_number_is_masked_for_operators_and_absent_from_the_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     twilio.fail(503)
-    notices.deliver(notice_id=notice.pk)
+    notifications.deliver(notice_id=notice.pk)
     assert "notice.not_sent" in caplog.text
     assert NUMBER not in caplog.text
     assert NUMBER not in f"{notice} {notice!r}"

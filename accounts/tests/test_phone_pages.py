@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Organisation, PinDevice, SandboxSms, User
 from accounts.tests import factories
-from accounts.tests.pages import same_page
+from accounts.tests.pages import url_with
 from accounts.tests.pins import work
 from accounts.tests.twilio_server import FakeTwilio
 
@@ -299,7 +299,7 @@ def test_asking_too_early_keeps_the_page_and_says_how_long(browser: Client, trav
 @pytest.mark.parametrize("device_id", ["1", "0", "999999999", "9" * 30])
 def test_a_forged_pin_page_is_the_same_as_one_that_is_not_there(browser: Client, device_id: str) -> None:
     for method in (browser.get, browser.post):
-        assert same_page(method(f"/console/phones/pin/{device_id}/"), browser.get("/console/phones/pin/424242/"))
+        assert url_with(method(f"/console/phones/pin/{device_id}/"), browser.get("/console/phones/pin/424242/"))
         assert method(f"/console/phones/pin/{device_id}/").status_code == 404
 
 
@@ -308,7 +308,7 @@ def test_a_stranger_gets_the_same_answer_for_not_yours_and_not_there(
 ) -> None:
     page = pin_page(browser.post(ADD, TYPED))
     other = browser_of(stranger)
-    assert same_page(other.get(page), other.get("/console/phones/pin/424242/"))
+    assert url_with(other.get(page), other.get("/console/phones/pin/424242/"))
     assert other.post(page, {"pin": phones.pin(NUMBER)}).status_code == 404
     assert other.post(f"{page}again/").status_code == 404
     assert PinDevice.objects.get().used_at is None

@@ -14,7 +14,7 @@ from accounts import queries
 from accounts.models import AuditEvent, Notice, Person, User, VerifiedPhone
 from accounts.services import people
 from accounts.services import phones as service
-from accounts.services.notices import render
+from accounts.services.notifications import render
 from accounts.tests.factories import make_person, make_user, verify
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken

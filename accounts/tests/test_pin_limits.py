@@ -10,8 +10,8 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import PinDevice, User, VerifiedPhone
-from accounts.services import confirmations, pin_limits
 from accounts.services import phones as service
+from accounts.services import pin_limits, reauthentication
 from accounts.tests.factories import make_user
 from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send
 from kaizala_console.lib import context
@@ -106,7 +106,7 @@ def test_others_who_ask_for_a_number_do_not_lock_its_owner_out_of_confirmations(
         assert send(make_user(f"Account {index}", organisation, number=None), number)
     with pytest.raises(TooSoon):
         send(make_user("One more", organisation, number=None), number)
-    assert confirmations.send_pin(user=member, by=member)
+    assert reauthentication.send_pin(user=member, by=member)
 
 
 def test_the_pause_of_one_account_says_nothing_to_another_that_asks_for_the_same_number(

@@ -15,16 +15,16 @@ from django.urls import include, path, reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import SandboxSms, SmsMessage, User
-from accounts.pages import pending_forms
-from accounts.pages.decorators import (
+from accounts.services import reauthentication
+from accounts.tests import pins
+from accounts.views import pending_forms
+from accounts.views.decorators import (
     reauthentication_required,
     require_reauthentication,
     safe_path,
     signed_in,
     with_phone,
 )
-from accounts.services import confirmations
-from accounts.tests import pins
 
 done: list[str] = []
 
@@ -325,7 +325,7 @@ def newest_pin() -> str:
 
 def remember(browser: Client, user: User) -> None:
     session = browser.session
-    confirmations.remember(session, user)
+    reauthentication.remember(session, user)
     session.save()
 
 

@@ -13,9 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AuditEvent, User
-from accounts.pages.sessions import device_of
 from accounts.services import sessions
 from accounts.tests.pages import words
+from accounts.views.sessions import device_of
 from kaizala_console.lib import clock
 
 SESSIONS = "/console/settings/sessions/"

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from accounts import queries, sandbox
 from accounts.models import User, VerifiedPhone
-from accounts.services import confirmations
+from accounts.services import reauthentication
 from accounts.tests import sign_in_walk
 from accounts.tests.factories import verify
 from accounts.tests.office365_server import Office365
@@ -128,7 +128,7 @@ def anita(office365: Office365, client: Client) -> Client:
     user = User.objects.get(name="Anita Desai")
     verify(user)
     session = client.session
-    confirmations.remember(session, user)
+    reauthentication.remember(session, user)
     session["signed_in_at"] = {"user": user.pk, "at": clock.now().timestamp() - 7200}
     session.save()
     return client
@@ -220,7 +220,7 @@ def test_a_browser_that_signs_out_and_in_without_a_password_does_not_count(anita
     sign_in_walk.sign_in_as(anita, office365, "anita")
     assert urlsplit(anita.get(ADD)["Location"]).path in {AGAIN, "/console/confirm/"}
     session = anita.session
-    confirmations.remember(session, User.objects.get(name="Anita Desai"))
+    reauthentication.remember(session, User.objects.get(name="Anita Desai"))
     session.save()
     assert urlsplit(anita.get(ADD)["Location"]).path == AGAIN
 
@@ -235,7 +235,7 @@ def test_the_sandbox_asks_by_its_identity_page(client: Client) -> None:
     verify(user)
     session = client.session
     session["signed_in_at"] = {"user": user.pk, "at": clock.now().timestamp() - 7200}
-    confirmations.remember(session, user)
+    reauthentication.remember(session, user)
     session.save()
     identities = client.post(f"{AGAIN}?next={ADD}", follow=True).redirect_chain[-1][0]
     assert urlsplit(identities).path == "/sandbox/identities"

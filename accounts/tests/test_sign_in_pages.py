@@ -12,8 +12,8 @@ from pytest_django import Settings
 
 from accounts import sandbox
 from accounts.models import AuditEvent, SandboxSms, User
-from accounts.pages import sandbox as sandbox_pages
 from accounts.tests.pages import words
+from accounts.views import sandbox as sandbox_pages
 
 LOGIN = "/accounts/login/"
 IDENTITIES = "/sandbox/identities"

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from accounts import queries, sandbox
 from accounts.models import Organisation, User
-from accounts.services import cool_off
+from accounts.services import credential_hold
 from accounts.tests import factories, pins
 from kaizala_console.tests.browser import assert_accessible, assert_fits
 
@@ -62,7 +62,7 @@ def test_a_further_number_without_scripts(
 
 @pytest.mark.parametrize(("width", "dark"), WIDTHS)
 def test_the_pages_are_accessible_and_fit(devika: User, open_page: Callable[..., Page], width: int, dark: bool) -> None:
-    cool_off.start(user=devika, number="+919876543210", by=devika)
+    credential_hold.start(user=devika, number="+919876543210", by=devika)
     page = open_page(user=devika, width=width, dark=dark)
     for path in ("/console/", "/console/settings/", "/console/phones/add/"):
         page.goto(path)

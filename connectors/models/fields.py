@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from connectors import scopes
-from connectors.scopes import Permission
+from connectors import permissions
+from connectors.permissions import Permission
 
 if TYPE_CHECKING:
     _CharField = models.CharField[Iterable[str], frozenset[Permission]]
@@ -53,7 +53,7 @@ class PermissionSetField(_CharField):
             raise ValidationError(_("This is not a permission of a connector.")) from error
 
     def get_prep_value(self, value: Any) -> str:
-        return ",".join(scopes.in_order(self.to_python(value)))
+        return ",".join(permissions.in_order(self.to_python(value)))
 
     def value_to_string(self, obj: models.Model) -> str:
         return self.get_prep_value(self.value_from_object(obj))

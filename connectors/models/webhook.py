@@ -63,7 +63,7 @@ class Webhook(models.Model):
         PACKAGE = "ActionPackage", _("action package")
         CONNECTOR = "Connector", _("connector")  # not the wire's: set in the console alone (ADR 0070)
 
-    class Because(models.TextChoices):
+    class InactiveReason(models.TextChoices):
         """Why a webhook is inactive. What happens during the first two is kept, and told when it wakes."""
 
         PAUSED = "paused", _("paused")
@@ -73,7 +73,7 @@ class Webhook(models.Model):
         PERMISSION = "permission", _("the connector may not use webhooks any more")
         REACH = "reach", _("its object is not within reach any more")
 
-    KEPT_WHILE: Final = (Because.PAUSED, Because.FAILED)
+    BUFFERING_STATES: Final = (InactiveReason.PAUSED, InactiveReason.FAILED)
 
     id = models.UUIDField(_("webhook ID"), primary_key=True, default=ids.new_id, editable=False)
     connector = models.ForeignKey(
@@ -115,7 +115,9 @@ class Webhook(models.Model):
     created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
     changed_at = models.DateTimeField(_("changed at"), default=clock.now, editable=False)
     expires_at = models.DateTimeField(_("valid until"))
-    inactive_because = models.CharField(_("inactive because"), max_length=12, choices=Because.choices, blank=True)
+    inactive_because = models.CharField(
+        _("inactive because"), max_length=12, choices=InactiveReason.choices, blank=True
+    )
     inactive_at = models.DateTimeField(_("inactive at"), null=True, blank=True)
     failures = models.PositiveIntegerField(_("failures"), default=0, help_text=_("Tries in a row that failed."))
     delivered_at = models.DateTimeField(_("last delivery"), null=True, blank=True)

@@ -10,7 +10,7 @@ from kaizala_console.lib import clock
 
 
 class WebhookAttempt(models.Model):
-    """One try: when, how long it took, and what came back (`connectors.webhooks.answers`).
+    """One try: when, how long it took, and what came back (`connectors.webhooks.receiver_response`).
 
     What a receiver answers is a stranger's text: shown to the connector's owners, and never interpreted.
     """

@@ -14,10 +14,10 @@ from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.services import people
-from connectors import credentials, policy, scopes
-from connectors.callers import Caller
+from connectors import permissions, policies, token_format
+from connectors.authentication import Caller
 from connectors.models import Bot, Connector, RefreshToken
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.services import details, trail
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
@@ -110,14 +110,14 @@ def access_token(*, bot_id: str, by: Caller) -> BotToken:
     ends.append(RefreshToken.objects.values_list("expires_at", flat=True).get(pk=by.refresh_token_id))
     # Cut to the millisecond that the wire can tell.
     expires_at = clock.from_epoch_ms(clock.epoch_ms(min(end for end in ends if end is not None)))
-    token = credentials.mint_access_token(
+    token = token_format.mint_access_token(
         refresh_token_id=by.refresh_token_id,
         grant_id=by.grant.pk,
         generation=by.connector.token_generation,
         expires_at=expires_at,
         bot_id=bot.pk,
     )
-    return BotToken(token, expires_at, tuple(scopes.scopes_of(by.permissions & scopes.OF_BOTS)))
+    return BotToken(token, expires_at, tuple(permissions.scopes_of(by.permissions & permissions.OF_BOTS)))
 
 
 # Pieces ---------------------------------------------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def _require_no_bot(by: Caller) -> None:
 
 def _require_manager(connector: Connector, by: Caller | User) -> None:
     if isinstance(by, User):
-        policy.require_owner(by, connector)
+        policies.require_owner(by, connector)
         return
     _require_no_bot(by)
     if by.connector.pk != connector.pk:

@@ -15,7 +15,7 @@ from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from connectors.models import ClaimAnswer, Connector, Handoff
 from connectors.models.handoff import HandoffQuerySet
-from connectors.moved import Moved
+from connectors.redirects import PermanentRedirect
 from connectors.services import issuing, opening, tokens, trail, words
 from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
@@ -26,7 +26,7 @@ LONGEST_RETRY_KEY = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class HandoffClaim:
     """What a program gets: the text in the handoff (the token, or its JWE), and how much is left."""
 
     handoff: Handoff
@@ -35,17 +35,19 @@ class Claimed:
 
 
 @sensitive_variables("secret", "retry_key")
-def claim(*, connector_id: str, secret: str, handoff_id: UUID | None, retry_key: str, address: str | None) -> Claimed:
+def claim(
+    *, connector_id: str, secret: str, handoff_id: UUID | None, retry_key: str, address: str | None
+) -> HandoffClaim:
     """Open a handoff for the program that proves to be its connector: this one, or the one that has waited longest.
 
     The same claim sent again with the same `retry_key` gets the same answer for some minutes; without a key, an answer
-    that is lost is lost. Raises WrongConnectorCredentials; Moved (308); NotAllowed while the connector is suspended;
+    that is lost is lost. Raises WrongConnectorCredentials; PermanentRedirect (308); NotAllowed while the connector is suspended;
     NotFound when nothing waits, saying what became of the last one; Conflict or RuleBroken when the named one has
     ended, saying who opened it, when and from where.
     """
-    connector = tokens.proven_connector(connector_id=connector_id, secret=secret, at=clock.now())
+    connector = tokens.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
     if connector.organisation.moved_to:
-        raise Moved(connector.organisation.moved_to, PATH)
+        raise PermanentRedirect(connector.organisation.moved_to, PATH)
     require_retry_key(retry_key)
     return _claim(
         connector=connector,
@@ -60,7 +62,7 @@ def claim(*, connector_id: str, secret: str, handoff_id: UUID | None, retry_key:
 @transaction.atomic
 def _claim(
     *, connector: Connector, extra_secret: str, retry_key: str, wanted: UUID | None, address: str | None
-) -> Claimed:
+) -> HandoffClaim:
     # Programs of one connector take turns: two that ask at once get one handoff each, never one the same.
     connector = (
         Connector.objects.select_for_update(of=("self",), no_key=True)
@@ -84,7 +86,7 @@ def _claim(
         after={**opening.facts(handoff), "way": "program", "address": address or ""},
     )
     _send_receipts(handoff)
-    return Claimed(handoff, text, _waiting(connector).count())
+    return HandoffClaim(handoff, text, _waiting(connector).count())
 
 
 def sweep() -> int:
@@ -186,7 +188,7 @@ def _remember(handoff: Handoff, tag: str, extra_secret: str, text: str) -> None:
 
 
 @sensitive_variables("extra_secret", "text")
-def _answered_before(connector: Connector, tag: str, extra_secret: str, wanted: UUID | None) -> Claimed | None:
+def _answered_before(connector: Connector, tag: str, extra_secret: str, wanted: UUID | None) -> HandoffClaim | None:
     row = ClaimAnswer.objects.filter(key_tag=tag, expires_at__gt=clock.now()).first()
     if row is None:
         return None
@@ -200,7 +202,7 @@ def _answered_before(connector: Connector, tag: str, extra_secret: str, wanted: 
         ).decode()
     except crypto.WrongKey:
         raise opening.too_late(opening.read_id(row.handoff_id), connector) from None
-    return Claimed(opening.read_id(row.handoff_id), text, _waiting(connector).count())
+    return HandoffClaim(opening.read_id(row.handoff_id), text, _waiting(connector).count())
 
 
 @sensitive_variables("extra_secret")

@@ -13,11 +13,11 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
-from accounts.policy import require_unlocked
-from connectors import policy
+from accounts.policies import require_no_credential_hold
+from connectors import policies
 from connectors.models import AccessRequest, Connector, ConnectorLogo, ConnectorSecret, Grant, UserTokenRequest
 from connectors.services import details as rules
-from connectors.services import ending, operator_notices, secrets, shown_secrets, trail, words
+from connectors.services import ending, one_time_secrets, operator_notices, secrets, trail, words
 from connectors.services.details import Details
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound
@@ -25,7 +25,7 @@ from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound
 NAME_CONSTRAINT = "connector_name_once_an_owner"
 
 
-@sensitive_variables("form_key", "token")
+@sensitive_variables("idempotency_key", "token")
 @transaction.atomic
 def create(
     *,
@@ -37,23 +37,23 @@ def create(
     permissions: Iterable[str],
     by: User,
     secret_ends_at: dt.datetime | None = None,
-    form_key: str = "",
+    idempotency_key: str = "",
 ) -> tuple[Connector, str]:
     """Register a connector with its first secret; return both, the secret as text that is not kept.
 
-    The secret ends by itself at `secret_ends_at`. With a `form_key` the same form sent again (a double click, a lost
+    The secret ends by itself at `secret_ends_at`. With a `idempotency_key` the same form sent again (a double click, a lost
     answer) gets the same connector and secret. Raises RuleBroken, naming the field, for what cannot be; NotAllowed for
     an account that is switched off or would register for somebody else.
     """
     if owner.pk != by.pk or not by.is_active:
         raise NotAllowed
-    require_unlocked(by)
-    if form_key:
-        shown_secrets.require_form_key(form_key)
+    require_no_credential_hold(by)
+    if idempotency_key:
+        one_time_secrets.require_form_key(idempotency_key)
         # Creations by one account take turns, so that a double click finds what the first click made.
         User.objects.select_for_update(no_key=True).get(pk=owner.pk)
-        if shown_secrets.find(user=by, form_key=form_key) is not None:
-            return _shown_again(by, form_key)
+        if one_time_secrets.find(user=by, idempotency_key=idempotency_key) is not None:
+            return _shown_again(by, idempotency_key)
     chosen = rules.checked(
         name=name,
         description=description,
@@ -75,8 +75,8 @@ def create(
         after={**_columns(chosen), "permissions": words.names(chosen.permissions)},
     )
     _secret, token = secrets.issue(connector=connector, slot=secrets.SLOTS[0], by=by, at=now, ends_at=secret_ends_at)
-    if form_key:
-        shown_secrets.remember(user=by, form_key=form_key, subject=connector, token=token)
+    if idempotency_key:
+        one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=connector, token=token)
     return connector, token
 
 
@@ -95,7 +95,7 @@ def update(
     Raises NotFound and RuleBroken, also for a further redirect URL while `by` cools off.
     """
     connector = _locked(connector)
-    policy.require_owner(by, connector)
+    policies.require_owner(by, connector)
     before = {column: getattr(connector, column) for column in ("name", "description", "home_page", "redirect_urls")}
     chosen = rules.checked(
         name=connector.name if name is None else name,
@@ -109,7 +109,7 @@ def update(
     if not changed:
         return connector
     if set(after["redirect_urls"]) - set(before["redirect_urls"]):
-        require_unlocked(by)  # the codes by which people let it act would go there
+        require_no_credential_hold(by)  # the codes by which people let it act would go there
     for column in changed:
         setattr(connector, column, after[column])
     _save_under_its_name(connector, update_fields=changed)
@@ -167,8 +167,8 @@ def suspend(*, connector: Connector, by: User, reason: str = "") -> Connector:
 @transaction.atomic
 def resume(*, connector: Connector, by: User, reason: str = "") -> Connector:
     """Its tokens are accepted again, those made before the suspension too. Raises RuleBroken while `by` cools off."""
-    policy.require_owner_or_operator(by, connector)
-    require_unlocked(by)
+    policies.require_owner_or_operator(by, connector)
+    require_no_credential_hold(by)
     return _moved(
         connector,
         by,
@@ -184,7 +184,7 @@ def resume(*, connector: Connector, by: User, reason: str = "") -> Connector:
 def delete(*, connector: Connector, by: User) -> Connector:
     """End everything for good: grants, tokens, secrets and waiting handoffs. The row stays, for the trail."""
     connector = _locked(connector)
-    policy.require_owner_or_operator(by, connector)
+    policies.require_owner_or_operator(by, connector)
     if connector.deleted_at:
         raise NotFound
     now = clock.now()
@@ -193,8 +193,8 @@ def delete(*, connector: Connector, by: User) -> Connector:
     ConnectorLogo.objects.filter(connector=connector).delete()
     secret_ids = list(connector.secrets.values_list("pk", flat=True))
     ConnectorSecret.objects.filter(pk__in=secret_ids, revoked_at__isnull=True).update(revoked_at=now)
-    shown_secrets.forget("connectorsecret", [str(pk) for pk in secret_ids])
-    shown_secrets.forget("connector", [str(connector.pk)])
+    one_time_secrets.forget("connectorsecret", [str(pk) for pk in secret_ids])
+    one_time_secrets.forget("connector", [str(connector.pk)])
     grants = list(Grant.objects.select_for_update(no_key=True).filter(connector=connector).present().order_by("pk"))
     Grant.objects.filter(pk__in=[grant.pk for grant in grants]).update(revoked_at=now)
     ending.end_tokens([grant.pk for grant in grants], at=now)
@@ -221,7 +221,7 @@ def _moved(
     reason: str = "",
 ) -> Connector:
     connector = _locked(connector)
-    policy.require_owner_or_operator(by, connector)
+    policies.require_owner_or_operator(by, connector)
     if connector.deleted_at:
         raise NotFound
     if (getattr(connector, column) is not None) is on:
@@ -268,13 +268,17 @@ def _save_under_its_name(connector: Connector, **options: Any) -> None:
         raise rules.name_taken(connector.name) from None
 
 
-@sensitive_variables("form_key", "token")
-def _shown_again(by: User, form_key: str) -> tuple[Connector, str]:
-    row = shown_secrets.find(user=by, form_key=form_key)
+@sensitive_variables("idempotency_key", "token")
+def _shown_again(by: User, idempotency_key: str) -> tuple[Connector, str]:
+    row = one_time_secrets.find(user=by, idempotency_key=idempotency_key)
     connector = None
     if row is not None and row.subject_kind == "connector":
         connector = Connector.objects.present().filter(pk=row.subject_id).first()
-    token = shown_secrets.opened(row, user=by, form_key=form_key) if row is not None and connector is not None else None
+    token = (
+        one_time_secrets.opened(row, user=by, idempotency_key=idempotency_key)
+        if row is not None and connector is not None
+        else None
+    )
     if connector is None or token is None:
         raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
     secrets.viewed(connector=connector, token=token, by=by)

@@ -12,7 +12,7 @@ from django.core.validators import URLValidator
 from django.utils.translation import gettext as _
 
 from connectors.models import Connector
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 LONGEST_NAME = 80

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import F
 
 from connectors.models import AccessRequest, ClaimAnswer, Connector, Handoff, RefreshToken, WarmToken
-from connectors.services import shown_secrets
+from connectors.services import one_time_secrets
 from connectors.webhooks import handoff_events
 
 
@@ -46,7 +46,7 @@ def withdraw_handoffs(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     if withdrawn:
         handoff_events.ended(handoffs.filter(withdrawn_at=at), handoff_events.WITHDRAWN)
     ClaimAnswer.objects.filter(handoff__grant_id__in=grant_ids).delete()
-    shown_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
+    one_time_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
     return withdrawn
 
 

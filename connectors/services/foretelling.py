@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from connectors import reach, scopes
+from connectors import hooks, permissions
+from connectors.hooks import Need
 from connectors.models import Bot, Grant
-from connectors.reach import Need
-from connectors.scopes import PERMISSION_OF
-from connectors.services.inspections import Check, Inspection
-from kaizala_console.wire.endpoint import Operation
+from connectors.permissions import PERMISSION_OF
+from connectors.services.introspection import Check, Inspection
+from kaizala_console.api.endpoint import Operation
 
 
 def would_work(found: Inspection, operation: Operation, group_id: str) -> list[Check]:
@@ -20,7 +20,7 @@ def would_work(found: Inspection, operation: Operation, group_id: str) -> list[C
     checks = []
     if operation.scope:
         held = operation.scope in found.scopes
-        permission = str(scopes.DESCRIPTIONS[PERMISSION_OF[operation.scope]].label)
+        permission = str(permissions.DESCRIPTIONS[PERMISSION_OF[operation.scope]].label)
         checks.append(
             Check(
                 _("Permission"),
@@ -38,7 +38,7 @@ def would_work(found: Inspection, operation: Operation, group_id: str) -> list[C
 
 
 def _in_group(grant: Grant, group_id: str, operation: Operation, bot: Bot | None) -> list[Check]:
-    role = reach.role_in(grant, group_id, bot)
+    role = hooks.role_in(grant, group_id, bot)
     reached = Check(
         _("Group"),
         bool(role),
@@ -49,7 +49,7 @@ def _in_group(grant: Grant, group_id: str, operation: Operation, bot: Bot | None
         if bot is None
         else _("Check the group ID, and have the program add the bot to the group (PUT /v1/groups/…/bot)."),
     )
-    if not role or not operation.in_group or reach.allows(grant, group_id, Need(operation.in_group), bot):
+    if not role or not operation.in_group or hooks.allows(grant, group_id, Need(operation.in_group), bot):
         return [reached]
     says, next_step = {
         Need.ADMIN: (

@@ -16,9 +16,9 @@ from django.utils.translation import gettext as _
 from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import User
-from accounts.policy import require_unlocked
-from accounts.services import notices
-from connectors import policy
+from accounts.policies import require_no_credential_hold
+from accounts.services import notifications
+from connectors import policies
 from connectors.models import AccessRequest, Grant, RefreshToken
 from connectors.models.grant import GrantQuerySet
 from connectors.services import ending, grants, issuing, trail, words
@@ -36,7 +36,7 @@ def move(*, grant: Grant, ends_at: dt.datetime | None, by: User) -> Grant:
     Raises NotFound for who does not administer it, Conflict for one that was removed, RuleBroken for an end that has
     passed, the old one or the new one; and for a later end while `by` cools off.
     """
-    policy.require_administrator(by, grant)
+    policies.require_administrator(by, grant)
     grant = grants.lock(grant.pk)
     now, before = clock.now(), grant.ends_at
     if before == ends_at:
@@ -46,7 +46,7 @@ def move(*, grant: Grant, ends_at: dt.datetime | None, by: User) -> Grant:
     if ends_at is not None and ends_at <= now:
         raise RuleBroken(_("The end date must lie in the future."), code="ends_at", field="end_date")
     if before is not None and (ends_at is None or ends_at > before):
-        require_unlocked(by)
+        require_no_credential_hold(by)
     grant.ends_at = ends_at
     grant.save(update_fields=["ends_at"])
     for token in RefreshToken.objects.filter(grant=grant, revoked_at__isnull=True):
@@ -121,7 +121,7 @@ def _end(grant_id: UUID) -> bool:
     developers = issuing.owners_of(grant.connector)
     for user in developers:
         _tell(grant, user, withdrawn=withdrawn, for_developer=True)
-    for user in policy.administrators_of(grant):
+    for user in policies.administrators_of(grant):
         if user not in developers:
             _tell(grant, user, withdrawn=withdrawn, for_developer=False)
     return True
@@ -130,7 +130,7 @@ def _end(grant_id: UUID) -> bool:
 def _tell(grant: Grant, user: User, *, withdrawn: int, for_developer: bool) -> None:
     if grant.ends_at is None:
         raise ValueError("a grant without an end date does not end")
-    notices.queue(
+    notifications.queue(
         user=user,
         template="connectors/grant_ended",
         key=f"grant-ended:{grant.pk}:{grant.ends_at.isoformat()}:{user.pk}",

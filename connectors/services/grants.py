@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User
-from accounts.policy import require_unlocked
-from connectors import policy
+from accounts.policies import require_no_credential_hold
+from connectors import policies
 from connectors.models import Connector, ConnectorState, Grant, Handoff, RefreshToken
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.services import details, ending, issuing, operator_notices, trail, words
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -67,9 +67,9 @@ def grant(
     # Everything that decides whether it may be granted is read under its lock: grants take turns with each other and
     # with deactivate, suspend and delete.
     connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
-    if not policy.can_see(by, connector) or connector.deleted_at:
+    if not policies.can_see(by, connector) or connector.deleted_at:
         raise NotFound
-    require_unlocked(by)
+    require_no_credential_hold(by)
     existing = Grant.objects.present().filter(connector=connector, target=target).first()
     if existing is not None:
         raise AlreadyGranted(existing)
@@ -112,7 +112,7 @@ def revoke(*, grant: Grant, by: User, reason: str = "") -> Grant:
     An operator gives a `reason`, which the owners and admins are sent, as with `suspend` and `resume`. Raises NotFound
     for who does not administer it, and Conflict when it was ended already.
     """
-    policy.require_administrator_or_operator(by, grant)
+    policies.require_administrator_or_operator(by, grant)
     grant = _locked(grant)
     now = clock.now()
     grant.revoked_at = now
@@ -136,7 +136,7 @@ def revoke(*, grant: Grant, by: User, reason: str = "") -> Grant:
 @transaction.atomic
 def suspend(*, grant: Grant, by: User, reason: str = "") -> Grant:
     """Refuse the grant's tokens from the next request on, until it is resumed. Raises NotFound and Conflict."""
-    policy.require_administrator_or_operator(by, grant)
+    policies.require_administrator_or_operator(by, grant)
     grant = _locked(grant)
     if grant.suspended_at:
         raise Conflict(_("This access is suspended already."), code="state_unchanged")
@@ -147,8 +147,8 @@ def suspend(*, grant: Grant, by: User, reason: str = "") -> Grant:
 @transaction.atomic
 def resume(*, grant: Grant, by: User, reason: str = "") -> Grant:
     """Accept the grant's tokens again. Raises NotFound and Conflict, and RuleBroken while `by` cools off."""
-    policy.require_administrator_or_operator(by, grant)
-    require_unlocked(by)
+    policies.require_administrator_or_operator(by, grant)
+    require_no_credential_hold(by)
     grant = _locked(grant)
     if not grant.suspended_at:
         raise Conflict(_("This access is not suspended."), code="state_unchanged")
@@ -164,8 +164,8 @@ def regenerate(*, grant: Grant, by: User, instead_of: Handoff | None = None) -> 
     but one that was handed over meanwhile beside a token that still works is no reason to let that token go on. Raises
     NotFound, Conflict for one that was ended, RuleBroken while its connector is suspended.
     """
-    policy.require_administrator(by, grant)
-    require_unlocked(by)
+    policies.require_administrator(by, grant)
+    require_no_credential_hold(by)
     grant = _locked(grant)
     if instead_of is not None and _has_ended(instead_of.refresh_token_id):
         newest = grant.handoffs.defer("sealed").order_by("-made_at", "-id").first()

@@ -12,11 +12,11 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import User
-from accounts.policy import require_unlocked
-from connectors import policy
+from accounts.policies import require_no_credential_hold
+from connectors import policies
 from connectors.models import Handoff, HandoffState
 from connectors.models.handoff import NOT_ENDED
-from connectors.services import grants, issuing, opening, rotation, shown_secrets, trail, words
+from connectors.services import grants, issuing, one_time_secrets, opening, rotation, trail, words
 from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound
@@ -24,20 +24,20 @@ from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound
 EXPIRED_AT_ONCE = 500
 
 
-@sensitive_variables("form_key", "token", "shown")
+@sensitive_variables("idempotency_key", "token", "shown")
 @transaction.atomic
-def claim(*, handoff: Handoff, by: User, form_key: str, address: str | None) -> str:
+def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | None) -> str:
     """Open the handoff for an owner of its connector: the refresh token, once. What was sealed is wiped.
 
-    The same form sent again (`form_key`) gets the same token for some minutes. Of two claims at once one wins; the
+    The same form sent again (`idempotency_key`) gets the same token for some minutes. Of two claims at once one wins; the
     other gets a Conflict that says who won, when, and from where. Raises NotFound for strangers, and RuleBroken for a
     handoff past its deadline, or when it cannot be opened any more.
     """
     handoff = opening.read(handoff)
-    policy.require_owner(by, handoff.connector)
-    require_unlocked(by)
-    shown_secrets.require_form_key(form_key)
-    shown = shown_secrets.recall(user=by, form_key=form_key, subject=handoff)
+    policies.require_owner(by, handoff.connector)
+    require_no_credential_hold(by)
+    one_time_secrets.require_form_key(idempotency_key)
+    shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
     if shown is not None:
         return shown
     now = clock.now()
@@ -49,12 +49,12 @@ def claim(*, handoff: Handoff, by: User, form_key: str, address: str | None) -> 
     )
     if not claimed:
         # Perhaps it was this very form's first click that won meanwhile.
-        shown = shown_secrets.recall(user=by, form_key=form_key, subject=handoff)
+        shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
         if shown is not None:
             return shown
         raise opening.too_late(opening.read(handoff), by)
     token = opening.unseal(sealed)
-    shown_secrets.remember(user=by, form_key=form_key, subject=handoff, token=token)
+    one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=handoff, token=token)
     handoff = opening.read(handoff)
     record(
         Tag.HANDOFF_CLAIMED,
@@ -84,7 +84,7 @@ def refuse(*, handoff: Handoff, by: User) -> Handoff:
     The grant stays, for its admin to issue anew or remove.
     """
     handoff = opening.read(handoff)
-    policy.require_owner(by, handoff.connector)
+    policies.require_owner(by, handoff.connector)
     refused = Handoff.objects.waiting().filter(pk=handoff.pk).update(refused_at=clock.now(), sealed=None)
     handoff = opening.read(handoff)
     if not refused:
@@ -105,9 +105,9 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     for that one again ends it. Raises NotFound, and Conflict when the grant was removed meanwhile.
     """
     handoff = opening.read(handoff)
-    if not policy.can_see_handoff(by, handoff):
+    if not policies.can_see_handoff(by, handoff):
         raise NotFound
-    require_unlocked(by)
+    require_no_credential_hold(by)
     grant = grants.lock(handoff.grant_id)
     waits, opened = NOT_ENDED & Q(expires_at__gt=clock.now()), Q(claimed_at__isnull=False)
     newer = grant.handoffs.filter(waits | opened, made_at__gt=handoff.made_at).order_by("-made_at", "-id").first()
@@ -129,30 +129,30 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     return again
 
 
-@sensitive_variables("form_key", "token", "shown")
+@sensitive_variables("idempotency_key", "token", "shown")
 @transaction.atomic
-def reveal(*, handoff: Handoff, by: User, form_key: str) -> str:
+def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
     """Show the token to the admin who granted, once, while it waits; it can still be claimed. Both sides see that.
 
-    The same form sent again (`form_key`) shows the same token for some minutes. Raises NotFound for anybody else,
+    The same form sent again (`idempotency_key`) shows the same token for some minutes. Raises NotFound for anybody else,
     NotAllowed when the organisation forbids it, Conflict when it was shown before or does not wait any more.
     """
     handoff = opening.read(handoff)
-    if handoff.made_by_id != by.pk or not policy.can_administer(by, handoff.grant):
+    if handoff.made_by_id != by.pk or not policies.can_administer(by, handoff.grant):
         raise NotFound
-    require_unlocked(by)
-    shown_secrets.require_form_key(form_key)
+    require_no_credential_hold(by)
+    one_time_secrets.require_form_key(idempotency_key)
     if handoff.is_sealed_to_key:
         raise NotAllowed(
             _("This token is sealed to the connector’s own key: only the holder of the private key can open it."),
             code="reveal_sealed",
         )
-    if not policy.can_have_revealed(by, handoff):
+    if not policies.can_have_revealed(by, handoff):
         raise NotAllowed(
             _("Your organisation does not show refresh tokens to admins. The developer can open the handoff."),
             code="reveal_forbidden",
         )
-    shown = shown_secrets.recall(user=by, form_key=form_key, subject=handoff)
+    shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
     if shown is not None:
         return shown
     now = clock.now()
@@ -163,7 +163,7 @@ def reveal(*, handoff: Handoff, by: User, form_key: str) -> str:
     )
     if not revealed:
         # Perhaps it was this very form's first click that was faster.
-        shown = shown_secrets.recall(user=by, form_key=form_key, subject=handoff)
+        shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
         if shown is not None:
             return shown
         handoff = opening.read(handoff)
@@ -175,7 +175,7 @@ def reveal(*, handoff: Handoff, by: User, form_key: str) -> str:
             )
         raise opening.too_late(handoff, by)
     token = opening.unseal(handoff)
-    shown_secrets.remember(user=by, form_key=form_key, subject=handoff, token=token)
+    one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=handoff, token=token)
     handoff = opening.read(handoff)
     record(Tag.HANDOFF_REVEALED, by=by, subject=handoff, **trail.of_grant(handoff.grant), after=opening.facts(handoff))
     return token

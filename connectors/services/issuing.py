@@ -13,8 +13,8 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import User
-from accounts.services import notices
-from connectors import credentials, public_keys
+from accounts.services import notifications
+from connectors import public_keys, token_format
 from connectors.models import Connector, Grant, Handoff, RefreshToken
 from connectors.models.handoff import SEALED_TO_SERVER
 from connectors.services import trail, words
@@ -40,7 +40,7 @@ def issue(*, grant: Grant, by: User, at: dt.datetime) -> Issued:
 @sensitive_variables("credential")
 def make(*, grant: Grant, at: dt.datetime) -> tuple[RefreshToken, str]:
     """A token of a grant, and its text, for whom it is given at once instead of sealed."""
-    credential = credentials.generate(credentials.Kind.REFRESH)
+    credential = token_format.generate(token_format.Kind.REFRESH)
     token = RefreshToken.objects.create(
         grant=grant,
         connector_id=grant.connector_id,
@@ -148,7 +148,7 @@ def _tell_owners(handoff: Handoff, grant: Grant) -> Any:
         template = "handoff_rotated"
         facts["old_ends_at_text"] = words.utc(predecessor.expires_at)
     told = [
-        notices.queue(
+        notifications.queue(
             user=user,
             template=f"connectors/{template}",
             key=f"handoff-made:{handoff.pk}:{user.pk}",

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
-from connectors import policy
+from connectors import policies
 from connectors.models import Connector, ConnectorLogo
 from connectors.services import trail
 from kaizala_console.lib import clock, pictures
@@ -30,7 +30,7 @@ def put(*, connector: Connector, by: User, content: bytes, name: str, content_ty
     Raises NotFound for who does not own it, and RuleBroken for what is no such picture.
     """
     connector = _locked(connector)
-    policy.require_owner(by, connector)
+    policies.require_owner(by, connector)
     picture = _checked(content, name, content_type)
     sha256 = hashlib.sha256(picture.content).hexdigest()
     before = connector.logo_sha256
@@ -55,7 +55,7 @@ def put(*, connector: Connector, by: User, content: bytes, name: str, content_ty
 def remove(*, connector: Connector, by: User) -> Connector:
     """Take the logo away; for owners, and operators. Without one nothing happens. Raises NotFound."""
     connector = _locked(connector)
-    policy.require_owner_or_operator(by, connector)
+    policies.require_owner_or_operator(by, connector)
     if connector.deleted_at:
         raise NotFound
     if connector.logo_sha256:

@@ -21,11 +21,11 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User
-from accounts.policy import require_unlocked
-from connectors import policy
+from accounts.policies import require_no_credential_hold
+from connectors import policies
 from connectors.models import AuthorizationCode, Connector, ConnectorState, Grant, Handoff, RefreshToken
-from connectors.moved import Moved
-from connectors.scopes import Permission
+from connectors.permissions import Permission
+from connectors.redirects import PermanentRedirect
 from connectors.services import details, grants, throttling, tokens, trail, user_tokens
 from connectors.services.tokens import ConnectorActor, Exchange
 from connectors.webhooks import handoff_events
@@ -87,9 +87,9 @@ def approve(
     connector asks for more than `as_shown`, what the person saw.
     """
     connector = Connector.objects.get(pk=connector.pk)
-    if not policy.can_see(by, connector) or connector.deleted_at or not policy.holds(by, person):
+    if not policies.can_see(by, connector) or connector.deleted_at or not policies.holds(by, person):
         raise NotFound
-    require_unlocked(by)
+    require_no_credential_hold(by)
     has_one = Grant.objects.present().filter(connector=connector, target=user_tokens.target_of(person)).exists()
     if not has_one or connector.state is ConnectorState.SUSPENDED:
         grants.require_grantable(connector)
@@ -120,11 +120,11 @@ def redeem(
 ) -> SignedIn:
     """Trade a code for a user token. A code that comes a second time ends what it made the first time.
 
-    Raises WrongConnectorCredentials, CodeRefused, Moved, Throttled, and what `user_tokens.let_act` raises.
+    Raises WrongConnectorCredentials, CodeRefused, PermanentRedirect, Throttled, and what `user_tokens.let_act` raises.
     """
-    connector = tokens.proven_connector(connector_id=client_id, secret=client_secret, at=clock.now())
+    connector = tokens.authenticate_client(connector_id=client_id, secret=client_secret, at=clock.now())
     if connector.organisation.moved_to:
-        raise Moved(connector.organisation.moved_to, PATH)
+        raise PermanentRedirect(connector.organisation.moved_to, PATH)
     # Before the code is used up: who is told to come again later brings it once more.
     throttling.admit_exchange(connector)
     outcome = _redeemed(connector, code, verifier, redirect_url, address)
@@ -159,7 +159,7 @@ def _redeemed(
         return CodeRefused("The code was asked for without PKCE, which this connector requires by now.")
     if not _proves(verifier, row.challenge):
         return CodeRefused("The code_verifier does not belong to the code_challenge that the code was asked for with.")
-    if not policy.holds(row.user, row.person):
+    if not policies.holds(row.user, row.person):
         return CodeRefused("The person's number has changed hands. Have the person sign in again.")
     made = user_tokens.let_act(
         connector=connector,
@@ -179,7 +179,7 @@ def _redeemed(
 def require_pkce(*, connector: Connector, required: bool, by: User) -> Connector:
     """Whether sign-in through this connector needs PKCE. For owners: NotFound for others. The same again is nothing."""
     connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
-    policy.require_owner(by, connector)
+    policies.require_owner(by, connector)
     if connector.pkce_required is required:
         return connector
     connector.pkce_required = required

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from accounts.services import notices
+from accounts.services import notifications
 from connectors.models import Connector, Grant, Handoff
 from connectors.services import issuing, words
 from kaizala_console.lib import clock, crypto
@@ -126,7 +126,7 @@ def facts(handoff: Handoff) -> dict[str, str]:
 
 def tell(user: User, handoff: Handoff, template: str, **facts: str | bool) -> None:
     """Queue a mail about the handoff, once for each person and template."""
-    notices.queue(
+    notifications.queue(
         user=user,
         template=f"connectors/{template}",
         key=f"{template.replace('_', '-')}:{handoff.pk}:{user.pk}",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from accounts.models import AuditEvent, User
-from accounts.services import notices
-from connectors import policy
+from accounts.services import notifications
+from connectors import policies
 from connectors.models import Connector, Grant
 from connectors.services import issuing, words
 
@@ -17,11 +17,11 @@ def queue(
     `act` is one that the template has words for: suspended, resumed, secret_revoked, access_suspended, access_resumed,
     access_removed. For services that have written the audit row.
     """
-    if policy.is_owner(by, connector) or (grant is not None and policy.can_administer(by, grant)):
+    if policies.is_owner(by, connector) or (grant is not None and policies.can_administer(by, grant)):
         return
-    told = [*issuing.owners_of(connector), *(policy.administrators_of(grant) if grant is not None else [])]
+    told = [*issuing.owners_of(connector), *(policies.administrators_of(grant) if grant is not None else [])]
     for user in dict.fromkeys(told):
-        notices.queue(
+        notifications.queue(
             user=user,
             template="connectors/operator_acted",
             key=f"operator-acted:{event.pk}:{user.pk}",

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, Q
 from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import Organisation, User, VerifiedPhone
-from accounts.services import notices
+from accounts.services import notifications
 from connectors.models import Connector, Grant, Orphan
 from connectors.services import trail
 from kaizala_console.lib import clock
@@ -89,7 +89,7 @@ def _tell(kind: Orphan.Kind, orphans: list[Orphan]) -> None:
         for user in who_is_told(orphan.organisation_id):
             mails[user].append(orphan)
     for user, found in mails.items():
-        notices.queue(
+        notifications.queue(
             user=user,
             template=f"connectors/orphan_{kind}",
             key=f"orphan:{min(orphan.pk for orphan in found)}:{user.pk}",

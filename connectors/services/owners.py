@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
-from accounts.policy import require_unlocked
-from accounts.services import notices
-from connectors import policy
+from accounts.policies import require_no_credential_hold
+from accounts.services import notifications
+from connectors import policies
 from connectors.models import Connector
 from connectors.services import issuing, trail, words
 from connectors.services.connectors import NAME_CONSTRAINT
@@ -34,7 +34,7 @@ def add(*, connector: Connector, email: str, by: User) -> User:
     the owner's own, one too many, or while `by` cools off.
     """
     connector = _locked(connector, by)
-    require_unlocked(by)
+    require_no_credential_hold(by)
     user = _colleague(connector, email)
     if user.pk == connector.owner_id:
         raise RuleBroken(_("%(name)s is the owner already.") % {"name": user.name}, code="owner", field="email")
@@ -60,8 +60,8 @@ def remove(*, connector: Connector, user: User, by: User) -> None:
     one who leaves, and Conflict for who is no co-owner.
     """
     locked = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
-    leaves = by.pk == user.pk and policy.is_owner(by, locked)
-    if not (leaves or policy.can_name_owners(by, locked)):
+    leaves = by.pk == user.pk and policies.is_owner(by, locked)
+    if not (leaves or policies.can_name_owners(by, locked)):
         raise NotFound
     if not locked.co_owners.filter(pk=user.pk).exists():
         raise Conflict(_("%(name)s is no co-owner of this connector.") % {"name": user.name}, code="no_co_owner")
@@ -81,7 +81,7 @@ def transfer(*, connector: Connector, email: str, stay: bool, by: User) -> User:
     (field `email`) as `add` does, or when the new owner has a connector of this name.
     """
     connector = _locked(connector, by)
-    require_unlocked(by)
+    require_no_credential_hold(by)
     before, user = connector.owner, _colleague(connector, email)
     if user.pk == before.pk:
         raise RuleBroken(_("%(name)s is the owner already.") % {"name": user.name}, code="owner", field="email")
@@ -119,7 +119,7 @@ def _locked(connector: Connector, by: User) -> Connector:
         .select_related("owner", "organisation")
         .get(pk=connector.pk)
     )
-    if not policy.can_name_owners(by, locked):
+    if not policies.can_name_owners(by, locked):
         raise NotFound
     return locked
 
@@ -139,7 +139,7 @@ def _colleague(connector: Connector, email: str) -> User:
 def _tell(connector: Connector, event: AuditEvent, *, template: str, by: User, about: User, told: list[User]) -> None:
     """Whoever else's act it was: owners can make secrets, and have tokens handed over."""
     for user in {user.pk: user for user in (*told, about)}.values():
-        notices.queue(
+        notifications.queue(
             user=user,
             template=f"connectors/{template}",
             key=f"{template.replace('_', '-')}:{event.pk}:{user.pk}",

@@ -11,10 +11,10 @@ from django.db import transaction
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
-from connectors import policy
+from connectors import policies
 from connectors.models import AccessRequest, Connector, Grant
-from connectors.scopes import Permission
-from connectors.services import details, requests, trail, words
+from connectors.permissions import Permission
+from connectors.services import access_requests, details, trail, words
 from kaizala_console.lib import clock
 
 Permissions = frozenset[Permission]
@@ -38,13 +38,13 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
     grant; until they approve, the grant goes on as it is. Raises NotFound for who does not own it, and RuleBroken.
     """
     connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
-    policy.require_owner(by, connector)
+    policies.require_owner(by, connector)
     chosen = details.checked_permissions(permissions)
     before = connector.permissions
     added, removed = chosen - before, before - chosen
     if not added and not removed:
         return Changed(added, removed, 0, 0)
-    why = requests.tidy_reason(reason)
+    why = access_requests.tidy_reason(reason)
     connector.permissions = chosen
     connector.save(update_fields=["permissions"])
     record(
@@ -67,7 +67,7 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
     asked = (
         _ask(
             connector,
-            [grant for grant in grants if not _over(grant, now) and policy.takes_requests(grant)],
+            [grant for grant in grants if not _over(grant, now) and policies.takes_requests(grant)],
             added,
             by,
             now,
@@ -125,7 +125,7 @@ def _ask(connector: Connector, grants: list[Grant], added: Permissions, by: User
         if before is not None:
             before.permissions = before.permissions | asked
             before.reason = reason or before.reason
-            before.expires_at = requests.expiry(now, grant.ends_at)
+            before.expires_at = access_requests.expiry(now, grant.ends_at)
             before.save(update_fields=["permissions", "reason", "expires_at"])
             request = before
         else:
@@ -139,11 +139,11 @@ def _ask(connector: Connector, grants: list[Grant], added: Permissions, by: User
                 reason=reason,
                 made_by=by,
                 made_at=now,
-                expires_at=requests.expiry(now, grant.ends_at),
+                expires_at=access_requests.expiry(now, grant.ends_at),
             )
         made += 1
         request.connector, request.grant = connector, grant
-        for user in policy.who_may_answer(request):
+        for user in policies.who_may_answer(request):
             told.setdefault(user, []).append(request)
         record(
             Tag.REQUEST_MADE,
@@ -156,7 +156,7 @@ def _ask(connector: Connector, grants: list[Grant], added: Permissions, by: User
                 "permissions": words.names(request.permissions),
             },
         )
-    requests.tell_administrators(told)
+    access_requests.tell_administrators(told)
     return made
 
 

@@ -17,11 +17,11 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from accounts.models import User
-from accounts.services import notices
-from connectors import policy
-from connectors.credentials import Kind
+from accounts.services import notifications
+from connectors import policies
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.services import issuing, trail, words
+from connectors.token_format import Kind
 from kaizala_console.lib import clock
 
 DAYS: Final = (90, 30, 14, 7, 3, 1)
@@ -134,14 +134,14 @@ def _remind(kind: _Kind, connector_id: UUID, at: dt.datetime) -> int:
             continue
         developers = issuing.owners_of(_connector(row))
         grant = kind.grant_of(row)
-        admins = [] if grant is None else policy.administrators_of(grant)
+        admins = [] if grant is None else policies.administrators_of(grant)
         for user in developers:
             mails[user, days, True].append(row)
         for user in admins:
             if user not in developers:
                 mails[user, days, False].append(row)
     for (user, days, is_developer), found in mails.items():
-        notices.queue(
+        notifications.queue(
             user=user,
             template=f"connectors/{kind.name}_ends",
             # Whoever claimed the first row writes this mail, and nobody else.

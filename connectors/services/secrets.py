@@ -12,11 +12,11 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import User
-from accounts.policy import require_unlocked
-from accounts.services import notices
-from connectors import credentials, policy
+from accounts.policies import require_no_credential_hold
+from accounts.services import notifications
+from connectors import policies, token_format
 from connectors.models import Connector, ConnectorSecret
-from connectors.services import ending, issuing, operator_notices, orphans, shown_secrets, trail
+from connectors.services import ending, issuing, one_time_secrets, operator_notices, orphans, trail
 from kaizala_console.lib import clock, rate_limit
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 from kaizala_console.lib.rate_limit import Limit
@@ -25,26 +25,26 @@ SLOTS = (1, 2)
 WRONG_SECRETS_AN_HOUR = 20  # more raise an alarm, once a day
 
 
-@sensitive_variables("form_key", "credential", "token")
+@sensitive_variables("idempotency_key", "credential", "token")
 @transaction.atomic
 def add(
-    *, connector: Connector, by: User, ends_at: dt.datetime | None = None, form_key: str = ""
+    *, connector: Connector, by: User, ends_at: dt.datetime | None = None, idempotency_key: str = ""
 ) -> tuple[ConnectorSecret, str]:
     """Make a further secret, and return it with its text, which is not kept. It ends by itself at `ends_at`.
 
-    With a `form_key` the same form sent again gets the same secret. Raises NotFound for who is not an owner, and
+    With a `idempotency_key` the same form sent again gets the same secret. Raises NotFound for who is not an owner, and
     RuleBroken when two secrets are live already, or for an end that has passed.
     """
-    policy.require_owner(by, connector)
-    require_unlocked(by)
+    policies.require_owner(by, connector)
+    require_no_credential_hold(by)
     # Two adds at once take turns here, so that neither sees the slot which the other is about to take.
     connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
-    policy.require_owner(by, connector)
-    if form_key:
-        shown_secrets.require_form_key(form_key)
-        row = shown_secrets.find(user=by, form_key=form_key)
+    policies.require_owner(by, connector)
+    if idempotency_key:
+        one_time_secrets.require_form_key(idempotency_key)
+        row = one_time_secrets.find(user=by, idempotency_key=idempotency_key)
         if row is not None:
-            return _shown_again(connector, by, form_key)
+            return _shown_again(connector, by, idempotency_key)
     now = clock.now()
     require_end_ahead(ends_at, now)
     _free_expired_slots(connector, now)
@@ -59,8 +59,8 @@ def add(
             code="two_secrets",
         )
     secret, token = issue(connector=connector, slot=free[0], by=by, at=now, ends_at=ends_at)
-    if form_key:
-        shown_secrets.remember(user=by, form_key=form_key, subject=secret, token=token)
+    if idempotency_key:
+        one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=secret, token=token)
     return secret, token
 
 
@@ -69,7 +69,7 @@ def issue(
     *, connector: Connector, slot: int, by: User, at: dt.datetime, ends_at: dt.datetime | None = None
 ) -> tuple[ConnectorSecret, str]:
     """Make the secret of a slot; for services that hold the connector's lock."""
-    credential = credentials.generate(credentials.Kind.SECRET)
+    credential = token_format.generate(token_format.Kind.SECRET)
     secret = ConnectorSecret.objects.create(
         connector=connector,
         slot=slot,
@@ -104,7 +104,7 @@ def move_end(*, secret: ConnectorSecret, ends_at: dt.datetime | None, by: User) 
     Raises NotFound for who is not an owner, Conflict for a secret that is over or reported as leaked, RuleBroken for an
     end that has passed; and for a later end while `by` cools off.
     """
-    policy.require_owner(by, secret.connector)
+    policies.require_owner(by, secret.connector)
     connector = secret.connector
     secret = ConnectorSecret.objects.select_for_update(no_key=True).get(pk=secret.pk)
     now, before = clock.now(), secret.expires_at
@@ -118,7 +118,7 @@ def move_end(*, secret: ConnectorSecret, ends_at: dt.datetime | None, by: User) 
         return secret
     require_end_ahead(ends_at, now)
     if before is not None and (ends_at is None or ends_at > before):
-        require_unlocked(by)
+        require_no_credential_hold(by)
     secret.expires_at = ends_at
     secret.save(update_fields=["expires_at"])
     record(
@@ -152,13 +152,13 @@ def revoke(*, secret: ConnectorSecret, by: User, end_access_tokens: bool = False
         .select_related("owner")
         .get(pk=secret.connector_id)
     )
-    policy.require_owner_or_operator(by, connector)
+    policies.require_owner_or_operator(by, connector)
     now = clock.now()
     if not ConnectorSecret.objects.filter(pk=secret.pk, revoked_at__isnull=True).update(revoked_at=now):
         raise Conflict(_("This secret is revoked already."), code="secret_revoked")
     secret.refresh_from_db()
-    shown_secrets.forget("connectorsecret", [str(secret.pk)])
-    shown_secrets.forget("connector", [str(secret.connector_id)])  # the screen that made it with the connector
+    one_time_secrets.forget("connectorsecret", [str(secret.pk)])
+    one_time_secrets.forget("connector", [str(secret.connector_id)])  # the screen that made it with the connector
     if end_access_tokens:
         ending.end_access_tokens(connector, at=now)
     event = record(
@@ -177,7 +177,7 @@ def revoke(*, secret: ConnectorSecret, by: User, end_access_tokens: bool = False
 @transaction.atomic
 def viewed(*, connector: Connector, token: str, by: User) -> None:
     """Write down that a secret was shown, or given as a file, once more on the screen that made it."""
-    parsed = credentials.parse(credentials.Kind.SECRET, token)
+    parsed = token_format.parse(token_format.Kind.SECRET, token)
     secret = connector.secrets.filter(public_part=parsed.public_part).first() if parsed is not None else None
     if secret is None:
         raise NotFound
@@ -207,7 +207,7 @@ def _raise_alarm(connector_id: UUID) -> None:
     event = record(Tag.WRONG_SECRETS, by=SYSTEM, subject=connector, **trail.of_connector(connector), after=facts)
     owners = issuing.owners_of(connector) or orphans.who_is_told(connector.organisation_id)
     for user in owners:
-        notices.queue(
+        notifications.queue(
             user=user,
             template="connectors/wrong_secrets",
             key=f"wrong-secrets:{event.pk}:{user.pk}",
@@ -215,13 +215,17 @@ def _raise_alarm(connector_id: UUID) -> None:
         )
 
 
-@sensitive_variables("form_key", "token")
-def _shown_again(connector: Connector, by: User, form_key: str) -> tuple[ConnectorSecret, str]:
-    row = shown_secrets.find(user=by, form_key=form_key)
+@sensitive_variables("idempotency_key", "token")
+def _shown_again(connector: Connector, by: User, idempotency_key: str) -> tuple[ConnectorSecret, str]:
+    row = one_time_secrets.find(user=by, idempotency_key=idempotency_key)
     secret = None
     if row is not None and row.subject_kind == "connectorsecret":
         secret = connector.secrets.filter(pk=row.subject_id).first()
-    token = shown_secrets.opened(row, user=by, form_key=form_key) if row is not None and secret is not None else None
+    token = (
+        one_time_secrets.opened(row, user=by, idempotency_key=idempotency_key)
+        if row is not None and secret is not None
+        else None
+    )
     if secret is None or token is None:
         raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
     viewed(connector=connector, token=token, by=by)

@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
-from connectors import credentials
+from connectors import token_format
 from connectors.models import Grant, RefreshToken
 from connectors.services import issuing, trail
 
@@ -51,7 +51,7 @@ def made(*, token: RefreshToken, by: Actor, at: dt.datetime) -> RefreshToken | N
     existing = RefreshToken.objects.filter(predecessor=token).first()
     if existing is not None:
         return existing
-    credential = credentials.successor_of(token.digest)
+    credential = token_format.successor_of(token.digest)
     successor = RefreshToken.objects.create(
         grant=grant,
         connector_id=grant.connector_id,
@@ -81,5 +81,5 @@ def made(*, token: RefreshToken, by: Actor, at: dt.datetime) -> RefreshToken | N
 @sensitive_variables("credential")
 def text_of(successor: RefreshToken, *, predecessor: RefreshToken) -> str:
     """The successor itself. Raises `crypto.UnknownKey` when the pepper that it was derived with has left the ring."""
-    credential = credentials.successor_of(predecessor.digest, key_id=successor.pepper_id)
+    credential = token_format.successor_of(predecessor.digest, key_id=successor.pepper_id)
     return credential.token

@@ -14,9 +14,9 @@ from django.conf import settings
 
 from accounts.models import Organisation
 from connectors.models import Connector
+from kaizala_console.api.errors import Throttled
 from kaizala_console.lib import rate_limit
 from kaizala_console.lib.rate_limit import Limit
-from kaizala_console.wire.errors import Throttled
 
 _OF_CONNECTOR: Final = "Too many requests: this connector may make {most} calls a minute."
 _OF_TENANT: Final = "Too many requests: all connectors of this organisation together may make {most} calls a minute."

@@ -18,13 +18,13 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
-from connectors import credentials, scopes
-from connectors.credentials import Kind
+from connectors import permissions, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
-from connectors.moved import Moved
+from connectors.redirects import PermanentRedirect
 from connectors.services import connector_use, secrets, successors, throttling, trail, usage, words
+from connectors.token_format import Kind
+from kaizala_console.api.errors import RefreshTokenRefused, Throttled, WrongConnectorCredentials
 from kaizala_console.lib import clock, crypto, ids
-from kaizala_console.wire.errors import RefreshTokenRefused, Throttled, WrongConnectorCredentials
 
 logger = structlog.get_logger(__name__)
 
@@ -56,13 +56,13 @@ def exchange(
     `admitted` is for a caller that has counted this exchange against the connector's limit already.
 
     Raises WrongConnectorCredentials, never saying which of the two; RefreshTokenRefused, saying in plain words why;
-    Throttled for too many by this connector; Moved (308) when the organisation has gone to another console. None of
+    Throttled for too many by this connector; PermanentRedirect (308) when the organisation has gone to another console. None of
     them repeats what was sent.
     """
     now = clock.now()
-    connector = proven_connector(connector_id=connector_id, secret=secret, at=now)
+    connector = authenticate_client(connector_id=connector_id, secret=secret, at=now)
     if connector.organisation.moved_to:
-        raise Moved(connector.organisation.moved_to, PATH)
+        raise PermanentRedirect(connector.organisation.moved_to, PATH)
     try:
         if not admitted:
             throttling.admit_exchange(connector)
@@ -72,7 +72,7 @@ def exchange(
     token = _live_token(connector, refresh_token, now)
     grant = token.grant
     expires_at = _end_of_access(token, grant, now)
-    access_token = credentials.mint_access_token(
+    access_token = token_format.mint_access_token(
         refresh_token_id=token.pk, grant_id=grant.pk, generation=connector.token_generation, expires_at=expires_at
     )
     if token.first_used_at is None:
@@ -86,7 +86,7 @@ def exchange(
     return Exchange(
         access_token=access_token,
         expires_at=expires_at,
-        scopes=tuple(scopes.scopes_of(grant.permissions & connector.permissions)),
+        scopes=tuple(permissions.scopes_of(grant.permissions & connector.permissions)),
         successor=_successor(token, grant, now),
         endpoint_url=settings.CONSOLE_BASE_URL,
         connector_id=connector.pk,
@@ -94,14 +94,14 @@ def exchange(
 
 
 @sensitive_variables("secret", "parsed")
-def proven_connector(*, connector_id: str, secret: str, at: dt.datetime) -> Connector:
+def authenticate_client(*, connector_id: str, secret: str, at: dt.datetime) -> Connector:
     """The connector that this id and this secret prove. Raises WrongConnectorCredentials. One SELECT.
 
     The id may be written in any case, with or without hyphens or braces. Ids of 24 to 64 hexadecimal digits, as the
     oldest connectors have them, are nobody's here unless they are such a GUID.
     """
     claimed_id = ids.parse_guid(connector_id)
-    parsed = credentials.parse(Kind.SECRET, secret)
+    parsed = token_format.parse(Kind.SECRET, secret)
     if claimed_id is None or not secret:
         raise WrongConnectorCredentials
     row = _SECRETS.filter(public_part=parsed.public_part).first() if parsed is not None else None
@@ -122,7 +122,7 @@ def proven_connector(*, connector_id: str, secret: str, at: dt.datetime) -> Conn
 
 @sensitive_variables("refresh_token", "parsed")
 def _live_token(connector: Connector, refresh_token: str, now: dt.datetime) -> RefreshToken:
-    parsed = credentials.parse(Kind.REFRESH, refresh_token)
+    parsed = token_format.parse(Kind.REFRESH, refresh_token)
     if parsed is None:
         raise RefreshTokenRefused(
             "Refresh token unknown: the header refreshToken is missing."
@@ -147,7 +147,7 @@ def _live_token(connector: Connector, refresh_token: str, now: dt.datetime) -> R
 @sensitive_variables("refresh_token", "parsed")
 def _count_throttled(connector: Connector, refresh_token: str, now: dt.datetime) -> None:
     """So that the owner sees it at the grant, when it can be told which one it is."""
-    parsed = credentials.parse(Kind.REFRESH, refresh_token)
+    parsed = token_format.parse(Kind.REFRESH, refresh_token)
     public_part = parsed.public_part if parsed is not None else ""
     found = RefreshToken.objects.filter(public_part=public_part, grant__connector=connector)
     for grant_id in found.values_list("grant_id", flat=True):

@@ -27,13 +27,13 @@ from connectors.models import (
     UsageDay,
     UsageHour,
 )
-from connectors.services import connector_use, habits
-from connectors.services.habits import Shown, Shows
+from connectors.services import compatibility, connector_use
+from connectors.services.compatibility import Shown, Shows
+from kaizala_console.api.compatibility import noted_in
+from kaizala_console.api.endpoint import Call, Operation
 from kaizala_console.lib import clock, context
 from kaizala_console.lib.upsert import Upsert
 from kaizala_console.lib.write_behind import WriteBehind
-from kaizala_console.wire.endpoint import Call, Operation
-from kaizala_console.wire.habits import noted_in
 
 logger = structlog.get_logger(__name__)
 
@@ -169,7 +169,7 @@ _THROTTLED, _FAILED = Counted(throttled=1), Counted(failed=1)
 
 def _merged(old: Counted | Seen | Shows, new: Counted | Seen | Shows) -> Counted | Seen | Shows:
     if isinstance(old, Shows) and isinstance(new, Shows):
-        return habits.merged(old, new)
+        return compatibility.merged(old, new)
     if isinstance(old, Counted) and isinstance(new, Counted):
         return Counted(
             old.calls + new.calls,
@@ -187,7 +187,7 @@ def _write(facts: Mapping[Hour | Used | Shown, Counted | Seen | Shows]) -> None:
     shown = {key: value for key, value in facts.items() if isinstance(key, Shown) and isinstance(value, Shows)}
     with transaction.atomic():
         _write_hours(hours)
-        habits.write(shown)
+        compatibility.write(shown)
         for key, seen in sorted(used.items(), key=lambda item: (item[0].model.__name__, item[0].pk)):
             # Another process may have seen it later, and written first.
             earlier = models.Q(last_used_at=None) | models.Q(last_used_at__lt=seen.at)

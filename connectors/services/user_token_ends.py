@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import Organisation, Person, User
-from accounts.policy import require_organisation_admin
+from accounts.policies import require_organisation_admin
 from connectors.models import Grant
 from connectors.services import ending, trail
 from kaizala_console.lib import clock

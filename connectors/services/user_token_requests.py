@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from accounts.audit.record import SYSTEM, Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User
-from accounts.policy import require_unlocked
-from accounts.services import notices
-from connectors import policy
+from accounts.policies import require_no_credential_hold
+from accounts.services import notifications
+from connectors import policies
 from connectors.models import Connector, Grant, Handoff, UserTokenRequest, UserTokenRequestState
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.services import details, grants, user_tokens, words
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
@@ -38,18 +38,18 @@ def ask(
     asks for more than `as_shown`, what the admin saw.
     """
     connector = _locked(connector)
-    if not policy.can_see(by, connector) or connector.deleted_at or not policy.holds(by, person):
+    if not policies.can_see(by, connector) or connector.deleted_at or not policies.holds(by, person):
         raise NotFound
     if not by.is_organisation_admin:
         raise NotAllowed
-    require_unlocked(by)
+    require_no_credential_hold(by)
     now = clock.now()
     waiting = UserTokenRequest.objects.waiting().filter(connector=connector, person=person).first()
     if waiting is not None and waiting.asked_by_id == by.pk and waiting.expires_at > now:
         return waiting
     grants.require_grantable(connector)
     details.require_shown(connector, as_shown)
-    others = list(policy.other_admins(by))
+    others = list(policies.other_admins(by))
     if not others:
         raise RuleBroken(
             _("Your organisation has no second admin who could confirm it. Ask the operator to name one."),
@@ -79,18 +79,18 @@ def confirm(*, request: UserTokenRequest, by: User) -> Handoff:
     RuleBroken when the asker is no admin any more or cools off, or the connector takes no new grants.
     """
     request = _answerable(request, by)
-    require_unlocked(by)
+    require_no_credential_hold(by)
     if request.handoff is not None and request.answered_by_id == by.pk:
         return request.handoff
     _require_waiting(request)
     asker, connector = request.asked_by, request.connector
-    if not (asker.is_active and asker.is_organisation_admin and policy.holds(asker, request.person)):
+    if not (asker.is_active and asker.is_organisation_admin and policies.holds(asker, request.person)):
         raise RuleBroken(
             _("%(who)s is no admin with this phone number any more, so there is nothing left to confirm.")
             % {"who": asker.name},
             code="asker_changed",
         )
-    require_unlocked(asker)  # whose number may have come to somebody else since the question
+    require_no_credential_hold(asker)  # whose number may have come to somebody else since the question
     permissions = details.checked_permissions(request.permissions & connector.permissions)
     existing = Grant.objects.present().filter(connector=connector, target=user_tokens.target_of(request.person)).first()
     if existing is None:
@@ -185,7 +185,7 @@ def _read(request: UserTokenRequest) -> UserTokenRequest:
 
 def _answerable(request: UserTokenRequest, by: User) -> UserTokenRequest:
     request = _read(request)
-    if not policy.can_answer_user_token(by, request):
+    if not policies.can_answer_user_token(by, request):
         raise NotFound
     return request
 
@@ -222,7 +222,7 @@ def _tell_trail(tag: Tag, request: UserTokenRequest, by: Actor) -> None:
 
 
 def _notify(user: User, request: UserTokenRequest, template: str, **facts: str) -> None:
-    notices.queue(
+    notifications.queue(
         user=user,
         template=f"connectors/{template}",
         key=f"{template.replace('_', '-')}:{request.pk}:{user.pk}",

@@ -19,19 +19,20 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User, VerifiedPhone
-from accounts.policy import require_unlocked
-from accounts.services import cool_off, login_pins, people
+from accounts.policies import require_no_credential_hold
+from accounts.services import credential_hold, login_pins, people
 from accounts.services.pins import Program
-from connectors import policy, scopes
+from connectors import permissions as scopes
+from connectors import policies
 from connectors.models import Connector, ConnectorState, Grant, Handoff, RefreshToken
-from connectors.moved import Moved
-from connectors.scopes import Permission
+from connectors.permissions import Permission
+from connectors.redirects import PermanentRedirect
 from connectors.services import details, ending, grants, issuing, tokens, trail, words
 from connectors.services.tokens import ConnectorActor
+from kaizala_console.api.errors import WrongConnectorCredentials
 from kaizala_console.lib import clock, ids, phone_numbers, rate_limit
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken, TooSoon
 from kaizala_console.lib.rate_limit import Limit
-from kaizala_console.wire.errors import WrongConnectorCredentials
 
 TRIES_A_MINUTE = 60  # from one address, of ids, secrets and PINs together
 
@@ -67,9 +68,9 @@ def generate(
     `as_shown`, what the person saw, and what `grants.grant` raises.
     """
     connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
-    if not policy.holds(by, person):
+    if not policies.holds(by, person):
         raise NotFound
-    if policy.needs_second_admin(by, connector):
+    if policies.needs_second_admin(by, connector):
         raise NotAllowed(_("An organisation admin’s user token needs a second admin."), code="second_admin")
     details.require_shown(connector, as_shown)
     return grants.grant(
@@ -88,12 +89,12 @@ def send_pin(*, connector_id: str, secret: str, number: str) -> None:
 
     Programs of the old protocol send no secret here: they get few PINs (ADR 0073). Raises WrongConnectorCredentials
     for a wrong secret and when there is no such connector at work, RuleBroken for a number that cannot exist or takes
-    no SMS, TooSoon, GatewayDown, and Moved.
+    no SMS, TooSoon, GatewayDown, and PermanentRedirect.
     """
     if not secret and settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY:
         connector = _named(connector_id)
     else:
-        connector = tokens.proven_connector(connector_id=connector_id, secret=secret, at=clock.now())
+        connector = tokens.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
         if connector.suspended_at is not None:
             raise WrongConnectorCredentials
     _require_here(connector, "v1/generatePin")
@@ -107,7 +108,7 @@ def log_in(*, connector_id: str, secret: str, number: str, pin: str, address: st
     """Trade the PIN for a user token: the person of this number lets the connector act for them.
 
     Raises WrongConnectorCredentials (a missing secret too, unless the operator allows it), RuleBroken for a wrong PIN
-    or number, NotAllowed when the person's account may not, TooSoon, and Moved.
+    or number, NotAllowed when the person's account may not, TooSoon, and PermanentRedirect.
     """
     refusal = rate_limit.hit(Limit(f"pin-login:{address}", TRIES_A_MINUTE))
     if refusal is not None:
@@ -115,7 +116,7 @@ def log_in(*, connector_id: str, secret: str, number: str, pin: str, address: st
     if not secret and settings.PIN_LOGIN_WITHOUT_SECRET:
         connector = _named(connector_id)
     else:
-        connector = tokens.proven_connector(connector_id=connector_id, secret=secret, at=clock.now())
+        connector = tokens.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
     _require_here(connector, "v1/loginWithPinAndApplicationId")
     e164 = _checked(number)
     return login_pins.accept(
@@ -133,7 +134,7 @@ def _logged_in(connector: Connector, number: str, address: str | None) -> UserTo
     people.provision(person=person)
     held = VerifiedPhone.objects.held().select_related("user").filter(person=person).first()
     if held is None:
-        cool_off.require_settled(person)
+        credential_hold.require_settled(person)
     return let_act(
         connector=connector,
         person=person,
@@ -169,12 +170,12 @@ def let_act(
     connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
     if connector.deleted_at:
         raise WrongConnectorCredentials
-    if user is not None and not policy.can_see(user, connector):
+    if user is not None and not policies.can_see(user, connector):
         raise NotAllowed(
             _("This account cannot let the connector act: it is closed, or belongs to another organisation."),
             code="not_of_organisation",
         )
-    require_unlocked(user)  # by PIN and by OAuth as well: who has just come by a number is let wait
+    require_no_credential_hold(user)  # by PIN and by OAuth as well: who has just come by a number is let wait
     now = clock.now()
     shown = connector.permissions if permissions is None else frozenset(permissions) & connector.permissions
     grant = Grant.objects.present().filter(connector=connector, target=target_of(person)).first()
@@ -243,7 +244,7 @@ def _named(connector_id: str) -> Connector:
 
 def _require_here(connector: Connector, path: str) -> None:
     if connector.organisation.moved_to:
-        raise Moved(connector.organisation.moved_to, path)
+        raise PermanentRedirect(connector.organisation.moved_to, path)
 
 
 def _checked(number: str) -> str:

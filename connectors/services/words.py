@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection
 
-from connectors import scopes
-from connectors.scopes import Permission
+from connectors import permissions as scopes
+from connectors.permissions import Permission
 from kaizala_console.lib import moments
 
 

@@ -13,9 +13,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import Notice, User
-from connectors import policy, reach
+from connectors import hooks, policies
 from connectors.models import Connector, Grant, Webhook
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.oauth_app import BACK, App
@@ -50,7 +50,7 @@ def resigned(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     def administers(user: User, target: str) -> bool:
         return user.pk not in gone and Grant.objects.filter(target=target, granted_by=user).exists()
 
-    monkeypatch.setitem(policy._administration, "group", administers)
+    monkeypatch.setitem(policies._administration, "group", administers)
     return gone
 
 
@@ -117,7 +117,7 @@ def receiver(settings: Settings) -> Iterator[Receiver]:
 def roles(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The role of tokens in each group, as the app above would tell; Admin where nothing else is said."""
     found: dict[str, str] = {}
-    monkeypatch.setattr(reach, "_roles", [lambda _grant, group_id, *_bot: found.get(group_id, "Admin")])
+    monkeypatch.setattr(hooks, "_roles", [lambda _grant, group_id, *_bot: found.get(group_id, "Admin")])
 
     def group(_grant: Grant, group_id: str) -> str:
         if not found.get(group_id, "Admin"):

@@ -12,7 +12,7 @@ from django.db import transaction
 from accounts import queries
 from accounts.models import Person, User
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.services import connector_use, grants, issuing, secrets, usage
 from connectors.services.grants import Granted
 from kaizala_console.lib import clock, ids

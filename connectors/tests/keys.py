@@ -10,7 +10,7 @@ from joserfc import jwe
 from joserfc.jwk import ECKey, OKPKey
 
 from connectors.models import ConnectorKey
-from connectors.services import keys
+from connectors.services import public_keys
 
 ALGORITHMS = ["ECDH-ES+A256KW", "A256GCM"]
 
@@ -58,4 +58,4 @@ def p256() -> Pair:
 
 def registered(connector: Any, pair: Pair) -> ConnectorKey:
     """The pair's public half is the connector's key from now on."""
-    return keys.register(connector=connector, by=connector.owner, public_key=pair.public_jwk)
+    return public_keys.register(connector=connector, by=connector.owner, public_key=pair.public_jwk)

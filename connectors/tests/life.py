@@ -117,7 +117,7 @@ class World(RuleBasedStateMachine):
         stopped = self.deleted or self.suspended or access.suspended or access.is_over(now)
         return not token.ended and token.expires_at > now and not stopped
 
-    def program_claims(self, handoff: Handoff | None) -> claims.Claimed:
+    def program_claims(self, handoff: Handoff | None) -> claims.HandoffClaim:
         return claims.claim(
             connector_id=str(self.connector.pk),
             secret=self.secret,

@@ -12,7 +12,7 @@ from django.urls import get_resolver, reverse
 
 from accounts.models import User
 from connectors.models import ConnectorSecret
-from connectors.services import bots, requests
+from connectors.services import access_requests, bots
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, text_of
@@ -144,11 +144,11 @@ class Addresses:
             "bot_id": bots.create(
                 connector=program.connector, name="Rota", picture_url="", by=program.connector.owner
             ).pk,
-            "request_id": requests.ask(
+            "request_id": access_requests.ask(
                 connector=program.connector,
                 by=program.connector.owner,
                 permissions=program.connector.permissions,
-                once=requests.new_once(),
+                once=access_requests.new_once(),
             ).pk,
         }
 
@@ -167,7 +167,7 @@ def addresses(program: Program) -> Addresses:
 
 
 def post(client: Client, url: str) -> Page:
-    fields = {"form_key": "k" * 32, "stored": "1", "kind": "env", "typed": "Shift Planner", "name": "Taken over"}
+    fields = {"idempotency_key": "k" * 32, "stored": "1", "kind": "env", "typed": "Shift Planner", "name": "Taken over"}
     return client.post(url, fields)
 
 

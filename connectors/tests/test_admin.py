@@ -13,9 +13,9 @@ from django.test import Client
 from django.urls import reverse
 from django_otp import DEVICE_ID_SESSION_KEY
 
+from accounts.admin.site import site
 from accounts.models import AuditEvent, AuthenticatorApp, Notice, User
-from accounts.operators import site
-from connectors import callers
+from connectors import authentication
 from connectors.models import (
     AuthorizationCode,
     Bot,
@@ -36,14 +36,14 @@ from connectors.models import (
     WebhookDelivery,
     WebhookEvent,
 )
-from connectors.services import connectors, grants, requests, shown_secrets, warm_tokens
+from connectors.services import access_requests, connectors, grants, one_time_secrets, token_cache
 from connectors.tests.factories import Program, make_connector, make_use
 from connectors.tests.keys import registered, x25519
 from connectors.tests.logos import put as put_logo
 from connectors.tests.test_tokens import exchange
 from connectors.tests.webhook_cast import CALLBACK_TOKEN, make_webhook
+from kaizala_console.api.errors import TokenInvalid
 from kaizala_console.lib import clock, ids
-from kaizala_console.wire.errors import TokenInvalid
 
 MODELS = list(apps.get_app_config("connectors").get_models())
 
@@ -62,8 +62,10 @@ def desk(operator: User, browser_of: Callable[..., Client]) -> Client:
 @pytest.fixture
 def shown(program: Program, developer: User) -> str:
     """A form key whose secret is on a screen; with it every table of the app has a row."""
-    form_key = shown_secrets.new_form_key()
-    shown_secrets.remember(user=developer, form_key=form_key, subject=program.handoff, token=program.refresh_token)
+    idempotency_key = one_time_secrets.new_form_key()
+    one_time_secrets.remember(
+        user=developer, idempotency_key=idempotency_key, subject=program.handoff, token=program.refresh_token
+    )
     LeakReport.objects.create(
         connector=program.connector,
         secret=ConnectorSecret.objects.get(),
@@ -94,9 +96,11 @@ def shown(program: Program, developer: User) -> str:
     ClaimAnswer.objects.create(
         handoff=program.handoff, key_tag="a-tag-of-a-claim", sealed=b"a-sealed-answer", expires_at=clock.now()
     )
-    warm_tokens.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
+    token_cache.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
     Orphan.objects.create(kind=Orphan.Kind.CONNECTOR, subject_id=str(program.connector.pk), name="Shift Planner")
-    requests.ask(connector=program.connector, by=developer, permissions=["textmessage"], once=requests.new_once())
+    access_requests.ask(
+        connector=program.connector, by=developer, permissions=["textmessage"], once=access_requests.new_once()
+    )
     later = clock.now() + dt.timedelta(minutes=1)
     about = {"connector": program.connector, "person": program.grant.person, "expires_at": later}
     UserTokenRequest.objects.create(**about, asked_by=developer, permissions=program.connector.permissions)
@@ -107,7 +111,7 @@ def shown(program: Program, developer: User) -> str:
         permissions=["textmessage"],
         redirect_url="https://x.example",
     )
-    return form_key
+    return idempotency_key
 
 
 def act(desk: Client, row: Any, action: str, *others: Any, **typed: str) -> str:
@@ -233,7 +237,7 @@ def test_a_secret_that_an_operator_revokes_takes_access_tokens_along(desk: Clien
     token = exchange(program).access_token
     act(desk, ConnectorSecret.objects.get(), "revoke", typed=program.connector.name, why="leaked")
     with pytest.raises(TokenInvalid):
-        callers.caller_of(token)
+        authentication.caller_of(token)
 
 
 def test_before_a_person_is_deactivated_one_sees_what_depends_on_them_and_can_hand_connectors_over(

@@ -11,14 +11,14 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from connectors.models import Bot, Connector
-from connectors.scopes import PERMISSIONS, Permission
+from connectors.permissions import PERMISSIONS, Permission
 from connectors.services import bots
 from connectors.tests import factories
 from connectors.tests.html_forms import text_of
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
-KEY = {"form_key": "k" * 32}
+KEY = {"idempotency_key": "k" * 32}
 
 
 @pytest.fixture

@@ -11,17 +11,17 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, User
-from connectors import callers, credentials
-from connectors.callers import Caller
+from connectors import authentication, token_format
+from connectors.authentication import Caller
 from connectors.models import Bot, Connector, Grant, RefreshToken
-from connectors.scopes import PERMISSIONS, Permission
-from connectors.services import bots, connectors, grants, inspections, leaks
+from connectors.permissions import PERMISSIONS, Permission
+from connectors.services import bots, connectors, grants, introspection, leak_reports
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_tokens import exchange
+from kaizala_console.api.errors import RefreshTokenRefused, TokenInvalid
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
-from kaizala_console.wire.errors import RefreshTokenRefused, TokenInvalid
 
 
 @pytest.fixture
@@ -33,14 +33,14 @@ def program(developer: User, group_admin: User) -> Program:
 @pytest.fixture
 def caller(program: Program) -> Caller:
     """The program at work."""
-    return callers.caller_of(exchange(program).access_token)
+    return authentication.caller_of(exchange(program).access_token)
 
 
 @pytest.fixture
 def other(developer: User, group_admin: User) -> Caller:
     """Another program of the same developer."""
     program = factories.make_program(factories.make_connector(developer, permissions=PERMISSIONS), group_admin)
-    return callers.caller_of(exchange(program).access_token)
+    return authentication.caller_of(exchange(program).access_token)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def token(bot: Bot, caller: Caller) -> str:
 
 def refused(token: str) -> bool:
     with pytest.raises(TokenInvalid):
-        callers.caller_of(token)
+        authentication.caller_of(token)
     return True
 
 
@@ -151,7 +151,7 @@ def test_another_connectors_bot_and_none_are_the_same_answer(bot: Bot, other: Ca
 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_bots_token_manages_no_bots(bot: Bot, token: str, act: str) -> None:
-    by = callers.caller_of(token)
+    by = authentication.caller_of(token)
     with pytest.raises(NotAllowed):
         ACTS[act](str(bot.pk), by)
     with pytest.raises(NotAllowed):
@@ -183,7 +183,7 @@ def test_a_bot_without_a_name_is_no_row(caller: Caller) -> None:
 
 def test_a_bots_call_is_one_select_and_knows_the_bot(bot: Bot, token: str, program: Program) -> None:
     with CaptureQueriesContext(connection) as captured:
-        caller = callers.caller_of(token)
+        caller = authentication.caller_of(token)
         assert caller.bot == bot
         assert (caller.bot.name, caller.bot.picture_url) == (bot.name, bot.picture_url)
         assert caller.bot.connector == caller.connector == program.connector
@@ -196,13 +196,13 @@ def test_a_bots_call_is_one_select_and_knows_the_bot(bot: Bot, token: str, progr
 def test_an_ordinary_token_is_still_one_select_and_no_bot(bot: Bot, program: Program) -> None:
     token = exchange(program).access_token
     with CaptureQueriesContext(connection) as captured:
-        assert callers.caller_of(token).bot is None
+        assert authentication.caller_of(token).bot is None
     assert len(captured) == 1
     assert "bot" not in captured[0]["sql"]
 
 
 def test_a_bot_speaks_and_administers_nothing(token: str) -> None:
-    caller = callers.caller_of(token)
+    caller = authentication.caller_of(token)
     assert caller.permissions == {
         Permission.TEXT_MESSAGE,
         Permission.ACTION_AND_RESPONSES,
@@ -214,14 +214,14 @@ def test_a_bot_speaks_and_administers_nothing(token: str) -> None:
 
 def test_a_bot_never_may_more_than_its_connector(bot: Bot, token: str, caller: Caller) -> None:
     Grant.objects.update(permissions=[Permission.TEXT_MESSAGE, Permission.GROUP_INFORMATION])
-    assert callers.caller_of(token).scopes == {"textmessage.read", "textmessage.write"}
+    assert authentication.caller_of(token).scopes == {"textmessage.read", "textmessage.write"}
     Connector.objects.update(permissions=[Permission.GROUP_INFORMATION])
-    assert callers.caller_of(token).scopes == frozenset()
+    assert authentication.caller_of(token).scopes == frozenset()
 
 
 def test_a_bots_token_lives_24_hours(bot: Bot, token: str, travel: Callable[..., dt.datetime]) -> None:
     travel(hours=23, minutes=59)
-    assert callers.caller_of(token)
+    assert authentication.caller_of(token)
     travel(minutes=2)
     assert refused(token)
 
@@ -262,30 +262,30 @@ def _give_the_bot_away(program: Program, caller: Caller, admin: User) -> None:
 def test_what_ends_the_right_or_the_bot_ends_its_tokens_on_the_very_next_call(
     program: Program, caller: Caller, token: str, group_admin: User, act: Callable[..., Any]
 ) -> None:
-    assert callers.caller_of(token)
+    assert authentication.caller_of(token)
     act(program, caller, group_admin)
     assert refused(token)
 
 
 def test_a_bots_token_says_what_was_put_into_it_and_is_no_other_bots(bot: Bot, token: str) -> None:
-    claims = credentials.read_access_token(token)
+    claims = token_format.read_access_token(token)
     assert claims is not None
     assert claims.bot_id == bot.pk
-    plain = credentials.mint_access_token(
+    plain = token_format.mint_access_token(
         refresh_token_id=claims.refresh_token_id, grant_id=claims.grant_id, generation=0, expires_at=claims.expires_at
     )
-    ordinary = credentials.read_access_token(plain)
+    ordinary = token_format.read_access_token(plain)
     assert ordinary is not None
     assert ordinary.bot_id is None
-    assert credentials.PATTERN.fullmatch(token)
+    assert token_format.PATTERN.fullmatch(token)
     for position in range(5, len(token) - 6, 7):
         changed = "A" if token[position] != "A" else "B"
         body = token[:position] + changed + token[position + 1 : -6]
-        assert credentials.read_access_token(body + credentials._checksum(body)) is None
+        assert token_format.read_access_token(body + token_format._checksum(body)) is None
 
 
 def test_a_leaked_bots_token_is_refused_with_what_it_stands_on(token: str, program: Program) -> None:
-    leaks.report(text=f"accessToken: {token}", address="127.0.0.1")
+    leak_reports.report(text=f"accessToken: {token}", address="127.0.0.1")
     assert refused(token)
     with pytest.raises(RefreshTokenRefused):
         exchange(program)
@@ -295,7 +295,7 @@ def test_a_leaked_bots_token_is_refused_with_what_it_stands_on(token: str, progr
 
 
 def test_the_inspector_says_as_which_bot_a_token_acts(token: str, bot: Bot, developer: User) -> None:
-    found = inspections.inspect(text=token, by=developer)
+    found = introspection.inspect(text=token, by=developer)
     assert found.works
     assert found.bot == bot
     assert "Rota" in found.checks[-1].says
@@ -305,7 +305,7 @@ def test_the_inspector_says_as_which_bot_a_token_acts(token: str, bot: Bot, deve
 
 def test_the_inspector_says_that_the_bot_was_deleted(token: str, bot: Bot, caller: Caller, developer: User) -> None:
     bots.remove(connector=caller.connector, bot_id=str(bot.pk), by=caller)
-    found = inspections.inspect(text=token, by=developer)
+    found = introspection.inspect(text=token, by=developer)
     assert [check.label for check in found.checks if not check.passed] == ["Bot"]
     assert "was deleted" in found.checks[-1].says
     assert "POST /v1/bot" in found.next_step
@@ -313,6 +313,6 @@ def test_the_inspector_says_that_the_bot_was_deleted(token: str, bot: Bot, calle
 
 def test_the_inspector_does_not_tell_of_a_bot_that_is_another_connectors(token: str, bot: Bot, developer: User) -> None:
     Bot.objects.update(connector=factories.make_connector(developer))
-    found = inspections.inspect(text=token, by=developer)
+    found = introspection.inspect(text=token, by=developer)
     assert found.bot is None
     assert not found.works

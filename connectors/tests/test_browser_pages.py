@@ -106,14 +106,14 @@ def test_the_files_made_by_the_script_are_those_made_by_the_server(open_page: Op
     page = open_page(user=developer)
     create(page)
     scripted = {kind: downloaded(page, f"Download {kind}") for kind in (".env", "JSON")}
-    form_key = page.locator(".secret-once-done [name=form_key]").input_value()
+    idempotency_key = page.locator(".secret-once-done [name=idempotency_key]").input_value()
     secret = page.get_by_label("Connector secret").input_value()
     served = {}
     for kind, word in ((".env", "env"), ("JSON", "json")):
         answer = page.request.post(
             page.locator(".secret-once-done").get_attribute("action").replace("/done/", "/download/"),  # type: ignore[union-attr]
             form={
-                "form_key": form_key,
+                "idempotency_key": idempotency_key,
                 "kind": word,
                 "csrfmiddlewaretoken": page.locator("[name=csrfmiddlewaretoken]").first.input_value(),
             },

@@ -13,16 +13,16 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
 from accounts.models import Organisation, User
-from connectors import callers, credentials
+from connectors import authentication, token_format
 from connectors.models import Connector, Grant, RefreshToken
-from connectors.moved import Moved
-from connectors.scopes import Permission
+from connectors.permissions import Permission
+from connectors.redirects import PermanentRedirect
 from connectors.services import connectors, grants
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_tokens import exchange
+from kaizala_console.api.errors import TokenInvalid, TokenMissing
 from kaizala_console.lib import clock, ids
-from kaizala_console.wire.errors import TokenInvalid, TokenMissing
 
 
 @pytest.fixture
@@ -31,13 +31,13 @@ def token(program: Program) -> str:
     return exchange(program).access_token
 
 
-def call(path: str = "/v1/groups", **headers: str) -> callers.Caller:
-    return callers.authenticate(RequestFactory().get(path, headers=headers))
+def call(path: str = "/v1/groups", **headers: str) -> authentication.Caller:
+    return authentication.authenticate(RequestFactory().get(path, headers=headers))
 
 
 def refused(token: str) -> bool:
     with pytest.raises(TokenInvalid) as caught:
-        callers.caller_of(token)
+        authentication.caller_of(token)
     assert str(caught.value) == "Invalid token. Failure reason:Token validation failed due to unknown reason!"
     return True
 
@@ -65,17 +65,17 @@ def test_the_token_may_come_as_bearer_and_without_one_it_is_missing(token: str) 
 
 
 def test_scopes_follow_what_grant_and_connector_may_do_now(token: str) -> None:
-    assert "textmessage.write" in callers.caller_of(token).scopes
+    assert "textmessage.write" in authentication.caller_of(token).scopes
     Grant.objects.update(permissions=[Permission.GROUP_INFORMATION])
-    caller = callers.caller_of(token)
+    caller = authentication.caller_of(token)
     assert caller.permissions == {Permission.GROUP_INFORMATION}
     assert "textmessage.write" not in caller.scopes
     Connector.objects.update(permissions=[Permission.TEXT_MESSAGE])
-    assert callers.caller_of(token).scopes == frozenset()
+    assert authentication.caller_of(token).scopes == frozenset()
 
 
 def test_a_missing_permission_is_named_as_the_portal_does_in_english(token: str) -> None:
-    caller = callers.caller_of(token)
+    caller = authentication.caller_of(token)
     with translation.override("hi"):
         assert caller.permission_for("textmessage.write") == "Text Message"
     assert caller.permission_for("unheard.of") == "unheard.of"
@@ -83,7 +83,7 @@ def test_a_missing_permission_is_named_as_the_portal_does_in_english(token: str)
 
 def test_a_token_ends_to_the_second(token: str, travel: Callable[..., dt.datetime]) -> None:
     travel(hours=23, minutes=59)
-    assert callers.caller_of(token)
+    assert authentication.caller_of(token)
     travel(minutes=1)
     assert refused(token)
 
@@ -100,7 +100,7 @@ def test_a_true_token_for_rows_that_are_not_there_is_refused(program: Program) -
     token = RefreshToken.objects.get()
     for refresh_token_id, grant_id in ((token.pk + 1, program.grant.pk), (token.pk, ids.new_id())):
         assert refused(
-            credentials.mint_access_token(
+            token_format.mint_access_token(
                 refresh_token_id=refresh_token_id, grant_id=grant_id, generation=0, expires_at=end
             )
         )
@@ -140,19 +140,19 @@ def _expire(program: Program, developer: User, admin: User) -> None:
 def test_what_ends_a_right_ends_its_tokens_on_the_very_next_call(
     program: Program, token: str, developer: User, group_admin: User, act: Callable[..., Any]
 ) -> None:
-    assert callers.caller_of(token)
+    assert authentication.caller_of(token)
     act(program, developer, group_admin)
     assert refused(token)
 
 
 def test_deactivating_the_connector_leaves_its_tokens_alone(program: Program, token: str, developer: User) -> None:
     connectors.deactivate(connector=program.connector, by=developer)
-    assert callers.caller_of(token)
+    assert authentication.caller_of(token)
 
 
 def test_the_calls_of_an_organisation_that_has_moved_are_sent_on(token: str) -> None:
     Organisation.objects.update(moved_to="https://new.example")
-    with pytest.raises(Moved) as caught:
+    with pytest.raises(PermanentRedirect) as caught:
         call("/v1/groups?showDetails=true", accessToken=token)
     assert caught.value.headers == {"Location": "https://new.example/v1/groups?showDetails=true"}
     with pytest.raises(TokenInvalid):

@@ -12,14 +12,14 @@ from django.db import connection
 from accounts.models import AuditEvent, User
 from connectors.models import ClaimAnswer, Connector, Handoff, RefreshToken
 from connectors.services import claims, grants, handoffs
-from connectors.services.claims import Claimed
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.claims import HandoffClaim
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_races import ROUNDS, THREADS, at_once, refusals, wins
 from connectors.tests.test_successors import exchange
+from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib.errors import ConsoleError
-from kaizala_console.wire.errors import RefreshTokenRefused
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
@@ -31,7 +31,7 @@ def _on_postgresql() -> Any:
     connection.close()
 
 
-def by_program(program: Program, *, named: bool = False, key: str = "", address: str = "198.51.100.9") -> Claimed:
+def by_program(program: Program, *, named: bool = False, key: str = "", address: str = "198.51.100.9") -> HandoffClaim:
     return claims.claim(
         connector_id=str(program.connector.pk),
         secret=program.secret,
@@ -42,7 +42,7 @@ def by_program(program: Program, *, named: bool = False, key: str = "", address:
 
 
 def by_page(program: Program, by: User) -> str:
-    return handoffs.claim(handoff=program.handoff, by=by, form_key=new_form_key(), address="192.0.2.7")
+    return handoffs.claim(handoff=program.handoff, by=by, idempotency_key=new_form_key(), address="192.0.2.7")
 
 
 def test_of_programs_and_pages_one_wins_and_the_others_learn_who_and_from_where(
@@ -97,7 +97,7 @@ def test_what_a_program_claims_while_it_is_ended_does_not_work(
             partial(end, grant=program.grant, by=group_admin),
         )
         assert not isinstance(ended, ConsoleError)
-        if isinstance(first, Claimed):
+        if isinstance(first, HandoffClaim):
             with pytest.raises(RefreshTokenRefused):
                 exchange(program, first.text)
         assert not Handoff.objects.filter(pk=program.handoff.pk, sealed__isnull=False).exists()

@@ -14,12 +14,12 @@ from pytest_django import Settings
 from accounts.models import AuditEvent, Notice, Organisation, User
 from connectors import tasks
 from connectors.models import ClaimAnswer, Handoff
-from connectors.pages import handoff_line
 from connectors.services import connectors, grants, handoffs, secrets
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_access_token_door import error
+from connectors.views import handoff_line
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict
 
@@ -148,7 +148,7 @@ def test_a_look_opens_nothing(program: Program) -> None:
 
 
 def test_after_the_page_the_program_is_told_who_when_and_from_where(program: Program, developer: User) -> None:
-    handoffs.claim(handoff=program.handoff, by=developer, form_key=new_form_key(), address="192.0.2.7")
+    handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address="192.0.2.7")
     at = clock.now()
     for said in (ended(claim(program, {"handoffId": str(program.handoff.pk)})), nothing(claim(program))):
         assert "Devika Rao opened this handoff on " in said
@@ -159,7 +159,7 @@ def test_after_the_page_the_program_is_told_who_when_and_from_where(program: Pro
 def test_after_the_program_the_page_is_told_so(program: Program, developer: User) -> None:
     claim(program)
     with pytest.raises(Conflict, match=r"The program of “Shift Planner” claimed .* from 198\.51\.100\.9"):
-        handoffs.claim(handoff=program.handoff, by=developer, form_key=new_form_key(), address=None)
+        handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address=None)
 
 
 @pytest.mark.parametrize("way", ["refused", "withdrawn", "expired"])

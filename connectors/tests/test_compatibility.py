@@ -11,14 +11,14 @@ from django.test import Client
 
 from accounts.models import User
 from connectors.models import Connector, HabitDay
-from connectors.pages.compatibility import WORDS
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.services import usage
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_successors import exchange
+from connectors.views.compatibility import WORDS
+from kaizala_console.api.compatibility import HEADER_NAMES, Habit
 from kaizala_console.lib import clock
-from kaizala_console.wire.habits import HEADER_NAMES, Habit
 
 # No minute ends between a call and what the page says of this minute, and no day between two calls of one day.
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel", "patient_counters")]

@@ -13,9 +13,9 @@ from playwright.sync_api import Page
 from accounts.models import User
 from connectors.models import HabitDay
 from connectors.tests.factories import Program
+from kaizala_console.api.compatibility import Habit
 from kaizala_console.lib import clock
 from kaizala_console.tests.browser import assert_accessible, assert_fits
-from kaizala_console.wire.habits import Habit
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 PICTURES = os.environ.get("CONSOLE_TEST_PICTURES")

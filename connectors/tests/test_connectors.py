@@ -10,10 +10,10 @@ import pytest
 from django.db import DatabaseError
 
 from accounts.models import AuditEvent, User
-from connectors import credentials
+from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken, ShownSecret
-from connectors.scopes import Permission
-from connectors.services import connectors, shown_secrets
+from connectors.permissions import Permission
+from connectors.services import connectors, one_time_secrets
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
@@ -37,7 +37,7 @@ def test_a_new_connector_is_its_owners_and_comes_with_one_secret(developer: User
     assert connector.owner == developer
     assert connector.organisation == developer.organisation
     assert connector.permissions == {Permission.TEXT_MESSAGE, Permission.GROUP_INFORMATION}
-    parsed = credentials.parse(credentials.Kind.SECRET, token)
+    parsed = token_format.parse(token_format.Kind.SECRET, token)
     secret = connector.secrets.get()
     assert parsed is not None
     assert parsed.matches(secret.pepper_id, secret.digest)
@@ -115,32 +115,32 @@ def test_an_account_that_is_switched_off_creates_nothing(developer: User) -> Non
 
 
 def test_the_same_form_sent_again_gets_the_same_connector_and_secret(developer: User) -> None:
-    form_key = shown_secrets.new_form_key()
-    first = create(developer, form_key=form_key)
-    assert create(developer, form_key=form_key) == first
+    idempotency_key = one_time_secrets.new_form_key()
+    first = create(developer, idempotency_key=idempotency_key)
+    assert create(developer, idempotency_key=idempotency_key) == first
     assert Connector.objects.count() == ConnectorSecret.objects.count() == 1
 
 
 def test_after_done_the_same_form_is_a_new_one(developer: User) -> None:
-    form_key = shown_secrets.new_form_key()
-    create(developer, form_key=form_key)
-    shown_secrets.done(user=developer, form_key=form_key)
+    idempotency_key = one_time_secrets.new_form_key()
+    create(developer, idempotency_key=idempotency_key)
+    one_time_secrets.done(user=developer, idempotency_key=idempotency_key)
     with pytest.raises(RuleBroken, match="already"):
-        create(developer, form_key=form_key)
+        create(developer, idempotency_key=idempotency_key)
 
 
 def test_a_form_key_that_is_none_creates_nothing(developer: User) -> None:
     with pytest.raises(RuleBroken) as caught:
-        create(developer, form_key="short")
-    assert caught.value.code == "form_key"
+        create(developer, idempotency_key="short")
+    assert caught.value.code == "idempotency_key"
     assert not Connector.objects.exists()
 
 
 def test_a_form_that_showed_something_else_creates_nothing(developer: User, connector: Connector) -> None:
-    form_key = shown_secrets.new_form_key()
-    shown_secrets.remember(user=developer, form_key=form_key, subject=Handoff(), token="t")
+    idempotency_key = one_time_secrets.new_form_key()
+    one_time_secrets.remember(user=developer, idempotency_key=idempotency_key, subject=Handoff(), token="t")
     with pytest.raises(Conflict) as caught:
-        create(developer, name="Another", form_key=form_key)
+        create(developer, name="Another", idempotency_key=idempotency_key)
     assert caught.value.code == "form_used"
     assert Connector.objects.count() == 1
 
@@ -211,8 +211,10 @@ def test_a_connector_goes_there_and_back(
 
 
 def test_deleting_ends_everything_for_good(program: Program, developer: User) -> None:
-    form_key = shown_secrets.new_form_key()
-    shown_secrets.remember(user=developer, form_key=form_key, subject=program.handoff, token=program.refresh_token)
+    idempotency_key = one_time_secrets.new_form_key()
+    one_time_secrets.remember(
+        user=developer, idempotency_key=idempotency_key, subject=program.handoff, token=program.refresh_token
+    )
     deleted = connectors.delete(connector=program.connector, by=developer)
     assert deleted.state == "deleted"
     assert not Grant.objects.present().exists()
@@ -287,7 +289,7 @@ def test_without_an_audit_row_nothing_is_created_or_changed(
     before = everything()
     no_audit()
     with pytest.raises(DatabaseError):
-        create(developer, name="Another", form_key=shown_secrets.new_form_key())
+        create(developer, name="Another", idempotency_key=one_time_secrets.new_form_key())
     with pytest.raises(DatabaseError):
         connectors.update(connector=connector, by=developer, name="Roster")
     assert everything() == before

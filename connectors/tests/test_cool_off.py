@@ -10,11 +10,20 @@ from django.test import Client
 
 from accounts.audit.tags import Tag
 from accounts.models import User
-from accounts.services import cool_off
+from accounts.services import credential_hold
 from accounts.tests.pages import words
 from connectors.models import Connector, RefreshToken
-from connectors.services import claims, connectors, grants, handoffs, keys, secrets, user_token_requests, user_tokens
-from connectors.services.shown_secrets import new_form_key
+from connectors.services import (
+    claims,
+    connectors,
+    grants,
+    handoffs,
+    public_keys,
+    secrets,
+    user_token_requests,
+    user_tokens,
+)
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program, let_in, make_connector, make_secret, person_of
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
@@ -23,7 +32,7 @@ NAME, PERMISSIONS = "Canteen Bot", ["textmessage"]
 
 
 def lock(user: User) -> User:
-    cool_off.start(user=user, number=NUMBER, by=user)
+    credential_hold.start(user=user, number=NUMBER, by=user)
     return user
 
 
@@ -32,10 +41,10 @@ def lock(user: User) -> User:
     [
         lambda program, by: connectors.create(owner=by, name="Another", permissions=PERMISSIONS, by=by),
         lambda program, by: secrets.add(connector=program.connector, by=by),
-        lambda program, by: keys.register(connector=program.connector, by=by, public_key="any"),
+        lambda program, by: public_keys.register(connector=program.connector, by=by, public_key="any"),
         lambda program, by: let_in(make_connector(by), by),
         lambda program, by: handoffs.claim(
-            handoff=program.handoff, by=by, form_key=new_form_key(), address="192.0.2.7"
+            handoff=program.handoff, by=by, idempotency_key=new_form_key(), address="192.0.2.7"
         ),
         lambda program, by: handoffs.reissue(handoff=program.handoff, by=by),
         lambda program, by: user_tokens.generate(connector=program.connector, person=person_of(by), by=by),
@@ -89,7 +98,7 @@ def test_an_admin_who_cools_off_gets_no_credential(
     if act is grants.regenerate:
         options = {"grant": program.grant}
     elif act is handoffs.reveal:
-        options["form_key"] = new_form_key()
+        options["idempotency_key"] = new_form_key()
     lock(group_admin)
     before = everything()
     with pytest.raises(RuleBroken) as caught:
@@ -140,19 +149,19 @@ def test_an_organisation_admin_who_cools_off_neither_asks_for_a_user_token_nor_c
 
 def test_what_was_on_the_screen_before_is_not_shown_again(program: Program, developer: User) -> None:
     key = new_form_key()
-    handoffs.claim(handoff=program.handoff, by=developer, form_key=key, address=None)
+    handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=key, address=None)
     lock(developer)
     with pytest.raises(RuleBroken):
-        handoffs.claim(handoff=program.handoff, by=developer, form_key=key, address=None)
+        handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=key, address=None)
 
 
 def test_a_stranger_who_cools_off_learns_nothing(program: Program, stranger: User) -> None:
     lock(stranger)
     for act in (
         lambda: secrets.add(connector=program.connector, by=stranger),
-        lambda: handoffs.claim(handoff=program.handoff, by=stranger, form_key=new_form_key(), address=None),
+        lambda: handoffs.claim(handoff=program.handoff, by=stranger, idempotency_key=new_form_key(), address=None),
         lambda: handoffs.reissue(handoff=program.handoff, by=stranger),
-        lambda: handoffs.reveal(handoff=program.handoff, by=stranger, form_key=new_form_key()),
+        lambda: handoffs.reveal(handoff=program.handoff, by=stranger, idempotency_key=new_form_key()),
         lambda: grants.regenerate(grant=program.grant, by=stranger),
     ):
         with pytest.raises(NotFound):
@@ -186,17 +195,17 @@ def test_programs_go_on_and_claim_by_themselves(program: Program, developer: Use
 def test_once_it_is_over_everything_works_again(program: Program, developer: User, travel: Callable[..., Any]) -> None:
     lock(developer)
     travel(hours=24)
-    assert handoffs.claim(handoff=program.handoff, by=developer, form_key=new_form_key(), address=None)
+    assert handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address=None)
 
 
 def test_the_pages_say_why_and_until_when(program: Program, developer: User, browser_of: Callable[..., Client]) -> None:
     browser = browser_of(lock(developer))
     for path, form in (
-        (f"/console/handoffs/{program.handoff.pk}/claim/", {"form_key": new_form_key()}),
-        (f"/console/connectors/{program.connector.pk}/credentials/add/", {"form_key": new_form_key()}),
+        (f"/console/handoffs/{program.handoff.pk}/claim/", {"idempotency_key": new_form_key()}),
+        (f"/console/connectors/{program.connector.pk}/credentials/add/", {"idempotency_key": new_form_key()}),
         (
             "/console/connectors/add/permissions/",
-            {"name": NAME, "permissions": PERMISSIONS, "form_key": new_form_key(), "create": "1"},
+            {"name": NAME, "permissions": PERMISSIONS, "idempotency_key": new_form_key(), "create": "1"},
         ),
     ):
         answer = browser.post(path, form, follow=True)

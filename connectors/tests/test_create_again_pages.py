@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
-from accounts.services import confirmations
+from accounts.services import reauthentication
 from accounts.tests import factories as accounts_factories
 from connectors.models import Connector
 from connectors.tests.add_connector import (
@@ -41,7 +41,7 @@ def client(developer: User, browser_of: Browser) -> Client:
 def test_a_double_click_on_continue_shows_the_same_screen(client: Client) -> None:
     first = form_to(client.get(FIRST), FIRST)
     pages = [form_to(first.send(client, DETAILS), SECOND) for _ in range(2)]
-    assert pages[0].fields["form_key"] == pages[1].fields["form_key"] == first.fields["form_key"]
+    assert pages[0].fields["idempotency_key"] == pages[1].fields["idempotency_key"] == first.fields["idempotency_key"]
 
 
 def test_a_double_click_on_create_makes_one_connector_and_shows_the_same_secret(client: Client) -> None:
@@ -91,10 +91,10 @@ def test_creating_asks_for_a_fresh_confirmation_and_is_then_done_by_itself(
     confirm = second.send(client, {"permissions": PERMITTED})["Location"]
     assert confirm.startswith(reverse("accounts:confirm"))
     assert not Connector.objects.exists()
-    assert second.fields["form_key"][0] not in json.dumps(dict(client.session))
+    assert second.fields["idempotency_key"][0] not in json.dumps(dict(client.session))
     form = {"pending_form": client.get(confirm).context["pending"].id}
     session = client.session
-    confirmations.remember(session, developer)
+    reauthentication.remember(session, developer)
     session.save()
     shown = secret_on(client.post(confirm, form, follow=True))
     assert secret_on(client.post(SECOND, form)) == shown, "the answer may have been lost"

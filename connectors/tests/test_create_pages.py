@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
-from connectors import credentials
+from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, ShownSecret
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from connectors.tests.add_connector import (
     DETAILS,
     FIRST,
@@ -59,7 +59,7 @@ def test_two_screens_make_a_connector_and_show_its_id_and_secret_once(client: Cl
     assert connector.redirect_urls == ["https://shifts.example/a", "https://shifts.example/b"]
     assert {str(permission) for permission in connector.permissions} == set(PERMITTED)
     assert str(connector.pk) in page.content.decode()
-    parsed = credentials.parse(credentials.Kind.SECRET, secret_on(page))
+    parsed = token_format.parse(token_format.Kind.SECRET, secret_on(page))
     stored = connector.secrets.get()
     assert parsed is not None
     assert parsed.matches(stored.pepper_id, stored.digest)
@@ -88,7 +88,7 @@ def test_back_keeps_everything_that_was_typed_and_ticked(client: Client) -> None
     assert {name: first.fields[name][0] for name in DETAILS} == DETAILS
     again = form_to(first.send(client), SECOND)
     assert again.fields["permissions"] == PERMITTED
-    assert again.fields["form_key"] == second.fields["form_key"]
+    assert again.fields["idempotency_key"] == second.fields["idempotency_key"]
 
 
 def test_back_asks_nothing_about_what_was_typed(client: Client) -> None:
@@ -230,8 +230,10 @@ def test_the_secret_is_in_no_address_session_log_or_column(
     caplog.set_level(logging.DEBUG)
     page = created_by(client)
     secret = secret_on(page)
-    form_key = next(form.fields["form_key"][0] for form in forms_of(page) if "form_key" in form.fields)
-    for told in (secret, form_key):
+    idempotency_key = next(
+        form.fields["idempotency_key"][0] for form in forms_of(page) if "idempotency_key" in form.fields
+    )
+    for told in (secret, idempotency_key):
         assert told not in page.headers.get("Location", "")
         assert told not in page.wsgi_request.get_full_path()
         assert told not in caplog.text

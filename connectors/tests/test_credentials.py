@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from connectors import credentials
-from connectors.credentials import Kind
+from connectors import token_format
+from connectors.token_format import Kind
 from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.logs import redact
 
@@ -23,15 +23,15 @@ GRANT = UUID("01a20d99-5653-7473-b453-74df8c4f2973")
 
 def minted(*, refresh_token_id: int = 7, grant_id: UUID = GRANT, expires_at: dt.datetime | None = None) -> str:
     end = expires_at or clock.now() + dt.timedelta(hours=1)
-    return credentials.mint_access_token(
+    return token_format.mint_access_token(
         refresh_token_id=refresh_token_id, grant_id=grant_id, generation=0, expires_at=end
     )
 
 
 @pytest.mark.parametrize("kind", OPAQUE)
 def test_a_new_credential_is_read_again_and_matches_its_digest(kind: Kind) -> None:
-    made = credentials.generate(kind)
-    parsed = credentials.parse(kind, made.token)
+    made = token_format.generate(kind)
+    parsed = token_format.parse(kind, made.token)
     assert parsed is not None
     assert parsed.public_part == made.public_part
     assert parsed.matches(made.pepper_id, made.digest)
@@ -39,52 +39,52 @@ def test_a_new_credential_is_read_again_and_matches_its_digest(kind: Kind) -> No
 
 @pytest.mark.parametrize("kind", OPAQUE)
 def test_two_credentials_are_never_alike(kind: Kind) -> None:
-    made = [credentials.generate(kind) for _ in range(50)]
+    made = [token_format.generate(kind) for _ in range(50)]
     assert len({credential.token for credential in made}) == 50
     assert len({credential.public_part for credential in made}) == 50
 
 
 @pytest.mark.parametrize("kind", OPAQUE)
 def test_the_stored_parts_do_not_hold_the_token(kind: Kind) -> None:
-    made = credentials.generate(kind)
+    made = token_format.generate(kind)
     secret_part = made.token[21:]
     assert secret_part not in made.public_part + made.pepper_id + made.digest
     assert made.token not in repr(made)
-    assert secret_part not in repr(credentials.parse(kind, made.token))
+    assert secret_part not in repr(token_format.parse(kind, made.token))
 
 
 @pytest.mark.parametrize("kind", OPAQUE)
 def test_another_token_does_not_match_the_digest(kind: Kind) -> None:
-    one, other = credentials.generate(kind), credentials.generate(kind)
-    parsed = credentials.parse(kind, other.token)
+    one, other = token_format.generate(kind), token_format.generate(kind)
+    parsed = token_format.parse(kind, other.token)
     assert parsed is not None
     assert not parsed.matches(one.pepper_id, one.digest)
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_a_credential_is_not_taken_for_another_kind(kind: Kind) -> None:
-    token = minted() if kind is Kind.ACCESS else credentials.generate(kind).token
-    assert [other for other in Kind if credentials.parse(other, token)] == [kind]
+    token = minted() if kind is Kind.ACCESS else token_format.generate(kind).token
+    assert [other for other in Kind if token_format.parse(other, token)] == [kind]
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_spaces_around_a_pasted_credential_are_forgiven(kind: Kind) -> None:
-    token = minted() if kind is Kind.ACCESS else credentials.generate(kind).token
-    parsed = credentials.parse(kind, f"  {token}\r\n")
+    token = minted() if kind is Kind.ACCESS else token_format.generate(kind).token
+    parsed = token_format.parse(kind, f"  {token}\r\n")
     assert parsed is not None
     assert parsed.token == token
 
 
 @given(position=st.integers(0, 69), character=st.sampled_from(string.ascii_letters + string.digits + "_- é\0"))
 def test_a_credential_with_one_other_character_has_no_right_checksum(position: int, character: str) -> None:
-    token = credentials.generate(Kind.REFRESH).token
+    token = token_format.generate(Kind.REFRESH).token
     altered = token[:position] + character + token[position + 1 :]
-    assert (credentials.parse(Kind.REFRESH, altered) is None) == (altered.strip() != token)
+    assert (token_format.parse(Kind.REFRESH, altered) is None) == (altered.strip() != token)
 
 
 @given(length=st.integers(0, 69))
 def test_a_credential_that_was_cut_off_is_none(length: int) -> None:
-    assert credentials.parse(Kind.SECRET, credentials.generate(Kind.SECRET).token[:length]) is None
+    assert token_format.parse(Kind.SECRET, token_format.generate(Kind.SECRET).token[:length]) is None
 
 
 @given(text=st.text() | st.from_regex(r"kz(cs|rt|at)_[A-Za-z0-9_-]{0,140}"))
@@ -93,22 +93,22 @@ def test_a_credential_that_was_cut_off_is_none(length: int) -> None:
 @example("AB12CD34EF")  # an old secret
 def test_any_text_is_read_without_an_exception(text: str) -> None:
     for kind in Kind:
-        assert credentials.parse(kind, text) is None
-    assert credentials.read_access_token(text) is None
+        assert token_format.parse(kind, text) is None
+    assert token_format.read_access_token(text) is None
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_a_leak_scanner_finds_a_credential_in_any_text(kind: Kind) -> None:
-    token = minted() if kind is Kind.ACCESS else credentials.generate(kind).token
-    found = credentials.PATTERN.search(f'config = {{"token": "{token}"}};')
+    token = minted() if kind is Kind.ACCESS else token_format.generate(kind).token
+    found = token_format.PATTERN.search(f'config = {{"token": "{token}"}};')
     assert found is not None
     assert found.group() == token
-    assert credentials.parse(kind, found.group())
+    assert token_format.parse(kind, found.group())
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_the_log_strikes_out_every_kind(kind: Kind) -> None:
-    token = minted() if kind is Kind.ACCESS else credentials.generate(kind).token
+    token = minted() if kind is Kind.ACCESS else token_format.generate(kind).token
     assert token[8:] not in str(redact({"event": f"got {token}"}))
 
 
@@ -116,31 +116,31 @@ def test_the_log_strikes_out_every_kind(kind: Kind) -> None:
 
 
 def test_the_successor_is_the_same_whenever_it_is_asked_for() -> None:
-    old = credentials.generate(Kind.REFRESH)
-    one, again = credentials.successor_of(old.digest), credentials.successor_of(old.digest)
+    old = token_format.generate(Kind.REFRESH)
+    one, again = token_format.successor_of(old.digest), token_format.successor_of(old.digest)
     assert one == again
     assert one.token != old.token
-    parsed = credentials.parse(Kind.REFRESH, one.token)
+    parsed = token_format.parse(Kind.REFRESH, one.token)
     assert parsed is not None
     assert parsed.matches(one.pepper_id, one.digest)
 
 
 def test_two_tokens_have_two_successors() -> None:
-    digests = [credentials.generate(Kind.REFRESH).digest for _ in range(20)]
-    assert len({credentials.successor_of(digest).token for digest in digests}) == 20
+    digests = [token_format.generate(Kind.REFRESH).digest for _ in range(20)]
+    assert len({token_format.successor_of(digest).token for digest in digests}) == 20
 
 
 def test_the_successor_does_not_change_when_a_new_pepper_comes_first(settings: Settings) -> None:
-    digest = credentials.generate(Kind.REFRESH).digest
-    before = credentials.successor_of(digest)
+    digest = token_format.generate(Kind.REFRESH).digest
+    before = token_format.successor_of(digest)
     settings.CREDENTIAL_PEPPERS = [("2027a", b"n" * 32), *settings.CREDENTIAL_PEPPERS]
-    assert credentials.successor_of(digest).token != before.token
-    assert credentials.successor_of(digest, key_id=before.pepper_id).token == before.token
+    assert token_format.successor_of(digest).token != before.token
+    assert token_format.successor_of(digest, key_id=before.pepper_id).token == before.token
 
 
 def test_a_successor_whose_pepper_has_left_the_ring_cannot_be_derived() -> None:
     with pytest.raises(crypto.UnknownKey):
-        credentials.successor_of(credentials.generate(Kind.REFRESH).digest, key_id="gone")
+        token_format.successor_of(token_format.generate(Kind.REFRESH).digest, key_id="gone")
 
 
 # Access tokens --------------------------------------------------------------------------------------------------
@@ -153,7 +153,9 @@ HOUR = dt.timedelta(hours=1)
 @given(refresh_token_id=st.integers(1, 2**63 - 1), grant_id=st.uuids(), seconds=st.integers(-(10**8), 86_400))
 def test_an_access_token_says_what_was_put_into_it(refresh_token_id: int, grant_id: UUID, seconds: int) -> None:
     end = clock.now() + dt.timedelta(seconds=seconds)
-    claims = credentials.read_access_token(minted(refresh_token_id=refresh_token_id, grant_id=grant_id, expires_at=end))
+    claims = token_format.read_access_token(
+        minted(refresh_token_id=refresh_token_id, grant_id=grant_id, expires_at=end)
+    )
     assert claims is not None
     assert (claims.refresh_token_id, claims.grant_id) == (refresh_token_id, grant_id)
     assert clock.epoch_ms(claims.expires_at) == clock.epoch_ms(end)
@@ -167,8 +169,8 @@ def test_an_access_token_cannot_be_altered(data: st.DataObject) -> None:
     character = data.draw(st.sampled_from(string.ascii_letters + string.digits + "-_"))
     altered = body[:position] + character + body[position + 1 :]
     # The checksum is no secret: an attacker makes a new one.
-    claims = credentials.read_access_token(altered + credentials._checksum(altered))
-    assert claims in (None, credentials.read_access_token(token))
+    claims = token_format.read_access_token(altered + token_format._checksum(altered))
+    assert claims in (None, token_format.read_access_token(token))
     if position < len(body) - 1 and altered != body:  # the last character has bits that say nothing
         assert claims is None
 
@@ -179,13 +181,13 @@ def test_a_key_is_accepted_for_what_it_signed_while_it_was_the_newest(settings: 
         before = minted(expires_at=TODAY + 24 * HOUR)
         settings.ACCESS_TOKEN_KEYS = KEYS
         after = minted(expires_at=TODAY + 24 * HOUR)
-        assert credentials.read_access_token(before)
-        assert credentials.read_access_token(after)
+        assert token_format.read_access_token(before)
+        assert token_format.read_access_token(after)
         traveller.shift(24 * HOUR)
         settings.ACCESS_TOKEN_KEYS = KEYS[1:]  # who has the older key signs with it still
         late = minted(expires_at=clock.now() + HOUR)
         settings.ACCESS_TOKEN_KEYS = KEYS
-        assert credentials.read_access_token(late) is None
+        assert token_format.read_access_token(late) is None
 
 
 def test_a_key_that_got_out_is_put_out_by_removing_it_and_gives_no_long_life(settings: Settings) -> None:
@@ -196,28 +198,28 @@ def test_a_key_that_got_out_is_put_out_by_removing_it_and_gives_no_long_life(set
         from_the_future = minted(expires_at=clock.now() + HOUR)
         traveller.shift(-1000 * HOUR)
         settings.ACCESS_TOKEN_KEYS = KEYS
-        assert credentials.read_access_token(short)
-        assert credentials.read_access_token(long) is None
-        assert credentials.read_access_token(from_the_future) is None
+        assert token_format.read_access_token(short)
+        assert token_format.read_access_token(long) is None
+        assert token_format.read_access_token(from_the_future) is None
         settings.ACCESS_TOKEN_KEYS = KEYS[:1]
-        assert credentials.read_access_token(short) is None
+        assert token_format.read_access_token(short) is None
 
 
 def test_a_pepper_signs_no_access_token(settings: Settings) -> None:
     token = minted()
     settings.CREDENTIAL_PEPPERS = [("2027a", b"p" * 32)]
-    assert credentials.read_access_token(token)
+    assert token_format.read_access_token(token)
     settings.ACCESS_TOKEN_KEYS, settings.CREDENTIAL_PEPPERS = settings.CREDENTIAL_PEPPERS, settings.ACCESS_TOKEN_KEYS
-    assert credentials.read_access_token(token) is None
+    assert token_format.read_access_token(token) is None
 
 
 def test_clocks_of_two_machines_may_differ_by_a_moment() -> None:
     with time_machine.travel(TODAY, tick=False) as traveller:
         token = minted(expires_at=TODAY + 24 * HOUR)
         traveller.shift(dt.timedelta(seconds=-2))
-        assert credentials.read_access_token(token)
+        assert token_format.read_access_token(token)
 
 
 def test_an_access_token_cannot_be_generated_without_a_refresh_token() -> None:
     with pytest.raises(ValueError, match="minted"):
-        credentials.generate(Kind.ACCESS)
+        token_format.generate(Kind.ACCESS)

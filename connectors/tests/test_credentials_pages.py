@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from connectors import credentials
+from connectors import token_format
 from connectors.models import Connector, ConnectorSecret
 from connectors.tests import factories
 from connectors.tests.html_forms import Page, form_to, forms_of, text_of
@@ -50,7 +50,7 @@ def connector(developer: User) -> Connector:
 
 def test_a_second_secret_is_shown_once_beside_the_first(client: Client, connector: Connector) -> None:
     page = add(client, connector)
-    parsed = credentials.parse(credentials.Kind.SECRET, secret_on(page))
+    parsed = token_format.parse(token_format.Kind.SECRET, secret_on(page))
     stored = connector.secrets.get(slot=2)
     assert parsed is not None
     assert parsed.matches(stored.pepper_id, stored.digest)
@@ -70,7 +70,7 @@ def test_with_two_live_secrets_a_third_is_neither_offered_nor_made(client: Clien
     page = client.get(tab(connector))
     assert not [form for form in forms_of(page) if form.action.endswith("/add/")]
     assert "Two secrets are live" in text_of(page)
-    answer = old_page.send(client, {"form_key": "n" * 32})
+    answer = old_page.send(client, {"idempotency_key": "n" * 32})
     assert answer["Location"] == tab(connector)
     assert "two secrets already" in text_of(client.get(tab(connector)))
     assert connector.secrets.count() == 2

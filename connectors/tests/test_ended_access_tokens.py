@@ -9,21 +9,21 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
-from connectors import callers
+from connectors import authentication
 from connectors.models import LeakReport, WarmToken
-from connectors.services import bots, leaks, secrets, warm_tokens
+from connectors.services import bots, leak_reports, secrets, token_cache
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_leaks import report
 from connectors.tests.test_tokens import exchange
-from kaizala_console.wire.errors import TokenInvalid
+from kaizala_console.api.errors import TokenInvalid
 
 BrowserOf = Callable[..., Client]
 
 
 def is_accepted(token: str) -> bool:
     try:
-        callers.caller_of(token)
+        authentication.caller_of(token)
     except TokenInvalid:
         return False
     return True
@@ -31,7 +31,7 @@ def is_accepted(token: str) -> bool:
 
 def test_access_tokens_end_with_a_secret_and_the_other_secret_gives_new_ones(program: Program, developer: User) -> None:
     token = exchange(program).access_token
-    caller = callers.caller_of(token)
+    caller = authentication.caller_of(token)
     bot = bots.create(connector=program.connector, name="Helper", picture_url="", by=caller)
     bot_token = bots.access_token(bot_id=str(bot.pk), by=caller).access_token
     _other, text = factories.make_secret(program.connector, slot=2)
@@ -54,7 +54,7 @@ def test_a_token_that_an_exchange_makes_while_the_secret_is_revoked_ends_too(
 
 def test_the_token_cache_lets_go_of_a_token_that_ended(program: Program, developer: User) -> None:
     _other, text = factories.make_secret(program.connector, slot=2)
-    cached = warm_tokens.keep(grant=program.grant, by=developer, secret=text, refresh_token=program.refresh_token)
+    cached = token_cache.keep(grant=program.grant, by=developer, secret=text, refresh_token=program.refresh_token)
     WarmToken.objects.update(sealed_access_token=b"sealed", next_attempt_at=None)
     secrets.revoke(secret=program.connector.secrets.get(slot=1), by=developer, end_access_tokens=True)
     cached.refresh_from_db()
@@ -92,5 +92,5 @@ def test_the_answer_to_a_leak_report_ends_access_tokens_unless_the_owner_unticks
 def test_a_leak_that_a_service_confirms_ends_access_tokens(program: Program, developer: User) -> None:
     token = exchange(program).access_token
     report(program.secret)
-    leaks.revoke(report=LeakReport.objects.get(), by=developer)
+    leak_reports.revoke(report=LeakReport.objects.get(), by=developer)
     assert not is_accepted(token)

@@ -15,7 +15,7 @@ from accounts.tests.pages import words
 from connectors import owning
 from connectors.needs import tokens_to_replace
 from connectors.services import grants, handoffs, rotation
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def old_program(program: Program, developer: User, travel: Callable[..., dt.datetime]) -> Program:
     """Its developer claimed the token; 20 days are left of it."""
-    handoffs.claim(handoff=program.handoff, by=developer, form_key=new_form_key(), address=None)
+    handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address=None)
     travel(days=345)
     return program
 

@@ -12,7 +12,7 @@ from django.test import Client
 
 from accounts.models import User
 from connectors.description import description, description_in
-from kaizala_console.wire import openapi_texts
+from kaizala_console.api import openapi_texts
 
 INDEX = "/console/api/"
 HINDI = {"Accept-Language": "hi"}

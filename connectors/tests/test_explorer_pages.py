@@ -14,8 +14,8 @@ from django.urls import reverse
 from accounts.models import User
 from connectors.description import description
 from connectors.models import Connector
-from connectors.pages import samples
-from connectors.pages.explorer_schemas import parameter, rich, rows
+from connectors.views import samples
+from connectors.views.explorer_schemas import parameter, rich, rows
 
 Browser = Callable[..., Client]
 INDEX = "/console/api/"

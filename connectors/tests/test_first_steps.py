@@ -13,7 +13,7 @@ from accounts.first_steps import Path
 from accounts.models import User
 from connectors.first_steps import of_developer
 from connectors.models import Connector, Handoff
-from connectors.services import handoffs, requests
+from connectors.services import access_requests, handoffs
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in, make_connector
 from kaizala_console.lib import clock
@@ -43,7 +43,9 @@ def test_every_step_leads_to_the_page_where_it_is_done(
     assert (path.done_count, path.fits) == (2, True)
     assert ways(path) == [reverse("connectors:request_send", args=[connector.pk])]
 
-    asked = requests.ask(connector=connector, by=developer, permissions=["textmessage"], once=requests.new_once())
+    asked = access_requests.ask(
+        connector=connector, by=developer, permissions=["textmessage"], once=access_requests.new_once()
+    )
     assert ways(of_developer(developer)) == [reverse("connectors:request", args=[connector.pk, asked.pk])]
 
     handoff = let_in(connector, group_admin).handoff
@@ -51,7 +53,7 @@ def test_every_step_leads_to_the_page_where_it_is_done(
     assert path.done_count == 3
     assert ways(path) == [reverse("connectors:handoff", args=[handoff.pk])]
 
-    handoffs.claim(handoff=handoff, by=developer, form_key="k" * 32, address=None)
+    handoffs.claim(handoff=handoff, by=developer, idempotency_key="k" * 32, address=None)
     path = of_developer(developer)
     assert path.done_count == 4
     assert ways(path) == [f"{reverse('connectors:explorer')}?connector={connector.pk}"]

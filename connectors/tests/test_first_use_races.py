@@ -16,8 +16,8 @@ from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_races import at_once
 from connectors.tests.test_successors import exchange
+from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib.errors import ConsoleError
-from kaizala_console.wire.errors import RefreshTokenRefused
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 

@@ -8,15 +8,15 @@ from collections.abc import Callable
 import pytest
 
 from accounts.models import AuditEvent, Notice, User
-from accounts.services import notices
+from accounts.services import notifications
 from connectors.models import Connector, Grant, Handoff
 from connectors.services import grant_ends, grants, handoffs
 from connectors.tasks import end_grants, expire_handoffs
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
+from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock
-from kaizala_console.wire.errors import RefreshTokenRefused
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +48,7 @@ def test_what_waits_is_wiped_and_both_sides_hear_of_one_end(ended: Program, deve
 def test_the_mails_name_the_end_and_what_to_do(ended: Program, developer: User, group_admin: User) -> None:
     end_grants()
     for user in (developer, group_admin):
-        subject, body = notices.render(Notice.objects.get(template=TEMPLATE, user=user))
+        subject, body = notifications.render(Notice.objects.get(template=TEMPLATE, user=user))
         assert subject == "The access of Shift Planner to Night shift has ended"
         assert clock.now().strftime("%Y-%m-%d %H:%M UTC") in body
         assert "wiped" in body

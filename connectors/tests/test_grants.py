@@ -11,15 +11,15 @@ from django.db import DatabaseError
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, User
-from connectors import callers
+from connectors import authentication
 from connectors.models import Connector, Grant, Handoff, RefreshToken, ShownSecret
-from connectors.scopes import Permission
-from connectors.services import connectors, grants, issuing, shown_secrets, tokens
+from connectors.permissions import Permission
+from connectors.services import connectors, grants, issuing, one_time_secrets, tokens
 from connectors.services.grants import AlreadyGranted
 from connectors.tests.factories import Program, let_in
+from kaizala_console.api.errors import RefreshTokenRefused, TokenInvalid
 from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
-from kaizala_console.wire.errors import RefreshTokenRefused, TokenInvalid
 
 
 def exchange(program: Program, **other: str) -> tokens.Exchange:
@@ -133,7 +133,7 @@ def test_a_connector_that_takes_no_grants_gets_none_and_its_grants_stay(
 
 def test_deactivating_leaves_existing_tokens_alone(program: Program, developer: User) -> None:
     connectors.deactivate(connector=program.connector, by=developer)
-    assert callers.caller_of(exchange(program).access_token).grant == program.grant
+    assert authentication.caller_of(exchange(program).access_token).grant == program.grant
 
 
 def test_a_deleted_connector_and_one_of_another_organisation_are_not_there(
@@ -152,10 +152,10 @@ def test_a_deleted_connector_and_one_of_another_organisation_are_not_there(
 
 def test_what_is_revoked_is_refused_on_the_very_next_request(program: Program, group_admin: User) -> None:
     access = exchange(program).access_token
-    assert callers.caller_of(access).grant == program.grant
+    assert authentication.caller_of(access).grant == program.grant
     grants.revoke(grant=program.grant, by=group_admin)
     with pytest.raises(TokenInvalid):
-        callers.caller_of(access)
+        authentication.caller_of(access)
     with pytest.raises(RefreshTokenRefused, match="revoked"):
         exchange(program)
 
@@ -163,8 +163,11 @@ def test_what_is_revoked_is_refused_on_the_very_next_request(program: Program, g
 def test_revoking_wipes_what_waits_and_what_is_on_a_screen(
     program: Program, group_admin: User, developer: User
 ) -> None:
-    shown_secrets.remember(
-        user=developer, form_key=shown_secrets.new_form_key(), subject=program.handoff, token=program.refresh_token
+    one_time_secrets.remember(
+        user=developer,
+        idempotency_key=one_time_secrets.new_form_key(),
+        subject=program.handoff,
+        token=program.refresh_token,
     )
     grants.revoke(grant=program.grant, by=group_admin)
     handoff = Handoff.objects.get()
@@ -184,13 +187,13 @@ def test_suspending_refuses_everything_and_resuming_accepts_it_again(program: Pr
     access = exchange(program).access_token
     grants.suspend(grant=program.grant, by=group_admin)
     with pytest.raises(TokenInvalid):
-        callers.caller_of(access)
+        authentication.caller_of(access)
     with pytest.raises(RefreshTokenRefused, match="suspended"):
         exchange(program)
     with pytest.raises(Conflict):
         grants.suspend(grant=program.grant, by=group_admin)
     grants.resume(grant=program.grant, by=group_admin)
-    assert callers.caller_of(access).grant == program.grant
+    assert authentication.caller_of(access).grant == program.grant
     with pytest.raises(Conflict):
         grants.resume(grant=program.grant, by=group_admin)
 
@@ -202,7 +205,7 @@ def test_regenerating_ends_the_old_token_at_once_and_hands_over_a_new_one(progra
     access = exchange(program).access_token
     handoff = grants.regenerate(grant=program.grant, by=group_admin)
     with pytest.raises(TokenInvalid):
-        callers.caller_of(access)
+        authentication.caller_of(access)
     with pytest.raises(RefreshTokenRefused, match="superseded"):
         exchange(program)
     program.handoff.refresh_from_db()

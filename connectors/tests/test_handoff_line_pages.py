@@ -13,10 +13,10 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, Notice, User
 from connectors.models import Handoff, HandoffState, RefreshToken
-from connectors.pages import handoff_line
 from connectors.services import grants, handoffs
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, form_to, forms_of, text_of
+from connectors.views import handoff_line
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -170,6 +170,6 @@ def test_a_token_that_expired_unused_never_works(client: Client, program: Progra
 def test_that_the_admin_had_it_shown_is_seen_by_both(
     client: Client, program: Program, group_admin: User, browser_of: Browser
 ) -> None:
-    handoffs.reveal(handoff=program.handoff, by=group_admin, form_key="k" * 32)
+    handoffs.reveal(handoff=program.handoff, by=group_admin, idempotency_key="k" * 32)
     for browser in (client, browser_of(group_admin)):
         assert "Arjun Mehta had this token shown once" in text_of(browser.get(url(program.handoff)))

@@ -9,10 +9,10 @@ from django.core.mail import EmailMessage
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import Notice, User
-from accounts.services import notices
+from accounts.services import notifications
 from connectors import tasks
 from connectors.models import Connector, Handoff
-from connectors.services import grants, handoffs, issuing, keys, user_tokens
+from connectors.services import grants, handoffs, issuing, public_keys, user_tokens
 from connectors.tests.factories import Program, let_in, person_of
 from connectors.tests.keys import registered, x25519
 from connectors.tests.test_claims import claim as program_claims
@@ -38,8 +38,8 @@ def test_every_mail_says_what_happened_and_where_to_go_and_holds_no_secret(
         handoffs.refuse(handoff=two, by=developer)
         travel(days=7)
         tasks.expire_handoffs()
-    notices.sweep()
-    texts = {notice.template.rpartition("_")[2]: notices.render(notice) for notice in Notice.objects.all()}
+    notifications.sweep()
+    texts = {notice.template.rpartition("_")[2]: notifications.render(notice) for notice in Notice.objects.all()}
     assert set(texts) == {"made", "claimed", "refused", "expired"}
     for subject, body in texts.values():
         assert connector.name in subject
@@ -56,10 +56,10 @@ def test_the_mails_about_programs_and_keys_say_whose_act_it_was_and_what_to_do(
     program: Program, developer: User, settings: Settings
 ) -> None:
     pair = x25519()
-    keys.remove(key=registered(program.connector, pair), by=developer)
+    public_keys.remove(key=registered(program.connector, pair), by=developer)
     secret = program_claims(program).json()["refreshToken"]
     told = Notice.objects.filter(user=developer)
-    texts = {notice.template.partition("/")[2]: notices.render(notice) for notice in told}
+    texts = {notice.template.partition("/")[2]: notifications.render(notice) for notice in told}
     subject, body = texts["handoff_claimed_by_program"]
     assert "The program of Shift Planner has taken its refresh token for Night shift" in subject
     assert "(from 198.51.100.9)" in body
@@ -101,7 +101,7 @@ def test_a_receipt_says_what_its_side_can_do_if_it_was_somebody_else(
 ) -> None:
     claim(program.handoff, developer)
     told = {
-        notice.user: notices.render(notice)[1]
+        notice.user: notifications.render(notice)[1]
         for notice in Notice.objects.filter(template="connectors/handoff_claimed")
     }
     assert "remove the connector from the group" in told[group_admin]
@@ -131,7 +131,7 @@ def test_of_a_user_token_no_receipt_speaks_of_a_group_and_each_says_how_to_end_i
     program_claims(program, {"handoffId": str(handoff.pk)})
     travel(minutes=1)
     handoffs.refuse(handoff=grants.regenerate(grant=handoff.grant, by=member), by=developer)
-    told = {notice.template: notices.render(notice)[1] for notice in Notice.objects.filter(user=member)}
+    told = {notice.template: notifications.render(notice)[1] for notice in Notice.objects.filter(user=member)}
     assert {template.rpartition("_")[2] for template in told} == {"claimed", "program", "refused"}
     for body in told.values():
         assert "the group" not in body

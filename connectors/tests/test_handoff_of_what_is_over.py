@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import User
 from connectors.models import Handoff
 from connectors.services import grant_ends, handoffs
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from kaizala_console.lib import clock
@@ -36,9 +36,9 @@ def claim(program: Program, **body: Any) -> Any:
 
 def test_neither_page_nor_program_nor_admin_is_given_it(over: Program, developer: User, group_admin: User) -> None:
     with pytest.raises(RuleBroken, match="The access that this handoff is for ended on "):
-        handoffs.claim(handoff=over.handoff, by=developer, form_key=new_form_key(), address=None)
+        handoffs.claim(handoff=over.handoff, by=developer, idempotency_key=new_form_key(), address=None)
     with pytest.raises(RuleBroken, match="The access that this handoff is for ended on "):
-        handoffs.reveal(handoff=over.handoff, by=group_admin, form_key=new_form_key())
+        handoffs.reveal(handoff=over.handoff, by=group_admin, idempotency_key=new_form_key())
     named = claim(over, handoffId=str(over.handoff.pk))
     assert (named.status_code, "ended on" in named.json()["message"]) == (409, True)
     unnamed = claim(over)

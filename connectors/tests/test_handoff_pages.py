@@ -204,13 +204,13 @@ def test_claiming_asks_for_a_fresh_confirmation_and_opens_nothing_before(
     answer = form.send(client)
     assert answer["Location"].startswith(reverse("accounts:confirm"))
     assert now(program.handoff).state is HandoffState.WAITING
-    assert form.fields["form_key"][0] not in str(dict(client.session))
+    assert form.fields["idempotency_key"][0] not in str(dict(client.session))
 
 
 def test_a_claim_from_another_site_opens_nothing(developer: User, program: Program) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(developer)
-    assert client.post(url(program.handoff, "claim/"), {"form_key": "k" * 32}).status_code == 403
+    assert client.post(url(program.handoff, "claim/"), {"idempotency_key": "k" * 32}).status_code == 403
     assert now(program.handoff).state is HandoffState.WAITING
 
 
@@ -248,7 +248,7 @@ def test_the_token_is_in_no_address_session_log_mail_or_column(
     form = claim_form(client, program.handoff)
     page = form.send(client)
     token = token_on(page)
-    for told in (token, form.fields["form_key"][0]):
+    for told in (token, form.fields["idempotency_key"][0]):
         assert told not in page.wsgi_request.get_full_path()
         assert told not in caplog.text
         assert told not in str(dict(client.session))

@@ -11,17 +11,17 @@ from django.db import connection
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, Handoff, HandoffState, RefreshToken
-from connectors.services import grants, handoffs, issuing, keys, rotation
-from connectors.services.shown_secrets import new_form_key
+from connectors.services import grants, handoffs, issuing, public_keys, rotation
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.keys import x25519
 from connectors.tests.test_claim_races import by_program
 from connectors.tests.test_races import ROUNDS, aged, at_once, refusals, wins
 from connectors.tests.test_successors import exchange
+from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import ConsoleError
-from kaizala_console.wire.errors import RefreshTokenRefused
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
@@ -48,7 +48,7 @@ Programs = Callable[[], Iterator[Program]]
 
 
 def by_page(program: Program, by: User) -> str:
-    return handoffs.claim(handoff=program.handoff, by=by, form_key=new_form_key(), address=None)
+    return handoffs.claim(handoff=program.handoff, by=by, idempotency_key=new_form_key(), address=None)
 
 
 def expire_at(moment: dt.datetime) -> int:
@@ -89,7 +89,7 @@ def test_showing_it_to_the_admin_against_a_claim_and_a_removal(
 ) -> None:
     for program in programs():
         shown, claimed, removed = at_once(
-            partial(handoffs.reveal, handoff=program.handoff, by=group_admin, form_key=new_form_key()),
+            partial(handoffs.reveal, handoff=program.handoff, by=group_admin, idempotency_key=new_form_key()),
             partial(by_page, program, developer),
             partial(grants.revoke, grant=program.grant, by=group_admin),
         )
@@ -126,7 +126,7 @@ def test_issued_again_against_a_claim_leaves_one_token_that_somebody_can_have(
         assert live.pk == again.refresh_token_id
         again.refresh_from_db()
         if again.claimed_at is None:
-            text = handoffs.claim(handoff=again, by=developer, form_key=new_form_key(), address=None)
+            text = handoffs.claim(handoff=again, by=developer, idempotency_key=new_form_key(), address=None)
         else:
             text = claimed.text
         assert exchange(program, text).access_token
@@ -161,7 +161,7 @@ def test_the_worker_against_issuing_again_hands_over_one_successor(
         )
         assert (again, rotated) == (other, 0)
         assert exchange(program).access_token, "the token in use goes on"
-        text = handoffs.claim(handoff=again, by=developer, form_key=new_form_key(), address=None)
+        text = handoffs.claim(handoff=again, by=developer, idempotency_key=new_form_key(), address=None)
         assert exchange(program).successor == text
 
 
@@ -172,11 +172,11 @@ def test_a_key_that_is_registered_or_removed_meanwhile_leaves_each_token_openabl
         connector = factories.make_connector(developer)
         pair = x25519()
         key, granted = at_once(
-            partial(keys.register, connector=connector, by=developer, public_key=pair.public_jwk),
+            partial(public_keys.register, connector=connector, by=developer, public_key=pair.public_jwk),
             partial(factories.let_in, connector, group_admin),
         )
         removed, second = at_once(
-            partial(keys.remove, key=key, by=developer), partial(factories.let_in, connector, group_admin)
+            partial(public_keys.remove, key=key, by=developer), partial(factories.let_in, connector, group_admin)
         )
         assert not refusals([key, granted, removed, second])
         for handoff in (granted.handoff, second.handoff):
@@ -188,7 +188,10 @@ def test_a_key_that_is_registered_or_removed_meanwhile_leaves_each_token_openabl
 def test_two_keys_at_once_leave_one_that_counts(connector: Connector, developer: User) -> None:
     pairs = [x25519() for _number in range(4)]
     results = at_once(
-        *(partial(keys.register, connector=connector, by=developer, public_key=pair.public_jwk) for pair in pairs)
+        *(
+            partial(public_keys.register, connector=connector, by=developer, public_key=pair.public_jwk)
+            for pair in pairs
+        )
     )
     assert len(wins(results)) == 4
     assert connector.keys.live().count() == 1

@@ -11,8 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from connectors import handoff_queries, queries
 from connectors.models import Connector, Handoff
+from connectors.queries import connectors as queries
+from connectors.queries import handoffs as handoff_queries
 from connectors.services import handoffs
 from connectors.tests import factories
 from connectors.tests.factories import let_in

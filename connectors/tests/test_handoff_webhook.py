@@ -14,16 +14,16 @@ from pytest_django import Settings
 
 from accounts.audit.record import SYSTEM
 from accounts.models import AuditEvent, User
-from connectors import credentials
+from connectors import token_format
 from connectors.models import Connector, Handoff, Webhook, WebhookDelivery, WebhookEvent
-from connectors.services import connectors, grants, handoffs, leaks, rotation
-from connectors.services.shown_secrets import new_form_key
+from connectors.services import connectors, grants, handoffs, leak_reports, rotation
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
 from connectors.tests.test_webhook_docs import is_genuine
 from connectors.tests.webhook_cast import states, time_passes
-from connectors.webhooks import delivery, handoff_address, subscriptions, upkeep
+from connectors.webhooks import delivery, handoff_address, management, subscriptions
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -86,7 +86,7 @@ def test_a_handoff_that_waits_is_told_with_all_that_a_program_needs_to_claim_it(
 def test_it_is_signed_as_all_deliveries_are(
     hook: Webhook, told: Program, receiver: Receiver, developer: User, is_genuine: Callable[..., bool]
 ) -> None:
-    secret = upkeep.show_secret(webhook=hook, by=developer)
+    secret = management.show_secret(webhook=hook, by=developer)
     delivery.deliver_due()
     _path, headers, body = receiver.arrived[0]
     assert "kz-callback-token" not in headers
@@ -104,7 +104,7 @@ def test_no_message_and_no_row_holds_a_secret(
     kept = json.dumps(list(WebhookEvent.objects.values_list("data", "private", "sender")))
     secrets = [told.refresh_token, *told.refresh_token.split("_")[1:], told.secret, *told.secret.split("_")[1:]]
     for text in (sent, kept):
-        assert not credentials.PATTERN.search(text)
+        assert not token_format.PATTERN.search(text)
         assert not [secret for secret in secrets if secret in text]
 
 
@@ -120,8 +120,8 @@ def test_one_that_ends_unclaimed_is_told_once_after_that_it_waits(
             assert handoffs.expire_overdue() == 1
             handoffs.expire_overdue()
         case "leaked":
-            leaks.report(text=told.refresh_token, address="192.0.2.7")
-            leaks.revoke(report=told.grant.refresh_tokens.get().leak_reports.get(), by=told.connector.owner)
+            leak_reports.report(text=told.refresh_token, address="192.0.2.7")
+            leak_reports.revoke(report=told.grant.refresh_tokens.get().leak_reports.get(), by=told.connector.owner)
         case "ended":
             grants.regenerate(grant=told.grant, by=group_admin)
     reason = "expired" if way == "expired" else "withdrawn"
@@ -144,7 +144,7 @@ def test_issued_again_the_old_one_ended_and_the_new_one_waits(hook: Webhook, tol
 def test_the_successor_near_the_end_of_a_token_is_told_as_rotated(
     hook: Webhook, told: Program, developer: User, travel: Callable[..., object]
 ) -> None:
-    handoffs.claim(handoff=told.handoff, by=developer, form_key=new_form_key(), address=None)
+    handoffs.claim(handoff=told.handoff, by=developer, idempotency_key=new_form_key(), address=None)
     travel(days=330)
     assert rotation.rotate_due() == 1
     rotation.rotate_due()
@@ -156,7 +156,7 @@ def test_what_its_own_developer_does_is_not_told(
     act: str, hook: Webhook, told: Program, developer: User, group_admin: User
 ) -> None:
     if act == "claim":
-        handoffs.claim(handoff=told.handoff, by=developer, form_key=new_form_key(), address=None)
+        handoffs.claim(handoff=told.handoff, by=developer, idempotency_key=new_form_key(), address=None)
         grants.revoke(grant=told.grant, by=group_admin)
     else:
         handoffs.refuse(handoff=told.handoff, by=developer)
@@ -200,14 +200,14 @@ def test_what_was_not_taken_is_tried_again_and_the_end_waits_for_it(
 def test_paused_it_is_kept_woken_it_is_sent_and_it_is_sent_again(
     hook: Webhook, connector: Connector, receiver: Receiver, developer: User, group_admin: User
 ) -> None:
-    upkeep.pause(webhook=hook, by=developer)
+    management.pause(webhook=hook, by=developer)
     factories.make_program(connector, group_admin)
     delivery.deliver_due()
     assert (states(hook), receiver.bodies()) == (["held"], [])
-    upkeep.wake(webhook=hook, by=developer)
+    management.wake(webhook=hook, by=developer)
     delivery.deliver_due()
     assert states(hook) == ["delivered"]
-    assert upkeep.redeliver(delivery=hook.deliveries.get(), by=developer)
+    assert management.redeliver(delivery=hook.deliveries.get(), by=developer)
     delivery.deliver_due()
     assert len(receiver.bodies()) == 2
 
@@ -228,7 +228,7 @@ def test_while_the_connector_is_suspended_nothing_goes(
 def test_it_ends_with_its_connector(hook: Webhook, told: Program, receiver: Receiver, developer: User) -> None:
     connectors.delete(connector=told.connector, by=developer)
     delivery.deliver_due()
-    upkeep.tend()
+    management.tend()
     hook.refresh_from_db()
     assert receiver.bodies() == []
     assert hook.deleted_at is not None
@@ -238,7 +238,7 @@ def test_it_ends_with_its_connector(hook: Webhook, told: Program, receiver: Rece
 
 def test_the_upkeep_of_webhooks_leaves_it_alone(hook: Webhook, told: Program, travel: Callable[..., object]) -> None:
     travel(days=3000)
-    upkeep.tend()
+    management.tend()
     hook.refresh_from_db()
     assert hook.is_active
 
@@ -265,7 +265,7 @@ def test_one_address_a_connector_and_the_same_twice_is_once(
             connector=connector, object_type="Connector", object_id="x", expires_at=handoff_address.NO_END
         )
     assert AuditEvent.objects.filter(tag="connector:webhook:created").count() == 1
-    upkeep.delete(webhook=hook, by=developer)
+    management.delete(webhook=hook, by=developer)
     assert handoff_address.register(connector=connector, callback_url=receiver.url("/other"), by=developer) != hook
 
 

@@ -14,20 +14,20 @@ from accounts.audit.record import record
 from accounts.models import AuditEvent, Notice, Organisation, User
 from connectors import tasks
 from connectors.models import Handoff, RefreshToken, ShownSecret
-from connectors.services import connectors, grants, handoffs, shown_secrets
-from connectors.services.shown_secrets import new_form_key
+from connectors.services import connectors, grants, handoffs, one_time_secrets
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program, let_in
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 ADDRESS = "192.0.2.7"
 
 
-def claim(handoff: Handoff, by: User, form_key: str = "") -> str:
-    return handoffs.claim(handoff=handoff, by=by, form_key=form_key or new_form_key(), address=ADDRESS)
+def claim(handoff: Handoff, by: User, idempotency_key: str = "") -> str:
+    return handoffs.claim(handoff=handoff, by=by, idempotency_key=idempotency_key or new_form_key(), address=ADDRESS)
 
 
-def reveal(handoff: Handoff, by: User, form_key: str = "") -> str:
-    return handoffs.reveal(handoff=handoff, by=by, form_key=form_key or new_form_key())
+def reveal(handoff: Handoff, by: User, idempotency_key: str = "") -> str:
+    return handoffs.reveal(handoff=handoff, by=by, idempotency_key=idempotency_key or new_form_key())
 
 
 # Claiming -------------------------------------------------------------------------------------------------------
@@ -63,20 +63,20 @@ def test_claiming_again_with_another_form_says_that_it_was_you_and_from_where(
 
 
 def test_the_same_form_sent_again_gets_the_same_token_until_done(program: Program, developer: User) -> None:
-    form_key = new_form_key()
-    assert claim(program.handoff, developer, form_key) == claim(program.handoff, developer, form_key)
+    idempotency_key = new_form_key()
+    assert claim(program.handoff, developer, idempotency_key) == claim(program.handoff, developer, idempotency_key)
     assert AuditEvent.objects.filter(tag="handoff:token:claimed").count() == 1
-    shown_secrets.done(user=developer, form_key=form_key)
+    one_time_secrets.done(user=developer, idempotency_key=idempotency_key)
     with pytest.raises(Conflict):
-        claim(program.handoff, developer, form_key)
+        claim(program.handoff, developer, idempotency_key)
 
 
 def test_the_form_of_one_handoff_does_not_open_another(program: Program, developer: User, group_admin: User) -> None:
     other = let_in(program.connector, group_admin).handoff
-    form_key = new_form_key()
-    claim(program.handoff, developer, form_key)
+    idempotency_key = new_form_key()
+    claim(program.handoff, developer, idempotency_key)
     with pytest.raises(Conflict) as caught:
-        claim(other, developer, form_key)
+        claim(other, developer, idempotency_key)
     assert caught.value.code == "form_used"
     other.refresh_from_db()
     assert other.state == "waiting"
@@ -84,7 +84,7 @@ def test_the_form_of_one_handoff_does_not_open_another(program: Program, develop
 
 def test_a_claim_without_a_form_key_claims_nothing(program: Program, developer: User) -> None:
     with pytest.raises(RuleBroken):
-        handoffs.claim(handoff=program.handoff, by=developer, form_key="", address=None)
+        handoffs.claim(handoff=program.handoff, by=developer, idempotency_key="", address=None)
     assert Handoff.objects.get().state == "waiting"
 
 
@@ -205,8 +205,10 @@ def test_the_admin_who_granted_sees_the_token_once_and_it_can_still_be_claimed(
 
 
 def test_the_same_form_shows_it_to_the_admin_again(program: Program, group_admin: User) -> None:
-    form_key = new_form_key()
-    assert reveal(program.handoff, group_admin, form_key) == reveal(program.handoff, group_admin, form_key)
+    idempotency_key = new_form_key()
+    assert reveal(program.handoff, group_admin, idempotency_key) == reveal(
+        program.handoff, group_admin, idempotency_key
+    )
     assert AuditEvent.objects.filter(tag="handoff:token:revealed").count() == 1
 
 

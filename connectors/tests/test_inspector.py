@@ -11,12 +11,12 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from connectors import callers, credentials, policy, reach
-from connectors.credentials import Kind
-from connectors.pages.inspector import calls
-from connectors.services import connectors, foretelling, grants, inspections, leaks, secrets, tokens
+from connectors import authentication, hooks, policies, token_format
+from connectors.services import connectors, foretelling, grants, introspection, leak_reports, secrets, tokens
 from connectors.tests.factories import Program
-from kaizala_console.wire.errors import RefreshTokenRefused, TokenInvalid, WrongConnectorCredentials
+from connectors.token_format import Kind
+from connectors.views.introspection import calls
+from kaizala_console.api.errors import RefreshTokenRefused, TokenInvalid, WrongConnectorCredentials
 
 pytestmark = pytest.mark.django_db
 PAGE = "/console/connectors/inspector/"
@@ -33,7 +33,7 @@ def access_token(program: Program) -> str:
 
 
 def failed(text: str, by: User) -> list[str]:
-    return [check.label for check in inspections.inspect(text=text, by=by).checks if not check.passed]
+    return [check.label for check in introspection.inspect(text=text, by=by).checks if not check.passed]
 
 
 # What is told ---------------------------------------------------------------------------------------------------------
@@ -41,16 +41,16 @@ def failed(text: str, by: User) -> list[str]:
 
 def test_whoever_presents_the_whole_credential_is_told_all_about_it(program: Program, outsider: User) -> None:
     for text, kind in ((program.refresh_token, Kind.REFRESH), (program.secret, Kind.SECRET)):
-        found = inspections.inspect(text=text, by=outsider)
+        found = introspection.inspect(text=text, by=outsider)
         assert (found.kind, found.connector, found.works) == (kind, program.connector, True)
-    found = inspections.inspect(text=access_token(program), by=outsider)
+    found = introspection.inspect(text=access_token(program), by=outsider)
     assert (found.kind, found.grant, found.works) == (Kind.ACCESS, program.grant, True)
     assert "textmessage.write" in found.scopes
 
 
 @pytest.mark.parametrize("paste", ["{}", " {}\n", "accessToken: {}", 'REFRESH_TOKEN="{}"', "Authorization: Bearer {}"])
 def test_a_pasted_line_is_read_for_the_token_in_it(program: Program, developer: User, paste: str) -> None:
-    assert inspections.inspect(text=paste.format(program.refresh_token), by=developer).works
+    assert introspection.inspect(text=paste.format(program.refresh_token), by=developer).works
 
 
 @pytest.mark.parametrize("cut", [5 + 16, 40, -1])
@@ -58,28 +58,28 @@ def test_for_its_owner_and_its_admin_the_first_characters_are_enough(
     program: Program, developer: User, group_admin: User, cut: int
 ) -> None:
     for user in (developer, group_admin):
-        found = inspections.inspect(text=program.refresh_token[:cut], by=user)
+        found = introspection.inspect(text=program.refresh_token[:cut], by=user)
         assert found.grant == program.grant
         assert "Only the first" in found.checks[0].says
 
 
 def test_the_bare_public_part_is_found_too(program: Program, developer: User) -> None:
     public_part = program.refresh_token[5 : 5 + 16]
-    assert inspections.inspect(text=public_part, by=developer).grant == program.grant
+    assert introspection.inspect(text=public_part, by=developer).grant == program.grant
 
 
 def test_to_a_stranger_what_is_not_theirs_and_what_does_not_exist_are_the_same(
     program: Program, stranger: User, outsider: User
 ) -> None:
-    other = credentials.generate(Kind.REFRESH).token
+    other = token_format.generate(Kind.REFRESH).token
     wrong = program.refresh_token[: 5 + 16] + other[5 + 16 :]
     for user in (stranger, outsider):
         for cut in (5 + 16, 30, -1):
-            mine = inspections.inspect(text=program.refresh_token[:cut], by=user)
-            nobodys = inspections.inspect(text=other[:cut], by=user)
+            mine = introspection.inspect(text=program.refresh_token[:cut], by=user)
+            nobodys = introspection.inspect(text=other[:cut], by=user)
             assert mine == nobodys
             assert mine.connector is None
-        assert inspections.inspect(text=wrong, by=user).connector is None
+        assert introspection.inspect(text=wrong, by=user).connector is None
 
 
 @pytest.mark.parametrize("cut", [5 + 16, 30, 5 + 16 + 43 + 6])
@@ -87,20 +87,20 @@ def test_nor_does_the_time_that_the_answer_takes_tell_them_apart(
     program: Program, stranger: User, cut: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether somebody else's is theirs costs statements, and a slow database would show that."""
-    may = policy.can_administer
+    may = policies.can_administer
 
     def slowly(*given: Any) -> bool:
         time.sleep(0.1)
         return may(*given)
 
-    monkeypatch.setattr(policy, "can_administer", slowly)
-    secret, other = program.secret, credentials.generate(Kind.REFRESH).token
+    monkeypatch.setattr(policies, "can_administer", slowly)
+    secret, other = program.secret, token_format.generate(Kind.REFRESH).token
     forged = program.refresh_token[: 5 + 16] + "A" * 43
-    whole = forged + credentials._checksum(forged)
+    whole = forged + token_format._checksum(forged)
 
     def seconds(text: str) -> float:
         began = time.monotonic()
-        assert inspections.inspect(text=text[:cut], by=stranger).connector is None
+        assert introspection.inspect(text=text[:cut], by=stranger).connector is None
         return time.monotonic() - began
 
     texts = (whole, other, forged, secret[:21] + "A" * 43)
@@ -108,14 +108,14 @@ def test_nor_does_the_time_that_the_answer_takes_tell_them_apart(
     for _ in range(7):  # what a busy machine adds it does not add each time; what the answer itself takes, it does
         if max(took) - min(took) >= 0.05:
             took = [min(least, seconds(text)) for least, text in zip(took, texts, strict=True)]
-    assert min(took) >= inspections.EVEN_SECONDS
+    assert min(took) >= introspection.EVEN_SECONDS
     assert max(took) - min(took) < 0.05, took
 
 
 def test_a_true_public_part_under_a_made_up_secret_tells_a_stranger_nothing(program: Program, stranger: User) -> None:
     body = program.refresh_token[: 5 + 16] + "A" * 43
-    forged = body + credentials._checksum(body)
-    assert credentials.parse(Kind.REFRESH, forged) is not None
+    forged = body + token_format._checksum(body)
+    assert token_format.parse(Kind.REFRESH, forged) is not None
     assert failed(forged, stranger) == ["Known"]
 
 
@@ -127,7 +127,7 @@ def test_each_end_is_named_with_what_to_do(
 ) -> None:
     token = access_token(program)
     connectors.suspend(connector=program.connector, by=developer)
-    found = inspections.inspect(text=token, by=developer)
+    found = introspection.inspect(text=token, by=developer)
     assert "resume" in found.next_step
     assert [check.label for check in found.checks if not check.passed] == ["Connector"]
     connectors.resume(connector=program.connector, by=developer)
@@ -140,7 +140,7 @@ def test_each_end_is_named_with_what_to_do(
     assert failed(token, developer) == ["Validity"]
     grants.regenerate(grant=program.grant, by=group_admin)
     assert failed(program.refresh_token, developer) == ["Refresh token"]
-    assert "newer one" in inspections.inspect(text=program.refresh_token, by=developer).next_step
+    assert "newer one" in introspection.inspect(text=program.refresh_token, by=developer).next_step
 
     grants.revoke(grant=program.grant, by=group_admin)
     assert failed(program.refresh_token, developer) == ["Access", "Refresh token"]
@@ -158,7 +158,7 @@ def test_each_end_is_named_with_what_to_do(
     ],
 )
 def test_what_is_no_credential_is_told_by_its_form(developer: User, text: str, says: str) -> None:
-    found = inspections.inspect(text=text, by=developer)
+    found = introspection.inspect(text=text, by=developer)
     assert says in found.checks[0].says
     assert found.next_step
 
@@ -169,9 +169,9 @@ def test_what_is_no_credential_is_told_by_its_form(developer: User, text: str, s
 def test_a_call_is_foretold_by_permission_and_reach(
     program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reach, "_allows", [])  # the app above knows nothing of "mine"
-    monkeypatch.setattr(reach, "_roles", [lambda grant, group_id, bot: "Admin" if group_id == "mine" else ""])
-    found = inspections.inspect(text=program.refresh_token, by=developer)
+    monkeypatch.setattr(hooks, "_allows", [])  # the app above knows nothing of "mine"
+    monkeypatch.setattr(hooks, "_roles", [lambda grant, group_id, bot: "Admin" if group_id == "mine" else ""])
+    found = introspection.inspect(text=program.refresh_token, by=developer)
     post, me = calls()["POST /v1/groups/<group_id>/messages"], calls()["GET /v1/users/me"]
     assert [check.passed for check in foretelling.would_work(found, post, "mine")] == [True, True]
     assert [check.passed for check in foretelling.would_work(found, post, "other")] == [True, False]
@@ -226,8 +226,8 @@ def test_trying_many_is_slowed_down(developer: User, browser_of: Browser) -> Non
 
 def test_a_look_changes_nothing(program: Program, developer: User, everything: Callable[[], Any]) -> None:
     before = everything()
-    inspections.inspect(text=program.refresh_token, by=developer)
-    inspections.inspect(text=program.secret, by=developer)
+    introspection.inspect(text=program.refresh_token, by=developer)
+    introspection.inspect(text=program.secret, by=developer)
     assert everything() == before
 
 
@@ -242,8 +242,10 @@ ENDINGS: dict[str, Callable[[Program, User, User], object]] = {
     "suspended access": lambda program, developer, admin: grants.suspend(grant=program.grant, by=admin),
     "removed access": lambda program, developer, admin: grants.revoke(grant=program.grant, by=admin),
     "regenerated token": lambda program, developer, admin: grants.regenerate(grant=program.grant, by=admin),
-    "leaked token": lambda program, developer, admin: leaks.report(text=program.refresh_token, address="192.0.2.7"),
-    "leaked secret": lambda program, developer, admin: leaks.report(text=program.secret, address="192.0.2.7"),
+    "leaked token": lambda program, developer, admin: leak_reports.report(
+        text=program.refresh_token, address="192.0.2.7"
+    ),
+    "leaked secret": lambda program, developer, admin: leak_reports.report(text=program.secret, address="192.0.2.7"),
     "revoked secret": lambda program, developer, admin: secrets.revoke(
         secret=program.connector.secrets.get(), by=developer
     ),
@@ -258,10 +260,10 @@ def test_it_says_of_every_credential_what_the_token_service_and_a_call_would_say
     ENDINGS[ending](program, developer, group_admin)
 
     def works(text: str) -> bool:
-        return inspections.inspect(text=text, by=developer).works
+        return introspection.inspect(text=text, by=developer).works
 
     try:
-        callers.caller_of(access)
+        authentication.caller_of(access)
     except TokenInvalid:
         assert not works(access)
     else:

@@ -17,9 +17,9 @@ from playwright.sync_api import Page, Request, expect
 
 from accounts.models import User
 from connectors.models import Connector, ConnectorKey
-from connectors.pages import snippets
 from connectors.tests import factories
 from connectors.tests.keys import x25519
+from connectors.views import snippets
 from kaizala_console.tests.looking import findings
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]

@@ -17,14 +17,14 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, ConnectorKey, Handoff
-from connectors.pages import snippets
-from connectors.services import handoffs, keys
+from connectors.services import handoffs, public_keys
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import form_to, forms_of, text_of
 from connectors.tests.keys import Pair, p256, registered, x25519
 from connectors.tests.test_handoff_pages import claim_form, url
 from connectors.tests.test_successors import exchange
+from connectors.views import snippets
 
 pytestmark = pytest.mark.django_db
 
@@ -264,7 +264,7 @@ def dedent_code(text: str) -> str:
 def test_one_that_waits_for_a_lost_key_can_be_issued_again(client: Client, sealed: Program, developer: User) -> None:
     assert "issued again" not in text_of(client.get(url(sealed.handoff)))
     assert client.get(url(sealed.handoff, "reissue/"))["Location"] == url(sealed.handoff)
-    keys.remove(key=sealed.connector.keys.get(), by=developer)
+    public_keys.remove(key=sealed.connector.keys.get(), by=developer)
     assert "Have the token issued again" in text_of(client.get(url(sealed.handoff)))
     form = form_to(client.get(url(sealed.handoff, "reissue/")), url(sealed.handoff, "reissue/"))
     answers = [form.send(client)["Location"] for _ in range(2)]
@@ -301,4 +301,4 @@ def test_a_refused_one_is_wiped(client: Client, sealed: Program, developer: User
 
 
 def claim_refused(client: Client, program: Program) -> Any:
-    return client.post(url(program.handoff, "claim/"), {"form_key": "k" * 32})
+    return client.post(url(program.handoff, "claim/"), {"idempotency_key": "k" * 32})

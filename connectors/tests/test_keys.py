@@ -12,8 +12,8 @@ from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, Organisation, User
 from connectors.models import Connector, ConnectorKey, Handoff
-from connectors.services import grants, handoffs, issuing, keys, rotation
-from connectors.services.shown_secrets import new_form_key
+from connectors.services import grants, handoffs, issuing, public_keys, rotation
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
 from connectors.tests.keys import Pair, p256, registered, x25519
@@ -48,7 +48,7 @@ def test_a_key_is_registered_once_and_its_owners_are_told(
     key = registered(connector, pair)
     assert (key.fingerprint, key.created_by) == (pair.fingerprint, developer)
     assert "d" not in key.jwk
-    assert keys.register(connector=connector, by=member, public_key=pair.public_pem) == key
+    assert public_keys.register(connector=connector, by=member, public_key=pair.public_pem) == key
     event = AuditEvent.objects.get(tag="connector:key:registered")
     assert (event.connector_id, event.after["fingerprint"]) == (connector.pk, pair.fingerprint)
     assert {notice.user for notice in Notice.objects.filter(template="connectors/key_registered")} == {
@@ -69,9 +69,9 @@ def test_a_new_key_takes_the_place_of_the_one_before(connector: Connector, devel
 
 def test_a_removed_key_can_be_registered_again(connector: Connector, developer: User) -> None:
     pair = x25519()
-    keys.remove(key=registered(connector, pair), by=developer)
+    public_keys.remove(key=registered(connector, pair), by=developer)
     with pytest.raises(Conflict):
-        keys.remove(key=connector.keys.get(), by=developer)
+        public_keys.remove(key=connector.keys.get(), by=developer)
     assert AuditEvent.objects.filter(tag="connector:key:removed").count() == 1
     assert registered(connector, pair).removed_at is None
 
@@ -80,7 +80,7 @@ def test_what_is_no_key_changes_nothing(connector: Connector, developer: User, e
     before = everything()
     for text in ("", x25519().private_jwk, x25519().private_pem):
         with pytest.raises(RuleBroken):
-            keys.register(connector=connector, by=developer, public_key=text)
+            public_keys.register(connector=connector, by=developer, public_key=text)
     assert everything() == before
 
 
@@ -96,9 +96,9 @@ def test_to_strangers_the_connector_is_not_there_and_nothing_changes(
     before = everything()
     for user in (stranger, outsider, group_admin, operator):
         with pytest.raises(NotFound):
-            keys.register(connector=connector, by=user, public_key=p256().public_jwk)
+            public_keys.register(connector=connector, by=user, public_key=p256().public_jwk)
         with pytest.raises(NotFound):
-            keys.remove(key=key, by=user)
+            public_keys.remove(key=key, by=user)
     assert everything() == before
 
 
@@ -114,7 +114,7 @@ def test_while_credentials_are_locked_a_key_can_be_removed_but_none_registered(
         registered(connector, p256())
     assert caught.value.code == "cooling_off"
     assert connector.keys.live().get() == key
-    keys.remove(key=key, by=developer)
+    public_keys.remove(key=key, by=developer)
 
 
 def test_the_database_refuses_a_second_live_key(connector: Connector, developer: User) -> None:
@@ -134,7 +134,7 @@ def test_without_an_audit_row_no_key_changes(
     with pytest.raises(DatabaseError):
         registered(connector, p256())
     with pytest.raises(DatabaseError):
-        keys.remove(key=key, by=developer)
+        public_keys.remove(key=key, by=developer)
     assert everything() == before
 
 
@@ -154,9 +154,9 @@ def test_the_token_is_sealed_to_the_key_and_nothing_of_it_is_kept(
 
 
 def test_the_page_gives_the_ciphertext_away_once(sealed: Program, pair: Pair, developer: User) -> None:
-    form_key = new_form_key()
-    text = handoffs.claim(handoff=sealed.handoff, by=developer, form_key=form_key, address=None)
-    assert handoffs.claim(handoff=sealed.handoff, by=developer, form_key=form_key, address=None) == text
+    idempotency_key = new_form_key()
+    text = handoffs.claim(handoff=sealed.handoff, by=developer, idempotency_key=idempotency_key, address=None)
+    assert handoffs.claim(handoff=sealed.handoff, by=developer, idempotency_key=idempotency_key, address=None) == text
     assert exchange(sealed, pair.opens(text)).access_token
     assert Handoff.objects.get().sealed is None
     assert "Devika Rao" in ended(claim(sealed, {"handoffId": str(sealed.handoff.pk)}))
@@ -178,7 +178,7 @@ def test_the_admin_is_not_shown_it_whatever_the_organisation_says(
     Organisation.objects.update(admins_may_see_tokens=allowed)
     before = everything()
     with pytest.raises(NotAllowed, match="only the holder of the private key") as caught:
-        handoffs.reveal(handoff=sealed.handoff, by=group_admin, form_key=new_form_key())
+        handoffs.reveal(handoff=sealed.handoff, by=group_admin, idempotency_key=new_form_key())
     assert caught.value.code == "reveal_sealed"
     assert everything() == before
 
@@ -216,7 +216,7 @@ def test_issued_anew_it_is_sealed_to_the_key_of_that_moment(
 
 
 def test_without_the_key_the_server_seals_again(sealed: Program, developer: User, group_admin: User) -> None:
-    keys.remove(key=sealed.connector.keys.get(), by=developer)
+    public_keys.remove(key=sealed.connector.keys.get(), by=developer)
     again = grants.regenerate(grant=sealed.grant, by=group_admin)
     assert again.sealed_to == "server"
     assert claim(sealed).json()["refreshToken"].startswith("kzrt_")

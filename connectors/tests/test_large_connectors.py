@@ -16,8 +16,9 @@ from django.db.models import F, Max, Min, Q
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, User
-from connectors import ending_queries, needs, owning, queries, usage_counts
+from connectors import needs, owning, usage_counts
 from connectors.models import Connector, ConnectorUse, Grant, Handoff, RefreshToken
+from connectors.queries import connectors, ending_access
 from connectors.services import connector_use, grants, usage
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
@@ -162,8 +163,8 @@ def large(program: Program, monkeypatch: pytest.MonkeyPatch, group_admin: User) 
 
 
 def test_more_than_a_page_says_are_not_counted(large: Program, developer: User) -> None:
-    listed: Any = queries.connector_page(developer).items[0]
-    counts, stops = queries.counts_of(large.connector), queries.stopping(large.connector)
+    listed: Any = connectors.connector_page(developer).items[0]
+    counts, stops = connectors.counts_of(large.connector), connectors.stopping(large.connector)
     told = (listed.group_count, counts.grants, stops.groups, stops.live_tokens, stops.waiting_handoffs)
     assert told == (4,) * 5
     assert all(isinstance(count, Bounded) and count.is_more for count in told)
@@ -172,7 +173,7 @@ def test_more_than_a_page_says_are_not_counted(large: Program, developer: User) 
 def test_as_many_as_a_page_says_are_told_exactly(large: Program, group_admin: User) -> None:
     for grant in Grant.objects.present()[:2]:
         grants.revoke(grant=grant, by=group_admin)
-    grant_count = queries.counts_of(large.connector).grants
+    grant_count = connectors.counts_of(large.connector).grants
     assert (grant_count, grant_count.is_more) == (3, False)
 
 
@@ -183,13 +184,13 @@ def test_the_end_of_the_next_token_is_that_of_a_live_one(
     let_in(program.connector, group_admin, ends_at=clock.now() + dt.timedelta(days=9))
 
     def told() -> Any:
-        own: Any = queries.own_connector(developer, program.connector.pk)
+        own: Any = connectors.own_connector(developer, program.connector.pk)
         return own.ends_at
 
     assert told() == RefreshToken.objects.get(grant=first.grant).expires_at
     travel(days=4)
     assert told() > clock.now()
-    assert [token.expires_at for token in ending_queries.tokens_that_end(owning.of(developer))][:1] in ([], [told()])
+    assert [token.expires_at for token in ending_access.tokens_that_end(owning.of(developer))][:1] in ([], [told()])
     assert [ending.ends_at for ending in usage_counts.ending_soon(program.connector)] == [told()]
 
 
@@ -198,8 +199,8 @@ def test_the_pages_of_a_connector_ask_as_much_for_many_grants_as_for_one(
 ) -> None:
     def asked() -> int:
         with CaptureQueriesContext(connection) as found:
-            queries.counts_of(queries.own_connector(developer, program.connector.pk))
-            queries.stopping(program.connector)
+            connectors.counts_of(connectors.own_connector(developer, program.connector.pk))
+            connectors.stopping(program.connector)
         return len(found)
 
     before = asked()
@@ -213,8 +214,8 @@ def test_what_is_counted_is_read_by_an_index_that_has_nothing_else(connector: Co
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL reads a table that is nearly empty as a whole")
     with CaptureQueriesContext(connection) as found:
-        queries.counts_of(connector)
-        queries.stopping(connector)
+        connectors.counts_of(connector)
+        connectors.stopping(connector)
     steps = plans.steps_of(query["sql"] for query in found.captured_queries)
     assert not [step for step in steps if step.startswith("SCAN") and "subquery" not in step and "counted" not in step]
     assert [step for step in steps if "one_grant_a_connector_and_target" in step]
@@ -236,7 +237,7 @@ def test_the_inbox_goes_through_the_handoffs_of_all_own_connectors_in_their_orde
     newest_first = [row.pk for row in sorted(made, key=lambda row: (row.made_at, row.pk), reverse=True)]
     there, cursor = [], None
     for _page in range(20):
-        page = queries.handoff_page(developer, cursor=cursor, size=2)
+        page = connectors.handoff_page(developer, cursor=cursor, size=2)
         there += [row.pk for row in page.items]
         if page.next_cursor is None:
             break
@@ -244,7 +245,7 @@ def test_the_inbox_goes_through_the_handoffs_of_all_own_connectors_in_their_orde
     assert there == newest_first
     back = [row.pk for row in page.items]
     while page.previous_cursor is not None:
-        page = queries.handoff_page(developer, cursor=page.previous_cursor, size=2)
+        page = connectors.handoff_page(developer, cursor=page.previous_cursor, size=2)
         back = [row.pk for row in page.items] + back
     assert back == newest_first
 

@@ -12,12 +12,12 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.needs import needs_of
-from connectors import credentials
-from connectors.credentials import Kind
+from connectors import token_format
 from connectors.models import ConnectorSecret, LeakReport
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import form_to, text_of
+from connectors.token_format import Kind
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
@@ -30,7 +30,7 @@ def post(body: Any, **extra: Any) -> Any:
 
 
 def unknown() -> str:
-    return credentials.generate(Kind.SECRET).token
+    return token_format.generate(Kind.SECRET).token
 
 
 # The wire -------------------------------------------------------------------------------------------------------------

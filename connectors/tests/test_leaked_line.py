@@ -10,11 +10,11 @@ import pytest
 
 from accounts.models import User
 from connectors.models import LeakReport, RefreshToken
-from connectors.services import leaks
+from connectors.services import leak_reports
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
+from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock
-from kaizala_console.wire.errors import RefreshTokenRefused
 
 Travel = Callable[..., dt.datetime]
 
@@ -31,7 +31,7 @@ def successor(program: Program, travel: Travel) -> str:
 
 
 def report(token: str) -> LeakReport:
-    leaks.report(text=token, address="203.0.113.7")
+    leak_reports.report(text=token, address="203.0.113.7")
     return LeakReport.objects.open().get()
 
 
@@ -43,13 +43,13 @@ def test_with_the_token_its_successor_is_refused(program: Program, successor: st
 
 
 def test_revoked_both_have_ended(program: Program, successor: str, developer: User) -> None:
-    leaks.revoke(report=report(program.refresh_token), by=developer)
+    leak_reports.revoke(report=report(program.refresh_token), by=developer)
     assert live() == 0
     assert not RefreshToken.objects.filter(revoked_at=None).exists()
 
 
 def test_restored_both_work_again(program: Program, successor: str, developer: User) -> None:
-    leaks.restore(report=report(program.refresh_token), by=developer)
+    leak_reports.restore(report=report(program.refresh_token), by=developer)
     assert exchange(program).successor == successor
     assert exchange(program, successor).access_token
 
@@ -59,8 +59,8 @@ def test_a_successor_that_was_reported_itself_is_not_restored_with_its_predecess
 ) -> None:
     own = report(successor)
     assert exchange(program).access_token, "what it was derived from goes on"
-    leaks.report(text=program.refresh_token, address="203.0.113.7")
-    leaks.restore(report=LeakReport.objects.open().exclude(pk=own.pk).get(), by=developer)
+    leak_reports.report(text=program.refresh_token, address="203.0.113.7")
+    leak_reports.restore(report=LeakReport.objects.open().exclude(pk=own.pk).get(), by=developer)
     with pytest.raises(RefreshTokenRefused, match="reported as leaked"):
         exchange(program, successor)
 
@@ -75,7 +75,7 @@ def test_no_exchange_brings_forth_a_live_successor_of_a_token_that_is_reported_m
 
     def act() -> Any:
         if next(turns) % 2:
-            return leaks.report(text=program.refresh_token, address="203.0.113.7")
+            return leak_reports.report(text=program.refresh_token, address="203.0.113.7")
         return exchange(program)
 
     together(8, act)

@@ -13,16 +13,16 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from accounts.models import AuditEvent, Notice, User
-from accounts.services import notices
-from connectors import credentials
-from connectors.credentials import Kind
+from accounts.services import notifications as notices
+from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, Handoff, LeakReport, RefreshToken
-from connectors.services import connectors, grants, issuing, leaks, secrets, user_tokens
+from connectors.services import connectors, grants, issuing, leak_reports, secrets, user_tokens
 from connectors.tests.factories import Program, person_of
 from connectors.tests.test_successors import exchange
+from connectors.token_format import Kind
+from kaizala_console.api.errors import RefreshTokenRefused, WrongConnectorCredentials
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
-from kaizala_console.wire.errors import RefreshTokenRefused, WrongConnectorCredentials
 
 pytestmark = pytest.mark.django_db
 Everything = Callable[[], dict[str, list[Any]]]
@@ -30,7 +30,7 @@ ADDRESS = "203.0.113.9"
 
 
 def report(text: str, **facts: str) -> None:
-    leaks.report(text=text, address=ADDRESS, **facts)
+    leak_reports.report(text=text, address=ADDRESS, **facts)
 
 
 def call(token: str) -> int:
@@ -79,7 +79,7 @@ def test_what_the_scanner_finds_can_be_reported_as_it_stands(program: Program, t
 
 
 def test_nothing_is_left_out_of_a_long_report(program: Program) -> None:
-    others = " ".join(credentials.generate(Kind.SECRET).token for _ in range(100))
+    others = " ".join(token_format.generate(Kind.SECRET).token for _ in range(100))
     report(f"{others} {program.secret}")
     assert ConnectorSecret.objects.get().reported_at is not None
     with pytest.raises(RuleBroken, match="20,000") as caught:
@@ -89,18 +89,18 @@ def test_nothing_is_left_out_of_a_long_report(program: Program) -> None:
 
 def forged(token: str) -> str:
     """Another secret part under the same public part, with a checksum that is right."""
-    body = token[:21] + credentials.generate(Kind.SECRET).token[21:-6]
-    return body + credentials._checksum(body)
+    body = token[:21] + token_format.generate(Kind.SECRET).token[21:-6]
+    return body + token_format._checksum(body)
 
 
 def test_who_knows_only_the_public_part_changes_nothing(program: Program, everything: Everything) -> None:
     before = everything()
     report(forged(program.secret))
     report(forged(program.refresh_token))
-    report(credentials.generate(Kind.REFRESH).token)
+    report(token_format.generate(Kind.REFRESH).token)
     access = exchange(program).access_token
     report(
-        credentials.mint_access_token(refresh_token_id=1, grant_id=ids.new_id(), generation=0, expires_at=clock.now())
+        token_format.mint_access_token(refresh_token_id=1, grant_id=ids.new_id(), generation=0, expires_at=clock.now())
     )
     assert call(access) == 200
     after = everything()
@@ -137,12 +137,12 @@ def test_a_text_without_any_says_what_they_look_like(db: None) -> None:
 @pytest.mark.usefixtures("travel")  # the window does not end between two of them
 def test_one_address_cannot_report_for_ever(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "LEAK_REPORTS_PER_ADDRESS_PER_HOUR", 2)
-    token = credentials.generate(Kind.SECRET).token
+    token = token_format.generate(Kind.SECRET).token
     report(token)
     report(token)
     with pytest.raises(TooSoon):
         report(token)
-    leaks.report(text=token, address="203.0.113.10")
+    leak_reports.report(text=token, address="203.0.113.10")
 
 
 # Who is told ----------------------------------------------------------------------------------------------------------
@@ -206,14 +206,14 @@ def test_the_trail_says_that_nobody_known_reported_it(program: Program) -> None:
 def test_restored_it_is_accepted_again(program: Program, developer: User) -> None:
     access = exchange(program).access_token
     report(program.refresh_token)
-    leaks.restore(report=LeakReport.objects.get(), by=developer)
+    leak_reports.restore(report=LeakReport.objects.get(), by=developer)
     assert call(access) == 200
     assert exchange(program).access_token
 
 
 def test_reported_again_after_it_was_restored_it_is_refused_again(program: Program, developer: User) -> None:
     report(program.secret)
-    leaks.restore(report=LeakReport.objects.get(), by=developer)
+    leak_reports.restore(report=LeakReport.objects.get(), by=developer)
     report(program.secret)
     with pytest.raises(WrongConnectorCredentials):
         exchange(program)
@@ -222,7 +222,7 @@ def test_reported_again_after_it_was_restored_it_is_refused_again(program: Progr
 
 def test_a_confirmed_secret_is_revoked_and_makes_room(program: Program, developer: User) -> None:
     report(program.secret)
-    leaks.revoke(report=LeakReport.objects.get(), by=developer)
+    leak_reports.revoke(report=LeakReport.objects.get(), by=developer)
     secret = ConnectorSecret.objects.get()
     assert secret.revoked_at is not None
     assert secrets.add(connector=program.connector, by=developer)[0].slot == secret.slot
@@ -232,7 +232,7 @@ def test_a_confirmed_refresh_token_has_ended_and_its_handoff_is_wiped(
     program: Program, developer: User, group_admin: User
 ) -> None:
     report(program.refresh_token)
-    leaks.revoke(report=LeakReport.objects.get(), by=developer)
+    leak_reports.revoke(report=LeakReport.objects.get(), by=developer)
     handoff = Handoff.objects.get()
     assert RefreshToken.objects.get().revoked_at is not None
     assert (handoff.sealed, handoff.withdrawn_at is None) == (None, False)
@@ -245,13 +245,13 @@ def test_restoring_does_not_bring_back_what_was_regenerated_meanwhile(
 ) -> None:
     report(program.refresh_token)
     grants.regenerate(grant=program.grant, by=group_admin)
-    leaks.restore(report=LeakReport.objects.get(), by=developer)
+    leak_reports.restore(report=LeakReport.objects.get(), by=developer)
     with pytest.raises(RefreshTokenRefused):
         exchange(program)
 
 
-@pytest.mark.parametrize("first", [leaks.revoke, leaks.restore])
-@pytest.mark.parametrize("second", [leaks.revoke, leaks.restore])
+@pytest.mark.parametrize("first", [leak_reports.revoke, leak_reports.restore])
+@pytest.mark.parametrize("second", [leak_reports.revoke, leak_reports.restore])
 def test_a_report_is_answered_once(
     program: Program, developer: User, first: Callable[..., Any], second: Callable[..., Any]
 ) -> None:
@@ -264,7 +264,7 @@ def test_a_report_is_answered_once(
     assert ConnectorSecret.objects.values().get() == before
 
 
-@pytest.mark.parametrize("answer", [leaks.revoke, leaks.restore])
+@pytest.mark.parametrize("answer", [leak_reports.revoke, leak_reports.restore])
 def test_nobody_but_an_owner_answers(
     program: Program,
     group_admin: User,
@@ -287,8 +287,8 @@ def test_who_cools_off_after_a_new_phone_may_revoke_but_not_restore(program: Pro
     developer.save()
     report(program.secret)
     with pytest.raises(RuleBroken, match="locked"):
-        leaks.restore(report=LeakReport.objects.get(), by=developer)
-    leaks.revoke(report=LeakReport.objects.get(), by=developer)
+        leak_reports.restore(report=LeakReport.objects.get(), by=developer)
+    leak_reports.revoke(report=LeakReport.objects.get(), by=developer)
     assert ConnectorSecret.objects.get().revoked_at is not None
 
 
@@ -296,7 +296,7 @@ def test_a_deleted_connector_leaves_nothing_to_answer(program: Program, develope
     report(program.secret)
     connectors.delete(connector=program.connector, by=developer)
     with pytest.raises(NotFound):
-        leaks.restore(report=LeakReport.objects.get(), by=developer)
+        leak_reports.restore(report=LeakReport.objects.get(), by=developer)
 
 
 def test_a_report_that_cannot_be_told_does_not_happen(program: Program, no_audit: Callable[[], None]) -> None:
@@ -339,5 +339,5 @@ def test_many_reports_at_once_are_one_and_many_answers_at_once_are_one(
     assert together(4, partial(report, program.refresh_token)) == [None] * 4
     found = LeakReport.objects.get()
     assert AuditEvent.objects.filter(tag="connector:leak:reported").count() == 1
-    answers = together(4, lambda: leaks.restore(report=LeakReport.objects.get(pk=found.pk), by=developer))
+    answers = together(4, lambda: leak_reports.restore(report=LeakReport.objects.get(pk=found.pk), by=developer))
     assert len([answer for answer in answers if isinstance(answer, Conflict)]) == 3

@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 
 from accounts.tests import factories as people
 from connectors.models import Handoff, RefreshToken
-from connectors.services import connectors, grant_ends, grants, handoffs, keys, rotation
-from connectors.services.shown_secrets import new_form_key
+from connectors.services import connectors, grant_ends, grants, handoffs, public_keys, rotation
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.keys import Pair, p256, x25519
 from connectors.tests.life import SUCCESSOR_FROM, YEAR, Access, World
@@ -82,7 +82,7 @@ class Life(World):
         access, handoff = self.some_handoff(number)
         text = self.happens(
             not self.deleted and self.can_be_claimed(access, handoff),
-            lambda: handoffs.claim(handoff=handoff, by=self.developer, form_key=new_form_key(), address=None),
+            lambda: handoffs.claim(handoff=handoff, by=self.developer, idempotency_key=new_form_key(), address=None),
         )
         if text is not None:
             self.received(access, handoff, text)
@@ -115,7 +115,7 @@ class Life(World):
             and not handoff.is_sealed_to_key
             and handoff.revealed_at is None
             and handoff.made_by == self.admin,
-            lambda: handoffs.reveal(handoff=handoff, by=self.admin, form_key=new_form_key()),
+            lambda: handoffs.reveal(handoff=handoff, by=self.admin, idempotency_key=new_form_key()),
         )
         if text is not None:
             self.knows(access, handoff, text)
@@ -204,9 +204,9 @@ class Life(World):
         if make is not None:
             pair = make()
             self.pairs[pair.fingerprint] = pair
-            keys.register(connector=self.fresh(), by=self.developer, public_key=pair.public_jwk)
+            public_keys.register(connector=self.fresh(), by=self.developer, public_key=pair.public_jwk)
         elif key is not None:
-            keys.remove(key=key, by=self.developer)
+            public_keys.remove(key=key, by=self.developer)
 
     @rule(number=pick)
     def exchange(self, number: int) -> None:

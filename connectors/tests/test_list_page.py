@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from connectors import queries
 from connectors.models import Connector
+from connectors.queries import connectors as queries
 from connectors.services import connectors
 from connectors.tests import factories
 from connectors.tests.html_forms import Page, text_of

@@ -67,7 +67,7 @@ def test_the_line_moves_on_when_it_is_claimed_and_when_it_works_and_then_asks_no
     client: Client, url: str, program: Program, developer: User
 ) -> None:
     address = asked_at(client.get(url))
-    handoffs.claim(handoff=program.handoff, by=developer, form_key="k" * 32, address=None)
+    handoffs.claim(handoff=program.handoff, by=developer, idempotency_key="k" * 32, address=None)
     claimed = poll(client, address)
     assert claimed.status_code == 200
     assert 'data-says="Opened: Devika Rao"' in claimed.content.decode()
@@ -124,7 +124,7 @@ def test_what_is_to_be_said_to_a_person_waits_for_a_page_that_they_open(
 def test_under_a_claimed_token_the_line_waits_for_the_first_exchange(
     client: Client, url: str, program: Program
 ) -> None:
-    claimed = client.post(f"{url}claim/", {"form_key": "k" * 32})
+    claimed = client.post(f"{url}claim/", {"idempotency_key": "k" * 32})
     address = asked_at(claimed)
     assert address.startswith(f"{url}?seen=")
     assert poll(client, address).status_code == 204
@@ -165,7 +165,7 @@ def test_while_nothing_arrives_asking_costs_a_statement_an_app_and_one_for_whose
 
 
 def test_home_says_that_the_first_exchange_has_worked(client: Client, developer: User, program: Program) -> None:
-    handoffs.claim(handoff=program.handoff, by=developer, form_key="k" * 32, address=None)
+    handoffs.claim(handoff=program.handoff, by=developer, idempotency_key="k" * 32, address=None)
     address = asked_at(client.get(reverse("accounts:home")))
     first_exchange(program.handoff)
     assert "“Shift Planner” works in “Night shift”" in text_of(poll(client, address))

@@ -10,10 +10,10 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from connectors import credentials
+from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken, ShownSecret
 from connectors.models.fields import PermissionSetField
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from kaizala_console.lib import clock
@@ -30,13 +30,13 @@ def refused(constraint: str, write: Any) -> None:
 
 
 def a_secret(connector: Connector, **fields: Any) -> ConnectorSecret:
-    made = credentials.generate(credentials.Kind.SECRET)
+    made = token_format.generate(token_format.Kind.SECRET)
     columns = {"public_part": made.public_part, "pepper_id": made.pepper_id, "digest": made.digest}
     return ConnectorSecret.objects.create(connector=connector, created_by=connector.owner, **{**columns, **fields})
 
 
 def a_token(grant: Grant, **fields: Any) -> RefreshToken:
-    made = credentials.generate(credentials.Kind.REFRESH)
+    made = token_format.generate(token_format.Kind.REFRESH)
     columns = {"public_part": made.public_part, "pepper_id": made.pepper_id, "digest": made.digest}
     return RefreshToken.objects.create(
         grant=grant,

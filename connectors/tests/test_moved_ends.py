@@ -10,15 +10,16 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, User
-from connectors import ending_queries, owning
+from connectors import owning
 from connectors.models import AccessRequest, Connector, Grant, Handoff, RefreshToken
+from connectors.queries import ending_access
 from connectors.services import connectors, grant_ends, grants, permissions, reminders, rotation
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program
 from connectors.tests.test_successors import exchange
+from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
-from kaizala_console.wire.errors import RefreshTokenRefused
 
 pytestmark = pytest.mark.django_db
 Travel = Callable[..., dt.datetime]
@@ -77,9 +78,9 @@ def test_a_token_of_another_life_keeps_it(program: Program, group_admin: User, s
 
 def test_home_tells_of_a_token_that_ends_sooner_now(program: Program, developer: User, group_admin: User) -> None:
     program.handoff.delete()
-    assert not ending_queries.tokens_that_end(owning.of(developer)).exists()
+    assert not ending_access.tokens_that_end(owning.of(developer)).exists()
     move(program, group_admin, 10)
-    assert ending_queries.tokens_that_end(owning.of(developer)).exists()
+    assert ending_access.tokens_that_end(owning.of(developer)).exists()
 
 
 def test_tokens_that_were_ended_do_not_come_back(brief: Program, group_admin: User) -> None:

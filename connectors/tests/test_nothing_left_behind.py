@@ -11,12 +11,12 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from connectors.credentials import Kind
 from connectors.models import LeakReport
-from connectors.services import connectors, secrets, shown_secrets, warm_tokens
+from connectors.services import connectors, one_time_secrets, secrets, token_cache
 from connectors.tests.factories import Program
 from connectors.tests.oauth_app import PKCE, VERIFIER, App
 from connectors.tests.pin_program import PinProgram, number_of
+from connectors.token_format import Kind
 from kaizala_console.tests.leaks import Everything, watching
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,20 +103,20 @@ def test_claimed_by_a_program_and_kept_ready(everything: Everything, program: Pr
     both = {"applicationId": str(program.connector.pk), "applicationSecret": program.secret}
     claimed = everything.saw(post("/v1/handoffs/claim", {}, **both))
     assert claimed.json()["refreshToken"] == program.refresh_token
-    warm_tokens.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
+    token_cache.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
     everything.saw(Client().get("/v1/accessToken/warm", headers=both))
     assert left(everything, secret=program.secret, refresh_token=program.refresh_token) == {}
 
 
 def test_the_first_secret_and_the_second(everything: Everything, developer: User, browser_of: Browser) -> None:
-    keys = [shown_secrets.new_form_key() for _ in range(2)]
+    keys = [one_time_secrets.new_form_key() for _ in range(2)]
     connector, first = connectors.create(
-        owner=developer, by=developer, name="Rota", permissions=["textmessage"], form_key=keys[0]
+        owner=developer, by=developer, name="Rota", permissions=["textmessage"], idempotency_key=keys[0]
     )
     url = reverse("connectors:secret_add", args=[connector.pk])
-    page = everything.saw(browser_of(developer).post(url, {"form_key": keys[1], "end_date": ""}))
+    page = everything.saw(browser_of(developer).post(url, {"idempotency_key": keys[1], "end_date": ""}))
     second = connector.secrets.get(slot=2)
-    shown = shown_secrets.recall(user=developer, form_key=keys[1], subject=second)
+    shown = one_time_secrets.recall(user=developer, idempotency_key=keys[1], subject=second)
     assert shown is not None
     assert shown in page.text
     secrets.move_end(secret=second, ends_at=None, by=developer)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.test import Client
 
 from accounts.models import AuditEvent, Notice, User, VerifiedPhone
-from accounts.services import notices, users
+from accounts.services import notifications, users
 from connectors.models import Connector, Orphan
 from connectors.services import connectors, grants, orphans
 from connectors.tasks import watch_orphans
@@ -49,7 +49,7 @@ def test_a_connector_whose_owner_is_gone_is_told_once(abandoned: None, connector
 
 def test_the_mail_names_it(abandoned: None) -> None:
     watch_orphans()
-    subject, body = notices.render(Notice.objects.filter(template="connectors/orphan_connector")[0])
+    subject, body = notifications.render(Notice.objects.filter(template="connectors/orphan_connector")[0])
     assert subject == "A connector has no owner left"
     assert "- Shift Planner" in body
 
@@ -59,7 +59,7 @@ def test_the_link_in_the_mail_leads_to_a_list_that_has_it(
 ) -> None:
     watch_orphans()
     notice = Notice.objects.get(template="connectors/orphan_connector", user=organisation_admin)
-    (address,) = re.findall(rf"{re.escape(settings.CONSOLE_BASE_URL)}(\S+)", notices.render(notice)[1])
+    (address,) = re.findall(rf"{re.escape(settings.CONSOLE_BASE_URL)}(\S+)", notifications.render(notice)[1])
     assert str(connector.pk) in browser_of(organisation_admin).get(address).content.decode()
 
 
@@ -69,7 +69,7 @@ def test_many_at_once_are_one_mail(developer: User, operator: User) -> None:
     users.deactivate(user=developer, by=operator)
     assert orphans.watch() == 60
     (notice,) = Notice.objects.filter(template="connectors/orphan_connector")
-    subject, body = notices.render(notice)
+    subject, body = notifications.render(notice)
     assert subject == "60 connectors have no owner left"
     assert "and 10 more" in body
 

@@ -13,10 +13,12 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import first_steps, needs
 from accounts.models import User
-from connectors import ending_queries, live_queries, owning, queries
+from connectors import live_queries, owning
 from connectors.models import Handoff
-from connectors.services import connectors, handoffs, leaks
-from connectors.services.shown_secrets import new_form_key
+from connectors.queries import connectors as queries
+from connectors.queries import ending_access
+from connectors.services import connectors, handoffs, leak_reports
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
 from kaizala_console.lib import bounded
@@ -55,7 +57,7 @@ def theirs(developer: User, stranger: User, group_admin: User, outsider: User) -
 
 
 def claim(handoff: Handoff, by: User) -> None:
-    handoffs.claim(handoff=handoff, by=by, form_key=new_form_key(), address="192.0.2.7")
+    handoffs.claim(handoff=handoff, by=by, idempotency_key=new_form_key(), address="192.0.2.7")
 
 
 def pages_of(read: Callable[..., Any]) -> list[Any]:
@@ -142,12 +144,12 @@ def test_tokens_that_end_and_leaks_are_of_own_connectors(
 ) -> None:
     own = [theirs[name] for name in ("Alpha", "Shared")]
     for program in (*own, theirs["Other"]):
-        leaks.report(text=program.secret, address="192.0.2.9")
+        leak_reports.report(text=program.secret, address="192.0.2.9")
     found = queries.open_leak_reports(owning.of(developer).rows("connector"))
     assert sorted(report.connector.name for report in found) == ["Alpha", "Shared"]
     Handoff.objects.all().delete()
     travel(days=350)
-    ending = ending_queries.tokens_that_end(owning.of(developer))
+    ending = ending_access.tokens_that_end(owning.of(developer))
     assert sorted(token.connector.name for token in ending) == ["Alpha", "Beta", "Shared"]
 
 

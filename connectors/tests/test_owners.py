@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEvent, Notice, User
-from accounts.services import cool_off
+from accounts.services import credential_hold
 from accounts.tests.factories import make_user
 from connectors.models import Connector
 from connectors.services import owners
@@ -203,7 +203,7 @@ def test_a_name_that_the_new_owner_has_already_is_told_and_nothing_changes(
 def test_nobody_names_owners_while_their_credentials_are_locked(
     connector: Connector, developer: User, member: User
 ) -> None:
-    cool_off.start(user=developer, number="+919820000011", by=developer)
+    credential_hold.start(user=developer, number="+919820000011", by=developer)
     for act in (
         lambda: owners.add(connector=connector, email=member.email, by=developer),
         lambda: owners.transfer(connector=connector, email=member.email, stay=True, by=developer),

@@ -9,11 +9,11 @@ import pytest
 
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_user
-from connectors import callers, policy
+from connectors import authentication, policies
 from connectors.models import AccessRequest, Connector, Grant, RequestState
-from connectors.scopes import Permission
-from connectors.services import answers, connectors, grants, permissions, requests
-from connectors.services.requests import new_once
+from connectors.permissions import Permission
+from connectors.services import access_requests, connectors, grants, permissions, request_decisions
+from connectors.services.access_requests import new_once
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program, person_of
 from connectors.tests.test_successors import exchange
@@ -36,7 +36,7 @@ def test_more_is_asked_of_each_grant_and_the_old_grant_goes_on(program: Program)
     token = exchange(program).access_token
     changed = change(program.connector, COMMON | {POLLS}, reason="For the weekly poll.")
     assert (changed.added, changed.requests_made, changed.grants_cut) == (frozenset({POLLS}), 1, 0)
-    assert callers.caller_of(token).permissions == COMMON
+    assert authentication.caller_of(token).permissions == COMMON
     assert pending().permissions == {POLLS}
     assert (pending().grant, pending().reason) == (program.grant, "For the weekly poll.")
 
@@ -45,8 +45,8 @@ def test_an_admin_gives_some_of_it_and_running_tokens_may_at_once(program: Progr
     token = exchange(program).access_token
     change(program.connector, COMMON | {POLLS, MEDIA})
     request = pending()
-    answers.approve_more(request=request, by=group_admin, permissions=[POLLS])
-    assert callers.caller_of(token).permissions == COMMON | {POLLS}
+    request_decisions.approve_more(request=request, by=group_admin, permissions=[POLLS])
+    assert authentication.caller_of(token).permissions == COMMON | {POLLS}
     request.refresh_from_db()
     assert (request.state, request.given, request.decided_by) == (
         RequestState.APPROVED,
@@ -54,16 +54,16 @@ def test_an_admin_gives_some_of_it_and_running_tokens_may_at_once(program: Progr
         group_admin,
     )
     with pytest.raises(Conflict, match="approved"):
-        answers.approve_more(request=request, by=group_admin, permissions=[MEDIA])
-    assert callers.caller_of(token).permissions == COMMON | {POLLS}
+        request_decisions.approve_more(request=request, by=group_admin, permissions=[MEDIA])
+    assert authentication.caller_of(token).permissions == COMMON | {POLLS}
 
 
 def test_an_admin_gives_none_of_it(program: Program, group_admin: User) -> None:
     token = exchange(program).access_token
     change(program.connector, COMMON | {POLLS})
-    request = answers.refuse(request=pending(), by=group_admin)
+    request = request_decisions.refuse(request=pending(), by=group_admin)
     assert request.state is RequestState.REFUSED
-    assert callers.caller_of(token).permissions == COMMON
+    assert authentication.caller_of(token).permissions == COMMON
 
 
 @pytest.mark.parametrize("verb", ["deactivate", "suspend"])
@@ -73,19 +73,19 @@ def test_a_connector_that_is_stopped_is_given_nothing_more_until_it_goes_on(
     change(program.connector, COMMON | {POLLS})
     getattr(connectors, verb)(connector=program.connector, by=developer)
     with pytest.raises(RuleBroken) as refused:
-        answers.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
+        request_decisions.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
     assert refused.value.code == "connector_not_grantable"
     program.grant.refresh_from_db()
     assert program.grant.permissions == COMMON
     back = {"deactivate": connectors.reactivate, "suspend": connectors.resume}[verb]
     back(connector=program.connector, by=developer)
-    answers.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
+    request_decisions.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
 
 
 def test_nobody_is_given_what_was_not_asked(program: Program, group_admin: User) -> None:
     change(program.connector, COMMON | {POLLS})
     with pytest.raises(RuleBroken):
-        answers.approve_more(request=pending(), by=group_admin, permissions=[POLLS, MEDIA])
+        request_decisions.approve_more(request=pending(), by=group_admin, permissions=[POLLS, MEDIA])
     program.grant.refresh_from_db()
     assert program.grant.permissions == COMMON
 
@@ -97,9 +97,9 @@ def test_who_does_not_administer_the_grant_answers_nothing(
     change(program.connector, COMMON | {POLLS})
     user, asked, before = request.getfixturevalue(who), pending(), everything()
     with pytest.raises(NotFound):
-        answers.approve_more(request=asked, by=user, permissions=[POLLS])
+        request_decisions.approve_more(request=asked, by=user, permissions=[POLLS])
     with pytest.raises(NotFound):
-        answers.refuse(request=asked, by=user)
+        request_decisions.refuse(request=asked, by=user)
     assert everything() == before
 
 
@@ -109,11 +109,11 @@ def test_less_applies_to_running_tokens_at_once_and_does_not_come_back_by_itself
     token = exchange(program).access_token
     changed = change(program.connector, COMMON - {Permission.TEXT_MESSAGE})
     assert (changed.removed, changed.grants_cut, changed.requests_made) == (frozenset({Permission.TEXT_MESSAGE}), 1, 0)
-    assert Permission.TEXT_MESSAGE not in callers.caller_of(token).permissions
+    assert Permission.TEXT_MESSAGE not in authentication.caller_of(token).permissions
     change(program.connector, COMMON)
-    assert Permission.TEXT_MESSAGE not in callers.caller_of(token).permissions
-    answers.approve_more(request=pending(), by=group_admin, permissions=[Permission.TEXT_MESSAGE])
-    assert callers.caller_of(token).permissions == COMMON
+    assert Permission.TEXT_MESSAGE not in authentication.caller_of(token).permissions
+    request_decisions.approve_more(request=pending(), by=group_admin, permissions=[Permission.TEXT_MESSAGE])
+    assert authentication.caller_of(token).permissions == COMMON
 
 
 def test_asking_for_more_again_widens_what_waits(program: Program) -> None:
@@ -131,7 +131,7 @@ def test_what_waits_shrinks_with_the_connector_and_is_withdrawn_when_nothing_is_
 
 
 def test_a_request_for_access_shrinks_as_well(connector: Connector, developer: User) -> None:
-    requests.ask(connector=connector, by=developer, permissions=COMMON, once=new_once())
+    access_requests.ask(connector=connector, by=developer, permissions=COMMON, once=new_once())
     change(connector, [Permission.TEXT_MESSAGE])
     assert pending().permissions == {Permission.TEXT_MESSAGE}
 
@@ -147,7 +147,7 @@ def test_grants_that_ended_are_not_asked_and_what_waits_ends_with_the_grant(
     request.refresh_from_db()
     assert request.state is RequestState.WITHDRAWN
     with pytest.raises(Conflict):
-        answers.approve_more(request=request, by=group_admin, permissions=[POLLS])
+        request_decisions.approve_more(request=request, by=group_admin, permissions=[POLLS])
 
 
 def test_what_acts_for_an_organisation_admin_or_was_made_by_pin_is_not_asked(
@@ -167,7 +167,7 @@ def test_what_acts_for_an_organisation_admin_or_was_made_by_pin_is_not_asked(
     for grant in (of_admin, by_pin):
         grant.refresh_from_db()
         request.grant = grant
-        assert not policy.can_answer(organisation_admin, request)
+        assert not policies.can_answer(organisation_admin, request)
 
 
 def test_the_same_permissions_again_change_nothing(program: Program, everything: Callable[[], Any]) -> None:
@@ -194,7 +194,7 @@ def test_a_connector_keeps_at_least_one_permission(connector: Connector) -> None
 
 def test_the_trail_tells_the_change_the_request_and_the_answer(program: Program, group_admin: User) -> None:
     change(program.connector, (COMMON | {POLLS}) - {Permission.GROUP_INFORMATION})
-    answers.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
+    request_decisions.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
     tags = list(AuditEvent.objects.order_by("pk").values_list("tag", flat=True))[-5:]
     assert tags == [
         "connector:permissions:changed",

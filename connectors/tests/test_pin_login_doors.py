@@ -11,8 +11,8 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEvent, Organisation, Person, SmsMessage, User
-from accounts.services import confirmations
 from accounts.services import phones as numbers
+from accounts.services import reauthentication
 from accounts.tests.factories import make_person, make_user, verify
 from connectors.models import Connector, Grant, RefreshToken
 from connectors.services import connectors, grants, words
@@ -133,7 +133,7 @@ def test_a_pin_works_once_and_for_its_own_program_alone(pin_program: PinProgram,
 def test_a_pin_of_the_console_opens_nothing_to_a_program(
     pin_program: PinProgram, member: User, browser_of: Callable[..., Client]
 ) -> None:
-    confirmations.send_pin(user=member, by=member)
+    reauthentication.send_pin(user=member, by=member)
     refused(pin_program.login(number_of(member)), 400, "InvalidParameters")
     assert not Grant.objects.exists()
 

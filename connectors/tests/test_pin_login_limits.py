@@ -9,7 +9,7 @@ import pytest
 
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, Notice, PinDevice, SmsMessage, User
-from accounts.services import confirmations
+from accounts.services import reauthentication
 from accounts.tests.factories import make_person
 from connectors.models import Grant, RefreshToken
 from connectors.tests.pin_program import PinProgram, number_of, refused
@@ -142,7 +142,7 @@ def test_programs_cannot_use_up_the_pins_that_people_need_here(
     settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY = 1
     pin_program.ask(number_of(member))
     refused(pin_program.ask(number_of(member)), 429, "TooManyRequests")
-    assert confirmations.send_pin(user=member, by=member)
+    assert reauthentication.send_pin(user=member, by=member)
 
 
 def test_tries_are_throttled_for_each_address(pin_program: PinProgram, member: User, travel: Any) -> None:

@@ -10,11 +10,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts import needs, trail
+from accounts import needs
+from accounts.audit import queries as trail
 from accounts.models import User
-from connectors import owning, queries
+from connectors import owning
 from connectors.models import Connector, Grant, Handoff
-from connectors.services import connectors, grants, handoffs, secrets, shown_secrets
+from connectors.queries import connectors as queries
+from connectors.services import connectors, grants, handoffs, one_time_secrets, secrets
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in, make_connector
 from connectors.tests.test_tokens import exchange
@@ -167,7 +169,7 @@ def test_the_inbox_is_the_owners_and_lists_what_waits_or_what_ended(
     program: Program, developer: User, group_admin: User, stranger: User
 ) -> None:
     other = let_in(program.connector, group_admin)
-    handoffs.claim(handoff=other.handoff, by=developer, form_key=shown_secrets.new_form_key(), address=None)
+    handoffs.claim(handoff=other.handoff, by=developer, idempotency_key=one_time_secrets.new_form_key(), address=None)
     assert queries.handoff_page(developer).items == [program.handoff]
     assert queries.handoff_page(developer, waiting=False).items == [other.handoff]
     assert queries.handoff_page(stranger).items == queries.handoff_page(group_admin).items == []

@@ -14,17 +14,17 @@ import pytest
 from django.db import connection
 
 from accounts.models import AuditEvent, User
-from connectors import callers
+from connectors import authentication
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken
-from connectors.services import connectors, grants, handoffs, secrets, shown_secrets
+from connectors.services import connectors, grants, handoffs, one_time_secrets, secrets
 from connectors.services.grants import AlreadyGranted
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
+from kaizala_console.api.errors import RefreshTokenRefused, TokenInvalid
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, ConsoleError
-from kaizala_console.wire.errors import RefreshTokenRefused, TokenInvalid
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
@@ -73,7 +73,7 @@ class Busy:
         while not self.done.is_set():
             self._try("exchange", lambda: self.given.append(exchange(self.program).access_token))
             if self.given:
-                self._try("call", lambda: callers.caller_of(self.given[-1]))
+                self._try("call", lambda: authentication.caller_of(self.given[-1]))
 
     def _try(self, name: str, act: Callable[[], Any]) -> None:
         after = self.ended.is_set()  # looked at before the request begins
@@ -110,7 +110,7 @@ def test_of_many_claims_one_wins_and_the_others_learn_who_and_when(
     claimants = [developer, member] * (THREADS // 2)
     results = at_once(
         *(
-            partial(handoffs.claim, handoff=program.handoff, by=by, form_key=new_form_key(), address=None)
+            partial(handoffs.claim, handoff=program.handoff, by=by, idempotency_key=new_form_key(), address=None)
             for by in claimants
         )
     )
@@ -125,9 +125,10 @@ def test_of_many_claims_one_wins_and_the_others_learn_who_and_when(
 
 
 def test_a_double_click_on_claim_shows_the_token_twice_and_claims_it_once(program: Program, developer: User) -> None:
-    form_key = new_form_key()
+    idempotency_key = new_form_key()
     results = at_once(
-        *[lambda: handoffs.claim(handoff=program.handoff, by=developer, form_key=form_key, address=None)] * THREADS
+        *[lambda: handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=idempotency_key, address=None)]
+        * THREADS
     )
     assert results == [program.refresh_token] * THREADS
     assert AuditEvent.objects.filter(tag="handoff:token:claimed").count() == 1
@@ -137,7 +138,7 @@ def test_a_claim_against_a_refusal_has_one_end(connector: Connector, developer: 
     for _ in range(ROUNDS):
         handoff = factories.let_in(connector, group_admin).handoff
         results = at_once(
-            partial(handoffs.claim, handoff=handoff, by=developer, form_key=new_form_key(), address=None),
+            partial(handoffs.claim, handoff=handoff, by=developer, idempotency_key=new_form_key(), address=None),
             partial(handoffs.refuse, handoff=handoff, by=developer),
         )
         assert len(wins(results)) == 1
@@ -152,7 +153,9 @@ def test_a_claim_against_a_removal_never_leaves_a_token_that_works(
     for _ in range(ROUNDS):
         granted = factories.let_in(connector, group_admin)
         results = at_once(
-            partial(handoffs.claim, handoff=granted.handoff, by=developer, form_key=new_form_key(), address=None),
+            partial(
+                handoffs.claim, handoff=granted.handoff, by=developer, idempotency_key=new_form_key(), address=None
+            ),
             partial(grants.revoke, grant=granted.grant, by=group_admin),
         )
         assert isinstance(results[1], Grant)
@@ -192,11 +195,11 @@ def test_there_are_never_three_secrets(connector: Connector, developer: User) ->
 
 
 def test_a_double_click_on_create_makes_one_connector(developer: User) -> None:
-    form_key = new_form_key()
+    idempotency_key = new_form_key()
     results = at_once(
         *[
             lambda: connectors.create(
-                owner=developer, by=developer, name="Planner", permissions=["media"], form_key=form_key
+                owner=developer, by=developer, name="Planner", permissions=["media"], idempotency_key=idempotency_key
             )
         ]
         * THREADS
@@ -239,7 +242,7 @@ def test_nothing_is_accepted_after_the_end_is_committed(
         assert len(busy.given) >= Busy.WARM
         for token in busy.given:
             with pytest.raises(TokenInvalid):
-                callers.caller_of(token)
+                authentication.caller_of(token)
 
 
 # Successors -------------------------------------------------------------------------------------------------------
@@ -299,16 +302,16 @@ def test_two_who_regenerate_at_once_leave_one_token_and_one_handoff(program: Pro
 
 def test_a_form_key_of_a_race_shows_nothing_to_others(program: Program, developer: User, member: User) -> None:
     program.connector.co_owners.add(member)
-    form_key = new_form_key()
+    idempotency_key = new_form_key()
     results = at_once(
         *(
-            partial(handoffs.claim, handoff=program.handoff, by=by, form_key=form_key, address=None)
+            partial(handoffs.claim, handoff=program.handoff, by=by, idempotency_key=idempotency_key, address=None)
             for by in (developer, member)
         )
     )
     assert len(wins(results)) == 1
     loser = member if Handoff.objects.get().claimed_by == developer else developer
-    assert shown_secrets.recall(user=loser, form_key=form_key) is None
+    assert one_time_secrets.recall(user=loser, idempotency_key=idempotency_key) is None
 
 
 def test_expiry_by_two_workers_tells_once(program: Program) -> None:

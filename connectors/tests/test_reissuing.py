@@ -12,17 +12,17 @@ from django.urls import reverse
 from accounts.models import User
 from connectors.models import Handoff, RefreshToken
 from connectors.services import claims, grants, handoffs, rotation
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
-from kaizala_console.wire.errors import RefreshTokenRefused
+from kaizala_console.api.errors import RefreshTokenRefused
 
 pytestmark = pytest.mark.django_db
 Travel = Callable[..., dt.datetime]
 
 
 def claimed(handoff: Handoff, by: User) -> str:
-    return handoffs.claim(handoff=handoff, by=by, form_key=new_form_key(), address=None)
+    return handoffs.claim(handoff=handoff, by=by, idempotency_key=new_form_key(), address=None)
 
 
 def claimed_by_program(program: Program) -> str:

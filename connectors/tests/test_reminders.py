@@ -10,11 +10,11 @@ import pytest
 from django.db import DatabaseError
 
 from accounts.models import Notice, User
-from accounts.services import notices
-from connectors import policy
+from accounts.services import notifications
+from connectors import policies
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.services import connectors, grants, handoffs, reminders, rotation, secrets, user_tokens
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tasks import remind
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -40,7 +40,7 @@ def run_daily(travel: Travel, days: int) -> None:
 
 @pytest.fixture
 def claimed_program(program: Program, developer: User, travel: Travel) -> Program:
-    handoffs.claim(handoff=program.handoff, by=developer, form_key=new_form_key(), address=None)
+    handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address=None)
     return program
 
 
@@ -150,7 +150,7 @@ def test_twenty_three_groups_are_one_mail(
         factories.let_in(connector, group_admin, target_name=f"Ward {number:02}")
     travel(days=336)
     assert reminders.remind() == 2
-    text = notices.render(Notice.objects.get(template="connectors/token_ends", user=developer))[1]
+    text = notifications.render(Notice.objects.get(template="connectors/token_ends", user=developer))[1]
     assert "23 refresh tokens" in text
     assert "“Ward 00”" in text
     assert "and 3 more" in text
@@ -166,7 +166,7 @@ def test_the_mails_say_what_to_do_and_lead_there(
     travel(days=365 - 14, seconds=1)
     remind()
     for notice in Notice.objects.filter(template__endswith="_ends"):
-        subject, body = notices.render(notice)
+        subject, body = notifications.render(notice)
         assert "within 14 days" in subject
         assert "\n" not in subject
         assert "/console/" in body
@@ -183,7 +183,7 @@ def test_when_the_granter_runs_the_group_no_more_the_admins_of_now_hear_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     resigned.add(group_admin.pk)
-    monkeypatch.setitem(policy._administrators, "group", lambda _target: [member])
+    monkeypatch.setitem(policies._administrators, "group", lambda _target: [member])
     travel(days=280)
     remind()
     assert told(group_admin, "token") == []
@@ -203,7 +203,7 @@ def test_one_that_fails_keeps_no_other_and_is_tried_again(
     other = factories.make_connector(developer, "Other")
     factories.let_in(other, group_admin)
     travel(days=280)
-    queue = notices.queue
+    queue = notifications.queue
 
     def fail(**values: object) -> Notice:
         if "Shift Planner" in str(values["context"]):
@@ -211,7 +211,7 @@ def test_one_that_fails_keeps_no_other_and_is_tried_again(
         return queue(**values)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as broken:
-        broken.setattr(notices, "queue", fail)
+        broken.setattr(notifications, "queue", fail)
         with pytest.raises(ExceptionGroup):
             reminders.remind()
     assert told(developer, "token") == [90]
@@ -246,8 +246,8 @@ def test_whom_a_program_acts_for_is_led_to_where_its_token_is_made_anew(
     connector: Connector, developer: User, member: User, travel: Travel
 ) -> None:
     handoff = user_tokens.generate(connector=connector, person=factories.person_of(member), by=member)
-    handoffs.claim(handoff=handoff, by=developer, form_key=new_form_key(), address=None)
+    handoffs.claim(handoff=handoff, by=developer, idempotency_key=new_form_key(), address=None)
     travel(days=365 - 30)
     remind()
-    body = notices.render(Notice.objects.get(user=member, template="connectors/token_ends"))[1]
+    body = notifications.render(Notice.objects.get(user=member, template="connectors/token_ends"))[1]
     assert f"/console/connectors/{connector.pk}/user-token/" in body

@@ -12,9 +12,9 @@ from django.urls import reverse
 
 from accounts.models import User
 from connectors.models import AccessRequest, Connector, RequestState
-from connectors.scopes import Permission
-from connectors.services import requests, usage
-from connectors.services.requests import new_once
+from connectors.permissions import Permission
+from connectors.services import access_requests, usage
+from connectors.services.access_requests import new_once
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program
 from connectors.tests.html_forms import form_to, text_of
@@ -31,7 +31,7 @@ def page_of(name: str, connector: Connector, *more: Any) -> str:
 
 
 def ask(connector: Connector, **options: Any) -> AccessRequest:
-    return requests.ask(
+    return access_requests.ask(
         connector=connector, by=connector.owner, once=new_once(), **{"permissions": COMMON, "reason": "Why", **options}
     )
 
@@ -150,7 +150,7 @@ def test_bad_input_is_named_and_asks_nothing(
 def test_who_sent_too_many_today_is_told_so_and_loses_nothing(
     connector: Connector, developer: User, browser_of: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requests, "MOST_A_DAY", 0)
+    monkeypatch.setattr(access_requests, "MOST_A_DAY", 0)
     page = send(browser_of(developer), connector, reason="Tells shifts.")
     assert page.status_code == 400
     assert "You sent many requests today." in text_of(page)

@@ -10,17 +10,17 @@ import pytest
 from django.db import connection
 
 from accounts.models import User
-from connectors import callers
+from connectors import authentication
 from connectors.models import AccessRequest, Connector, Grant, RequestState
-from connectors.scopes import Permission
-from connectors.services import answers, connectors, grants, permissions, requests
-from connectors.services.requests import new_once
+from connectors.permissions import Permission
+from connectors.services import access_requests, connectors, grants, permissions, request_decisions
+from connectors.services.access_requests import new_once
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program
 from connectors.tests.test_races import ROUNDS, THREADS, at_once, refusals, wins
 from connectors.tests.test_successors import exchange
+from kaizala_console.api.errors import TokenInvalid
 from kaizala_console.lib import ids
-from kaizala_console.wire.errors import TokenInvalid
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
@@ -36,14 +36,16 @@ def _on_postgresql() -> Iterator[None]:
 
 def test_a_form_sent_many_times_at_once_is_one_request(connector: Connector, developer: User) -> None:
     once = new_once()
-    act = partial(requests.ask, connector=connector, by=developer, permissions=COMMON, once=once)
+    act = partial(access_requests.ask, connector=connector, by=developer, permissions=COMMON, once=once)
     assert len({request.pk for request in at_once(*[act] * THREADS)}) == 1
 
 
 def test_one_group_asked_many_times_at_once_is_asked_once(connector: Connector, developer: User) -> None:
     target = f"group:{ids.new_id()}"
     acts = [
-        partial(requests.ask, connector=connector, by=developer, permissions=COMMON, once=new_once(), target=target)
+        partial(
+            access_requests.ask, connector=connector, by=developer, permissions=COMMON, once=new_once(), target=target
+        )
         for _thread in range(THREADS)
     ]
     results = at_once(*acts)
@@ -54,9 +56,9 @@ def test_one_group_asked_many_times_at_once_is_asked_once(connector: Connector, 
 def test_of_many_answers_to_a_wish_for_more_one_counts(program: Program, developer: User, group_admin: User) -> None:
     permissions.change(connector=program.connector, permissions=COMMON | {POLLS}, by=developer)
     request = AccessRequest.objects.get()
-    yes = partial(answers.approve_more, request=request, by=group_admin, permissions=[POLLS])
-    no = partial(answers.refuse, request=request, by=group_admin)
-    withdrawn = partial(requests.withdraw, request=request, by=developer)
+    yes = partial(request_decisions.approve_more, request=request, by=group_admin, permissions=[POLLS])
+    no = partial(request_decisions.refuse, request=request, by=group_admin)
+    withdrawn = partial(access_requests.withdraw, request=request, by=developer)
     results = at_once(yes, no, withdrawn, yes, no, withdrawn)
     assert len(wins(results)) == 1
     request.refresh_from_db()
@@ -75,11 +77,11 @@ def test_what_was_removed_is_not_accepted_again_whoever_answers_at_the_same_mome
         permissions.change(connector=connector, permissions=COMMON | {POLLS}, by=developer)
         request = AccessRequest.objects.waiting().get()
         results = at_once(
-            partial(answers.approve_more, request=request, by=group_admin, permissions=[POLLS]),
+            partial(request_decisions.approve_more, request=request, by=group_admin, permissions=[POLLS]),
             partial(permissions.change, connector=connector, permissions=COMMON, by=developer),
         )
         assert len(wins(results)) >= 1, results
-        assert POLLS not in callers.caller_of(token).permissions
+        assert POLLS not in authentication.caller_of(token).permissions
         assert POLLS not in Grant.objects.get(pk=program.grant.pk).permissions
         grants.revoke(grant=program.grant, by=group_admin)
         connector.secrets.update(revoked_at=program.grant.granted_at)
@@ -97,9 +99,9 @@ def test_an_answer_never_revives_what_ends_at_the_same_moment(developer: User, g
             if end == "revoke"
             else partial(connectors.delete, connector=program.connector, by=developer)
         )
-        at_once(partial(answers.approve_more, request=request, by=group_admin, permissions=[POLLS]), ends)
+        at_once(partial(request_decisions.approve_more, request=request, by=group_admin, permissions=[POLLS]), ends)
         with pytest.raises(TokenInvalid):
-            callers.caller_of(token)
+            authentication.caller_of(token)
         assert not AccessRequest.objects.waiting().exists()
 
 
@@ -111,8 +113,8 @@ def test_a_request_expires_or_is_answered_and_never_both(program: Program, devel
             expires_at=request.made_at - dt.timedelta(days=1), made_at=request.made_at - dt.timedelta(days=15)
         )
         results = at_once(
-            partial(answers.approve_more, request=request, by=group_admin, permissions=[POLLS]),
-            requests.expire_overdue,
+            partial(request_decisions.approve_more, request=request, by=group_admin, permissions=[POLLS]),
+            access_requests.expire_overdue,
         )
         request.refresh_from_db()
         assert request.state is RequestState.EXPIRED

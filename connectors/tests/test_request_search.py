@@ -13,10 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
-from connectors import queries, request_queries
 from connectors.models import AccessRequest, Connector
-from connectors.services import requests
-from connectors.services.requests import new_once
+from connectors.queries import access_requests, connectors
+from connectors.services import access_requests as requests
+from connectors.services.access_requests import new_once
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, let_in
 from connectors.tests.html_forms import text_of
@@ -161,7 +161,7 @@ def test_pages_of_a_search_go_on_with_it_and_cost_the_same(
     monkeypatch: pytest.MonkeyPatch,
     most: int,
 ) -> None:
-    monkeypatch.setattr(request_queries, "MOST", most)
+    monkeypatch.setattr(access_requests, "MOST", most)
 
     def refuse(number: int) -> AccessRequest:
         return ask(connector, refused_at=clock.now(), decided_by=group_admin, target_name=f"Depot {number}")
@@ -178,12 +178,12 @@ def test_pages_of_a_search_go_on_with_it_and_cost_the_same(
     assert cost() == few
     there, cursor = [], None
     for _page in range(3):
-        page = request_queries.request_page(connector, show="refused", search="depot", cursor=cursor, size=2)
+        page = access_requests.request_page(connector, show="refused", search="depot", cursor=cursor, size=2)
         there += [row.pk for row in page.items]
         cursor = page.next_cursor
     assert sorted(there) == sorted(made)
     assert cursor is None
-    made += [refuse(number).pk for number in range(queries.PAGE_SIZE)]
+    made += [refuse(number).pk for number in range(connectors.PAGE_SIZE)]
     assert (
         f'href="{url}?show=refused&amp;q=depot&amp;cursor='
         in client.get(f"{url}?show=refused&q=depot").content.decode()

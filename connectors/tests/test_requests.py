@@ -12,9 +12,9 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import AuditEvent, Notice, User
 from connectors.models import AccessRequest, Connector, RequestState
-from connectors.scopes import Permission
-from connectors.services import connectors, grants, requests
-from connectors.services.requests import new_once
+from connectors.permissions import Permission
+from connectors.services import access_requests, connectors, grants
+from connectors.services.access_requests import new_once
 from connectors.tests import factories
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
@@ -26,7 +26,7 @@ POST = [Permission.TEXT_MESSAGE]
 
 def ask(connector: Connector, **options: Any) -> AccessRequest:
     """What the developer asks: to post messages, of whoever gets the link, unless said otherwise."""
-    return requests.ask(
+    return access_requests.ask(
         connector=connector, **{"by": connector.owner, "permissions": POST, "once": new_once(), **options}
     )
 
@@ -104,7 +104,7 @@ def test_one_group_is_asked_once_at_a_time(connector: Connector, developer: User
     with pytest.raises(Conflict) as refusal:
         ask(connector, target=target)
     assert refusal.value.code == "already_asked"
-    requests.withdraw(request=first, by=developer)
+    access_requests.withdraw(request=first, by=developer)
     assert ask(connector, target=target).state is RequestState.WAITING
 
 
@@ -128,7 +128,7 @@ def test_a_group_that_has_the_connector_is_not_asked(connector: Connector, group
 
 
 def test_a_hundred_may_wait_and_no_more(connector: Connector) -> None:
-    for _number in range(requests.MOST_WAITING):
+    for _number in range(access_requests.MOST_WAITING):
         ask(connector)
     with pytest.raises(RuleBroken) as refusal:
         ask(connector)
@@ -138,9 +138,9 @@ def test_a_hundred_may_wait_and_no_more(connector: Connector) -> None:
 def test_so_many_are_sent_in_a_day_and_no_more(
     connector: Connector, developer: User, monkeypatch: pytest.MonkeyPatch, travel: Callable[..., Any]
 ) -> None:
-    monkeypatch.setattr(requests, "MOST_A_DAY", 3)
+    monkeypatch.setattr(access_requests, "MOST_A_DAY", 3)
     for _number in range(3):
-        requests.withdraw(request=ask(connector), by=developer)
+        access_requests.withdraw(request=ask(connector), by=developer)
     with pytest.raises(TooSoon):
         ask(connector)
     travel(days=1, seconds=1)
@@ -156,16 +156,16 @@ def test_a_request_can_be_answered_for_fourteen_days_but_not_after_what_it_asks_
 
 def test_an_owner_withdraws_once(connector: Connector, developer: User) -> None:
     request = ask(connector)
-    assert requests.withdraw(request=request, by=developer).state is RequestState.WITHDRAWN
+    assert access_requests.withdraw(request=request, by=developer).state is RequestState.WITHDRAWN
     with pytest.raises(Conflict, match="withdrawn"):
-        requests.withdraw(request=request, by=developer)
+        access_requests.withdraw(request=request, by=developer)
     assert AuditEvent.objects.filter(tag="request:access:withdrawn").count() == 1
 
 
 def test_others_do_not_withdraw(connector: Connector, stranger: User) -> None:
     request = ask(connector)
     with pytest.raises(NotFound):
-        requests.withdraw(request=request, by=stranger)
+        access_requests.withdraw(request=request, by=stranger)
     request.refresh_from_db()
     assert request.state is RequestState.WAITING
 
@@ -180,8 +180,8 @@ def test_what_nobody_answers_expires_and_the_owner_is_told_once(
     asked = [ask(connector), ask(connector), ask(connector, target=some_group())]
     travel(days=14, minutes=1)
     with django_capture_on_commit_callbacks(execute=True):
-        assert requests.expire_overdue() == 3
-        assert requests.expire_overdue() == 0
+        assert access_requests.expire_overdue() == 3
+        assert access_requests.expire_overdue() == 0
     for request in asked:
         request.refresh_from_db()
         assert request.expired_at
@@ -197,7 +197,7 @@ def test_an_overdue_request_can_neither_be_withdrawn_nor_stand_in_the_way(
     old = ask(connector, target=target)
     travel(days=15)
     with pytest.raises(Conflict, match="expired"):
-        requests.withdraw(request=old, by=developer)
+        access_requests.withdraw(request=old, by=developer)
     assert ask(connector, target=target).state is RequestState.WAITING
     old.refresh_from_db()
     assert old.expired_at

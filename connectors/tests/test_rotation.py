@@ -12,17 +12,17 @@ from django.db import DatabaseError
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, User
-from accounts.services import notices
+from accounts.services import notifications
 from connectors.models import Connector, Handoff, RefreshToken
 from connectors.services import connectors, grants, handoffs, issuing, rotation
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tasks import rotate_tokens
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
+from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotFound
-from kaizala_console.wire.errors import RefreshTokenRefused
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def old_program(program: Program, developer: User, travel: Callable[..., dt.datetime]) -> Program:
     """Its developer claimed the token, and 330 of its 365 days have passed."""
-    handoffs.claim(handoff=program.handoff, by=developer, form_key=new_form_key(), address=None)
+    handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address=None)
     travel(days=330)
     return program
 
@@ -40,7 +40,7 @@ def waiting() -> Handoff:
 
 
 def claimed(handoff: Handoff, by: User) -> str:
-    return handoffs.claim(handoff=handoff, by=by, form_key=new_form_key(), address=None)
+    return handoffs.claim(handoff=handoff, by=by, idempotency_key=new_form_key(), address=None)
 
 
 def test_the_worker_hands_over_what_the_token_service_gives_and_both_tokens_work(
@@ -86,10 +86,10 @@ def test_what_the_program_uses_already_is_not_handed_over(old_program: Program) 
 
 def test_the_mail_names_the_end_and_no_secret(old_program: Program, outbox: list[EmailMessage]) -> None:
     for notice in Notice.objects.all():
-        notices.deliver(notice_id=notice.pk)
+        notifications.deliver(notice_id=notice.pk)
     outbox.clear()
     rotation.rotate_due()
-    notices.deliver(notice_id=Notice.objects.get(template="connectors/handoff_rotated").pk)
+    notifications.deliver(notice_id=Notice.objects.get(template="connectors/handoff_rotated").pk)
     (mail,) = outbox
     ends_at = RefreshToken.objects.get(predecessor=None).expires_at
     assert ends_at.strftime("%Y-%m-%d %H:%M UTC") in mail.body
@@ -104,7 +104,7 @@ def test_the_console_itself_made_it_and_no_admin_can_have_it_shown(
     handoff = waiting()
     assert (handoff.made_by, handoff.maker_name) == (None, "Kaizala Console")
     with pytest.raises(NotFound):
-        handoffs.reveal(handoff=handoff, by=group_admin, form_key=new_form_key())
+        handoffs.reveal(handoff=handoff, by=group_admin, idempotency_key=new_form_key())
     page = browser_of(developer).get(f"/console/handoffs/{handoff.pk}/")
     assert "Kaizala Console" in page.text
     assert group_admin.name in page.text

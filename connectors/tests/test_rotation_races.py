@@ -12,21 +12,21 @@ import pytest
 from accounts.models import Notice, User
 from connectors.models import Grant, Handoff, Orphan, RefreshToken
 from connectors.services import grant_ends, grants, handoffs, orphans, reminders, rotation
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_races import ROUNDS, aged, at_once, refusals, successor_given
 from connectors.tests.test_successors import exchange
+from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import ConsoleError
-from kaizala_console.wire.errors import RefreshTokenRefused
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 
 def old_program(developer: User, group_admin: User) -> Program:
     program = factories.make_program(factories.make_connector(developer), group_admin)
-    handoffs.claim(handoff=program.handoff, by=developer, form_key=new_form_key(), address=None)
+    handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address=None)
     return aged(program)
 
 
@@ -45,7 +45,7 @@ def test_workers_and_exchanges_at_once_make_one_successor_and_hand_over_that_one
         assert results[0] + results[1] == 1
         assert results[2] == results[3]
         handoff = Handoff.objects.waiting().get(grant=program.grant)
-        given = handoffs.claim(handoff=handoff, by=developer, form_key=new_form_key(), address=None)
+        given = handoffs.claim(handoff=handoff, by=developer, idempotency_key=new_form_key(), address=None)
         assert given == results[2]
         assert RefreshToken.objects.filter(grant=program.grant).count() == 2
         assert Notice.objects.filter(template="connectors/handoff_rotated", user=developer).count() == 1

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, ConnectorSecret
-from connectors.services import leaks, secrets
+from connectors.services import leak_reports, secrets
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import form_to, text_of
 from connectors.tests.test_secrets import proves
@@ -113,7 +113,7 @@ def test_what_is_over_gets_no_other_end(
 
 
 def test_a_reported_secret_is_answered_first(developer: User, program: Program, secret: ConnectorSecret) -> None:
-    leaks.report(text=program.secret, address="192.0.2.7")
+    leak_reports.report(text=program.secret, address="192.0.2.7")
     with pytest.raises(Conflict, match="leaked"):
         secrets.move_end(secret=secret, ends_at=clock.now() + dt.timedelta(days=9), by=developer)
 

@@ -11,17 +11,17 @@ from django.db import DatabaseError
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, ConnectorSecret, ShownSecret
-from connectors.services import connectors, secrets, shown_secrets, tokens
+from connectors.services import connectors, one_time_secrets, secrets, tokens
 from connectors.tests import factories
 from connectors.tests.factories import Program
+from kaizala_console.api.errors import WrongConnectorCredentials
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
-from kaizala_console.wire.errors import WrongConnectorCredentials
 
 
 def proves(connector: Connector, token: str) -> bool:
     try:
-        tokens.proven_connector(connector_id=str(connector.pk), secret=token, at=clock.now())
+        tokens.authenticate_client(connector_id=str(connector.pk), secret=token, at=clock.now())
     except WrongConnectorCredentials:
         return False
     return True
@@ -76,19 +76,21 @@ def test_the_first_secret_cannot_end_before_it_is_made(developer: User) -> None:
 
 
 def test_the_same_form_sent_again_gets_the_same_secret(connector: Connector, developer: User) -> None:
-    form_key = shown_secrets.new_form_key()
-    first = secrets.add(connector=connector, by=developer, form_key=form_key)
-    assert secrets.add(connector=connector, by=developer, form_key=form_key) == first
+    idempotency_key = one_time_secrets.new_form_key()
+    first = secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
+    assert secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key) == first
     assert ConnectorSecret.objects.count() == 1
 
 
 def test_a_secret_that_is_shown_again_is_an_event(connector: Connector, developer: User) -> None:
-    form_key = shown_secrets.new_form_key()
-    _secret, token = secrets.add(connector=connector, by=developer, form_key=form_key)
-    secrets.add(connector=connector, by=developer, form_key=form_key)
-    other_key = shown_secrets.new_form_key()
+    idempotency_key = one_time_secrets.new_form_key()
+    _secret, token = secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
+    secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
+    other_key = one_time_secrets.new_form_key()
     for _ in range(2):
-        connectors.create(owner=developer, name="Rota", permissions=["textmessage"], by=developer, form_key=other_key)
+        connectors.create(
+            owner=developer, name="Rota", permissions=["textmessage"], by=developer, idempotency_key=other_key
+        )
     viewed = AuditEvent.objects.filter(tag="connector:secret:viewed").order_by("pk")
     assert [event.after["connector"] for event in viewed] == ["Shift Planner", "Rota"]
     assert viewed[0].after["public_part"] == token[5:21]
@@ -96,18 +98,18 @@ def test_a_secret_that_is_shown_again_is_an_event(connector: Connector, develope
 
 
 def test_a_form_of_another_connector_gets_nothing(connector: Connector, developer: User) -> None:
-    form_key = shown_secrets.new_form_key()
-    secrets.add(connector=connector, by=developer, form_key=form_key)
+    idempotency_key = one_time_secrets.new_form_key()
+    secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
     other = factories.make_connector(developer)
     with pytest.raises(Conflict) as caught:
-        secrets.add(connector=other, by=developer, form_key=form_key)
+        secrets.add(connector=other, by=developer, idempotency_key=idempotency_key)
     assert caught.value.code == "form_used"
     assert not other.secrets.exists()
 
 
 def test_a_revoked_secret_leaves_the_screen(connector: Connector, developer: User) -> None:
-    form_key = shown_secrets.new_form_key()
-    secret, _token = secrets.add(connector=connector, by=developer, form_key=form_key)
+    idempotency_key = one_time_secrets.new_form_key()
+    secret, _token = secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
     secrets.revoke(secret=secret, by=developer)
     assert not ShownSecret.objects.exists()
 
@@ -155,7 +157,7 @@ def test_without_an_audit_row_nothing_happens(
     before = everything()
     no_audit()
     with pytest.raises(DatabaseError):
-        secrets.add(connector=program.connector, by=developer, form_key=shown_secrets.new_form_key())
+        secrets.add(connector=program.connector, by=developer, idempotency_key=one_time_secrets.new_form_key())
     with pytest.raises(DatabaseError):
         secrets.revoke(secret=program.connector.secrets.get(), by=developer)
     assert everything() == before

@@ -14,10 +14,10 @@ from django.test import Client
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, Handoff, ShownSecret
-from connectors.pages import snippets
-from connectors.services import connectors, handoffs, shown_secrets
+from connectors.services import connectors, handoffs, one_time_secrets
 from connectors.tests import factories
 from connectors.tests.html_forms import Page, text_of
+from connectors.views import snippets
 from kaizala_console.lib import ids
 
 pytestmark = pytest.mark.django_db
@@ -34,11 +34,11 @@ class Shown:
     def __init__(self, base: str, after: str, token: str) -> None:
         self.base, self.after, self.token = base, after, token
 
-    def download(self, client: Client, kind: str = "env", form_key: str = KEY) -> Page:
-        return client.post(f"{self.base}download/", {"form_key": form_key, "kind": kind})
+    def download(self, client: Client, kind: str = "env", idempotency_key: str = KEY) -> Page:
+        return client.post(f"{self.base}download/", {"idempotency_key": idempotency_key, "kind": kind})
 
     def done(self, client: Client, **fields: str) -> Page:
-        return client.post(f"{self.base}done/", {"form_key": KEY, "stored": "1", **fields})
+        return client.post(f"{self.base}done/", {"idempotency_key": KEY, "stored": "1", **fields})
 
 
 @pytest.fixture(params=["connector", "secret", "handoff"])
@@ -46,17 +46,17 @@ def shown(request: pytest.FixtureRequest, developer: User, group_admin: User) ->
     """Each of the three kinds of credential that a page shows."""
     if request.param == "connector":
         made, token = connectors.create(
-            owner=developer, by=developer, name="Shift Planner", permissions=["textmessage"], form_key=KEY
+            owner=developer, by=developer, name="Shift Planner", permissions=["textmessage"], idempotency_key=KEY
         )
         return Shown(f"/console/connectors/{made.pk}/secret/", f"/console/connectors/{made.pk}/", token)
     connector = factories.make_connector(developer, "Shift Planner")
     if request.param == "secret":
         secret, token = factories.make_secret(connector)
-        shown_secrets.remember(user=developer, form_key=KEY, subject=secret, token=token)
+        one_time_secrets.remember(user=developer, idempotency_key=KEY, subject=secret, token=token)
         base = f"/console/connectors/{connector.pk}/credentials/"
         return Shown(f"{base}{secret.pk}/", base, token)
     handoff = factories.let_in(connector, group_admin, target_name="Pune depot").handoff
-    token = handoffs.claim(handoff=handoff, by=developer, form_key=KEY, address=None)
+    token = handoffs.claim(handoff=handoff, by=developer, idempotency_key=KEY, address=None)
     return Shown(f"/console/handoffs/{handoff.pk}/", f"/console/handoffs/{handoff.pk}/", token)
 
 
@@ -85,7 +85,7 @@ def test_every_further_look_at_a_secret_is_an_event(shown: Shown, developer: Use
     looks = AuditEvent.objects.filter(tag="connector:secret:viewed", actor_id=str(developer.pk))
     shown.download(client)
     shown.download(client, "json")
-    client.post(f"{shown.base}done/", {"form_key": KEY})
+    client.post(f"{shown.base}done/", {"idempotency_key": KEY})
     seen = 0 if "/handoffs/" in shown.base else 3  # a claimed token is told by its handoff
     assert looks.count() == seen
     shown.done(client)
@@ -118,7 +118,7 @@ def test_done_without_the_tick_asks_for_it_and_loses_nothing(
     shown: Shown, developer: User, browser_of: Browser
 ) -> None:
     client = browser_of(developer)
-    page = client.post(f"{shown.base}done/", {"form_key": KEY})
+    page = client.post(f"{shown.base}done/", {"idempotency_key": KEY})
     assert "tick “I have stored it”" in text_of(page)
     assert shown.token in page.content.decode()
     assert ShownSecret.objects.exists()
@@ -140,9 +140,11 @@ def test_after_ten_minutes_there_is_nothing_to_download(
     assert shown.download(client)["Location"] == shown.after
 
 
-@pytest.mark.parametrize("form_key", ["", "short", "z" * 32, "é" * 40, "k" * 4000])
-def test_a_wrong_form_key_opens_nothing(shown: Shown, developer: User, browser_of: Browser, form_key: str) -> None:
-    answer = shown.download(browser_of(developer), form_key=form_key)
+@pytest.mark.parametrize("idempotency_key", ["", "short", "z" * 32, "é" * 40, "k" * 4000])
+def test_a_wrong_form_key_opens_nothing(
+    shown: Shown, developer: User, browser_of: Browser, idempotency_key: str
+) -> None:
+    answer = shown.download(browser_of(developer), idempotency_key=idempotency_key)
     assert answer.status_code == 302
     assert not TOKEN.search(answer.content.decode())
 
@@ -152,8 +154,10 @@ def test_the_form_key_of_one_credential_does_not_open_another(
 ) -> None:
     connector = factories.make_connector(developer)
     one, other = (factories.let_in(connector, group_admin, target_name=name).handoff for name in ("One", "Other"))
-    handoffs.claim(handoff=one, by=developer, form_key=KEY, address=None)
-    answer = browser_of(developer).post(f"/console/handoffs/{other.pk}/download/", {"form_key": KEY, "kind": "env"})
+    handoffs.claim(handoff=one, by=developer, idempotency_key=KEY, address=None)
+    answer = browser_of(developer).post(
+        f"/console/handoffs/{other.pk}/download/", {"idempotency_key": KEY, "kind": "env"}
+    )
     assert answer.status_code == 409
     assert not TOKEN.search(answer.content.decode())
 
@@ -165,7 +169,9 @@ def test_somebody_else_with_the_form_key_gets_the_same_as_for_what_is_not_there(
     missing = re.sub(r"[0-9a-f-]{36}", str(ids.new_id()), shown.base)
     for user in (stranger, group_admin, outsider):
         client = browser_of(user)
-        answers = [client.post(f"{base}{button}", {"form_key": KEY, "kind": "env"}) for base in (shown.base, missing)]
+        answers = [
+            client.post(f"{base}{button}", {"idempotency_key": KEY, "kind": "env"}) for base in (shown.base, missing)
+        ]
         assert [answer.status_code for answer in answers] == [404, 404]
         assert text_of(answers[0]) == text_of(answers[1])
         assert not TOKEN.search(answers[0].content.decode())
@@ -202,8 +208,8 @@ def test_the_representation_of_a_value_hides_it() -> None:
 
 def test_a_handoff_past_its_screen_stays_claimed(developer: User, group_admin: User, browser_of: Browser) -> None:
     handoff = factories.let_in(factories.make_connector(developer), group_admin).handoff
-    handoffs.claim(handoff=handoff, by=developer, form_key=KEY, address=None)
-    browser_of(developer).post(f"/console/handoffs/{handoff.pk}/done/", {"form_key": KEY, "stored": "1"})
+    handoffs.claim(handoff=handoff, by=developer, idempotency_key=KEY, address=None)
+    browser_of(developer).post(f"/console/handoffs/{handoff.pk}/done/", {"idempotency_key": KEY, "stored": "1"})
     row = Handoff.objects.get(pk=handoff.pk)
     assert row.claimed_by == developer
     assert row.sealed is None

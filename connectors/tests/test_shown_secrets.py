@@ -12,8 +12,8 @@ from pytest_django import Settings
 from accounts.models import User
 from connectors import tasks
 from connectors.models import Connector, ShownSecret
-from connectors.services import shown_secrets
-from connectors.services.shown_secrets import new_form_key
+from connectors.services import one_time_secrets
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
@@ -21,49 +21,53 @@ TOKEN = "kzrt_just-for-this-test"
 
 
 @pytest.fixture
-def form_key(developer: User, connector: Connector) -> str:
+def idempotency_key(developer: User, connector: Connector) -> str:
     """A form of the developer's that has shown a token."""
     key = new_form_key()
-    shown_secrets.remember(user=developer, form_key=key, subject=connector, token=TOKEN)
+    one_time_secrets.remember(user=developer, idempotency_key=key, subject=connector, token=TOKEN)
     return key
 
 
-def test_the_same_form_shows_it_again(developer: User, form_key: str) -> None:
-    assert shown_secrets.recall(user=developer, form_key=form_key) == TOKEN
+def test_the_same_form_shows_it_again(developer: User, idempotency_key: str) -> None:
+    assert one_time_secrets.recall(user=developer, idempotency_key=idempotency_key) == TOKEN
 
 
-def test_another_form_or_another_person_gets_nothing(developer: User, stranger: User, form_key: str) -> None:
-    assert shown_secrets.recall(user=developer, form_key=new_form_key()) is None
-    assert shown_secrets.recall(user=stranger, form_key=form_key) is None
+def test_another_form_or_another_person_gets_nothing(developer: User, stranger: User, idempotency_key: str) -> None:
+    assert one_time_secrets.recall(user=developer, idempotency_key=new_form_key()) is None
+    assert one_time_secrets.recall(user=stranger, idempotency_key=idempotency_key) is None
     for key in ("", "x", "x" * 500, "ü" * 30):
-        assert shown_secrets.recall(user=developer, form_key=key) is None
+        assert one_time_secrets.recall(user=developer, idempotency_key=key) is None
 
 
-def test_a_form_does_not_show_one_thing_for_another(developer: User, connector: Connector, form_key: str) -> None:
-    assert shown_secrets.recall(user=developer, form_key=form_key, subject=connector) == TOKEN
+def test_a_form_does_not_show_one_thing_for_another(
+    developer: User, connector: Connector, idempotency_key: str
+) -> None:
+    assert one_time_secrets.recall(user=developer, idempotency_key=idempotency_key, subject=connector) == TOKEN
     with pytest.raises(Conflict):
-        shown_secrets.recall(user=developer, form_key=form_key, subject=factories.make_connector(developer))
+        one_time_secrets.recall(
+            user=developer, idempotency_key=idempotency_key, subject=factories.make_connector(developer)
+        )
 
 
-def test_done_forgets_it(developer: User, stranger: User, form_key: str) -> None:
-    shown_secrets.done(user=stranger, form_key=form_key)
-    assert shown_secrets.recall(user=developer, form_key=form_key) == TOKEN
-    shown_secrets.done(user=developer, form_key=form_key)
-    assert shown_secrets.recall(user=developer, form_key=form_key) is None
+def test_done_forgets_it(developer: User, stranger: User, idempotency_key: str) -> None:
+    one_time_secrets.done(user=stranger, idempotency_key=idempotency_key)
+    assert one_time_secrets.recall(user=developer, idempotency_key=idempotency_key) == TOKEN
+    one_time_secrets.done(user=developer, idempotency_key=idempotency_key)
+    assert one_time_secrets.recall(user=developer, idempotency_key=idempotency_key) is None
     assert not ShownSecret.objects.exists()
-    shown_secrets.done(user=developer, form_key="")
+    one_time_secrets.done(user=developer, idempotency_key="")
 
 
 def test_after_ten_minutes_it_is_gone_whether_or_not_the_worker_runs(
-    developer: User, travel: Callable[..., dt.datetime], form_key: str
+    developer: User, travel: Callable[..., dt.datetime], idempotency_key: str
 ) -> None:
     """Shown while the clock stands still already: its ten minutes are the test's to the second."""
     travel(seconds=599)
-    assert shown_secrets.recall(user=developer, form_key=form_key) == TOKEN
+    assert one_time_secrets.recall(user=developer, idempotency_key=idempotency_key) == TOKEN
     tasks.sweep_shown_secrets()
     assert ShownSecret.objects.exists()
     travel(seconds=1)
-    assert shown_secrets.recall(user=developer, form_key=form_key) is None
+    assert one_time_secrets.recall(user=developer, idempotency_key=idempotency_key) is None
     assert ShownSecret.objects.exists()
     tasks.sweep_shown_secrets()
     assert not ShownSecret.objects.exists()
@@ -71,28 +75,28 @@ def test_after_ten_minutes_it_is_gone_whether_or_not_the_worker_runs(
 
 
 def test_an_overdue_one_makes_way_for_the_next_of_its_form(
-    developer: User, connector: Connector, form_key: str, travel: Callable[..., dt.datetime]
+    developer: User, connector: Connector, idempotency_key: str, travel: Callable[..., dt.datetime]
 ) -> None:
     travel(seconds=601)
-    shown_secrets.remember(user=developer, form_key=form_key, subject=connector, token="another")
-    assert shown_secrets.recall(user=developer, form_key=form_key) == "another"
+    one_time_secrets.remember(user=developer, idempotency_key=idempotency_key, subject=connector, token="another")
+    assert one_time_secrets.recall(user=developer, idempotency_key=idempotency_key) == "another"
 
 
-def test_the_row_alone_opens_nothing(developer: User, form_key: str) -> None:
+def test_the_row_alone_opens_nothing(developer: User, idempotency_key: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM connectors_shownsecret")
         row = " ".join(str(bytes(value) if isinstance(value, memoryview) else value) for value in cursor.fetchone())
     assert TOKEN not in row
-    assert form_key not in row
+    assert idempotency_key not in row
     shown = ShownSecret.objects.get()
-    assert shown_secrets.opened(shown, user=developer, form_key=new_form_key()) is None
+    assert one_time_secrets.opened(shown, user=developer, idempotency_key=new_form_key()) is None
 
 
 def test_after_a_change_of_the_servers_key_it_is_not_shown_but_nothing_breaks(
-    developer: User, form_key: str, settings: Settings
+    developer: User, idempotency_key: str, settings: Settings
 ) -> None:
     settings.ENCRYPTION_KEYS = [b"k" * 32]
-    assert shown_secrets.recall(user=developer, form_key=form_key) is None
+    assert one_time_secrets.recall(user=developer, idempotency_key=idempotency_key) is None
 
 
 @pytest.mark.parametrize("key", ["", "short", "x" * 129, "ü" * 40])
@@ -100,5 +104,5 @@ def test_what_cannot_be_a_form_key_is_refused_before_anything_is_kept(
     developer: User, connector: Connector, key: str
 ) -> None:
     with pytest.raises(RuleBroken):
-        shown_secrets.remember(user=developer, form_key=key, subject=connector, token=TOKEN)
+        one_time_secrets.remember(user=developer, idempotency_key=key, subject=connector, token=TOKEN)
     assert not ShownSecret.objects.exists()

@@ -12,7 +12,7 @@ from django.test import Client
 
 from accounts.models import User
 from connectors.models import Connector, Grant
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program
 from connectors.tests.html_forms import form_to, text_of

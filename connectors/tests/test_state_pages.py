@@ -11,11 +11,11 @@ from django.test import Client
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, ConnectorState
-from connectors.pages import states
 from connectors.services import connectors, tokens
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import form_to, text_of
-from kaizala_console.wire.errors import WireError
+from connectors.views import states
+from kaizala_console.api.errors import ApiError
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +79,7 @@ def test_suspending_refuses_every_token_until_it_is_resumed(
     client = browser_of(developer)
     form = form_to(client.get(url(program.connector, "suspend")), url(program.connector, "suspend"))
     form.send(client, {"typed": "Shift Planner"})
-    with pytest.raises(WireError):
+    with pytest.raises(ApiError):
         exchange(program)
     form_to(client.get(url(program.connector, "resume")), url(program.connector, "resume")).send(client)
     assert exchange(program)
@@ -89,7 +89,7 @@ def test_deleting_ends_everything_and_leads_to_the_list(program: Program, develo
     client = browser_of(developer)
     form = form_to(client.get(url(program.connector, "delete")), url(program.connector, "delete"))
     assert form.send(client, {"typed": " shift  planner "})["Location"] == "/console/connectors/"
-    with pytest.raises(WireError):
+    with pytest.raises(ApiError):
         exchange(program)
     assert "“Shift Planner” is deleted" in text_of(client.get("/console/connectors/"))
 

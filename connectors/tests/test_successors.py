@@ -16,8 +16,8 @@ from connectors.services.successors import successor_from
 from connectors.services.tokens import Exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
+from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock
-from kaizala_console.wire.errors import RefreshTokenRefused
 
 
 def exchange(program: Program, refresh_token: str = "") -> Exchange:

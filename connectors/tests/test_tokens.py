@@ -12,16 +12,16 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, Organisation, User
-from connectors import callers, credentials
+from connectors import authentication, token_format
 from connectors.models import Connector, Grant, RefreshToken
-from connectors.moved import Moved
-from connectors.scopes import Permission
+from connectors.permissions import Permission
+from connectors.redirects import PermanentRedirect
 from connectors.services import connectors, grants, secrets, tokens
 from connectors.services.tokens import Exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
+from kaizala_console.api.errors import RefreshTokenRefused, WrongConnectorCredentials
 from kaizala_console.lib import clock, ids
-from kaizala_console.wire.errors import RefreshTokenRefused, WrongConnectorCredentials
 
 ADDRESS = "192.0.2.7"
 
@@ -59,7 +59,7 @@ def test_the_exchange_gives_what_the_protocol_says(
         "groupmember.read,groupmember.write,groupmember.update,groupmember.remove,"
         "textmessage.read,textmessage.write"
     )
-    claims = credentials.read_access_token(result.access_token)
+    claims = token_format.read_access_token(result.access_token)
     assert claims is not None
     assert claims.expires_at == result.expires_at
     assert result.access_token not in repr(result)
@@ -96,7 +96,7 @@ def test_the_connector_id_may_be_spelled_in_any_way(program: Program, spelling: 
         {"applicationSecret": "AB12CD34EF"},
         {"applicationSecret": "x" * 10_000},
         {"applicationSecret": "\x00\xff"},
-        {"applicationSecret": credentials.generate(credentials.Kind.SECRET).token},
+        {"applicationSecret": token_format.generate(token_format.Kind.SECRET).token},
     ],
 )
 def test_a_wrong_id_or_secret_is_refused_without_saying_which(program: Program, header: dict[str, str]) -> None:
@@ -112,10 +112,10 @@ def test_the_secret_of_another_connector_is_wrong(program: Program, developer: U
 
 
 def test_a_secret_whose_public_part_was_guessed_is_wrong(program: Program) -> None:
-    forged = credentials.generate(credentials.Kind.SECRET)
+    forged = token_format.generate(token_format.Kind.SECRET)
     body = program.secret[:21] + forged.token[21:-6]
     with pytest.raises(WrongConnectorCredentials):
-        exchange(program, applicationSecret=body + credentials._checksum(body))
+        exchange(program, applicationSecret=body + token_format._checksum(body))
 
 
 def test_a_revoked_secret_and_a_deleted_connector_are_wrong_credentials(program: Program, developer: User) -> None:
@@ -143,11 +143,11 @@ def test_an_unknown_refresh_token_is_called_unknown(program: Program, developer:
     assert why(program, refreshToken="eyJhbGciOi.an.old.one") == not_whole
     assert why(program, refreshToken=program.secret) == not_whole
     not_made = "Refresh token unknown: no such token was made for this connector."
-    assert why(program, refreshToken=credentials.generate(credentials.Kind.REFRESH).token) == not_made
+    assert why(program, refreshToken=token_format.generate(token_format.Kind.REFRESH).token) == not_made
     other = factories.make_program(factories.make_connector(developer), group_admin)
     assert why(program, refreshToken=other.refresh_token) == not_made
     body = program.refresh_token[:21] + other.refresh_token[21:-6]
-    assert why(program, refreshToken=body + credentials._checksum(body)) == not_made
+    assert why(program, refreshToken=body + token_format._checksum(body)) == not_made
 
 
 def test_an_expired_refresh_token_is_called_expired(program: Program, travel: Callable[..., dt.datetime]) -> None:
@@ -232,7 +232,7 @@ def test_an_organisation_that_has_moved_sends_its_programs_on_once_they_proved_w
     program: Program,
 ) -> None:
     Organisation.objects.update(moved_to="https://new.example/console/")
-    with pytest.raises(Moved) as caught:
+    with pytest.raises(PermanentRedirect) as caught:
         exchange(program)
     assert caught.value.headers == {"Location": "https://new.example/console/v1/accessToken"}
     with pytest.raises(WrongConnectorCredentials):
@@ -270,6 +270,6 @@ def test_without_an_audit_row_there_is_no_first_use(
 
 
 def test_an_access_token_is_the_callers(program: Program, group_admin: User) -> None:
-    caller = callers.caller_of(exchange(program).access_token)
+    caller = authentication.caller_of(exchange(program).access_token)
     assert caller.grant == program.grant
     assert caller.person == factories.person_of(group_admin)

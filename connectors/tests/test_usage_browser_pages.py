@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from connectors.models import ConnectorSecret, LeakReport
-from connectors.services import leaks, usage
+from connectors.services import leak_reports, usage
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_usage_queries import DAY, HOUR, MEMBERS, used
@@ -41,7 +41,7 @@ def test_the_pages_are_accessible_and_fit(
     factories.make_secret(program.connector, 2)
     usage.secret_used(ConnectorSecret.objects.get(slot=1).pk, at=clock.now())
     usage.flush()
-    leaks.report(text=program.secret, where="https://paste.example/" + "a" * 150, address="192.0.2.1")
+    leak_reports.report(text=program.secret, where="https://paste.example/" + "a" * 150, address="192.0.2.1")
     one = f"/console/connectors/{program.connector.pk}/"
     report = LeakReport.objects.get()
     entrance = open_page(width=width, dark=dark)

@@ -11,15 +11,15 @@ import pytest
 from django.test import Client, RequestFactory
 
 from accounts.models import Organisation, User
-from accounts.pages.zones import COOKIE, zone_of
+from accounts.views.zones import COOKIE, zone_of
 from connectors import usage_counts
 from connectors.models import Connector
-from connectors.pages import usage_charts
 from connectors.services import usage
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_usage_pages import MEMBERS, OVERALL, lines_of, of
 from connectors.usage_counts import Before, Period, Scope, Sums
+from connectors.views import usage_charts
 from kaizala_console.lib import clock
 
 Browser = Callable[..., Client]

@@ -15,12 +15,12 @@ from django.test import Client
 from accounts.models import User
 from connectors import usage_counts
 from connectors.models import Connector, ConnectorSecret, RefreshToken
-from connectors.pages import usage_charts
 from connectors.services import throttling, usage
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, text_of
 from connectors.usage_counts import Named, Period, Scope, Sums
+from connectors.views import usage_charts
 from kaizala_console.lib import clock
 
 # No hour ends between the calls and the look at the hours.

@@ -11,14 +11,14 @@ from django.db.models import Sum
 from django.test import Client
 
 from accounts.models import User
-from connectors import usage_queries
 from connectors.models import Connector, ConnectorDay, ConnectorHour, ConnectorSecret, Grant, UsageDay, UsageHour
-from connectors.scopes import Permission
+from connectors.permissions import Permission
+from connectors.queries import usage as usage_queries
+from connectors.queries.usage import EndpointCalls, EndpointLost
 from connectors.services import grants, usage
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
-from connectors.usage_queries import EndpointCalls, EndpointLost
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person, verify
 from connectors.models import Connector, Grant, Handoff, RefreshToken
-from connectors.scopes import listed
+from connectors.permissions import listed
 from connectors.services import connectors, handoffs, rotation, user_tokens
 from connectors.tests.factories import make_connector, person_of
 
@@ -77,7 +77,7 @@ def test_what_the_connector_asks_for_since_the_page_was_shown_is_shown_first(
 
 def test_its_developer_claims_it_from_the_inbox(connector: Connector, member: User, developer: User) -> None:
     handoff = user_tokens.generate(connector=connector, person=person_of(member), by=member)
-    token = handoffs.claim(handoff=handoff, by=developer, form_key="k" * 32, address=None)
+    token = handoffs.claim(handoff=handoff, by=developer, idempotency_key="k" * 32, address=None)
     assert token.startswith("kzrt_")
 
 
@@ -114,7 +114,7 @@ def test_a_successor_handed_over_meanwhile_does_not_keep_the_old_token_alive(
     browser = browser_of(member)
     generate(browser, connector, member)
     first = Handoff.objects.get()
-    handoffs.claim(handoff=first, by=developer, form_key="k" * 32, address=None)
+    handoffs.claim(handoff=first, by=developer, idempotency_key="k" * 32, address=None)
     now = travel(minutes=1)
     RefreshToken.objects.update(issued_at=now - dt.timedelta(days=330), expires_at=now + dt.timedelta(days=35))
     assert rotation.rotate_due() == 1

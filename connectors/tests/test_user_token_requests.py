@@ -17,10 +17,10 @@ from django.urls import reverse
 from accounts import needs
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
-from accounts.services import cool_off
+from accounts.services import credential_hold
 from accounts.tests.factories import make_user
 from connectors.models import Connector, Grant, Handoff, UserTokenRequest, UserTokenRequestState
-from connectors.scopes import Permission, listed
+from connectors.permissions import Permission, listed
 from connectors.services import connectors, user_token_requests, user_tokens, words
 from connectors.tests.factories import person_of
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
@@ -96,10 +96,10 @@ def test_the_other_admins_are_told_by_mail_and_on_home(
     outbox: list[EmailMessage],
 ) -> None:
     from accounts.models import Notice
-    from accounts.services import notices
+    from accounts.services import notifications
 
     for notice in Notice.objects.filter(template="connectors/user_token_asked"):
-        notices.deliver(notice_id=notice.pk)
+        notifications.deliver(notice_id=notice.pk)
     assert [mail.to for mail in outbox] == [[second_admin.email]]
     assert page_of(asked) in outbox[0].body
 
@@ -307,7 +307,7 @@ def test_what_is_there_is_not_renewed_while_the_asker_cools_off(
     asked: UserTokenRequest, organisation_admin: User, second_admin: User
 ) -> None:
     before = acts_already(asked)
-    cool_off.start(user=organisation_admin, number="+919876543210", by=organisation_admin)
+    credential_hold.start(user=organisation_admin, number="+919876543210", by=organisation_admin)
     with pytest.raises(RuleBroken) as caught:
         user_token_requests.confirm(request=asked, by=second_admin)
     assert caught.value.code == "cooling_off"

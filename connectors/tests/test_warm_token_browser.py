@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from connectors.models import WarmToken
-from connectors.services import warm_tokens
+from connectors.services import token_cache
 from connectors.tests.factories import Program
 from kaizala_console.tests.looking import findings
 
@@ -33,7 +33,7 @@ def test_entrust_see_and_stop(open_page: OpenPage, developer: User, program: Pro
     page.get_by_label("Refresh token").fill(program.refresh_token)
     page.get_by_role("button", name="Keep it ready").click()
     expect(page.get_by_text("keeps an access token ready from now on")).to_be_visible()
-    warm_tokens.fetch(warm_id=WarmToken.objects.get().pk)
+    token_cache.fetch(warm_id=WarmToken.objects.get().pk)
     page.reload()
     expect(page.get_by_text("fetched", exact=False)).to_be_visible()
     page.get_by_role("button", name="Stop").click()
@@ -41,7 +41,7 @@ def test_entrust_see_and_stop(open_page: OpenPage, developer: User, program: Pro
 
 
 def test_everybody_can_use_it_when_fetching_fails(open_page: OpenPage, developer: User, program: Program) -> None:
-    warm_tokens.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
+    token_cache.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
     WarmToken.objects.update(failures=2, last_error="The Token Service answered with status 502.")
     page = open_page(user=developer, width=360)
     page.goto(reverse("connectors:warm_token", args=[program.connector.pk, program.grant.pk]))

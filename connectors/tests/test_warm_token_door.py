@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from connectors.models import WarmToken
-from connectors.services import warm_tokens
+from connectors.services import token_cache
 from connectors.tests.factories import Program
 
 pytestmark = pytest.mark.django_db
@@ -25,10 +25,10 @@ def take(client: Client, program: Program, path: str = "/v1/accessToken/warm", *
 def warm(live_server: Any, settings: Settings, program: Program, developer: User) -> WarmToken:
     """A token of the program's grant is ready."""
     settings.TOKEN_SERVICE_URL = live_server.url
-    kept = warm_tokens.keep(
+    kept = token_cache.keep(
         grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token
     )
-    warm_tokens.fetch(warm_id=kept.pk)
+    token_cache.fetch(warm_id=kept.pk)
     kept.refresh_from_db()
     return kept
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from accounts.models import User
-from accounts.tests.pages import same_page, words
+from accounts.tests.pages import url_with, words
 from connectors.models import Grant, WarmToken
 from connectors.services import grants
 from connectors.tests.factories import Program
@@ -110,7 +110,7 @@ def test_a_stranger_gets_the_same_answer_for_not_yours_and_not_there(
             reverse(f"connectors:{name}", args=[program.connector.pk, program.connector.pk]), entrusted(program)
         )
         assert (there.status_code, nowhere.status_code) == (404, 404)
-        assert same_page(there, nowhere)
+        assert url_with(there, nowhere)
     assert everything() == before
 
 

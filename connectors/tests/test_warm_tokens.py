@@ -11,17 +11,17 @@ from django.core.cache import cache
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, User
-from accounts.services import notices
-from connectors import callers
+from accounts.services import notifications
+from connectors import authentication
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken, WarmToken
-from connectors.services import connectors, grants, secrets, token_client, warm_tokens
+from connectors.services import connectors, grants, secrets, token_cache, token_client
 from connectors.tests import factories
 from connectors.tests.answering_server import Answering, answering
 from connectors.tests.factories import Program
 from connectors.tests.test_models import refused
+from kaizala_console.api.errors import TokenInvalid, WrongConnectorCredentials
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
-from kaizala_console.wire.errors import TokenInvalid, WrongConnectorCredentials
 
 pytestmark = pytest.mark.django_db
 
@@ -41,11 +41,11 @@ def service(settings: Settings) -> Iterator[Answering]:
 
 
 def keep(program: Program, by: User) -> WarmToken:
-    return warm_tokens.keep(grant=program.grant, by=by, secret=program.secret, refresh_token=program.refresh_token)
+    return token_cache.keep(grant=program.grant, by=by, secret=program.secret, refresh_token=program.refresh_token)
 
 
 def give(program: Program, grant_id: str = "") -> str:
-    _warm, token = warm_tokens.give(connector_id=str(program.connector.pk), secret=program.secret, grant_id=grant_id)
+    _warm, token = token_cache.give(connector_id=str(program.connector.pk), secret=program.secret, grant_id=grant_id)
     return token
 
 
@@ -60,9 +60,9 @@ def test_entrusted_credentials_become_a_token_that_works(
     token_service: None, program: Program, developer: User
 ) -> None:
     keep(program, developer)
-    warm_tokens.fetch(warm_id=the_row().pk)
+    token_cache.fetch(warm_id=the_row().pk)
     token = give(program)
-    assert callers.caller_of(token).grant.pk == program.grant.pk
+    assert authentication.caller_of(token).grant.pk == program.grant.pk
     warm = the_row()
     assert (warm.state(clock.now()), warm.failures, warm.last_error) == ("ready", 0, "")
     left = (warm.next_attempt_at or clock.now()) - clock.now()
@@ -71,7 +71,7 @@ def test_entrusted_credentials_become_a_token_that_works(
 
 def test_nothing_of_it_can_be_read_in_the_database(token_service: None, program: Program, developer: User) -> None:
     keep(program, developer)
-    warm_tokens.fetch(warm_id=the_row().pk)
+    token_cache.fetch(warm_id=the_row().pk)
     stored = str(
         [bytes(value) if isinstance(value, memoryview) else value for value in WarmToken.objects.values_list()[0]]
     )
@@ -86,9 +86,9 @@ def test_near_the_end_of_the_refresh_token_it_goes_over_to_the_successor(
     now = clock.now()
     RefreshToken.objects.update(issued_at=now - dt.timedelta(days=330), expires_at=now + dt.timedelta(days=35))
     keep(program, developer)
-    warm_tokens.fetch(warm_id=the_row().pk)
+    token_cache.fetch(warm_id=the_row().pk)
     WarmToken.objects.update(next_attempt_at=clock.now())
-    assert warm_tokens.fetch(warm_id=the_row().pk)
+    assert token_cache.fetch(warm_id=the_row().pk)
     assert RefreshToken.objects.get(predecessor__isnull=False).first_used_at is not None
 
 
@@ -96,16 +96,16 @@ def test_a_revoked_secret_ends_it_and_the_developer_is_told_once(
     token_service: None, program: Program, developer: User
 ) -> None:
     keep(program, developer)
-    warm_tokens.fetch(warm_id=the_row().pk)
+    token_cache.fetch(warm_id=the_row().pk)
     secrets.revoke(secret=ConnectorSecret.objects.get(), by=developer)
     WarmToken.objects.update(next_attempt_at=clock.now())
-    assert not warm_tokens.fetch(warm_id=the_row().pk)
+    assert not token_cache.fetch(warm_id=the_row().pk)
     warm = the_row()
     assert warm.state(clock.now()) == "refused"
     assert {warm.sealed_secret, warm.sealed_refresh_token, warm.sealed_access_token} == {None}
-    assert warm_tokens.sweep() == 0
+    assert token_cache.sweep() == 0
     (notice,) = Notice.objects.filter(template="connectors/warm_token_refused")
-    assert "Dont have correct applicationId and secret" in notices.render(notice)[1]
+    assert "Dont have correct applicationId and secret" in notifications.render(notice)[1]
     assert AuditEvent.objects.filter(tag="grant:warmtoken:refused").count() == 1
 
 
@@ -113,12 +113,12 @@ def test_a_regenerated_token_ends_it_with_the_services_reason(
     token_service: None, program: Program, developer: User, group_admin: User
 ) -> None:
     keep(program, developer)
-    warm_tokens.fetch(warm_id=the_row().pk)
+    token_cache.fetch(warm_id=the_row().pk)
     grants.regenerate(grant=program.grant, by=group_admin)
     with pytest.raises(NotFound):
         give(program)
-    assert warm_tokens.sweep() == 1
-    warm_tokens.fetch(warm_id=the_row().pk)
+    assert token_cache.sweep() == 1
+    token_cache.fetch(warm_id=the_row().pk)
     assert "superseded" in the_row().last_error
 
 
@@ -135,7 +135,7 @@ def test_the_end_of_the_access_wipes_it_silently(
         past = clock.now() - dt.timedelta(days=1)
         Grant.objects.update(granted_at=past - dt.timedelta(days=1), ends_at=past)
     WarmToken.objects.update(next_attempt_at=clock.now())
-    assert not warm_tokens.fetch(warm_id=the_row().pk)
+    assert not token_cache.fetch(warm_id=the_row().pk)
     assert not WarmToken.objects.exists()
     assert not Notice.objects.filter(template="connectors/warm_token_refused").exists()
 
@@ -144,22 +144,22 @@ def test_a_suspension_is_waited_out(token_service: None, program: Program, devel
     keep(program, developer)
     grants.suspend(grant=program.grant, by=group_admin)
     WarmToken.objects.update(next_attempt_at=clock.now())
-    assert not warm_tokens.fetch(warm_id=the_row().pk)
+    assert not token_cache.fetch(warm_id=the_row().pk)
     assert (the_row().refused_at, the_row().failures) == (None, 0)
     grants.resume(grant=program.grant, by=group_admin)
     WarmToken.objects.update(next_attempt_at=clock.now())
-    assert warm_tokens.fetch(warm_id=the_row().pk)
+    assert token_cache.fetch(warm_id=the_row().pk)
 
 
 def test_a_given_token_is_refused_with_the_next_request_after_the_removal(
     token_service: None, program: Program, developer: User, group_admin: User
 ) -> None:
     keep(program, developer)
-    warm_tokens.fetch(warm_id=the_row().pk)
+    token_cache.fetch(warm_id=the_row().pk)
     token = give(program)
     grants.revoke(grant=program.grant, by=group_admin)
     with pytest.raises(TokenInvalid):
-        callers.caller_of(token)
+        authentication.caller_of(token)
     with pytest.raises(NotFound):
         give(program)
 
@@ -170,7 +170,7 @@ def test_a_given_token_is_refused_with_the_next_request_after_the_removal(
 def fails(warm: WarmToken) -> dt.timedelta:
     """One more try that fails; how long until the next."""
     WarmToken.objects.update(next_attempt_at=clock.now())
-    assert not warm_tokens.fetch(warm_id=warm.pk)
+    assert not token_cache.fetch(warm_id=warm.pk)
     return (the_row().next_attempt_at or clock.now()) - clock.now()
 
 
@@ -224,16 +224,16 @@ def test_what_comes_after_stop_or_with_older_credentials_is_thrown_away(
     monkeypatch.setattr(token_client, "fetch", and_meanwhile)
     expiry = clock.epoch_ms(clock.now() + dt.timedelta(hours=24))
     service.says(200, {"accessToken": "late", "accessTokenExpiry": expiry, "refreshToken": "", "scope": "s"})
-    assert not warm_tokens.fetch(warm_id=warm.pk)
+    assert not token_cache.fetch(warm_id=warm.pk)
     assert the_row().sealed_access_token is None
 
 
 def test_it_is_fetched_once_at_a_time(service: Answering, program: Program, developer: User) -> None:
     warm = keep(program, developer)
-    WarmToken.objects.update(next_attempt_at=clock.now() + warm_tokens.LEASE)
-    assert not warm_tokens.fetch(warm_id=warm.pk)
+    WarmToken.objects.update(next_attempt_at=clock.now() + token_cache.LEASE)
+    assert not token_cache.fetch(warm_id=warm.pk)
     assert service.asked == []
-    assert not warm_tokens.fetch(warm_id=warm.pk + 1)
+    assert not token_cache.fetch(warm_id=warm.pk + 1)
 
 
 # Who may --------------------------------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ def test_only_owners_entrust_and_stop(
         with pytest.raises(NotFound):
             keep(program, user)
         with pytest.raises(NotFound):
-            warm_tokens.stop(grant=program.grant, by=user)
+            token_cache.stop(grant=program.grant, by=user)
     assert everything() == before
 
 
@@ -263,10 +263,10 @@ def test_credentials_of_something_else_are_not_taken(
         (program.secret, program.secret, "refresh_token"),
     ]:
         with pytest.raises(RuleBroken) as rule:
-            warm_tokens.keep(grant=program.grant, by=developer, secret=secret, refresh_token=refresh_token)
+            token_cache.keep(grant=program.grant, by=developer, secret=secret, refresh_token=refresh_token)
         assert rule.value.field == field
     with pytest.raises(RuleBroken):
-        warm_tokens.keep(
+        token_cache.keep(
             grant=elsewhere.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token
         )
     assert not WarmToken.objects.exists()
@@ -280,8 +280,8 @@ def test_a_removed_access_takes_nothing(program: Program, developer: User, group
 
 def test_stop_wipes_the_row_and_says_whether_there_was_one(program: Program, developer: User) -> None:
     keep(program, developer)
-    assert warm_tokens.stop(grant=program.grant, by=developer)
-    assert not warm_tokens.stop(grant=program.grant, by=developer)
+    assert token_cache.stop(grant=program.grant, by=developer)
+    assert not token_cache.stop(grant=program.grant, by=developer)
     assert not WarmToken.objects.exists()
     assert AuditEvent.objects.filter(tag="grant:warmtoken:stopped").count() == 1
 
@@ -297,13 +297,13 @@ def test_a_program_is_given_nothing_that_is_not_its_own(
     token_service: None, program: Program, developer: User, group_admin: User
 ) -> None:
     keep(program, developer)
-    warm_tokens.fetch(warm_id=the_row().pk)
+    token_cache.fetch(warm_id=the_row().pk)
     other = factories.make_program(factories.make_connector(developer), group_admin)
     for grant_id in ("", str(program.grant.pk), "nonsense"):
         with pytest.raises(NotFound):
             give(other, grant_id)
     with pytest.raises(WrongConnectorCredentials):
-        warm_tokens.give(connector_id=str(program.connector.pk), secret=other.secret, grant_id="")
+        token_cache.give(connector_id=str(program.connector.pk), secret=other.secret, grant_id="")
     assert give(program, str(program.grant.pk).upper())
 
 

@@ -15,7 +15,7 @@ from connectors.models import Webhook, WebhookDelivery
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import form_to, forms_of, text_of
 from connectors.tests.webhook_history import HOUR, eventful, happened
-from connectors.webhooks import upkeep
+from connectors.webhooks import management
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -109,7 +109,7 @@ def test_while_it_is_inactive_nothing_is_offered_or_sent_again(
     hook: Webhook, developer: User, browser_of: Browser
 ) -> None:
     failed, client = in_state(hook, "failed"), browser_of(developer)
-    upkeep.pause(webhook=hook, by=developer)
+    management.pause(webhook=hook, by=developer)
     assert [form.method for form in forms_of(client.get(at(hook))) if "again" in form.action] == []
     since = {"since": "2020-01-01T00:00"}
     assert "wake it first" in text_of(client.get(at(hook, "webhook_replay"), since))

@@ -8,9 +8,9 @@ from random import Random
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from connectors import credentials
-from connectors.webhooks import answers, schedule
-from connectors.webhooks.answers import Kept
+from connectors import token_format
+from connectors.webhooks import receiver_response, schedule
+from connectors.webhooks.receiver_response import Kept
 
 pytestmark = pytest.mark.once
 
@@ -20,7 +20,7 @@ TOKEN = "their-token-J7Q2K9"
 
 def kept(body: bytes, *, is_whole: bool = True, **headers: str) -> Kept:
     named = CaseInsensitiveDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return answers.kept(named, body, is_whole=is_whole, secrets=[TOKEN])
+    return receiver_response.kept(named, body, is_whole=is_whole, secrets=[TOKEN])
 
 
 # The body ------------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ def test_joined_letters_of_hindi_and_families_of_emoji_stay_as_they_are() -> Non
 
 
 def test_our_own_credentials_and_their_token_are_taken_out() -> None:
-    secret = credentials.generate(credentials.Kind.SECRET).token
+    secret = token_format.generate(token_format.Kind.SECRET).token
     found = kept(f"<b>{TOKEN}</b> {secret}".encode(), Location=f"https://x.example/?t={TOKEN}", Server="nginx")
     assert found.text == "<b>…</b> …"
     assert found.headers == {"Location": "https://x.example/?t=…", "Server": "nginx"}
@@ -94,7 +94,7 @@ def test_a_token_that_the_bound_would_cut_in_two_leaves_no_half() -> None:
 
 
 def test_a_token_too_short_to_be_one_is_left_in_the_text() -> None:
-    assert answers.kept({}, b"a cat", is_whole=True, secrets=["a", ""]).text == "a cat"
+    assert receiver_response.kept({}, b"a cat", is_whole=True, secrets=["a", ""]).text == "a cat"
 
 
 # Headers -------------------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ def test_only_headers_that_help_are_kept_bounded_and_harmless() -> None:
     found = kept(b"", content_type="text/html", Set_Cookie="session=1", X_Other="y", Server="a\x1b\tb" + "c" * 1000)
     assert sorted(found.headers) == ["Content-Type", "Server"]
     assert found.headers["Server"].startswith("a␛\tbccc")
-    assert len(found.headers["Server"]) == answers.MOST_HEADER_CHARACTERS
+    assert len(found.headers["Server"]) == receiver_response.MOST_HEADER_CHARACTERS
 
 
 def test_chance_finds_no_body_that_cannot_be_kept() -> None:
@@ -131,7 +131,7 @@ def test_chance_finds_no_body_that_cannot_be_kept() -> None:
     ],
 )
 def test_a_receiver_says_when_it_wants_to_be_asked_again(status: int, value: str, seconds: int) -> None:
-    assert answers.retry_after(status, CaseInsensitiveDict({"retry-after": value}), NOW) == dt.timedelta(
+    assert receiver_response.retry_after(status, CaseInsensitiveDict({"retry-after": value}), NOW) == dt.timedelta(
         seconds=seconds
     )
 
@@ -156,17 +156,17 @@ def test_a_receiver_says_when_it_wants_to_be_asked_again(status: int, value: str
     ],
 )
 def test_what_says_nothing_of_use_is_ignored(value: str) -> None:
-    assert answers.retry_after(503, {"Retry-After": value}, NOW) is None
+    assert receiver_response.retry_after(503, {"Retry-After": value}, NOW) is None
 
 
 @pytest.mark.parametrize("status", [200, 301, 404, 500, 502])
 def test_only_429_and_503_ask_to_wait(status: int) -> None:
-    assert answers.retry_after(status, {"Retry-After": "120"}, NOW) is None
+    assert receiver_response.retry_after(status, {"Retry-After": "120"}, NOW) is None
 
 
 def test_a_clock_that_is_a_year_off_asks_for_what_it_means() -> None:
     headers = {"Date": "Mon, 01 Nov 2027 00:00:00 GMT", "Retry-After": "Mon, 01 Nov 2027 00:10:00 GMT"}
-    assert answers.retry_after(503, headers, NOW) == dt.timedelta(minutes=10)
+    assert receiver_response.retry_after(503, headers, NOW) == dt.timedelta(minutes=10)
 
 
 # What becomes of the wish --------------------------------------------------------------------------------------

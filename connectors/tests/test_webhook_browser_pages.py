@@ -16,7 +16,7 @@ from accounts.models import User
 from connectors.models import Webhook
 from connectors.tests.factories import Program
 from connectors.tests.webhook_history import eventful, happened, quiet
-from connectors.webhooks import outbox, upkeep
+from connectors.webhooks import management, outbox
 from connectors.webhooks.events import EventType
 from kaizala_console.lib import clock, ids
 from kaizala_console.tests.browser import assert_accessible, assert_fits
@@ -54,7 +54,7 @@ def test_the_pages_are_accessible_and_fit(
     page.goto(reverse("connectors:webhooks", args=[connector.pk]))
     look(page, f"none{end}")
     webhook = eventful(told_program.grant)
-    upkeep.pause(
+    management.pause(
         webhook=quiet(told_program.grant, url="https://stock.example.org/hook", event_types=["JobResponse"]),
         by=developer,
     )
@@ -74,7 +74,7 @@ def test_the_pages_are_accessible_and_fit(
     ):
         page.goto(at(name, webhook, *more) + query)
         look(page, f"{picture}{end}")
-    upkeep.pause(webhook=webhook, by=developer)
+    management.pause(webhook=webhook, by=developer)
     page.goto(at("webhook", webhook))
     look(page, f"log-paused{end}")
     page.goto(at("webhook_state", webhook, "wake"))

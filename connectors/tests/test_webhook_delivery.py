@@ -17,9 +17,9 @@ from django.urls import reverse
 
 from accounts.audit.record import SYSTEM
 from accounts.models import AuditEvent, Notice, User
-from accounts.services import notices
+from accounts.services import notifications
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
-from connectors.scopes import PERMISSIONS, Permission
+from connectors.permissions import PERMISSIONS, Permission
 from connectors.tests.factories import Program, person_of
 from connectors.tests.receiver import Receiver
 from connectors.tests.webhook_cast import (
@@ -32,10 +32,10 @@ from connectors.tests.webhook_cast import (
     time_passes,
     until_next_try,
 )
-from connectors.webhooks import delivery, queue, schedule, sealed, upkeep
+from connectors.webhooks import delivery, management, queue, schedule, sealed
+from connectors.webhooks.concurrency import Slots
 from connectors.webhooks.events import EventType
 from connectors.webhooks.sender import Outcome
-from connectors.webhooks.slots import Slots
 from kaizala_console.lib import clock, ids
 
 pytestmark = pytest.mark.django_db
@@ -125,7 +125,7 @@ def test_a_new_signing_secret_and_token_replace_those_whose_key_is_lost(
     webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User, settings: Any
 ) -> None:
     settings.ENCRYPTION_KEYS = [b"n" * 32]
-    upkeep.rotate_secret(webhook=webhook, by=developer)
+    management.rotate_secret(webhook=webhook, by=developer)
     Webhook.objects.update(sealed_token=sealed.seal_token(webhook.pk, "a new one"))
     happen(group_id, "Rain")
     delivery.deliver_due()
@@ -179,11 +179,11 @@ def test_six_tries_within_two_days_then_inactive_and_the_owner_is_told(
     last = WebhookAttempt.objects.order_by("-pk")[0]
     assert last.began_at - began < dt.timedelta(days=2)
     webhook.refresh_from_db()
-    assert webhook.inactive_because == Webhook.Because.FAILED
+    assert webhook.inactive_because == Webhook.InactiveReason.FAILED
     assert states(webhook) == ["failed", "held"]
-    notices.sweep()
+    notifications.sweep()
     for notice in Notice.objects.filter(template="connectors/webhook_ended"):
-        notices.deliver(notice_id=notice.pk)
+        notifications.deliver(notice_id=notice.pk)
     told = [mail for mail in outbox if "webhook" in mail.subject]
     assert [mail.to for mail in told] == [[developer.email]]
     assert "six times in two days" in told[0].body
@@ -373,7 +373,7 @@ def test_a_webhook_removed_while_it_is_told_is_not_told_more(
 ) -> None:
     happen(group_id, "a", "b")
     taken, _more = queue.take(Slots(16))
-    upkeep.take_away(webhook, SYSTEM)
+    management.take_away(webhook, SYSTEM)
     queue.record([(taken[0], Outcome(500, "status", 5))])
     delivery.deliver_due()
     assert receiver.arrived == []

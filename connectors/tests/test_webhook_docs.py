@@ -14,7 +14,7 @@ from accounts.models import User
 from connectors.models import Webhook
 from connectors.tests.receiver import Receiver
 from connectors.tests.webhook_cast import CALLBACK_TOKEN, happen
-from connectors.webhooks import delivery, upkeep
+from connectors.webhooks import delivery, management
 
 DOCUMENT = Path(__file__).resolve().parent.parent.parent / "docs" / "webhooks.md"
 
@@ -34,7 +34,7 @@ def is_genuine() -> Callable[..., bool]:
 def test_the_documented_check_takes_a_delivery_and_refuses_a_forged_one(
     webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User, is_genuine: Callable[..., bool]
 ) -> None:
-    secret = upkeep.show_secret(webhook=webhook, by=developer)
+    secret = management.show_secret(webhook=webhook, by=developer)
     happen(group_id, "Rain ☔")
     delivery.deliver_due()
     _path, headers, body = receiver.arrived[0]

@@ -11,14 +11,14 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Notice, User
-from accounts.services import notices
+from accounts.services import notifications
 from connectors.models import Connector, Grant, Webhook
 from connectors.services import grant_ends, grants
 from connectors.tasks import remind_of_webhooks
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.webhook_cast import make_webhook
-from connectors.webhooks import reminding, upkeep
+from connectors.webhooks import management, reminders
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -69,7 +69,7 @@ def test_many_of_one_day_are_one_mail_that_names_no_secret(
     remind_of_webhooks()
     assert Notice.objects.filter(template="connectors/webhook_ends").count() == 2
     for user in (developer, group_admin):
-        subject, body = notices.render(Notice.objects.get(user=user, template="connectors/webhook_ends"))
+        subject, body = notifications.render(Notice.objects.get(user=user, template="connectors/webhook_ends"))
         assert subject == "Shift Planner: webhooks end within 30 days"
         assert body.count(".example.com, told of “Night shift”") == 20
         assert "and 3 more" in body
@@ -81,7 +81,7 @@ def test_one_of_them_is_named_with_its_id(program: Program, developer: User, tra
     webhook = listening(program.grant, 31)
     travel(days=2)
     remind_of_webhooks()
-    subject, body = notices.render(Notice.objects.get(user=developer, template="connectors/webhook_ends"))
+    subject, body = notifications.render(Notice.objects.get(user=developer, template="connectors/webhook_ends"))
     assert subject == "Shift Planner: a webhook ends within 30 days"
     assert str(webhook.pk) in body
     assert f"/console/connectors/{program.connector.pk}/webhooks/" in body
@@ -102,7 +102,7 @@ def test_what_is_over_or_told_otherwise_is_not_announced(
 ) -> None:
     webhook = listening(program.grant, 2 if end == "brief" else 31)
     if end == "removed":
-        upkeep.delete(webhook=webhook, by=developer)
+        management.delete(webhook=webhook, by=developer)
     elif end == "over":
         Webhook.objects.update(inactive_because="reach", inactive_at=clock.now())
     elif end == "revoked":
@@ -119,7 +119,7 @@ def test_what_is_over_or_told_otherwise_is_not_announced(
 
 
 def test_one_that_is_paused_is_announced(program: Program, developer: User, travel: Travel) -> None:
-    upkeep.pause(webhook=listening(program.grant, 31), by=developer)
+    management.pause(webhook=listening(program.grant, 31), by=developer)
     travel(days=2)
     remind_of_webhooks()
     assert told(developer) == [30]
@@ -143,6 +143,6 @@ def test_what_was_told_costs_two_queries(
     for days in (31, 32, 33):
         listening(program.grant, days)
     travel(days=4)
-    assert reminding.remind() == 6
+    assert reminders.remind() == 6
     with django_assert_num_queries(2):
-        assert reminding.remind() == 0
+        assert reminders.remind() == 0

@@ -17,7 +17,7 @@ from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
 from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
 from connectors.tests.webhook_cast import CALLBACK_TOKEN, happen, make_webhook, states, texts, time_passes
-from connectors.webhooks import delivery, schedule, upkeep
+from connectors.webhooks import delivery, management, schedule
 from kaizala_console.lib import clock, ids
 
 pytestmark = pytest.mark.django_db
@@ -107,7 +107,7 @@ def test_answers_go_when_their_delivery_does(
     happen(group_id, "a")
     delivery.deliver_due()
     travel(days=8)
-    assert upkeep.sweep() == 1
+    assert management.sweep() == 1
     assert not WebhookAttempt.objects.exists()
 
 
@@ -202,11 +202,11 @@ def test_who_sends_again_by_hand_does_not_wait(
     Webhook.objects.update(rests_until=clock.now() + dt.timedelta(hours=5))
     row = WebhookDelivery.objects.select_related("webhook").get()
     if how == "redelivered":
-        upkeep.redeliver(delivery=row, by=developer)
+        management.redeliver(delivery=row, by=developer)
     else:
-        upkeep.pause(webhook=talkative, by=developer)
+        management.pause(webhook=talkative, by=developer)
         happen(group_id, "b")
-        upkeep.wake(webhook=talkative, by=developer)
+        management.wake(webhook=talkative, by=developer)
     delivery.deliver_due()
     assert len(receiver.arrived) == 2
 

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 from connectors.models import Grant, Webhook, WebhookDelivery, WebhookEvent
 from connectors.tests.factories import Program
 from connectors.tests.webhook_cast import happen, make_webhook, states
-from connectors.webhooks import outbox, rights, waking
+from connectors.webhooks import authorization, dispatch, outbox
 from connectors.webhooks.events import Event, EventType
 from kaizala_console.lib import clock, ids
 
@@ -104,7 +104,7 @@ def test_who_watches_a_package_by_its_name_is_told_of_all_its_versions(
     assert [len(states(each)) for each in named] == [1, 1, 0, 0]
 
 
-@pytest.mark.parametrize("because", Webhook.Because.values)
+@pytest.mark.parametrize("because", Webhook.InactiveReason.values)
 def test_an_inactive_webhook_keeps_what_happens_when_it_can_be_woken_to_it(
     webhook: Webhook, group_id: UUID, because: str
 ) -> None:
@@ -120,12 +120,12 @@ def test_many_wakes_before_anybody_looks_are_one_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(waking, "after_commit", lambda task, **_kwargs: sent.append(task.task))
+    monkeypatch.setattr(dispatch, "after_commit", lambda task, **_kwargs: sent.append(task.task))
     for _ in range(5):
         with django_capture_on_commit_callbacks(execute=True):
             happen(group_id, "Rain")
-    assert sent == [waking.DELIVER]
-    cache.delete(waking.WOKEN)
+    assert sent == [dispatch.DELIVER]
+    cache.delete(dispatch.WOKEN)
     with django_capture_on_commit_callbacks(execute=True):
         happen(group_id, "Rain")
     assert len(sent) == 2
@@ -140,8 +140,8 @@ def test_reach_is_asked_once_for_each_grant_and_group(
         asked.append(key)
         return "Admin"
 
-    monkeypatch.setattr("connectors.reach._roles", [role])
-    reach = rights.Reach()
+    monkeypatch.setattr("connectors.hooks._roles", [role])
+    reach = authorization.Reach()
     for _ in range(3):
         assert reach.may_have(webhook, group_id, None)
     assert asked == [str(group_id)]

@@ -13,14 +13,14 @@ from django.urls import reverse
 
 from accounts.models import User
 from connectors.models import Connector, Grant, Webhook, WebhookAttempt, WebhookDelivery
-from connectors.pages import webhook_words
 from connectors.services import grants
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
 from connectors.tests.webhook_cast import CALLBACK_TOKEN, grant_of
 from connectors.tests.webhook_history import HOUR, MINUTE, SAID, eventful, happened, quiet, tried
-from connectors.webhooks import upkeep
+from connectors.views import webhook_words
+from connectors.webhooks import management
 from connectors.webhooks.events import EventType
 from kaizala_console.lib import clock, ids
 
@@ -82,7 +82,7 @@ def test_a_connector_without_the_permission_is_told_so(program: Program, develop
 
 
 def test_what_is_removed_is_gone(hook: Webhook, developer: User, browser_of: Browser) -> None:
-    upkeep.delete(webhook=hook, by=developer)
+    management.delete(webhook=hook, by=developer)
     client = browser_of(developer)
     assert "hooks.example.com" not in text_of(client.get(tab(hook.connector)))
     assert client.get(at(hook))["Location"] == tab(hook.connector)

@@ -18,8 +18,8 @@ from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
 from connectors.tests.test_races import at_once, refusals
 from connectors.tests.webhook_cast import happen, make_webhook, states, texts
-from connectors.webhooks import delivery, handoff_address, queue, upkeep
-from connectors.webhooks.slots import Slots
+from connectors.webhooks import delivery, handoff_address, management, queue
+from connectors.webhooks.concurrency import Slots
 from kaizala_console.lib import ids
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -28,8 +28,8 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 @pytest.fixture(autouse=True)
 def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the workers of the test deliver, not the one that a commit wakes."""
-    monkeypatch.setattr("connectors.webhooks.waking._wake", lambda: None)
-    monkeypatch.setattr("connectors.webhooks.waking.call_for_help", lambda: None)
+    monkeypatch.setattr("connectors.webhooks.dispatch._wake", lambda: None)
+    monkeypatch.setattr("connectors.webhooks.dispatch.call_for_help", lambda: None)
 
 
 def test_of_workers_at_once_one_has_the_webhook(
@@ -102,7 +102,7 @@ def test_removed_while_it_is_told_nothing_goes_out_after_the_commit(
     removed: list[int] = []
 
     def remove() -> None:
-        upkeep.take_away(webhook, SYSTEM)
+        management.take_away(webhook, SYSTEM)
         removed.append(len(receiver.arrived))
 
     assert not refusals(at_once(delivery.deliver_due, remove))
@@ -119,13 +119,13 @@ def test_paused_and_woken_while_it_is_told_nothing_is_lost(
     happen(group_id, *map(str, range(10)))
     results = at_once(
         delivery.deliver_due,
-        partial(upkeep.pause, webhook=webhook, by=developer),
+        partial(management.pause, webhook=webhook, by=developer),
         partial(happen, group_id, "10"),
-        partial(upkeep.wake, webhook=webhook, by=developer),
+        partial(management.wake, webhook=webhook, by=developer),
     )
     assert not refusals(results)
-    upkeep.wake(webhook=webhook, by=developer)
-    upkeep.tend()
+    management.wake(webhook=webhook, by=developer)
+    management.tend()
     WebhookDelivery.objects.waiting().update(next_attempt_at=webhook.created_at)
     delivery.deliver_due()
     assert set(texts(receiver)) == {str(number) for number in range(11)}

@@ -9,7 +9,7 @@ import pytest
 
 from accounts.models import AuditEvent, User
 from connectors.models import ShownSecret
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program
 from connectors.tests.test_races import at_once, refusals, wins
 from connectors.tests.webhook_history import quiet
@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 def test_one_form_pressed_twice_at_once_shows_one_secret(
     told_program: Program, developer: User, service: Callable[..., str]
 ) -> None:
-    webhook, form_key = quiet(told_program.grant), new_form_key()
-    act = partial(service, webhook=webhook, by=developer, form_key=form_key)
+    webhook, idempotency_key = quiet(told_program.grant), new_form_key()
+    act = partial(service, webhook=webhook, by=developer, idempotency_key=idempotency_key)
     results = at_once(*[act] * 4)
     assert len(set(wins(results))) == 1
     assert refusals(results) == []
@@ -33,7 +33,7 @@ def test_one_form_pressed_twice_at_once_shows_one_secret(
 
 def test_two_forms_at_once_show_it_to_one(told_program: Program, developer: User) -> None:
     webhook = quiet(told_program.grant)
-    acts = [partial(showing.show, webhook=webhook, by=developer, form_key=new_form_key()) for _ in range(4)]
+    acts = [partial(showing.show, webhook=webhook, by=developer, idempotency_key=new_form_key()) for _ in range(4)]
     results = at_once(*acts)
     assert len(wins(results)) == 1
     assert {refusal.code for refusal in refusals(results)} == {"secret_shown"}

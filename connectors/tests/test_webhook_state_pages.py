@@ -17,7 +17,7 @@ from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, form_to, text_of
 from connectors.tests.webhook_cast import grant_of
 from connectors.tests.webhook_history import HOUR, eventful, happened, quiet
-from connectors.webhooks import sealed, signing, upkeep
+from connectors.webhooks import management, sealed, signing
 from kaizala_console.lib import clock, ids
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +61,7 @@ def test_the_secret_is_shown_once_and_the_same_form_shows_it_again(
     assert secret_in(page) == present(hook)
     assert "no-store" in page["Cache-Control"]
     assert secret_in(form.send(client)) == present(hook)
-    another = form.send(client, {"form_key": "n" * 32})
+    another = form.send(client, {"idempotency_key": "n" * 32})
     assert another["Location"] == at(hook)
     assert "shown already" in text_of(client.get(at(hook)))
     assert "Make new secret" in text_of(client.get(at(hook)))
@@ -71,7 +71,7 @@ def test_the_secret_is_shown_once_and_the_same_form_shows_it_again(
 def test_a_new_secret_is_made_once_however_often_the_button_is_pressed(
     hook: Webhook, developer: User, browser_of: Browser
 ) -> None:
-    old = upkeep.show_secret(webhook=hook, by=developer)
+    old = management.show_secret(webhook=hook, by=developer)
     client = browser_of(developer)
     form = form_to(client.get(at(hook)), at(hook, "webhook_secret_rotate"))
     page = form.send(client)
@@ -84,8 +84,8 @@ def test_a_new_secret_is_made_once_however_often_the_button_is_pressed(
 
 def test_the_buttons_under_it_give_the_file_and_end_it(hook: Webhook, developer: User, browser_of: Browser) -> None:
     client = browser_of(developer)
-    form_to(client.get(at(hook)), at(hook, "webhook_secret")).send(client, {"form_key": "k" * 32})
-    sent = {"form_key": "k" * 32, "kind": "env"}
+    form_to(client.get(at(hook)), at(hook, "webhook_secret")).send(client, {"idempotency_key": "k" * 32})
+    sent = {"idempotency_key": "k" * 32, "kind": "env"}
     file = client.post(at(hook, "webhook_secret_download"), sent)
     assert file.content.decode() == f'WEBHOOK_SECRET="{present(hook)}"\nWEBHOOK_ID="{hook.pk}"\n'
     again = client.post(at(hook, "webhook_secret_done"), sent)
@@ -98,16 +98,16 @@ def test_the_buttons_under_it_give_the_file_and_end_it(hook: Webhook, developer:
 
 def test_a_new_secret_takes_the_old_one_off_the_screen(hook: Webhook, developer: User, browser_of: Browser) -> None:
     client = browser_of(developer)
-    client.post(at(hook, "webhook_secret"), {"form_key": "k" * 32})
-    client.post(at(hook, "webhook_secret_rotate"), {"form_key": "n" * 32})
-    assert client.post(at(hook, "webhook_secret"), {"form_key": "k" * 32})["Location"] == at(hook)
+    client.post(at(hook, "webhook_secret"), {"idempotency_key": "k" * 32})
+    client.post(at(hook, "webhook_secret_rotate"), {"idempotency_key": "n" * 32})
+    assert client.post(at(hook, "webhook_secret"), {"idempotency_key": "k" * 32})["Location"] == at(hook)
     assert ShownSecret.objects.count() == 1
 
 
 def test_a_form_shows_no_other_webhooks_secret(hook: Webhook, developer: User, browser_of: Browser) -> None:
     other, client = quiet(grant_of(hook)), browser_of(developer)
-    client.post(at(hook, "webhook_secret"), {"form_key": "k" * 32})
-    answer = client.post(at(other, "webhook_secret"), {"form_key": "k" * 32})
+    client.post(at(hook, "webhook_secret"), {"idempotency_key": "k" * 32})
+    answer = client.post(at(other, "webhook_secret"), {"idempotency_key": "k" * 32})
     assert answer.status_code == 302
     other.refresh_from_db()
     assert other.secret_shown_at is None
@@ -118,8 +118,8 @@ def test_no_log_and_no_audit_row_has_it(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     client = browser_of(developer)
-    shown = secret_in(client.post(at(hook, "webhook_secret"), {"form_key": "k" * 32}))
-    rotated = secret_in(client.post(at(hook, "webhook_secret_rotate"), {"form_key": "n" * 32}))
+    shown = secret_in(client.post(at(hook, "webhook_secret"), {"idempotency_key": "k" * 32}))
+    rotated = secret_in(client.post(at(hook, "webhook_secret_rotate"), {"idempotency_key": "n" * 32}))
     written = caplog.text + str(list(AuditEvent.objects.values())) + str(list(ShownSecret.objects.values()))
     for secret in (shown, rotated):
         assert secret.removeprefix("whsec_") not in written
@@ -130,9 +130,9 @@ def test_no_log_and_no_audit_row_has_it(
 def test_who_has_just_changed_a_phone_number_sees_no_secret(
     hook: Webhook, developer: User, browser_of: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounts.policy.locked_until", lambda _user: clock.now())
+    monkeypatch.setattr("accounts.policies.locked_until", lambda _user: clock.now())
     client = browser_of(developer)
-    answer = client.post(at(hook, "webhook_secret"), {"form_key": "k" * 32}, follow=True)
+    answer = client.post(at(hook, "webhook_secret"), {"idempotency_key": "k" * 32}, follow=True)
     assert "Your credentials are locked" in text_of(answer)
     hook.refresh_from_db()
     assert hook.secret_shown_at is None
@@ -194,7 +194,7 @@ def test_pages_that_were_open_when_the_webhook_was_deleted_lead_to_the_others(
 ) -> None:
     delivery = hook.deliveries.first()
     assert delivery is not None
-    upkeep.delete(webhook=hook, by=developer)
+    management.delete(webhook=hook, by=developer)
     client, others = browser_of(developer), reverse("connectors:webhooks", args=[hook.connector_id])
     older = [
         client.get(at(hook)),
@@ -202,7 +202,7 @@ def test_pages_that_were_open_when_the_webhook_was_deleted_lead_to_the_others(
         client.post(at(hook, "webhook_redeliver", delivery.pk)),
         client.post(at(hook, "webhook_redeliver_failed")),
         client.post(at(hook, "webhook_replay"), {"since": "2026-01-01T00:00"}),
-        client.post(at(hook, "webhook_secret_rotate"), {"form_key": "n" * 32}),
+        client.post(at(hook, "webhook_secret_rotate"), {"idempotency_key": "n" * 32}),
     ]
     assert {answer["Location"] for answer in older} == {others}
     assert "The webhook to hooks.example.com is deleted already." in text_of(client.get(others))

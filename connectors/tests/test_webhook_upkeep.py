@@ -14,26 +14,25 @@ import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import AuditEvent, User
-from connectors import webhook_queries
 from connectors.models import Grant, Webhook, WebhookDelivery, WebhookEvent
 from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
 from connectors.tests.webhook_cast import grant_of, happen, make_webhook, states, texts, time_passes
-from connectors.webhooks import delivery, upkeep
+from connectors.webhooks import delivery, management, queries
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 pytestmark = pytest.mark.django_db
 
 ACTS: dict[str, Callable[[Webhook, User], Any]] = {
-    "pause": lambda webhook, by: upkeep.pause(webhook=webhook, by=by),
-    "wake": lambda webhook, by: upkeep.wake(webhook=webhook, by=by),
-    "delete": lambda webhook, by: upkeep.delete(webhook=webhook, by=by),
-    "redeliver": lambda webhook, by: upkeep.redeliver(delivery=webhook.deliveries.get(), by=by),
-    "redeliver_failed": lambda webhook, by: upkeep.redeliver_failed(webhook=webhook, by=by),
-    "replay": lambda webhook, by: upkeep.replay(webhook=webhook, since=clock.now() - dt.timedelta(days=1), by=by),
-    "show_secret": lambda webhook, by: upkeep.show_secret(webhook=webhook, by=by),
-    "rotate_secret": lambda webhook, by: upkeep.rotate_secret(webhook=webhook, by=by),
+    "pause": lambda webhook, by: management.pause(webhook=webhook, by=by),
+    "wake": lambda webhook, by: management.wake(webhook=webhook, by=by),
+    "delete": lambda webhook, by: management.delete(webhook=webhook, by=by),
+    "redeliver": lambda webhook, by: management.redeliver(delivery=webhook.deliveries.get(), by=by),
+    "redeliver_failed": lambda webhook, by: management.redeliver_failed(webhook=webhook, by=by),
+    "replay": lambda webhook, by: management.replay(webhook=webhook, since=clock.now() - dt.timedelta(days=1), by=by),
+    "show_secret": lambda webhook, by: management.show_secret(webhook=webhook, by=by),
+    "rotate_secret": lambda webhook, by: management.rotate_secret(webhook=webhook, by=by),
 }
 
 
@@ -66,10 +65,10 @@ def test_woken_it_is_told_what_was_kept_and_not_what_was_given_up(
 ) -> None:
     failed(webhook, group_id, "given up")
     happen(group_id, "kept 1", "kept 2")
-    upkeep.wake(webhook=webhook, by=developer)
+    management.wake(webhook=webhook, by=developer)
     delivery.deliver_due()
     assert texts(receiver) == ["kept 1", "kept 2"]
-    assert upkeep.redeliver_failed(webhook=webhook, by=developer) == 1
+    assert management.redeliver_failed(webhook=webhook, by=developer) == 1
     delivery.deliver_due()
     assert texts(receiver) == ["kept 1", "kept 2", "given up"]
     assert {event.tag for event in AuditEvent.objects.filter(actor_id=str(developer.pk))} >= {
@@ -82,11 +81,11 @@ def test_paused_it_keeps_and_an_inactive_one_sends_nothing_again(
     webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User
 ) -> None:
     happen(group_id, "a")
-    upkeep.pause(webhook=webhook, by=developer)
+    management.pause(webhook=webhook, by=developer)
     assert states(webhook) == ["held"]
     with pytest.raises(RuleBroken):
-        upkeep.redeliver(delivery=webhook.deliveries.get(), by=developer)
-    upkeep.wake(webhook=webhook, by=developer)
+        management.redeliver(delivery=webhook.deliveries.get(), by=developer)
+    management.wake(webhook=webhook, by=developer)
     delivery.deliver_due()
     assert texts(receiver) == ["a"]
 
@@ -97,8 +96,8 @@ def test_one_is_sent_again_under_the_same_event_id(
     happen(group_id, "a", "b")
     delivery.deliver_due()
     first = webhook.deliveries.order_by("pk")[0]
-    assert upkeep.redeliver(delivery=first, by=developer)
-    assert not upkeep.redeliver(delivery=first, by=developer)
+    assert management.redeliver(delivery=first, by=developer)
+    assert not management.redeliver(delivery=first, by=developer)
     delivery.deliver_due()
     assert texts(receiver) == ["a", "b", "a"]
     assert receiver.bodies()[2] == receiver.bodies()[0]
@@ -113,7 +112,7 @@ def test_a_replay_sends_all_from_a_moment_on_in_order(
     since = travel(hours=1)
     happen(group_id, "late 1", "late 2")
     delivery.deliver_due()
-    assert upkeep.replay(webhook=webhook, since=since, by=developer) == 2
+    assert management.replay(webhook=webhook, since=since, by=developer) == 2
     delivery.deliver_due()
     assert texts(receiver) == ["early", "late 1", "late 2", "late 1", "late 2"]
     assert AuditEvent.objects.get(tag="connector:webhook:replayed").after["count"] == 2
@@ -123,18 +122,18 @@ def test_what_is_over_is_not_woken(webhook: Webhook, developer: User, roles: dic
     Webhook.objects.update(inactive_because="reach", inactive_at=clock.now())
     Grant.objects.update(revoked_at=clock.now())
     with pytest.raises(RuleBroken, match="has ended"):
-        upkeep.wake(webhook=webhook, by=developer)
+        management.wake(webhook=webhook, by=developer)
 
 
 def test_the_secret_is_shown_once_and_a_new_one_signs_beside_the_old_for_a_day(
     webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
     travel()
-    old = upkeep.show_secret(webhook=webhook, by=developer)
+    old = management.show_secret(webhook=webhook, by=developer)
     assert old.startswith("whsec_")
     with pytest.raises(Conflict):
-        upkeep.show_secret(webhook=webhook, by=developer)
-    new = upkeep.rotate_secret(webhook=webhook, by=developer)
+        management.show_secret(webhook=webhook, by=developer)
+    new = management.rotate_secret(webhook=webhook, by=developer)
     happen(group_id, "a")
     delivery.deliver_due()
     travel(hours=25)
@@ -174,7 +173,7 @@ def test_what_is_over_ends_without_anything_happening(
             Grant.objects.update(revoked_at=now)
         case "deleted":
             type(webhook.connector).objects.update(deleted_at=now)
-    upkeep.tend()
+    management.tend()
     webhook.refresh_from_db()
     assert states(webhook) == ["dropped"]
     if what == "deleted":
@@ -188,7 +187,7 @@ def test_what_was_kept_for_a_webhook_that_woke_meanwhile_is_queued(
 ) -> None:
     happen(group_id, "a")
     webhook.deliveries.update(state="held", next_attempt_at=None)
-    upkeep.tend()
+    management.tend()
     delivery.deliver_due()
     assert texts(receiver) == ["a"]
 
@@ -199,11 +198,11 @@ def test_what_is_older_than_it_is_kept_is_deleted(
     happen(group_id, "old", "new")
     long_ago = clock.now() - dt.timedelta(days=settings.WEBHOOK_DAYS, seconds=1)
     WebhookEvent.objects.filter(data__text="old").update(created_at=long_ago)
-    assert upkeep.sweep() == 1
+    assert management.sweep() == 1
     assert [row.event.data["text"] for row in WebhookDelivery.objects.all()] == ["new"]
-    upkeep.delete(webhook=webhook, by=developer)
+    management.delete(webhook=webhook, by=developer)
     Webhook.objects.update(deleted_at=long_ago)
-    upkeep.sweep()
+    management.sweep()
     assert not Webhook.objects.exists()
 
 
@@ -228,25 +227,25 @@ def test_lists_count_and_tell_the_last_try_in_one_query_each(
     with django_assert_num_queries(1):
         found = {
             row.pk: (row.waiting_count, row.kept_count, row.failed_count)
-            for row in webhook_queries.of_connector(webhook.connector)
+            for row in queries.of_connector(webhook.connector)
         }
     assert found[webhook.pk] == (1, 0, 0)
     with django_assert_num_queries(1):
-        rows: list[Any] = list(webhook_queries.deliveries(webhook))
+        rows: list[Any] = list(queries.deliveries(webhook))
     assert [(row.last_status, row.last_problem, row.attempt_count) for row in rows] == [(None, None, 0), (200, "", 2)]
-    assert webhook_queries.payload(rows[0]) is None
-    assert webhook_queries.payload(rows[1]) == receiver.bodies()[0]
+    assert queries.payload(rows[0]) is None
+    assert queries.payload(rows[1]) == receiver.bodies()[0]
 
 
 def test_why_nothing_is_sent_is_told_from_the_moment_on_at_which_it_is_so(webhook: Webhook) -> None:
     now = clock.now()
-    assert not webhook_queries.why_inactive(webhook, now)
+    assert not queries.why_inactive(webhook, now)
     grant = grant_of(webhook)
     grant.suspended_at = now
-    assert "suspended" in str(webhook_queries.why_inactive(webhook, now))
+    assert "suspended" in str(queries.why_inactive(webhook, now))
     grant.revoked_at = now
     grant.save()
-    assert "ended" in str(webhook_queries.why_inactive(webhook, now))
+    assert "ended" in str(queries.why_inactive(webhook, now))
 
 
 @pytest.mark.parametrize("act", ["show_secret", "rotate_secret"])

@@ -6,11 +6,11 @@ from django.views.decorators.debug import sensitive_variables
 from pydantic import Field
 
 from connectors.services import tokens, usage
+from kaizala_console.api.endpoint import Call, operation
+from kaizala_console.api.headers import header
+from kaizala_console.api.responses import Answer, EpochMs, Scopes
 from kaizala_console.lib import clock
 from kaizala_console.lib.client_address import client_address
-from kaizala_console.wire.answers import Answer, EpochMs, Scopes
-from kaizala_console.wire.endpoint import Call, operation
-from kaizala_console.wire.headers import header
 
 
 class AccessTokenAnswer(Answer):

@@ -7,17 +7,17 @@ from uuid import UUID
 from django.views.decorators.debug import sensitive_variables
 from pydantic import Field
 
-from connectors import scopes
+from connectors import permissions
 from connectors.services import claims
-from connectors.services.claims import Claimed
+from connectors.services.claims import HandoffClaim
+from kaizala_console.api.endpoint import Call, operation
+from kaizala_console.api.errors import ApiError, InvalidParameters, UnknownResource
+from kaizala_console.api.fields import Body, OptionalId, named
+from kaizala_console.api.headers import header
+from kaizala_console.api.responses import Answer, EpochMs, Scopes
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.client_address import client_address
 from kaizala_console.lib.errors import Conflict, RuleBroken
-from kaizala_console.wire.answers import Answer, EpochMs, Scopes
-from kaizala_console.wire.endpoint import Call, operation
-from kaizala_console.wire.errors import InvalidParameters, UnknownResource, WireError
-from kaizala_console.wire.fields import Body, OptionalId, named
-from kaizala_console.wire.headers import header
 
 
 class ClaimHandoff(Body):
@@ -47,7 +47,7 @@ class ClaimAnswerBody(Answer):
     still_waiting: int = Field(description="How many more handoffs wait for this connector.")
 
 
-class HandoffEnded(WireError):
+class HandoffEnded(ApiError):
     """The handoff was there, and has been opened or ended before."""
 
     status = 409
@@ -90,7 +90,7 @@ def claim(call: Call) -> dict[str, object]:
 
 
 @sensitive_variables("claimed")
-def _answer(claimed: Claimed) -> dict[str, object]:
+def _answer(claimed: HandoffClaim) -> dict[str, object]:
     handoff, grant = claimed.handoff, claimed.handoff.grant
     sealed = handoff.is_sealed_to_key
     return {
@@ -99,7 +99,7 @@ def _answer(claimed: Claimed) -> dict[str, object]:
         "sealedRefreshToken": claimed.text if sealed else "",
         "keyFingerprint": handoff.sealed_to if sealed else "",
         "refreshTokenExpiry": clock.epoch_ms(handoff.refresh_token.expires_at),
-        "grantedScope": ",".join(scopes.scopes_of(grant.permissions & grant.connector.permissions)),
+        "grantedScope": ",".join(permissions.scopes_of(grant.permissions & grant.connector.permissions)),
         "target": {"kind": grant.kind, "id": grant.target.partition(":")[2], "name": grant.target_name},
         "stillWaiting": claimed.still_waiting,
     }

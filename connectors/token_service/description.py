@@ -8,10 +8,10 @@ from django.http import HttpResponse
 from pydantic import ConfigDict
 
 from connectors.description import description
-from kaizala_console.wire import json_text
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, operation
-from kaizala_console.wire.headers import header
+from kaizala_console.api import json_text
+from kaizala_console.api.endpoint import Call, operation
+from kaizala_console.api.headers import header
+from kaizala_console.api.responses import Answer
 
 CACHED: Final = "public, max-age=300"  # a new release is seen within five minutes
 

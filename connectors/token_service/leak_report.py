@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.views.decorators.debug import sensitive_variables
 from pydantic import Field
 
-from connectors.services import leaks
+from connectors.services import leak_reports
+from kaizala_console.api.endpoint import Call, operation
+from kaizala_console.api.fields import Body, Text, named
+from kaizala_console.api.responses import Answer
 from kaizala_console.lib.client_address import client_address
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, operation
-from kaizala_console.wire.fields import Body, Text, named
 
 THANKS = (
     "Thank you. If this is a credential of this console that still works, it is refused from now on, and its owner is "
@@ -34,5 +34,5 @@ class Thanks(Answer):
 @sensitive_variables()
 def report(call: Call) -> dict[str, str]:
     """No authentication: whoever holds a whole credential may have it refused. Throttled by address."""
-    leaks.report(text=call.body.credential, where=call.body.where, address=client_address(call.request))
+    leak_reports.report(text=call.body.credential, where=call.body.where, address=client_address(call.request))
     return {"message": THANKS}

@@ -17,19 +17,19 @@ from pydantic import Field, WithJsonSchema
 from connectors.services import oauth, tokens
 from connectors.services.tokens import Exchange
 from connectors.token_service.access_token import AccessTokenAnswer
-from kaizala_console.lib import clock
-from kaizala_console.lib.client_address import client_address
-from kaizala_console.lib.errors import ConsoleError
-from kaizala_console.wire.endpoint import Call, operation
-from kaizala_console.wire.errors import (
+from kaizala_console.api.endpoint import Call, operation
+from kaizala_console.api.errors import (
+    ApiError,
     InvalidParameters,
     RefreshTokenRefused,
     Unauthorized,
-    WireError,
     WrongConnectorCredentials,
 )
-from kaizala_console.wire.fields import Body, named
-from kaizala_console.wire.headers import header
+from kaizala_console.api.fields import Body, named
+from kaizala_console.api.headers import header
+from kaizala_console.lib import clock
+from kaizala_console.lib.client_address import client_address
+from kaizala_console.lib.errors import ConsoleError
 
 _GRANT_TYPES = {"type": "string", "enum": ["authorization_code", "refresh_token"]}
 
@@ -58,7 +58,7 @@ class TokenAnswer(AccessTokenAnswer):
     oauth_refresh_token: str = Field(alias="refresh_token")
 
 
-class _OAuthError(WireError):
+class _OAuthError(ApiError):
     """Adds the fields of RFC 6749 §5.2 to an error of the table."""
 
     status = 400
@@ -157,7 +157,7 @@ def token(call: Call) -> dict[str, str | int]:
         raise BadClient(headers={"WWW-Authenticate": "Basic"}) from None
     except RefreshTokenRefused as refused:
         raise BadRefreshToken(str(refused.message)) from None
-    except WireError:
+    except ApiError:
         raise
     except oauth.CodeRefused as refused:
         raise BadCode(str(refused.message)) from None

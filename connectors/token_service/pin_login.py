@@ -9,13 +9,13 @@ from django.views.decorators.debug import sensitive_variables
 from pydantic import Field
 
 from connectors.services import user_tokens
+from kaizala_console.api.endpoint import Call, operation
+from kaizala_console.api.errors import Unauthorized, WrongConnectorCredentials
+from kaizala_console.api.fields import Body, Id, PhoneNumber, Pin
+from kaizala_console.api.headers import header
+from kaizala_console.api.responses import Answer, EpochMs, NoAnswer, Scopes
 from kaizala_console.lib import clock
 from kaizala_console.lib.client_address import client_address
-from kaizala_console.wire.answers import Answer, EpochMs, NoAnswer, Scopes
-from kaizala_console.wire.endpoint import Call, operation
-from kaizala_console.wire.errors import Unauthorized, WrongConnectorCredentials
-from kaizala_console.wire.fields import Body, Id, PhoneNumber, Pin
-from kaizala_console.wire.headers import header
 
 
 class GeneratePin(Body):

@@ -10,9 +10,9 @@ from connectors.token_service.description import read_description
 from connectors.token_service.leak_report import report
 from connectors.token_service.oauth_token import token
 from connectors.token_service.pin_login import generate_pin, login
-from connectors.token_service.warm_token import warm_token
-from kaizala_console.wire.endpoint import resource
-from kaizala_console.wire.routing import console_page
+from connectors.token_service.token_cache import warm_token
+from kaizala_console.api.endpoint import resource
+from kaizala_console.api.routing import console_page
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/accessToken", resource(GET=exchange)),

@@ -16,10 +16,10 @@ import structlog
 from django.conf import settings
 from django.core.cache import cache
 
-from connectors.webhooks import queue, sender, waking
+from connectors.webhooks import dispatch, queue, sender
+from connectors.webhooks.concurrency import Slots
 from connectors.webhooks.queue import Taken
 from connectors.webhooks.sender import Outcome
-from connectors.webhooks.slots import Slots
 
 logger = structlog.get_logger(__name__)
 
@@ -44,10 +44,10 @@ def deliver_due(*, seconds: float = TURN_SECONDS) -> int:
         finally:
             _turn.release()
         # Whoever was sent here while the turn was ours has gone again.
-        if time.monotonic() < ends and not cache.get(waking.WOKEN):
+        if time.monotonic() < ends and not cache.get(dispatch.WOKEN):
             return tries
-    cache.delete(waking.WOKEN)
-    waking.wake()
+    cache.delete(dispatch.WOKEN)
+    dispatch.wake()
     return tries
 
 
@@ -72,7 +72,7 @@ class Turn:
 
     def _begin(self, threads: ThreadPoolExecutor) -> None:
         # Before the look: whoever writes a row after it sends another message.
-        cache.delete(waking.WOKEN)
+        cache.delete(dispatch.WOKEN)
         while self._slots.free:
             taken, may_find_more = queue.take(self._slots)
             for each in taken:
@@ -82,7 +82,7 @@ class Turn:
             if not may_find_more:
                 break
         if self._slots.is_short:
-            waking.call_for_help()
+            dispatch.call_for_help()
 
     def _finish(self) -> None:
         done = [(self._under_way.pop(future), future.result()) for future in list(self._under_way) if future.done()]

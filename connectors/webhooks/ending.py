@@ -9,24 +9,24 @@ from django.db.models import Q
 
 from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
-from accounts.services import notices
+from accounts.services import notifications
 from connectors.models import Webhook, WebhookDelivery
 from connectors.services import issuing, trail
 from kaizala_console.lib import clock
 
-Because = Webhook.Because
+InactiveReason = Webhook.InactiveReason
 State = WebhookDelivery.State
 SWEPT_AT_ONCE: Final = 200
 
 
 @transaction.atomic
-def end(webhook: Webhook, because: Because | str) -> bool:
+def end(webhook: Webhook, because: InactiveReason | str) -> bool:
     """Make it inactive, say why, and tell its owners; False when it was so already.
 
     What waits is kept when its address failed, and dropped when the right is over.
     """
-    now, reason = clock.now(), Because(because)
-    before = ["", *Webhook.KEPT_WHILE] if reason not in Webhook.KEPT_WHILE else [""]
+    now, reason = clock.now(), InactiveReason(because)
+    before = ["", *Webhook.BUFFERING_STATES] if reason not in Webhook.BUFFERING_STATES else [""]
     changed = (
         Webhook.objects.present()
         .filter(pk=webhook.pk, inactive_because__in=before)
@@ -35,7 +35,7 @@ def end(webhook: Webhook, because: Because | str) -> bool:
     if not changed:
         return False
     webhook.inactive_because, webhook.inactive_at = reason.value, now
-    stop_deliveries(webhook, State.HELD if reason in Webhook.KEPT_WHILE else State.DROPPED)
+    stop_deliveries(webhook, State.HELD if reason in Webhook.BUFFERING_STATES else State.DROPPED)
     record(
         Tag.WEBHOOK_ENDED,
         by=SYSTEM,
@@ -43,7 +43,7 @@ def end(webhook: Webhook, because: Because | str) -> bool:
         **trail.of_webhook(webhook),
         after={"connector": webhook.connector.name, "host": webhook.host, "reason": reason.value},
     )
-    if reason != Because.GRANT_ENDED:  # both sides were told of that itself
+    if reason != InactiveReason.GRANT_ENDED:  # both sides were told of that itself
         _tell(webhook, reason)
     return True
 
@@ -64,20 +64,20 @@ def end_overdue() -> int:
     now = clock.now()
     over = (
         Webhook.objects.present()
-        .filter(inactive_because__in=["", *Webhook.KEPT_WHILE])
+        .filter(inactive_because__in=["", *Webhook.BUFFERING_STATES])
         .filter(Q(expires_at__lte=now) | Q(grant__revoked_at__isnull=False) | Q(grant__ends_at__lte=now))
         .select_related("grant", "connector__organisation", "connector__owner")
         .order_by("pk")
     )
     ended = 0
     for webhook in over[:SWEPT_AT_ONCE]:
-        ended += end(webhook, Because.EXPIRED if webhook.expires_at <= now else Because.GRANT_ENDED)
+        ended += end(webhook, InactiveReason.EXPIRED if webhook.expires_at <= now else InactiveReason.GRANT_ENDED)
     return ended
 
 
-def _tell(webhook: Webhook, reason: Because) -> None:
+def _tell(webhook: Webhook, reason: InactiveReason) -> None:
     for user in issuing.owners_of(webhook.connector):
-        notices.queue(
+        notifications.queue(
             user=user,
             template="connectors/webhook_ended",
             key=f"webhook-ended:{webhook.pk}:{clock.now().isoformat()}:{user.pk}",

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from kaizala_console.wire.fields import WireEnum
+from kaizala_console.api.fields import ApiEnum
 
 if TYPE_CHECKING:
     from accounts.models import Person
     from connectors.models import Bot
 
 
-class EventType(WireEnum):
+class EventType(ApiEnum):
     """Wire protocol §6, Webhooks: Events."""
 
     ACTION_CREATED = "ActionCreated"
@@ -35,14 +35,14 @@ class EventType(WireEnum):
     GROUP_REMOVED = "GroupRemoved"
 
 
-class HandoffEvent(WireEnum):
+class HandoffEvent(ApiEnum):
     """What a connector's own address is told (ADR 0070). Programs cannot ask for these: the console sets them."""
 
     WAITING = "HandoffWaiting"
     ENDED = "HandoffEnded"
 
 
-class ObjectType(WireEnum):
+class ObjectType(ApiEnum):
     """What a webhook can be set on. A group's is told of everything in that group, not of groups under it."""
 
     GROUP = "Group"

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
-from connectors import policy
+from connectors import policies
 from connectors.models import Connector, Webhook
 from connectors.services import trail
 from connectors.webhooks import handshake, sealed, signing
@@ -32,7 +32,7 @@ def register(*, connector: Connector, callback_url: str, by: User) -> Webhook:
     Raises NotFound for who does not own the connector, Conflict when another address is registered, and as
     `handshake.require_echo`, which speaks to the outside: call it outside a transaction.
     """
-    policy.require_owner(by, connector)
+    policies.require_owner(by, connector)
     present = _present(connector)
     if present is None:
         handshake.require_echo(callback_url, connector_id=connector.pk)
@@ -47,7 +47,7 @@ def _created(connector: Connector, callback_url: str, by: User) -> Webhook:
     held = locked.filter(pk=connector.pk).first()
     if held is None:
         raise NotFound
-    policy.require_owner(by, held)
+    policies.require_owner(by, held)
     present = _present(held)
     if present is not None:
         return _the_same(present, callback_url)

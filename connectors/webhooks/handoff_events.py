@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from connectors.models import Handoff, Webhook, WebhookDelivery, WebhookEvent
-from connectors.webhooks import waking
+from connectors.webhooks import dispatch
 from connectors.webhooks.events import HandoffEvent
 from kaizala_console.lib import clock
 
@@ -45,7 +45,7 @@ def _tell(kind: HandoffEvent, handoffs: list[Handoff], because: str) -> None:
         .filter(
             connector__in=connectors,
             object_type=Webhook.ObjectType.CONNECTOR,
-            inactive_because__in=["", *Webhook.KEPT_WHILE],
+            inactive_because__in=["", *Webhook.BUFFERING_STATES],
         )
     }
     told = [handoff for handoff in handoffs if handoff.connector_id in listening]
@@ -69,7 +69,7 @@ def _tell(kind: HandoffEvent, handoffs: list[Handoff], because: str) -> None:
     WebhookEvent.objects.bulk_create(rows)
     WebhookDelivery.objects.bulk_create(deliveries)
     if any(delivery.state == _State.WAITING for delivery in deliveries):
-        waking.wake()
+        dispatch.wake()
 
 
 def _data(handoff: Handoff, because: str) -> dict[str, Any]:

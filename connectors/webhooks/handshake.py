@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from connectors.models.webhook import MOST_URL_CHARACTERS
-from kaizala_console.lib import rate_limit, safe_http
+from kaizala_console.lib import http_client, rate_limit
 from kaizala_console.lib.errors import RuleBroken, TooSoon
 from kaizala_console.lib.outbound_slots import outbound_slot
 from kaizala_console.lib.rate_limit import Limit
@@ -53,7 +53,7 @@ def _ask(url: str) -> str:
     # number that every JSON reader keeps whole, with nothing in it to escape (ADR 0065). One try, within 5 seconds.
     token = str(_SMALLEST + secrets.randbelow(9 * _SMALLEST))
     try:
-        answer = safe_http.fetch(
+        answer = http_client.fetch(
             "GET",
             url.partition("#")[0],
             params={"validationToken": token},
@@ -62,7 +62,7 @@ def _ask(url: str) -> str:
             deadline=SECONDS,
             max_bytes=_MOST_BYTES,
         )
-    except safe_http.OutboundError as error:
+    except http_client.OutboundError as error:
         if error.reason != "too_large":
             return _("could not be validated. %(problem)s") % {"problem": error}
         return _("could not be validated. The address answered with something else than the validation token.")

@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from connectors.models import Webhook, WebhookEvent
 from connectors.webhooks import sealed, signing
 from connectors.webhooks.sender import TOKEN_HEADER, Prepared
-from kaizala_console.wire import json_text
+from kaizala_console.api import json_text
 
 
 def body_of(webhook: Webhook, event: WebhookEvent) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from uuid import UUID
 from django.db import transaction
 
 from connectors.models import Webhook, WebhookDelivery, WebhookEvent
-from connectors.webhooks import rights
+from connectors.webhooks import authorization
+from connectors.webhooks.dispatch import wake as wake
 from connectors.webhooks.ending import end
 from connectors.webhooks.events import Event, EventType, package_name
-from connectors.webhooks.waking import wake as wake
 from kaizala_console.lib import clock
 
 _BATCH: Final = 500
@@ -36,7 +36,7 @@ def publish(*events: Event, among: list[Webhook] | None = None) -> None:
     listening = _listening(events) if among is None else among
     if not listening:
         return
-    now, reach = clock.now(), rights.Reach()
+    now, reach = clock.now(), authorization.Reach()
     rows: list[WebhookEvent] = []
     deliveries: list[WebhookDelivery] = []
     for event in events:
@@ -79,7 +79,7 @@ def _listening(events: Iterable[Event]) -> list[Webhook]:
     return list(
         Webhook.objects.present()
         .under_right(clock.now())
-        .filter(object_id__in=objects, inactive_because__in=["", *Webhook.KEPT_WHILE])
+        .filter(object_id__in=objects, inactive_because__in=["", *Webhook.BUFFERING_STATES])
         .select_related("grant", "connector__organisation", "connector__owner")
         .order_by("pk")
     )
@@ -104,10 +104,10 @@ def _on(listening: list[Webhook], event: Event) -> list[Webhook]:
     ]
 
 
-def _may_have(webhook: Webhook, event: Event, reach: rights.Reach, now: dt.datetime) -> bool:
-    over = rights.why_over(webhook, now)
+def _may_have(webhook: Webhook, event: Event, reach: authorization.Reach, now: dt.datetime) -> bool:
+    over = authorization.why_over(webhook, now)
     if not over and reach.has_lost_its_object(webhook, event.group_id):
-        over = Webhook.Because.REACH.value
+        over = Webhook.InactiveReason.REACH.value
     if over:
         end(webhook, over)
         return False

@@ -21,10 +21,10 @@ from django.db.models import F, Min, QuerySet
 from django.db.models.functions import Coalesce
 
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
-from connectors.webhooks import message, rights, schedule
+from connectors.webhooks import authorization, message, schedule
+from connectors.webhooks.concurrency import Slots
 from connectors.webhooks.ending import end, stop_deliveries
 from connectors.webhooks.sender import Outcome, Prepared
-from connectors.webhooks.slots import Slots
 from kaizala_console.lib import clock, crypto, outbox
 from kaizala_console.lib.circuit import Circuit
 
@@ -86,7 +86,7 @@ def _taken_of(chosen: Sequence[WebhookDelivery], slots: Slots, now: dt.datetime)
         webhooks = {row.pk: row for row in _locked({delivery.webhook_id for delivery in chosen}, skip_locked=True)}
         # As they are now: whoever had a webhook's row before may have sent them, or taken them out.
         rows = WebhookDelivery.objects.due(now).filter(pk__in=[row.pk for row in chosen], webhook__in=webhooks)
-        reach = rights.Reach()
+        reach = authorization.Reach()
         taken, moved = [], False
         for delivery in rows.select_related("event").order_by("next_attempt_at", "pk"):
             webhook = webhooks[delivery.webhook_id]
@@ -203,19 +203,19 @@ def _resting(webhooks: Iterable[Webhook]) -> set[tuple[UUID, str]]:
     return {key for key, circuit in circuits.items() if not circuit.allows()}
 
 
-def _may_go(delivery: WebhookDelivery, webhook: Webhook, reach: rights.Reach, now: dt.datetime) -> bool:
+def _may_go(delivery: WebhookDelivery, webhook: Webhook, reach: authorization.Reach, now: dt.datetime) -> bool:
     """Whether it may be sent at this moment; else it is dropped, kept or put off, and the webhook ended, as is due."""
     event = delivery.event
     if not webhook.is_active:
-        kept = webhook.deleted_at is None and webhook.inactive_because in Webhook.KEPT_WHILE
+        kept = webhook.deleted_at is None and webhook.inactive_because in Webhook.BUFFERING_STATES
         stop_deliveries(webhook, State.HELD if kept else State.DROPPED)
         return False
-    over = rights.why_over(webhook, now)
-    if not over and rights.is_suspended(webhook):
+    over = authorization.why_over(webhook, now)
+    if not over and authorization.is_suspended(webhook):
         _postpone(delivery, now, LOOK_AGAIN)
         return False
     if not over and reach.has_lost_its_object(webhook, event.group_id):
-        over = Webhook.Because.REACH.value
+        over = Webhook.InactiveReason.REACH.value
     if over:
         end(webhook, over)
         return False
@@ -291,7 +291,7 @@ def _failed(taken: Taken, webhook: Webhook, now: dt.datetime, asked: dt.timedelt
 
 def _give_up(delivery: WebhookDelivery, webhook: Webhook, now: dt.datetime) -> None:
     _finish(delivery.pk, State.FAILED, now)
-    end(webhook, Webhook.Because.FAILED)
+    end(webhook, Webhook.InactiveReason.FAILED)
 
 
 def _finish(delivery_id: int, state: State, now: dt.datetime) -> None:

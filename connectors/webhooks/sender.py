@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 
 from connectors.models import WebhookAttempt
-from connectors.webhooks import answers
-from connectors.webhooks.answers import Kept
-from kaizala_console.lib import clock, safe_http
+from connectors.webhooks import receiver_response
+from connectors.webhooks.receiver_response import Kept
+from kaizala_console.lib import clock, http_client
 
 logger = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class Outcome:
     status: int | None
     problem: str
     milliseconds: int
-    answer: Kept = answers.NOTHING
+    answer: Kept = receiver_response.NOTHING
     retry_after: dt.timedelta | None = None
 
     @property
@@ -62,7 +62,7 @@ def send(prepared: Prepared, *, seconds: float) -> Outcome:
     """POST it, in `seconds` at the most. Never raises. The status alone counts; how the body begins is for the log."""
     began = time.monotonic()
     try:
-        answer = safe_http.glance(
+        answer = http_client.glance(
             "POST",
             prepared.url,
             headers=prepared.headers,
@@ -70,21 +70,21 @@ def send(prepared: Prepared, *, seconds: float) -> Outcome:
             timeout=(min(_CONNECT_SECONDS, seconds), seconds),
             deadline=seconds,
             body_seconds=min(_BODY_SECONDS, seconds),
-            max_bytes=answers.MOST_BYTES,
+            max_bytes=receiver_response.MOST_BYTES,
         )
         return Outcome(
             answer.status,
             _problem_of(answer.status),
             int(answer.seconds * 1000),
-            answers.kept(
+            receiver_response.kept(
                 answer.headers,
                 answer.body,
                 is_whole=answer.is_whole,
                 secrets=[prepared.headers.get(TOKEN_HEADER, "")],
             ),
-            answers.retry_after(answer.status, answer.headers, clock.now()),
+            receiver_response.retry_after(answer.status, answer.headers, clock.now()),
         )
-    except safe_http.OutboundError as error:
+    except http_client.OutboundError as error:
         problem = error.reason if error.reason in Problem.values else Problem.PROTOCOL.value
     except Exception:
         logger.exception("webhooks.send_failed")  # without what was sent: a delivery must not take the others down

@@ -18,7 +18,7 @@ from accounts.audit.tags import Tag
 from connectors.models import Connector, Grant, Webhook
 from connectors.models.webhook import MOST_CONTEXT_CHARACTERS, MOST_TOKEN_CHARACTERS, WebhookQuerySet
 from connectors.services import trail
-from connectors.webhooks import handshake, objects, rights, sealed, signing, upkeep
+from connectors.webhooks import authorization, handshake, management, objects, sealed, signing
 from connectors.webhooks.events import EventType, ObjectType
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, ConsoleError, NotFound, RuleBroken
@@ -101,7 +101,7 @@ def change(
 
 def remove(*, webhook_id: str, grant: Grant, by: Actor) -> None:
     """Remove it: nothing is sent any more. Raises NotFound as `change`."""
-    upkeep.take_away(find(webhook_id=webhook_id, grant=grant), by)
+    management.take_away(find(webhook_id=webhook_id, grant=grant), by)
 
 
 def find(*, webhook_id: str, grant: Grant) -> Webhook:
@@ -215,7 +215,7 @@ def _created(webhook: Webhook, by: Actor) -> Webhook:
 @sensitive_variables("changes")
 @transaction.atomic
 def _changed(webhook: Webhook, grant: Grant, changes: dict[str, Any], active: bool | None, by: Actor) -> Webhook:
-    held = upkeep.hold(webhook.pk)
+    held = management.hold(webhook.pk)
     if held is None:
         raise NotFound(_("There is no such webhook, or it is not within reach of this token."))
     if changes:
@@ -225,23 +225,23 @@ def _changed(webhook: Webhook, grant: Grant, changes: dict[str, Any], active: bo
     if active is True:
         _make_active(held, grant, by)
     elif active is False:
-        upkeep.pause_held(held, by)
+        management.pause_held(held, by)
     return held
 
 
 def _make_active(held: Webhook, grant: Grant, by: Actor) -> None:
     """Wake it under this grant; one that works stays under the grant that it has."""
-    if held.is_active and not rights.why_over(held, clock.now()):
+    if held.is_active and not authorization.why_over(held, clock.now()):
         return
     held.grant = grant
-    over = rights.why_over(held, clock.now())
-    if over == Webhook.Because.EXPIRED:
+    over = authorization.why_over(held, clock.now())
+    if over == Webhook.InactiveReason.EXPIRED:
         message = _("its time is over: set a later one to make the webhook active")
         raise RuleBroken(message, field="validity", code="expired")
     if over:
         raise Conflict
     held.save(update_fields=["grant"])
-    upkeep.wake_held(held, by)
+    management.wake_held(held, by)
 
 
 def _record(tag: Tag, webhook: Webhook, by: Actor, **more: Any) -> None:

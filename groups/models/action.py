@@ -18,7 +18,7 @@ class ActionQuerySet(models.QuerySet["Action"]):
 class Action(models.Model):
     """`id` is both the wire's `referenceId` and its `actionId`. `person` is whose role it was posted with.
 
-    `body` is what the kind's card type has read, in the wire's spellings (`groups.card_types`). What rules and lists
+    `body` is what the kind's card type has read, in the wire's spellings (`groups.action_types`). What rules and lists
     ask for stands in columns of its own.
     """
 

@@ -89,7 +89,7 @@ class Group(models.Model):
     role: str  # groups.access: what the asker is in it
     sub_group_count: int  # with_link_counts
     parent_group_count: int
-    member_count: int  # groups.queries
+    member_count: int  # groups.queries.groups
     connector_count: int
     is_visible: bool
 

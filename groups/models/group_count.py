@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class GroupCount(models.Model):
-    """What `groups.counts` gave for the group when it was last counted (ADR 0050).
+    """What `groups.queries.counts` gave for the group when it was last counted (ADR 0050).
 
     Right as long as there is no GroupChange of the group or of one under it. A group without a row was never counted.
     """

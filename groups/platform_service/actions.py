@@ -12,20 +12,21 @@ from uuid import UUID
 from django.http import HttpResponseBase, StreamingHttpResponse
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from connectors.callers import Caller, operation
-from connectors.reach import Need
-from groups import access, action_queries, card_types
-from groups.action_queries import Answered, Viewer
-from groups.card_types.base import Card, moment
+from connectors.authentication import Caller, operation
+from connectors.hooks import Need
+from groups import access, action_types
+from groups.action_types.base import Card, moment
 from groups.models import Action, Group
 from groups.platform_service import audiences
 from groups.platform_service.audiences import FailedSubscriber
+from groups.queries import actions as action_queries
+from groups.queries.actions import Answered, Viewer
 from groups.services import actions as services
+from kaizala_console.api import as_read, json_text
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.fields import NO_NUMBER, Body, EpochMs, PhoneNumber, Query, describe, described_as, named
+from kaizala_console.api.responses import Answer
 from kaizala_console.lib import clock
-from kaizala_console.wire import as_read, json_text
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import NO_NUMBER, Body, EpochMs, PhoneNumber, Query, describe, described_as, named
 
 DEFAULT_COUNT: Final = 30
 MOST: Final = 100
@@ -34,12 +35,12 @@ AT_ONCE: Final = 1000
 _SECONDS_BELOW: Final = 10**11  # as milliseconds, 1973: programs hand `creationTime` back, which is in seconds
 
 
-_KINDS: Final = card_types.all_types()
+_KINDS: Final = action_types.all_types()
 _SHAPES: Final[dict[Any, None]] = dict.fromkeys(kind.shape for kind in _KINDS)
-_PACKAGE: Final = {"type": "string", "pattern": f"^{card_types.PACKAGE_ID}$"}
+_PACKAGE: Final = {"type": "string", "pattern": f"^{action_types.PACKAGE_ID}$"}
 _BY_TYPE: Final = {
     "anyOf": [
-        *as_read.choice(card_types.names())["anyOf"],
+        *as_read.choice(action_types.names())["anyOf"],
         {
             "type": "string",
             "pattern": r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.[A-Za-z0-9._-]{0,99}$",
@@ -104,8 +105,8 @@ class Detail(Query):
     get_details: bool = False
 
 
-_listed: Any = reduce(or_, dict.fromkeys(kind.listed for kind in card_types.all_types()))
-_detailed: Any = reduce(or_, dict.fromkeys(kind.detailed for kind in card_types.all_types()))
+_listed: Any = reduce(or_, dict.fromkeys(kind.listed for kind in action_types.all_types()))
+_detailed: Any = reduce(or_, dict.fromkeys(kind.detailed for kind in action_types.all_types()))
 
 
 class ListedAction(Answer):
@@ -169,7 +170,7 @@ def post_action(call: Call, group_id: str) -> dict[str, Any]:
         by=call.caller,
     )
     answer: dict[str, Any] = {"referenceId": str(action.pk)}
-    if card_types.of(action.kind).has_action_id:
+    if action_types.of(action.kind).has_action_id:
         answer["actionId"] = str(action.pk)
     return answer | failed
 
@@ -180,7 +181,7 @@ def list_actions(call: Call, group_id: str) -> dict[str, Any]:
     group = access.reach(call.caller, group_id)
     kind, package = None, ""
     if call.query.action_type or call.query.id:
-        found, package = card_types.chosen(call.query.action_type, call.query.id)
+        found, package = action_types.chosen(call.query.action_type, call.query.id)
         kind = found.kind
     since = call.query.from_date
     if since is not None and 0 < clock.epoch_ms(since) < _SECONDS_BELOW:
@@ -201,7 +202,7 @@ def list_actions(call: Call, group_id: str) -> dict[str, Any]:
                 "sender": _sender(card.action),
                 "sentAt": moment(card.action.sent_at),
                 "creationTime": clock.epoch_ms(card.action.sent_at) // 1000,
-                "actionBody": card_types.of(card.action.kind).list_body(card),
+                "actionBody": action_types.of(card.action.kind).list_body(card),
             }
             for card in cards
         ],
@@ -219,7 +220,7 @@ def read_action(call: Call, group_id: str, action_id: str) -> dict[str, Any] | H
     group = access.reach(call.caller, group_id)
     looking = viewer(group, call.caller)
     card = action_queries.card_in(group, action_id, looking)
-    kind = card_types.of(card.action.kind)
+    kind = action_types.of(card.action.kind)
     answer: dict[str, Any] = {
         "actionType": card.action.type_on_the_wire,
         "actionDetails": kind.details(card),

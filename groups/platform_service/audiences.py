@@ -7,8 +7,8 @@ from typing import Any
 
 from groups.models import Group
 from groups.services import audience
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.errors import InvalidParameters
+from kaizala_console.api.errors import InvalidParameters
+from kaizala_console.api.responses import Answer
 
 
 class FailedSubscriber(Answer):

@@ -7,18 +7,18 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
-from connectors.callers import operation
+from connectors.authentication import operation
+from connectors.hooks import Need
 from connectors.models import Bot
-from connectors.reach import Need
 from connectors.services import bots as services
 from connectors.services.details import LONGEST_NAME
 from groups import access
-from groups.card_types.base import listed
+from groups.action_types.base import listed
 from groups.services import group_bots, pictures
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.fields import Body, Id, PictureUrl, Text, named
+from kaizala_console.api.responses import Answer, EpochMs, Scopes
 from kaizala_console.lib import clock
-from kaizala_console.wire.answers import Answer, EpochMs, Scopes
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import Body, Id, PictureUrl, Text, named
 
 Name = Annotated[Text, Field(json_schema_extra={"maxLength": LONGEST_NAME})]  # counted without needless blanks
 

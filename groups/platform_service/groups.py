@@ -7,16 +7,18 @@ from uuid import UUID
 
 from pydantic import Field
 
-from connectors.callers import operation
-from groups import access, directory_queries, queries
-from groups.counts import Tally
+from connectors.authentication import operation
+from groups import access
 from groups.models import Group
 from groups.platform_service.numbers import MOST, FailedNumber, Numbers, failures
+from groups.queries import directory
+from groups.queries import groups as queries
+from groups.queries.counts import Tally
 from groups.services import groups as services
 from groups.services import members
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import Body, Query, Text, WireEnum, named
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.fields import ApiEnum, Body, Query, Text, named
+from kaizala_console.api.responses import Answer
 
 
 class Listing(Query):
@@ -36,7 +38,7 @@ Welcome = Annotated[str, Field(max_length=500)]
 People = Annotated[list[str], Field(max_length=MOST)]
 
 
-class GroupType(WireEnum):
+class GroupType(ApiEnum):
     """A `ConnectGroup` is a managed public group: admins speak to subscribers."""
 
     GROUP = "Group"
@@ -120,7 +122,7 @@ def create_group(call: Call) -> dict[str, Any]:
     """
     asked: NewGroup = call.body
     place = access.place_for_new(call.caller, is_public=asked.group_type == GroupType.CONNECT_GROUP)
-    known = directory_queries.people_known_to(call.caller, place.organisation)
+    known = directory.people_known_to(call.caller, place.organisation)
     admins, unknown_admins = members.numbers_of(asked.admins, known)
     by_id, unknown_members = members.numbers_of(asked.member_user_ids, known)
     created = services.create(

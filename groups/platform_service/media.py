@@ -7,17 +7,17 @@ from uuid import UUID
 
 from django.http import HttpRequest
 
-from connectors.callers import operation
-from groups.media_kinds import FILE_TYPES
+from connectors.authentication import operation
+from groups.media.kinds import FILE_TYPES
 from groups.platform_service.media_body import MULTIPART, files_of
 from groups.services import media as services
 from groups.services import media_fetch
-from kaizala_console.wire import lenient_json
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.errors import InvalidParameters, PayloadTooLarge, ServiceUnavailable, UnsupportedMediaType
-from kaizala_console.wire.fields import Body, HttpsUrl
-from kaizala_console.wire.request_body import JSON, read_bytes
+from kaizala_console.api import lenient_json
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.errors import InvalidParameters, PayloadTooLarge, ServiceUnavailable, UnsupportedMediaType
+from kaizala_console.api.fields import Body, HttpsUrl
+from kaizala_console.api.request_body import JSON, read_bytes
+from kaizala_console.api.responses import Answer
 
 _NO_WRAPPING = ("image/", "audio/", "video/", "application/pdf", "application/vnd", "application/msword")
 

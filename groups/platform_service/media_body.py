@@ -16,9 +16,9 @@ from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest, UnreadablePostError
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
-from groups.media_incoming import MEBIBYTE, UNREADABLE_HEADERS, Incoming, header_parameter
-from groups.media_parts import NamedParts
-from kaizala_console.wire.errors import InvalidParameters, PayloadTooLarge
+from groups.media.parts import NamedParts
+from groups.media.upload import MEBIBYTE, UNREADABLE_HEADERS, Incoming, header_parameter
+from kaizala_console.api.errors import InvalidParameters, PayloadTooLarge
 
 MULTIPART: Final = "multipart/"
 _AROUND_FILES: Final = MEBIBYTE  # boundaries, headers and fields beside the files

@@ -14,11 +14,11 @@ from typing import BinaryIO, Final
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
-from groups import media_storage, media_urls
-from groups.media_kinds import MediaKind
+from groups.media import storage, urls
+from groups.media.kinds import MediaKind
 from groups.models import MediaFile
+from kaizala_console.api.errors import MethodNotAllowed, Unauthorized, UnknownResource
 from kaizala_console.lib import clock, ids
-from kaizala_console.wire.errors import MethodNotAllowed, Unauthorized, UnknownResource
 
 _CHUNK: Final = 65_536
 _KEPT_SECONDS: Final = 3600  # by the browser of whoever opened it
@@ -48,7 +48,7 @@ def media_file(request: HttpRequest, file_id: str, name: str) -> HttpResponseBas
         raise MethodNotAllowed(["GET", "HEAD"])
     key = ids.parse_guid(file_id)
     parts = {"expires": request.GET.get("e", ""), "signature": request.GET.get("s", "")}
-    if key is None or not media_urls.opens(key, name, **parts, at=clock.now()):
+    if key is None or not urls.opens(key, name, **parts, at=clock.now()):
         raise Unauthorized("This address is not valid, or its time is over.")
     file = MediaFile.objects.select_related("resource").filter(pk=key, resource__stored_at__isnull=False).first()
     if file is None:
@@ -77,13 +77,13 @@ def _answer(request: HttpRequest, file: MediaFile) -> HttpResponseBase:
     if request.method == "HEAD":
         return StreamingHttpResponse([], status=status, content_type=file.content_type, headers=headers)
     try:
-        opened = media_storage.opened(file.key)
+        opened = storage.opened(file.key)
     except FileNotFoundError:
         raise UnknownResource from None
     if opened is None:
         # The bucket serves it, ranges and all: a web process answers one request at a time, and videos are long.
         return HttpResponseRedirect(
-            media_storage.address(
+            storage.address(
                 file.key,
                 content_type=file.content_type,
                 disposition=headers["Content-Disposition"],

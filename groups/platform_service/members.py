@@ -7,18 +7,19 @@ from uuid import UUID
 
 from pydantic import Field
 
-from connectors.callers import operation
-from connectors.reach import Need
-from groups import access, queries
+from connectors.authentication import operation
+from connectors.hooks import Need
+from groups import access
 from groups.access import Role
 from groups.platform_service.numbers import FailedNumber, Numbers, failures
+from groups.queries import groups
 from groups.services import members as services
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import Body, WireEnum
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.fields import ApiEnum, Body
+from kaizala_console.api.responses import Answer
 
 
-class RoleName(WireEnum):
+class RoleName(ApiEnum):
     """What somebody is in a group."""
 
     ADMIN = "Admin"
@@ -90,7 +91,7 @@ def list_members(call: Call, group_id: str) -> dict[str, Any]:
                 "profilePic": picture_url,
                 "isProvisioned": provisioned_at is not None,
             }
-            for person_id, role, number, name, picture_url, provisioned_at in queries.member_rows(group)
+            for person_id, role, number, name, picture_url, provisioned_at in groups.member_rows(group)
         ]
     }
 

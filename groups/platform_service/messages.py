@@ -7,16 +7,16 @@ from uuid import UUID
 
 from pydantic import Field
 
-from connectors.callers import operation
-from connectors.reach import Need
+from connectors.authentication import operation
+from connectors.hooks import Need
 from groups import access
 from groups.models import Group, Message
 from groups.platform_service import audiences
 from groups.platform_service.audiences import FailedSubscriber
 from groups.services import messages as services
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import Body, PhoneNumber, Text
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.fields import Body, PhoneNumber, Text
+from kaizala_console.api.responses import Answer
 
 
 class NewMessage(Body):

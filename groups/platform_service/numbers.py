@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from groups.services.members import Failed
-from kaizala_console.wire.answers import Answer
+from kaizala_console.api.responses import Answer
 
 MOST = 5000
 """A call adds or removes so many people at most: each of them has a line in the audit trail."""

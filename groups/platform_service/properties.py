@@ -7,14 +7,15 @@ from uuid import UUID
 
 from pydantic import Field
 
-from connectors.callers import operation
-from groups import access, action_queries
-from groups.card_types.properties import MOST_PROPERTIES, Property
+from connectors.authentication import operation
+from groups import access
+from groups.action_types.properties import MOST_PROPERTIES, Property
 from groups.platform_service.actions import viewer
+from groups.queries import actions
 from groups.services import actions as services
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import Body
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.fields import Body
+from kaizala_console.api.responses import Answer
 
 
 class ChangedProperties(Body):
@@ -39,7 +40,7 @@ class PropertiesChanged(Answer):
 def change_properties(call: Call, group_id: str, action_id: str) -> dict[str, str]:
     """Of a survey or an action of a package. Only who posted it and admins of the group may do so."""
     group = access.reach(call.caller, group_id)
-    action = action_queries.card_in(group, action_id, viewer(group, call.caller)).action
+    action = actions.card_in(group, action_id, viewer(group, call.caller)).action
     services.change_properties(action=action, properties=call.body.action_properties, by=call.caller)
     return {"referenceId": str(action.pk), "actionId": str(action.pk)}
 

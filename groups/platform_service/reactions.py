@@ -7,23 +7,24 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from connectors.callers import operation
-from groups import access, reaction_queries
+from connectors.authentication import operation
+from groups import access
 from groups.models import Group, Reaction
-from groups.reaction_queries import Counts
+from groups.queries import reactions
+from groups.queries.reactions import Counts
 from groups.services import reactions as services
+from kaizala_console.api import as_read
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.errors import InvalidParameters
+from kaizala_console.api.fields import ApiEnum, Body, Id, OptionalId, Query, describe
+from kaizala_console.api.responses import Answer, EpochMs
 from kaizala_console.lib import clock, ids
-from kaizala_console.wire import as_read
-from kaizala_console.wire.answers import Answer, EpochMs
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.errors import InvalidParameters
-from kaizala_console.wire.fields import Body, Id, OptionalId, Query, WireEnum, describe
 
 _MICROSECONDS = "^(?:[0-9]{0,17}|[01][0-9]{17}|2[0-4][0-9]{16})$"  # up to the last year that there is
 Cursor = Annotated[str, WithJsonSchema({"type": "string", "pattern": _MICROSECONDS})]
 
 
-class ReactionType(WireEnum):
+class ReactionType(ApiEnum):
     LIKE = "Like"
     COMMENT = "Comment"
 
@@ -138,7 +139,7 @@ def react(call: Call, group_id: str) -> dict[str, str]:
 def summarise_one(call: Call, group_id: str, reference_id: str) -> dict[str, Any]:
     """Answers with the counts of one message or action, zeros included; there is nothing to go on from."""
     key = _seen(call, access.reach_source(call.caller, group_id, call.query.source_group_id), reference_id)
-    counts = reaction_queries.counts_of([key])
+    counts = reactions.counts_of([key])
     return {"cursor": 0, "summary": [_spelled(key, counts.get(key, Counts()))]}
 
 
@@ -146,7 +147,7 @@ def summarise_one(call: Call, group_id: str, reference_id: str) -> dict[str, Any
 def summarise_group(call: Call, group_id: str) -> dict[str, Any]:
     """Answers with the counts of what was reacted to since the cursor."""
     group = access.reach_source(call.caller, group_id, call.query.source_group_id)
-    page, cursor = reaction_queries.summary_page(group, call.caller.person, call.query.cursor)
+    page, cursor = reactions.summary_page(group, call.caller.person, call.query.cursor)
     return {"cursor": cursor, "summary": [_spelled(reference_id, counts) for reference_id, counts in page]}
 
 
@@ -154,7 +155,7 @@ def summarise_group(call: Call, group_id: str) -> dict[str, Any]:
 def list_reactions(call: Call, group_id: str, reference_id: str) -> dict[str, Any]:
     """Answers with the likes and comments on one message or action since the cursor."""
     key = _seen(call, access.reach_source(call.caller, group_id, call.query.source_group_id), reference_id)
-    page, cursor = reaction_queries.detail_page(key, call.query.reaction_type, call.query.cursor)
+    page, cursor = reactions.detail_page(key, call.query.reaction_type, call.query.cursor)
     return {
         "cursor": cursor,
         "reactionDetails": [
@@ -170,7 +171,7 @@ def list_reactions(call: Call, group_id: str, reference_id: str) -> dict[str, An
 
 
 def _seen(call: Call, group: Group, reference_id: str) -> UUID:
-    return reaction_queries.require_seen(group, ids.parse_guid(reference_id), call.caller.person)
+    return reactions.require_seen(group, ids.parse_guid(reference_id), call.caller.person)
 
 
 def _spelled(reference_id: UUID, counts: Counts) -> dict[str, Any]:

@@ -7,20 +7,21 @@ from uuid import UUID
 
 from pydantic import ConfigDict
 
-from connectors.callers import operation
+from connectors.authentication import operation
 from connectors.webhooks.events import package_name
-from groups import access, action_queries, card_types
-from groups.card_types.choices import ChoiceBody
-from groups.card_types.job import JobAnswerBody
-from groups.card_types.survey import SurveyAnswerBody
+from groups import access, action_types
+from groups.action_types.choices import ChoiceBody
+from groups.action_types.job import JobAnswerBody
+from groups.action_types.survey import SurveyAnswerBody
 from groups.models import Action
 from groups.platform_service.actions import ActionType, PackageId, viewer
+from groups.queries import actions
 from groups.services import responses as services
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.fields import Body, OptionalId, describe, described_as, named
+from kaizala_console.api.responses import Answer
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import RuleBroken
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import Body, OptionalId, describe, described_as, named
 
 _Answers = JobAnswerBody | ChoiceBody | SurveyAnswerBody
 
@@ -62,7 +63,7 @@ def respond(call: Call, group_id: str, action_id: str) -> dict[str, str]:
     the scope action.update), unless the action takes several.
     """
     group = access.reach(call.caller, group_id)
-    action = action_queries.card_in(group, action_id, viewer(group, call.caller)).action
+    action = actions.card_in(group, action_id, viewer(group, call.caller)).action
     _of_this_type(action, call.body)
     response = services.give(
         action=action,
@@ -81,7 +82,7 @@ def _of_this_type(action: Action, body: NewResponse) -> None:
     """A program that names the type of another action has mixed two up."""
     if not body.action_type and not body.id:
         return
-    kind, package = card_types.chosen(body.action_type, body.id)
+    kind, package = action_types.chosen(body.action_type, body.id)
     # An instance of a package is answered as a survey is, and programs call it one (ADR 0061).
     as_survey = kind.kind == Action.Kind.SURVEY and action.kind == Action.Kind.PACKAGE
     same = (kind.kind, package_name(package)) == (action.kind, package_name(action.package_id))

@@ -7,20 +7,21 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from connectors.callers import operation
-from connectors.reach import Need
-from groups import access, queries, sub_tree
+from connectors.authentication import operation
+from connectors.hooks import Need
+from groups import access, sub_tree
 from groups.access import Role
 from groups.platform_service.groups import GroupDetails, Name, Welcome, spelled
 from groups.platform_service.numbers import FailedNumber, Numbers, failures
 from groups.platform_service.spelling import fields_spelled
+from groups.queries import groups as queries
 from groups.services import groups as group_services
 from groups.services import hierarchy, pictures
 from groups.sub_tree import Branch
-from kaizala_console.wire import as_read
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import Body, Id, PictureUrl, Query, describe, named
+from kaizala_console.api import as_read
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.fields import Body, Id, PictureUrl, Query, describe, named
+from kaizala_console.api.responses import Answer
 
 MOST = 100
 """A call attaches so many groups at most: the token is asked about each of them."""

@@ -8,17 +8,18 @@ from uuid import UUID
 
 from pydantic import Field, WithJsonSchema
 
-from connectors.callers import operation
-from connectors.reach import Need
-from groups import access, queries
+from connectors.authentication import operation
+from connectors.hooks import Need
+from groups import access
 from groups.access import Role
 from groups.models import Group
 from groups.platform_service.numbers import Numbers
+from groups.queries import groups
 from groups.services import subscribers as services
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import NO_BOOLEAN, Body, Query
-from kaizala_console.wire.request_body import read_shape
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.fields import NO_BOOLEAN, Body, Query
+from kaizala_console.api.request_body import read_shape
+from kaizala_console.api.responses import Answer
 
 MOST = 50
 
@@ -139,7 +140,7 @@ def list_subscribers(call: Call, group_id: str) -> dict[str, Any]:
 
 def _listed(group: Group, cursor: str, count: int) -> dict[str, Any]:
     services.require_public(group)
-    page = queries.subscriber_page(group, cursor=cursor, size=count)
+    page = groups.subscriber_page(group, cursor=cursor, size=count)
     people = [row.person for row in page.items]
     told: dict[str, Any] = {
         "subscribers": [

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from connectors.callers import operation
-from groups import access, queries
+from connectors.authentication import operation
+from groups import access
 from groups.platform_service.groups import GroupList, spelled
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import Count, Query
+from groups.queries import groups as queries
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.fields import Count, Query
 
 MOST = 100
 

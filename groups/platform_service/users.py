@@ -9,13 +9,13 @@ from pydantic import ConfigDict, Field
 
 from accounts.models import Person
 from accounts.services import people
-from connectors.callers import operation
+from connectors.authentication import operation
 from groups.platform_service.spelling import fields_spelled
 from groups.services import pictures
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.errors import InvalidParameters
-from kaizala_console.wire.fields import Body, PictureUrl, Text, describe
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.errors import InvalidParameters
+from kaizala_console.api.fields import Body, PictureUrl, Text, describe
+from kaizala_console.api.responses import Answer
 
 
 def _describe_change(schema: dict[str, Any], shape: type[Any]) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field, WithJsonSchema
 
-from connectors.callers import operation
+from connectors.authentication import operation
 from connectors.models import Webhook
 from connectors.models.webhook import (
     MOST_CONTEXT_CHARACTERS,
@@ -18,11 +18,11 @@ from connectors.models.webhook import (
 )
 from connectors.webhooks import sealed, subscriptions
 from connectors.webhooks.events import EventType, ObjectType
+from kaizala_console.api import responses
+from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.fields import Body, EpochMs, HttpsUrl, Query, Text, named
+from kaizala_console.api.responses import Answer
 from kaizala_console.lib import clock, crypto
-from kaizala_console.wire import answers
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Call, resource
-from kaizala_console.wire.fields import Body, EpochMs, HttpsUrl, Query, Text, named
 
 # What is checked by services, which have the last word, is described here.
 ObjectId = Annotated[Text, Field(json_schema_extra={"maxLength": MOST_OBJECT_ID_CHARACTERS})]
@@ -87,8 +87,8 @@ class WebhookDetails(Answer):
     callback_token: str = Field(alias="callBackToken")
     callback_token_too: str = Field(alias="callbackToken")
     callback_context: str = Field(alias="callBackContext")
-    ts: answers.EpochMs = Field(description="When it was changed last.")
-    validity: answers.EpochMs
+    ts: responses.EpochMs = Field(description="When it was changed last.")
+    validity: responses.EpochMs
     active: bool
 
 

@@ -12,14 +12,15 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Person
-from connectors.callers import Caller
+from connectors.authentication import Caller
 from connectors.models import Bot, Connector
 from connectors.webhooks import outbox
 from connectors.webhooks.events import Event, EventType, package_names
-from groups import action_queries, card_types
-from groups.card_types.base import Card, MediaUse
-from groups.card_types.properties import MOST_PROPERTIES, Property, kept_property
+from groups import action_types
+from groups.action_types.base import Card, MediaUse
+from groups.action_types.properties import MOST_PROPERTIES, Property, kept_property
 from groups.models import Action, Group, Membership
+from groups.queries import actions
 from groups.services import audience, media, policies
 from groups.services.members import named_in
 from kaizala_console.lib import clock, ids
@@ -53,7 +54,7 @@ def post(
     person's, or another group's.
     """
     policies.require_may_post(group=group, by=by)
-    kind, package = card_types.chosen(action_type, package_id)
+    kind, package = action_types.chosen(action_type, package_id)
     to = audience.read(group, to_all_subscribers=to_all_subscribers, subscribers=subscribers)
     now = clock.now()
     draft = kind.read(body, now)
@@ -169,12 +170,12 @@ def _assignees(group: Group, numbers: Sequence[str]) -> list[Person]:
 
 
 def _tell(action: Action, assignees: Sequence[Person], people: frozenset[UUID] | None) -> None:
-    kind = card_types.of(action.kind)
+    kind = action_types.of(action.kind)
     event = EventType(kind.created_event)
     listening = outbox.wanted(action.group_id, event, package_id=action.package_id)
     if not listening:
         return
-    data = kind.created_data(Card(action, action_queries.files_of(kind.resources(action.body))))
+    data = kind.created_data(Card(action, actions.files_of(kind.resources(action.body))))
     data |= package_names(action.package_id)
     if assignees:
         data["assignedTo"] = [person.number for person in assignees]

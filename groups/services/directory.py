@@ -14,10 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import Organisation, Person, User
-from accounts.policy import require_organisation_admin
-from groups import directory_queries
+from accounts.policies import require_organisation_admin
 from groups.bulk_lines import PEOPLE
 from groups.models import PersonAttribute, PersonAttributeValue
+from groups.queries import directory
 from groups.services.texts import checked
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
@@ -31,7 +31,7 @@ def add_attribute(*, name: str, by: User, for_colleagues: bool = False) -> Perso
     """
     organisation = _held(by)
     name = _name(name)
-    there = list(directory_queries.attributes_of(organisation))
+    there = list(directory.attributes_of(organisation))
     same = next((attribute for attribute in there if attribute.name.lower() == name.lower()), None)
     if same is not None:
         return same
@@ -58,7 +58,7 @@ def change_attribute(
     before = {"attribute": attribute.name, "for_colleagues": attribute.for_colleagues}
     if name is not None:
         attribute.name = _name(name)
-        others = directory_queries.attributes_of(organisation).exclude(pk=attribute.pk)
+        others = directory.attributes_of(organisation).exclude(pk=attribute.pk)
         if others.filter(name__iexact=attribute.name).exists():
             raise RuleBroken(_("Another attribute is called so already."), field="name", code="taken")
     if for_colleagues is not None:
@@ -73,7 +73,7 @@ def change_attribute(
 @transaction.atomic
 def move_up(*, attribute: PersonAttribute, by: User) -> None:
     """Puts it before the one that it stands behind. The first one stays."""
-    order = list(directory_queries.attributes_of(_held(by)))
+    order = list(directory.attributes_of(_held(by)))
     keys = [found.pk for found in order]
     if attribute.pk not in keys:
         raise NotFound
@@ -104,12 +104,12 @@ def set_values(*, person: Person, values: Mapping[UUID, str], by: User) -> list[
     Raises NotAllowed and NotFound as `directory_queries.own_person`, RuleBroken with the attribute's id as the field.
     """
     organisation = _held(by)
-    person = directory_queries.own_person(by, person.pk)
-    attributes = {found.pk: found for found in directory_queries.attributes_of(organisation)}
+    person = directory.own_person(by, person.pk)
+    attributes = {found.pk: found for found in directory.attributes_of(organisation)}
     if not values.keys() <= attributes.keys():
         raise NotFound(_("One of these attributes was removed in the meantime."))
     wanted = {key: checked_value(text, field=str(key)) for key, text in values.items()}
-    here = directory_queries.values_of([person], attributes.values()).get(person.pk, {})
+    here = directory.values_of([person], attributes.values()).get(person.pk, {})
     changed = [key for key in attributes if key in wanted and wanted[key] != here.get(key, "")]
     if not changed:
         return []
@@ -171,7 +171,7 @@ def _held(by: User) -> Organisation:
 
 
 def _locked(attribute: PersonAttribute, organisation: Organisation) -> PersonAttribute:
-    found = directory_queries.attributes_of(organisation).filter(pk=attribute.pk).first()
+    found = directory.attributes_of(organisation).filter(pk=attribute.pk).first()
     if found is None:
         raise NotFound(_("This attribute was removed in the meantime."))
     return found

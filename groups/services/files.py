@@ -10,13 +10,13 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Person, User
-from groups.media_incoming import Incoming
-from groups.media_kinds import FILE_TYPES, IMAGES, MediaKind
+from groups.media.kinds import FILE_TYPES, IMAGES, MediaKind
+from groups.media.upload import Incoming
 from groups.models import Action, Group, MediaResource
 from groups.services import actions, media, policies
 from groups.services.media import Uploader
+from kaizala_console.api.errors import PayloadTooLarge, UnsupportedMediaType
 from kaizala_console.lib.errors import RuleBroken
-from kaizala_console.wire.errors import PayloadTooLarge, UnsupportedMediaType
 
 
 def post(

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from connectors.models import AccessRequest, Connector, Grant
-from connectors.scopes import Permission
-from connectors.services import answers, details, grants
+from connectors.permissions import Permission
+from connectors.services import details, grants, request_decisions
 from connectors.services.grants import Granted
 from groups import access
 from groups.models import Group, GroupGrant
@@ -33,13 +33,13 @@ def target_of(group: Group) -> str:
 
 
 def administers(user: User, target: str) -> bool:
-    """Whether this person is an admin of the group that `target` names, at this moment (`connectors.policy` asks)."""
+    """Whether this person is an admin of the group that `target` names, at this moment (`connectors.policies` asks)."""
     key = ids.parse_guid(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
     return key is not None and access.administered_by(user).filter(pk=key).exists()
 
 
 def administrators(target: str) -> list[User]:
-    """The admins of the group that `target` names who have an account here (`connectors.policy` asks)."""
+    """The admins of the group that `target` names who have an account here (`connectors.policies` asks)."""
     key = ids.parse_guid(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
     return [] if key is None else list(access.admins_of(key)[:ADMINS_TOLD])
 
@@ -82,7 +82,7 @@ def add_connector(
         by=by,
     )
     GroupGrant.objects.create(grant=granted.grant, group=group)
-    answers.settle(grant=granted.grant, by=by, answering=answering)
+    request_decisions.settle(grant=granted.grant, by=by, answering=answering)
     return granted
 
 

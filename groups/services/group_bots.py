@@ -11,12 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
-from connectors.callers import Caller
+from connectors.authentication import Caller
 from connectors.models import Bot
 from connectors.models.bot import BotQuerySet
 from connectors.services.bots import MOST_BOTS
-from groups import access, bot_queries
+from groups import access
 from groups.models import Group, GroupBot
+from groups.queries import bots as bot_queries
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotFound, RuleBroken
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from accounts.audit.record import Actor
 from accounts.models import Person, User
-from connectors.callers import Caller
+from connectors.authentication import Caller
 from connectors.webhooks import outbox
 from connectors.webhooks.events import Event, EventType
 from groups import access

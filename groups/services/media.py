@@ -20,15 +20,15 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User
-from connectors.callers import Caller
+from connectors.authentication import Caller
 from connectors.models import Grant
-from groups import media_content, media_storage
-from groups.media_incoming import Incoming
-from groups.media_kinds import EXTENSIONS, IMAGES, FileType, MediaKind
+from groups.media import content, storage
+from groups.media.kinds import EXTENSIONS, IMAGES, FileType, MediaKind
+from groups.media.upload import Incoming
 from groups.models import MediaFile, MediaResource, MediaStore
+from kaizala_console.api.errors import PayloadTooLarge, UnsupportedMediaType
 from kaizala_console.lib import clock, ids, pictures
 from kaizala_console.lib.errors import GatewayDown, RuleBroken
-from kaizala_console.wire.errors import PayloadTooLarge, UnsupportedMediaType
 
 logger = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ def store(*, files: Sequence[Incoming], by: Caller | Uploader) -> MediaResource:
     resource = _announce(files, claims, kind=_kind_of(claims), by=by)
     try:
         for row, file in zip(resource.files.all(), files, strict=True):
-            media_storage.save(row.key, file.file)
+            storage.save(row.key, file.file)
         return _complete(resource, by=by)
     except BaseException:
         _give_up(resource)
@@ -69,11 +69,11 @@ def store(*, files: Sequence[Incoming], by: Caller | Uploader) -> MediaResource:
 def checked(file: Incoming) -> FileType:
     """What the file is. Raises UnsupportedMediaType when that is no type taken here, or not what it claims to be."""
     name = file.name.strip()
-    claim = media_content.claimed(name, file.content_type)
+    claim = content.claimed(name, file.content_type)
     if claim is None:
-        problem = media_content.disagreement(name, file.content_type)
+        problem = content.disagreement(name, file.content_type)
         raise UnsupportedMediaType(EXTENSIONS, problem=f"{name[:100]}: {problem}")
-    if not media_content.holds(file.file, claim):
+    if not content.holds(file.file, claim):
         raise UnsupportedMediaType(EXTENSIONS, problem=f"{name[:100]}: the content is no {claim.extensions[0]} file.")
     if claim.kind == MediaKind.IMAGE:
         _require_pixels(file)
@@ -123,11 +123,11 @@ def _announce(
         MediaFile(
             resource=resource,
             position=position,
-            name=media_content.clean_name(file.name, claim),
+            name=content.clean_name(file.name, claim),
             content_type=claim.content_type,
             size=file.size,
             sha256=file.sha256,
-            key=media_storage.new_key(),
+            key=storage.new_key(),
         )
         for position, (file, claim) in enumerate(zip(files, claims, strict=True))
     )
@@ -252,7 +252,7 @@ def _delete(resource: MediaResource) -> bool:
     """Files first, then rows: so no file is ever left without a row that tells of it. False when another was first."""
     sizes = dict(resource.files.values_list("key", "size"))
     for key in sizes:
-        media_storage.delete(key)
+        storage.delete(key)
     with transaction.atomic():
         deleted, _by_model = MediaResource.objects.filter(pk=resource.pk, stored_at__isnull=True).delete()
         if deleted:

@@ -8,14 +8,14 @@ from urllib.parse import unquote, urlsplit
 
 from django.utils.translation import gettext as _
 
-from connectors.callers import Caller
-from groups.media_incoming import Incoming, header_parameter, largest_file
+from connectors.authentication import Caller
+from groups.media.upload import Incoming, header_parameter, largest_file
 from groups.models import MediaResource
 from groups.services import media
-from kaizala_console.lib import safe_http
+from kaizala_console.api.errors import PayloadTooLarge
+from kaizala_console.lib import http_client
 from kaizala_console.lib.errors import RuleBroken
 from kaizala_console.lib.outbound_slots import outbound_slot
-from kaizala_console.wire.errors import PayloadTooLarge
 
 _SECONDS: Final = 30
 _OK: Final = 200
@@ -32,8 +32,8 @@ def fetch_and_store(*, url: str, by: Caller) -> MediaResource:
     with Incoming("") as incoming:
         try:
             with outbound_slot(str(by.connector.pk), seconds=_SECONDS):
-                answer = safe_http.download(url.strip(), incoming.write, deadline=_SECONDS, max_bytes=largest_file())
-        except safe_http.OutboundError as problem:
+                answer = http_client.download(url.strip(), incoming.write, deadline=_SECONDS, max_bytes=largest_file())
+        except http_client.OutboundError as problem:
             if problem.reason == "too_large":
                 raise PayloadTooLarge(str(problem)) from problem
             raise RuleBroken(str(problem), field=_FIELD, code="not_fetched") from problem

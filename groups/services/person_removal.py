@@ -16,8 +16,8 @@ from accounts.audit.tags import Tag
 from accounts.models import Person, User
 from connectors.models import Webhook
 from connectors.services import user_token_ends
-from groups import directory_queries
 from groups.models import Group, Membership, PersonAttributeValue, Subscription
+from groups.queries import directory
 from groups.services import group_events, recounting
 from kaizala_console.lib.errors import RuleBroken
 
@@ -42,10 +42,10 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
     Raises NotAllowed for who is no admin of the organisation, NotFound for who is none of its people, and RuleBroken
     (code `last_admin`) while a group would be left without an admin: then nothing has happened.
     """
-    person = directory_queries.own_person(by, person.pk)
+    person = directory.own_person(by, person.pk)
     organisation = by.organisation
-    theirs = directory_queries.memberships_in(organisation, person)
-    subscribed = directory_queries.subscriptions_in(organisation, person)
+    theirs = directory.memberships_in(organisation, person)
+    subscribed = directory.subscriptions_in(organisation, person)
     # In the order of their keys, and before anything is read: whoever changes who is in one of them waits.
     held = set(
         Group.objects.select_for_update(no_key=True)
@@ -53,7 +53,7 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
         .order_by("pk")
         .values_list("pk", flat=True)
     )
-    if directory_queries.run_alone(organisation, person).exists():
+    if directory.run_alone(organisation, person).exists():
         raise RuleBroken(
             _("Nobody else is an admin of some of these groups: name another admin there first."), code="last_admin"
         )

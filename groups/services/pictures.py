@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 from django.db import transaction
 
-from connectors.callers import Caller
-from groups import media_urls
-from groups.media_kinds import MediaKind
+from connectors.authentication import Caller
+from groups.media import urls
+from groups.media.kinds import MediaKind
 from groups.services import media
 from kaizala_console.lib import ids
 
@@ -23,5 +23,5 @@ def address_of(given: str | None, *, caller: Caller, field: str) -> Iterator[str
     with transaction.atomic():
         if given is not None and ids.parse_guid(given) is not None:
             resource = media.resource_for(resource=given, caller=caller, kinds=(MediaKind.IMAGE,), field=field)
-            given = media_urls.lasting_url_of(resource.files.get())
+            given = urls.lasting_url_of(resource.files.get())
         yield given

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import User
-from connectors.callers import Caller
+from connectors.authentication import Caller
 from connectors.models import Grant, Webhook
 from connectors.services import grants
 from connectors.webhooks import ending
@@ -98,9 +98,9 @@ def remove(*, group: Group, by: User) -> None:
     # What is told until now was told; user tokens' webhooks on the group hear nothing of it any more.
     for webhook in hooks.select_related("grant", "connector__organisation", "connector__owner").order_by("pk"):
         over = (
-            Webhook.Because.GRANT_ENDED
+            Webhook.InactiveReason.GRANT_ENDED
             if webhook.grant is not None and webhook.grant.revoked_at
-            else Webhook.Because.REACH
+            else Webhook.InactiveReason.REACH
         )
         ending.end(webhook, over)
     group.removed_at = clock.now()

@@ -10,10 +10,10 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person, User
-from connectors.callers import Caller
+from connectors.authentication import Caller
 from connectors.models import Bot, Connector
-from groups import reaction_queries
 from groups.models import Group, Reaction
+from groups.queries import reactions
 from groups.services.texts import checked
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotAllowed
@@ -41,7 +41,7 @@ def react(
     The row itself tells who reacted, when and through which connector: it is no matter for the audit trail.
     """
     reactor = _Reactor.of(by, person)
-    seen = reaction_queries.require_seen(group, reference_id, reactor.person)
+    seen = reactions.require_seen(group, reference_id, reactor.person)
     if kind == Type.LIKE:
         comment = ""
         there = _like(seen, reactor)

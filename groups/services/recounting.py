@@ -1,7 +1,7 @@
 """Keeping the counts of groups right: what changed is noted in the act's own transaction, and counted anew afterwards.
 
-At every committed moment a kept count is what `groups.counts` would give, or a GroupChange of the group, or of a group
-under it, says that it may not be (ADR 0050). Readers count those afresh for themselves (`groups.queries`).
+At every committed moment a kept count is what `groups.queries.counts` would give, or a GroupChange of the group, or of a group
+under it, says that it may not be (ADR 0050). Readers count those afresh for themselves (`groups.queries.groups`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from groups.counts import Tally, tallies_of
 from groups.models import Group, GroupChange, GroupCount, Membership
+from groups.queries.counts import Tally, tallies_of
 
 AT_ONCE: Final = 5000
 BATCH: Final = 1000

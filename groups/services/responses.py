@@ -12,14 +12,15 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User
-from connectors.callers import Caller
+from connectors.authentication import Caller
 from connectors.models import Connector
 from connectors.webhooks import outbox
 from connectors.webhooks.events import Event, EventType, package_names
-from groups import action_queries, card_types
-from groups.card_types.base import Card, CardType, moment
-from groups.card_types.events import responder_of
+from groups import action_types
+from groups.action_types.base import Card, CardType, moment
+from groups.action_types.events import responder_of
 from groups.models import Action, Message, Response
+from groups.queries import actions
 from groups.responders import responder_keys
 from groups.services import audience
 from groups.services.actions import with_media
@@ -51,7 +52,7 @@ def give(
     and InvalidParameters with the path of what is wrong, and RuleBroken for a card that takes no answers or has closed;
     NotAllowed for a job that is not theirs, and for a change without `may_update`; NotFound for another's answer.
     """
-    kind = card_types.of(action.kind)
+    kind = action_types.of(action.kind)
     if not kind.takes_answers:
         raise RuleBroken(
             _("An action of the type %(type)s takes no responses.") % {"type": action.type_on_the_wire},
@@ -180,7 +181,7 @@ def _record(
 
 
 def _tell(action: Action, response: Response, person: Person, *, is_update: bool) -> None:
-    kind = card_types.of(action.kind)
+    kind = action_types.of(action.kind)
     event = EventType(kind.response_event)
     listening = outbox.wanted(action.group_id, event, action_id=action.pk, package_id=action.package_id)
     if not listening:
@@ -219,7 +220,7 @@ def _tell(action: Action, response: Response, person: Person, *, is_update: bool
 
 
 def _details(kind: CardType, action: Action, response: Response, person: Person) -> dict[str, Any]:
-    card = Card(action, action_queries.files_of(kind.resources_of_answer(action.body, response.body)))
+    card = Card(action, actions.files_of(kind.resources_of_answer(action.body, response.body)))
     details = kind.response_details(card, response.body)
     if action.kind == Action.Kind.JOB:
         details["response"] = {

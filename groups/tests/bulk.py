@@ -6,14 +6,14 @@ from django.core.files.base import ContentFile
 
 from accounts.models import Organisation, User
 from groups.models import BulkJob, Group
-from groups.services import bulk, bulk_work
+from groups.services.bulk import jobs, work
 from kaizala_console.lib import ids
 
 
 def uploaded(group: Group, by: User, text: str | bytes, *, name: str = "people.csv", region: str = "IN") -> BulkJob:
     """A file of users, as it was sent; nobody has looked at it yet."""
     content = text.encode() if isinstance(text, str) else text
-    return bulk.upload(
+    return jobs.upload(
         job_id=ids.new_id(),
         kind="users",
         file=ContentFile(content, name=name),
@@ -26,12 +26,12 @@ def uploaded(group: Group, by: User, text: str | bytes, *, name: str = "people.c
 def uploaded_mapping(organisation: Organisation, by: User, text: str) -> BulkJob:
     """A file of parent groups, as it was sent."""
     file = ContentFile(text.encode(), name="parents.csv")
-    return bulk.upload(job_id=ids.new_id(), kind="mapping", file=file, by=by, organisation=organisation)
+    return jobs.upload(job_id=ids.new_id(), kind="mapping", file=file, by=by, organisation=organisation)
 
 
 def worked_at(job: BulkJob) -> BulkJob:
     """After a worker's turn."""
-    bulk_work.work(job_id=job.pk)
+    work.work(job_id=job.pk)
     job.refresh_from_db()
     return job
 
@@ -44,7 +44,7 @@ def checked(job: BulkJob) -> BulkJob:
 def done(job: BulkJob) -> BulkJob:
     """Checked, gone on with by who sent it, and done."""
     checked(job)
-    bulk.go_on(job=job, by=job.by)
+    jobs.go_on(job=job, by=job.by)
     return worked_at(job)
 
 

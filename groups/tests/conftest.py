@@ -12,7 +12,7 @@ from pytest_django import Settings
 from accounts.models import Organisation, Person, User
 from accounts.tests.factories import make_person
 from connectors.models import Connector
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from groups.models import Group
 from groups.tests import factories
 from groups.tests.factories import Program

@@ -11,7 +11,7 @@ from accounts.audit.record import SYSTEM
 from accounts.audit.tags import Tag
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from connectors.models import Connector, Grant
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.services import connectors, issuing, tokens, user_tokens
 from connectors.services import grants as connector_grants
 from connectors.services.grants import Granted

@@ -159,7 +159,7 @@ class Addresses:
 
 
 def names_of_all_pages() -> set[str]:
-    """The URL names of groups/pages/urls.py."""
+    """The URL names of groups/views/urls.py."""
     return {name for name in _patterns() if isinstance(name, str)}
 
 
@@ -171,7 +171,7 @@ def send(client: Client, url: str, **fields: Any) -> Any:
     """Posts a form that every page would take, if it took one from this person."""
     other = Connector.objects.exclude(grants__revoked_at__isnull=True).order_by("pk").first()
     form = {
-        "form_key": KEY,
+        "idempotency_key": KEY,
         "name": "Taken over",
         "numbers": "+919930000077",
         "role": "Admin",

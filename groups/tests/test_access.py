@@ -8,22 +8,22 @@ import pytest
 
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from accounts.tests.factories import make_user, verify
-from connectors import callers
-from connectors.callers import Caller
+from connectors import authentication
+from connectors.authentication import Caller
 from connectors.models import Connector
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from groups import access
 from groups.access import Role
 from groups.models import Group, Membership
 from groups.services import hierarchy
 from groups.tests.factories import Program, let_act_by_pin, let_act_for, make_group, unknown_id
+from kaizala_console.api.errors import GroupNotReachable
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotAllowed, NotFound
-from kaizala_console.wire.errors import GroupNotReachable
 
 
 def caller(program: Program) -> Caller:
-    return callers.caller_of(program.access_token)
+    return authentication.caller_of(program.access_token)
 
 
 def names(groups: Any) -> dict[str, str]:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person
 from connectors.tests.html_forms import form_to, forms_of, text_of
-from groups import media_storage
+from groups.media import storage
 from groups.models import Action, Group, MediaFile, Membership, Response, Subscription
 from groups.services import actions
 from groups.tests.card_pages import Browser, Post, answer, answer_form, client, export_of, page_of, post
@@ -90,7 +90,7 @@ def test_the_policy_of_the_page_names_the_bucket_to_which_pictures_lead(
     pages = (page_of(poll), reverse("groups:messages", args=[poll.group_id]))
     for url in pages:
         assert "img-src 'self' data:;" in f"{client.get(url)['Content-Security-Policy']};"
-    monkeypatch.setattr(media_storage, "origin", lambda: "https://media.example.org")
+    monkeypatch.setattr(storage, "origin", lambda: "https://media.example.org")
     for url in pages:
         policy = f"{client.get(url)['Content-Security-Policy']};"  # django-csp's order changes from run to run
         assert "img-src 'self' data: https://media.example.org;" in policy

@@ -9,10 +9,11 @@ import pytest
 
 from accounts.models import Person, User
 from accounts.tests.factories import make_person
-from groups import access, action_queries
-from groups.action_queries import Viewer
-from groups.card_types.base import Card
+from groups import access
+from groups.action_types.base import Card
 from groups.models import Action, Group, Message, Response
+from groups.queries import actions as action_queries
+from groups.queries.actions import Viewer
 from groups.services import actions, responses
 from groups.tests.cards import ANSWERS, POLL, SURVEY
 from groups.tests.factories import make_group, person_of

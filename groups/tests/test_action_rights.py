@@ -12,7 +12,7 @@ import pytest
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person
 from connectors.models import Connector
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from groups.models import Action, Group, Message, Subscription
 from groups.tests.cards import POLL, actions_of, listed, post, posted
 from groups.tests.conftest import Wire, refused

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from accounts.audit.record import SYSTEM
 from accounts.models import User
 from accounts.tests.factories import make_person
-from groups import media_storage
+from groups.media import storage
 from groups.models import Action, Group, MediaFile, Membership, Response
 from groups.services import actions, responses
 from groups.tests.cards import ANSWERS, MEETING, POLL, SURVEY, make_media
@@ -49,7 +49,7 @@ def cards(group: Group, group_admin: User, member: User, program: Program) -> li
             responses.give(action=card, body={"answers": answers}, person=person, by=SYSTEM)
     resource = make_media(program, "Album", *(f"{number}.png" for number in range(6)))
     for file in MediaFile.objects.all():
-        media_storage.save(file.key, io.BytesIO(PNG))
+        storage.save(file.key, io.BytesIO(PNG))
     MediaFile.objects.update(content_type="image/png", size=len(PNG))
     album = Action.objects.create(
         group=group,

@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.models import User
 from connectors.models import Connector, Grant
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from connectors.services import permissions
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group

@@ -10,8 +10,8 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
 
+from accounts.admin.site import site
 from accounts.models import AuthenticatorApp, User
-from accounts.operators import site
 from connectors.models import Bot
 from groups.models import (
     Action,
@@ -32,7 +32,7 @@ from groups.models import (
     Response,
     Subscription,
 )
-from groups.services import bulk
+from groups.services.bulk import jobs
 from groups.tests.factories import Program, make_group, person_of
 from kaizala_console.lib import ids
 
@@ -78,7 +78,7 @@ def everything(program: Program, group: Group, group_admin: User) -> None:
     )
     MediaFile.objects.create(resource=media, position=0, name="for members only.png", size=1, key="a/b")
     MediaStore.objects.create(organisation=program.connector.organisation, bytes_used=1)
-    job = bulk.upload(
+    job = jobs.upload(
         job_id=ids.new_id(),
         kind="users",
         file=ContentFile(b"number\nfor members only\n", name="people.csv"),

@@ -17,8 +17,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Organisation, User
-from groups import archive_queries
 from groups.models import ArchivedMessage, ArchivedName
+from groups.queries import archive as archive_queries
 from groups.tests.bulk import done
 from groups.tests.test_archive_pages import HEADER, uploaded_export
 from kaizala_console.lib import keyset

@@ -13,9 +13,9 @@ from django.urls import reverse
 
 from accounts.models import Organisation, User
 from connectors.tests.html_forms import form_to, text_of
-from groups import bulk_queries
 from groups.models import ArchivedMessage, BulkJob
-from groups.services import bulk
+from groups.queries import bulk as bulk_queries
+from groups.services.bulk import jobs
 from groups.tests.bulk import checked, done, told, uploaded, worked_at
 from groups.tests.pages import everything
 from kaizala_console.lib import ids
@@ -45,7 +45,7 @@ def uploaded_export(by: User, text: str | bytes) -> BulkJob:
     """An export, as it was sent."""
     content = text.encode() if isinstance(text, str) else text
     file = ContentFile(content, name="MicrosoftKaizala_TenantMessages.csv")
-    return bulk.upload(job_id=ids.new_id(), kind="messages", file=file, by=by, organisation=by.organisation)
+    return jobs.upload(job_id=ids.new_id(), kind="messages", file=file, by=by, organisation=by.organisation)
 
 
 def at(name: str, *args: Any) -> str:
@@ -87,7 +87,7 @@ def test_what_was_broken_into_lines_is_set_aside_whole_and_the_rest_is_read(orga
     assert sorted(told(job)) == [6, 7, 8, 10, 11, 12]
     quarantine = list(bulk_queries.problem_rows(job))
     assert long in str(quarantine[1][3])
-    bulk.go_on(job=job, by=organisation_admin)
+    jobs.go_on(job=job, by=organisation_admin)
     assert worked_at(job).counts == {"archived": 4}
 
 
@@ -110,12 +110,12 @@ def test_a_file_with_other_columns_asks_which_is_which(client: Client, organisat
     assert choosing.send(client, choice)["Location"] == at("bulk_job", job.pk)
     assert client.get(at("archive_columns", job.pk)).status_code == 302
     checked(job)
-    bulk.go_on(job=job, by=organisation_admin)
+    jobs.go_on(job=job, by=organisation_admin)
     assert worked_at(job).counts == {"archived": 1}
     message = ArchivedMessage.objects.get()
     assert (message.group_name, message.sender) == ("Depot", "Asha")
     with pytest.raises(Conflict):
-        bulk.choose_columns(job=job, headers=choice, by=organisation_admin)
+        jobs.choose_columns(job=job, headers=choice, by=organisation_admin)
     with pytest.raises(RuleBroken):
         uploaded_export(organisation_admin, b"PK\x03\x04")
 

@@ -13,11 +13,11 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from connectors.models import AccessRequest, Handoff
-from connectors.services import handoffs, requests
+from connectors.services import access_requests, handoffs
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_live_pages import WHO_ASKS, asked_at, poll
 from groups.models import Group
-from groups.services import requests as answering
+from groups.services import access_requests as answering
 from groups.services.grants import target_of
 from groups.tests.factories import make_connector
 
@@ -28,11 +28,11 @@ Browser = Callable[..., Client]
 @pytest.fixture
 def asked(developer: User, group: Group) -> AccessRequest:
     connector = make_connector(developer, name="Rota")
-    return requests.ask(
+    return access_requests.ask(
         connector=connector,
         by=developer,
         permissions=connector.permissions,
-        once=requests.new_once(),
+        once=access_requests.new_once(),
         target=target_of(group),
     )
 
@@ -82,7 +82,7 @@ def test_every_other_end_appears_too_and_offers_to_ask_again(
     if end == "refuse":
         answering.refuse(request=asked, group=group, by=group_admin)
     else:
-        requests.withdraw(request=asked, by=developer)
+        access_requests.withdraw(request=asked, by=developer)
     page = poll(client, address)
     assert "Ask again" in text_of(page)
     assert "Claim its refresh token" not in text_of(page)
@@ -108,11 +108,11 @@ def test_the_inbox_says_that_a_request_has_come_and_that_one_was_answered(
     seen = [(client, asked_at(client.get(inbox))) for client in (admin, boss)]
     assert [poll(client, address).status_code for client, address in seen] == [204, 204]
     another = make_connector(developer, name="Canteen")
-    later = requests.ask(
+    later = access_requests.ask(
         connector=another,
         by=developer,
         permissions=another.permissions,
-        once=requests.new_once(),
+        once=access_requests.new_once(),
         target=target_of(group),
     )
     for client, address in seen:

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from connectors.models import Bot, Connector
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from connectors.services import bots
 from connectors.tests.html_forms import text_of
 from groups.models import Group, GroupBot

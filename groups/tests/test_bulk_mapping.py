@@ -10,9 +10,10 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, Organisation, User
-from groups import bulk_queries
 from groups.models import BulkJob, Group, GroupChange, GroupLink
-from groups.services import bulk, bulk_work, group_events, hierarchy
+from groups.queries import bulk as bulk_queries
+from groups.services import group_events, hierarchy
+from groups.services.bulk import jobs, work
 from groups.tests.bulk import checked, done, told, uploaded_mapping, worked_at
 from groups.tests.factories import make_group
 from groups.tests.pages import everything
@@ -84,7 +85,7 @@ def test_a_circle_that_others_have_closed_meanwhile_is_refused_by_the_run(
     job = checked(uploaded_mapping(organisation, organisation_admin, by_name("North<All", "South<All", "Gone<All")))
     hierarchy.link(parent=groups["North"], child=groups["Depot"], by=organisation_admin)
     hierarchy.link(parent=groups["Depot"], child=groups["All"], by=organisation_admin)
-    bulk.go_on(job=job, by=organisation_admin)
+    jobs.go_on(job=job, by=organisation_admin)
     assert worked_at(job).counts == {"linked": 1, "refused": 1}
     assert told(job)[2][0] == "refused"
     assert "North<All" not in links()
@@ -96,8 +97,8 @@ def test_across_chunks_no_circle_is_closed_either(
     groups: dict[str, Group],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bulk_work, "DONE_AT_ONCE", 1)
-    monkeypatch.setattr(bulk_work, "CHECKED_AT_ONCE", 1)
+    monkeypatch.setattr(work, "DONE_AT_ONCE", 1)
+    monkeypatch.setattr(work, "CHECKED_AT_ONCE", 1)
     text = by_name("North<All", "Depot<North", "All<Depot", "-Depot<North", "All<Depot")
     job = done(uploaded_mapping(organisation, organisation_admin, text))
     assert list(told(job)) == [4]
@@ -107,7 +108,7 @@ def test_across_chunks_no_circle_is_closed_either(
 def test_not_more_levels_than_a_hierarchy_may_have(
     organisation: Organisation, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk_work, "DONE_AT_ONCE", 7)
+    monkeypatch.setattr(work, "DONE_AT_ONCE", 7)
     for number in range(33):
         make_group(f"G{number}", organisation=organisation)
     upper = by_name(*[f"G{n + 1}<G{n}" for n in range(14)])
@@ -124,7 +125,7 @@ def test_webhooks_on_a_group_hear_of_its_sub_groups(
 ) -> None:
     heard: list[str] = []
     monkeypatch.setattr(group_events, "group_added", lambda *, parent, **_more: heard.append(parent.name))
-    monkeypatch.setattr("groups.services.bulk_mapping._heard", lambda groups: {groups[0]})
+    monkeypatch.setattr("groups.services.bulk.mapping._heard", lambda groups: {groups[0]})
     done(uploaded_mapping(organisation, organisation_admin, by_name("North<All", "Depot<North")))
     assert len(heard) == 1
 
@@ -133,7 +134,7 @@ def test_who_is_no_admin_of_the_organisation_any_more_gets_no_further(
     organisation: Organisation, organisation_admin: User, groups: dict[str, Group]
 ) -> None:
     job = checked(uploaded_mapping(organisation, organisation_admin, by_name("North<All")))
-    bulk.go_on(job=job, by=organisation_admin)
+    jobs.go_on(job=job, by=organisation_admin)
     User.objects.filter(pk=organisation_admin.pk).update(is_organisation_admin=False)
     assert worked_at(job).state == "failed"
     assert links() == set()

@@ -15,7 +15,7 @@ from django.urls import reverse
 from accounts.models import AuditEvent, Person, User
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import BulkJob, BulkLine, Group, Membership
-from groups.services import bulk
+from groups.services.bulk import jobs
 from groups.tests.bulk import checked, done, uploaded, worked_at
 from groups.tests.factories import person_of
 from kaizala_console.lib import ids
@@ -187,7 +187,7 @@ def test_a_deleted_file_is_not_there(
 ) -> None:
     job = done(uploaded(group, group_admin, TEXT))
     travel(days=31)
-    bulk.delete_old_files()
+    jobs.delete_old_files()
     client = browser_of(group_admin)
     assert client.get(at("bulk_file", job.pk)).status_code == 404
     page = client.get(at("bulk_job", job.pk))

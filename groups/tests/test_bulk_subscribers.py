@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import AuditEvent, Organisation, Person, User
-from groups import bulk_queries
 from groups.models import Group, Membership, Subscription
+from groups.queries import bulk
 from groups.tests.bulk import checked, done, told, uploaded
 from groups.tests.factories import make_group
 from kaizala_console.lib.spreadsheets import csv_lines
@@ -65,7 +65,7 @@ def test_a_plain_group_has_none_and_the_line_says_so(group: Group, group_admin: 
 
 def test_the_export_can_be_uploaded_again_as_it_is(public: Group, group_admin: User) -> None:
     done(uploaded(public, group_admin, HEADER + f"{ASHA},Asha,Subscriber,\n{BALA},Bala,Member,\n"))
-    text = "".join(csv_lines(bulk_queries.user_rows(public)))
+    text = "".join(csv_lines(bulk.user_rows(public)))
     assert f'{ASHA}","Asha","Subscriber"' in text
     job = done(uploaded(public, group_admin, text))
     assert (job.bad_lines, job.counts["unchanged"]) == (0, 3)

@@ -15,9 +15,10 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, Organisation, Person, User
 from accounts.tests.factories import make_person
-from groups import bulk_queries
 from groups.models import BulkJob, BulkLine, Group, GroupChange, Membership
-from groups.services import bulk, bulk_work, group_events
+from groups.queries import bulk as bulk_queries
+from groups.services import group_events
+from groups.services.bulk import jobs, work
 from groups.tests.bulk import checked, done, told, uploaded, worked_at
 from groups.tests.factories import make_group, person_of
 from kaizala_console.lib import clock, ids
@@ -71,7 +72,7 @@ def test_a_file_without_lines_or_with_too_many_stops(
     assert job.state == "failed"
     assert says in job.why_it_failed
     with pytest.raises(Conflict):
-        bulk.go_on(job=job, by=group_admin)
+        jobs.go_on(job=job, by=group_admin)
 
 
 def test_a_file_that_is_no_table_or_too_large_is_refused_at_once(
@@ -158,7 +159,7 @@ def test_an_organisation_admin_renames_people_of_the_organisation_alone(
 def test_the_audit_trail_says_in_one_row_a_chunk_what_became_of_whom(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk_work, "DONE_AT_ONCE", 10)
+    monkeypatch.setattr(work, "DONE_AT_ONCE", 10)
     job = done(uploaded(group, group_admin, many(25)))
     events = AuditEvent.objects.filter(tag="group:members:changed", subject_id=str(job.pk)).order_by("pk")
     assert [(event.after["first"], event.after["last"]) for event in events] == [(2, 11), (12, 21), (22, 26)]
@@ -190,10 +191,10 @@ class Killed(BaseException):
 def test_a_killed_worker_is_followed_by_one_that_begins_after_the_last_chunk(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch, travel: Callable[..., Any], at: int
 ) -> None:
-    monkeypatch.setattr(bulk_work, "DONE_AT_ONCE", 10)
+    monkeypatch.setattr(work, "DONE_AT_ONCE", 10)
     job = checked(uploaded(group, group_admin, many(25)))
-    bulk.go_on(job=job, by=group_admin)
-    calls, real = 0, bulk_work._write_down
+    jobs.go_on(job=job, by=group_admin)
+    calls, real = 0, work._write_down
 
     def dies(*args: Any) -> None:
         nonlocal calls
@@ -203,28 +204,28 @@ def test_a_killed_worker_is_followed_by_one_that_begins_after_the_last_chunk(
         real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(bulk_work, "_write_down", dies)
+        patch.setattr(work, "_write_down", dies)
         with pytest.raises(Killed):
-            bulk_work.work(job_id=job.pk)
+            work.work(job_id=job.pk)
     job.refresh_from_db()
     assert job.done_lines == (at - 1) * 10
     assert Membership.objects.filter(group=group).count() == 3 + job.done_lines
-    assert not bulk_work.work(job_id=job.pk), "the dead worker's lease still runs"
-    assert bulk_work.sweep() == 0
+    assert not work.work(job_id=job.pk), "the dead worker's lease still runs"
+    assert work.sweep() == 0
     travel(minutes=3)
-    assert bulk_work.sweep() == 1
+    assert work.sweep() == 1
     assert worked_at(job).state == "done"
     assert job.counts == {"added": 25}
-    assert bulk_work.sweep() == 0
+    assert work.sweep() == 0
 
 
 def test_a_turn_ends_after_a_while_and_the_next_goes_on(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = checked(uploaded(group, group_admin, many(3)))
-    bulk.go_on(job=job, by=group_admin)
+    jobs.go_on(job=job, by=group_admin)
     with monkeypatch.context() as patch:
-        patch.setattr(bulk_work, "AT_ONCE", -1.0)
+        patch.setattr(work, "AT_ONCE", -1.0)
         assert worked_at(job).state == "queued"
     assert worked_at(job).state == "done"
 
@@ -233,15 +234,15 @@ def test_what_fails_again_and_again_stops_and_says_so(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch, travel: Callable[..., Any]
 ) -> None:
     job = checked(uploaded(group, group_admin, many(3)))
-    bulk.go_on(job=job, by=group_admin)
+    jobs.go_on(job=job, by=group_admin)
 
     def breaks(*_args: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(bulk_work, "_run", breaks)
+    monkeypatch.setattr(work, "_run", breaks)
     for _try in range(5):
         with pytest.raises(ZeroDivisionError):
-            bulk_work.work(job_id=job.pk)
+            work.work(job_id=job.pk)
         travel(minutes=3)
     assert worked_at(job).state == "failed"
     assert "Tell its operator" in job.why_it_failed
@@ -250,31 +251,31 @@ def test_what_fails_again_and_again_stops_and_says_so(
 def test_cancelling_in_the_middle_keeps_what_was_done(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk_work, "DONE_AT_ONCE", 10)
+    monkeypatch.setattr(work, "DONE_AT_ONCE", 10)
     job = checked(uploaded(group, group_admin, many(25)))
-    bulk.go_on(job=job, by=group_admin)
+    jobs.go_on(job=job, by=group_admin)
     looks: list[bool] = []
 
     def is_over(_turn: Any) -> bool:
         """Asked before each chunk, outside its transaction."""
         looks.append(False)
         if len(looks) == 2:
-            bulk.cancel(job=job, by=group_admin)
+            jobs.cancel(job=job, by=group_admin)
         return False
 
-    monkeypatch.setattr(bulk_work._Turn, "is_over", property(is_over))
-    assert not bulk_work.work(job_id=job.pk)
+    monkeypatch.setattr(work._Turn, "is_over", property(is_over))
+    assert not work.work(job_id=job.pk)
     job.refresh_from_db()
     assert (job.state, job.done_lines) == ("cancelled", 10)
     assert Membership.objects.filter(group=group).count() == 13
-    assert bulk.cancel(job=job, by=group_admin).cancelled_at == job.cancelled_at
+    assert jobs.cancel(job=job, by=group_admin).cancelled_at == job.cancelled_at
     with pytest.raises(Conflict):
-        bulk.go_on(job=job, by=group_admin)
+        jobs.go_on(job=job, by=group_admin)
 
 
 def test_who_is_no_admin_any_more_gets_no_further(group: Group, group_admin: User, member: User) -> None:
     job = checked(uploaded(group, group_admin, many(3)))
-    bulk.go_on(job=job, by=group_admin)
+    jobs.go_on(job=job, by=group_admin)
     Membership.objects.filter(group=group, person=person_of(group_admin)).update(role="Member")
     assert worked_at(job).state == "failed"
     assert "no admin of the group any more" in job.why_it_failed
@@ -284,9 +285,9 @@ def test_who_is_no_admin_any_more_gets_no_further(group: Group, group_admin: Use
 
 def test_going_on_twice_is_once_and_with_no_good_line_not_at_all(group: Group, group_admin: User) -> None:
     job = checked(uploaded(group, group_admin, many(2)))
-    assert bulk.go_on(job=job, by=group_admin).approved_at == bulk.go_on(job=job, by=group_admin).approved_at
+    assert jobs.go_on(job=job, by=group_admin).approved_at == jobs.go_on(job=job, by=group_admin).approved_at
     with pytest.raises(RuleBroken, match="No line"):
-        bulk.go_on(job=checked(uploaded(group, group_admin, "number\nx\n")), by=group_admin)
+        jobs.go_on(job=checked(uploaded(group, group_admin, "number\nx\n")), by=group_admin)
 
 
 def test_nobody_uploads_for_an_organisation_but_its_admins(
@@ -294,7 +295,7 @@ def test_nobody_uploads_for_an_organisation_but_its_admins(
 ) -> None:
     for who in (group_admin, outsider):
         with pytest.raises(NotAllowed):
-            bulk.upload(job_id=ids.new_id(), kind="mapping", file=None, by=who, organisation=organisation)  # type: ignore[arg-type]
+            jobs.upload(job_id=ids.new_id(), kind="mapping", file=None, by=who, organisation=organisation)  # type: ignore[arg-type]
 
 
 # Files, log, export ---------------------------------------------------------------------------------------------------
@@ -306,15 +307,15 @@ def test_files_are_deleted_when_their_days_are_over_and_strays_after_one(
     storage = storages["bulk"]
     job = done(uploaded(group, group_admin, many(2)))
     going = checked(uploaded(group, group_admin, many(2)))
-    bulk.go_on(job=going, by=group_admin)
+    jobs.go_on(job=going, by=group_admin)
     with storage.open("stray.csv", "wb") as stray:
         stray.write(b"x")
     travel(days=2)
-    bulk.delete_old_files()
+    jobs.delete_old_files()
     assert not storage.exists("stray.csv")
     assert storage.exists(job.stored_as)
     travel(days=40)
-    bulk.delete_old_files()
+    jobs.delete_old_files()
     job.refresh_from_db()
     assert job.file_deleted_at is not None
     assert not storage.exists(job.stored_as)

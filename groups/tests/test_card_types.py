@@ -10,18 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accounts.models import Person
-from groups import card_types
-from groups.card_types.base import Card, CardType, Draft, first_repeated
-from groups.card_types.lets_meet import ANSWERS as MEETING_ANSWERS
-from groups.card_types.questions import OPTIONED, WITH_MEDIA, QuestionType
-from groups.card_types.tally import tally_of
+from groups import action_types
+from groups.action_types.base import Card, CardType, Draft, first_repeated
+from groups.action_types.lets_meet import ANSWERS as MEETING_ANSWERS
+from groups.action_types.questions import OPTIONED, WITH_MEDIA, QuestionType
+from groups.action_types.tally import tally_of
 from groups.models import Action
 from groups.tests.cards import ANSWERS, MEETING, POLL, SURVEY
+from kaizala_console.api.errors import InvalidParameters
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import RuleBroken
-from kaizala_console.wire.errors import InvalidParameters
 
-KINDS = card_types.all_types()
+KINDS = action_types.all_types()
 PLACE = {"latitude": 1, "longitude": 2}
 GOOD: dict[str, Any] = {
     "Image": {"mediaResource": "x"},
@@ -204,7 +204,7 @@ def questions_with_answers(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[
 @settings(max_examples=100, deadline=None)
 def test_an_accepted_survey_and_its_answers_read_back_equal(made: tuple[list[dict[str, Any]], list[Any]]) -> None:
     questions, answers = made
-    kind = card_types.of("Survey")
+    kind = action_types.of("Survey")
     card = card_of(kind, kind.read({"title": "x", "questions": questions}, clock.now()))
     assert [question["title"] for question in kind.details(card)["questions"]] == [each["title"] for each in questions]
     kept = kept_by_a_database(kind.read_answer(card.body, {"answers": answers}).body)
@@ -218,7 +218,7 @@ def test_an_accepted_survey_and_its_answers_read_back_equal(made: tuple[list[dic
 @given(titles=st.lists(TITLES, min_size=2, max_size=6, unique=True), data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_an_accepted_choice_reads_back_equal(titles: list[str], data: st.DataObject) -> None:
-    kind = card_types.of("Poll")
+    kind = action_types.of("Poll")
     card = card_of(kind, kind.read({"question": "?", "choices": titles}, clock.now()))
     index = data.draw(st.integers(0, len(titles) - 1))
     for choice in (titles[index], index):
@@ -228,7 +228,7 @@ def test_an_accepted_choice_reads_back_equal(titles: list[str], data: st.DataObj
 
 @pytest.mark.parametrize("answer", MEETING_ANSWERS)
 def test_an_answer_to_a_meeting_reads_back_equal(answer: str) -> None:
-    kind = card_types.of("LetsMeet")
+    kind = action_types.of("LetsMeet")
     card = card_of(kind, kind.read(MEETING, clock.now()))
     assert kind.answer_body(card, kind.read_answer(card.body, {"choice": answer.upper()}).body) == {"choice": answer}
 
@@ -237,7 +237,7 @@ def test_an_answer_to_a_meeting_reads_back_equal(answer: str) -> None:
 
 
 def test_iso_moments_are_kept_in_milliseconds() -> None:
-    kind = card_types.of("Survey")
+    kind = action_types.of("Survey")
     card = card_of(kind, kind.read({"title": "x", "questions": [{"title": "When", "type": "Date"}]}, clock.now()))
     kept = kind.read_answer(card.body, {"answers": ["2018-03-22T10:22:21Z"]}).body
     assert kept["answers"] == [1521714141000]
@@ -250,11 +250,11 @@ def test_the_first_repetition_is_found() -> None:
 
 @pytest.mark.parametrize("spelling", ["SURVEY", " survey ", "Survey"])
 def test_types_are_named_in_any_case(spelling: str) -> None:
-    assert card_types.chosen(spelling, "")[0].kind == "Survey"
+    assert action_types.chosen(spelling, "")[0].kind == "Survey"
 
 
 def test_numbers_are_counted_in_ranges() -> None:
-    kind = card_types.of("Survey")
+    kind = action_types.of("Survey")
     body = kind.read({"title": "x", "questions": [{"title": "n", "type": "Numeric"}]}, clock.now()).body
     tally = tally_of(kind, body)
     for number in (0, 1, 2, 10, 5e-324, None):
@@ -266,7 +266,7 @@ def test_numbers_are_counted_in_ranges() -> None:
 
 
 def test_the_same_number_five_times_is_one_range() -> None:
-    kind = card_types.of("Survey")
+    kind = action_types.of("Survey")
     body = kind.read({"title": "x", "questions": [{"title": "n", "type": "Numeric"}]}, clock.now()).body
     tally = tally_of(kind, body)
     for _n in range(5):

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from connectors.models import Connector
-from connectors.services import bots, requests
+from connectors.services import access_requests, bots
 from connectors.tests.logos import put
 from groups.models import Group
 from groups.services import grants, group_bots
@@ -36,11 +36,11 @@ def test_it_stands_in_the_list_on_the_page_of_the_grant_and_at_the_request(
 ) -> None:
     connector, client = program.connector, browser_of(group_admin)
     put(connector)
-    asked = requests.ask(
+    asked = access_requests.ask(
         connector=connector,
         by=developer,
         permissions=connector.permissions,
-        once=requests.new_once(),
+        once=access_requests.new_once(),
         target=grants.target_of(factories.make_group("Day", organisation=group.organisation, admins=[group_admin])),
     )
     for url in (
@@ -92,11 +92,11 @@ def rows_of(place: str, group: Group, developer: User, group_admin: User) -> tup
             # Of its two rows in the tab, that of its bot alone is left.
             connector.grants.update(revoked_at=clock.now())
         elif place != "search":
-            requests.ask(
+            access_requests.ask(
                 connector=connector,
                 by=developer,
                 permissions=connector.permissions,
-                once=requests.new_once(),
+                once=access_requests.new_once(),
                 target=grants.target_of(group),
             )
     tab = reverse("groups:connectors", args=[group.pk])

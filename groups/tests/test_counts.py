@@ -11,9 +11,9 @@ import pytest
 from accounts.audit.record import SYSTEM
 from accounts.models import Organisation, Person
 from accounts.tests.factories import make_person
-from groups import counts
-from groups.counts import Tally, tallies
 from groups.models import Group, GroupLink, Membership
+from groups.queries import counts
+from groups.queries.counts import Tally, tallies
 from groups.services import hierarchy
 from groups.tests.factories import make_group
 from kaizala_console.lib import clock

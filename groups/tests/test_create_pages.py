@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, Person, User
-from accounts.services import confirmations
+from accounts.services import reauthentication
 from connectors.tests.html_forms import HtmlForm, form_to, text_of
 from groups.models import Group, GroupLink, Membership
 from groups.tests.factories import make_group, person_of
@@ -46,7 +46,7 @@ def come_back(client: Client, user: User, answer: Any) -> Any:
     assert sign_in_is_asked(answer)
     client.force_login(user)
     session = client.session
-    confirmations.remember(session, user)
+    reauthentication.remember(session, user)
     session.save()
     from urllib.parse import parse_qs, urlsplit
 
@@ -211,7 +211,7 @@ def test_somebody_elses_form_key_makes_a_group_of_ones_own(client: Client, stran
 def test_a_form_key_that_is_none_still_makes_the_group(client: Client) -> None:
     form = form_on(client)
     for key in ("", "short", "é" * 40, "k" * 4000):
-        form.send(client, {**TYPED, "name": f"Key {len(key)}", "form_key": key})
+        form.send(client, {**TYPED, "name": f"Key {len(key)}", "idempotency_key": key})
     assert Group.objects.count() == 4
 
 

@@ -11,16 +11,16 @@ from django.test import Client
 from accounts.audit.record import SYSTEM
 from accounts.models import User
 from accounts.services import users
-from connectors import callers
+from connectors import authentication
 from connectors.models import Connector, Grant, WarmToken
-from connectors.services import bots, warm_tokens
+from connectors.services import bots, token_cache
 from connectors.tests import oauth_app
 from connectors.tests.oauth_app import App
 from connectors.tests.pin_program import PinProgram, number_of
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program
+from kaizala_console.api.errors import TokenInvalid
 from kaizala_console.lib.errors import NotFound
-from kaizala_console.wire.errors import TokenInvalid
 
 BrowserOf = Callable[..., Client]
 
@@ -35,7 +35,7 @@ def test_user_tokens_and_bots_of_a_deactivated_person_are_refused_until_they_are
 ) -> None:
     refresh_token = pin_program.token(number_of(member))
     access_token = pin_program.exchange(refresh_token).json()["accessToken"]
-    caller = callers.caller_of(access_token)
+    caller = authentication.caller_of(access_token)
     bot = bots.create(connector=pin_program.connector, name="Helper", picture_url="", by=caller)
     bot_token = bots.access_token(bot_id=str(bot.pk), by=caller).access_token
     users.deactivate(user=member, by=SYSTEM)
@@ -65,13 +65,13 @@ def test_the_token_cache_gives_nothing_for_a_deactivated_person_and_forgets_noth
     pin_program: PinProgram, member: User, developer: User
 ) -> None:
     refresh_token = pin_program.token(number_of(member))
-    cached = warm_tokens.keep(
+    cached = token_cache.keep(
         grant=Grant.objects.get(), by=developer, secret=pin_program.secret, refresh_token=refresh_token
     )
     users.deactivate(user=member, by=SYSTEM)
     with pytest.raises(NotFound, match="No access token is kept"):
-        warm_tokens.give(connector_id=str(pin_program.connector.pk), secret=pin_program.secret, grant_id="")
-    assert warm_tokens.fetch(warm_id=cached.pk) is False
+        token_cache.give(connector_id=str(pin_program.connector.pk), secret=pin_program.secret, grant_id="")
+    assert token_cache.fetch(warm_id=cached.pk) is False
     assert WarmToken.objects.get().refused_at is None
 
 
@@ -95,7 +95,7 @@ def test_deciding_about_an_access_token_of_a_person_is_one_select(
 ) -> None:
     token = pin_program.exchange(pin_program.token(number_of(member))).json()["accessToken"]
     with django_assert_num_queries(1):
-        callers.caller_of(token)
+        authentication.caller_of(token)
     users.deactivate(user=member, by=SYSTEM)
     with django_assert_num_queries(1), pytest.raises(TokenInvalid):
-        callers.caller_of(token)
+        authentication.caller_of(token)

@@ -6,8 +6,9 @@ import pytest
 
 from accounts.models import Organisation, User
 from accounts.tests.factories import make_person
-from groups import directory_queries, people_search
+from groups import people_search
 from groups.models import Membership, PersonAttribute, PersonAttributeValue
+from groups.queries import directory
 from groups.tests.factories import make_group
 
 pytestmark = pytest.mark.django_db
@@ -30,13 +31,11 @@ def test_who_is_noted_as_something_is_listed_by_name_however_many_they_are_and_w
     monkeypatch.setattr(people_search, "NEAR", near)
     names, cursor = [], None
     for _number in range(6):
-        page = directory_queries.page(organisation_admin, attribute=team, value="stores", cursor=cursor, size=2)
+        page = directory.page(organisation_admin, attribute=team, value="stores", cursor=cursor, size=2)
         names += [person.name for person in page.items]
         cursor = page.next_cursor
         if cursor is None:
             break
     assert names == ["Bala", "Gita", "Hari", "Zoe"]
-    back = directory_queries.page(
-        organisation_admin, attribute=team, value="stores", cursor=page.previous_cursor, size=2
-    )
+    back = directory.page(organisation_admin, attribute=team, value="stores", cursor=page.previous_cursor, size=2)
     assert [person.name for person in back.items] == ["Bala", "Gita"]

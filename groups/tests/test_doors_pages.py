@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.models import Organisation, Person, User
 from accounts.tests.factories import make_user
 from connectors.models import Connector
-from connectors.services import bots, requests
+from connectors.services import access_requests, bots
 from connectors.tests.html_forms import text_of
 from groups.models import Group, Membership, PersonAttribute
 from groups.services import actions, grants, group_bots
@@ -47,11 +47,11 @@ def addresses(group: Group, connector: Connector, group_admin: User, member: Use
     """The group with a connector in it, and another connector whose developer asks for access."""
     another = make_connector(developer, name="Another")
     granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
-    asked = requests.ask(
+    asked = access_requests.ask(
         connector=another,
         by=developer,
         permissions=another.permissions,
-        once=requests.new_once(),
+        once=access_requests.new_once(),
         target=grants.target_of(group),
     )
     found = Addresses(group, granted.grant, person_of(member), asked)

@@ -9,8 +9,8 @@ import pytest
 
 from accounts.models import User
 from connectors.models import Connector
-from connectors.pages.inspector import calls
-from connectors.services import foretelling, inspections
+from connectors.services import foretelling, introspection
+from connectors.views.introspection import calls
 from groups.models import Group
 from groups.tests.conftest import Wire
 from groups.tests.factories import Program, let_act_for, make_group, unknown_id
@@ -61,7 +61,7 @@ def answered(wire: Wire, call: str, group_id: str, deep: Group, token: Program) 
 
 
 def foretold(call: str, group_id: str, token: Program, by: User) -> bool:
-    found = inspections.inspect(text=token.access_token, by=by)
+    found = introspection.inspect(text=token.access_token, by=by)
     return found.works and all(check.passed for check in foretelling.would_work(found, calls()[call], group_id))
 
 

@@ -115,7 +115,7 @@ def test_a_double_click_regenerates_once(client: Client, granted: Granted, url: 
 def test_what_the_worker_hands_over_meanwhile_does_not_keep_the_old_token_alive(
     client: Client, granted: Granted, url: str, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
-    handoffs.claim(handoff=granted.handoff, by=developer, form_key=KEY, address=None)
+    handoffs.claim(handoff=granted.handoff, by=developer, idempotency_key=KEY, address=None)
     RefreshToken.objects.update(issued_at=clock.now() - dt.timedelta(days=330))
     form = form_on(client, f"{url}regenerate/")
     travel(minutes=1)

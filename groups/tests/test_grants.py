@@ -8,9 +8,9 @@ import pytest
 
 from accounts.models import AuditEvent, Notice, Organisation, User
 from accounts.tests.factories import make_user
-from connectors import policy
+from connectors import policies
 from connectors.models import Connector, Grant, Handoff
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.services import connectors
 from connectors.services import grants as connector_grants
 from connectors.services.grants import AlreadyGranted
@@ -140,13 +140,13 @@ def test_who_administers_a_grant_follows_the_group_at_this_moment(
     group: Group, connector: Connector, group_admin: User, member: User, organisation_admin: User
 ) -> None:
     grant = add(group, connector, group_admin)
-    assert policy.can_administer(group_admin, grant)
-    assert policy.can_administer(organisation_admin, grant)
-    assert not policy.can_administer(member, grant)
+    assert policies.can_administer(group_admin, grant)
+    assert policies.can_administer(organisation_admin, grant)
+    assert not policies.can_administer(member, grant)
     Membership.objects.filter(group=group, person=person_of(member)).update(role="Admin")
     Membership.objects.filter(group=group, person=person_of(group_admin)).delete()
-    assert policy.can_administer(member, grant)
-    assert not policy.can_administer(group_admin, grant)
+    assert policies.can_administer(member, grant)
+    assert not policies.can_administer(group_admin, grant)
     with pytest.raises(ConsoleError):
         connector_grants.revoke(grant=grant, by=group_admin)
 

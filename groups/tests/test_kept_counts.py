@@ -19,9 +19,10 @@ from accounts.audit.record import SYSTEM
 from accounts.models import Organisation, User
 from accounts.services import people
 from accounts.tests.factories import make_organisation, make_person
-from groups import queries, tasks
-from groups.counts import Tally, kept, tallies_of
+from groups import tasks
 from groups.models import Group, GroupChange, GroupCount, GroupLink, Membership
+from groups.queries import groups as queries
+from groups.queries.counts import Tally, kept, tallies_of
 from groups.services import groups, hierarchy, members, recounting
 from groups.tests.factories import make_group, person_of
 from groups.tests.test_counts import by_hand

@@ -17,7 +17,7 @@ from connectors.models import Connector
 from connectors.services import grants as rights
 from connectors.tests.html_forms import text_of
 from connectors.tests.webhook_history import quiet
-from connectors.webhooks import upkeep
+from connectors.webhooks import management
 from groups.models import Group
 from groups.tests.factories import Program, let_in
 from kaizala_console.tests.looking import findings
@@ -39,7 +39,7 @@ def listening(group: Group, connector: Connector, group_admin: User) -> Program:
         "https://stock.example.org/",
     ):
         quiet(program.grant, url)
-    upkeep.pause(webhook=quiet(program.grant, "https://paused.example.net/"), by=connector.owner)
+    management.pause(webhook=quiet(program.grant, "https://paused.example.net/"), by=connector.owner)
     return program
 
 

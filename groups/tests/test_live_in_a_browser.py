@@ -11,9 +11,9 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from connectors.models import Connector
-from connectors.scopes import Permission
+from connectors.permissions import Permission
+from connectors.services import access_requests as asking
 from connectors.services import handoffs
-from connectors.services import requests as asking
 from groups.models import Group
 from groups.services import grants
 from groups.services.grants import target_of
@@ -42,7 +42,7 @@ def test_the_line_moves_on_but_not_under_the_hands_of_somebody_nor_in_a_tab_that
     page.goto(reverse("connectors:handoff", args=[handoff.pk]))
     opened = page.get_by_role("listitem").filter(has_text="Opened")
     refuse = page.get_by_role("link", name="Refuse")
-    handoffs.claim(handoff=handoff, by=developer, form_key="k" * 32, address=None)
+    handoffs.claim(handoff=handoff, by=developer, idempotency_key="k" * 32, address=None)
 
     page.evaluate(LOOK_AWAY, True)
     asked: list[str] = []

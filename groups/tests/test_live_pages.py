@@ -12,14 +12,14 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, Organisation, User
 from connectors.models import AccessRequest, Connector
-from connectors.scopes import Permission
+from connectors.permissions import Permission
+from connectors.services import access_requests as asking
 from connectors.services import handoffs
-from connectors.services import requests as asking
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_live_pages import WHO_ASKS, asked_at, first_exchange, poll
 from groups.models import Group
-from groups.services import grants, requests
+from groups.services import access_requests, grants
 from groups.services.grants import target_of
 from groups.tests import factories
 
@@ -56,7 +56,7 @@ def test_the_line_on_the_groups_side_moves_on_when_the_developer_claims_and_when
     with CaptureQueriesContext(connection) as asked:
         assert poll(client, address).status_code == 204
     assert len(asked) <= WHO_MAY + 1, [query["sql"][:120] for query in asked]
-    handoffs.claim(handoff=granted.handoff, by=developer, form_key="k" * 32, address=None)
+    handoffs.claim(handoff=granted.handoff, by=developer, idempotency_key="k" * 32, address=None)
     claimed = poll(client, address)
     assert 'data-says="Opened: Devika Rao"' in claimed.content.decode()
     address = asked_at(claimed)
@@ -89,7 +89,7 @@ def test_the_connectors_tab_says_that_a_request_has_come_and_that_it_was_answere
     assert "“Shift Planner” asks to be let in." in text_of(answer)
     assert answer.status_code == 286
     address = asked_at(client.get(tab))
-    requests.refuse(request=asked, group=group, by=group_admin)
+    access_requests.refuse(request=asked, group=group, by=group_admin)
     assert "Something here has changed meanwhile." in text_of(poll(client, address))
 
 

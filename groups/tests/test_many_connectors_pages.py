@@ -11,15 +11,16 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from connectors.models import Connector, Grant
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.tests.factories import make_connector
 from connectors.tests.html_forms import text_of
-from groups import people_search, queries
+from groups import people_search
 from groups.models import Group, GroupGrant
-from groups.pages.forms import MOST_CHOICES
+from groups.queries import groups
 from groups.services.grants import target_of
 from groups.tests.factories import person_of
 from groups.tests.test_add_connector_pages import adding_to, client, form_on, offered_on, tab_of
+from groups.views.forms import MOST_CHOICES
 from kaizala_console.lib import bounded
 
 __all__ = ["client"]
@@ -72,17 +73,17 @@ def test_the_same_are_found_however_many_match(
     make_connector(group_admin, name="Devika's own")
     make_connector(group_admin, name="AAA")
     monkeypatch.setattr(people_search, "MOST", most)
-    offered = queries.addable_connectors(group, group_admin)
+    offered = groups.addable_connectors(group, group_admin)
     expected = [one for one in offered if words.lower() in one.name.lower() or words.lower() in one.owner.name.lower()]
-    assert list(queries.connectors_found(offered, words)) == expected
+    assert list(groups.connectors_found(offered, words)) == expected
 
 
 def test_of_connectors_that_nobody_calls_so_none_is_asked_whether_it_may_be_added(
     group: Group, group_admin: User, many: list[Connector]
 ) -> None:
-    offered = queries.addable_connectors(group, group_admin)
+    offered = groups.addable_connectors(group, group_admin)
     with CaptureQueriesContext(connection) as seen:
-        assert bounded.count(queries.connectors_found(offered, "qz")) == 0
+        assert bounded.count(groups.connectors_found(offered, "qz")) == 0
     assert not [one["sql"] for one in seen.captured_queries if "connectors_grant" in one["sql"]]
 
 

@@ -14,10 +14,10 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, User
-from connectors.callers import Caller, caller_of
+from connectors.authentication import Caller, caller_of
 from connectors.models import Connector
-from groups.media_incoming import Incoming
-from groups.media_kinds import MediaKind
+from groups.media.kinds import MediaKind
+from groups.media.upload import Incoming
 from groups.models import Group, MediaFile, MediaResource, MediaStore
 from groups.services import media
 from groups.tasks import sweep_media

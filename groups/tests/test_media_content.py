@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from groups import media_content, media_kinds
-from groups.media_kinds import FILE_TYPES, FileType
+from groups.media import content as media_content
+from groups.media import kinds
+from groups.media.kinds import FILE_TYPES, FileType
 from groups.tests.media_files import FILES, FRAME, JPEG, KINDS, MP3, PDF, iso_media, office, ole, zipped
 
 pytestmark = pytest.mark.once
@@ -29,7 +30,7 @@ def test_the_wire_takes_exactly_the_types_of_the_protocol() -> None:
 def test_a_file_is_what_its_name_claims_and_nothing_else(name: str) -> None:
     claim = media_content.claimed(name, "")
     assert claim is not None
-    also = {media_kinds.MP4} if claim is media_kinds.THREE_GP else set()  # phones name the same film either way
+    also = {kinds.MP4} if claim is kinds.THREE_GP else set()  # phones name the same film either way
     assert types_of(FILES[name]) == {claim} | also
 
 
@@ -63,7 +64,7 @@ def test_what_claims_nothing_that_is_taken_claims_nothing(name: str, content_typ
 
 
 def test_a_name_without_an_end_leaves_the_word_to_the_content_type() -> None:
-    assert media_content.claimed("blob", "image/png") is media_kinds.PNG
+    assert media_content.claimed("blob", "image/png") is kinds.PNG
 
 
 NOTHING = {
@@ -122,7 +123,7 @@ def test_a_zip_with_a_huge_table_of_contents_is_not_read_to_its_end() -> None:
     members = {f"{number:0250}": b"" for number in range(8_000)}
     listing = {"[Content_Types].xml": b"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"}
     assert types_of(zipped({**listing, **members}, zipfile.ZIP_STORED)) == set()
-    assert types_of(zipped(listing)) == {media_kinds.XLSX}
+    assert types_of(zipped(listing)) == {kinds.XLSX}
 
 
 def test_a_bomb_in_the_list_of_content_types_is_not_unpacked() -> None:
@@ -167,16 +168,16 @@ def test_no_damage_makes_a_check_fail(name: str, data: st.DataObject) -> None:
     ],
 )
 def test_names_are_made_harmless(given_name: str, kept: str) -> None:
-    assert media_content.clean_name(given_name, media_kinds.PNG) == kept
+    assert media_content.clean_name(given_name, kinds.PNG) == kept
 
 
 @given(st.text(max_size=400))
 @example('e"\u0301')
 def test_every_name_becomes_one_that_a_path_and_a_header_can_hold(name: str) -> None:
-    clean = media_content.clean_name(name, media_kinds.JPEG)
+    clean = media_content.clean_name(name, kinds.JPEG)
     assert clean.isprintable()
     assert 5 <= len(clean) <= 200
     assert not set(clean) & set('/\\"<>|:*?\r\n\0')
     assert clean.lower().endswith((".jpg", ".jpeg"))
     assert clean[0] not in ". "
-    assert media_content.clean_name(clean, media_kinds.JPEG) == clean
+    assert media_content.clean_name(clean, kinds.JPEG) == clean

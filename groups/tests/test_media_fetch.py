@@ -17,7 +17,7 @@ from groups.services import media_fetch
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program
 from groups.tests.media_files import FILES, JPEG, PNG
-from kaizala_console.lib import safe_http
+from kaizala_console.lib import http_client
 from kaizala_console.lib.outbound_slots import outbound_slot
 from kaizala_console.lib.tests import outside
 from kaizala_console.lib.tests.outside import Outside, serving
@@ -255,7 +255,7 @@ def test_nobody_has_anything_fetched_without_a_token(wire: Wire, elsewhere: Outs
 def test_a_download_is_handed_on_in_pieces(elsewhere: Outside) -> None:
     answers(elsewhere, bytes(300_000), Content_Type="image/png")
     pieces: list[bytes] = []
-    answer = safe_http.download(f"http://127.0.0.1:{elsewhere.port}/a", pieces.append, max_bytes=300_000)
+    answer = http_client.download(f"http://127.0.0.1:{elsewhere.port}/a", pieces.append, max_bytes=300_000)
     assert (answer.status, answer.body, answer.headers["Content-Type"]) == (200, b"", "image/png")
     assert b"".join(pieces) == bytes(300_000)
     assert len(pieces) > 1
@@ -266,4 +266,4 @@ def test_what_takes_the_pieces_may_refuse_them(elsewhere: Outside) -> None:
         raise LookupError("enough")
 
     with pytest.raises(LookupError):
-        safe_http.download(f"http://127.0.0.1:{elsewhere.port}/hello", refuse, max_bytes=1000)
+        http_client.download(f"http://127.0.0.1:{elsewhere.port}/hello", refuse, max_bytes=1000)

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from connectors.models import AccessRequest, Connector
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.services import permissions
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group

@@ -12,7 +12,8 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, Person, User
 from groups.models import BulkJob, Group, PersonAttribute, PersonAttributeValue
-from groups.services import bulk, directory
+from groups.services import directory
+from groups.services.bulk import jobs
 from groups.tests.bulk import told, worked_at
 from groups.tests.factories import make_group, person_of
 from groups.tests.pages import KEY, everything
@@ -33,13 +34,13 @@ def department(organisation_admin: User) -> PersonAttribute:
 
 def send(client: Client, text: str) -> Any:
     file = SimpleUploadedFile("people.csv", text.encode())
-    return client.post(reverse("groups:people_upload"), {"file": file, "region": "IN", "form_key": KEY})
+    return client.post(reverse("groups:people_upload"), {"file": file, "region": "IN", "idempotency_key": KEY})
 
 
 def done(client: Client, text: str, by: User) -> BulkJob:
     assert send(client, text).status_code == 302
     job = worked_at(BulkJob.objects.latest("created_at"))
-    bulk.go_on(job=job, by=by)
+    jobs.go_on(job=job, by=by)
     return worked_at(job)
 
 

@@ -15,8 +15,10 @@ from accounts.models import Organisation, Person, User
 from accounts.services import people
 from accounts.tests.factories import make_person
 from connectors.models import Connector
-from groups import directory_queries, people_search, queries, search_index
+from groups import people_search, search_index
 from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue
+from groups.queries import directory
+from groups.queries import groups as queries
 from groups.services import members
 from groups.tests.factories import make_group
 from kaizala_console.lib.name_parts import with_part
@@ -136,7 +138,7 @@ def test_where_many_match_the_lists_show_the_same(
     def shown() -> list[list[str]]:
         return [
             [row.person.name for row in queries.member_page(group, search="umar").items],
-            [person.name for person in directory_queries.page(group_admin, search="umar").items],
+            [person.name for person in directory.page(group_admin, search="umar").items],
         ]
 
     few = shown()
@@ -156,10 +158,10 @@ def test_the_directory_is_leafed_through_each_once(
     monkeypatch.setattr(people_search, "MOST", most)
     for number in range(5):
         Membership.objects.create(group=group, person=make_person(f"Kumar {number % 2}"))
-    whole = [person.pk for person in directory_queries.page(group_admin, search=search).items]
+    whole = [person.pk for person in directory.page(group_admin, search=search).items]
     seen, cursor = [], None
     while True:
-        page = directory_queries.page(group_admin, search=search, cursor=cursor, size=2)
+        page = directory.page(group_admin, search=search, cursor=cursor, size=2)
         seen += [person.pk for person in page.items]
         cursor = page.next_cursor
         if cursor is None:
@@ -187,7 +189,7 @@ def test_however_many_have_a_value_the_directory_shows_them_in_order(
         PersonAttributeValue.objects.create(attribute=team, person=person, text=text)
     there, cursor = [], None
     while True:
-        page = directory_queries.page(group_admin, search=search, attribute=team, value="Stores", cursor=cursor, size=2)
+        page = directory.page(group_admin, search=search, attribute=team, value="Stores", cursor=cursor, size=2)
         there += [person.name for person in page.items]
         cursor = page.next_cursor
         if cursor is None:
@@ -221,20 +223,20 @@ def test_many_who_begin_with_the_words_are_shown_in_the_order_of_all(
 
     def leafed(backwards: bool) -> list[str]:
         seen: list[str] = []
-        page = directory_queries.page(organisation_admin, search=search, size=2)
+        page = directory.page(organisation_admin, search=search, size=2)
         while page.next_cursor:
             seen += [person.name for person in page.items]
-            page = directory_queries.page(organisation_admin, search=search, cursor=page.next_cursor, size=2)
+            page = directory.page(organisation_admin, search=search, cursor=page.next_cursor, size=2)
         seen += [person.name for person in page.items]
         if not backwards:
             return seen
         back: list[str] = [person.name for person in page.items]
         while page.previous_cursor:
-            page = directory_queries.page(organisation_admin, search=search, cursor=page.previous_cursor, size=2)
+            page = directory.page(organisation_admin, search=search, cursor=page.previous_cursor, size=2)
             back = [person.name for person in page.items] + back
         return back
 
-    whole = [person.name for person in directory_queries.page(organisation_admin, search=search, size=90).items]
+    whole = [person.name for person in directory.page(organisation_admin, search=search, size=90).items]
     assert whole
     for most in (1, 3, 6, 8):
         monkeypatch.setattr(people_search, "MOST", most)
@@ -250,14 +252,14 @@ def test_who_begins_with_the_words_is_met_where_they_begin(
         Membership.objects.create(group=group, person=make_person(name))
     monkeypatch.setattr(people_search, "MOST", 3)
     with CaptureQueriesContext(connection) as asked:
-        page = directory_queries.page(organisation_admin, search="priya", size=3)
+        page = directory.page(organisation_admin, search="priya", size=3)
     assert [person.name for person in page.items] == ["Priya 0", "Priya 1", "Priya 2"]
     [listed] = [one["sql"] for one in asked.captured_queries if "group_count" in one["sql"]]
     assert "'Priya'" in listed
     assert "'PRIYA'" not in listed  # nobody is called so
     assert '"name" >= ' in listed
-    second = directory_queries.page(organisation_admin, search="priya", size=3, cursor=page.next_cursor)
-    third = directory_queries.page(organisation_admin, search="priya", size=3, cursor=second.next_cursor)
+    second = directory.page(organisation_admin, search="priya", size=3, cursor=page.next_cursor)
+    third = directory.page(organisation_admin, search="priya", size=3, cursor=second.next_cursor)
     assert [person.name for person in (*second.items, *third.items)] == ["Priya 3", "Priya 4", "Priya 5", "Anupriya"]
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from connectors.models import Connector
-from connectors.services import requests as asking
+from connectors.services import access_requests as asking
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group, Membership
 from groups.services import grants

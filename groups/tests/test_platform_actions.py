@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from groups.models import Action, Group, MediaResource
 from groups.tests.cards import MEETING, POLL, SURVEY, actions_of, details, listed, make_media, post, posted
 from groups.tests.conftest import Wire, refused

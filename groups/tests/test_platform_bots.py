@@ -10,16 +10,16 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, User
-from connectors import callers, reach
+from connectors import authentication, hooks
 from connectors.models import Bot, Connector
-from connectors.scopes import PERMISSIONS, Permission
+from connectors.permissions import PERMISSIONS, Permission
 from connectors.services import bots
 from groups import access
 from groups.models import Group, GroupBot, Membership, Message
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program, let_act_for, let_in, make_connector, make_group, unknown_id
+from kaizala_console.api.errors import GroupNotReachable
 from kaizala_console.lib import clock, ids
-from kaizala_console.wire.errors import GroupNotReachable
 
 pytestmark = pytest.mark.django_db
 
@@ -235,7 +235,7 @@ def test_a_bot_reaches_the_groups_it_was_added_to_and_no_others(
     wire: Wire, program: Program, group: Group, bot: str, token: str
 ) -> None:
     below = make_group("Below", organisation=group.organisation, under=group)
-    caller = callers.caller_of(token)
+    caller = authentication.caller_of(token)
     assert [found.name for found in access.reachable(caller)] == ["Night Shift"]
     assert [found.name for found in access.named_by(caller)] == ["Night Shift"]
     with pytest.raises(GroupNotReachable):
@@ -250,10 +250,10 @@ def test_a_bot_never_reaches_more_than_its_grant(
 ) -> None:
     of_member = let_act_for(connector, member)
     text = wire.get(f"/v1/bot/accessToken/{bot}", of_member).json()["accessToken"]
-    assert access.reach(callers.caller_of(text), group.pk).role == "Member"
+    assert access.reach(authentication.caller_of(text), group.pk).role == "Member"
     Membership.objects.filter(group=group, person=of_member.grant.person).delete()
     refused(wire.post(f"/v1/groups/{group.pk}/messages", '{"message": "x"}', text), 403, "Unauthorized")
-    assert access.reach(callers.caller_of(token), group.pk).role == "Admin"
+    assert access.reach(authentication.caller_of(token), group.pk).role == "Admin"
 
 
 def test_a_bot_neither_reads_members_nor_prolongs_itself(wire: Wire, group: Group, bot: str, token: str) -> None:
@@ -276,7 +276,7 @@ def test_a_deleted_bots_token_is_refused_on_the_very_next_call(
 def test_a_bots_reach_costs_no_statement_more(program: Program, group: Group, token: str) -> None:
     def statements(text: str) -> int:
         with CaptureQueriesContext(connection) as captured:
-            access.reach(callers.caller_of(text), group.pk)
+            access.reach(authentication.caller_of(text), group.pk)
         return len(captured)
 
     assert statements(token) == statements(program.access_token) == 2
@@ -298,7 +298,7 @@ def test_the_list_of_bots_is_one_statement_however_many(wire: Wire, program: Pro
 def test_the_inspector_knows_the_reach_of_a_bot(program: Program, group: Group, bot: str, token: str) -> None:
     below = make_group("Below", organisation=group.organisation, under=group)
     found = Bot.objects.get(pk=bot)
-    assert reach.role_in(program.grant, str(group.pk), found) == "Admin"
-    assert reach.role_in(program.grant, str(below.pk), found) == ""
-    assert reach.role_in(program.grant, str(below.pk)) == "Admin"
-    assert reach.role_in(program.grant, str(group.pk), Bot(pk=ids.new_id())) == ""
+    assert hooks.role_in(program.grant, str(group.pk), found) == "Admin"
+    assert hooks.role_in(program.grant, str(below.pk), found) == ""
+    assert hooks.role_in(program.grant, str(below.pk)) == "Admin"
+    assert hooks.role_in(program.grant, str(group.pk), Bot(pk=ids.new_id())) == ""

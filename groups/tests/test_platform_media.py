@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from groups.models import Group, MediaFile, MediaResource
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program, let_act_for, let_in, make_connector

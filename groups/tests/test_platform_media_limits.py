@@ -16,8 +16,8 @@ from django.http import HttpRequest
 from django.test import Client
 from pytest_django import Settings
 
-from groups import media_storage
-from groups.media_incoming import Incoming
+from groups.media import storage
+from groups.media.upload import Incoming
 from groups.models import MediaFile, MediaResource, MediaStore
 from groups.platform_service import media_body
 from groups.services import media as services
@@ -25,8 +25,8 @@ from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program
 from groups.tests.media_files import JPEG, MULTIPART, PNG, body, part
 from groups.tests.media_uploads import nothing_kept, on, upload
+from kaizala_console.api.errors import PayloadTooLarge
 from kaizala_console.lib.tests.picture_files import begun, chunk, header
-from kaizala_console.wire.errors import PayloadTooLarge
 
 MIB = 1024 * 1024
 
@@ -176,7 +176,7 @@ def test_a_full_disk_keeps_nothing(wire: Wire, program: Program, shelf: Path, mo
         def write(self, _content: Any, /) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("groups.media_incoming.tempfile.TemporaryFile", lambda **_options: Full())
+    monkeypatch.setattr("groups.media.upload.tempfile.TemporaryFile", lambda **_options: Full())
     answer = upload(wire, program, part(PNG, "plan.png"))
     assert "no room" in refused(answer, 503, "ServiceUnavailable", "ServiceException")
     assert nothing_kept(shelf)
@@ -231,7 +231,7 @@ def test_nothing_is_kept_when_the_audit_trail_cannot_be_written(
 
 
 def test_keys_of_the_store_cannot_be_guessed() -> None:
-    keys = {media_storage.new_key() for _ in range(100)}
+    keys = {storage.new_key() for _ in range(100)}
     assert len(keys) == 100
     assert {len(key) for key in keys} == {65}
 

@@ -7,7 +7,7 @@ from typing import Any
 from accounts.models import Person, User
 from accounts.tests.factories import make_person
 from connectors.models import Connector
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from groups.models import Group, Membership
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program, let_act_for, let_in, make_group, person_of, unknown_id

@@ -10,7 +10,7 @@ import pytest
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person, make_user
 from connectors.models import Connector
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from groups.models import Group, GroupLink, Membership
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program, let_act_by_pin, let_act_for, let_in, make_group, person_of, unknown_id

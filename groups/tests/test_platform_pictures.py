@@ -13,7 +13,7 @@ from django.test import Client
 
 from accounts.models import User
 from connectors.models import Bot
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from groups.models import Group, MediaResource
 from groups.tests.cards import make_media
 from groups.tests.conftest import Wire, refused

@@ -11,7 +11,7 @@ import pytest
 from accounts.models import User
 from accounts.tests.factories import make_person
 from connectors.models import Connector
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from groups.models import Action, Group, Message, Reaction, Subscription
 from groups.services import hierarchy, messages
 from groups.tests.conftest import Wire, refused

@@ -10,7 +10,7 @@ import pytest
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, WebhookEvent
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from groups.models import Action, Group, Membership, Response
 from groups.tests.cards import ANSWERS, MEETING, POLL, SURVEY, action_path, details, listen, make_media, posted, respond
 from groups.tests.conftest import Wire, refused

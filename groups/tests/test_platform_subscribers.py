@@ -12,7 +12,7 @@ from accounts.audit.record import SYSTEM
 from accounts.models import AuditEvent, Person, User
 from accounts.tests.factories import make_organisation
 from connectors.models import Connector
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from groups.models import Group, Subscription
 from groups.services import subscribers
 from groups.tests.conftest import Wire, refused

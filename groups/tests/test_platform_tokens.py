@@ -10,7 +10,7 @@ import pytest
 
 from accounts.models import User
 from connectors.models import Connector
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.services import connectors
 from connectors.services import grants as connector_grants
 from groups.models import Group, Message

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, Webhook
-from connectors.scopes import PERMISSIONS, Permission
+from connectors.permissions import PERMISSIONS, Permission
 from connectors.tests.receiver import Receiver, receiving
 from connectors.tests.webhook_cast import states
 from connectors.webhooks import delivery, sealed

@@ -13,9 +13,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
-from connectors import callers
+from connectors import authentication
 from connectors.tests.html_forms import text_of
-from groups.media_kinds import MediaKind
+from groups.media.kinds import MediaKind
 from groups.models import Action, Group, MediaFile, MediaResource
 from groups.services import media, policies
 from groups.services.media import Uploader
@@ -25,7 +25,7 @@ from kaizala_console.lib.errors import RuleBroken
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
-KEY = {"form_key": "k" * 32}
+KEY = {"idempotency_key": "k" * 32}
 
 
 @pytest.fixture(autouse=True)
@@ -188,7 +188,7 @@ def test_what_a_person_uploaded_is_no_programs_and_what_a_program_uploaded_no_pe
 ) -> None:
     send(client, group, file("a.png", PNG))
     mine = str(MediaResource.objects.get().pk)
-    caller = callers.caller_of(program.access_token)
+    caller = authentication.caller_of(program.access_token)
     for stranger in (caller, Uploader(group_admin, person_of(group_admin))):
         with pytest.raises(RuleBroken), transaction.atomic():
             media.resource_for(resource=mine, caller=stranger, kinds=list(MediaKind), field="x")

@@ -10,8 +10,8 @@ from accounts.models import Organisation, Person, User
 from accounts.tests.factories import make_person
 from connectors.models import Connector
 from connectors.services import connectors
-from groups import queries
 from groups.models import Group, Membership, Message
+from groups.queries import groups
 from groups.services import grants
 from groups.tests.factories import Program, let_in, make_connector, make_group, person_of
 from kaizala_console.lib import bounded
@@ -21,11 +21,11 @@ def test_the_list_of_groups_shows_counts_and_the_readers_role(
     group: Group, program: Program, group_admin: User, member: User
 ) -> None:
     make_group("Below", organisation=group.organisation, under=group)
-    (row,) = queries.group_page(member).items
+    (row,) = groups.group_page(member).items
     assert (row.name, row.role, row.member_count, row.connector_count) == ("Night Shift", "Member", 3, 1)
     assert (row.sub_group_count, row.parent_group_count) == (1, 0)
     grants.remove_connector(group=group, grant=program.grant, by=group_admin)
-    assert queries.group_page(member).items[0].connector_count == 0
+    assert groups.group_page(member).items[0].connector_count == 0
 
 
 @pytest.mark.parametrize("most", [1, 1000])
@@ -38,13 +38,13 @@ def test_few_and_many_sub_groups_are_listed_the_same(
     make_group("Elsewhere", organisation=organisation)
     there, cursor = [], None
     while True:
-        page = queries.sub_group_page(group, group_admin, cursor=cursor, size=2)
+        page = groups.sub_group_page(group, group_admin, cursor=cursor, size=2)
         there += [one.name for one in page.items]
         cursor = page.next_cursor
         if cursor is None:
             break
     assert there == ["Depot", "Stores", "Yard"]
-    counts = queries.counts_of(group)
+    counts = groups.counts_of(group)
     assert (counts.sub_groups, counts.sub_groups.is_more) == (min(3, most + 1), most == 1)
 
 
@@ -56,7 +56,7 @@ def test_groups_are_found_by_a_part_of_the_name_or_the_whole_id(
     stores = Group.objects.get(name="Stores")
 
     def found(search: str) -> list[str]:
-        return [group.name for group in queries.group_page(organisation_admin, search=search).items]
+        return [group.name for group in groups.group_page(organisation_admin, search=search).items]
 
     assert found(" crew ") == ["Andheri Crew", "Thane Crew"]
     assert found(f"{stores.pk}@1") == ["Stores"]
@@ -64,8 +64,8 @@ def test_groups_are_found_by_a_part_of_the_name_or_the_whole_id(
 
 
 def test_a_search_finds_nothing_that_the_reader_may_not_see(group: Group, stranger: User) -> None:
-    assert queries.group_page(stranger, search=str(group.pk)).items == []
-    assert queries.group_page(stranger, search="Night").items == []
+    assert groups.group_page(stranger, search=str(group.pk)).items == []
+    assert groups.group_page(stranger, search="Night").items == []
 
 
 def test_groups_are_leafed_through_by_key_each_once(organisation: Organisation, organisation_admin: User) -> None:
@@ -74,7 +74,7 @@ def test_groups_are_leafed_through_by_key_each_once(organisation: Organisation, 
     seen: list[Any] = []
     cursor: str | None = None
     while True:
-        page = queries.group_page(organisation_admin, cursor=cursor, size=10)
+        page = groups.group_page(organisation_admin, cursor=cursor, size=10)
         seen += [group.pk for group in page.items]
         cursor = page.next_cursor
         if cursor is None:
@@ -90,17 +90,17 @@ def test_lists_take_as_few_statements_for_many_rows_as_for_one(
         Membership.objects.create(group=group, person=make_person(f"Person {number}"))
         Message.objects.create(group=group, person=person_of(group_admin), text="Hello")
     with django_assert_num_queries(2):
-        assert len([str(row.organisation) for row in queries.group_page(group_admin).items]) == 21
+        assert len([str(row.organisation) for row in groups.group_page(group_admin).items]) == 21
     with django_assert_num_queries(1):
-        assert len([row.person.name for row in queries.member_page(group).items]) == 23
+        assert len([row.person.name for row in groups.member_page(group).items]) == 23
     with django_assert_num_queries(2):
-        assert len([row.person.name for row in queries.message_page(group, group_admin).items]) == 20
+        assert len([row.person.name for row in groups.message_page(group, group_admin).items]) == 20
 
 
 def test_members_are_found_by_name_and_by_number(group: Group, newcomer: Person) -> None:
     for search in ("laksh", newcomer.number, newcomer.number[3:8], f"{newcomer.number[:8]} {newcomer.number[8:]}"):
-        assert newcomer in [row.person for row in queries.member_page(group, search=search).items], search
-    assert queries.member_page(group, search="nobody").items == []
+        assert newcomer in [row.person for row in groups.member_page(group, search=search).items], search
+    assert groups.member_page(group, search="nobody").items == []
 
 
 def test_connectors_that_may_be_added_are_the_organisations_own_that_are_not_there_yet(
@@ -110,11 +110,11 @@ def test_connectors_that_may_be_added_are_the_organisations_own_that_are_not_the
     make_connector(outsider, name="Foreign")
     connectors.delete(connector=gone, by=developer)
     connectors.deactivate(connector=resting, by=developer)
-    assert list(queries.addable_connectors(group, group_admin)) == [other, connector]
+    assert list(groups.addable_connectors(group, group_admin)) == [other, connector]
     program = let_in(connector, group, group_admin)
-    assert list(queries.addable_connectors(group, group_admin)) == [other]
+    assert list(groups.addable_connectors(group, group_admin)) == [other]
     grants.remove_connector(group=group, grant=program.grant, by=group_admin)
-    assert list(queries.addable_connectors(group, group_admin)) == [other, connector]
+    assert list(groups.addable_connectors(group, group_admin)) == [other, connector]
 
 
 def test_the_grants_of_a_group_come_with_all_that_its_tab_shows(
@@ -123,7 +123,7 @@ def test_the_grants_of_a_group_come_with_all_that_its_tab_shows(
     let_in(connector, group, group_admin)
     for number in range(3):
         let_in(make_connector(developer, name=f"Other {number}"), group, group_admin)
-    rows: Any = queries.grants_of(group)
+    rows: Any = groups.grants_of(group)
     with django_assert_num_queries(3):
         shown = [
             (
@@ -156,15 +156,15 @@ def test_messages_to_subscribers_are_for_admins_and_for_those_they_were_sent_to(
     for audience in ("members", "subscribers", "chosen"):
         message = Message.objects.create(group=group, person=person_of(group_admin), text=audience, audience=audience)
     message.recipients.add(person_of(member))
-    assert [row.text for row in queries.message_page(group, reader).items] == seen
+    assert [row.text for row in groups.message_page(group, reader).items] == seen
 
 
 def test_the_groups_directly_above_and_below(group: Group, organisation: Organisation) -> None:
     below = make_group("Below", organisation=organisation, under=group)
     make_group("Far Below", organisation=organisation, under=below)
-    assert list(queries.sub_groups(group)) == [below]
-    assert list(queries.parent_groups(below)) == [group]
+    assert list(groups.sub_groups(group)) == [below]
+    assert list(groups.parent_groups(below)) == [group]
 
 
 def test_the_admins_of_a_group(group: Group, group_admin: User) -> None:
-    assert list(queries.admins_of(group)) == [person_of(group_admin)]
+    assert list(groups.admins_of(group)) == [person_of(group_admin)]

@@ -180,7 +180,7 @@ def test_nobody_reads_or_gives_any_where_they_do_not_see_what_it_is_about(
     ]
     for who, url in doors:
         browser = browser_of(who)
-        answers: list[Any] = [browser.post(url, {"comment": "I was here", "form_key": "k" * 32})]
+        answers: list[Any] = [browser.post(url, {"comment": "I was here", "idempotency_key": "k" * 32})]
         answers += [] if url.endswith("/like/") else [browser.get(url)]
         assert [answer.status_code for answer in answers] == [404] * len(answers), url
         assert all("For subscribers" not in text_of(answer) for answer in answers)

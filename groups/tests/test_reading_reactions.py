@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from connectors.models import Connector
-from groups import reaction_queries
 from groups.models import Group, Message, Reaction
+from groups.queries import reactions
 from groups.services import messages
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program, let_act_for, person_of
@@ -71,7 +71,7 @@ def test_details_tell_who_when_and_what(
 def test_details_go_on_page_by_page_though_all_came_at_one_moment(
     wire: Wire, program: Program, message: Message, travel: Callable[..., dt.datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reaction_queries, "PAGE_SIZE", 3)
+    monkeypatch.setattr(reactions, "PAGE_SIZE", 3)
     travel(minutes=1)
     made = [comment(wire, program, message, str(number)) for number in range(7)]
     found = pages(wire, program, path(message.group, message.pk), "reactionDetails")
@@ -106,7 +106,7 @@ def test_a_bad_cursor_is_refused(wire: Wire, program: Program, message: Message,
 def test_the_groups_summary_goes_on_page_by_page_and_tells_of_what_changed(
     wire: Wire, program: Program, group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reaction_queries, "PAGE_SIZE", 2)
+    monkeypatch.setattr(reactions, "PAGE_SIZE", 2)
     post = partial(messages.post, group=group, text="Hello", person=person_of(group_admin), by=group_admin)
     posted = [post() for _ in range(5)]
     for message in posted:
@@ -145,8 +145,8 @@ def test_reading_costs_the_same_number_of_statements_however_much_there_is(
 def test_the_counts_of_many_are_one_statement(wire: Wire, program: Program, message: Message) -> None:
     react(wire, program, message)
     with CaptureQueriesContext(connection) as captured:
-        found = reaction_queries.counts_of([message.pk, ids.new_id()])
-    assert found == {message.pk: reaction_queries.Counts(like=1, comment=0)}
+        found = reactions.counts_of([message.pk, ids.new_id()])
+    assert found == {message.pk: reactions.Counts(like=1, comment=0)}
     assert len(captured) == 1
 
 

@@ -13,11 +13,11 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.needs import needs_of
 from connectors.models import AccessRequest, Connector, Grant, RequestState
-from connectors.scopes import Permission
-from connectors.services import requests as asking
+from connectors.permissions import Permission
+from connectors.services import access_requests as asking
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group
-from groups.services import requests
+from groups.services import access_requests
 from groups.services.grants import target_of
 from groups.tests import factories
 from groups.tests.pages import everything, sign_in_is_asked
@@ -211,7 +211,7 @@ def test_who_comes_second_is_told_who_was_first(
 ) -> None:
     late = browser_of(organisation_admin)
     form = form_to(late.get(address("request", named)), address("request_approve", named))
-    requests.approve(request=named, group=group, by=group_admin, permissions=[POST])
+    access_requests.approve(request=named, group=group, by=group_admin, permissions=[POST])
     assert "Arjun Mehta approved this request on" in text_of(form.send(late, follow=True))
     assert Grant.objects.get().permissions == {POST}
 
@@ -253,7 +253,7 @@ def test_a_link_in_the_hands_of_a_colleague_without_a_group_is_to_be_passed_on(
 def test_an_answered_link_does_not_say_for_which_group_to_who_only_has_the_link(
     link: AccessRequest, group: Group, group_admin: User, stranger: User, browser_of: Browser
 ) -> None:
-    requests.approve(request=link, group=group, by=group_admin, permissions=[POST])
+    access_requests.approve(request=link, group=group, by=group_admin, permissions=[POST])
     page = browser_of(stranger).get(address("request", link))
     assert "Arjun Mehta approved this request on" in text_of(page)
     assert group.name not in page.content.decode()

@@ -12,12 +12,12 @@ from django.utils import translation
 
 from accounts.models import AuditEvent, User
 from connectors.models import AccessRequest, Connector, Grant, RequestState
-from connectors.scopes import Permission
+from connectors.permissions import Permission
+from connectors.services import access_requests as asking
 from connectors.services import permissions
-from connectors.services import requests as asking
-from connectors.services.requests import new_once
+from connectors.services.access_requests import new_once
 from groups.models import Group
-from groups.services import grants, requests
+from groups.services import access_requests, grants
 from groups.services.grants import target_of
 from groups.tests import factories
 from groups.tests.threads import together
@@ -53,7 +53,7 @@ def test_an_admin_gives_some_of_it(
     ask: Callable[..., AccessRequest], group: Group, group_admin: User, named: bool
 ) -> None:
     request = ask(group if named else None)
-    granted = requests.approve(request=request, group=group, by=group_admin, permissions=[POST])
+    granted = access_requests.approve(request=request, group=group, by=group_admin, permissions=[POST])
     assert granted.grant.permissions == {POST}
     assert granted.grant.group_grant.group == group
     request.refresh_from_db()
@@ -69,7 +69,7 @@ def test_the_receipt_is_in_the_language_of_who_gets_it_whatever_the_admin_speaks
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True), translation.override("hi"):
-        requests.approve(request=ask(group), group=group, by=group_admin, permissions=[POST])
+        access_requests.approve(request=ask(group), group=group, by=group_admin, permissions=[POST])
     receipt = next(mail for mail in outbox if "approved your request" in mail.subject)
     assert "Given: Text Message" in receipt.body
 
@@ -83,7 +83,7 @@ def test_the_developer_gets_a_receipt_and_the_token_sealed(
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        requests.approve(request=ask(group), group=group, by=group_admin, permissions=[POST])
+        access_requests.approve(request=ask(group), group=group, by=group_admin, permissions=[POST])
     receipt = next(mail for mail in outbox if "approved your request" in mail.subject)
     assert receipt.to == [developer.email]
     assert "Given: Text Message" in receipt.body
@@ -136,7 +136,7 @@ def test_an_admin_gives_none_and_the_developer_is_told(
 ) -> None:
     request = ask()
     with django_capture_on_commit_callbacks(execute=True):
-        requests.refuse(request=request, group=group, by=group_admin)
+        access_requests.refuse(request=request, group=group, by=group_admin)
     assert state_of(request) is RequestState.REFUSED
     assert not Grant.objects.exists()
     assert outbox[0].subject == f"{group_admin.name} refused your request for {request.connector.name}"
@@ -146,7 +146,9 @@ def test_an_admin_gives_none_and_the_developer_is_told(
 def test_what_was_not_asked_is_not_given(ask: Callable[..., AccessRequest], group: Group, group_admin: User) -> None:
     request = ask(group)
     with pytest.raises(RuleBroken):
-        requests.approve(request=request, group=group, by=group_admin, permissions=[POST, Permission.TENANT_DATA])
+        access_requests.approve(
+            request=request, group=group, by=group_admin, permissions=[POST, Permission.TENANT_DATA]
+        )
     assert state_of(request) is RequestState.WAITING
     assert not Grant.objects.exists()
 
@@ -155,10 +157,10 @@ def test_the_second_answer_is_told_who_gave_the_first(
     ask: Callable[..., AccessRequest], group: Group, group_admin: User, organisation_admin: User
 ) -> None:
     request = ask(group)
-    requests.approve(request=request, group=group, by=group_admin, permissions=[POST])
+    access_requests.approve(request=request, group=group, by=group_admin, permissions=[POST])
     for answer in (
-        lambda: requests.approve(request=request, group=group, by=organisation_admin, permissions=[POST]),
-        lambda: requests.refuse(request=request, group=group, by=organisation_admin),
+        lambda: access_requests.approve(request=request, group=group, by=organisation_admin, permissions=[POST]),
+        lambda: access_requests.refuse(request=request, group=group, by=organisation_admin),
     ):
         with pytest.raises(Conflict, match=f"{group_admin.name} approved this request"):
             answer()
@@ -174,9 +176,9 @@ def test_who_is_no_admin_of_the_group_answers_nothing(
     asked = ask(group if named else None)
     before = AuditEvent.objects.count()
     with pytest.raises(NotFound):
-        requests.approve(request=asked, group=group, by=user, permissions=[POST])
+        access_requests.approve(request=asked, group=group, by=user, permissions=[POST])
     with pytest.raises(NotFound):
-        requests.refuse(request=asked, group=group, by=user)
+        access_requests.refuse(request=asked, group=group, by=user)
     assert state_of(asked) is RequestState.WAITING
     assert not Grant.objects.exists()
     assert AuditEvent.objects.count() == before
@@ -188,9 +190,9 @@ def test_a_request_for_one_group_is_not_answered_for_another(
     other = factories.make_group("Day Shift", admins=[group_admin])
     asked = ask(group)
     with pytest.raises(NotFound):
-        requests.approve(request=asked, group=other, by=group_admin, permissions=[POST])
+        access_requests.approve(request=asked, group=other, by=group_admin, permissions=[POST])
     with pytest.raises(NotFound):
-        requests.refuse(request=asked, group=other, by=group_admin)
+        access_requests.refuse(request=asked, group=other, by=group_admin)
     assert state_of(asked) is RequestState.WAITING
 
 
@@ -200,7 +202,7 @@ def test_an_admin_of_another_organisation_is_not_reached_by_naming_their_group(
     theirs = factories.make_group("Fabrikam night", organisation=outsider.organisation, admins=[outsider])
     asked = ask(theirs)
     with pytest.raises(NotFound):
-        requests.approve(request=asked, group=theirs, by=outsider, permissions=[POST])
+        access_requests.approve(request=asked, group=theirs, by=outsider, permissions=[POST])
     assert not AuditEvent.objects.filter(group_id=theirs.pk).exists()
 
 
@@ -216,7 +218,7 @@ def test_adding_the_connector_by_hand_answers_what_was_asked(
 
 def test_the_end_date_is_the_admins(ask: Callable[..., AccessRequest], group: Group, group_admin: User) -> None:
     until = clock.now() + dt.timedelta(days=365)
-    granted = requests.approve(request=ask(), group=group, by=group_admin, permissions=[POST], ends_at=until)
+    granted = access_requests.approve(request=ask(), group=group, by=group_admin, permissions=[POST], ends_at=until)
     assert granted.grant.ends_at == until
 
 
@@ -226,7 +228,7 @@ def test_a_group_that_has_it_already_leaves_the_link_waiting(
     grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
     link = ask()
     with pytest.raises(Conflict):
-        requests.approve(request=link, group=group, by=group_admin, permissions=[POST])
+        access_requests.approve(request=link, group=group, by=group_admin, permissions=[POST])
     assert state_of(link) is RequestState.WAITING
 
 
@@ -240,9 +242,11 @@ def test_of_two_admins_at_once_one_answers(
     for _round in range(5):
         asked = ask(group if named else None)
         results = together(
-            lambda: requests.approve(request=asked, group=group, by=group_admin, permissions=[POST]),  # noqa: B023
-            lambda: requests.approve(request=asked, group=other, by=organisation_admin, permissions=[POST, READ]),  # noqa: B023
-            lambda: requests.refuse(request=asked, group=other, by=organisation_admin),  # noqa: B023
+            lambda: access_requests.approve(request=asked, group=group, by=group_admin, permissions=[POST]),  # noqa: B023
+            lambda: access_requests.approve(
+                request=asked, group=other, by=organisation_admin, permissions=[POST, READ]
+            ),  # noqa: B023
+            lambda: access_requests.refuse(request=asked, group=other, by=organisation_admin),  # noqa: B023
         )
         assert [type(result) for result in results].count(Conflict) == 2, results
         assert state_of(asked) in (RequestState.APPROVED, RequestState.REFUSED)

@@ -73,11 +73,11 @@ def test_a_forged_look_shows_nothing_and_changes_nothing(
     granted, url = add(group, connector, group_admin)
     assert TOKEN.match(issuing.unseal(granted.handoff)), "it would be known on the page"
     before = everything()
-    page = client.post(f"{url}show/", {"form_key": KEY})
+    page = client.post(f"{url}show/", {"idempotency_key": KEY})
     assert page.status_code == 409
     assert "only the holder of the private key can open it" in text_of(page)
     for button in ("show/download/", "show/done/"):
-        assert client.post(f"{url}{button}", {"form_key": KEY, "kind": "env"})["Location"] == url
+        assert client.post(f"{url}{button}", {"idempotency_key": KEY, "kind": "env"})["Location"] == url
     assert not TOKEN.search(page.content.decode())
     assert everything() == before
 
@@ -111,7 +111,7 @@ def test_where_the_organisation_forbids_it_the_developer_still_gets_the_token(
     _secret, secret = factories.make_secret(connector)
     granted, url = add(group, connector, group_admin)
     assert not shows(client, url)
-    assert client.post(f"{url}show/", {"form_key": KEY}).status_code == 409
+    assert client.post(f"{url}show/", {"idempotency_key": KEY}).status_code == 409
     assert Handoff.objects.get().revealed_at is None
     headers = {"applicationId": str(connector.pk), "applicationSecret": secret}
     if way == "program":
@@ -121,7 +121,7 @@ def test_where_the_organisation_forbids_it_the_developer_still_gets_the_token(
             .json()["refreshToken"]
         )
     else:
-        token = handoffs.claim(handoff=granted.handoff, by=developer, form_key=KEY, address=None)
+        token = handoffs.claim(handoff=granted.handoff, by=developer, idempotency_key=KEY, address=None)
         token = pair.opens(token) if way == "sealed" else token
     headers["refreshToken"] = token
     assert Client().get("/v1/accessToken", headers=headers).status_code == 200
@@ -135,9 +135,9 @@ def test_what_stands_on_a_screen_when_it_is_forbidden_cannot_be_downloaded_any_m
     page = shows(client, url)[0].send(client)
     assert TOKEN.search(page.content.decode())
     forbid(organisation_admin, browser_of)
-    form_key = form_to(page, f"{url}show/done/").fields["form_key"][0]
+    idempotency_key = form_to(page, f"{url}show/done/").fields["idempotency_key"][0]
     answers = [
-        client.post(f"{url}show/", {"form_key": form_key}),
-        client.post(f"{url}show/download/", {"form_key": form_key, "kind": "env"}),
+        client.post(f"{url}show/", {"idempotency_key": idempotency_key}),
+        client.post(f"{url}show/download/", {"idempotency_key": idempotency_key, "kind": "env"}),
     ]
     assert not [answer for answer in answers if TOKEN.search(answer.content.decode())]

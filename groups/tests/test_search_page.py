@@ -15,8 +15,8 @@ from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.tests.pages import words
 from connectors.tests.factories import make_connector
-from groups import search_queries
 from groups.models import Action, Group, Message
+from groups.queries import search
 from groups.services import actions, responses
 from groups.tests.cards import POLL
 from groups.tests.factories import make_group, person_of
@@ -184,7 +184,7 @@ def test_only_the_newest_are_looked_through_and_the_page_says_so(
     browser_of: Callable[..., Client],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(search_queries, "RECENT", 2)
+    monkeypatch.setattr(search, "RECENT", 2)
     poll(depot, group_admin, "Who brings the ladder?")
     for number in range(2):
         poll(depot, group_admin, f"Tea {number}?")

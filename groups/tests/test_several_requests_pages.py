@@ -13,13 +13,13 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from connectors.models import AccessRequest, Connector, Grant, Handoff, RequestState
-from connectors.scopes import Permission
+from connectors.permissions import Permission
+from connectors.services import access_requests as asking
 from connectors.services import connectors as connector_service
 from connectors.services import permissions
-from connectors.services import requests as asking
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group
-from groups.services import requests
+from groups.services import access_requests
 from groups.services.grants import target_of
 from groups.tests import factories
 from groups.tests.pages import everything
@@ -92,7 +92,7 @@ def test_more_permissions_are_given_to_the_grant_that_there_is(
     client: Client, connectors: list[Connector], developer: User, group: Group, group_admin: User
 ) -> None:
     connector = connectors[0]
-    granted = requests.approve(
+    granted = access_requests.approve(
         request=ask(connector, developer, group), group=group, by=group_admin, permissions=[POST]
     )
     permissions.change(connector=connector, permissions={POST, READ, Permission.MEDIA}, by=developer)

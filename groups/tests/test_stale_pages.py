@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
-from accounts.services import confirmations
+from accounts.services import reauthentication
 from accounts.tests.factories import make_person
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group, PersonAttribute
@@ -36,7 +36,7 @@ def confirm(client: Client, user: User, asked: Any) -> Any:
     """Enters the PIN, and goes on to where that leads."""
     assert step_up_is_asked(asked)
     session = client.session
-    confirmations.remember(session, user)
+    reauthentication.remember(session, user)
     session.save()
     return client.get(parse_qs(urlsplit(asked["Location"]).query)["next"][0])
 

@@ -13,9 +13,9 @@ from django.core.management import call_command
 from accounts.audit.record import SYSTEM
 from accounts.models import Organisation, User
 from accounts.tests.factories import make_organisation, make_user
-from groups import tree_queries
 from groups.models import Group, GroupLink
 from groups.models.group import is_below_another
+from groups.queries import hierarchy as tree_queries
 from groups.services import groups as group_service
 from groups.services import hierarchy, person_removal, policies
 from groups.tests.bulk import done, uploaded_mapping

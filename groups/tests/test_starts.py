@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts import starts, trail
+from accounts import starts
+from accounts.audit import queries
 from accounts.models import Organisation, User
 from connectors.tests.html_forms import text_of
 from groups.models import Group, Membership
@@ -32,7 +33,7 @@ def put_away(user: User) -> None:
 
 def test_they_are_plugged_in() -> None:
     assert let_a_connector_in in starts._providers
-    assert events_of_own_groups in trail._scopes
+    assert events_of_own_groups in queries._scopes
 
 
 def test_home_leads_an_admin_straight_to_the_connectors_of_the_group(
@@ -76,8 +77,8 @@ def test_an_admin_reads_what_others_did_in_the_group(
 ) -> None:
     members.add(group=group, numbers=["+919930000001"], by=organisation_admin)
     for reader, seen in ((group_admin, 1), (member, 0), (stranger, 0), (organisation_admin, 1)):
-        assert len(trail.page(reader, size=10).events) == seen
-        assert trail.visible_to(reader).count() == seen
+        assert len(queries.page(reader, size=10).events) == seen
+        assert queries.visible_to(reader).count() == seen
 
 
 def test_an_admin_of_a_private_group_reads_its_history_and_the_organisation_does_not(
@@ -85,14 +86,14 @@ def test_an_admin_of_a_private_group_reads_its_history_and_the_organisation_does
 ) -> None:
     private = make_group("Cricket", admins=[group_admin, member])
     members.add(group=private, numbers=["+919930000001"], by=member)
-    assert len(trail.page(group_admin, size=10).events) == 1
-    assert trail.page(organisation_admin, size=10).events == []
+    assert len(queries.page(group_admin, size=10).events) == 1
+    assert queries.page(organisation_admin, size=10).events == []
 
 
 def test_who_is_an_admin_no_more_reads_it_no_more(group: Group, group_admin: User, organisation_admin: User) -> None:
     members.add(group=group, numbers=["+919930000001"], by=organisation_admin)
     Membership.objects.filter(person=person_of(group_admin)).update(role="Member")
-    assert trail.page(group_admin, size=10).events == []
+    assert queries.page(group_admin, size=10).events == []
 
 
 def test_many_groups_are_asked_about_together(
@@ -102,4 +103,4 @@ def test_many_groups_are_asked_about_together(
         group = make_group(f"Group {number}", organisation=organisation, admins=[group_admin])
         members.add(group=group, numbers=["+919930000001"], by=organisation_admin)
         assert len(list(events_of_own_groups(group_admin))) == (number + 1 if number < ASKED_ONE_BY_ONE else 1)
-    assert len(trail.page(group_admin, size=50).events) == ASKED_ONE_BY_ONE + 1
+    assert len(queries.page(group_admin, size=50).events) == ASKED_ONE_BY_ONE + 1

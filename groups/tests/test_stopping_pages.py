@@ -11,7 +11,7 @@ from django.urls import reverse
 from accounts.models import User
 from connectors.models import Connector
 from connectors.services import grants as rights
-from connectors.services import leaks, usage
+from connectors.services import leak_reports, usage
 from connectors.tests.html_forms import text_of
 from groups.models import Group
 from groups.tests.factories import let_in, make_group
@@ -43,7 +43,7 @@ def test_an_admin_sees_that_a_token_was_reported_as_leaked(
     url = reverse("groups:grant", args=[group.pk, program.grant.pk])
     client = browser_of(group_admin)
     assert "reported as leaked" not in text_of(client.get(url))
-    leaks.report(text=program.access_token, address="192.0.2.1")
+    leak_reports.report(text=program.access_token, address="192.0.2.1")
     assert "A token was reported as leaked." in text_of(client.get(url))
     rights.regenerate(grant=program.grant, by=group_admin)
     assert "reported as leaked" not in text_of(client.get(url))

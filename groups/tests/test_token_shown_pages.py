@@ -68,7 +68,7 @@ def test_the_token_is_shown_once_and_can_still_be_claimed(
     again = client.get(url)
     assert "Arjun Mehta had the token shown once." in text_of(again)
     assert f"{url}show/" not in again.content.decode()
-    assert handoffs.claim(handoff=granted.handoff, by=developer, form_key=KEY, address=None) == token_on(page)
+    assert handoffs.claim(handoff=granted.handoff, by=developer, idempotency_key=KEY, address=None) == token_on(page)
 
 
 def test_a_double_click_or_a_reload_shows_the_same_token(client: Client, granted: Granted, url: str) -> None:
@@ -88,9 +88,9 @@ def test_another_form_shows_it_no_second_time(client: Client, granted: Granted, 
     assert not TOKEN.search(page.content.decode())
 
 
-@pytest.mark.parametrize("form_key", ["", "short", "é" * 40, "k" * 4000])
-def test_a_wrong_form_key_shows_nothing(client: Client, granted: Granted, url: str, form_key: str) -> None:
-    page = client.post(f"{url}show/", {"form_key": form_key})
+@pytest.mark.parametrize("idempotency_key", ["", "short", "é" * 40, "k" * 4000])
+def test_a_wrong_form_key_shows_nothing(client: Client, granted: Granted, url: str, idempotency_key: str) -> None:
+    page = client.post(f"{url}show/", {"idempotency_key": idempotency_key})
     assert page.status_code == 409
     assert not TOKEN.search(page.content.decode())
     assert Handoff.objects.get().revealed_at is None
@@ -109,7 +109,7 @@ def test_another_admin_is_told_whose_token_it_is(
     client = browser_of(organisation_admin)
     page = client.get(url)
     assert f"{url}show/" not in page.content.decode()
-    answer = client.post(f"{url}show/", {"form_key": KEY})
+    answer = client.post(f"{url}show/", {"idempotency_key": KEY})
     assert answer.status_code == 403
     assert "This token is shown to nobody but Arjun Mehta, who made it." in text_of(answer)
     assert not TOKEN.search(answer.content.decode())
@@ -173,8 +173,8 @@ def test_it_asks_whether_it_is_you_and_keeps_nothing_secret(
     form = form_to(client.get(url), f"{url}show/")
     answer = form.send(client)
     assert step_up_is_asked(answer)
-    assert form.fields["form_key"][0] not in str(dict(client.session))
-    assert form.fields["form_key"][0] not in answer["Location"]
+    assert form.fields["idempotency_key"][0] not in str(dict(client.session))
+    assert form.fields["idempotency_key"][0] not in answer["Location"]
     assert Handoff.objects.get().revealed_at is None
 
 
@@ -183,8 +183,10 @@ def test_the_token_is_in_no_address_session_log_or_column(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     page = press_show(client, url)
-    form_key = next(form.fields["form_key"][0] for form in forms_of(page) if "form_key" in form.fields)
-    for secret in (token_on(page), form_key):
+    idempotency_key = next(
+        form.fields["idempotency_key"][0] for form in forms_of(page) if "idempotency_key" in form.fields
+    )
+    for secret in (token_on(page), idempotency_key):
         assert secret not in page.wsgi_request.get_full_path()
         assert secret not in caplog.text
         assert secret not in str(dict(client.session))
@@ -196,7 +198,7 @@ def test_a_token_that_the_developer_has_opened_meanwhile_is_not_shown(
     client: Client, granted: Granted, url: str, developer: User
 ) -> None:
     form = form_to(client.get(url), f"{url}show/")
-    handoffs.claim(handoff=granted.handoff, by=developer, form_key="d" * 32, address=None)
+    handoffs.claim(handoff=granted.handoff, by=developer, idempotency_key="d" * 32, address=None)
     page = form.send(client)
     assert page.status_code == 409
     assert "Devika Rao opened this handoff" in text_of(page)
@@ -210,7 +212,7 @@ def test_an_organisation_that_forbids_it_shows_no_token(
     page = client.get(url)
     assert "Your organisation does not show refresh tokens to admins." in text_of(page)
     assert f"{url}show/" not in page.content.decode()
-    answer = client.post(f"{url}show/", {"form_key": KEY})
+    answer = client.post(f"{url}show/", {"idempotency_key": KEY})
     assert not TOKEN.search(answer.content.decode())
     assert "Your organisation does not show" in text_of(answer)
     assert Handoff.objects.get().revealed_at is None

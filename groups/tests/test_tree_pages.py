@@ -13,8 +13,8 @@ from django.urls import reverse
 
 from accounts.models import Organisation, User
 from connectors.tests.html_forms import text_of
-from groups import tree_queries
 from groups.models import Group, GroupLink
+from groups.queries import hierarchy
 from groups.tests.factories import make_group
 from kaizala_console.lib import ids
 
@@ -262,7 +262,7 @@ def test_more_than_a_count_counts_are_the_same_level(
     first = made[7]
     first.memberships.create(person=group.memberships.get(role="Admin").person)
     with django_assert_max_num_queries(7):
-        level = tree_queries.level(group, user)
+        level = hierarchy.level(group, user)
     if user == group_admin:
         assert ([one.name for one in level.groups], level.count, level.has_more) == (["Gate 0007"], 1, False)
     else:

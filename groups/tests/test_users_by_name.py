@@ -15,8 +15,9 @@ from django.urls import reverse
 
 from accounts.models import Person, User
 from accounts.tests.factories import make_person
-from groups import people_search, queries
+from groups import people_search
 from groups.models import Group, Membership
+from groups.queries import groups
 from kaizala_console.lib import keyset
 from kaizala_console.lib.keyset import Page
 from kaizala_console.tests import plans
@@ -55,7 +56,7 @@ def crowd(group: Group) -> Group:
 
 
 def page(group: Group, **options: Any) -> Page[Membership]:
-    return queries.member_page(group, by_name=True, **options)
+    return groups.member_page(group, by_name=True, **options)
 
 
 def leafed(group: Group, size: int, **options: Any) -> tuple[list[Membership], list[Membership]]:
@@ -139,7 +140,7 @@ def test_a_page_mark_goes_on_when_few_become_many(crowd: Group, monkeypatch: pyt
 def test_a_page_mark_of_another_order_is_none(crowd: Group, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(people_search, "MOST", most)
     with pytest.raises(keyset.BadCursor):
-        page(crowd, cursor=queries.member_page(crowd, size=2).next_cursor)
+        page(crowd, cursor=groups.member_page(crowd, size=2).next_cursor)
 
 
 def test_many_are_met_on_a_walk_by_the_index_of_names(crowd: Group, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector
-from connectors.services import requests as asking
+from connectors.services import access_requests as asking
 from groups.models import Group
 from groups.services import grants, members
 from groups.services.grants import target_of

@@ -12,9 +12,9 @@ from uuid import UUID
 from django.db.models import Max
 
 from accounts.models import Person, User
-from connectors import credentials
+from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from groups.models import Group, GroupGrant, GroupLink, Membership, Message
 from groups.services import hierarchy, recounting
 from groups.services.grants import target_of
@@ -214,7 +214,7 @@ class Filling:
         write(
             ConnectorSecret,
             ("connector", "slot", "public_part", "pepper_id", "digest", "created_at", "created_by"),
-            ((key, 1, *_unknown(credentials.Kind.SECRET), now, developer.pk) for key, _grant, _group in made),
+            ((key, 1, *_unknown(token_format.Kind.SECRET), now, developer.pk) for key, _grant, _group in made),
         )
         write(
             Grant,
@@ -229,7 +229,7 @@ class Filling:
             RefreshToken,
             ("grant", "connector", "public_part", "pepper_id", "digest", "issued_at", "expires_at"),
             (
-                (grant, key, *_unknown(credentials.Kind.REFRESH), now, now + dt.timedelta(days=365))
+                (grant, key, *_unknown(token_format.Kind.REFRESH), now, now + dt.timedelta(days=365))
                 for key, grant, _group in made
             ),
         )
@@ -259,7 +259,7 @@ class Filling:
         return self.voices
 
 
-def _unknown(kind: credentials.Kind) -> tuple[str, str, str]:
+def _unknown(kind: token_format.Kind) -> tuple[str, str, str]:
     """What is stored of a credential that is thrown away."""
-    made = credentials.generate(kind)
+    made = token_format.generate(kind)
     return made.public_part, made.pepper_id, made.digest

@@ -11,8 +11,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts import queries
 from connectors.models import Grant, Handoff
-from connectors.scopes import PERMISSIONS
-from connectors.services import connectors, handoffs, shown_secrets
+from connectors.permissions import PERMISSIONS
+from connectors.services import connectors, handoffs, one_time_secrets
 from connectors.services import grants as connector_grants
 from groups.services import grants, groups, members
 from groups.services.members import Role
@@ -81,7 +81,7 @@ def make() -> dict[str, Any]:
 @sensitive_variables("token")
 def _claimed(handoff: Handoff, developer: Any) -> str:
     """The refresh token inside, taken as the developer takes it in the browser."""
-    form_key = shown_secrets.new_form_key()
-    token = handoffs.claim(handoff=handoff, by=developer, form_key=form_key, address=None)
-    shown_secrets.done(user=developer, form_key=form_key)
+    idempotency_key = one_time_secrets.new_form_key()
+    token = handoffs.claim(handoff=handoff, by=developer, idempotency_key=idempotency_key, address=None)
+    one_time_secrets.done(user=developer, idempotency_key=idempotency_key)
     return token

@@ -1,7 +1,7 @@
 """The errors that services raise, for people to read.
 
 A door never invents its own: a page shows the message, the wire translates the class to the protocol's table
-(``kaizala_console.wire.errors``). A message is a translated sentence that says what is wrong and what to do;
+(``kaizala_console.api.errors``). A message is a translated sentence that says what is wrong and what to do;
 it never contains a secret.
 """
 

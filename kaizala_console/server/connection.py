@@ -20,11 +20,11 @@ from django.conf import settings
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from kaizala_console.api.errors import ApiError, InternalError, PayloadTooLarge, ServiceUnavailable
+from kaizala_console.api.routing import ROUTE
 from kaizala_console.server import heads, refusals
 from kaizala_console.server.exchange import READER_SECONDS, Exchange, Headers, ReaderGone
 from kaizala_console.server.serving import Phase, Worker
-from kaizala_console.wire.errors import InternalError, PayloadTooLarge, ServiceUnavailable, WireError
-from kaizala_console.wire.routing import ROUTE
 
 logger = structlog.get_logger(__name__)
 
@@ -149,7 +149,7 @@ class Connection(asyncio.Protocol):
             if isinstance(refusal, refusals.HeadersTooLarge):
                 refusal = heads.too_large(self._http.trailing_data[0])
             self._refuse(refusal)
-        except WireError as refusal:
+        except ApiError as refusal:
             self._refuse(refusal)
         except OSError:
             logger.exception("server.body_not_stored")
@@ -285,7 +285,7 @@ class Connection(asyncio.Protocol):
         else:
             self.abort()
 
-    def _refuse(self, refusal: WireError) -> None:
+    def _refuse(self, refusal: ApiError) -> None:
         """Answer with the three fields, and close."""
         request_id = uuid4().hex
         logger.info("server.refused", status=refusal.status, reason=refusal.error_code, request_id=request_id)

@@ -10,9 +10,9 @@ from urllib.parse import unquote_to_bytes
 
 import h11
 
+from kaizala_console.api.compatibility import HEADER_NAMES
+from kaizala_console.api.errors import ApiError
 from kaizala_console.server import patterns, refusals
-from kaizala_console.wire.errors import WireError
-from kaizala_console.wire.habits import HEADER_NAMES
 
 HEAD_MOST: Final = 417_792  # bytes: a token of 300 kB fits
 LINES_MOST: Final = 100
@@ -35,7 +35,7 @@ def reader() -> h11.Connection:
 
 
 def checked(http: h11.Connection) -> h11.Connection:
-    """What reads on, once what waits in `http` is looked at, which stands before a request. Raises WireError.
+    """What reads on, once what waits in `http` is looked at, which stands before a request. Raises ApiError.
 
     Clients of those years end a body with an empty line that they do not count, and write letters beyond ASCII into the
     target. h11 takes neither; between two requests, a new one of it is as good as the old.
@@ -66,7 +66,7 @@ def _as_h11_takes_it(waiting: bytes) -> bytes:
 
 
 def check(head: bytes) -> None:
-    """Raise WireError for what is refused of a head that is complete, at the beginning of what waits to be read.
+    """Raise ApiError for what is refused of a head that is complete, at the beginning of what waits to be read.
 
     h11 joins folded lines: a proxy in front may read them as something else (request smuggling).
     """
@@ -80,7 +80,7 @@ def check(head: bytes) -> None:
         raise refusals.malformed("A header line begins with a blank.")
 
 
-def too_large(waiting: bytes) -> WireError:
+def too_large(waiting: bytes) -> ApiError:
     """Which of the two is too large in a head that grew beyond what is read."""
     return refusals.TargetTooLong() if _target_is_too_long(waiting) else refusals.HeadersTooLarge()
 
@@ -91,7 +91,7 @@ def _target_is_too_long(head: bytes) -> bool:
 
 
 def environment(request: h11.Request, basis: Mapping[str, Any]) -> dict[str, Any]:
-    """The WSGI environment (PEP 3333), without the body. Raises WireError for what is refused.
+    """The WSGI environment (PEP 3333), without the body. Raises ApiError for what is refused.
 
     Of names with an underscore none arrives: WSGI could not tell `X_Forwarded_For` from `X-Forwarded-For`.
     """

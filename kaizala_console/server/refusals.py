@@ -10,12 +10,12 @@ from typing import Final
 
 import h11
 
+from kaizala_console.api.errors import ApiError, InvalidParameters
+from kaizala_console.api.middleware import HEADERS
 from kaizala_console.server.exchange import Headers
-from kaizala_console.wire.errors import InvalidParameters, WireError
-from kaizala_console.wire.middleware import HEADERS
 
 
-class TargetTooLong(WireError):
+class TargetTooLong(ApiError):
     """The path and query are longer than is read."""
 
     status = 414
@@ -24,7 +24,7 @@ class TargetTooLong(WireError):
     default_message = "The path and query of the request are too long."
 
 
-class HeadersTooLarge(WireError):
+class HeadersTooLarge(ApiError):
     """More header lines, or larger ones, than are read."""
 
     status = 431
@@ -33,7 +33,7 @@ class HeadersTooLarge(WireError):
     default_message = "The headers of the request are too many or too large."
 
 
-class RequestTimeout(WireError):
+class RequestTimeout(ApiError):
     """The request did not arrive in time."""
 
     status = 408
@@ -42,7 +42,7 @@ class RequestTimeout(WireError):
     default_message = "The request did not arrive in time."
 
 
-class TransferCodingNotSupported(WireError):
+class TransferCodingNotSupported(ApiError):
     """A Transfer-Encoding that is not `chunked`."""
 
     status = 501
@@ -51,7 +51,7 @@ class TransferCodingNotSupported(WireError):
     default_message = "Of transfer encodings, chunked alone is supported."
 
 
-class VersionNotSupported(WireError):
+class VersionNotSupported(ApiError):
     """Neither HTTP/1.1 nor HTTP/1.0."""
 
     status = 505
@@ -82,7 +82,7 @@ def malformed(reason: str = "") -> InvalidParameters:
     return InvalidParameters(reason or "The request is not well-formed HTTP/1.1.")
 
 
-def of(problem: h11.RemoteProtocolError) -> WireError:
+def of(problem: h11.RemoteProtocolError) -> ApiError:
     """What h11 could not read, as an answer."""
     if problem.error_status_hint == TransferCodingNotSupported.status:
         return TransferCodingNotSupported()
@@ -92,7 +92,7 @@ def of(problem: h11.RemoteProtocolError) -> WireError:
     return malformed(next((words for beginning, words in _REASONS if text.startswith(beginning)), ""))
 
 
-def answer(refusal: WireError, further: Headers) -> tuple[h11.Response, h11.Data]:
+def answer(refusal: ApiError, further: Headers) -> tuple[h11.Response, h11.Data]:
     """What is sent: the headers that all answers of the wire have, the three fields, and that this is the end."""
     response = refusal.response()
     headers = {**HEADERS, **dict(response.items()), "Content-Length": str(len(response.content)), "Connection": "close"}

@@ -61,7 +61,7 @@ class Visit:
         }
 
 
-KEY = {"form_key": "k" * 32}
+KEY = {"idempotency_key": "k" * 32}
 ENDING = ("deactivate", "suspend", "delete")
 NEW = {"name": "Canteen", "description": "", "home_page": "", "redirect_urls": ""}
 
@@ -286,20 +286,20 @@ PAGES: dict[str, list[Visit]] = {
         Visit(
             "connectors:create_permissions",
             DEVELOPER,
-            form={**NEW, "permissions": "textmessage", "form_key": "a" * 32},
+            form={**NEW, "permissions": "textmessage", "idempotency_key": "a" * 32},
             state="shown-once",
         ),
         Visit("connectors:secret_add", DEVELOPER, ids={"connector_id": "another_id"}, form=KEY, state="shown-once"),
-        Visit("connectors:handoff_claim", DEVELOPER, form={"form_key": "c" * 32}, state="shown-once"),
+        Visit("connectors:handoff_claim", DEVELOPER, form={"idempotency_key": "c" * 32}, state="shown-once"),
         Visit(
             "connectors:handoff_claim",
             DEVELOPER,
             ids={"handoff_id": "sealed_handoff_id"},
-            form={"form_key": "d" * 32},
+            form={"idempotency_key": "d" * 32},
             state="sealed",
         ),
-        Visit("connectors:webhook_secret", DEVELOPER, form={"form_key": "e" * 32}, state="shown-once"),
-        Visit("groups:grant_show", GROUP_ADMIN, form={"form_key": "f" * 32}, status=409, state="claimed-before"),
+        Visit("connectors:webhook_secret", DEVELOPER, form={"idempotency_key": "e" * 32}, state="shown-once"),
+        Visit("groups:grant_show", GROUP_ADMIN, form={"idempotency_key": "f" * 32}, status=409, state="claimed-before"),
     ],
     "operators": [
         Visit("operators:index", OPERATOR),

@@ -162,8 +162,8 @@ def _nothing_noted() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _answers_are_as_declared() -> Iterator[None]:
     """Fails the test in which an operation answers otherwise than its declared `response` (and OpenAPI) says."""
-    from kaizala_console.wire import answers
-    from kaizala_console.wire.endpoint import Operation
+    from kaizala_console.api import responses
+    from kaizala_console.api.endpoint import Operation
 
     answer = Operation.answer
 
@@ -171,7 +171,7 @@ def _answers_are_as_declared() -> Iterator[None]:
         response = answer(operation, request, arguments)
         declared, is_json = operation.response, response.headers.get("Content-Type", "").startswith("application/json")
         if declared is not None and isinstance(response, HttpResponse) and response.status_code < 300 and is_json:
-            wrong = answers.mismatch(response.content, declared)
+            wrong = responses.mismatch(response.content, declared)
             if wrong:  # no Exception: the wire would make an answer of it
                 pytest.fail(f"{operation.name} does not answer as {declared.__name__} says: {wrong}")
         return response

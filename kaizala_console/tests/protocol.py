@@ -15,12 +15,12 @@ from django.test import Client
 
 from accounts.models import User
 from connectors.description import description
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from groups.models import Group
 from groups.tests.factories import Program, let_in, make_connector, make_group, unknown_id
-from kaizala_console.wire.endpoint import Operation, operations_of
-from kaizala_console.wire.openapi import path_of
-from kaizala_console.wire.routing import routes_of
+from kaizala_console.api.endpoint import Operation, operations_of
+from kaizala_console.api.openapi import path_of
+from kaizala_console.api.routing import routes_of
 
 JSON: Final = "application/json"
 MISSING: Final = "Token missing. Header should have token as value of ACCESSTOKEN"
@@ -59,7 +59,7 @@ class Row:
 
 
 def rows() -> Iterator[Row]:
-    for method, route, operation in operations_of(routes_of(settings.WIRE_URLCONF)):
+    for method, route, operation in operations_of(routes_of(settings.API_URLCONF)):
         yield Row(method, route, operation)
 
 

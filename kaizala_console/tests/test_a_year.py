@@ -16,15 +16,15 @@ from django.db import transaction
 from accounts.models import User
 from connectors.models import Handoff, RefreshToken
 from connectors.services import handoffs, secrets
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.test_successors import exchange
 from connectors.tests.webhook_cast import make_webhook
 from groups.services.grants import target_of
 from groups.tests.factories import make_group
+from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.celery import app
 from kaizala_console.lib import clock
-from kaizala_console.wire.errors import RefreshTokenRefused
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]  # what counts is the clock
 
@@ -34,7 +34,7 @@ WORKER_IS_OFF = range(322, 352)  # so the 30 days are not told late, beside the 
 
 
 def claimed(program: Program, developer: User) -> Program:
-    handoffs.claim(handoff=program.handoff, by=developer, form_key=new_form_key(), address=None)
+    handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address=None)
     return program
 
 
@@ -90,7 +90,9 @@ def test_a_year_and_a_month(
                 a_day_of_the_worker()
         waiting = Handoff.objects.waiting().filter(grant=by_hand.grant).first()
         if waiting is not None:
-            tokens["By Hand"] = handoffs.claim(handoff=waiting, by=developer, form_key=new_form_key(), address=None)
+            tokens["By Hand"] = handoffs.claim(
+                handoff=waiting, by=developer, idempotency_key=new_form_key(), address=None
+            )
 
     assert refused == {"For A While": 200, "Forgotten": 365}
 

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
-from accounts.services import notices
+from accounts.services import notifications
 from accounts.tasks import sweep_notices
 from kaizala_console import beat
 from kaizala_console.celery import QUEUES, app, heartbeat
@@ -74,7 +74,7 @@ def test_tasks_that_hang_are_ended_and_the_worker_goes_on(
     start_worker()
     for _ in range(4):
         hang.apply_async()
-    notice = notices.queue(user=developer, template="accounts/phone_claimed", key="x", context={"number": "+91…"})
+    notice = notifications.queue(user=developer, template="accounts/phone_claimed", key="x", context={"number": "+91…"})
     sweep_notices.apply_async()
     assert eventually(lambda: told_once(mail_server[0]), seconds=40), notice.last_error
 

@@ -15,27 +15,36 @@ from django.apps import apps
 from django.test import Client
 from django.urls import URLPattern, reverse
 
-import accounts.pages.urls
-import connectors.pages.urls
-import groups.pages.urls
+import accounts.views.urls
+import connectors.views.urls
+import groups.views.urls
 from accounts.models import AuthenticatorApp, User
-from accounts.services import confirmations, totp
+from accounts.services import reauthentication, totp
 from accounts.tests import pins
 from accounts.tests.authenticator import CodeNow
 from accounts.tests.factories import make_user, verify
 from connectors.models import Connector, LeakReport, Webhook
-from connectors.pages.states import VERBS
-from connectors.pages.webhook_states import VERBS as WEBHOOK_VERBS
-from connectors.scopes import PERMISSIONS
-from connectors.services import bots, issuing, keys, leaks, requests, user_token_requests, user_tokens, warm_tokens
+from connectors.permissions import PERMISSIONS
+from connectors.services import (
+    access_requests,
+    bots,
+    issuing,
+    leak_reports,
+    public_keys,
+    token_cache,
+    user_token_requests,
+    user_tokens,
+)
 from connectors.services import connectors as connector_service
 from connectors.services import grants as grant_service
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.keys import x25519
 from connectors.tests.logos import PngFile, with_logo
 from connectors.tests.webhook_history import quiet
-from connectors.webhooks import upkeep
+from connectors.views.states import VERBS
+from connectors.views.webhook_states import VERBS as WEBHOOK_VERBS
+from connectors.webhooks import management
 from groups.models import PersonAttribute
 from groups.services import actions, grants, group_bots
 from groups.tests.bulk import checked, uploaded
@@ -48,9 +57,9 @@ from kaizala_console.tests.open_doors import OPEN
 pytestmark = [pytest.mark.django_db, pytest.mark.once]  # whether a form asks is no matter of the database
 CONFIRM, SIGN_IN_AGAIN = "/console/confirm/", "/console/sign-in-again/"
 APPS = {
-    "accounts": accounts.pages.urls.urlpatterns,
-    "connectors": connectors.pages.urls.urlpatterns,
-    "groups": groups.pages.urls.urlpatterns,
+    "accounts": accounts.views.urls.urlpatterns,
+    "connectors": connectors.views.urls.urlpatterns,
+    "groups": groups.views.urls.urlpatterns,
 }
 
 
@@ -89,7 +98,7 @@ CONFIRMING: dict[str, list[Door]] = {
     "accounts:phone_primary": [Door("developer", asks=SIGN_IN_AGAIN), Door("developer")],
     "accounts:phone_release": [Door("developer", asks=SIGN_IN_AGAIN), Door("developer")],
     "connectors:create_permissions": [
-        Door("developer", {"name": "Canteen", "permissions": ["textmessage"], "form_key": "{form_key}"})
+        Door("developer", {"name": "Canteen", "permissions": ["textmessage"], "idempotency_key": "{idempotency_key}"})
     ],
     "connectors:change": [Door("developer", {"name": "Shift Planner", "redirect_urls": "https://new.example/"})],
     "connectors:logo": [Door("developer", {"logo": PngFile()})],
@@ -110,7 +119,9 @@ CONFIRMING: dict[str, list[Door]] = {
     "connectors:owner_transfer": [
         Door("developer", {"email": "meera.nair@contoso.example", "stay": "on", "typed": "Shift Planner"})
     ],
-    "connectors:secret_add": [Door("developer", {"form_key": "{form_key}"}, ids={"connector_id": "another_id"})],
+    "connectors:secret_add": [
+        Door("developer", {"idempotency_key": "{idempotency_key}"}, ids={"connector_id": "another_id"})
+    ],
     "connectors:secret_end_date": [Door("developer", {"end_date": "2099-12-31"})],
     "connectors:secret_revoke": [Door("developer", {"typed": "Shift Planner", "why": "unused"})],
     "connectors:leak_revoke": [Door("developer")],
@@ -125,7 +136,7 @@ CONFIRMING: dict[str, list[Door]] = {
         Door("second_admin", {"act": act}, ids={"request_id": "user_token_request_id"}) for act in ("confirm", "refuse")
     ],
     "connectors:acting_end": [Door("member", {"typed": "Another"}, ids={"grant_id": "acting_id"})],
-    "connectors:handoff_claim": [Door("developer", {"form_key": "{form_key}"})],
+    "connectors:handoff_claim": [Door("developer", {"idempotency_key": "{idempotency_key}"})],
     "connectors:handoff_refuse": [Door("developer")],
     "connectors:handoff_reissue": [Door("developer")],
     "connectors:webhook_handoffs": [Door("developer", {"address": "{listens_at}"})],
@@ -134,14 +145,14 @@ CONFIRMING: dict[str, list[Door]] = {
         Door("developer", ids={"verb": "pause", "webhook_id": "other_webhook_id"}),
         Door("developer", ids={"verb": "wake", "connector_id": "listening_id", "webhook_id": "paused_webhook_id"}),
     ],
-    "connectors:webhook_secret": [Door("developer", {"form_key": "{form_key}"})],
-    "connectors:webhook_secret_rotate": [Door("developer", {"form_key": "{form_key}"})],
+    "connectors:webhook_secret": [Door("developer", {"idempotency_key": "{idempotency_key}"})],
+    "connectors:webhook_secret_rotate": [Door("developer", {"idempotency_key": "{idempotency_key}"})],
     "connectors:bot_change": [Door("developer", {"name": "Rota", "picture": ""})],
     "connectors:bot_remove": [Door("developer", {"typed": "Shift reminders"})],
     "groups:connector_add": [Door("group_admin", {"connector": "{another_id}"})],
     "groups:bot_add": [Door("group_admin", {"bot": "{spare_bot_id}"})],
     "groups:bot_remove": [Door("group_admin")],
-    "groups:grant_show": [Door("group_admin", {"form_key": "{form_key}"})],
+    "groups:grant_show": [Door("group_admin", {"idempotency_key": "{idempotency_key}"})],
     "groups:grant_regenerate": [Door("group_admin", {"handoff": "{handoff_id}"})],
     "groups:grant_suspend": [Door("group_admin")],
     "groups:grant_resume": [Door("group_admin", ids={"grant_id": "paused_id"})],
@@ -233,19 +244,19 @@ def world(
     paused = grants.add_connector(group=group, connector_id=resting.pk, by=group_admin).grant
     grant_service.suspend(grant=paused, by=group_admin)
     reported_secret, reported_text = factories.make_secret(connector, 2)
-    leaks.report(text=reported_text, address="192.0.2.7")
-    asked = requests.ask(
+    leak_reports.report(text=reported_text, address="192.0.2.7")
+    asked = access_requests.ask(
         connector=another,
         by=developer,
         permissions=another.permissions,
-        once=requests.new_once(),
+        once=access_requests.new_once(),
         target=grants.target_of(group),
     )
     waiting = user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     acting = user_tokens.generate(connector=another, person=person_of(member), by=member)
-    key = keys.register(connector=another, by=developer, public_key=x25519().public_jwk)
+    key = public_keys.register(connector=another, by=developer, public_key=x25519().public_jwk)
     refresh_token = issuing.unseal(granted.handoff)
-    warm_tokens.keep(grant=granted.grant, by=developer, secret=text, refresh_token=refresh_token)
+    token_cache.keep(grant=granted.grant, by=developer, secret=text, refresh_token=refresh_token)
     bot = bots.create(connector=connector, name="Shift reminders", picture_url="", by=developer)
     spare = bots.create(connector=connector, name="Spare", picture_url="", by=developer)
     group_bots.add(group=group, bot_ids=[bot.pk], by=group_admin)
@@ -287,7 +298,7 @@ def world(
             "job_id": checked(uploaded(group, group_admin, "Phone number\n+91 98765 43210\n")).pk,
             "code": CodeNow(totp.begin(user=developer)),
             "shown": ",".join(another.permissions),
-            "form_key": new_form_key(),
+            "idempotency_key": new_form_key(),
             "listens_at": listens_at,
             "verb": "suspend",
             "delete_verb": "delete",
@@ -299,7 +310,7 @@ def world(
 
 
 def _paused(webhook: Webhook, by: User) -> Webhook:
-    upkeep.pause(webhook=webhook, by=by)
+    management.pause(webhook=webhook, by=by)
     return webhook
 
 
@@ -371,7 +382,7 @@ def test_the_form_is_carried_out_by_itself_after_the_confirmation(
         browser = browser_of(people[door.who], confirmed=False)
         confirm = browser.post(address_of(name_of(key), door, world, browser), world.form(door.form))["Location"]
         session = browser.session
-        confirmations.remember(session, people[door.who])
+        reauthentication.remember(session, people[door.who])
         session.save()
         before = everything()
         page = browser.get(confirm)

@@ -14,8 +14,8 @@ from accounts.sandbox import BY_KEY, IDENTITIES, TENANT_ID
 from connectors.models import Connector, Grant, Handoff, RefreshToken
 from connectors.services import tokens
 from groups import access
-from groups.counts import tallies
 from groups.models import Group, GroupLink, Membership, Message, Subscription
+from groups.queries.counts import tallies
 from kaizala_console.demo import organisation as demo
 from kaizala_console.demo.rows import Progress
 from kaizala_console.lib import phone_numbers

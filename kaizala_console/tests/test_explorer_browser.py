@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from groups.models import Group, Message
 from groups.tests.factories import Program, let_in, make_connector, make_group
 from kaizala_console.tests.browser import assert_accessible

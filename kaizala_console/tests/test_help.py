@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from connectors.scopes import DESCRIPTIONS
+from connectors.permissions import DESCRIPTIONS
 from connectors.tests.html_forms import text_of
 from kaizala_console.help import PAGES
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from accounts.models import AuthenticatorApp, User
-from accounts.services import confirmations
+from accounts.services import reauthentication
 from accounts.tests.authenticator import code_of
 from kaizala_console.tests.typist import Typist
 
@@ -36,7 +36,7 @@ def test_an_authenticator_app_is_set_up_confirms_and_is_removed(typist: Callable
     page.keyboard.type(code_of(AuthenticatorApp.objects.get()))
     person.key("Enter")
     expect(page.get_by_text("Your authenticator app is set up.")).to_be_visible()
-    assert confirmations.uses_totp(developer)
+    assert reauthentication.uses_totp(developer)
     person.skip()
     person.link("Remove your authenticator app")
     person.skip()

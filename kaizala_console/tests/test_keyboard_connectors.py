@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from accounts.models import User
 from connectors.models import Connector, WarmToken
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.webhook_history import eventful
 from connectors.webhooks import outbox

@@ -12,8 +12,8 @@ from playwright.sync_api import expect
 
 from accounts.models import Organisation, User
 from connectors.models import AccessRequest, Grant
-from connectors.scopes import Permission
-from connectors.services import requests
+from connectors.permissions import Permission
+from connectors.services import access_requests
 from connectors.tests.factories import make_connector
 from groups.models import Group, Response
 from groups.services.grants import target_of
@@ -107,11 +107,11 @@ def test_several_requests_are_ticked_and_refused_without_a_mouse(
 ) -> None:
     for name in ("Rota", "Canteen"):
         connector = make_connector(developer, name)
-        requests.ask(
+        access_requests.ask(
             connector=connector,
             by=developer,
             permissions=connector.permissions,
-            once=requests.new_once(),
+            once=access_requests.new_once(),
             target=target_of(group),
         )
     admin = typist(group_admin)

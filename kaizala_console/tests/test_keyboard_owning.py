@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 
 from accounts.models import User
 from connectors.models import AccessRequest, Connector, ConnectorSecret, LeakReport
-from connectors.scopes import PERMISSIONS, Permission
-from connectors.services import connectors, keys
+from connectors.permissions import PERMISSIONS, Permission
+from connectors.services import connectors, public_keys
 from connectors.tests.factories import Program, make_connector, make_program, make_secret
 from connectors.tests.keys import x25519
 from kaizala_console.tests.typist import Typist
@@ -104,7 +104,7 @@ def test_credentials_are_made_kept_and_taken_away(typist: TypistOf, program: Pro
     owner.button("Revoke")
     assert list(ConnectorSecret.objects.filter(revoked_at=None).values_list("slot", flat=True)) == [2]
 
-    keys.register(connector=connector, by=developer, public_key=x25519().public_jwk)
+    public_keys.register(connector=connector, by=developer, public_key=x25519().public_jwk)
     owner.visit(at("keys", connector))
     owner.link("Remove key")
     owner.skip()

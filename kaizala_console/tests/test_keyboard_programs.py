@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from accounts.models import User
 from connectors.models import Bot, Connector, Webhook
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from connectors.tests.webhook_history import eventful
 from connectors.webhooks import outbox
 from groups.models import Group, Message

@@ -10,9 +10,9 @@ from playwright.sync_api import expect
 
 from accounts.models import Organisation, User
 from connectors.models import AccessRequest, Connector, Grant, Handoff, UserTokenRequest
-from connectors.scopes import PERMISSIONS
-from connectors.services import bots, handoffs, requests, user_token_requests
-from connectors.services.shown_secrets import new_form_key
+from connectors.permissions import PERMISSIONS
+from connectors.services import access_requests, bots, handoffs, user_token_requests
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import make_connector
 from groups.models import Group
 from groups.services import grants
@@ -92,7 +92,7 @@ def test_handoffs_are_refused_issued_again_and_told_to_be_gone(
     person.button("Issue again", "Space")
     again = Handoff.objects.exclude(pk=handoff.pk).get()
     expect(page.get_by_role("button", name="Claim")).to_be_visible()
-    handoffs.claim(handoff=again, by=developer, form_key=new_form_key(), address=None)
+    handoffs.claim(handoff=again, by=developer, idempotency_key=new_form_key(), address=None)
     person.skip()
     person.button("Claim")
     told = page.get_by_role("alert").filter(has_text="This did not work.")
@@ -106,11 +106,11 @@ def test_requests_are_withdrawn_and_refused(
     """By an admin who is asked for a PIN first."""
 
     def ask() -> AccessRequest:
-        return requests.ask(
+        return access_requests.ask(
             connector=connector,
             by=developer,
             permissions=connector.permissions,
-            once=requests.new_once(),
+            once=access_requests.new_once(),
             target=grants.target_of(group),
         )
 

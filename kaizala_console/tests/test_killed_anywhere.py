@@ -9,7 +9,7 @@ import pytest
 from accounts.models import AuditEvent, Notice, User
 from connectors.models import Handoff, HandoffState, RefreshToken
 from connectors.services import handoffs
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.test_successors import exchange
 from kaizala_console.lib import clock
@@ -27,7 +27,7 @@ def program(developer: User, group_admin: User) -> Program:
 
 def grown_old(program: Program, by: User) -> None:
     """Its token was claimed, and has lived 330 of its 365 days."""
-    handoffs.claim(handoff=program.handoff, by=by, form_key=new_form_key(), address=None)
+    handoffs.claim(handoff=program.handoff, by=by, idempotency_key=new_form_key(), address=None)
     now = clock.now()
     RefreshToken.objects.update(issued_at=now - dt.timedelta(days=330), expires_at=now + dt.timedelta(days=35))
 
@@ -40,7 +40,7 @@ def test_a_rotation(deaths: Deaths, program: Program, developer: User) -> None:
     assert handoff.notice is not None
     assert Notice.objects.filter(template="connectors/handoff_rotated").count() == 1
     assert AuditEvent.objects.filter(tag="grant:token:succeeded").count() == 1
-    successor = handoffs.claim(handoff=handoff, by=developer, form_key=new_form_key(), address=None)
+    successor = handoffs.claim(handoff=handoff, by=developer, idempotency_key=new_form_key(), address=None)
     assert successor == exchange(program).successor
     assert exchange(program, successor).access_token
 
@@ -74,7 +74,9 @@ def test_the_mail_that_tells_of_a_handoff(
     notice = Notice.objects.get()
     Notice.objects.update(sent_at=None, next_attempt_at=clock.now(), attempts=0)
     arrived = []
-    for _step, _answer in deaths_with_mail.everywhere("accounts.services.notices.deliver", notice_id=str(notice.pk)):
+    for _step, _answer in deaths_with_mail.everywhere(
+        "accounts.services.notifications.deliver", notice_id=str(notice.pk)
+    ):
         arrived.append(len(mail_server[0].taken))
         Notice.objects.filter(sent_at=None).update(next_attempt_at=clock.now(), attempts=0)  # the lease runs out
     notice.refresh_from_db()

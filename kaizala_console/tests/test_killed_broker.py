@@ -21,7 +21,7 @@ from accounts.models import Notice, User
 from accounts.tasks import sweep_notices
 from connectors.models import Connector, Handoff, RefreshToken
 from connectors.services import handoffs
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tasks import rotate_tokens
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.test_successors import exchange
@@ -182,7 +182,7 @@ def test_killed_in_the_middle_of_a_rotation_the_broker_loses_nothing(
     time.sleep(1)
     assert (len(server.taken), RefreshToken.objects.count()) == (1, 2)
     handoff = Handoff.objects.waiting().get()
-    successor = handoffs.claim(handoff=handoff, by=developer, form_key=new_form_key(), address=None)
+    successor = handoffs.claim(handoff=handoff, by=developer, idempotency_key=new_form_key(), address=None)
     assert successor == exchange(old_program).successor
 
 

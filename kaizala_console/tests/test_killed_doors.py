@@ -15,10 +15,10 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, Notice, User
-from connectors import callers
+from connectors import authentication
 from connectors.models import ClaimAnswer, Grant, Handoff, HandoffState, RefreshToken
 from connectors.services import handoffs, issuing
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program, make_connector, make_program, make_secret
 from connectors.tests.oauth_app import BACK, App
 from connectors.tests.pin_program import ASK, LOGIN, PinProgram, number_of
@@ -26,8 +26,8 @@ from connectors.tests.test_successors import exchange
 from groups.models import Group
 from groups.services import grants as group_grants
 from groups.tests.factories import make_group
+from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.tests.deaths import Deaths, deaths
-from kaizala_console.wire.errors import RefreshTokenRefused
 
 __all__ = ["deaths"]
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -87,13 +87,13 @@ def test_a_claim_by_the_program(deaths: Deaths, program: Program) -> None:
 def test_the_first_exchange(deaths: Deaths, program: Program) -> None:
     order = call("/v1/accessToken", method="GET", **program.headers())
     done = deaths.leave_all_or_nothing(REQUEST, **order)
-    assert callers.caller_of(json.loads(answer_of(done))["accessToken"])
+    assert authentication.caller_of(json.loads(answer_of(done))["accessToken"])
     assert happened("grant:token:used") == 1
 
 
 def test_a_claim_on_the_page(deaths: Deaths, program: Program, developer: User, browser_of: BrowserOf) -> None:
     path = reverse("connectors:handoff_claim", args=[program.handoff.pk])
-    done = deaths.leave_all_or_nothing(REQUEST, **press(browser_of(developer), path, form_key=new_form_key()))
+    done = deaths.leave_all_or_nothing(REQUEST, **press(browser_of(developer), path, idempotency_key=new_form_key()))
     assert program.refresh_token in answer_of(done)
     assert happened("handoff:token:claimed") == 1
 
@@ -102,7 +102,7 @@ def test_show_it_to_me_once(
     deaths: Deaths, program: Program, group: Group, group_admin: User, browser_of: BrowserOf
 ) -> None:
     path = reverse("groups:grant_show", args=[group.pk, program.grant.pk])
-    done = deaths.leave_all_or_nothing(REQUEST, **press(browser_of(group_admin), path, form_key=new_form_key()))
+    done = deaths.leave_all_or_nothing(REQUEST, **press(browser_of(group_admin), path, idempotency_key=new_form_key()))
     assert program.refresh_token in answer_of(done)
     assert happened("handoff:token:revealed") == 1
     assert Handoff.objects.get().state is HandoffState.WAITING
@@ -123,7 +123,7 @@ def test_issued_again(deaths: Deaths, program: Program, developer: User, browser
     answer_of(deaths.leave_all_or_nothing(REQUEST, **press(browser_of(developer), path)), 302)
     again = Handoff.objects.waiting().get()
     assert Handoff.objects.count() == RefreshToken.objects.count() == 2
-    token = handoffs.claim(handoff=again, by=developer, form_key=new_form_key(), address=None)
+    token = handoffs.claim(handoff=again, by=developer, idempotency_key=new_form_key(), address=None)
     assert exchange(program, token).access_token
     assert happened("handoff:token:reissued") == 1
 
@@ -138,7 +138,7 @@ def test_regenerate(
     with pytest.raises(RefreshTokenRefused, match="superseded"):
         exchange(program)
     again = Handoff.objects.waiting().get()
-    token = handoffs.claim(handoff=again, by=developer, form_key=new_form_key(), address=None)
+    token = handoffs.claim(handoff=again, by=developer, idempotency_key=new_form_key(), address=None)
     assert exchange(program, token).access_token
 
 

@@ -14,7 +14,7 @@ from accounts.models import AuditEvent, Notice, User
 from accounts.tasks import sweep_notices
 from connectors.models import Handoff, RefreshToken
 from connectors.services import handoffs
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tasks import rotate_tokens
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.test_successors import exchange
@@ -37,7 +37,7 @@ STEPS = [
 def program(developer: User, group_admin: User) -> Program:
     """Its token was claimed, and has lived 330 of its 365 days. Its own mails were sent."""
     program = make_program(make_connector(developer, "Shift Planner"), group_admin)
-    handoffs.claim(handoff=program.handoff, by=developer, form_key=new_form_key(), address=None)
+    handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address=None)
     now = clock.now()
     RefreshToken.objects.update(issued_at=now - dt.timedelta(days=330), expires_at=now + dt.timedelta(days=35))
     Notice.objects.update(sent_at=now, next_attempt_at=None)
@@ -72,7 +72,7 @@ def assert_rotated_once(program: Program, developer: User, server: MailServer) -
     assert RefreshToken.objects.count() == 2
     assert AuditEvent.objects.filter(tag="grant:token:succeeded").count() == 1
     handoff = Handoff.objects.waiting().get()
-    successor = handoffs.claim(handoff=handoff, by=developer, form_key=new_form_key(), address=None)
+    successor = handoffs.claim(handoff=handoff, by=developer, idempotency_key=new_form_key(), address=None)
     assert successor == exchange(program).successor
     assert exchange(program, successor).access_token
 

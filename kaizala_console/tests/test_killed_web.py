@@ -158,8 +158,8 @@ def test_killed_anywhere_in_a_claim_the_token_is_not_lost(
     web: Web, browser_of: Callable[..., Client], group_admin: User, developer: User, connector: Connector
 ) -> None:
     first, handoff = (let_in(connector, group_admin).handoff for _number in range(2))
-    owner, form = Person(web, browser_of(developer)), {"form_key": "k" * 32}
-    undisturbed = owner.press(reverse("connectors:handoff_claim", args=[first.pk]), {"form_key": "f" * 32})
+    owner, form = Person(web, browser_of(developer)), {"idempotency_key": "k" * 32}
+    undisturbed = owner.press(reverse("connectors:handoff_claim", args=[first.pk]), {"idempotency_key": "f" * 32})
     path = reverse("connectors:handoff_claim", args=[handoff.pk])
     before = state()
     for step in steps(undisturbed):

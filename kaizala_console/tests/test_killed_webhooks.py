@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import User
 from connectors.models import WebhookAttempt, WebhookDelivery
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from connectors.tasks import deliver_webhooks
 from connectors.tests.factories import make_connector
 from connectors.tests.receiver import Receiver, receiving

@@ -78,7 +78,9 @@ def test_killed_in_the_middle_of_the_mail_the_worker_loses_nothing_and_doubles_n
     assert handoff.state == "waiting"
     assert handoff.notice is not None
     assert handoff.notice.sent_at is not None
-    claimed = browser_of(developer).post(reverse("connectors:handoff_claim", args=[handoff.pk]), {"form_key": "k" * 32})
+    claimed = browser_of(developer).post(
+        reverse("connectors:handoff_claim", args=[handoff.pk]), {"idempotency_key": "k" * 32}
+    )
     assert "kzrt_" in claimed.text
 
 

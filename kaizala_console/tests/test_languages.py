@@ -18,7 +18,7 @@ from django.test import Client
 from django.utils import formats, translation
 
 from accounts.models import User
-from accounts.services import notices
+from accounts.services import notifications
 from accounts.tests.pages import words
 
 ROOT = Path(settings.BASE_DIR)
@@ -113,8 +113,10 @@ def test_a_mail_is_written_in_the_language_of_who_gets_it(
     developer.language = "hi"
     developer.save()
     for user in (developer, member):
-        notice = notices.queue(user=user, template="accounts/phone_added", key=f"k{user.pk}", context={"number": "1"})
-        notices.deliver(notice_id=notice.pk)
+        notice = notifications.queue(
+            user=user, template="accounts/phone_added", key=f"k{user.pk}", context={"number": "1"}
+        )
+        notifications.deliver(notice_id=notice.pk)
     subjects = {mail.to[0]: mail.subject for mail in outbox}
     assert re.search(r"[\u0900-\u097f]", str(subjects[developer.email]))
     assert str(subjects[member.email]).isascii()

@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
+from accounts.admin.site import site as operators
 from accounts.models import Notice, User
-from accounts.operators import site as operators
 from connectors.tests.factories import Program, make_connector, make_program
 from kaizala_console import metrics, queues
 from kaizala_console.lib import clock

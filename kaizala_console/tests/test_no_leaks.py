@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from accounts.sandbox import BY_KEY
 from accounts.tests.factories import make_organisation
-from connectors import credentials
+from connectors import token_format
 from connectors.services import tokens
 from groups.models import Group
 from kaizala_console.tests.leaks import Everything, watching
@@ -46,7 +46,7 @@ class Journey:
     def _keep(self, response: Any) -> Any:
         self.everything.saw(response)
         if response.get("Content-Type", "").startswith("text/html"):
-            for found in credentials.PATTERN.findall(unescape(response.text)):
+            for found in token_format.PATTERN.findall(unescape(response.text)):
                 self.pages_with.setdefault(found, []).append(response.request["PATH_INFO"])
         return response
 
@@ -64,13 +64,13 @@ class Journey:
 
 
 def _form_key(page: Any) -> str:
-    found = re.search(r'name="form_key" value="([^"]+)"', page.text)
+    found = re.search(r'name="idempotency_key" value="([^"]+)"', page.text)
     assert found is not None, page.text
     return found.group(1)
 
 
-def _credential(page: Any, kind: credentials.Kind) -> str:
-    found = [text for text in credentials.PATTERN.findall(unescape(page.text)) if text.startswith(kind)]
+def _credential(page: Any, kind: token_format.Kind) -> str:
+    found = [text for text in token_format.PATTERN.findall(unescape(page.text)) if text.startswith(kind)]
     assert found, page.text
     return str(found[0])
 
@@ -101,7 +101,7 @@ def _left(everything: Everything, secrets: dict[str, str]) -> dict[str, list[str
 
 def test_the_watcher_finds_what_is_left_behind() -> None:
     """The test of the test: a secret put in each place is found there."""
-    secret = credentials.generate(credentials.Kind.REFRESH).token
+    secret = token_format.generate(token_format.Kind.REFRESH).token
     with watching() as everything:
         logging.getLogger("connectors").debug("exchanged %s", secret)
         make_organisation(secret)
@@ -153,36 +153,43 @@ def _walk(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
     details = {"name": "Shift Planner", "description": "", "home_page": "", "redirect_urls": ""}
     second = journey.post(developer, reverse("connectors:create"), **details)
     permissions = ["groupinfo", "groupmember", "textmessage"]
-    form: dict[str, Any] = {**details, "form_key": _form_key(second), "permissions": permissions}
-    journey.secrets["form key"] = form["form_key"]
+    form: dict[str, Any] = {**details, "idempotency_key": _form_key(second), "permissions": permissions}
+    journey.secrets["form key"] = form["idempotency_key"]
     created = journey.post(developer, reverse("connectors:create_permissions"), **form)
     again = journey.post(developer, reverse("connectors:create_permissions"), **form)
-    secret = _credential(created, credentials.Kind.SECRET)
-    assert _credential(again, credentials.Kind.SECRET) == secret
+    secret = _credential(created, token_format.Kind.SECRET)
+    assert _credential(again, token_format.Kind.SECRET) == secret
     journey.secrets["connector secret"] = secret
     connector_id = re.search(r"connectors/([0-9a-f-]{36})/secret/done/", created.text)
     assert connector_id is not None
     at = [connector_id.group(1)]
-    journey.post(developer, reverse("connectors:connector_download", args=at), form_key=form["form_key"], kind="env")
-    journey.post(developer, reverse("connectors:connector_done", args=at), form_key=form["form_key"], stored="1")
+    journey.post(
+        developer,
+        reverse("connectors:connector_download", args=at),
+        idempotency_key=form["idempotency_key"],
+        kind="env",
+    )
+    journey.post(
+        developer, reverse("connectors:connector_done", args=at), idempotency_key=form["idempotency_key"], stored="1"
+    )
 
     # 2: the grant, shown once to the admin.
     granted = journey.post(admin, reverse("groups:connector_add", args=[group.pk]), connector=at[0], end_date="")
     grant_page = journey.follow(admin, granted)
     show_url = granted.headers["Location"] + "show/"
-    shown = journey.post(admin, show_url, form_key=_form_key(grant_page))
-    journey.secrets["refresh token"] = _credential(shown, credentials.Kind.REFRESH)
-    journey.post(admin, f"{show_url}done/", form_key=_form_key(grant_page), stored="1")
+    shown = journey.post(admin, show_url, idempotency_key=_form_key(grant_page))
+    journey.secrets["refresh token"] = _credential(shown, token_format.Kind.REFRESH)
+    journey.post(admin, f"{show_url}done/", idempotency_key=_form_key(grant_page), stored="1")
 
     # 3: the claim.
     inbox = journey.get(developer, reverse("connectors:handoffs"))
     claim_url = re.search(r"/console/handoffs/[0-9a-f-]{36}/claim/", inbox.text)
     assert claim_url is not None
-    claimed = journey.post(developer, claim_url.group(), form_key=_form_key(inbox))
-    assert _credential(claimed, credentials.Kind.REFRESH) == journey.secrets["refresh token"]
+    claimed = journey.post(developer, claim_url.group(), idempotency_key=_form_key(inbox))
+    assert _credential(claimed, token_format.Kind.REFRESH) == journey.secrets["refresh token"]
     journey.secrets["form key of the claim"] = _form_key(inbox)
     done_url = claim_url.group().replace("/claim/", "/done/")
-    journey.post(developer, done_url, form_key=_form_key(inbox), stored="1")
+    journey.post(developer, done_url, idempotency_key=_form_key(inbox), stored="1")
 
     # 4: the program; also with everything wrong, and with a fault of ours in the middle.
     program = Client(raise_request_exception=False)

@@ -9,9 +9,9 @@ import pytest
 from django.conf import settings
 from django.utils import translation
 
-from groups.card_types.base import Card
+from groups.action_types.base import Card
 from groups.models import Action, Message
-from groups.pages import card_rows
+from groups.views import action_rows
 from kaizala_console.tests.test_components import render
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
@@ -53,4 +53,4 @@ def test_the_bad_lines_of_a_long_file_are_grouped() -> None:
 )
 def test_how_many_have_answered_in_a_large_group_is_grouped(kind: str, audience: str, says: str) -> None:
     action = Action(kind=kind, audience=audience, response_count=12345, assignee_count=20000)
-    assert card_rows.count_of(Card(action), 100_000) == says
+    assert action_rows.count_of(Card(action), 100_000) == says

@@ -12,14 +12,14 @@ from django.test import Client
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import TypeAdapter, ValidationError
 
-from connectors import credentials
+from connectors import token_format
 from connectors.description import description
-from connectors.scopes import PERMISSION_OF
-from kaizala_console.wire.answers import Answer
-from kaizala_console.wire.endpoint import Operation, Resource, operations_of
-from kaizala_console.wire.fields import Body
-from kaizala_console.wire.openapi import path_of
-from kaizala_console.wire.routing import routes_of
+from connectors.permissions import PERMISSION_OF
+from kaizala_console.api.endpoint import Operation, Resource, operations_of
+from kaizala_console.api.fields import Body
+from kaizala_console.api.openapi import path_of
+from kaizala_console.api.responses import Answer
+from kaizala_console.api.routing import routes_of
 
 pytestmark = pytest.mark.once
 DOCUMENT = "/v1/openapi.json"
@@ -31,7 +31,7 @@ def document() -> dict[str, Any]:
 
 
 def declared() -> list[tuple[str, str, Operation]]:
-    return list(operations_of(routes_of(settings.WIRE_URLCONF)))
+    return list(operations_of(routes_of(settings.API_URLCONF)))
 
 
 def described(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -62,12 +62,12 @@ def test_what_may_not_be_there_and_what_may_be_wrong_is_described(document: dict
 
 def test_every_route_is_in_it_and_nothing_else(document: dict[str, Any]) -> None:
     pages = {
-        ("GET", path_of(route)) for route, view in routes_of(settings.WIRE_URLCONF) if not isinstance(view, Resource)
+        ("GET", path_of(route)) for route, view in routes_of(settings.API_URLCONF) if not isinstance(view, Resource)
     }
     operations = {(method, path_of(route)) for method, route, _operation in declared()}
     found = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
     assert found == operations | pages
-    assert {path_of(route) for route, _view in routes_of(settings.WIRE_URLCONF)} == set(document["paths"])
+    assert {path_of(route) for route, _view in routes_of(settings.API_URLCONF)} == set(document["paths"])
 
 
 def test_every_operation_declares_its_answer() -> None:
@@ -98,7 +98,7 @@ def test_every_scope_has_its_permission(document: dict[str, Any]) -> None:
 
 def test_no_sample_looks_like_a_credential(document: dict[str, Any]) -> None:
     text = json.dumps(document)
-    assert [kind for kind in credentials.Kind if str(kind) in text] == []
+    assert [kind for kind in token_format.Kind if str(kind) in text] == []
 
 
 def test_anybody_may_read_it_from_any_page(client: Client) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from accounts.models import Notice, User
-from accounts.services import notices
+from accounts.services import notifications
 from groups.models.bulk_job import LEASE
 from kaizala_console.lib import clock, outbox
 
@@ -17,7 +17,7 @@ Travel = Callable[..., dt.datetime]
 
 
 def notice(user: User, key: str = "x") -> Notice:
-    return notices.queue(user=user, template="accounts/phone_claimed", key=key, context={"number": "+91…"})
+    return notifications.queue(user=user, template="accounts/phone_claimed", key=key, context={"number": "+91…"})
 
 
 @pytest.mark.services
@@ -41,9 +41,9 @@ def test_what_a_clock_scheduled_that_was_an_hour_ahead_is_due_at_the_next_sweep(
     travel(minutes=60, seconds=-1)
     new = notice(developer, "new")
     travel(minutes=-60)
-    assert notices.sweep() == 1
-    assert notices.deliver(notice_id=new.pk)
-    assert not notices.deliver(notice_id=waits.pk), "what waits by a clock that was right goes on waiting"
+    assert notifications.sweep() == 1
+    assert notifications.deliver(notice_id=new.pk)
+    assert not notifications.deliver(notice_id=waits.pk), "what waits by a clock that was right goes on waiting"
 
 
 def test_a_lease_further_away_than_its_length_is_over() -> None:

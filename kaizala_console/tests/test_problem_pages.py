@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import include, path
 
 from accounts.models import User
-from accounts.pages.decorators import signed_in
+from accounts.views.decorators import signed_in
 from kaizala_console.lib import context
 from kaizala_console.lib.errors import (
     Conflict,

@@ -13,9 +13,11 @@ from django.test import Client
 
 from accounts.models import User
 from connectors.models import Grant
-from connectors.scopes import DESCRIPTIONS, PERMISSION_OF, Permission
+from connectors.permissions import DESCRIPTIONS, PERMISSION_OF, Permission
 from groups.models import Group
 from groups.tests.factories import Program, let_in, make_connector
+from kaizala_console.api.endpoint import Resource
+from kaizala_console.api.routing import routes_of
 from kaizala_console.lib import clock
 from kaizala_console.tests.protocol import (
     ALL,
@@ -36,8 +38,6 @@ from kaizala_console.tests.protocol import (
     strange,
     wrong,
 )
-from kaizala_console.wire.endpoint import Resource
-from kaizala_console.wire.routing import routes_of
 
 __all__ = ["group", "program", "strange"]
 pytestmark = pytest.mark.django_db
@@ -141,7 +141,7 @@ def test_an_id_of_nothing(program: Program, group: Group, unknown: str) -> None:
 # Methods and paths ---------------------------------------------------------------------------------------------
 
 
-RESOURCES: Final = [(route, view) for route, view in routes_of(settings.WIRE_URLCONF) if isinstance(view, Resource)]
+RESOURCES: Final = [(route, view) for route, view in routes_of(settings.API_URLCONF) if isinstance(view, Resource)]
 
 
 @pytest.mark.parametrize("method", METHODS)

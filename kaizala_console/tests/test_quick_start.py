@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from connectors.description import description
-from connectors.pages import quick_start, samples
-from connectors.pages.samples import Request, Variable
+from connectors.views import quick_start, samples
+from connectors.views.samples import Request, Variable
 from groups.models import Message
 from kaizala_console.demo import connector as demo_connector
 

@@ -14,17 +14,17 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from accounts.models import Organisation, User
-from accounts.pages.zones import COOKIE, name_of
+from accounts.views.zones import COOKIE, name_of
 from connectors.models import AccessRequest, Grant
-from connectors.scopes import PERMISSIONS
-from connectors.services import requests as asking
+from connectors.permissions import PERMISSIONS
+from connectors.services import access_requests as asking
 from connectors.services import words
 from connectors.tests.html_forms import form_to, text_of
 from connectors.tests.webhook_history import eventful
 from groups.models import Group
-from groups.pages import answers
 from groups.services.grants import target_of
 from groups.tests import factories
+from groups.views import action_responses
 from kaizala_console.lib import moments
 
 Browser = Callable[..., Client]
@@ -150,6 +150,6 @@ def test_a_zone_is_named_as_people_call_it() -> None:
 @pytest.mark.once
 def test_the_day_of_an_answer_is_the_readers_in_the_file_as_on_the_page() -> None:
     midnight = dt.datetime(2026, 3, 24, tzinfo=KOLKATA)  # as a phone there sends the 24th
-    assert answers.date_of(midnight, KOLKATA) == dt.date(2026, 3, 24)
+    assert action_responses.date_of(midnight, KOLKATA) == dt.date(2026, 3, 24)
     with timezone.override(KOLKATA):
-        assert answers.date_of(midnight) == dt.date(2026, 3, 24)
+        assert action_responses.date_of(midnight) == dt.date(2026, 3, 24)

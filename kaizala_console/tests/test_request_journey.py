@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import Organisation, User
 from connectors.models import Grant
-from connectors.scopes import Permission
+from connectors.permissions import Permission
 from connectors.tests.factories import make_connector
 from groups.tests.factories import make_group
 from kaizala_console.tests.browser import assert_accessible, assert_fits

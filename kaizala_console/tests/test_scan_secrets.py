@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from connectors import credentials, leak_scan
-from connectors.credentials import Kind
+from connectors import leak_scan, token_format
+from connectors.token_format import Kind
 from kaizala_console.lib import clock, ids
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def secret() -> str:
-    return credentials.generate(Kind.SECRET).token
+    return token_format.generate(Kind.SECRET).token
 
 
 def scan(*paths: Path | str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -41,10 +41,10 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def test_each_kind_is_found_with_its_line_and_never_shown(tmp_path: Path) -> None:
-    access = credentials.mint_access_token(
+    access = token_format.mint_access_token(
         refresh_token_id=7, grant_id=ids.new_id(), generation=0, expires_at=clock.now() + dt.timedelta(hours=1)
     )
-    refresh = credentials.generate(Kind.REFRESH)
+    refresh = token_format.generate(Kind.REFRESH)
     mine = secret()
     (tmp_path / "bot.py").write_text(f'# one\nSECRET = "{mine}"\nTOKENS = ["{refresh.token}",\n "{access}"]\n')
     result = scan(tmp_path)
@@ -99,7 +99,7 @@ def test_it_is_found_whatever_stands_around_it(tmp_path: Path, text: str) -> Non
 
 @pytest.mark.parametrize("text", ["{}", "_{}_", "{}-old", "{}AndMore", "x{}", "({})", "{}" + "A" * 200])
 def test_an_access_token_is_found_whatever_is_written_to_its_end(tmp_path: Path, text: str) -> None:
-    access = credentials.mint_access_token(
+    access = token_format.mint_access_token(
         refresh_token_id=7, grant_id=ids.new_id(), generation=0, expires_at=clock.now() + dt.timedelta(hours=1)
     )
     path = tmp_path / "file"

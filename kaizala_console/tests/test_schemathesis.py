@@ -22,11 +22,11 @@ from schemathesis.specs.openapi.checks import ensure_resource_availability
 
 from accounts.models import User
 from connectors.description import description
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from groups.models import Group
 from groups.tests.factories import Program, let_in, make_connector, make_group
 from groups.tests.media_files import PNG
-from kaizala_console.lib import safe_http
+from kaizala_console.lib import http_client
 from kaizala_console.tests.openapi_state import URL, Present, present
 
 # Where one check cannot hold for one operation: by the check, the operation and why.
@@ -83,19 +83,19 @@ def _the_outside_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def reach(url: str) -> None:
         if url != URL:
-            raise safe_http.OutboundError("unreachable", "The other side cannot be reached.")
+            raise http_client.OutboundError("unreachable", "The other side cannot be reached.")
 
-    def fetch(_method: str, url: str, *, params: dict[str, str], **_options: Any) -> safe_http.Answer:
+    def fetch(_method: str, url: str, *, params: dict[str, str], **_options: Any) -> http_client.Answer:
         reach(url)
-        return safe_http.Answer(200, {}, params["validationToken"].encode())
+        return http_client.Answer(200, {}, params["validationToken"].encode())
 
-    def download(url: str, write: Any, **_options: Any) -> safe_http.Answer:
+    def download(url: str, write: Any, **_options: Any) -> http_client.Answer:
         reach(url)
         write(PNG)
-        return safe_http.Answer(200, {"Content-Type": "image/png"}, b"")
+        return http_client.Answer(200, {"Content-Type": "image/png"}, b"")
 
-    monkeypatch.setattr(safe_http, "fetch", fetch)
-    monkeypatch.setattr(safe_http, "download", download)
+    monkeypatch.setattr(http_client, "fetch", fetch)
+    monkeypatch.setattr(http_client, "download", download)
 
 
 @pytest.fixture(autouse=True)

@@ -53,7 +53,7 @@ def test_what_is_shown_once_is_not_compressed(developer: User, browser_of: Brows
     connector = make_connector(developer)
     client = browser_of(developer)
     shown = client.post(
-        reverse("connectors:secret_add", args=[connector.pk]), {"form_key": "s" * 32}, headers=BY_A_BROWSER
+        reverse("connectors:secret_add", args=[connector.pk]), {"idempotency_key": "s" * 32}, headers=BY_A_BROWSER
     )
     assert b"kzcs_" in shown.content
     assert "Content-Encoding" not in shown.headers

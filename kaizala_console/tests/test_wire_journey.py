@@ -13,8 +13,8 @@ import requests
 
 from accounts.models import User
 from connectors.models import Grant, RefreshToken
-from groups import queries
 from groups.models import Group, Message
+from groups.queries import groups as queries
 from groups.services import grants
 from kaizala_console.demo import connector as demo_connector
 from kaizala_console.demo import organisation as demo

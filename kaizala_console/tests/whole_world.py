@@ -12,25 +12,25 @@ from typing import Any
 
 from accounts.models import AuditEvent, AuthenticatorApp, User
 from accounts.sandbox import BY_KEY
-from accounts.services import confirmations, phones
+from accounts.services import phones, reauthentication
 from accounts.tests import factories as people
 from connectors.models import AccessRequest, Connector, Grant, HabitDay, LeakReport
-from connectors.scopes import PERMISSIONS
+from connectors.permissions import PERMISSIONS
 from connectors.services import (
+    access_requests,
     bots,
     handoffs,
     issuing,
-    keys,
-    leaks,
-    requests,
+    leak_reports,
+    public_keys,
+    token_cache,
     usage,
     user_token_requests,
     user_tokens,
-    warm_tokens,
 )
 from connectors.services import connectors as connector_service
 from connectors.services import grants as grant_service
-from connectors.services.shown_secrets import new_form_key
+from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.keys import x25519
 from connectors.tests.logos import put as put_logo
@@ -38,7 +38,7 @@ from connectors.tests.oauth_app import BACK
 from connectors.tests.test_usage_queries import used
 from connectors.tests.webhook_cast import make_handoff_webhook
 from connectors.tests.webhook_history import eventful, quiet
-from connectors.webhooks import upkeep
+from connectors.webhooks import management
 from groups import access
 from groups.models import Group
 from groups.services import actions, directory, grants, group_bots, messages, reactions, responses
@@ -46,9 +46,9 @@ from groups.tests.bulk import checked, done, uploaded, uploaded_mapping
 from groups.tests.cards import ANSWERS, MEETING, POLL, SURVEY
 from groups.tests.factories import person_of
 from groups.tests.test_archive_pages import FILE, uploaded_export
+from kaizala_console.api.compatibility import Habit
 from kaizala_console.demo import organisation as demo
 from kaizala_console.lib import clock
-from kaizala_console.wire.habits import Habit
 
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 PEOPLE = ("developer", "group-admin", "member", "organisation-admin", "second-admin", "operator")
@@ -107,7 +107,7 @@ def _in_accounts(world: World) -> None:
     world.facts["phone_id"] = second.pk
     device = phones.send_pin(user=world.newcomer, number="+919820000062", by=world.newcomer)
     world.facts["device_id"] = device.pk
-    confirmations.send_pin(user=world.member, by=world.member)
+    reauthentication.send_pin(user=world.member, by=world.member)
     for key in ("operator", "second_admin"):
         AuthenticatorApp.objects.create(user=world.users[key], name="app", confirmed=True)
 
@@ -141,7 +141,7 @@ def _connectors(world: World) -> None:
     connector_service.delete(connector=made["deleted_id"], by=owner)
     secret, text = factories.make_secret(made["connector_id"])
     world.facts |= {"secret_id": secret.pk, "secret": text}
-    key = keys.register(connector=made["another_id"], by=owner, public_key=x25519().public_jwk)
+    key = public_keys.register(connector=made["another_id"], by=owner, public_key=x25519().public_jwk)
     world.facts |= {"key_id": key.pk, "public_key": x25519().public_jwk}
 
 
@@ -172,7 +172,7 @@ def _in_the_group(world: World) -> None:
     world.facts["paused_id"] = paused.pk
     elsewhere = group_called("Andheri Crew")
     claimed = grants.add_connector(group=elsewhere, connector_id=world.facts["connector_id"], by=admin)
-    handoffs.claim(handoff=claimed.handoff, by=world.developer, form_key=new_form_key(), address=None)
+    handoffs.claim(handoff=claimed.handoff, by=world.developer, idempotency_key=new_form_key(), address=None)
     world.facts |= {
         "second_group_id": elsewhere.pk,
         "claimed_grant_id": claimed.grant.pk,
@@ -184,7 +184,7 @@ def _in_the_group(world: World) -> None:
     notices = group_called("Service Notices")
     ended = grants.add_connector(group=notices, connector_id=world.facts["resting_id"], by=admin).grant
     grants.remove_connector(grant=ended, group=notices, by=admin)
-    warm_tokens.keep(
+    token_cache.keep(
         grant=granted.grant,
         by=world.developer,
         secret=world.facts["secret"],
@@ -199,11 +199,11 @@ def _told(world: World) -> None:
 
 def _ask(world: World, connector: str, group: str = "", **more: Any) -> AccessRequest:
     made = connector_of(world, connector)
-    return requests.ask(
+    return access_requests.ask(
         connector=made,
         by=world.developer,
         permissions=made.permissions,
-        once=requests.new_once(),
+        once=access_requests.new_once(),
         reason="The depot wants to see each morning who comes and what is missing.",
         target=grants.target_of(group_called(group)) if group else "",
         **more,
@@ -215,7 +215,7 @@ def _asked(world: World) -> None:
     waiting = _ask(world, "fresh_id", "Field Service Mumbai")
     linked = _ask(world, "fresh_id", ends_at=clock.now() + 90 * DAY)
     withdrawn = _ask(world, "fresh_id", "Andheri Crew")
-    requests.withdraw(request=withdrawn, by=world.developer)
+    access_requests.withdraw(request=withdrawn, by=world.developer)
     world.facts |= {
         "request_id": waiting.pk,
         "linked_request_id": linked.pk,
@@ -255,7 +255,7 @@ def _used_and_leaked(world: World) -> None:
     usage.secret_used(world.facts["secret_id"], at=clock.now())
     usage.flush()
     second, text = factories.make_secret(connector, 2)
-    leaks.report(text=text, where="https://paste.example/a-file-that-anybody-can-read", address="192.0.2.7")
+    leak_reports.report(text=text, where="https://paste.example/a-file-that-anybody-can-read", address="192.0.2.7")
     world.facts |= {"leaked_secret_id": second.pk, "report_id": LeakReport.objects.get(secret=second).pk}
 
 
@@ -264,7 +264,7 @@ def _webhooks(world: World) -> None:
     grant = Grant.objects.get(pk=world.facts["grant_id"])
     troubled = eventful(grant)
     paused = quiet(grant, url="https://stock.example.org/hook", event_types=["JobResponse"])
-    upkeep.pause(webhook=paused, by=world.developer)
+    management.pause(webhook=paused, by=world.developer)
     still = quiet(grant, url="https://still.example.org/hook", callback_context="")
     world.facts |= {
         "webhook_id": troubled.pk,

@@ -23,7 +23,7 @@
     }
   };
   put(document);
-  // In this zone the server writes the next page (accounts/pages/zones.py).
+  // In this zone the server writes the next page (accounts/views/zones.py).
   const zone = encodeURIComponent(own);
   const secure = location.protocol === "https:" ? "; secure" : "";
   if (zone) document.cookie = `zone=${zone}; path=/; max-age=31536000; samesite=lax${secure}`;

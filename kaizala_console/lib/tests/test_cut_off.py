@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from kaizala_console.lib import cut_off, safe_http
+from kaizala_console.lib import cut_off, http_client
 from kaizala_console.lib.tests.outside import TRIES, Outside, serving
 
 
@@ -26,8 +26,8 @@ def ends_in_a_second(url: str, deadline: float) -> bool:
 
     def seconds() -> float:
         began = time.monotonic()
-        with pytest.raises(safe_http.OutboundError) as caught:
-            safe_http.fetch("GET", url, deadline=deadline)
+        with pytest.raises(http_client.OutboundError) as caught:
+            http_client.fetch("GET", url, deadline=deadline)
         assert caught.value.reason == "timeout"
         return time.monotonic() - began
 
@@ -42,8 +42,10 @@ def test_no_kind_of_slowness_outlives_the_deadline(outside: Outside, path: str) 
 @pytest.mark.parametrize("path", ["drip_headers", "continue", "silent", "drip"])
 def test_no_kind_of_slowness_outlives_the_deadline_of_a_download(outside: Outside, path: str) -> None:
     began = time.monotonic()
-    with pytest.raises(safe_http.OutboundError, match="in time"):
-        safe_http.download(f"http://127.0.0.1:{outside.port}/{path}", lambda _piece: None, deadline=0.3, max_bytes=9999)
+    with pytest.raises(http_client.OutboundError, match="in time"):
+        http_client.download(
+            f"http://127.0.0.1:{outside.port}/{path}", lambda _piece: None, deadline=0.3, max_bytes=9999
+        )
     assert time.monotonic() - began < 5  # the times between two bytes add up to more
 
 
@@ -71,7 +73,7 @@ def test_who_glances_has_the_status_and_waits_neither_for_all_of_a_body_nor_for_
 ) -> None:
     def seconds() -> float:
         began = time.monotonic()
-        answer = safe_http.glance(
+        answer = http_client.glance(
             "POST", f"http://127.0.0.1:{outside.port}/{path}", deadline=5, body_seconds=0.2, max_bytes=100
         )
         passed = time.monotonic() - began
@@ -86,14 +88,14 @@ def test_who_glances_has_the_status_and_waits_neither_for_all_of_a_body_nor_for_
 
 
 def test_a_small_answer_is_there_as_a_whole(outside: Outside) -> None:
-    answer = safe_http.glance("GET", f"http://127.0.0.1:{outside.port}/hello")
+    answer = http_client.glance("GET", f"http://127.0.0.1:{outside.port}/hello")
     assert (answer.status, answer.body, answer.is_whole) == (200, b'{"hello": "world"}', True)
 
 
 @pytest.mark.parametrize("path", ["drip_headers", "continue", "silent"])
 def test_without_a_status_there_is_nothing_to_glance_at(outside: Outside, path: str) -> None:
-    with pytest.raises(safe_http.OutboundError) as caught:
-        safe_http.glance("POST", f"http://127.0.0.1:{outside.port}/{path}", deadline=0.3)
+    with pytest.raises(http_client.OutboundError) as caught:
+        http_client.glance("POST", f"http://127.0.0.1:{outside.port}/{path}", deadline=0.3)
     assert caught.value.reason == "timeout"
 
 
@@ -111,7 +113,7 @@ def test_what_one_thread_opens_is_not_cut_off_by_another(outside: Outside) -> No
     thread.start()
     thread.join()
     assert late == [True]
-    assert safe_http.fetch("GET", url).status == 200
+    assert http_client.fetch("GET", url).status == 200
 
 
 def test_what_is_opened_after_the_end_is_shut_down_at_once() -> None:

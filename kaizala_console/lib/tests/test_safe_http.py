@@ -10,7 +10,7 @@ import pytest
 import requests
 from pytest_django import Settings
 
-from kaizala_console.lib import safe_http
+from kaizala_console.lib import http_client
 from kaizala_console.lib.tests.outside import TRIES, Outside, self_signed, serving
 
 
@@ -51,9 +51,9 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     return known
 
 
-def refusal(url: str, **options: Any) -> safe_http.OutboundError:
-    with pytest.raises(safe_http.OutboundError) as caught:
-        safe_http.fetch("GET", url, **options)
+def refusal(url: str, **options: Any) -> http_client.OutboundError:
+    with pytest.raises(http_client.OutboundError) as caught:
+        http_client.fetch("GET", url, **options)
     return caught.value
 
 
@@ -159,7 +159,7 @@ def test_loopback_is_closed_in_production_even_over_http(outside: Outside) -> No
 @pytest.mark.usefixtures("sandbox")
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_the_sandbox_calls_programs_on_the_same_machine(outside: Outside, host: str) -> None:
-    assert safe_http.fetch("GET", f"http://{host}:{outside.port}/hello").json() == {"hello": "world"}
+    assert http_client.fetch("GET", f"http://{host}:{outside.port}/hello").json() == {"hello": "world"}
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -179,18 +179,18 @@ def test_an_internal_host_that_the_operator_allows_is_called_on_its_port_alone(
 ) -> None:
     settings.SANDBOX = False
     settings.SAFE_HTTP_ALLOWED_HOSTS = [f"127.0.0.1:{outside.port}"]
-    assert safe_http.fetch("GET", f"http://127.0.0.1:{outside.port}/").status == 200
+    assert http_client.fetch("GET", f"http://127.0.0.1:{outside.port}/").status == 200
     assert refusal("http://127.0.0.1:1/").reason == "refused"
     assert refusal(f"http://localhost:{outside.port}/").reason == "refused"
     settings.SAFE_HTTP_ALLOWED_HOSTS = ["127.0.0.1"]
-    assert safe_http.fetch("GET", f"http://127.0.0.1:{outside.port}/").status == 200
+    assert http_client.fetch("GET", f"http://127.0.0.1:{outside.port}/").status == 200
 
 
 @pytest.mark.usefixtures("sandbox")
 def test_a_proxy_of_the_environment_is_ignored(outside: Outside, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert safe_http.fetch("GET", f"http://127.0.0.1:{outside.port}/hello").status == 200
+    assert http_client.fetch("GET", f"http://127.0.0.1:{outside.port}/hello").status == 200
 
 
 # What is sent --------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_a_proxy_of_the_environment_is_ignored(outside: Outside, monkeypatch: py
 @pytest.mark.usefixtures("sandbox")
 def test_method_headers_query_and_body_arrive(outside: Outside) -> None:
     url = f"http://127.0.0.1:{outside.port}/hello"
-    safe_http.fetch("POST", url, headers={"kz-callback-token": "t"}, params={"a": "1 2"}, json={"x": 1})
+    http_client.fetch("POST", url, headers={"kz-callback-token": "t"}, params={"a": "1 2"}, json={"x": 1})
     [(method, path, headers, body)] = outside.seen
     assert (method, path, body) == ("POST", "/hello?a=1+2", b'{"x": 1}')
     assert headers["kz-callback-token"] == "t"
@@ -221,20 +221,20 @@ def test_method_headers_query_and_body_arrive(outside: Outside) -> None:
     ],
 )
 def test_any_status_and_encoding_is_an_answer(outside: Outside, path: str, status: int, body: bytes) -> None:
-    answer = safe_http.fetch("GET", f"http://127.0.0.1:{outside.port}/{path}")
+    answer = http_client.fetch("GET", f"http://127.0.0.1:{outside.port}/{path}")
     assert (answer.status, answer.body) == (status, body)
 
 
 @pytest.mark.usefixtures("sandbox")
 def test_a_redirect_is_an_answer_and_is_not_followed(outside: Outside) -> None:
-    answer = safe_http.fetch("GET", f"http://127.0.0.1:{outside.port}/redirect")
+    answer = http_client.fetch("GET", f"http://127.0.0.1:{outside.port}/redirect")
     assert (answer.status, answer.headers["location"]) == (302, "/hello")
     assert len(outside.seen) == 1
 
 
 @pytest.mark.usefixtures("sandbox")
 def test_a_session_follows_no_redirect_even_when_asked_to(outside: Outside) -> None:
-    with safe_http.session() as session:
+    with http_client.session() as session:
         answer = session.get(f"http://127.0.0.1:{outside.port}/redirect", allow_redirects=True)
     assert answer.status_code == 302
 
@@ -292,13 +292,13 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("sandbox")
 def test_an_answer_that_is_no_json_is_an_outbound_error_too(outside: Outside) -> None:
-    answer = safe_http.fetch("GET", f"http://127.0.0.1:{outside.port}/teapot")
+    answer = http_client.fetch("GET", f"http://127.0.0.1:{outside.port}/teapot")
     assert answer.text == "short and stout"
-    with pytest.raises(safe_http.OutboundError, match="JSON"):
+    with pytest.raises(http_client.OutboundError, match="JSON"):
         answer.json()
 
 
 @pytest.mark.usefixtures("production")
 def test_a_session_raises_the_exceptions_of_requests() -> None:
-    with safe_http.session() as session, pytest.raises(requests.RequestException):
+    with http_client.session() as session, pytest.raises(requests.RequestException):
         session.get("https://127.0.0.1/")

@@ -9,10 +9,10 @@ from contextlib import suppress
 
 import pytest
 
+from kaizala_console.api.compatibility import HEADER_NAMES
 from kaizala_console.server import connection as connection_module
 from kaizala_console.server.serving import Phase
 from kaizala_console.server.tests.serving_here import Here, fields_of, request, rest_of, serving_here
-from kaizala_console.wire.habits import HEADER_NAMES
 
 THREE = {"message", "errorCode", "errorCategoryKey"}
 

@@ -1,0 +1,87 @@
+"""Step-up: is it still the same person? A PIN to the primary phone, or a code of the authenticator app."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts import policies, queries
+from accounts.audit.record import Actor, record
+from accounts.audit.tags import Tag
+from accounts.models import PinDevice, User
+from accounts.services import pins, totp
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import RuleBroken
+
+SESSION_KEY = "confirmed"
+
+
+def uses_totp(user: User) -> bool:
+    """Whether the account confirms with an authenticator app. Then no PIN does: it would be the weaker way in."""
+    return queries.totp_device(user) is not None
+
+
+def send_pin(*, user: User, by: Actor) -> PinDevice:
+    """Sends a PIN to the primary phone. RuleBroken when there is none, or an authenticator app; else as `pins.send`."""
+    if uses_totp(user):
+        raise RuleBroken(_("Enter the code that your authenticator app shows."), code="use_totp", field="pin")
+    person = queries.primary_person(user)
+    if person is None:
+        raise RuleBroken(_("Add a phone number first: the PIN goes there."), code="no_phone")
+    return pins.send(user=user, number=person.number, purpose=PinDevice.Purpose.CONFIRM, by=by)
+
+
+@sensitive_variables("pin")
+def confirm(*, user: User, pin: str) -> dt.datetime:
+    """Checks a code of the authenticator app, or the PIN that was sent last; returns the moment.
+
+    The door then notes it in the session (`remember`). RuleBroken and TooSoon say what was wrong: as `totp.check`,
+    as `pins.accept`, or code `pin_missing` when no PIN was asked for.
+    """
+    device = queries.totp_device(user)
+    if device is not None:
+        totp.check(user=user, device=device, code=pin, by=user)
+        return clock.now()
+    newest = PinDevice.objects.filter(user=user, purpose=PinDevice.Purpose.CONFIRM, sent_at__isnull=False)
+    device_id = newest.order_by("-id").values_list("pk", flat=True).first()
+    if device_id is None:
+        raise RuleBroken(_("Ask for a PIN first."), code="pin_missing", field="pin")
+    sent = policies.own_pin(user, device_id, PinDevice.Purpose.CONFIRM)
+    if not queries.held_people(user).filter(number=sent.number).exists():
+        raise RuleBroken(_("This number is no longer yours here. Ask for a new PIN."), code="pin_expired", field="pin")
+
+    def confirmed() -> dt.datetime:
+        record(Tag.CONFIRMED, by=user, subject=user, organisation=user.organisation, after={"by": "pin"})
+        return clock.now()
+
+    return pins.accept(user=user, device=sent, pin=pin, by=user, then=confirmed)
+
+
+def remember(session: SessionBase, user: User) -> None:
+    """Notes in the session that `user` confirmed just now."""
+    session[SESSION_KEY] = {"user": user.pk, "at": clock.now().timestamp()}
+
+
+def forget(session: SessionBase) -> None:
+    """Whoever sits in this session confirms anew: what they confirmed with counts no more."""
+    session.pop(SESSION_KEY, None)
+
+
+def confirmed_at(request: HttpRequest) -> dt.datetime | None:
+    """When the signed-in account last confirmed in this session; None if it did not."""
+    noted: Any = request.session.get(SESSION_KEY)
+    if not noted or noted.get("user") != request.user.pk:
+        return None
+    return dt.datetime.fromtimestamp(noted["at"], dt.UTC)
+
+
+def is_fresh(request: HttpRequest) -> bool:
+    """Whether that was within the last `STEP_UP_SECONDS`."""
+    at = confirmed_at(request)
+    return at is not None and dt.timedelta(0) <= clock.now() - at < dt.timedelta(seconds=settings.STEP_UP_SECONDS)

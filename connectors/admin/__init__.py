@@ -1,0 +1,17 @@
+"""The pages of this app for operators: importing a module registers its models."""
+
+from connectors.admin import (
+    connectors,
+    logos,
+    people,
+    usage,
+    webhooks,
+)
+
+__all__ = [
+    "connectors",
+    "logos",
+    "people",
+    "usage",
+    "webhooks",
+]

@@ -1,0 +1,342 @@
+"""Connectors on the operators' pages: everything can be looked up, nothing secret is shown, ends come from services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts.admin.confirmed_act import ReasonForm, confirmed_act
+from accounts.admin.read_only import ReadOnlyAdmin
+from accounts.admin.site import site
+from connectors import permissions
+from connectors.models import (
+    AccessRequest,
+    AuthorizationCode,
+    Bot,
+    ClaimAnswer,
+    Connector,
+    ConnectorKey,
+    ConnectorSecret,
+    Grant,
+    Handoff,
+    LeakReport,
+    Orphan,
+    RefreshToken,
+    ShownSecret,
+    UserTokenRequest,
+    WarmToken,
+)
+from connectors.services import connectors, grants, secrets
+from connectors.views.forms import LEAKED, why_revoked
+from connectors.views.stopping import facts_of_use
+
+
+class RevokeSecretsForm(ReasonForm):
+    """Whether access tokens end with the secrets: yes, as an operator revokes what leaked."""
+
+    why = why_revoked(initial=LEAKED)
+    field_order = ("why", "reason", "typed")
+
+
+def _facts_of_grants(rows: list[Grant]) -> dict[str, Any]:
+    return facts_of_use(Grant.objects.filter(pk__in=[row.pk for row in rows]))
+
+
+def _describe_grant(row: Grant) -> str:
+    return f"{row.connector.name}: {row.target_name}"
+
+
+class WithoutSecrets(ReadOnlyAdmin):
+    """Leaves out what is digested or sealed, also from the page of a single row."""
+
+    exclude = ["digest", "pepper_id", "sealed", "form_tag", "key_tag"]
+
+
+class WithPermissions(WithoutSecrets):
+    """Shows a set of permissions by their names in the portal."""
+
+    @admin.display(description=_("permissions"))
+    def permission_names(self, row: Connector | Grant | AccessRequest | UserTokenRequest | AuthorizationCode) -> str:
+        return ", ".join(
+            str(permissions.DESCRIPTIONS[permission].label) for permission in permissions.in_order(row.permissions)
+        )
+
+
+@admin.register(Connector, site=site)
+class ConnectorAdmin(WithPermissions):
+    fields = [
+        ("name", "id"),
+        ("organisation", "owner", "co_owners"),
+        "description",
+        "home_page",
+        "logo_sha256",
+        "redirect_addresses",
+        "permission_names",
+        ("created_at", "deactivated_at", "suspended_at", "deleted_at"),
+    ]
+    readonly_fields = ["permission_names", "redirect_addresses"]
+    list_display = ["name", "id", "owner", "organisation", "state", "created_at"]
+    list_filter = [
+        ("deactivated_at", admin.EmptyFieldListFilter),
+        ("suspended_at", admin.EmptyFieldListFilter),
+        ("deleted_at", admin.EmptyFieldListFilter),
+        "organisation",
+    ]
+    list_select_related = ["owner", "organisation"]
+    search_fields = ["name", "id__exact", "owner__name", "owner__email"]
+    actions = ["suspend", "resume"]
+
+    @admin.display(description=_("redirect URLs"))
+    def redirect_addresses(self, row: Connector) -> str:
+        return " ".join(row.redirect_urls)
+
+    @admin.display(description=_("state"))
+    def state(self, row: Connector) -> str:
+        return str(row.state)
+
+    suspend = confirmed_act(
+        lambda row, by, reason: connectors.suspend(connector=row, by=by, reason=reason),
+        name="suspend",
+        label=_("Suspend"),
+        says=_("Every token is refused from the next request on, until the connector is resumed. Owners get a mail."),
+        form=ReasonForm,
+        facts=lambda rows: facts_of_use(Grant.objects.present().filter(connector__in=rows)),
+    )
+    resume = confirmed_act(
+        lambda row, by, reason: connectors.resume(connector=row, by=by, reason=reason),
+        name="resume",
+        label=_("Resume"),
+        says=_("Tokens made before the suspension are accepted again. Owners get a mail."),
+        form=ReasonForm,
+    )
+
+
+@admin.register(Bot, site=site)
+class BotAdmin(ReadOnlyAdmin):
+    list_display = ["name", "id", "connector", "created_at", "removed_at"]
+    list_select_related = ["connector"]
+    search_fields = ["name", "id__exact", "connector__name", "connector__id__exact"]
+
+
+@admin.register(ConnectorSecret, site=site)
+class ConnectorSecretAdmin(WithoutSecrets):
+    list_display = ["public_part", "connector", "slot", "created_by", "created_at", "expires_at", "revoked_at"]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["connector", "created_by"]
+    search_fields = ["public_part", "connector__name", "connector__id__exact"]
+    actions = ["revoke"]
+
+    revoke = confirmed_act(
+        lambda row, by, why, reason: secrets.revoke(secret=row, by=by, end_access_tokens=why == LEAKED, reason=reason),
+        name="revoke",
+        label=_("Revoke"),
+        says=_("The next exchange with these secrets is refused, for good. Owners get a mail."),
+        form=RevokeSecretsForm,
+        facts=lambda rows: facts_of_use(
+            Grant.objects.present().filter(connector__in={row.connector_id for row in rows}), webhooks=False
+        ),
+        describe=lambda row: f"{row.connector.name}: kzcs_{row.public_part}",
+        is_final=True,
+        typed=lambda row: row.connector.name,
+    )
+
+
+@admin.register(Grant, site=site)
+class GrantAdmin(WithPermissions):
+    list_display = [
+        "connector",
+        "target_name",
+        "kind",
+        "granted_by",
+        "granted_at",
+        "ends_at",
+        "suspended_at",
+        "revoked_at",
+    ]
+    list_filter = [
+        "kind",
+        ("suspended_at", admin.EmptyFieldListFilter),
+        ("revoked_at", admin.EmptyFieldListFilter),
+    ]
+    list_select_related = ["connector", "granted_by"]
+    search_fields = ["id__exact", "target", "target_name", "connector__name", "connector__id__exact"]
+    actions = ["suspend", "resume", "revoke"]
+
+    suspend = confirmed_act(
+        lambda row, by, reason: grants.suspend(grant=row, by=by, reason=reason),
+        name="suspend",
+        label=_("Suspend"),
+        says=_("The tokens are refused from the next request on. Owners and admins get a mail."),
+        form=ReasonForm,
+        facts=_facts_of_grants,
+        describe=_describe_grant,
+    )
+    resume = confirmed_act(
+        lambda row, by, reason: grants.resume(grant=row, by=by, reason=reason),
+        name="resume",
+        label=_("Resume"),
+        says=_("The tokens are accepted again. Owners and admins get a mail."),
+        form=ReasonForm,
+        describe=_describe_grant,
+    )
+    revoke = confirmed_act(
+        lambda row, by, reason: grants.revoke(grant=row, by=by, reason=reason),
+        name="revoke",
+        label=_("Remove access"),
+        says=_("The access and all its tokens end for good. Owners and admins get a mail."),
+        form=ReasonForm,
+        facts=_facts_of_grants,
+        describe=_describe_grant,
+        is_final=True,
+        typed=lambda row: row.connector.name,
+    )
+
+
+@admin.register(RefreshToken, site=site)
+class RefreshTokenAdmin(WithoutSecrets):
+    """A token ends with its grant: suspend or revoke that."""
+
+    list_display = ["public_part", "connector", "target_name", "issued_at", "expires_at", "first_used_at", "revoked_at"]
+    list_filter = [("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["grant", "connector"]
+    search_fields = ["public_part", "grant__id__exact", "grant__connector__name", "grant__target_name"]
+
+    @admin.display(description=_("target"), ordering="grant__target_name")
+    def target_name(self, row: RefreshToken) -> str:
+        return row.grant.target_name
+
+
+@admin.register(Handoff, site=site)
+class HandoffAdmin(WithoutSecrets):
+    list_display = ["connector", "target_name", "state", "made_by", "made_at", "expires_at", "claimed_by", "claimed_at"]
+    list_filter = [
+        ("claimed_at", admin.EmptyFieldListFilter),
+        ("refused_at", admin.EmptyFieldListFilter),
+        ("expired_at", admin.EmptyFieldListFilter),
+    ]
+    list_select_related = ["connector", "grant", "made_by", "claimed_by"]
+    search_fields = ["id__exact", "connector__name", "grant__target_name", "made_by__name", "claimed_by__name"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Handoff]:
+        return super().get_queryset(request).defer("sealed")
+
+    @admin.display(description=_("state"))
+    def state(self, row: Handoff) -> str:
+        return str(row.state)
+
+    @admin.display(description=_("target"), ordering="grant__target_name")
+    def target_name(self, row: Handoff) -> str:
+        return row.grant.target_name
+
+
+@admin.register(ShownSecret, site=site)
+class ShownSecretAdmin(WithoutSecrets):
+    list_display = ["user", "subject_kind", "subject_id", "shown_at", "expires_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__name", "subject_id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ShownSecret]:
+        return super().get_queryset(request).defer("sealed")
+
+
+@admin.register(ClaimAnswer, site=site)
+class ClaimAnswerAdmin(WithoutSecrets):
+    list_display = ["handoff", "answered_at", "expires_at"]
+    list_select_related = ["handoff"]
+    search_fields = ["handoff__connector__name", "handoff__id__exact"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ClaimAnswer]:
+        return super().get_queryset(request).defer("sealed")
+
+
+@admin.register(ConnectorKey, site=site)
+class ConnectorKeyAdmin(ReadOnlyAdmin):
+    list_display = ["fingerprint", "connector", "created_by", "created_at", "removed_by", "removed_at"]
+    list_filter = [("removed_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["connector", "created_by", "removed_by"]
+    search_fields = ["fingerprint", "connector__name", "connector__id__exact"]
+
+
+@admin.register(LeakReport, site=site)
+class LeakReportAdmin(WithoutSecrets):
+    list_display = ["connector", "prefix", "where", "reported_at", "outcome", "closed_by", "closed_at"]
+    list_filter = ["outcome", "prefix"]
+    list_select_related = ["connector", "closed_by"]
+    search_fields = ["id__exact", "connector__name", "where"]
+
+
+@admin.register(AccessRequest, site=site)
+class AccessRequestAdmin(WithPermissions):
+    """What developers asked, and how it was answered."""
+
+    fields = [
+        ("connector", "kind", "id"),
+        ("target", "target_name", "grant"),
+        ("permission_names", "ends_at"),
+        "reason",
+        ("made_by", "made_at", "expires_at"),
+        ("approved_at", "refused_at", "withdrawn_at", "expired_at", "decided_by"),
+    ]
+    readonly_fields = ["permission_names"]
+    list_display = ["connector", "kind", "target_name", "state", "made_by", "made_at"]
+    list_filter = ["kind", ("approved_at", admin.EmptyFieldListFilter), ("refused_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["connector", "made_by"]
+    search_fields = ["connector__name", "target_name", "id__exact", "made_by__name"]
+
+    @admin.display(description=_("state"))
+    def state(self, row: AccessRequest) -> str:
+        return str(row.state)
+
+
+@admin.register(Orphan, site=site)
+class OrphanAdmin(ReadOnlyAdmin):
+    list_display = ["name", "kind", "organisation", "found_at", "settled_at"]
+    list_filter = ["kind", ("settled_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["organisation"]
+    search_fields = ["name", "subject_id"]
+
+
+@admin.register(WarmToken, site=site)
+class WarmTokenAdmin(WithoutSecrets):
+    exclude = ["sealed_secret", "sealed_refresh_token", "sealed_access_token"]
+    list_display = ["grant", "asked_by", "fetched_at", "expires_at", "next_attempt_at", "failures", "refused_at"]
+    list_filter = [("refused_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["grant", "asked_by"]
+    search_fields = ["grant__connector__name", "grant__target_name"]
+
+
+@admin.register(UserTokenRequest, site=site)
+class UserTokenRequestAdmin(WithPermissions):
+    """User tokens of organisation admins, which a second one confirms."""
+
+    fields = [
+        ("connector", "person", "id"),
+        "permission_names",
+        ("asked_by", "asked_at", "expires_at"),
+        ("confirmed_at", "refused_at", "withdrawn_at", "expired_at", "answered_by"),
+        "handoff",
+    ]
+    readonly_fields = ["permission_names"]
+    list_display = ["connector", "asked_by", "state", "answered_by", "asked_at"]
+    list_filter = [("confirmed_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["connector", "asked_by", "answered_by"]
+    search_fields = ["connector__name", "asked_by__name", "id__exact"]
+
+    @admin.display(description=_("state"))
+    def state(self, row: UserTokenRequest) -> str:
+        return str(row.state)
+
+
+@admin.register(AuthorizationCode, site=site)
+class AuthorizationCodeAdmin(WithPermissions):
+    """Codes of sign-ins by OAuth, of the last day: never the code itself."""
+
+    fields = [("connector", "user", "person"), "permission_names", "redirect_url", ("made_at", "expires_at", "used_at")]
+    readonly_fields = ["permission_names"]
+    list_display = ["connector", "user", "made_at", "used_at"]
+    list_select_related = ["connector", "user"]
+    search_fields = ["connector__name", "user__name"]

@@ -1,0 +1,140 @@
+"""Who calls with an access token, and with what right; asked anew on every call.
+
+The token itself says only what cannot change. Whether it is accepted is read from its rows, in one SELECT: so what is
+revoked, suspended or deleted is refused on the very next request, though access tokens have no row of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+from django.utils import translation
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import Organisation, Person
+from connectors import permissions as scopes
+from connectors import token_format
+from connectors.models import Bot, Connector, Grant, RefreshToken
+from connectors.permissions import PERMISSION_OF, Permission
+from connectors.redirects import PermanentRedirect
+from connectors.services import throttling, usage
+from kaizala_console.api import endpoint
+from kaizala_console.api.errors import TokenInvalid
+from kaizala_console.api.headers import access_token
+from kaizala_console.lib import clock
+
+# Put together once, and narrowed to a primary key alone: building a query costs more than running it, so what decides
+# is compared in Python, on rows that one statement has read.
+_ROWS = RefreshToken.objects.select_related("grant__person", "grant__connector__organisation").annotate(
+    granter_is_active=F("grant__granted_by__is_active")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A connector at work: under this grant, with the role of this person.
+
+    Scopes are the grant's, cut down to what the connector itself may do now; for a token that acts as a `bot`, to what
+    bots do besides. What the token *reaches* is not known here (`groups.access`).
+    """
+
+    grant: Grant
+    connector: Connector
+    person: Person
+    organisation: Organisation
+    scopes: frozenset[str]
+    refresh_token_id: int
+    bot: Bot | None = None
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """The portal's permissions that the scopes stand for."""
+        return _permissions(self.grant, self.connector, self.bot)
+
+    def permission_for(self, scope: str) -> str:
+        """The portal's name of the permission that a scope belongs to, in English as all of the wire."""
+        permission = PERMISSION_OF.get(scope)
+        if permission is None:
+            return scope
+        with translation.override("en"):
+            return str(scopes.DESCRIPTIONS[permission].label)
+
+    def audit_actor(self) -> tuple[str, str, str]:
+        """The program is the actor (`accounts.audit.record.Actor`), and says under which bot's name it acted."""
+        name = self.connector.name if self.bot is None else f"{self.bot.name} ({self.connector.name})"
+        return "connector", str(self.connector.pk), name
+
+
+@sensitive_variables("token")
+def authenticate(request: HttpRequest) -> Caller:
+    """The caller behind the request's access token. Raises TokenMissing, TokenInvalid and PermanentRedirect (308). One SELECT."""
+    caller = caller_of(access_token(request))
+    if caller.organisation.moved_to:
+        raise PermanentRedirect(caller.organisation.moved_to, request.get_full_path())
+    return caller
+
+
+@sensitive_variables("token")
+def caller_of(token: str) -> Caller:
+    """The caller behind an access token. Raises TokenInvalid, always with the same text: programs match it."""
+    now = clock.now()
+    claims = token_format.read_access_token(token)
+    if claims is None or claims.expires_at <= now:
+        raise TokenInvalid
+    rows = _ROWS if claims.bot_id is None else _rows_with(claims.bot_id)
+    try:
+        row: Any = rows.get(pk=claims.refresh_token_id)
+    except RefreshToken.DoesNotExist:
+        raise TokenInvalid from None
+    grant, connector = row.grant, row.grant.connector
+    accepted = (
+        grant.pk == claims.grant_id
+        and row.is_live(now)
+        and grant.is_live(now)
+        and connector.deleted_at is None
+        and connector.suspended_at is None
+        and connector.token_generation == claims.generation
+        and not (grant.kind == Grant.Kind.USER and row.granter_is_active is False)
+    )
+    if not accepted:
+        raise TokenInvalid
+    bot = None if claims.bot_id is None else _bot_of(row)
+    return Caller(
+        grant=grant,
+        connector=connector,
+        person=grant.person,
+        organisation=connector.organisation,
+        scopes=frozenset(scopes.scopes_of(_permissions(grant, connector, bot))),
+        refresh_token_id=row.pk,
+        bot=bot,
+    )
+
+
+def _permissions(grant: Grant, connector: Connector, bot: Bot | None) -> frozenset[Permission]:
+    held = grant.permissions & connector.permissions
+    return held if bot is None else held & scopes.OF_BOTS
+
+
+def _rows_with(bot_id: UUID) -> QuerySet[RefreshToken]:
+    """As `_ROWS`, with the bot, which must be its connector's and not deleted; still one SELECT."""
+    bots = "grant__connector__bots"
+    return _ROWS.filter(**{f"{bots}__pk": bot_id, f"{bots}__removed_at": None}).annotate(
+        bot_id=F(f"{bots}__pk"), bot_name=F(f"{bots}__name"), bot_picture_url=F(f"{bots}__picture_url")
+    )
+
+
+def _bot_of(row: Any) -> Bot:
+    return Bot(pk=row.bot_id, connector=row.grant.connector, name=row.bot_name, picture_url=row.bot_picture_url)
+
+
+def _admit(caller: Caller) -> None:
+    throttling.admit(caller.connector)
+
+
+# How an endpoint of the Platform Service is declared: `@operation(scope="textmessage.write", …)`.
+operation = partial(endpoint.operation, authenticate=authenticate, admit=_admit, observe=usage.observe)

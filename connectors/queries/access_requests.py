@@ -1,0 +1,116 @@
+"""What the pages about requests read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import User
+from connectors import policies
+from connectors.models import AccessRequest, Connector, Grant, Handoff, RequestState
+from connectors.models.access_request import UNANSWERED, AccessRequestQuerySet
+from connectors.permissions import Permission
+from connectors.queries.connectors import PAGE_SIZE
+from kaizala_console.lib import clock, ids, keyset
+from kaizala_console.lib.errors import NotFound
+from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.name_parts import MOST
+
+
+def request_page(
+    connector: Connector, *, show: str = "", search: str = "", cursor: str | None = None, size: int = PAGE_SIZE
+) -> Page[AccessRequest]:
+    """A connector's requests, the newest first.
+
+    `show` is a state, "earlier" for all but those that wait, "all", or "" for those that wait; `search` a part of the
+    name of what was asked for, or of who asked or answered, or a whole group ID. Raises `keyset.BadCursor`.
+    """
+    found = AccessRequest.objects.filter(_shown(show, clock.now()), connector=connector)
+    words = search.replace("\0", "").strip()  # PostgreSQL takes no NUL in a text
+    if words:
+        found = _with_words(found, words)
+    return keyset.page(with_people(found), ("-made_at", "-id"), cursor, size)
+
+
+def _shown(show: str, now: dt.datetime) -> Q:
+    waiting = UNANSWERED & Q(expires_at__gt=now)
+    return {
+        "all": Q(),
+        "earlier": ~UNANSWERED | Q(expires_at__lte=now),
+        RequestState.APPROVED: Q(approved_at__isnull=False),
+        RequestState.REFUSED: Q(refused_at__isnull=False),
+        RequestState.WITHDRAWN: Q(withdrawn_at__isnull=False),
+        RequestState.EXPIRED: Q(expired_at__isnull=False) | (UNANSWERED & Q(expires_at__lte=now)),
+    }.get(show, waiting)
+
+
+def _with_words(requests: AccessRequestQuerySet, words: str) -> AccessRequestQuerySet:
+    """The few who match are named by key: else every request is read with all that a line about it names (ADR 0064)."""
+    key = ids.parse_guid(words)
+    if key is not None:
+        return requests.filter(target=f"group:{key}")
+    names = ("target_name", "made_by__name", "decided_by__name")
+    called = reduce(or_, (Q((f"{name}__icontains", words)) for name in names))
+    keys = list(requests.filter(called).order_by().values_list("pk", flat=True)[: MOST + 1])
+    return requests.filter(pk__in=keys) if len(keys) <= MOST else requests.filter(called)
+
+
+def own_request(user: User, connector: Connector, request_id: UUID) -> AccessRequest:
+    """A request of a connector that the account owns. Raises NotFound."""
+    policies.require_owner(user, connector)
+    found = with_people(AccessRequest.objects.filter(pk=request_id, connector=connector)).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def request_for(user: User, request_id: UUID) -> AccessRequest:
+    """A request for one of its two sides, or for who was given its link. Raises NotFound, the same for all others."""
+    found = with_people(AccessRequest.objects.filter(pk=request_id)).first()
+    if found is None or found.connector.deleted_at or not policies.can_see_request(user, found):
+        raise NotFound
+    return found
+
+
+def handoff_to_claim(asked: AccessRequest) -> UUID | None:
+    """The handoff that an approved request for access led to, while its refresh token waits for the developer."""
+    if asked.grant_id is None or asked.kind != AccessRequest.Kind.ACCESS:
+        return None
+    waiting = Handoff.objects.waiting().filter(grant=asked.grant_id, expires_at__gt=clock.now())
+    return waiting.order_by("-made_at").values_list("pk", flat=True).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Concerned:
+    """Which grants a change of permissions would concern: how many are asked for more, and those that are cut."""
+
+    asked: int
+    cut: list[Grant]
+
+
+def concerned_by(connector: Connector, *, added: frozenset[Permission], removed: frozenset[Permission]) -> Concerned:
+    """What changing the connector's permissions would mean for its grants. One statement."""
+    now = clock.now()
+    grants = list(Grant.objects.present().filter(connector=connector).select_related("granted_by"))
+    return Concerned(
+        asked=sum(
+            1
+            for grant in grants
+            if added - grant.permissions
+            and (grant.ends_at is None or grant.ends_at > now)
+            and policies.takes_requests(grant)
+        ),
+        cut=[grant for grant in grants if grant.permissions & removed],
+    )
+
+
+def with_people(found: QuerySet[AccessRequest]) -> QuerySet[AccessRequest]:
+    """With everybody and everything that a line about a request names."""
+    return found.select_related(
+        "connector__owner", "connector__organisation", "grant__connector", "made_by", "decided_by"
+    )

@@ -1,0 +1,289 @@
+"""Requests: a developer asks, a group's admin answers with all, some or none. Until then nothing changes.
+
+Locks go connector → grant → request. The answers are `services.answers`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Mapping
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from accounts.audit.record import SYSTEM, record
+from accounts.audit.tags import Tag
+from accounts.models import User
+from accounts.services import notifications
+from connectors import policies
+from connectors.models import AccessRequest, Connector, ConnectorState, Grant, RequestState
+from connectors.permissions import Permission
+from connectors.services import details, grants, issuing, trail, words
+from kaizala_console.lib import clock, ids, rate_limit
+from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
+from kaizala_console.lib.rate_limit import Limit
+
+LONGEST_REASON = 500
+LONGEST_ONCE = 64
+MOST_A_DAY = 300  # of one account
+MOST_WAITING = 100  # of one connector, made by hand
+EXPIRED_AT_ONCE = 1000
+Kind = AccessRequest.Kind
+
+
+def new_once() -> str:
+    """The name of a form that is about to be shown."""
+    return ids.new_id().hex
+
+
+def ask(
+    *,
+    connector: Connector,
+    by: User,
+    permissions: Iterable[str],
+    once: str,
+    reason: str = "",
+    ends_at: dt.datetime | None = None,
+    target: str = "",
+) -> AccessRequest:
+    """Ask for access: of one group, by its opaque `target`, or of whoever gets the link. Changes nothing else.
+
+    The same form (`once`) sent again is the same request. Whether there is such a group is not looked at: a developer
+    must not learn it. Raises NotFound for who does not own the connector; RuleBroken, naming the field; Conflict when
+    one for this target waits already, AlreadyGranted, and TooSoon: whoever is asked gets a mail.
+    """
+    refusal = rate_limit.hit(Limit(f"access-requests:{by.pk}", MOST_A_DAY, 86_400))
+    if refusal is not None:
+        raise TooSoon(_("You sent many requests today. Go on tomorrow."), retry_after=refusal.retry_after)
+    return _ask(
+        connector=connector, by=by, permissions=permissions, once=once, reason=reason, ends_at=ends_at, target=target
+    )
+
+
+@transaction.atomic
+def _ask(
+    *,
+    connector: Connector,
+    by: User,
+    permissions: Iterable[str],
+    once: str,
+    reason: str,
+    ends_at: dt.datetime | None,
+    target: str,
+) -> AccessRequest:
+    connector = _locked_connector(connector.pk)
+    policies.require_owner(by, connector)
+    if not 0 < len(once) <= LONGEST_ONCE or not once.isalnum():
+        raise RuleBroken(_("This form is out of date. Open it again."), code="once")
+    before = AccessRequest.objects.filter(made_by=by, once=once).first()
+    if before is not None:
+        return before
+    now = clock.now()
+    chosen = _checked(connector, permissions, ends_at, now)
+    waiting = AccessRequest.objects.open(now).filter(connector=connector, kind=Kind.ACCESS)
+    if target:
+        _require_new(connector, target, now)
+    if waiting.count() >= MOST_WAITING:
+        raise RuleBroken(
+            _("%(most)d requests of this connector wait for an answer. Withdraw some first.") % {"most": MOST_WAITING},
+            code="too_many_waiting",
+        )
+    request = AccessRequest.objects.create(
+        connector=connector,
+        kind=Kind.ACCESS,
+        by_link=not target,
+        target=target,
+        permissions=chosen,
+        ends_at=ends_at,
+        reason=tidy_reason(reason),
+        once=once,
+        made_by=by,
+        made_at=now,
+        expires_at=expiry(now, ends_at),
+    )
+    record(
+        Tag.REQUEST_MADE,
+        by=by,
+        subject=request,
+        # Not in the history of the group that is named: nobody has seen yet that it has anything to do with this.
+        **trail.of_connector(connector),
+        after={
+            "connector": connector.name,
+            "permissions": words.names(chosen),
+            "ends_at": ends_at.isoformat() if ends_at else None,
+            "by_link": request.by_link,
+        },
+    )
+    tell_administrators({user: [request] for user in policies.who_may_answer(request)} if target else {})
+    return request
+
+
+@transaction.atomic
+def withdraw(*, request: AccessRequest, by: User) -> AccessRequest:
+    """The developer asks no more. Raises NotFound for others, and Conflict when it was answered or ended before."""
+    policies.require_owner(by, request.connector)
+    request = lock(request)
+    request.withdrawn_at = clock.now()
+    request.save(update_fields=["withdrawn_at"])
+    record(
+        Tag.REQUEST_WITHDRAWN, by=by, subject=request, **trail.of_connector(request.connector), before=facts(request)
+    )
+    return request
+
+
+def lock(request: AccessRequest, *, as_shown: Collection[Permission] | None = None) -> AccessRequest:
+    """The request as it is now, held with its connector until the end of the transaction.
+
+    Raises Conflict, saying who and when, for one that was answered, withdrawn or expired; and for one that asks for
+    other permissions than `as_shown`, those that the person saw who answers.
+    """
+    _locked_connector(request.connector_id)
+    found = (
+        AccessRequest.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("connector__organisation", "connector__owner", "grant__connector", "decided_by", "made_by")
+        .get(pk=request.pk)
+    )
+    if found.state is not RequestState.WAITING:
+        raise Conflict(why_over(found), code=f"request_{found.state}")
+    if as_shown is not None and found.permissions != frozenset(as_shown):
+        raise Conflict(
+            _("The developer changed the request in the meantime. Look at it once more."), code="request_changed"
+        )
+    return found
+
+
+def tell_administrators(asked: Mapping[User, Collection[AccessRequest]]) -> None:
+    """A mail to each of these accounts that requests wait for it, without their contents: one mail, however many."""
+    for user, waiting in asked.items():
+        first = min(waiting, key=lambda request: request.pk)
+        notifications.queue(
+            user=user,
+            template="connectors/requests_made",
+            key=f"requests-made:{first.pk}:{user.pk}",
+            context={
+                "connector_name": first.connector.name,
+                "asked_by": first.made_by.name,
+                "count": len(waiting),
+                "request_id": str(first.pk),
+            },
+        )
+
+
+def expire_overdue() -> int:
+    """End what nobody answered in time, and tell the owners once a connector; the number of requests."""
+    overdue = AccessRequest.objects.overdue(clock.now()).order_by("expires_at").values_list("connector_id", "pk")
+    mine: dict[UUID, list[UUID]] = {}
+    for connector_id, request_id in overdue[:EXPIRED_AT_ONCE]:
+        mine.setdefault(connector_id, []).append(request_id)
+    return sum(_expire(connector_id, request_ids) for connector_id, request_ids in mine.items())
+
+
+def expiry(now: dt.datetime, ends_at: dt.datetime | None) -> dt.datetime:
+    """Until when a request made at `now` can be answered: not beyond the end of what it asks for."""
+    end = now + dt.timedelta(days=settings.REQUEST_DAYS)
+    return end if ends_at is None else min(end, ends_at)
+
+
+def why_over(request: AccessRequest) -> str:
+    """Who ended the request and when, for whoever comes too late."""
+    if request.decided_by is not None and request.decided_at is not None:
+        said = (
+            _("%(name)s approved this request on %(when)s.")
+            if request.approved_at
+            else _("%(name)s refused this request on %(when)s.")
+        )
+        return said % {"name": request.decided_by.name, "when": words.moment(request.decided_at)}
+    if request.withdrawn_at:
+        return _("This request was withdrawn on %(when)s.") % {"when": words.moment(request.withdrawn_at)}
+    return _("This request expired on %(when)s. Its developer can send a new one.") % {
+        "when": words.moment(request.expires_at)
+    }
+
+
+def facts(request: AccessRequest) -> dict[str, object]:
+    """What the audit rows about a request say."""
+    return {
+        "connector": request.connector.name,
+        "target": request.target_name,
+        "permissions": words.names(request.permissions),
+    }
+
+
+# Pieces --------------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def _expire(connector_id: UUID, request_ids: list[UUID]) -> int:
+    connector = _locked_connector(connector_id)
+    now = clock.now()
+    found = list(
+        AccessRequest.objects.select_for_update(of=("self",), no_key=True).overdue(now).filter(pk__in=request_ids)
+    )
+    AccessRequest.objects.filter(pk__in=[request.pk for request in found]).update(expired_at=now)
+    for request in found:
+        request.connector = connector
+        record(Tag.REQUEST_EXPIRED, by=SYSTEM, subject=request, **trail.of_connector(connector), before=facts(request))
+    if found:
+        for user in issuing.owners_of(connector):
+            notifications.queue(
+                user=user,
+                template="connectors/requests_expired",
+                key=f"requests-expired:{found[0].pk}:{user.pk}",
+                context={
+                    "connector_id": str(connector.pk),
+                    "connector_name": connector.name,
+                    "count": len(found),
+                },
+            )
+    return len(found)
+
+
+def _checked(
+    connector: Connector, permissions: Iterable[str], ends_at: dt.datetime | None, now: dt.datetime
+) -> frozenset[Permission]:
+    if connector.state is not ConnectorState.LIVE:
+        raise RuleBroken(
+            _("“%(connector)s” takes no new groups now: reactivate or resume it first.")
+            % {"connector": connector.name},
+            code="connector_not_grantable",
+        )
+    chosen = details.checked_permissions(permissions)
+    if not chosen <= connector.permissions:
+        raise RuleBroken(
+            _("The connector itself does not have all of these permissions. Change its permissions first."),
+            code="permissions_beyond",
+            field="permissions",
+        )
+    if ends_at is not None and ends_at <= now:
+        raise RuleBroken(_("The end date must lie in the future."), code="ends_at", field="end_date")
+    return chosen
+
+
+def _require_new(connector: Connector, target: str, now: dt.datetime) -> None:
+    there = Grant.objects.present().filter(connector=connector, target=target).first()
+    if there is not None:
+        raise grants.AlreadyGranted(there)
+    before = AccessRequest.objects.waiting().filter(connector=connector, target=target)
+    # One that is overdue and not swept yet would still stand in the way of the constraint.
+    _expire(connector.pk, list(before.overdue(now).values_list("pk", flat=True)))
+    if before.exists():
+        raise Conflict(_("A request for this group waits for an answer already."), code="already_asked")
+
+
+def tidy_reason(reason: str) -> str:
+    """The reason as it is kept. Raises RuleBroken when it is too long."""
+    tidy = details.printable(reason, keep="\n").strip()
+    if len(tidy) > LONGEST_REASON:
+        raise RuleBroken(
+            _("The reason has %(count)d characters: %(most)d are the most.")
+            % {"count": len(tidy), "most": LONGEST_REASON},
+            code="reason_too_long",
+            field="reason",
+        )
+    return tidy
+
+
+def _locked_connector(connector_id: UUID) -> Connector:
+    return Connector.objects.select_for_update(no_key=True).select_related(None).get(pk=connector_id)

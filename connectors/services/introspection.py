@@ -1,0 +1,309 @@
+"""What is the matter with a credential? Its kind, whose it is, and the checks of the Token Service one by one.
+
+Facts are told to two kinds of people only: who presents the whole, true credential, and who owns its connector or
+administers what it reaches. To everybody else a credential that is not theirs and one that does not exist are the same,
+also by the time that the answer takes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import User
+from connectors import permissions, policies, token_format
+from connectors.models import Bot, Connector, ConnectorSecret, Grant, RefreshToken
+from connectors.permissions import PERMISSION_OF
+from connectors.services import words
+from connectors.token_format import Kind
+from kaizala_console.lib import clock
+
+LONGEST = 2000
+EVEN_SECONDS = 0.25
+PUBLIC = re.compile(rf"[0-9A-Za-z]{{{token_format.PUBLIC_LENGTH}}}", re.ASCII)
+SHORTEST_THAT_IS_FOUND = len(Kind.REFRESH) + token_format.PUBLIC_LENGTH
+WHOLE_LENGTH = (
+    len(Kind.REFRESH) + token_format.PUBLIC_LENGTH + token_format.SECRET_LENGTH + token_format.CHECKSUM_LENGTH
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that is looked at. `next_step` says what to do when it fails."""
+
+    label: str
+    passed: bool
+    says: str
+    next_step: str = ""
+
+
+@dataclass(slots=True)
+class Inspection:
+    """What can be told. Without `connector` only the form was looked at, or the asker may not know more."""
+
+    kind: Kind | None = None
+    checks: list[Check] = field(default_factory=list)
+    connector: Connector | None = None
+    grant: Grant | None = None
+    bot: Bot | None = None
+    public_part: str = ""
+    made_at: dt.datetime | None = None
+    ends_at: dt.datetime | None = None
+    scopes: list[str] = field(default_factory=list)
+    was_sought: bool = False  # in the tables, by what is public of it
+
+    @property
+    def works(self) -> bool:
+        """Whether every check passed, on a credential that is known."""
+        return self.connector is not None and all(check.passed for check in self.checks)
+
+    @property
+    def next_step(self) -> str:
+        """What to do about the first check that failed."""
+        return next((check.next_step for check in self.checks if not check.passed), "")
+
+
+@sensitive_variables()
+def inspect(*, text: str, by: User) -> Inspection:
+    """Look at a credential, its first characters, or its public part alone. Nothing is stored, and nothing changes."""
+    began = time.monotonic()
+    found = _looked_at(_bare(text), by)
+    if found.connector is None and found.was_sought:
+        # Somebody else's costs more statements than one that does not exist: both wait for the same moment.
+        time.sleep(EVEN_SECONDS - (time.monotonic() - began) % EVEN_SECONDS)
+    return found
+
+
+@sensitive_variables()
+def _looked_at(token: str, by: User) -> Inspection:
+    kind = next((kind for kind in Kind if token.startswith(kind)), None)
+    if kind is None:
+        if PUBLIC.fullmatch(token):
+            return _by_public_part(Inspection(), token, by)
+        return Inspection(checks=[_no_form(token)])
+    found = Inspection(kind=kind)
+    if kind is Kind.ACCESS:
+        return _of_access(found, token)
+    parsed = token_format.parse(kind, token)
+    if parsed is None:
+        found.checks.append(_why_no_whole(token))
+        public = token[len(kind) : len(kind) + token_format.PUBLIC_LENGTH]
+        return _by_public_part(found, public, by) if PUBLIC.fullmatch(public) else found
+    found.checks.append(Check(_("Form"), True, _("A whole credential of this console; its checksum is right.")))
+    found.was_sought = True
+    row = _row(kind, parsed.public_part)
+    if row is None or not parsed.matches(row.pepper_id, row.digest):
+        found.checks.append(_unknown())
+        return found
+    return _told(found, row)
+
+
+# Rows ----------------------------------------------------------------------------------------------------------------
+
+
+def _row(kind: Kind, public_part: str) -> RefreshToken | ConnectorSecret | None:
+    if kind is Kind.SECRET:
+        secrets = ConnectorSecret.objects.select_related("connector__organisation", "connector__owner")
+        return secrets.filter(public_part=public_part).first()
+    tokens = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
+    return tokens.filter(public_part=public_part).first()
+
+
+def _by_public_part(found: Inspection, public_part: str, by: User) -> Inspection:
+    """For those whose it is: they need not have the credential at hand to ask about it."""
+    found.was_sought = True
+    kinds = [found.kind] if found.kind else [Kind.REFRESH, Kind.SECRET]
+    row = next((row for kind in kinds if (row := _row(kind, public_part)) is not None), None)
+    if row is None or not _is_theirs(row, by):
+        found.checks.append(_unknown())
+        return found
+    found.kind = Kind.SECRET if isinstance(row, ConnectorSecret) else Kind.REFRESH
+    return _told(found, row)
+
+
+def _is_theirs(row: RefreshToken | ConnectorSecret, by: User) -> bool:
+    if isinstance(row, ConnectorSecret):
+        return policies.can_see_credentials(by, row.connector)
+    return policies.is_owner(by, row.grant.connector) or policies.can_administer(by, row.grant)
+
+
+def _told(found: Inspection, row: RefreshToken | ConnectorSecret) -> Inspection:
+    found.public_part = row.public_part
+    if isinstance(row, ConnectorSecret):
+        found.connector, found.made_at, found.ends_at = row.connector, row.created_at, row.expires_at
+        found.checks += [_connector(row.connector), _secret(row)]
+    else:
+        _of_grant(found, row)
+    return found
+
+
+@sensitive_variables("token")
+def _of_access(found: Inspection, token: str) -> Inspection:
+    claims = token_format.read_access_token(token)
+    if claims is None:
+        says = _("It was not signed by this console, or a character was lost or changed when it was copied.")
+        next_step = _("Have the program fetch a new access token (GET /v1/accessToken).")
+        found.checks.append(Check(_("Signature"), False, says, next_step))
+        return found
+    found.checks.append(Check(_("Signature"), True, _("Signed by this console, and unaltered.")))
+    live = claims.expires_at > clock.now()
+    found.checks.append(
+        Check(
+            _("Validity"),
+            live,
+            _("Valid until %(when)s.") % {"when": words.moment(claims.expires_at)}
+            if live
+            else _("It expired on %(when)s: access tokens live 24 hours.") % {"when": words.moment(claims.expires_at)},
+            _("Have the program fetch a new access token (GET /v1/accessToken)."),
+        )
+    )
+    rows = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
+    row = rows.filter(pk=claims.refresh_token_id, grant_id=claims.grant_id).first()
+    if row is None:
+        found.checks.append(_unknown())
+        return found
+    _of_grant(found, row)
+    found.public_part, found.made_at, found.ends_at = "", None, claims.expires_at
+    if claims.bot_id is not None:
+        _of_bot(found, row.grant.connector, claims.bot_id)
+    return found
+
+
+def _of_bot(found: Inspection, connector: Connector, bot_id: UUID) -> None:
+    found.bot = bot = connector.bots.filter(pk=bot_id).first()
+    found.checks.append(_bot(bot))
+    found.scopes = [scope for scope in found.scopes if PERMISSION_OF[scope] in permissions.OF_BOTS]
+
+
+def _of_grant(found: Inspection, row: RefreshToken) -> None:
+    grant, connector = row.grant, row.grant.connector
+    found.connector, found.grant = connector, grant
+    found.made_at, found.ends_at = row.issued_at, row.expires_at
+    found.scopes = permissions.scopes_of(grant.permissions & connector.permissions)
+    found.checks += [_connector(connector), _access(grant), _token(row)]
+
+
+# Checks --------------------------------------------------------------------------------------------------------------
+
+
+def _no_form(token: str) -> Check:
+    prefixes = ", ".join(Kind)
+    says = (
+        _("Nothing was pasted.")
+        if not token
+        else _("It begins with none of %(prefixes)s: it is no credential of this console.") % {"prefixes": prefixes}
+    )
+    return Check(
+        _("Form"), False, says, _("Tokens of the retired Kaizala service work nowhere any more: make new ones.")
+    )
+
+
+def _why_no_whole(token: str) -> Check:
+    next_step = _("Copy it again, whole: nothing before or after it, and no line break inside.")
+    if len(token) < SHORTEST_THAT_IS_FOUND:
+        says = _("Only the first %(count)d of %(whole)d characters. For what is yours, 21 are enough to find it.")
+    elif len(token) < WHOLE_LENGTH:
+        says = _("Only the first %(count)d of %(whole)d characters: enough to find it, not to use it.")
+    elif len(token) > WHOLE_LENGTH:
+        says = _("It has %(count)d characters, and should have %(whole)d.")
+    else:
+        says = _("The checksum is wrong: a character was changed when it was copied.")
+    return Check(_("Form"), False, says % {"count": len(token), "whole": WHOLE_LENGTH}, next_step)
+
+
+def _unknown() -> Check:
+    return Check(
+        _("Known"),
+        False,
+        _("There is no such credential, or it is not yours to look at."),
+        _("Paste the whole credential, or ask the connector’s owner or an admin of the group."),
+    )
+
+
+def _connector(connector: Connector) -> Check:
+    label = _("Connector")
+    if connector.deleted_at:
+        says = _("It was deleted on %(when)s.") % {"when": words.moment(connector.deleted_at)}
+        return Check(label, False, says, _("Register the program as a new connector."))
+    if connector.suspended_at:
+        says = _("It is suspended since %(when)s.") % {"when": words.moment(connector.suspended_at)}
+        return Check(label, False, says, _("Its owner can resume it on the connector’s page."))
+    if connector.organisation.moved_to:
+        says = _("Its organisation has moved to %(address)s.") % {"address": connector.organisation.moved_to}
+        return Check(label, False, says, _("Change the host name in the program."))
+    return Check(label, True, _("Live."))
+
+
+def _access(grant: Grant) -> Check:
+    label, now = _("Access"), clock.now()
+    if grant.revoked_at:
+        says = _("An admin removed it on %(when)s.") % {"when": words.moment(grant.revoked_at)}
+        return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
+    if grant.suspended_at:
+        says = _("An admin suspended it on %(when)s.") % {"when": words.moment(grant.suspended_at)}
+        return Check(label, False, says, _("Ask an admin of the group to resume it."))
+    if grant.is_of_deactivated_user:
+        says = _("The account of its user is deactivated.")
+        return Check(label, False, says, _("It works again once the account is active."))
+    if grant.ends_at and grant.ends_at <= now:
+        says = _("Its end date has passed: %(when)s.") % {"when": words.moment(grant.ends_at)}
+        return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
+    return Check(label, True, _("Granted by %(who)s.") % {"who": grant.granter_name})
+
+
+def _bot(bot: Bot | None) -> Check:
+    label = _("Bot")
+    next_step = _("Have the program make another bot (POST /v1/bot), or use the connector’s own access token.")
+    if bot is None:
+        return Check(label, False, _("There is no such bot of this connector."), next_step)
+    if bot.removed_at:
+        says = _("The bot “%(name)s” was deleted on %(when)s.")
+        return Check(label, False, says % {"name": bot.name, "when": words.moment(bot.removed_at)}, next_step)
+    return Check(
+        label, True, _("It acts as “%(name)s”, in the groups that this bot was added to.") % {"name": bot.name}
+    )
+
+
+def _token(row: RefreshToken) -> Check:
+    label, now = _("Refresh token"), clock.now()
+    if row.reported_at:
+        says = _("It was reported as leaked on %(when)s.") % {"when": words.moment(row.reported_at)}
+        return Check(label, False, says, _("Its owner decides; an admin of the group can regenerate it."))
+    if row.revoked_at and row.grant.revoked_at is None:
+        says = _("A newer one took its place on %(when)s.") % {"when": words.moment(row.revoked_at)}
+        return Check(label, False, says, _("Use the newer one; it came to the developer by handoff."))
+    if row.revoked_at:
+        says = _("It ended with the access, on %(when)s.") % {"when": words.moment(row.revoked_at)}
+        return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
+    if row.expires_at <= now:
+        says = _("It expired on %(when)s.") % {"when": words.moment(row.expires_at)}
+        return Check(label, False, says, _("Ask an admin of the group to regenerate it."))
+    return Check(label, True, _("Valid until %(when)s.") % {"when": words.moment(row.expires_at)})
+
+
+def _secret(row: ConnectorSecret) -> Check:
+    label, now = _("Secret"), clock.now()
+    if row.reported_at and row.revoked_at is None:
+        says = _("It was reported as leaked on %(when)s.") % {"when": words.moment(row.reported_at)}
+        return Check(label, False, says, _("The connector’s owner revokes or restores it on the Credentials tab."))
+    if row.revoked_at:
+        says = _("It was revoked on %(when)s.") % {"when": words.moment(row.revoked_at)}
+        return Check(label, False, says, _("Give the program another secret of the connector."))
+    if row.expires_at and row.expires_at <= now:
+        says = _("It expired on %(when)s.") % {"when": words.moment(row.expires_at)}
+        return Check(label, False, says, _("Give the program another secret of the connector."))
+    return Check(label, True, _("Live."))
+
+
+def _bare(text: str) -> str:
+    """The credential itself, when a whole header line or a shell variable was pasted."""
+    token = text.strip()[:LONGEST]
+    found: Any = re.search(r"kz(?:cs|rt|at)_[\w.-]*", token, re.ASCII)
+    return found.group() if found else token

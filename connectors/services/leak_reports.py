@@ -1,0 +1,288 @@
+"""A leaked credential: refused from the report on, until an owner of its connector revokes or restores it.
+
+Whoever holds a whole credential may report it, signed in or not; the answer never says whether it was known. Who has
+only a part of one, or a guess, changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.audit.record import record
+from accounts.audit.tags import Tag
+from accounts.models import User
+from accounts.policies import require_no_credential_hold
+from accounts.services import notifications
+from connectors import policies, token_format
+from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
+from connectors.services import issuing, one_time_secrets, orphans, secrets, trail, words
+from connectors.token_format import Kind, Parsed
+from connectors.webhooks import handoff_events
+from kaizala_console.lib import clock, rate_limit
+from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
+from kaizala_console.lib.logs import redact
+from kaizala_console.lib.rate_limit import Limit
+
+LONGEST_TEXT = 20_000
+LONGEST_WHERE = 500
+AN_HOUR_SECONDS = 3600
+Row = ConnectorSecret | RefreshToken
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Whoever reported: nobody that we know."""
+
+    def audit_actor(self) -> tuple[str, str, str]:
+        """Kind, id and name (`accounts.audit.record.Actor`)."""
+        return "finder", "", _("Somebody who found it")
+
+
+@sensitive_variables("text", "found")
+def report(*, text: str, where: str = "", address: str) -> None:
+    """Refuse every credential of ours in `text` from now on, and tell their owners. Says nothing about what was known.
+
+    `where` is told to the owners. Raises RuleBroken when nothing in the text has the form of a credential (which
+    anybody can see for themselves) or when it is too long to be read whole, and TooSoon for the same `address` over and
+    over.
+    """
+    most = settings.LEAK_REPORTS_PER_ADDRESS_PER_HOUR
+    refusal = rate_limit.hit(Limit(f"leak-report:{address}", most, AN_HOUR_SECONDS))
+    if refusal is not None:
+        raise TooSoon(_("Too many reports from this address. Please wait a while."), retry_after=refusal.retry_after)
+    if len(text) > LONGEST_TEXT:
+        raise RuleBroken(
+            _("Send at most 20,000 characters at once: the credential, and a few lines around it."),
+            code="too_long",
+            field="credential",
+        )
+    found = _in_text(text)
+    if not found:
+        raise RuleBroken(
+            _(
+                "Nothing here is a whole credential of this console. They begin with kzcs_, kzrt_ or kzat_; check that "
+                "nothing was cut off."
+            ),
+            code="no_credential",
+            field="credential",
+        )
+    for parsed in found:
+        row = _row_of(parsed)
+        if row is not None:
+            _suspend(row, parsed.kind, where=_tidy(where))
+
+
+@transaction.atomic
+def revoke(*, report: LeakReport, by: User, end_access_tokens: bool = True) -> LeakReport:
+    """The owner confirms: the credential has ended for good, and all access tokens of the connector if it is a secret,
+    unless the owner lets them go on. Raises NotFound for others, Conflict when answered.
+    """
+    policies.require_owner(by, report.connector)
+    _close(report, by, LeakReport.Outcome.REVOKED)
+    if report.secret is not None:
+        if report.secret.revoked_at is None:
+            secrets.revoke(secret=report.secret, by=by, end_access_tokens=end_access_tokens)
+    elif report.refresh_token is not None:
+        _lock_grant_of(report.refresh_token)
+        _end(report.refresh_token)
+    record(Tag.LEAK_CONFIRMED, by=by, subject=report, **_whereabouts(_row(report)), before=_facts(report))
+    return report
+
+
+@transaction.atomic
+def restore(*, report: LeakReport, by: User) -> LeakReport:
+    """The owner knows better: accept it again, unless it has ended meanwhile. Raises NotFound and Conflict."""
+    policies.require_owner(by, report.connector)
+    require_no_credential_hold(by)
+    _close(report, by, LeakReport.Outcome.RESTORED)
+    row = _row(report)
+    _lock_grant_of(row)
+    if isinstance(row, RefreshToken):
+        _restore_line(row)
+    else:
+        row.reported_at = None
+        row.save(update_fields=["reported_at"])
+    record(Tag.LEAK_RESTORED, by=by, subject=report, **_whereabouts(row), before=_facts(report))
+    return report
+
+
+# Finding --------------------------------------------------------------------------------------------------------------
+
+
+@sensitive_variables()
+def _in_text(text: str) -> list[Parsed]:
+    """The different credentials in a text, by their form and checksum alone."""
+    candidates = dict.fromkeys(match.group() for match in token_format.PATTERN.finditer(text))
+    parsed = (token_format.begins(candidate) for candidate in candidates)
+    return [one for one in parsed if one is not None]
+
+
+@sensitive_variables()
+def _row_of(parsed: Parsed) -> Row | None:
+    """The row of a credential that is proven, by its digest or signature, and that could still do harm."""
+    now = clock.now()
+    row: Row | None
+    if parsed.kind is Kind.SECRET:
+        row = (
+            ConnectorSecret.objects.select_related("connector__organisation")
+            .filter(public_part=parsed.public_part)
+            .first()
+        )
+        return row if row and row.is_live(now) and _is_it(row, parsed) else None
+    tokens = RefreshToken.objects.select_related("grant__connector__organisation", "grant__connector__owner")
+    if parsed.kind is Kind.REFRESH:
+        row = tokens.filter(public_part=parsed.public_part).first()
+        return row if row and row.is_live(now) and _is_it(row, parsed) else None
+    claims = token_format.read_access_token(parsed.token)
+    if claims is None or claims.expires_at <= now:
+        return None
+    row = tokens.filter(pk=claims.refresh_token_id, grant_id=claims.grant_id).first()
+    return row if row and row.is_live(now) else None
+
+
+def _is_it(row: Row, parsed: Parsed) -> bool:
+    return parsed.matches(row.pepper_id, row.digest)
+
+
+# Suspending -----------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def _suspend(row: Row, kind: Kind, *, where: str) -> None:
+    """Whoever moves the column from NULL writes the report and tells the owners; a second report changes nothing."""
+    _lock_grant_of(row)
+    now = clock.now()
+    model = type(row)
+    if not model.objects.filter(pk=row.pk, reported_at__isnull=True, revoked_at__isnull=True).update(reported_at=now):
+        return
+    if isinstance(row, RefreshToken):
+        # Whoever held it with the secret may have been given what was derived from it.
+        successors = RefreshToken.objects.filter(pk__in=_successors_of(row), reported_at__isnull=True)
+        successors.filter(revoked_at__isnull=True).update(reported_at=now)
+    connector = _connector_of(row)
+    report = LeakReport.objects.create(
+        connector=connector,
+        secret=row if isinstance(row, ConnectorSecret) else None,
+        refresh_token=row if isinstance(row, RefreshToken) else None,
+        prefix=kind.value,
+        where=where,
+        reported_at=now,
+    )
+    record(Tag.LEAK_REPORTED, by=Finder(), subject=report, **_whereabouts(row), after=_facts(report))
+    _tell(report, row)
+
+
+def _tell(report: LeakReport, row: Row) -> None:
+    """The owners, who decide; and the admins of what the token reaches, who may regenerate or remove it.
+
+    When no owner is left, those who hear of connectors without one.
+    """
+    owners = issuing.owners_of(report.connector)
+    admins = policies.administrators_of(row.grant) if isinstance(row, RefreshToken) else []
+    instead = [] if owners else orphans.who_is_told(report.connector.organisation_id)
+    for user in dict.fromkeys([*owners, *admins, *instead]):
+        notifications.queue(
+            user=user,
+            template="connectors/credential_leaked",
+            key=f"credential-leaked:{report.pk}:{user.pk}",
+            context=_facts(report)
+            | {
+                "report_id": str(report.pk),
+                "connector_id": str(report.connector_id),
+                "is_owner": user in owners,
+                "is_admin": user in admins,
+                "is_left": not owners,
+                "is_user_token": isinstance(row, RefreshToken) and row.grant.kind == Grant.Kind.USER,
+                "reported_at_text": words.utc(report.reported_at),
+            },
+        )
+
+
+def _close(report: LeakReport, by: User, outcome: LeakReport.Outcome) -> None:
+    """One conditional UPDATE decides between two owners who answer at once."""
+    now = clock.now()
+    closing = {"closed_at": now, "closed_by": by, "outcome": outcome}
+    if not LeakReport.objects.open().filter(pk=report.pk).update(**closing):
+        raise Conflict(_("This report was answered already."), code="leak_answered")
+    report.refresh_from_db()
+
+
+def _lock_grant_of(row: Row) -> None:
+    """Makes an exchange that would derive a successor wait: else it could bring one forth that nobody looks at."""
+    if isinstance(row, RefreshToken):
+        Grant.objects.select_for_update(no_key=True).get(pk=row.grant_id)
+
+
+def _successors_of(token: RefreshToken) -> list[int]:
+    """The ids of what was derived from this token, and from that in turn."""
+    found: list[int] = []
+    derived = RefreshToken.objects.filter(predecessor=token).values_list("pk", flat=True).first()
+    while derived is not None:
+        found.append(derived)
+        derived = RefreshToken.objects.filter(predecessor_id=derived).values_list("pk", flat=True).first()
+    return found
+
+
+def _restore_line(token: RefreshToken) -> None:
+    """The token, and its successors down to one that has a report of its own."""
+    restored = [token.pk]
+    for pk in _successors_of(token):
+        if LeakReport.objects.open().filter(refresh_token_id=pk).exists():
+            break
+        restored.append(pk)
+    RefreshToken.objects.filter(pk__in=restored).update(reported_at=None)
+    token.reported_at = None
+
+
+def _end(token: RefreshToken) -> None:
+    now = clock.now()
+    line = [token.pk, *_successors_of(token)]
+    RefreshToken.objects.filter(pk__in=line, revoked_at__isnull=True).update(revoked_at=now)
+    handoffs = Handoff.objects.filter(refresh_token__in=line)
+    if handoffs.waiting().update(withdrawn_at=now, sealed=None):
+        handoff_events.ended(handoffs.filter(withdrawn_at=now), handoff_events.WITHDRAWN)
+    one_time_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
+
+
+# Pieces ---------------------------------------------------------------------------------------------------------------
+
+
+def _row(report: LeakReport) -> Row:
+    row = report.secret or report.refresh_token
+    assert row is not None  # noqa: S101 (a constraint says so)
+    return row
+
+
+def _connector_of(row: Row) -> Connector:
+    return row.connector if isinstance(row, ConnectorSecret) else row.grant.connector
+
+
+def _whereabouts(row: Row) -> trail.Whereabouts:
+    return trail.of_connector(row.connector) if isinstance(row, ConnectorSecret) else trail.of_grant(row.grant)
+
+
+def _facts(report: LeakReport) -> dict[str, Any]:
+    """What the trail and the mails say of it. Nothing secret is among it."""
+    row = _row(report)
+    return {
+        "connector": report.connector.name,
+        "kind": KIND_NAMES[Kind(report.prefix)],
+        "public_part": row.public_part,
+        "target": row.grant.target_name if isinstance(row, RefreshToken) else "",
+        "where": report.where,
+    }
+
+
+KIND_NAMES = {Kind.SECRET: "secret", Kind.REFRESH: "refresh token", Kind.ACCESS: "access token"}
+
+
+def _tidy(where: str) -> str:
+    """One line, without what is no text, and without any credential that somebody pasted along."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in where[: 4 * LONGEST_WHERE]).split())
+    return str(redact(line))[:LONGEST_WHERE]

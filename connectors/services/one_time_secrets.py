@@ -1,0 +1,130 @@
+"""A credential on somebody's screen: the same form sent again shows the same credential, for some minutes.
+
+The form carries a random hidden `idempotency_key`. It is part of the key that the credential is sealed with, and only a
+keyed digest of it is stored, so the row alone opens nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+
+from django.conf import settings
+from django.db import models, transaction
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.models import User
+from connectors.models import ShownSecret
+from kaizala_console.lib import clock, crypto
+from kaizala_console.lib.errors import Conflict, RuleBroken
+
+SHORTEST_FORM_KEY = 22  # characters; 128 bits in base 64
+LONGEST_FORM_KEY = 128
+
+
+def new_form_key() -> str:
+    """A key for one form, for a hidden field."""
+    return secrets.token_urlsafe(24)
+
+
+@sensitive_variables("idempotency_key", "token")
+@transaction.atomic
+def remember(*, user: User, idempotency_key: str, subject: models.Model, token: str) -> None:
+    """Keep `token` for this form of this person; in the transaction that made or claimed it.
+
+    Raises RuleBroken when the form key is none of ours: without one, a lost answer would lose the credential.
+    """
+    require_form_key(idempotency_key)
+    tag = _tag(user, idempotency_key)
+    now = clock.now()
+    ShownSecret.objects.filter(user=user, form_tag=tag).overdue(now).delete()
+    ShownSecret.objects.create(
+        user=user,
+        form_tag=tag,
+        subject_kind=kind_of(subject),
+        subject_id=str(subject.pk),
+        sealed=crypto.seal_with(token.encode(), context=_context(user, tag), extra_secret=idempotency_key.encode()),
+        shown_at=now,
+        expires_at=now + dt.timedelta(seconds=settings.SHOWN_SECRET_SECONDS),
+    )
+
+
+@sensitive_variables("idempotency_key")
+def recall(*, user: User, idempotency_key: str, subject: models.Model | None = None) -> str | None:
+    """The credential that this form has shown already, or None.
+
+    Raises Conflict when `subject` is given and the form was used for something else: it must not show another's.
+    """
+    row = find(user=user, idempotency_key=idempotency_key)
+    if row is None:
+        return None
+    if subject is not None and (row.subject_kind, row.subject_id) != (
+        kind_of(subject),
+        str(subject.pk),
+    ):
+        raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
+    return opened(row, user=user, idempotency_key=idempotency_key)
+
+
+@sensitive_variables("idempotency_key")
+def find(*, user: User, idempotency_key: str) -> ShownSecret | None:
+    """The row of this form, when there is one that is not overdue."""
+    if not SHORTEST_FORM_KEY <= len(idempotency_key) <= LONGEST_FORM_KEY:
+        return None
+    row = ShownSecret.objects.filter(user=user, form_tag=_tag(user, idempotency_key)).first()
+    return row if row is not None and row.expires_at > clock.now() else None
+
+
+@sensitive_variables("idempotency_key")
+def opened(row: ShownSecret, *, user: User, idempotency_key: str) -> str | None:
+    """The credential in the row; None when the server's key has been changed since."""
+    try:
+        sealed = bytes(row.sealed)
+        return crypto.open_sealed_with(
+            sealed, context=_context(user, row.form_tag), extra_secret=idempotency_key.encode()
+        ).decode()
+    except crypto.WrongKey:
+        return None
+
+
+@sensitive_variables("idempotency_key")
+def done(*, user: User, idempotency_key: str) -> None:
+    """The person has stored the credential: forget it now."""
+    if SHORTEST_FORM_KEY <= len(idempotency_key) <= LONGEST_FORM_KEY:
+        ShownSecret.objects.filter(user=user, form_tag=_tag(user, idempotency_key)).delete()
+
+
+def forget(subject_kind: str, subject_ids: list[str]) -> None:
+    """Take these off every screen: what they show has been revoked."""
+    ShownSecret.objects.filter(subject_kind=subject_kind, subject_id__in=subject_ids).delete()
+
+
+def sweep() -> int:
+    """Delete what nobody pressed "Done" on in time; the number of rows."""
+    return ShownSecret.objects.overdue(clock.now()).delete()[0]
+
+
+def kind_of(subject: models.Model) -> str:
+    """How a row names the kind of thing whose credential it shows."""
+    return type(subject).__name__.lower()
+
+
+@sensitive_variables("idempotency_key")
+def require_form_key(idempotency_key: str) -> None:
+    """Raise RuleBroken unless the text can be a form key."""
+    if not (SHORTEST_FORM_KEY <= len(idempotency_key) <= LONGEST_FORM_KEY and idempotency_key.isascii()):
+        raise RuleBroken(
+            _("This form is incomplete. Please reload the page and send it again."),
+            code="idempotency_key",
+            field="idempotency_key",
+        )
+
+
+@sensitive_variables("idempotency_key")
+def _tag(user: User, idempotency_key: str) -> str:
+    return crypto.hmac_tag("shown-secret", str(user.pk), idempotency_key).hex()
+
+
+def _context(user: User, tag: str) -> bytes:
+    return f"connectors.ShownSecret:{user.pk}:{tag}".encode()

@@ -1,0 +1,91 @@
+"""The public key of a connector: registered, replaced, removed. From then on tokens are sealed to it, or not."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.audit.record import record
+from accounts.audit.tags import Tag
+from accounts.models import User
+from accounts.policies import require_no_credential_hold
+from accounts.services import notifications
+from connectors import policies, public_keys
+from connectors.models import Connector, ConnectorKey
+from connectors.services import issuing, trail, words
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import Conflict
+
+
+@sensitive_variables("public_key")
+@transaction.atomic
+def register(*, connector: Connector, by: User, public_key: str) -> ConnectorKey:
+    """Seal this connector's tokens to the key from now on, in place of the one before; its owners are told.
+
+    What waits sealed to the one before stays so. Registered twice, it is the same key. Raises NotFound for who is not
+    an owner, and RuleBroken for what is no public key (`public_keys.read`), or while `by`'s credentials are locked.
+    """
+    policies.require_owner(by, connector)
+    require_no_credential_hold(by)
+    key = public_keys.read(public_key)
+    # Two at once take turns, so that neither finds the key that the other is about to add.
+    connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
+    policies.require_owner(by, connector)
+    now = clock.now()
+    before = connector.keys.live().first()
+    if before is not None and before.fingerprint == key.fingerprint:
+        return before
+    connector.keys.live().update(removed_at=now, removed_by=by)
+    made = ConnectorKey.objects.create(
+        connector=connector, jwk=key.jwk, fingerprint=key.fingerprint, created_at=now, created_by=by
+    )
+    record(
+        Tag.KEY_REGISTERED,
+        by=by,
+        subject=made,
+        **trail.of_connector(connector),
+        before={"fingerprint": before.fingerprint} if before else None,
+        after={"connector": connector.name, "fingerprint": made.fingerprint, "curve": made.curve},
+    )
+    _tell_owners(made, by, "key_registered")
+    return made
+
+
+@transaction.atomic
+def remove(*, key: ConnectorKey, by: User) -> ConnectorKey:
+    """Seal no more tokens to the key: with the server's key ring from now on. What waits stays as it is sealed.
+
+    Raises NotFound for who is not an owner, and Conflict when it was removed already.
+    """
+    policies.require_owner(by, key.connector)
+    if not ConnectorKey.objects.live().filter(pk=key.pk).update(removed_at=clock.now(), removed_by=by):
+        raise Conflict(_("This key is removed already."), code="key_removed")
+    key = ConnectorKey.objects.select_related("connector__organisation", "connector__owner").get(pk=key.pk)
+    record(
+        Tag.KEY_REMOVED,
+        by=by,
+        subject=key,
+        **trail.of_connector(key.connector),
+        before={"connector": key.connector.name, "fingerprint": key.fingerprint, "curve": key.curve},
+    )
+    _tell_owners(key, by, "key_removed")
+    return key
+
+
+def _tell_owners(key: ConnectorKey, by: User, template: str) -> None:
+    """Whoever else's act it was: a key decides who can open tokens."""
+    connector = key.connector
+    for user in issuing.owners_of(connector):
+        notifications.queue(
+            user=user,
+            template=f"connectors/{template}",
+            key=f"{template.replace('_', '-')}:{key.pk}:{user.pk}",
+            context={
+                "connector_id": str(connector.pk),
+                "connector_name": connector.name,
+                "fingerprint": key.fingerprint,
+                "changed_by": by.name,
+                "changed_at_text": words.utc(clock.now()),
+            },
+        )

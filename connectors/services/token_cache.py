@@ -1,0 +1,289 @@
+"""Keeping an access token warm for a grant that asks for it: entrusted, fetched ahead of its end, given, stopped.
+
+The worker holds nothing that a program would not: it trades the credentials that the developer entrusted at the Token
+Service, over HTTP. They, and what comes of them, are sealed at rest.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from random import SystemRandom
+from typing import Final
+from uuid import UUID
+
+from celery import signature
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.audit.record import SYSTEM, SystemActor, record
+from accounts.audit.tags import Tag
+from accounts.models import User
+from accounts.services import notifications
+from connectors import policies, token_format
+from connectors.models import ConnectorSecret, Grant, RefreshToken, WarmToken
+from connectors.services import grants, issuing, token_client, tokens, trail
+from connectors.services.token_client import Fetched, NoAnswer, Refused
+from connectors.token_format import Kind
+from kaizala_console.lib import clock, crypto, ids, outbox
+from kaizala_console.lib.background import after_commit
+from kaizala_console.lib.circuit import Circuit
+from kaizala_console.lib.errors import NotFound, RuleBroken
+from kaizala_console.lib.logs import redact
+
+FETCH: Final = "connectors.tasks.fetch_warm_token"  # by name: this layer does not import the tasks above it
+LEASE: Final = dt.timedelta(minutes=2)  # longer than a fetch may take
+SOONEST, LATEST = dt.timedelta(seconds=30), dt.timedelta(hours=1)  # between two tries that failed
+RENEWED_AT: Final = (0.75, 0.85)  # of an access token's life; spread, so that not all come at one moment
+CIRCUIT: Final = Circuit("token-service")
+_dice = SystemRandom()
+
+
+@sensitive_variables()
+@transaction.atomic
+def keep(*, grant: Grant, by: User, secret: str, refresh_token: str) -> WarmToken:
+    """Entrust the credentials of a grant; the worker fetches the first token after the commit.
+
+    Raises NotFound for who does not own the connector, Conflict when the grant was removed, RuleBroken, naming the
+    field, for a secret or a refresh token that is not this connector's and this grant's, or does not work now.
+    """
+    policies.require_owner(by, grant.connector)
+    grant = grants.lock(grant.pk)
+    _require_working(grant, secret, refresh_token)
+    warm, _is_new = WarmToken.objects.update_or_create(
+        grant=grant,
+        defaults={
+            "asked_by": by,
+            "asked_at": clock.now(),
+            "sealed_secret": _seal(grant, "secret", secret.strip()),
+            "sealed_refresh_token": _seal(grant, "refresh", refresh_token.strip()),
+            "sealed_access_token": None,
+            "fetched_at": None,
+            "expires_at": None,
+            "scope": "",
+            **outbox.schedule(clock.now()),
+            "failures": 0,
+            "last_error": "",
+            "refused_at": None,
+        },
+    )
+    _record(Tag.WARM_TOKEN_KEPT, grant, by)
+    after_commit(signature(FETCH), warm_id=warm.pk)
+    return warm
+
+
+@transaction.atomic
+def stop(*, grant: Grant, by: User) -> bool:
+    """Wipe what was entrusted and fetched; False when there was nothing. Raises NotFound for who is not an owner."""
+    policies.require_owner(by, grant.connector)
+    stopped, _tables = WarmToken.objects.filter(grant=grant).delete()
+    if stopped:
+        _record(Tag.WARM_TOKEN_STOPPED, grant, by)
+    return bool(stopped)
+
+
+@sensitive_variables()
+def give(*, connector_id: str, secret: str, grant_id: str) -> tuple[WarmToken, str]:
+    """The access token at hand for a program that proves itself by ID and secret, and its row.
+
+    Raises WrongConnectorCredentials; NotFound when the connector keeps none warm for such a grant, has none ready, or
+    has several and named none. Whether the token is accepted is decided where it is used, as for any other.
+    """
+    now = clock.now()
+    connector = tokens.authenticate_client(connector_id=connector_id, secret=secret, at=now)
+    mine = WarmToken.objects.filter(grant__connector=connector, grant__in=Grant.objects.live(now).of_active_users())
+    if grant_id.strip():
+        key = ids.parse_guid(grant_id)
+        mine = mine.filter(grant_id=key) if key else mine.none()
+    found = list(mine.select_related("grant")[:2])
+    if len(found) > 1:
+        raise NotFound("Several access tokens are kept warm for this connector: name one in the header grantId.")
+    if not found:
+        raise NotFound("No access token is kept warm for this connector and grant.")
+    warm = found[0]
+    token = _open(warm.grant, "access", warm.sealed_access_token) if warm.is_ready(now) else None
+    if token is None:
+        raise NotFound("The access token that is kept warm is not ready: fetch one with GET /v1/accessToken meanwhile.")
+    return warm, token
+
+
+def sweep() -> int:
+    """Wakes a worker for every token that is due, whatever became of the first message; the number of them."""
+    waiting = WarmToken.objects.filter(next_attempt_at__isnull=False)
+    return outbox.sweep(waiting, now=clock.now(), wake=_wake)
+
+
+@sensitive_variables()
+def fetch(*, warm_id: int) -> bool:
+    """Fetch the token if it is due and nobody else is at it; True when there is a new one.
+
+    Whoever moves `next_attempt_at` on has the row until then. No transaction is open while the network is waited for.
+    """
+    warm = _claim(warm_id)
+    if warm is None:
+        return False
+    grant, now = warm.grant, clock.now()
+    if grant.revoked_at is not None or (grant.ends_at is not None and grant.ends_at <= now):
+        _same(warm).delete()  # both sides were told of the end itself
+        return False
+    if grant.suspended_at is not None or grant.connector.suspended_at is not None or grant.is_of_deactivated_user:
+        # It would be refused, and that says nothing about the credentials.
+        _later(warm, LATEST, reason="The access is suspended.", counts=False)
+        return False
+    secret = _open(grant, "secret", warm.sealed_secret)
+    refresh_token = _open(grant, "refresh", warm.sealed_refresh_token)
+    if secret is None or refresh_token is None:
+        _refused(warm, "What was entrusted cannot be opened any more: the console's key was changed.")
+        return False
+    if not CIRCUIT.allows():
+        _later(warm, _spread(dt.timedelta(seconds=CIRCUIT.seconds)), reason="", counts=False)
+        return False
+    try:
+        fetched = token_client.fetch(connector_id=str(grant.connector_id), secret=secret, refresh_token=refresh_token)
+    except NoAnswer as problem:
+        (CIRCUIT.failed if problem.is_down else CIRCUIT.succeeded)()
+        _later(warm, _pause(warm.failures, problem.retry_after), reason=str(problem), counts=True)
+        return False
+    except Refused as refusal:
+        CIRCUIT.succeeded()
+        _refused(warm, str(refusal))
+        return False
+    CIRCUIT.succeeded()
+    return _fetched(warm, fetched)
+
+
+def _wake(warm: WarmToken) -> None:
+    after_commit(signature(FETCH), warm_id=warm.pk)
+
+
+def _claim(warm_id: int) -> WarmToken | None:
+    if outbox.claim(WarmToken.objects.filter(pk=warm_id), now=clock.now(), lease=LEASE) is None:
+        return None
+    return WarmToken.objects.select_related(
+        "grant__connector__organisation", "grant__connector__owner", "grant__granted_by"
+    ).get(pk=warm_id)
+
+
+@sensitive_variables()
+@transaction.atomic
+def _fetched(warm: WarmToken, fetched: Fetched) -> bool:
+    """Seal what came, unless the developer stopped it, or entrusted other credentials, meanwhile."""
+    now, grant = clock.now(), warm.grant
+    life = fetched.expires_at - now
+    changes = {
+        "sealed_access_token": _seal(grant, "access", fetched.access_token),
+        "fetched_at": now,
+        "expires_at": fetched.expires_at,
+        "scope": fetched.scope[:1000],
+        **outbox.schedule(now, max(SOONEST, life * _dice.uniform(*RENEWED_AT))),
+        "failures": 0,
+        "last_error": "",
+    }
+    if fetched.successor:
+        changes["sealed_refresh_token"] = _seal(grant, "refresh", fetched.successor)
+    return bool(_same(warm).update(**changes))
+
+
+def _later(warm: WarmToken, pause: dt.timedelta, *, reason: str, counts: bool) -> None:
+    _same(warm).update(
+        **outbox.schedule(clock.now(), pause),
+        failures=F("failures") + (1 if counts else 0),
+        last_error=redact(reason)[:300] if reason else warm.last_error,
+    )
+
+
+@transaction.atomic
+def _refused(warm: WarmToken, reason: str) -> None:
+    """The end of it: what was entrusted is wiped, the owners are told once, and whoever wants it entrusts anew."""
+    now = clock.now()
+    stopped = _same(warm).update(
+        refused_at=now,
+        next_attempt_at=None,
+        sealed_secret=None,
+        sealed_refresh_token=None,
+        sealed_access_token=None,
+        last_error=redact(reason)[:300],
+    )
+    if not stopped:
+        return
+    grant = warm.grant
+    _record(Tag.WARM_TOKEN_REFUSED, grant, SYSTEM)
+    for user in issuing.owners_of(grant.connector):
+        notifications.queue(
+            user=user,
+            template="connectors/warm_token_refused",
+            key=f"warm-refused:{warm.pk}:{now.isoformat()}:{user.pk}",
+            context={
+                "connector_name": grant.connector.name,
+                "connector_id": str(grant.connector_id),
+                "target_name": grant.target_name,
+                "grant_id": str(grant.pk),
+                "reason": reason,
+            },
+        )
+
+
+def _same(warm: WarmToken) -> QuerySet[WarmToken]:
+    """The row, while it is about the credentials that this worker took from it."""
+    return WarmToken.objects.filter(pk=warm.pk, asked_at=warm.asked_at, refused_at__isnull=True)
+
+
+def _pause(failures: int, retry_after: int | None) -> dt.timedelta:
+    """Doubled with each failure, up to an hour, and spread; never sooner than the service asked."""
+    doubled = min(SOONEST * 2 ** min(failures, 12), LATEST)
+    return max(_spread(doubled), dt.timedelta(seconds=min(retry_after or 0, 86_400)))
+
+
+def _spread(pause: dt.timedelta) -> dt.timedelta:
+    return pause * _dice.uniform(0.5, 1.5)
+
+
+@sensitive_variables()
+def _require_working(grant: Grant, secret: str, refresh_token: str) -> None:
+    now = clock.now()
+    parsed = token_format.parse(Kind.SECRET, secret)
+    row = parsed and ConnectorSecret.objects.live(now).filter(public_part=parsed.public_part).first()
+    if not parsed or not row or row.connector_id != grant.connector_id or not parsed.matches(row.pepper_id, row.digest):
+        raise RuleBroken(_("This is not a live secret of this connector."), code="wrong_secret", field="secret")
+    parsed = token_format.parse(Kind.REFRESH, refresh_token)
+    token = parsed and RefreshToken.objects.filter(public_part=parsed.public_part, grant=grant).first()
+    if not parsed or not token or not parsed.matches(token.pepper_id, token.digest):
+        raise RuleBroken(
+            _("This is not a refresh token of this connector for “%(target)s”.") % {"target": grant.target_name},
+            code="wrong_refresh_token",
+            field="refresh_token",
+        )
+    token.grant = grant
+    reason = tokens.why_refused(token, now)
+    if reason:
+        raise RuleBroken(reason, code="refresh_token_refused", field="refresh_token")
+
+
+def _record(tag: Tag, grant: Grant, by: User | SystemActor) -> None:
+    record(
+        tag,
+        by=by,
+        subject=grant,
+        **trail.of_grant(grant),
+        after={"connector": grant.connector.name, "target": grant.target_name},
+    )
+
+
+@sensitive_variables("text")
+def _seal(grant: Grant, what: str, text: str) -> bytes:
+    return crypto.seal(text.encode(), context=_context(grant.pk, what))
+
+
+@sensitive_variables()
+def _open(grant: Grant, what: str, sealed: bytes | memoryview | None) -> str | None:
+    if sealed is None:
+        return None
+    try:
+        return crypto.open_sealed(bytes(sealed), context=_context(grant.pk, what)).decode()
+    except crypto.WrongKey:
+        return None
+
+
+def _context(grant_id: UUID, what: str) -> bytes:
+    return b"connectors.WarmToken:" + what.encode() + b":" + grant_id.bytes

@@ -1,0 +1,201 @@
+"""The developer's side of requests: "Send a request", its link, what became of it. Opening a link changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.models import User
+from accounts.views.decorators import signed_in, user_of
+from connectors import live_queries
+from connectors.models import AccessRequest, Connector, ConnectorState, RequestState
+from connectors.permissions import can_and_cannot
+from connectors.queries import access_requests, connectors
+from connectors.services import access_requests as requests
+from connectors.services import words
+from connectors.services.grants import AlreadyGranted
+from connectors.views import details, links, permission_choices
+from connectors.views.request_forms import RequestForm
+from kaizala_console.lib import ids, keyset, live
+from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
+from kaizala_console.statuses import STATUSES
+
+PILLS = {
+    RequestState.WAITING: "waiting",
+    RequestState.APPROVED: "approved",
+    RequestState.REFUSED: "refused",
+    RequestState.WITHDRAWN: "withdrawn",
+    RequestState.EXPIRED: "expired",
+}
+SHOWS = {
+    "": STATUSES[PILLS[RequestState.WAITING]].word,
+    **{state.value: STATUSES[pill].word for state, pill in PILLS.items() if state is not RequestState.WAITING},
+    "earlier": gettext_lazy("Answered or ended"),
+    "all": gettext_lazy("All requests"),
+}
+
+
+@require_GET
+@signed_in
+def listing(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """The connector's requests: those that wait first of all. What cannot be understood in the address is left out."""
+    connector, context = details.own(user_of(request), connector_id, "requests")
+    show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWS else ""
+    search = request.GET.get("q", "").strip()[:120]
+    try:
+        page = access_requests.request_page(connector, show=show, search=search, cursor=request.GET.get("cursor"))
+    except keyset.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    chips = links.search_chips(request, search)
+    if show:
+        label = SHOWS[show] if show in ("earlier", "all") else _("State: %(state)s") % {"state": SHOWS[show]}
+        chips.append({"label": str(label), "remove_url": links.url_with(request, show=None, cursor=None)})
+    context |= {
+        "rows": [row_of(asked) for asked in page.items],
+        "show": show,
+        "search": search,
+        "shows": [{"value": key, "label": words, "chosen": key == show} for key, words in SHOWS.items()],
+        "chips": chips,
+        "first_page_url": request.path,
+        "all_url": links.url_with(request, show="all", cursor=None),
+        **links.pagination_links(request, page),
+    }
+    return render(request, "connectors/requests.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in(button_label=gettext_lazy("Send request"))
+def send(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """ "Send a request". The same form sent twice is one request."""
+    user = user_of(request)
+    connector = connectors.own_connector(user, connector_id)
+    if request.method != "POST":
+        again = _asked_before(request, user, connector)
+        return _form_page(request, connector, RequestForm.fresh(connector, again))
+    form = RequestForm(request.POST, connector=connector)
+    if form.is_valid():
+        group: UUID | None = form.cleaned_data["group"]
+        try:
+            asked = requests.ask(
+                connector=connector,
+                by=user,
+                permissions=form.cleaned_data["permissions"],
+                once=form.cleaned_data["once"],
+                reason=form.cleaned_data["reason"],
+                ends_at=form.ends_at(),
+                target=f"group:{group}" if group else "",
+            )
+        except (AlreadyGranted, Conflict) as there:
+            form.add_error("group", str(there))
+        except (RuleBroken, TooSoon) as broken:
+            form.add_error(broken.field if broken.field in form.fields else None, str(broken))
+        else:
+            messages.success(request, _("The request is made. Send the link to an admin of the group."))
+            return redirect("connectors:request", connector.pk, asked.pk)
+    return _form_page(request, connector, form, status=400)
+
+
+def _asked_before(request: HttpRequest, user: User, connector: Connector) -> AccessRequest | None:
+    """What "Ask again" fills the form with: `?again=` names a request of this connector. Raises NotFound."""
+    key = ids.parse_guid(request.GET.get("again", ""))
+    return access_requests.own_request(user, connector, key) if key else None
+
+
+@require_GET
+@signed_in
+@live.polled
+def one(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpResponse:
+    """One request: its link to copy, and what became of it. An open page shows by itself that it was answered."""
+    user = user_of(request)
+    connector = connectors.own_connector(user, connector_id)
+    seen = live.marks(user.pk, "request", live_queries.of_request(request_id))
+    if live.is_poll(request) and not live.changes(request, seen):
+        return live.nothing_new()
+    asked = access_requests.own_request(user, connector, request_id)
+    can, cannot = can_and_cannot(asked.permissions)
+    waits = asked.state is RequestState.WAITING
+    context = {
+        **row_of(asked),
+        "connector": connector,
+        "asks_at_here": live.address(request.path, seen) if waits else "",
+        "handoff_id": access_requests.handoff_to_claim(asked),
+        "can": can,
+        "cannot": cannot,
+        "waits": waits,
+        "why_over": "" if waits else requests.why_over(asked),
+        "link": reverse("groups:request", args=[asked.pk]),
+        "crumbs": links.connector_crumbs(
+            connector,
+            (_("Requests"), reverse("connectors:requests", args=[connector.pk])),
+            (where(asked), ""),
+        ),
+    }
+    return render(request, "connectors/request.html", context)
+
+
+@require_POST
+@signed_in(button_label=gettext_lazy("Withdraw"))
+def withdraw(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpResponse:
+    """The developer asks no more. Twice is once."""
+    user = user_of(request)
+    connector = connectors.own_connector(user, connector_id)
+    asked = access_requests.own_request(user, connector, request_id)
+    try:
+        requests.withdraw(request=asked, by=user)
+    except Conflict as over:
+        messages.info(request, str(over))
+    else:
+        messages.success(request, _("The request is withdrawn. Its link can no longer be answered."))
+    return redirect("connectors:request", connector.pk, asked.pk)
+
+
+def row_of(asked: AccessRequest) -> dict[str, Any]:
+    """What a line about a request says, for both sides."""
+    return {
+        "asked": asked,
+        "pill": PILLS[asked.state],
+        "waits": asked.state is RequestState.WAITING,
+        "where": where(asked),
+        "permissions": ", ".join(words.labels(asked.permissions)),
+        "given": ", ".join(words.labels(asked.given)),
+        "is_more": asked.kind == AccessRequest.Kind.MORE,
+        "again": _may_ask_again(asked),
+    }
+
+
+def _may_ask_again(asked: AccessRequest) -> bool:
+    """More permissions are asked for by changing the connector's own (`pages.permissions`)."""
+    over = asked.state in (RequestState.REFUSED, RequestState.EXPIRED, RequestState.WITHDRAWN)
+    return over and asked.kind == AccessRequest.Kind.ACCESS and asked.connector.state is ConnectorState.LIVE
+
+
+def where(asked: AccessRequest) -> str:
+    """What would be reached, as far as the developer may know: the name of a group only once its admin answered."""
+    if asked.target_name:
+        return asked.target_name
+    if asked.by_link:
+        return _("Whoever gets the link")
+    return _("Group %(id)s") % {"id": asked.target.partition(":")[2]}
+
+
+def _form_page(request: HttpRequest, connector: Connector, form: RequestForm, *, status: int = 200) -> HttpResponse:
+    chosen = form["permissions"].value() or ()
+    context = {
+        "connector": connector,
+        "form": form,
+        "choices": permission_choices.rows(chosen, connector.permissions),
+        "crumbs": links.connector_crumbs(
+            connector,
+            (_("Requests"), reverse("connectors:requests", args=[connector.pk])),
+            (_("Send a request"), ""),
+        ),
+    }
+    return render(request, "connectors/request_send.html", context, status=status)

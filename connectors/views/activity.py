@@ -1,0 +1,34 @@
+"""The history of one connector. For owners."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET
+
+from accounts.models import AuditEvent
+from accounts.views.activity import rows
+from accounts.views.decorators import signed_in, user_of
+from connectors.views import details, links
+from kaizala_console.lib import keyset
+
+PAGE_SIZE = 50
+
+
+@require_GET
+@signed_in
+def activity(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """One page of events, the newest first."""
+    connector, context = details.own(user_of(request), connector_id, "activity")
+    events = AuditEvent.objects.filter(connector_id=connector.pk)
+    try:
+        page = keyset.page(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
+    except keyset.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    context |= {
+        "events": rows(page.items),
+        **links.pagination_links(request, page),
+    }
+    return render(request, "connectors/activity.html", context)

@@ -1,0 +1,208 @@
+"""The bots of a connector: the names under which its program posts; made, changed, deleted. For owners."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.views.decorators import require_reauthentication, signed_in, user_of, with_phone
+from connectors import hooks
+from connectors.models import Bot, Connector
+from connectors.permissions import Permission
+from connectors.queries import connectors
+from connectors.services import bots as services
+from connectors.services.details import LONGEST_NAME
+from connectors.views import details, links, once
+from connectors.views.forms import TypedNameForm, add_broken_rule
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import NotFound, RuleBroken
+
+NAMED_GROUPS = 3  # in a line of the list; the others are counted
+
+
+class BotForm(forms.Form):
+    """What people see when a bot posts."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("People in the group see it as the sender, like “Shift reminders”."),
+        error_messages={"required": gettext_lazy("Give the bot a name.")},
+        widget=forms.TextInput(attrs={"maxlength": LONGEST_NAME, "autocomplete": "off"}),
+    )
+    picture = forms.CharField(
+        label=gettext_lazy("Picture"),
+        required=False,
+        help_text=gettext_lazy("Its web address, like https://example.com/bot.png. Programs get it with each message."),
+        widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def add_refusal(self, broken: RuleBroken) -> None:
+        """Puts what the service said beside the field; on the wire the picture is called otherwise."""
+        if broken.field == "profilePic":
+            self.add_error("picture", str(broken))
+        else:
+            add_broken_rule(self, broken)
+
+
+@require_GET
+@signed_in
+def bots(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """All of them (a connector has 50 at the most): where each stands, and what it posted last."""
+    connector, context = details.own(user_of(request), connector_id, "bots")
+    found = connectors.bots_of(connector)
+    places = hooks.places_of(found)
+    context |= {
+        "rows": [_row(bot, places[bot.pk]) for bot in found],
+        "may_post": _may_post(connector),
+        "full": len(found) >= services.MOST_BOTS,
+        "most": services.MOST_BOTS,
+    }
+    return render(request, "connectors/bots.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in(button_label=gettext_lazy("Add bot"))
+def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """Makes one; twice is once. It posts nowhere until it is put into a group."""
+    user = user_of(request)
+    connector = connectors.own_connector(user, connector_id)
+    if not _may_post(connector):
+        messages.info(request, _("Add the permission “Text Message” first: bots are there to post."))
+        return redirect("connectors:bots", connector_id)
+    form = BotForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = services.create(
+                connector=connector,
+                name=form.cleaned_data["name"],
+                picture_url=form.cleaned_data["picture"],
+                bot_id=once.id_for(user, f"bot of {connector.pk}", request.POST),
+                by=user,
+            )
+        except RuleBroken as broken:
+            form.add_refusal(broken)
+        else:
+            messages.success(
+                request,
+                _("“%(name)s” is made. It posts nowhere yet: put it into a group next.") % {"name": made.name},
+            )
+            return redirect("connectors:bots", connector_id)
+    context = {
+        "connector": connector,
+        "form": form,
+        "idempotency_key": once.form_key_of(request.POST),
+        "crumbs": _crumbs(connector, _("Add bot")),
+    }
+    return render(request, "connectors/bot_add.html", context, status=400 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Save"))
+def change(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpResponse:
+    """Another name or picture: what it has posted shows them too, so the step-up is asked."""
+    user = user_of(request)
+    connector = connectors.own_connector(user, connector_id)
+    if _was_deleted(connector, bot_id):
+        return _deleted_already(request, connector)
+    bot = _own(connector, bot_id)
+    initial = {"name": bot.name, "picture": bot.picture_url}
+    form = BotForm(request.POST if request.method == "POST" else None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        require_reauthentication(request)
+        try:
+            services.change(
+                connector=bot.connector,
+                bot_id=bot.pk,
+                name=form.cleaned_data["name"],
+                picture_url=form.cleaned_data["picture"],
+                by=user,
+            )
+        except RuleBroken as broken:
+            form.add_refusal(broken)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("connectors:bots", connector_id)
+    context = {"connector": bot.connector, "bot": bot, "form": form, "crumbs": _crumbs(bot.connector, bot.name)}
+    return render(request, "connectors/bot_change.html", context, status=400 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Delete"))
+def remove(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpResponse:
+    """GET tells what will stop, POST with the bot's name stops it. Twice is once."""
+    user = user_of(request)
+    connector = connectors.own_connector(user, connector_id)
+    if _was_deleted(connector, bot_id):
+        return _deleted_already(request, connector)
+    bot = _own(connector, bot_id)
+    form = TypedNameForm(request.POST if request.method == "POST" else None, name=bot.name)
+    form.fields["typed"].label = _("Name of the bot")
+    if request.method == "POST" and form.is_valid():
+        require_reauthentication(request)
+        services.remove(connector=connector, bot_id=bot.pk, by=user)
+        messages.success(request, _("“%(name)s” is deleted. Its tokens are refused from now on.") % {"name": bot.name})
+        return redirect("connectors:bots", connector_id)
+    context = {
+        "connector": connector,
+        "bot": bot,
+        "form": form,
+        "facts": _what_stops(bot),
+        "crumbs": _crumbs(connector, _("Delete")),
+    }
+    return render(request, "connectors/bot_remove.html", context, status=400 if form.is_bound else 200)
+
+
+def _row(bot: Bot, at: hooks.BotPlaces) -> dict[str, Any]:
+    return {
+        "bot": bot,
+        "picture_host": urlsplit(bot.picture_url).hostname or "",
+        "named": ", ".join(at.groups[:NAMED_GROUPS]),
+        "more": len(at.groups[NAMED_GROUPS:]),
+        "at": at,
+    }
+
+
+def _what_stops(bot: Bot) -> list[dict[str, Any]]:
+    now, groups = clock.now(), hooks.places_of([bot])[bot.pk].groups
+    return [
+        {"label": _("groups that it stands in"), "count": len(groups), "note": ", ".join(groups[:NAMED_GROUPS])},
+        {"label": _("posts in the last 24 hours"), "count": hooks.posts_of(bot, now - dt.timedelta(days=1))},
+        {"label": _("posts in the last 7 days"), "count": hooks.posts_of(bot, now - dt.timedelta(days=7))},
+    ]
+
+
+def _may_post(connector: Connector) -> bool:
+    return Permission.TEXT_MESSAGE in connector.permissions
+
+
+def _was_deleted(connector: Connector, bot_id: UUID) -> bool:
+    """By another tab, a co-owner or the program, since the page was opened."""
+    return Bot.objects.filter(connector=connector, pk=bot_id, removed_at__isnull=False).exists()
+
+
+def _deleted_already(request: HttpRequest, connector: Connector) -> HttpResponse:
+    messages.info(request, _("This bot is deleted already."))
+    return redirect("connectors:bots", connector.pk)
+
+
+def _own(connector: Connector, bot_id: UUID) -> Bot:
+    bot = next((bot for bot in connectors.bots_of(connector) if bot.pk == bot_id), None)
+    if bot is None:
+        raise NotFound
+    bot.connector = connector
+    return bot
+
+
+def _crumbs(connector: Connector, here: str) -> list[dict[str, str]]:
+    return links.connector_crumbs(connector, (_("Bots"), reverse("connectors:bots", args=[connector.pk])), (here, ""))

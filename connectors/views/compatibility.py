@@ -1,0 +1,141 @@
+"""How a connector's program speaks: which old habits it shows, and how near it is to its limits. For owners."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_GET
+
+from accounts.views.decorators import signed_in, user_of
+from connectors.queries import usage
+from connectors.services import throttling
+from connectors.views import details
+from kaizala_console.api.compatibility import Habit
+
+# What the program does, and how it is written today.
+WORDS: Final = {
+    Habit.DOUBLE_SLASH: (
+        _("Slashes are doubled in the path"),
+        _("One slash: join the endpoint URL and “/v1/…” without a second one."),
+    ),
+    Habit.NO_VERSION: (_("“/v1” is left out of the path"), _("Begin every path with “/v1/”.")),
+    Habit.OTHER_CASE_PATH: (
+        _("The path is written in other capitals"),
+        _("Write paths as the API description does, like “/v1/groups/{groupId}/subGroups”."),
+    ),
+    Habit.TRAILING_SLASH: (_("The path ends with a slash"), _("End the path without a slash.")),
+    Habit.GROUP_ID_SUFFIX: (
+        _("Group IDs end with “@” and a number"),
+        _("Send the GUID alone, as it stands in our answers."),
+    ),
+    Habit.SUBSCRIBERS_BY_GET: (
+        _("Subscribers are listed with GET"),
+        _("POST to the same path, with “cursor” and “count” in the body."),
+    ),
+    Habit.BOT: (
+        _("It works with bots (“/v1/bot”)"),
+        _(
+            "Just like this: nothing needs to change. Bots are kept here, with their names and pictures, and a bot’s "
+            "token posts in the groups that the bot stands in."
+        ),
+    ),
+    Habit.ACTION_PROPERTIES: (
+        _("It changes properties of actions"),
+        _("Nothing to change. Properties are stored and returned; the console doesn’t act on them."),
+    ),
+    Habit.FIND_GROUPS: (
+        _("It finds groups with “/v1/tenant/findGroupsByQuery”"),
+        _("Nothing to change. Only groups that the token reaches are found."),
+    ),
+    Habit.OLD_HOST: (
+        _("It calls a host of kaiza.la"),
+        _("Call this console by its own name: the “endpointUrl” that comes with each access token."),
+    ),
+    Habit.TOKEN_HEADER: (
+        _("The access token comes in the header “accessToken”"),
+        _("“Authorization: Bearer” and the token, which libraries and proxies know to keep out of logs."),
+    ),
+    Habit.OTHER_CASE_HEADER: (
+        _("Names of headers are written in other capitals"),
+        _(
+            "“accessToken”, “applicationId”, “applicationSecret” and “refreshToken”, or all in small letters. Capitals "
+            "make no difference here: some libraries change them by themselves."
+        ),
+    ),
+    Habit.NO_CONTENT_TYPE: (
+        _("Bodies come without a Content-Type"),
+        _("Send “Content-Type: application/json”."),
+    ),
+    Habit.OTHER_CONTENT_TYPE: (
+        _("JSON comes under another Content-Type"),
+        _("Send “Content-Type: application/json”."),
+    ),
+    Habit.BYTE_ORDER_MARK: (_("Bodies begin with a byte-order mark"), _("UTF-8 without one.")),
+    Habit.UNQUOTED_NAMES: (
+        _("Property names have no quotes"),
+        _("Put them in double quotes, or have a JSON library write the body."),
+    ),
+    Habit.SINGLE_QUOTES: (
+        _("Texts are in single quotes"),
+        _("Double quotes. In Python, “json.dumps(…)” writes them; “str(…)” does not."),
+    ),
+    Habit.TRAILING_COMMA: (_("A comma stands after the last entry"), _("No comma before a closing bracket.")),
+    Habit.COMMENTS: (_("There are comments in bodies"), _("JSON has none.")),
+    Habit.PYTHON_WORDS: (
+        _("True, False and None are written as in Python"),
+        _("true, false and null. In Python, “json.dumps(…)” writes them."),
+    ),
+    Habit.OTHER_JSON: (
+        _("Bodies are nearly JSON"),
+        _("Have a JSON library write the body."),
+    ),
+    Habit.OTHER_CASE_NAME: (
+        _("Property names are written in other capitals"),
+        _("Write them as the API description does: mostly with a small first letter."),
+    ),
+    Habit.OTHER_NAME: (
+        _("Properties are called by an older name"),
+        _("Use the name in the API description, like “showDetails” for “showDetail”."),
+    ),
+    Habit.OTHER_CASE_VALUE: (
+        _("Fixed words are written in other capitals"),
+        _("Write them as the API description does, like “Survey”."),
+    ),
+    Habit.NUMBER_FOR_NAME: (
+        _("Fixed words come as their number"),
+        _("Send the word: it says what is meant."),
+    ),
+    Habit.TEXT_FOR_VALUE: (
+        _("Numbers, times or true and false come as text"),
+        _("Send them without quotes."),
+    ),
+    Habit.NUMBER_FOR_TEXT: (
+        _("Texts come as numbers"),
+        _("Put them in quotes: a number loses its leading zeros."),
+    ),
+}
+
+
+@require_GET
+@signed_in
+def compatibility(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """Counts are some seconds old; nothing that the program sent is kept."""
+    connector, context = details.own(user_of(request), connector_id, "compatibility")
+    room = throttling.head_room(connector)
+    context |= {
+        "rows": [_row(shown) for shown in usage.habits_of(connector)],
+        "days": settings.USAGE_DAYS,
+        "room": room,
+        "outcomes": usage.outcomes(connector),
+    }
+    return render(request, "connectors/compatibility.html", context)
+
+
+def _row(shown: usage.HabitShown) -> dict[str, Any]:
+    title, modern = WORDS[shown.habit]
+    return {"shown": shown, "title": title, "modern": modern}

@@ -1,0 +1,205 @@
+"""The secrets of a connector: how they are used, adding a second one, revoking one. For owners."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.views.decorators import require_reauthentication, signed_in, user_of, with_phone
+from connectors.models import Connector, ConnectorSecret
+from connectors.queries import connectors
+from connectors.services import one_time_secrets as shown_secrets
+from connectors.services import secrets, words
+from connectors.token_format import Kind
+from connectors.views import details, finding, links, one_time_secrets
+from connectors.views.end_dates import SecretEndForm, last_day
+from connectors.views.forms import LEAKED, UNUSED, RevokeSecretForm, form_key_of
+from connectors.views.stopping import facts_of_use
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import Conflict, RuleBroken
+
+PRESS = gettext_lazy("Add secret")
+OVER = ("revoked", "ended")
+
+
+@require_GET
+@signed_in
+def credentials(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """What is known about each secret; the secrets themselves are not kept."""
+    return _page(request, connector_id, SecretEndForm())
+
+
+def _page(request: HttpRequest, connector_id: UUID, form: SecretEndForm, *, status: int = 200) -> HttpResponse:
+    connector, context = details.own(user_of(request), connector_id, "credentials")
+    rows = [_row(secret) for secret in connectors.secrets_of(connector)]
+    live = [row for row in rows if row["state"] == "live"]
+    context |= {
+        "rows": rows,
+        "form": form,
+        "can_add": len([row for row in rows if row["state"] not in OVER]) < len(secrets.SLOTS),
+        "silent": _silent(live),
+        "leaks": list(connectors.open_leak_reports(Q(connector=connector))),
+        "idempotency_key": shown_secrets.new_form_key(),
+        "key": connector.keys.live().first(),
+    }
+    return render(request, "connectors/credentials.html", context, status=status)
+
+
+def _tab(connector_id: UUID, **_more: Any) -> str:
+    return reverse("connectors:credentials", args=[connector_id])
+
+
+@sensitive_post_parameters("idempotency_key")
+@require_POST
+@with_phone(button_label=PRESS)
+@sensitive_variables("idempotency_key", "token")
+def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """ "Add secret": a second one beside the first, shown once."""
+    user = user_of(request)
+    connector = connectors.own_connector(user, connector_id)
+    idempotency_key = form_key_of(request.POST)
+    form = SecretEndForm(request.POST)
+    if not form.is_valid():
+        return _page(request, connector_id, form, status=400)
+    if shown_secrets.find(user=user, idempotency_key=idempotency_key) is None:  # else it was confirmed and sent before
+        require_reauthentication(request)
+    try:
+        secret, token = secrets.add(
+            connector=connector, by=user, ends_at=form.ends_at(), idempotency_key=idempotency_key
+        )
+    except (Conflict, RuleBroken) as refused:
+        messages.error(request, str(refused))
+        return redirect(_tab(connector_id))
+    return one_time_secrets.secret_page(request, secret, token, idempotency_key)
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Save"))
+def end_date(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
+    """GET shows until when a live secret works, POST sets another day, or none."""
+    user = user_of(request)
+    secret = finding.own_secret(user, connector_id, secret_id)
+    if not secret.is_live(clock.now()):
+        messages.info(request, _why_over(secret))
+        return redirect(_tab(connector_id))
+    chosen = last_day(secret.expires_at)
+    typed = request.POST if request.method == "POST" else None
+    form = SecretEndForm(typed, initial={"end_date": chosen})
+    if form.is_valid():
+        require_reauthentication(request)
+        same_day = form.cleaned_data["end_date"] == chosen
+        try:
+            moved = secrets.move_end(secret=secret, ends_at=secret.expires_at if same_day else form.ends_at(), by=user)
+        except (Conflict, RuleBroken) as refused:
+            form.add_error("end_date", str(refused))
+        else:
+            messages.success(request, _until(moved))
+            return redirect(_tab(connector_id))
+    context = {
+        "connector": secret.connector,
+        "secret": secret,
+        "form": form,
+        "crumbs": links.connector_crumbs(
+            secret.connector, (_("Credentials"), _tab(connector_id)), (_("End date of a secret"), "")
+        ),
+    }
+    return render(request, "connectors/secret_end_date.html", context, status=400 if form.is_bound else 200)
+
+
+def _why_over(secret: ConnectorSecret) -> str:
+    if secret.revoked_at:
+        return _("This secret is revoked already.")
+    if secret.reported_at:
+        return _("This secret was reported as leaked. Revoke or restore it first.")
+    return _("This secret has ended already. Add another one.")
+
+
+def _until(secret: ConnectorSecret) -> str:
+    if secret.expires_at is None:
+        return _("Secret %(slot)s has no end date now.") % {"slot": secret.slot}
+    return _("Secret %(slot)s is refused from %(when)s on.") % {
+        "slot": secret.slot,
+        "when": words.moment(secret.expires_at),
+    }
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Revoke"))
+def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
+    """GET tells what would happen, POST with the connector's name does it. Twice is once."""
+    user = user_of(request)
+    secret = finding.own_secret(user, connector_id, secret_id)
+    if secret.revoked_at:
+        messages.info(request, _("This secret is revoked already."))
+        return redirect(_tab(connector_id))
+    typed = request.POST if request.method == "POST" else None
+    why = LEAKED if secret.reported_at else UNUSED
+    form = RevokeSecretForm(typed, initial={"why": why}, name=secret.connector.name)
+    if form.is_valid():
+        require_reauthentication(request)
+        try:
+            secrets.revoke(secret=secret, by=user, end_access_tokens=form.end_access_tokens)
+        except Conflict as already:
+            messages.info(request, str(already))
+        else:
+            messages.success(request, _("The secret is revoked: the next exchange with it is refused."))
+        return redirect(_tab(connector_id))
+    connector = secret.connector
+    others = ConnectorSecret.objects.live(clock.now()).filter(connector=connector).exclude(pk=secret.pk)
+    is_last = not others.exists()
+    context = {
+        "connector": connector,
+        "row": _row(secret),
+        "form": form,
+        "is_last": is_last,
+        **(_what_stops(connector) if is_last else {}),
+        "crumbs": links.connector_crumbs(connector, (_("Credentials"), _tab(connector_id)), (_("Revoke a secret"), "")),
+    }
+    return render(request, "connectors/revoke_secret.html", context, status=400 if form.is_bound else 200)
+
+
+def _what_stops(connector: Connector) -> dict[str, Any]:
+    """Without any secret nothing of the connector goes on for longer than an access token lives."""
+    use = facts_of_use(connector, webhooks=False)
+    counts = connectors.stopping(connector)
+    facts = [
+        {"label": _("live refresh tokens"), "count": counts.live_tokens},
+        {"label": _("groups"), "count": counts.groups},
+        *use.pop("use_facts"),
+    ]
+    return {"facts": facts, **use}
+
+
+def _row(secret: ConnectorSecret) -> dict[str, Any]:
+    now = clock.now()
+    ended = secret.expires_at is not None and secret.expires_at <= now
+    return {
+        "secret": secret,
+        "begins": f"{Kind.SECRET.value}{secret.public_part}",
+        "state": "revoked" if secret.revoked_at else "leaked" if secret.reported_at else "ended" if ended else "live",
+    }
+
+
+def _silent(live: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The older of two secrets, when the program has evidently moved to the newer one: it uses that now, and has not
+    gone back since.
+    """
+    if len(live) < len(secrets.SLOTS):
+        return None
+    older, newer = sorted((row["secret"] for row in live), key=lambda secret: secret.created_at)
+    heard, now = older.last_used_at or older.created_at, clock.now()
+    days = dt.timedelta(days=settings.SECRET_SILENT_DAYS)
+    has_moved = newer.last_used_at is not None and newer.last_used_at > max(heard, now - days)
+    return {"secret": older, "days": (now - heard).days} if has_moved and now - heard >= days else None

@@ -1,0 +1,176 @@
+"""The forms of the connector pages. They ask the service's own rules (`services.details`), one field at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from connectors.models import Connector
+from connectors.permissions import DESCRIPTIONS, PERMISSIONS, Permission
+from connectors.services import details as rules
+from connectors.services.one_time_secrets import LONGEST_FORM_KEY, SHORTEST_FORM_KEY, new_form_key
+from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.typed_names import is_same_name
+
+PERMISSION_CHOICES = [(permission.value, DESCRIPTIONS[permission].label) for permission in PERMISSIONS]
+
+
+class DetailsForm(forms.Form):
+    """What a connector is called and says about itself: the first screen of "Add Connector", and "Change details"."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("Group admins see it when they add the connector: say what the program does."),
+        error_messages={"required": gettext_lazy("Give the connector a name.")},
+        widget=forms.TextInput(attrs={"maxlength": rules.LONGEST_NAME, "autocomplete": "off"}),
+    )
+    description = forms.CharField(
+        label=gettext_lazy("Description"),
+        required=False,
+        help_text=gettext_lazy("A sentence or two about what it does in a group, and for whom."),
+        widget=forms.Textarea(attrs={"rows": 3, "maxlength": rules.LONGEST_DESCRIPTION}),
+    )
+    home_page = forms.CharField(
+        label=gettext_lazy("Home page"),
+        required=False,
+        help_text=gettext_lazy("Where people can read about it, like https://example.com."),
+        widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    redirect_urls = forms.CharField(
+        label=gettext_lazy("Redirect URLs"),
+        required=False,
+        help_text=gettext_lazy(
+            "One a line. Needed only if people will sign in to your program with Kaizala; most connectors have none."
+        ),
+        widget=forms.Textarea(attrs={"rows": 2, "inputmode": "url", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, taken: Iterable[str] = (), **kwargs: Any) -> None:
+        """`taken` are the names, in lower case, that the owner's other connectors have."""
+        super().__init__(*args, **kwargs)
+        self._taken = frozenset(taken)
+
+    def clean_name(self) -> str:
+        name: str = _checked("name", self.cleaned_data["name"])
+        if name.lower() in self._taken:
+            raise _as_validation_error(rules.name_taken(name))
+        return name
+
+    def clean_description(self) -> str:
+        return str(_checked("description", self.cleaned_data["description"]))
+
+    def clean_home_page(self) -> str:
+        return str(_checked("home_page", self.cleaned_data["home_page"]))
+
+    def clean_redirect_urls(self) -> list[str]:
+        urls: list[str] = _checked("redirect_urls", self.cleaned_data["redirect_urls"].splitlines())
+        return urls
+
+    @classmethod
+    def of(cls, connector: Connector, data: QueryDict | None = None, **kwargs: Any) -> DetailsForm:
+        """The form filled with what the connector says now."""
+        initial = {
+            "name": connector.name,
+            "description": connector.description,
+            "home_page": connector.home_page,
+            "redirect_urls": "\n".join(connector.redirect_urls),
+        }
+        return cls(data, initial=initial, **kwargs)
+
+
+class PermissionsForm(forms.Form):
+    """What a connector may do: the second screen of "Add Connector"."""
+
+    permissions = forms.MultipleChoiceField(
+        label=gettext_lazy("Permissions"),
+        choices=PERMISSION_CHOICES,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={
+            "required": gettext_lazy("Choose at least one permission: without any, the connector could do nothing."),
+            "invalid_choice": gettext_lazy("This is not a permission of a connector."),
+        },
+    )
+
+    def clean_permissions(self) -> list[Permission]:
+        return [Permission(value) for value in self.cleaned_data["permissions"]]
+
+
+class TypedNameForm(forms.Form):
+    """Typing the name is the confirmation of what cannot be undone, or stops something at once."""
+
+    typed = forms.CharField(
+        label=gettext_lazy("Name of the connector"),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._name = name
+        self._mismatch = _("Type the name exactly as it stands here: “%(name)s”.") % {"name": name}
+        self.fields["typed"].help_text = _("Type “%(name)s” to confirm.") % {"name": name}
+        self.fields["typed"].error_messages["required"] = self._mismatch
+
+    def clean_typed(self) -> str:
+        typed: str = self.cleaned_data["typed"]
+        if not is_same_name(typed, self._name):
+            raise ValidationError(self._mismatch, code="typed")
+        return typed
+
+
+LEAKED, UNUSED = "leaked", "unused"
+
+
+def why_revoked(**options: Any) -> forms.ChoiceField:
+    """The question that decides whether access tokens end with a secret."""
+    return forms.ChoiceField(
+        label=gettext_lazy("Why do you revoke it?"),
+        choices=[
+            (LEAKED, gettext_lazy("It leaked. Access tokens end now; programs fetch new ones.")),
+            (UNUSED, gettext_lazy("It is no longer used. Access tokens work until they expire, 24 hours at most.")),
+        ],
+        widget=forms.RadioSelect,
+        **options,
+    )
+
+
+class RevokeSecretForm(TypedNameForm):
+    """Why a secret is revoked decides whether access tokens end with it."""
+
+    why = why_revoked()
+    field_order = ("why", "typed")
+
+    @property
+    def end_access_tokens(self) -> bool:
+        return bool(self.cleaned_data["why"] == LEAKED)
+
+
+def form_key_of(data: QueryDict | None) -> str:
+    """The key that this form carries, or a new one when it carries none that could be ours."""
+    key = data.get("idempotency_key", "") if data else ""
+    if SHORTEST_FORM_KEY <= len(key) <= LONGEST_FORM_KEY and key.isascii():
+        return key
+    return new_form_key()
+
+
+def add_broken_rule(form: forms.Form, broken: RuleBroken) -> None:
+    """Puts what a service said beside the field that it names, or over the whole form."""
+    form.add_error(broken.field if broken.field in form.fields else None, _as_validation_error(broken))
+
+
+def _checked(field: str, value: Any) -> Any:
+    """The value as the service would keep it; only this field is judged."""
+    try:
+        details = rules.checked(**{"name": "-", "permissions": PERMISSIONS, field: value})
+    except RuleBroken as broken:
+        raise _as_validation_error(broken) from None
+    return getattr(details, field)
+
+
+def _as_validation_error(broken: RuleBroken) -> ValidationError:
+    return ValidationError(str(broken), code=broken.code)

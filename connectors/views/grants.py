@@ -1,0 +1,70 @@
+"""Where a connector may act: its groups, and the refresh token of each. For owners."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET
+
+from accounts.views.decorators import signed_in, user_of
+from connectors import usage_counts
+from connectors.models import Grant
+from connectors.permissions import DESCRIPTIONS, in_order
+from connectors.queries import connectors
+from connectors.views import details, handoff_line, links, usage_charts
+from kaizala_console.lib import clock, keyset
+
+
+@require_GET
+@signed_in
+def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """One page of grants, those in force or those that ended, the newest first."""
+    connector, context = details.own(user_of(request), connector_id, "groups")
+    ended = request.GET.get("show") == "ended"
+    search = request.GET.get("q", "").strip()[:120]
+    try:
+        page = connectors.grant_page(connector, ended=ended, search=search, cursor=request.GET.get("cursor"))
+    except keyset.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    sparks = usage_counts.grant_sparks(page.items)
+    context |= {
+        "rows": [{**row_of(grant), "spark": usage_charts.spark_of(sparks, grant)} for grant in page.items],
+        "ended": ended,
+        "search": search,
+        "toggle_url": links.url_with(request, show=None if ended else "ended", cursor=None),
+        **links.pagination_links(request, page),
+    }
+    return render(request, "connectors/groups.html", context)
+
+
+def row_of(grant: Any) -> dict[str, Any]:
+    """What a line about a grant says. Expects what `queries.with_line` adds."""
+    token = grant.live_tokens[0] if grant.live_tokens else None
+    handoff = grant.handoffs_newest_first[0] if grant.handoffs_newest_first else None
+    return {
+        "grant": grant,
+        "state": _state(grant),
+        "permissions": [str(DESCRIPTIONS[permission].label) for permission in in_order(grant.permissions)],
+        "how_many": ngettext("%(n)d permission", "%(n)d permissions", len(grant.permissions))
+        % {"n": len(grant.permissions)},
+        "token": token,
+        "used_at": token and max(filter(None, (token.last_used_at, token.first_used_at)), default=None),
+        "handoff": handoff,
+        "handoff_state": handoff and _handoff_state(handoff_line.state_of(handoff).value),
+    }
+
+
+def _state(grant: Grant) -> str:
+    if grant.revoked_at:
+        return "removed"
+    if grant.ends_at is not None and grant.ends_at <= clock.now():
+        return "ended"
+    return "suspended" if grant.suspended_at else "live"
+
+
+def _handoff_state(state: str) -> str:
+    return {"claimed": "opened"}.get(state, state)

@@ -1,0 +1,244 @@
+"""The developer's inbox of refresh tokens: opened once, refused, or issued again. Looking never opens anything."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts import needs
+from accounts.models import User
+from accounts.views import arriving
+from accounts.views.decorators import (
+    reauthentication_required,
+    require_reauthentication,
+    signed_in,
+    user_of,
+    with_phone,
+)
+from connectors import arrivals, live_queries, owning, policies
+from connectors.models import Handoff, HandoffState
+from connectors.permissions import DESCRIPTIONS, can_and_cannot, in_order
+from connectors.queries import connectors
+from connectors.queries import handoffs as handoff_queries
+from connectors.services import handoffs
+from connectors.services import one_time_secrets as shown_secrets
+from connectors.views import finding, handoff_line, links, one_time_secrets, snippets
+from connectors.views.forms import form_key_of
+from kaizala_console.lib import bounded, keyset, live
+from kaizala_console.lib import context as request_context
+from kaizala_console.lib.errors import Conflict, RuleBroken
+
+CLAIM = gettext_lazy("Claim")
+PILLS = {
+    HandoffState.WAITING: "waiting",
+    HandoffState.CLAIMED: "opened",
+    HandoffState.REFUSED: "refused",
+    HandoffState.EXPIRED: "expired",
+    HandoffState.WITHDRAWN: "withdrawn",
+}
+
+
+@require_GET
+@signed_in
+@live.polled
+def inbox(request: HttpRequest) -> HttpResponse:
+    """A card for each handoff that waits, or for those that ended. An open page says when another one has arrived."""
+    user, here = user_of(request), reverse("connectors:handoffs")
+    own = owning.of(user)
+    search = request.GET.get("q", "").strip()[:120]
+    seen = live.marks(user.pk, "inbox", live_queries.waiting_for(own))
+    if live.is_poll(request):
+        return arriving.answer(request, live.changes(request, seen), partial(arrivals.tell_handoff, user), here=here)
+    earlier = request.GET.get("show") == "earlier"
+    try:
+        page = _inbox_page(user, own, search, waiting=not earlier, cursor=request.GET.get("cursor"))
+    except keyset.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    context = {
+        "asks_at": "" if earlier else live.address(here, seen),
+        "cards": [_card(handoff) for handoff in page.items],
+        "asked": [] if earlier or search else [need for need in needs.needs_at(request, user) if need.is_asked],
+        "earlier": earlier,
+        "search": search,
+        "chips": links.search_chips(request, search),
+        "other_url": links.url_with(request, show=None if earlier else "earlier", cursor=None),
+        "owns_connectors": not own.are_none,
+        "tabs": [
+            {
+                "label": _("Waiting"),
+                "url": links.url_with(request, show=None, cursor=None),
+                "count": bounded.count(connectors.waiting_handoffs(own)),
+                "current": not earlier,
+            },
+            {
+                "label": _("Earlier"),
+                "url": links.url_with(request, show="earlier", cursor=None),
+                "current": earlier,
+            },
+        ],
+        **links.pagination_links(request, page),
+    }
+    return render(request, "connectors/handoffs.html", context)
+
+
+def _inbox_page(user: User, own: owning.Own, search: str, *, waiting: bool, cursor: str | None) -> keyset.Page[Handoff]:
+    if search:
+        return handoff_queries.found_page(user, search, waiting=waiting, cursor=cursor)
+    return connectors.handoff_page(user, own=own, waiting=waiting, cursor=cursor)
+
+
+@require_GET
+@signed_in
+@live.polled
+def handoff(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
+    """One handoff, for both sides; the developer's side can claim it here. The line moves on while it is looked at."""
+    user = user_of(request)
+    if live.is_poll(request) and not live.changes(request, handoff_line.seen_of(user, handoff_id)):
+        return live.nothing_new()
+    return _page(request, user, handoff_id)
+
+
+@sensitive_post_parameters("idempotency_key")
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=CLAIM)
+@sensitive_variables("idempotency_key")
+def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
+    """ "Claim": opens the handoff and shows the token once. A GET only leads to the page with the button."""
+    if request.method != "POST":
+        return redirect("connectors:handoff", handoff_id)
+    finding.own_handoff(user_of(request), handoff_id)
+    idempotency_key = form_key_of(request.POST)
+    sent_before = shown_secrets.find(user=user_of(request), idempotency_key=idempotency_key) is not None
+    if not sent_before:
+        require_reauthentication(request)
+    return _claim(request, handoff_id=handoff_id, idempotency_key=idempotency_key)
+
+
+def _handoff_page_of(handoff_id: UUID, **_more: Any) -> str:
+    return reverse("connectors:handoff", args=[handoff_id])
+
+
+@sensitive_variables("idempotency_key", "token")
+def _claim(request: HttpRequest, *, handoff_id: UUID, idempotency_key: str) -> HttpResponse:
+    user = user_of(request)
+    found = finding.own_handoff(user, handoff_id)
+    address = request_context.current().client_address or None
+    try:
+        token = handoffs.claim(handoff=found, by=user, idempotency_key=idempotency_key, address=address)
+    except (Conflict, RuleBroken) as refused:
+        return _page(request, user, handoff_id, problem=str(refused), status=409)
+    return one_time_secrets.handoff_page(request, found, token, idempotency_key)
+
+
+@require_http_methods(["GET", "POST"])
+@reauthentication_required(button_label=gettext_lazy("Refuse"))
+def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST does it."""
+    user = user_of(request)
+    found = finding.own_handoff(user, handoff_id)
+    if request.method == "POST":
+        try:
+            handoffs.refuse(handoff=found, by=user)
+        except (Conflict, RuleBroken) as too_late:
+            messages.info(request, str(too_late))
+        else:
+            messages.success(request, _("Refused. The sealed token is wiped, and %(admin)s is told.") % _names(found))
+        return redirect("connectors:handoff", handoff_id)
+    if handoff_line.state_of(found) is not HandoffState.WAITING:
+        return redirect("connectors:handoff", handoff_id)
+    crumbs = _crumbs(found, (_("Refuse"), ""))
+    return render(request, "connectors/handoff_refuse.html", {"handoff": found, "crumbs": crumbs})
+
+
+@require_http_methods(["GET", "POST"])
+@reauthentication_required(button_label=gettext_lazy("Issue again"))
+def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST does it; for both sides. Twice is once: the same new handoff."""
+    user = user_of(request)
+    found = connectors.handoff_for(user, handoff_id)
+    if request.method == "POST":
+        try:
+            again = handoffs.reissue(handoff=found, by=user)
+        except (Conflict, RuleBroken) as refused:
+            messages.error(request, str(refused))
+            return redirect("connectors:handoff", handoff_id)
+        if handoff_line.state_of(again) is HandoffState.WAITING:
+            messages.success(request, _("Issued again: a new token is sealed in this handoff."))
+        else:
+            messages.info(request, _("A newer one was issued already, and opened. This is it."))
+        return redirect("connectors:handoff", again.pk)
+    if not _may_be_issued_again(found):
+        return redirect("connectors:handoff", handoff_id)
+    context = {
+        "handoff": found,
+        "in_use": handoff_line.state_of(found) is HandoffState.CLAIMED,
+        "crumbs": _crumbs(found, (_("Issue again"), "")),
+    }
+    return render(request, "connectors/handoff_reissue.html", context)
+
+
+def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = "", status: int = 200) -> HttpResponse:
+    seen = handoff_line.seen_of(user, handoff_id)  # before the rest is read: what changes meanwhile is new to this page
+    found = connectors.handoff_for(user, handoff_id)
+    can_claim = policies.is_owner(user, found.connector)
+    key_replaced = _key_replaced(found)
+    card = _card(found)
+    context = {
+        **card,
+        "card": card,
+        "can": can_and_cannot(found.grant.permissions)[0],
+        "is_developer": can_claim,
+        "problem": problem,
+        "may_be_issued_again": _may_be_issued_again(found),
+        "key_replaced": key_replaced,
+        "claim_line": snippets.claim_line(found),
+        **handoff_line.moving(card["steps"], _handoff_page_of(handoff_id), seen),
+        "crumbs": _crumbs(found),
+    }
+    return render(request, "connectors/handoff.html", context, status=status)
+
+
+def _card(found: Handoff) -> dict[str, Any]:
+    state = handoff_line.state_of(found)
+    return {
+        "handoff": found,
+        "steps": handoff_line.steps(found),
+        "pill": PILLS[state],
+        "state": state.value,
+        "waiting": state is HandoffState.WAITING,
+        "permissions": ", ".join(
+            str(DESCRIPTIONS[permission].label) for permission in in_order(found.grant.permissions)
+        ),
+        "idempotency_key": shown_secrets.new_form_key(),
+    }
+
+
+def _may_be_issued_again(found: Handoff) -> bool:
+    ended = handoff_line.state_of(found) is not HandoffState.WAITING
+    return found.grant.revoked_at is None and (ended or _key_replaced(found))
+
+
+def _key_replaced(found: Handoff) -> bool:
+    """Whether it waits sealed to a key that the connector has not any more: perhaps nobody can open it."""
+    if not found.is_sealed_to_key or handoff_line.state_of(found) is not HandoffState.WAITING:
+        return False
+    return not found.connector.keys.live().filter(fingerprint=found.sealed_to).exists()
+
+
+def _crumbs(found: Handoff, *rows: tuple[str, str]) -> list[dict[str, str]]:
+    here = reverse("connectors:handoff", args=[found.pk]) if rows else ""
+    return links.crumbs((_("Handoffs"), reverse("connectors:handoffs")), (found.grant.target_name, here), *rows)
+
+
+def _names(found: Handoff) -> dict[str, str]:
+    return {"admin": found.grant.granter_name}

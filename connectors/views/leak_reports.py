@@ -1,0 +1,169 @@
+"""Leaked credentials: reporting one, for everybody; and the owners' answer, "Revoke" or "Restore"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.models import User
+from accounts.views.decorators import reauthentication_required, signed_in, user_of
+from connectors.models import LeakReport
+from connectors.queries import connectors
+from connectors.services import leak_reports
+from connectors.token_format import Kind
+from connectors.views import links
+from connectors.views.forms import add_broken_rule
+from kaizala_console.lib.client_address import client_address
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
+
+KINDS = {
+    Kind.SECRET: gettext_lazy("connector secret"),
+    Kind.REFRESH: gettext_lazy("refresh token"),
+    Kind.ACCESS: gettext_lazy("access token"),
+}
+
+
+class _Unrepeated(forms.Textarea):
+    """What was typed is never sent back."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        return super().get_context(name, None, attrs)
+
+
+class ReportForm(forms.Form):
+    """A credential that somebody found, or the text around it."""
+
+    credential = forms.CharField(
+        label=gettext_lazy("The credential, or the text that it stands in"),
+        help_text=gettext_lazy("It begins with kzcs_, kzrt_ or kzat_. What you paste is not kept."),
+        max_length=leak_reports.LONGEST_TEXT,
+        error_messages={"required": gettext_lazy("Paste what you found.")},
+        widget=_Unrepeated(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}),
+    )
+    where = forms.CharField(
+        label=gettext_lazy("Where you found it"),
+        required=False,
+        max_length=leak_reports.LONGEST_WHERE,
+        help_text=gettext_lazy("An address, a file, a line. Its owner will read it."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class RevokeForm(forms.Form):
+    """Whether what was made with a secret that leaked ends with it: yes, unless the owner says otherwise."""
+
+    end_access_tokens = forms.BooleanField(
+        label=gettext_lazy("End access tokens now"),
+        help_text=gettext_lazy("All access tokens of this connector stop working. Programs fetch new ones."),
+        required=False,
+        initial=True,
+    )
+
+
+@sensitive_post_parameters("credential")
+@require_http_methods(["GET", "POST"])
+@never_cache
+@sensitive_variables("form")
+def report(request: HttpRequest) -> HttpResponse:
+    """ "Report a leaked credential": no account is needed, and the answer is the same whatever was known."""
+    form = ReportForm(request.POST if request.method == "POST" else None)
+    status = 200
+    if form.is_bound:
+        status = 400
+        if form.is_valid():
+            try:
+                leak_reports.report(
+                    text=form.cleaned_data["credential"],
+                    where=form.cleaned_data["where"],
+                    address=client_address(request),
+                )
+            except RuleBroken as broken:
+                add_broken_rule(form, broken)
+            except TooSoon as soon:
+                form.add_error(None, str(soon))
+                status = 429
+            else:
+                return redirect(f"{reverse('connectors:leak_report')}?thanks=1")
+    context = {"form": form, "thanks": not form.is_bound and "thanks" in request.GET}
+    return render(request, "connectors/leak_report.html", context, status=status)
+
+
+@require_GET
+@signed_in
+def leak(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpResponse:
+    """What was reported, what has happened since, and the two answers; for owners."""
+    found = _own_report(user_of(request), connector_id, report_id)
+    token = found.refresh_token
+    row = found.secret or token
+    context = {
+        "connector": found.connector,
+        "report": found,
+        "kind": KINDS[Kind(found.prefix)],
+        "begins": f"{(Kind.REFRESH if token else Kind.SECRET).value}{row.public_part if row else ''}",
+        "target": token.grant.target_name if token else "",
+        "row": row,
+        "ended": bool(row and row.revoked_at),
+        "revoke_form": RevokeForm() if found.secret else None,
+        "crumbs": links.connector_crumbs(
+            found.connector,
+            (_("Credentials"), reverse("connectors:credentials", args=[connector_id])),
+            (_("Leaked credential"), ""),
+        ),
+    }
+    return render(request, "connectors/leak.html", context)
+
+
+@require_POST
+@reauthentication_required(button_label=gettext_lazy("Revoke"))
+def revoke(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpResponse:
+    """ "Revoke": it has leaked indeed."""
+    form = RevokeForm(request.POST)
+    end_access_tokens = form.is_valid() and form.cleaned_data["end_access_tokens"]
+    act = partial(leak_reports.revoke, end_access_tokens=end_access_tokens)
+    return _answer(request, connector_id, report_id, act, _("It is revoked for good."))
+
+
+@require_POST
+@reauthentication_required(button_label=gettext_lazy("Restore"))
+def restore(request: HttpRequest, connector_id: UUID, report_id: UUID) -> HttpResponse:
+    """ "Restore": it is where it should be; accept it again."""
+    return _answer(request, connector_id, report_id, leak_reports.restore, _("It is restored: accepted from now on."))
+
+
+def _answer(
+    request: HttpRequest, connector_id: UUID, report_id: UUID, act: Callable[..., LeakReport], done: str
+) -> HttpResponse:
+    user = user_of(request)
+    found = _own_report(user, connector_id, report_id)
+    try:
+        act(report=found, by=user)
+    except (Conflict, RuleBroken) as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, done)
+    return redirect("connectors:leak", connector_id, report_id)
+
+
+def _own_report(user: User, connector_id: UUID, report_id: UUID) -> LeakReport:
+    connector = connectors.own_connector(user, connector_id)
+    reports = LeakReport.objects.select_related("secret__connector", "refresh_token__grant", "closed_by")
+    found = reports.filter(pk=report_id, connector_id=connector.pk).first()
+    if found is None:
+        raise NotFound
+    found.connector = connector
+    if found.refresh_token is not None:
+        found.refresh_token.grant.connector = connector
+    return found

@@ -1,0 +1,88 @@
+"""Addresses within the connector pages: the same page with a change, the tabs of one connector, the way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from connectors.models import Connector
+from connectors.queries.connectors import Counts
+from kaizala_console.lib.keyset import Page
+
+
+def url_with(request: HttpRequest, *, path: str = "", **changes: str | None) -> str:
+    """This page with some parameters changed; None, and what is empty, is left out.
+
+    At `path`, when a form was sent to another address than that of the page which shows it.
+    """
+    query = request.GET.copy()
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = value
+    for name in [name for name, value in query.items() if not value]:
+        del query[name]
+    path = path or request.path
+    return f"{path}?{query.urlencode()}" if query else path
+
+
+def pagination_links(
+    request: HttpRequest, page: Page[Any], *, path: str = "", **more: str | None
+) -> dict[str, str | None]:
+    """`newer` and `older` for `<c-pagination>`: where the pages before and after this one are, or None.
+
+    `path` and `more` are as in `url_with`.
+    """
+    return {
+        "newer": page.previous_cursor and url_with(request, path=path, cursor=page.previous_cursor, **more),
+        "older": page.next_cursor and url_with(request, path=path, cursor=page.next_cursor, **more),
+    }
+
+
+def search_chips(request: HttpRequest, search: str) -> list[dict[str, str]]:
+    """For `<c-filters>`: what is looked for, and this page without it."""
+    if not search:
+        return []
+    label = _("Search: %(text)s") % {"text": search}
+    return [{"label": label, "remove_url": url_with(request, q=None, cursor=None)}]
+
+
+def tabs(connector: Connector, counts: Counts, current: str) -> list[dict[str, Any]]:
+    """The tabs of a connector, for its owners."""
+    rows = [
+        ("details", _("Overview"), None),
+        ("credentials", _("Credentials"), counts.live_secrets),
+        ("groups", _("Groups"), counts.grants),
+        ("requests", _("Requests"), counts.requests),
+        ("webhooks", _("Webhooks"), counts.webhooks),
+        ("bots", _("Bots"), counts.bots),
+        ("usage", _("Usage"), None),
+        ("compatibility", _("Compatibility"), None),
+        ("activity", _("Activity"), None),
+    ]
+    return [
+        {
+            "label": label,
+            "url": reverse(f"connectors:{name}", args=[connector.pk]),
+            "count": count,
+            "current": name == current,
+        }
+        for name, label, count in rows
+    ]
+
+
+def crumbs(*rows: tuple[str, str]) -> list[dict[str, str]]:
+    """Breadcrumbs: (label, address) pairs, the last without an address."""
+    return [{"label": label, "url": url} for label, url in rows]
+
+
+def connector_crumbs(connector: Connector, *rows: tuple[str, str]) -> list[dict[str, str]]:
+    """Breadcrumbs of a page below a connector's."""
+    return crumbs(
+        (_("Connectors"), reverse("connectors:list")),
+        (connector.name, reverse("connectors:details", args=[connector.pk]) if rows else ""),
+        *rows,
+    )

@@ -1,0 +1,156 @@
+"""Changing what a connector asks to be allowed: what would follow is shown first, then done."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods
+
+from accounts.views.decorators import require_reauthentication, signed_in, user_of
+from connectors.models import Connector, Grant, RefreshToken
+from connectors.permissions import DESCRIPTIONS, Permission, in_order
+from connectors.queries import access_requests, connectors, usage
+from connectors.services import permissions
+from connectors.views import links, permission_choices
+from connectors.views.forms import TypedNameForm
+from connectors.views.request_forms import ChangePermissionsForm
+from connectors.views.stopping import listeners
+from kaizala_console.lib import bounded, clock
+from kaizala_console.lib.errors import RuleBroken
+
+CHANGE = gettext_lazy("Change permissions")
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in(button_label=gettext_lazy("Continue"))
+def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """Boxes first, then what would follow, then the change; of what takes something away, with the name typed."""
+    connector = connectors.own_connector(user_of(request), connector_id)
+    if request.method != "POST":
+        return _boxes(request, connector, _form(connector, None))
+    form = ChangePermissionsForm(request.POST)
+    if "back" in request.POST or not form.is_valid():
+        shown = form if "back" not in request.POST else _form(connector, request.POST)
+        return _boxes(request, connector, shown, status=400 if shown.is_bound else 200)
+    chosen = frozenset(form.cleaned_data["permissions"])
+    if chosen == connector.permissions:
+        messages.info(request, _("Nothing was changed: these are its permissions already."))
+        return redirect("connectors:details", connector.pk)
+    sure = "sure" in request.POST
+    typed = TypedNameForm(request.POST if sure else None, initial=request.POST.dict(), name=connector.name)
+    if not sure or (connector.permissions - chosen and not typed.is_valid()):
+        return _preview(request, connector, form, typed)
+    require_reauthentication(request)
+    return _change(request, connector=connector, form=form, chosen=chosen)
+
+
+def _change(
+    request: HttpRequest,
+    *,
+    connector: Connector,
+    form: ChangePermissionsForm,
+    chosen: frozenset[Permission],
+) -> HttpResponse:
+    try:
+        changed = permissions.change(
+            connector=connector, permissions=chosen, reason=form.cleaned_data["reason"], by=user_of(request)
+        )
+    except RuleBroken as broken:
+        form.add_error(broken.field if broken.field in form.fields else None, str(broken))
+        return _boxes(request, connector, form, status=400)
+    messages.success(request, _("The permissions are changed."))
+    if changed.requests_made:
+        asked = ngettext(
+            "%(count)d group is asked for the rest. Until its admin answers, it goes on as before.",
+            "%(count)d groups are asked for the rest. Until their admins answer, they go on as before.",
+            changed.requests_made,
+        )
+        messages.info(request, asked % {"count": changed.requests_made})
+    return redirect("connectors:details", connector.pk)
+
+
+def _here(connector_id: UUID, **_more: Any) -> str:
+    return reverse("connectors:permissions", args=[connector_id])
+
+
+def _form(connector: Connector, typed: Any) -> ChangePermissionsForm:
+    if typed is None:
+        return ChangePermissionsForm(initial={"permissions": list(connector.permissions)})
+    return ChangePermissionsForm(
+        initial={"permissions": typed.getlist("permissions"), "reason": typed.get("reason", "")}
+    )
+
+
+def _boxes(
+    request: HttpRequest, connector: Connector, form: ChangePermissionsForm, *, typed: str = "", status: int = 200
+) -> HttpResponse:
+    """`typed` is the name, when it was typed before a confirmation: then it is not asked for twice."""
+    context = {
+        **_frame(connector),
+        "form": form,
+        "typed": typed,
+        "choices": permission_choices.rows(form["permissions"].value() or ()),
+        **permission_choices.summary(),
+    }
+    return render(request, "connectors/permissions.html", context, status=status)
+
+
+def _preview(
+    request: HttpRequest, connector: Connector, form: ChangePermissionsForm, typed: TypedNameForm
+) -> HttpResponse:
+    chosen = frozenset(form.cleaned_data["permissions"])
+    added, removed = chosen - connector.permissions, connector.permissions - chosen
+    reach = access_requests.concerned_by(connector, added=added, removed=removed)
+    context = {
+        **_frame(connector),
+        "typed": typed if removed else None,
+        "carried": [("permissions", permission.value) for permission in in_order(chosen)]
+        + [("reason", form.cleaned_data["reason"])],
+        "added": [DESCRIPTIONS[permission].can for permission in in_order(added)],
+        "removed": [DESCRIPTIONS[permission].cannot for permission in in_order(removed)],
+        "asked": reach.asked,
+        **(_what_stops(connector, reach.cut, removed) if removed else {}),
+    }
+    return render(request, "connectors/permissions_preview.html", context, status=400 if typed.is_bound else 200)
+
+
+def _what_stops(connector: Connector, cut: list[Grant], removed: frozenset[Permission]) -> dict[str, Any]:
+    """What "What will stop" counts: the grants and their tokens, the calls by endpoint, and webhooks, if they end."""
+    lost = usage.lost_by_endpoint(connector, removed)
+    grants = Grant.objects.filter(pk__in=[grant.pk for grant in cut])
+    live = RefreshToken.objects.live(clock.now()).filter(grant__in=grants)
+    ends_webhooks = Permission.OUTGOING_WEBHOOKS in removed
+    listening = listeners(grants) if ends_webhooks else {"listening": 0}
+    return {
+        "facts": [
+            {"label": _("grants that lose something"), "count": len(cut)},
+            {"label": _("groups"), "count": sum(1 for grant in cut if grant.kind == Grant.Kind.GROUP)},
+            {"label": _("live refresh tokens that can do less"), "count": bounded.count(live)},
+            {
+                "label": _("calls of the last 24 hours that would have failed"),
+                "count": sum(endpoint.day for endpoint in lost),
+            },
+            {
+                "label": _("calls of the last 7 days that would have failed"),
+                "count": sum(endpoint.week for endpoint in lost),
+            },
+            {
+                "label": _("calls of the last 30 days that would have failed"),
+                "count": sum(endpoint.calls for endpoint in lost),
+            },
+            {"label": _("active webhooks"), "count": listening["listening"]},
+        ],
+        "lost": lost[: usage.MOST_LINES],
+        **listening,
+    }
+
+
+def _frame(connector: Connector) -> dict[str, Any]:
+    return {"connector": connector, "crumbs": links.connector_crumbs(connector, (str(CHANGE), ""))}

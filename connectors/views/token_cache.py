@@ -1,0 +1,116 @@
+"""An access token kept warm for one grant: the developer entrusts its credentials, sees how it goes, and stops it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.models import User
+from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
+from connectors.models import Grant, WarmState, WarmToken
+from connectors.queries import connectors
+from connectors.services import token_cache
+from connectors.views import links
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+
+SENSITIVE = ["secret", "refresh_token"]
+PILLS = {
+    WarmState.READY: "ready",
+    WarmState.WAITING: "running",
+    WarmState.TROUBLED: "troubled",
+    WarmState.REFUSED: "refused",
+}
+
+
+class EntrustForm(forms.Form):
+    """The two credentials of a program. They are never shown again, and never filled in."""
+
+    secret = forms.CharField(
+        label=gettext_lazy("Connector secret"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"required": gettext_lazy("Enter a secret of this connector.")},
+    )
+    refresh_token = forms.CharField(
+        label=gettext_lazy("Refresh token"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        error_messages={"required": gettext_lazy("Enter the refresh token for this group.")},
+    )
+
+
+@sensitive_post_parameters(*SENSITIVE)
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Keep it ready"))
+@sensitive_variables("form")
+def warm_token(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> HttpResponse:
+    """GET tells how it stands, POST entrusts the credentials."""
+    grant = _own_grant(user_of(request), connector_id, grant_id)
+    form = EntrustForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        require_reauthentication(request)
+        try:
+            token_cache.keep(grant=grant, by=user_of(request), **form.cleaned_data)
+        except RuleBroken as broken:
+            form.add_error(broken.field if broken.field in form.fields else None, str(broken))
+        except Conflict as over:
+            form.add_error(None, str(over))
+        else:
+            messages.success(request, _("The console keeps an access token ready from now on."))
+            return redirect(_address(grant))
+    return render(request, "connectors/warm_token.html", _context(grant, form), status=400 if form.errors else 200)
+
+
+def _form_at(connector_id: UUID, grant_id: UUID) -> str:
+    return reverse("connectors:warm_token", args=[connector_id, grant_id])
+
+
+@require_POST
+@reauthentication_required(button_label=gettext_lazy("Stop"))
+def warm_token_stop(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> HttpResponse:
+    """Wipes what was entrusted and fetched."""
+    grant = _own_grant(user_of(request), connector_id, grant_id)
+    if token_cache.stop(grant=grant, by=user_of(request)):
+        messages.success(request, _("Stopped: what was entrusted, and the token at hand, have been wiped."))
+    else:
+        messages.info(request, _("No access token is kept ready here."))
+    return redirect(_address(grant))
+
+
+def _own_grant(user: User, connector_id: UUID, grant_id: UUID) -> Grant:
+    connector = connectors.own_connector(user, connector_id)
+    grant = Grant.objects.present().filter(pk=grant_id, connector=connector).first()
+    if grant is None:
+        raise NotFound
+    grant.connector = connector
+    return grant
+
+
+def _address(grant: Grant) -> str:
+    return _form_at(grant.connector_id, grant.pk)
+
+
+def _context(grant: Grant, form: EntrustForm) -> dict[str, Any]:
+    now, connector = clock.now(), grant.connector
+    warm = WarmToken.objects.select_related("asked_by").filter(grant=grant).first()
+    state = warm and warm.state(now)
+    groups = (_("Groups"), reverse("connectors:groups", args=[connector.pk]))
+    return {
+        "connector": connector,
+        "grant": grant,
+        "form": form,
+        "warm": warm,
+        "pill": PILLS[state] if state else None,
+        "is_ready": warm is not None and warm.is_ready(now),
+        "is_refused": state is WarmState.REFUSED,
+        "crumbs": links.connector_crumbs(connector, groups, (_("Access token"), "")),
+    }

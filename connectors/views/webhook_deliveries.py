@@ -1,0 +1,265 @@
+"""The log of one webhook: what was sent and what came back, one line's page, and sending again. For owners."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.views import zones
+from accounts.views.decorators import safe_path, signed_in, user_of
+from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
+from connectors.views import links, webhooks
+from connectors.views import webhook_words as words
+from connectors.webhooks import log as webhook_log
+from connectors.webhooks import management, queries
+from connectors.webhooks.events import EventType, HandoffEvent
+from kaizala_console.lib import clock, keyset
+from kaizala_console.lib.errors import RuleBroken
+
+State = WebhookDelivery.State
+EVENTS = {kind.value: kind.value for kind in EventType}
+HANDOFF_EVENTS = {kind.value: kind.value for kind in HandoffEvent}
+LIVE = "live"
+REPLAYED_BEFORE = dt.timedelta(hours=1)  # what the form suggests
+
+
+@require_GET
+@signed_in
+@webhooks.redirect_if_removed
+def log(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
+    """One page of the log. While something waits it looks again by itself, unless `?live=off`."""
+    webhook = webhooks.own(user_of(request), connector_id, webhook_id)
+    state = _known(request, "state", words.STATE_CHOICES)
+    kinds = EVENTS if webhook.grant_id is not None else HANDOFF_EVENTS
+    event_type = _known(request, "event", kinds)
+    try:
+        page = webhook_log.delivery_page(
+            webhook, state=state, event_type=event_type, cursor=request.GET.get("cursor") or None
+        )
+    except keyset.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    still = request.GET.get(LIVE) == "off"
+    context = {
+        **webhooks.frame(webhook, "deliveries"),
+        "rows": [_row(delivery, webhook) for delivery in page.items],
+        "selects": [
+            _select("state", _("State"), {"": _("Any state"), **words.STATE_CHOICES}, state),
+            _select("event", _("Event"), {"": _("Any event"), **kinds}, event_type),
+        ],
+        "chips": _chips(request, state, event_type),
+        "filtered": bool(state or event_type),
+        "first_page_url": links.url_with(request, state=None, event=None, cursor=None),
+        "here": links.url_with(request),
+        "moves": bool(webhook.waiting_count) and not request.GET.get("cursor"),
+        "still": still,
+        "live_url": links.url_with(request, live=None if still else "off"),
+        **links.pagination_links(request, page),
+    }
+    return render(request, "connectors/webhook.html", context)
+
+
+@require_GET
+@signed_in
+@webhooks.redirect_if_removed
+def one(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id: int) -> HttpResponse:
+    """What was sent, and each try: when, how long, and what came back."""
+    webhook = webhooks.own(user_of(request), connector_id, webhook_id)
+    delivery = webhook_log.one_delivery(webhook, delivery_id)
+    payload = queries.payload(delivery)
+    last = queries.attempts(delivery)
+    tries = [_attempt(number, found) for number, found in enumerate(last, delivery.attempt_count - len(last) + 1)]
+    context = {
+        **webhooks.frame(webhook, "deliveries", (delivery.event.event_type, "")),
+        "row": _row(delivery, webhook),
+        "delivery": delivery,
+        "payload": words.pretty(payload) if payload is not None else "",
+        "attempts": tries,
+        "left_out": delivery.attempt_count - len(tries),
+        "advice": words.what_to_do(delivery.last_problem, delivery.last_status),
+    }
+    return render(request, "connectors/webhook_delivery.html", context)
+
+
+# Sending again -------------------------------------------------------------------------------------------------------
+
+
+def _log_of(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
+    return reverse("connectors:webhook", args=[connector_id, webhook_id])
+
+
+@require_POST
+@signed_in(button_label=gettext_lazy("Redeliver"))  # the log has one of these on each row
+@webhooks.redirect_if_removed
+def redeliver(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id: int) -> HttpResponse:
+    """ "Redeliver": one again, under the same event id."""
+    user = user_of(request)
+    webhook = webhooks.own(user, connector_id, webhook_id)
+    delivery = webhook_log.one_delivery(webhook, delivery_id)
+    try:
+        queued = management.redeliver(delivery=delivery, by=user)
+    except RuleBroken as refused:
+        messages.error(request, str(refused))
+    else:
+        told = _("It is on its way again.") if queued else _("It waits to be sent already.")
+        messages.success(request, told)
+    return redirect(safe_path(request.POST.get("back"), fallback=_log_of(connector_id, webhook_id)))
+
+
+@require_POST
+@signed_in(button_label=gettext_lazy("Redeliver all failed"))
+@webhooks.redirect_if_removed
+def redeliver_failed(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
+    """ "Redeliver all failed": what was given up, the oldest first."""
+    user = user_of(request)
+    webhook = webhooks.own(user, connector_id, webhook_id)
+    try:
+        count = management.redeliver_failed(webhook=webhook, by=user)
+    except RuleBroken as refused:
+        messages.error(request, str(refused))
+    else:
+        _tell(request, count, _("Nothing had failed for good: there was nothing left to send again."))
+    return redirect(_log_of(connector_id, webhook_id))
+
+
+class ReplayForm(forms.Form):
+    """From which moment on, in the reader's zone. The field names it: they may be on a journey."""
+
+    since = forms.DateTimeField(
+        label=pgettext_lazy("first moment", "From"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        error_messages={
+            "required": gettext_lazy("Choose the moment from which on all is sent again."),
+            "invalid": gettext_lazy("Enter a date and a time, like 2030-12-31 14:05."),
+        },
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        now = timezone.localtime(clock.now())
+        self.fields["since"].help_text = _("The time in %(zone)s, where it is %(time)s now.") % {
+            "zone": zones.name_of(timezone.get_current_timezone()),
+            "time": now.strftime("%H:%M"),
+        }
+
+    def clean_since(self) -> dt.datetime:
+        since: dt.datetime = self.cleaned_data["since"]
+        if since > clock.now():
+            raise forms.ValidationError(_("This moment is still to come. Choose an earlier one."))
+        return since
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in(button_label=gettext_lazy("Replay"))
+@webhooks.redirect_if_removed
+def replay(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
+    """GET asks from when, and with `?since=` says how many that would be; POST sends them."""
+    user = user_of(request)
+    webhook = webhooks.own(user, connector_id, webhook_id)
+    form = _replay_form(request)
+    if request.method == "POST" and form.is_valid():
+        try:
+            count = management.replay(webhook=webhook, since=form.cleaned_data["since"], by=user)
+        except RuleBroken as refused:
+            form.add_error(None, str(refused))
+        else:
+            _tell(request, count, _("Nothing has happened since then that does not wait to be sent already."))
+            return redirect(_log_of(connector_id, webhook_id))
+    since = form.cleaned_data.get("since") if form.is_bound and form.is_valid() else None
+    context = {
+        **webhooks.frame(webhook, "deliveries", (_("Replay"), "")),
+        "form": form,
+        "since": since,
+        "since_value": timezone.localtime(since).strftime("%Y-%m-%dT%H:%M:%S") if since is not None else "",
+        "again": webhook_log.again(webhook, since) if since is not None else None,
+    }
+    status = 400 if request.method == "POST" else 200
+    return render(request, "connectors/webhook_replay.html", context, status=status)
+
+
+def _replay_form(request: HttpRequest) -> ReplayForm:
+    if request.method == "POST":
+        return ReplayForm(request.POST)
+    if "since" in request.GET:
+        return ReplayForm(request.GET)
+    # To the whole minute, as browsers have it.
+    begin = timezone.localtime(clock.now() - REPLAYED_BEFORE).replace(second=0, microsecond=0)
+    return ReplayForm(initial={"since": begin})
+
+
+def _tell(request: HttpRequest, count: int, nothing: str) -> None:
+    if not count:
+        messages.info(request, nothing)
+        return
+    told = ngettext("%(n)s delivery is on its way again.", "%(n)s deliveries are on their way again.", count)
+    messages.success(request, told % {"n": count})
+
+
+# Pieces --------------------------------------------------------------------------------------------------------------
+
+
+def _row(delivery: WebhookDelivery, webhook: Webhook) -> dict[str, Any]:
+    """What a line of the log says. Expects what `webhook_queries.deliveries` adds."""
+    waits = delivery.state == State.WAITING
+    return {
+        "delivery": delivery,
+        "pill": words.DELIVERY_PILLS[State(delivery.state)],
+        "about": words.subject_of(delivery, webhook),
+        "answer": words.answer_of(delivery.last_status, delivery.last_problem),
+        "milliseconds": delivery.last_milliseconds,
+        "tries": delivery.attempt_count,
+        "next_at": delivery.next_attempt_at if waits and _is_ahead(delivery.next_attempt_at) else None,
+        "is_due": waits and not _is_ahead(delivery.next_attempt_at),
+        "may_go_again": webhook.is_active and not waits,
+    }
+
+
+def _is_ahead(at: dt.datetime | None) -> bool:
+    return at is not None and at > clock.now()
+
+
+def _attempt(number: int, attempt: WebhookAttempt) -> dict[str, Any]:
+    return {
+        "number": number,
+        "attempt": attempt,
+        "answer": words.answer_of(attempt.status, attempt.problem),
+        "problem": WebhookAttempt.Problem(attempt.problem).label if attempt.problem else "",
+        "headers": sorted(attempt.answer_headers.items()),
+        "body": words.body_of(attempt),
+    }
+
+
+def _known(request: HttpRequest, name: str, choices: dict[str, Any]) -> str:
+    """What cannot be understood in the address is left out rather than refused."""
+    given = request.GET.get(name, "")
+    return given if given in choices else ""
+
+
+def _select(name: str, label: str, options: dict[str, Any], chosen: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "label": label,
+        "options": [{"value": key, "label": word, "chosen": key == chosen} for key, word in options.items()],
+    }
+
+
+def _chips(request: HttpRequest, state: str, event_type: str) -> list[dict[str, str]]:
+    chips = []
+    if state:
+        label = _("State: %(state)s") % {"state": words.STATE_CHOICES[state]}
+        chips.append({"label": label, "remove_url": links.url_with(request, state=None, cursor=None)})
+    if event_type:
+        label = _("Event: %(event)s") % {"event": event_type}
+        chips.append({"label": label, "remove_url": links.url_with(request, event=None, cursor=None)})
+    return chips

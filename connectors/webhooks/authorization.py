@@ -1,0 +1,77 @@
+"""May this webhook have this event, at this moment? Asked when it is written down, and before each try."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection
+from typing import Final
+from uuid import UUID
+
+from connectors import hooks
+from connectors.models import Webhook
+from connectors.permissions import Permission
+
+InactiveReason = Webhook.InactiveReason
+_ADMIN: Final = "Admin"  # the wire's spelling of a role (`connectors.hooks`)
+
+
+def why_over(webhook: Webhook, at: dt.datetime) -> str:
+    """Why the webhook is over at `at`, for good unless somebody wakes it; "" when it is not. Asks no database.
+
+    What is only suspended is not over.
+    """
+    grant, connector = webhook.grant, webhook.connector
+    if webhook.expires_at <= at:
+        return InactiveReason.EXPIRED.value
+    if connector.deleted_at is not None:
+        return InactiveReason.GRANT_ENDED.value
+    if grant is None:  # the connector's own, for its handoffs: it goes as long as the connector
+        return ""
+    if grant.revoked_at is not None:
+        return InactiveReason.GRANT_ENDED.value
+    if grant.ends_at is not None and grant.ends_at <= at:
+        return InactiveReason.GRANT_ENDED.value
+    if Permission.OUTGOING_WEBHOOKS not in grant.permissions & connector.permissions:
+        return InactiveReason.PERMISSION.value
+    return ""
+
+
+def is_suspended(webhook: Webhook) -> bool:
+    """Whether nothing may be sent for now, because the grant or its connector is suspended."""
+    if webhook.connector.suspended_at is not None:
+        return True
+    return webhook.grant is not None and webhook.grant.suspended_at is not None
+
+
+class Reach:
+    """What grants reach, asked of the database once for each grant and group. Live no longer than a moment's work."""
+
+    def __init__(self) -> None:
+        self._roles: dict[tuple[UUID, UUID], str] = {}
+
+    def role(self, webhook: Webhook, group_id: UUID | None) -> str:
+        """The role of the webhook's grant in the group of the event; "" when it does not reach it."""
+        if webhook.grant is None or group_id is None:
+            return ""
+        key = (webhook.grant.pk, group_id)
+        if key not in self._roles:
+            self._roles[key] = hooks.role_in(webhook.grant, str(group_id))
+        return self._roles[key]
+
+    def has_lost_its_object(self, webhook: Webhook, group_id: UUID | None) -> bool:
+        """Whether an event in this group shows that the webhook's own object is out of reach.
+
+        That of an action package is in many groups: one that is out of reach says nothing about the others.
+        """
+        if webhook.object_type in (Webhook.ObjectType.PACKAGE, Webhook.ObjectType.CONNECTOR):
+            return False
+        return not self.role(webhook, group_id)
+
+    def may_have(self, webhook: Webhook, group_id: UUID | None, only_for: Collection[str] | None) -> bool:
+        """Whether what happened in the group may be told: to all who reach it, or to admins and these people alone."""
+        if webhook.grant is None:  # of its connector's handoffs, which is all that it is told
+            return group_id is None
+        role = self.role(webhook, group_id)
+        if only_for is None or role == _ADMIN:
+            return bool(role)
+        return bool(role) and str(webhook.grant.person_id) in only_for

@@ -1,0 +1,243 @@
+"""What the owner of a connector does with its webhooks: pause, wake, remove, send again, and the signing secret.
+
+Of what was not told there are two kinds. What was *kept* while the webhook was paused, or since its address failed, is
+told when it wakes, in order. What was *given up* after six tries waits until somebody has it sent again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
+
+from accounts.audit.record import SYSTEM, Actor, record
+from accounts.audit.tags import Tag
+from accounts.models import User
+from accounts.policies import require_no_credential_hold
+from connectors import policies
+from connectors.models import Webhook, WebhookDelivery, WebhookEvent
+from connectors.services import trail, words
+from connectors.webhooks import authorization, ending, objects, outbox, queue, sealed, signing
+from connectors.webhooks.ending import stop_deliveries
+from kaizala_console.lib import clock, crypto
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+
+State = WebhookDelivery.State
+InactiveReason = Webhook.InactiveReason
+OLD_SECRET_FOR: Final = dt.timedelta(days=1)  # both sign meanwhile, so that a receiver is changed without a gap
+_EVENTS_AT_ONCE: Final = 500
+
+# ---------------------------------------------------------------- The webhook
+
+
+@transaction.atomic
+def pause(*, webhook: Webhook, by: User) -> Webhook:
+    """Send nothing for now; what happens is kept for some days. Raises NotFound for who does not own the connector."""
+    held = _owned(webhook, by)
+    pause_held(held, by)
+    return held
+
+
+@transaction.atomic
+def wake(*, webhook: Webhook, by: User) -> Webhook:
+    """Make it active, and have what was kept sent. Raises NotFound as `pause`, RuleBroken when its right is over."""
+    held = _owned(webhook, by)
+    over = authorization.why_over(held, clock.now()) or ("" if objects.is_within(held) else InactiveReason.REACH.value)
+    if over:
+        raise RuleBroken(
+            _("This webhook cannot be woken: %(reason)s.") % {"reason": InactiveReason(over).label}, code="webhook_over"
+        )
+    wake_held(held, by)
+    return held
+
+
+@transaction.atomic
+def delete(*, webhook: Webhook, by: User) -> None:
+    """Remove it, and wipe its credentials. Raises NotFound as `pause`."""
+    _owned(webhook, by)
+    take_away(webhook, by)
+
+
+# ---------------------------------------------------------------- Sending again
+
+
+@transaction.atomic
+def redeliver(*, delivery: WebhookDelivery, by: User) -> bool:
+    """Send one delivery again, under the same event id; False when it waits to be sent already.
+
+    Raises NotFound as `pause`, RuleBroken while the webhook is inactive. Rights are asked again before it is sent.
+    """
+    return bool(
+        _sent_again(delivery.webhook, WebhookDelivery.objects.filter(pk=delivery.pk), by, Tag.WEBHOOK_REDELIVERED)
+    )
+
+
+@transaction.atomic
+def redeliver_failed(*, webhook: Webhook, by: User) -> int:
+    """Send again all that was given up, the oldest first; how many. Raises as `redeliver`."""
+    return _sent_again(webhook, webhook.deliveries.filter(state=State.FAILED), by, Tag.WEBHOOK_REDELIVERED)
+
+
+@transaction.atomic
+def replay(*, webhook: Webhook, since: dt.datetime, by: User) -> int:
+    """Send again all that happened from this moment on, be it delivered or not, in order; how many.
+
+    It reaches back as far as deliveries are kept. Raises as `redeliver`.
+    """
+    return _sent_again(
+        webhook,
+        webhook.deliveries.filter(created_at__gte=since),
+        by,
+        Tag.WEBHOOK_REPLAYED,
+        since=words.utc(since),
+    )
+
+
+# ---------------------------------------------------------------- The signing secret
+
+
+@sensitive_variables()
+@transaction.atomic
+def show_secret(*, webhook: Webhook, by: User) -> str:
+    """The signing secret, `whsec_…`, the one time that it is shown.
+
+    Raises NotFound as `pause`, Conflict when it was shown already, RuleBroken while the account cools off.
+    """
+    held = _owned(webhook, by)
+    require_no_credential_hold(by)
+    try:
+        secret = sealed.secret_of(held)
+    except crypto.WrongKey:
+        raise Conflict(
+            _("The console has lost the encryption key of this secret. Make a new secret."),
+            code="encryption_key_missing",
+        ) from None
+    if held.secret_shown_at is not None or secret is None:
+        raise Conflict(_("This secret was shown already. Make a new one if it is lost."), code="secret_shown")
+    held.secret_shown_at = clock.now()
+    held.save(update_fields=["secret_shown_at"])
+    _record(Tag.WEBHOOK_SECRET_VIEWED, held, by)
+    return signing.shown(secret)
+
+
+@sensitive_variables()
+@transaction.atomic
+def rotate_secret(*, webhook: Webhook, by: User) -> str:
+    """A new signing secret, shown this once; for a day the old one signs as well. Raises as `show_secret`."""
+    held = _owned(webhook, by)
+    require_no_credential_hold(by)
+    now, secret = clock.now(), signing.new_secret()
+    try:
+        sealed.secret_of(held)
+    except crypto.WrongKey:  # it cannot sign any more
+        held.sealed_old_secret, held.old_secret_until = None, None
+    else:
+        held.sealed_old_secret, held.old_secret_until = held.sealed_secret, now + OLD_SECRET_FOR
+    held.sealed_secret, held.secret_shown_at = sealed.seal_secret(held.pk, secret), now
+    held.save(update_fields=["sealed_old_secret", "old_secret_until", "sealed_secret", "secret_shown_at"])
+    _record(Tag.WEBHOOK_SECRET_ROTATED, held, by)
+    return signing.shown(secret)
+
+
+# ---------------------------------------------------------------- For services that hold the row
+
+
+def hold(webhook_id: UUID) -> Webhook | None:
+    """The webhook as it is now, held until the end of the transaction; None when it was removed."""
+    return (
+        Webhook.objects.present()
+        .select_for_update(of=("self",), no_key=True)
+        .select_related("grant", "connector__organisation", "connector__owner")
+        .filter(pk=webhook_id)
+        .first()
+    )
+
+
+def pause_held(webhook: Webhook, by: Actor) -> None:
+    """Make an active webhook inactive; one that is inactive stays as it is."""
+    if not webhook.is_active:
+        return
+    webhook.inactive_because, webhook.inactive_at = InactiveReason.PAUSED.value, clock.now()
+    webhook.save(update_fields=["inactive_because", "inactive_at"])
+    stop_deliveries(webhook, State.HELD)
+    _record(Tag.WEBHOOK_PAUSED, webhook, by)
+
+
+def wake_held(webhook: Webhook, by: Actor) -> None:
+    """Make an inactive webhook active, and queue what was kept; an active one stays as it is."""
+    if webhook.is_active:
+        return
+    webhook.inactive_because, webhook.inactive_at, webhook.failures, webhook.rests_until = "", None, 0, None
+    webhook.save(update_fields=["inactive_because", "inactive_at", "failures", "rests_until"])
+    queue.requeue(webhook.deliveries.filter(state=State.HELD))
+    transaction.on_commit(queue.circuit_of(webhook).succeeded, robust=True)  # who wakes it has mended the receiver
+    _record(Tag.WEBHOOK_WOKEN, webhook, by)
+    outbox.wake()
+
+
+@transaction.atomic
+def take_away(webhook: Webhook, by: Actor) -> None:
+    """Remove a webhook and wipe its credentials; its log goes when it is as old as all logs. Raises NotFound."""
+    held = hold(webhook.pk)
+    if held is None:
+        raise NotFound
+    held.deleted_at = clock.now()
+    held.sealed_token = held.sealed_secret = held.sealed_old_secret = None
+    held.save(update_fields=["deleted_at", "sealed_token", "sealed_secret", "sealed_old_secret"])
+    stop_deliveries(held, State.DROPPED)
+    _record(Tag.WEBHOOK_REMOVED, held, by)
+
+
+def tend() -> None:
+    """Ends what is over, removes what belongs to connectors that were deleted, and queues what was left behind."""
+    orphans = Webhook.objects.present().filter(connector__deleted_at__isnull=False).order_by("pk")
+    for webhook in orphans[: ending.SWEPT_AT_ONCE]:
+        take_away(webhook, SYSTEM)
+    ending.end_overdue()
+    if queue.release_strays():
+        outbox.wake()
+
+
+def sweep() -> int:
+    """Deletes what is older than it is kept: events with their deliveries and tries, and removed webhooks."""
+    before = clock.now() - dt.timedelta(days=settings.WEBHOOK_DAYS)
+    deleted = 0
+    while True:
+        found = list(WebhookEvent.objects.filter(created_at__lt=before).values_list("pk", flat=True)[:_EVENTS_AT_ONCE])
+        if not found:
+            break
+        WebhookEvent.objects.filter(pk__in=found).delete()
+        deleted += len(found)
+    Webhook.objects.filter(deleted_at__lt=before).delete()
+    return deleted
+
+
+def _owned(webhook: Webhook, by: User) -> Webhook:
+    policies.require_owner(by, webhook.connector)
+    held = hold(webhook.pk)
+    if held is None:
+        raise NotFound
+    return held
+
+
+def _sent_again(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: User, tag: Tag, **more: Any) -> int:
+    held = _owned(webhook, by)
+    if not held.is_active:
+        raise RuleBroken(_("This webhook is inactive: wake it first."), code="webhook_inactive")
+    count = queue.requeue(deliveries)
+    if count:
+        Webhook.objects.filter(pk=held.pk).update(rests_until=None)  # a person wants it now, whatever it has asked for
+        _record(tag, held, by, count=count, **more)
+        outbox.wake()
+    return count
+
+
+def _record(tag: Tag, webhook: Webhook, by: Actor, **more: Any) -> None:
+    facts = {"connector": webhook.connector.name, "host": webhook.host} | more
+    record(tag, by=by, subject=webhook, **trail.of_webhook(webhook), after=facts)

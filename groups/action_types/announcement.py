@@ -1,0 +1,85 @@
+"""Announcement (wire protocol §6, Actions)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from groups.action_types.base import (
+    Caption,
+    Card,
+    CardType,
+    Draft,
+    Kind,
+    MediaAnswer,
+    MediaUse,
+    Resource,
+    SomeWords,
+    listed,
+    parse,
+)
+from groups.media.kinds import MediaKind
+from kaizala_console.api.fields import Body, named
+from kaizala_console.api.responses import Answer
+
+MOST_MEDIA = 20
+Resources = Annotated[list[Resource], Field(max_length=MOST_MEDIA)]
+
+
+class AnnouncementBody(Body):
+    """`mediaResources` are what `POST /v1/media` answered. Microsoft's own description has no title (ADR 0066)."""
+
+    title: Caption = ""
+    message: SomeWords = named("message", "text")
+    media_resources: Annotated[Resources, BeforeValidator(listed, json_schema_input_type=Resources | Resource)] = named(
+        "mediaResources", "mediaResource", default=[]
+    )
+
+
+class AnnouncementAnswer(Answer):
+    """An announcement."""
+
+    title: str
+    message: str
+    media: list[MediaAnswer]
+
+
+class AnnouncementCard(CardType):
+    kind = Kind.ANNOUNCEMENT
+    shape = AnnouncementBody
+    created_event = "Announcement"
+    listed = AnnouncementAnswer
+    detailed = AnnouncementAnswer
+
+    def read(self, raw: Any, now: dt.datetime) -> Draft:
+        body = parse(self.shape, raw)
+        resources = body.media_resources
+        return Draft(
+            title=body.title,
+            body={"title": body.title, "message": body.message, "mediaResources": [""] * len(resources)},
+            media=[
+                MediaUse(f"actionBody.mediaResources[{index}]", ("mediaResources", index), resource, tuple(MediaKind))
+                for index, resource in enumerate(resources)
+            ],
+        )
+
+    def resources(self, body: dict[str, Any]) -> list[str]:
+        return list(body["mediaResources"])
+
+    def list_body(self, card: Card) -> dict[str, Any]:
+        media = [file for resource in card.body["mediaResources"] for file in card.media(resource)]
+        return {"title": card.body["title"], "message": card.body["message"], "media": media}
+
+    def details(self, card: Card) -> dict[str, Any]:
+        return self.list_body(card)
+
+    def created_data(self, card: Card) -> dict[str, Any]:
+        files = [file for resource in card.body["mediaResources"] for file in card.media(resource)]
+        return {
+            "title": card.body["title"],
+            "text": card.body["message"],
+            # By both names that Microsoft's pages have for them (ADR 0065)
+            "media": [{"url": file["mediaUrl"], "fileName": file["mediaFileName"], **file} for file in files],
+        }

@@ -1,0 +1,208 @@
+"""What each kind of card knows about itself: what its body is, what answers it takes, how the wire spells it. Pure.
+
+A kind of card is read once, when it is posted, into the form in which it is kept (`Draft`); everything after that
+spells what was kept. So a card that was accepted can always be shown.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, create_model
+
+from groups.media.kinds import MediaKind
+from groups.media.urls import url_of
+from groups.models import Action, MediaFile
+from kaizala_console.api import as_read
+from kaizala_console.api.fields import NO_BOOLEAN, Body, named
+from kaizala_console.api.responses import Answer
+from kaizala_console.lib.errors import RuleBroken
+
+Kind = Action.Kind
+
+MAX_WORDS = 4000
+MAX_HOURS = 87_600  # ten years
+
+
+def storable(text: str) -> str:
+    """Refuses what no database keeps in a text (see `groups.services.texts`)."""
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("holds a character that no text can hold (NUL, or half of a pair)")
+    return text
+
+
+Line = Annotated[str, StringConstraints(pattern=r"\S", max_length=Action.MAX_TITLE), AfterValidator(storable)]
+"""A title: it says something, and is not long."""
+
+Caption = Annotated[str, StringConstraints(max_length=Action.MAX_TITLE), AfterValidator(storable)]
+"""A title that may be empty."""
+
+Words = Annotated[str, StringConstraints(max_length=MAX_WORDS), AfterValidator(storable)]
+"""Some text, or none."""
+
+SomeWords = Annotated[str, StringConstraints(pattern=r"\S", max_length=MAX_WORDS), AfterValidator(storable)]
+"""Some text. What follows a validator is checked, but stands in no description."""
+
+Hours = Annotated[int, Field(ge=1, le=MAX_HOURS), NO_BOOLEAN]
+
+Resource = Annotated[
+    str,
+    StringConstraints(pattern=r"\S", max_length=MAX_WORDS),
+    AfterValidator(storable),
+    WithJsonSchema(as_read.ID),
+]
+"""What `POST /v1/media` has answered: whether there is such media is the service's to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaUse:
+    """A place in a body that names media: as errors call it, where it is kept, what stood there, what may stand."""
+
+    path: str
+    keys: tuple[str | int, ...]
+    resource: str
+    kinds: Sequence[MediaKind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A card that was read, and not yet posted."""
+
+    title: str
+    body: dict[str, Any]
+    expires_at: dt.datetime | None = None
+    is_anonymous: bool = False
+    is_sender_only: bool = False
+    accepts_many: bool = False
+    assigned_to: Sequence[str] = ()
+    media: Sequence[MediaUse] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerDraft:
+    """An answer to a card that was read, and not yet given."""
+
+    body: dict[str, Any]
+    media: Sequence[MediaUse] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card for one viewer: its row, the files of the media that it names, and whether they see what was answered."""
+
+    action: Action
+    files: Mapping[str, Sequence[MediaFile]] = field(default_factory=dict)
+    sees_answers: bool = True
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return self.action.body
+
+    def media(self, resource: str) -> list[dict[str, str]]:
+        """The files of a mediaResource as answers and events have them; none when it is gone."""
+        return [{"mediaUrl": url_of(file), "mediaFileName": file.name} for file in self.files.get(resource, ())]
+
+    def url(self, resource: str) -> str:
+        """The address of the first file, or ""."""
+        return next((url_of(file) for file in self.files.get(resource, ())), "")
+
+
+class MediaAnswer(Answer):
+    """A file. Its address is signed, and ends."""
+
+    media_url: str
+    media_file_name: str
+
+
+class CardType:
+    """One kind of card. A kind that takes no answers leaves `takes_answers` False and the last three methods be."""
+
+    kind: Action.Kind
+    shape: ClassVar[type[Body]]
+    has_action_id: ClassVar[bool] = False
+    takes_answers: ClassVar[bool] = False
+    created_event: ClassVar[str] = "AttachmentCreated"
+    response_event: ClassVar[str] = ""
+    listed: ClassVar[type[Answer]]
+    detailed: ClassVar[type[Answer]]
+
+    def read(self, raw: Any, now: dt.datetime) -> Draft:
+        """The card that an `actionBody` means. Raises InvalidParameters and RuleBroken, which name the path."""
+        raise NotImplementedError
+
+    def list_body(self, card: Card) -> dict[str, Any]:
+        """`actionBody` in the list of a group's Actions."""
+        raise NotImplementedError
+
+    def details(self, card: Card) -> dict[str, Any]:
+        """`actionDetails`, without the responses."""
+        raise NotImplementedError
+
+    def created_data(self, card: Card) -> dict[str, Any]:
+        """The `data` of the event that tells of the card."""
+        raise NotImplementedError
+
+    def read_answer(self, body: dict[str, Any], raw: Any) -> AnswerDraft:
+        """The answer that an `actionBody` means, for a card with this kept body. Raises as `read`."""
+        raise NotImplementedError
+
+    def answer_body(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
+        """A kept answer as the responses in the details have it, without who gave it."""
+        raise NotImplementedError
+
+    def response_details(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
+        """`responseDetails` in the event that tells of an answer."""
+        return {"response": self.answer_body(card, body)}
+
+    def resources(self, body: dict[str, Any]) -> list[str]:
+        """The mediaResources that a kept body of a card names."""
+        return []
+
+    def resources_of_answer(self, card_body: dict[str, Any], body: dict[str, Any]) -> list[str]:
+        """The mediaResources that a kept answer names."""
+        return []
+
+
+@lru_cache(maxsize=64)
+def _inside(shape: type[Body]) -> type[Body]:
+    return create_model(f"{shape.__name__}Inside", __base__=Body, action_body=(shape, named("actionBody")))
+
+
+def parse(shape: type[Body], raw: Any) -> Any:
+    """`raw` in this shape; what does not fit is named from the top: `actionBody.questions[2].title`."""
+    inside: Any = _inside(shape).parse({"actionBody": raw})
+    return inside.action_body
+
+
+def refuse(path: str, message: Any, code: str) -> RuleBroken:
+    """The error for a place inside the body; raise it."""
+    return RuleBroken(message, field=path, code=code)
+
+
+def moment(at: dt.datetime | None) -> str:
+    """A moment as the protocol's answers spell it, in whole seconds: `2017-12-20T08:33:51Z`."""
+    return "" if at is None else at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def listed(value: Any) -> Any:
+    """Old programs send a single entry without its list."""
+    return [value] if isinstance(value, str) else value
+
+
+def titled(value: Any) -> Any:
+    """Old programs send an option as its title alone."""
+    return {"title": value} if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+
+
+def first_repeated(titles: Sequence[str]) -> int | None:
+    """The index of the first title that stood there before."""
+    seen: set[str] = set()
+    for index, title in enumerate(titles):
+        if title in seen:
+            return index
+        seen.add(title)
+    return None

@@ -1,0 +1,94 @@
+"""ShareLocation and PhotoWithLocation: what phones sent from where somebody was (wire protocol §6, Actions)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, ClassVar
+
+from groups.action_types.base import Caption, Card, CardType, Draft, Kind, MediaUse, Resource, parse
+from groups.action_types.places import Place, PlaceAnswer
+from groups.media.kinds import MediaKind
+from kaizala_console.api.fields import Body
+from kaizala_console.api.responses import Answer
+
+
+class PhotoBody(Place):
+    """A picture, and where it was taken."""
+
+    media_resource: Resource
+    caption: Caption = ""
+
+
+class LocationListed(Answer):
+    """A place in a list."""
+
+    latitude: float
+    longitude: float
+
+
+class PhotoListed(Answer):
+    """A picture with its place in a list."""
+
+    image_url: str
+    latitude: float
+    longitude: float
+
+
+class PhotoDetails(PhotoListed):
+    """A picture with its place."""
+
+    name: str
+    caption: str
+
+
+class LocationCard(CardType):
+    kind = Kind.SHARE_LOCATION
+    shape: ClassVar[type[Body]] = Place
+    listed: ClassVar[type[Answer]] = LocationListed
+    detailed: ClassVar[type[Answer]] = PlaceAnswer
+
+    def read(self, raw: Any, now: dt.datetime) -> Draft:
+        body = parse(self.shape, raw)
+        return Draft(title=body.name, body=body.kept())
+
+    def list_body(self, card: Card) -> dict[str, Any]:
+        return {"latitude": card.body["latitude"], "longitude": card.body["longitude"]}
+
+    def details(self, card: Card) -> dict[str, Any]:
+        return {**self.list_body(card), "name": card.body["name"]}
+
+    def created_data(self, card: Card) -> dict[str, Any]:
+        return {"media": [], "actionType": card.action.kind, "caption": "", **self.details(card)}
+
+
+class PhotoCard(LocationCard):
+    kind = Kind.PHOTO_WITH_LOCATION
+    shape = PhotoBody
+    listed = PhotoListed
+    detailed = PhotoDetails
+
+    def read(self, raw: Any, now: dt.datetime) -> Draft:
+        body = parse(self.shape, raw)
+        return Draft(
+            title=body.caption,
+            body={"mediaResource": "", "caption": body.caption, **body.kept()},
+            media=[MediaUse("actionBody.mediaResource", ("mediaResource",), body.media_resource, (MediaKind.IMAGE,))],
+        )
+
+    def resources(self, body: dict[str, Any]) -> list[str]:
+        return [body["mediaResource"]]
+
+    def list_body(self, card: Card) -> dict[str, Any]:
+        return {"imageUrl": card.url(card.body["mediaResource"]), **super().list_body(card)}
+
+    def details(self, card: Card) -> dict[str, Any]:
+        return {**self.list_body(card), "name": card.body["name"], "caption": card.body["caption"]}
+
+    def created_data(self, card: Card) -> dict[str, Any]:
+        place = {name: card.body[name] for name in ("latitude", "longitude", "name")}
+        return {
+            "media": card.media(card.body["mediaResource"]),
+            "actionType": card.action.kind,
+            "caption": card.body["caption"],
+            **place,
+        }

@@ -1,0 +1,296 @@
+"""Survey, and the cards of action packages, which are surveys with properties (wire protocol §6, Actions)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, ClassVar, Final
+
+from django.utils.translation import gettext_lazy as _
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from groups.action_types.base import (
+    MAX_HOURS,
+    AnswerDraft,
+    Caption,
+    Card,
+    CardType,
+    Draft,
+    Hours,
+    Kind,
+    Line,
+    MediaUse,
+    Words,
+    moment,
+    parse,
+    refuse,
+)
+from groups.action_types.events import responder_of
+from groups.action_types.places import Place, PlaceAnswer
+from groups.action_types.properties import MOST_PROPERTIES, Property, PropertyAnswer, kept_property
+from groups.action_types.questions import (
+    MOST_QUESTIONS,
+    OPTIONED,
+    Question,
+    asked,
+    kept,
+    media_of,
+    read_answer,
+    read_unasked,
+    resources_in,
+    spelled,
+    told,
+)
+from kaizala_console.api import as_read
+from kaizala_console.api.fields import NO_BOOLEAN, Body
+from kaizala_console.api.responses import Answer
+from kaizala_console.lib import clock
+
+DEFAULT_HOURS: Final = 24
+_HOURS_UP_TO: Final = MAX_HOURS
+
+
+_HOURS_OR_MOMENT: Final = {
+    "anyOf": [
+        {"type": "integer", "format": "int64", "minimum": 1, "maximum": 253_402_300_799_999},
+        {"type": "string", "pattern": "^0*[1-9][0-9]{0,13}$", as_read.OLD: True},
+    ]
+}
+_Hours = Annotated[int, Field(ge=0, le=MAX_HOURS)]
+
+
+def _or_default(given: Any) -> Any:
+    return DEFAULT_HOURS if given in (0, "0") and not isinstance(given, bool) else given
+
+
+class PackageBody(Body):
+    """A card whose package says what it shows has no title of its own: properties are all that many programs send.
+
+    `dueDate` is hours from now (0: 24). `validity` is when it closes, in milliseconds since 1970; or hours too.
+    """
+
+    title: Caption = ""
+    description: Words = ""
+    # Microsoft's own client in C# sends 0 for what nobody has set (ADR 0061).
+    due_date: Annotated[Hours, BeforeValidator(_or_default, json_schema_input_type=_Hours)] = DEFAULT_HOURS
+    validity: Annotated[int, NO_BOOLEAN, WithJsonSchema(_HOURS_OR_MOMENT)] | None = None
+    is_anonymous: bool = False
+    is_sender_only: bool = False
+    accept_multiple_responses: bool = False
+    questions: Annotated[list[Question], Field(max_length=MOST_QUESTIONS)] = []
+    properties: Annotated[list[Property], Field(max_length=MOST_PROPERTIES)] = []
+
+
+class SurveyBody(PackageBody):
+    """`dueDate` is hours from now (0: 24). `validity` is when it closes, in milliseconds since 1970; or hours too."""
+
+    title: Line
+    questions: Annotated[list[Question], Field(min_length=1, max_length=MOST_QUESTIONS)]
+
+
+class SurveyAnswerBody(Body):
+    """One answer for each question, in their order; null for a question without an answer.
+
+    To a package that keeps its questions to itself: texts, numbers, lists of texts and places, as many as it asks.
+    """
+
+    response_name: Caption = ""
+    response_location: Place | None = None
+    answers: Annotated[list[Any], Field(max_length=MOST_QUESTIONS)]
+
+
+class OptionAnswer(Answer):
+    """An option."""
+
+    title: str
+
+
+class QuestionAnswer(Answer):
+    """A question."""
+
+    title: str
+    type: str
+    is_invisible: bool
+    options: list[OptionAnswer]
+
+
+class SurveyListed(Answer):
+    """A survey in a list. Without `responseCount` for whom it is hidden from."""
+
+    action_id: str
+    title: str
+    response_count: int | None = Field(default=None, description="How many people have answered.")
+    expiry_date: str
+
+
+class SurveyResponseAnswer(Answer):
+    """An answer. To an anonymous survey it is `answers` alone, in no order that tells anything."""
+
+    response_id: str | None = None
+    responder: str | None = None
+    responder_name: str | None = None
+    responder_profile_pic: str | None = None
+    responded_at: str | None = None
+    response_name: str | None = None
+    response_location: PlaceAnswer | None = None
+    answers: list[Any] = Field(description="One for each question; media as {mediaUrl, mediaFileName}.")
+
+
+class SurveyDetails(SurveyListed):
+    """A survey."""
+
+    description: str
+    is_anonymous: bool
+    is_sender_only: bool
+    accept_multiple_responses: bool
+    questions: list[QuestionAnswer]
+    properties: list[PropertyAnswer]
+    responses: list[SurveyResponseAnswer] | None = None
+
+
+class SurveyCard(CardType):
+    kind = Kind.SURVEY
+    shape: ClassVar[type[Body]] = SurveyBody
+    has_action_id = True
+    takes_answers = True
+    created_event = "SurveyCreated"
+    response_event = "SurveyResponse"
+    listed = SurveyListed
+    detailed = SurveyDetails
+
+    def read(self, raw: Any, now: dt.datetime) -> Draft:
+        body = parse(self.shape, raw)
+        return Draft(
+            title=body.title,
+            body={
+                "title": body.title,
+                "description": body.description,
+                "questions": [
+                    kept(question, f"actionBody.questions[{index}]") for index, question in enumerate(body.questions)
+                ],
+                "properties": [
+                    kept_property(each, f"actionBody.properties[{index}]") for index, each in enumerate(body.properties)
+                ],
+            },
+            expires_at=_closes(body, now),
+            is_anonymous=body.is_anonymous,
+            is_sender_only=body.is_sender_only,
+            accepts_many=body.accept_multiple_responses,
+        )
+
+    def list_body(self, card: Card) -> dict[str, Any]:
+        count = {"responseCount": card.action.response_count} if card.sees_answers else {}
+        return {
+            "actionId": str(card.action.pk),
+            "title": card.body["title"],
+            **count,
+            "expiryDate": moment(card.action.expires_at),
+        }
+
+    def details(self, card: Card) -> dict[str, Any]:
+        action = card.action
+        return {
+            **self.list_body(card),
+            "description": card.body["description"],
+            "isAnonymous": action.is_anonymous,
+            "isSenderOnly": action.is_sender_only,
+            "acceptMultipleResponses": action.accepts_many,
+            "questions": card.body["questions"],
+            "properties": card.body["properties"],
+        }
+
+    def created_data(self, card: Card) -> dict[str, Any]:
+        return {
+            "actionId": str(card.action.pk),
+            "groupId": str(card.action.group_id),
+            "title": card.body["title"],
+            "dueDate": moment(card.action.expires_at),
+            "isAnonymous": card.action.is_anonymous,
+            "questions": card.body["questions"],
+            "properties": card.body["properties"],
+            # As in Microsoft's sample, which has the form of a response; nobody has responded yet (ADR 0065).
+            "responseId": str(card.action.pk),
+            "isUpdateResponse": False,
+            **responder_of(None if card.action.bot_id else card.action.person),
+            "responseDetails": {
+                "responseWithQuestions": [{**question, "answer": None} for question in card.body["questions"]]
+            },
+        }
+
+    def read_answer(self, body: dict[str, Any], raw: Any) -> AnswerDraft:
+        questions = body["questions"]
+        given = parse(SurveyAnswerBody, raw)
+        if questions and len(given.answers) != len(questions):
+            raise refuse(
+                "actionBody.answers",
+                _("actionBody.answers: expected %(number)d, one for each question; null for no answer.")
+                % {"number": len(questions)},
+                "answers",
+            )
+        answers = []
+        media: list[MediaUse] = []
+        for index, value in enumerate(given.answers):
+            path = f"actionBody.answers[{index}]"
+            answers.append(read_answer(questions[index], value, path) if questions else read_unasked(value, path))
+            media += media_of(questions[index], answers[-1], index) if questions else []
+        kept_body: dict[str, Any] = {"answers": answers}
+        if given.response_name:
+            kept_body["responseName"] = given.response_name
+        if given.response_location is not None:
+            kept_body["responseLocation"] = given.response_location.kept()
+        return AnswerDraft(body=kept_body, media=media)
+
+    def answer_body(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
+        answers = [
+            spelled(question, answer, card)
+            for question, answer in zip(asked(card.body, body["answers"]), body["answers"], strict=True)
+        ]
+        about: dict[str, Any] = {name: body[name] for name in ("responseName", "responseLocation") if name in body}
+        about["answers"] = answers
+        return about
+
+    def response_details(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "responseWithQuestions": [
+                {**question, "answer": told(question, answer, card)}
+                for question, answer in zip(asked(card.body, body["answers"]), body["answers"], strict=True)
+            ]
+        }
+
+    def resources_of_answer(self, card_body: dict[str, Any], body: dict[str, Any]) -> list[str]:
+        return [
+            resource
+            for question, answer in zip(asked(card_body, body["answers"]), body["answers"], strict=True)
+            for resource in resources_in(question, answer)
+        ]
+
+    def options_of(self, question: dict[str, Any]) -> list[str]:
+        """The titles to choose from; none for a question of another type."""
+        return [option["title"] for option in question["options"]] if question["type"] in OPTIONED else []
+
+
+class PackageCard(SurveyCard):
+    """An instance of an action package: `id` names the package."""
+
+    kind = Kind.PACKAGE
+    shape = PackageBody
+    created_event = "ActionCreated"
+    response_event = "ActionResponse"
+
+
+def _closes(body: SurveyBody, now: dt.datetime) -> dt.datetime:
+    if body.validity is None:
+        return now + dt.timedelta(hours=body.due_date)
+    if 1 <= body.validity <= _HOURS_UP_TO:
+        return now + dt.timedelta(hours=body.validity)
+    latest = now + dt.timedelta(hours=MAX_HOURS)
+    try:
+        at = clock.from_epoch_ms(body.validity)
+    except (ValueError, OverflowError):
+        at = now
+    if not now < at <= latest:
+        raise refuse(
+            "actionBody.validity",
+            _("actionBody.validity: expected a moment to come, in milliseconds since 1970, or a number of hours."),
+            "validity",
+        )
+    return at

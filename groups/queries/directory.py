@@ -1,0 +1,213 @@
+"""What the pages of the directory read: a person as this asker may see them, and what is noted of people."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+
+from accounts import policies
+from accounts.models import Organisation, Person, User, VerifiedPhone
+from connectors.authentication import Caller
+from connectors.models import Grant
+from groups import access, people_search
+from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue, Subscription
+from groups.models.group import counted
+from kaizala_console.lib import keyset
+from kaizala_console.lib.errors import NotFound
+from kaizala_console.lib.keyset import Page
+
+SLICE: Final = 500
+Cells = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A person, as one asker sees them: `is_self` for one's own number, `number_shown` for who administers them."""
+
+    person: Person
+    is_self: bool
+    number_shown: bool
+
+
+def page(
+    user: User,
+    *,
+    search: str = "",
+    attribute: PersonAttribute | None = None,
+    value: str = "",
+    cursor: str | None = None,
+    size: int = 50,
+) -> Page[Person]:
+    """The people in the groups that a person sees, each once, by name, with `group_count` of those groups; of those
+    who are looked for, first whose names begin with the words.
+
+    `search` is a part of the name, of the number, or of what is noted of them for this asker; with `attribute`, one
+    that the asker may read, only those of whom it says `value` (in any case). Raises `keyset.BadCursor`.
+    """
+    words, readable = people_search.cleaned(search), attributes_for(user)
+    shown = people_search.shown_to(user)
+    theirs = shown.filter(person_id=OuterRef("pk"))
+    people, are_few = Person.objects.annotate(group_count=counted(theirs, "person_id")), True
+    noted = None if attribute is None else people_search.noted_as(attribute, people_search.cleaned(value))
+    if noted is not None and not words and user.is_organisation_admin:
+        spread = people.filter(Exists(noted.filter(person_id=OuterRef("pk"))), Exists(theirs))
+        found = people_search.near_page(spread, cursor, size)
+        if found is not None:
+            return found
+    named = None if attribute is None else people_search.found_as(attribute, people_search.cleaned(value))
+    near = people_search.in_few_groups(user, shown) if named is None else None
+    people = people.filter(Exists(theirs) if near is None else Q(pk__in=near))
+    if named is not None:
+        people = people.filter(pk__in=named)
+    elif noted is not None and people_search.are_sortable(noted):
+        people = people.filter(pk__in=noted.values("person_id"))
+    else:
+        are_few = near is not None
+        people = people if noted is None else people.filter(Exists(noted.filter(person_id=OuterRef("pk"))))
+    if words:
+        return people_search.page_of_found(people, words, cursor, size, attributes=readable, are_few=are_few)
+    if are_few:
+        return keyset.page(*people_search.few(people, "name"), cursor, size, keys_first=True)
+    return keyset.page(people, ("name", "id"), cursor, size)
+
+
+def person_for(user: User, person_id: UUID) -> Seen:
+    """The person, when the asker finds them in the directory, or is them.
+
+    Admins of a group that they are in see the whole number. Raises NotFound, the same whether or not there is such a
+    person.
+    """
+    person = Person.objects.filter(pk=person_id).first()
+    if person is None:
+        raise NotFound
+    if VerifiedPhone.objects.held().filter(user=user, person=person).exists():
+        return Seen(person, is_self=True, number_shown=True)
+    shared = _shared(user, person)
+    as_admin = shared.filter(Q(("role", access.Role.ADMIN))).exists() or _is_colleague(user, person)
+    if not as_admin and not shared.exists():
+        raise NotFound
+    return Seen(person, is_self=False, number_shown=as_admin)
+
+
+def groups_with(user: User, seen: Seen, *, cursor: str | None = None, size: int = 50) -> Page[Group]:
+    """The groups in which the asker sees this person, by name, each with `person_role`. Raises `keyset.BadCursor`."""
+    theirs = Membership.objects.filter(group_id=OuterRef("pk"), person=seen.person)
+    groups = access.visible_to(user).filter(Exists(theirs)) if seen.is_self else _shared(user, seen.person)
+    return keyset.page(groups.annotate(person_role=Subquery(theirs.values("role")[:1])), ("name", "id"), cursor, size)
+
+
+def acting_for(person: Person) -> QuerySet[Grant]:
+    """What acts for the holder of this number, the newest first; for nobody else to see."""
+    present = Grant.objects.present().filter(kind=Grant.Kind.USER, person=person)
+    return present.select_related("connector").order_by("-granted_at", "-id")
+
+
+def people_of(organisation: Organisation) -> QuerySet[Person]:
+    """Who is in a group of the organisation, or holds an account there."""
+    members = Membership.objects.filter(group__organisation=organisation, group__removed_at__isnull=True)
+    accounts = VerifiedPhone.objects.held().filter(user__organisation=organisation)
+    return Person.objects.filter(
+        Exists(members.filter(person_id=OuterRef("pk"))) | Exists(accounts.filter(person_id=OuterRef("pk")))
+    )
+
+
+def people_known_to(caller: Caller, organisation: Organisation | None) -> QuerySet[Person]:
+    """Whom a program may name by id: the people of the organisation; without one, of the groups that it administers."""
+    if organisation is not None:
+        return people_of(organisation)
+    administered = access.reachable(caller).filter(Q(("role", access.Role.ADMIN)))
+    return Person.objects.filter(
+        Exists(Membership.objects.filter(group__in=administered.values("pk"), person_id=OuterRef("pk")))
+    )
+
+
+def own_person(user: User, person_id: UUID) -> Person:
+    """One of the people of the organisation, for its admins. Raises NotAllowed for who is none, and NotFound."""
+    policies.require_organisation_admin(user)
+    found = people_of(user.organisation).filter(pk=person_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+# ---------------------------------------------------------------- What is noted of people
+
+
+def attributes_of(organisation: Organisation) -> QuerySet[PersonAttribute]:
+    """The organisation's attributes, in their order."""
+    return PersonAttribute.objects.filter(organisation=organisation)
+
+
+def attributes_for(user: User) -> QuerySet[PersonAttribute]:
+    """Those of the asker's organisation that they may read, in their order: admins all, others what is for them."""
+    found = PersonAttribute.objects.filter(organisation=user.organisation_id)
+    return found if user.is_organisation_admin else found.filter(for_colleagues=True)
+
+
+def attribute_of(user: User, attribute_id: UUID) -> PersonAttribute:
+    """One of them, for an admin of the organisation. Raises NotAllowed for who is none, and NotFound."""
+    policies.require_organisation_admin(user)
+    found = attributes_of(user.organisation).filter(pk=attribute_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def values_of(people: Iterable[Person], attributes: Iterable[PersonAttribute]) -> dict[UUID, dict[UUID, str]]:
+    """By person and attribute, what is noted; one statement, none when there is nothing to ask for."""
+    keys, columns = [person.pk for person in people], [attribute.pk for attribute in attributes]
+    told: dict[UUID, dict[UUID, str]] = defaultdict(dict)
+    if keys and columns:
+        rows = PersonAttributeValue.objects.filter(person__in=keys, attribute__in=columns)
+        for person, attribute, text in rows.values_list("person_id", "attribute_id", "text"):
+            told[person][attribute] = text
+    return told
+
+
+def export_rows(organisation: Organisation) -> Iterator[Cells]:
+    """Number, name and attributes of everybody of the organisation, to be uploaded again; `SLICE` people in memory."""
+    attributes = list(attributes_of(organisation))
+    yield ("Phone number", "Name", *(attribute.name for attribute in attributes))
+    people = people_of(organisation).order_by("name", "id").iterator(chunk_size=SLICE)
+    while slice_ := list(islice(people, SLICE)):
+        told = values_of(slice_, attributes)
+        for person in slice_:
+            noted = told.get(person.pk, {})
+            yield (person.number, person.name, *(noted.get(attribute.pk, "") for attribute in attributes))
+
+
+# ---------------------------------------------------------------- Before somebody is removed everywhere
+
+
+def memberships_in(organisation: Organisation, person: Person) -> QuerySet[Membership]:
+    """Of the organisation's groups, by name."""
+    theirs = Membership.objects.filter(person=person, group__organisation=organisation, group__removed_at__isnull=True)
+    return theirs.select_related("group").order_by("group__name", "group_id")
+
+
+def run_alone(organisation: Organisation, person: Person) -> QuerySet[Membership]:
+    """Those of groups that nobody else runs."""
+    others = Membership.objects.admins().filter(group_id=OuterRef("group_id")).exclude(person=person)
+    return memberships_in(organisation, person).filter(~Exists(others), role=Membership.Role.ADMIN)
+
+
+def subscriptions_in(organisation: Organisation, person: Person) -> QuerySet[Subscription]:
+    """To the organisation's managed public groups."""
+    return Subscription.objects.filter(
+        person=person, group__organisation=organisation, group__removed_at__isnull=True
+    ).select_related("group")
+
+
+def _shared(user: User, person: Person) -> QuerySet[Group]:
+    return access.lists_of(user).filter(Exists(Membership.objects.filter(group_id=OuterRef("pk"), person=person)))
+
+
+def _is_colleague(user: User, person: Person) -> bool:
+    """Whether an admin of the organisation has to do with this person without sharing a group."""
+    return user.is_organisation_admin and people_of(user.organisation).filter(Q(pk=person.pk)).exists()

@@ -1,0 +1,342 @@
+"""What pages and the Platform Service read. No query here is repeated for each row."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import Person, User
+from connectors.models import Connector, Grant
+from connectors.queries.connectors import with_line
+from groups import access, people_search
+from groups.models import (
+    Group,
+    GroupGrant,
+    GroupLink,
+    Membership,
+    Message,
+    Subscription,
+)
+from groups.models.group import GroupQuerySet
+from groups.models.tree import Reached
+from groups.queries.counts import EMPTY, Tally, kept, member_count, tallies_of
+from kaizala_console.lib import bounded, ids, keyset
+from kaizala_console.lib.bounded import Bounded, BoundedCount
+from kaizala_console.lib.errors import NotFound
+from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.name_parts import named, with_part
+
+MemberRow = tuple[UUID, str, str, str, str, dt.datetime | None]
+Audience = Message.Audience
+
+# ---------------------------------------------------------------- The wire
+
+
+def tallied(groups: GroupQuerySet) -> list[tuple[Group, Tally]]:
+    """The groups by name, each with its counts: two statements, however many there are.
+
+    Three more when some have changed since they were counted last: those are counted afresh.
+    """
+    counts, changed = kept(groups.values("pk"))
+    counts |= tallies_of(changed)
+    return [(group, counts.get(group.pk, EMPTY)) for group in groups.with_link_counts()]
+
+
+def list_named(groups: GroupQuerySet, search: str, *, offset: int, size: int) -> GroupQuerySet:
+    """`size` of these groups by name, after the first `offset`: those with this in their name, or with this ID."""
+    keys = _named(groups, search).order_by("name", "id").values_list("pk", flat=True)[offset : offset + size]
+    return groups.filter(pk__in=list(keys))
+
+
+def tallied_one(group: Group) -> list[tuple[Group, Tally]]:
+    """As `tallied`, for a group that `access` has given."""
+    return tallied(Group.objects.filter(pk=group.pk).carrying(role=Value(group.role)))
+
+
+def member_rows(group: Group) -> Iterable[MemberRow]:
+    """All members of the group itself, in the order in which they joined: id, role, number, name, picture, since when
+    their number has been verified.
+    """
+    return (
+        Membership.objects.filter(group=group)
+        .order_by("joined_at", "id")
+        .values_list(
+            "person_id", "role", "person__number", "person__name", "person__picture_url", "person__provisioned_at"
+        )
+    )
+
+
+def subscriber_page(group: Group, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Subscription]:
+    """Subscribers with their person, in the order in which they subscribed. `search` is as in `member_page`.
+
+    Raises `keyset.BadCursor`.
+    """
+    subscribers = Subscription.objects.filter(group=group).select_related("person")
+    words = people_search.cleaned(search)
+    found = people_search.found(words) if words else None
+    if found is not None:
+        return keyset.page(*people_search.few(subscribers.filter(person__in=found), "subscribed_at"), cursor, size)
+    if words:
+        subscribers = subscribers.filter(people_search.matching(words, person="person__"))
+    return keyset.page(subscribers, ("id",), cursor, size)
+
+
+# ---------------------------------------------------------------- Pages
+
+
+def group_page(
+    user: User, *, search: str = "", is_run: bool = False, cursor: str | None = None, size: int = 50
+) -> Page[Group]:
+    """The groups that a person sees, by name, each with `role`, and counts of members, connectors and linked groups.
+
+    `search`: a part of the name, or a whole id; `is_run`: those that a number of theirs runs. Raises `BadCursor`.
+    """
+    groups = _named(access.visible_to(user), search)
+    if is_run:
+        run = Membership.objects.admins().filter(person_id__in=access.held_by(user))
+        groups = groups.filter(pk__in=run.values("group"))
+    groups = groups.carrying(member_count=member_count(), connector_count=_connector_count())
+    return _linked(keyset.page(groups.select_related("organisation"), ("name", "id"), cursor, size))
+
+
+def member_page(
+    group: Group, *, search: str = "", only: str = "", by_name: bool = False, cursor: str | None = None, size: int = 50
+) -> Page[Membership]:
+    """Members with their person, in the order in which they joined. `search` is a part of the name or the number.
+
+    For groups of up to `people_search.FILTERED`: `only` is one of `people_search.ONLY`. Raises `keyset.BadCursor`.
+    """
+    members = Membership.objects.filter(people_search.ONLY.get(only, Q()), group=group)
+    words = people_search.cleaned(search)
+    if by_name:
+        return _by_name(members, words, cursor, size)
+    members = members.select_related("person")
+    found = people_search.found(words) if words else None
+    if found is not None:
+        return keyset.page(*people_search.few(members.filter(person__in=found), "joined_at"), cursor, size)
+    if words:
+        members = members.filter(people_search.matching(words, person="person__"))
+    return keyset.page(members, ("joined_at", "id"), cursor, size)
+
+
+def _by_name(members: QuerySet[Membership], words: str, cursor: str | None, size: int) -> Page[Membership]:
+    """The people of a page first, then their memberships by key: no index knows these by name."""
+    people = people_search.page_by_name(members, words, cursor, size)
+    keys = [person.pk for person in people.items]
+    by_person = {row.person_id: row for row in members.filter(person__in=keys)} if keys else {}
+    rows = []
+    for person in people.items:
+        if person.pk in by_person:  # else they have just left
+            by_person[person.pk].person = person
+            rows.append(by_person[person.pk])
+    return Page(rows, people.next_cursor, people.previous_cursor)
+
+
+def message_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Message]:
+    """The group's messages, newest first, as far as this person may see them.
+
+    Admins see all; others see what went to the members, and what was sent to themselves.
+    """
+    messages = Message.objects.filter(group=group)
+    if access.role_of(user, group) != access.Role.ADMIN:
+        sent_to_me = Message.recipients.through.objects.filter(
+            message_id=OuterRef("pk"), person_id__in=access.held_by(user)
+        )
+        messages = messages.filter(Q(audience=Audience.MEMBERS) | Exists(sent_to_me))
+    return keyset.page(messages.select_related("person", "connector", "bot"), ("-sent_at", "-id"), cursor, size)
+
+
+def sub_groups(group: Group) -> GroupQuerySet:
+    """The groups directly under this one, by name."""
+    return Group.objects.present().filter(pk__in=GroupLink.objects.filter(parent=group).values("child_id"))
+
+
+def attachable_page(
+    group: Group, user: User, *, search: str = "", cursor: str | None = None, size: int = 50
+) -> Page[Group]:
+    """The groups that a person administers and that may come to stand under this one, by name, with counts.
+
+    `search` is as in `group_page`. Raises `keyset.BadCursor`.
+    """
+    here = Group.objects.filter(pk=group.pk).values("pk")
+    groups = (
+        _named(access.administered_by(user), search)
+        .filter(organisation=group.organisation_id)
+        .exclude(pk__in=Reached(here, "up"))
+        .filter(~Exists(GroupLink.objects.filter(parent=group, child=OuterRef("pk"))))
+        .carrying(member_count=member_count())
+    )
+    return _linked(keyset.page(groups, ("name", "id"), cursor, size))
+
+
+def sub_group(group: Group, group_id: str | UUID) -> Group:
+    """One of the groups directly under this one. Raises NotFound, the same for a group elsewhere and for none."""
+    key = ids.parse_guid(group_id)
+    found = None if key is None else sub_groups(group).filter(pk=key).first()
+    if found is None:
+        raise NotFound(_("This is not one of the group's sub-groups."))
+    return found
+
+
+def parent_groups(group: Group) -> GroupQuerySet:
+    """The groups directly above this one, by name."""
+    return Group.objects.present().filter(pk__in=GroupLink.objects.filter(child=group).values("parent_id"))
+
+
+def sub_group_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Group]:
+    """The groups directly under this one, by name, with counts and `is_visible`: whether the person may open it.
+
+    A few are sorted; of very many, a page is met soon on a walk through all groups by name.
+    """
+    links, below = GroupLink.objects.filter(parent=group), sub_groups(group)
+    if bounded.count(links.order_by("child_id")).is_more:
+        below = Group.objects.present().filter(Exists(links.filter(child=OuterRef("pk"))))
+    return _linked(keyset.page(_openable(below, user), ("name", "id"), cursor, size))
+
+
+def parent_groups_for(group: Group, user: User) -> QuerySet[Group]:
+    """The groups directly above this one, by name, with `is_visible`."""
+    return _openable(parent_groups(group), user).order_by("name", "id")
+
+
+def _openable(groups: GroupQuerySet, user: User) -> GroupQuerySet:
+    return groups.carrying(
+        member_count=member_count(),
+        is_visible=Exists(access.visible_to(user).filter(pk=OuterRef("pk"))),
+    )
+
+
+def _linked(page: Page[Group]) -> Page[Group]:
+    """With how many present groups stand directly below and above: for these few alone, and in one statement."""
+    keys = [group.pk for group in page.items]
+    if not keys:
+        return page
+    counted = Group.objects.filter(pk__in=keys).order_by()
+    rows = counted.values_list("pk", _sub_group_count(), _parent_group_count())
+    counts = {key: (below, above) for key, below, above in rows}
+    for group in page.items:
+        group.sub_group_count, group.parent_group_count = counts.get(group.pk, (Bounded(), Bounded()))
+    return page
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the tabs of a group's page say."""
+
+    members: int
+    sub_groups: Bounded
+    connectors: Bounded
+
+
+def counts_of(group: Group) -> Counts:
+    """One statement, of one moment."""
+    found = Group.objects.filter(pk=group.pk).order_by()
+    counts = found.values_list(member_count(), _sub_group_count(), _connector_count()).first()
+    return Counts(*(counts or (0, Bounded(), Bounded())))
+
+
+def _sub_group_count() -> BoundedCount:
+    below = GroupLink.objects.filter(parent_id=OuterRef("pk"), child__removed_at__isnull=True)
+    return BoundedCount(below.order_by("child_id"))
+
+
+def _parent_group_count() -> BoundedCount:
+    return BoundedCount(GroupLink.objects.filter(child_id=OuterRef("pk"), parent__removed_at__isnull=True).order_by())
+
+
+def _connector_count() -> BoundedCount:
+    rows = GroupGrant.objects.filter(group_id=OuterRef("pk"), grant__revoked_at__isnull=True)
+    return BoundedCount(rows.order_by())
+
+
+def addable_connectors(group: Group, user: User) -> QuerySet[Connector]:
+    """The connectors of this person's organisation that may be added to the group now, by name."""
+    there = Grant.objects.present().filter(connector_id=OuterRef("pk"), group_grant__group=group)
+    return (
+        Connector.objects.grantable()
+        .filter(~Exists(there), organisation_id=user.organisation_id)
+        .select_related("owner")
+        .order_by("name", "id")
+    )
+
+
+def connectors_found(connectors: QuerySet[Connector], search: str) -> QuerySet[Connector]:
+    """Those whose name or owner's name contains the words, or the one with this ID. Two statements more.
+
+    Few are named, and sorted. Of many, some are soon met in the order of the list.
+    """
+    if key := ids.parse_guid(search):
+        return connectors.filter(pk=key)
+    words, most = people_search.cleaned(search), people_search.MOST
+    owners = list(User.objects.filter(name__icontains=words).order_by().values_list("pk", flat=True)[: most + 1])
+    every: QuerySet[Connector] = QuerySet(Connector).order_by()
+    keys = every.filter(with_part("name", words)).values_list("pk", flat=True)
+    if owners:
+        keys = keys.union(every.filter(owner__in=owners[:most]).values_list("pk", flat=True), all=True)
+    found = list(keys[: most + 1])
+    if max(len(owners), len(found)) > most:
+        return connectors.filter(Q(name__icontains=words) | Q(owner__name__icontains=words))
+    rows, order = people_search.few(connectors.filter(pk__in=found), "name")
+    return rows.order_by(*order)
+
+
+def grants_of(group: Group) -> QuerySet[Grant]:
+    """The grants that reach this group directly and were not revoked, the newest first; each `with_line`."""
+    grants = Grant.objects.present().filter(group_grant__group=group).order_by("-granted_at", "-id")
+    return with_line(grants).select_related("connector__owner")
+
+
+def reaching(group: Group) -> tuple[list[str], int]:
+    """Names of the connectors that the group itself let in, and how many more reach it through the groups above it."""
+    own = Grant.objects.present().filter(group_grant__group=group)
+    higher = Group.objects.present().above([group.pk])
+    more = Grant.objects.present().filter(group_grant__group__in=higher.values("pk"))
+    more = more.exclude(connector_id__in=own.values("connector_id"))
+    names = own.order_by("connector__name", "pk").values_list("connector__name", flat=True)
+    return list(names), more.values("connector_id").order_by().distinct().count()
+
+
+def groups_within_reach(grant: Grant) -> Bounded:
+    """How many groups the tokens of a group's grant reach: it, and those under it."""
+    own = GroupGrant.objects.filter(grant=grant).values("group_id")
+    return bounded.count(Group.objects.present().within(own))
+
+
+def grant_page(group: Group, *, cursor: str | None = None, size: int = 50) -> Page[Grant]:
+    """The same, so many at a time."""
+    return keyset.page(grants_of(group), ("-granted_at", "-id"), cursor, size)
+
+
+def grant_in(group: Group, grant_id: UUID, *, also_removed: bool = False) -> Grant:
+    """One of the group's grants, `with_line`. Raises NotFound, the same for another group's and for none."""
+    grants = Grant.objects.filter(pk=grant_id, group_grant__group=group)
+    if not also_removed:
+        grants = grants.present()
+    found = with_line(grants).select_related("connector__owner", "connector__organisation").first()
+    if found is None:
+        raise NotFound(_("There is no such connector in this group."))
+    return found
+
+
+def is_last_admin(membership: Membership) -> bool:
+    """Whether nobody would be left to run the group without this one."""
+    others = Membership.objects.admins().filter(group_id=membership.group_id).exclude(pk=membership.pk)
+    return membership.role == Membership.Role.ADMIN and not others.exists()
+
+
+def admins_of(group: Group) -> QuerySet[Person]:
+    """The people who are admins of the group, by name."""
+    return Person.objects.filter(pk__in=Membership.objects.admins().filter(group=group).values("person_id"))
+
+
+def _named(groups: GroupQuerySet, search: str) -> GroupQuerySet:
+    """Those with this in their name, or with this id."""
+    if not search.strip():
+        return groups
+    key = ids.parse_guid(search)
+    return groups.filter(pk=key) if key else named(groups, people_search.cleaned(search))

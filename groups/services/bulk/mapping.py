@@ -1,0 +1,236 @@
+"""Bulk upload of which group stands under which, for a whole organisation. No line can close a circle.
+
+Sent again, the same file changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeVar, cast
+from uuid import UUID
+
+from accounts.audit.tags import Tag
+from accounts.models import User
+from connectors.models import Webhook
+from groups.bulk_formats import Row
+from groups.bulk_lines import MAPPING, MAPPING_REQUIRED, MappingLine, mapping_line
+from groups.bulk_reasons import LineRefused, Reason, reason_of
+from groups.models import BulkJob, BulkLine, Group, GroupLink
+from groups.models.tree import MOST_LEVELS
+from groups.services import group_events, hierarchy, recounting
+from groups.services.bulk.chunks import Outcome
+from kaizala_console.lib.errors import RuleBroken
+
+COLUMNS: Final = MAPPING
+REQUIRED: Final = MAPPING_REQUIRED
+
+Pair = tuple[Group, Group]  # the child, and its parent
+Value = TypeVar("Value")
+_AT_ONCE: Final = 500  # values in one condition
+
+
+class Checker:
+    """Holds every link of the organisation by ids, and what the lines so far make of it."""
+
+    def __init__(self, job: BulkJob) -> None:
+        self._organisation = cast(UUID, job.organisation_id)  # bulk_job_has_its_place
+        links = GroupLink.objects.filter(parent__organisation_id=self._organisation)
+        self._tree = _Tree(links.values_list("child_id", "parent_id").iterator(chunk_size=5000))
+        self.removing = 0
+
+    def problems(self, rows: list[Row]) -> Iterator[tuple[Row, Reason]]:
+        """Lines that name no group of the organisation, or would put one under itself."""
+        lines, bad = _read(rows)
+        named = _Named(self._organisation, [line for _row, line in lines])
+        yield from bad
+        for row, line in lines:
+            try:
+                child, parent = named.pair(line)
+                self._tree.follow(child, parent, removes=line.removes)
+            except RuleBroken as broken:
+                yield row, reason_of(broken)
+            else:
+                self.removing += line.removes
+
+
+class Runner:
+    def __init__(self, job: BulkJob) -> None:
+        self._job, self._organisation = job, cast(UUID, job.organisation_id)
+
+    def require_right(self) -> None:
+        """Whoever uploaded the file is an admin of the organisation still."""
+        require_organisation_admin(self._job)
+
+    def do(self, rows: list[Row]) -> Outcome:
+        if not rows:
+            return Outcome(0, 0)
+        outcome = Outcome(rows[0].line, rows[-1].line, Tag.SUBGROUPS_UPLOADED)
+        hierarchy.one_at_a_time(Group(organisation_id=self._organisation))  # it asks for nothing else
+        lines, outcome.refused = _read(rows)
+        named = _Named(self._organisation, [line for _row, line in lines])
+        pairs: list[tuple[Row, MappingLine, Pair]] = []
+        for row, line in lines:
+            try:
+                pairs.append((row, line, named.pair(line)))
+            except RuleBroken as broken:
+                outcome.refused.append((row, reason_of(broken)))
+        self._link(pairs, outcome)
+        return outcome
+
+    def do_later(self, lines: list[BulkLine]) -> Outcome:
+        """No line of these files has to wait."""
+        return Outcome(lines[0].line, lines[-1].line)
+
+    def _link(self, pairs: list[tuple[Row, MappingLine, Pair]], outcome: Outcome) -> None:
+        children = {child.pk for _row, _line, (child, _parent) in pairs}
+        tree = _Tree(_links_around({parent.pk for _row, _line, (_child, parent) in pairs}, children))
+        there = set(GroupLink.objects.filter(child_id__in=children).values_list("child_id", "parent_id"))
+        before, groups = frozenset(there), dict[UUID, Group]()
+        for row, line, (child, parent) in pairs:
+            try:
+                tree.follow(child, parent, removes=line.removes)
+            except RuleBroken as broken:
+                outcome.refused.append((row, reason_of(broken)))
+                continue
+            groups |= {child.pk: child, parent.pk: parent}
+            (there.discard if line.removes else there.add)((child.pk, parent.pk))
+        linked, unlinked = sorted(there - before), sorted(before - there)
+        moved = [child for child, _parent in (*linked, *unlinked)]
+        hierarchy.hold(moved)
+        GroupLink.objects.bulk_create(
+            [GroupLink(child_id=child, parent_id=parent) for child, parent in linked], ignore_conflicts=True
+        )
+        for child_id, parent_id in unlinked:
+            GroupLink.objects.filter(child_id=child_id, parent_id=parent_id).delete()
+        hierarchy.place(moved)
+        recounting.note(*{parent for _child, parent in (*linked, *unlinked)})
+        self._tell_webhooks(
+            [(groups[parent], groups[child]) for child, parent in linked],
+            [(groups[parent], groups[child]) for child, parent in unlinked],
+        )
+        outcome.effects = {
+            name: [[str(child), groups[child].name, str(parent), groups[parent].name] for child, parent in those]
+            for name, those in (("linked", linked), ("unlinked", unlinked))
+            if those
+        }
+        same = len(pairs) - len(outcome.refused) - len(linked) - len(unlinked)
+        outcome.counts = (("linked", len(linked)), ("unlinked", len(unlinked)), ("unchanged", max(0, same)))
+
+    def _tell_webhooks(self, linked: list[tuple[Group, Group]], unlinked: list[tuple[Group, Group]]) -> None:
+        """Of the groups that a webhook is on: one query finds them, however many lines there are."""
+        heard = _heard([parent.pk for parent, _child in (*linked, *unlinked)])
+        for parent, child in linked:
+            if parent.pk in heard:
+                group_events.group_added(parent=parent, child=child, by=self._job.by)
+        for parent, child in unlinked:
+            if parent.pk in heard:
+                group_events.group_removed(parent=parent, child=child, by=self._job.by)
+
+
+def require_organisation_admin(job: BulkJob) -> None:
+    """Raises LineRefused when whoever uploaded the file is no admin of its organisation any more."""
+    by = User.objects.get(pk=job.by_id)
+    if not by.is_active or by.organisation_id != job.organisation_id or not by.is_organisation_admin:
+        raise LineRefused("no_organisation_admin")
+
+
+class _Named:
+    """The groups of an organisation that some lines name, by ID and by name."""
+
+    def __init__(self, organisation: UUID, lines: Iterable[MappingLine]) -> None:
+        wanted = {text for line in lines for text in (line.child, line.parent)}
+        self._by_id: dict[UUID, Group] = {}
+        self._by_name: dict[str, list[Group]] = defaultdict(list)
+        present = Group.objects.present().filter(organisation_id=organisation)
+        for chunk in _chunks([text for text in wanted if isinstance(text, UUID)]):
+            self._by_id |= {group.pk: group for group in present.filter(pk__in=chunk).only("name")}
+        for names in _chunks([text for text in wanted if isinstance(text, str)]):
+            for group in present.filter(name__in=names).only("name"):
+                self._by_name[group.name].append(group)
+
+    def pair(self, line: MappingLine) -> Pair:
+        return self._group(line.child), self._group(line.parent)
+
+    def _group(self, named: UUID | str) -> Group:
+        if isinstance(named, UUID):
+            if named not in self._by_id:
+                raise LineRefused("group_id_unknown", id=str(named))
+            return self._by_id[named]
+        found = self._by_name.get(named, [])
+        if not found:
+            raise LineRefused("group_unknown", name=named[:60])
+        if len(found) > 1:
+            raise LineRefused("groups_of_one_name", n=len(found), name=named[:60])
+        return found[0]
+
+
+class _Tree:
+    """Which groups stand right above and below which, and what the lines change in that."""
+
+    def __init__(self, links: Iterable[tuple[UUID, UUID]]) -> None:
+        self._parents: dict[UUID, set[UUID]] = defaultdict(set)
+        self._children: dict[UUID, set[UUID]] = defaultdict(set)
+        for child, parent in links:
+            self._parents[child].add(parent)
+            self._children[parent].add(child)
+
+    def follow(self, child: Group, parent: Group, *, removes: bool) -> None:
+        """Notes what a line does. Raises RuleBroken as `hierarchy.link` does: no circles, and not too many levels."""
+        if removes:
+            self._parents[child.pk].discard(parent.pk)
+            self._children[parent.pk].discard(child.pk)
+        elif parent.pk not in self._parents[child.pk]:
+            names = {"child": child.name, "parent": parent.name}
+            above, met = _levels(self._parents, parent.pk)
+            if child.pk in met:
+                raise LineRefused("circle", **names)
+            if above + _levels(self._children, child.pk)[0] + 2 > MOST_LEVELS:
+                raise LineRefused("too_deep", **names, most=MOST_LEVELS)
+            self._parents[child.pk].add(parent.pk)
+            self._children[parent.pk].add(child.pk)
+
+
+def _levels(links: dict[UUID, set[UUID]], start: UUID) -> tuple[int, set[UUID]]:
+    """How many levels there are from here on, MOST_LEVELS at most, and all groups that were met, this one included."""
+    level, here, met = 0, {start}, {start}
+    while level < MOST_LEVELS and (here := set().union(*(links.get(group, ()) for group in here))):
+        level += 1
+        met |= here
+    return level, met
+
+
+def _read(rows: list[Row]) -> tuple[list[tuple[Row, MappingLine]], list[tuple[Row, Reason]]]:
+    lines, bad = list[tuple[Row, MappingLine]](), list[tuple[Row, Reason]]()
+    for row in rows:
+        try:
+            lines.append((row, mapping_line(row.cells)))
+        except RuleBroken as broken:
+            bad.append((row, reason_of(broken)))
+    return lines, bad
+
+
+def _heard(groups: list[UUID]) -> set[UUID]:
+    """Those of the groups that a webhook is on."""
+    named = {str(key): key for key in groups}
+    found = Webhook.objects.present().filter(object_id__in=named).values_list("object_id", flat=True)
+    return {named[key] for key in found}
+
+
+def _links_around(parents: set[UUID], children: set[UUID]) -> Iterable[tuple[UUID, UUID]]:
+    """The links from the parents up to the top, and from the children down to the last: what a new link can spoil."""
+    found: set[tuple[UUID, UUID]] = set()
+    for chunk in _chunks(list(parents)):
+        line = {*chunk, *Group.objects.above(chunk).values_list("pk", flat=True)}
+        for part in _chunks(list(line)):
+            found.update(GroupLink.objects.filter(child_id__in=part).values_list("child_id", "parent_id"))
+    for chunk in _chunks(list(children)):
+        line = {*chunk, *Group.objects.under(chunk).values_list("pk", flat=True)}
+        for part in _chunks(list(line)):
+            found.update(GroupLink.objects.filter(parent_id__in=part).values_list("child_id", "parent_id"))
+    return found
+
+
+def _chunks(values: list[Value]) -> Iterator[list[Value]]:
+    for start in range(0, len(values), _AT_ONCE):
+        yield values[start : start + _AT_ONCE]

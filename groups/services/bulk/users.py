@@ -1,0 +1,216 @@
+"""Bulk upload of a group's users: lines that add, change and remove people by phone number.
+
+Sent again, the same file changes nothing. A line that takes an admin away waits until all others are done, so that the
+order of the lines never matters; the last admin stays whatever the file says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, cast
+from uuid import UUID
+
+from accounts.audit.tags import Tag
+from accounts.models import Person, User, VerifiedPhone
+from accounts.services import people
+from groups import access
+from groups.bulk_formats import Row
+from groups.bulk_lines import USERS, USERS_REQUIRED, UserLine, user_line
+from groups.bulk_reasons import LineRefused, Reason, reason_of
+from groups.models import BulkJob, BulkLine, Group, Membership, Subscription
+from groups.services import group_events, recounting, subscribers
+from groups.services.bulk.chunks import Outcome
+from groups.services.members import one_at_a_time
+from kaizala_console.lib.errors import RuleBroken
+
+COLUMNS: Final = USERS
+REQUIRED: Final = USERS_REQUIRED
+Role = Membership.Role
+
+
+class Checker:
+    """Holds the numbers that it has met: some ten megabytes for 100,000."""
+
+    def __init__(self, job: BulkJob) -> None:
+        self._region = job.region
+        self._is_public = cast(Group, job.group).group_type == Group.Type.CONNECT
+        self._met: dict[tuple[str, bool], int] = {}
+        self.removing = 0
+
+    def problems(self, rows: list[Row]) -> Iterator[tuple[Row, Reason]]:
+        """Lines that name no number, or one that stands further up, or cells that say nothing known."""
+        for row in rows:
+            try:
+                line = user_line(row.cells, self._region)
+            except RuleBroken as broken:
+                yield row, reason_of(broken)
+                continue
+            if line.is_subscriber and not self._is_public:
+                yield row, Reason("no_subscribers")
+                continue
+            # Somebody may be a member, and a subscriber too.
+            before = self._met.setdefault((line.number, line.is_subscriber), row.line)
+            if before != row.line:
+                yield row, Reason("number_again", {"line": before})
+            elif line.removes:
+                self.removing += 1
+
+
+class Runner:
+    def __init__(self, job: BulkJob) -> None:
+        self._job, self._group = job, cast(Group, job.group)  # bulk_job_has_its_place
+
+    def require_right(self) -> None:
+        """Whoever uploaded the file is an admin of the group still."""
+        by = User.objects.get(pk=self._job.by_id)
+        if not by.is_active or access.role_of(by, self._group) != Role.ADMIN:
+            raise LineRefused("no_group_admin")
+        self._by = by
+
+    def do(self, rows: list[Row]) -> Outcome:
+        if not rows:
+            return Outcome(0, 0)
+        read = [(row, user_line(row.cells, self._job.region)) for row in rows]
+        lines = [(row, line) for row, line in read if not line.is_subscriber]
+        one_at_a_time(self._group)
+        followed, left = self._subscribers([line for _row, line in read if line.is_subscriber])
+        staying = [(row, line) for row, line in lines if not line.removes]
+        leaving = [(row, line) for row, line in lines if line.removes]
+        outcome = Outcome(rows[0].line, rows[-1].line, Tag.MEMBERS_UPLOADED)
+        added, changed = self._stay(staying, outcome)
+        removed = self._leave(leaving, outcome)
+        self._note(added, [(person, Role.MEMBER) for person in removed])
+        touched = len(added) + len(removed) + changed + len(outcome.later) + followed + left
+        outcome.counts = (
+            *outcome.counts,
+            ("added", len(added) + followed),
+            ("updated", changed),
+            ("removed", len(removed) + left),
+            ("unchanged", max(0, len(rows) - touched)),
+        )
+        return outcome
+
+    def do_later(self, lines: list[BulkLine]) -> Outcome:
+        """Takes away admins, one by one, as long as another one stays."""
+        one_at_a_time(self._group)
+        outcome = Outcome(lines[0].line, lines[-1].line, Tag.MEMBERS_UPLOADED)
+        admins = set(Membership.objects.admins().filter(group=self._group).values_list("person_id", flat=True))
+        demoted, removed, unchanged = list[Person](), list[Person](), 0
+        for line in lines:
+            person = line.person
+            if person is None or person.pk not in admins:
+                unchanged += 1
+            elif len(admins) == 1:
+                outcome.refused.append((Row(line.line, line.text), Reason("last_admin")))
+            else:
+                admins.discard(person.pk)
+                (demoted if line.wants else removed).append(person)
+        here = Membership.objects.filter(group=self._group)
+        here.filter(person__in=demoted).update(role=Role.MEMBER)
+        here.filter(person__in=removed).delete()
+        self._note([], [(person, Role.ADMIN) for person in removed])
+        outcome.counts = (("updated", len(demoted)), ("removed", len(removed)), ("unchanged", unchanged))
+        outcome.effects = _effects(
+            roles={person.pk: [Role.ADMIN, Role.MEMBER] for person in demoted},
+            removed={person.pk: Role.ADMIN for person in removed},
+        )
+        return outcome
+
+    def _subscribers(self, lines: list[UserLine]) -> tuple[int, int]:
+        """How many came to follow the group, and how many do no longer. Names are taken for people who have none."""
+        names = {line.number: line.name for line in lines if line.name and not line.removes}
+        numbers = [line.number for line in lines if not line.removes]
+        leaving = [line.number for line in lines if line.removes]
+        found = people.people_for(numbers, names=names) if numbers else {}
+        nameless = {found[number]: name for number, name in names.items() if not found[number].name}
+        if nameless:
+            people.rename_many(nameless)
+        here = Subscription.objects.filter(group=self._group)
+        followed = len(numbers) - here.filter(person__number__in=numbers).count()
+        left = here.filter(person__number__in=leaving).count()
+        if numbers:
+            subscribers.add(group=self._group, numbers=numbers, by=self._by)
+        if leaving:
+            subscribers.remove(group=self._group, numbers=leaving, by=self._by)
+        return followed, left
+
+    def _stay(self, lines: list[tuple[Row, UserLine]], outcome: Outcome) -> tuple[list[tuple[Person, str]], int]:
+        """Adds who is new, promotes, names; who is added, and how many others were changed."""
+        names = {line.number: line.name for _row, line in lines if line.name}
+        found = people.people_for([line.number for _row, line in lines], names=names)
+        here = self._roles(found.values())
+        roles = {found[line.number].pk: line.role for _row, line in lines}
+        new = [person for person in found.values() if person.pk not in here]
+        Membership.objects.bulk_create(
+            [Membership(group=self._group, person=person, role=roles[person.pk] or Role.MEMBER) for person in new],
+            ignore_conflicts=True,
+        )
+        promoted = [pk for pk, role in here.items() if roles[pk] == Role.ADMIN and role != Role.ADMIN]
+        Membership.objects.filter(group=self._group, person__in=promoted).update(role=Role.ADMIN)
+        demoted = {pk for pk, role in here.items() if roles[pk] == Role.MEMBER and role == Role.ADMIN}
+        outcome.later += [
+            (row, found[line.number].pk, Role.MEMBER.value) for row, line in lines if found[line.number].pk in demoted
+        ]
+        renamed = self._rename(found, names, outcome)
+        outcome.effects |= _effects(
+            added={person.pk: roles[person.pk] or Role.MEMBER for person in new},
+            roles={pk: [Role.MEMBER, Role.ADMIN] for pk in promoted},
+            renamed=renamed,
+        )
+        changed = ({*promoted, *renamed} - demoted) & set(here)
+        return [(person, roles[person.pk] or Role.MEMBER) for person in new], len(changed)
+
+    def _rename(self, found: dict[str, Person], names: dict[str, str], outcome: Outcome) -> dict[UUID, list[str]]:
+        """Fills empty names. Other names are changed by organisation admins alone, and only of their own people."""
+        wanted = {found[number]: name for number, name in names.items() if found[number].name != name}
+        named = [person for person in wanted if person.name]
+        allowed = self._may_be_renamed(named)
+        kept = {person for person in named if person.pk not in allowed}
+        outcome.counts += (("names_kept", len(kept)),)
+        taken = {person: name for person, name in wanted.items() if person not in kept}
+        renamed = {person.pk: [person.name, name] for person, name in taken.items()}
+        if taken:
+            people.rename_many(taken)
+        return renamed
+
+    def _may_be_renamed(self, named: list[Person]) -> set[UUID]:
+        """Whom an organisation admin may call otherwise: who is in no group and has no account of anybody else."""
+        organisation, keys = self._group.organisation_id, [person.pk for person in named]
+        if organisation is None or not self._by.is_organisation_admin or self._by.organisation_id != organisation:
+            return set()
+        elsewhere = Membership.objects.filter(person__in=keys, group__removed_at__isnull=True).exclude(
+            group__organisation_id=organisation
+        )
+        held = VerifiedPhone.objects.held().filter(person__in=keys).exclude(user__organisation_id=organisation)
+        others = {*elsewhere.values_list("person_id", flat=True), *held.values_list("person_id", flat=True)}
+        return set(keys) - others
+
+    def _leave(self, lines: list[tuple[Row, UserLine]], outcome: Outcome) -> list[Person]:
+        """Removes members; an admin's line waits. Who is not in the group is left alone."""
+        numbers = [line.number for _row, line in lines]
+        found = {person.number: person for person in Person.objects.filter(number__in=numbers)} if numbers else {}
+        here = self._roles(found.values())
+        removed = [person for person in found.values() if here.get(person.pk) == Role.MEMBER]
+        for row, line in lines:
+            person = found.get(line.number)
+            if person is not None and here.get(person.pk) == Role.ADMIN:
+                outcome.later.append((row, person.pk, ""))
+        Membership.objects.filter(group=self._group, person__in=removed).delete()
+        outcome.effects |= _effects(removed={person.pk: Role.MEMBER for person in removed})
+        return removed
+
+    def _roles(self, among: Iterable[Person]) -> dict[UUID, str]:
+        memberships = Membership.objects.filter(group=self._group, person__in=[person.pk for person in among])
+        return dict(memberships.values_list("person_id", "role"))
+
+    def _note(self, added: list[tuple[Person, str]], removed: list[tuple[Person, str]]) -> None:
+        """The group's counts, and the webhooks on it: no event is built when nobody listens."""
+        if added or removed:
+            recounting.note(self._group.pk)
+        group_events.members_added(group=self._group, people=added, by=self._by)
+        group_events.members_removed(group=self._group, people=removed, by=self._by)
+
+
+def _effects(**of: Mapping[UUID, Any]) -> dict[str, dict[str, Any]]:
+    """For the audit trail: ids of people, and what they were and are."""
+    return {name: {str(pk): what for pk, what in rows.items()} for name, rows in of.items() if rows}

@@ -1,0 +1,294 @@
+"""A worker at a bulk upload: checks every line, then does the good ones, a chunk a transaction.
+
+`done_lines` moves in the transaction of its chunk. So a worker may be killed at any moment: the next one begins right
+after the last chunk that was committed. A lease, renewed with each chunk, keeps two workers from the same job.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, BinaryIO, Final, Protocol, cast
+from uuid import UUID
+
+from celery import signature
+from django.conf import settings
+from django.core.files.storage import storages
+from django.db import transaction
+from django.db.models import F
+from django.utils import translation
+
+from accounts.audit.record import record
+from accounts.audit.tags import Tag
+from groups.bulk_formats import Column, Row, Table
+from groups.bulk_reasons import LineRefused, Reason
+from groups.models import BulkJob, BulkLine
+from groups.models.bulk_job import LEASE
+from groups.services.bulk import mapping, messages, people, users
+from groups.services.bulk.chunks import Outcome
+from kaizala_console.lib import clock, ids
+from kaizala_console.lib.background import after_commit
+from kaizala_console.lib.errors import ConsoleError
+
+WORK: Final = "groups.tasks.work_at_bulk_job"  # by name: this layer does not import the tasks above it
+AT_ONCE: Final = 120.0  # seconds; a worker then hands on, so that others get their turn
+TRIES: Final = 5
+CHECKED_AT_ONCE: Final = 2000
+DONE_AT_ONCE: Final = 500
+RELATED: Final = ("group", "organisation", "by")
+
+Kind = BulkJob.Kind
+
+
+class Checker(Protocol):
+    """Looks at the lines of one file, in their order. `removing` of those that it let pass take something away."""
+
+    removing: int
+
+    def problems(self, rows: list[Row]) -> Iterator[tuple[Row, Reason]]:
+        """Those of the lines that cannot be done, each with its reason."""
+
+
+class Runner(Protocol):
+    """Does the lines of one file, in their order, each chunk in a transaction that is not its own."""
+
+    def require_right(self) -> None:
+        """Raises ConsoleError when whoever uploaded the file may not do this any more."""
+
+    def do(self, rows: list[Row]) -> Outcome:
+        """A chunk of good lines."""
+
+    def do_later(self, lines: list[BulkLine]) -> Outcome:
+        """A chunk of lines that had to wait until all others were done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is special about the files of one kind."""
+
+    columns: tuple[Column, ...]
+    required: tuple[frozenset[str], ...]
+    checker: Any
+    runner: Any
+    joined: bool = False  # cells may hold line ends
+
+    def table(self, file: BinaryIO, headers: Mapping[str, str] | None = None) -> Table:
+        """The file as lines. Raises RuleBroken."""
+        return Table(file, self.columns, self.required, headers=headers, joined=self.joined)
+
+
+WORKS: Final[dict[str, Work]] = {
+    Kind.USERS: Work(users.COLUMNS, users.REQUIRED, users.Checker, users.Runner),
+    Kind.MESSAGES: Work(messages.COLUMNS, messages.REQUIRED, messages.Checker, messages.Runner, joined=True),
+    Kind.PEOPLE: Work(people.COLUMNS, people.REQUIRED, people.Checker, people.Runner),
+    Kind.MAPPING: Work(mapping.COLUMNS, mapping.REQUIRED, mapping.Checker, mapping.Runner),
+}
+
+
+class Lost(Exception):
+    """The job was cancelled, or another worker has it now."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One worker's turn at one job."""
+
+    job: BulkJob
+    lease: UUID
+    until: float = field(default_factory=lambda: time.monotonic() + AT_ONCE)
+
+    def locked(self) -> BulkJob:
+        """The job, inside a transaction, nobody else's until it ends. Raises Lost."""
+        going = BulkJob.objects.select_for_update(of=("self",)).going().select_related(*RELATED)
+        job = going.filter(pk=self.job.pk, lease=self.lease).first()
+        if job is None:
+            raise Lost
+        job.leased_until, job.tries = clock.now() + LEASE, 0
+        return job
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() > self.until
+
+
+def work(*, job_id: UUID) -> bool:
+    """Does what is to be done at this job now; False when there is nothing, or another worker is at it."""
+    turn = _claim(job_id)
+    if turn is None:
+        return False
+    job = turn.job
+    with translation.override(job.language):
+        try:
+            if job.tries > TRIES:
+                raise LineRefused("gave_up")
+            with storages["bulk"].open(job.stored_as) as file:
+                table = WORKS[job.kind].table(cast(BinaryIO, file.file), job.headers)
+                finished = _check(turn, table) if job.checked_at is None else _run(turn, table)
+        except Lost:
+            return False
+        except FileNotFoundError:
+            _fail(turn, Reason("file_gone"))
+        except LineRefused as broken:
+            _fail(turn, broken.reason)
+        except ConsoleError as broken:
+            _fail(turn, str(broken))
+        else:
+            if not finished:
+                _hand_on(turn)
+    return True
+
+
+def sweep() -> int:
+    """Wakes a worker for every job that goes and that nobody is at; the number of them."""
+    found = list(BulkJob.objects.due(clock.now()).order_by("created_at").values_list("pk", flat=True)[:100])
+    for job_id in found:
+        after_commit(signature(WORK), job_id=str(job_id))
+    return len(found)
+
+
+def _claim(job_id: UUID) -> _Turn | None:
+    lease, now = ids.new_id(), clock.now()
+    due = BulkJob.objects.due(now).filter(pk=job_id)
+    if not due.update(lease=lease, leased_until=now + LEASE, tries=F("tries") + 1):
+        return None
+    return _Turn(BulkJob.objects.select_related(*RELATED).get(pk=job_id), lease)
+
+
+def _hand_on(turn: _Turn) -> None:
+    BulkJob.objects.filter(pk=turn.job.pk, lease=turn.lease).update(lease=None, leased_until=None)
+    after_commit(signature(WORK), job_id=str(turn.job.pk))
+
+
+@transaction.atomic
+def _fail(turn: _Turn, reason: Reason | str) -> None:
+    """A reason without a code is kept as the sentence that it is, in the language of who sent the file."""
+    try:
+        job = turn.locked()
+    except Lost:
+        return
+    job.failed_at, job.lease, job.leased_until = clock.now(), None, None
+    if isinstance(reason, Reason):
+        job.failed_code, job.failed_params = reason.code, dict(reason.params)
+    else:
+        job.failed_because = reason[:300]
+    job.save()
+    because = job.failed_code or job.failed_because
+    _tell(
+        Tag.BULK_FAILED,
+        job,
+        {"reason": because, "done_lines": job.done_lines, **job.counts},
+    )
+
+
+# The check ------------------------------------------------------------------------------------------------------------
+
+
+def _check(turn: _Turn, table: Table) -> bool:
+    """Reads all lines; what a killed worker had checked is checked anew: nothing but these rows has come of it."""
+    checker: Checker = WORKS[turn.job.kind].checker(turn.job)
+    with transaction.atomic():
+        job = turn.locked()
+        job.lines.all().delete()
+        job.checked_lines = job.bad_lines = 0
+        job.save()
+    for rows in _chunks(table.rows(), CHECKED_AT_ONCE):
+        bad = [(row, row.problem) for row in rows if row.problem is not None]
+        bad += checker.problems([row for row in rows if not row.problem])
+        with transaction.atomic():
+            job = turn.locked()
+            job.checked_lines += len(rows)
+            job.bad_lines += len(bad)
+            if job.checked_lines > settings.BULK_MAX_LINES:
+                raise LineRefused("too_many_lines", most=settings.BULK_MAX_LINES)
+            BulkLine.objects.bulk_create(_line(job, row, BulkLine.Kind.BAD, reason) for row, reason in bad)
+            job.save()
+    with transaction.atomic():
+        job = turn.locked()
+        if not job.checked_lines:
+            raise LineRefused("no_lines")
+        job.checked_at, job.total_lines = clock.now(), job.checked_lines
+        job.foretell(removing=checker.removing)
+        job.lease = job.leased_until = None
+        job.save()
+    return True
+
+
+# The run --------------------------------------------------------------------------------------------------------------
+
+
+def _run(turn: _Turn, table: Table) -> bool:
+    """Goes on after the last chunk that was committed; False when the turn was over before the file."""
+    runner: Runner = WORKS[turn.job.kind].runner(turn.job)
+    for rows in _chunks(islice(table.rows(), turn.job.done_lines, turn.job.total_lines), DONE_AT_ONCE):
+        if turn.is_over:
+            return False
+        with transaction.atomic():
+            job = turn.locked()
+            runner.require_right()
+            bad = _bad_among(job, rows)
+            outcome = runner.do([row for row in rows if row.line not in bad])
+            job.done_lines += len(rows)
+            _write_down(job, outcome)
+    while not turn.is_over:
+        with transaction.atomic():
+            job = turn.locked()
+            later = list(job.lines.filter(kind=BulkLine.Kind.LATER).select_related("person")[:DONE_AT_ONCE])
+            if not later:
+                _finish(job)
+                return True
+            runner.require_right()
+            outcome = runner.do_later(later)
+            job.lines.filter(pk__in=[line.pk for line in later]).delete()
+            _write_down(job, outcome)
+    return False
+
+
+def _bad_among(job: BulkJob, rows: list[Row]) -> set[int]:
+    within = job.lines.filter(kind=BulkLine.Kind.BAD, line__range=(rows[0].line, rows[-1].line))
+    return set(within.values_list("line", flat=True))
+
+
+def _write_down(job: BulkJob, outcome: Outcome) -> None:
+    """What came of a chunk; for the audit trail there is one row, which says what became of whom."""
+    refused = [_line(job, row, BulkLine.Kind.REFUSED, reason) for row, reason in outcome.refused]
+    later = [
+        BulkLine(job=job, line=row.line, kind=BulkLine.Kind.LATER, text=row.text, person_id=person, wants=wants)
+        for row, person, wants in outcome.later
+    ]
+    BulkLine.objects.bulk_create([*refused, *later])
+    counts = (*outcome.counts, ("refused", len(refused)))
+    job.counts = {**job.counts, **{name: job.counts.get(name, 0) + number for name, number in counts if number}}
+    job.save()
+    if outcome.tag is not None and outcome.effects:
+        _tell(outcome.tag, job, {"first": outcome.first, "last": outcome.last, **outcome.effects})
+
+
+def _finish(job: BulkJob) -> None:
+    job.finished_at = clock.now()
+    job.lease = job.leased_until = None
+    job.save()
+    _tell(Tag.BULK_FINISHED, job, {"lines": job.total_lines, "bad": job.bad_lines, **job.counts})
+
+
+def _tell(tag: Tag, job: BulkJob, after: dict[str, Any]) -> None:
+    record(
+        tag,
+        by=job.by,
+        subject=job,
+        organisation=job.organisation,
+        group_id=job.group_id,
+        after={**after, **({"group": job.group.name} if job.group else {})},
+    )
+
+
+def _line(job: BulkJob, row: Row, kind: BulkLine.Kind, reason: Reason) -> BulkLine:
+    code, params = reason.code, dict(reason.params)
+    return BulkLine(job=job, line=row.line, kind=kind, text=row.text, code=code, params=params)
+
+
+def _chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, size)):
+        yield chunk

@@ -1,0 +1,292 @@
+""" "Bulk Upload Users", and the same for parent groups: upload, check, go on, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.files.storage import storages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import content_disposition_header
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts import policies
+from accounts.models import Organisation, User
+from accounts.views.decorators import reauthentication_required, user_of, with_phone
+from connectors.views.links import crumbs
+from groups import access
+from groups.bulk_formats import template as template_of
+from groups.bulk_lines import MAPPING, USERS
+from groups.models import BulkJob, Group
+from groups.queries import bulk as bulk_queries
+from groups.services.bulk import jobs
+from groups.views import links, once
+from groups.views.bulk_forms import FileForm, UsersFileForm, bar_of, counts_of, log_of
+from groups.views.forms import add_error
+from groups.views.pasted_numbers import region_of
+from kaizala_console.lib import keyset
+from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
+from kaizala_console.lib.spreadsheets import csv_lines
+
+PAGE_SIZE = 20
+LINES_A_PAGE = 50
+Kind = BulkJob.Kind
+TEMPLATES = {"users": USERS, "parent-groups": MAPPING}
+GO_ON = gettext_lazy("Go on")
+
+# ---------------------------------------------------------------- Users of a group
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Upload and check"))
+def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """The form, and what was uploaded before."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": region_of(user)})
+    if request.method == "POST" and form.is_valid():
+        job = upload_of(user, request, form, Kind.USERS, group=group)
+        if job is not None:
+            return redirect("groups:bulk_job", job.pk)
+    context = {
+        "group": group,
+        "crumbs": links.group_crumbs(group, (_("Bulk Upload Users"), "")),
+        "template_url": reverse("groups:bulk_template", args=["users"]),
+        "export_url": reverse("groups:bulk_export", args=[group.pk]),
+    }
+    return page_of_uploads(request, "groups/bulk_users.html", form, context, Kind.USERS, group=group)
+
+
+@require_POST
+@reauthentication_required(button_label=gettext_lazy("Export users"), is_download=True)
+def export_users(request: HttpRequest, group_id: UUID) -> HttpResponseBase:
+    """Everybody in the group as a file that can be uploaded again."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    jobs.note_export(group=group, by=user)
+    return _csv(bulk_queries.user_rows(group), f"{slugify(group.name, allow_unicode=False) or 'group'}-users")
+
+
+# ---------------------------------------------------------------- Parent groups of an organisation
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Upload and check"))
+def mapping(request: HttpRequest) -> HttpResponse:
+    """As `users`, for which group stands under which; for admins of the organisation."""
+    user = user_of(request)
+    policies.require_organisation_admin(user)
+    form = FileForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        job = upload_of(user, request, form, Kind.MAPPING, organisation=user.organisation)
+        if job is not None:
+            return redirect("groups:bulk_job", job.pk)
+    context = {
+        "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Parent groups by file"), "")),
+        "template_url": reverse("groups:bulk_template", args=["parent-groups"]),
+        "export_url": reverse("groups:mapping_export"),
+    }
+    return page_of_uploads(
+        request, "groups/bulk_mapping.html", form, context, Kind.MAPPING, organisation=user.organisation
+    )
+
+
+@require_POST
+@reauthentication_required(button_label=gettext_lazy("Export parent groups"), is_download=True)
+def export_mapping(request: HttpRequest) -> HttpResponseBase:
+    """Which group stands under which, as a file that can be uploaded again."""
+    user = user_of(request)
+    jobs.note_export(group=None, by=user)
+    return _csv(bulk_queries.mapping_rows(user.organisation), "parent-groups")
+
+
+# ---------------------------------------------------------------- One upload
+
+
+@require_GET
+@with_phone
+def template(request: HttpRequest, kind: str) -> HttpResponse:
+    """The empty file."""
+    if kind not in TEMPLATES:
+        raise NotFound
+    response = HttpResponse(template_of(TEMPLATES[kind]), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{kind}.csv"'
+    return response
+
+
+@require_GET
+@with_phone
+def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """How far it is. While it goes, htmx asks for this page again; without scripts a link does."""
+    try:
+        found = bulk_queries.job_for(user_of(request), job_id)
+    except (NotFound, NotAllowed):
+        own = BulkJob.objects.filter(pk=job_id, by=user_of(request), group__isnull=False)
+        if not (request.headers.get("HX-Request") and own.exists()):
+            raise
+        # Whoever looks on while their own file takes them out of the group, or another admin does.
+        messages.info(request, _("You do not run this group any more, so you see no more of its uploads."))
+        return HttpResponse(status=204, headers={"HX-Redirect": reverse("groups:list")})
+    try:
+        page = bulk_queries.lines_of(found, cursor=request.GET.get("cursor"), size=LINES_A_PAGE)
+    except keyset.BadCursor:
+        return redirect("groups:bulk_job", job_id)
+    context = {
+        "job": found,
+        "bar": bar_of(found),
+        "counts": counts_of(found),
+        "log": log_of(found),
+        "lines": page.items,
+        "waits": found.state == "waiting",
+        "is_checking": found.checked_at is None and found.is_going,
+        "crumbs": _crumbs(found),
+        **links.pagination_links(request, page),
+    }
+    return render(request, "groups/bulk_job.html", context)
+
+
+@require_POST
+@reauthentication_required(button_label=GO_ON)
+def go_on(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Has the good lines done."""
+    user = user_of(request)
+    return _acted(request, job_id, lambda found: jobs.go_on(job=found, by=user))
+
+
+@require_POST
+@with_phone(button_label=gettext_lazy("Cancel"))
+def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Stops it; what was done stays."""
+    user = user_of(request)
+    return _acted(request, job_id, lambda found: jobs.cancel(job=found, by=user))
+
+
+@require_GET
+@with_phone
+def file(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+    """The file as it was uploaded."""
+    found = bulk_queries.job_for(user_of(request), job_id)
+    if not storages["bulk"].exists(found.stored_as):
+        raise NotFound(_("The file is not there any more."))
+    # octet-stream: whatever it says it is, no browser opens it here.
+    response = StreamingHttpResponse(_blocks(found.stored_as), content_type="application/octet-stream")
+    response.headers["Content-Disposition"] = content_disposition_header(True, found.file_name) or "attachment"
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+@require_GET
+@with_phone
+def log(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+    """Every line of the file, and what became of it."""
+    found = bulk_queries.job_for(user_of(request), job_id)
+    return _csv(bulk_queries.log_rows(found), "log")
+
+
+@require_GET
+@with_phone
+def problems(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
+    """The bad and refused lines, each with its reason."""
+    found = bulk_queries.job_for(user_of(request), job_id)
+    return _csv(bulk_queries.problem_rows(found), "bad-lines")
+
+
+# ---------------------------------------------------------------- What they share
+
+
+def upload_of(
+    user: User,
+    request: HttpRequest,
+    form: FileForm,
+    kind: str,
+    *,
+    group: Group | None = None,
+    organisation: Organisation | None = None,
+) -> BulkJob | None:
+    """The job of a form that was sent; None when the form now says what is wrong with the file."""
+    sent = form.cleaned_data["file"]
+    place = group.pk if group else organisation and organisation.pk
+    try:
+        return jobs.upload(
+            job_id=once.id_for(user, f"bulk {kind} {place} {jobs.digest_of(sent)}", request.POST),
+            kind=kind,
+            file=sent,
+            by=user,
+            group=group,
+            organisation=organisation,
+            region=form.cleaned_data.get("region", ""),
+        )
+    except RuleBroken as broken:
+        add_error(form, broken)
+        return None
+
+
+def page_of_uploads(
+    request: HttpRequest,
+    name: str,
+    form: FileForm,
+    context: dict[str, Any],
+    kind: str,
+    *,
+    group: Group | None = None,
+    organisation: Organisation | None = None,
+) -> HttpResponse:
+    """The form, with what was uploaded before under it."""
+    try:
+        page = bulk_queries.history(
+            kind, group=group, organisation=organisation, cursor=request.GET.get("cursor"), size=PAGE_SIZE
+        )
+    except keyset.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    context |= {
+        "form": form,
+        "idempotency_key": once.form_key_of(request.POST),
+        "jobs": page.items,
+        **links.pagination_links(request, page),
+    }
+    return render(request, name, context, status=400 if form.is_bound else 200)
+
+
+def _acted(request: HttpRequest, job_id: UUID, act: Any) -> HttpResponse:
+    found = bulk_queries.job_for(user_of(request), job_id)
+    try:
+        act(found)
+    except ConsoleError as refused:
+        messages.error(request, str(refused))
+    return redirect("groups:bulk_job", job_id)
+
+
+def _blocks(name: str) -> Iterator[bytes]:
+    with storages["bulk"].open(name) as stored:
+        yield from stored.chunks()
+
+
+def _crumbs(found: BulkJob) -> list[dict[str, str]]:
+    if found.kind == Kind.MESSAGES:
+        return crumbs(
+            (_("Archive"), reverse("groups:archive")),
+            (_("Import"), reverse("groups:archive_import")),
+            (found.file_name, ""),
+        )
+    if found.kind == Kind.PEOPLE:
+        up = reverse("groups:people_upload")
+        return crumbs((_("Directory"), reverse("groups:directory")), (_("People by file"), up), (found.file_name, ""))
+    if found.group is not None:
+        up = reverse("groups:bulk", args=[found.group.pk])
+        return links.group_crumbs(found.group, (_("Bulk Upload Users"), up), (found.file_name, ""))
+    of_organisation = (_("Parent groups by file"), reverse("groups:mapping"))
+    return crumbs((_("Groups"), reverse("groups:list")), of_organisation, (found.file_name, ""))
+
+
+def _csv(rows: Iterable[Iterable[object]], name: str) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response

@@ -1,0 +1,204 @@
+"""The forms of the group pages. They check shape; services enforce rules, and their errors come back to the field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import User
+from connectors.models import Connector
+from connectors.views.end_dates import WithEndDate
+from groups.models import Group
+from groups.models.message import MAX_CHARACTERS
+from groups.models.reaction import MAX_COMMENT
+from groups.queries import groups
+from groups.services.members import Failed
+from groups.views.pasted_numbers import NumbersField, give_back
+from kaizala_console.lib import bounded, clock, ids
+from kaizala_console.lib.errors import ConsoleError
+
+
+def add_error(form: forms.Form, error: ConsoleError) -> None:
+    """Puts what a service raised beside the field that it names, else above the form."""
+    form.add_error(error.field if error.field in form.fields else None, str(error))
+
+
+class TextField(forms.CharField):
+    """A text of several lines. Browsers send CRLF for each line end; one character is kept, and counted."""
+
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value) or ""
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class GroupForm(forms.Form):
+    """What "Create group" asks."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=120,
+        error_messages={"required": gettext_lazy("Give the group a name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    group_type = forms.ChoiceField(
+        label=gettext_lazy("Type"),
+        choices=[
+            (Group.Type.PLAIN, gettext_lazy("Group: members see and answer each other")),
+            (Group.Type.CONNECT, gettext_lazy("Managed public group: admins speak to subscribers")),
+        ],
+        initial=Group.Type.PLAIN,
+        widget=forms.RadioSelect,
+    )
+    is_private = forms.BooleanField(
+        label=gettext_lazy("Private: not one of the organisation’s groups"),
+        required=False,
+        help_text=gettext_lazy("Organisation admins can then neither see nor manage it."),
+    )
+    welcome_message = TextField(
+        label=gettext_lazy("Welcome message"),
+        max_length=500,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    numbers = NumbersField(label=gettext_lazy("Members"), required=False)
+
+    def __init__(self, *args: Any, may_be_public: bool = True, **kwargs: Any) -> None:
+        """`may_be_public`: managed public groups are made by organisation admins (wire protocol §4)."""
+        super().__init__(*args, **kwargs)
+        if not may_be_public:
+            del self.fields["group_type"]
+
+
+class SubGroupForm(forms.Form):
+    """A new group under this one."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name of the sub-group"),
+        max_length=120,
+        error_messages={"required": gettext_lazy("Give the sub-group a name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    numbers = NumbersField(label=gettext_lazy("Members"), required=False)
+
+
+class AddMembersForm(forms.Form):
+    """People by phone number."""
+
+    numbers = NumbersField(
+        label=gettext_lazy("Phone numbers"),
+        error_messages={"required": gettext_lazy("Enter at least one phone number.")},
+    )
+
+
+def left_over(failed: list[Failed], user: User) -> AddMembersForm:
+    """The form once more, with the numbers that were refused, each with its reason."""
+    numbers = [each.number for each in failed]
+    form = AddMembersForm({"numbers": ", ".join(numbers)})
+    form.is_valid()
+    give_back(form, numbers, failed, user)
+    return form
+
+
+class MessageForm(forms.Form):
+    """A text message."""
+
+    message = TextField(
+        label=gettext_lazy("Message"),
+        max_length=MAX_CHARACTERS,
+        strip=False,
+        error_messages={"required": gettext_lazy("Write something first.")},
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    def clean_message(self) -> str:
+        text: str = self.cleaned_data["message"]
+        if not text.strip():
+            raise forms.ValidationError(_("Write something first."))
+        return text
+
+
+class CommentForm(forms.Form):
+    """A comment on a message or a card."""
+
+    comment = TextField(
+        label=gettext_lazy("Comment"),
+        max_length=MAX_COMMENT,
+        error_messages={"required": gettext_lazy("Write something first.")},
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+
+class ConnectorField(forms.ModelChoiceField):
+    """A drop-down of connectors by name and owner. What is no id at all is as wrong as the id of none."""
+
+    def to_python(self, value: Any) -> Any:
+        if value in self.empty_values or ids.parse_guid(str(value)) is not None:
+            return super().to_python(value)
+        raise forms.ValidationError(self.error_messages["invalid_choice"], code="invalid_choice")
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name} · {obj.owner.name}"
+
+
+# Of more connectors than these, the drop-down offers those that were searched for.
+MOST_CHOICES = 50
+
+
+class AddConnectorForm(WithEndDate):
+    """The drop-down of connectors that may be added, and until when."""
+
+    connector = ConnectorField(
+        label=gettext_lazy("Connector"),
+        queryset=Connector.objects.none(),
+        empty_label=gettext_lazy("Choose a connector"),
+        error_messages={
+            "required": gettext_lazy("Choose a connector first."),
+            "invalid_choice": gettext_lazy(
+                "This connector cannot be added any more: it has access already, or its owner took it back. "
+                "Choose another one."
+            ),
+        },
+    )
+    field_order = ["connector", "end_date"]
+
+    def __init__(
+        self, *args: Any, connectors: QuerySet[Connector], page_url: str, search: str = "", **kwargs: Any
+    ) -> None:
+        """`page_url` shows what the chosen connector could do; with scripts, choosing asks it at once.
+
+        `connectors` are all that may be added, and any of them is accepted. The drop-down offers `MOST_CHOICES` of
+        those found by `search`, and the chosen one; `total` and `found` are how many there are.
+        """
+        super().__init__(*args, **kwargs)
+        self.fields["connector"].widget.attrs |= {
+            "hx-get": page_url,
+            "hx-trigger": "change",
+            "hx-include": "#id_end_date",
+            "hx-target": "#chosen-connector",
+            # The place itself stays: screen readers tell what is new in it.
+            "hx-select": "#chosen-connector > *",
+            "hx-swap": "innerHTML",
+        }
+        field: Any = self.fields["connector"]
+        field.queryset = connectors
+        self.total = self.found = bounded.count(connectors)
+        if self.total > MOST_CHOICES:
+            field.widget.choices = self._offered(field, connectors, search)
+        self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
+
+    def _offered(self, field: Any, connectors: QuerySet[Connector], search: str) -> list[tuple[Any, str]]:
+        found = groups.connectors_found(connectors, search) if search else connectors
+        self.found = bounded.count(found) if search else self.total
+        offered = list(found[:MOST_CHOICES])
+        chosen = ids.parse_guid(str(self["connector"].value() or ""))
+        if chosen and chosen not in {connector.pk for connector in offered}:
+            offered = [*connectors.filter(pk=chosen), *offered]
+        return [
+            ("", field.empty_label),
+            *((connector.pk, field.label_from_instance(connector)) for connector in offered),
+        ]

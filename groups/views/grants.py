@@ -1,0 +1,298 @@
+"""One connector in one group: how far its handoff is, "Show it to me once", regenerate, and remove."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.models import User
+from accounts.views.decorators import (
+    reauthentication_required,
+    require_reauthentication,
+    signed_in,
+    user_of,
+    with_phone,
+)
+from connectors import live_queries, policies
+from connectors.models import Grant, Handoff, HandoffState, RefreshToken
+from connectors.permissions import can_and_cannot
+from connectors.services import grants as rights
+from connectors.services import handoffs
+from connectors.services import one_time_secrets as shown_secrets
+from connectors.views import handoff_line, one_time_secrets, snippets
+from connectors.views.forms import TypedNameForm
+from connectors.views.handoffs import PILLS
+from connectors.views.stopping import facts_of_use, listeners
+from groups import access
+from groups.models import Group
+from groups.queries import groups
+from groups.services import grants
+from groups.views import links
+from groups.views.connectors import status_of
+from groups.views.removed import redirect_if_removed, redirect_to_group
+from kaizala_console.lib import live
+from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
+
+SHOW = gettext_lazy("Show it to me once")
+
+
+def _grant_page_of(group_id: UUID, grant_id: UUID, **_more: Any) -> str:
+    return reverse("groups:grant", args=[group_id, grant_id])
+
+
+@require_GET
+@with_phone
+@live.polled
+@redirect_if_removed
+def grant(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """The grant and its newest handoff, for the group's admins. The line moves on while it is looked at."""
+    user = user_of(request)
+    if live.is_poll(request) and not live.changes(request, _seen_of(user, grant_id)):
+        return live.nothing_new()
+    group = access.require_admin(user, group_id)
+    return _page(request, group, grant_id)
+
+
+def _seen_of(user: User, grant_id: UUID) -> live.Marks:
+    """What the page of a grant is drawn from."""
+    return live.marks(user.pk, "grant", live_queries.of_grant(grant_id))
+
+
+@sensitive_post_parameters("idempotency_key")
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=SHOW)
+@redirect_if_removed
+@sensitive_variables("idempotency_key", "token")
+def show(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """ "Show it to me once": the old portal's way. A GET only leads to the page with the button."""
+    if request.method != "POST":
+        return redirect(_grant_page_of(group_id, grant_id))
+    idempotency_key, user = request.POST.get("idempotency_key", ""), user_of(request)
+    group = access.require_admin(user, group_id)
+    found = groups.grant_in(group, grant_id)
+    handoff = _newest(found)
+    if handoff is None:
+        return redirect(_grant_page_of(group_id, grant_id))
+    if handoff.made_by_id != user.pk:
+        return _page(request, group, grant_id, problem=_not_yours_to_see(handoff), status=403)
+    if shown_secrets.find(user=user, idempotency_key=idempotency_key) is None:  # else a second click: it asks nothing
+        require_reauthentication(request)
+    try:
+        token = handoffs.reveal(handoff=handoff, by=user, idempotency_key=idempotency_key)
+    except (Conflict, RuleBroken, NotAllowed) as refused:
+        return _page(request, group, grant_id, problem=str(refused), status=409)
+    return one_time_secrets.page(request, _showing(group, found, handoff), token, idempotency_key)
+
+
+@sensitive_post_parameters("idempotency_key")
+@require_POST
+@signed_in
+def show_download(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """The file with the token that is on the screen."""
+    return _shown_button(request, group_id, grant_id, one_time_secrets.download)
+
+
+@sensitive_post_parameters("idempotency_key")
+@require_POST
+@signed_in
+def show_done(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """ "Done" under the token."""
+    return _shown_button(request, group_id, grant_id, one_time_secrets.done)
+
+
+def _shown_button(request: HttpRequest, group_id: UUID, grant_id: UUID, act: Any) -> HttpResponse:
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    found = groups.grant_in(group, grant_id)
+    handoff = _newest(found)
+    if handoff is None or not policies.can_have_revealed(user, handoff):
+        return redirect(_grant_page_of(group_id, grant_id))
+    response: HttpResponse = act(request, _showing(group, found, handoff))
+    return response
+
+
+@require_http_methods(["GET", "POST"])
+@reauthentication_required(button_label=gettext_lazy("Regenerate"))
+@redirect_if_removed
+def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST does it: the old token ends at once, a new one is sealed and handed over."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    found = groups.grant_in(group, grant_id)
+    if request.method != "POST":
+        context = {
+            **frame(group, found, _("Regenerate")),
+            **what_stops(found, webhooks=False),
+            "handoff": _newest(found),
+        }
+        return render(request, "groups/grant_regenerate.html", context)
+    known, asked_of = _newest_first(found), _newest(found)
+    if "handoff" in request.POST:  # the one that the form was shown with
+        asked_of = next((handoff for handoff in known if str(handoff.pk) == request.POST["handoff"]), None)
+    try:
+        made = rights.regenerate(grant=found, by=user, instead_of=asked_of) if asked_of or not known else known[0]
+    except (Conflict, RuleBroken) as refused:
+        messages.error(request, str(refused))
+        return redirect(_grant_page_of(group_id, grant_id))
+    if made in known:
+        messages.info(request, _("A new token was made already: the button was pressed twice, or somebody was faster."))
+    else:
+        messages.success(request, _("The old token has ended. A new one is sealed, and the developer is told."))
+    return redirect(_grant_page_of(group_id, grant_id))
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Remove"))
+def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """GET tells what will stop, POST with the connector's name stops it. Twice is once."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    found = groups.grant_in(group, grant_id, also_removed=True)
+    if found.revoked_at:
+        return redirect_to_group(request, group_id, found)
+    typed = request.POST if request.method == "POST" else None
+    form = TypedNameForm(typed, name=found.connector.name)
+    if form.is_valid():
+        require_reauthentication(request)
+        try:
+            grants.remove_connector(group=group, grant=found, by=user)
+        except Conflict as already:
+            messages.info(request, str(already))
+        else:
+            messages.success(
+                request,
+                _("“%(connector)s” is removed. Its tokens are refused from now on.")
+                % {"connector": found.connector.name},
+            )
+        return redirect("groups:connectors", group_id)
+    context = {**frame(group, found, _("Remove")), "form": form, **what_stops(found)}
+    return render(request, "groups/grant_remove.html", context, status=400 if form.is_bound else 200)
+
+
+# Pieces --------------------------------------------------------------------------------------------------------------
+
+
+def _page(request: HttpRequest, group: Group, grant_id: UUID, *, problem: str = "", status: int = 200) -> HttpResponse:
+    user = user_of(request)
+    seen = _seen_of(user, grant_id)  # before the rest is read: what changes meanwhile is new to this page
+    found = groups.grant_in(group, grant_id)
+    can, cannot = can_and_cannot(found.permissions & found.connector.permissions)
+    handoff = _newest(found)
+    state = handoff_line.state_of(handoff) if handoff else None
+    steps = handoff_line.steps(handoff) if handoff else []
+    context = {
+        **frame(group, found),
+        **(handoff_line.moving(steps, _grant_page_of(group.pk, grant_id), seen) if steps else {}),
+        "can": can,
+        "cannot": cannot,
+        "handoff": handoff,
+        "steps": steps,
+        "pill": PILLS[state] if state else "",
+        "waiting": state is HandoffState.WAITING,
+        "may_be_issued_again": state not in (HandoffState.WAITING, HandoffState.CLAIMED, None),
+        "may_be_shown": handoff is not None and state is HandoffState.WAITING and _may_be_shown(user, handoff),
+        "over": _over(found),
+        "leaked": found.refresh_tokens.filter(reported_at__isnull=False, revoked_at__isnull=True).exists(),
+        "shown_forbidden": not found.connector.organisation.admins_may_see_tokens,
+        "idempotency_key": shown_secrets.new_form_key(),
+        "tokens": _live_tokens(found),
+        "problem": problem,
+        **listeners(Grant.objects.filter(pk=found.pk)),
+    }
+    return render(request, "groups/grant.html", context, status=status)
+
+
+def _may_be_shown(user: User, handoff: Handoff) -> bool:
+    return handoff.revealed_at is None and policies.can_have_revealed(user, handoff)
+
+
+def _not_yours_to_see(handoff: Handoff) -> str:
+    return _(
+        "This token is shown to nobody but %(name)s, who made it. Its developer can open the handoff; a token of your "
+        "own making comes with “Regenerate”."
+    ) % {"name": handoff.maker_name}
+
+
+def _over(found: Grant) -> str:
+    """Why no token of this grant works now, nor a new one would; empty while it can."""
+    if found.connector.suspended_at:
+        return _("Its developer has suspended the connector: every token is refused until it is resumed.")
+    if found.suspended_at:
+        return _("This access is suspended: every token is refused until it is resumed.")
+    if status_of(found) == "ended":
+        return _(
+            "This access has ended: every token is refused. Remove it, and add the connector again if it is needed."
+        )
+    return ""
+
+
+def frame(group: Group, found: Grant, here: str = "") -> dict[str, Any]:
+    """What the pages of one grant share; `here` names one below it."""
+    rows = [(_("Connectors"), reverse("groups:connectors", args=[group.pk]))]
+    rows.append((found.connector.name, _grant_page_of(group.pk, found.pk) if here else ""))
+    if here:
+        rows.append((here, ""))
+    return {
+        "group": group,
+        "grant": found,
+        "connector": found.connector,
+        "status": status_of(found),
+        "crumbs": links.group_crumbs(group, *rows),
+    }
+
+
+def _newest_first(found: Grant) -> list[Handoff]:
+    # Prefetched by `queries` under this name, which the type of a grant does not know.
+    rows: list[Handoff] = found.handoffs_newest_first  # type: ignore[attr-defined]
+    return rows
+
+
+def _live_tokens(found: Grant) -> list[RefreshToken]:
+    # Prefetched under this name likewise, which the type of a grant does not know either.
+    rows: list[RefreshToken] = found.live_tokens  # type: ignore[attr-defined]
+    return rows
+
+
+def _newest(found: Grant) -> Handoff | None:
+    return next(iter(_newest_first(found)), None)
+
+
+def what_stops(found: Grant, *, webhooks: bool = True) -> dict[str, Any]:
+    """What "What will stop" counts: tokens, groups, handoffs, calls of the last day and week; webhooks, if they do."""
+    handoff = _newest(found)
+    waits = handoff is not None and handoff_line.state_of(handoff) is HandoffState.WAITING
+    use = facts_of_use(Grant.objects.filter(pk=found.pk), webhooks=webhooks)
+    facts = [
+        {"label": _("live refresh tokens"), "count": len(_live_tokens(found))},
+        {"label": _("handoffs that wait"), "count": int(waits)},
+        {"label": _("groups"), "count": groups.groups_within_reach(found)},
+        *use.pop("use_facts"),
+    ]
+    return {"facts": facts, **use}
+
+
+def _showing(group: Group, found: Grant, handoff: Handoff) -> one_time_secrets.OneTimeSecretPage:
+    """The same page as the developer's, with words for an admin who carries the token by hand."""
+    connector = found.connector
+    at = [group.pk, found.pk]
+    return one_time_secrets.OneTimeSecretPage(
+        subject=handoff,
+        template="groups/token_shown.html",
+        values=lambda token: snippets.of_handoff(handoff, token),
+        file=snippets.filename(connector.name, group.name),
+        download_url=reverse("groups:grant_show_download", args=at),
+        done_url=reverse("groups:grant_show_done", args=at),
+        after_url=reverse("groups:grant", args=at),
+        finished=_("The refresh token is not shown any more. The developer can still open the handoff."),
+        gone=_("The refresh token is not shown any more. If it is lost, regenerate it."),
+        context=lambda token: {"group": group, "connector": connector},
+    )

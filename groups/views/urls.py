@@ -1,0 +1,117 @@
+"""Addresses of the group pages. No credential ever stands in one."""
+
+from django.urls import path
+
+from groups.views import (
+    access_requests,
+    access_requests_bulk,
+    actions,
+    activity,
+    archive,
+    bots,
+    bulk,
+    connectors,
+    create,
+    directory,
+    ending,
+    grant_states,
+    grants,
+    lists,
+    messages,
+    people_files,
+    person,
+    person_attributes,
+    policies,
+    reactions,
+    search,
+    sub_group_links,
+    sub_groups,
+    subscribers,
+    users,
+    users_bulk,
+)
+
+app_name = "groups"
+
+ONE = "console/groups/<uuid:group_id>/"
+USER = f"{ONE}users/<uuid:person_id>/"
+SUB_GROUP = f"{ONE}sub-groups/<uuid:sub_group_id>/"
+REQUEST = "console/requests/<uuid:request_id>/"
+BULK = "console/bulk/<uuid:job_id>/"
+ACTION = f"{ONE}actions/<uuid:action_id>/"
+REACTIONS = f"{ONE}reactions/<uuid:reference_id>/"
+PERSON = "console/directory/<uuid:person_id>/"
+ATTRIBUTE = "console/directory/attributes/<uuid:attribute_id>/"
+GRANT = f"{ONE}connectors/<uuid:grant_id>/"
+
+urlpatterns = [
+    path("console/groups/", lists.groups, name="list"),
+    path("console/search/", search.search, name="search"),
+    path("console/groups/requests/", access_requests.listing, name="requests"),
+    path("console/groups/ending/", ending.ending, name="ending"),
+    path("console/groups/requests/several/", access_requests_bulk.several, name="requests_several"),
+    path(REQUEST, access_requests.one, name="request"),
+    path(f"{REQUEST}approve/", access_requests.approve, name="request_approve"),
+    path(f"{REQUEST}refuse/", access_requests.refuse, name="request_refuse"),
+    path("console/groups/create/", create.create, name="create"),
+    path(ONE, users.users, name="details"),
+    path(f"{ONE}users/add/", users.add, name="users_add"),
+    path(f"{ONE}users/several/", users_bulk.several, name="users_several"),
+    path(f"{USER}role/", users.set_role, name="user_role"),
+    path(f"{USER}remove/", users.remove, name="user_remove"),
+    path(f"{ONE}subscribers/add/", subscribers.add, name="subscribers_add"),
+    path(f"{ONE}subscribers/<uuid:person_id>/remove/", subscribers.remove, name="subscriber_remove"),
+    path(f"{ONE}sub-groups/", sub_groups.sub_groups, name="sub_groups"),
+    path(f"{ONE}sub-groups/attach/", sub_group_links.find, name="sub_group_find"),
+    path(f"{SUB_GROUP}attach/", sub_group_links.attach, name="sub_group_attach"),
+    path(f"{SUB_GROUP}detach/", sub_group_links.detach, name="sub_group_detach"),
+    path(f"{ONE}connectors/", connectors.connectors, name="connectors"),
+    path(f"{ONE}connectors/add/", connectors.add, name="connector_add"),
+    path(f"{ONE}bots/add/", bots.add, name="bot_add"),
+    path(f"{ONE}bots/<uuid:bot_id>/remove/", bots.remove, name="bot_remove"),
+    path(GRANT, grants.grant, name="grant"),
+    path(f"{GRANT}show/", grants.show, name="grant_show"),
+    path(f"{GRANT}show/download/", grants.show_download, name="grant_show_download"),
+    path(f"{GRANT}show/done/", grants.show_done, name="grant_show_done"),
+    path(f"{GRANT}regenerate/", grants.regenerate, name="grant_regenerate"),
+    path(f"{GRANT}suspend/", grant_states.suspend, name="grant_suspend"),
+    path(f"{GRANT}resume/", grant_states.resume, name="grant_resume"),
+    path(f"{GRANT}end-date/", grant_states.end_date, name="grant_end_date"),
+    path(f"{GRANT}remove/", grants.remove, name="grant_remove"),
+    path(f"{ONE}messages/", messages.list_messages, name="messages"),
+    path(f"{ONE}messages/poll/", messages.post_poll, name="poll_post"),
+    path(f"{ONE}messages/announcement/", messages.post_announcement, name="announcement_post"),
+    path(f"{ONE}messages/files/", messages.post_files, name="files_post"),
+    path(REACTIONS, reactions.reactions, name="reactions"),
+    path(f"{REACTIONS}like/", reactions.like, name="like"),
+    path(ACTION, actions.action, name="action"),
+    path(f"{ACTION}answers.csv", actions.export, name="action_export"),
+    path(f"{ONE}policies/", policies.details, name="policies"),
+    path(f"{ONE}policies/rules/", policies.rules, name="policies_rules"),
+    path(f"{ONE}remove/", policies.remove, name="group_remove"),
+    path(f"{ONE}activity/", activity.activity, name="activity"),
+    path("console/archive/", archive.archive, name="archive"),
+    path("console/archive/import/", archive.import_file, name="archive_import"),
+    path("console/archive/import/<uuid:job_id>/columns/", archive.columns, name="archive_columns"),
+    path(f"{ONE}bulk/", bulk.users, name="bulk"),
+    path(f"{ONE}bulk/export/", bulk.export_users, name="bulk_export"),
+    path("console/groups/parents/", bulk.mapping, name="mapping"),
+    path("console/groups/parents/export/", bulk.export_mapping, name="mapping_export"),
+    path("console/bulk/templates/<str:kind>.csv", bulk.template, name="bulk_template"),
+    path(BULK, bulk.job, name="bulk_job"),
+    path(f"{BULK}go/", bulk.go_on, name="bulk_go"),
+    path(f"{BULK}cancel/", bulk.cancel, name="bulk_cancel"),
+    path(f"{BULK}file/", bulk.file, name="bulk_file"),
+    path(f"{BULK}log/", bulk.log, name="bulk_log"),
+    path(f"{BULK}bad-lines/", bulk.problems, name="bulk_problems"),
+    path("console/directory/", directory.directory, name="directory"),
+    path("console/directory/attributes/", person_attributes.attributes, name="attributes"),
+    path(ATTRIBUTE, person_attributes.attribute, name="attribute"),
+    path(f"{ATTRIBUTE}up/", person_attributes.move_up, name="attribute_up"),
+    path(f"{ATTRIBUTE}remove/", person_attributes.remove, name="attribute_remove"),
+    path("console/directory/file/", people_files.upload, name="people_upload"),
+    path("console/directory/file/export/", people_files.export, name="people_export"),
+    path(PERSON, person.person, name="person"),
+    path(f"{PERSON}attributes/", person.save_attributes, name="person_attributes"),
+    path(f"{PERSON}remove/", person.remove, name="person_remove"),
+]

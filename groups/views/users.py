@@ -1,0 +1,228 @@
+"""The "Users" tab: who is in the group, and as what. Admins add by phone number, promote, demote and remove."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
+from groups import access, people_search
+from groups.access import Role
+from groups.models import Membership
+from groups.queries import directory, groups
+from groups.services import members
+from groups.views import links, subscribers, users_bulk
+from groups.views.forms import AddMembersForm, add_error, left_over
+from kaizala_console.lib import keyset, phone_numbers
+from kaizala_console.lib.errors import NotFound, RuleBroken
+
+PAGE_SIZE = 50
+ADD = gettext_lazy("Add users")
+GONE = gettext_lazy("This person is not in the group any more.")
+ONLY = {
+    "": gettext_lazy("Everybody"),
+    "admins": gettext_lazy("Admins"),
+    "members": gettext_lazy("Members"),
+    "not-registered": gettext_lazy("Who is not registered"),
+}
+BY_NAME = "name"
+SORTS = {"": gettext_lazy("As they joined"), BY_NAME: gettext_lazy("By name")}
+
+
+@require_GET
+@with_phone
+def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """Everybody in the group, in the order in which they joined; or, if the address says so, who follows it."""
+    user = user_of(request)
+    if request.GET.get("show") == subscribers.SHOW:
+        group, frame = links.for_member(user, group_id, "users")
+        if subscribers.may_read(group):
+            return subscribers.page(request, group, frame, AddMembersForm())
+    return _page(request, group_id, AddMembersForm())
+
+
+@require_POST
+@with_phone(button_label=ADD)
+def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """Adds everybody whose number can be one; the others come back in the form, each with its reason."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    form = AddMembersForm(request.POST)
+    if not form.is_valid():
+        return _page(request, group_id, form, status=400)
+    try:
+        done = members.add(group=group, numbers=form.cleaned_data["numbers"], by=user)
+    except RuleBroken as broken:
+        add_error(form, broken)
+        return _page(request, group_id, form, status=400)
+    if done.added:
+        messages.success(
+            request,
+            ngettext("%(n)d person added.", "%(n)d people added.", len(done.added)) % {"n": len(done.added)},
+        )
+    if done.present:
+        messages.info(
+            request,
+            ngettext(
+                "%(n)d person was in the group already.", "%(n)d people were in the group already.", len(done.present)
+            )
+            % {"n": len(done.present)},
+        )
+    if done.failed:
+        return _page(request, group_id, left_over(done.failed, user), status=400)
+    return redirect("groups:details", group_id)
+
+
+@require_POST
+@with_phone
+def set_role(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpResponse:
+    """Promotes to admin, or makes a member of an admin."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    role = {"Admin": Role.ADMIN, "Member": Role.MEMBER}.get(request.POST.get("role", ""))
+    if role is None:
+        messages.error(request, _("Choose “Make admin” or “Make member”."))
+        return redirect(links.users_place(request, group_id))
+    require_reauthentication(request, button_label=users_bulk.button_of(role))
+    try:
+        membership = members.set_role(group=group, person_id=person_id, role=role, by=user)
+    except NotFound:
+        messages.info(request, GONE)
+    except RuleBroken as broken:
+        messages.error(request, str(broken))
+    else:
+        says = _("%(name)s is an admin now.") if role == Role.ADMIN else _("%(name)s is a member now.")
+        messages.success(request, says % {"name": _called(membership)})
+    return _still_here(request, group_id)
+
+
+@require_http_methods(["GET", "POST"])
+@reauthentication_required(button_label=gettext_lazy("Remove"))
+def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST does it. Twice is once."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    membership = Membership.objects.select_related("person").filter(group=group, person_id=person_id).first()
+    if membership is None:
+        messages.info(request, GONE)
+        return redirect(links.users_place(request, group_id))
+    if request.method != "POST":
+        context = {
+            "group": group,
+            "membership": membership,
+            "called": _called(membership),
+            "phone": membership.person.number if membership.person.name else "",
+            "is_last_admin": groups.is_last_admin(membership),
+            "address": request.get_full_path(),
+            "back": reverse("groups:person", args=[person_id])
+            if links.came_from_person(request)
+            else links.users_place(request, group.pk),
+            "crumbs": links.group_crumbs(group, (_("Remove"), "")),
+        }
+        return render(request, "groups/user_remove.html", context)
+    try:
+        members.remove(group=group, person_id=person_id, by=user)
+    except RuleBroken as broken:
+        messages.error(request, str(broken))
+    except NotFound:
+        messages.info(request, GONE)
+    else:
+        messages.success(request, _("%(name)s is removed from the group.") % {"name": _called(membership)})
+    return _still_here(request, group_id, person_id)
+
+
+def _still_here(request: HttpRequest, group_id: UUID, person_id: UUID | None = None) -> HttpResponse:
+    """Back to where one was, in the tab or at the person; who has just taken themselves out goes to the list."""
+    if person_id is not None and links.came_from_person(request):
+        try:
+            directory.person_for(user_of(request), person_id)
+        except NotFound:  # it was the last group in which they were seen
+            return redirect("groups:directory")
+        return redirect("groups:person", person_id)
+    if access.visible_to(user_of(request)).filter(pk=group_id).exists():
+        return redirect(links.users_place(request, group_id))
+    return redirect("groups:list")
+
+
+def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: int = 200) -> HttpResponse:
+    user = user_of(request)
+    group, context = links.for_member(user, group_id, "users")
+    search = request.GET.get("q", "").strip()[:120]
+    here = reverse("groups:details", args=[group.pk])
+    if not access.may_read_members(group):
+        return render(request, "groups/users.html", {**context, "hidden": True}, status=status)
+    can_filter = context["member_count"] <= people_search.FILTERED
+    only = request.GET.get("only", "") if can_filter and request.GET.get("only", "") in ONLY else ""
+    sort = request.GET.get("sort", "") if request.GET.get("sort", "") in SORTS else ""
+    cursor = request.GET.get("cursor")
+    try:
+        page = groups.member_page(
+            group, search=search, only=only, by_name=sort == BY_NAME, cursor=cursor, size=PAGE_SIZE
+        )
+    except keyset.BadCursor:
+        return redirect(links.url_with(request, path=here, cursor=None))
+    if cursor and not page.items:  # whoever was on this page was removed
+        return redirect(links.url_with(request, path=here, cursor=None))
+    place = {
+        name: value for name, value in (("q", search), ("only", only), ("sort", sort), ("cursor", cursor)) if value
+    }
+    context |= {
+        "may_read_subscribers": subscribers.may_read(group),
+        "rows": [_row(membership) for membership in page.items],
+        "search": search,
+        "selects": [
+            *([_select("only", _("Who"), ONLY, only)] if can_filter else []),
+            _select("sort", _("Order"), SORTS, sort),
+        ],
+        "is_filtered": bool(search or only),
+        "all_url": here,
+        "chips": _chips(request, here, search, only),
+        "place": place,
+        "place_query": f"?{urlencode(place)}" if place else "",
+        "several": users_bulk.offered() if links.is_admin(group) and len(page.items) > 1 else [],
+        "form": form,
+        # What was typed, and the way on for who is alone in a new group, are not hidden behind the button.
+        "adder_open": form.is_bound or bool(form.initial) or (len(page.items) <= 1 and not (search or only)),
+        **links.pagination_links(request, page, path=here),
+    }
+    return render(request, "groups/users.html", context, status=status)
+
+
+def _row(membership: Membership) -> dict[str, Any]:
+    return {
+        "person": membership.person,
+        "since": membership.joined_at,
+        "is_admin": membership.role == Role.ADMIN,
+        "called": _called(membership),
+        "phone": membership.person.number if membership.person.name else "",
+    }
+
+
+def _called(membership: Membership) -> str:
+    """A name, or else the number: the page is read by people who see each other's numbers in the group anyway."""
+    return membership.person.name or phone_numbers.display(membership.person.number)
+
+
+def _select(name: str, label: str, choices: dict[str, Any], chosen: str) -> dict[str, Any]:
+    options = [{"value": key, "label": words, "chosen": key == chosen} for key, words in choices.items()]
+    return {"name": name, "label": label, "options": options}
+
+
+def _chips(request: HttpRequest, here: str, search: str, only: str) -> list[dict[str, str]]:
+    chips = []
+    if search:
+        remove = links.url_with(request, path=here, q=None, cursor=None)
+        chips.append({"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove})
+    if only:
+        remove = links.url_with(request, path=here, only=None, cursor=None)
+        chips.append({"label": str(ONLY[only]), "remove_url": remove})
+    return chips

@@ -1,0 +1,262 @@
+"""Bodies as programs of 2017 to 2023 write them."""
+
+import contextlib
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaizala_console.api import lenient_json
+from kaizala_console.api.errors import InvalidParameters
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63) + 1, 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+def loads(text: str) -> Any:
+    return lenient_json.loads(text.encode())
+
+
+def refusal(data: bytes | str) -> str:
+    with pytest.raises(InvalidParameters) as caught:
+        lenient_json.loads(data.encode() if isinstance(data, str) else data)
+    return str(caught.value)
+
+
+# What is read --------------------------------------------------------------------------------------------------
+
+
+@given(json_values)
+def test_strict_json_means_what_it_means_everywhere(value: Any) -> None:
+    assert lenient_json.loads(json.dumps(value).encode()) == value
+    assert lenient_json.loads(json.dumps(value, ensure_ascii=False, indent=1).encode()) == value
+
+
+@given(json_values)
+def test_what_pythons_str_prints_of_a_dict_is_read_back(value: Any) -> None:
+    assert lenient_json.loads(str({"value": value}).encode()) == {"value": value}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (
+            '{name:"Kaizala Test group", members:["+911099999999"]}',
+            {"name": "Kaizala Test group", "members": ["+911099999999"]},
+        ),
+        ("{'message': 'Hello'}", {"message": "Hello"}),
+        ("{'a': True, 'b': False, 'c': None, 'd': [True]}", {"a": True, "b": False, "c": None, "d": [True]}),
+        ("{u'message': u'caf\\xe9', u\"it's\": U'x'}", {"message": "café", "it's": "x"}),
+        ("{'message': '\\U0001f9ff and \\\\U0001f9ff'}", {"message": "\U0001f9ff and \\U0001f9ff"}),
+        ("{'message': 'it\\'s True, u\\'None\\' // here'}", {"message": "it's True, u'None' // here"}),
+        ('{"a": 1, /* two */ "b": [1, 2,], // three\n}', {"a": 1, "b": [1, 2]}),
+        ("/* True 'x */ {a: 1}", {"a": 1}),
+        ("{None: 1, True: 2, uTrue: True}", {"None": 1, "True": 2, "uTrue": True}),
+        ('\ufeff{"a": 1}', {"a": 1}),
+        ("\ufeff{a: 1}", {"a": 1}),
+        ("{'a': .5, 'b': +1, 'c': 0x10}", {"a": 0.5, "b": 1, "c": 16}),
+        ("{'a': '\\\n'}", {"a": ""}),
+        # A text field's lines, put between quotes as they are.
+        ('{"message": "one\ntwo\r\nthree"}', {"message": "one\ntwo\r\nthree"}),
+        ("{message:\n'one\n// two'}", {"message": "one\n// two"}),
+        ("{'a': u'\n', \"b\": '\r'}", {"a": "\n", "b": "\r"}),
+        # A PIN, put behind the colon as it was typed.
+        ('{"mobileNumber":"+1", "pin":012345}', {"mobileNumber": "+1", "pin": "012345"}),
+        (
+            "{pin: 00 , 'pins': [01,02], n: 0, m: 0.5, '012': 1}",
+            {"pin": "00", "pins": ["01", "02"], "n": 0, "m": 0.5, "012": 1},
+        ),
+        ("[]", []),
+        ("'text'", "text"),
+        ("True", True),
+        ("12", 12),
+    ],
+)
+def test_the_habits_of_old_programs_are_understood(text: str, value: Any) -> None:
+    assert loads(text) == value
+
+
+@pytest.mark.parametrize("data", [b"", b"  \r\n\t", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
+def test_nothing_is_nothing(data: bytes) -> None:
+    assert lenient_json.loads(data) is None
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', "{a: 1, 'a': 2}"])
+def test_of_properties_that_occur_twice_the_last_one_wins(text: str) -> None:
+    assert loads(text) == {"a": 2}
+
+
+# What is refused -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "}",
+        "{'a'}",
+        "{a:}",
+        "{a b}",
+        "[1 2]",
+        "{'a': 'b",
+        "hello",
+        "{} {}",
+        "{'a': 1}}",
+        "/*",
+        "//",
+        "'",
+        '"',
+        "a=b&c=d",
+        "<xml/>",
+        "{'a': undefined}",
+        "{'a': (1, 2)}",
+        "{'a': b'x'}",
+        "{\"a\": '\\U00110000'}",
+        "\x00",
+        "\\",
+        "{'a': lambda: 0}",
+        "---",
+        "{'a': __import__('os')}",
+        "{'\\ud800': 1}",
+    ],
+)
+def test_what_is_neither_json_nor_nearly_is_refused(text: str) -> None:
+    assert "not valid JSON" in refusal(text)
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", "{'a': -Infinity}", '{"a": NaN}', "{a: +Infinity}"])
+def test_what_is_no_number_is_refused(text: str) -> None:
+    assert "NaN and Infinity" in refusal(text)
+
+
+@pytest.mark.parametrize("text", ["1e999", "-1e999", "9" * 19, "9" * 5000, "-" + "9" * 400, '{"a": [1e400]}'])
+def test_a_number_that_nothing_can_hold_is_refused(text: str) -> None:
+    assert "not valid JSON" in refusal(text)
+    assert "not valid JSON" in refusal(f"{{a: {text}}}")
+
+
+def test_the_largest_integers_are_read() -> None:
+    assert loads(f"[{2**63 - 1}, {-(2**63) + 1}]") == [2**63 - 1, -(2**63) + 1]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": "x\\u0000y"}', '{"x\\u0000y": 1}', "{'a': 'x\\x00y'}", "{'a': '\\0'}", '{a: "\x00"}']
+)
+def test_a_nul_character_is_refused(text: str) -> None:
+    assert "NUL" in refusal(text)
+
+
+@pytest.mark.parametrize("text", ['{"a": "\\ud800"}', '{"a": ["\\uDC00x"]}', '{"\\ud83d": 1}'])
+def test_half_a_surrogate_pair_is_refused(text: str) -> None:
+    assert "surrogate" in refusal(text)
+
+
+def test_a_whole_surrogate_pair_is_a_character() -> None:
+    assert loads('"\\ud83d\\ude00"') == loads("'\\uD83D\\uDE00'") == "😀"
+
+
+@pytest.mark.parametrize(
+    "data", ["é".encode("latin-1"), b'{"a": "\xff"}', b"\xff\xfe{\x00}\x00", b"\xed\xa0\x80", b"\xc0\x80"]
+)
+def test_anything_but_utf_8_is_refused(data: bytes) -> None:
+    assert "UTF-8" in refusal(data)
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', "{a:", "[{a:["])
+def test_nesting_is_read_to_64_and_refused_from_65_on_strict_or_lenient(opening: str) -> None:
+    closing = "".join({"[": "]", "{": "}"}[c] for c in reversed(opening) if c in "[{")
+    width = len(closing)
+    for filling in ("1", "'x'"):
+        deep = opening * (64 // width) + filling + closing * (64 // width)
+        assert loads(deep) is not None
+        deeper = opening * (64 // width + 1) + filling + closing * (64 // width + 1)
+        assert "deeper than 64" in refusal(deeper)
+
+
+def test_width_is_not_depth() -> None:
+    assert len(loads(json.dumps([[], {}] * 1000))) == 2000
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":', "{a:", "{'a':["])
+def test_a_bomb_of_brackets_is_defused(opening: str) -> None:
+    assert "not valid JSON" in refusal(opening * (lenient_json.MAX_BYTES // len(opening)))
+
+
+def seconds_of(text: str) -> float:
+    """The quickest of three: what else the process does in the meantime, such as look for garbage, is not meant."""
+    tries = []
+    for _ in range(3):
+        began = time.process_time()
+        with contextlib.suppress(InvalidParameters):
+            loads(text)
+        tries.append(time.process_time() - began)
+    return min(tries)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        '\\"',
+        "\\'",
+        '"',
+        "'",
+        "/*",
+        "//",
+        "u'",
+        "True",
+        "'\\U0001f600",
+        "\\\\",
+        "/* *",
+        "None:",
+        "{a:1},",
+        "1",
+        "9" * 10,
+    ],
+)
+def test_no_body_of_the_largest_size_takes_longer_than_in_proportion(piece: str) -> None:
+    for prefix in ("", "[", "['", '["', "/*"):
+        text = (prefix + piece * (lenient_json.MAX_BYTES // len(piece)))[: lenient_json.MAX_BYTES]
+        small, large = seconds_of(text[: lenient_json.MAX_BYTES // 16]), seconds_of(text)
+        # Sixteen times the body: sixteen times the time if it is linear, 256 times if it is not.
+        assert large < 64 * max(small, 0.005)
+
+
+def test_a_body_of_one_mebibyte_is_read_and_one_byte_more_is_not() -> None:
+    filling = "x" * (lenient_json.MAX_BYTES - 2)
+    assert loads(f'"{filling}"') == filling
+    assert "too large" in refusal(f'"{filling}x"')
+
+
+@pytest.mark.parametrize(
+    "text", ["{'pin': 'J7Q2K9ZX1B' oops", "{'applicationSecret': 'J7Q2K9ZX1B', }}", '{"a": "J7Q2K9ZX1B\\ud800"}']
+)
+def test_no_refusal_repeats_the_body(text: str) -> None:
+    assert "J7Q2K9ZX1B" not in refusal(text)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise_anything_else(data: bytes) -> None:
+    with contextlib.suppress(InvalidParameters):
+        lenient_json.loads(data)
+
+
+@given(st.text("{}[]:,'\"\\/*uUTrueFalsNone01.eE+-x \n\0\ud800é", max_size=60))
+def test_no_text_that_looks_like_json_raises_anything_else(text: str) -> None:
+    try:
+        value = lenient_json.loads(text.encode("utf-8", "surrogatepass"))
+    except InvalidParameters:
+        return
+    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
