@@ -274,7 +274,7 @@ class World:
         return [(few, self.developer, self.group), (others, self.another, None)]
 
     def _target(self, group: Any) -> tuple[Any, Any]:
-        """As `groups.services.grants.target_of` names it, and its name."""
+        """As `groups.access.target_of` names it, and its name."""
         if group is not None:
             return f"group:{group.pk}", group.name
         return Sql(f"'group:' || {self.made.text_key(GROUP)}"), Sql("'Depot ' || n")

@@ -72,7 +72,10 @@ class Caller:
 
 @sensitive_variables("token")
 def authenticate(request: HttpRequest) -> Caller:
-    """The caller behind the request's access token. Raises TokenMissing, TokenInvalid and PermanentRedirect (308). One SELECT."""
+    """Return the caller behind the request's access token, by one SELECT.
+
+    Raises TokenMissing, TokenInvalid and PermanentRedirect (308).
+    """
     caller = caller_of(access_token(request))
     if caller.organisation.moved_to:
         raise PermanentRedirect(caller.organisation.moved_to, request.get_full_path())

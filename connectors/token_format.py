@@ -9,7 +9,8 @@ peppered digest of the whole are stored (`kaizala_console.lib.crypto`).
 
 An access token has no row at all: it carries the primary key of its refresh token, its grant, when it was issued and
 when it ends (and the bot that it acts as), under an HMAC by a key of `ACCESS_TOKEN_KEYS`. That it is *true* is decided
-here, in microseconds; whether it is still *accepted* is decided by its rows on every call (`connectors.authentication`).
+here, in microseconds; whether it is still *accepted* is decided by its rows on every call
+(`connectors.authentication`).
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 
 Role = Membership.Role
+TARGET: Final = "group:"
+ADMINS_TOLD: Final = 10
 
 # ---------------------------------------------------------------- Programs
 
@@ -349,3 +351,23 @@ def _of_members(memberships: QuerySet[Membership], administers: UUID | None) -> 
         .filter(among)
         .carrying(role=Case(When(as_admin, then=Value(Role.ADMIN.value)), default=Value(Role.MEMBER.value)))
     )
+
+
+# ---------------------------------------------------------------- Targets of grants
+
+
+def target_of(group: Group) -> str:
+    """The opaque key by which the grants of connectors name this group."""
+    return f"{TARGET}{group.pk}"
+
+
+def administers(user: User, target: str) -> bool:
+    """Whether this person is an admin of the group that `target` names, at this moment (`connectors.policies` asks)."""
+    key = ids.parse_guid(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
+    return key is not None and administered_by(user).filter(pk=key).exists()
+
+
+def administrators(target: str) -> list[User]:
+    """The admins of the group that `target` names who have an account here (`connectors.policies` asks)."""
+    key = ids.parse_guid(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
+    return [] if key is None else list(admins_of(key)[:ADMINS_TOLD])

@@ -17,6 +17,7 @@ class GroupsConfig(AppConfig):
         from connectors.webhooks import objects
         from connectors.webhooks.events import ObjectType
         from groups import access, webhook_objects
+        from groups.access import administers, administrators
         from groups.arrivals import look, tell
         from groups.audit_values import WORDS
         from groups.first_steps import of_group_admin
@@ -25,7 +26,6 @@ class GroupsConfig(AppConfig):
         from groups.queries import bots
         from groups.queries import ending_access as ending_queries
         from groups.services import recounting
-        from groups.services.grants import administers, administrators
         from groups.starts import events_of_own_groups, let_a_connector_in
         from groups.whereabouts import name_of
         from groups.whereabouts import of_groups as where_groups_are

@@ -14,9 +14,9 @@ from accounts.models import User
 from connectors import live_queries
 from connectors.models import AccessRequest, Grant, RequestState
 from connectors.queries import access_requests
+from groups.access import TARGET
 from groups.models import Group
 from groups.queries.access_requests import open_for, open_in
-from groups.services.grants import TARGET
 from kaizala_console.lib.errors import NotFound
 
 

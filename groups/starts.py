@@ -1,4 +1,4 @@
-"""What Home offers to who runs groups (`accounts.starts`), and which history they may read (`accounts.audit.queries`)."""
+"""What Home offers to admins of groups (`accounts.starts`), and which history they may read."""
 
 from __future__ import annotations
 

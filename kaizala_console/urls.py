@@ -1,4 +1,4 @@
-"""Every page of the console, and the only module that knows all three apps. The wire has wire_urls.py.
+"""Every page of the console, and the only module that knows all three apps. The wire has api_urls.py.
 
 Each app writes the full paths of its pages ("console/groups/…"), because one page may stand among another's.
 """

@@ -41,9 +41,9 @@ def claim(
     """Open a handoff for the program that proves to be its connector: this one, or the one that has waited longest.
 
     The same claim sent again with the same `retry_key` gets the same answer for some minutes; without a key, an answer
-    that is lost is lost. Raises WrongConnectorCredentials; PermanentRedirect (308); NotAllowed while the connector is suspended;
-    NotFound when nothing waits, saying what became of the last one; Conflict or RuleBroken when the named one has
-    ended, saying who opened it, when and from where.
+    that is lost is lost. Raises WrongConnectorCredentials; PermanentRedirect (308); NotAllowed while the connector is
+    suspended; NotFound when nothing waits, saying what became of the last one; Conflict or RuleBroken when the named
+    one has ended, saying who opened it, when and from where.
     """
     connector = tokens.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
     if connector.organisation.moved_to:

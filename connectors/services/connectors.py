@@ -41,9 +41,9 @@ def create(
 ) -> tuple[Connector, str]:
     """Register a connector with its first secret; return both, the secret as text that is not kept.
 
-    The secret ends by itself at `secret_ends_at`. With a `idempotency_key` the same form sent again (a double click, a lost
-    answer) gets the same connector and secret. Raises RuleBroken, naming the field, for what cannot be; NotAllowed for
-    an account that is switched off or would register for somebody else.
+    The secret ends by itself at `secret_ends_at`. With an `idempotency_key` the same form sent again (a double click, a
+    lost answer) gets the same connector and secret. Raises RuleBroken, naming the field, for what cannot be; NotAllowed
+    for an account that is switched off or would register for somebody else.
     """
     if owner.pk != by.pk or not by.is_active:
         raise NotAllowed

@@ -29,9 +29,9 @@ EXPIRED_AT_ONCE = 500
 def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | None) -> str:
     """Open the handoff for an owner of its connector: the refresh token, once. What was sealed is wiped.
 
-    The same form sent again (`idempotency_key`) gets the same token for some minutes. Of two claims at once one wins; the
-    other gets a Conflict that says who won, when, and from where. Raises NotFound for strangers, and RuleBroken for a
-    handoff past its deadline, or when it cannot be opened any more.
+    The same form sent again (`idempotency_key`) gets the same token for some minutes. Of two claims at once one wins;
+    the other gets a Conflict that says who won, when, and from where. Raises NotFound for strangers, and RuleBroken for
+    a handoff past its deadline, or when it cannot be opened any more.
     """
     handoff = opening.read(handoff)
     policies.require_owner(by, handoff.connector)
@@ -134,8 +134,8 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
 def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
     """Show the token to the admin who granted, once, while it waits; it can still be claimed. Both sides see that.
 
-    The same form sent again (`idempotency_key`) shows the same token for some minutes. Raises NotFound for anybody else,
-    NotAllowed when the organisation forbids it, Conflict when it was shown before or does not wait any more.
+    The same form sent again (`idempotency_key`) shows the same token for some minutes. Raises NotFound for anybody
+    else, NotAllowed when the organisation forbids it, Conflict when it was shown before or does not wait any more.
     """
     handoff = opening.read(handoff)
     if handoff.made_by_id != by.pk or not policies.can_administer(by, handoff.grant):

@@ -56,8 +56,8 @@ def exchange(
     `admitted` is for a caller that has counted this exchange against the connector's limit already.
 
     Raises WrongConnectorCredentials, never saying which of the two; RefreshTokenRefused, saying in plain words why;
-    Throttled for too many by this connector; PermanentRedirect (308) when the organisation has gone to another console. None of
-    them repeats what was sent.
+    Throttled for too many by this connector; PermanentRedirect (308) when the organisation has gone to another console.
+    None of them repeats what was sent.
     """
     now = clock.now()
     connector = authenticate_client(connector_id=connector_id, secret=secret, at=now)

@@ -19,7 +19,10 @@ Step = dict[str, Any]
 
 
 def steps(handoff: Handoff) -> list[Step]:
-    """Five steps for `<c-handoff-line :steps=…>`; costs no query for a handoff that `connectors.queries.connectors` found."""
+    """Return the five steps for `<c-handoff-line :steps=…>`.
+
+    It costs no query for a handoff that `connectors.queries.connectors` found.
+    """
     told = _told(handoff)
     return [
         _step(_("Made"), "done", at=handoff.made_at, by=handoff.maker_name),

@@ -13,8 +13,8 @@ from accounts.models import User
 from connectors.models import AccessRequest, Grant
 from connectors.queries.access_requests import with_people
 from groups import access
+from groups.access import TARGET
 from groups.models import Group, Membership
-from groups.services.grants import TARGET
 from kaizala_console.lib import clock, ids
 
 LATEST = 40  # of what an open page compares

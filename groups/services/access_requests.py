@@ -13,9 +13,9 @@ from connectors.models import AccessRequest
 from connectors.permissions import Permission
 from connectors.services import access_requests, request_decisions
 from connectors.services.grants import Granted
+from groups.access import target_of
 from groups.models import Group
 from groups.services import grants
-from groups.services.grants import target_of
 from kaizala_console.lib.errors import NotFound
 
 
@@ -31,9 +31,9 @@ def approve(
 ) -> Granted:
     """Let the connector into the group with what is left of the request; its refresh token is handed over sealed.
 
-    For requests for access; one for more permissions is `connectors.services.access_requests.approve_more`. Raises NotFound
-    when the request is for another group or `by` is no admin of this one, Conflict when it was answered or ended
-    before, RuleBroken for what was not asked, and what `grants.add_connector` raises.
+    For requests for access; one for more permissions is `connectors.services.access_requests.approve_more`. Raises
+    NotFound when the request is for another group or `by` is no admin of this one, Conflict when it was answered or
+    ended before, RuleBroken for what was not asked, and what `grants.add_connector` raises.
     """
     request = access_requests.lock(request, as_shown=as_shown)
     _require_for(request, group, by)

@@ -20,28 +20,7 @@ from connectors.services.grants import Granted
 from groups import access
 from groups.models import Group, GroupGrant
 from groups.services import groups
-from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotAllowed, NotFound
-
-TARGET = "group:"
-ADMINS_TOLD = 10
-
-
-def target_of(group: Group) -> str:
-    """The opaque key by which the grants of connectors name this group."""
-    return f"{TARGET}{group.pk}"
-
-
-def administers(user: User, target: str) -> bool:
-    """Whether this person is an admin of the group that `target` names, at this moment (`connectors.policies` asks)."""
-    key = ids.parse_guid(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
-    return key is not None and access.administered_by(user).filter(pk=key).exists()
-
-
-def administrators(target: str) -> list[User]:
-    """The admins of the group that `target` names who have an account here (`connectors.policies` asks)."""
-    key = ids.parse_guid(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
-    return [] if key is None else list(access.admins_of(key)[:ADMINS_TOLD])
 
 
 @transaction.atomic
@@ -74,7 +53,7 @@ def add_connector(
     granted = grants.grant(
         connector=connector,
         kind=Grant.Kind.GROUP,
-        target=target_of(group),
+        target=access.target_of(group),
         target_name=group.name,
         person=person,
         permissions=permissions,

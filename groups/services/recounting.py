@@ -1,7 +1,8 @@
 """Keeping the counts of groups right: what changed is noted in the act's own transaction, and counted anew afterwards.
 
-At every committed moment a kept count is what `groups.queries.counts` would give, or a GroupChange of the group, or of a group
-under it, says that it may not be (ADR 0050). Readers count those afresh for themselves (`groups.queries.groups`).
+At every committed moment a kept count is what `groups.queries.counts` would give, or a GroupChange of the group, or of
+a group under it, says that it may not be (ADR 0050). Readers count those afresh for themselves
+(`groups.queries.groups`).
 """
 
 from __future__ import annotations

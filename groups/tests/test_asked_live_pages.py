@@ -16,9 +16,9 @@ from connectors.models import AccessRequest, Handoff
 from connectors.services import access_requests, handoffs
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_live_pages import WHO_ASKS, asked_at, poll
+from groups.access import target_of
 from groups.models import Group
 from groups.services import access_requests as answering
-from groups.services.grants import target_of
 from groups.tests.factories import make_connector
 
 pytestmark = pytest.mark.django_db

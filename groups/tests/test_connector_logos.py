@@ -14,6 +14,7 @@ from accounts.models import User
 from connectors.models import Connector
 from connectors.services import access_requests, bots
 from connectors.tests.logos import put
+from groups import access
 from groups.models import Group
 from groups.services import grants, group_bots
 from groups.tests import factories
@@ -41,7 +42,7 @@ def test_it_stands_in_the_list_on_the_page_of_the_grant_and_at_the_request(
         by=developer,
         permissions=connector.permissions,
         once=access_requests.new_once(),
-        target=grants.target_of(factories.make_group("Day", organisation=group.organisation, admins=[group_admin])),
+        target=access.target_of(factories.make_group("Day", organisation=group.organisation, admins=[group_admin])),
     )
     for url in (
         reverse("groups:connectors", args=[group.pk]),
@@ -97,7 +98,7 @@ def rows_of(place: str, group: Group, developer: User, group_admin: User) -> tup
                 by=developer,
                 permissions=connector.permissions,
                 once=access_requests.new_once(),
-                target=grants.target_of(group),
+                target=access.target_of(group),
             )
     tab = reverse("groups:connectors", args=[group.pk])
     pages = {"requests": reverse("groups:requests"), "search": f"{reverse('groups:search')}?q=Number"}

@@ -14,6 +14,7 @@ from accounts.tests.factories import make_user
 from connectors.models import Connector
 from connectors.services import access_requests, bots
 from connectors.tests.html_forms import text_of
+from groups import access
 from groups.models import Group, Membership, PersonAttribute
 from groups.services import actions, grants, group_bots
 from groups.tests.bulk import checked, uploaded
@@ -52,7 +53,7 @@ def addresses(group: Group, connector: Connector, group_admin: User, member: Use
         by=developer,
         permissions=another.permissions,
         once=access_requests.new_once(),
-        target=grants.target_of(group),
+        target=access.target_of(group),
     )
     found = Addresses(group, granted.grant, person_of(member), asked)
     found.ids["sub_group_id"] = make_group(

@@ -14,9 +14,9 @@ from connectors.permissions import Permission
 from connectors.services import connectors
 from connectors.services import grants as connector_grants
 from connectors.services.grants import AlreadyGranted
+from groups.access import administers, target_of
 from groups.models import Group, GroupGrant, Membership
 from groups.services import grants
-from groups.services.grants import administers, target_of
 from groups.tests.factories import let_in, make_connector, make_group, person_of
 from groups.tests.threads import together
 from kaizala_console.lib import ids

@@ -14,9 +14,9 @@ from connectors.models import Connector
 from connectors.permissions import Permission
 from connectors.services import access_requests as asking
 from connectors.services import handoffs
+from groups.access import target_of
 from groups.models import Group
 from groups.services import grants
-from groups.services.grants import target_of
 from kaizala_console.tests.browser import assert_accessible, assert_fits
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]

@@ -18,9 +18,9 @@ from connectors.services import handoffs
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_live_pages import WHO_ASKS, asked_at, first_exchange, poll
+from groups.access import target_of
 from groups.models import Group
 from groups.services import access_requests, grants
-from groups.services.grants import target_of
 from groups.tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -15,9 +15,9 @@ from connectors.permissions import Permission
 from connectors.tests.factories import make_connector
 from connectors.tests.html_forms import text_of
 from groups import people_search
+from groups.access import target_of
 from groups.models import Group, GroupGrant
 from groups.queries import groups
-from groups.services.grants import target_of
 from groups.tests.factories import person_of
 from groups.tests.test_add_connector_pages import adding_to, client, form_on, offered_on, tab_of
 from groups.views.forms import MOST_CHOICES

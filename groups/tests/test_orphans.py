@@ -8,6 +8,7 @@ from accounts.models import Notice, User
 from accounts.services import users
 from connectors.models import Connector, Orphan
 from connectors.tests.factories import make_connector
+from groups import access
 from groups.models import Group
 from groups.services import grants, orphans
 from groups.tasks import watch_orphans
@@ -57,8 +58,8 @@ def test_another_admin_looks_after_it(group: Group, group_admin: User, member: U
 def test_the_admins_who_are_told_are_those_with_open_accounts(
     group: Group, group_admin: User, member: User, operator: User
 ) -> None:
-    target = grants.target_of(group)
-    assert grants.administrators(target) == [group_admin]
+    target = access.target_of(group)
+    assert access.administrators(target) == [group_admin]
     users.deactivate(user=group_admin, by=operator)
-    assert grants.administrators(target) == []
-    assert grants.administrators("group:nothing") == grants.administrators(f"person:{member.pk}") == []
+    assert access.administrators(target) == []
+    assert access.administrators("group:nothing") == access.administrators(f"person:{member.pk}") == []

@@ -12,9 +12,9 @@ from accounts.models import User
 from connectors.models import Connector
 from connectors.services import access_requests as asking
 from connectors.tests.html_forms import form_to, text_of
+from groups.access import target_of
 from groups.models import Group, Membership
 from groups.services import grants
-from groups.services.grants import target_of
 from groups.tests.factories import make_group, person_of
 
 pytestmark = pytest.mark.django_db

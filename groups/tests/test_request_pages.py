@@ -16,9 +16,9 @@ from connectors.models import AccessRequest, Connector, Grant, RequestState
 from connectors.permissions import Permission
 from connectors.services import access_requests as asking
 from connectors.tests.html_forms import form_to, text_of
+from groups.access import target_of
 from groups.models import Group
 from groups.services import access_requests
-from groups.services.grants import target_of
 from groups.tests import factories
 from groups.tests.pages import everything, sign_in_is_asked
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,9 +17,9 @@ from connectors.permissions import Permission
 from connectors.services import access_requests as asking
 from connectors.services import permissions
 from connectors.services.access_requests import new_once
+from groups.access import target_of
 from groups.models import Group
 from groups.services import access_requests, grants
-from groups.services.grants import target_of
 from groups.tests import factories
 from groups.tests.threads import together
 from kaizala_console.lib import clock
@@ -242,11 +243,11 @@ def test_of_two_admins_at_once_one_answers(
     for _round in range(5):
         asked = ask(group if named else None)
         results = together(
-            lambda: access_requests.approve(request=asked, group=group, by=group_admin, permissions=[POST]),  # noqa: B023
-            lambda: access_requests.approve(
-                request=asked, group=other, by=organisation_admin, permissions=[POST, READ]
-            ),  # noqa: B023
-            lambda: access_requests.refuse(request=asked, group=other, by=organisation_admin),  # noqa: B023
+            partial(access_requests.approve, request=asked, group=group, by=group_admin, permissions=[POST]),
+            partial(
+                access_requests.approve, request=asked, group=other, by=organisation_admin, permissions=[POST, READ]
+            ),
+            partial(access_requests.refuse, request=asked, group=other, by=organisation_admin),
         )
         assert [type(result) for result in results].count(Conflict) == 2, results
         assert state_of(asked) in (RequestState.APPROVED, RequestState.REFUSED)

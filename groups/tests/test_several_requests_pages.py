@@ -18,9 +18,9 @@ from connectors.services import access_requests as asking
 from connectors.services import connectors as connector_service
 from connectors.services import permissions
 from connectors.tests.html_forms import form_to, text_of
+from groups.access import target_of
 from groups.models import Group
 from groups.services import access_requests
-from groups.services.grants import target_of
 from groups.tests import factories
 from groups.tests.pages import everything
 from kaizala_console.lib import clock

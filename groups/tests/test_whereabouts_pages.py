@@ -12,9 +12,9 @@ from django.urls import reverse
 from accounts.models import AuditEvent, User
 from connectors.models import Connector
 from connectors.services import access_requests as asking
+from groups.access import target_of
 from groups.models import Group
 from groups.services import grants, members
-from groups.services.grants import target_of
 from groups.tests.factories import person_of
 from kaizala_console.lib import clock
 

@@ -15,9 +15,9 @@ from accounts.models import Person, User
 from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.permissions import PERMISSIONS
+from groups.access import target_of
 from groups.models import Group, GroupGrant, GroupLink, Membership, Message
 from groups.services import hierarchy, recounting
-from groups.services.grants import target_of
 from kaizala_console.demo import organisation as demo
 from kaizala_console.demo.rows import Progress, settle, write
 from kaizala_console.demo.words import FAMILY, GIVEN, PLACES, SAYINGS, TRADES

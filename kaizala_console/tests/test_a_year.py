@@ -20,7 +20,7 @@ from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.test_successors import exchange
 from connectors.tests.webhook_cast import make_webhook
-from groups.services.grants import target_of
+from groups.access import target_of
 from groups.tests.factories import make_group
 from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.celery import app

@@ -45,6 +45,7 @@ from connectors.tests.webhook_history import quiet
 from connectors.views.states import VERBS
 from connectors.views.webhook_states import VERBS as WEBHOOK_VERBS
 from connectors.webhooks import management
+from groups import access
 from groups.models import PersonAttribute
 from groups.services import actions, grants, group_bots
 from groups.tests.bulk import checked, uploaded
@@ -250,7 +251,7 @@ def world(
         by=developer,
         permissions=another.permissions,
         once=access_requests.new_once(),
-        target=grants.target_of(group),
+        target=access.target_of(group),
     )
     waiting = user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     acting = user_tokens.generate(connector=another, person=person_of(member), by=member)

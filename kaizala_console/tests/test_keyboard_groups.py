@@ -15,8 +15,8 @@ from connectors.models import AccessRequest, Grant
 from connectors.permissions import Permission
 from connectors.services import access_requests
 from connectors.tests.factories import make_connector
+from groups.access import target_of
 from groups.models import Group, Response
-from groups.services.grants import target_of
 from groups.tests.factories import make_group, make_public_group
 from kaizala_console.tests.typist import Typist
 

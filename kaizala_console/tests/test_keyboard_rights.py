@@ -14,6 +14,7 @@ from connectors.permissions import PERMISSIONS
 from connectors.services import access_requests, bots, handoffs, user_token_requests
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import make_connector
+from groups import access
 from groups.models import Group
 from groups.services import grants
 from groups.tests.factories import make_group, person_of
@@ -111,7 +112,7 @@ def test_requests_are_withdrawn_and_refused(
             by=developer,
             permissions=connector.permissions,
             once=access_requests.new_once(),
-            target=grants.target_of(group),
+            target=access.target_of(group),
         )
 
     asks, answers = typist(developer), typist(group_admin, confirmed=False)

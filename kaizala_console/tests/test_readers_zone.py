@@ -21,8 +21,8 @@ from connectors.services import access_requests as asking
 from connectors.services import words
 from connectors.tests.html_forms import form_to, text_of
 from connectors.tests.webhook_history import eventful
+from groups.access import target_of
 from groups.models import Group
-from groups.services.grants import target_of
 from groups.tests import factories
 from groups.views import action_responses
 from kaizala_console.lib import moments
