@@ -6,8 +6,8 @@
 help:
 	@echo "make run    start the console: web, worker and timetable (http://127.0.0.1:8000; CONSOLE_PORT=… for another port)"
 	@echo "make demo   print a fresh demo connector, with its secrets, as JSON (while the console runs)"
-	@echo "make test   run the suite on SQLite, then on PostgreSQL and Redis what they could answer differently"
-	@echo "make test-all  run everything on both"
+	@echo "make test   run on SQLite all that is not marked long, then on PostgreSQL and Redis what they could answer differently"
+	@echo "make test-all  run everything on both: every page at every width, by keyboard alone, programs in six languages"
 	@echo "make check  lint, format, types, layers, templates"
 	@echo "make fix    mend what can be mended by machine"
 	@echo "make bench  run the benchmarks"

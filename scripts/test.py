@@ -1,6 +1,7 @@
 """Runs the suite on SQLite without any server, then on PostgreSQL and Redis what these could answer differently.
 
-`--all` runs on both everything that uses a database. Without the servers there is no second run.
+What is marked `long` waits for `--all`, which also runs on both everything that uses a database, and tries property
+tests on more examples. Without the servers there is no second run.
 Servers are those of DATABASE_URL and REDIS_URL, else whatever answers on the default local ports. Arguments go to
 pytest. The last lines are pytest's own summary, so what ran where is said before.
 """
@@ -28,8 +29,6 @@ MONO = (
     "libmono-system-runtime-serialization4.0-cil",
 )
 MOST_MINUTES = 40  # for each run; a test that hangs fails after five (pyproject.toml)
-# Made-up calls by the thousand, that only PostgreSQL's stricter types could answer differently: not twice.
-STRICTER = "kaizala_console/tests/test_schemathesis.py"
 LOCAL_REDIS = "redis://127.0.0.1:6379/15"
 
 
@@ -157,10 +156,11 @@ def main() -> int:
     variables = {"CHROMIUM": browser} if browser else {}
     database, queue = postgresql(), redis_server()
     say(f"Browser journeys: {browser or 'SKIPPED. Install Chromium, or name it: CHROMIUM=/path/to/chromium make test'}")
-    for language, is_there in (("C#", csharp()), ("PHP", php()), ("Java", bool(shutil.which("java")))):
-        if not is_there:
-            say(f"Programs in {language}: SKIPPED. Install what runs them.")
-    say("First run:  SQLite, no server")
+    if everything:
+        for language, is_there in (("C#", csharp()), ("PHP", php()), ("Java", bool(shutil.which("java")))):
+            if not is_there:
+                say(f"Programs in {language}: SKIPPED. Install what runs them.")
+    say(f"First run:  SQLite, no server{'' if everything else ', without what is marked long (make test-all)'}")
     if database and queue:
         say(f"Second run: PostgreSQL and Redis{'' if everything else ', what they could answer differently'}")
     else:
@@ -168,8 +168,9 @@ def main() -> int:
         say(f"Second run: NONE, for want of {missing}. Start them, or set DATABASE_URL and REDIS_URL.")
     say("== SQLite, no server")
     # pytest's 5 is "nothing was collected", which is fine when a selection is given by hand.
-    left_for_later = [f"--ignore={STRICTER}"] if database and queue else []
-    first = run(["-m", "not services", *left_for_later, *given], **variables)
+    if everything:
+        variables["CONSOLE_TEST_LONG"] = "1"
+    first = run(["-m", "not services" if everything else "not services and not long", *given], **variables)
     if first == 2 or not (database and queue):  # 2: somebody stopped it
         return first
     say("== PostgreSQL and Redis")
@@ -177,7 +178,7 @@ def main() -> int:
     try:
         # Also after a failure in the first: whoever mends that knows of all of them.
         second = run(
-            ["-m", "not once" if everything else "postgresql", *given],
+            ["-m", "not once" if everything else "postgresql and not long", *given],
             DATABASE_URL=database,
             REDIS_URL=queue,
             CONSOLE_TEST_RUN=run_id,

@@ -17,6 +17,7 @@ from kaizala_console.tests.browser import assert_fits
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.capability
 def test_without_scripts_an_app_is_set_up_confirms_and_is_removed(
     developer: User, open_page: Callable[..., Page], phones: Any
 ) -> None:

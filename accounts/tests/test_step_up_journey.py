@@ -34,6 +34,7 @@ def devika(db: None) -> User:
     return user
 
 
+@pytest.mark.capability
 def test_a_further_number_without_scripts(
     devika: User, open_page: Callable[..., Page], phones: Any, settings: Any
 ) -> None:
@@ -84,6 +85,7 @@ def test_the_page_to_sign_in_again_is_accessible_and_fits(
 
 
 @pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.capability
 def test_a_form_is_carried_out_after_the_pin_that_came_by_itself(
     devika: User, open_page: Callable[..., Page], phones: Any, scripts: bool
 ) -> None:

@@ -102,6 +102,7 @@ def downloaded(page: Page, button: str) -> tuple[str, str]:
     return waiting.value.suggested_filename, Path(waiting.value.path()).read_text(encoding="utf-8")
 
 
+@pytest.mark.capability
 def test_the_files_made_by_the_script_are_those_made_by_the_server(open_page: OpenPage, developer: User) -> None:
     page = open_page(user=developer)
     create(page)
@@ -132,6 +133,7 @@ def test_without_scripts_the_files_come_from_the_server(open_page: OpenPage, dev
     assert f'CONNECTOR_SECRET="{page.get_by_label("Connector secret").input_value()}"' in text
 
 
+@pytest.mark.capability
 def test_done_waits_for_the_tick_and_leaving_early_asks(open_page: OpenPage, developer: User) -> None:
     page = open_page(user=developer)
     create(page)
@@ -153,6 +155,7 @@ def test_done_waits_for_the_tick_and_leaving_early_asks(open_page: OpenPage, dev
     assert asked == ["beforeunload"]
 
 
+@pytest.mark.capability
 def test_a_real_double_click_makes_one_connector(open_page: OpenPage, developer: User) -> None:
     page = open_page(user=developer, scripts=False)
     choose_permissions(page)

@@ -14,6 +14,7 @@ from kaizala_console.tests.looking import findings
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.capability
 def test_a_developer_sees_why_a_call_would_be_refused(
     open_page: Callable[..., Page], program: Program, developer: User
 ) -> None:

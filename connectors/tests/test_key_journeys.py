@@ -42,6 +42,7 @@ def made_key(page: Page, connector: Connector) -> tuple[Path, str]:
     return Path(waiting.value.path()), page.locator("[data-make-key-fingerprint]").inner_text()
 
 
+@pytest.mark.capability
 def test_a_key_made_in_the_browser_opens_what_is_sealed_and_its_private_half_never_leaves_it(
     open_page: OpenPage, developer: User, group_admin: User, connector: Connector, live_server: Any, tmp_path: Path
 ) -> None:

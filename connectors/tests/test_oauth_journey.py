@@ -56,6 +56,7 @@ def opened(browser: Browser, live_server: Any, browser_of: Callable[..., Any], u
 
 @pytest.mark.parametrize("scripts", [True, False])
 @pytest.mark.parametrize(("button", "name"), [("Allow", "code"), ("Don’t allow", "error")])
+@pytest.mark.capability
 def test_the_browser_comes_back_to_the_program_whatever_the_person_says(
     browser: Browser,
     live_server: Any,

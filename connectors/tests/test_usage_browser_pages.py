@@ -61,6 +61,7 @@ def test_the_pages_are_accessible_and_fit(
         look(page, f"{name}-{width}{'-dark' if dark else ''}")
 
 
+@pytest.mark.capability
 def test_a_passer_by_reports_and_the_owner_restores_without_scripts(
     program: Program, developer: User, open_page: Callable[..., Page]
 ) -> None:

@@ -25,6 +25,7 @@ def _address(settings: Any, live_server: Any) -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+@pytest.mark.capability
 def test_entrust_see_and_stop(open_page: OpenPage, developer: User, program: Program, scripts: bool) -> None:
     page = open_page(user=developer, scripts=scripts)
     page.goto(reverse("connectors:groups", args=[program.connector.pk]))

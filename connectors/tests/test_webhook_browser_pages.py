@@ -89,6 +89,7 @@ def test_the_pages_are_accessible_and_fit(
     look(page, f"settings-shown{end}")
 
 
+@pytest.mark.capability
 def test_the_log_follows_along_and_the_focus_stays(told_program: Program, developer: User, open_page: OpenPage) -> None:
     webhook = quiet(told_program.grant)
     waits = happened(webhook)
@@ -122,6 +123,7 @@ def test_filters_change_the_list_and_the_address(told_program: Program, develope
     expect(page.locator("#deliveries tbody tr")).to_have_count(7)
 
 
+@pytest.mark.capability
 def test_everything_goes_without_scripts(told_program: Program, developer: User, open_page: OpenPage) -> None:
     webhook = eventful(told_program.grant)
     page = open_page(user=developer, scripts=False)

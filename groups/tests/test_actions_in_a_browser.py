@@ -91,6 +91,7 @@ def test_pictures_are_there_in_spite_of_the_policy_of_the_page(
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+@pytest.mark.capability
 def test_a_poll_is_posted_answered_and_changed(open_page: OpenPage, group: Group, member: User, scripts: bool) -> None:
     page = open_page(user=member, width=360, scripts=scripts)
     page.goto(tab_of(group))

@@ -136,6 +136,7 @@ def test_another_persons_inbox_is_nobodys_news(
 
 @pytest.mark.journey
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.capability
 def test_an_open_page_shows_the_answer(
     open_page: Callable[..., Page], url: str, asked: AccessRequest, group: Group, group_admin: User, developer: User
 ) -> None:

@@ -18,6 +18,7 @@ OpenPage = Callable[..., Page]
 BAD = "Phone number,Name\n+91 98765 43210,Asha\nnobody," + "x" * 150 + "\n9.18E+11,y\n"
 
 
+@pytest.mark.capability
 def test_the_page_of_an_upload_moves_on_by_itself_until_it_is_done(
     open_page: OpenPage, organisation: Organisation, group_admin: User
 ) -> None:

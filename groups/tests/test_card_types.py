@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts.models import Person
@@ -113,7 +113,6 @@ def test_kinds_that_take_answers_have_an_action_id_and_an_event(kind: CardType) 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
 def test_no_body_breaks_the_reader(kind: CardType, data: st.DataObject) -> None:
     good = GOOD[kind.kind]
     body = data.draw(
@@ -137,7 +136,6 @@ ANSWERED = [kind for kind in KINDS if kind.takes_answers]
 
 @pytest.mark.parametrize("kind", ANSWERED, ids=lambda kind: kind.kind)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
 def test_no_answer_breaks_the_reader(kind: CardType, data: st.DataObject) -> None:
     card = card_of(kind, kind.read(GOOD[kind.kind], clock.now()))
     body = data.draw(
@@ -201,7 +199,6 @@ def questions_with_answers(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[
 
 
 @given(made=questions_with_answers())
-@settings(max_examples=100, deadline=None)
 def test_an_accepted_survey_and_its_answers_read_back_equal(made: tuple[list[dict[str, Any]], list[Any]]) -> None:
     questions, answers = made
     kind = action_types.of("Survey")
@@ -216,7 +213,6 @@ def test_an_accepted_survey_and_its_answers_read_back_equal(made: tuple[list[dic
 
 
 @given(titles=st.lists(TITLES, min_size=2, max_size=6, unique=True), data=st.data())
-@settings(max_examples=60, deadline=None)
 def test_an_accepted_choice_reads_back_equal(titles: list[str], data: st.DataObject) -> None:
     kind = action_types.of("Poll")
     card = card_of(kind, kind.read({"question": "?", "choices": titles}, clock.now()))

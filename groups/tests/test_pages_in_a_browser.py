@@ -79,6 +79,7 @@ def test_every_page_can_be_used_by_everybody_and_fits(open_page: OpenPage, depot
         assert (address, findings(page, frame=False)) == (address, [])
 
 
+@pytest.mark.capability
 def test_typing_finds_a_connector_and_shows_what_it_could_do(
     open_page: OpenPage, depot: Group, group_admin: User
 ) -> None:
@@ -108,6 +109,7 @@ def test_without_scripts_the_same_goes_by_a_button(open_page: OpenPage, depot: G
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+@pytest.mark.capability
 def test_people_are_added_made_admin_and_removed(
     open_page: OpenPage, group: Group, group_admin: User, scripts: bool
 ) -> None:
@@ -127,6 +129,7 @@ def test_people_are_added_made_admin_and_removed(
     expect(page.get_by_text("+91 98765 43210 is removed from the group.")).to_be_visible()
 
 
+@pytest.mark.capability
 def test_a_message_is_written_and_stands_on_top(open_page: OpenPage, group: Group, member: User) -> None:
     page = open_page(user=member, width=360)
     page.goto(tab(group, "messages"))
@@ -137,6 +140,7 @@ def test_a_message_is_written_and_stands_on_top(open_page: OpenPage, group: Grou
     assert_accessible(page)
 
 
+@pytest.mark.capability
 def test_a_token_is_shown_once_to_the_admin_and_gone_when_left(
     open_page: OpenPage, group: Group, connector: Connector, group_admin: User
 ) -> None:

@@ -215,7 +215,7 @@ def test_a_boundary_that_makes_no_sense_is_refused_in_words(wire: Wire, program:
     refused(answer, 400, "InvalidParameters", "ValidationException")
 
 
-@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     disposition=st.text(st.characters(codec="utf-8"), max_size=60),
     content_type=st.text(st.characters(codec="utf-8"), max_size=30),

@@ -195,6 +195,7 @@ def test_only_the_newest_are_looked_through_and_the_page_says_so(
 
 
 @pytest.mark.journey
+@pytest.mark.capability
 def test_by_keys_alone(open_page: Callable[..., Any], depot: Group, member: User) -> None:
     page = open_page(user=member)
     page.goto("/console/settings/")

@@ -162,6 +162,7 @@ def test_one_request_alone_has_no_boxes(client: Client, asked: list[AccessReques
 @pytest.mark.journey
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.capability
 def test_all_are_ticked_and_approved_in_a_browser(
     open_page: Callable[..., Page], asked: list[AccessRequest], group_admin: User, scripts: bool
 ) -> None:

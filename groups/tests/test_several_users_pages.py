@@ -247,6 +247,7 @@ def test_members_are_offered_no_boxes(group: Group, member: User, crew: list[Per
 
 @pytest.mark.journey
 @pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.capability
 def test_several_are_ticked_and_removed_in_a_browser(
     open_page: Callable[..., Page], group: Group, group_admin: User, crew: list[Person], scripts: bool
 ) -> None:

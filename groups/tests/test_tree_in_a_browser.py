@@ -44,6 +44,7 @@ def one(page: Page, name: str) -> Locator:
     return page.locator(".tree-one").filter(has=page.get_by_role("link", name=name, exact=True))
 
 
+@pytest.mark.capability
 def test_a_branch_unfolds_in_its_place_keeps_the_focus_and_folds_again(
     open_page: OpenPage, line: list[Group], group_admin: User
 ) -> None:

@@ -22,9 +22,10 @@ from django.utils import translation
 
 from kaizala_console.lib import rate_limit
 
-# A busy machine is slow, not wrong.
-hypothesis.settings.register_profile("console", deadline=None)
-hypothesis.settings.load_profile("console")
+# A busy machine is slow, not wrong. `make test-all` sets CONSOLE_TEST_LONG.
+hypothesis.settings.register_profile("console", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("long", deadline=None, max_examples=100)
+hypothesis.settings.load_profile("long" if os.environ.get("CONSOLE_TEST_LONG") else "console")
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ON_BOTH = ("test_four_steps", "test_request_journey")  # the journeys that run on either database
@@ -44,7 +45,7 @@ ON_POSTGRESQL = frozenset(
         *("members", "people_files", "people_search", "platform_reactions", "platform_subscribers", "search_page"),
         *("stands_below", "tree_pages", "users_by_name"),
         *("bounded", "cache_serializer", "circuit", "keyset", "keyset_turns", "rate_limit", "write_behind"),
-        *("family", "four_steps", "health", "no_leaks", "plans", "request_journey", "schemathesis", "wire_journey"),
+        *("family", "four_steps", "health", "no_leaks", "plans", "request_journey", "wire_journey"),
     )
 )
 DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}  # with one of these fixtures, a test uses it
@@ -61,13 +62,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips, and says so, what this machine cannot run; and says what one run is enough for.
 
     How a page looks has nothing to do with the database, and what uses none cannot tell one from another. ``both`` is
-    for the exceptions: Redis without a database, or a database that only the test's own code asks for.
+    for the exceptions: Redis without a database, or a database that only the test's own code asks for. Of the journeys
+    in a browser, those that are marked ``capability`` are for `make test`, and all others for `make test-all`.
     """
     no_services = pytest.mark.skip(reason="needs PostgreSQL and Redis: set DATABASE_URL and REDIS_URL")
     no_browser = pytest.mark.skip(reason="needs Chromium: install it, or set CHROMIUM to its path")
     services, browser = bool(settings.DATABASE_URL and settings.REDIS_URL), chromium_path()
     for item in items:
         looks = item.get_closest_marker("journey") and item.path.stem not in ON_BOTH
+        if item.get_closest_marker("journey") and not item.get_closest_marker("capability"):
+            item.add_marker(pytest.mark.long)
         if looks or not (_uses_a_database(item) or _is_for_both(item)):
             item.add_marker(pytest.mark.once)
         elif item.path.stem in ON_POSTGRESQL or item.get_closest_marker("services"):

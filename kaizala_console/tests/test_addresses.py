@@ -94,6 +94,7 @@ def test_an_answer_to_a_form_is_left_alone(member: User, browser_of: BrowserOf) 
 
 @pytest.mark.journey
 @pytest.mark.parametrize("at", ["/console/", "/console/connectors/", "/console/api/"])
+@pytest.mark.capability
 def test_with_scripts_it_does_not_even_leave_the_field(open_page: Callable[..., Any], member: User, at: str) -> None:
     token = token_format.generate(Kind.REFRESH).token
     page = open_page(user=member)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 LIMIT = 200  # seconds
 
-pytestmark = [pytest.mark.once, pytest.mark.usefixtures("django_db_setup")]
+pytestmark = [pytest.mark.long, pytest.mark.once, pytest.mark.usefixtures("django_db_setup")]
 
 
 def test_nothing_is_accepted_after_the_commit_that_ends_it() -> None:

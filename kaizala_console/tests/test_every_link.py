@@ -15,7 +15,7 @@ from django.urls import Resolver404, resolve
 from kaizala_console.tests.visiting import signed_in
 from kaizala_console.tests.whole_world import World
 
-pytestmark = [pytest.mark.once, pytest.mark.django_db]
+pytestmark = [pytest.mark.long, pytest.mark.once, pytest.mark.django_db]
 ROLES = ("developer", "group_admin", "member", "organisation_admin", "operator", "newcomer", "stranger", "")
 EACH = 2  # pages of one kind: of one address and the same names in the query
 HERE = "http://testserver"

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from kaizala_console.tests.browser import AXE
+from kaizala_console.tests.browser import AXE, accessibility_findings, assert_fits
 from kaizala_console.tests.every_page import PAGES, parameters, visits
 from kaizala_console.tests.looking import NARROW, WIDE, findings
 from kaizala_console.tests.not_pages import NOT_PAGES
@@ -24,6 +24,23 @@ ROUNDS = {
     "connectors": ("connectors", "bots", "acting"),
     "programs": ("credentials", "webhooks", "shown-once"),
     "groups": ("groups", "group-connectors", "bulk"),
+}
+# What `make test` looks at: a page of each kind, on a phone and on a screen.
+SAMPLE = {
+    "account_login",
+    "accounts:home",
+    "accounts:confirm",
+    "accounts:activity",
+    "help",
+    "connectors:list",
+    "connectors:credentials",
+    "connectors:webhook",
+    "connectors:handoffs",
+    "groups:details",
+    "groups:grant",
+    "groups:action",
+    "groups:bulk",
+    "operators:index",
 }
 NUMBERS = ("secret_id", "key_id", "delivery_id", "session_id", "phone_id", "device_id", "user_id")
 NO_ID = "01900000-0000-7000-8000-000000000000"
@@ -50,6 +67,27 @@ def test_every_address_stands_in_one_of_the_tables(browser_of: Callable[..., Cli
 
 def test_every_section_stands_in_one_round() -> None:
     assert sorted(section for sections in ROUNDS.values() for section in sections) == sorted(PAGES)
+
+
+@pytest.mark.once
+@pytest.mark.capability
+@pytest.mark.journey
+@pytest.mark.django_db(transaction=True)
+def test_a_page_of_each_kind_can_be_used_by_everybody(
+    whole_world: World, open_page: Callable[..., Page], browser_of: Callable[..., Client], live_server: Any
+) -> None:
+    visitors = Visitors(whole_world, open_page, browser_of, {"width": 360}, live_server.url)
+    wrong, met = [], set()
+    for visit in visits():
+        if visit.name in SAMPLE - met:
+            met.add(visit.name)
+            page = visitors.open(visit)
+            for width in (360, WIDE):
+                page.set_viewport_size({"width": width, "height": 800})
+                assert_fits(page)
+                wrong += [f"{visit} at {width}: {what}" for what in accessibility_findings(page)]
+    assert met == SAMPLE
+    assert wrong == [], "\n".join(wrong)
 
 
 @pytest.mark.once

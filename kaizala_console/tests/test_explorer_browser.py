@@ -27,6 +27,7 @@ def program(developer: User, group: Group, group_admin: User) -> Program:
     return let_in(make_connector(developer, permissions=PERMISSIONS), group, group_admin)
 
 
+@pytest.mark.capability
 def test_a_developer_finds_an_operation_and_tries_it(
     open_page: Callable[..., Page], developer: User, program: Program, group: Group
 ) -> None:

@@ -15,7 +15,7 @@ from accounts.sandbox import IDENTITIES
 from kaizala_console.tests.browser import assert_accessible, assert_fits
 from kaizala_console.tests.visitor import Visitor
 
-pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.capability, pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
 CONNECTOR = "Shift Planner"
 

@@ -85,6 +85,7 @@ def test_without_scripts_the_menu_opens_and_closes_all_the_same(open_page: OpenP
 
 
 @pytest.mark.journey
+@pytest.mark.capability
 def test_without_scripts_nothing_is_offered_that_needs_them(plain_page: Page) -> None:
     plain_page.goto("/gallery/")
     assert plain_page.get_by_role("button", name="Copy").count() == 0
@@ -168,6 +169,7 @@ def test_a_secret_can_be_taken_along_as_env_and_as_json(page: Page) -> None:
 
 
 @pytest.mark.journey
+@pytest.mark.capability
 def test_a_secret_must_be_called_stored_before_it_is_left(page: Page) -> None:
     page.goto("/gallery/")
     done = page.get_by_role("button", name="Done", exact=True)
@@ -189,6 +191,7 @@ def test_a_secret_must_be_called_stored_before_it_is_left(page: Page) -> None:
 
 
 @pytest.mark.journey
+@pytest.mark.capability
 def test_a_secret_is_wiped_from_the_page_when_it_is_left(page: Page) -> None:
     page.goto("/gallery/")
     page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
@@ -219,6 +222,7 @@ def test_dark_needs_no_scripts(open_page: OpenPage) -> None:
 
 
 @pytest.mark.journey
+@pytest.mark.capability
 def test_a_form_that_is_on_its_way_is_not_sent_twice(page: Page) -> None:
     sent: list[str] = []
     page.goto("/gallery/")

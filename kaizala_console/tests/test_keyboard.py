@@ -21,6 +21,7 @@ pytestmark = [pytest.mark.once, pytest.mark.journey, pytest.mark.django_db(trans
 CONNECTOR = "Shift Planner"
 
 
+@pytest.mark.capability
 def test_a_connector_is_registered_granted_and_claimed_without_a_mouse(typist: Callable[[str], Typist]) -> None:
     call_command("demo", first_run=True, verbosity=0)
     developer, admin = typist("developer"), typist("group-admin")

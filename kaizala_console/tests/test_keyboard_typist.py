@@ -14,7 +14,7 @@ from kaizala_console.tests.open_doors import OPEN
 from kaizala_console.tests.test_confirming_doors import CONFIRMING
 from kaizala_console.tests.typist import Typist
 
-pytestmark = [pytest.mark.once]
+pytestmark = [pytest.mark.once, pytest.mark.long]
 HERE = Path(__file__).parent
 
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from kaizala_console.tests.looking import findings
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.long, pytest.mark.journey]
 PAGE = """<!doctype html><html lang="en"><head><title>A page</title><meta name="viewport" content="width=device-width">
 <style>body { background: #fff; color: #123; margin: 8px } [data-bs-theme=dark] body { background: #111; color: #eee }
   [data-bs-theme=dark] a { color: #9cf } %s</style></head>

@@ -96,6 +96,7 @@ def test_only_operators_see_the_queues(
 
 
 @pytest.mark.journey
+@pytest.mark.capability
 def test_operators_see_what_waits(
     operator: User, open_page: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

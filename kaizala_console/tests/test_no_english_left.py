@@ -141,6 +141,7 @@ def words_without_hindi_in_djangos_admin() -> set[str]:
 
 
 @pytest.mark.once
+@pytest.mark.long
 @pytest.mark.django_db
 @pytest.mark.parametrize("section", list(PAGES))
 def test_a_page_in_hindi_has_no_english_left(

@@ -128,6 +128,7 @@ def test_a_program_in_python_that_does_nearly_everything(console: str, given: di
 
 
 @needs_node
+@pytest.mark.long
 def test_a_program_in_javascript_with_a_bot_a_package_and_a_webhook(
     console: str, given: dict[str, Any], settings: Any
 ) -> None:
@@ -144,6 +145,7 @@ def test_a_program_in_javascript_with_a_bot_a_package_and_a_webhook(
 
 
 @needs_node
+@pytest.mark.long
 def test_a_program_that_is_throttled_waits_and_goes_on(console: str, given: dict[str, Any], settings: Any) -> None:
     # 25 calls: more than twelve in one of two minutes, wherever the seam between them falls.
     settings.SANDBOX, settings.THROTTLE_CONNECTOR_PER_MINUTE = True, 12
@@ -163,6 +165,7 @@ def test_a_program_that_is_throttled_waits_and_goes_on(console: str, given: dict
 
 
 @needs_node
+@pytest.mark.long
 def test_a_program_follows_an_organisation_that_has_moved(console: str, given: dict[str, Any], settings: Any) -> None:
     """To this very console, under the other name of this machine: where it has moved to, nobody is sent on."""
     settings.SANDBOX, settings.ALLOWED_HOSTS = True, ["*"]
@@ -204,6 +207,7 @@ def test_a_program_whose_users_sign_in_by_their_browser(console: str, given: dic
 
 @pytest.mark.once
 @needs_node
+@pytest.mark.long
 def test_a_page_that_signs_its_user_in_by_pin(console: str, given: dict[str, Any]) -> None:
     """Every call of it is a browser's, from another origin. It goes on where the answer to the PIN says (ADR 0061)."""
     connector_id, secret, _token = credentials_of(given)
@@ -223,6 +227,7 @@ def test_a_page_that_signs_its_user_in_by_pin(console: str, given: dict[str, Any
 
 @pytest.mark.once
 @needs_java
+@pytest.mark.long
 def test_an_erp_in_java_that_posts_and_books_orders(console: str, given: dict[str, Any]) -> None:
     numbers = list(demo.COLLEAGUES)[:2]
     running = start("PurchaseOrders.java", console, *credentials_of(given, "tenantRefreshToken"), *numbers)
@@ -244,6 +249,7 @@ def test_an_erp_in_java_that_posts_and_books_orders(console: str, given: dict[st
 
 @pytest.mark.once
 @needs_mono
+@pytest.mark.long
 def test_a_client_in_csharp_with_a_class_for_everything(console: str, given: dict[str, Any], tmp_path: Path) -> None:
     program = tmp_path / "ShiftBoard.exe"
     needed = ["-r:System.Net.Http.dll", "-r:System.Runtime.Serialization.dll"]
@@ -263,6 +269,7 @@ def test_a_client_in_csharp_with_a_class_for_everything(console: str, given: dic
 
 @pytest.mark.once
 @needs_php
+@pytest.mark.long
 def test_a_report_in_php_of_what_its_webhook_is_told(
     console: str, given: dict[str, Any], settings: Any, tmp_path: Path
 ) -> None:

@@ -44,7 +44,16 @@ def _reason(key: str) -> str:
 
 
 pytestmark = pytest.mark.once  # programs speak HTTP to it, whatever stands behind
-RUNNABLE = [pytest.param(key, marks=pytest.mark.skipif(bool(_reason(key)), reason=_reason(key) or "-")) for key in KEYS]
+RUNNABLE = [
+    pytest.param(
+        key,
+        marks=[
+            pytest.mark.skipif(bool(_reason(key)), reason=_reason(key) or "-"),
+            *([] if key == "python" else [pytest.mark.long]),
+        ],
+    )
+    for key in KEYS
+]
 
 
 def run(key: str, folder: Path, file: str, text: str, **environment: str) -> str:

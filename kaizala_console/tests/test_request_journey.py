@@ -24,6 +24,7 @@ SCREENS = pytest.mark.parametrize(
 
 
 @SCREENS
+@pytest.mark.capability
 def test_a_link_is_sent_answered_in_part_and_so_is_the_wish_for_more(
     open_page: Callable[..., Page],
     organisation: Organisation,

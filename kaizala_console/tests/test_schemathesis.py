@@ -57,6 +57,8 @@ CONFIGURATION = {
 }
 schema = schemathesis.openapi.from_dict(description().document, config=SchemathesisConfig.from_dict(CONFIGURATION))
 schema.app = get_wsgi_application()
+# PostgreSQL has the stricter types: what SQLite makes of such calls says nothing more.
+pytestmark = [pytest.mark.long, pytest.mark.services]
 
 
 @pytest.fixture

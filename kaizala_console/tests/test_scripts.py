@@ -155,11 +155,15 @@ def runs(runner: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Runs:
     return noted
 
 
-def test_made_up_calls_are_made_once_where_there_are_both_databases(runner: ModuleType, runs: Runs) -> None:
+def test_what_is_long_waits_for_the_whole_suite(
+    runner: ModuleType, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert runner.main() == 0
-    ignored = [[one for one in arguments if one.startswith("--ignore")] for arguments in runs]
-    assert ignored == [[f"--ignore={runner.STRICTER}"], []]
-    assert (ROOT / runner.STRICTER).exists()
+    assert ["not long" in arguments[1] for arguments in runs] == [True, True]
+    monkeypatch.setattr(runner.sys, "argv", ["test.py", "--all"])
+    runs.clear()
+    assert runner.main() == 0
+    assert ["long" in arguments[1] for arguments in runs] == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -215,4 +219,4 @@ def test_a_run_without_servers_is_not_told_of_any(
     assert "Browser journeys: SKIPPED" in said
     assert "Second run: NONE, for want of PostgreSQL and Redis" in said
     assert len(commands) == 1
-    assert "not services" in commands[0]
+    assert "not services and not long" in commands[0]

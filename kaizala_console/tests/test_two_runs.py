@@ -43,6 +43,11 @@ def test_how_a_page_looks_is_looked_at_once() -> None:
     assert "once" not in _marks("journey", fixtures=("live_server",), file="test_four_steps.py")
 
 
+def test_one_journey_of_a_capability_is_driven_each_time_and_the_others_in_the_whole_suite() -> None:
+    assert "long" in _marks("journey", fixtures=("live_server",))
+    assert "long" not in _marks("journey", "capability", fixtures=("live_server",))
+
+
 def test_what_postgresql_could_answer_differently_runs_there_in_every_run() -> None:
     assert "postgresql" in _marks("django_db", file="test_handoffs.py")
     assert "postgresql" in _marks("services")
