@@ -3,7 +3,6 @@
     make bench                                  embedded: SQLite, database cache
     DATABASE_URL=… REDIS_URL=… make bench       PostgreSQL and Redis (a database for trials: demo data goes into it)
     python -m bench pages                       what the pages weigh in a browser (bench/pages.py)
-    python -m bench lists                       whether lists keep their speed as tables grow (bench/lists.py)
     python -m bench peer                        the Token Service beside django-oauth-toolkit (bench/peer.py)
     python -m bench servers                     the web server beside granian (bench/servers.py)
 
@@ -229,7 +228,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] and sys.argv[1] in ("pages", "lists", "peer", "servers"):
+    if sys.argv[1:2] and sys.argv[1] in ("pages", "peer", "servers"):
         import_module(f"bench.{sys.argv[1]}").main(sys.argv[2:])
     else:
         main()

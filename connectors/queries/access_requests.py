@@ -19,7 +19,6 @@ from connectors.queries.connectors import PAGE_SIZE
 from kaizala_console.lib import clock, ids, keyset
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
-from kaizala_console.lib.name_parts import MOST
 
 
 def request_page(
@@ -50,14 +49,11 @@ def _shown(show: str, now: dt.datetime) -> Q:
 
 
 def _with_words(requests: AccessRequestQuerySet, words: str) -> AccessRequestQuerySet:
-    """The few who match are named by key: else every request is read with all that a line about it names (ADR 0064)."""
     key = ids.parse_guid(words)
     if key is not None:
         return requests.filter(target=f"group:{key}")
     names = ("target_name", "made_by__name", "decided_by__name")
-    called = reduce(or_, (Q((f"{name}__icontains", words)) for name in names))
-    keys = list(requests.filter(called).order_by().values_list("pk", flat=True)[: MOST + 1])
-    return requests.filter(pk__in=keys) if len(keys) <= MOST else requests.filter(called)
+    return requests.filter(reduce(or_, (Q((f"{name}__icontains", words)) for name in names)))
 
 
 def own_request(user: User, connector: Connector, request_id: UUID) -> AccessRequest:

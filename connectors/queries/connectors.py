@@ -43,7 +43,7 @@ from kaizala_console.lib import clock, ids, keyset
 from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
-from kaizala_console.lib.name_parts import named
+from kaizala_console.lib.text_search import cleaned
 
 PAGE_SIZE: Final = 25
 NEVER: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -93,7 +93,7 @@ def connector_page(
         )
     if search.strip():
         key = ids.parse_guid(search)
-        found = found.filter(pk=key) if key else named(found, _searchable(search))
+        found = found.filter(pk=key) if key else found.filter(name__icontains=cleaned(search))
     if state:
         found = found.filter(_in_state(state))
     return keyset.page(found.select_related("owner"), SORTS[sort], cursor, size)
@@ -257,7 +257,7 @@ def grant_page(
     """The grants of a connector, the newest first: those in force, or those that ended. Each as `with_line`."""
     grants = Grant.objects.filter(connector=connector, revoked_at__isnull=not ended)
     if search.strip():
-        grants = grants.filter(target_name__icontains=_searchable(search))
+        grants = grants.filter(target_name__icontains=cleaned(search))
     return keyset.page(with_line(grants), ("-granted_at", "-id"), cursor, size)
 
 
@@ -341,8 +341,3 @@ def _in_state(state: str) -> Q:
         "deactivated": Q(deactivated_at__isnull=False, suspended_at__isnull=True),
         "suspended": Q(suspended_at__isnull=False),
     }.get(state, Q(pk__in=[]))
-
-
-def _searchable(search: str) -> str:
-    """PostgreSQL takes no NUL in a text."""
-    return search.replace("\0", "").strip()

@@ -12,9 +12,9 @@ from connectors.models import Grant, Handoff
 from connectors.queries.connectors import PAGE_SIZE, own_connectors, with_both_sides
 from kaizala_console.lib import keyset
 from kaizala_console.lib.keyset import Page
-from kaizala_console.lib.name_parts import MOST
 
 ORDER: Final = ("-made_at", "-id")
+MOST: Final = 5000
 FEW_CONNECTORS: Final = 200
 
 Within = tuple[str, QuerySet[Any]]

@@ -151,18 +151,9 @@ def test_a_stranger_searches_nobodys_requests(
     assert browser_of(stranger).get(f"{url}?show=all&q=depot").status_code == 404
 
 
-@pytest.mark.parametrize("most", [100, 1])
 def test_pages_of_a_search_go_on_with_it_and_cost_the_same(
-    connector: Connector,
-    developer: User,
-    group_admin: User,
-    client: Client,
-    url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    most: int,
+    connector: Connector, developer: User, group_admin: User, client: Client, url: str
 ) -> None:
-    monkeypatch.setattr(access_requests, "MOST", most)
-
     def refuse(number: int) -> AccessRequest:
         return ask(connector, refused_at=clock.now(), decided_by=group_admin, target_name=f"Depot {number}")
 

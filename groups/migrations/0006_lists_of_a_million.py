@@ -1,20 +1,39 @@
-"""Indexes for lists of a million rows: what a bot posted last, and people by any part of their name (ADR 0064)."""
+"""Indexes for long lists: what a bot posted last, and on PostgreSQL names and numbers by any part (ADR 0064)."""
 
 from typing import Any
 
 import django.db.models.deletion
 import django.db.models.functions.text
-from django.db import migrations, models
+import structlog
+from django.db import DatabaseError, migrations, models, transaction
 
-from groups import search_index
+log = structlog.get_logger(__name__)
+
+TRIGRAMS = {
+    "person_name_parts": "accounts_person USING gin (UPPER(name::text) gin_trgm_ops)",
+    "person_number_parts": "accounts_person USING gin (number gin_trgm_ops)",
+    "group_name_parts": "groups_group USING gin (UPPER(name::text) gin_trgm_ops)",
+    "connector_name_parts": "connectors_connector USING gin (UPPER(name::text) gin_trgm_ops)",
+    "person_value_parts": "groups_personattributevalue USING gin (UPPER(text::text) gin_trgm_ops)",
+}
 
 
 def make(_apps: Any, schema_editor: Any) -> None:
-    search_index.make(schema_editor.connection)
+    """Without pg_trgm, which its owner may not let us add, the same is found, only slower."""
+    if schema_editor.connection.vendor != "postgresql":
+        return
+    try:
+        with transaction.atomic(using=schema_editor.connection.alias), schema_editor.connection.cursor() as cursor:
+            cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+            for name, rest in TRIGRAMS.items():
+                cursor.execute(f"CREATE INDEX {name} ON {rest}")
+    except DatabaseError as error:
+        log.warning("search_without_index", error=type(error).__name__, why=str(error))
 
 
 def drop(_apps: Any, schema_editor: Any) -> None:
-    search_index.drop(schema_editor.connection)
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(f"DROP INDEX IF EXISTS {', '.join(TRIGRAMS)}")
 
 
 class Migration(migrations.Migration):

@@ -1,17 +1,8 @@
-"""Indexes for people whom somebody looks for by one or two letters (ADR 0064)."""
-
-from typing import Any
+"""Made indexes for one or two letters, which `0012_search_by_trigrams` dropped."""
 
 from django.db import migrations
-
-from groups import search_index
-
-
-def make(_apps: Any, schema_editor: Any) -> None:
-    search_index.make_short(schema_editor.connection)
 
 
 class Migration(migrations.Migration):
     dependencies = [("groups", "0006_lists_of_a_million")]
-
-    operations = [migrations.RunPython(make, migrations.RunPython.noop)]
+    operations: list[migrations.operations.base.Operation] = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,20 +11,25 @@ from itertools import islice
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Upper
 
 from accounts import policies
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from connectors.authentication import Caller
 from connectors.models import Grant
-from groups import access, people_search
+from groups import access
 from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue, Subscription
 from groups.models.group import counted
 from kaizala_console.lib import keyset
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.text_search import cleaned, has_words
 
 SLICE: Final = 500
+_NUMBER: Final = re.compile(r"\+?[0-9]+")
+_BETWEEN_DIGITS: Final = re.compile(r"[\s().\-/\u2010-\u2015\u200e\u200f\u202a-\u202e]")
+_WHOLE: Final = 9  # digits: who looks for a part of a number types fewer
 Cells = tuple[object, ...]
 
 
@@ -44,37 +51,42 @@ def page(
     cursor: str | None = None,
     size: int = 50,
 ) -> Page[Person]:
-    """The people in the groups that a person sees, each once, by name, with `group_count` of those groups; of those
-    who are looked for, first whose names begin with the words.
+    """The people in the groups that a person sees, each once, by name, with `group_count` of those groups.
 
-    `search` is a part of the name, of the number, or of what is noted of them for this asker; with `attribute`, one
-    that the asker may read, only those of whom it says `value` (in any case). Raises `keyset.BadCursor`.
+    `search` is words of the name, a part of the number, or words that are noted of them for this asker; with
+    `attribute`, one that the asker may read, only those of whom it says `value` (in any case). Raises
+    `keyset.BadCursor`.
     """
-    words, readable = people_search.cleaned(search), attributes_for(user)
-    shown = people_search.shown_to(user)
-    theirs = shown.filter(person_id=OuterRef("pk"))
-    people, are_few = Person.objects.annotate(group_count=counted(theirs, "person_id")), True
-    noted = None if attribute is None else people_search.noted_as(attribute, people_search.cleaned(value))
-    if noted is not None and not words and user.is_organisation_admin:
-        spread = people.filter(Exists(noted.filter(person_id=OuterRef("pk"))), Exists(theirs))
-        found = people_search.near_page(spread, cursor, size)
-        if found is not None:
-            return found
-    named = None if attribute is None else people_search.found_as(attribute, people_search.cleaned(value))
-    near = people_search.in_few_groups(user, shown) if named is None else None
-    people = people.filter(Exists(theirs) if near is None else Q(pk__in=near))
-    if named is not None:
-        people = people.filter(pk__in=named)
-    elif noted is not None and people_search.are_sortable(noted):
+    shown = Membership.objects.filter(person_id=OuterRef("pk"), group__in=access.lists_of(user).order_by().values("pk"))
+    people = Person.objects.filter(Exists(shown)).annotate(group_count=counted(shown, "person_id"))
+    if attribute is not None:
+        noted = PersonAttributeValue.objects.annotate(folded=Upper("text")).filter(
+            attribute=attribute, folded=Upper(Value(cleaned(value)))
+        )
         people = people.filter(pk__in=noted.values("person_id"))
-    else:
-        are_few = near is not None
-        people = people if noted is None else people.filter(Exists(noted.filter(person_id=OuterRef("pk"))))
-    if words:
-        return people_search.page_of_found(people, words, cursor, size, attributes=readable, are_few=are_few)
-    if are_few:
-        return keyset.page(*people_search.few(people, "name"), cursor, size, keys_first=True)
+    if words := cleaned(search):
+        readable = attributes_for(user).order_by().values("pk")
+        values = PersonAttributeValue.objects.filter(has_words("text", words), attribute__in=readable)
+        people = people.filter(matching(words) | Q(pk__in=values.values("person_id")))
     return keyset.page(people, ("name", "id"), cursor, size)
+
+
+def matching(words: str, *, person: str = "") -> Q:
+    """Whether all words are in the name, or they are a part of the number; `person` is the path to the person."""
+    number = _number_in(words)
+    called = has_words(f"{person}name", words)
+    return called | Q((f"{person}number__contains", number)) if number else called
+
+
+def _number_in(words: str) -> str:
+    """The part of a number that this may be, as numbers are stored; "" when it can be none.
+
+    The 0 (at home) or 00 (abroad) that is dialled before a whole number is in no stored number.
+    """
+    packed = "".join(str(unicodedata.decimal(sign, sign)) for sign in _BETWEEN_DIGITS.sub("", words))
+    if not _NUMBER.fullmatch(packed):
+        return ""
+    return re.sub("^00?", "", packed) if len(packed) >= _WHOLE else packed
 
 
 def person_for(user: User, person_id: UUID) -> Seen:

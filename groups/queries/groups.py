@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Person, User
 from connectors.models import Connector, Grant
 from connectors.queries.connectors import with_line
-from groups import access, people_search
+from groups import access
 from groups.models import (
     Group,
     GroupGrant,
@@ -24,15 +24,21 @@ from groups.models import (
 )
 from groups.models.group import GroupQuerySet
 from groups.models.tree import Reached
+from groups.queries import directory
 from groups.queries.counts import EMPTY, Tally, kept, member_count, tallies_of
 from kaizala_console.lib import bounded, ids, keyset
 from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.keyset import Page
-from kaizala_console.lib.name_parts import named, with_part
+from kaizala_console.lib.text_search import cleaned
 
 MemberRow = tuple[UUID, str, str, str, str, dt.datetime | None]
 Audience = Message.Audience
+ONLY = {
+    "admins": Q(role=Membership.Role.ADMIN),
+    "members": Q(role=Membership.Role.MEMBER),
+    "not-registered": Q(person__provisioned_at=None),
+}
 
 # ---------------------------------------------------------------- The wire
 
@@ -77,12 +83,8 @@ def subscriber_page(group: Group, *, search: str = "", cursor: str | None = None
     Raises `keyset.BadCursor`.
     """
     subscribers = Subscription.objects.filter(group=group).select_related("person")
-    words = people_search.cleaned(search)
-    found = people_search.found(words) if words else None
-    if found is not None:
-        return keyset.page(*people_search.few(subscribers.filter(person__in=found), "subscribed_at"), cursor, size)
-    if words:
-        subscribers = subscribers.filter(people_search.matching(words, person="person__"))
+    if words := cleaned(search):
+        subscribers = subscribers.filter(directory.matching(words, person="person__"))
     return keyset.page(subscribers, ("id",), cursor, size)
 
 
@@ -107,34 +109,14 @@ def group_page(
 def member_page(
     group: Group, *, search: str = "", only: str = "", by_name: bool = False, cursor: str | None = None, size: int = 50
 ) -> Page[Membership]:
-    """Members with their person, in the order in which they joined. `search` is a part of the name or the number.
+    """Members with their person, in the order in which they joined, or by name.
 
-    For groups of up to `people_search.FILTERED`: `only` is one of `people_search.ONLY`. Raises `keyset.BadCursor`.
+    `search` is words of the name or a part of the number; `only` is one of `ONLY`. Raises `keyset.BadCursor`.
     """
-    members = Membership.objects.filter(people_search.ONLY.get(only, Q()), group=group)
-    words = people_search.cleaned(search)
-    if by_name:
-        return _by_name(members, words, cursor, size)
-    members = members.select_related("person")
-    found = people_search.found(words) if words else None
-    if found is not None:
-        return keyset.page(*people_search.few(members.filter(person__in=found), "joined_at"), cursor, size)
-    if words:
-        members = members.filter(people_search.matching(words, person="person__"))
-    return keyset.page(members, ("joined_at", "id"), cursor, size)
-
-
-def _by_name(members: QuerySet[Membership], words: str, cursor: str | None, size: int) -> Page[Membership]:
-    """The people of a page first, then their memberships by key: no index knows these by name."""
-    people = people_search.page_by_name(members, words, cursor, size)
-    keys = [person.pk for person in people.items]
-    by_person = {row.person_id: row for row in members.filter(person__in=keys)} if keys else {}
-    rows = []
-    for person in people.items:
-        if person.pk in by_person:  # else they have just left
-            by_person[person.pk].person = person
-            rows.append(by_person[person.pk])
-    return Page(rows, people.next_cursor, people.previous_cursor)
+    members = Membership.objects.filter(ONLY.get(only, Q()), group=group).select_related("person")
+    if words := cleaned(search):
+        members = members.filter(directory.matching(words, person="person__"))
+    return keyset.page(members, ("person__name" if by_name else "joined_at", "id"), cursor, size)
 
 
 def message_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Message]:
@@ -266,23 +248,11 @@ def addable_connectors(group: Group, user: User) -> QuerySet[Connector]:
 
 
 def connectors_found(connectors: QuerySet[Connector], search: str) -> QuerySet[Connector]:
-    """Those whose name or owner's name contains the words, or the one with this ID. Two statements more.
-
-    Few are named, and sorted. Of many, some are soon met in the order of the list.
-    """
+    """Those whose name or owner's name contains the words, or the one with this ID."""
     if key := ids.parse_guid(search):
         return connectors.filter(pk=key)
-    words, most = people_search.cleaned(search), people_search.MOST
-    owners = list(User.objects.filter(name__icontains=words).order_by().values_list("pk", flat=True)[: most + 1])
-    every: QuerySet[Connector] = QuerySet(Connector).order_by()
-    keys = every.filter(with_part("name", words)).values_list("pk", flat=True)
-    if owners:
-        keys = keys.union(every.filter(owner__in=owners[:most]).values_list("pk", flat=True), all=True)
-    found = list(keys[: most + 1])
-    if max(len(owners), len(found)) > most:
-        return connectors.filter(Q(name__icontains=words) | Q(owner__name__icontains=words))
-    rows, order = people_search.few(connectors.filter(pk__in=found), "name")
-    return rows.order_by(*order)
+    words = cleaned(search)
+    return connectors.filter(Q(name__icontains=words) | Q(owner__name__icontains=words))
 
 
 def grants_of(group: Group) -> QuerySet[Grant]:
@@ -339,4 +309,4 @@ def _named(groups: GroupQuerySet, search: str) -> GroupQuerySet:
     if not search.strip():
         return groups
     key = ids.parse_guid(search)
-    return groups.filter(pk=key) if key else named(groups, people_search.cleaned(search))
+    return groups.filter(pk=key) if key else groups.filter(name__icontains=cleaned(search))

@@ -15,7 +15,6 @@ from playwright.sync_api import Page, expect
 from accounts.models import AuditEvent, Person, User
 from accounts.tests.factories import make_person
 from connectors.tests.html_forms import form_to, text_of
-from groups import people_search
 from groups.models import Group, Membership
 from groups.services import members
 from groups.tests.factories import make_group, person_of
@@ -94,7 +93,7 @@ def test_the_list_is_sorted_by_name_page_by_page(client: Client, group: Group) -
     whole = names(first) + names(client.get(older[1].replace("&amp;", "&")))
     assert whole == sorted(whole)
     assert len(whole) == 57
-    assert names(client.get(users_of(group, sort="name", q="zoya 0"))) == [f"Zoya 0{n}" for n in range(10)]
+    assert names(client.get(users_of(group, sort="name", q="0 zoya"))) == [name for name in whole if "0" in name]
     assert names(client.get(users_of(group)))[0] == "Arjun Mehta"
 
 
@@ -111,15 +110,6 @@ def test_nobody_of_a_kind_is_told_so_with_the_way_back(client: Client, group: Gr
     page = client.get(users_of(group, only="members"))
     assert "Nobody in this group is of this kind." in text_of(page)
     assert f'href="{users_of(group)}"' in page.content.decode()
-
-
-def test_a_group_that_is_too_large_to_be_walked_offers_no_filter(
-    client: Client, group: Group, crew: list[Person], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(people_search, "FILTERED", 2)
-    page = client.get(users_of(group, only="admins"))
-    assert 'name="only"' not in page.content.decode()
-    assert "Crew 0" in named(page)
 
 
 # Where one is afterwards ----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
-from groups import access, people_search
+from groups import access
 from groups.access import Role
 from groups.models import Membership
 from groups.queries import directory, groups
@@ -160,8 +160,7 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
     here = reverse("groups:details", args=[group.pk])
     if not access.may_read_members(group):
         return render(request, "groups/users.html", {**context, "hidden": True}, status=status)
-    can_filter = context["member_count"] <= people_search.FILTERED
-    only = request.GET.get("only", "") if can_filter and request.GET.get("only", "") in ONLY else ""
+    only = request.GET.get("only", "") if request.GET.get("only", "") in ONLY else ""
     sort = request.GET.get("sort", "") if request.GET.get("sort", "") in SORTS else ""
     cursor = request.GET.get("cursor")
     try:
@@ -179,10 +178,7 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
         "may_read_subscribers": subscribers.may_read(group),
         "rows": [_row(membership) for membership in page.items],
         "search": search,
-        "selects": [
-            *([_select("only", _("Who"), ONLY, only)] if can_filter else []),
-            _select("sort", _("Order"), SORTS, sort),
-        ],
+        "selects": [_select("only", _("Who"), ONLY, only), _select("sort", _("Order"), SORTS, sort)],
         "is_filtered": bool(search or only),
         "all_url": here,
         "chips": _chips(request, here, search, only),

@@ -41,9 +41,9 @@ ON_POSTGRESQL = frozenset(
         *("rotation", "secrets", "successors", "throttling", "tokens", "usage", "usage_queries", "warm_tokens"),
         *("webhook_delivery", "webhook_outbox", "webhook_receivers", "webhook_upkeep"),
         *("access", "action_lists", "action_queries", "archive_names", "bulk_mapping", "bulk_subscribers"),
-        *("bulk_users", "counts", "directory", "directory_by_attribute", "hierarchy", "kept_counts", "made_once"),
+        *("bulk_users", "counts", "directory", "hierarchy", "kept_counts", "made_once"),
         *("members", "people_files", "people_search", "platform_reactions", "platform_subscribers", "search_page"),
-        *("stands_below", "tree_pages", "users_by_name"),
+        *("stands_below", "tree_pages"),
         *("bounded", "cache_serializer", "circuit", "keyset", "keyset_turns", "rate_limit", "write_behind"),
         *("family", "four_steps", "health", "no_leaks", "plans", "request_journey", "wire_journey"),
     )

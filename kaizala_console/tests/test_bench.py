@@ -61,20 +61,6 @@ def test_both_web_servers_answer_what_the_benchmark_asks_them() -> None:
     assert all(figures["memory_mb"].values())
 
 
-@pytest.mark.parametrize("part", ["1/3", "2/3", "3/3"])
-def test_every_list_asks_as_much_of_a_database_that_has_grown(part: str) -> None:
-    result = run_within(
-        LIMIT,
-        [sys.executable, "-m", "bench", "lists", "--json", "--rows", "120", "240", "--repeats", "0", "--part", part],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **migrated.given()},
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    lists = json.loads(result.stdout)["lists"]
-    assert len(lists) >= 40  # of some one hundred and forty in three parts
-    assert [line for line in lists if len(set(line["statements"])) > 1] == []
-
-
 @pytest.mark.journey
 def test_the_first_load_of_each_page_stays_within_its_budget(chromium: str) -> None:
     result = run_within(
