@@ -108,10 +108,10 @@ def of_everybody(user: User) -> Iterable[Place]:
     yield Place(_("Sign out"), reverse("account_logout"), "sign-out", words=_("logout log off leave"))
     if user.is_organisation_admin:
         yield Place(
-            _("Rules of the organisation"),
-            f"{at}#organisation",
-            "settings",
-            words=_("policies policy see tokens once admins settings"),
+            _("Organisation"),
+            reverse("accounts:organisation"),
+            "shield",
+            words=_("admin policies policy rules see tokens once settings"),
         )
     if policies.may_operate(user):
         yield Place(

@@ -31,16 +31,27 @@ class Entry:
     url_name: str
     views: tuple[str, ...]
     shortcut: str
+    for_organisation_admins: bool = False
 
 
-DIRECTORY = ("groups:directory", "groups:person", "groups:people", "groups:attribute")
+DIRECTORY = ("groups:directory", "groups:person")
+ORGANISATION = (
+    "accounts:organisation",
+    "connectors:organisation",
+    "groups:archive",
+    "groups:attribute",
+    "groups:ending",
+    "groups:mapping",
+    "groups:people",
+)
 MENU = (
     Entry("home", _("Home"), "home", "accounts:home", ("accounts:home",), "h"),
-    Entry("connectors", _("Connectors"), "connectors", "connectors:list", ("connectors:", "groups:ending"), "c"),
+    Entry("connectors", _("Connectors"), "connectors", "connectors:list", ("connectors:",), "c"),
     Entry("groups", _("Groups"), "groups", "groups:list", ("groups:",), "g"),
     Entry("handoffs", _("Handoffs"), "handoffs", "connectors:handoffs", ("connectors:handoff",), "o"),
     Entry("directory", _("Directory"), "directory", "groups:directory", DIRECTORY, "d"),
     Entry("activity", _("Activity"), "activity", "accounts:activity", ("accounts:activity",), "a"),
+    Entry("organisation", _("Organisation"), "shield", "accounts:organisation", ORGANISATION, "r", True),
     Entry(
         "settings",
         _("Settings"),
@@ -63,7 +74,8 @@ def active_key(view_name: str) -> str:
 
 
 def menu_for(request: HttpRequest) -> list[dict[str, Any]]:
-    """The menu lines of this request: key, label, icon, url, active, count. An entry without a page is left out.
+    """The menu lines of this request: key, label, icon, url, active, count. An entry without a page, or not for the
+    person, is left out.
 
     ``count`` is how many things of that kind wait for the person (accounts.needs), 0 for none.
     """
@@ -73,6 +85,8 @@ def menu_for(request: HttpRequest) -> list[dict[str, Any]]:
     waiting = needs.counts_of(needs.needs_at(request, user)) if isinstance(user, User) else {}
     rows = []
     for entry in MENU:
+        if entry.for_organisation_admins and not getattr(user, "is_organisation_admin", False):
+            continue
         try:
             url = reverse(entry.url_name)
         except NoReverseMatch:

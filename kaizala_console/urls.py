@@ -19,6 +19,18 @@ urlpatterns = [
     path("console/help/", help.index, name="help"),
     path("console/help/<slug:slug>/", help.page, name="help_page"),
     path("gallery/", pages.gallery, name="gallery"),
+    # Where these stood before the page "Organisation".
+    *(
+        path(old, RedirectView.as_view(pattern_name=name, permanent=True, query_string=True))
+        for old, name in {
+            "console/usage/": "connectors:organisation_usage",
+            "console/archive/": "groups:archive",
+            "console/groups/ending/": "groups:ending",
+            "console/groups/parents/": "groups:mapping",
+            "console/directory/attributes/": "groups:attributes",
+            "console/directory/file/": "groups:people_upload",
+        }.items()
+    ),
     path("", include("accounts.views.urls")),  # before allauth: the sandbox stands in for one of its pages
     path("", include("connectors.views.urls")),
     path("", include("groups.views.urls")),

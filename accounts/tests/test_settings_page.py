@@ -1,30 +1,21 @@
-"""Settings: one's own facts, and what an organisation's admin decides for all."""
+"""Settings: one's own facts and choices."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import AuditEvent, AuthenticatorApp, User
-from accounts.tests import factories, pins
+from accounts.models import AuthenticatorApp, User
+from accounts.tests import factories
 from accounts.tests.pages import words
 
 SETTINGS = "/console/settings/"
-POLICY = "/console/settings/organisation/"
 LANGUAGE = "/console/settings/language/"
 MAIL = "/console/settings/mail/"
-
-
-def box_of(page: Any) -> str:
-    """The checkbox of the policy, as HTML."""
-    found = re.search(r'<input type="checkbox" name="admins_may_see_tokens"[^>]*>', page.content.decode())
-    assert found is not None
-    return found.group()
 
 
 def test_a_person_sees_their_own_profile_and_phones(member: User, browser_of: Callable[..., Client]) -> None:
@@ -34,63 +25,6 @@ def test_a_person_sees_their_own_profile_and_phones(member: User, browser_of: Ca
         assert fact in shown
 
 
-def test_only_an_admin_sees_the_policy(
-    member: User, organisation_admin: User, browser_of: Callable[..., Client]
-) -> None:
-    assert "refresh token shown to them" not in words(browser_of(member).get(SETTINGS))
-    assert "refresh token shown to them" in words(browser_of(organisation_admin).get(SETTINGS))
-
-
-def test_an_admin_changes_the_policy_and_the_trail_tells(
-    organisation_admin: User, browser_of: Callable[..., Client]
-) -> None:
-    browser = browser_of(organisation_admin)
-    for _click in range(2):
-        assert "Saved." in words(browser.post(POLICY, {}, follow=True))
-    organisation_admin.organisation.refresh_from_db()
-    assert organisation_admin.organisation.admins_may_see_tokens is False
-    event = AuditEvent.objects.get(tag="organisation:settings:changed")
-    assert (event.before, event.after) == ({"admins_may_see_tokens": True}, {"admins_may_see_tokens": False})
-    browser.post(POLICY, {"admins_may_see_tokens": "on"})
-    organisation_admin.organisation.refresh_from_db()
-    assert organisation_admin.organisation.admins_may_see_tokens is True
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("who", ["member", "stranger", "operator"])
-def test_nobody_else_changes_the_policy(
-    who: str, request: pytest.FixtureRequest, browser_of: Callable[..., Client]
-) -> None:
-    user: Any = request.getfixturevalue(who)
-    answer = browser_of(user).post(POLICY, {})
-    assert answer.status_code == 403
-    assert "Only an admin of the organisation may do this." in words(answer)
-    user.organisation.refresh_from_db()
-    assert user.organisation.admins_may_see_tokens is True
-
-
-def test_an_admin_of_another_organisation_changes_only_theirs(
-    outsider: User, organisation_admin: User, browser_of: Callable[..., Client]
-) -> None:
-    browser_of(outsider).post(POLICY, {})
-    organisation_admin.organisation.refresh_from_db()
-    assert organisation_admin.organisation.admins_may_see_tokens is True
-
-
-def test_the_policy_asks_for_a_confirmation_and_is_then_saved_by_itself(
-    organisation_admin: User, browser_of: Callable[..., Client], phones: Any
-) -> None:
-    browser = browser_of(organisation_admin, confirmed=False)
-    confirm = browser.post(POLICY, {"form": "organisation"}).headers["Location"]
-    form = {"pending_form": browser.get(confirm).context["pending"].id}
-    pins.work()
-    number = organisation_admin.verified_phones.get().person.number
-    saved = browser.post(confirm, {"pin": phones.pin(number), **form}, follow=True)
-    assert saved.request["PATH_INFO"] == SETTINGS
-    organisation_admin.organisation.refresh_from_db()
-    assert organisation_admin.organisation.admins_may_see_tokens is False
-
-
 def test_an_operator_is_told_of_the_authenticator_app(operator: User, browser_of: Callable[..., Client]) -> None:
     assert "The operators’ pages ask for an authenticator app." in words(browser_of(operator).get(SETTINGS))
     AuthenticatorApp.objects.create(user=operator, confirmed=True)
@@ -98,7 +32,7 @@ def test_an_operator_is_told_of_the_authenticator_app(operator: User, browser_of
 
 
 def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:
-    for answer in (client.get(SETTINGS), client.post(POLICY, {})):
+    for answer in (client.get(SETTINGS), client.post(LANGUAGE, {})):
         assert answer.headers["Location"].startswith("/accounts/login/?next=")
 
 

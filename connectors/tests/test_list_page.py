@@ -74,6 +74,17 @@ def test_who_has_none_is_told_what_to_do(member: User, browser_of: Browser) -> N
     assert "/console/connectors/add/" in page.content.decode()
 
 
+def test_an_organisation_admin_without_one_sees_all_until_they_have_their_own(
+    cast_of_connectors: dict[str, Connector], organisation_admin: User, browser_of: Browser
+) -> None:
+    browser = browser_of(organisation_admin)
+    page = browser.get(URL)
+    assert names_on(page) == names_on(browser.get(URL, {"show": "all"})) != []
+    assert "You have no connector yet" in text_of(browser.get(URL, {"show": "mine"}))
+    cast_of_connectors["a colleague's"].co_owners.add(organisation_admin)
+    assert names_on(browser.get(URL)) == ["Mike"]
+
+
 @pytest.mark.parametrize("wanted", ["alp", "ALPHA", "id"])
 def test_search_finds_a_part_of_the_name_or_a_whole_id(
     cast_of_connectors: dict[str, Connector], developer: User, browser_of: Browser, wanted: str

@@ -76,7 +76,7 @@ def test_the_charts_are_accessible_and_fit(
     page.goto("/console/connectors/")
     looked_at(page, f"list-{suffix}")
     admin = open_page(user=organisation_admin, width=width, dark=dark)
-    admin.goto("/console/usage/")
+    admin.goto("/console/organisation/usage/")
     looked_at(admin, f"organisation-{suffix}")
     for path in ("", "permissions/", "webhooks/"):
         admin.goto(f"/console/help/{path}")

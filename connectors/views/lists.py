@@ -19,7 +19,7 @@ from connectors.views import links, usage_charts
 from kaizala_console.lib import keyset
 from kaizala_console.statuses import STATUSES
 
-SHOWS = {"": gettext_lazy("My Connectors"), "all": gettext_lazy("All Connectors")}
+SHOWS = {"mine": gettext_lazy("My Connectors"), "all": gettext_lazy("All Connectors")}
 STATES = {
     "": gettext_lazy("Any state"),
     **{
@@ -41,7 +41,8 @@ NAMED_IN_A_ROW = 3
 @signed_in
 def connectors(request: HttpRequest) -> HttpResponse:
     """One page of the list. What cannot be understood in the address is left out rather than refused."""
-    everybodys = request.GET.get("show") == "all"
+    show = _show(request)
+    everybodys = show == "all"
     own = None if everybodys else owning.of(user_of(request))
     offered = queries.sorts_for(own, everybodys=everybodys)
     sorts = {key: label for key, label in SORTS.items() if (key or "name") in offered}
@@ -63,11 +64,10 @@ def connectors(request: HttpRequest) -> HttpResponse:
     sparks = {} if everybodys else usage_counts.sparks(page.items)
     context = {
         "rows": [_row(connector, sparks.get(connector.pk)) for connector in page.items],
-        "may_see_usage": user_of(request).is_organisation_admin,
         "everybodys": everybodys,
         "search": search,
         "selects": [
-            _select("show", _("Whose connectors"), SHOWS, "all" if everybodys else ""),
+            _select("show", _("Whose connectors"), SHOWS, show),
             _select("state", _("State"), STATES, state),
             _select("sort", _("Order"), sorts, sort),
         ],
@@ -77,6 +77,14 @@ def connectors(request: HttpRequest) -> HttpResponse:
         **links.pagination_links(request, page),
     }
     return render(request, "connectors/list.html", context)
+
+
+def _show(request: HttpRequest) -> str:
+    """Which list: their own, unless they ask for all, or administer the organisation and own none."""
+    asked, user = request.GET.get("show"), user_of(request)
+    if asked in SHOWS:
+        return asked
+    return "all" if user.is_organisation_admin and not queries.own_connectors(user).exists() else "mine"
 
 
 def _row(connector: Connector, days: list[int] | None) -> dict[str, Any]:

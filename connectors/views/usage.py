@@ -68,7 +68,7 @@ def organisation(request: HttpRequest) -> HttpResponse:
         "room": [_of_limit(_("All connectors of the organisation"), *throttling.room_of_tenant(user.organisation))],
         "ending": ending_access.next_of(user, usage_counts.MOST_ENDING),
         "export": _export("connectors:organisation_usage_export", scope),
-        "crumbs": links.crumbs((_("Connectors"), reverse("connectors:list")), (_("Usage"), "")),
+        "crumbs": links.crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Usage"), "")),
     }
     return render(request, "connectors/usage_organisation.html", context)
 

@@ -28,7 +28,7 @@ from kaizala_console.lib import bounded, clock
 pytestmark = pytest.mark.django_db
 
 Browser = Callable[..., Client]
-USAGE = "/console/usage/"
+USAGE = "/console/organisation/usage/"
 DAY = dt.timedelta(days=1)
 
 
@@ -260,7 +260,7 @@ def test_an_admin_of_another_organisation_sees_their_own_alone(
     assert "Planner" not in text_of(page)
 
 
-@pytest.mark.parametrize("url", [USAGE, "/console/groups/ending/"])
+@pytest.mark.parametrize("url", [USAGE, "/console/organisation/ending/"])
 def test_more_that_ends_costs_no_more_queries(
     client: Client,
     organisation: Organisation,

@@ -46,7 +46,7 @@ def add(group: Group, connector: Connector, by: User) -> tuple[Granted, str]:
 
 def forbid(organisation_admin: User, browser_of: Browser) -> None:
     """The organisation's admin clears the box in Settings."""
-    browser_of(organisation_admin).post(reverse("accounts:settings_organisation"), {"form": "organisation"})
+    browser_of(organisation_admin).post(reverse("accounts:organisation_policy"), {"form": "policy"})
     organisation_admin.organisation.refresh_from_db()
     assert organisation_admin.organisation.admins_may_see_tokens is False
 

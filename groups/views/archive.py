@@ -23,7 +23,7 @@ from groups.queries import archive as archive_queries
 from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.views import links
-from groups.views.bulk import page_of_uploads, upload_of
+from groups.views.bulk import archive_crumbs, page_of_uploads, upload_of
 from groups.views.bulk_forms import ArchiveFilterForm, ColumnsForm, FileForm
 from kaizala_console.lib import keyset
 from kaizala_console.lib.errors import ConsoleError, NotFound
@@ -59,7 +59,7 @@ def archive(request: HttpRequest) -> HttpResponse:
         "form": form,
         "rows": [{"message": message, "attachments": message.attachments.splitlines()} for message in page.items],
         "chips": _chips(request, form, chosen),
-        "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Archive"), "")),
+        "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Archive"), "")),
         **links.pagination_links(request, page),
     }
     return render(request, "groups/archive.html", context)
@@ -76,7 +76,7 @@ def import_file(request: HttpRequest) -> HttpResponse:
         job = upload_of(user, request, form, KIND, organisation=user.organisation)
         if job is not None:
             return redirect("groups:archive_columns" if job.awaits_columns else "groups:bulk_job", job.pk)
-    context = {"crumbs": crumbs((_("Archive"), reverse("groups:archive")), (_("Import"), ""))}
+    context = {"crumbs": crumbs(*archive_crumbs(), (_("Import"), ""))}
     return page_of_uploads(request, "groups/archive_import.html", form, context, KIND, organisation=user.organisation)
 
 
@@ -105,7 +105,7 @@ def columns(request: HttpRequest, job_id: UUID) -> HttpResponse:
         "header": header,
         "lines": [list(zip(header, cells, strict=True)) for cells in lines],
         "crumbs": crumbs(
-            (_("Archive"), reverse("groups:archive")),
+            *archive_crumbs(),
             (_("Import"), reverse("groups:archive_import")),
             (job.file_name, ""),
         ),

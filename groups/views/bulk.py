@@ -89,7 +89,7 @@ def mapping(request: HttpRequest) -> HttpResponse:
         if job is not None:
             return redirect("groups:bulk_job", job.pk)
     context = {
-        "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Parent groups by file"), "")),
+        "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Parent groups by file"), "")),
         "template_url": reverse("groups:bulk_template", args=["parent-groups"]),
         "export_url": reverse("groups:mapping_export"),
     }
@@ -270,19 +270,20 @@ def _blocks(name: str) -> Iterator[bytes]:
 
 def _crumbs(found: BulkJob) -> list[dict[str, str]]:
     if found.kind == Kind.MESSAGES:
-        return crumbs(
-            (_("Archive"), reverse("groups:archive")),
-            (_("Import"), reverse("groups:archive_import")),
-            (found.file_name, ""),
-        )
+        return crumbs(*archive_crumbs(), (_("Import"), reverse("groups:archive_import")), (found.file_name, ""))
+    organisation = (_("Organisation"), reverse("accounts:organisation"))
     if found.kind == Kind.PEOPLE:
         up = reverse("groups:people_upload")
-        return crumbs((_("Directory"), reverse("groups:directory")), (_("People by file"), up), (found.file_name, ""))
+        return crumbs(organisation, (_("People by file"), up), (found.file_name, ""))
     if found.group is not None:
         up = reverse("groups:bulk", args=[found.group.pk])
         return links.group_crumbs(found.group, (_("Bulk Upload Users"), up), (found.file_name, ""))
-    of_organisation = (_("Parent groups by file"), reverse("groups:mapping"))
-    return crumbs((_("Groups"), reverse("groups:list")), of_organisation, (found.file_name, ""))
+    return crumbs(organisation, (_("Parent groups by file"), reverse("groups:mapping")), (found.file_name, ""))
+
+
+def archive_crumbs() -> list[tuple[str, str]]:
+    """The way to a page below the archive."""
+    return [(_("Organisation"), reverse("accounts:organisation")), (_("Archive"), reverse("groups:archive"))]
 
 
 def _csv(rows: Iterable[Iterable[object]], name: str) -> StreamingHttpResponse:

@@ -63,7 +63,6 @@ def directory(request: HttpRequest) -> HttpResponse:
         "attribute": attribute,
         "value": value,
         "is_filtered": bool(chips),
-        "is_organisation_admin": user.is_organisation_admin,
         "chips": chips,
         "all_url": reverse("groups:directory"),
         **links.pagination_links(request, page),

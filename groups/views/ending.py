@@ -30,8 +30,7 @@ def ending(request: HttpRequest) -> HttpResponse:
         "tokens": page.items,
         **links.pagination_links(request, page),
         "crumbs": links.crumbs(
-            (_("Connectors"), reverse("connectors:list")),
-            (_("Usage"), reverse("connectors:organisation_usage")),
+            (_("Organisation"), reverse("accounts:organisation")),
             (_("Ends soon"), ""),
         ),
     }

@@ -54,7 +54,7 @@ def upload(request: HttpRequest) -> HttpResponse:
         if job is not None:
             return redirect("groups:bulk_job", job.pk)
     context = {
-        "crumbs": crumbs((_("Directory"), reverse("groups:directory")), (_("People by file"), "")),
+        "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("People by file"), "")),
         "attributes": list(directory_queries.attributes_of(user.organisation)),
     }
     return page_of_uploads(

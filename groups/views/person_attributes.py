@@ -92,7 +92,7 @@ def attributes(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "form": form,
         "is_full": len(rows) >= PersonAttribute.MOST,
-        "crumbs": crumbs((_("Directory"), reverse("groups:directory")), (_("Attributes"), "")),
+        "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Attributes"), "")),
     }
     return render(request, "groups/person_attributes.html", context, status=400 if form.is_bound else 200)
 
@@ -158,4 +158,4 @@ def _is_as_typed(made: PersonAttribute, typed: dict[str, Any]) -> bool:
 
 def _crumbs(name: str) -> list[dict[str, str]]:
     up = reverse("groups:attributes")
-    return crumbs((_("Directory"), reverse("groups:directory")), (_("Attributes"), up), (name, ""))
+    return crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Attributes"), up), (name, ""))

@@ -97,7 +97,7 @@ PAGES: dict[str, list[Visit]] = {
         Visit("accounts:activity", DEVELOPER, "?q=nowhere"),
         Visit("accounts:activity_event", BOSS),
         Visit("accounts:settings", DEVELOPER),
-        Visit("accounts:settings", BOSS, state="organisation"),
+        Visit("accounts:organisation", BOSS),
         Visit("accounts:settings", "second_admin", state="with-an-app"),
         Visit("accounts:confirm", "second_admin", confirmed=False, state="with-an-app"),
         Visit("accounts:authenticator_set_up", DEVELOPER),

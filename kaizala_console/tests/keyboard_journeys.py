@@ -25,7 +25,7 @@ WALKS: dict[str, tuple[str, ...]] = {
     "test_mails_are_chosen_a_rule_is_set_and_all_other_browsers_are_signed_out": (
         "accounts:sessions_end_others",
         "accounts:settings_mail",
-        "accounts:settings_organisation",
+        "accounts:organisation_policy",
     ),
     "test_an_authenticator_app_is_set_up_confirms_and_is_removed": (
         "accounts:authenticator_remove",

@@ -90,7 +90,7 @@ CONFIRMING: dict[str, list[Door]] = {
     "accounts:activity_export": [Door("developer", {"format": "csv"})],
     "accounts:authenticator_set_up": [Door("developer", {"pin": "{code}"})],
     "accounts:authenticator_remove": [Door("member")],
-    "accounts:settings_organisation": [Door("organisation_admin", {"form": "organisation"})],
+    "accounts:organisation_policy": [Door("organisation_admin", {"form": "policy"})],
     "accounts:phone_add": [
         Door("developer", {"region": "IN", "number": "98200 12345"}, SIGN_IN_AGAIN),
         Door("developer", {"region": "IN", "number": "98200 12345"}),
