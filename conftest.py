@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from allauth.usersessions.models import UserSession
 from django.core.mail import EmailMessage
 from django.db import connection
 from django.test import Client
@@ -113,15 +112,14 @@ def browser_of() -> Callable[..., Client]:
         client = Client()
         client.force_login(user)
         session = client.session
-        session[sessions.SESSION_KEY] = {"key": session.session_key, "at": clock.now().timestamp()}
+        now = clock.now().timestamp()
+        seen = {"began": now, "at": now, "address": "192.0.2.7", "user_agent": BROWSER}
+        session[sessions.SESSION_KEY] = seen
         if recent:
             recent_login.note(session, user, claims={"auth_time": int(clock.now().timestamp())})
         if confirmed:
             reauthentication.remember(session, user)
         session.save()
-        UserSession.objects.get_or_create(
-            session_key=session.session_key, defaults={"user": user, "ip": "192.0.2.7", "user_agent": BROWSER}
-        )
         return client
 
     return browser_of

@@ -8,13 +8,14 @@ from uuid import UUID
 from celery import shared_task
 
 from accounts.audit import chain
-from accounts.services import notifications, pin_outbox, pins
+from accounts.services import notifications, pin_outbox, pins, sessions
 
 BEAT_SCHEDULE = {
     "accounts-sweep-notices": {"task": "accounts.tasks.sweep_notices", "schedule": 60.0},
     "accounts-sweep-pins": {"task": "accounts.tasks.sweep_pins", "schedule": 60.0},
     "accounts-chain-audit": {"task": "accounts.tasks.chain_audit", "schedule": 60.0},
     "accounts-forget-old-pins": {"task": "accounts.tasks.forget_old_pins", "schedule": 3600.0},
+    "accounts-forget-old-sessions": {"task": "accounts.tasks.forget_old_sessions", "schedule": 3600.0},
 }
 
 
@@ -46,6 +47,12 @@ def sweep_pins(**kwargs: Any) -> None:
 def forget_old_pins(**kwargs: Any) -> None:
     """Deletes PINs, and with them the numbers that nobody proved to hold."""
     pins.forget_old()
+
+
+@shared_task(name="accounts.tasks.forget_old_sessions", acks_late=True, soft_time_limit=240, time_limit=300)
+def forget_old_sessions(**kwargs: Any) -> None:
+    """Deletes the rows of sessions whose time is over."""
+    sessions.forget_old()
 
 
 @shared_task(name="accounts.tasks.chain_audit", acks_late=True, soft_time_limit=240, time_limit=300)

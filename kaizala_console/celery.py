@@ -68,7 +68,7 @@ def connect_without_a_pool(**kwargs: Any) -> None:
 
 
 @signals.worker_init.connect
-@signals.beat_init.connect
+@signals.after_setup_logger.connect  # of beat, before it opens its schedule
 def log_crashes_in_one_line(**kwargs: Any) -> None:
     """What ends the process is logged like everything else, as one line of JSON, and not line by line."""
     sys.excepthook = _log_crash

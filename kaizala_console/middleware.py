@@ -80,7 +80,7 @@ class SessionSeenMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         # Without a cookie there is no session to look into, and none to be made.
         if settings.SESSION_COOKIE_NAME in request.COOKIES and isinstance(request.user, User):
-            sessions.note_seen(request, request.user)
+            sessions.note_seen(request.session)
         return self.get_response(request)
 
 

@@ -199,7 +199,6 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
@@ -207,7 +206,6 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_totp",
     "allauth",
     "allauth.account",
-    "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     *(["allauth.socialaccount.providers.dummy"] if SANDBOX else []),
@@ -297,6 +295,7 @@ STORAGES = {
 
 # ---------------------------------------------------------------- What browsers must hold to
 
+SESSION_ENGINE = "accounts.models.session"
 SESSION_COOKIE_NAME = "__Host-session" if _HTTPS else "session"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
@@ -304,6 +303,8 @@ SESSION_COOKIE_SAMESITE = "Lax"  # Strict would lose the session on the way back
 SESSION_COOKIE_AGE = 12 * 3600  # the sessions page says so too
 CSRF_COOKIE_NAME = "__Host-csrf" if _HTTPS else "csrf"
 CSRF_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE, LANGUAGE_COOKIE_HTTPONLY, LANGUAGE_COOKIE_SAMESITE = _HTTPS, True, "Lax"
+LANGUAGE_COOKIE_AGE = 400 * 24 * 3600  # browsers keep no cookie longer
 CSRF_FAILURE_VIEW = "kaizala_console.problems.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [f"{_BASE.scheme}://{_BASE.netloc}"] if CONSOLE_BASE_URL else []
 SECURE_SSL_REDIRECT = _HTTPS

@@ -36,6 +36,5 @@ urlpatterns = [
     path("", include("groups.views.urls")),
     # Pages of allauth in whose place the console has its own, which write down what is done there.
     path("accounts/3rdparty/", RedirectView.as_view(pattern_name="accounts:settings")),
-    path("accounts/sessions/", RedirectView.as_view(pattern_name="accounts:sessions")),
     path("accounts/", include("allauth.urls")),
 ]

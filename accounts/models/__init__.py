@@ -7,6 +7,7 @@ from accounts.models.organisation import Organisation
 from accounts.models.person import Person
 from accounts.models.phone import VerifiedPhone
 from accounts.models.pin_device import PinDevice
+from accounts.models.session import Session
 from accounts.models.sms import SandboxSms, SmsMessage
 from accounts.models.user import User
 
@@ -19,6 +20,7 @@ __all__ = [
     "Person",
     "PinDevice",
     "SandboxSms",
+    "Session",
     "SmsMessage",
     "User",
     "VerifiedPhone",

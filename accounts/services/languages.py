@@ -9,8 +9,6 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from kaizala_console.lib.errors import RuleBroken
 
-LONGEST_SECONDS = 400 * 24 * 3600  # browsers keep no cookie longer
-
 
 def set_language(*, user: User, language: str) -> None:
     """Keeps the language that somebody reads in; "" for the one that their browser asks for.
@@ -31,8 +29,8 @@ def remember(response: HttpResponseBase, user: User) -> None:
     response.set_cookie(
         settings.LANGUAGE_COOKIE_NAME,
         user.language,
-        max_age=LONGEST_SECONDS,
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
+        max_age=settings.LANGUAGE_COOKIE_AGE,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+        samesite=settings.LANGUAGE_COOKIE_SAMESITE,
     )

@@ -1,7 +1,6 @@
-"""Where somebody is signed in, and ending it there. The rows are those of allauth's usersessions.
+"""Where somebody is signed in, and ending it there.
 
-A row follows its session from the first page on, and is touched at most every ten minutes: the moment is kept in the
-session itself, which every page has read anyway.
+What the list shows stands in the session itself, noted at most every ten minutes.
 """
 
 from __future__ import annotations
@@ -10,22 +9,19 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 
-from allauth.usersessions.models import UserSession
 from django.contrib.sessions.backends.base import SessionBase
-from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import Case, Exists, OuterRef, When
-from django.http import HttpRequest
+from django.db.models import Case, When
 from django.utils.translation import gettext as _
 
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
+from accounts.models.session import Session, SessionStore
 from kaizala_console.lib import clock, context
 from kaizala_console.lib.errors import NotFound
 
 SESSION_KEY: Final = "seen"
-NO_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - the column takes no NULL; nothing is bound to it
 MOST: Final = 100  # on the page that lists them
 SEEN_EVERY: Final = dt.timedelta(minutes=10)
 
@@ -34,7 +30,7 @@ SEEN_EVERY: Final = dt.timedelta(minutes=10)
 class SignedIn:
     """One place where somebody is signed in. `address` is the last one that it came from."""
 
-    id: int
+    id: str
     user_agent: str
     address: str
     began_at: dt.datetime
@@ -42,64 +38,71 @@ class SignedIn:
     is_current: bool
 
 
-def note_seen(request: HttpRequest, user: User) -> None:
-    """Notes that this session of `user` is in use, and from where; at most every ten minutes."""
-    session, now = request.session, clock.now()
-    seen = session.get(SESSION_KEY)
-    if seen and seen["key"] == session.session_key and now.timestamp() - seen["at"] < SEEN_EVERY.total_seconds():
+def note_sign_in(session: SessionBase) -> None:
+    """Notes that this session begins now; whoever signs in again begins one."""
+    session.pop(SESSION_KEY, None)
+    note_seen(session)
+
+
+def note_seen(session: SessionBase) -> None:
+    """Notes that this session is in use, and from where; at most every ten minutes."""
+    now = clock.now().timestamp()
+    seen = session.get(SESSION_KEY, {})
+    if now - seen.get("at", 0) < SEEN_EVERY.total_seconds():
         return
-    session[SESSION_KEY] = {"key": session.session_key, "at": now.timestamp()}
     here = context.current()
-    address = here.client_address or NO_ADDRESS
-    facts = {"user": user, "ip": address, "user_agent": here.user_agent, "last_seen_at": now}
-    UserSession.objects.update_or_create(session_key=session.session_key, defaults=facts)
+    session[SESSION_KEY] = {
+        "began": seen.get("began", now),
+        "at": now,
+        "address": here.client_address,
+        "user_agent": here.user_agent,
+    }
 
 
-def sessions_of(user: User, session: SessionBase) -> list[SignedIn]:
-    """Where `user` is signed in, this session first, then the last used, `MOST` and one; rows of ended sessions go.
-
-    Three statements. `UserSessionManager.purge_and_list` takes three for each.
-    """
-    live = Session.objects.filter(pk=OuterRef("session_key"), expire_date__gt=clock.now())
-    theirs = UserSession.objects.filter(user_id=user.pk)
-    theirs.filter(~Exists(live)).delete()
-    this_first = Case(When(session_key=session.session_key, then=0), default=1)
-    rows = theirs.order_by(this_first, "-last_seen_at", "-pk")[: MOST + 1]
+def list_sessions(user: User, session: SessionStore) -> list[SignedIn]:
+    """Returns where `user` is signed in, this session first, then the last used; at most `MOST` and one."""
+    this_first = Case(When(pk=session.row_key, then=0), default=1)
+    live = Session.objects.filter(user=user, expire_date__gt=clock.now())
+    rows = live.order_by(this_first, "-expire_date", "pk")[: MOST + 1]
+    noted = [(row.pk, row.get_decoded().get(SESSION_KEY)) for row in rows]
     return [
         SignedIn(
-            id=row.pk,
-            user_agent=row.user_agent,
-            address=row.ip,
-            began_at=row.created_at,
-            last_seen_at=row.last_seen_at,
-            is_current=row.session_key == session.session_key,
+            id=key,
+            user_agent=seen["user_agent"],
+            address=seen["address"],
+            began_at=dt.datetime.fromtimestamp(seen["began"], dt.UTC),
+            last_seen_at=dt.datetime.fromtimestamp(seen["at"], dt.UTC),
+            is_current=key == session.row_key,
         )
-        for row in rows
+        for key, seen in noted
+        if seen  # else it was signed with another SECRET_KEY, and opens nothing
     ]
 
 
 @transaction.atomic
-def end(*, user: User, session_id: int, by: User) -> None:
+def end(*, user: User, session_id: str, by: User) -> None:
     """Signs `user` out there, from the next request on. NotFound when it is not one of theirs, or has ended."""
-    row = UserSession.objects.filter(user_id=user.pk, pk=session_id).first()
-    if row is None or by.pk != user.pk:
+    live = Session.objects.filter(user=user, pk=session_id, expire_date__gt=clock.now())
+    if by.pk != user.pk or not live.delete()[0]:
         raise NotFound(_("This session has ended already."))
-    row.end()
     record(Tag.SESSION_ENDED, by=by, subject=user, organisation=user.organisation, after={"sessions": 1})
 
 
 def end_all(*, user: User) -> None:
     """Signs `user` out everywhere; for services that write the audit row of why."""
-    for row in UserSession.objects.filter(user_id=user.pk):
-        row.end()
+    Session.objects.filter(user=user).delete()
 
 
 @transaction.atomic
-def end_others(*, user: User, keep: SessionBase, by: User) -> int:
+def end_others(*, user: User, keep: SessionStore, by: User) -> int:
     """Signs `user` out everywhere but in the session `keep`; in how many places."""
-    rows = list(UserSession.objects.filter(user_id=user.pk).exclude(session_key=keep.session_key))
-    for row in rows:
-        row.end()
-    if rows:
-        record(Tag.SESSION_ENDED, by=by, subject=user, organisation=user.organisation, after={"sessions": len(rows)})
-    return len(rows)
+    live = Session.objects.filter(user=user, expire_date__gt=clock.now())
+    ended, _each = live.exclude(pk=keep.row_key).delete()
+    if ended:
+        record(Tag.SESSION_ENDED, by=by, subject=user, organisation=user.organisation, after={"sessions": ended})
+    return ended
+
+
+def forget_old() -> None:
+    """Deletes the rows of sessions whose time is over."""
+    SessionStore.clear_expired()

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.test import RequestFactory
 
 from accounts import queries
 from accounts.models import AuditEvent, AuthenticatorApp, Notice, PinDevice, SmsMessage, User
+from accounts.models.session import SessionStore
 from accounts.services import phones as phones_service
 from accounts.services import reauthentication, totp
 from accounts.services.notifications import render

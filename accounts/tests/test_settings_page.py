@@ -83,3 +83,22 @@ def test_a_person_chooses_what_they_get_mails_about(member: User, browser_of: Ca
 
 def test_nobody_without_an_account_chooses_mails(client: Client, db: None) -> None:
     assert client.post(MAIL, {"wanted": []}).headers["Location"].startswith("/accounts/login/?next=")
+
+
+def test_every_cookie_is_for_the_console_alone(member: User, settings: Any) -> None:
+    """Session, CSRF, messages, and the language, set by a visitor and by somebody signed in."""
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = settings.LANGUAGE_COOKIE_SECURE = True
+    visitor, browser = Client(), Client()
+    browser.force_login(member)
+    answers = [
+        visitor.get("/accounts/login/"),
+        visitor.post("/language/setlang/", {"language": "hi"}),
+        browser.get("/console/settings/"),
+        browser.post("/console/settings/language/", {"language": "hi"}),
+    ]
+    cookies = {cookie.key: cookie for answer in answers for cookie in answer.cookies.values()}
+    assert {settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, settings.LANGUAGE_COOKIE_NAME, "messages"} <= set(
+        cookies
+    )
+    for cookie in cookies.values():
+        assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Lax"), cookie.key

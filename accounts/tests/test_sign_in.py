@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialToken
-from django.contrib.sessions.models import Session
 from django.test import Client
 
 from accounts.models import AuditEvent, Organisation, User
+from accounts.models.session import SessionStore
 from accounts.tests.office365_server import Office365
 from accounts.tests.sign_in_walk import (
     SECRET,
@@ -106,7 +106,7 @@ def test_a_new_session_begins_with_the_sign_in(office365: Office365) -> None:
     before = browser.session.session_key
     come_back(browser, office365.sign_in(there, "anita"))
     assert browser.session.session_key != before
-    assert not Session.objects.filter(session_key=before).exists()
+    assert not SessionStore().exists(before)
 
 
 def test_no_token_of_office365_stays_in_a_session_a_table_or_a_log(

@@ -217,6 +217,15 @@ def test_only_twilios_own_hosts_are_mapped_and_called(settings: Settings) -> Non
         Transport().request("GET", "https://api.twilio.com.example/2010-04-01")
 
 
+def test_twilios_sdk_writes_nothing_to_the_log_for_a_message(
+    twilio: FakeTwilio, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    TwilioMessages().send(number=NUMBER, pin="987654", minutes=10)
+    assert twilio.texts[NUMBER]
+    assert caplog.messages == []
+
+
 def test_neither_pin_nor_number_nor_token_gets_into_the_log(
     twilio_verify: FakeTwilio, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

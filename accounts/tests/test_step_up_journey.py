@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.sessions.models import Session
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
@@ -16,7 +14,7 @@ from accounts import queries, sandbox
 from accounts.models import Organisation, User
 from accounts.services import credential_hold
 from accounts.tests import factories, pins
-from kaizala_console.tests.browser import assert_accessible, assert_fits
+from kaizala_console.tests.browser import assert_accessible, assert_fits, session_of
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 WIDTHS = [(360, True)]  # the wide and light look is that of test_every_page
@@ -42,10 +40,9 @@ def test_a_further_number_without_scripts(
     settings.SIGN_IN_AGAIN_SECONDS = 60
     page = open_page(user=devika, scripts=False)
     page.goto("/console/settings/")
-    for session in Session.objects.all():  # two hours went by
-        store = SessionStore(session.session_key)
-        store["signed_in_at"] = {**store["signed_in_at"], "at": store["signed_in_at"]["at"] - 7200}
-        store.save()
+    session = session_of(page)
+    session["signed_in_at"] = {**session["signed_in_at"], "at": session["signed_in_at"]["at"] - 7200}  # two hours ago
+    session.save()
     page.get_by_role("link", name="Add a Phone Number").click()
     expect(page.get_by_role("heading", name="Sign in again")).to_be_visible()
     page.get_by_role("button", name="Sign in again with Office365").click()
@@ -91,10 +88,9 @@ def test_a_form_is_carried_out_after_the_pin_that_came_by_itself(
 ) -> None:
     page = open_page(user=devika, scripts=scripts)
     page.goto(reverse("connectors:create"))
-    for session in Session.objects.all():
-        store = SessionStore(session.session_key)
-        store.pop("confirmed", None)
-        store.save()
+    session = session_of(page)
+    del session["confirmed"]
+    session.save()
     page.get_by_label("Name", exact=True).fill("Canteen")
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Create Connector").click()

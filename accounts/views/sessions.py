@@ -21,7 +21,7 @@ from accounts.views.decorators import signed_in, user_of
 @signed_in
 def sessions(request: HttpRequest) -> HttpResponse:
     """One row a browser, this one first."""
-    found = services.sessions_of(user_of(request), request.session)
+    found = services.list_sessions(user_of(request), request.session)
     words = {
         "sessions": [{"session": each, "device": device_of(each.user_agent)} for each in found[: services.MOST]],
         "are_more": len(found) > services.MOST,
@@ -40,7 +40,7 @@ def _here(**_kwargs: Any) -> str:
 
 @require_POST
 @signed_in(button_label=gettext_lazy("Sign out"))
-def end(request: HttpRequest, session_id: int) -> HttpResponse:
+def end(request: HttpRequest, session_id: str) -> HttpResponse:
     """Signs out one browser."""
     user = user_of(request)
     services.end(user=user, session_id=session_id, by=user)

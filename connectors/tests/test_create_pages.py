@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.contrib.staticfiles import finders
 from django.test import Client
 from django.utils import timezone
 
 from accounts.audit.tags import Tag
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, Session, User
 from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, ShownSecret
 from connectors.permissions import PERMISSIONS

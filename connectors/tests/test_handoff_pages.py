@@ -12,12 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
 from accounts import needs
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, Session, User
 from connectors.models import Connector, Handoff, HandoffState
 from connectors.services import grants, handoffs
 from connectors.tests import factories

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import AuditEvent, Organisation, User
+from accounts.models import AuditEvent, Organisation, Session, User
 from connectors.models import Connector, Handoff, ShownSecret
 from connectors.services import grants as connector_grants
 from connectors.services import handoffs, issuing

@@ -25,6 +25,7 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
 
+from accounts.models.session import SessionStore
 from kaizala_console.tests.family import killed_when_late
 
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -33,6 +34,11 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 # What an answer of 4xx to a page or a script leaves in the console; tests look at such answers themselves.
 _EXPECTED = "Failed to load resource"
+
+
+def session_of(page: Page) -> SessionStore:
+    """The session that a page's browser has open."""
+    return SessionStore({each["name"]: each["value"] for each in page.context.cookies()}[settings.SESSION_COOKIE_NAME])
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from celery.signals import task_prerun
-from django.contrib.sessions.models import Session
 from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+
+from accounts.models import Session
 
 # Made to show it: the phone of the sandbox.
 SHOWN_ON_PURPOSE = {"accounts_sandboxsms"}

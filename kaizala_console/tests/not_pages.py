@@ -18,5 +18,5 @@ NOT_PAGES: dict[str, str] = {
     ),
     **dict.fromkeys(("dummy_login", "dummy_authenticate", "socialaccount_signup"), LEADS_ON),
     **dict.fromkeys(("openid_connect_login", "openid_connect_callback", "accounts:office365_callback"), LEADS_ON),
-    **dict.fromkeys(("socialaccount_connections", "usersessions_list"), LEADS_ON),
+    **dict.fromkeys(("socialaccount_connections",), LEADS_ON),
 }

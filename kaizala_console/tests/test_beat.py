@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from accounts.tasks import sweep_notices
 from kaizala_console import beat
 from kaizala_console.celery import QUEUES, app, heartbeat
 from kaizala_console.tests.hanging import hang
+from kaizala_console.tests.production import PRODUCTION
 from kaizala_console.tests.real_worker import MailServer, StartWorker, told_once
 from kaizala_console.tests.test_processes import eventually
 
@@ -77,6 +82,17 @@ def test_tasks_that_hang_are_ended_and_the_worker_goes_on(
     notice = notifications.queue(user=developer, template="accounts/phone_claimed", key="x", context={"number": "+91…"})
     sweep_notices.apply_async()
     assert eventually(lambda: told_once(mail_server[0]), seconds=40), notice.last_error
+
+
+@pytest.mark.once
+def test_a_beat_that_cannot_start_says_so_in_lines_of_json(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "CONSOLE_DATA_DIR": str(tmp_path), **PRODUCTION}
+    command = [sys.executable, "-m", "celery", "-A", "kaizala_console", "beat", "--pidfile="]
+    schedule = ["--schedule", str(tmp_path / "nowhere" / "schedule")]
+    beaten = subprocess.run([*command, *schedule], env=environment, check=False, capture_output=True, text=True)
+    assert beaten.returncode != 0
+    lines = [json.loads(line) for line in beaten.stderr.splitlines()]
+    assert "FileNotFoundError" in lines[-1]["exception"]
 
 
 def test_mails_sms_webhooks_and_the_rest_have_queues_of_their_own() -> None:

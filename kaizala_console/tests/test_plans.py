@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
+from accounts.models import Session
 from kaizala_console.lib import clock
 from kaizala_console.tests import plans
 
 pytestmark = pytest.mark.django_db
-OF_TWO = "SELECT session_data FROM django_session WHERE session_key IN ('a', 'b') ORDER BY session_key"
+OF_TWO = "SELECT session_data FROM accounts_session WHERE session_key IN ('a', 'b') ORDER BY session_key"
 OF_ALL = (
-    "SELECT django_session.* FROM django_session JOIN django_content_type ON (app_label = session_key)"
+    "SELECT accounts_session.* FROM accounts_session JOIN django_content_type ON (app_label = session_key)"
     " ORDER BY expire_date"
 )
 
@@ -45,4 +45,4 @@ def test_what_an_earlier_test_measured_changes_no_plan(rows: int) -> None:
 
 def test_a_statement_is_told_in_steps() -> None:
     steps = plans.steps_of([OF_TWO], avoid=plans.OF_SMALL_TABLES)
-    assert any("django_session" in step for step in steps)
+    assert any("accounts_session" in step for step in steps)

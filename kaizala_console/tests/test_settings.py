@@ -152,7 +152,9 @@ def test_a_complete_configuration_is_production(load: Load) -> None:
     settings = load(**PRODUCTION)
     assert settings["SANDBOX"] is False
     assert "allauth.socialaccount.providers.dummy" not in settings["INSTALLED_APPS"]
-    assert settings["SESSION_COOKIE_SECURE"]
+    for cookie in ("SESSION", "CSRF", "LANGUAGE"):
+        assert settings[f"{cookie}_COOKIE_SECURE"] is settings[f"{cookie}_COOKIE_HTTPONLY"] is True
+        assert settings[f"{cookie}_COOKIE_SAMESITE"] == "Lax"
     assert settings["SECURE_HSTS_SECONDS"] > 0
     assert "console.example.com" in settings["ALLOWED_HOSTS"]
     assert "*" not in settings["ALLOWED_HOSTS"]

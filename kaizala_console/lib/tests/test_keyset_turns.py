@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from django.contrib.sessions.models import Session
+from django.apps import apps
 from django.db.models import QuerySet
 
 from kaizala_console.lib import keyset
 from kaizala_console.lib.tests.test_keyset import add_sessions
 
 pytestmark = pytest.mark.django_db
+Session: Any = apps.get_model("accounts", "Session")
 
 
-def in_turn(asked: list[str], cursor: str | None, size: int) -> keyset.Page[Session]:
+def in_turn(asked: list[str], cursor: str | None, size: int) -> keyset.Page[Any]:
     """Those with "b" first, then all others in two parts."""
     rows = Session.objects.order_by()
 
-    def first() -> list[QuerySet[Session]]:
+    def first() -> list[QuerySet[Any]]:
         asked.append("first")
         return [rows.filter(session_data="b")]
 
-    def others() -> list[QuerySet[Session]]:
+    def others() -> list[QuerySet[Any]]:
         asked.append("others")
         return [rows.filter(session_data="a"), rows.filter(session_data="c")]
 
@@ -70,14 +73,14 @@ def test_a_mark_leads_on_when_all_beyond_it_is_gone_and_a_forged_one_nowhere() -
 # Near ----------------------------------------------------------------------------------------------------------------
 
 
-def near(cursor: str | None, size: int, reach: int) -> keyset.Page[Session] | None:
+def near(cursor: str | None, size: int, reach: int) -> keyset.Page[Any] | None:
     """Those with "b", newest first, if `reach` sessions on the way there are enough."""
     rows = Session.objects.order_by()
     order = ("-expire_date", "-session_key")
     return keyset.near_page(rows.filter(session_data="b"), order, cursor, size, along=rows, reach=reach)
 
 
-def whole(cursor: str | None, size: int) -> keyset.Page[Session]:
+def whole(cursor: str | None, size: int) -> keyset.Page[Any]:
     return keyset.page(Session.objects.filter(session_data="b"), ("-expire_date", "-session_key"), cursor, size)
 
 

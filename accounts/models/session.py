@@ -1,0 +1,65 @@
+"""Sessions of the console: Django's own, but a row's key is a keyed digest of the cookie (docs/adr/0074)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import auth
+from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.db import models
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
+
+from kaizala_console.lib import clock
+
+
+class Session(AbstractBaseSession):
+    """A session, and whose it is. Who reads this table cannot tell any cookie."""
+
+    session_key = models.CharField(_("session key"), max_length=64, primary_key=True)
+    user = models.ForeignKey(
+        "accounts.User", verbose_name=_("user"), on_delete=models.CASCADE, null=True, related_name="sessions"
+    )
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionStore]:
+        return SessionStore
+
+
+class SessionStore(DatabaseSessionStore):
+    """As Django's; `session_key` is the cookie's value, and stands in no table."""
+
+    @classmethod
+    def get_model_class(cls) -> type[Session]:
+        return Session
+
+    @property
+    def row_key(self) -> str:
+        """The key of this session's row; "" while it has none."""
+        return row_key(self.session_key) if self.session_key else ""
+
+    def load(self) -> dict[str, Any]:
+        row = Session.objects.filter(pk=self.row_key, expire_date__gt=clock.now()).first()
+        if row is None:
+            self._session_key = None  # a cookie that opens nothing is not taken over
+            return {}
+        return self.decode(row.session_data)
+
+    def exists(self, session_key: str) -> bool:
+        return Session.objects.filter(pk=row_key(session_key)).exists()
+
+    def delete(self, session_key: str | None = None) -> None:
+        key = session_key or self.session_key
+        if key:
+            Session.objects.filter(pk=row_key(key)).delete()
+
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
+        row: Session = super().create_model_instance(data)
+        row.session_key, row.user_id = row_key(row.session_key), data.get(auth.SESSION_KEY)
+        return row
+
+
+def row_key(cookie: str) -> str:
+    """Return the key of the row of the session that this cookie opens."""
+    return salted_hmac("kaizala_console.session", cookie, algorithm="sha256").hexdigest()
