@@ -29,6 +29,7 @@ from accounts.models import (
     Person,
     PinDevice,
     SandboxSms,
+    Session,
     SmsMessage,
     User,
     VerifiedPhone,
@@ -186,6 +187,16 @@ class VerifiedPhoneAdmin(ReadOnlyAdmin):
         says=_("The number shows the account no groups and confirms nothing any more. They can verify it again."),
         describe=lambda row: f"{row.user.name}: {phone_numbers.mask(row.person.number)}",
     )
+
+
+@admin.register(Session, site=site)
+class SessionAdmin(ReadOnlyAdmin):
+    """Who is signed in. What is in a session is nowhere to be seen."""
+
+    list_display = ["user", "expire_date"]
+    list_select_related = ["user"]
+    search_fields = ["user__name", "user__email"]
+    fields = ["user", "expire_date"]
 
 
 @admin.register(PinDevice, site=site)

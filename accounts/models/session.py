@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import auth
 from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionStore
@@ -34,13 +34,8 @@ class SessionStore(DatabaseSessionStore):
     def get_model_class(cls) -> type[Session]:
         return Session
 
-    @property
-    def row_key(self) -> str:
-        """The key of this session's row; "" while it has none."""
-        return row_key(self.session_key) if self.session_key else ""
-
     def load(self) -> dict[str, Any]:
-        row = Session.objects.filter(pk=self.row_key, expire_date__gt=clock.now()).first()
+        row = Session.objects.filter(pk=row_key(self.session_key), expire_date__gt=clock.now()).first()
         if row is None:
             self._session_key = None  # a cookie that opens nothing is not taken over
             return {}
@@ -50,16 +45,16 @@ class SessionStore(DatabaseSessionStore):
         return Session.objects.filter(pk=row_key(session_key)).exists()
 
     def delete(self, session_key: str | None = None) -> None:
-        key = session_key or self.session_key
-        if key:
-            Session.objects.filter(pk=row_key(key)).delete()
+        Session.objects.filter(pk=row_key(session_key or self.session_key)).delete()
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        row: Session = super().create_model_instance(data)
+        row = cast(Session, super().create_model_instance(data))
         row.session_key, row.user_id = row_key(row.session_key), data.get(auth.SESSION_KEY)
         return row
 
 
-def row_key(cookie: str) -> str:
-    """Return the key of the row of the session that this cookie opens."""
+def row_key(cookie: str | None) -> str:
+    """Return the key of the row of the session that this cookie opens; "" without a cookie."""
+    if not cookie:
+        return ""
     return salted_hmac("kaizala_console.session", cookie, algorithm="sha256").hexdigest()

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import User
-from accounts.models.session import Session, SessionStore
+from accounts.models.session import Session, SessionStore, row_key
 from kaizala_console.lib import clock, context
 from kaizala_console.lib.errors import NotFound
 
@@ -59,9 +59,10 @@ def note_seen(session: SessionBase) -> None:
     }
 
 
-def list_sessions(user: User, session: SessionStore) -> list[SignedIn]:
+def list_sessions(user: User, session: SessionBase) -> list[SignedIn]:
     """Returns where `user` is signed in, this session first, then the last used; at most `MOST` and one."""
-    this_first = Case(When(pk=session.row_key, then=0), default=1)
+    this = row_key(session.session_key)
+    this_first = Case(When(pk=this, then=0), default=1)
     live = Session.objects.filter(user=user, expire_date__gt=clock.now())
     rows = live.order_by(this_first, "-expire_date", "pk")[: MOST + 1]
     noted = [(row.pk, row.get_decoded().get(SESSION_KEY)) for row in rows]
@@ -72,7 +73,7 @@ def list_sessions(user: User, session: SessionStore) -> list[SignedIn]:
             address=seen["address"],
             began_at=dt.datetime.fromtimestamp(seen["began"], dt.UTC),
             last_seen_at=dt.datetime.fromtimestamp(seen["at"], dt.UTC),
-            is_current=key == session.row_key,
+            is_current=key == this,
         )
         for key, seen in noted
         if seen  # else it was signed with another SECRET_KEY, and opens nothing
@@ -94,10 +95,10 @@ def end_all(*, user: User) -> None:
 
 
 @transaction.atomic
-def end_others(*, user: User, keep: SessionStore, by: User) -> int:
+def end_others(*, user: User, keep: SessionBase, by: User) -> int:
     """Signs `user` out everywhere but in the session `keep`; in how many places."""
     live = Session.objects.filter(user=user, expire_date__gt=clock.now())
-    ended, _each = live.exclude(pk=keep.row_key).delete()
+    ended, _each = live.exclude(pk=row_key(keep.session_key)).delete()
     if ended:
         record(Tag.SESSION_ENDED, by=by, subject=user, organisation=user.organisation, after={"sessions": ended})
     return ended

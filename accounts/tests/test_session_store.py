@@ -18,10 +18,10 @@ from kaizala_console.tests.leaks import watching
 HOME = "/console/"
 
 
-def opens(cookie: str) -> bool:
+def opens(cookie: str | None) -> bool:
     """Whether a browser that has this cookie is signed in."""
     browser = Client()
-    browser.cookies[settings.SESSION_COOKIE_NAME] = cookie
+    browser.cookies[settings.SESSION_COOKIE_NAME] = cookie or ""
     return browser.get(HOME).status_code == 200
 
 

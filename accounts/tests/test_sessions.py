@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, Session, User
-from accounts.models.session import SessionStore
+from accounts.models.session import row_key
 from accounts.services import sessions
 from accounts.tests.pages import words
 from accounts.views.sessions import device_of
@@ -38,7 +38,7 @@ def is_in(browser: Client) -> bool:
 
 
 def key_of(browser: Client) -> str:
-    return SessionStore(browser.session.session_key).row_key
+    return row_key(browser.session.session_key)
 
 
 def test_a_person_sees_each_browser_with_its_address(member: User) -> None:

@@ -116,7 +116,7 @@ def test_the_watcher_finds_what_is_left_behind() -> None:
         "session",
         "sql",
         "table accounts_organisation",
-        "table django_session",
+        "table accounts_session",
     }
 
 
