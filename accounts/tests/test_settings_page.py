@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import AuthenticatorApp, User
 from accounts.tests import factories
@@ -85,7 +85,7 @@ def test_nobody_without_an_account_chooses_mails(client: Client, db: None) -> No
     assert client.post(MAIL, {"wanted": []}).headers["Location"].startswith("/accounts/login/?next=")
 
 
-def test_every_cookie_is_for_the_console_alone(member: User, settings: Any) -> None:
+def test_every_cookie_is_for_the_console_alone(member: User, settings: Settings) -> None:
     """Session, CSRF, messages, and the language, set by a visitor and by somebody signed in."""
     settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = settings.LANGUAGE_COOKIE_SECURE = True
     visitor, browser = Client(), Client()
