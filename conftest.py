@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import Organisation, SandboxSms, User
-from accounts.services import reauthentication, recent_login, sessions
+from accounts.services import reauthentication, sessions
 from accounts.tests import factories
 from kaizala_console.lib import clock
 from kaizala_console.tests import migrated
@@ -116,7 +116,7 @@ def browser_of() -> Callable[..., Client]:
         seen = {"began": now, "at": now, "address": "192.0.2.7", "user_agent": BROWSER}
         session[sessions.SESSION_KEY] = seen
         if recent:
-            recent_login.note(session, user, claims={"auth_time": int(clock.now().timestamp())})
+            reauthentication.note(session, user, claims={"auth_time": int(clock.now().timestamp())})
         if confirmed:
             reauthentication.remember(session, user)
         session.save()

@@ -22,7 +22,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.services import languages, recent_login, sessions
+from accounts.services import languages, reauthentication, sessions
 from accounts.services import login as sign_in
 from kaizala_console.lib.errors import NotAllowed
 
@@ -42,7 +42,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: Any, **hook: Any) -> HttpResponse:
         """Notes when this was."""
         login: SocialLogin = hook["signal_kwargs"]["sociallogin"]
-        recent_login.note(request.session, user, claims=_claims_of(login))
+        reauthentication.note(request.session, user, claims=_claims_of(login))
         sessions.note_sign_in(request.session)
         answer: HttpResponse = super().post_login(request, user, **hook)
         if user.language:

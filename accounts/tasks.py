@@ -8,7 +8,7 @@ from uuid import UUID
 from celery import shared_task
 
 from accounts.audit import chain
-from accounts.services import notifications, pin_outbox, pins, sessions
+from accounts.services import notifications, pins, sessions
 
 BEAT_SCHEDULE = {
     "accounts-sweep-notices": {"task": "accounts.tasks.sweep_notices", "schedule": 60.0},
@@ -31,16 +31,16 @@ def sweep_notices(**kwargs: Any) -> None:
     notifications.sweep()
 
 
-@shared_task(name=pin_outbox.DELIVER, acks_late=True, soft_time_limit=30, time_limit=40)
+@shared_task(name=pins.DELIVER, acks_late=True, soft_time_limit=30, time_limit=40)
 def deliver_pin(*, sms_id: int, **kwargs: Any) -> None:
     """Sends one PIN, if it is due and no other worker is at it."""
-    pin_outbox.deliver(sms_id=sms_id)
+    pins.deliver(sms_id=sms_id)
 
 
 @shared_task(name="accounts.tasks.sweep_pins", acks_late=True, soft_time_limit=45, time_limit=60)
 def sweep_pins(**kwargs: Any) -> None:
     """Finds the PINs that are still to be sent, and wipes those that are too old."""
-    pin_outbox.sweep()
+    pins.sweep()
 
 
 @shared_task(name="accounts.tasks.forget_old_pins", acks_late=True, soft_time_limit=240, time_limit=300)

@@ -180,9 +180,9 @@ def run(port: int, rounds: int, clients: int) -> list[dict[str, Any]]:
 
     django.setup()
     from accounts.tests.factories import make_organisation, make_user
-    from connectors.services import issuing, user_tokens
+    from connectors.services import refresh_tokens, user_tokens
     from connectors.tests.factories import Program, make_connector, make_secret, person_of
-    from groups.services.grants import add_connector
+    from groups.services.connectors import add_connector
     from groups.tests.factories import make_group
 
     number = time.time_ns() % 10**7
@@ -197,7 +197,7 @@ def run(port: int, rounds: int, clients: int) -> list[dict[str, Any]]:
             handoff = user_tokens.generate(connector=connector, person=person_of(admin), by=admin)
         else:
             handoff = add_connector(group=group, connector_id=connector.pk, by=admin).handoff
-        return Program(connector, secret, handoff.grant, handoff, issuing.unseal(handoff))
+        return Program(connector, secret, handoff.grant, handoff, refresh_tokens.unseal(handoff))
 
     lines = []
     for name, (act, refused) in endings(admin).items():

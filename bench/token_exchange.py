@@ -77,7 +77,7 @@ def run(seconds: float) -> dict[str, dict[str, float]]:
 
     from accounts.tests.factories import make_organisation, make_user
     from connectors import authentication, token_format
-    from connectors.services import throttling, tokens
+    from connectors.services import throttling, token_exchange
     from connectors.tests.factories import make_connector, make_program
     from kaizala_console.lib import clock, ids
 
@@ -86,8 +86,8 @@ def run(seconds: float) -> dict[str, dict[str, float]]:
     owner, admin = (make_user(name, organisation, number=f"+9197{time.time_ns() % 10**8:08d}") for name in ("O", "A"))
     program = make_program(make_connector(owner), admin)
 
-    def exchange() -> tokens.Exchange:
-        return tokens.exchange(
+    def exchange() -> token_exchange.Exchange:
+        return token_exchange.exchange(
             connector_id=str(program.connector.pk),
             secret=program.secret,
             refresh_token=program.refresh_token,

@@ -74,9 +74,9 @@ def run(number: int, slow: int, patience: float) -> dict[str, Any]:
     from connectors.tests.factories import make_connector
     from connectors.tests.receiver import receiving
     from connectors.tests.webhook_cast import make_webhook
-    from connectors.webhooks import outbox
+    from connectors.webhooks import publish
     from connectors.webhooks.events import Event, EventType
-    from groups.services.grants import add_connector
+    from groups.services.connectors import add_connector
     from groups.tests.factories import make_group
 
     mark, each = time.time_ns() % 10**7, number // WEBHOOKS
@@ -94,7 +94,7 @@ def run(number: int, slow: int, patience: float) -> dict[str, Any]:
         used = cpu_seconds()
         began = time.perf_counter()
         with transaction.atomic():
-            outbox.publish(
+            publish.publish(
                 *(
                     Event(type=EventType.TEXT_MESSAGE_CREATED, group_id=group.pk, data={"text": str(text)})
                     for text in range(each)

@@ -8,17 +8,16 @@ from celery import shared_task
 
 from connectors.services import (
     access_requests,
-    claims,
-    grant_ends,
+    grants,
     handoffs,
     oauth,
     one_time_secrets,
     orphans,
+    refresh_tokens,
     reminders,
-    rotation,
     token_cache,
     usage,
-    user_token_requests,
+    user_tokens,
 )
 from connectors.webhooks import delivery, dispatch, management
 from connectors.webhooks import reminders as reminding
@@ -50,13 +49,13 @@ def expire_handoffs(**kwargs: Any) -> None:
 @shared_task(name="connectors.tasks.rotate_tokens", acks_late=True, soft_time_limit=240, time_limit=300)
 def rotate_tokens(**kwargs: Any) -> None:
     """Hands over the successors of refresh tokens that near their end."""
-    rotation.rotate_due()
+    refresh_tokens.rotate_due()
 
 
 @shared_task(name="connectors.tasks.end_grants", acks_late=True, soft_time_limit=240, time_limit=300)
 def end_grants(**kwargs: Any) -> None:
     """Withdraws what still waits for grants past their end date, and tells both sides."""
-    grant_ends.end_overdue()
+    grants.end_overdue()
 
 
 @shared_task(name="connectors.tasks.remind", acks_late=True, soft_time_limit=240, time_limit=300)
@@ -87,7 +86,7 @@ def expire_requests(**kwargs: Any) -> None:
 def sweep_shown_secrets(**kwargs: Any) -> None:
     """Deletes what stands on a screen, or is kept for a program that asks again, for longer than it may."""
     one_time_secrets.sweep()
-    claims.sweep()
+    handoffs.sweep()
 
 
 @shared_task(name="connectors.tasks.sweep_usage", acks_late=True, soft_time_limit=240, time_limit=300)
@@ -112,7 +111,7 @@ def sweep_warm_tokens(**kwargs: Any) -> None:
 @shared_task(name="connectors.tasks.tend_user_tokens", acks_late=True, soft_time_limit=240, time_limit=300)
 def tend_user_tokens(**kwargs: Any) -> None:
     """Ends what no second admin confirmed in time, and forgets sign-in codes whose day is over."""
-    user_token_requests.expire_overdue()
+    user_tokens.expire_overdue()
     oauth.forget_old()
 
 

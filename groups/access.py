@@ -21,7 +21,7 @@ from connectors.models import Bot, Grant
 from connectors.permissions import Permission
 from groups.models import Group, GroupBot, GroupGrant, GroupLink, Membership
 from groups.models.group import GroupQuerySet
-from groups.models.tree import Reached
+from groups.models.hierarchy import Reached
 from kaizala_console.api.errors import GroupNotReachable
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 
 from groups.models import Group, GroupLink
 from groups.models.group import GroupQuerySet
-from groups.models.tree import MOST_LEVELS, Reached
+from groups.models.hierarchy import MOST_LEVELS, Reached
 
 _COLUMNS: Final = ("id", "name", "image_url", "group_type", "welcome_message", "organisation_id")
 Below = dict[Any, list[tuple[Any, str, str, str, str, Any]]]

@@ -34,7 +34,7 @@ from accounts.models import (
     User,
     VerifiedPhone,
 )
-from accounts.services import credential_hold, notifications, organisations, phones, pin_limits, totp, users
+from accounts.services import credential_hold, notifications, organisations, phones, pins, totp, users
 from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import RuleBroken
 
@@ -232,7 +232,7 @@ class SmsMessageAdmin(ReadOnlyAdmin):
         """Also by a whole number, of which only a tag is kept."""
         number = _e164(search_term)
         if number is not None:
-            return queryset.filter(number_tag=pin_limits.number_tag(number)), False
+            return queryset.filter(number_tag=pins.number_tag(number)), False
         return super().get_search_results(request, queryset, search_term)
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from functools import partial
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from accounts import policies
+from accounts import policies, sms
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import Person, PinDevice, User, VerifiedPhone
-from accounts.services import credential_hold, notifications, people, phone_notices, pin_limits, pins
+from accounts.services import credential_hold, notifications, people, pins
 from kaizala_console.lib import clock, phone_numbers
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
@@ -32,7 +33,7 @@ def send_pin(*, user: User, number: str, region: str | None = None, by: User) ->
 
 def seconds_until_next_pin(*, user: User) -> int:
     """How long the account has to wait before it may ask for another PIN; 0 when it may now."""
-    return pin_limits.seconds_to_wait(user=user, at=clock.now())
+    return pins.seconds_to_wait(user=user, at=clock.now())
 
 
 @sensitive_variables("pin")
@@ -75,7 +76,7 @@ def release(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
             heir.is_primary = True
             heir.save(update_fields=["is_primary"])
     _tell(Tag.PHONE_RELEASED, phone, by)
-    phone_notices.removed(phone, primary=primary)
+    removed(phone, primary=primary)
     return phone
 
 
@@ -95,7 +96,7 @@ def make_primary(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
     phone.is_primary = True
     phone.save(update_fields=["is_primary"])
     _tell(Tag.PHONE_MADE_PRIMARY, phone, by)
-    phone_notices.made_primary(phone, before=before)
+    made_primary(phone, before=before)
     return phone
 
 
@@ -119,7 +120,7 @@ def _hold(user: User, number: str, by: User) -> VerifiedPhone | None:
     phone = VerifiedPhone.objects.create(user=user, person=person, is_primary=is_first, verified_at=now)
     _tell(Tag.PHONE_VERIFIED, phone, by)
     locked_until = credential_hold.start(user=user, number=number, by=by) if must_cool_off else None
-    phone_notices.added(phone, locked_until=locked_until)
+    added(phone, locked_until=locked_until)
     return phone
 
 
@@ -151,4 +152,63 @@ def _tell(tag: Tag, phone: VerifiedPhone, by: User) -> None:
         organisation=phone.user.organisation,
         person_id=phone.person_id,
         after={"number": phone_numbers.mask(phone.person.number)},
+    )
+
+
+# ----------------------------------------------------------------------------------------------------
+# Who hears of a changed phone number: its account by mail, and by SMS the numbers that could prove who it is before.
+#
+# Whoever takes over an account adds a number of their own and removes the others. Mail alone would go to a mailbox that
+# they may read as well.
+
+
+LAST_DIGITS = 3
+
+
+def added(phone: VerifiedPhone, *, locked_until: dt.datetime | None) -> None:
+    """A number was verified: a mail, and an SMS to every other number that the account holds."""
+    until = locked_until.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC") if locked_until else ""
+    _mail(phone, "phone_added", locked_until=until, is_primary=phone.is_primary)
+    for other in phone.user.verified_phones.held().exclude(pk=phone.pk).select_related("person"):
+        _sms(other, "phone_added", about=phone)
+
+
+def removed(phone: VerifiedPhone, *, primary: VerifiedPhone | None) -> None:
+    """A number was given back: a mail, and an SMS to it and to the number that was the primary one."""
+    _mail(phone, "phone_removed")
+    told = {phone.pk: phone}
+    if primary is not None:
+        told.setdefault(primary.pk, primary)
+    for one in told.values():
+        _sms(one, "phone_removed", about=phone)
+
+
+def made_primary(phone: VerifiedPhone, *, before: VerifiedPhone | None) -> None:
+    """Another number is the primary one: a mail, and an SMS to the one before; each once a day for a number."""
+    today = str(clock.now().date())
+    _mail(phone, "phone_made_primary", again=f":{today}")
+    if before is not None:
+        _sms(before, "phone_made_primary", about=phone, again=f":{today}")
+
+
+def _mail(phone: VerifiedPhone, what: str, *, again: str = "", **facts: str | bool) -> None:
+    notifications.queue(
+        user=phone.user,
+        template=f"accounts/{what}",
+        key=f"phone:{phone.pk}:{what}{again}",
+        context={"number": phone_numbers.mask(phone.person.number), **facts},
+    )
+
+
+def _sms(to: VerifiedPhone, what: str, *, about: VerifiedPhone, again: str = "") -> None:
+    """Nothing is queued when no gateway can send it: then the mail has to do."""
+    if sms.text_sender() is None:
+        return
+    notifications.queue(
+        user=about.user,
+        number=to.person.number,
+        template=f"accounts/{what}",
+        key=f"sms:{to.pk}:phone:{about.pk}:{what}{again}",
+        # A bullet, as in a masked number, would make the SMS three times as long.
+        context={"ending": about.person.number[-LAST_DIGITS:]},
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
+import math
 import secrets
 import unicodedata
 from collections.abc import Callable
@@ -12,21 +15,26 @@ from types import SimpleNamespace
 from typing import Any, Final, TypeVar
 
 import django_otp
+import structlog
+from celery import signature
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import sms
-from accounts.audit.record import Actor, record
+from accounts.audit.record import SYSTEM, Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Organisation, PinDevice, SmsMessage, User
-from accounts.services import pin_limits, pin_outbox
-from accounts.sms.contract import PinMaker, Verdict, not_checked
-from kaizala_console.lib import clock, context, phone_numbers
-from kaizala_console.lib.errors import ConsoleError, RuleBroken
+from accounts.sms.contract import Gateway, PinMaker, Verdict, not_checked, not_sent
+from kaizala_console.lib import clock, context, crypto, outbox, phone_numbers
+from kaizala_console.lib.background import after_commit
+from kaizala_console.lib.circuit import Circuit
+from kaizala_console.lib.client_address import network_of
+from kaizala_console.lib.errors import ConsoleError, GatewayDown, RuleBroken, TooSoon
 
 Result = TypeVar("Result")
 
@@ -67,7 +75,7 @@ def send(
             _("This console sends no PINs for programs: its operator has set no sender for plain SMS (TWILIO_FROM)."),
             code="no_sms_for_programs",
         )
-    pin_outbox.require_gateway(gateway)
+    require_gateway(gateway)
     address = context.current().client_address
     now = clock.now()
     audience = program.key if program is not None else ""
@@ -78,9 +86,9 @@ def send(
         pin = f"{secrets.randbelow(10**settings.PIN_DIGITS):0{settings.PIN_DIGITS}d}"
         device.set_pin(pin)
     with transaction.atomic():
-        pin_limits.serialise()
+        serialise()
         with_secret = program is None or program.with_secret
-        pin_limits.require(
+        require(
             user=user,
             audience=audience,
             with_secret=with_secret,
@@ -94,7 +102,7 @@ def send(
             audience=audience,
             with_secret=with_secret,
             masked_number=phone_numbers.mask(number),
-            number_tag=pin_limits.number_tag(number),
+            number_tag=number_tag(number),
             country_prefix=phone_numbers.country_prefix(number),
             purpose=purpose,
             client_address=address or None,
@@ -103,11 +111,11 @@ def send(
         )
         device.save()
         _tell(Tag.PIN_REQUESTED, device, by, program)
-        pin_outbox.queue(
+        queue(
             device=device, pin=pin, program=program.name if program else "", organisation=_organisation(device, program)
         )
     if gateway.is_local:
-        pin_outbox.deliver(sms_id=device.sms_id)
+        deliver(sms_id=device.sms_id)
         device.refresh_from_db()
     return device
 
@@ -265,3 +273,296 @@ def _wrong(device: PinDevice) -> RuleBroken:
         code="pin_wrong",
         field="pin",
     )
+
+
+# ----------------------------------------------------------------------------------------------------
+# How often a PIN may be sent: a growing pause between two, and caps over 24 hours. An SMS costs money.
+#
+# Counted in the SMS log, which is exact and outlives a cache. What the gateway refused or failed to send does not count.
+# A success ends the pause but not the caps: an SMS pump uses its PINs, too.
+
+
+logger = structlog.get_logger(__name__)
+
+DAY = dt.timedelta(days=1)
+LONGEST_PAUSE = dt.timedelta(hours=1)
+_ADDRESSES_WITHOUT_SECRET = 10  # a connector's PINs without its secret: as many as of so many addresses
+_LOCK = 0x5049_4E53  # "PINS": any number, the same in every process
+
+
+def serialise() -> None:
+    """Lets one request at a time count and write, until its transaction ends; so no two slip under a cap together.
+
+    On SQLite the transaction itself does that (transaction_mode IMMEDIATE).
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def require(
+    *,
+    user: User | None,
+    number: str,
+    address: str,
+    at: dt.datetime,
+    purpose: str,
+    audience: str = "",
+    with_secret: bool = True,
+) -> None:
+    """Raises TooSoon when `user`, or a program's user, has to wait before another PIN leaves for `number`.
+
+    The pause follows from the account's own sends alone, and all caps answer the same: nobody learns here what others
+    do with a number. A program's users are counted apart (`audience`): nobody can use up, through a program, what
+    people need to sign in here; those of a program that sent no secret are counted by where they ask from (ADR 0073).
+    """
+    lately = SmsMessage.objects.counted(at - DAY)
+    tag = number_tag(number)
+    if user is not None:
+        pause = _pause(_newest_first(lately.filter(user=user)), at)
+        caps = _caps_of_account(lately.filter(audience=""), user, number, address, purpose)
+    elif with_secret:
+        sent = lately.filter(audience=audience, with_secret=True)
+        pause = _pause(_newest_first(sent.filter(number_tag=tag)), at)
+        caps = {
+            "connector": (sent.count(), settings.PIN_PER_CONNECTOR_PER_DAY),
+            "number": (sent.filter(number_tag=tag).count(), settings.PIN_PER_NUMBER_PER_DAY),
+        }
+    else:
+        rows = _newest_first(lately.filter(audience=audience, with_secret=False))
+        from_there = [row for row in rows if network_of(row.client_address or "") == network_of(address)]
+        pause = _pause([row for row in from_there if row.number_tag == tag], at)
+        caps = _caps_without_secret(rows, from_there, tag)
+    if pause > 0:
+        raise TooSoon(_wait(pause), retry_after=pause, code="pin_pause")
+    reached = next((kind for kind, (count, most) in caps.items() if count >= most), "")
+    if reached:
+        logger.warning(
+            "pin.cap_reached",
+            cap=reached,
+            prefix=phone_numbers.country_prefix(number),
+            user_id=user and user.pk,
+            audience=audience,
+        )
+        message = _("Too many PINs were asked for. Try again tomorrow, or use another number.")
+        if not with_secret:
+            message = _("Too many PINs were asked for without applicationSecret. Send it too, or try again tomorrow.")
+        raise TooSoon(message, retry_after=int(DAY.total_seconds()), code="pin_limit")
+
+
+def seconds_to_wait(*, user: User, at: dt.datetime) -> int:
+    """What is left of the account's pause; the account's own caps count, those that others share do not show."""
+    if SmsMessage.objects.counted(at - DAY).filter(user=user).count() >= settings.PIN_PER_ACCOUNT_PER_DAY:
+        return int(DAY.total_seconds())
+    return _pause(_newest_first(SmsMessage.objects.counted(at - DAY).filter(user=user)), at)
+
+
+def number_tag(number: str) -> str:
+    """A keyed digest by which the log finds the same number again without holding it."""
+    return crypto.hmac_tag("sms-number", number).hex()
+
+
+def pause_after(unused: int) -> dt.timedelta:
+    """How long to wait after so many PINs in a row that were sent and not used: doubling, up to an hour."""
+    if unused == 0:
+        return dt.timedelta(0)
+    seconds = settings.PIN_COOLDOWN_SECONDS * 2 ** min(unused - 1, 20)
+    return min(dt.timedelta(seconds=seconds), LONGEST_PAUSE)
+
+
+def _newest_first(sent: QuerySet[SmsMessage]) -> list[SmsMessage]:
+    return list(sent.only("created_at", "used_at", "client_address", "number_tag").order_by("-id"))
+
+
+def _pause(sent: list[SmsMessage], at: dt.datetime) -> int:
+    """How long to wait after these, the newest first."""
+    unused = next((index for index, row in enumerate(sent) if row.used_at is not None), len(sent))
+    if not unused:
+        return 0
+    return max(0, math.ceil((sent[0].created_at + pause_after(unused) - at).total_seconds()))
+
+
+def _caps_of_account(
+    lately: QuerySet[SmsMessage], user: User, number: str, address: str, purpose: str
+) -> dict[str, tuple[int, int]]:
+    """What was sent, and the most. Confirmations go to the owner of a number alone, so others cannot use them up."""
+    prefix = phone_numbers.country_prefix(number)
+    caps = {
+        "account": (lately.filter(user=user).count(), settings.PIN_PER_ACCOUNT_PER_DAY),
+        "number": (
+            lately.filter(number_tag=number_tag(number), purpose=purpose).count(),
+            settings.PIN_PER_NUMBER_PER_DAY,
+        ),
+        "country prefix": (lately.filter(country_prefix=prefix).count(), settings.PIN_PER_COUNTRY_PREFIX_PER_DAY),
+    }
+    if address:
+        caps["address"] = (lately.filter(client_address=address).count(), settings.PIN_PER_ADDRESS_PER_DAY)
+    return caps
+
+
+def _caps_without_secret(rows: list[SmsMessage], from_there: list[SmsMessage], tag: str) -> dict[str, tuple[int, int]]:
+    """PINs that were used make room for as many more: all users of an old program ask from its server's address."""
+    most = settings.PIN_WITHOUT_SECRET_PER_ADDRESS_PER_DAY
+    to_number = sum(row.number_tag == tag for row in rows)
+    to_number_from_there = sum(row.number_tag == tag for row in from_there)
+    return {
+        "address": (_unused_beyond_used(from_there), most),
+        "connector": (_unused_beyond_used(rows), _ADDRESSES_WITHOUT_SECRET * most),
+        "number": (to_number, settings.PIN_PER_NUMBER_PER_DAY),
+        "number from one address": (to_number_from_there, max(1, settings.PIN_PER_NUMBER_PER_DAY // 2)),
+    }
+
+
+def _unused_beyond_used(rows: list[SmsMessage]) -> int:
+    used = sum(row.used_at is not None for row in rows)
+    return len(rows) - 2 * used
+
+
+def _wait(seconds: int) -> str:
+    if seconds < 100:
+        return ngettext(
+            "A PIN was just sent. You can ask for a new one in %(count)d second.",
+            "A PIN was just sent. You can ask for a new one in %(count)d seconds.",
+            seconds,
+        ) % {"count": seconds}
+    minutes = -(-seconds // 60)
+    return ngettext(
+        "Several PINs were sent. You can ask for a new one in %(count)d minute.",
+        "Several PINs were sent. You can ask for a new one in %(count)d minutes.",
+        minutes,
+    ) % {"count": minutes}
+
+
+# ----------------------------------------------------------------------------------------------------
+# PINs on their way: the worker sends them, so that a gateway that hangs holds no thread of the web server.
+#
+# The row of the SMS is the queue (`kaizala_console.lib.outbox`). The PIN is sealed in it until it has left. A PIN gets
+# one try, because its reader waits for it and can ask again; another only when the worker was killed during the first.
+
+
+DELIVER: Final = "accounts.tasks.deliver_pin"  # by name: this layer does not import the tasks above it
+LEASE: Final = dt.timedelta(seconds=45)  # longer than the task may take
+ATTEMPTS: Final = 3
+
+
+def require_gateway(gateway: Gateway) -> None:
+    """Raises GatewayDown while the gateway is known not to answer: then it is better said at once."""
+    if not gateway.is_local and _circuit(gateway.name).is_open:
+        raise not_sent()
+
+
+@sensitive_variables("pin")
+def queue(*, device: PinDevice, pin: str, program: str, organisation: Organisation | None) -> None:
+    """Seals what has to be sent in the SMS of `device`, and has a worker send it after the caller's transaction."""
+    message = device.sms
+    letter = {
+        "pin": pin,
+        "program": program,
+        "organisation": str(organisation.pk) if organisation is not None else None,
+        "language": translation.get_language() or settings.LANGUAGE_CODE,
+    }
+    message.sealed = crypto.seal(json.dumps(letter).encode(), context=_context(message))
+    message.next_attempt_at = message.scheduled_at = message.created_at
+    message.save(update_fields=["sealed", "next_attempt_at", "scheduled_at"])
+    if not settings.SANDBOX:
+        _wake(message)
+
+
+@sensitive_variables("letter")
+def deliver(*, sms_id: int) -> bool:
+    """Sends the PIN if it is due and of use; True when this call sent it. No transaction is open meanwhile."""
+    if not _claim(sms_id):
+        return False
+    device = PinDevice.objects.select_related("sms").filter(sms_id=sms_id).first()
+    if device is None:
+        _wipe(sms_id, SmsMessage.Status.FAILED, error="pin_gone")
+        return False
+    try:
+        letter = json.loads(crypto.open_sealed(device.sms.sealed or b"", context=_context(device.sms)))
+    except crypto.WrongKey:
+        _failed(device, "wrong_key", None)
+        return False
+    if device.superseded_at is not None or clock.now() >= device.valid_until or device.sms.attempts > ATTEMPTS:
+        _failed(device, "pin_expired", letter["organisation"])
+        return False
+    gateway = sms.gateway() if not device.audience else sms.gateway_for_programs()
+    if gateway is None or gateway.name != device.sms.gateway:
+        _failed(device, "gateway_changed", letter["organisation"])
+        return False
+    try:
+        with translation.override(letter["language"]):
+            reference = _send(gateway, device, letter["pin"], letter["program"])
+    except ConsoleError as error:
+        _failed(device, error.code, letter["organisation"])
+        return False
+    _sent(device, reference)
+    return True
+
+
+def sweep() -> int:
+    """Wakes a worker for every PIN that is due, whatever became of the first message; the number of them."""
+    return outbox.sweep(SmsMessage.objects.waiting(), now=clock.now(), wake=_wake)
+
+
+def _claim(sms_id: int) -> bool:
+    mine = SmsMessage.objects.filter(pk=sms_id)
+    return outbox.claim(mine, now=clock.now(), lease=LEASE, attempts=F("attempts") + 1) is not None
+
+
+@sensitive_variables("pin")
+def _send(gateway: Gateway, device: PinDevice, pin: str, program: str) -> str:
+    circuit = _circuit(gateway.name)
+    if not gateway.is_local and not circuit.allows():
+        raise not_sent()
+    try:
+        reference = gateway.send(number=device.number, pin=pin, minutes=settings.PIN_SECONDS // 60, program=program)
+    except GatewayDown:
+        circuit.failed()
+        raise
+    except ConsoleError:
+        circuit.succeeded()
+        raise
+    if not gateway.is_local:
+        circuit.succeeded()
+    return reference
+
+
+@transaction.atomic
+def _sent(device: PinDevice, reference: str) -> None:
+    now = clock.now()
+    _wipe(device.sms_id, SmsMessage.Status.SENT, reference=reference[:64])
+    earlier = PinDevice.objects.filter(
+        user=device.user_id, audience=device.audience, purpose=device.purpose, number=device.number
+    )
+    earlier.filter(pk__lt=device.pk, used_at=None, superseded_at=None).update(superseded_at=now)
+    PinDevice.objects.filter(pk=device.pk).update(
+        sent_at=now, valid_until=now + timedelta(seconds=settings.PIN_SECONDS)
+    )
+
+
+@transaction.atomic
+def _failed(device: PinDevice, code: str, organisation_id: str | None) -> None:
+    _wipe(device.sms_id, SmsMessage.Status.FAILED, error=code[:200])
+    record(
+        Tag.PIN_NOT_SENT,
+        by=SYSTEM,
+        subject=device,
+        organisation=Organisation.objects.filter(pk=organisation_id).first() if organisation_id else None,
+        after={"number": phone_numbers.mask(device.number), "purpose": device.purpose, "reason": code},
+    )
+
+
+def _wipe(sms_id: int, status: SmsMessage.Status, **facts: str) -> None:
+    SmsMessage.objects.filter(pk=sms_id).update(status=status, sealed=None, next_attempt_at=None, **facts)
+
+
+def _wake(message: SmsMessage) -> None:
+    after_commit(signature(DELIVER), sms_id=message.pk)
+
+
+def _circuit(gateway: str) -> Circuit:
+    return Circuit(f"sms:{gateway}")
+
+
+def _context(message: SmsMessage) -> bytes:
+    return b"accounts.SmsMessage:" + str(message.pk).encode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from accounts.models import PinDevice, SmsMessage, User, VerifiedPhone
-from accounts.services import phones, pin_outbox
+from accounts.services import phones, pins
 from kaizala_console.lib import clock
 
 NUMBER = "+919876543210"
@@ -15,7 +15,7 @@ OTHER_NUMBER = "+919876543211"
 def send(user: User, number: str = NUMBER) -> PinDevice:
     """The account asks for a PIN to a number that it wants to hold, and the worker sends it."""
     device = phones.send_pin(user=user, number=number, by=user)
-    pin_outbox.deliver(sms_id=device.sms_id)
+    pins.deliver(sms_id=device.sms_id)
     device.refresh_from_db()
     return device
 
@@ -23,7 +23,7 @@ def send(user: User, number: str = NUMBER) -> PinDevice:
 def work() -> None:
     """The worker sends all PINs that wait."""
     for sms in SmsMessage.objects.waiting():
-        pin_outbox.deliver(sms_id=sms.pk)
+        pins.deliver(sms_id=sms.pk)
 
 
 def enter(user: User, device: PinDevice, pin: str) -> VerifiedPhone:

@@ -17,7 +17,7 @@ from accounts.audit import canonical
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
-from accounts.views import activity_export
+from accounts.views import activity
 from kaizala_console.lib import ids
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +43,7 @@ def lines(response: Any) -> list[str]:
 def test_json_lines_hold_the_chain_and_verify_without_the_console(
     browser_of: Browser, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(activity_export, "SLICE", 3)
+    monkeypatch.setattr(activity, "SLICE", 3)
     act(organisation_admin, 7)
     response = export(browser_of(organisation_admin), "jsonl")
     assert response.headers["Cache-Control"] == "private, no-store"
@@ -57,7 +57,7 @@ def test_acts_that_overlapped_leave_in_the_order_of_the_chain(
     browser_of: Browser, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long act gets its key early and its place late: what is whole must not look as if somebody had moved it."""
-    monkeypatch.setattr(activity_export, "SLICE", 2)
+    monkeypatch.setattr(activity, "SLICE", 2)
     act(organisation_admin, 2)
     with monkeypatch.context() as patched:
         patched.setattr("accounts.audit.record.chain_after_commit", lambda: None)

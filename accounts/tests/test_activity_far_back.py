@@ -20,7 +20,7 @@ from accounts.models import AuditEvent, Organisation, User
 from accounts.tests.pages import words
 from accounts.tests.test_activity_page import ACTIVITY, happened
 from accounts.trail_sought import Each, Sought
-from accounts.views import activity, activity_filters
+from accounts.views import activity
 from kaizala_console.lib import clock, ids
 
 Browser = Callable[..., Client]
@@ -211,5 +211,5 @@ def test_pages_of_what_all_are_do_not_speak_of_looking(
 
 
 def test_each_kind_has_its_tags() -> None:
-    kinds: dict[str, Any] = activity_filters.KINDS
+    kinds: dict[str, Any] = activity.KINDS
     assert sorted(tag for kind in kinds.values() for tag in kind.tags()) == sorted(Tag)

@@ -18,7 +18,7 @@ from accounts.audit.sentences import names_in
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
 from accounts.tests.pages import words
-from accounts.views import activity, activity_filters
+from accounts.views import activity
 from kaizala_console.lib import clock, ids
 
 ACTIVITY = "/console/activity/"
@@ -169,7 +169,7 @@ def test_names_are_text_and_never_markup(member: User, browser_of: Callable[...,
 
 
 def test_every_event_is_of_a_kind_that_can_be_chosen() -> None:
-    chosen = {noun for kind in activity_filters.KINDS.values() for noun in kind.nouns}
+    chosen = {noun for kind in activity.KINDS.values() for noun in kind.nouns}
     assert {tag.partition(":")[0] for tag in Tag} - chosen == set()
 
 

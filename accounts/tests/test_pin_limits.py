@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from accounts.models import PinDevice, User, VerifiedPhone
 from accounts.services import phones as service
-from accounts.services import pin_limits, reauthentication
+from accounts.services import pins, reauthentication
 from accounts.tests.factories import make_user
 from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send
 from kaizala_console.lib import context
@@ -21,13 +21,13 @@ from kaizala_console.lib.errors import TooSoon
 @pytest.fixture
 def slow_counting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between counting and writing passes enough time that without a lock all would have counted first."""
-    require_really = pin_limits.require
+    require_really = pins.require
 
     def slowly(**arguments: Any) -> None:
         require_really(**arguments)
         time.sleep(0.1)
 
-    monkeypatch.setattr(pin_limits, "require", slowly)
+    monkeypatch.setattr(pins, "require", slowly)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -72,8 +72,8 @@ def test_the_pause_between_two_pins_grows_and_a_used_pin_ends_it(
 
 
 def test_the_pause_never_exceeds_an_hour() -> None:
-    assert pin_limits.pause_after(1).total_seconds() == 30
-    assert pin_limits.pause_after(1000).total_seconds() == 3600
+    assert pins.pause_after(1).total_seconds() == 30
+    assert pins.pause_after(1000).total_seconds() == 3600
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import PinDevice, SandboxSms, SmsMessage, User
-from accounts.services import phones, pin_outbox
+from accounts.services import phones, pins
 from accounts.sms import twilio_verify as verify
 from accounts.tests.pins import NUMBER, enter, send
 from accounts.tests.twilio_server import FakeTwilio
@@ -36,12 +36,12 @@ def test_a_gateway_that_hangs_holds_nobody_who_asks_and_the_pin_is_sealed_until_
     assert twilio.requests == []
     twilio.hang = False
     assert device.sms.sealed
-    assert pin_outbox.sweep() == 1
-    assert pin_outbox.deliver(sms_id=device.sms_id)
+    assert pins.sweep() == 1
+    assert pins.deliver(sms_id=device.sms_id)
     assert twilio.pin(NUMBER).encode() not in bytes(device.sms.sealed)
     device.refresh_from_db()
     assert (device.sms.status, device.sms.sealed, device.sms.next_attempt_at) == ("sent", None, None)
-    assert not pin_outbox.deliver(sms_id=device.sms_id)
+    assert not pins.deliver(sms_id=device.sms_id)
     assert len(twilio.texts[NUMBER]) == 1
     assert enter(newcomer, device, twilio.pin(NUMBER))
 
@@ -64,8 +64,8 @@ def test_a_pin_that_no_worker_sent_in_time_is_wiped_and_not_sent(
 ) -> None:
     device = phones.send_pin(user=newcomer, number=NUMBER, by=newcomer)
     travel(minutes=11)
-    assert pin_outbox.sweep() == 1
-    assert not pin_outbox.deliver(sms_id=device.sms_id)
+    assert pins.sweep() == 1
+    assert not pins.deliver(sms_id=device.sms_id)
     sms = SmsMessage.objects.get()
     assert (sms.status, sms.sealed, twilio.requests) == ("failed", None, [])
     with pytest.raises(RuleBroken, match="expired"):

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from accounts import queries
 from accounts.models import AuditEvent, PinDevice, SmsMessage, User
 from accounts.services import phones as service
-from accounts.services import pin_limits, pins
+from accounts.services import pins
 from accounts.sms.inbox import Inbox
 from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send, wrong
 from kaizala_console.lib import context
@@ -48,7 +48,7 @@ def test_the_log_masks_the_number_and_finds_it_again_by_a_keyed_digest(newcomer:
         send(newcomer)
     message = SmsMessage.objects.get()
     assert NUMBER[-6:] not in message.masked_number
-    assert message.number_tag == pin_limits.number_tag(NUMBER)
+    assert message.number_tag == pins.number_tag(NUMBER)
     assert NUMBER[1:] not in message.number_tag
     assert (message.status, message.country_prefix, message.client_address, message.gateway, message.user) == (
         "sent",

@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, PinDevice, SmsMessage, User
-from accounts.services import login_pins, pin_outbox
+from accounts.services import login_pins, pins
 from accounts.services import phones as service
 from accounts.services.pins import Program
 from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send, wrong
@@ -148,7 +148,7 @@ def test_a_program_never_gets_a_pin_of_verify_which_would_prove_the_number_here_
     assert twilio_verify.requests == []
     settings.TWILIO_FROM = "+14155550100"
     login_pins.send(number=NUMBER, program=program, by=newcomer)
-    pin_outbox.deliver(sms_id=SmsMessage.objects.get().pk)
+    pins.deliver(sms_id=SmsMessage.objects.get().pk)
     ((path, form),) = twilio_verify.requests
     assert path.endswith("/Messages.json")
     assert "Shift Planner" in form["Body"]

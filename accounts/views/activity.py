@@ -4,23 +4,151 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django import forms
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import formats, timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from accounts import whereabouts
 from accounts.audit import fields, queries, values
+from accounts.audit.chain import exported
 from accounts.audit.sentences import actor, sentence
-from accounts.models import AuditEvent
-from accounts.views.activity_filters import KINDS, LAST_ID, FilterForm, chips, query, sought
-from accounts.views.decorators import signed_in, user_of
-from kaizala_console.lib import moments
+from accounts.audit.tags import Tag
+from accounts.audit.words import about
+from accounts.models import AuditEvent, User
+from accounts.services import exports
+from accounts.trail_sought import Sought
+from accounts.views.decorators import reauthentication_required, signed_in, user_of
+from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import NotFound
+from kaizala_console.lib.spreadsheets import csv_lines
+
+# ----------------------------------------------------------------------------------------------------
+# What the Activity page can be narrowed to: its form, what that asks of the trail, and the chips that say so.
+
+
+LAST_ID = 2**63 - 1
+LAST_DATE = dt.date(9999, 12, 30)  # one more day is still a date
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One choice of the filter "What": the tags that begin with one of these nouns."""
+
+    label: str | Promise
+    nouns: tuple[str, ...]
+    icon: str
+
+    def tags(self) -> list[str]:
+        """Their names, which are kept for ever (`accounts.audit.tags`)."""
+        return [tag.value for tag in Tag if tag.value.partition(":")[0] in self.nouns]
+
+
+KINDS = {
+    "connectors": Kind(_("Connectors and secrets"), ("connector",), "connectors"),
+    "access": Kind(_("Access and refresh tokens"), ("grant", "request", "handoff"), "handoffs"),
+    "groups": Kind(_("Groups and members"), ("group", "person", "bulk", "media"), "groups"),
+    "phones": Kind(_("Phone numbers and PINs"), ("phone",), "phone"),
+    "accounts": Kind(_("Accounts and sign-ins"), ("user",), "person"),
+    "organisation": Kind(_("Organisation and operators"), ("organisation", "operator", "notice"), "shield"),
+}
+
+
+class FilterForm(forms.Form):
+    """The filters; what cannot be understood is left out rather than refused."""
+
+    q = forms.CharField(label=_("Who or what"), required=False, max_length=120)
+    what = forms.ChoiceField(
+        label=_("What"),
+        required=False,
+        choices=[("", _("Everything")), *((key, kind.label) for key, kind in KINDS.items())],
+    )
+    connector = forms.UUIDField(label=_("Connector"), required=False, widget=forms.HiddenInput)
+    group = forms.UUIDField(label=_("Group"), required=False, widget=forms.HiddenInput)
+    mine = forms.BooleanField(label=_("Only what I did"), required=False)
+    since = forms.DateField(
+        label=pgettext_lazy("first day", "From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    until = forms.DateField(
+        label=pgettext_lazy("last day", "To"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    before = forms.IntegerField(required=False, min_value=1, max_value=LAST_ID)
+    after = forms.IntegerField(required=False, min_value=1, max_value=LAST_ID)
+
+
+def sought(chosen: dict[str, Any], user: User) -> Sought:
+    """What the filters ask for; dates are whole days in the reader's zone, both included."""
+    indexed = Q()
+    if connector := chosen.get("connector"):
+        indexed &= Q(connector_id=connector)
+    if group := chosen.get("group"):
+        indexed &= Q(group_id=group)
+    if chosen.get("mine"):
+        indexed &= Q(actor_kind="user", actor_id=str(user.pk))
+    kind, since, until = KINDS.get(chosen.get("what", "")), chosen.get("since"), chosen.get("until")
+    return Sought(
+        indexed=indexed,
+        words=about(chosen["q"]) if chosen.get("q") else Q(),
+        tags=kind.tags() if kind else (),
+        since=_midnight(since) if since else None,
+        until=_midnight(min(until, LAST_DATE) + dt.timedelta(days=1)) if until else None,
+        is_own=bool(chosen.get("mine")),
+    )
+
+
+def chips(request: HttpRequest, user: User, form: FilterForm, chosen: dict[str, Any]) -> list[dict[str, str]]:
+    """What is looked for, each with the address of the page without it."""
+    found = []
+    for name, value in chosen.items():
+        label = str(form.fields[name].label)
+        text = label if value is True else f"{label}: {_words_of(user, name, value)}"
+        without = query(request, **{name: None, "before": None, "after": None})
+        found.append({"label": text, "remove_url": without or request.path})
+    return found
+
+
+def query(request: HttpRequest, **changes: str | None) -> str:
+    """The query of this page with these changes; None takes one away."""
+    changed = request.GET.copy()
+    for name, value in changes.items():
+        changed.pop(name, None)
+        if value is not None:
+            changed[name] = value
+    return f"?{changed.urlencode()}" if changed else ""
+
+
+def _words_of(user: User, name: str, value: Any) -> str:
+    """What a filter asks for, as people call it."""
+    if name == "what":
+        return str(KINDS[value].label)
+    if name in ("since", "until"):
+        return formats.date_format(value)
+    if name in ("connector", "group"):
+        return whereabouts.name_of(user, name, value) or _name_then(user, name, value) or str(value)
+    return str(value)
+
+
+def _name_then(user: User, kind: str, key: UUID) -> str:
+    """How what is not there any more was called when something was last done to it, as far as this person may read."""
+    of_it = Sought(indexed=Q((f"{kind}_id", key)), words=Q(subject_kind=kind))
+    events = queries.sought_page(user, of_it, size=1).events
+    return events[0].subject_name if events else ""
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return timezone.make_aware(dt.datetime.combine(day, dt.time.min))
+
 
 PAGE_SIZE = 50
 _ICONS = {noun: kind.icon for kind in KINDS.values() for noun in kind.nouns}
@@ -156,3 +284,118 @@ def _as_json(event: AuditEvent) -> str:
     if event.request_id:
         facts["request"] = event.request_id
     return json.dumps(facts, indent=2, ensure_ascii=False, default=str)
+
+
+# ----------------------------------------------------------------------------------------------------
+# The audit trail as a file, with the filters of the Activity page: CSV for people, JSON Lines for programs.
+#
+# Streamed in the order in which things happened, a slice at a time, so that its length costs no memory. JSON Lines are in
+# the order of the chain and carry its hashes: `python -m accounts.audit.canonical FILE` verifies them on any machine.
+
+
+SLICE = 1000
+COLUMNS = (
+    "at",
+    "what happened",
+    "event",
+    "who",
+    "who (kind)",
+    "who (id)",
+    "subject",
+    "subject (kind)",
+    "subject (id)",
+    "before",
+    "after",
+    "from",
+    "request",
+    "position",
+    "hash",
+)
+# A spreadsheet takes a cell that begins like this for a formula.
+
+
+BUTTONS = {"csv": gettext_lazy("Export as CSV"), "jsonl": gettext_lazy("Export as JSON Lines")}
+
+
+@require_POST
+def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    """The file that `format` names; the export is itself an event of the trail."""
+    press = BUTTONS.get(request.POST.get("format", ""), "")
+    view: Any = reauthentication_required(_export, button_label=press, is_download=True)
+    response: HttpResponse | StreamingHttpResponse = view(request)
+    return response
+
+
+def _export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
+    user = user_of(request)
+    form = FilterForm(request.GET)
+    form.is_valid()
+    chosen = {name: value for name, value in form.cleaned_data.items() if value}
+    kinds: dict[str, tuple[str, Callable[[Iterable[AuditEvent]], Iterator[str]]]] = {
+        "csv": ("text/csv; charset=utf-8", _csv),
+        "jsonl": ("application/jsonl; charset=utf-8", _json_lines),
+    }
+    if request.POST.get("format") not in kinds:
+        return redirect("accounts:activity")
+    chosen_format = request.POST["format"]
+    content_type, spell = kinds[chosen_format]
+    exports.note(by=user, file_format=chosen_format, filters={name: str(value) for name, value in chosen.items()})
+    only = sought(chosen, user).condition()
+    events = _in_the_chain if chosen_format == "jsonl" else _in_order
+    response = StreamingHttpResponse(spell(events(user, only)), content_type=content_type)
+    name = f"activity-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.{chosen_format}"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _in_order(user: User, only: Q) -> Iterator[AuditEvent]:
+    """Everything that the person may read and that matches, the oldest first."""
+    after = 0
+    while True:
+        page = queries.page(user, size=SLICE, only=only, after=after)
+        if not page.events or page.events[0].pk <= after:
+            return
+        yield from reversed(page.events)
+        if page.newer is None:
+            return
+        after = page.newer
+
+
+def _in_the_chain(user: User, only: Q) -> Iterator[AuditEvent]:
+    """As `_in_order`, but in the order in which a verifier goes along."""
+    after = 0
+    while events := queries.in_the_chain(user, size=SLICE, only=only, after=after):
+        yield from events
+        after = events[-1].position or 0
+
+
+def _json_lines(events: Iterable[AuditEvent]) -> Iterator[str]:
+    for event in events:
+        yield json.dumps(exported(event), ensure_ascii=False) + "\n"
+
+
+def _csv(events: Iterable[AuditEvent]) -> Iterator[str]:
+    return csv_lines(_rows(events))
+
+
+def _rows(events: Iterable[AuditEvent]) -> Iterator[tuple[str, ...]]:
+    yield COLUMNS
+    for event in events:
+        yield (
+            event.at.astimezone(dt.UTC).isoformat(timespec="seconds"),
+            sentence(event),
+            event.tag,
+            event.actor_name,
+            event.actor_kind,
+            event.actor_id,
+            event.subject_name,
+            event.subject_kind,
+            event.subject_id,
+            json.dumps(event.before, ensure_ascii=False) if event.before else "",
+            json.dumps(event.after, ensure_ascii=False) if event.after else "",
+            event.client_address or "",
+            event.request_id,
+            str(event.position or ""),
+            event.hash,
+        )

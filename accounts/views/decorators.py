@@ -34,7 +34,7 @@ from django.utils.translation import gettext as _
 
 from accounts import queries
 from accounts.models import User
-from accounts.services import reauthentication, recent_login
+from accounts.services import reauthentication
 from accounts.views import pending_forms
 from accounts.views.pending_forms import FIELD, PAGE_FIELD, safe_path
 from kaizala_console.lib import live
@@ -121,7 +121,7 @@ def recent_login_required(view: View | None = None, *, on_get: bool = False, but
         return partial(recent_login_required, on_get=on_get, button_label=button_label)
 
     def recent(request: HttpRequest) -> tuple[str, bool] | None:
-        if (request.method in SAFE_METHODS and not on_get) or recent_login.is_recent(request):
+        if (request.method in SAFE_METHODS and not on_get) or reauthentication.is_recent(request):
             return None
         return reverse("accounts:sign_in_again"), False
 

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from accounts.services import recent_login
+from accounts.services import reauthentication
 from accounts.views.decorators import safe_path, signed_in, user_of
 from kaizala_console.lib.errors import NotFound
 
@@ -20,7 +20,7 @@ from kaizala_console.lib.errors import NotFound
 def sign_in_again(request: HttpRequest) -> HttpResponse | HttpResponseBase:
     """One button, which leads to Office365 and back to where one came from; done already, it leads there at once."""
     back = safe_path(request.GET.get("next"), reverse("accounts:home"))
-    if recent_login.is_recent(request):
+    if reauthentication.is_recent(request):
         return redirect(back)
     if request.method == "POST":
         providers = get_adapter().list_providers(request)
@@ -30,13 +30,13 @@ def sign_in_again(request: HttpRequest) -> HttpResponse | HttpResponseBase:
             request,
             process=AuthProcess.LOGIN,
             next_url=back,
-            auth_params=dict(recent_login.ASK_ANEW),
+            auth_params=dict(reauthentication.ASK_ANEW),
         )
         return answer
     words = {
         "back": back.partition("?")[0],
         "name": user_of(request).name,
-        "is_unknown": recent_login.is_unknown(request),
+        "is_unknown": reauthentication.is_unknown(request),
         "minutes": max(settings.SIGN_IN_AGAIN_SECONDS // 60, 1),
     }
     return render(request, "accounts/sign_in_again.html", words)

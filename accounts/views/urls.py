@@ -6,7 +6,6 @@ from django.views.generic import RedirectView
 
 from accounts.views import (
     activity,
-    activity_export,
     authenticator,
     first_steps,
     home,
@@ -35,7 +34,7 @@ urlpatterns: list[URLPattern] = [
     path("console/confirm/", reauthentication.confirm, name="confirm"),
     path("console/activity/", activity.activity, name="activity"),
     path("console/activity/<int:event_id>/", activity.event, name="activity_event"),
-    path("console/activity/export/", activity_export.export, name="activity_export"),
+    path("console/activity/export/", activity.export, name="activity_export"),
     path("console/settings/", settings.settings, name="settings"),
     path("console/settings/sessions/", sessions.sessions, name="sessions"),
     path("console/settings/sessions/end-others/", sessions.end_others, name="sessions_end_others"),

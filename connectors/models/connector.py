@@ -187,3 +187,120 @@ class ConnectorSecret(models.Model):
         return (
             self.revoked_at is None and self.reported_at is None and (self.expires_at is None or self.expires_at > at)
         )
+
+
+# ----------------------------------------------------------------------------------------------------
+# The logo of a connector. Its bytes stand in a table of their own, so that no list of connectors reads them.
+
+
+class ConnectorLogo(models.Model):
+    """A picture that was checked. Its hash stands beside the name as well (`Connector.logo_sha256`)."""
+
+    connector = models.OneToOneField(
+        "connectors.Connector",
+        verbose_name=_("connector"),
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="logo",
+    )
+    content = models.BinaryField(_("content"))
+    content_type = models.CharField(_("content type"), max_length=20)
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    width = models.PositiveSmallIntegerField(_("width"))
+    height = models.PositiveSmallIntegerField(_("height"))
+    changed_at = models.DateTimeField(_("changed at"), default=clock.now)
+
+    class Meta:
+        verbose_name = _("logo")
+        verbose_name_plural = _("logos")
+        ordering = ["-changed_at", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(content_type__in=["image/png", "image/jpeg", "image/webp"]),
+                name="logo_is_a_picture",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.sha256
+
+
+# ----------------------------------------------------------------------------------------------------
+# Which old habits a connector's program showed: one row for each habit and day.
+
+
+class HabitDay(models.Model):
+    """Counts of one day (UTC). Written in bulk, some seconds after the calls (`services.usage`).
+
+    `habit` is a value of `wire.habits.Habit`, `example` the last operation that showed it; nothing that was
+    sent is kept.
+    """
+
+    connector = models.ForeignKey(
+        "connectors.Connector",
+        verbose_name=_("connector"),
+        on_delete=models.CASCADE,
+        related_name="habits",
+        db_index=False,
+    )
+    habit = models.CharField(_("habit"), max_length=32)
+    day = models.DateField(_("day"))
+    times = models.PositiveBigIntegerField(_("times"), default=0)
+    seen_at = models.DateTimeField(_("seen at"))
+    example = models.CharField(
+        _("example"), max_length=120, help_text=_("Method and route: `POST v1/groups/<group_id>/messages`.")
+    )
+
+    class Meta:
+        verbose_name = _("habit on a day")
+        verbose_name_plural = _("habits by the day")
+        ordering = ["-day", "connector", "habit"]
+        indexes = [models.Index(fields=["day"], name="habit_by_day")]
+        constraints = [
+            models.UniqueConstraint(fields=["connector", "habit", "day"], name="one_row_a_connector_habit_and_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.habit} {self.day:%Y-%m-%d}"
+
+
+# ----------------------------------------------------------------------------------------------------
+# What has nobody left who looks after it, found by the worker and told once.
+
+
+class Orphan(models.Model):
+    """Open while the finding holds; the same thing orphaned again later is a row of its own, and told again."""
+
+    class Kind(models.TextChoices):
+        CONNECTOR = "connector", _("a connector whose owners are gone")
+        PHONE = "phone", _("access in the name of a number that another account holds now")
+        GROUP = "group", _("a group without an admin who has an account")
+
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
+    subject_id = models.CharField(_("subject id"), max_length=64)
+    name = models.CharField(_("name"), max_length=300)
+    organisation = models.ForeignKey(
+        "accounts.Organisation",
+        verbose_name=_("organisation"),
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    found_at = models.DateTimeField(_("found at"), default=clock.now)
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("orphan")
+        verbose_name_plural = _("orphans")
+        ordering = ["-found_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "subject_id"],
+                condition=models.Q(settled_at__isnull=True),
+                name="one_open_orphan_a_subject",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.name}"

@@ -18,7 +18,7 @@ from connectors import permissions, policies, token_format
 from connectors.authentication import Caller
 from connectors.models import Bot, Connector, RefreshToken
 from connectors.permissions import Permission
-from connectors.services import details, trail
+from connectors.services import connectors, trail
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 
@@ -154,4 +154,4 @@ def _tell(tag: Tag, bot: Bot, by: Caller | User, before: dict[str, str] | None =
 
 
 def _checked_name(name: str) -> str:
-    return details.checked_name(name, missing=_("Give the bot a name."))
+    return connectors.checked_name(name, missing=_("Give the bot a name."))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
@@ -16,11 +21,10 @@ from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from connectors import policies
 from connectors.models import AccessRequest, Connector, ConnectorLogo, ConnectorSecret, Grant, UserTokenRequest
-from connectors.services import details as rules
-from connectors.services import ending, one_time_secrets, operator_notices, secrets, trail, words
-from connectors.services.details import Details
+from connectors.permissions import Permission
+from connectors.services import one_time_secrets, operator_notices, refresh_tokens, secrets, trail, words
 from kaizala_console.lib import clock
-from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound
+from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 NAME_CONSTRAINT = "connector_name_once_an_owner"
 
@@ -54,7 +58,7 @@ def create(
         User.objects.select_for_update(no_key=True).get(pk=owner.pk)
         if one_time_secrets.find(user=by, idempotency_key=idempotency_key) is not None:
             return _shown_again(by, idempotency_key)
-    chosen = rules.checked(
+    chosen = checked(
         name=name,
         description=description,
         home_page=home_page,
@@ -97,7 +101,7 @@ def update(
     connector = _locked(connector)
     policies.require_owner(by, connector)
     before = {column: getattr(connector, column) for column in ("name", "description", "home_page", "redirect_urls")}
-    chosen = rules.checked(
+    chosen = checked(
         name=connector.name if name is None else name,
         description=connector.description if description is None else description,
         home_page=connector.home_page if home_page is None else home_page,
@@ -197,7 +201,7 @@ def delete(*, connector: Connector, by: User) -> Connector:
     one_time_secrets.forget("connector", [str(connector.pk)])
     grants = list(Grant.objects.select_for_update(no_key=True).filter(connector=connector).present().order_by("pk"))
     Grant.objects.filter(pk__in=[grant.pk for grant in grants]).update(revoked_at=now)
-    ending.end_tokens([grant.pk for grant in grants], at=now)
+    refresh_tokens.end_tokens([grant.pk for grant in grants], at=now)
     AccessRequest.objects.waiting().filter(connector=connector).update(withdrawn_at=now)
     UserTokenRequest.objects.waiting().filter(connector=connector).update(withdrawn_at=now)
     record(
@@ -265,7 +269,7 @@ def _save_under_its_name(connector: Connector, **options: Any) -> None:
     except IntegrityError as error:
         if NAME_CONSTRAINT not in str(error):
             raise
-        raise rules.name_taken(connector.name) from None
+        raise name_taken(connector.name) from None
 
 
 @sensitive_variables("idempotency_key", "token")
@@ -283,3 +287,175 @@ def _shown_again(by: User, idempotency_key: str) -> tuple[Connector, str]:
         raise Conflict(_("This form was used for something else already. Please reload the page."), code="form_used")
     secrets.viewed(connector=connector, token=token, by=by)
     return connector, token
+
+
+# ----------------------------------------------------------------------------------------------------
+# What a connector may be called and say about itself: one place for the rules, used to create and to change.
+
+
+LONGEST_NAME = 80
+LONGEST_DESCRIPTION = 500
+LONGEST_URL = 200
+MOST_REDIRECT_URLS = 10
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_web_address = URLValidator(schemes=["http", "https"])
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """The fields of a connector that its owners choose, checked and tidied."""
+
+    name: str
+    description: str
+    home_page: str
+    redirect_urls: list[str]
+    permissions: frozenset[Permission]
+
+
+def checked(
+    *,
+    name: str,
+    description: str = "",
+    home_page: str = "",
+    redirect_urls: Iterable[str] = (),
+    permissions: Iterable[str],
+) -> Details:
+    """Tidy and check everything. Raises RuleBroken that names the field and says what was expected."""
+    return Details(
+        name=checked_name(name, missing=_("Give the connector a name.")),
+        description=_checked_description(description),
+        home_page=_checked_home_page(home_page.strip()),
+        redirect_urls=_checked_redirect_urls(redirect_urls),
+        permissions=checked_permissions(permissions),
+    )
+
+
+def require_shown(connector: Connector, as_shown: Collection[Permission] | None) -> None:
+    """Raise Conflict when the connector asks for more than a person saw who lets it act. None: nobody saw a list."""
+    if as_shown is not None and not connector.permissions <= frozenset(as_shown):
+        raise Conflict(
+            _("“%(connector)s” asks for something else by now. Look at it once more.") % {"connector": connector.name},
+            code="permissions_grown",
+        )
+
+
+def checked_permissions(permissions: Iterable[str]) -> frozenset[Permission]:
+    """At least one of the nine permissions. Raises RuleBroken."""
+    try:
+        chosen = frozenset(Permission(permission) for permission in permissions)
+    except ValueError:
+        raise RuleBroken(
+            _("This is not a permission of a connector."), code="permission_unknown", field="permissions"
+        ) from None
+    if not chosen:
+        raise RuleBroken(
+            _("Choose at least one permission: without any, the connector could do nothing."),
+            code="permission_missing",
+            field="permissions",
+        )
+    return chosen
+
+
+def name_taken(name: str) -> RuleBroken:
+    """The answer to a second connector of the same owner under one name."""
+    return RuleBroken(
+        _("You have a connector named “%(name)s” already. Choose another name.") % {"name": name},
+        code="name_taken",
+        field="name",
+    )
+
+
+def checked_name(name: str, *, missing: str) -> str:
+    """What a connector or a bot is called, tidied. Raises RuleBroken, with the words of `missing` for no name."""
+    tidy = " ".join(printable(name).split())
+    if not tidy:
+        raise RuleBroken(missing, code="name_missing", field="name")
+    if len(tidy) > LONGEST_NAME:
+        raise RuleBroken(
+            _("The name has %(count)d characters: %(most)d are the most.") % {"count": len(tidy), "most": LONGEST_NAME},
+            code="name_too_long",
+            field="name",
+        )
+    return tidy
+
+
+def _checked_description(description: str) -> str:
+    tidy = printable(description, keep="\n").strip()
+    if len(tidy) > LONGEST_DESCRIPTION:
+        raise RuleBroken(
+            _("The description has %(count)d characters: %(most)d are the most.")
+            % {"count": len(tidy), "most": LONGEST_DESCRIPTION},
+            code="description_too_long",
+            field="description",
+        )
+    return tidy
+
+
+def _checked_home_page(home_page: str) -> str:
+    if home_page and not _is_web_address(home_page):
+        raise RuleBroken(
+            _("The home page must be a web address like https://example.com, of at most 200 characters."),
+            code="home_page",
+            field="home_page",
+        )
+    return home_page
+
+
+def _checked_redirect_urls(redirect_urls: Iterable[str]) -> list[str]:
+    tidy = list(dict.fromkeys(url.strip() for url in redirect_urls if url.strip()))
+    if len(tidy) > MOST_REDIRECT_URLS:
+        raise RuleBroken(
+            _("Give at most %(most)d redirect URLs.") % {"most": MOST_REDIRECT_URLS},
+            code="redirect_urls",
+            field="redirect_urls",
+        )
+    for url in tidy:
+        if not _is_redirect_url(url):
+            raise RuleBroken(
+                _("“%(url)s” cannot be a redirect URL: give a whole https address without # and what follows it.")
+                % {"url": url[:LONGEST_URL]},
+                code="redirect_url",
+                field="redirect_urls",
+            )
+    return tidy
+
+
+def _is_redirect_url(url: str) -> bool:
+    """Absolute, no fragment (RFC 6749 §3.1.2), and https; http for the developer's own machine (RFC 8252 §7.3)."""
+    if not _is_web_address(url, loopback=True):
+        return False
+    parts = urlsplit(url)
+    if parts.fragment or "#" in url or "@" in parts.netloc:
+        return False
+    return parts.scheme == "https" or parts.hostname in LOOPBACK
+
+
+def _is_web_address(url: str, *, loopback: bool = False) -> bool:
+    if len(url) > LONGEST_URL:
+        return False
+    try:
+        _web_address(url)
+    except ValidationError:
+        return loopback and _is_loopback(url)
+    return True
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        _port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and parts.hostname in LOOPBACK and url.isprintable() and " " not in url
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """Without control characters (PostgreSQL stores no NUL) and marks that turn the direction of what follows."""
+    text = text.replace("\r\n", "\n").replace("\t", " ")
+    return "".join(
+        character
+        if character in keep or (unicodedata.category(character) not in {"Cc", "Cs"} and character not in _TURNING)
+        else " "
+        for character in text
+    )

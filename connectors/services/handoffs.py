@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
@@ -13,13 +16,15 @@ from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policies import require_no_credential_hold
+from accounts.services import notifications
 from connectors import policies
-from connectors.models import Handoff, HandoffState
-from connectors.models.handoff import NOT_ENDED
-from connectors.services import grants, issuing, one_time_secrets, opening, rotation, trail, words
-from connectors.webhooks import handoff_events
-from kaizala_console.lib import clock
-from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound
+from connectors.models import ClaimAnswer, Connector, Grant, Handoff, HandoffState
+from connectors.models.handoff import NOT_ENDED, HandoffQuerySet
+from connectors.redirects import PermanentRedirect
+from connectors.services import grants, one_time_secrets, refresh_tokens, token_exchange, trail, words
+from connectors.webhooks import handoffs
+from kaizala_console.lib import clock, crypto
+from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 EXPIRED_AT_ONCE = 500
 
@@ -33,7 +38,7 @@ def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | No
     the other gets a Conflict that says who won, when, and from where. Raises NotFound for strangers, and RuleBroken for
     a handoff past its deadline, or when it cannot be opened any more.
     """
-    handoff = opening.read(handoff)
+    handoff = read(handoff)
     policies.require_owner(by, handoff.connector)
     require_no_credential_hold(by)
     one_time_secrets.require_form_key(idempotency_key)
@@ -44,7 +49,7 @@ def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | No
     sealed = handoff
     claimed = (
         Handoff.objects.waiting()
-        .filter(pk=handoff.pk, expires_at__gt=now, grant__in=opening.alive(handoff))
+        .filter(pk=handoff.pk, expires_at__gt=now, grant__in=alive(handoff))
         .update(claimed_at=now, claimed_by=by, claimed_from=address or None, sealed=None)
     )
     if not claimed:
@@ -52,20 +57,20 @@ def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | No
         shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
         if shown is not None:
             return shown
-        raise opening.too_late(opening.read(handoff), by)
-    token = opening.unseal(sealed)
+        raise too_late(read(handoff), by)
+    token = unseal(sealed)
     one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=handoff, token=token)
-    handoff = opening.read(handoff)
+    handoff = read(handoff)
     record(
         Tag.HANDOFF_CLAIMED,
         by=by,
         subject=handoff,
         **trail.of_grant(handoff.grant),
-        after={**opening.facts(handoff), "way": "page", "address": address or ""},
+        after={**facts(handoff), "way": "page", "address": address or ""},
     )
-    owners = issuing.owners_of(handoff.connector)
-    for user in dict.fromkeys([*owners, *opening.admin_side(handoff, by)]):
-        opening.tell(
+    owners = refresh_tokens.owners_of(handoff.connector)
+    for user in dict.fromkeys([*owners, *admin_side(handoff, by)]):
+        tell(
             user,
             handoff,
             "handoff_claimed",
@@ -83,15 +88,15 @@ def refuse(*, handoff: Handoff, by: User) -> Handoff:
 
     The grant stays, for its admin to issue anew or remove.
     """
-    handoff = opening.read(handoff)
+    handoff = read(handoff)
     policies.require_owner(by, handoff.connector)
     refused = Handoff.objects.waiting().filter(pk=handoff.pk).update(refused_at=clock.now(), sealed=None)
-    handoff = opening.read(handoff)
+    handoff = read(handoff)
     if not refused:
-        raise opening.too_late(handoff, by)
-    record(Tag.HANDOFF_REFUSED, by=by, subject=handoff, **trail.of_grant(handoff.grant), before=opening.facts(handoff))
-    for admin in opening.admin_side(handoff, by):
-        opening.tell(admin, handoff, "handoff_refused", refused_by=by.name)
+        raise too_late(handoff, by)
+    record(Tag.HANDOFF_REFUSED, by=by, subject=handoff, **trail.of_grant(handoff.grant), before=facts(handoff))
+    for admin in admin_side(handoff, by):
+        tell(admin, handoff, "handoff_refused", refused_by=by.name)
     return handoff
 
 
@@ -104,7 +109,7 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     gives the same new handoff, even when that was claimed meanwhile: what it gave away is in use, and only who asks
     for that one again ends it. Raises NotFound, and Conflict when the grant was removed meanwhile.
     """
-    handoff = opening.read(handoff)
+    handoff = read(handoff)
     if not policies.can_see_handoff(by, handoff):
         raise NotFound
     require_no_credential_hold(by)
@@ -116,14 +121,16 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     # It may still wait, sealed to a key that was lost since.
     this = Handoff.objects.filter(pk=handoff.pk)
     if this.waiting().update(withdrawn_at=clock.now(), sealed=None):
-        handoff_events.ended(this, handoff_events.WITHDRAWN)
-    again = rotation.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(grant=grant, by=by)
+        handoffs.ended(this, handoffs.WITHDRAWN)
+    again = refresh_tokens.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(
+        grant=grant, by=by
+    )
     record(
         Tag.HANDOFF_REISSUED,
         by=by,
         subject=handoff,
         **trail.of_grant(grant),
-        before=opening.facts(handoff),
+        before=facts(handoff),
         after={"handoff": str(again.pk)},
     )
     return again
@@ -137,7 +144,7 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
     The same form sent again (`idempotency_key`) shows the same token for some minutes. Raises NotFound for anybody
     else, NotAllowed when the organisation forbids it, Conflict when it was shown before or does not wait any more.
     """
-    handoff = opening.read(handoff)
+    handoff = read(handoff)
     if handoff.made_by_id != by.pk or not policies.can_administer(by, handoff.grant):
         raise NotFound
     require_no_credential_hold(by)
@@ -158,7 +165,7 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
     now = clock.now()
     revealed = (
         Handoff.objects.waiting()
-        .filter(pk=handoff.pk, expires_at__gt=now, revealed_at__isnull=True, grant__in=opening.alive(handoff))
+        .filter(pk=handoff.pk, expires_at__gt=now, revealed_at__isnull=True, grant__in=alive(handoff))
         .update(revealed_at=now, revealed_to=by)
     )
     if not revealed:
@@ -166,18 +173,18 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
         shown = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=handoff)
         if shown is not None:
             return shown
-        handoff = opening.read(handoff)
+        handoff = read(handoff)
         if handoff.state is HandoffState.WAITING and handoff.revealed_at:
             raise Conflict(
                 _("You had this token shown on %(when)s. It is shown once.")
                 % {"when": words.moment(handoff.revealed_at)},
                 code="revealed_before",
             )
-        raise opening.too_late(handoff, by)
-    token = opening.unseal(handoff)
+        raise too_late(handoff, by)
+    token = unseal(handoff)
     one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=handoff, token=token)
-    handoff = opening.read(handoff)
-    record(Tag.HANDOFF_REVEALED, by=by, subject=handoff, **trail.of_grant(handoff.grant), after=opening.facts(handoff))
+    handoff = read(handoff)
+    record(Tag.HANDOFF_REVEALED, by=by, subject=handoff, **trail.of_grant(handoff.grant), after=facts(handoff))
     return token
 
 
@@ -206,12 +213,330 @@ def _expire(handoff_id: UUID) -> bool:
     now = clock.now()
     if not Handoff.objects.overdue(now).filter(pk=handoff_id).update(expired_at=now, sealed=None):
         return False
-    handoff_events.ended(Handoff.objects.filter(pk=handoff_id), handoff_events.EXPIRED)
-    handoff = opening.read_id(handoff_id)
-    record(
-        Tag.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **trail.of_grant(handoff.grant), before=opening.facts(handoff)
-    )
-    both_sides = [handoff.grant.granted_by, handoff.made_by, *issuing.owners_of(handoff.connector)]
+    handoffs.ended(Handoff.objects.filter(pk=handoff_id), handoffs.EXPIRED)
+    handoff = read_id(handoff_id)
+    record(Tag.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **trail.of_grant(handoff.grant), before=facts(handoff))
+    both_sides = [handoff.grant.granted_by, handoff.made_by, *refresh_tokens.owners_of(handoff.connector)]
     for user in {user.pk: user for user in both_sides if user is not None}.values():
-        opening.tell(user, handoff, "handoff_expired")
+        tell(user, handoff, "handoff_expired")
     return True
+
+
+# ----------------------------------------------------------------------------------------------------
+# What all the ways of opening and ending a handoff share: how it is read, why it is too late, who is told.
+
+
+def read(handoff: Handoff) -> Handoff:
+    """The handoff as it is now, with everybody whom an act on it names."""
+    return read_id(handoff.pk)
+
+
+def read_id(handoff_id: UUID) -> Handoff:
+    """As `read`, for who knows only its key."""
+    return Handoff.objects.select_related(
+        "connector__organisation",
+        "connector__owner",
+        "grant__connector__organisation",
+        "grant__granted_by",
+        "made_by",
+        "claimed_by",
+    ).get(pk=handoff_id)
+
+
+def alive(handoff: Handoff) -> QuerySet[Grant]:
+    """The grant, unless it was revoked or is past its end: asked in the very statement that gives the token away."""
+    goes_on = Q(ends_at__isnull=True) | Q(ends_at__gt=clock.now())
+    return Grant.objects.present().filter(goes_on, pk=handoff.grant_id)
+
+
+@sensitive_variables()
+def unseal(handoff: Handoff) -> str:
+    """What a claim gives away. Raises RuleBroken when the server's key was changed and cannot open it any more."""
+    try:
+        return refresh_tokens.unseal(handoff)
+    except crypto.WrongKey:
+        raise RuleBroken(
+            _("This handoff cannot be opened any more: the console's key was changed. Ask for it to be issued again."),
+            code="handoff_unreadable",
+        ) from None
+
+
+def too_late(handoff: Handoff, by: User | Connector) -> Conflict | RuleBroken:
+    """Why a handoff cannot be claimed, refused or shown any more: who was faster, when, and from where."""
+    if handoff.claimed_at:
+        return Conflict(_claimed_before(handoff, by), code="handoff_claimed")
+    if handoff.refused_at:
+        return Conflict(
+            _("This handoff was refused on %(when)s.") % {"when": words.moment(handoff.refused_at)},
+            code="handoff_refused",
+        )
+    if handoff.withdrawn_at:
+        return Conflict(
+            _("This handoff was withdrawn on %(when)s: the access was removed, or a newer token was made.")
+            % {"when": words.moment(handoff.withdrawn_at)},
+            code="handoff_withdrawn",
+        )
+    if handoff.grant.revoked_at:
+        return Conflict(_("The access that this handoff is for was removed."), code="handoff_withdrawn")
+    if handoff.grant.ends_at is not None and handoff.grant.ends_at <= clock.now() < handoff.expires_at:
+        return RuleBroken(
+            _("The access that this handoff is for ended on %(when)s.") % {"when": words.moment(handoff.grant.ends_at)},
+            code="grant_over",
+        )
+    return RuleBroken(
+        _("This handoff expired on %(when)s. Have it issued again.") % {"when": words.moment(handoff.expires_at)},
+        code="handoff_expired",
+    )
+
+
+def _claimed_before(handoff: Handoff, by: User | Connector) -> str:
+    facts = {
+        "who": handoff.claimer_name,
+        "when": words.moment(handoff.claimed_at) if handoff.claimed_at else "",
+        "where": handoff.claimed_from or "",
+    }
+    if handoff.claimed_by_program:
+        if facts["where"]:
+            text = _(
+                "The program of “%(who)s” claimed this handoff on %(when)s already, from %(where)s. If its answer was "
+                "lost, have the token issued again."
+            )
+        else:
+            text = _(
+                "The program of “%(who)s” claimed this handoff on %(when)s already. If its answer was lost, have the "
+                "token issued again."
+            )
+    elif isinstance(by, User) and handoff.claimed_by_id == by.pk and facts["where"]:
+        text = _(
+            "You opened this handoff on %(when)s already, from %(where)s. If the token is lost, have it issued again."
+        )
+    elif isinstance(by, User) and handoff.claimed_by_id == by.pk:
+        text = _("You opened this handoff on %(when)s already. If the token is lost, have it issued again.")
+    elif facts["where"]:
+        text = _("%(who)s opened this handoff on %(when)s already, from %(where)s.")
+    else:
+        text = _("%(who)s opened this handoff on %(when)s already.")
+    return text % facts
+
+
+def admin_side(handoff: Handoff, by: User | None) -> list[User]:
+    """Who gets a receipt: the admin who granted, and the one who had it issued again, unless that was the developer.
+
+    `by` is None when a program acts.
+    """
+    granted_by, made_by = handoff.grant.granted_by, handoff.made_by
+    sides = [granted_by, None if made_by == by else made_by]
+    return list(dict.fromkeys(user for user in sides if user is not None))
+
+
+def facts(handoff: Handoff) -> dict[str, str]:
+    """What the trail says about an act on a handoff."""
+    return {"connector": handoff.connector.name, "target": handoff.grant.target_name}
+
+
+def tell(user: User, handoff: Handoff, template: str, **facts: str | bool) -> None:
+    """Queue a mail about the handoff, once for each person and template."""
+    notifications.queue(
+        user=user,
+        template=f"connectors/{template}",
+        key=f"{template.replace('_', '-')}:{handoff.pk}:{user.pk}",
+        context={**refresh_tokens.facts_for_mail(handoff, handoff.grant), **facts},
+    )
+
+
+# ----------------------------------------------------------------------------------------------------
+# The program takes its refresh token itself, with the connector's ID and secret: no human ever sees it.
+
+
+PATH = "v1/handoffs/claim"
+SHORTEST_RETRY_KEY = 16  # characters
+LONGEST_RETRY_KEY = 128
+
+
+@dataclass(frozen=True, slots=True)
+class HandoffClaim:
+    """What a program gets: the text in the handoff (the token, or its JWE), and how much is left."""
+
+    handoff: Handoff
+    text: str = field(repr=False)
+    still_waiting: int
+
+
+@sensitive_variables("secret", "retry_key")
+def claim_by_program(
+    *, connector_id: str, secret: str, handoff_id: UUID | None, retry_key: str, address: str | None
+) -> HandoffClaim:
+    """Open a handoff for the program that proves to be its connector: this one, or the one that has waited longest.
+
+    The same claim sent again with the same `retry_key` gets the same answer for some minutes; without a key, an answer
+    that is lost is lost. Raises WrongConnectorCredentials; PermanentRedirect (308); NotAllowed while the connector is
+    suspended; NotFound when nothing waits, saying what became of the last one; Conflict or RuleBroken when the named
+    one has ended, saying who opened it, when and from where.
+    """
+    connector = token_exchange.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
+    if connector.organisation.moved_to:
+        raise PermanentRedirect(connector.organisation.moved_to, PATH)
+    require_retry_key(retry_key)
+    return _claim(
+        connector=connector,
+        extra_secret=secret.strip() + retry_key,
+        retry_key=retry_key,
+        wanted=handoff_id,
+        address=address or None,
+    )
+
+
+@sensitive_variables("extra_secret", "retry_key", "text")
+@transaction.atomic
+def _claim(
+    *, connector: Connector, extra_secret: str, retry_key: str, wanted: UUID | None, address: str | None
+) -> HandoffClaim:
+    # Programs of one connector take turns: two that ask at once get one handoff each, never one the same.
+    connector = (
+        Connector.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("organisation")
+        .get(pk=connector.pk)
+    )
+    _require_working(connector)
+    tag = _tag(connector, extra_secret) if retry_key else ""
+    if tag:
+        again = _answered_before(connector, tag, extra_secret, wanted)
+        if again is not None:
+            return again
+    handoff, text = _take(connector, wanted, address)
+    if tag:
+        _remember(handoff, tag, extra_secret, text)
+    record(
+        Tag.HANDOFF_CLAIMED,
+        by=token_exchange.ConnectorActor(connector),
+        subject=handoff,
+        **trail.of_grant(handoff.grant),
+        after={**facts(handoff), "way": "program", "address": address or ""},
+    )
+    _send_receipts(handoff)
+    return HandoffClaim(handoff, text, _waiting(connector).count())
+
+
+def sweep() -> int:
+    """Delete the answers that nobody asked for again in time; the number of them."""
+    return ClaimAnswer.objects.overdue(clock.now()).delete()[0]
+
+
+@sensitive_variables("retry_key")
+def require_retry_key(retry_key: str) -> None:
+    """Raise RuleBroken unless the text can be the key of a claim, or is empty."""
+    if retry_key and not (SHORTEST_RETRY_KEY <= len(retry_key) <= LONGEST_RETRY_KEY and retry_key.isascii()):
+        raise RuleBroken(
+            _("Expected %(least)d to %(most)d ASCII characters, made up at random for this claim.")
+            % {"least": SHORTEST_RETRY_KEY, "most": LONGEST_RETRY_KEY},
+            code="retry_key",
+            field="Idempotency-Key",
+        )
+
+
+def _require_working(connector: Connector) -> None:
+    if connector.deleted_at is not None:
+        raise NotFound
+    if connector.suspended_at is not None:
+        raise NotAllowed(
+            _("The connector is suspended since %(when)s. It can claim again once it is resumed.")
+            % {"when": words.utc(connector.suspended_at)},
+            code="connector_suspended",
+        )
+
+
+@sensitive_variables("text")
+def _take(connector: Connector, wanted: UUID | None, address: str | None) -> tuple[Handoff, str]:
+    """End one handoff in favour of the program. A page may be faster with each: the statement itself decides."""
+    for handoff_id in [wanted] if wanted else list(_waiting(connector).values_list("pk", flat=True)):
+        handoff = Handoff.objects.filter(pk=handoff_id, connector=connector).first()
+        if handoff is None:
+            raise NotFound(_("There is no such handoff of this connector."))
+        try:
+            return _open(handoff, connector, address)
+        except (Conflict, RuleBroken):
+            if wanted:
+                raise
+    raise _nothing_waits(connector)
+
+
+@sensitive_variables("text")
+def _open(handoff: Handoff, connector: Connector, address: str | None) -> tuple[Handoff, str]:
+    now = clock.now()
+    text = unseal(handoff) if handoff.sealed is not None else ""
+    opened = (
+        Handoff.objects.waiting()
+        .filter(pk=handoff.pk, expires_at__gt=now, grant__in=alive(handoff))
+        .update(claimed_at=now, claimed_by_program=True, claimed_from=address, sealed=None)
+    )
+    if not opened:
+        raise too_late(read(handoff), connector)
+    return read(handoff), text
+
+
+def _waiting(connector: Connector) -> HandoffQuerySet:
+    now = clock.now()
+    waiting = Handoff.objects.waiting().filter(connector=connector, expires_at__gt=now)
+    return waiting.exclude(grant__ends_at__lte=now).order_by("made_at", "id")
+
+
+def _nothing_waits(connector: Connector) -> NotFound:
+    said = _("Nothing waits to be claimed by this connector.")
+    last = Handoff.objects.filter(connector=connector).order_by("-made_at", "-id").values_list("pk", flat=True).first()
+    if last is not None:
+        said += " " + _("The last one:") + " " + str(too_late(read_id(last), connector))
+    return NotFound(said, code="nothing_waits")
+
+
+def _send_receipts(handoff: Handoff) -> None:
+    facts = {
+        "claimed_by": handoff.claimer_name,
+        "claimed_at_text": words.utc(handoff.claimed_at or clock.now()),
+        "claimed_from": handoff.claimed_from or "",
+    }
+    both_sides = [*admin_side(handoff, None), *refresh_tokens.owners_of(handoff.connector)]
+    for user in {user.pk: user for user in both_sides}.values():
+        tell(user, handoff, "handoff_claimed_by_program", **facts)
+
+
+# The same claim, sent again ------------------------------------------------------------------------------------------
+
+
+@sensitive_variables("extra_secret", "text")
+def _remember(handoff: Handoff, tag: str, extra_secret: str, text: str) -> None:
+    now = clock.now()
+    ClaimAnswer.objects.filter(key_tag=tag).overdue(now).delete()
+    ClaimAnswer.objects.create(
+        handoff=handoff,
+        key_tag=tag,
+        sealed=crypto.seal_with(text.encode(), context=_context(tag), extra_secret=extra_secret.encode()),
+        answered_at=now,
+        expires_at=now + dt.timedelta(seconds=settings.SHOWN_SECRET_SECONDS),
+    )
+
+
+@sensitive_variables("extra_secret", "text")
+def _answered_before(connector: Connector, tag: str, extra_secret: str, wanted: UUID | None) -> HandoffClaim | None:
+    row = ClaimAnswer.objects.filter(key_tag=tag, expires_at__gt=clock.now()).first()
+    if row is None:
+        return None
+    if wanted is not None and row.handoff_id != wanted:
+        raise Conflict(
+            _("This key was used to claim another handoff. Make up a new one for each claim."), code="retry_key_used"
+        )
+    try:
+        text = crypto.open_sealed_with(
+            bytes(row.sealed), context=_context(tag), extra_secret=extra_secret.encode()
+        ).decode()
+    except crypto.WrongKey:
+        raise too_late(read_id(row.handoff_id), connector) from None
+    return HandoffClaim(read_id(row.handoff_id), text, _waiting(connector).count())
+
+
+@sensitive_variables("extra_secret")
+def _tag(connector: Connector, extra_secret: str) -> str:
+    return crypto.hmac_tag("claim-answer", str(connector.pk), extra_secret).hex()
+
+
+def _context(tag: str) -> bytes:
+    return f"connectors.ClaimAnswer:{tag}".encode()

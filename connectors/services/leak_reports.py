@@ -21,9 +21,9 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
-from connectors.services import issuing, one_time_secrets, orphans, secrets, trail, words
+from connectors.services import one_time_secrets, orphans, refresh_tokens, secrets, trail, words
 from connectors.token_format import Kind, Parsed
-from connectors.webhooks import handoff_events
+from connectors.webhooks import handoffs as handoff_events
 from kaizala_console.lib import clock, rate_limit
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 from kaizala_console.lib.logs import redact
@@ -183,7 +183,7 @@ def _tell(report: LeakReport, row: Row) -> None:
 
     When no owner is left, those who hear of connectors without one.
     """
-    owners = issuing.owners_of(report.connector)
+    owners = refresh_tokens.owners_of(report.connector)
     admins = policies.administrators_of(row.grant) if isinstance(row, RefreshToken) else []
     instead = [] if owners else orphans.who_is_told(report.connector.organisation_id)
     for user in dict.fromkeys([*owners, *admins, *instead]):

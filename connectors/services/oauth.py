@@ -26,9 +26,9 @@ from connectors import policies
 from connectors.models import AuthorizationCode, Connector, ConnectorState, Grant, Handoff, RefreshToken
 from connectors.permissions import Permission
 from connectors.redirects import PermanentRedirect
-from connectors.services import details, grants, throttling, tokens, trail, user_tokens
-from connectors.services.tokens import ConnectorActor, Exchange
-from connectors.webhooks import handoff_events
+from connectors.services import connectors, grants, throttling, token_exchange, trail, user_tokens
+from connectors.services.token_exchange import ConnectorActor, Exchange
+from connectors.webhooks import handoffs as handoff_events
 from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -93,7 +93,7 @@ def approve(
     has_one = Grant.objects.present().filter(connector=connector, target=user_tokens.target_of(person)).exists()
     if not has_one or connector.state is ConnectorState.SUSPENDED:
         grants.require_grantable(connector)
-    details.require_shown(connector, as_shown)
+    connectors.require_shown(connector, as_shown)
     now = clock.now()
     code = _base64(crypto.hmac_tag("oauth-code", request_key, str(by.pk), str(person.pk)))
     row, _made = AuthorizationCode.objects.get_or_create(
@@ -122,7 +122,7 @@ def redeem(
 
     Raises WrongConnectorCredentials, CodeRefused, PermanentRedirect, Throttled, and what `user_tokens.let_act` raises.
     """
-    connector = tokens.authenticate_client(connector_id=client_id, secret=client_secret, at=clock.now())
+    connector = token_exchange.authenticate_client(connector_id=client_id, secret=client_secret, at=clock.now())
     if connector.organisation.moved_to:
         raise PermanentRedirect(connector.organisation.moved_to, PATH)
     # Before the code is used up: who is told to come again later brings it once more.
@@ -130,7 +130,7 @@ def redeem(
     outcome = _redeemed(connector, code, verifier, redirect_url, address)
     if isinstance(outcome, CodeRefused):
         raise outcome  # after the commit: what a replay ends stays ended
-    exchange = tokens.exchange(
+    exchange = token_exchange.exchange(
         connector_id=client_id, secret=client_secret, refresh_token=outcome.text, address=address, admitted=True
     )
     return SignedIn(outcome, exchange)

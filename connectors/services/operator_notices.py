@@ -6,7 +6,7 @@ from accounts.models import AuditEvent, User
 from accounts.services import notifications
 from connectors import policies
 from connectors.models import Connector, Grant
-from connectors.services import issuing, words
+from connectors.services import refresh_tokens, words
 
 
 def queue(
@@ -19,7 +19,7 @@ def queue(
     """
     if policies.is_owner(by, connector) or (grant is not None and policies.can_administer(by, grant)):
         return
-    told = [*issuing.owners_of(connector), *(policies.administrators_of(grant) if grant is not None else [])]
+    told = [*refresh_tokens.owners_of(connector), *(policies.administrators_of(grant) if grant is not None else [])]
     for user in dict.fromkeys(told):
         notifications.queue(
             user=user,

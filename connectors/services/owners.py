@@ -18,7 +18,7 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies
 from connectors.models import Connector
-from connectors.services import issuing, trail, words
+from connectors.services import refresh_tokens, trail, words
 from connectors.services.connectors import NAME_CONSTRAINT
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -48,7 +48,7 @@ def add(*, connector: Connector, email: str, by: User) -> User:
     event = record(
         Tag.CO_OWNER_ADDED, by=by, subject=connector, **trail.of_connector(connector), after={"user": user.name}
     )
-    _tell(connector, event, template="owner_added", by=by, about=user, told=issuing.owners_of(connector))
+    _tell(connector, event, template="owner_added", by=by, about=user, told=refresh_tokens.owners_of(connector))
     return user
 
 
@@ -65,7 +65,7 @@ def remove(*, connector: Connector, user: User, by: User) -> None:
         raise NotFound
     if not locked.co_owners.filter(pk=user.pk).exists():
         raise Conflict(_("%(name)s is no co-owner of this connector.") % {"name": user.name}, code="no_co_owner")
-    told = issuing.owners_of(locked)
+    told = refresh_tokens.owners_of(locked)
     locked.co_owners.remove(user)
     event = record(
         Tag.CO_OWNER_REMOVED, by=by, subject=locked, **trail.of_connector(locked), before={"user": user.name}
@@ -85,7 +85,7 @@ def transfer(*, connector: Connector, email: str, stay: bool, by: User) -> User:
     before, user = connector.owner, _colleague(connector, email)
     if user.pk == before.pk:
         raise RuleBroken(_("%(name)s is the owner already.") % {"name": user.name}, code="owner", field="email")
-    told = issuing.owners_of(connector)
+    told = refresh_tokens.owners_of(connector)
     connector.owner = user
     try:
         with transaction.atomic():

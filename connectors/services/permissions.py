@@ -14,7 +14,7 @@ from accounts.models import User
 from connectors import policies
 from connectors.models import AccessRequest, Connector, Grant
 from connectors.permissions import Permission
-from connectors.services import access_requests, details, trail, words
+from connectors.services import access_requests, connectors, trail, words
 from kaizala_console.lib import clock
 
 Permissions = frozenset[Permission]
@@ -39,7 +39,7 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
     """
     connector = Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
     policies.require_owner(by, connector)
-    chosen = details.checked_permissions(permissions)
+    chosen = connectors.checked_permissions(permissions)
     before = connector.permissions
     added, removed = chosen - before, before - chosen
     if not added and not removed:

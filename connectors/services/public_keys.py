@@ -13,7 +13,7 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies, public_keys
 from connectors.models import Connector, ConnectorKey
-from connectors.services import issuing, trail, words
+from connectors.services import refresh_tokens, trail, words
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict
 
@@ -76,7 +76,7 @@ def remove(*, key: ConnectorKey, by: User) -> ConnectorKey:
 def _tell_owners(key: ConnectorKey, by: User, template: str) -> None:
     """Whoever else's act it was: a key decides who can open tokens."""
     connector = key.connector
-    for user in issuing.owners_of(connector):
+    for user in refresh_tokens.owners_of(connector):
         notifications.queue(
             user=user,
             template=f"connectors/{template}",

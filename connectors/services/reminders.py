@@ -20,7 +20,7 @@ from accounts.models import User
 from accounts.services import notifications
 from connectors import policies
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
-from connectors.services import issuing, trail, words
+from connectors.services import refresh_tokens, trail, words
 from connectors.token_format import Kind
 from kaizala_console.lib import clock
 
@@ -132,7 +132,7 @@ def _remind(kind: _Kind, connector_id: UUID, at: dt.datetime) -> int:
         days = days_ahead(getattr(row, kind.ends), at)
         if days is None or not _claim(kind, row, days):
             continue
-        developers = issuing.owners_of(_connector(row))
+        developers = refresh_tokens.owners_of(_connector(row))
         grant = kind.grant_of(row)
         admins = [] if grant is None else policies.administrators_of(grant)
         for user in developers:

@@ -16,7 +16,7 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies, token_format
 from connectors.models import Connector, ConnectorSecret
-from connectors.services import ending, issuing, one_time_secrets, operator_notices, orphans, trail
+from connectors.services import one_time_secrets, operator_notices, orphans, refresh_tokens, trail
 from kaizala_console.lib import clock, rate_limit
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 from kaizala_console.lib.rate_limit import Limit
@@ -160,7 +160,7 @@ def revoke(*, secret: ConnectorSecret, by: User, end_access_tokens: bool = False
     one_time_secrets.forget("connectorsecret", [str(secret.pk)])
     one_time_secrets.forget("connector", [str(secret.connector_id)])  # the screen that made it with the connector
     if end_access_tokens:
-        ending.end_access_tokens(connector, at=now)
+        refresh_tokens.end_access_tokens(connector, at=now)
     event = record(
         Tag.SECRET_REVOKED,
         by=by,
@@ -205,7 +205,7 @@ def _raise_alarm(connector_id: UUID) -> None:
         return
     facts = {"connector": connector.name, "count": WRONG_SECRETS_AN_HOUR}
     event = record(Tag.WRONG_SECRETS, by=SYSTEM, subject=connector, **trail.of_connector(connector), after=facts)
-    owners = issuing.owners_of(connector) or orphans.who_is_told(connector.organisation_id)
+    owners = refresh_tokens.owners_of(connector) or orphans.who_is_told(connector.organisation_id)
     for user in owners:
         notifications.queue(
             user=user,

@@ -23,7 +23,7 @@ from accounts.models import User
 from accounts.services import notifications
 from connectors import policies, token_format
 from connectors.models import ConnectorSecret, Grant, RefreshToken, WarmToken
-from connectors.services import grants, issuing, token_client, tokens, trail
+from connectors.services import grants, refresh_tokens, token_client, token_exchange, trail
 from connectors.services.token_client import Fetched, NoAnswer, Refused
 from connectors.token_format import Kind
 from kaizala_console.lib import clock, crypto, ids, outbox
@@ -91,7 +91,7 @@ def give(*, connector_id: str, secret: str, grant_id: str) -> tuple[WarmToken, s
     has several and named none. Whether the token is accepted is decided where it is used, as for any other.
     """
     now = clock.now()
-    connector = tokens.authenticate_client(connector_id=connector_id, secret=secret, at=now)
+    connector = token_exchange.authenticate_client(connector_id=connector_id, secret=secret, at=now)
     mine = WarmToken.objects.filter(grant__connector=connector, grant__in=Grant.objects.live(now).of_active_users())
     if grant_id.strip():
         key = ids.parse_guid(grant_id)
@@ -209,7 +209,7 @@ def _refused(warm: WarmToken, reason: str) -> None:
         return
     grant = warm.grant
     _record(Tag.WARM_TOKEN_REFUSED, grant, SYSTEM)
-    for user in issuing.owners_of(grant.connector):
+    for user in refresh_tokens.owners_of(grant.connector):
         notifications.queue(
             user=user,
             template="connectors/warm_token_refused",
@@ -255,7 +255,7 @@ def _require_working(grant: Grant, secret: str, refresh_token: str) -> None:
             field="refresh_token",
         )
     token.grant = grant
-    reason = tokens.why_refused(token, now)
+    reason = token_exchange.why_refused(token, now)
     if reason:
         raise RuleBroken(reason, code="refresh_token_refused", field="refresh_token")
 

@@ -13,7 +13,7 @@ from accounts import queries
 from accounts.models import Person, User
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken
 from connectors.permissions import Permission
-from connectors.services import connector_use, grants, issuing, secrets, usage
+from connectors.services import connector_use, grants, refresh_tokens, secrets, usage
 from connectors.services.grants import Granted
 from kaizala_console.lib import clock, ids
 
@@ -82,7 +82,7 @@ def make_program(connector: Connector, admin: User, **options: Any) -> Program:
     slot = 1 if not connector.secrets.filter(slot=1, revoked_at__isnull=True).exists() else 2
     _secret, text = make_secret(connector, slot)
     granted = let_in(connector, admin, **options)
-    return Program(connector, text, granted.grant, granted.handoff, issuing.unseal(granted.handoff))
+    return Program(connector, text, granted.grant, granted.handoff, refresh_tokens.unseal(granted.handoff))
 
 
 @transaction.atomic

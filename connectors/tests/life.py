@@ -13,7 +13,7 @@ from django.db import transaction
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
 from connectors.models import Connector, Grant, Handoff, HandoffState, RefreshToken
-from connectors.services import claims, tokens
+from connectors.services import handoffs, token_exchange
 from connectors.tests.keys import Pair
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import ConsoleError
@@ -117,8 +117,8 @@ class World(RuleBasedStateMachine):
         stopped = self.deleted or self.suspended or access.suspended or access.is_over(now)
         return not token.ended and token.expires_at > now and not stopped
 
-    def program_claims(self, handoff: Handoff | None) -> claims.HandoffClaim:
-        return claims.claim(
+    def program_claims(self, handoff: Handoff | None) -> handoffs.HandoffClaim:
+        return handoffs.claim_by_program(
             connector_id=str(self.connector.pk),
             secret=self.secret,
             handoff_id=handoff.pk if handoff else None,
@@ -126,10 +126,10 @@ class World(RuleBasedStateMachine):
             address=None,
         )
 
-    def exchanges(self, text: str, *, look: bool = False) -> tokens.Exchange:
+    def exchanges(self, text: str, *, look: bool = False) -> token_exchange.Exchange:
         """Trade a token; with `look`, without leaving a trace."""
         with transaction.atomic():
-            answer = tokens.exchange(
+            answer = token_exchange.exchange(
                 connector_id=str(self.connector.pk), secret=self.secret, refresh_token=text, address=None
             )
             if look:

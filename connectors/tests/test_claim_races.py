@@ -11,8 +11,8 @@ from django.db import connection
 
 from accounts.models import AuditEvent, User
 from connectors.models import ClaimAnswer, Connector, Handoff, RefreshToken
-from connectors.services import claims, grants, handoffs
-from connectors.services.claims import HandoffClaim
+from connectors.services import grants, handoffs
+from connectors.services.handoffs import HandoffClaim
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -32,7 +32,7 @@ def _on_postgresql() -> Any:
 
 
 def by_program(program: Program, *, named: bool = False, key: str = "", address: str = "198.51.100.9") -> HandoffClaim:
-    return claims.claim(
+    return handoffs.claim_by_program(
         connector_id=str(program.connector.pk),
         secret=program.secret,
         handoff_id=program.handoff.pk if named else None,

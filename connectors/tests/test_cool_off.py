@@ -13,16 +13,7 @@ from accounts.models import User
 from accounts.services import credential_hold
 from accounts.tests.pages import words
 from connectors.models import Connector, RefreshToken
-from connectors.services import (
-    claims,
-    connectors,
-    grants,
-    handoffs,
-    public_keys,
-    secrets,
-    user_token_requests,
-    user_tokens,
-)
+from connectors.services import connectors, grants, handoffs, public_keys, secrets, user_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program, let_in, make_connector, make_secret, person_of
 from kaizala_console.lib.errors import NotFound, RuleBroken
@@ -134,12 +125,12 @@ def test_who_cools_off_may_still_stop_what_worries_them(program: Program, develo
 def test_an_organisation_admin_who_cools_off_neither_asks_for_a_user_token_nor_confirms_one(
     connector: Connector, organisation_admin: User, second_admin: User, everything: Callable[[], Any]
 ) -> None:
-    request = user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
+    request = user_tokens.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     lock(second_admin)
     before = everything()
     for act in (
-        lambda: user_token_requests.confirm(request=request, by=second_admin),
-        lambda: user_token_requests.ask(connector=connector, person=person_of(second_admin), by=second_admin),
+        lambda: user_tokens.confirm(request=request, by=second_admin),
+        lambda: user_tokens.ask(connector=connector, person=person_of(second_admin), by=second_admin),
     ):
         with pytest.raises(RuleBroken) as caught:
             act()
@@ -182,7 +173,7 @@ def test_everything_that_takes_rights_away_stays_possible(program: Program, deve
 
 def test_programs_go_on_and_claim_by_themselves(program: Program, developer: User) -> None:
     lock(developer)
-    claimed = claims.claim(
+    claimed = handoffs.claim_by_program(
         connector_id=str(program.connector.pk),
         secret=program.secret,
         handoff_id=None,

@@ -12,7 +12,7 @@ from django.db import connection
 
 from accounts.models import AuditEvent, Notice, User
 from connectors.models import Grant, Handoff, RefreshToken
-from connectors.services import grant_ends, grants, rotation
+from connectors.services import grants, refresh_tokens
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_races import ROUNDS, THREADS, at_once, refusals, wins
@@ -38,7 +38,7 @@ def test_an_end_that_is_moved_while_the_access_is_removed_revives_nothing(develo
         program = factories.make_program(
             factories.make_connector(developer), group_admin, ends_at=clock.now() + 10 * DAY
         )
-        later = partial(grant_ends.move, grant=program.grant, ends_at=None, by=group_admin)
+        later = partial(grants.move, grant=program.grant, ends_at=None, by=group_admin)
         removed = partial(grants.revoke, grant=program.grant, by=group_admin)
         anew = partial(grants.regenerate, grant=program.grant, by=group_admin)
         results = at_once(later, removed, later, anew)
@@ -52,7 +52,7 @@ def test_an_end_that_is_moved_while_the_access_is_removed_revives_nothing(develo
 def test_ends_that_are_moved_at_once_follow_each_other(program: Program, group_admin: User) -> None:
     now = clock.now()
     acts = [
-        partial(grant_ends.move, grant=program.grant, ends_at=now + days * DAY, by=group_admin)
+        partial(grants.move, grant=program.grant, ends_at=now + days * DAY, by=group_admin)
         for days in range(5, 5 + THREADS)
     ]
     assert len(wins(at_once(*acts))) == THREADS
@@ -72,8 +72,8 @@ def test_the_worker_against_an_end_that_moves_makes_no_token_beyond_it(
     travel(days=340)
     ends_at = clock.now() + 60 * DAY
     at_once(
-        partial(rotation.rotate, token_id=RefreshToken.objects.get().pk),
-        partial(grant_ends.move, grant=program.grant, ends_at=ends_at, by=group_admin),
+        partial(refresh_tokens.rotate, token_id=RefreshToken.objects.get().pk),
+        partial(grants.move, grant=program.grant, ends_at=ends_at, by=group_admin),
         partial(exchange, program, program.refresh_token),
     )
     travel(days=60)

@@ -11,7 +11,7 @@ from django.db import connection
 
 from accounts.models import AuditEvent, User
 from connectors.models import RefreshToken
-from connectors.services import connectors, grants, tokens
+from connectors.services import connectors, grants, token_exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_races import at_once
@@ -46,14 +46,14 @@ def test_a_token_that_was_ended_between_the_look_and_the_note_is_refused(
 ) -> None:
     """The unlucky moment itself: the exchange has found the token alive, and the end is committed before it goes on."""
     program = factories.make_program(factories.make_connector(developer), group_admin)
-    looked: Callable[..., Any] = tokens._end_of_access
+    looked: Callable[..., Any] = token_exchange._end_of_access
 
     def slowly(*arguments: Any) -> Any:
         _, ended = at_once(lambda: None, partial(ends[end], program))
         assert not isinstance(ended, ConsoleError)
         return looked(*arguments)
 
-    monkeypatch.setattr(tokens, "_end_of_access", slowly)
+    monkeypatch.setattr(token_exchange, "_end_of_access", slowly)
     with pytest.raises(RefreshTokenRefused):
         exchange(program)
     assert RefreshToken.objects.get(pk=program.handoff.refresh_token_id).first_used_at is None

@@ -10,7 +10,7 @@ import pytest
 from accounts.models import AuditEvent, Notice, User
 from accounts.services import notifications
 from connectors.models import Connector, Grant, Handoff
-from connectors.services import grant_ends, grants, handoffs
+from connectors.services import grants, handoffs
 from connectors.tasks import end_grants, expire_handoffs
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -68,30 +68,30 @@ def test_before_its_end_nothing_happens(
     factories.let_in(connector, group_admin, ends_at=clock.now() + dt.timedelta(days=3))
     factories.let_in(connector, group_admin)
     travel(days=2, hours=23)
-    assert grant_ends.end_overdue() == 0
+    assert grants.end_overdue() == 0
     assert Handoff.objects.waiting().count() == 2
 
 
 def test_what_was_removed_before_is_not_told_again(ended: Program, group_admin: User) -> None:
     grants.revoke(grant=ended.grant, by=group_admin)
-    assert grant_ends.end_overdue() == 0
+    assert grants.end_overdue() == 0
 
 
 def test_an_end_that_is_moved_on_is_told_again_when_it_comes(
     ended: Program, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
-    assert grant_ends.end_overdue() == 1
+    assert grants.end_overdue() == 1
     Grant.objects.update(ends_at=clock.now() + dt.timedelta(days=2))
-    assert grant_ends.end_overdue() == 0
+    assert grants.end_overdue() == 0
     travel(days=2)
-    assert grant_ends.end_overdue() == 1
+    assert grants.end_overdue() == 1
     assert Notice.objects.filter(template=TEMPLATE, user=developer).count() == 2
 
 
 def test_without_an_audit_row_nothing_is_wiped(ended: Program, no_audit: Callable[[], None]) -> None:
     no_audit()
     with pytest.raises(ExceptionGroup):
-        grant_ends.end_overdue()
+        grants.end_overdue()
     assert Handoff.objects.get().sealed is not None
     assert not Notice.objects.filter(template=TEMPLATE).exists()
 

@@ -14,7 +14,7 @@ from accounts.models import AuditEvent, Notice, User
 from connectors import authentication
 from connectors.models import Connector, Grant, Handoff, RefreshToken, ShownSecret
 from connectors.permissions import Permission
-from connectors.services import connectors, grants, issuing, one_time_secrets, tokens
+from connectors.services import connectors, grants, one_time_secrets, refresh_tokens, token_exchange
 from connectors.services.grants import AlreadyGranted
 from connectors.tests.factories import Program, let_in
 from kaizala_console.api.errors import RefreshTokenRefused, TokenInvalid
@@ -22,9 +22,9 @@ from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 
-def exchange(program: Program, **other: str) -> tokens.Exchange:
+def exchange(program: Program, **other: str) -> token_exchange.Exchange:
     headers = program.headers(**other)
-    return tokens.exchange(
+    return token_exchange.exchange(
         connector_id=headers["applicationId"],
         secret=headers["applicationSecret"],
         refresh_token=headers["refreshToken"],
@@ -42,7 +42,7 @@ def test_a_grant_makes_its_token_and_seals_it_at_once(connector: Connector, grou
     token = granted.refresh_token
     assert token.expires_at - token.issued_at == dt.timedelta(days=365)
     assert granted.grant.permissions == connector.permissions
-    text = issuing.unseal(handoff)
+    text = refresh_tokens.unseal(handoff)
     assert text.startswith("kzrt_")
     assert text.encode() not in bytes(handoff.sealed or b"")
 
@@ -51,7 +51,7 @@ def test_what_is_sealed_opens_in_its_own_row_only(connector: Connector, group_ad
     one, other = let_in(connector, group_admin).handoff, let_in(connector, group_admin).handoff
     one.sealed = other.sealed
     with pytest.raises(crypto.WrongKey):
-        issuing.unseal(one)
+        refresh_tokens.unseal(one)
 
 
 def test_owner_and_co_owners_are_told_once_each_and_without_a_secret(
@@ -65,7 +65,7 @@ def test_owner_and_co_owners_are_told_once_each_and_without_a_secret(
     assert [notice.user for notice in notices] == [developer, member]
     assert {notice.template for notice in notices} == {"connectors/handoff_made"}
     assert granted.handoff.notice == notices[0]
-    assert issuing.unseal(granted.handoff)[5:] not in str(list(Notice.objects.values()))
+    assert refresh_tokens.unseal(granted.handoff)[5:] not in str(list(Notice.objects.values()))
 
 
 def test_the_trail_tells_who_let_what_into_what(connector: Connector, group_admin: User) -> None:
@@ -210,7 +210,7 @@ def test_regenerating_ends_the_old_token_at_once_and_hands_over_a_new_one(progra
         exchange(program)
     program.handoff.refresh_from_db()
     assert (program.handoff.state, program.handoff.sealed) == ("withdrawn", None)
-    assert exchange(program, refreshToken=issuing.unseal(handoff)).access_token
+    assert exchange(program, refreshToken=refresh_tokens.unseal(handoff)).access_token
     assert Notice.objects.filter(template="connectors/handoff_made").count() == 2
 
 

@@ -12,7 +12,7 @@ from accounts.models import Notice, User
 from accounts.services import notifications
 from connectors import tasks
 from connectors.models import Connector, Handoff
-from connectors.services import grants, handoffs, issuing, public_keys, user_tokens
+from connectors.services import grants, handoffs, public_keys, refresh_tokens, user_tokens
 from connectors.tests.factories import Program, let_in, person_of
 from connectors.tests.keys import registered, x25519
 from connectors.tests.test_claims import claim as program_claims
@@ -31,7 +31,7 @@ def test_every_mail_says_what_happened_and_where_to_go_and_holds_no_secret(
     tokens = []
     with django_capture_on_commit_callbacks(execute=True):
         for _ in range(3):
-            tokens.append(issuing.unseal(let_in(connector, group_admin, target_name="Q&A").handoff))
+            tokens.append(refresh_tokens.unseal(let_in(connector, group_admin, target_name="Q&A").handoff))
     with django_capture_on_commit_callbacks(execute=True):
         one, two, _three = Handoff.objects.order_by("pk")
         claim(one, developer)

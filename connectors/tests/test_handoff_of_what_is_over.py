@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.models import User
 from connectors.models import Handoff
-from connectors.services import grant_ends, handoffs
+from connectors.services import grants, handoffs
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 def over(program: Program, group_admin: User, travel: Callable[..., dt.datetime]) -> Program:
     """Its admin has moved the end to tomorrow, and that has passed."""
     ends_at = clock.now() + dt.timedelta(days=1)
-    grant_ends.move(grant=program.grant, ends_at=ends_at, by=group_admin)
+    grants.move(grant=program.grant, ends_at=ends_at, by=group_admin)
     travel(days=1, minutes=1)
     return program
 

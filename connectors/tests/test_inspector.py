@@ -12,7 +12,7 @@ from django.test import Client
 
 from accounts.models import User
 from connectors import authentication, hooks, policies, token_format
-from connectors.services import connectors, foretelling, grants, introspection, leak_reports, secrets, tokens
+from connectors.services import connectors, grants, introspection, leak_reports, secrets, token_exchange
 from connectors.tests.factories import Program
 from connectors.token_format import Kind
 from connectors.views.introspection import calls
@@ -24,7 +24,7 @@ Browser = Callable[..., Client]
 
 
 def access_token(program: Program) -> str:
-    return tokens.exchange(
+    return token_exchange.exchange(
         connector_id=str(program.connector.pk),
         secret=program.secret,
         refresh_token=program.refresh_token,
@@ -173,10 +173,10 @@ def test_a_call_is_foretold_by_permission_and_reach(
     monkeypatch.setattr(hooks, "_roles", [lambda grant, group_id, bot: "Admin" if group_id == "mine" else ""])
     found = introspection.inspect(text=program.refresh_token, by=developer)
     post, me = calls()["POST /v1/groups/<group_id>/messages"], calls()["GET /v1/users/me"]
-    assert [check.passed for check in foretelling.would_work(found, post, "mine")] == [True, True]
-    assert [check.passed for check in foretelling.would_work(found, post, "other")] == [True, False]
-    assert [check.passed for check in foretelling.would_work(found, me, "")] == [False]
-    assert "User Profile" in foretelling.would_work(found, me, "")[0].says
+    assert [check.passed for check in introspection.would_work(found, post, "mine")] == [True, True]
+    assert [check.passed for check in introspection.would_work(found, post, "other")] == [True, False]
+    assert [check.passed for check in introspection.would_work(found, me, "")] == [False]
+    assert "User Profile" in introspection.would_work(found, me, "")[0].says
 
 
 # The page -------------------------------------------------------------------------------------------------------------

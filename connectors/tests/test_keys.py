@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, Organisation, User
 from connectors.models import Connector, ConnectorKey, Handoff
-from connectors.services import grants, handoffs, issuing, public_keys, rotation
+from connectors.services import grants, handoffs, public_keys, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
@@ -149,7 +149,7 @@ def test_the_token_is_sealed_to_the_key_and_nothing_of_it_is_kept(
     assert handoff.is_sealed_to_key
     # The server's keys have no part in it.
     settings.ENCRYPTION_KEYS = [b"k" * 32]
-    text = pair.opens(issuing.unseal(handoff))
+    text = pair.opens(refresh_tokens.unseal(handoff))
     assert exchange(sealed, text).access_token
 
 
@@ -212,7 +212,7 @@ def test_issued_anew_it_is_sealed_to_the_key_of_that_moment(
     else:
         again = way(grant=sealed.grant, by=group_admin)
     assert Handoff.objects.get(pk=sealed.handoff.pk).state == "withdrawn"
-    assert exchange(sealed, later.opens(issuing.unseal(again))).access_token
+    assert exchange(sealed, later.opens(refresh_tokens.unseal(again))).access_token
 
 
 def test_without_the_key_the_server_seals_again(sealed: Program, developer: User, group_admin: User) -> None:
@@ -227,14 +227,14 @@ def test_the_successor_is_sealed_to_the_key_too_and_can_be_issued_again_while_it
 ) -> None:
     claim(sealed)
     travel(days=330)
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
     waiting = Handoff.objects.waiting().get()
     assert waiting.sealed_to == pair.fingerprint
     later = p256()
     registered(sealed.connector, later)
     again = handoffs.reissue(handoff=waiting, by=developer)
     assert (again.sealed_to, Handoff.objects.waiting().get()) == (later.fingerprint, again)
-    assert exchange(sealed, later.opens(issuing.unseal(again))).access_token
+    assert exchange(sealed, later.opens(refresh_tokens.unseal(again))).access_token
 
 
 def test_the_admin_sees_the_fingerprint_in_the_trail(sealed: Program, pair: Pair) -> None:

@@ -16,7 +16,7 @@ from accounts.models import AuditEvent, Notice, User
 from accounts.services import notifications as notices
 from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, Handoff, LeakReport, RefreshToken
-from connectors.services import connectors, grants, issuing, leak_reports, secrets, user_tokens
+from connectors.services import connectors, grants, leak_reports, refresh_tokens, secrets, user_tokens
 from connectors.tests.factories import Program, person_of
 from connectors.tests.test_successors import exchange
 from connectors.token_format import Kind
@@ -166,7 +166,7 @@ def test_owners_and_the_admin_who_granted_are_told_without_the_credential(
 
 def test_whom_a_leaked_user_token_acts_for_is_led_to_where_it_is_made_anew(connector: Connector, member: User) -> None:
     handoff = user_tokens.generate(connector=connector, person=person_of(member), by=member)
-    report(issuing.unseal(handoff))
+    report(refresh_tokens.unseal(handoff))
     body = notices.render(Notice.objects.get(template="connectors/credential_leaked", user=member))[1]
     assert f"/console/connectors/{connector.pk}/user-token/" in body
     assert "your group" not in body

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 
 from accounts.tests import factories as people
 from connectors.models import Handoff, RefreshToken
-from connectors.services import connectors, grant_ends, grants, handoffs, public_keys, rotation
+from connectors.services import connectors, grants, handoffs, public_keys, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.keys import Pair, p256, x25519
@@ -68,7 +68,7 @@ class Life(World):
         access, now = self.some_access(number), clock.now()
         before, ends_at = access.ends_at, None if days is None else now + dt.timedelta(days=days)
         moved = self.happens(
-            not access.is_over(now), lambda: grant_ends.move(grant=access.grant, ends_at=ends_at, by=self.admin)
+            not access.is_over(now), lambda: grants.move(grant=access.grant, ends_at=ends_at, by=self.admin)
         )
         if moved is None or before == ends_at:
             return
@@ -230,12 +230,12 @@ class Life(World):
     @rule()
     def the_worker_comes_by(self) -> None:
         handoffs.expire_overdue()
-        grant_ends.end_overdue()
+        grants.end_overdue()
         now = clock.now()
         for access in self.accesses:
             if access.waits and (access.waits.expires_at <= now or access.is_over(now)):
                 access.waits = None
-        rotation.rotate_due()
+        refresh_tokens.rotate_due()
         for access in self.accesses:
             waits = Handoff.objects.waiting().filter(grant=access.grant).select_related("refresh_token").first()
             if access.waits is None and waits is not None:

@@ -13,7 +13,7 @@ from accounts.models import AuditEvent, Notice, User
 from connectors import owning
 from connectors.models import AccessRequest, Connector, Grant, Handoff, RefreshToken
 from connectors.queries import ending_access
-from connectors.services import connectors, grant_ends, grants, permissions, reminders, rotation
+from connectors.services import connectors, grants, permissions, refresh_tokens, reminders
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program
 from connectors.tests.test_successors import exchange
@@ -28,7 +28,7 @@ DAY = dt.timedelta(days=1)
 
 def move(program: Program, by: User, days: float | None) -> Grant:
     ends_at = None if days is None else clock.now() + days * DAY
-    return grant_ends.move(grant=program.grant, ends_at=ends_at, by=by)
+    return grants.move(grant=program.grant, ends_at=ends_at, by=by)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_an_end_that_is_set_later_is_kept_to(program: Program, group_admin: User
     travel(days=2)
     with pytest.raises(RefreshTokenRefused):
         exchange(program, program.refresh_token)
-    assert grant_ends.end_overdue() == 1
+    assert grants.end_overdue() == 1
 
 
 def test_a_token_that_ended_with_its_grant_lives_on_with_it(brief: Program, group_admin: User, travel: Travel) -> None:
@@ -139,7 +139,7 @@ def test_the_trail_tells_both_ends_once(brief: Program, group_admin: User) -> No
     assert before is not None
     after = move(brief, group_admin, 20).ends_at
     assert after is not None
-    grant_ends.move(grant=brief.grant, ends_at=after, by=group_admin)
+    grants.move(grant=brief.grant, ends_at=after, by=group_admin)
     event = AuditEvent.objects.get(tag="grant:end:changed")
     assert (event.before["ends_at"], event.after["ends_at"]) == (before.isoformat(), after.isoformat())
     assert (event.actor_name, event.after["connector"]) == (group_admin.name, "Shift Planner")
@@ -168,10 +168,10 @@ def test_a_successor_is_made_once_the_grant_outlives_the_token(
 ) -> None:
     program = factories.make_program(connector, group_admin, ends_at=clock.now() + 365 * DAY)
     travel(days=340)
-    assert rotation.rotate_due() == 0
+    assert refresh_tokens.rotate_due() == 0
     move(program, group_admin, 300)
     Handoff.objects.update(withdrawn_at=clock.now(), sealed=None)
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
 
 
 def test_a_suspended_one_may_be_given_an_end(program: Program, group_admin: User, travel: Travel) -> None:
@@ -179,4 +179,4 @@ def test_a_suspended_one_may_be_given_an_end(program: Program, group_admin: User
     grants.suspend(grant=program.grant, by=group_admin)
     move(program, group_admin, 1)
     travel(days=1)
-    assert grant_ends.end_overdue() == 1
+    assert grants.end_overdue() == 1

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from accounts.models import User
 from connectors.models import Connector
-from connectors.services import user_token_requests
+from connectors.services import user_tokens
 from connectors.tests.factories import person_of
 from kaizala_console.tests.browser import assert_accessible, assert_fits
 
@@ -117,7 +117,7 @@ def test_the_pages_of_user_tokens_are_accessible_and_fit(
     page.get_by_label("Name of the connector").fill("Shift Planner")
     page.get_by_role("button", name="End it").click()
     look(page)
-    request = user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
+    request = user_tokens.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     second = open_page(user=second_admin, width=width, dark=dark)
     second.goto(reverse("connectors:user_token_request", args=[request.pk]))
     look(second)

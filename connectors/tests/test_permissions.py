@@ -12,7 +12,7 @@ from accounts.tests.factories import make_user
 from connectors import authentication, policies
 from connectors.models import AccessRequest, Connector, Grant, RequestState
 from connectors.permissions import Permission
-from connectors.services import access_requests, connectors, grants, permissions, request_decisions
+from connectors.services import access_requests, connectors, grants, permissions
 from connectors.services.access_requests import new_once
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program, person_of
@@ -45,7 +45,7 @@ def test_an_admin_gives_some_of_it_and_running_tokens_may_at_once(program: Progr
     token = exchange(program).access_token
     change(program.connector, COMMON | {POLLS, MEDIA})
     request = pending()
-    request_decisions.approve_more(request=request, by=group_admin, permissions=[POLLS])
+    access_requests.approve_more(request=request, by=group_admin, permissions=[POLLS])
     assert authentication.caller_of(token).permissions == COMMON | {POLLS}
     request.refresh_from_db()
     assert (request.state, request.given, request.decided_by) == (
@@ -54,14 +54,14 @@ def test_an_admin_gives_some_of_it_and_running_tokens_may_at_once(program: Progr
         group_admin,
     )
     with pytest.raises(Conflict, match="approved"):
-        request_decisions.approve_more(request=request, by=group_admin, permissions=[MEDIA])
+        access_requests.approve_more(request=request, by=group_admin, permissions=[MEDIA])
     assert authentication.caller_of(token).permissions == COMMON | {POLLS}
 
 
 def test_an_admin_gives_none_of_it(program: Program, group_admin: User) -> None:
     token = exchange(program).access_token
     change(program.connector, COMMON | {POLLS})
-    request = request_decisions.refuse(request=pending(), by=group_admin)
+    request = access_requests.refuse(request=pending(), by=group_admin)
     assert request.state is RequestState.REFUSED
     assert authentication.caller_of(token).permissions == COMMON
 
@@ -73,19 +73,19 @@ def test_a_connector_that_is_stopped_is_given_nothing_more_until_it_goes_on(
     change(program.connector, COMMON | {POLLS})
     getattr(connectors, verb)(connector=program.connector, by=developer)
     with pytest.raises(RuleBroken) as refused:
-        request_decisions.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
+        access_requests.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
     assert refused.value.code == "connector_not_grantable"
     program.grant.refresh_from_db()
     assert program.grant.permissions == COMMON
     back = {"deactivate": connectors.reactivate, "suspend": connectors.resume}[verb]
     back(connector=program.connector, by=developer)
-    request_decisions.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
+    access_requests.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
 
 
 def test_nobody_is_given_what_was_not_asked(program: Program, group_admin: User) -> None:
     change(program.connector, COMMON | {POLLS})
     with pytest.raises(RuleBroken):
-        request_decisions.approve_more(request=pending(), by=group_admin, permissions=[POLLS, MEDIA])
+        access_requests.approve_more(request=pending(), by=group_admin, permissions=[POLLS, MEDIA])
     program.grant.refresh_from_db()
     assert program.grant.permissions == COMMON
 
@@ -97,9 +97,9 @@ def test_who_does_not_administer_the_grant_answers_nothing(
     change(program.connector, COMMON | {POLLS})
     user, asked, before = request.getfixturevalue(who), pending(), everything()
     with pytest.raises(NotFound):
-        request_decisions.approve_more(request=asked, by=user, permissions=[POLLS])
+        access_requests.approve_more(request=asked, by=user, permissions=[POLLS])
     with pytest.raises(NotFound):
-        request_decisions.refuse(request=asked, by=user)
+        access_requests.refuse(request=asked, by=user)
     assert everything() == before
 
 
@@ -112,7 +112,7 @@ def test_less_applies_to_running_tokens_at_once_and_does_not_come_back_by_itself
     assert Permission.TEXT_MESSAGE not in authentication.caller_of(token).permissions
     change(program.connector, COMMON)
     assert Permission.TEXT_MESSAGE not in authentication.caller_of(token).permissions
-    request_decisions.approve_more(request=pending(), by=group_admin, permissions=[Permission.TEXT_MESSAGE])
+    access_requests.approve_more(request=pending(), by=group_admin, permissions=[Permission.TEXT_MESSAGE])
     assert authentication.caller_of(token).permissions == COMMON
 
 
@@ -147,7 +147,7 @@ def test_grants_that_ended_are_not_asked_and_what_waits_ends_with_the_grant(
     request.refresh_from_db()
     assert request.state is RequestState.WITHDRAWN
     with pytest.raises(Conflict):
-        request_decisions.approve_more(request=request, by=group_admin, permissions=[POLLS])
+        access_requests.approve_more(request=request, by=group_admin, permissions=[POLLS])
 
 
 def test_what_acts_for_an_organisation_admin_or_was_made_by_pin_is_not_asked(
@@ -194,7 +194,7 @@ def test_a_connector_keeps_at_least_one_permission(connector: Connector) -> None
 
 def test_the_trail_tells_the_change_the_request_and_the_answer(program: Program, group_admin: User) -> None:
     change(program.connector, (COMMON | {POLLS}) - {Permission.GROUP_INFORMATION})
-    request_decisions.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
+    access_requests.approve_more(request=pending(), by=group_admin, permissions=[POLLS])
     tags = list(AuditEvent.objects.order_by("pk").values_list("tag", flat=True))[-5:]
     assert tags == [
         "connector:permissions:changed",

@@ -13,7 +13,7 @@ from accounts.models import User
 from connectors import authentication
 from connectors.models import AccessRequest, Connector, Grant, RequestState
 from connectors.permissions import Permission
-from connectors.services import access_requests, connectors, grants, permissions, request_decisions
+from connectors.services import access_requests, connectors, grants, permissions
 from connectors.services.access_requests import new_once
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program
@@ -56,8 +56,8 @@ def test_one_group_asked_many_times_at_once_is_asked_once(connector: Connector, 
 def test_of_many_answers_to_a_wish_for_more_one_counts(program: Program, developer: User, group_admin: User) -> None:
     permissions.change(connector=program.connector, permissions=COMMON | {POLLS}, by=developer)
     request = AccessRequest.objects.get()
-    yes = partial(request_decisions.approve_more, request=request, by=group_admin, permissions=[POLLS])
-    no = partial(request_decisions.refuse, request=request, by=group_admin)
+    yes = partial(access_requests.approve_more, request=request, by=group_admin, permissions=[POLLS])
+    no = partial(access_requests.refuse, request=request, by=group_admin)
     withdrawn = partial(access_requests.withdraw, request=request, by=developer)
     results = at_once(yes, no, withdrawn, yes, no, withdrawn)
     assert len(wins(results)) == 1
@@ -77,7 +77,7 @@ def test_what_was_removed_is_not_accepted_again_whoever_answers_at_the_same_mome
         permissions.change(connector=connector, permissions=COMMON | {POLLS}, by=developer)
         request = AccessRequest.objects.waiting().get()
         results = at_once(
-            partial(request_decisions.approve_more, request=request, by=group_admin, permissions=[POLLS]),
+            partial(access_requests.approve_more, request=request, by=group_admin, permissions=[POLLS]),
             partial(permissions.change, connector=connector, permissions=COMMON, by=developer),
         )
         assert len(wins(results)) >= 1, results
@@ -99,7 +99,7 @@ def test_an_answer_never_revives_what_ends_at_the_same_moment(developer: User, g
             if end == "revoke"
             else partial(connectors.delete, connector=program.connector, by=developer)
         )
-        at_once(partial(request_decisions.approve_more, request=request, by=group_admin, permissions=[POLLS]), ends)
+        at_once(partial(access_requests.approve_more, request=request, by=group_admin, permissions=[POLLS]), ends)
         with pytest.raises(TokenInvalid):
             authentication.caller_of(token)
         assert not AccessRequest.objects.waiting().exists()
@@ -113,7 +113,7 @@ def test_a_request_expires_or_is_answered_and_never_both(program: Program, devel
             expires_at=request.made_at - dt.timedelta(days=1), made_at=request.made_at - dt.timedelta(days=15)
         )
         results = at_once(
-            partial(request_decisions.approve_more, request=request, by=group_admin, permissions=[POLLS]),
+            partial(access_requests.approve_more, request=request, by=group_admin, permissions=[POLLS]),
             access_requests.expire_overdue,
         )
         request.refresh_from_db()

@@ -11,7 +11,7 @@ import pytest
 
 from accounts.models import Notice, User
 from connectors.models import Grant, Handoff, Orphan, RefreshToken
-from connectors.services import grant_ends, grants, handoffs, orphans, reminders, rotation
+from connectors.services import grants, handoffs, orphans, refresh_tokens, reminders
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -36,8 +36,8 @@ def test_workers_and_exchanges_at_once_make_one_successor_and_hand_over_that_one
     for _ in range(ROUNDS):
         program = old_program(developer, group_admin)
         results = at_once(
-            rotation.rotate_due,
-            rotation.rotate_due,
+            refresh_tokens.rotate_due,
+            refresh_tokens.rotate_due,
             partial(successor_given, program),
             partial(successor_given, program),
         )
@@ -59,7 +59,7 @@ def test_the_worker_against_an_end_leaves_no_successor_that_works(
     for _ in range(ROUNDS):
         program = old_program(developer, group_admin)
         results = at_once(
-            rotation.rotate_due,
+            refresh_tokens.rotate_due,
             partial(successor_given, program),
             partial(end, grant=program.grant, by=group_admin),
         )
@@ -83,7 +83,7 @@ def test_two_workers_at_once_tell_of_an_end_once(program: Program) -> None:
     RefreshToken.objects.update(issued_at=now - dt.timedelta(days=300), expires_at=now + dt.timedelta(days=65))
     assert sum(at_once(*[reminders.remind] * 3)) == 2  # one mail to each side
     Grant.objects.update(granted_at=now - dt.timedelta(days=9), ends_at=now - dt.timedelta(days=1))
-    assert sum(at_once(*[grant_ends.end_overdue] * 3)) == 1
+    assert sum(at_once(*[grants.end_overdue] * 3)) == 1
 
 
 def test_two_workers_at_once_find_an_orphan_once(program: Program, developer: User, operator: User) -> None:

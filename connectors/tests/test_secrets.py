@@ -11,7 +11,7 @@ from django.db import DatabaseError
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, ConnectorSecret, ShownSecret
-from connectors.services import connectors, one_time_secrets, secrets, tokens
+from connectors.services import connectors, one_time_secrets, secrets, token_exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from kaizala_console.api.errors import WrongConnectorCredentials
@@ -21,7 +21,7 @@ from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 def proves(connector: Connector, token: str) -> bool:
     try:
-        tokens.authenticate_client(connector_id=str(connector.pk), secret=token, at=clock.now())
+        token_exchange.authenticate_client(connector_id=str(connector.pk), secret=token, at=clock.now())
     except WrongConnectorCredentials:
         return False
     return True

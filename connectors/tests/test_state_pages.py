@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, ConnectorState
-from connectors.services import connectors, tokens
+from connectors.services import connectors, token_exchange
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import form_to, text_of
 from connectors.views import states
@@ -31,7 +31,7 @@ def state_of(program: Program) -> ConnectorState:
 
 
 def exchange(program: Program) -> str:
-    return tokens.exchange(
+    return token_exchange.exchange(
         connector_id=str(program.connector.pk),
         secret=program.secret,
         refresh_token=program.refresh_token,

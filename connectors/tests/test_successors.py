@@ -11,9 +11,9 @@ from pytest_django import Settings
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, RefreshToken
-from connectors.services import grants, tokens
-from connectors.services.successors import successor_from
-from connectors.services.tokens import Exchange
+from connectors.services import grants, token_exchange
+from connectors.services.refresh_tokens import successor_from
+from connectors.services.token_exchange import Exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from kaizala_console.api.errors import RefreshTokenRefused
@@ -21,7 +21,7 @@ from kaizala_console.lib import clock
 
 
 def exchange(program: Program, refresh_token: str = "") -> Exchange:
-    return tokens.exchange(
+    return token_exchange.exchange(
         connector_id=str(program.connector.pk),
         secret=program.secret,
         refresh_token=refresh_token or program.refresh_token,

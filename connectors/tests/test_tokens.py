@@ -16,8 +16,8 @@ from connectors import authentication, token_format
 from connectors.models import Connector, Grant, RefreshToken
 from connectors.permissions import Permission
 from connectors.redirects import PermanentRedirect
-from connectors.services import connectors, grants, secrets, tokens
-from connectors.services.tokens import Exchange
+from connectors.services import connectors, grants, secrets, token_exchange
+from connectors.services.token_exchange import Exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from kaizala_console.api.errors import RefreshTokenRefused, WrongConnectorCredentials
@@ -28,7 +28,7 @@ ADDRESS = "192.0.2.7"
 
 def exchange(program: Program, **other: str) -> Exchange:
     headers = program.headers(**other)
-    return tokens.exchange(
+    return token_exchange.exchange(
         connector_id=headers["applicationId"],
         secret=headers["applicationSecret"],
         refresh_token=headers["refreshToken"],

@@ -21,7 +21,7 @@ from accounts.services import credential_hold
 from accounts.tests.factories import make_user
 from connectors.models import Connector, Grant, Handoff, UserTokenRequest, UserTokenRequestState
 from connectors.permissions import Permission, listed
-from connectors.services import connectors, user_token_requests, user_tokens, words
+from connectors.services import connectors, user_tokens, words
 from connectors.tests.factories import person_of
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
@@ -40,7 +40,7 @@ def connector(connector: Connector) -> Connector:
 @pytest.fixture
 def asked(connector: Connector, organisation_admin: User, second_admin: User) -> UserTokenRequest:
     """The first admin has asked; the second has not answered."""
-    return user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
+    return user_tokens.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
 
 
 def page_of(request: UserTokenRequest) -> str:
@@ -113,7 +113,7 @@ def test_the_other_admins_are_told_by_mail_and_on_home(
 
 def test_without_a_second_admin_it_cannot_be_asked(connector: Connector, organisation_admin: User) -> None:
     with pytest.raises(RuleBroken, match="no second admin"):
-        user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
+        user_tokens.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     assert not UserTokenRequest.objects.exists()
 
 
@@ -123,11 +123,11 @@ def test_admins_cannot_generate_one_alone_and_others_cannot_ask(
     with pytest.raises(NotAllowed):
         user_tokens.generate(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     with pytest.raises(NotAllowed):
-        user_token_requests.ask(connector=connector, person=person_of(member), by=member)
+        user_tokens.ask(connector=connector, person=person_of(member), by=member)
     with pytest.raises(NotFound):
-        user_token_requests.ask(connector=connector, person=person_of(outsider), by=outsider)
+        user_tokens.ask(connector=connector, person=person_of(outsider), by=outsider)
     with pytest.raises(NotFound):
-        user_token_requests.ask(connector=connector, person=person_of(member), by=organisation_admin)
+        user_tokens.ask(connector=connector, person=person_of(member), by=organisation_admin)
     assert not Grant.objects.exists()
 
 
@@ -202,7 +202,7 @@ def test_a_refusal_gives_nothing_and_is_told(
     assert browser.post(page_of(asked), {"act": "confirm"}).status_code == 409
     assert not Grant.objects.exists()
     assert Notice.objects.get(template="connectors/user_token_refused").user == organisation_admin
-    again = user_token_requests.ask(connector=asked.connector, person=asked.person, by=organisation_admin)
+    again = user_tokens.ask(connector=asked.connector, person=asked.person, by=organisation_admin)
     assert again.pk != asked.pk
 
 
@@ -222,12 +222,12 @@ def test_what_nobody_answers_expires_and_is_told_once(
     from accounts.models import Notice
 
     travel()
-    asked = user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
+    asked = user_tokens.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     travel(days=7)
     with pytest.raises(Conflict, match="expired"):
-        user_token_requests.confirm(request=asked, by=second_admin)
-    assert user_token_requests.expire_overdue() == 1
-    assert user_token_requests.expire_overdue() == 0
+        user_tokens.confirm(request=asked, by=second_admin)
+    assert user_tokens.expire_overdue() == 1
+    assert user_tokens.expire_overdue() == 0
     assert Notice.objects.filter(template="connectors/user_token_expired").count() == 1
     assert not Grant.objects.exists()
 
@@ -236,9 +236,9 @@ def test_an_expired_one_that_no_worker_ended_does_not_stand_in_the_way(
     connector: Connector, organisation_admin: User, second_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
     travel()
-    first = user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
+    first = user_tokens.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     travel(days=8)
-    second = user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
+    second = user_tokens.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     assert first.pk != second.pk
 
 
@@ -250,7 +250,7 @@ def test_the_asker_must_still_be_an_admin_with_that_number(
 ) -> None:
     User.objects.filter(pk=organisation_admin.pk).update(is_organisation_admin=False)
     with pytest.raises(RuleBroken, match="no admin"):
-        user_token_requests.confirm(request=asked, by=second_admin)
+        user_tokens.confirm(request=asked, by=second_admin)
     assert not Grant.objects.exists()
 
 
@@ -258,14 +258,14 @@ def test_an_answer_needs_an_admin_of_this_moment(asked: UserTokenRequest, second
     User.objects.filter(pk=second_admin.pk).update(is_organisation_admin=False)
     second_admin.refresh_from_db()
     with pytest.raises(NotFound):
-        user_token_requests.confirm(request=asked, by=second_admin)
+        user_tokens.confirm(request=asked, by=second_admin)
 
 
 def test_what_was_shown_is_what_is_given_however_the_connector_has_grown_or_shrunk(
     asked: UserTokenRequest, second_admin: User
 ) -> None:
     Connector.objects.update(permissions={"textmessage", "media"})
-    user_token_requests.confirm(request=asked, by=second_admin)
+    user_tokens.confirm(request=asked, by=second_admin)
     assert words.names(Grant.objects.get().permissions) == ["textmessage"]
 
 
@@ -296,7 +296,7 @@ def test_confirming_widens_the_grant_that_is_there_and_ends_its_token(
 ) -> None:
     before = acts_already(asked)
     assert before.grant.confirmed_by is None
-    user_token_requests.confirm(request=asked, by=second_admin)
+    user_tokens.confirm(request=asked, by=second_admin)
     grant = Grant.objects.get()
     assert (grant.pk, grant.confirmed_by) == (before.grant.pk, second_admin)
     before.row.refresh_from_db()
@@ -309,14 +309,14 @@ def test_what_is_there_is_not_renewed_while_the_asker_cools_off(
     before = acts_already(asked)
     credential_hold.start(user=organisation_admin, number="+919876543210", by=organisation_admin)
     with pytest.raises(RuleBroken) as caught:
-        user_token_requests.confirm(request=asked, by=second_admin)
+        user_tokens.confirm(request=asked, by=second_admin)
     assert caught.value.code == "cooling_off"
     before.row.refresh_from_db()
     assert before.row.revoked_at is None
 
 
 def test_no_number_stands_in_the_trail(asked: UserTokenRequest, second_admin: User) -> None:
-    user_token_requests.confirm(request=asked, by=second_admin)
+    user_tokens.confirm(request=asked, by=second_admin)
     told = json.dumps([[e.before, e.after, e.subject_name] for e in AuditEvent.objects.all()])
     assert asked.person.number not in told
 
@@ -330,11 +330,11 @@ def test_of_two_answers_at_the_same_moment_one_counts(
     together: Callable[..., list[Any]],
 ) -> None:
     third = make_user("Hari Rao", organisation, is_organisation_admin=True)
-    asked = user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
+    asked = user_tokens.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     acts = [
-        lambda: user_token_requests.confirm(request=asked, by=second_admin),
-        lambda: user_token_requests.refuse(request=asked, by=third),
-        lambda: user_token_requests.withdraw(request=asked, by=organisation_admin),
+        lambda: user_tokens.confirm(request=asked, by=second_admin),
+        lambda: user_tokens.refuse(request=asked, by=third),
+        lambda: user_tokens.withdraw(request=asked, by=organisation_admin),
     ]
     done = together(3, lambda: acts.pop()())
     assert sum(isinstance(answer, Conflict) for answer in done) == 2
@@ -350,6 +350,6 @@ def test_what_waits_for_a_connector_that_is_deleted_waits_no_more(
     assert asked.state is UserTokenRequestState.WITHDRAWN
     assert page_of(asked) not in [need.href for need in needs.needs_of(second_admin)]
     with pytest.raises(Conflict, match="withdrawn"):
-        user_token_requests.confirm(request=asked, by=second_admin)
-    assert user_token_requests.expire_overdue() == 0
+        user_tokens.confirm(request=asked, by=second_admin)
+    assert user_tokens.expire_overdue() == 0
     assert "withdrawn" in browser_of(organisation_admin).get(page_of(asked)).content.decode().lower()

@@ -16,7 +16,7 @@ from accounts.models import User
 from connectors.models import Webhook
 from connectors.tests.factories import Program
 from connectors.tests.webhook_history import eventful, happened, quiet
-from connectors.webhooks import management, outbox
+from connectors.webhooks import management, publish
 from connectors.webhooks.events import EventType
 from kaizala_console.lib import clock, ids
 from kaizala_console.tests.browser import assert_accessible, assert_fits
@@ -29,7 +29,7 @@ OpenPage = Callable[..., Page]
 @pytest.fixture(autouse=True)
 def _nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker looks at the queue: these addresses are nobody's."""
-    monkeypatch.setattr(outbox, "wake", lambda: None)
+    monkeypatch.setattr(publish, "wake", lambda: None)
 
 
 def look(page: Page, name: str) -> None:

@@ -32,8 +32,8 @@ from connectors.tests.webhook_cast import (
     time_passes,
     until_next_try,
 )
-from connectors.webhooks import delivery, management, queue, schedule, sealed
-from connectors.webhooks.concurrency import Slots
+from connectors.webhooks import delivery, management, schedule, signing
+from connectors.webhooks.delivery import Slots
 from connectors.webhooks.events import EventType
 from connectors.webhooks.sender import Outcome
 from kaizala_console.lib import clock, ids
@@ -84,7 +84,7 @@ def test_the_old_token_and_the_signature_stand_in_the_headers(
     event_id, at = headers["webhook-id"], headers["webhook-timestamp"]
     assert event_id == receiver.bodies()[0]["eventId"]
     assert abs(int(at) - time.time()) < 60
-    secret = sealed.secret_of(webhook)
+    secret = signing.secret_of(webhook)
     assert secret is not None
     expected = hmac.digest(secret, f"{event_id}.{at}.".encode() + body, "sha256")
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(expected).decode()}"
@@ -126,7 +126,7 @@ def test_a_new_signing_secret_and_token_replace_those_whose_key_is_lost(
 ) -> None:
     settings.ENCRYPTION_KEYS = [b"n" * 32]
     management.rotate_secret(webhook=webhook, by=developer)
-    Webhook.objects.update(sealed_token=sealed.seal_token(webhook.pk, "a new one"))
+    Webhook.objects.update(sealed_token=signing.seal_token(webhook.pk, "a new one"))
     happen(group_id, "Rain")
     delivery.deliver_due()
     _path, headers, _body = receiver.arrived[0]
@@ -307,13 +307,13 @@ def test_a_webhook_that_another_worker_is_at_is_left_to_it_whatever_its_events_a
 ) -> None:
     happen(group_id, "a", action_id=ids.new_id())
     happen(group_id, "b", action_id=ids.new_id())
-    taken, _more = queue.take(Slots(16))
+    taken, _more = delivery.take(Slots(16))
     assert [one.webhook for one in taken] == [webhook]
-    assert queue.take(Slots(16)) == ([], False)
-    queue.record([(taken[0], Outcome(200, "", 5))])
+    assert delivery.take(Slots(16)) == ([], False)
+    delivery.record([(taken[0], Outcome(200, "", 5))])
     webhook.refresh_from_db()
     assert webhook.busy_until is None
-    assert len(queue.take(Slots(16))[0]) == 1
+    assert len(delivery.take(Slots(16))[0]) == 1
 
 
 def test_who_comes_too_late_does_not_take_the_webhook_from_who_is_at_it_now(
@@ -321,10 +321,10 @@ def test_who_comes_too_late_does_not_take_the_webhook_from_who_is_at_it_now(
 ) -> None:
     travel()
     happen(group_id, "a")
-    late, _more = queue.take(Slots(16))
-    travel(seconds=queue.lease().total_seconds() + 1)
-    now, _more = queue.take(Slots(16))
-    queue.record([(late[0], Outcome(None, "timeout", 400))])
+    late, _more = delivery.take(Slots(16))
+    travel(seconds=delivery.lease().total_seconds() + 1)
+    now, _more = delivery.take(Slots(16))
+    delivery.record([(late[0], Outcome(None, "timeout", 400))])
     webhook.refresh_from_db()
     assert webhook.busy_until == now[0].leased_until
 
@@ -334,11 +334,11 @@ def test_what_was_swept_while_it_was_sent_takes_nothing_else_along(
 ) -> None:
     make_webhook(told_program.grant, receiver.url("/other"), group_id)
     happen(group_id, "a")
-    taken, _more = queue.take(Slots(16))
+    taken, _more = delivery.take(Slots(16))
     assert len(taken) == 2
     taken[0].delivery.attempts.all().delete()
     WebhookDelivery.objects.filter(pk=taken[0].delivery.pk).delete()
-    queue.record([(one, Outcome(200, "", 5)) for one in taken])
+    delivery.record([(one, Outcome(200, "", 5)) for one in taken])
     assert WebhookDelivery.objects.get().state == "delivered"
 
 
@@ -347,10 +347,10 @@ def test_what_a_killed_worker_took_is_taken_again_when_its_lease_is_over(
 ) -> None:
     travel()
     happen(group_id, "a", "b")
-    taken, _more = queue.take(Slots(16))
+    taken, _more = delivery.take(Slots(16))
     assert len(taken) == 1
     assert delivery.deliver_due() == 0
-    travel(seconds=queue.lease().total_seconds() + 1)
+    travel(seconds=delivery.lease().total_seconds() + 1)
     delivery.deliver_due()
     assert texts(receiver) == ["a", "b"]
     assert receiver.bodies()[0]["eventId"] == str(taken[0].delivery.event_id)
@@ -361,10 +361,10 @@ def test_a_worker_whose_lease_was_over_does_not_undo_what_another_did(
 ) -> None:
     travel()
     happen(group_id, "a")
-    taken, _more = queue.take(Slots(16))
-    travel(seconds=queue.lease().total_seconds() + 1)
+    taken, _more = delivery.take(Slots(16))
+    travel(seconds=delivery.lease().total_seconds() + 1)
     delivery.deliver_due()
-    queue.record([(taken[0], Outcome(None, "timeout", 400))])
+    delivery.record([(taken[0], Outcome(None, "timeout", 400))])
     assert states(webhook) == ["delivered"]
 
 
@@ -372,9 +372,9 @@ def test_a_webhook_removed_while_it_is_told_is_not_told_more(
     webhook: Webhook, receiver: Receiver, group_id: UUID
 ) -> None:
     happen(group_id, "a", "b")
-    taken, _more = queue.take(Slots(16))
+    taken, _more = delivery.take(Slots(16))
     management.take_away(webhook, SYSTEM)
-    queue.record([(taken[0], Outcome(500, "status", 5))])
+    delivery.record([(taken[0], Outcome(500, "status", 5))])
     delivery.deliver_due()
     assert receiver.arrived == []
     assert states(webhook) == ["dropped", "dropped"]

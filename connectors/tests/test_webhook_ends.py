@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import Notice, User
 from accounts.services import notifications
 from connectors.models import Connector, Grant, Webhook
-from connectors.services import grant_ends, grants
+from connectors.services import grants
 from connectors.tasks import remind_of_webhooks
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -108,7 +108,7 @@ def test_what_is_over_or_told_otherwise_is_not_announced(
     elif end == "revoked":
         grants.revoke(grant=program.grant, by=group_admin)
     elif end == "grant ends sooner":
-        grant_ends.move(grant=program.grant, ends_at=clock.now() + 31 * DAY, by=group_admin)
+        grants.move(grant=program.grant, ends_at=clock.now() + 31 * DAY, by=group_admin)
     elif end == "brief":
         remind_of_webhooks()
         assert told(developer) == [], "made for two days: said when it was made"

@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 from connectors.models import Grant, Webhook, WebhookDelivery, WebhookEvent
 from connectors.tests.factories import Program
 from connectors.tests.webhook_cast import happen, make_webhook, states
-from connectors.webhooks import authorization, dispatch, outbox
+from connectors.webhooks import authorization, dispatch, publish
 from connectors.webhooks.events import Event, EventType
 from kaizala_console.lib import clock, ids
 
@@ -28,9 +28,9 @@ def test_where_nobody_listens_a_thousand_events_cost_one_query(
 ) -> None:
     elsewhere = ids.new_id()
     with transaction.atomic(), django_assert_num_queries(1):
-        outbox.publish(*[message(elsewhere)] * 1000)
+        publish.publish(*[message(elsewhere)] * 1000)
     with django_assert_num_queries(1):
-        assert not outbox.wanted(elsewhere, *EventType)
+        assert not publish.wanted(elsewhere, *EventType)
     assert not WebhookEvent.objects.exists()
 
 
@@ -38,7 +38,7 @@ def test_where_somebody_listens_ninety_events_cost_no_more_than_one(
     webhook: Webhook, group_id: UUID, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     with transaction.atomic(), django_assert_num_queries(3):
-        outbox.publish(*[message(group_id)] * 90)  # SQLite takes 999 values in one statement
+        publish.publish(*[message(group_id)] * 90)  # SQLite takes 999 values in one statement
     assert WebhookDelivery.objects.count() == 90
 
 
@@ -61,7 +61,7 @@ def test_what_is_rolled_back_was_never_told(webhook: Webhook, group_id: UUID) ->
 @pytest.mark.django_db(transaction=True)
 def test_outside_a_transaction_nothing_is_published(group_id: UUID) -> None:
     with pytest.raises(RuntimeError):
-        outbox.publish(message(group_id))
+        publish.publish(message(group_id))
 
 
 def test_only_the_events_that_it_asked_for_are_queued(webhook: Webhook, group_id: UUID) -> None:
@@ -69,8 +69,8 @@ def test_only_the_events_that_it_asked_for_are_queued(webhook: Webhook, group_id
     happen(group_id, "Rain")
     happen(group_id, "Meera", kind=EventType.MEMBER_ADDED)
     assert [row.event.event_type for row in webhook.deliveries.all()] == ["MemberAdded"]
-    assert outbox.wanted(group_id, EventType.MEMBER_ADDED)
-    assert not outbox.wanted(group_id, EventType.ANNOUNCEMENT)
+    assert publish.wanted(group_id, EventType.MEMBER_ADDED)
+    assert not publish.wanted(group_id, EventType.ANNOUNCEMENT)
 
 
 def test_an_action_reaches_those_who_watch_it_its_package_or_its_group(
@@ -100,7 +100,7 @@ def test_who_watches_a_package_by_its_name_is_told_of_all_its_versions(
         for key in ("com.shift", "com.shift.2", "com.shift.3", "com")
     ]
     happen(group_id, "done", kind=EventType.ACTION_RESPONSE, package_id="com.shift.2")
-    assert outbox.wanted(ids.new_id(), EventType.ACTION_RESPONSE, package_id="com.shift.2")
+    assert publish.wanted(ids.new_id(), EventType.ACTION_RESPONSE, package_id="com.shift.2")
     assert [len(states(each)) for each in named] == [1, 1, 0, 0]
 
 

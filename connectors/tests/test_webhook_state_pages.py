@@ -17,7 +17,7 @@ from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, form_to, text_of
 from connectors.tests.webhook_cast import grant_of
 from connectors.tests.webhook_history import HOUR, eventful, happened, quiet
-from connectors.webhooks import management, sealed, signing
+from connectors.webhooks import management, signing
 from kaizala_console.lib import clock, ids
 
 pytestmark = pytest.mark.django_db
@@ -44,7 +44,7 @@ def secret_in(page: Page) -> str:
 def present(webhook: Webhook) -> str:
     """The secret that signs now."""
     webhook.refresh_from_db()
-    secret = sealed.secret_of(webhook)
+    secret = signing.secret_of(webhook)
     assert secret is not None
     return signing.shown(secret)
 

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from connectors.models import Connector, Grant, Webhook, WebhookDelivery
 from connectors.tests.receiver import Receiver
-from connectors.webhooks import handoff_address, outbox, sealed, signing
+from connectors.webhooks import handoffs, publish, signing
 from connectors.webhooks.events import Event, EventType, HandoffEvent
 from kaizala_console.lib import clock, ids
 
@@ -34,8 +34,8 @@ def make_webhook(grant: Grant, url: str, group_id: UUID, **fields: Any) -> Webho
         grant=grant,
         callback_url=url,
         host=urlsplit(url).hostname or "",
-        sealed_token=sealed.seal_token(key, CALLBACK_TOKEN),
-        sealed_secret=sealed.seal_secret(key, signing.new_secret()),
+        sealed_token=signing.seal_token(key, CALLBACK_TOKEN),
+        sealed_secret=signing.seal_secret(key, signing.new_secret()),
         **{**values, **fields},
     )
 
@@ -57,15 +57,15 @@ def make_handoff_webhook(connector: Connector, url: str) -> Webhook:
         event_types=[kind.value for kind in HandoffEvent],
         callback_url=url,
         host=urlsplit(url).hostname or "",
-        sealed_secret=sealed.seal_secret(key, signing.new_secret()),
-        expires_at=handoff_address.NO_END,
+        sealed_secret=signing.seal_secret(key, signing.new_secret()),
+        expires_at=handoffs.NO_END,
     )
 
 
 def happen(group_id: UUID, *texts: str, kind: EventType = EventType.TEXT_MESSAGE_CREATED, **fields: Any) -> None:
     """So many messages are posted in the group."""
     with transaction.atomic():
-        outbox.publish(*(Event(type=kind, group_id=group_id, data={"text": text}, **fields) for text in texts))
+        publish.publish(*(Event(type=kind, group_id=group_id, data={"text": text}, **fields) for text in texts))
 
 
 def states(webhook: Webhook) -> list[str]:

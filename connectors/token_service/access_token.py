@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.views.decorators.debug import sensitive_variables
 from pydantic import Field
 
-from connectors.services import tokens, usage
+from connectors.services import token_exchange, usage
 from kaizala_console.api.endpoint import Call, operation
 from kaizala_console.api.headers import header
 from kaizala_console.api.responses import Answer, EpochMs, Scopes
@@ -32,7 +32,7 @@ class AccessTokenAnswer(Answer):
 def exchange(call: Call) -> dict[str, str | int]:
     """Headers `applicationId`, `applicationSecret` and `refreshToken`, in any case."""
     request = call.request
-    result = tokens.exchange(
+    result = token_exchange.exchange(
         connector_id=header(request, "applicationId"),
         secret=header(request, "applicationSecret"),
         refresh_token=header(request, "refreshToken"),

@@ -8,8 +8,8 @@ from django.views.decorators.debug import sensitive_variables
 from pydantic import Field
 
 from connectors import permissions
-from connectors.services import claims
-from connectors.services.claims import HandoffClaim
+from connectors.services import handoffs
+from connectors.services.handoffs import HandoffClaim
 from kaizala_console.api.endpoint import Call, operation
 from kaizala_console.api.errors import ApiError, InvalidParameters, UnknownResource
 from kaizala_console.api.fields import Body, OptionalId, named
@@ -73,7 +73,7 @@ def claim(call: Call) -> dict[str, object]:
         raise InvalidParameters("handoffId: expected the id of a handoff.", field="handoffId")
     retry_key = header(request, "Idempotency-Key")
     try:
-        claimed = claims.claim(
+        claimed = handoffs.claim_by_program(
             connector_id=header(request, "applicationId"),
             secret=header(request, "applicationSecret"),
             handoff_id=wanted,

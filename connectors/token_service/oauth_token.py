@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from pydantic import Field, WithJsonSchema
 
-from connectors.services import oauth, tokens
-from connectors.services.tokens import Exchange
+from connectors.services import oauth, token_exchange
+from connectors.services.token_exchange import Exchange
 from connectors.token_service.access_token import AccessTokenAnswer
 from kaizala_console.api.endpoint import Call, operation
 from kaizala_console.api.errors import (
@@ -135,7 +135,7 @@ def token(call: Call) -> dict[str, str | int]:
         if body.grant_type == "refresh_token":
             if not body.refresh_token.strip():
                 raise BadRequest("refresh_token is missing.")
-            exchanged = tokens.exchange(
+            exchanged = token_exchange.exchange(
                 connector_id=client_id, secret=client_secret, refresh_token=body.refresh_token, address=address
             )
             return _answer(exchanged, exchanged.successor or body.refresh_token, exchanged.successor)

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 from accounts.models import AuditEvent
 from accounts.views.activity import rows
 from accounts.views.decorators import signed_in, user_of
-from connectors.views import details, links
+from connectors.views import connectors, links
 from kaizala_console.lib import keyset
 
 PAGE_SIZE = 50
@@ -21,7 +21,7 @@ PAGE_SIZE = 50
 @signed_in
 def activity(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """One page of events, the newest first."""
-    connector, context = details.own(user_of(request), connector_id, "activity")
+    connector, context = connectors.own(user_of(request), connector_id, "activity")
     events = AuditEvent.objects.filter(connector_id=connector.pk)
     try:
         page = keyset.page(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)

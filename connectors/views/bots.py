@@ -22,8 +22,9 @@ from connectors.models import Bot, Connector
 from connectors.permissions import Permission
 from connectors.queries import connectors
 from connectors.services import bots as services
-from connectors.services.details import LONGEST_NAME
-from connectors.views import details, links, once
+from connectors.services.connectors import LONGEST_NAME
+from connectors.views import connectors as details
+from connectors.views import links, once
 from connectors.views.forms import TypedNameForm, add_broken_rule
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotFound, RuleBroken

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from accounts.views.decorators import signed_in, user_of
 from connectors.queries import usage
 from connectors.services import throttling
-from connectors.views import details
+from connectors.views import connectors
 from kaizala_console.api.compatibility import Habit
 
 # What the program does, and how it is written today.
@@ -125,7 +125,7 @@ WORDS: Final = {
 @signed_in
 def compatibility(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Counts are some seconds old; nothing that the program sent is kept."""
-    connector, context = details.own(user_of(request), connector_id, "compatibility")
+    connector, context = connectors.own(user_of(request), connector_id, "compatibility")
     room = throttling.head_room(connector)
     context |= {
         "rows": [_row(shown) for shown in usage.habits_of(connector)],

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from connectors.models import Connector
 from connectors.permissions import DESCRIPTIONS, PERMISSIONS, Permission
-from connectors.services import details as rules
+from connectors.services import connectors as rules
 from connectors.services.one_time_secrets import LONGEST_FORM_KEY, SHORTEST_FORM_KEY, new_form_key
 from kaizala_console.lib.errors import RuleBroken
 from kaizala_console.lib.typed_names import is_same_name

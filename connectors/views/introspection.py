@@ -19,7 +19,7 @@ from accounts.models import User
 from accounts.views.decorators import signed_in, user_of
 from connectors import policies
 from connectors.models import Connector
-from connectors.services import foretelling, introspection
+from connectors.services import introspection
 from connectors.views import links
 from kaizala_console.api.endpoint import Operation, operations_of
 from kaizala_console.api.routing import routes_of
@@ -91,7 +91,7 @@ def inspector(request: HttpRequest) -> HttpResponse:
         _not_too_often(user)
         found = introspection.inspect(text=form.cleaned_data["token"], by=user)
         operation = calls().get(form.cleaned_data["call"])
-        predicted = foretelling.would_work(found, operation, form.cleaned_data["group_id"]) if operation else []
+        predicted = introspection.would_work(found, operation, form.cleaned_data["group_id"]) if operation else []
         lacks_group = "<group_id>" in form.cleaned_data["call"] and not form.cleaned_data["group_id"].strip()
         context |= {
             "found": found,

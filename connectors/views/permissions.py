@@ -19,8 +19,8 @@ from connectors.permissions import DESCRIPTIONS, Permission, in_order
 from connectors.queries import access_requests, connectors, usage
 from connectors.services import permissions
 from connectors.views import links, permission_choices
+from connectors.views.access_requests import ChangePermissionsForm
 from connectors.views.forms import TypedNameForm
-from connectors.views.request_forms import ChangePermissionsForm
 from connectors.views.stopping import listeners
 from kaizala_console.lib import bounded, clock
 from kaizala_console.lib.errors import RuleBroken

@@ -21,7 +21,8 @@ from connectors import public_keys
 from connectors.models import Connector, ConnectorKey
 from connectors.queries import connectors
 from connectors.services import public_keys as keys
-from connectors.views import details, links, snippets
+from connectors.views import connectors as details
+from connectors.views import links, snippets
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 

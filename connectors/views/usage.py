@@ -22,7 +22,8 @@ from connectors import ending_access, usage_counts
 from connectors.queries import connectors
 from connectors.services import throttling
 from connectors.usage_counts import Period, Scope, Sums
-from connectors.views import details, links, usage_charts
+from connectors.views import connectors as details
+from connectors.views import links, usage_charts
 from kaizala_console.lib import clock
 from kaizala_console.lib.spreadsheets import csv_lines
 

@@ -22,8 +22,8 @@ from connectors.models import Connector, Grant, HandoffState, UserTokenRequest
 from connectors.permissions import can_and_cannot, listed, unlisted
 from connectors.queries import connectors
 from connectors.queries import user_tokens as user_token_queries
-from connectors.services import grants, user_token_requests, user_tokens
-from connectors.views import handoff_line, links
+from connectors.services import grants, user_tokens
+from connectors.views import handoffs, links
 from connectors.views.forms import TypedNameForm
 from connectors.views.grants import row_of
 from connectors.views.stopping import facts_of_use
@@ -77,7 +77,7 @@ def _generate(request: HttpRequest, user: User, connector: Connector, person: Pe
         return redirect("connectors:handoff", newest.pk) if newest else redirect("connectors:user_token", connector.pk)
     as_shown = unlisted(request.POST.get("shown", ""))
     if policies.needs_second_admin(user, connector):
-        asked = user_token_requests.ask(connector=connector, person=person, by=user, as_shown=as_shown)
+        asked = user_tokens.ask(connector=connector, person=person, by=user, as_shown=as_shown)
         return redirect("connectors:user_token_request", asked.pk)
     handoff = user_tokens.generate(connector=connector, person=person, by=user, as_shown=as_shown)
     messages.success(
@@ -147,13 +147,13 @@ def _answered(request: HttpRequest, user: User, asked: UserTokenRequest) -> Http
     act = request.POST.get("act", "")
     require_reauthentication(request, button_label=ANSWERS.get(act, ""))
     if act == "confirm":
-        user_token_requests.confirm(request=asked, by=user)
+        user_tokens.confirm(request=asked, by=user)
         messages.success(request, _("Confirmed: the token is made, and sealed for the developer."))
     elif act == "refuse":
-        user_token_requests.refuse(request=asked, by=user)
+        user_tokens.refuse(request=asked, by=user)
         messages.success(request, _("Refused. %(who)s is told.") % {"who": asked.asked_by.name})
     elif act == "withdraw":
-        user_token_requests.withdraw(request=asked, by=user)
+        user_tokens.withdraw(request=asked, by=user)
         messages.success(request, _("Withdrawn. Nothing was given."))
     return redirect("connectors:user_token_request", asked.pk)
 
@@ -244,7 +244,7 @@ def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
 
 def _what_stops(grant: Any) -> dict[str, Any]:
     use = facts_of_use(Grant.objects.filter(pk=grant.pk))
-    waits = any(handoff_line.state_of(handoff) is HandoffState.WAITING for handoff in grant.handoffs_newest_first)
+    waits = any(handoffs.state_of(handoff) is HandoffState.WAITING for handoff in grant.handoffs_newest_first)
     facts = [
         {"label": _("live refresh tokens"), "count": len(grant.live_tokens)},
         {"label": _("handoffs that wait"), "count": int(waits)},

@@ -21,8 +21,8 @@ from accounts.views.decorators import safe_path, signed_in, user_of
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
 from connectors.views import links, webhooks
 from connectors.views import webhook_words as words
-from connectors.webhooks import log as webhook_log
 from connectors.webhooks import management, queries
+from connectors.webhooks import queries as webhook_log
 from connectors.webhooks.events import EventType, HandoffEvent
 from kaizala_console.lib import clock, keyset
 from kaizala_console.lib.errors import RuleBroken

@@ -6,28 +6,38 @@ For owners. Neither the callback token nor a whole address stands on any of thes
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
-from accounts.views.decorators import signed_in, user_of
+from accounts.views.decorators import require_reauthentication, signed_in, user_of, with_phone
 from connectors.models import Connector, Grant, Webhook
+from connectors.models.webhook import MOST_URL_CHARACTERS
 from connectors.permissions import Permission
 from connectors.queries import connectors
-from connectors.views import details, links, webhook_words
-from connectors.webhooks import log
+from connectors.services import one_time_secrets as shown_secrets
+from connectors.services.one_time_secrets import new_form_key
+from connectors.views import connectors as details
+from connectors.views import links, one_time_secrets, snippets, webhook_words
+from connectors.views.forms import TypedNameForm, form_key_of
+from connectors.webhooks import handoffs, management, queries, showing
 from connectors.webhooks import queries as webhook_queries
 from kaizala_console.lib import clock, keyset
-from kaizala_console.lib.errors import NotFound
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
 
 View = Callable[..., HttpResponse]
 
@@ -38,10 +48,10 @@ def webhooks(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """One page of a connector's webhooks, the newest first; without any, the line that makes one."""
     connector, context = details.own(user_of(request), connector_id, "webhooks")
     try:
-        page = log.webhook_page(connector, cursor=request.GET.get("cursor"))
+        page = queries.webhook_page(connector, cursor=request.GET.get("cursor"))
     except keyset.BadCursor:
         return redirect(links.url_with(request, cursor=None))
-    since = log.failing_since(page.items)
+    since = queries.failing_since(page.items)
     context |= {
         "rows": [{**facts_of(webhook), "failing_since": since.get(webhook.pk)} for webhook in page.items],
         "handoff_webhook": webhook_queries.of_handoffs(connector),
@@ -58,7 +68,7 @@ def webhooks(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 def own(user: User, connector_id: UUID, webhook_id: UUID) -> Webhook:
     """A webhook of a connector that the account owns. Raises NotFound, the same for all others."""
-    return log.one(connectors.own_connector(user, connector_id), webhook_id)
+    return queries.one(connectors.own_connector(user, connector_id), webhook_id)
 
 
 def redirect_if_removed(view: View) -> View:
@@ -121,3 +131,306 @@ def frame(webhook: Webhook, current: str, *below: tuple[str, str]) -> dict[str, 
 
 def _first_group(connector: Connector) -> Grant | None:
     return Grant.objects.present().filter(connector=connector, kind=Grant.Kind.GROUP).order_by("granted_at").first()
+
+
+# ----------------------------------------------------------------------------------------------------
+# The settings of a webhook; and pause, wake and delete, each of which says first what becomes of what is on its way.
+#
+# For owners.
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One act on a webhook: its words, its service, and how carefully it is asked for."""
+
+    key: str
+    label: Promise
+    title: Promise
+    says: Promise
+    meanwhile: Promise
+    done: Promise
+    service: Callable[..., Any]
+    active: bool | None  # in which state it can be done; None in both
+    variant: str = "secondary"
+    final: bool = False
+
+
+VERBS = {
+    verb.key: verb
+    for verb in (
+        Verb(
+            key="pause",
+            label=gettext_lazy("Pause"),
+            title=gettext_lazy("Pause the webhook to %(host)s"),
+            says=gettext_lazy("Nothing is sent until somebody wakes it, here or through the API."),
+            meanwhile=gettext_lazy(
+                "What happens meanwhile is kept for %(days)s days, and told in order when it wakes."
+            ),
+            done=gettext_lazy("The webhook is paused. What happens is kept until it wakes."),
+            service=management.pause,
+            active=True,
+        ),
+        Verb(
+            key="wake",
+            label=gettext_lazy("Wake"),
+            title=gettext_lazy("Wake the webhook to %(host)s"),
+            says=gettext_lazy("It is told again of what happens."),
+            meanwhile=gettext_lazy(
+                "What was kept is sent at once, in order. What failed for good stays so until you redeliver it."
+            ),
+            done=gettext_lazy("The webhook is awake. What was kept for it is on its way."),
+            service=management.wake,
+            active=False,
+        ),
+        Verb(
+            key="delete",
+            label=gettext_lazy("Delete"),
+            title=gettext_lazy("Delete the webhook to %(host)s"),
+            says=gettext_lazy("Nothing is sent to this address any more, for good."),
+            meanwhile=gettext_lazy(
+                "What waits is not sent, and the log cannot be opened any more. The callback token and the signing "
+                "secret are wiped. The program can make a new webhook at any time."
+            ),
+            done=gettext_lazy("The webhook to %(host)s is deleted."),
+            service=management.delete,
+            active=None,
+            variant="danger",
+            final=True,
+        ),
+    )
+}
+
+
+class TypedHostForm(TypedNameForm):
+    """Typing the host is the confirmation."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["typed"].label = gettext_lazy("Host of the webhook")
+
+
+def verbs_for(webhook: Webhook) -> list[Verb]:
+    """What can be done with the webhook as it is, the harmless first."""
+    return [verb for verb in VERBS.values() if verb.active in (None, webhook.is_active)]
+
+
+@require_GET
+@signed_in
+@redirect_if_removed
+def settings_page(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
+    """What is known about one webhook, its signing secret, and the ways to stop it."""
+    webhook = own(user_of(request), connector_id, webhook_id)
+    context = {
+        **frame(webhook, "settings"),
+        "failing_since": queries.failing_since([webhook]).get(webhook.pk),
+        "has_token": webhook.sealed_token is not None,
+        "old_secret_signs": webhook.old_secret_until is not None and webhook.old_secret_until > clock.now(),
+        "idempotency_key": new_form_key(),
+        "verbs": verbs_for(webhook),
+    }
+    return render(request, "connectors/webhook_settings.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in
+@redirect_if_removed
+def change_state(request: HttpRequest, connector_id: UUID, webhook_id: UUID, verb: str) -> HttpResponse:
+    """GET tells what would happen, POST does it."""
+    act = VERBS.get(verb)
+    if act is None:
+        raise Http404
+    webhook = own(user_of(request), connector_id, webhook_id)
+    if act not in verbs_for(webhook):
+        messages.info(request, _("Nothing was left to do: somebody was faster, or the button was pressed twice."))
+        return redirect("connectors:webhook_settings", connector_id, webhook_id)
+    form = None
+    if act.final:
+        typed = request.POST if request.method == "POST" else None
+        form = TypedHostForm(typed, name=webhook.host)
+    if request.method != "POST" or (form is not None and not form.is_valid()):
+        status = 400 if form is not None and form.is_bound else 200
+        return render(request, "connectors/webhook_state.html", _context(webhook, act, form), status=status)
+    require_reauthentication(request, button_label=act.label)
+    return _do(request, webhook, act)
+
+
+def _do(request: HttpRequest, webhook: Webhook, act: Verb) -> HttpResponse:
+    try:
+        act.service(webhook=webhook, by=user_of(request))
+    except RuleBroken as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, act.done % {"host": webhook.host})
+    if act.final:
+        return redirect("connectors:webhooks", webhook.connector_id)
+    return redirect("connectors:webhook_settings", webhook.connector_id, webhook.pk)
+
+
+def _meanwhile(act: Verb, webhook: Webhook) -> str:
+    if act.final and webhook.grant_id is None:
+        return _(
+            "What waits is not sent, and the log cannot be opened any more. The signing secret is wiped. Handoffs are "
+            "told by mail and on Home as before, and you can register another address."
+        )
+    return act.meanwhile % {"days": settings.WEBHOOK_DAYS}
+
+
+def _context(webhook: Webhook, act: Verb, form: TypedHostForm | None) -> dict[str, Any]:
+    return {
+        **frame(webhook, "settings", (str(act.label), "")),
+        "act": act,
+        "form": form,
+        "title": act.title % {"host": webhook.host},
+        "says_more": _meanwhile(act, webhook),
+        "stops": act.key != "wake",
+        "here": reverse("connectors:webhook_state", args=[webhook.connector_id, webhook.pk, act.key]),
+        "back": reverse("connectors:webhook_settings", args=[webhook.connector_id, webhook.pk]),
+        "facts": [
+            {"label": _("deliveries that wait"), "count": webhook.waiting_count},
+            {"label": _("kept until it wakes"), "count": webhook.kept_count},
+            {"label": _("failed for good"), "count": webhook.failed_count},
+            {"label": _("kinds of events"), "count": len(webhook.event_types)},
+        ],
+    }
+
+
+# ----------------------------------------------------------------------------------------------------
+# Registering the address that is told of a connector's handoffs. For owners, after a fresh confirmation.
+
+
+class AddressForm(forms.Form):
+    """Where the connector's program listens."""
+
+    address = forms.CharField(
+        label=gettext_lazy("Address"),
+        help_text=gettext_lazy(
+            "It must begin with https:// and be public. It is asked once with ?validationToken=…, and must answer with "
+            "that token as plain text."
+        ),
+        error_messages={"required": gettext_lazy("Enter the address that is to be told.")},
+        max_length=MOST_URL_CHARACTERS,
+        widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Register address"))
+def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """GET asks for the address; POST has it answer the handshake, and keeps it. Twice is once."""
+    user = user_of(request)
+    connector = connectors.own_connector(user, connector_id)
+    form = AddressForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        require_reauthentication(request)
+        try:
+            made = handoffs.register(connector=connector, callback_url=form.cleaned_data["address"], by=user)
+        except (RuleBroken, Conflict, TooSoon) as refused:
+            form.add_error("address", str(refused))
+        else:
+            messages.success(request, _("%(host)s is told of handoffs from now on.") % {"host": made.host})
+            return redirect("connectors:webhook_settings", connector_id, made.pk)
+    elif request.method == "GET":
+        present = webhook_queries.of_handoffs(connector)
+        if present is not None:
+            return redirect("connectors:webhook_settings", connector_id, present.pk)
+    context = {
+        "connector": connector,
+        "form": form,
+        "crumbs": links.connector_crumbs(
+            connector,
+            (_("Webhooks"), reverse("connectors:webhooks", args=[connector.pk])),
+            (_("Handoffs"), ""),
+        ),
+    }
+    return render(request, "connectors/webhook_handoffs.html", context, status=400 if form.is_bound else 200)
+
+
+# ----------------------------------------------------------------------------------------------------
+# The signing secret of a webhook: shown once, and made anew. For owners, after a fresh confirmation.
+
+
+SHOW, ROTATE = gettext_lazy("Show signing secret"), gettext_lazy("Make new secret")
+SENSITIVE = ["idempotency_key"]
+
+
+def _settings_of(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
+    return reverse("connectors:webhook_settings", args=[connector_id, webhook_id])
+
+
+@sensitive_post_parameters("idempotency_key")
+@require_POST
+@with_phone(button_label=SHOW)
+@redirect_if_removed
+@sensitive_variables("idempotency_key")
+def show(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
+    """ "Show signing secret": the one time."""
+    return _page(request, connector_id, webhook_id, showing.show)
+
+
+@sensitive_post_parameters("idempotency_key")
+@require_POST
+@with_phone(button_label=ROTATE)
+@redirect_if_removed
+@sensitive_variables("idempotency_key")
+def rotate(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
+    """ "Make new secret": shown once; for a day the one before signs as well."""
+    return _page(request, connector_id, webhook_id, showing.rotate)
+
+
+@sensitive_variables("idempotency_key", "secret")
+def _page(request: HttpRequest, connector_id: UUID, webhook_id: UUID, service: Callable[..., str]) -> HttpResponse:
+    webhook = own(user_of(request), connector_id, webhook_id)
+    idempotency_key = form_key_of(request.POST)
+    if (
+        shown_secrets.find(user=user_of(request), idempotency_key=idempotency_key) is None
+    ):  # else a second click: it asks nothing
+        require_reauthentication(request)
+    try:
+        secret = service(webhook=webhook, by=user_of(request), idempotency_key=idempotency_key)
+    except (Conflict, RuleBroken) as refused:
+        messages.error(request, str(refused))
+        return redirect(_settings_of(connector_id, webhook_id))
+    # Read again: the secret before this one may sign for a while, which the page says.
+    return one_time_secrets.page(
+        request, _showing(own(user_of(request), connector_id, webhook_id)), secret, idempotency_key
+    )
+
+
+@sensitive_post_parameters("idempotency_key")
+@require_POST
+@signed_in
+@redirect_if_removed
+def download(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
+    """The file with the secret that is on the screen."""
+    return one_time_secrets.download(request, _showing(own(user_of(request), connector_id, webhook_id)))
+
+
+@sensitive_post_parameters("idempotency_key")
+@require_POST
+@signed_in
+@redirect_if_removed
+def done(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
+    """ "Done" under the secret."""
+    return one_time_secrets.done(request, _showing(own(user_of(request), connector_id, webhook_id)))
+
+
+def _showing(webhook: Webhook) -> one_time_secrets.OneTimeSecretPage:
+    at = [webhook.connector_id, webhook.pk]
+    return one_time_secrets.OneTimeSecretPage(
+        subject=webhook,
+        template="connectors/webhook_secret.html",
+        values=lambda secret: [
+            snippets.Value("WEBHOOK_SECRET", _("Signing secret"), secret),
+            snippets.Value("WEBHOOK_ID", _("Webhook ID"), str(webhook.pk)),
+        ],
+        file=snippets.filename(webhook.connector.name, "webhook"),
+        download_url=reverse("connectors:webhook_secret_download", args=at),
+        done_url=reverse("connectors:webhook_secret_done", args=at),
+        after_url=_settings_of(*at),
+        finished=_("The signing secret is not shown any more."),
+        gone=_("The signing secret is not shown any more. If it is lost, make a new one."),
+        context=lambda secret: {
+            "webhook": webhook,
+            "old_secret_signs": webhook.old_secret_until is not None and webhook.old_secret_until > clock.now(),
+        },
+    )

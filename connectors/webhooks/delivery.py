@@ -7,21 +7,310 @@ that a turn needs one database connection, however many threads it has.
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.core.cache import cache
+from django.db import transaction
+from django.db.models import F, Min, QuerySet
+from django.db.models.functions import Coalesce
 
-from connectors.webhooks import dispatch, queue, sender
-from connectors.webhooks.concurrency import Slots
-from connectors.webhooks.queue import Taken
-from connectors.webhooks.sender import Outcome
+from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
+from connectors.webhooks import authorization, dispatch, message, schedule, sender
+from connectors.webhooks.ending import end, stop_deliveries
+from connectors.webhooks.sender import Outcome, Prepared
+from kaizala_console.lib import clock, crypto, outbox
+from kaizala_console.lib.circuit import Circuit
+
+# ----------------------------------------------------------------------------------------------------
+# The queue of deliveries: taking the next ones, and writing down what became of them.
+#
+# Whoever changes deliveries that exist holds the row of their webhook. So what was paused or removed is not taken any
+# more, two workers never take the same try, and locks have one order. Whoever moves `next_attempt_at` on has a delivery
+# until then, and with `busy_until` its webhook, whose events go one after the other whoever sends them: what a killed
+# worker had is taken again after that, under the same event id.
+
 
 logger = structlog.get_logger(__name__)
+
+State = WebhookDelivery.State
+LOOK_AGAIN: Final = dt.timedelta(minutes=10)  # at what waits because the access is suspended
+LOOKED_AT: Final = 4  # candidates for each free place: some will not do
+CHOICES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A delivery that is this worker's until `leased_until`, and what is to be sent."""
+
+    delivery: WebhookDelivery
+    webhook: Webhook
+    at: dt.datetime
+    leased_until: dt.datetime
+    prepared: Prepared
+
+
+def circuit_of(webhook: Webhook) -> Circuit:
+    """A host that gives one connector no answer is left alone by that connector; others on that host go on."""
+    return Circuit(f"webhook:{webhook.connector_id}:{webhook.host}")
+
+
+def lease() -> dt.timedelta:
+    """Longer than any try: the time that it may take, and what a name server may add before it begins."""
+    return dt.timedelta(seconds=settings.WEBHOOK_SECONDS + 80)
+
+
+def take(slots: Slots) -> tuple[list[Taken], bool]:
+    """Take what is due and has a place, the longest due first; of each lane the first alone.
+
+    Also tells whether another look may find more: something was put off or settled, or not all was looked at.
+    """
+    now = clock.now()
+    most = slots.free * LOOKED_AT
+    found = list(_candidates(slots, now)[:most])
+    is_all = len(found) < most
+    # Workers that look at the same moment choose the same: who is second chooses from what the first has left.
+    for _choice in range(CHOICES):
+        chosen = slots.choose(found)
+        if not chosen:
+            break
+        taken, moved = _taken_of(chosen, slots, now)
+        if taken or moved:
+            return taken, moved or not is_all or len(taken) < len(chosen)
+        missed = {delivery.webhook_id for delivery in chosen}
+        found = [delivery for delivery in found if delivery.webhook_id not in missed]
+    return [], False
+
+
+def _taken_of(chosen: Sequence[WebhookDelivery], slots: Slots, now: dt.datetime) -> tuple[list[Taken], bool]:
+    """What could be taken of these; and whether some of them were put off or settled."""
+    resting = _resting(delivery.webhook for delivery in chosen)
+    with transaction.atomic():
+        webhooks = {row.pk: row for row in _locked({delivery.webhook_id for delivery in chosen}, skip_locked=True)}
+        # As they are now: whoever had a webhook's row before may have sent them, or taken them out.
+        rows = WebhookDelivery.objects.due(now).filter(pk__in=[row.pk for row in chosen], webhook__in=webhooks)
+        reach = authorization.Reach()
+        taken, moved = [], False
+        for delivery in rows.select_related("event").order_by("next_attempt_at", "pk"):
+            webhook = webhooks[delivery.webhook_id]
+            if not outbox.is_free(webhook.busy_until, now, lease()) or not slots.allows(webhook):
+                continue
+            if not _may_go(delivery, webhook, reach, now) or _rests(delivery, webhook, now):
+                moved = True
+            elif (webhook.connector_id, webhook.host) in resting:
+                _postpone(delivery, now, schedule.spread(dt.timedelta(seconds=circuit_of(webhook).seconds)))
+                moved = True
+            else:
+                try:
+                    prepared = message.prepare(webhook, delivery.event, now)
+                except crypto.WrongKey:
+                    _wait_for_key(delivery, now)
+                    moved = True
+                    continue
+                slots.take(webhook)
+                taken.append(_taken(delivery, webhook, prepared, now))
+        _lease(taken, now)
+    return taken, moved
+
+
+@transaction.atomic
+def record(done: Sequence[tuple[Taken, Outcome]]) -> None:
+    """Write down what came back, and when what failed is tried again; the sixth failure stops the webhook."""
+    now = clock.now()
+    held = Webhook.objects.select_for_update(no_key=True).filter(pk__in={taken.webhook.pk for taken, _outcome in done})
+    list(held.order_by("pk").values_list("pk"))
+    # A log that was old enough may have been swept meanwhile; what is still there stays until this is written.
+    rows = WebhookDelivery.objects.select_for_update(no_key=True).filter(
+        pk__in=[taken.delivery.pk for taken, _ in done]
+    )
+    there = set(rows.order_by("pk").values_list("pk", flat=True))
+    done = [(taken, outcome) for taken, outcome in done if taken.delivery.pk in there]
+    WebhookAttempt.objects.bulk_create(
+        WebhookAttempt(
+            delivery=taken.delivery,
+            began_at=taken.at,
+            milliseconds=outcome.milliseconds,
+            status=outcome.status,
+            problem=outcome.problem,
+            answer_headers=outcome.answer.headers,
+            answer_body=outcome.answer.body,
+            answer_text=outcome.answer.text,
+        )
+        for taken, outcome in done
+    )
+    for lease_end in {taken.leased_until for taken, _outcome in done}:
+        mine = [taken.webhook.pk for taken, _outcome in done if taken.leased_until == lease_end]
+        Webhook.objects.filter(pk__in=mine, busy_until=lease_end).update(busy_until=None)
+    arrived = [taken for taken, outcome in done if outcome.is_success]
+    # Whatever was decided about it meanwhile: it has arrived.
+    WebhookDelivery.objects.filter(pk__in=[taken.delivery.pk for taken in arrived]).update(
+        state=State.DELIVERED, next_attempt_at=None, finished_at=now
+    )
+    Webhook.objects.filter(pk__in={taken.webhook.pk for taken in arrived}).update(failures=0, delivered_at=now)
+    failed = [(taken, outcome) for taken, outcome in done if not outcome.is_success]
+    webhooks = {row.pk: row for row in _locked({taken.webhook.pk for taken, _outcome in failed})} if failed else {}
+    for taken, outcome in failed:
+        _failed(taken, webhooks[taken.webhook.pk], now, outcome.retry_after)
+
+
+def correct_clock() -> int:
+    """Make due what was scheduled while the clock was ahead; the number of them."""
+    return outbox.correct_clock(WebhookDelivery.objects.waiting(), clock.now())
+
+
+def release_strays() -> int:
+    """Queue what is kept for a webhook that woke at the very moment at which the event was written down."""
+    strays = WebhookDelivery.objects.filter(state=State.HELD, webhook__in=Webhook.objects.active())
+    found = set(strays.values_list("webhook_id", flat=True)[:500])
+    if not found:
+        return 0
+    with transaction.atomic():
+        awake = [webhook.pk for webhook in _locked(found) if webhook.is_active]
+        return requeue(WebhookDelivery.objects.filter(state=State.HELD, webhook__in=awake))
+
+
+def requeue(deliveries: QuerySet[WebhookDelivery]) -> int:
+    """Queue deliveries anew, with all their tries; for whoever holds their webhook's row. The number of them."""
+    return deliveries.exclude(state=State.WAITING).update(
+        state=State.WAITING, tries=0, first_tried_at=None, finished_at=None, **outbox.schedule(clock.now())
+    )
+
+
+def _candidates(slots: Slots, now: dt.datetime) -> QuerySet[WebhookDelivery]:
+    heads = WebhookDelivery.objects.waiting().order_by().values("webhook_id", "lane").annotate(head=Min("pk"))
+    found = WebhookDelivery.objects.due(now).filter(
+        outbox.free("webhook__busy_until", now, lease()), pk__in=heads.values("head")
+    )
+    if connectors := slots.full_connectors():
+        found = found.exclude(webhook__connector_id__in=connectors)
+    if hosts := slots.full_hosts():
+        found = found.exclude(webhook__host__in=hosts)
+    if slots.is_full_of_troubled:
+        found = found.filter(webhook__failures=0)
+    wanted = ("webhook__connector_id", "webhook__host", "webhook__failures")  # what `slots` asks for
+    return found.select_related("webhook").only("webhook_id", *wanted).order_by("next_attempt_at", "pk")
+
+
+def _locked(webhook_ids: Iterable[UUID], *, skip_locked: bool = False) -> QuerySet[Webhook]:
+    return (
+        Webhook.objects.select_for_update(of=("self",), no_key=True, skip_locked=skip_locked)
+        .filter(pk__in=list(webhook_ids))
+        .select_related("grant", "connector__organisation", "connector__owner")
+        .order_by("pk")
+    )
+
+
+def _resting(webhooks: Iterable[Webhook]) -> set[tuple[UUID, str]]:
+    """The connectors and hosts between which nothing goes for now."""
+    circuits = {(webhook.connector_id, webhook.host): circuit_of(webhook) for webhook in webhooks}
+    return {key for key, circuit in circuits.items() if not circuit.allows()}
+
+
+def _may_go(delivery: WebhookDelivery, webhook: Webhook, reach: authorization.Reach, now: dt.datetime) -> bool:
+    """Whether it may be sent at this moment; else it is dropped, kept or put off, and the webhook ended, as is due."""
+    event = delivery.event
+    if not webhook.is_active:
+        kept = webhook.deleted_at is None and webhook.inactive_because in Webhook.BUFFERING_STATES
+        stop_deliveries(webhook, State.HELD if kept else State.DROPPED)
+        return False
+    over = authorization.why_over(webhook, now)
+    if not over and authorization.is_suspended(webhook):
+        _postpone(delivery, now, LOOK_AGAIN)
+        return False
+    if not over and reach.has_lost_its_object(webhook, event.group_id):
+        over = Webhook.InactiveReason.REACH.value
+    if over:
+        end(webhook, over)
+        return False
+    if not reach.may_have(webhook, event.group_id, event.only_for):
+        _finish(delivery.pk, State.DROPPED, now)
+        return False
+    if schedule.is_spent(delivery.tries, delivery.first_tried_at, now):
+        _give_up(delivery, webhook, now)
+        return False
+    return True
+
+
+def _taken(delivery: WebhookDelivery, webhook: Webhook, prepared: Prepared, now: dt.datetime) -> Taken:
+    delivery.tries += 1
+    delivery.first_tried_at = delivery.first_tried_at or now
+    return Taken(delivery, webhook, now, now + lease(), prepared)
+
+
+def _lease(taken: Sequence[Taken], now: dt.datetime) -> None:
+    """These are this worker's, and so are their webhooks."""
+    if not taken:
+        return
+    until = now + lease()
+    WebhookDelivery.objects.filter(pk__in=[mine.delivery.pk for mine in taken]).update(
+        tries=F("tries") + 1, first_tried_at=Coalesce("first_tried_at", now), **outbox.schedule(now, lease())
+    )
+    Webhook.objects.filter(pk__in=[mine.webhook.pk for mine in taken]).update(busy_until=until)
+
+
+def _postpone(delivery: WebhookDelivery, now: dt.datetime, pause: dt.timedelta) -> None:
+    """Not a try: nothing was sent."""
+    WebhookDelivery.objects.due(now).filter(pk=delivery.pk).update(**outbox.schedule(now, pause))
+
+
+def _wait_for_key(delivery: WebhookDelivery, now: dt.datetime) -> None:
+    """Hold a delivery that cannot be signed until the operator restores the key, and say so once in its log.
+
+    Not a try, and no failure of the receiver: its two days begin when it can be sent.
+    """
+    WebhookDelivery.objects.due(now).filter(pk=delivery.pk).update(
+        tries=0, first_tried_at=None, **outbox.schedule(now, LOOK_AGAIN)
+    )
+    if not delivery.attempts.filter(problem=WebhookAttempt.Problem.KEY).exists():
+        WebhookAttempt.objects.create(delivery=delivery, began_at=now, problem=WebhookAttempt.Problem.KEY)
+    logger.error("webhooks.encryption_key_missing", webhook=str(delivery.webhook_id), delivery=delivery.pk)
+
+
+def _rests(delivery: WebhookDelivery, webhook: Webhook, now: dt.datetime) -> bool:
+    """Whether it was put off, because the receiver has asked to be left alone; what has its last chance goes."""
+    until = webhook.rests_until
+    if until is None or until <= now:
+        return False
+    if delivery.first_tried_at is not None:
+        until = min(until, schedule.last_moment(delivery.first_tried_at))
+    if until <= now:
+        return False
+    _postpone(delivery, now, until - now)
+    return True
+
+
+def _failed(taken: Taken, webhook: Webhook, now: dt.datetime, asked: dt.timedelta | None) -> None:
+    delivery = taken.delivery
+    Webhook.objects.filter(pk=webhook.pk).update(
+        failures=F("failures") + 1, **({"rests_until": now + asked} if asked is not None else {})
+    )
+    pause = schedule.pause_until_next(delivery.tries, delivery.first_tried_at or taken.at, now, asked)
+    still_mine = WebhookDelivery.objects.filter(pk=delivery.pk, state=State.WAITING, next_attempt_at=taken.leased_until)
+    if pause is not None:
+        still_mine.update(**outbox.schedule(now, pause))
+    elif still_mine.exists():
+        _give_up(delivery, webhook, now)
+
+
+def _give_up(delivery: WebhookDelivery, webhook: Webhook, now: dt.datetime) -> None:
+    _finish(delivery.pk, State.FAILED, now)
+    end(webhook, Webhook.InactiveReason.FAILED)
+
+
+def _finish(delivery_id: int, state: State, now: dt.datetime) -> None:
+    WebhookDelivery.objects.waiting().filter(pk=delivery_id).update(
+        state=state.value, next_attempt_at=None, finished_at=now
+    )
+
 
 TURN_SECONDS: Final = 60.0  # then the worker's thread is given back, and another message asks for the next turn
 _PATIENCE: Final = 1.0  # how long new rows wait while all that was due is under way
@@ -34,7 +323,7 @@ def deliver_due(*, seconds: float = TURN_SECONDS) -> int:
 
     While another thread of this process is at it, it is left to that one.
     """
-    queue.correct_clock()
+    correct_clock()
     ends, tries = time.monotonic() + seconds, 0
     while time.monotonic() < ends:
         if not _turn.acquire(blocking=False):
@@ -74,7 +363,7 @@ class Turn:
         # Before the look: whoever writes a row after it sends another message.
         cache.delete(dispatch.WOKEN)
         while self._slots.free:
-            taken, may_find_more = queue.take(self._slots)
+            taken, may_find_more = take(self._slots)
             for each in taken:
                 future = threads.submit(sender.send, each.prepared, seconds=settings.WEBHOOK_SECONDS)
                 self._under_way[future] = each
@@ -91,7 +380,92 @@ class Turn:
         for taken, outcome in done:
             self._slots.give_back(taken.webhook)
             if outcome.is_down:
-                queue.circuit_of(taken.webhook).failed()
-        for circuit in {queue.circuit_of(taken.webhook) for taken, outcome in done if not outcome.is_down}:
+                circuit_of(taken.webhook).failed()
+        for circuit in {circuit_of(taken.webhook) for taken, outcome in done if not outcome.is_down}:
             circuit.succeeded()
-        queue.record(done)
+        record(done)
+
+
+# ----------------------------------------------------------------------------------------------------
+# How many deliveries of one turn may be under way at once, and of whom: nobody's slowness may take everybody's place.
+#
+# Every worker process counts its own: a share of each turn's places is that share of all of them. Pure.
+
+
+_TROUBLED: Final = "troubled"
+
+
+class Slots:
+    """A webhook has one place: its events go one after the other, in the order in which they happened.
+
+    Of all places, a connector has a quarter and a host a half, rounded up to one. Webhooks whose last try failed share
+    a half, so that the other half is always for those that answer.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self._most = {"webhook": 1, "connector": max(1, total // 4), "host": max(1, total // 2)}
+        self._most_troubled = max(1, total // 2)
+        self._taken: Counter[Hashable] = Counter()
+        self._all = 0
+
+    @property
+    def free(self) -> int:
+        return self.total - self._all
+
+    @property
+    def is_short(self) -> bool:
+        """Whether somebody's share is used up, so that more may wait than this turn has places for."""
+        return self.free < 1 or bool(self.full_connectors() or self.full_hosts()) or self.is_full_of_troubled
+
+    def allows(self, webhook: Webhook) -> bool:
+        """Whether one more of this webhook may go."""
+        if self.free < 1 or (webhook.failures and self.is_full_of_troubled):
+            return False
+        return all(self._taken[key] < self._most[key[0]] for key in _keys(webhook))
+
+    def take(self, webhook: Webhook) -> None:
+        self._count(webhook, 1)
+
+    def give_back(self, webhook: Webhook) -> None:
+        """The same webhook, as it was when the place was taken."""
+        self._count(webhook, -1)
+
+    def choose(self, deliveries: Iterable[WebhookDelivery]) -> list[WebhookDelivery]:
+        """Those of them that have a place if all before them that have one take it. None is taken by this."""
+        chosen: list[WebhookDelivery] = []
+        for delivery in deliveries:
+            if self.allows(delivery.webhook):
+                self.take(delivery.webhook)
+                chosen.append(delivery)
+        for delivery in chosen:
+            self.give_back(delivery.webhook)
+        return chosen
+
+    @property
+    def is_full_of_troubled(self) -> bool:
+        return self._taken[_TROUBLED] >= self._most_troubled
+
+    def full_connectors(self) -> list[UUID]:
+        """The connectors that have all their places, for a query to leave out."""
+        return self._full("connector")
+
+    def full_hosts(self) -> list[str]:
+        return self._full("host")
+
+    def _full(self, kind: str) -> list:
+        most = self._most[kind]
+        return [
+            key[1] for key, count in self._taken.items() if isinstance(key, tuple) and key[0] == kind and count >= most
+        ]
+
+    def _count(self, webhook: Webhook, by: int) -> None:
+        self._all += by
+        for key in (*_keys(webhook), *([_TROUBLED] if webhook.failures else [])):
+            self._taken[key] += by
+            if not self._taken[key]:
+                del self._taken[key]
+
+
+def _keys(webhook: Webhook) -> tuple[tuple[str, Hashable], ...]:
+    return ("webhook", webhook.pk), ("connector", webhook.connector_id), ("host", webhook.host)

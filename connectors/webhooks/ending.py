@@ -11,7 +11,7 @@ from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.services import notifications
 from connectors.models import Webhook, WebhookDelivery
-from connectors.services import issuing, trail
+from connectors.services import refresh_tokens, trail
 from kaizala_console.lib import clock
 
 InactiveReason = Webhook.InactiveReason
@@ -76,7 +76,7 @@ def end_overdue() -> int:
 
 
 def _tell(webhook: Webhook, reason: InactiveReason) -> None:
-    for user in issuing.owners_of(webhook.connector):
+    for user in refresh_tokens.owners_of(webhook.connector):
         notifications.queue(
             user=user,
             template="connectors/webhook_ended",

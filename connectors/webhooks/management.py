@@ -23,7 +23,8 @@ from accounts.policies import require_no_credential_hold
 from connectors import policies
 from connectors.models import Webhook, WebhookDelivery, WebhookEvent
 from connectors.services import trail, words
-from connectors.webhooks import authorization, ending, objects, outbox, queue, sealed, signing
+from connectors.webhooks import authorization, ending, objects, publish, signing
+from connectors.webhooks import delivery as queue
 from connectors.webhooks.ending import stop_deliveries
 from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -112,7 +113,7 @@ def show_secret(*, webhook: Webhook, by: User) -> str:
     held = _owned(webhook, by)
     require_no_credential_hold(by)
     try:
-        secret = sealed.secret_of(held)
+        secret = signing.secret_of(held)
     except crypto.WrongKey:
         raise Conflict(
             _("The console has lost the encryption key of this secret. Make a new secret."),
@@ -134,12 +135,12 @@ def rotate_secret(*, webhook: Webhook, by: User) -> str:
     require_no_credential_hold(by)
     now, secret = clock.now(), signing.new_secret()
     try:
-        sealed.secret_of(held)
+        signing.secret_of(held)
     except crypto.WrongKey:  # it cannot sign any more
         held.sealed_old_secret, held.old_secret_until = None, None
     else:
         held.sealed_old_secret, held.old_secret_until = held.sealed_secret, now + OLD_SECRET_FOR
-    held.sealed_secret, held.secret_shown_at = sealed.seal_secret(held.pk, secret), now
+    held.sealed_secret, held.secret_shown_at = signing.seal_secret(held.pk, secret), now
     held.save(update_fields=["sealed_old_secret", "old_secret_until", "sealed_secret", "secret_shown_at"])
     _record(Tag.WEBHOOK_SECRET_ROTATED, held, by)
     return signing.shown(secret)
@@ -178,7 +179,7 @@ def wake_held(webhook: Webhook, by: Actor) -> None:
     queue.requeue(webhook.deliveries.filter(state=State.HELD))
     transaction.on_commit(queue.circuit_of(webhook).succeeded, robust=True)  # who wakes it has mended the receiver
     _record(Tag.WEBHOOK_WOKEN, webhook, by)
-    outbox.wake()
+    publish.wake()
 
 
 @transaction.atomic
@@ -201,7 +202,7 @@ def tend() -> None:
         take_away(webhook, SYSTEM)
     ending.end_overdue()
     if queue.release_strays():
-        outbox.wake()
+        publish.wake()
 
 
 def sweep() -> int:
@@ -234,7 +235,7 @@ def _sent_again(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: Use
     if count:
         Webhook.objects.filter(pk=held.pk).update(rests_until=None)  # a person wants it now, whatever it has asked for
         _record(tag, held, by, count=count, **more)
-        outbox.wake()
+        publish.wake()
     return count
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.views.decorators.debug import sensitive_variables
 
 from connectors.models import Webhook, WebhookEvent
-from connectors.webhooks import sealed, signing
+from connectors.webhooks import signing
 from connectors.webhooks.sender import TOKEN_HEADER, Prepared
 from kaizala_console.api import json_text
 
@@ -55,9 +55,9 @@ def prepare(webhook: Webhook, event: WebhookEvent, at: dt.datetime) -> Prepared:
     body = json_text.encode(body_of(webhook, event))
     headers = {
         "Content-Type": json_text.CONTENT_TYPE,
-        **signing.headers(message_id=str(event.pk), at=at, body=body, keys=sealed.signing_keys(webhook, at)),
+        **signing.headers(message_id=str(event.pk), at=at, body=body, keys=signing.signing_keys(webhook, at)),
     }
-    token = sealed.token_of(webhook)
+    token = signing.token_of(webhook)
     if token:
         headers[TOKEN_HEADER] = token
     return Prepared(webhook.callback_url, headers, body)

@@ -20,7 +20,7 @@ from accounts.services import notifications
 from connectors import policies
 from connectors.models import Webhook
 from connectors.models.webhook import WebhookQuerySet
-from connectors.services import issuing, trail, words
+from connectors.services import refresh_tokens, trail, words
 from connectors.services.reminders import DAYS, NAMED_IN_A_MAIL, days_ahead
 from kaizala_console.lib import clock
 
@@ -90,7 +90,7 @@ def _remind(connector_id: UUID, day: dt.date, days: int, at: dt.datetime) -> int
     admins: dict[UUID, list[User]] = {}
     mails: dict[User, list[Webhook]] = defaultdict(list)
     for webhook in found:
-        developers = developers or issuing.owners_of(webhook.connector)
+        developers = developers or refresh_tokens.owners_of(webhook.connector)
         for user in {*developers, *_admins_of(webhook, admins)}:
             mails[user].append(webhook)
     for user, webhooks in mails.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,12 +17,19 @@ from django.views.decorators.debug import sensitive_variables
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from connectors.models import Connector, Grant, Webhook
-from connectors.models.webhook import MOST_CONTEXT_CHARACTERS, MOST_TOKEN_CHARACTERS, WebhookQuerySet
+from connectors.models.webhook import (
+    MOST_CONTEXT_CHARACTERS,
+    MOST_TOKEN_CHARACTERS,
+    MOST_URL_CHARACTERS,
+    WebhookQuerySet,
+)
 from connectors.services import trail
-from connectors.webhooks import authorization, handshake, management, objects, sealed, signing
+from connectors.webhooks import authorization, management, objects, signing
 from connectors.webhooks.events import EventType, ObjectType
-from kaizala_console.lib import clock, ids
-from kaizala_console.lib.errors import Conflict, ConsoleError, NotFound, RuleBroken
+from kaizala_console.lib import clock, http_client, ids, rate_limit
+from kaizala_console.lib.errors import Conflict, ConsoleError, NotFound, RuleBroken, TooSoon
+from kaizala_console.lib.outbound_slots import outbound_slot
+from kaizala_console.lib.rate_limit import Limit
 
 VALIDITY: Final = dt.timedelta(days=2 * 365)
 
@@ -53,7 +61,7 @@ def subscribe(
         expires_at=expires_at or clock.now() + VALIDITY,
     )
     _require_room(grant.connector_id, object_type, found_id)
-    handshake.require_echo(callback_url, connector_id=grant.connector_id)
+    require_echo(callback_url, connector_id=grant.connector_id)
     webhook = Webhook(id=ids.new_id(), connector=grant.connector, grant=grant)
     _set(webhook, object_type=object_type, object_id=found_id, callback_url=callback_url, **checked)
     return _created(webhook, by)
@@ -94,7 +102,7 @@ def change(
     elif active:
         objects.find(ObjectType(webhook.object_type), grant, webhook.object_id)
     if callback_url is not None and callback_url != webhook.callback_url:
-        handshake.require_echo(callback_url, connector_id=grant.connector_id)
+        require_echo(callback_url, connector_id=grant.connector_id)
         changes["callback_url"] = callback_url
     return _changed(webhook, grant, changes, active, by)
 
@@ -193,7 +201,7 @@ def _require_room(connector_id: UUID, object_type: ObjectType, object_id: str) -
 def _set(webhook: Webhook, **fields: Any) -> None:
     token = fields.pop("callback_token", None)
     if token is not None:
-        webhook.sealed_token = sealed.seal_token(webhook.pk, token)
+        webhook.sealed_token = signing.seal_token(webhook.pk, token)
     if "callback_url" in fields:
         webhook.host = (urlsplit(fields["callback_url"]).hostname or "")[:255]
     for name, value in fields.items():
@@ -206,7 +214,7 @@ def _created(webhook: Webhook, by: Actor) -> Webhook:
     # One after the other for each connector, so that the limits hold.
     Connector.objects.select_for_update(of=("self",), no_key=True).get(pk=webhook.connector_id)
     _require_room(webhook.connector_id, ObjectType(webhook.object_type), webhook.object_id)
-    webhook.sealed_secret = sealed.seal_secret(webhook.pk, signing.new_secret())
+    webhook.sealed_secret = signing.seal_secret(webhook.pk, signing.new_secret())
     webhook.save(force_insert=True)
     _record(Tag.WEBHOOK_CREATED, webhook, by)
     return webhook
@@ -252,3 +260,76 @@ def _record(tag: Tag, webhook: Webhook, by: Actor, **more: Any) -> None:
         "events": webhook.event_types,
     }
     record(tag, by=by, subject=webhook, **trail.of_webhook(webhook), after=facts | more)
+
+
+# ----------------------------------------------------------------------------------------------------
+# Whether the receiver wants to be told: it is asked once, before anything is sent (wire protocol §6, Webhooks).
+
+
+SECONDS: Final = 5
+FIELD: Final = "callBackUrl"
+_SMALLEST: Final = 10**14  # of 15 digits
+_MOST_BYTES: Final = 1024
+_FAILURES_AN_HOUR: Final = 60
+_HOUR: Final = 3600
+
+
+def require_echo(url: str, *, connector_id: UUID) -> None:
+    """GET the address with `validationToken` in its query, and see the token come back as plain text within 5 seconds.
+
+    White space around it and a pair of double quotes are taken off: JSON frameworks of the time put them there. Raises
+    RuleBroken, which tells the status but nothing of the body, so that nobody reads other sites through this console;
+    TooSoon as `outbound_slot`, or when too many failed. Never inside a transaction.
+    """
+    if len(url) > MOST_URL_CHARACTERS or not url.isprintable() or " " in url:
+        raise RuleBroken(
+            _("expected an address of at most %(most)s characters that begins with https://")
+            % {"most": MOST_URL_CHARACTERS},
+            field=FIELD,
+            code="callback_url",
+        )
+    failures = Limit(f"webhook-handshake:{connector_id}", _FAILURES_AN_HOUR, _HOUR)
+    refusal = rate_limit.check(failures)
+    if refusal is not None:
+        raise TooSoon(_("Too many callback addresses could not be validated."), retry_after=refusal.retry_after)
+    with outbound_slot(str(connector_id), seconds=SECONDS):
+        problem = _ask(url)
+        if problem:
+            rate_limit.hit(failures)
+            raise RuleBroken(problem, field=FIELD, code="not_validated")
+
+
+def _ask(url: str) -> str:
+    """What is wrong with the answer; "" when it is the token."""
+    # Receivers of those years answer `JSON.parse(validationToken)`, or their query string as it came: so it is a
+    # number that every JSON reader keeps whole, with nothing in it to escape (ADR 0065). One try, within 5 seconds.
+    token = str(_SMALLEST + secrets.randbelow(9 * _SMALLEST))
+    try:
+        answer = http_client.fetch(
+            "GET",
+            url.partition("#")[0],
+            params={"validationToken": token},
+            headers={"Accept": "text/plain, */*"},
+            timeout=(SECONDS, SECONDS),
+            deadline=SECONDS,
+            max_bytes=_MOST_BYTES,
+        )
+    except http_client.OutboundError as error:
+        if error.reason != "too_large":
+            return _("could not be validated. %(problem)s") % {"problem": error}
+        return _("could not be validated. The address answered with something else than the validation token.")
+    if not 200 <= answer.status < 300:
+        return _("could not be validated. The address answered with status %(status)s, and expected was 200.") % {
+            "status": answer.status
+        }
+    if _unwrapped(answer.text) != token:
+        return _(
+            "could not be validated. The address answered with status %(status)s, but with something else than the "
+            "validation token as plain text."
+        ) % {"status": answer.status}
+    return ""
+
+
+def _unwrapped(text: str) -> str:
+    text = text.removeprefix("\ufeff").strip()
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text

@@ -20,7 +20,7 @@ from groups.action_types.base import (
     listed,
     parse,
 )
-from groups.media.kinds import MediaKind
+from groups.media.content import MediaKind
 from kaizala_console.api.fields import Body, named
 from kaizala_console.api.responses import Answer
 

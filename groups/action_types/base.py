@@ -14,7 +14,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, create_model
 
-from groups.media.kinds import MediaKind
+from accounts.models import Person
+from groups.media.content import MediaKind
 from groups.media.urls import url_of
 from groups.models import Action, MediaFile
 from kaizala_console.api import as_read
@@ -206,3 +207,17 @@ def first_repeated(titles: Sequence[str]) -> int | None:
             return index
         seen.add(title)
     return None
+
+
+# ----------------------------------------------------------------------------------------------------
+# What events of several kinds of cards say alike (wire protocol §6, Webhooks). Pure.
+
+
+def responder_of(person: Person | None) -> dict[str, str]:
+    """Who it was; nobody for an anonymous response, or where a bot acted."""
+    return {
+        "responder": person.number if person else "",
+        "responderId": str(person.pk) if person else "",
+        "responderName": person.name if person else "",
+        "responderProfilePic": person.picture_url if person else "",
+    }

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from groups.action_types.base import Card, Draft, Kind, Line, Words, moment, parse
 from groups.action_types.choices import ChoiceCard, ChoiceResponseAnswer
-from groups.action_types.places import Place, PlaceAnswer
+from groups.action_types.location import Place, PlaceAnswer
 from kaizala_console.api.as_read import OLD
 from kaizala_console.api.fields import NO_BOOLEAN, Body, named
 from kaizala_console.api.responses import Answer

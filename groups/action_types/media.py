@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any, ClassVar
 
 from groups.action_types.base import Caption, Card, CardType, Draft, Kind, MediaAnswer, MediaUse, Resource, parse
-from groups.media.kinds import MediaKind
+from groups.media.content import MediaKind
 from kaizala_console.api.fields import Body, named
 from kaizala_console.api.responses import Answer
 

@@ -23,7 +23,7 @@ from groups.action_types.base import (
     titled,
 )
 from groups.action_types.choices import ChoiceCard, ChoiceResponseAnswer
-from groups.media.kinds import MediaKind
+from groups.media.content import MediaKind
 from kaizala_console.api import as_read
 from kaizala_console.api.fields import Body
 from kaizala_console.api.responses import Answer

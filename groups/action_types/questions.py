@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from groups.action_types.base import MAX_WORDS, Card, Line, MediaUse, first_repeated, refuse, storable, titled
-from groups.media.kinds import MediaKind
+from groups.media.content import MediaKind
 from kaizala_console.api import as_read
 from kaizala_console.api.fields import ApiEnum, Body, describe, named
 from kaizala_console.lib import clock

@@ -23,9 +23,9 @@ from groups.action_types.base import (
     moment,
     parse,
     refuse,
+    responder_of,
 )
-from groups.action_types.events import responder_of
-from groups.action_types.places import Place, PlaceAnswer
+from groups.action_types.location import Place, PlaceAnswer
 from groups.action_types.properties import MOST_PROPERTIES, Property, PropertyAnswer, kept_property
 from groups.action_types.questions import (
     MOST_QUESTIONS,

@@ -12,20 +12,71 @@ import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final
 
 import olefile
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
-from groups.media import kinds
-from groups.media.kinds import FileType
+# ----------------------------------------------------------------------------------------------------
+# The kinds of media, and the types of files that each takes (wire protocol §6, Media). Pure.
+
+
+class MediaKind(TextChoices):
+    """What a mediaResource is. The values are the wire's spellings of the Actions that post it."""
+
+    IMAGE = "Image", _("image")
+    ALBUM = "Album", _("album")
+    AUDIO = "Audio", _("audio")
+    DOCUMENT = "Document", _("document")
+    VIDEO = "Video", _("video")
+
+
+@dataclass(frozen=True, slots=True)
+class FileType:
+    """A type of file: how its names end (the first is the usual one), its kind, and the content types it goes by.
+
+    The first content type is the one that the console itself says; the others are what programs send for it.
+    """
+
+    extensions: tuple[str, ...]
+    kind: MediaKind
+    content_types: tuple[str, ...]
+
+    @property
+    def content_type(self) -> str:
+        return self.content_types[0]
+
+
+_OFFICE: Final = "application/vnd.openxmlformats-officedocument"
+
+JPEG: Final = FileType((".jpg", ".jpeg"), MediaKind.IMAGE, ("image/jpeg", "image/jpg", "image/pjpeg"))
+PNG: Final = FileType((".png",), MediaKind.IMAGE, ("image/png", "image/x-png"))
+MP3: Final = FileType((".mp3",), MediaKind.AUDIO, ("audio/mpeg", "audio/mp3", "audio/x-mp3", "audio/x-mpeg"))
+WAV: Final = FileType((".wav",), MediaKind.AUDIO, ("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"))
+DOC: Final = FileType((".doc",), MediaKind.DOCUMENT, ("application/msword", "application/vnd.ms-word"))
+DOCX: Final = FileType((".docx",), MediaKind.DOCUMENT, (f"{_OFFICE}.wordprocessingml.document",))
+XLS: Final = FileType((".xls",), MediaKind.DOCUMENT, ("application/vnd.ms-excel", "application/msexcel"))
+XLSX: Final = FileType((".xlsx",), MediaKind.DOCUMENT, (f"{_OFFICE}.spreadsheetml.sheet",))
+PPT: Final = FileType((".ppt",), MediaKind.DOCUMENT, ("application/vnd.ms-powerpoint", "application/mspowerpoint"))
+PPTX: Final = FileType((".pptx",), MediaKind.DOCUMENT, (f"{_OFFICE}.presentationml.presentation",))
+PDF: Final = FileType((".pdf",), MediaKind.DOCUMENT, ("application/pdf", "application/x-pdf"))
+MP4: Final = FileType((".mp4",), MediaKind.VIDEO, ("video/mp4",))
+THREE_GP: Final = FileType((".3gp", ".3gpp"), MediaKind.VIDEO, ("video/3gpp", "audio/3gpp", "video/3gp"))
+
+FILE_TYPES: Final = (JPEG, PNG, MP3, WAV, DOC, DOCX, XLS, XLSX, PPT, PPTX, PDF, MP4, THREE_GP)
+EXTENSIONS: Final = tuple(extension for each in FILE_TYPES for extension in each.extensions)
+IMAGES: Final = tuple(extension for each in FILE_TYPES if each.kind == MediaKind.IMAGE for extension in each.extensions)
+
 
 # What says nothing: defaults of HTTP libraries, and what .NET samples of 2018 put on a part.
 _SAYS_NOTHING: Final = frozenset(
     {"", "application/octet-stream", "binary/octet-stream", "application/force-download", "multipart/form-data"}
 )
-_BY_EXTENSION: Final = {extension: each for each in kinds.FILE_TYPES for extension in each.extensions}
-_BY_CONTENT_TYPE: Final = {name: each for each in kinds.FILE_TYPES for name in each.content_types}
+_BY_EXTENSION: Final = {extension: each for each in FILE_TYPES for extension in each.extensions}
+_BY_CONTENT_TYPE: Final = {name: each for each in FILE_TYPES for name in each.content_types}
 
 # How much of a container is read to find out what it is. Its table of contents may be as large as the whole file, and
 # parsers take many times that in memory. A real one, of a deck with 1000 slides, has 0.5 MB.
@@ -206,18 +257,18 @@ class _Sparingly:
 
 
 _CHECKS: Final[dict[FileType, Callable[[BinaryIO], bool]]] = {
-    kinds.JPEG: _begins(b"\xff\xd8\xff"),
-    kinds.PNG: _begins(b"\x89PNG\r\n\x1a\n"),
-    kinds.MP3: _is_mp3,
-    kinds.WAV: _is_wav,
-    kinds.DOC: _is_ole("WordDocument"),
-    kinds.DOCX: _is_office_zip("wordprocessingml.document"),
-    kinds.XLS: _is_ole("Workbook", "Book"),
-    kinds.XLSX: _is_office_zip("spreadsheetml.sheet"),
-    kinds.PPT: _is_ole("PowerPoint Document"),
-    kinds.PPTX: _is_office_zip("presentationml.presentation"),
-    kinds.PDF: _begins(b"%PDF-"),
-    kinds.MP4: _has_brand(
+    JPEG: _begins(b"\xff\xd8\xff"),
+    PNG: _begins(b"\x89PNG\r\n\x1a\n"),
+    MP3: _is_mp3,
+    WAV: _is_wav,
+    DOC: _is_ole("WordDocument"),
+    DOCX: _is_office_zip("wordprocessingml.document"),
+    XLS: _is_ole("Workbook", "Book"),
+    XLSX: _is_office_zip("spreadsheetml.sheet"),
+    PPT: _is_ole("PowerPoint Document"),
+    PPTX: _is_office_zip("presentationml.presentation"),
+    PDF: _begins(b"%PDF-"),
+    MP4: _has_brand(
         b"iso",
         b"mp4",
         b"avc1",
@@ -230,5 +281,5 @@ _CHECKS: Final[dict[FileType, Callable[[BinaryIO], bool]]] = {
         b"NDS",
         major_may_not=(b"qt  ", b"M4A", b"M4B", b"F4A", b"F4B", b"heic", b"heix", b"mif1", b"avif", b"avis", b"crx "),
     ),
-    kinds.THREE_GP: _has_brand(b"3gp", b"3gr", b"3gs", b"3ge", b"3gg", b"3g2"),
+    THREE_GP: _has_brand(b"3gp", b"3gr", b"3gs", b"3ge", b"3gg", b"3g2"),
 }

@@ -8,7 +8,7 @@ from uuid import uuid4
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from groups.media.kinds import MediaKind
+from groups.media.content import MediaKind
 from kaizala_console.lib import clock, ids
 
 

@@ -1,5 +1,7 @@
 """A text message in a group."""
 
+from __future__ import annotations
+
 from django.db import models
 from django.db.models.functions import Length
 from django.db.models.lookups import LessThanOrEqual
@@ -83,3 +85,77 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"Message {self.pk}"
+
+
+# ----------------------------------------------------------------------------------------------------
+# What an organisation said in its old tenant: read, searched, never changed.
+
+
+class ArchivedMessage(models.Model):
+    """A line of `MicrosoftKaizala_TenantMessages.csv`. Texts as they stood there; links are text, never fetched."""
+
+    organisation = models.ForeignKey(
+        "accounts.Organisation",
+        verbose_name=_("organisation"),
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,  # archived_once begins with it
+    )
+    message_id = models.CharField(_("message ID"), max_length=120)
+    sent_at = models.DateTimeField(_("sent at"))
+    group_name = models.CharField(_("group"), max_length=200, blank=True)
+    sender = models.CharField(_("sender"), max_length=200, blank=True)
+    message_type = models.CharField(_("type"), max_length=60, blank=True)
+    attachments = models.TextField(_("attachments"), blank=True, help_text=_("One a line."))
+    job = models.ForeignKey("groups.BulkJob", on_delete=models.PROTECT, related_name="+", verbose_name=_("import"))
+    archived_at = models.DateTimeField(_("archived at"), default=clock.now, editable=False)
+
+    class Meta:
+        verbose_name = _("archived message")
+        verbose_name_plural = _("archived messages")
+        ordering = ["-sent_at", "-id"]
+        indexes = [
+            models.Index(fields=["organisation", "-sent_at", "-id"], name="archived_by_time"),
+            models.Index(fields=["organisation", "group_name", "-sent_at", "-id"], name="archived_by_group"),
+            models.Index(fields=["organisation", "sender", "-sent_at", "-id"], name="archived_by_sender"),
+            models.Index(fields=["organisation", "group_name", "sender", "-sent_at", "-id"], name="archived_by_both"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "message_id"], name="archived_once"),
+            models.CheckConstraint(condition=~models.Q(message_id=""), name="archived_message_has_its_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+
+class ArchivedName(models.Model):
+    """A group or a sender of archived messages, once: a filter by a part of a name looks through these, which are few.
+
+    Written with the messages. A name may stay whose messages are gone, and then finds none.
+    """
+
+    class Kind(models.TextChoices):
+        GROUP = "group", _("Group")
+        SENDER = "sender", _("Sender")
+
+    organisation = models.ForeignKey(
+        "accounts.Organisation",
+        verbose_name=_("organisation"),
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,  # archived_name_once begins with it
+    )
+    kind = models.CharField(_("kind"), max_length=6, choices=Kind)
+    name = models.CharField(_("name"), max_length=200)
+
+    class Meta:
+        verbose_name = _("archived name")
+        verbose_name_plural = _("archived names")
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "kind", "name"], name="archived_name_once"),
+            models.CheckConstraint(condition=~models.Q(name=""), name="archived_name_is_one"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"  # operators read this

@@ -16,6 +16,7 @@ from connectors.authentication import Caller, operation
 from connectors.hooks import Need
 from groups import access, action_types
 from groups.action_types.base import Card, moment
+from groups.action_types.properties import MOST_PROPERTIES, Property
 from groups.models import Action, Group
 from groups.platform_service import audiences
 from groups.platform_service.audiences import FailedSubscriber
@@ -283,3 +284,37 @@ def _to_post_in(call: Call, group_id: str) -> Group:
 
 actions = resource(GET=list_actions, POST=post_action)
 action = resource(GET=read_action)
+
+
+# ----------------------------------------------------------------------------------------------------
+# The properties of an action on the wire: `PUT /v1/groups/{groupId}/actions/{actionId}/properties` (ADR 0061).
+
+
+class ChangedProperties(Body):
+    """Properties by name: those of the same name are replaced, others are added, the rest stay."""
+
+    action_properties: Annotated[list[Property], Field(min_length=1, max_length=MOST_PROPERTIES)]
+
+
+class PropertiesChanged(Answer):
+    """Which action it was."""
+
+    reference_id: UUID
+    action_id: UUID
+
+
+@operation(
+    scope="action.update",
+    body=ChangedProperties,
+    response=PropertiesChanged,
+    summary="Change the properties of an action",
+)
+def change_properties(call: Call, group_id: str, action_id: str) -> dict[str, str]:
+    """Of a survey or an action of a package. Only who posted it and admins of the group may do so."""
+    group = access.reach(call.caller, group_id)
+    action = action_queries.card_in(group, action_id, viewer(group, call.caller)).action
+    services.change_properties(action=action, properties=call.body.action_properties, by=call.caller)
+    return {"referenceId": str(action.pk), "actionId": str(action.pk)}
+
+
+properties = resource(PUT=change_properties)

@@ -11,10 +11,11 @@ from connectors.authentication import operation
 from connectors.hooks import Need
 from connectors.models import Bot
 from connectors.services import bots as services
-from connectors.services.details import LONGEST_NAME
+from connectors.services.connectors import LONGEST_NAME
 from groups import access
 from groups.action_types.base import listed
-from groups.services import group_bots, pictures
+from groups.services import bots as group_bots
+from groups.services import media
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.fields import Body, Id, PictureUrl, Text, named
 from kaizala_console.api.responses import Answer, EpochMs, Scopes
@@ -78,7 +79,7 @@ class Done(Answer):
 def create_bot(call: Call) -> dict[str, str]:
     """Makes a bot of the connector, under which it can post."""
     body, by = call.body, call.caller
-    with pictures.address_of(body.profile_pic, caller=by, field="profilePic") as picture:
+    with media.address_of(body.profile_pic, caller=by, field="profilePic") as picture:
         made = services.create(connector=by.connector, name=body.name, picture_url=picture or "", by=by)
     return _spelled(made)
 
@@ -93,7 +94,7 @@ def list_bots(call: Call) -> dict[str, Any]:
 def change_bot(call: Call, bot_id: str) -> dict[str, str]:
     """Changes the bot's name or picture, or both."""
     body, by = call.body, call.caller
-    with pictures.address_of(body.profile_pic, caller=by, field="profilePic") as picture:
+    with media.address_of(body.profile_pic, caller=by, field="profilePic") as picture:
         changed = services.change(connector=by.connector, bot_id=bot_id, name=body.name, picture_url=picture, by=by)
     return _spelled(changed)
 

@@ -16,7 +16,7 @@ from groups.platform_service.numbers import FailedNumber, Numbers, failures
 from groups.platform_service.spelling import fields_spelled
 from groups.queries import groups as queries
 from groups.services import groups as group_services
-from groups.services import hierarchy, pictures
+from groups.services import hierarchy, media
 from groups.sub_tree import Branch
 from kaizala_console.api import as_read
 from kaizala_console.api.endpoint import Call, resource
@@ -128,7 +128,7 @@ def create_sub_group(call: Call, group_id: str) -> dict[str, Any]:
     parent = access.reach(call.caller, group_id, role=Role.ADMIN)
     with (
         fields_spelled(image_url="groupImageUrl"),
-        pictures.address_of(asked.group_image_url, caller=call.caller, field="groupImageUrl") as picture,
+        media.address_of(asked.group_image_url, caller=call.caller, field="groupImageUrl") as picture,
     ):
         created = group_services.create(
             name=asked.name,
@@ -168,7 +168,7 @@ def detach_sub_group(call: Call, group_id: str, sub_group_id: str) -> dict[str, 
 
 
 def _branch(branch: Branch, is_whole: bool) -> dict[str, Any]:
-    """At most `groups.models.tree.MOST_LEVELS` deep."""
+    """At most `groups.models.hierarchy.MOST_LEVELS` deep."""
     told = {
         "groupId": str(branch.key),
         "groupName": branch.name,

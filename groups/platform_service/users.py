@@ -11,7 +11,7 @@ from accounts.models import Person
 from accounts.services import people
 from connectors.authentication import operation
 from groups.platform_service.spelling import fields_spelled
-from groups.services import pictures
+from groups.services import media
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.errors import InvalidParameters
 from kaizala_console.api.fields import Body, PictureUrl, Text, describe
@@ -58,7 +58,7 @@ def update_me(call: Call) -> dict[str, str]:
         raise InvalidParameters("Expected name, profilePic or both.", field="name")
     with (
         fields_spelled(picture_url="profilePic"),
-        pictures.address_of(asked.profile_pic, caller=call.caller, field="profilePic") as picture,
+        media.address_of(asked.profile_pic, caller=call.caller, field="profilePic") as picture,
     ):
         person = people.change(person=call.caller.person, name=asked.name, picture_url=picture, by=call.caller)
     return _spelled(person)

@@ -16,7 +16,7 @@ from connectors.models.webhook import (
     MOST_TOKEN_CHARACTERS,
     MOST_URL_CHARACTERS,
 )
-from connectors.webhooks import sealed, subscriptions
+from connectors.webhooks import signing, subscriptions
 from connectors.webhooks.events import EventType, ObjectType
 from kaizala_console.api import responses
 from kaizala_console.api.endpoint import Call, resource
@@ -165,7 +165,7 @@ def delete_webhook(call: Call, webhook_id: str) -> dict[str, bool]:
 
 def _spelled(webhook: Webhook, now: dt.datetime) -> dict[str, Any]:
     try:
-        token = sealed.token_of(webhook)
+        token = signing.token_of(webhook)
     except crypto.WrongKey:
         token = ""  # deliveries wait until its encryption key is back or a new token is set
     return {

@@ -20,7 +20,7 @@ from django.db.models import Case, Exists, Expression, F, OuterRef, Q, QuerySet,
 from accounts.models import Person
 from groups.models import Group, GroupChange, GroupLink, Membership
 from groups.models.group import counted
-from groups.models.tree import MOST_LEVELS, Reached, compiled
+from groups.models.hierarchy import MOST_LEVELS, Reached, compiled
 
 # So many lines of descent are handed back to the database as values: it then knows how few there are, and goes by the
 # index. Of a walk inside the statement it expects thousands, and reads the whole table.

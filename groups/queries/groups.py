@@ -23,7 +23,7 @@ from groups.models import (
     Subscription,
 )
 from groups.models.group import GroupQuerySet
-from groups.models.tree import Reached
+from groups.models.hierarchy import Reached
 from groups.queries import directory
 from groups.queries.counts import EMPTY, Tally, kept, member_count, tallies_of
 from kaizala_console.lib import bounded, ids, keyset

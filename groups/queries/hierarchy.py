@@ -15,7 +15,7 @@ from accounts.models import User
 from groups import access
 from groups.models import Group, GroupLink, Membership
 from groups.models.group import GroupQuerySet
-from groups.models.tree import Reached
+from groups.models.hierarchy import Reached
 from groups.queries.counts import member_count
 from kaizala_console.lib import bounded, keyset
 from kaizala_console.lib.bounded import Bounded, BoundedCount

@@ -11,11 +11,11 @@ from accounts.models import User
 from connectors import policies
 from connectors.models import AccessRequest
 from connectors.permissions import Permission
-from connectors.services import access_requests, request_decisions
+from connectors.services import access_requests
 from connectors.services.grants import Granted
 from groups.access import target_of
 from groups.models import Group
-from groups.services import grants
+from groups.services import connectors
 from kaizala_console.lib.errors import NotFound
 
 
@@ -37,8 +37,8 @@ def approve(
     """
     request = access_requests.lock(request, as_shown=as_shown)
     _require_for(request, group, by)
-    given = request_decisions.require_asked(request, permissions)
-    return grants.add_connector(
+    given = access_requests.require_asked(request, permissions)
+    return connectors.add_connector(
         group=group,
         connector_id=request.connector_id,
         permissions=given,
@@ -52,7 +52,7 @@ def approve(
 def refuse(*, request: AccessRequest, group: Group, by: User) -> AccessRequest:
     """None of it, and the developer is told. Raises NotFound and Conflict as `approve`."""
     _require_for(request, group, by)
-    return request_decisions.refuse(request=request, by=by, target=target_of(group), target_name=group.name)
+    return access_requests.refuse(request=request, by=by, target=target_of(group), target_name=group.name)
 
 
 def _require_for(request: AccessRequest, group: Group, by: User) -> None:

@@ -14,7 +14,7 @@ from accounts.audit.tags import Tag
 from accounts.models import Person
 from connectors.authentication import Caller
 from connectors.models import Bot, Connector
-from connectors.webhooks import outbox
+from connectors.webhooks import publish
 from connectors.webhooks.events import Event, EventType, package_names
 from groups import action_types
 from groups.action_types.base import Card, MediaUse
@@ -172,14 +172,14 @@ def _assignees(group: Group, numbers: Sequence[str]) -> list[Person]:
 def _tell(action: Action, assignees: Sequence[Person], people: frozenset[UUID] | None) -> None:
     kind = action_types.of(action.kind)
     event = EventType(kind.created_event)
-    listening = outbox.wanted(action.group_id, event, package_id=action.package_id)
+    listening = publish.wanted(action.group_id, event, package_id=action.package_id)
     if not listening:
         return
     data = kind.created_data(Card(action, actions.files_of(kind.resources(action.body))))
     data |= package_names(action.package_id)
     if assignees:
         data["assignedTo"] = [person.number for person in assignees]
-    outbox.publish(
+    publish.publish(
         Event(
             type=event,
             group_id=action.group_id,

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import Person, User
-from groups.media.kinds import FILE_TYPES, IMAGES, MediaKind
+from groups.media.content import FILE_TYPES, IMAGES, MediaKind
 from groups.media.upload import Incoming
 from groups.models import Action, Group, MediaResource
 from groups.services import actions, media, policies

@@ -7,28 +7,32 @@ that they are there. Whatever breaks off in between leaves rows by which the swe
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.audit.record import SYSTEM, record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User
 from connectors.authentication import Caller
 from connectors.models import Grant
-from groups.media import content, storage
-from groups.media.kinds import EXTENSIONS, IMAGES, FileType, MediaKind
-from groups.media.upload import Incoming
+from groups.media import content, storage, urls
+from groups.media.content import EXTENSIONS, IMAGES, FileType, MediaKind
+from groups.media.upload import Incoming, header_parameter, largest_file
 from groups.models import MediaFile, MediaResource, MediaStore
 from kaizala_console.api.errors import PayloadTooLarge, UnsupportedMediaType
-from kaizala_console.lib import clock, ids, pictures
+from kaizala_console.lib import clock, http_client, ids, pictures
 from kaizala_console.lib.errors import GatewayDown, RuleBroken
+from kaizala_console.lib.outbound_slots import outbound_slot
 
 logger = structlog.get_logger(__name__)
 
@@ -96,7 +100,9 @@ def _kind_of(claims: Sequence[FileType]) -> MediaKind:
         return claims[0].kind
     if any(claim.kind != MediaKind.IMAGE for claim in claims):
         raise RuleBroken(
-            _("Several files make an album, which holds images only (%(images)s). POST other files one at a time.")
+            gettext_lazy(
+                "Several files make an album, which holds images only (%(images)s). POST other files one at a time."
+            )
             % {"images": ", ".join(IMAGES)},
             field="files",
             code="mixed_album",
@@ -144,7 +150,7 @@ def _whose(by: Caller | Uploader) -> dict[str, Any]:
 def _complete(resource: MediaResource, *, by: Caller | Uploader) -> MediaResource:
     resource.stored_at = clock.now()
     if not MediaResource.objects.filter(pk=resource.pk, stored_at__isnull=True).update(stored_at=resource.stored_at):
-        raise GatewayDown(_("Storing this took too long, and was given up. Please try again."))
+        raise GatewayDown(gettext_lazy("Storing this took too long, and was given up. Please try again."))
     record(
         Tag.MEDIA_UPLOADED,
         by=by.user if isinstance(by, Uploader) else by,
@@ -186,14 +192,14 @@ def resource_for(
         found = usable.select_for_update(of=("self",)).first()  # the sweeper takes what was never used
     if found is None:
         raise RuleBroken(
-            _("%(field)s names no media that this token uploaded. POST the file to /v1/media first.")
+            gettext_lazy("%(field)s names no media that this token uploaded. POST the file to /v1/media first.")
             % {"field": field},
             field=field,
             code="unknown_media",
         )
     if found.kind not in kinds:
         raise RuleBroken(
-            _("%(field)s names media of the kind %(kind)s; expected %(kinds)s.")
+            gettext_lazy("%(field)s names media of the kind %(kind)s; expected %(kinds)s.")
             % {"field": field, "kind": found.kind, "kinds": ", ".join(str(kind.value) for kind in kinds)},
             field=field,
             code="wrong_kind_of_media",
@@ -266,3 +272,68 @@ def _facts(resource: MediaResource) -> dict[str, str | int]:
     """What the audit trail may know: no names, no content."""
     sizes = list(resource.files.values_list("size", flat=True))
     return {"kind": str(resource.kind), "files": len(sizes), "bytes": sum(sizes)}
+
+
+# ----------------------------------------------------------------------------------------------------
+# Fetching media from an address that a program names (wire protocol §6, Media: `mediaUrl`).
+
+
+_SECONDS: Final = 30
+_OK: Final = 200
+_FIELD: Final = "mediaUrl"
+
+
+def fetch_and_store(*, url: str, by: Caller) -> MediaResource:
+    """Fetches one file from a public https address, and keeps it as `services.media.store` does.
+
+    Its name is what the other side calls it, else the end of the address. Raises RuleBroken for `mediaUrl` when it may
+    not be called or gives no file, PayloadTooLarge when the file is too large, TooSoon as `outbound_slot`, and as
+    `store` does.
+    """
+    with Incoming("") as incoming:
+        try:
+            with outbound_slot(str(by.connector.pk), seconds=_SECONDS):
+                answer = http_client.download(url.strip(), incoming.write, deadline=_SECONDS, max_bytes=largest_file())
+        except http_client.OutboundError as problem:
+            if problem.reason == "too_large":
+                raise PayloadTooLarge(str(problem)) from problem
+            raise RuleBroken(str(problem), field=_FIELD, code="not_fetched") from problem
+        if answer.status != _OK:
+            raise RuleBroken(
+                _("The other side answered with status %(status)d; expected 200. Redirects are not followed.")
+                % {"status": answer.status},
+                field=_FIELD,
+                code="not_fetched",
+            )
+        if not incoming.size:
+            raise RuleBroken(_("The other side sent an empty file."), field=_FIELD, code="not_fetched")
+        incoming.finish()
+        incoming.name = _name_of(url, answer.headers.get("Content-Disposition", ""))
+        incoming.content_type = answer.headers.get("Content-Type", "")
+        return store(files=[incoming], by=by)
+
+
+def _name_of(url: str, disposition: str) -> str:
+    """What a Content-Disposition header calls the file (RFC 6266), else the last part of the address's path."""
+    with suppress(UnicodeError):  # headers are read as Latin-1, and many servers write UTF-8
+        disposition = disposition.encode("latin-1").decode()
+    return header_parameter(disposition, "filename") or unquote(
+        urlsplit(url.strip()).path.rpartition("/")[2], errors="replace"
+    )
+
+
+# ----------------------------------------------------------------------------------------------------
+# Pictures of people, groups and bots as programs name them: by an address, or by what they uploaded (ADR 0061).
+
+
+@contextmanager
+def address_of(given: str | None, *, caller: Caller, field: str) -> Iterator[str | None]:
+    """The address to keep, for the time of a transaction: of a mediaResource its own, everything else as it came.
+
+    Raises RuleBroken for `field` when there is no such media, when this caller may not use it, and when it is no image.
+    """
+    with transaction.atomic():
+        if given is not None and ids.parse_guid(given) is not None:
+            resource = resource_for(resource=given, caller=caller, kinds=(MediaKind.IMAGE,), field=field)
+            given = urls.lasting_url_of(resource.files.get())
+        yield given

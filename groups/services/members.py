@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.audit.record import Actor, event, record_all
+from accounts.audit.record import Actor, event, record, record_all
 from accounts.audit.tags import Tag
-from accounts.models import AuditEvent, Person
+from accounts.models import AuditEvent, Person, User
 from accounts.services import people
-from groups.models import Group, Membership, Subscription
-from groups.services import group_events, recounting
+from connectors.models import Webhook
+from connectors.services import user_tokens
+from groups.models import Group, Membership, PersonAttributeValue, Subscription
+from groups.queries import directory
+from groups.services import groups, recounting
+from groups.services import groups as group_events
 from kaizala_console.lib import ids, phone_numbers
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
@@ -62,7 +66,7 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
     )
     if new:
         recounting.note(group.pk)
-        group_events.members_added(group=group, people=[(person, role) for person in new], by=by)
+        groups.members_added(group=group, people=[(person, role) for person in new], by=by)
     record_all(_event(Tag.MEMBER_ADDED, group, person, by, after={"role": role}) for person in new)
     return Added(new, [person for person in found.values() if person.pk in here], failed)
 
@@ -222,7 +226,7 @@ def _take_out(group: Group, leaving: list[Membership], by: Actor, refusal: str |
     _keep_an_admin(group, leaving, refusal)
     Membership.objects.filter(pk__in=[one.pk for one in leaving]).delete()
     recounting.note(group.pk)
-    group_events.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
+    groups.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
     record_all(_event(Tag.MEMBER_REMOVED, group, one.person, by, before={"role": one.role}) for one in leaving)
 
 
@@ -251,3 +255,103 @@ def _event(
         before=before,
         after={**(after or {}), "group": group.name},
     )
+
+
+# ----------------------------------------------------------------------------------------------------
+# Removing somebody from all groups of an organisation, in one transaction: everywhere, or nowhere (ADR 0058).
+
+
+BATCH: Final = 1000
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How many of each ended."""
+
+    groups: int
+    subscriptions: int
+    tokens: int
+
+
+@transaction.atomic
+def remove_everywhere(*, person: Person, by: User) -> Removed:
+    """Takes one of the organisation's people out of all its groups and subscriptions, ends the user tokens that act
+    for them, and forgets what was noted of them. Private groups and other organisations' stay.
+
+    Raises NotAllowed for who is no admin of the organisation, NotFound for who is none of its people, and RuleBroken
+    (code `last_admin`) while a group would be left without an admin: then nothing has happened.
+    """
+    person = directory.own_person(by, person.pk)
+    organisation = by.organisation
+    theirs = directory.memberships_in(organisation, person)
+    subscribed = directory.subscriptions_in(organisation, person)
+    # In the order of their keys, and before anything is read: whoever changes who is in one of them waits.
+    held = set(
+        Group.objects.select_for_update(no_key=True)
+        .filter(Q(pk__in=theirs.order_by().values("group_id")) | Q(pk__in=subscribed.order_by().values("group_id")))
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    if directory.run_alone(organisation, person).exists():
+        raise RuleBroken(
+            _("Nobody else is an admin of some of these groups: name another admin there first."), code="last_admin"
+        )
+    leaving = [row for row in theirs if row.group_id in held]
+    ending = [row for row in subscribed if row.group_id in held]
+    for chunk in _chunks([row.pk for row in leaving]):
+        Membership.objects.filter(pk__in=chunk).delete()
+    for chunk in _chunks([row.pk for row in ending]):
+        Subscription.objects.filter(pk__in=chunk).delete()
+    recounting.note(*(row.group_id for row in leaving))
+    heard = _heard([row.group_id for row in leaving])
+    for row in leaving:
+        row.group.organisation = organisation
+        if row.group_id in heard:
+            group_events.members_removed(group=row.group, people=[(person, row.role)], by=by)
+        record(
+            Tag.MEMBER_REMOVED,
+            by=by,
+            subject=person,
+            organisation=organisation,
+            group_id=row.group_id,
+            person_id=person.pk,
+            before={"role": row.role},
+            after={"group": row.group.name},
+        )
+    for subscription in ending:
+        record(
+            Tag.SUBSCRIBERS_REMOVED,
+            by=by,
+            subject=subscription.group,
+            organisation=organisation,
+            group_id=subscription.group_id,
+            after={"group": subscription.group.name, "count": 1, "people": [str(person.pk)]},
+        )
+    PersonAttributeValue.objects.filter(person=person, attribute__organisation=organisation).delete()
+    tokens = user_tokens.end_all(person=person, organisation=organisation, by=by)
+    record(
+        Tag.PERSON_REMOVED,
+        by=by,
+        subject=person,
+        organisation=organisation,
+        person_id=person.pk,
+        before={"subscriptions": len(ending), "tokens_ended": tokens},
+        after={"organisation": organisation.name, "groups": len(leaving)},
+    )
+    return Removed(len(leaving), len(ending), tokens)
+
+
+def _heard(group_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the groups that a webhook is on: one question a thousand, not one for each."""
+    found: set[UUID] = set()
+    for chunk in _chunks(group_ids):
+        named = {str(key): key for key in chunk}
+        on = Webhook.objects.present().filter(object_id__in=named).values_list("object_id", flat=True)
+        found.update(named[key] for key in on)
+    return found
+
+
+def _chunks(keys: Sequence[Key]) -> Iterator[list[Key]]:
+    for start in range(0, len(keys), BATCH):
+        yield list(keys[start : start + BATCH])

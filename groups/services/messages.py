@@ -12,7 +12,7 @@ from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Person
 from connectors.models import Bot, Connector
-from connectors.webhooks import outbox
+from connectors.webhooks import publish
 from connectors.webhooks.events import Event, EventType
 from groups.models import Group, Message
 from groups.services import audience, policies
@@ -75,7 +75,7 @@ def post(
         person_id=person.pk,
         after={"group": group.name, "sent_to": message.audience},
     )
-    outbox.publish(
+    publish.publish(
         Event(
             type=EventType.TEXT_MESSAGE_CREATED,
             group_id=group.pk,

@@ -14,11 +14,10 @@ from accounts.audit.tags import Tag
 from accounts.models import Person, User
 from connectors.authentication import Caller
 from connectors.models import Connector
-from connectors.webhooks import outbox
+from connectors.webhooks import publish
 from connectors.webhooks.events import Event, EventType, package_names
 from groups import action_types
-from groups.action_types.base import Card, CardType, moment
-from groups.action_types.events import responder_of
+from groups.action_types.base import Card, CardType, moment, responder_of
 from groups.models import Action, Message, Response
 from groups.queries import actions
 from groups.responders import responder_keys
@@ -183,7 +182,7 @@ def _record(
 def _tell(action: Action, response: Response, person: Person, *, is_update: bool) -> None:
     kind = action_types.of(action.kind)
     event = EventType(kind.response_event)
-    listening = outbox.wanted(action.group_id, event, action_id=action.pk, package_id=action.package_id)
+    listening = publish.wanted(action.group_id, event, action_id=action.pk, package_id=action.package_id)
     if not listening:
         return
     shown = None if action.is_anonymous else person
@@ -202,7 +201,7 @@ def _tell(action: Action, response: Response, person: Person, *, is_update: bool
         data["title"] = action.title
     data |= package_names(action.package_id)
     details = {"responseDetails": _details(kind, action, response, person)}
-    outbox.publish(
+    publish.publish(
         Event(
             type=event,
             group_id=action.group_id,

@@ -12,12 +12,12 @@ from accounts.audit.tags import Tag
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from connectors.models import Connector, Grant
 from connectors.permissions import Permission
-from connectors.services import connectors, issuing, tokens, user_tokens
+from connectors.services import connectors, refresh_tokens, token_exchange, user_tokens
 from connectors.services import grants as connector_grants
 from connectors.services.grants import Granted
 from connectors.tests import factories
 from groups.models import Group, GroupLink, Membership, Subscription
-from groups.services import grants
+from groups.services import connectors as grants
 from kaizala_console.lib import ids
 
 Who = User | Person
@@ -118,13 +118,13 @@ def suspend(connector: Connector) -> None:
 
 
 def _at_work(connector: Connector, granted: Granted) -> Program:
-    return _trading(connector, granted.grant, issuing.unseal(granted.handoff))
+    return _trading(connector, granted.grant, refresh_tokens.unseal(granted.handoff))
 
 
 def _trading(connector: Connector, grant: Grant, refresh_token: str) -> Program:
     slot = 1 if not connector.secrets.filter(slot=1, revoked_at__isnull=True).exists() else 2
     secret_row, secret = factories.make_secret(connector, slot)
-    exchanged = tokens.exchange(
+    exchanged = token_exchange.exchange(
         connector_id=str(connector.pk),
         secret=secret,
         refresh_token=refresh_token,

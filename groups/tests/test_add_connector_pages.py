@@ -17,7 +17,7 @@ from connectors.services import connectors, usage
 from connectors.services import grants as connector_grants
 from connectors.tests.html_forms import HtmlForm, form_to, text_of
 from groups.models import Group
-from groups.services import grants
+from groups.services import connectors as grants
 from groups.tests.factories import make_connector, make_group
 from groups.tests.pages import everything
 from kaizala_console.lib import clock, ids

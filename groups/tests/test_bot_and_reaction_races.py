@@ -17,7 +17,8 @@ from connectors.services import bots
 from groups import access
 from groups.models import Group, GroupBot, Message, Reaction
 from groups.queries import reactions as reaction_queries
-from groups.services import group_bots, messages, reactions
+from groups.services import bots as group_bots
+from groups.services import messages, reactions
 from groups.tests.conftest import Wire
 from groups.tests.factories import Program, person_of
 from kaizala_console.lib.errors import ConsoleError, NotFound, RuleBroken

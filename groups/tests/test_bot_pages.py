@@ -15,7 +15,8 @@ from connectors.permissions import PERMISSIONS
 from connectors.services import bots
 from connectors.tests.html_forms import text_of
 from groups.models import Group, GroupBot
-from groups.services import grants, group_bots, messages
+from groups.services import bots as group_bots
+from groups.services import connectors, messages
 from groups.tests.factories import Program, make_connector, make_group, person_of
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotAllowed, NotFound
@@ -102,7 +103,7 @@ def test_when_the_connector_is_removed_its_bots_are_not_offered_but_can_be_taken
 ) -> None:
     group_bots.add(group=group, bot_ids=[bot.pk], by=group_admin)
     spare = bots.create(connector=bot.connector, name="Spare", picture_url="", by=bot.connector.owner)
-    grants.remove_connector(group=group, grant=program.grant, by=group_admin)
+    connectors.remove_connector(group=group, grant=program.grant, by=group_admin)
     client = browser_of(group_admin)
     assert "Spare" not in text_of(client.get(tab(group)))
     assert "cannot be added" in put_in(client, group, spare)

@@ -16,7 +16,8 @@ from connectors.services import access_requests, bots
 from connectors.tests.logos import put
 from groups import access
 from groups.models import Group
-from groups.services import grants, group_bots
+from groups.services import bots as group_bots
+from groups.services import connectors
 from groups.tests import factories
 from groups.tests.factories import Program
 from kaizala_console.lib import clock
@@ -69,7 +70,7 @@ def test_a_list_of_grants_with_logos_asks_no_more(
         *(factories.make_connector(developer, name=f"Number {number}") for number in range(3)),
     ]
     for connector in several[1:]:
-        grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+        connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
     url, client = reverse("groups:connectors", args=[group.pk]), browser_of(group_admin)
     client.get(url)  # what is asked once only
     with CaptureQueriesContext(connection) as without:
@@ -87,7 +88,7 @@ def rows_of(place: str, group: Group, developer: User, group_admin: User) -> tup
     several = [factories.make_connector(developer, name=f"Number {number}") for number in range(4)]
     for connector in several:
         if place == "bots":
-            grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+            connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
             bot = bots.create(connector=connector, name=f"Of {connector.name}", picture_url="", by=developer)
             group_bots.add(group=group, bot_ids=[bot.pk], by=group_admin)
             # Of its two rows in the tab, that of its bot alone is left.

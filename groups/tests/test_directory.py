@@ -10,7 +10,7 @@ from accounts.models import AuditEvent, Organisation, Person, User
 from connectors.models import Connector, Grant, WebhookEvent
 from connectors.tests.webhook_cast import make_webhook
 from groups.models import Group, GroupChange, Membership, PersonAttribute, PersonAttributeValue, Subscription
-from groups.services import directory, members, person_removal
+from groups.services import directory, members
 from groups.tests.factories import Program, let_act_for, make_connector, make_group, person_of
 from groups.tests.pages import everything
 from groups.tests.threads import together
@@ -126,7 +126,7 @@ def test_a_person_leaves_all_the_organisations_groups_and_no_other(
     attribute = directory.add_attribute(name="Department", by=organisation_admin)
     directory.set_values(person=person_of(member), values={attribute.pk: "Crew"}, by=organisation_admin)
     make_webhook(program.grant, "https://hooks.example/hook", group.pk)
-    done = person_removal.remove_everywhere(person=person_of(member), by=organisation_admin)
+    done = members.remove_everywhere(person=person_of(member), by=organisation_admin)
     assert (done.groups, done.subscriptions, done.tokens) == (2, 1, 1)
     left = Membership.objects.filter(person=person_of(member)).values_list("group__name", flat=True)
     assert set(left) == {"Cricket", theirs.name}
@@ -145,7 +145,7 @@ def test_who_runs_a_group_alone_stays_everywhere(
 ) -> None:
     before = everything()
     with pytest.raises(RuleBroken) as broken:
-        person_removal.remove_everywhere(person=person_of(group_admin), by=organisation_admin)
+        members.remove_everywhere(person=person_of(group_admin), by=organisation_admin)
     assert broken.value.code == "last_admin"
     assert everything() == before
 
@@ -155,9 +155,9 @@ def test_only_admins_of_the_organisation_remove_somebody_everywhere(
 ) -> None:
     before = everything()
     with pytest.raises(NotAllowed):
-        person_removal.remove_everywhere(person=person_of(member), by=group_admin)
+        members.remove_everywhere(person=person_of(member), by=group_admin)
     with pytest.raises(NotFound):
-        person_removal.remove_everywhere(person=person_of(member), by=outsider)
+        members.remove_everywhere(person=person_of(member), by=outsider)
     assert everything() == before
 
 
@@ -167,7 +167,7 @@ def test_many_groups_cost_two_statements_each(
     groups = Group.objects.bulk_create(Group(name=f"G {n}", organisation=group.organisation) for n in range(100))
     Membership.objects.bulk_create(Membership(group=one, person=newcomer) for one in groups)
     with django_assert_max_num_queries(2 * 101 + 40):  # an audit row each
-        assert person_removal.remove_everywhere(person=newcomer, by=organisation_admin).groups == 101
+        assert members.remove_everywhere(person=newcomer, by=organisation_admin).groups == 101
 
 
 @pytest.mark.services
@@ -178,8 +178,8 @@ def test_of_two_admins_removed_at_once_one_stays(
     for number in range(5):
         one = make_group(f"Shift {number}", organisation=organisation, admins=[group_admin, member])
         together(
-            lambda: person_removal.remove_everywhere(person=person_of(group_admin), by=organisation_admin),
-            lambda: person_removal.remove_everywhere(person=person_of(member), by=second_admin),
+            lambda: members.remove_everywhere(person=person_of(group_admin), by=organisation_admin),
+            lambda: members.remove_everywhere(person=person_of(member), by=second_admin),
             lambda one=one: members.remove(  # type: ignore[misc]
                 group=one, person_id=person_of(member).pk, by=organisation_admin
             ),

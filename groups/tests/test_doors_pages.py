@@ -16,7 +16,8 @@ from connectors.services import access_requests, bots
 from connectors.tests.html_forms import text_of
 from groups import access
 from groups.models import Group, Membership, PersonAttribute
-from groups.services import actions, grants, group_bots
+from groups.services import actions, connectors
+from groups.services import bots as group_bots
 from groups.tests.bulk import checked, uploaded
 from groups.tests.cards import POLL
 from groups.tests.factories import make_connector, make_group, person_of
@@ -47,7 +48,7 @@ OF_ONE_GROUP = (*OF_MEMBERS, *OF_ADMINS)
 def addresses(group: Group, connector: Connector, group_admin: User, member: User, developer: User) -> Addresses:
     """The group with a connector in it, and another connector whose developer asks for access."""
     another = make_connector(developer, name="Another")
-    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    granted = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
     asked = access_requests.ask(
         connector=another,
         by=developer,

@@ -15,13 +15,13 @@ from accounts.audit.record import SYSTEM
 from accounts.models import Organisation, User
 from connectors.models import RefreshToken
 from connectors.services import grants as grant_service
-from connectors.services import successors
+from connectors.services import refresh_tokens
 from connectors.tests import factories as connector_factories
 from connectors.tests.html_forms import text_of
 from connectors.tests.logos import with_logo
 from groups.models import Group
 from groups.queries import ending_access
-from groups.services import grants
+from groups.services import connectors
 from groups.tests.factories import let_act_for, make_connector, make_group
 from kaizala_console.lib import bounded, clock
 
@@ -45,7 +45,7 @@ def access(group: Group, owner: User, name: str, days: float | None) -> RefreshT
     """A connector in the group, whose access ends in so many days (365 when None)."""
     admin = owner.organisation.users.filter(is_organisation_admin=True).earliest("pk")
     ends_at = None if days is None else clock.now() + days * DAY
-    granted = grants.add_connector(
+    granted = connectors.add_connector(
         group=group, connector_id=make_connector(owner, name=name).pk, ends_at=ends_at, by=admin
     )
     return granted.grant.refresh_tokens.get()
@@ -103,7 +103,7 @@ def test_the_tab_of_the_group_says_so_too_of_a_token_whose_grant_has_no_end(
     assert len(told(client)) == 1
     assert "Ends in 6 days refresh token" in text_of(client.get(tab))
     assert "refresh token" not in text_of(browser_of(member).get(tab))
-    assert successors.made(token=token, by=SYSTEM, at=clock.now()) is not None
+    assert refresh_tokens.made(token=token, by=SYSTEM, at=clock.now()) is not None
     assert "Ends in 6 days refresh token" in text_of(client.get(tab))
     connector_factories.used(token.grant)
     assert "Ends in" not in text_of(client.get(tab))
@@ -186,9 +186,9 @@ def test_neither_private_groups_nor_those_of_others_nor_user_tokens_are_named(
     theirs = make_group("Theirs", organisation=outsider.organisation, admins=[outsider])
     for place, by in ((private, group_admin), (mine, organisation_admin)):
         connector = make_connector(developer, name=f"In {place.name}")
-        grants.add_connector(group=place, connector_id=connector.pk, ends_at=clock.now() + DAY, by=by)
+        connectors.add_connector(group=place, connector_id=connector.pk, ends_at=clock.now() + DAY, by=by)
     elsewhere = make_connector(outsider, name="Elsewhere")
-    grants.add_connector(group=theirs, connector_id=elsewhere.pk, ends_at=clock.now() + DAY, by=outsider)
+    connectors.add_connector(group=theirs, connector_id=elsewhere.pk, ends_at=clock.now() + DAY, by=outsider)
     let_act_for(make_connector(developer, name="Acting"), member, ends_at=clock.now() + DAY)
     assert told(client) == []
     page = text_of(client.get(everything_that_ends()))
@@ -199,7 +199,7 @@ def test_what_does_not_work_any_more_is_not_about_to_end(
     client: Client, organisation_admin: User, group: Group, developer: User
 ) -> None:
     removed, paused, revoked = (access(group, developer, name, 5) for name in ("Removed", "Paused", "Revoked"))
-    grants.remove_connector(grant=removed.grant, group=group, by=organisation_admin)
+    connectors.remove_connector(grant=removed.grant, group=group, by=organisation_admin)
     grant_service.suspend(grant=paused.grant, by=organisation_admin)
     RefreshToken.objects.filter(pk=revoked.pk).update(revoked_at=clock.now())
     assert told(client) == []
@@ -207,7 +207,7 @@ def test_what_does_not_work_any_more_is_not_about_to_end(
 
 def test_a_token_with_a_successor_in_use_does_not_end_anything(client: Client, group: Group, developer: User) -> None:
     token = old(access(group, developer, "Planner", None), 10)
-    assert successors.made(token=token, by=SYSTEM, at=clock.now()) is not None
+    assert refresh_tokens.made(token=token, by=SYSTEM, at=clock.now()) is not None
     assert len(told(client)) == 1
     connector_factories.used(token.grant)
     assert told(client) == []

@@ -10,7 +10,7 @@ from accounts.models import Organisation, User
 from connectors.models import Connector, RefreshToken
 from groups.first_steps import of_group_admin
 from groups.models import Group
-from groups.services import grants
+from groups.services import connectors
 from groups.tests.factories import make_connector, make_group
 from kaizala_console.lib import clock
 
@@ -39,7 +39,7 @@ def test_a_member_has_not_begun_it(member: User, group: Group) -> None:
 def test_it_is_done_when_the_program_works(
     group_admin: User, group: Group, connector: Connector, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    granted = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
     path = of_group_admin(group_admin)
     assert path.done_count == 3
     assert path.next_step is not None
@@ -56,7 +56,9 @@ def test_who_has_let_in_very_many_is_told_by_the_first_of_them(
 ) -> None:
     monkeypatch.setattr("groups.first_steps.FIRST", 2)
     made = [
-        grants.add_connector(group=group, connector_id=make_connector(developer, name=name).pk, by=group_admin).grant
+        connectors.add_connector(
+            group=group, connector_id=make_connector(developer, name=name).pk, by=group_admin
+        ).grant
         for name in ("One", "Two", "Three")
     ]
     RefreshToken.objects.filter(grant=made[2]).update(first_used_at=clock.now())

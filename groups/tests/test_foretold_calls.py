@@ -9,7 +9,7 @@ import pytest
 
 from accounts.models import User
 from connectors.models import Connector
-from connectors.services import foretelling, introspection
+from connectors.services import introspection
 from connectors.views.introspection import calls
 from groups.models import Group
 from groups.tests.conftest import Wire
@@ -62,7 +62,7 @@ def answered(wire: Wire, call: str, group_id: str, deep: Group, token: Program) 
 
 def foretold(call: str, group_id: str, token: Program, by: User) -> bool:
     found = introspection.inspect(text=token.access_token, by=by)
-    return found.works and all(check.passed for check in foretelling.would_work(found, calls()[call], group_id))
+    return found.works and all(check.passed for check in introspection.would_work(found, calls()[call], group_id))
 
 
 def test_every_call_on_a_group_is_tried_here() -> None:

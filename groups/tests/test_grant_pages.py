@@ -12,12 +12,12 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, Grant, RefreshToken
-from connectors.services import connectors, handoffs, issuing, rotation
+from connectors.services import connectors, handoffs, refresh_tokens
 from connectors.services import grants as connector_grants
 from connectors.services.grants import Granted
 from connectors.tests.html_forms import HtmlForm, form_to, text_of
 from groups.models import Group
-from groups.services import grants
+from groups.services import connectors as grants
 from groups.tests.factories import make_connector
 from groups.tests.pages import KEY, everything
 from kaizala_console.lib import clock
@@ -57,7 +57,7 @@ def test_it_shows_how_far_the_handoff_is_and_never_the_token(client: Client, gra
     told = text_of(page)
     for words in ("Made", "Sealed", "Told", "Opened", "Works", "Arjun Mehta", "Devika Rao"):
         assert words in told
-    assert issuing.unseal(granted.handoff) not in page.content.decode()
+    assert refresh_tokens.unseal(granted.handoff) not in page.content.decode()
     assert not TOKEN.search(page.content.decode())
 
 
@@ -120,7 +120,7 @@ def test_what_the_worker_hands_over_meanwhile_does_not_keep_the_old_token_alive(
     form = form_on(client, f"{url}regenerate/")
     travel(minutes=1)
     RefreshToken.objects.update(expires_at=clock.now() + dt.timedelta(days=35))
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
     assert "The old token has ended. A new one is sealed" in text_of(form.send(client, follow=True))
     assert RefreshToken.objects.filter(revoked_at__isnull=True).count() == 1
     assert "A new token was made already" in text_of(form.send(client, follow=True))

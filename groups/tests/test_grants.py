@@ -16,7 +16,7 @@ from connectors.services import grants as connector_grants
 from connectors.services.grants import AlreadyGranted
 from groups.access import administers, target_of
 from groups.models import Group, GroupGrant, Membership
-from groups.services import grants
+from groups.services import connectors as grants
 from groups.tests.factories import let_in, make_connector, make_group, person_of
 from groups.tests.threads import together
 from kaizala_console.lib import ids

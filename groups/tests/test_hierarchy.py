@@ -12,7 +12,7 @@ import pytest
 from accounts.audit.record import SYSTEM
 from accounts.models import AuditEvent, Organisation, User
 from groups.models import Group, GroupLink
-from groups.models.tree import MOST_LEVELS, levels
+from groups.models.hierarchy import MOST_LEVELS, levels
 from groups.services import hierarchy
 from groups.tests.factories import make_group
 from groups.tests.threads import together

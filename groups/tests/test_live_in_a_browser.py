@@ -16,7 +16,7 @@ from connectors.services import access_requests as asking
 from connectors.services import handoffs
 from groups.access import target_of
 from groups.models import Group
-from groups.services import grants
+from groups.services import connectors
 from kaizala_console.tests.browser import assert_accessible, assert_fits
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
@@ -37,7 +37,7 @@ def ask(page: Page) -> None:
 def test_the_line_moves_on_but_not_under_the_hands_of_somebody_nor_in_a_tab_that_nobody_sees(
     open_page: OpenPage, group: Group, connector: Connector, group_admin: User, developer: User
 ) -> None:
-    handoff = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin).handoff
+    handoff = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin).handoff
     page = open_page(user=developer)
     page.goto(reverse("connectors:handoff", args=[handoff.pk]))
     opened = page.get_by_role("listitem").filter(has_text="Opened")

@@ -20,7 +20,7 @@ from connectors.tests.html_forms import text_of
 from connectors.tests.test_live_pages import WHO_ASKS, asked_at, first_exchange, poll
 from groups.access import target_of
 from groups.models import Group
-from groups.services import access_requests, grants
+from groups.services import access_requests, connectors
 from groups.tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,7 @@ def tab(group: Group) -> str:
 def test_the_line_on_the_groups_side_moves_on_when_the_developer_claims_and_when_it_works(
     client: Client, connector: Connector, group: Group, group_admin: User, developer: User
 ) -> None:
-    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    granted = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
     url = reverse("groups:grant", args=[group.pk, granted.grant.pk])
     address = asked_at(client.get(url))
     with CaptureQueriesContext(connection) as asked:

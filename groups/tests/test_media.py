@@ -16,7 +16,7 @@ from pytest_django import Settings
 from accounts.models import AuditEvent, User
 from connectors.authentication import Caller, caller_of
 from connectors.models import Connector
-from groups.media.kinds import MediaKind
+from groups.media.content import MediaKind
 from groups.media.upload import Incoming
 from groups.models import Group, MediaFile, MediaResource, MediaStore
 from groups.services import media

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from groups.media import content as kinds
 from groups.media import content as media_content
-from groups.media import kinds
-from groups.media.kinds import FILE_TYPES, FileType
+from groups.media.content import FILE_TYPES, FileType
 from groups.tests.media_files import FILES, FRAME, JPEG, KINDS, MP3, PDF, iso_media, office, ole, zipped
 
 pytestmark = pytest.mark.once

@@ -13,7 +13,7 @@ import pytest
 from pytest_django import Settings
 
 from groups.models import MediaFile, MediaResource, MediaStore
-from groups.services import media_fetch
+from groups.services import media as media_fetch
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program
 from groups.tests.media_files import FILES, JPEG, PNG

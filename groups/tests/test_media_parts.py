@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groups.media.parts import NamedParts
+from groups.media.upload import NamedParts
 
 pytestmark = pytest.mark.once
 

@@ -207,7 +207,7 @@ def test_what_the_browser_has_is_not_sent_again(file: MediaFile) -> None:
 
 @given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=30))
 def test_no_range_makes_the_answer_fail(asked: str) -> None:
-    from groups.platform_service.media_file import _part
+    from groups.platform_service.media import _part
 
     class Request:
         headers = {"Range": f"bytes={asked}"}

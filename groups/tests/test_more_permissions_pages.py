@@ -14,7 +14,7 @@ from connectors.permissions import Permission
 from connectors.services import permissions
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group
-from groups.services import grants
+from groups.services import connectors
 from groups.tests import factories
 from groups.tests.test_request_pages import POST, READ, address, answer_of
 
@@ -32,7 +32,7 @@ def connector(developer: User) -> Connector:
 def test_more_permissions_are_told_as_a_difference_and_given_in_part(
     connector: Connector, developer: User, group: Group, group_admin: User, browser_of: Browser
 ) -> None:
-    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin, permissions=[POST])
+    granted = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin, permissions=[POST])
     polls, likes = Permission.ACTION_AND_RESPONSES, Permission.REACTIONS
     permissions.change(connector=connector, permissions=connector.permissions | {polls, likes}, by=developer)
     asked = AccessRequest.objects.get()
@@ -66,7 +66,7 @@ def test_who_a_connector_acts_for_decides_whether_it_may_do_more(
 def test_a_request_that_grew_while_it_was_read_is_read_again(
     connector: Connector, developer: User, group: Group, group_admin: User, browser_of: Browser
 ) -> None:
-    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin, permissions=[POST])
+    granted = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin, permissions=[POST])
     polls, likes = Permission.ACTION_AND_RESPONSES, Permission.REACTIONS
     permissions.change(connector=connector, permissions=connector.permissions | {polls}, by=developer)
     asked = AccessRequest.objects.get()

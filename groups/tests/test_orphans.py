@@ -10,7 +10,7 @@ from connectors.models import Connector, Orphan
 from connectors.tests.factories import make_connector
 from groups import access
 from groups.models import Group
-from groups.services import grants, orphans
+from groups.services import connectors, orphans
 from groups.tasks import watch_orphans
 from groups.tests.factories import make_group
 
@@ -26,7 +26,7 @@ def connector(developer: User) -> Connector:
 def group(group_admin: User, connector: Connector, operator: User, organisation_admin: User) -> Group:
     """A group of the organisation, with the connector in it."""
     group = make_group("Night Shift", organisation=group_admin.organisation, admins=[group_admin])
-    grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
     return group
 
 

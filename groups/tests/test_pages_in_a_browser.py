@@ -13,7 +13,7 @@ from accounts.models import Organisation, User
 from accounts.tests.factories import make_person
 from connectors.models import Bot, Connector, Grant
 from groups.models import Group, Membership, Message
-from groups.services import grants, messages
+from groups.services import connectors, messages
 from groups.tests.factories import make_connector, make_group, person_of
 from kaizala_console.lib import clock
 from kaizala_console.tests.browser import assert_accessible, assert_fits
@@ -39,7 +39,7 @@ def depot(organisation: Organisation, group_admin: User, member: User, developer
     for days in (3, 20, None):
         granted = make_connector(developer, name=f"Ends in {days} days")
         ends_at = clock.now() + dt.timedelta(days=days) if days else None
-        grants.add_connector(group=group, connector_id=granted.pk, by=group_admin, ends_at=ends_at)
+        connectors.add_connector(group=group, connector_id=granted.pk, by=group_admin, ends_at=ends_at)
     for number in range(8):
         make_connector(developer, name=f"Bot {number}", description="Does something.")
     for text in ("سنبدأ غدًا في السادسة", "https://example.com/" + "x" * 200, "One\n\n  two"):
@@ -144,7 +144,7 @@ def test_a_message_is_written_and_stands_on_top(open_page: OpenPage, group: Grou
 def test_a_token_is_shown_once_to_the_admin_and_gone_when_left(
     open_page: OpenPage, group: Group, connector: Connector, group_admin: User
 ) -> None:
-    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    granted = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
     page = open_page(user=group_admin, width=360)
     page.goto(reverse("groups:grant", args=[group.pk, granted.grant.pk]))
     page.get_by_role("button", name="Show it to me once").click()

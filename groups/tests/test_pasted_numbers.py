@@ -13,7 +13,7 @@ from accounts.models import User
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group, Membership
 from groups.tests.factories import make_public_group
-from groups.views.pasted_numbers import NumbersField
+from groups.views.forms import NumbersField
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]

@@ -14,7 +14,7 @@ from connectors.services import access_requests as asking
 from connectors.tests.html_forms import form_to, text_of
 from groups.access import target_of
 from groups.models import Group, Membership
-from groups.services import grants
+from groups.services import connectors
 from groups.tests.factories import make_group, person_of
 
 pytestmark = pytest.mark.django_db
@@ -80,5 +80,5 @@ def test_an_admin_can_write_to_the_developer_before_they_decide_and_afterwards(
     )
     client = browser_of(group_admin)
     assert write in client.get(reverse("groups:request", args=[asked.pk])).content.decode()
-    grant = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin).grant
+    grant = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin).grant
     assert write in client.get(reverse("groups:grant", args=[group.pk, grant.pk])).content.decode()

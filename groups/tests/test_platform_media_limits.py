@@ -19,7 +19,7 @@ from pytest_django import Settings
 from groups.media import storage
 from groups.media.upload import Incoming
 from groups.models import MediaFile, MediaResource, MediaStore
-from groups.platform_service import media_body
+from groups.platform_service import media
 from groups.services import media as services
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program
@@ -247,4 +247,4 @@ def test_the_bound_of_a_file_holds_for_every_way_in(settings: Settings) -> None:
 def test_a_declared_length_that_is_no_number_counts_as_none(settings: Settings) -> None:
     request = HttpRequest()
     request.META = {"CONTENT_LENGTH": "9" * 40, "CONTENT_TYPE": MULTIPART}
-    assert media_body._Bounded(request).declared == 0
+    assert media._Bounded(request).declared == 0

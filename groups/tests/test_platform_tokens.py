@@ -14,7 +14,7 @@ from connectors.permissions import Permission
 from connectors.services import connectors
 from connectors.services import grants as connector_grants
 from groups.models import Group, Message
-from groups.services import grants
+from groups.services import connectors as grants
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program, let_in
 

@@ -15,7 +15,7 @@ from connectors.models import Connector, Webhook
 from connectors.permissions import PERMISSIONS, Permission
 from connectors.tests.receiver import Receiver, receiving
 from connectors.tests.webhook_cast import states
-from connectors.webhooks import delivery, sealed
+from connectors.webhooks import delivery, signing
 from groups.models import Action, Group
 from groups.tests import factories
 from groups.tests.conftest import Wire, refused
@@ -163,7 +163,7 @@ def test_the_token_may_come_back_as_frameworks_of_the_time_print_it(
 def test_an_address_that_hangs_is_given_five_seconds(
     wire: Wire, program: Program, group: Group, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.webhooks.handshake.SECONDS", 0.2)
+    monkeypatch.setattr("connectors.webhooks.subscriptions.SECONDS", 0.2)
     receiver.hold.clear()
     answer = wire.post("/v1/webhook", asked(group, receiver, callBackUrl=receiver.url("/hang")), program)
     assert "in time" in refused(answer, 400, "InvalidParameters", "ValidationException")
@@ -211,7 +211,7 @@ def test_leniency_reaches_webhooks_too(wire: Wire, program: Program, group: Grou
     assert wire.post("/webhook/", body, program).status_code == 200
     webhook = Webhook.objects.get()
     assert (webhook.object_id, webhook.event_types) == (str(group.pk), ["TextMessageCreated"])
-    assert sealed.token_of(webhook) == "12345"
+    assert signing.token_of(webhook) == "12345"
 
 
 def test_there_is_an_end_to_how_many(

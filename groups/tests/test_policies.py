@@ -14,7 +14,7 @@ from connectors.tests.webhook_cast import make_webhook
 from groups import access
 from groups.models import Action, Group, GroupLink, Message
 from groups.queries import directory
-from groups.services import grants, groups, hierarchy, members, messages, policies
+from groups.services import connectors, groups, hierarchy, members, messages, policies
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program, let_act_for, let_in, make_connector, make_group, person_of
 from groups.tests.pages import everything
@@ -218,7 +218,7 @@ def test_a_group_is_removed_once_and_by_its_admins_alone(group: Group, group_adm
 def test_no_connector_comes_into_a_removed_group(group: Group, group_admin: User, connector: Connector) -> None:
     policies.remove(group=group, by=group_admin)
     with pytest.raises(NotFound):
-        grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+        connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
 
 
 @pytest.mark.services
@@ -231,7 +231,7 @@ def test_a_removal_and_a_grant_at_once_leave_no_live_grant(
         connector = make_connector(developer, name=f"Connector {number}")
 
         def grant(target: Group = target, connector: Connector = connector) -> Any:
-            return grants.add_connector(group=target, connector_id=connector.pk, by=group_admin)
+            return connectors.add_connector(group=target, connector_id=connector.pk, by=group_admin)
 
         def remove(target: Group = target) -> None:
             policies.remove(group=target, by=organisation_admin)

@@ -15,7 +15,7 @@ from django.urls import reverse
 from accounts.models import AuditEvent, User
 from connectors import authentication
 from connectors.tests.html_forms import text_of
-from groups.media.kinds import MediaKind
+from groups.media.content import MediaKind
 from groups.models import Action, Group, MediaFile, MediaResource
 from groups.services import media, policies
 from groups.services.media import Uploader

@@ -12,7 +12,7 @@ from connectors.models import Connector
 from connectors.services import connectors
 from groups.models import Group, Membership, Message
 from groups.queries import groups
-from groups.services import grants
+from groups.services import connectors as grants
 from groups.tests.factories import Program, let_in, make_connector, make_group, person_of
 from kaizala_console.lib import bounded
 

@@ -19,7 +19,7 @@ from connectors.services import permissions
 from connectors.services.access_requests import new_once
 from groups.access import target_of
 from groups.models import Group
-from groups.services import access_requests, grants
+from groups.services import access_requests, connectors
 from groups.tests import factories
 from groups.tests.threads import together
 from kaizala_console.lib import clock
@@ -120,7 +120,7 @@ def test_an_admin_of_many_groups_gets_one_mail_about_more_permissions(
 ) -> None:
     for name in ("Night", "Day", "Weekend"):
         there = factories.make_group(name, organisation=developer.organisation, admins=[group_admin])
-        grants.add_connector(group=there, connector_id=connector.pk, by=group_admin, permissions=[POST])
+        connectors.add_connector(group=there, connector_id=connector.pk, by=group_admin, permissions=[POST])
     permissions.change(connector=connector, permissions=[POST], by=developer)
     with django_capture_on_commit_callbacks(execute=True):
         permissions.change(connector=connector, permissions=[POST, READ], by=developer)
@@ -211,7 +211,7 @@ def test_adding_the_connector_by_hand_answers_what_was_asked(
     ask: Callable[..., AccessRequest], connector: Connector, group: Group, group_admin: User
 ) -> None:
     named, link = ask(group), ask()
-    granted = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    granted = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
     named.refresh_from_db()
     assert (named.state, named.grant) == (RequestState.APPROVED, granted.grant)
     assert state_of(link) is RequestState.WAITING
@@ -226,7 +226,7 @@ def test_the_end_date_is_the_admins(ask: Callable[..., AccessRequest], group: Gr
 def test_a_group_that_has_it_already_leaves_the_link_waiting(
     ask: Callable[..., AccessRequest], connector: Connector, group: Group, group_admin: User
 ) -> None:
-    grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
     link = ask()
     with pytest.raises(Conflict):
         access_requests.approve(request=link, group=group, by=group_admin, permissions=[POST])
@@ -254,4 +254,4 @@ def test_of_two_admins_at_once_one_answers(
         there = list(Grant.objects.present())
         assert len(there) == (1 if state_of(asked) is RequestState.APPROVED else 0)
         for grant in there:
-            grants.remove_connector(group=grant.group_grant.group, grant=grant, by=organisation_admin)
+            connectors.remove_connector(group=grant.group_grant.group, grant=grant, by=organisation_admin)

@@ -12,13 +12,13 @@ from django.urls import reverse
 
 from accounts.models import User
 from connectors.models import Connector, Handoff
-from connectors.services import handoffs, issuing
+from connectors.services import handoffs, refresh_tokens
 from connectors.services.grants import Granted
 from connectors.tests import factories
 from connectors.tests.html_forms import form_to, forms_of, text_of
 from connectors.tests.keys import Pair, registered, x25519
 from groups.models import Group
-from groups.services import grants
+from groups.services import connectors
 from groups.tests.pages import KEY, everything
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def pair() -> Pair:
 
 
 def add(group: Group, connector: Connector, by: User) -> tuple[Granted, str]:
-    granted = grants.add_connector(group=group, connector_id=connector.pk, by=by)
+    granted = connectors.add_connector(group=group, connector_id=connector.pk, by=by)
     return granted, reverse("groups:grant", args=[group.pk, granted.grant.pk])
 
 
@@ -71,7 +71,7 @@ def test_a_forged_look_shows_nothing_and_changes_nothing(
 ) -> None:
     registered(connector, pair)
     granted, url = add(group, connector, group_admin)
-    assert TOKEN.match(issuing.unseal(granted.handoff)), "it would be known on the page"
+    assert TOKEN.match(refresh_tokens.unseal(granted.handoff)), "it would be known on the page"
     before = everything()
     page = client.post(f"{url}show/", {"idempotency_key": KEY})
     assert page.status_code == 409
@@ -90,7 +90,7 @@ def test_regenerated_after_the_key_was_registered_it_is_sealed_to_it(
     registered(connector, pair)
     form_to(client.get(f"{url}regenerate/"), f"{url}regenerate/").send(client)
     assert not shows(client, url)
-    assert pair.opens(issuing.unseal(Handoff.objects.waiting().get())).startswith("kzrt_")
+    assert pair.opens(refresh_tokens.unseal(Handoff.objects.waiting().get())).startswith("kzrt_")
 
 
 @pytest.mark.parametrize("way", ["page", "program", "sealed"])

@@ -15,7 +15,7 @@ from accounts.services import reauthentication
 from accounts.tests.factories import make_person
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group, PersonAttribute
-from groups.services import directory, grants, members, policies
+from groups.services import connectors, directory, members, policies
 from groups.tests.factories import Program, make_group, person_of
 from groups.tests.pages import everything, step_up_is_asked
 
@@ -51,7 +51,7 @@ def confirm(client: Client, user: User, asked: Any) -> Any:
 def test_what_was_a_connector_here_leads_to_those_that_are(
     client: Client, group: Group, group_admin: User, program: Program, below: str
 ) -> None:
-    grants.remove_connector(group=group, grant=program.grant, by=group_admin)
+    connectors.remove_connector(group=group, grant=program.grant, by=group_admin)
     url, before = grant_page(program, group, below), everything()
     answers = [client.get(url, follow=True)] + ([client.post(url, {}, follow=True)] if below else [])
     for answer in answers:
@@ -67,7 +67,7 @@ def test_a_connector_that_was_never_here_is_not_found(client: Client, group: Gro
 def test_a_member_learns_nothing_of_a_removed_connector(
     browser_of: Browser, group: Group, group_admin: User, member: User, program: Program
 ) -> None:
-    grants.remove_connector(group=group, grant=program.grant, by=group_admin)
+    connectors.remove_connector(group=group, grant=program.grant, by=group_admin)
     assert browser_of(member).get(grant_page(program, group)).status_code == 403
 
 

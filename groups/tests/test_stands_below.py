@@ -17,7 +17,7 @@ from groups.models import Group, GroupLink
 from groups.models.group import is_below_another
 from groups.queries import hierarchy as tree_queries
 from groups.services import groups as group_service
-from groups.services import hierarchy, person_removal, policies
+from groups.services import hierarchy, members, policies
 from groups.tests.bulk import done, uploaded_mapping
 from groups.tests.factories import make_group, person_of
 from groups.tests.threads import together
@@ -198,7 +198,7 @@ def test_groups_and_people_may_be_removed_at_the_same_moment(transactional_db: N
         hierarchy.attach(parent=parent, children=lower[::-1], by=SYSTEM)
         made = together(
             partial(policies.remove, group=parent, by=boss),
-            partial(person_removal.remove_everywhere, person=person_of(leaver), by=boss),
+            partial(members.remove_everywhere, person=person_of(leaver), by=boss),
             partial(hierarchy.attach, parent=other, children=lower[::-1], by=SYSTEM),
         )
         assert not [each for each in made if isinstance(each, Exception)], made

@@ -16,11 +16,11 @@ from django.urls import reverse
 from accounts.models import AuditEvent, Organisation, Session, User
 from connectors.models import Connector, Handoff, ShownSecret
 from connectors.services import grants as connector_grants
-from connectors.services import handoffs, issuing
+from connectors.services import handoffs, refresh_tokens
 from connectors.services.grants import Granted
 from connectors.tests.html_forms import form_to, forms_of, text_of
 from groups.models import Group
-from groups.services import grants
+from groups.services import connectors
 from groups.tests.pages import KEY, everything, step_up_is_asked
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def client(group_admin: User, browser_of: Browser) -> Client:
 @pytest.fixture
 def granted(group: Group, connector: Connector, group_admin: User) -> Granted:
     """The connector in the group, its token sealed and waiting."""
-    return grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    return connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_the_token_is_shown_once_and_can_still_be_claimed(
     client: Client, granted: Granted, url: str, developer: User
 ) -> None:
     page = press_show(client, url)
-    assert token_on(page) == issuing.unseal(granted.handoff)
+    assert token_on(page) == refresh_tokens.unseal(granted.handoff)
     assert "You will not see this again." in text_of(page)
     assert "no-store" in page["Cache-Control"]
     assert AuditEvent.objects.get(tag="handoff:token:revealed").group_id is not None
@@ -73,7 +73,7 @@ def test_the_token_is_shown_once_and_can_still_be_claimed(
 def test_a_double_click_or_a_reload_shows_the_same_token(client: Client, granted: Granted, url: str) -> None:
     form = form_to(client.get(url), f"{url}show/")
     pages = [form.send(client) for _ in range(3)]
-    assert {token_on(page) for page in pages} == {issuing.unseal(granted.handoff)}
+    assert {token_on(page) for page in pages} == {refresh_tokens.unseal(granted.handoff)}
     assert all("no-store" in page["Cache-Control"] for page in pages)
     assert AuditEvent.objects.filter(tag="handoff:token:revealed").count() == 1
 
@@ -139,7 +139,7 @@ def test_done_wipes_it_and_a_second_click_leads_to_the_same_page(client: Client,
 def test_done_without_the_tick_asks_for_it_and_loses_nothing(client: Client, granted: Granted, url: str) -> None:
     page = form_to(press_show(client, url), f"{url}show/done/").send(client)
     assert "tick “I have stored it”" in text_of(page)
-    assert token_on(page) == issuing.unseal(granted.handoff)
+    assert token_on(page) == refresh_tokens.unseal(granted.handoff)
     assert "no-store" in page["Cache-Control"]
 
 

@@ -17,7 +17,7 @@ from connectors.models import Connector, Grant, Handoff, RefreshToken
 from connectors.services.grants import Granted
 from connectors.tests.html_forms import HtmlForm, form_to
 from groups.models import Group, GroupLink, Membership, Message
-from groups.services import grants
+from groups.services import connectors
 from groups.tests.factories import person_of
 from groups.tests.threads import together
 
@@ -35,7 +35,7 @@ def clients(group_admin: User, browser_of: Callable[..., Client]) -> list[Client
 
 @pytest.fixture
 def granted(group: Group, connector: Connector, group_admin: User) -> Granted:
-    return grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
+    return connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
 
 
 def form_on(clients: list[Client], page: str, action: str = "") -> HtmlForm:

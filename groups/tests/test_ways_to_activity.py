@@ -12,7 +12,7 @@ from accounts.models import User
 from connectors.models import Connector
 from connectors.tests.html_forms import text_of
 from groups.models import Group
-from groups.services import grants
+from groups.services import connectors
 from groups.tests.factories import make_group
 
 pytestmark = pytest.mark.django_db
@@ -30,9 +30,9 @@ def led_to(client: Client, page: str, query: str) -> str:
 def test_from_each_history_one_comes_to_the_same_with_filters(
     group: Group, connector: Connector, group_admin: User, developer: User, browser_of: Browser
 ) -> None:
-    grant = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin).grant
+    grant = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin).grant
     other = make_group("Elsewhere", organisation=group.organisation, admins=[group_admin])
-    grants.add_connector(group=other, connector_id=connector.pk, by=group_admin)
+    connectors.add_connector(group=other, connector_id=connector.pk, by=group_admin)
     admin, owner = browser_of(group_admin), browser_of(developer)
     of_group = led_to(admin, reverse("groups:activity", args=[group.pk]), f"group={group.pk}")
     of_grant = led_to(

@@ -14,7 +14,7 @@ from connectors.models import Connector
 from connectors.services import access_requests as asking
 from groups.access import target_of
 from groups.models import Group
-from groups.services import grants, members
+from groups.services import connectors, members
 from groups.tests.factories import person_of
 from kaizala_console.lib import clock
 
@@ -38,7 +38,7 @@ def leads(client: Client, found: AuditEvent) -> list[str]:
 def test_a_grant_leads_to_itself_to_its_connector_and_to_its_group(
     group: Group, connector: Connector, group_admin: User, developer: User, browser_of: Browser
 ) -> None:
-    grant = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin).grant
+    grant = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin).grant
     handoff = grant.handoffs.get()
     connector_page = reverse("connectors:details", args=[connector.pk])
     group_page = reverse("groups:details", args=[group.pk])

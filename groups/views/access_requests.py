@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from accounts.models import User
 from accounts.views import arriving
@@ -22,20 +26,21 @@ from connectors.models import AccessRequest, ConnectorState, Grant, RequestState
 from connectors.permissions import DESCRIPTIONS, PERMISSIONS, Permission, can_and_cannot, in_order
 from connectors.queries.access_requests import request_for
 from connectors.services import access_requests as asking
-from connectors.services import request_decisions
+from connectors.services import access_requests as request_decisions
 from connectors.services.grants import AlreadyGranted
 from connectors.views import permission_choices
 from connectors.views.access_requests import row_of
+from connectors.views.forms import PERMISSION_CHOICES, PermissionsForm
+from connectors.views.grants import WithEndDate, last_day
 from connectors.views.links import crumbs
 from groups import access, arrivals
 from groups.models import Group
 from groups.queries import access_requests
+from groups.queries.access_requests import Asked
 from groups.services import access_requests as requests
-from groups.views.access_requests_bulk import BUTTONS
 from groups.views.forms import add_error
-from groups.views.request_forms import AnswerForm
-from kaizala_console.lib import ids, live
-from kaizala_console.lib.errors import Conflict, RuleBroken
+from kaizala_console.lib import clock, ids, live
+from kaizala_console.lib.errors import Conflict, ConsoleError, RuleBroken
 
 APPROVE = gettext_lazy("Approve what is ticked")
 REFUSE = gettext_lazy("Refuse")
@@ -246,3 +251,175 @@ def _difference(asked: AccessRequest) -> dict[str, Any]:
 def rows_in(group: Group, user: User) -> list[dict[str, Any]]:
     """What waits for the admins of one group: for its "Connectors" tab."""
     return [row_of(asked) for asked in access_requests.asked_in(group, user)[: access_requests.MOST]]
+
+
+# ----------------------------------------------------------------------------------------------------
+# Several requests answered at once, each as it was asked: the inbox leads here with those that are ticked.
+#
+# Who would give less than was asked, or another end date, opens the one request. Opening this page changes nothing.
+
+
+MOST: Final = 50  # each is a grant with a token of its own: so many take a second or two
+APPROVE_ALL, REFUSE_ALL = "approve", "refuse"
+BUTTONS: Final = {APPROVE_ALL: gettext_lazy("Approve as asked"), REFUSE_ALL: gettext_lazy("Refuse")}
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone
+def several(request: HttpRequest) -> HttpResponse:
+    """GET shows what would be given, POST answers one after the other, and says which it could not. Twice is once."""
+    user = user_of(request)
+    sent = request.POST if request.method == "POST" else request.GET
+    act = sent.get("act", "")
+    chosen = _chosen(user, sent)
+    if act not in BUTTONS or not chosen:
+        is_over = act in BUTTONS and sent.getlist("request")
+        says = _("These requests do not wait any more.") if is_over else _("Tick the requests that you mean first.")
+        messages.info(request, says)
+        return redirect("groups:requests")
+    if request.method == "POST":
+        require_reauthentication(request, button_label=BUTTONS[act])
+        _answer_all(request, user, act, chosen)
+        return redirect("groups:requests")
+    n = len(chosen)
+    if act == APPROVE_ALL:
+        title = ngettext("Approve %(n)d request as asked", "Approve %(n)d requests as asked", n) % {"n": n}
+    else:
+        title = ngettext("Refuse %(n)d request", "Refuse %(n)d requests", n) % {"n": n}
+    context = {
+        "act": act,
+        "approves": act == APPROVE_ALL,
+        "button": BUTTONS[act],
+        "title": title,
+        "rows": [_row(one) for one in chosen],
+        "is_full": len(sent.getlist("request")) > MOST,
+        "most": MOST,
+        "crumbs": crumbs(
+            (_("Groups"), reverse("groups:list")), (_("Requests"), reverse("groups:requests")), (title, "")
+        ),
+    }
+    return render(request, "groups/requests_several.html", context)
+
+
+def _chosen(user: User, sent: QueryDict) -> list[Asked]:
+    """Those that wait for this person, in the order of the inbox."""
+    keys = {key for one in sent.getlist("request")[:MOST] if (key := ids.parse_guid(one))}
+    if not keys:
+        return []
+    return [one for one in access_requests.asked_of(user, everywhere=True) if one.request.pk in keys]
+
+
+def _row(one: Asked) -> dict[str, Any]:
+    """With what is shown of it, so that nothing is given that a developer put into it in the meantime."""
+    shown = ",".join(sorted(permission.value for permission in one.request.permissions))
+    where = one.group.name if one.group else one.request.target_name
+    return {**row_of(one.request), "where": where, "shown": f"{one.request.pk}:{shown}"}
+
+
+def _shown(sent: QueryDict) -> dict[str, frozenset[Permission]]:
+    known = {permission.value: permission for permission in Permission}
+    pairs = (text.partition(":") for text in sent.getlist("shown"))
+    return {key: frozenset(known[name] for name in names.split(",") if name in known) for key, _colon, names in pairs}
+
+
+def _answer_all(request: HttpRequest, user: User, act: str, chosen: list[Asked]) -> None:
+    shown, done = _shown(request.POST), 0
+    for one in chosen:
+        try:
+            if act == REFUSE_ALL:
+                _refuse_several(one, user)
+            else:
+                _approve(one, user, shown.get(str(one.request.pk), frozenset()))
+        except ConsoleError as problem:
+            where = one.group.name if one.group else one.request.target_name
+            facts = {"connector": one.request.connector.name, "group": where, "reason": problem}
+            messages.error(request, _("“%(connector)s” in “%(group)s” was not answered: %(reason)s") % facts)
+        else:
+            done += 1
+    if done and act == APPROVE_ALL:
+        says = ngettext("%(n)d request is approved.", "%(n)d requests are approved.", done) % {"n": done}
+        messages.success(request, says + " " + _("Refresh tokens are sealed, and the developers are told."))
+    elif done:
+        says = ngettext("%(n)d request is refused.", "%(n)d requests are refused.", done) % {"n": done}
+        messages.success(request, says + " " + _("Nothing has changed, and the developers are told."))
+
+
+def _approve(one: Asked, user: User, as_shown: frozenset[Permission]) -> None:
+    asked = one.request
+    if one.group is None or asked.grant is not None:
+        request_decisions.approve_more(request=asked, by=user, permissions=asked.permissions, as_shown=as_shown)
+    else:
+        requests.approve(
+            request=asked,
+            group=one.group,
+            by=user,
+            permissions=asked.permissions,
+            ends_at=asked.ends_at,
+            as_shown=as_shown,
+        )
+
+
+def _refuse_several(one: Asked, user: User) -> None:
+    if one.group is None or one.request.grant is not None:
+        request_decisions.refuse(request=one.request, by=user)
+    else:
+        requests.refuse(request=one.request, group=one.group, by=user)
+
+
+# ----------------------------------------------------------------------------------------------------
+# The form by which a group's admin answers a request.
+
+
+class AnswerForm(PermissionsForm, WithEndDate):
+    """Which of the permissions, in which group when a link is answered, and until when."""
+
+    group = forms.ChoiceField(
+        label=gettext_lazy("Group"),
+        error_messages={
+            "required": gettext_lazy("Choose the group first."),
+            "invalid_choice": gettext_lazy("Choose a group that you are an admin of."),
+        },
+    )
+    shown = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    field_order = ["group", "permissions", "end_date"]
+
+    def __init__(self, *args: Any, asked: AccessRequest, groups: Iterable[Group] = (), **kwargs: Any) -> None:
+        """`groups` are those to choose from when the request is a link."""
+        super().__init__(*args, **kwargs)
+        self._asked = asked
+        boxes: Any = self.fields["permissions"]
+        boxes.choices = [(value, label) for value, label in PERMISSION_CHOICES if value in asked.permissions]
+        boxes.error_messages["required"] = gettext_lazy("Tick what you give, or press “Refuse” to give nothing.")
+        boxes.error_messages["invalid_choice"] = gettext_lazy("More was ticked than was asked. Open the request again.")
+        if asked.by_link:
+            chooser: Any = self.fields["group"]
+            chooser.choices = [("", gettext_lazy("Choose a group")), *((str(group.pk), group.name) for group in groups)]
+        else:
+            del self.fields["group"]
+        if asked.kind == AccessRequest.Kind.MORE:
+            del self.fields["end_date"]
+        else:
+            self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
+
+    def as_shown(self) -> frozenset[Permission]:
+        """What the person saw; an unknown name is a page of another version, and is none of the request's."""
+        known = {permission.value for permission in Permission}
+        return frozenset(Permission(name) for name in self.cleaned_data["shown"].split(",") if name in known)
+
+    def ends_at(self) -> dt.datetime | None:
+        """Left on the day that was asked, it is that very moment: the developer's day may end in another zone."""
+        same_day = self.cleaned_data["end_date"] == last_day(self._asked.ends_at)
+        return self._asked.ends_at if same_day else super().ends_at()
+
+    @staticmethod
+    def first(asked: AccessRequest) -> dict[str, Any]:
+        """What the form says when it is opened: all that was asked, until when it was asked."""
+        return {"permissions": list(asked.permissions), "end_date": last_day(asked.ends_at)}
+
+    def only_group_is_valid(self) -> bool:
+        """Refusing asks for the group alone: what is ticked does not matter then."""
+        self.full_clean()
+        for name in [name for name in self.errors if name != "group"]:
+            del self.errors[name]
+        return not self.errors

@@ -23,8 +23,7 @@ from groups.queries import archive as archive_queries
 from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.views import links
-from groups.views.bulk import archive_crumbs, page_of_uploads, upload_of
-from groups.views.bulk_forms import ArchiveFilterForm, ColumnsForm, FileForm
+from groups.views.bulk import ArchiveFilterForm, ColumnsForm, FileForm, archive_crumbs, page_of_uploads, upload_of
 from kaizala_console.lib import keyset
 from kaizala_console.lib.errors import ConsoleError, NotFound
 

@@ -19,7 +19,7 @@ from connectors.models import Bot
 from groups import access
 from groups.models import Group
 from groups.queries import bots
-from groups.services import group_bots
+from groups.services import bots as group_bots
 from groups.views import links
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotFound

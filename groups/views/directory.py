@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, BinaryIO, cast
 from urllib.parse import urlencode
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.views.decorators import user_of, with_phone
-from groups.models import PersonAttribute
+from accounts import policies
+from accounts.models import Person, User
+from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
+from connectors.services import user_tokens
+from connectors.views.forms import TypedNameForm
+from connectors.views.links import crumbs
+from connectors.views.stopping import facts_of_use
+from groups import access
+from groups.bulk_formats import Table
+from groups.models import BulkJob, PersonAttribute, PersonAttributeValue
 from groups.queries import directory as directory_queries
-from groups.views import links
+from groups.services import directory, members
+from groups.services.bulk import jobs, people
+from groups.views import links, once
+from groups.views.bulk import UsersFileForm, page_of_uploads
+from groups.views.forms import add_error, region_of
 from kaizala_console.lib import ids, keyset
+from kaizala_console.lib.errors import NotFound, RuleBroken
 from kaizala_console.lib.phone_numbers import display
+from kaizala_console.lib.spreadsheets import csv_lines
 
 PAGE_SIZE = 50
 
 
 @require_GET
 @with_phone
-def directory(request: HttpRequest) -> HttpResponse:
+def directory_list(request: HttpRequest) -> HttpResponse:
     """One page of people, by name; `attribute` and `value` in the address narrow it to who is noted so."""
     user = user_of(request)
     search = request.GET.get("q", "").strip()[:120]
@@ -89,3 +109,381 @@ def _filter(request: HttpRequest, attributes: list[PersonAttribute]) -> tuple[Pe
     value = request.GET.get("value", "").replace("\0", "").strip()[:200]
     found = next((attribute for attribute in attributes if attribute.pk == key), None)
     return (found, value) if found is not None and value else (None, "")
+
+
+# ----------------------------------------------------------------------------------------------------
+# One person: the groups in which the asker sees them, what is noted of them; and "Remove everywhere".
+
+
+PERSON_PAGE_SIZE = 50
+NAMED = 50
+
+
+class ValuesForm(forms.Form):
+    """A field an attribute, named by its id: whatever its name is, it is no field of ours."""
+
+    def __init__(self, *args: Any, attributes: list[PersonAttribute], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for attribute in attributes:
+            self.fields[str(attribute.pk)] = forms.CharField(
+                label=attribute.name,
+                required=False,
+                max_length=PersonAttributeValue.MAX_TEXT,
+                widget=forms.TextInput(attrs={"autocomplete": "off"}),
+            )
+
+
+class TypedPersonNameForm(TypedNameForm):
+    """Typing the name, or the number of who has none, is the confirmation."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["typed"].label = _("Name of the person")
+
+
+@require_GET
+@with_phone
+def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    """A person, as this asker may see them."""
+    return _page(request, person_id)
+
+
+@require_POST
+@with_phone(button_label=gettext_lazy("Save attributes"))
+def save_attributes(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    """What is noted of one of the organisation's people. What the sender left as the page showed it stays."""
+    user = user_of(request)
+    try:
+        found = directory_queries.own_person(user, person_id)
+    except NotFound:
+        return _to_the_others(request)
+    form = ValuesForm(request.POST, attributes=list(directory_queries.attributes_of(user.organisation)))
+    if not form.is_valid():
+        return _page(request, person_id, form)
+    shown = {name: request.POST.get(f"shown_{name}", "") for name in form.fields}
+    sent = {name for name in form.fields if name in request.POST}
+    changed = {UUID(name): text for name, text in form.cleaned_data.items() if name in sent and text != shown[name]}
+    try:
+        names = directory.set_values(person=found, values=changed, by=user)
+    except RuleBroken as broken:
+        add_error(form, broken)
+        return _page(request, person_id, form)
+    except NotFound as gone:
+        messages.error(request, str(gone))
+        return redirect("groups:person", person_id)
+    messages.success(request, _("Saved: %(names)s.") % {"names": ", ".join(names)} if names else _("Nothing changed."))
+    return redirect("groups:person", person_id)
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Remove everywhere"))
+def remove(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    """GET tells what will stop, POST with the name stops it. Twice is once."""
+    user = user_of(request)
+    policies.require_organisation_admin(user)
+    try:
+        found = directory_queries.own_person(user, person_id)
+    except NotFound:
+        if request.method != "POST":
+            raise
+        return _to_the_others(request)
+    called = called_of(found)
+    typed = request.POST if request.method == "POST" else None
+    form = TypedPersonNameForm(typed, name=called)
+    alone = directory_queries.run_alone(user.organisation, found)
+    if form.is_valid():
+        require_reauthentication(request)
+        try:
+            removed = members.remove_everywhere(person=found, by=user)
+        except RuleBroken as broken:
+            form.add_error(None, str(broken))
+        else:
+            groups = ngettext("%(n)d group", "%(n)d groups", removed.groups) % {"n": removed.groups}
+            messages.success(request, _("%(name)s is removed from %(groups)s.") % {"name": called, "groups": groups})
+            return redirect("groups:directory")
+    context = {
+        "person": found,
+        "called": called,
+        "form": form,
+        "run_alone": [
+            {"name": row.group.name, "url": reverse("groups:details", args=[row.group_id])} for row in alone[:NAMED]
+        ],
+        "run_alone_count": alone.count(),
+        "crumbs": _crumbs((called, reverse("groups:person", args=[found.pk])), (_("Remove everywhere"), "")),
+        **_what_stops(user.organisation, found),
+    }
+    return render(request, "groups/person_remove.html", context, status=400 if form.is_bound else 200)
+
+
+def _to_the_others(request: HttpRequest) -> HttpResponse:
+    """The button was pressed twice; or somebody asks about a person who is not theirs, and is told the same."""
+    messages.info(request, _("This person is in none of the organisation’s groups."))
+    return redirect("groups:directory")
+
+
+def called_of(found: Person) -> str:
+    """A name, or else the number, as in the lists."""
+    return found.name or display(found.number)
+
+
+def _what_stops(organisation: Any, found: Person) -> dict[str, Any]:
+    tokens = user_tokens.acting_for(person=found, organisation=organisation)
+    use = facts_of_use(tokens)
+    noted = PersonAttributeValue.objects.filter(person=found, attribute__organisation=organisation)
+    facts = [
+        {"label": _("groups that they leave"), "count": directory_queries.memberships_in(organisation, found).count()},
+        {"label": _("subscriptions"), "count": directory_queries.subscriptions_in(organisation, found).count()},
+        {"label": _("connectors that act for them"), "count": tokens.count()},
+        *use.pop("use_facts"),
+        {"label": _("attributes that are forgotten"), "count": noted.count()},
+    ]
+    return {"facts": facts, **use}
+
+
+def _page(request: HttpRequest, person_id: UUID, form: ValuesForm | None = None) -> HttpResponse:
+    user = user_of(request)
+    seen = directory_queries.person_for(user, person_id)
+    here = reverse("groups:person", args=[seen.person.pk])
+    try:
+        page = directory_queries.groups_with(user, seen, cursor=request.GET.get("cursor"), size=PERSON_PAGE_SIZE)
+    except keyset.BadCursor:
+        return redirect(links.url_with(request, path=here, cursor=None))
+    attributes = list(directory_queries.attributes_for(user))
+    values = directory_queries.values_of([seen.person], attributes).get(seen.person.pk, {})
+    may_edit = (
+        user.is_organisation_admin and directory_queries.people_of(user.organisation).filter(pk=seen.person.pk).exists()
+    )
+    if may_edit and form is None:
+        form = ValuesForm(initial={str(key): text for key, text in values.items()}, attributes=attributes)
+    sent = request.POST if form is not None and form.is_bound else {}
+    context = {
+        "person": seen.person,
+        "is_self": seen.is_self,
+        "called": called_of(seen.person),
+        "number": display(seen.person.number) if seen.number_shown else "",
+        "rows": [
+            {
+                "group": group,
+                "is_admin": getattr(group, "person_role", "") == access.Role.ADMIN,
+                "url": reverse("groups:details", args=[group.pk]),
+                "remove_url": f"{reverse('groups:user_remove', args=[group.pk, seen.person.pk])}?{links.FROM_PERSON}"
+                if links.is_admin(group)
+                else "",
+            }
+            for group in page.items
+        ],
+        "may_remove": any(links.is_admin(group) for group in page.items),
+        "noted": noted_of(attributes, values),
+        "may_edit": may_edit,
+        "has_attributes": bool(attributes),
+        "form": form,
+        "fields": [
+            {"field": form[str(attribute.pk)], "shown": sent.get(f"shown_{attribute.pk}", values.get(attribute.pk, ""))}
+            for attribute in attributes
+        ]
+        if may_edit and form is not None
+        else [],
+        "acting": list(directory_queries.acting_for(seen.person)[:NAMED]) if seen.is_self else [],
+        "crumbs": _crumbs((called_of(seen.person), "")),
+        **links.pagination_links(request, page, path=here),
+    }
+    return render(request, "groups/person.html", context, status=400 if sent else 200)
+
+
+def _crumbs(*rows: tuple[str, str]) -> list[dict[str, str]]:
+    return crumbs((_("Directory"), reverse("groups:directory")), *rows)
+
+
+# ----------------------------------------------------------------------------------------------------
+# Which attributes an organisation keeps of its people, for its admins.
+
+
+class AttributeForm(forms.Form):
+    """A name, and who sees what is noted under it."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=PersonAttribute.MAX_NAME,
+        help_text=gettext_lazy("Like Department, Location or Employee number."),
+        error_messages={"required": gettext_lazy("Give the attribute a name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    for_colleagues = forms.BooleanField(
+        label=gettext_lazy("Colleagues see it"),
+        required=False,
+        help_text=gettext_lazy(
+            "Everybody of the organisation who finds the person in the directory; otherwise its admins alone."
+        ),
+    )
+
+
+class TypedAttributeNameForm(TypedNameForm):
+    """Typing the attribute's name is the confirmation."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["typed"].label = _("Name of the attribute")
+
+
+def _or_the_others(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """One that another tab, or a colleague, has deleted meanwhile leads to those that are there."""
+
+    @wraps(view)
+    def opened(request: HttpRequest, *, attribute_id: UUID) -> HttpResponse:
+        policies.require_organisation_admin(user_of(request))
+        try:
+            return view(request, attribute_id=attribute_id)
+        except NotFound:
+            messages.info(request, _("This attribute was removed in the meantime."))
+            return redirect("groups:attributes")
+
+    return opened
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Add attribute"))
+def attributes(request: HttpRequest) -> HttpResponse:
+    """All of them in their order, and a form for another one."""
+    user = user_of(request)
+    policies.require_organisation_admin(user)
+    form = AttributeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = directory.add_attribute(by=user, **form.cleaned_data)
+        except RuleBroken as broken:
+            add_error(form, broken)
+        else:
+            if _is_as_typed(made, form.cleaned_data):  # also for the second click
+                messages.success(request, _("“%(name)s” is there.") % {"name": made.name})
+                return redirect("groups:attributes")
+            there = _("There is “%(name)s” already: open it to change it.") % {"name": made.name}
+            form.add_error("name", there)
+    rows = list(directory_queries.attributes_of(user.organisation))
+    context = {
+        "rows": rows,
+        "form": form,
+        "is_full": len(rows) >= PersonAttribute.MOST,
+        "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Attributes"), "")),
+    }
+    return render(request, "groups/person_attributes.html", context, status=400 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Save attribute"))
+@_or_the_others
+def attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
+    """Its name, and who sees it."""
+    user = user_of(request)
+    found = directory_queries.attribute_of(user, attribute_id)
+    now = {"name": found.name, "for_colleagues": found.for_colleagues}
+    form = AttributeForm(request.POST or None, initial=now)
+    if request.method == "POST" and form.is_valid():
+        try:
+            directory.change_attribute(attribute=found, by=user, **form.cleaned_data)
+        except RuleBroken as broken:
+            add_error(form, broken)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("groups:attributes")
+    context = {"attribute": found, "form": form, "crumbs": _attribute_crumbs(found.name)}
+    return render(request, "groups/person_attribute.html", context, status=400 if form.is_bound else 200)
+
+
+@require_POST
+@with_phone(button_label=gettext_lazy("Move up"))
+@_or_the_others
+def move_up(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
+    """One place forward."""
+    user = user_of(request)
+    directory.move_up(attribute=directory_queries.attribute_of(user, attribute_id), by=user)
+    return redirect("groups:attributes")
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Delete attribute"))
+@_or_the_others
+def remove_attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
+    """GET tells what is lost, POST with the name deletes it."""
+    user = user_of(request)
+    found = directory_queries.attribute_of(user, attribute_id)
+    typed = request.POST if request.method == "POST" else None
+    form = TypedAttributeNameForm(typed, name=found.name)
+    if form.is_valid():
+        require_reauthentication(request)
+        directory.remove_attribute(attribute=found, by=user)
+        messages.success(request, _("“%(name)s” is deleted.") % {"name": found.name})
+        return redirect("groups:attributes")
+    context = {
+        "attribute": found,
+        "form": form,
+        "facts": [{"label": _("people of whom something is noted"), "count": found.values.count()}],
+        "crumbs": _attribute_crumbs(found.name),
+    }
+    return render(request, "groups/person_attribute_remove.html", context, status=400 if form.is_bound else 200)
+
+
+def _is_as_typed(made: PersonAttribute, typed: dict[str, Any]) -> bool:
+    name = " ".join(typed["name"].split())
+    return (made.name, made.for_colleagues) == (name, typed["for_colleagues"])
+
+
+def _attribute_crumbs(name: str) -> list[dict[str, str]]:
+    up = reverse("groups:attributes")
+    return crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Attributes"), up), (name, ""))
+
+
+# ----------------------------------------------------------------------------------------------------
+# The people of an organisation as a file: taken out, and names and attributes brought in; for its admins.
+
+
+@require_POST
+@reauthentication_required(button_label=gettext_lazy("Export people"), is_download=True)
+def export(request: HttpRequest) -> HttpResponseBase:
+    """Everybody of the organisation, with what is noted of them, as a file that can be uploaded again."""
+    user = user_of(request)
+    directory.note_export(by=user)
+    rows = directory_queries.export_rows(user.organisation)
+    response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="people.csv"'
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Upload and check"))
+def upload(request: HttpRequest) -> HttpResponse:
+    """The form, and what was uploaded before."""
+    user = user_of(request)
+    policies.require_organisation_admin(user)
+    form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": region_of(user)})
+    if request.method == "POST" and form.is_valid():
+        job = _uploaded(user, request, form)
+        if job is not None:
+            return redirect("groups:bulk_job", job.pk)
+    context = {
+        "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("People by file"), "")),
+        "attributes": list(directory_queries.attributes_of(user.organisation)),
+    }
+    return page_of_uploads(
+        request, "groups/people_upload.html", form, context, BulkJob.Kind.PEOPLE, organisation=user.organisation
+    )
+
+
+def _uploaded(user: User, request: HttpRequest, form: UsersFileForm) -> BulkJob | None:
+    """The job; None when the form now says what is wrong with the file."""
+    sent = form.cleaned_data["file"]
+    try:
+        header = Table(cast(BinaryIO, sent.file), (), ()).header
+        sent.seek(0)
+        return jobs.upload(
+            job_id=once.id_for(user, f"bulk people {user.organisation_id} {jobs.digest_of(sent)}", request.POST),
+            kind=BulkJob.Kind.PEOPLE,
+            file=sent,
+            by=user,
+            organisation=user.organisation,
+            region=form.cleaned_data["region"],
+            headers=people.headers_for(header, directory_queries.attributes_of(user.organisation)),
+        )
+    except RuleBroken as broken:
+        add_error(form, broken)
+        return None

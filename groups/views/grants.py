@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
@@ -25,21 +28,24 @@ from accounts.views.decorators import (
 from connectors import live_queries, policies
 from connectors.models import Grant, Handoff, HandoffState, RefreshToken
 from connectors.permissions import can_and_cannot
+from connectors.services import grants, handoffs, words
 from connectors.services import grants as rights
-from connectors.services import handoffs
 from connectors.services import one_time_secrets as shown_secrets
-from connectors.views import handoff_line, one_time_secrets, snippets
+from connectors.views import handoffs as handoff_line
+from connectors.views import one_time_secrets, snippets
 from connectors.views.forms import TypedNameForm
+from connectors.views.grants import WithEndDate, last_day
 from connectors.views.handoffs import PILLS
 from connectors.views.stopping import facts_of_use, listeners
 from groups import access
 from groups.models import Group
 from groups.queries import groups
-from groups.services import grants
+from groups.services import connectors
 from groups.views import links
 from groups.views.connectors import status_of
+from groups.views.forms import add_error
 from groups.views.removed import redirect_if_removed, redirect_to_group
-from kaizala_console.lib import live
+from kaizala_console.lib import clock, live
 from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
 
 SHOW = gettext_lazy("Show it to me once")
@@ -164,7 +170,7 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
     if form.is_valid():
         require_reauthentication(request)
         try:
-            grants.remove_connector(group=group, grant=found, by=user)
+            connectors.remove_connector(group=group, grant=found, by=user)
         except Conflict as already:
             messages.info(request, str(already))
         else:
@@ -296,3 +302,79 @@ def _showing(group: Group, found: Grant, handoff: Handoff) -> one_time_secrets.O
         gone=_("The refresh token is not shown any more. If it is lost, regenerate it."),
         context=lambda token: {"group": group, "connector": connector},
     )
+
+
+# ----------------------------------------------------------------------------------------------------
+# Suspend and resume a connector in one group: refused from the next request on, and accepted again. Its end date.
+
+
+SUSPEND, RESUME = gettext_lazy("Suspend"), gettext_lazy("Resume")
+
+
+@require_http_methods(["GET", "POST"])
+@reauthentication_required(button_label=SUSPEND)
+@redirect_if_removed
+def suspend(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """GET tells what will stop until it is resumed, POST stops it. Twice is once."""
+    says = _("“%(connector)s” is suspended here: its tokens for this group are refused from now on.")
+    return _change(request, group_id, grant_id, label=SUSPEND, act=rights.suspend, done=says)
+
+
+@require_http_methods(["GET", "POST"])
+@reauthentication_required(button_label=RESUME)
+@redirect_if_removed
+def resume(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """GET tells what will work again, POST lets it. Twice is once."""
+    says = _("“%(connector)s” works again in this group.")
+    return _change(request, group_id, grant_id, label=RESUME, act=rights.resume, done=says)
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Save"))
+@redirect_if_removed
+def end_date(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
+    """GET shows until when, POST sets another day, or none."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    found = groups.grant_in(group, grant_id)
+    typed = request.POST if request.method == "POST" else None
+    form = WithEndDate(typed, initial={"end_date": last_day(found.ends_at)})
+    form.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
+    if form.is_valid():
+        require_reauthentication(request)
+        same_day = form.cleaned_data["end_date"] == last_day(found.ends_at)
+        try:
+            moved = grants.move(grant=found, ends_at=found.ends_at if same_day else form.ends_at(), by=user)
+        except (Conflict, RuleBroken) as refused:
+            add_error(form, refused)
+        else:
+            messages.success(request, _until(moved))
+            return redirect("groups:grant", group_id, grant_id)
+    context = {**frame(group, found, _("End date")), "form": form}
+    return render(request, "groups/grant_end_date.html", context, status=400 if form.is_bound else 200)
+
+
+def _until(grant: Grant) -> str:
+    facts = {"connector": grant.connector.name}
+    if grant.ends_at is None:
+        return _("“%(connector)s” may act in this group without an end date.") % facts
+    return _("“%(connector)s” may act in this group until %(when)s.") % {**facts, "when": words.moment(grant.ends_at)}
+
+
+def _change(
+    request: HttpRequest, group_id: UUID, grant_id: UUID, *, label: Promise, act: Callable[..., Grant], done: str
+) -> HttpResponse:
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    found = groups.grant_in(group, grant_id)
+    if request.method != "POST":
+        suspends = act is rights.suspend
+        context = {**frame(group, found, str(label)), **what_stops(found), "suspends": suspends, "label": label}
+        return render(request, "groups/grant_state.html", context)
+    try:
+        act(grant=found, by=user)
+    except (Conflict, RuleBroken) as refused:
+        messages.info(request, str(refused))
+    else:
+        messages.success(request, done % {"connector": found.connector.name})
+    return redirect("groups:grant", group_id, grant_id)

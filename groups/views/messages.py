@@ -24,7 +24,7 @@ from groups.services import actions, files, messages
 from groups.services.media import Uploader
 from groups.services.policies import ONLY_ADMINS_POST
 from groups.views import action_rows, links, once, uploads
-from groups.views.action_forms import AnnouncementForm, CardForm, FilesForm, PollForm
+from groups.views.actions import AnnouncementForm, CardForm, FilesForm, PollForm
 from groups.views.forms import MessageForm, add_error
 from kaizala_console.api.errors import InvalidParameters
 from kaizala_console.lib import keyset

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import User
-from accounts.views.decorators import user_of, with_phone
+from accounts.views.decorators import reauthentication_required, user_of, with_phone
 from groups import access
 from groups.models import Group
+from groups.queries import groups as group_queries
 from groups.queries import groups as queries
+from groups.queries import hierarchy as hierarchy_queries
 from groups.services import groups, members
-from groups.views import hierarchy, links, once
-from groups.views.forms import SubGroupForm, add_error
-from groups.views.pasted_numbers import give_back
+from groups.services import hierarchy as hierarchy_service
+from groups.views import links, once
+from groups.views.forms import SubGroupForm, add_error, give_back
 from kaizala_console.lib import keyset
-from kaizala_console.lib.errors import NotAllowed, RuleBroken
+from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 
 PAGE_SIZE = 50
 
@@ -74,7 +79,7 @@ def _page(request: HttpRequest, group_id: UUID, form: SubGroupForm) -> HttpRespo
         return redirect(links.url_with(request, cursor=None))
     context |= {
         "sub_groups": page.items,
-        "tree_url": hierarchy.address(group),
+        "tree_url": address(group),
         "parents": queries.parent_groups_for(group, user),
         "form": form,
         "adder_open": form.is_bound or bool(form.initial) or not page.items,
@@ -82,3 +87,138 @@ def _page(request: HttpRequest, group_id: UUID, form: SubGroupForm) -> HttpRespo
         **links.pagination_links(request, page),
     }
     return render(request, "groups/sub_groups.html", context, status=400 if form.is_bound else 200)
+
+
+# ----------------------------------------------------------------------------------------------------
+# Putting a group that is there already under another one, and taking it away again.
+
+
+LINKS_PAGE_SIZE = 20
+MOST_NAMED = 10  # connectors on a page that attaches or detaches
+
+
+@require_GET
+@with_phone
+def find(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """The groups that this person administers and that may come to stand here, by name."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    search = request.GET.get("q", "").strip()[:120]
+    cursor = request.GET.get("cursor")
+    try:
+        page = group_queries.attachable_page(group, user, search=search, cursor=cursor, size=LINKS_PAGE_SIZE)
+    except keyset.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    context = {
+        "group": group,
+        "groups": page.items,
+        "search": search,
+        "here": reverse("groups:sub_group_find", args=[group.pk]),
+        "crumbs": _crumbs(group, _("Attach a group")),
+        **links.pagination_links(request, page),
+    }
+    return render(request, "groups/sub_group_find.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@reauthentication_required(button_label=gettext_lazy("Attach"))
+def attach(request: HttpRequest, group_id: UUID, sub_group_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST does it. Twice is once."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    child = access.require_admin(user, sub_group_id)
+    if group_queries.sub_groups(group).filter(pk=child.pk).exists():
+        messages.info(request, _("“%(group)s” stands under this group already.") % {"group": child.name})
+        return redirect("groups:sub_groups", group.pk)
+    if request.method != "POST":
+        context = {**_concerned(group, child), "crumbs": _crumbs(group, _("Attach a group"))}
+        return render(request, "groups/sub_group_attach.html", context)
+    try:
+        hierarchy_service.link(parent=group, child=child, by=user)
+    except RuleBroken as broken:
+        messages.error(request, str(broken))
+    else:
+        messages.success(request, _("“%(group)s” stands under this group now.") % {"group": child.name})
+    return redirect("groups:sub_groups", group.pk)
+
+
+@require_http_methods(["GET", "POST"])
+@reauthentication_required(button_label=gettext_lazy("Detach"))
+def detach(request: HttpRequest, group_id: UUID, sub_group_id: UUID) -> HttpResponse:
+    """GET tells what would happen, POST does it. Twice is once."""
+    user = user_of(request)
+    group = access.require_admin(user, group_id)
+    try:
+        child = group_queries.sub_group(group, sub_group_id)
+        if request.method != "POST":
+            context = {**_concerned(group, child), "crumbs": _crumbs(group, _("Detach"))}
+            return render(request, "groups/sub_group_detach.html", context)
+        hierarchy_service.unlink(parent=group, child=child, by=user)
+    except NotFound:
+        messages.info(request, _("This group does not stand here any more."))
+    else:
+        messages.success(request, _("“%(group)s” stands under this group no longer.") % {"group": child.name})
+    return redirect("groups:sub_groups", group.pk)
+
+
+def _concerned(group: Group, child: Group) -> dict[str, Any]:
+    """Whom it concerns: what reaches the upper group, and who is in the lower one."""
+    connectors, more = group_queries.reaching(group)
+    return {
+        "group": group,
+        "child": child,
+        "connectors": connectors[:MOST_NAMED],
+        "more_connectors": len(connectors[MOST_NAMED:]) + more,
+        "counts": group_queries.counts_of(child),
+    }
+
+
+def _crumbs(group: Group, here: str) -> list[dict[str, str]]:
+    return links.group_crumbs(group, (_("Sub-Groups"), reverse("groups:sub_groups", args=[group.pk])), (here, ""))
+
+
+# ----------------------------------------------------------------------------------------------------
+# The groups that a person sees as a tree (`?view=tree`), and one branch of it (`&under=`).
+#
+# A branch is a page of its own: without scripts one goes there, with them its level is put in its place in the tree.
+
+
+TREE_PAGE_SIZE = 50
+
+
+def show(request: HttpRequest) -> HttpResponse:
+    """The top of the tree, so many at a time, or what stands under one group."""
+    user = user_of(request)
+    under = request.GET.get("under", "")
+    if under:
+        return render(request, "groups/tree.html", _branch(user, under))
+    try:
+        page = hierarchy_queries.top_page(user, cursor=request.GET.get("cursor"), size=TREE_PAGE_SIZE)
+    except keyset.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    context = {"rows": _rows(page.items), "all_url": reverse("groups:list"), **links.pagination_links(request, page)}
+    return render(request, "groups/tree.html", context)
+
+
+def _branch(user: User, under: str) -> dict[str, Any]:
+    group = access.require_member(user, under)
+    level = hierarchy_queries.level(group, user, size=TREE_PAGE_SIZE)
+    way = hierarchy_queries.way_up(group, user)
+    steps = [(_("Tree"), address()), *((one.name, address(one)) for one in way), (group.name, "")]
+    return {
+        "branch": group,
+        "rows": _rows(level.groups),
+        "level": level,
+        "all_url": reverse("groups:list"),
+        "crumbs": links.crumbs((_("Groups"), reverse("groups:list")), *steps),
+    }
+
+
+def address(group: Group | None = None) -> str:
+    """Where the tree is, or the branch under a group."""
+    query = {"view": "tree"} if group is None else {"view": "tree", "under": str(group.pk)}
+    return f"{reverse('groups:list')}?{urlencode(query)}"
+
+
+def _rows(groups: list[Group]) -> list[dict[str, Any]]:
+    return [{"group": group, "unfold_url": address(group) if group.sub_group_count else ""} for group in groups]

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
-from groups.media.kinds import EXTENSIONS
+from groups.media.content import EXTENSIONS
 from groups.media.upload import MEBIBYTE, Incoming
 
 View = Callable[..., HttpResponse]

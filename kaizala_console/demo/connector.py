@@ -14,7 +14,8 @@ from connectors.models import Grant, Handoff
 from connectors.permissions import PERMISSIONS
 from connectors.services import connectors, handoffs, one_time_secrets
 from connectors.services import grants as connector_grants
-from groups.services import grants, groups, members
+from groups.services import connectors as grants
+from groups.services import groups, members
 from groups.services.members import Role
 from kaizala_console.demo import organisation as demo
 from kaizala_console.lib.errors import NotAllowed

@@ -28,11 +28,10 @@ from connectors.permissions import PERMISSIONS
 from connectors.services import (
     access_requests,
     bots,
-    issuing,
     leak_reports,
     public_keys,
+    refresh_tokens,
     token_cache,
-    user_token_requests,
     user_tokens,
 )
 from connectors.services import connectors as connector_service
@@ -43,11 +42,13 @@ from connectors.tests.keys import x25519
 from connectors.tests.logos import PngFile, with_logo
 from connectors.tests.webhook_history import quiet
 from connectors.views.states import VERBS
-from connectors.views.webhook_states import VERBS as WEBHOOK_VERBS
+from connectors.views.webhooks import VERBS as WEBHOOK_VERBS
 from connectors.webhooks import management
 from groups import access
 from groups.models import PersonAttribute
-from groups.services import actions, grants, group_bots
+from groups.services import actions
+from groups.services import bots as group_bots
+from groups.services import connectors as grants
 from groups.tests.bulk import checked, uploaded
 from groups.tests.cards import POLL
 from groups.tests.factories import make_group, make_public_group, person_of
@@ -253,10 +254,10 @@ def world(
         once=access_requests.new_once(),
         target=access.target_of(group),
     )
-    waiting = user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
+    waiting = user_tokens.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     acting = user_tokens.generate(connector=another, person=person_of(member), by=member)
     key = public_keys.register(connector=another, by=developer, public_key=x25519().public_jwk)
-    refresh_token = issuing.unseal(granted.handoff)
+    refresh_token = refresh_tokens.unseal(granted.handoff)
     token_cache.keep(grant=granted.grant, by=developer, secret=text, refresh_token=refresh_token)
     bot = bots.create(connector=connector, name="Shift reminders", picture_url="", by=developer)
     spare = bots.create(connector=connector, name="Spare", picture_url="", by=developer)

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from accounts.sandbox import BY_KEY, IDENTITIES, TENANT_ID
 from connectors.models import Connector, Grant, Handoff, RefreshToken
-from connectors.services import tokens
+from connectors.services import token_exchange
 from groups import access
 from groups.models import Group, GroupLink, Membership, Message, Subscription
 from groups.queries.counts import tallies
@@ -122,7 +122,7 @@ def test_json_prints_one_object_with_what_a_program_needs(settings: Any) -> None
     ]
     assert (given["baseUrl"], given["webhookLoopbackAllowed"]) == (settings.CONSOLE_BASE_URL, True)
     for token, kind in (("refreshToken", "group"), ("tenantRefreshToken", "user")):
-        exchanged = tokens.exchange(
+        exchanged = token_exchange.exchange(
             connector_id=given["connectorId"],
             secret=given["connectorSecret"],
             refresh_token=given[token],

@@ -14,7 +14,7 @@ from connectors.models import Connector, WarmToken
 from connectors.permissions import PERMISSIONS
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.webhook_history import eventful
-from connectors.webhooks import outbox
+from connectors.webhooks import publish
 from kaizala_console.tests.typist import Typist
 
 pytestmark = [pytest.mark.once, pytest.mark.journey, pytest.mark.django_db(transaction=True)]
@@ -117,7 +117,7 @@ def test_a_delivery_is_found_and_sent_again_without_a_mouse(
     typist: TypistOf, program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the filter, which swaps the list and keeps the place."""
-    monkeypatch.setattr(outbox, "wake", lambda: None)  # the address is nobody's
+    monkeypatch.setattr(publish, "wake", lambda: None)  # the address is nobody's
     webhook = eventful(program.grant)
     owner = typist(developer)
     page = owner.page

@@ -14,7 +14,7 @@ from accounts.models import User
 from connectors.models import Bot, Connector, Webhook
 from connectors.permissions import PERMISSIONS
 from connectors.tests.webhook_history import eventful
-from connectors.webhooks import outbox
+from connectors.webhooks import publish
 from groups.models import Group, Message
 from groups.tests.factories import Program, let_in, make_connector, make_group
 from kaizala_console.tests.typist import Typist
@@ -75,7 +75,7 @@ def test_an_operation_is_found_and_tried_and_a_token_inspected(
 def test_a_webhook_is_paused_woken_replayed_given_a_new_secret_and_deleted(
     typist: TypistOf, program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "wake", lambda: None)  # the address is nobody's
+    monkeypatch.setattr(publish, "wake", lambda: None)  # the address is nobody's
     webhook = eventful(program.grant)
     owner, connector = typist(developer), program.connector
     page = owner.page

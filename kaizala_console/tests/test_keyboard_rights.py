@@ -11,12 +11,12 @@ from playwright.sync_api import expect
 from accounts.models import Organisation, User
 from connectors.models import AccessRequest, Connector, Grant, Handoff, UserTokenRequest
 from connectors.permissions import PERMISSIONS
-from connectors.services import access_requests, bots, handoffs, user_token_requests
+from connectors.services import access_requests, bots, handoffs, user_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import make_connector
 from groups import access
 from groups.models import Group
-from groups.services import grants
+from groups.services import connectors
 from groups.tests.factories import make_group, person_of
 from kaizala_console.tests.typist import Typist
 
@@ -67,7 +67,7 @@ def test_a_second_admin_confirms_or_refuses_what_the_first_asks_for(
     second.skip()
     second.button("Refuse")
     assert UserTokenRequest.objects.get().state == "refused"
-    asked = user_token_requests.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
+    asked = user_tokens.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     second.visit(reverse("connectors:user_token_request", args=[asked.pk]))
     second.button("Confirm", "Space")
     asked.refresh_from_db()
@@ -79,7 +79,7 @@ def test_handoffs_are_refused_issued_again_and_told_to_be_gone(
     typist: TypistOf, connector: Connector, group: Group, developer: User, group_admin: User
 ) -> None:
     """Whoever comes too late is led to where it is said."""
-    handoff = grants.add_connector(group=group, connector_id=connector.pk, by=group_admin).handoff
+    handoff = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin).handoff
     person = typist(developer)
     page = person.page
     person.visit(reverse("connectors:handoffs"))

@@ -17,14 +17,14 @@ from django.urls import reverse
 from accounts.models import AuditEvent, Notice, User
 from connectors import authentication
 from connectors.models import ClaimAnswer, Grant, Handoff, HandoffState, RefreshToken
-from connectors.services import handoffs, issuing
+from connectors.services import handoffs, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program, make_connector, make_program, make_secret
 from connectors.tests.oauth_app import BACK, App
 from connectors.tests.pin_program import ASK, LOGIN, PinProgram, number_of
 from connectors.tests.test_successors import exchange
 from groups.models import Group
-from groups.services import grants as group_grants
+from groups.services import connectors as group_grants
 from groups.tests.factories import make_group
 from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.tests.deaths import Deaths, deaths
@@ -48,7 +48,7 @@ def program(developer: User, group_admin: User, group: Group) -> Program:
     connector = make_connector(developer, "Shift Planner")
     _secret, text = make_secret(connector)
     made = group_grants.add_connector(group=group, connector_id=connector.pk, by=group_admin)
-    return Program(connector, text, made.grant, made.handoff, issuing.unseal(made.handoff))
+    return Program(connector, text, made.grant, made.handoff, refresh_tokens.unseal(made.handoff))
 
 
 def call(path: str, *, method: str = "POST", body: Any = None, **headers: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from django.urls import reverse
 from accounts.sandbox import BY_KEY
 from accounts.tests.factories import make_organisation
 from connectors import token_format
-from connectors.services import tokens
+from connectors.services import token_exchange
 from groups.models import Group
 from kaizala_console.tests.leaks import Everything, watching
 
@@ -216,7 +216,7 @@ def _walk(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("a fault of ours")
 
     with monkeypatch.context() as patched:
-        patched.setattr(tokens, "exchange", broken)
+        patched.setattr(token_exchange, "exchange", broken)
         assert journey.get(program, "/v1/accessToken", **three).status_code == 500
     journey.post(admin, granted.headers["Location"] + "remove/", typed="Shift Planner")
     assert journey.get(program, "/v1/groups", **headers).status_code == 401

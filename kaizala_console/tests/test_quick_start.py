@@ -155,9 +155,9 @@ def test_an_unknown_language_is_the_first_one() -> None:
 
 
 def _access_token(given: dict[str, str]) -> str:
-    from connectors.services import tokens
+    from connectors.services import token_exchange
 
-    return tokens.exchange(
+    return token_exchange.exchange(
         connector_id=given["connectorId"],
         secret=given["connectorSecret"],
         refresh_token=given["refreshToken"],

@@ -15,7 +15,7 @@ from accounts.models import User
 from connectors.models import Grant, RefreshToken
 from groups.models import Group, Message
 from groups.queries import groups as queries
-from groups.services import grants
+from groups.services import connectors
 from kaizala_console.demo import connector as demo_connector
 from kaizala_console.demo import organisation as demo
 
@@ -109,7 +109,7 @@ def test_the_program_is_out_from_one_request_to_the_next(console: str, given: di
     groups = f"{console}/v1/groups"
     assert requests.get(groups, headers={"accessToken": token}, timeout=10).status_code == 200
     grant = Grant.objects.get(connector_id=given["connectorId"], kind=Grant.Kind.GROUP)
-    grants.remove_connector(
+    connectors.remove_connector(
         group=Group.objects.get(pk=given["groupId"]), grant=grant, by=demo.user_of(demo.ORGANISATION_ADMIN)
     )
     answer = requests.get(groups, headers={"accessToken": token}, timeout=10)

@@ -20,12 +20,11 @@ from connectors.services import (
     access_requests,
     bots,
     handoffs,
-    issuing,
     leak_reports,
     public_keys,
+    refresh_tokens,
     token_cache,
     usage,
-    user_token_requests,
     user_tokens,
 )
 from connectors.services import connectors as connector_service
@@ -41,7 +40,8 @@ from connectors.tests.webhook_history import eventful, quiet
 from connectors.webhooks import management
 from groups import access
 from groups.models import Group
-from groups.services import actions, directory, grants, group_bots, messages, reactions, responses
+from groups.services import actions, connectors, directory, messages, reactions, responses
+from groups.services import bots as group_bots
 from groups.tests.bulk import checked, done, uploaded, uploaded_mapping
 from groups.tests.cards import ANSWERS, MEETING, POLL, SURVEY
 from groups.tests.factories import person_of
@@ -162,28 +162,30 @@ def _in_the_group(world: World) -> None:
         "empty_group_id": group_called("Sunday Cricket").pk,
         "person_id": person_of(world.member).pk,
     }
-    granted = grants.add_connector(group=group, connector_id=world.facts["connector_id"], by=admin)
+    granted = connectors.add_connector(group=group, connector_id=world.facts["connector_id"], by=admin)
     world.facts |= {"grant_id": granted.grant.pk, "handoff_id": granted.handoff.pk}
-    world.facts["refresh_token"] = issuing.unseal(granted.handoff)
-    ending = grants.add_connector(group=group, connector_id=world.facts["another_id"], by=admin, ends_at=now + 5 * DAY)
+    world.facts["refresh_token"] = refresh_tokens.unseal(granted.handoff)
+    ending = connectors.add_connector(
+        group=group, connector_id=world.facts["another_id"], by=admin, ends_at=now + 5 * DAY
+    )
     world.facts |= {"ending_id": ending.grant.pk, "sealed_handoff_id": ending.handoff.pk}
-    paused = grants.add_connector(group=group, connector_id=world.facts["resting_id"], by=admin).grant
+    paused = connectors.add_connector(group=group, connector_id=world.facts["resting_id"], by=admin).grant
     grant_service.suspend(grant=paused, by=admin)
     world.facts["paused_id"] = paused.pk
     elsewhere = group_called("Andheri Crew")
-    claimed = grants.add_connector(group=elsewhere, connector_id=world.facts["connector_id"], by=admin)
+    claimed = connectors.add_connector(group=elsewhere, connector_id=world.facts["connector_id"], by=admin)
     handoffs.claim(handoff=claimed.handoff, by=world.developer, idempotency_key=new_form_key(), address=None)
     world.facts |= {
         "second_group_id": elsewhere.pk,
         "claimed_grant_id": claimed.grant.pk,
         "claimed_handoff_id": claimed.handoff.pk,
     }
-    refused = grants.add_connector(group=elsewhere, connector_id=world.facts["resting_id"], by=admin)
+    refused = connectors.add_connector(group=elsewhere, connector_id=world.facts["resting_id"], by=admin)
     handoffs.refuse(handoff=refused.handoff, by=world.developer)
     world.facts |= {"refused_handoff_id": refused.handoff.pk}
     notices = group_called("Service Notices")
-    ended = grants.add_connector(group=notices, connector_id=world.facts["resting_id"], by=admin).grant
-    grants.remove_connector(grant=ended, group=notices, by=admin)
+    ended = connectors.add_connector(group=notices, connector_id=world.facts["resting_id"], by=admin).grant
+    connectors.remove_connector(grant=ended, group=notices, by=admin)
     token_cache.keep(
         grant=granted.grant,
         by=world.developer,
@@ -229,7 +231,7 @@ def _user_tokens(world: World) -> None:
     acting = user_tokens.generate(
         connector=connector_of(world, "another_id"), person=person_of(world.member), by=world.member
     )
-    waiting = user_token_requests.ask(
+    waiting = user_tokens.ask(
         connector=connector_of(world, "connector_id"),
         person=person_of(world.organisation_admin),
         by=world.organisation_admin,

@@ -21,7 +21,7 @@ from accounts.audit.tags import Tag
 from connectors import permissions, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.redirects import PermanentRedirect
-from connectors.services import connector_use, secrets, successors, throttling, trail, usage, words
+from connectors.services import connector_use, refresh_tokens, secrets, throttling, trail, usage, words
 from connectors.token_format import Kind
 from kaizala_console.api.errors import RefreshTokenRefused, Throttled, WrongConnectorCredentials
 from kaizala_console.lib import clock, crypto, ids
@@ -248,13 +248,15 @@ def _record_first_use(token: RefreshToken, connector: Connector, *, address: str
 @sensitive_variables()
 def _successor(token: RefreshToken, grant: Grant, now: dt.datetime) -> str:
     """The token that follows this one: the same whenever it is asked for, so that a lost answer loses nothing."""
-    if not successors.may_have_one(token, grant, now):
+    if not refresh_tokens.may_have_one(token, grant, now):
         return ""
-    row = getattr(token, "successor", None) or successors.made(token=token, by=ConnectorActor(grant.connector), at=now)
+    row = getattr(token, "successor", None) or refresh_tokens.made(
+        token=token, by=ConnectorActor(grant.connector), at=now
+    )
     if row is None or row.revoked_at is not None:
         return ""
     try:
-        return successors.text_of(row, predecessor=token)
+        return refresh_tokens.text_of(row, predecessor=token)
     except crypto.UnknownKey:
         logger.warning("tokens.successor_lost", refresh_token_id=token.pk, pepper_id=row.pepper_id)
         return ""

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from connectors.models import AccessRequest, Connector, Grant
 from connectors.permissions import Permission
-from connectors.services import details, grants, request_decisions
+from connectors.services import access_requests, connectors, grants
 from connectors.services.grants import Granted
 from groups import access
 from groups.models import Group, GroupGrant
@@ -49,7 +49,7 @@ def add_connector(
     connector = Connector.objects.present().select_for_update(no_key=True).filter(pk=connector_id).first()
     if connector is None:
         raise NotFound
-    details.require_shown(connector, as_shown)
+    connectors.require_shown(connector, as_shown)
     granted = grants.grant(
         connector=connector,
         kind=Grant.Kind.GROUP,
@@ -61,7 +61,7 @@ def add_connector(
         by=by,
     )
     GroupGrant.objects.create(grant=granted.grant, group=group)
-    request_decisions.settle(grant=granted.grant, by=by, answering=answering)
+    access_requests.settle(grant=granted.grant, by=by, answering=answering)
     return granted
 
 

@@ -1,0 +1,306 @@
+"""The list of connectors: own ones first of all, or everybody's. What is asked for stands in the address."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts.models import User
+from accounts.views.decorators import require_reauthentication, signed_in, user_of, with_phone
+from connectors import owning, policies, usage_counts
+from connectors.models import Connector, ConnectorState
+from connectors.permissions import DESCRIPTIONS, can_and_cannot, in_order
+from connectors.queries import connectors as connector_queries
+from connectors.queries import connectors as queries
+from connectors.services import connectors
+from connectors.services import one_time_secrets as shown_secrets
+from connectors.views import links, one_time_secrets, permission_choices, snippets, usage_charts
+from connectors.views.forms import DetailsForm, PermissionsForm, add_broken_rule, form_key_of
+from connectors.views.grants import SecretEndForm
+from connectors.views.states import verbs_for
+from kaizala_console.lib import keyset
+from kaizala_console.lib.errors import Conflict, RuleBroken
+from kaizala_console.statuses import STATUSES
+
+SHOWS = {"mine": gettext_lazy("My Connectors"), "all": gettext_lazy("All Connectors")}
+STATES = {
+    "": gettext_lazy("Any state"),
+    **{
+        state.value: STATUSES[state.value].word
+        for state in (ConnectorState.LIVE, ConnectorState.DEACTIVATED, ConnectorState.SUSPENDED)
+    },
+}
+SORTS = {
+    "": gettext_lazy("By name"),
+    "newest": gettext_lazy("Newest first"),
+    "oldest": gettext_lazy("Oldest first"),
+    "used": gettext_lazy("Last used first"),
+    "ends": gettext_lazy("Next to end first"),
+}
+NAMED_IN_A_ROW = 3
+
+
+@require_GET
+@signed_in
+def connector_list(request: HttpRequest) -> HttpResponse:
+    """One page of the list. What cannot be understood in the address is left out rather than refused."""
+    show = _show(request)
+    everybodys = show == "all"
+    own = None if everybodys else owning.of(user_of(request))
+    offered = queries.sorts_for(own, everybodys=everybodys)
+    sorts = {key: label for key, label in SORTS.items() if (key or "name") in offered}
+    state = request.GET.get("state", "") if request.GET.get("state", "") in STATES else ""
+    sort = request.GET.get("sort", "") if request.GET.get("sort", "") in sorts else ""
+    search = request.GET.get("q", "").strip()[:120]
+    try:
+        page = queries.connector_page(
+            user_of(request),
+            everybodys=everybodys,
+            search=search,
+            state=state,
+            sort=sort or "name",
+            own=own,
+            cursor=request.GET.get("cursor"),
+        )
+    except keyset.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    sparks = {} if everybodys else usage_counts.sparks(page.items)
+    context = {
+        "rows": [_row(connector, sparks.get(connector.pk)) for connector in page.items],
+        "everybodys": everybodys,
+        "search": search,
+        "selects": [
+            _select("show", _("Whose connectors"), SHOWS, show),
+            _select("state", _("State"), STATES, state),
+            _select("sort", _("Order"), sorts, sort),
+        ],
+        "chips": _chips(request, search, state),
+        "filtered": bool(search or state),
+        "first_page_url": links.url_with(request, q=None, state=None, cursor=None),
+        **links.pagination_links(request, page),
+    }
+    return render(request, "connectors/list.html", context)
+
+
+def _show(request: HttpRequest) -> str:
+    """Which list: their own, unless they ask for all, or administer the organisation and own none."""
+    asked, user = request.GET.get("show"), user_of(request)
+    if asked in SHOWS:
+        return asked
+    return "all" if user.is_organisation_admin and not queries.own_connectors(user).exists() else "mine"
+
+
+def _row(connector: Connector, days: list[int] | None) -> dict[str, Any]:
+    names = [str(DESCRIPTIONS[permission].label) for permission in in_order(connector.permissions)]
+    return {
+        "connector": connector,
+        "state": connector.state.value,
+        "named": ", ".join(names[:NAMED_IN_A_ROW]),
+        "more": max(0, len(names) - NAMED_IN_A_ROW),
+        "all": ", ".join(names),
+        "spark": usage_charts.spark(days) if days else None,
+    }
+
+
+def _select(name: str, label: str, options: dict[str, Any], chosen: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "label": label,
+        "options": [{"value": key, "label": words, "chosen": key == chosen} for key, words in options.items()],
+    }
+
+
+def _chips(request: HttpRequest, search: str, state: str) -> list[dict[str, str]]:
+    chips = links.search_chips(request, search)
+    if state:
+        label = _("State: %(state)s") % {"state": STATES[state]}
+        chips.append({"label": label, "remove_url": links.url_with(request, state=None, cursor=None)})
+    return chips
+
+
+# ----------------------------------------------------------------------------------------------------
+# Adding a connector, in two screens. Nothing is stored between them: the second carries the first in hidden fields.
+
+
+STEPS = [gettext_lazy("Name and details"), gettext_lazy("Permissions")]
+CREATE = gettext_lazy("Create Connector")
+SAID = tuple(DetailsForm.base_fields)
+
+
+class ConnectorForm(DetailsForm, SecretEndForm):
+    """The first screen: what the connector says about itself, and how long its first secret works."""
+
+
+CARRIED = tuple(ConnectorForm.base_fields)
+
+
+@sensitive_post_parameters("idempotency_key")
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Continue"))
+def details(request: HttpRequest) -> HttpResponse:
+    """The first screen, and "Back" to it: name, description, home page, redirect URLs, the secret's end."""
+    if request.method == "POST" and "back" not in request.POST:
+        form = ConnectorForm(request.POST, taken=queries.names_of(user_of(request)))
+        if form.is_valid():
+            return _second_screen(request, form, PermissionsForm(initial=_chosen_in(request.POST)), request.POST)
+        return _first_screen(request, form, request.POST)
+    typed = request.POST if request.method == "POST" else None
+    return _first_screen(request, ConnectorForm(initial=(typed or QueryDict()).dict()), typed)
+
+
+@sensitive_post_parameters("idempotency_key")
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=CREATE)
+@sensitive_variables("idempotency_key")
+def permissions(request: HttpRequest) -> HttpResponse:
+    """The second screen: permissions, and "Create Connector". Opened without the first, it leads there."""
+    if request.method != "POST":
+        return redirect("connectors:create")
+    typed = request.POST
+    form = ConnectorForm(typed)
+    chosen = PermissionsForm(typed)
+    idempotency_key = form_key_of(typed)
+    if shown_secrets.find(user=user_of(request), idempotency_key=idempotency_key) is not None:
+        return _create(request, form, chosen, idempotency_key)  # this form has been confirmed and sent before
+    if not form.is_valid():
+        return _first_screen(request, form, typed)
+    if not chosen.is_valid():
+        return _second_screen(request, form, chosen, typed)
+    require_reauthentication(request)
+    return _create(request, form, chosen, idempotency_key)
+
+
+@sensitive_variables("idempotency_key", "token")
+def _create(request: HttpRequest, form: ConnectorForm, chosen: PermissionsForm, idempotency_key: str) -> HttpResponse:
+    fields = {name: form.cleaned_data.get(name, "") for name in SAID} if form.is_valid() else {"name": ""}
+    ends_at = form.ends_at() if form.is_valid() else None
+    granted = chosen.cleaned_data["permissions"] if chosen.is_valid() else []
+    user = user_of(request)
+    try:
+        connector, token = connectors.create(
+            owner=user, by=user, idempotency_key=idempotency_key, permissions=granted, secret_ends_at=ends_at, **fields
+        )
+    except RuleBroken as broken:
+        if broken.field in form.fields:
+            add_broken_rule(form, broken)
+            return _first_screen(request, form, request.POST)
+        add_broken_rule(chosen, broken)
+        return _second_screen(request, form, chosen, request.POST)
+    except Conflict as used:
+        chosen.add_error(None, str(used))
+        return _second_screen(request, form, chosen, None)
+    return one_time_secrets.connector_page(request, connector, token, idempotency_key)
+
+
+def _first_screen(request: HttpRequest, form: ConnectorForm, typed: QueryDict | None) -> HttpResponse:
+    carried = [("idempotency_key", form_key_of(typed))]
+    carried += [("permissions", value) for value in _chosen_in(typed)["permissions"]]
+    return render(request, "connectors/create_details.html", {"form": form, "carried": carried, **_frame()})
+
+
+def _second_screen(
+    request: HttpRequest, form: ConnectorForm, chosen: PermissionsForm, typed: QueryDict | None
+) -> HttpResponse:
+    carried = [("idempotency_key", form_key_of(typed))]
+    carried += [(name, form[name].value() or "") for name in CARRIED]
+    context: dict[str, Any] = {
+        "form": chosen,
+        "connector_name": form.cleaned_data.get("name", ""),
+        "carried": carried,
+        **_frame(),
+        "choices": permission_choices.rows(chosen["permissions"].value() or ()),
+        **permission_choices.summary(),
+    }
+    return render(request, "connectors/create_permissions.html", context)
+
+
+def _frame() -> dict[str, Any]:
+    crumbs = links.crumbs((_("Connectors"), reverse("connectors:list")), (_("Add Connector"), ""))
+    return {"steps": STEPS, "crumbs": crumbs}
+
+
+def _chosen_in(typed: QueryDict | None) -> dict[str, list[str]]:
+    return {"permissions": typed.getlist("permissions") if typed else []}
+
+
+# ----------------------------------------------------------------------------------------------------
+# One connector: what it is and may do, for everybody of its organisation; the rest of its pages is for owners.
+
+
+@require_GET
+@signed_in
+def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """What the connector is and may do; owners also see the way on, and how to stop it."""
+    user = user_of(request)
+    connector = connector_queries.connector_for(user, connector_id)
+    can, cannot = can_and_cannot(connector.permissions)
+    context: dict[str, Any] = {
+        "can": can,
+        "cannot": cannot,
+        "co_owners": list(connector.co_owners.order_by("name")),
+        "may_name_owners": policies.can_name_owners(user, connector),
+        "key": connector.keys.live().first(),
+    }
+    if policies.can_see_credentials(user, connector):
+        context |= {
+            **frame(connector, "details"),
+            "verbs": verbs_for(connector),
+            "exchange": snippets.exchange_line(connector),
+            "ending_secret": connector_queries.secret_to_end_next(connector),
+        }
+    else:
+        context |= {"connector": connector, "state": connector.state.value, "crumbs": links.connector_crumbs(connector)}
+    return render(request, "connectors/details.html", context)
+
+
+def frame(connector: Connector, current: str) -> dict[str, Any]:
+    """What the pages of one connector share, for its owners."""
+    counts = connector_queries.counts_of(connector)
+    return {
+        "connector": connector,
+        "state": connector.state.value,
+        "is_owner": True,
+        "counts": counts,
+        "tabs": links.tabs(connector, counts, current),
+        "crumbs": links.connector_crumbs(connector),
+    }
+
+
+def own(user: User, connector_id: UUID, current: str) -> tuple[Connector, dict[str, Any]]:
+    """A connector of the account's own with the frame of its pages. Raises NotFound."""
+    connector = connector_queries.own_connector(user, connector_id)
+    return connector, frame(connector, current)
+
+
+# ----------------------------------------------------------------------------------------------------
+# Changing what a connector says about itself.
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Save"))
+def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """Name, description, home page and redirect URLs; for owners."""
+    user = user_of(request)
+    connector = queries.own_connector(user, connector_id)
+    typed = request.POST if request.method == "POST" else None
+    form = DetailsForm.of(connector, typed, taken=queries.names_of(connector.owner, but=connector))
+    if request.method == "POST" and form.is_valid():
+        require_reauthentication(request)
+        try:
+            connectors.update(connector=connector, by=user, **form.cleaned_data)
+        except RuleBroken as broken:
+            add_broken_rule(form, broken)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("connectors:details", connector.pk)
+    crumbs = links.connector_crumbs(connector, (_("Change details"), ""))
+    return render(request, "connectors/change.html", {"connector": connector, "form": form, "crumbs": crumbs})

@@ -1,0 +1,132 @@
+"""The list of groups that a person sees, or the tree of them. What is asked for stands in the address."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods
+
+from accounts import queries as accounts_queries
+from accounts.models import Person, User
+from accounts.views.decorators import user_of, with_phone
+from connectors.models import Connector, ConnectorState
+from connectors.queries import connectors as connector_queries
+from connectors.views.links import crumbs
+from groups.models import Group
+from groups.queries import groups as queries
+from groups.services import groups, members
+from groups.views import links, once, sub_groups
+from groups.views.forms import GroupForm, add_error, give_back
+from kaizala_console.lib import ids, keyset
+from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
+
+PAGE_SIZE = 50
+RUN = "run"
+ONLY = {"": gettext_lazy("All that you see"), RUN: gettext_lazy("Those that you run")}
+
+
+@require_GET
+@with_phone
+def group_list(request: HttpRequest) -> HttpResponse:
+    """One page of groups, by name, or of the tree. What is searched for is always listed."""
+    search = request.GET.get("q", "").strip()[:120]
+    if request.GET.get("view") == "tree" and not search:
+        return sub_groups.show(request)
+    user, only = user_of(request), request.GET.get("only", "")
+    let_in = _connector_to_let_in(user, request.GET.get("let_in", ""))
+    if let_in is not None and not user.is_organisation_admin:
+        only = RUN  # others let nobody in anywhere else
+    only = only if only in ONLY else ""
+    cursor = request.GET.get("cursor")
+    try:
+        page = queries.group_page(user, search=search, is_run=only == RUN, cursor=cursor, size=PAGE_SIZE)
+    except keyset.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    chips = []
+    if search:
+        remove = links.url_with(request, q=None, cursor=None)
+        chips.append({"label": _("Search: %(text)s") % {"text": search}, "remove_url": remove})
+    if only:
+        chips.append({"label": str(ONLY[only]), "remove_url": links.url_with(request, only=None, cursor=None)})
+    options = [{"value": key, "label": words, "chosen": key == only} for key, words in ONLY.items()]
+    context = {
+        "groups": page.items,
+        "search": search,
+        "is_filtered": bool(chips),
+        "let_in": let_in,
+        "select": {"name": "only", "label": _("Which groups"), "options": options},
+        "chips": chips,
+        "all_url": reverse("groups:list"),
+        "tree_url": sub_groups.address(),
+        **links.pagination_links(request, page),
+    }
+    return render(request, "groups/list.html", context)
+
+
+def _connector_to_let_in(user: User, written: str) -> Connector | None:
+    """The connector that an admin has come to choose a group for; None for what they may not see, or cannot let in."""
+    key = ids.parse_guid(written)
+    if key is None:
+        return None
+    try:
+        connector = connector_queries.connector_for(user, key)
+    except NotFound:
+        return None
+    return connector if connector.state is ConnectorState.LIVE else None
+
+
+# ----------------------------------------------------------------------------------------------------
+# "Create group": its maker is its first admin.
+
+
+@require_http_methods(["GET", "POST"])
+@with_phone(button_label=gettext_lazy("Create group"))
+def create(request: HttpRequest) -> HttpResponse:
+    """The form, and the new group. Nothing is made while a number cannot be one: each is named, and asked for again."""
+    user = user_of(request)
+    if request.method != "POST":
+        return _page(request, GroupForm(may_be_public=user.is_organisation_admin))
+    form = GroupForm(request.POST, may_be_public=user.is_organisation_admin)
+    if not form.is_valid():
+        return _page(request, form)
+    typed = form.cleaned_data
+    _valid, failed = members.read_numbers(typed["numbers"])
+    if failed:
+        give_back(form, typed["numbers"], failed, user)
+        return _page(request, form)
+    try:
+        made = groups.create(
+            group_id=once.id_for(user, "group", request.POST),
+            name=typed["name"],
+            organisation=None if typed["is_private"] else user.organisation,
+            admin=_first_admin(user),
+            group_type=typed.get("group_type") or Group.Type.PLAIN,
+            welcome_message=typed["welcome_message"],
+            numbers=typed["numbers"],
+            by=user,
+        )
+    except RuleBroken as broken:
+        add_error(form, broken)
+        return _page(request, form)
+    messages.success(request, _("“%(group)s” is there, and you are its admin.") % {"group": made.group.name})
+    return redirect("groups:details", made.group.pk)
+
+
+def _first_admin(user: User) -> Person:
+    person = accounts_queries.primary_person(user)
+    if person is None:  # the number was released since the door let them in
+        raise NotAllowed(_("Verify a phone number first: a group has its admins by number."))
+    return person
+
+
+def _page(request: HttpRequest, form: GroupForm) -> HttpResponse:
+    context = {
+        "form": form,
+        "idempotency_key": once.form_key_of(request.POST),
+        "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Create group"), "")),
+    }
+    return render(request, "groups/create.html", context, status=400 if form.is_bound else 200)
