@@ -17,10 +17,9 @@ from django.utils import translation
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import Organisation, Person
-from connectors import permissions as scopes
-from connectors import token_format
+from connectors import permissions, token_format
 from connectors.models import Bot, Connector, Grant, RefreshToken
-from connectors.permissions import PERMISSION_OF, Permission
+from connectors.permissions import PERMISSION_OF
 from connectors.redirects import PermanentRedirect
 from connectors.services import throttling, usage
 from kaizala_console.api import endpoint
@@ -39,8 +38,8 @@ _ROWS = RefreshToken.objects.select_related("grant__person", "grant__connector__
 class Caller:
     """A connector at work: under this grant, with the role of this person.
 
-    Scopes are the grant's, cut down to what the connector itself may do now; for a token that acts as a `bot`, to what
-    bots do besides. What the token *reaches* is not known here (`groups.access`).
+    Scopes are the grant's (`Grant.held_scopes`); for a token that acts as a `bot`, cut down to what bots do. What the
+    token *reaches* is not known here (`groups.access`).
     """
 
     grant: Grant
@@ -51,18 +50,13 @@ class Caller:
     refresh_token_id: int
     bot: Bot | None = None
 
-    @property
-    def permissions(self) -> frozenset[Permission]:
-        """The portal's permissions that the scopes stand for."""
-        return _permissions(self.grant, self.connector, self.bot)
-
     def permission_for(self, scope: str) -> str:
         """The portal's name of the permission that a scope belongs to, in English as all of the wire."""
         permission = PERMISSION_OF.get(scope)
         if permission is None:
             return scope
         with translation.override("en"):
-            return str(scopes.DESCRIPTIONS[permission].label)
+            return str(permissions.DESCRIPTIONS[permission].label)
 
     def audit_actor(self) -> tuple[str, str, str]:
         """The program is the actor (`accounts.audit.record.Actor`), and says under which bot's name it acted."""
@@ -107,20 +101,17 @@ def caller_of(token: str) -> Caller:
     if not accepted:
         raise TokenInvalid
     bot = None if claims.bot_id is None else _bot_of(row)
+    grant.narrowed_to = claims.scopes
+    held = grant.held_scopes()
     return Caller(
         grant=grant,
         connector=connector,
         person=grant.person,
         organisation=connector.organisation,
-        scopes=frozenset(scopes.scopes_of(_permissions(grant, connector, bot))),
+        scopes=frozenset(held if bot is None else permissions.scopes_of_bots(held)),
         refresh_token_id=row.pk,
         bot=bot,
     )
-
-
-def _permissions(grant: Grant, connector: Connector, bot: Bot | None) -> frozenset[Permission]:
-    held = grant.permissions & connector.permissions
-    return held if bot is None else held & scopes.OF_BOTS
 
 
 def _rows_with(bot_id: UUID) -> QuerySet[RefreshToken]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Permission(StrEnum):
@@ -101,6 +103,12 @@ DESCRIPTIONS: dict[Permission, Description] = {
     ),
 }
 
+VERBS: dict[str, Promise] = {
+    "read": pgettext_lazy("scope", "read"),
+    "write": pgettext_lazy("scope", "create"),
+    "update": pgettext_lazy("scope", "change"),
+    "remove": pgettext_lazy("scope", "remove"),
+}
 PERMISSIONS: tuple[Permission, ...] = tuple(Permission)
 # These reach beyond the groups that a connector is added to: pages mark them as dangerous.
 ORGANISATION_WIDE: frozenset[Permission] = frozenset({Permission.TENANT_DATA})
@@ -112,7 +120,10 @@ ORDER: dict[Permission, int] = {permission: n for n, permission in enumerate(PER
 SCOPES: dict[Permission, tuple[str, ...]] = {
     permission: tuple(f"{permission}.{verb}" for verb in DESCRIPTIONS[permission].verbs) for permission in PERMISSIONS
 }
+# An access token says by the place in this order what it was narrowed to: new scopes come last.
+ALL_SCOPES: tuple[str, ...] = tuple(scope for permission in PERMISSIONS for scope in SCOPES[permission])
 PERMISSION_OF: dict[str, Permission] = {scope: permission for permission, scopes in SCOPES.items() for scope in scopes}
+_PLACE: dict[str, int] = {scope: place for place, scope in enumerate(ALL_SCOPES)}
 
 
 def in_order(permissions: Iterable[Permission]) -> list[Permission]:
@@ -125,12 +136,59 @@ def scopes_of(permissions: Iterable[Permission]) -> list[str]:
     return [scope for permission in in_order(permissions) for scope in SCOPES[permission]]
 
 
+def permissions_of(held: Iterable[str]) -> frozenset[Permission]:
+    """The permissions of which at least one scope is held."""
+    return frozenset(PERMISSION_OF[scope] for scope in held)
+
+
+def scopes_of_bots(held: Iterable[str]) -> list[str]:
+    """Those of the scopes that a token keeps when it acts as a bot."""
+    return [scope for scope in held if PERMISSION_OF[scope] in OF_BOTS]
+
+
+def scopes_in(text: str) -> list[str]:
+    """The scopes that a program names, in the order of protocol §5, and unknown ones after them.
+
+    Spaces are between them (RFC 6749 §3.3), or commas, as the Token Service writes them.
+    """
+    named = text.replace(",", " ").split()
+    return sorted(set(named), key=lambda scope: (_PLACE.get(scope, len(_PLACE)), scope))
+
+
 def can_and_cannot(permissions: Iterable[Permission]) -> tuple[list[Promise], list[Promise]]:
     """Two columns of sentences for people: what a connector with these permissions can and cannot do."""
-    held = frozenset(permissions)
-    can = [DESCRIPTIONS[p].can for p in PERMISSIONS if p in held]
-    cannot = [DESCRIPTIONS[p].cannot for p in PERMISSIONS if p not in held]
-    return can, cannot
+    return can_and_cannot_of_scopes(scopes_of(permissions))
+
+
+def can_and_cannot_of_scopes(held: Iterable[str]) -> tuple[list[Promise], list[Promise]]:
+    """The same of scopes. What is held of a permission in part is named by its verbs, like "Media: read"."""
+    verbs = _verbs_held(held)
+    can = [
+        DESCRIPTIONS[p].can if verbs[p] == DESCRIPTIONS[p].verbs else _label_with_verbs(p, verbs[p])
+        for p in PERMISSIONS
+        if verbs[p]
+    ]
+    return can, [DESCRIPTIONS[p].cannot for p in PERMISSIONS if not verbs[p]]
+
+
+def labels_of_scopes(held: Iterable[str]) -> list[str]:
+    """The permissions as the portal calls them; of one that is held in part, with its verbs: "Media: read"."""
+    verbs = _verbs_held(held)
+    return [
+        str(DESCRIPTIONS[p].label if verbs[p] == DESCRIPTIONS[p].verbs else _label_with_verbs(p, verbs[p]))
+        for p in PERMISSIONS
+        if verbs[p]
+    ]
+
+
+def _verbs_held(held: Iterable[str]) -> dict[Permission, tuple[str, ...]]:
+    names = frozenset(held)
+    return {p: tuple(verb for verb in DESCRIPTIONS[p].verbs if f"{p}.{verb}" in names) for p in PERMISSIONS}
+
+
+def _label_with_verbs(permission: Permission, verbs: Iterable[str]) -> Promise:
+    words = format_lazy(", ".join(["{}"] * len(tuple(verbs))), *(VERBS[verb] for verb in verbs))
+    return format_lazy("{}: {}", DESCRIPTIONS[permission].label, words)
 
 
 def listed(permissions: Iterable[Permission]) -> str:

@@ -8,9 +8,9 @@ The prefix and the checksum let a leak scanner find it in any text without askin
 peppered digest of the whole are stored (`kaizala_console.lib.crypto`).
 
 An access token has no row at all: it carries the primary key of its refresh token, its grant, when it was issued and
-when it ends (and the bot that it acts as), under an HMAC by a key of `ACCESS_TOKEN_KEYS`. That it is *true* is decided
-here, in microseconds; whether it is still *accepted* is decided by its rows on every call
-(`connectors.authentication`).
+when it ends, the scopes that it was narrowed to, and the bot that it acts as, under an HMAC by a key of
+`ACCESS_TOKEN_KEYS`. That it is *true* is decided here, in microseconds; whether it is still *accepted* is decided by
+its rows on every call (`connectors.authentication`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import re
 import secrets
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from struct import Struct
@@ -28,6 +29,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from connectors.permissions import ALL_SCOPES
 from kaizala_console.lib import clock, crypto
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -41,12 +43,13 @@ _ALL_TEXTS: Final = _BASE**_TEXT_LENGTH
 
 _SUCCESSOR_PURPOSES: Final = ("refresh-successor/1", "refresh-successor/2")
 _ACCESS_PURPOSE: Final = "access-token"
-_ACCESS_VERSION: Final = 1
-_BOT_VERSION: Final = 2
-# Version, refresh token, grant, generation, issue and end in epoch milliseconds, bot (in version 2 alone); then the 32
-# bytes of the HMAC, and the id of its key.
-_ACCESS: Final = Struct(">BQ16sIQQ")
-_BOT: Final = Struct(">BQ16sIQQ16s")
+_ACCESS_VERSION: Final = 3
+_BOT_VERSION: Final = 4
+# Version, refresh token, grant, generation, issue and end in epoch milliseconds, a bit for each scope that it may have,
+# bot (in version 4 alone); then the 32 bytes of the HMAC, and the id of its key.
+_ACCESS: Final = Struct(">BQ16sIQQI")
+_BOT: Final = Struct(">BQ16sIQQI16s")
+_EVERY_SCOPE: Final = 0xFFFF_FFFF  # not narrowed
 _TAG_LENGTH: Final = 32
 _CLOCK_SKEW_MS: Final = 60_000  # between the machines of one console
 
@@ -102,6 +105,7 @@ class AccessClaims:
     issued_at: dt.datetime
     expires_at: dt.datetime
     bot_id: UUID | None = None
+    scopes: frozenset[str] | None = None  # what it was narrowed to
 
 
 # Secrets and refresh tokens -------------------------------------------------------------------------------------
@@ -178,18 +182,25 @@ def _base62(number: int, length: int) -> str:
 
 
 def mint_access_token(
-    *, refresh_token_id: int, grant_id: UUID, generation: int, expires_at: dt.datetime, bot_id: UUID | None = None
+    *,
+    refresh_token_id: int,
+    grant_id: UUID,
+    generation: int,
+    expires_at: dt.datetime,
+    bot_id: UUID | None = None,
+    narrowed_to: Collection[str] | None = None,
 ) -> str:
     """An access token that ends at `expires_at` (to the millisecond, as the wire tells it); a bot's with `bot_id`.
 
-    `generation` is the connector's (`Connector.token_generation`), as the statement read it that checked the secret.
+    It has the scopes of its grant, or of those the ones that it is `narrowed_to`. `generation` is the connector's
+    (`Connector.token_generation`), as the statement read it that checked the secret.
     """
     key_id = crypto.newest_signing_key_id()
-    times = clock.epoch_ms(clock.now()), clock.epoch_ms(expires_at)
+    said = (clock.epoch_ms(clock.now()), clock.epoch_ms(expires_at), _bits_of(narrowed_to))
     if bot_id is None:
-        claims = _ACCESS.pack(_ACCESS_VERSION, refresh_token_id, grant_id.bytes, generation, *times)
+        claims = _ACCESS.pack(_ACCESS_VERSION, refresh_token_id, grant_id.bytes, generation, *said)
     else:
-        claims = _BOT.pack(_BOT_VERSION, refresh_token_id, grant_id.bytes, generation, *times, bot_id.bytes)
+        claims = _BOT.pack(_BOT_VERSION, refresh_token_id, grant_id.bytes, generation, *said, bot_id.bytes)
     raw = claims + crypto.sign(_ACCESS_PURPOSE, claims, key_id=key_id) + key_id.encode("ascii")
     body = Kind.ACCESS.value + urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
     return body + _checksum(body)
@@ -217,7 +228,7 @@ def read_access_token(text: str) -> AccessClaims | None:
         return None
     if not crypto.tags_equal(tag, expected):
         return None
-    version, refresh_token_id, grant, generation, issued_ms, expires_ms, *bot = form.unpack(claims)
+    version, refresh_token_id, grant, generation, issued_ms, expires_ms, bits, *bot = form.unpack(claims)
     if version not in (_ACCESS_VERSION, _BOT_VERSION):
         return None
     longest_ms = settings.ACCESS_TOKEN_HOURS * 3_600_000 + _CLOCK_SKEW_MS
@@ -227,4 +238,18 @@ def read_access_token(text: str) -> AccessClaims | None:
     if not crypto.was_newest_signing_key(key_id, issued_at):
         return None
     bot_id = UUID(bytes=bot[0]) if bot else None
-    return AccessClaims(refresh_token_id, UUID(bytes=grant), generation, issued_at, expires_at, bot_id)
+    return AccessClaims(
+        refresh_token_id, UUID(bytes=grant), generation, issued_at, expires_at, bot_id, _scopes_in(bits)
+    )
+
+
+def _bits_of(narrowed_to: Collection[str] | None) -> int:
+    if narrowed_to is None:
+        return _EVERY_SCOPE
+    return sum(1 << place for place, scope in enumerate(ALL_SCOPES) if scope in narrowed_to)
+
+
+def _scopes_in(bits: int) -> frozenset[str] | None:
+    if bits == _EVERY_SCOPE:
+        return None
+    return frozenset(scope for place, scope in enumerate(ALL_SCOPES) if bits >> place & 1)

@@ -18,7 +18,7 @@ from accounts.models import Organisation, Person, User, VerifiedPhone
 from connectors.authentication import Caller
 from connectors.hooks import Need
 from connectors.models import Bot, Grant
-from connectors.permissions import Permission
+from connectors.permissions import SCOPES, Permission
 from groups.models import Group, GroupBot, GroupGrant, GroupLink, Membership
 from groups.models.group import GroupQuerySet
 from groups.models.hierarchy import Reached
@@ -29,6 +29,7 @@ from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 Role = Membership.Role
 TARGET: Final = "group:"
 ADMINS_TOLD: Final = 10
+ALL_OF_TENANT_DATA: Final = frozenset(SCOPES[Permission.TENANT_DATA])
 
 # ---------------------------------------------------------------- Programs
 
@@ -38,7 +39,7 @@ def reachable(caller: Caller) -> GroupQuerySet:
 
     A group token reaches its group and all groups under it, as an admin. A user token reaches the groups that the
     person is in, with the person's role in each. An organisation admin's reaches all groups of the organisation when it
-    has the permission "Tenant Data" and a second admin has confirmed that; else it is like anybody's (ADR 0030). A
+    has all scopes of "Tenant Data" and a second admin has confirmed that; else it is like anybody's (ADR 0030). A
     token that acts as a bot reaches, of all these, the groups that the bot was added to (ADR 0056).
     """
     if caller.grant.kind == Grant.Kind.GROUP:
@@ -232,7 +233,7 @@ def _standing_of(grant: Grant) -> _Standing:
     confirmed = (
         grant.confirmed_by_id is not None
         and holder["user__is_organisation_admin"]
-        and Permission.TENANT_DATA in grant.permissions & grant.connector.permissions
+        and ALL_OF_TENANT_DATA.issubset(grant.held_scopes())
     )
     organisation_id = holder["user__organisation_id"]
     return _Standing(organisation_id=organisation_id, administers=organisation_id if confirmed else None)

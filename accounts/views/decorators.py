@@ -56,9 +56,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 class ReauthenticationRequired(Exception):
     """Raised in a view that is about to act, when its sender has to confirm first; the decorators here answer it."""
 
-    def __init__(self, *, button_label: Any, goes_to: str) -> None:
+    def __init__(self, *, button_label: Any) -> None:
         super().__init__()
-        self.button_label, self.goes_to = button_label, goes_to
+        self.button_label = button_label
 
 
 # A condition: the address at which it is met, and whether a PIN or a code meets it; None when it is met already.
@@ -77,11 +77,15 @@ def signed_in(view: View | None = None, *, button_label: Any = "") -> Any:
     return _guarded(view, (_signed_in,), button_label)
 
 
-def with_phone(view: View | None = None, *, button_label: Any = "") -> Any:
-    """Lets in who is signed in and holds a verified phone number; others add one first. Argument: as `signed_in`."""
+def with_phone(view: View | None = None, *, button_label: Any = "", goes_to: Callable[..., str] | None = None) -> Any:
+    """Lets in who is signed in and holds a verified phone number; others add one first. Arguments: as `signed_in`.
+
+    `goes_to`, called as the view is, gives the source (CSP) of the program's page to which the answer redirects, if it
+    does: the page on which the form waits must let it.
+    """
     if view is None:
-        return partial(with_phone, button_label=button_label)
-    return _guarded(view, (_signed_in, _with_phone), button_label)
+        return partial(with_phone, button_label=button_label, goes_to=goes_to)
+    return _guarded(view, (_signed_in, _with_phone), button_label, goes_to=goes_to)
 
 
 def reauthentication_required(
@@ -102,14 +106,13 @@ def reauthentication_required(
     return _guarded(view, (_signed_in, _with_phone, confirmed), button_label, is_download)
 
 
-def require_reauthentication(request: HttpRequest, *, button_label: Any = "", goes_to: str = "") -> None:
+def require_reauthentication(request: HttpRequest, *, button_label: Any = "") -> None:
     """For a view behind one of these decorators, right before it acts on a form that it has found right.
 
     Unless its sender confirmed within `STEP_UP_SECONDS`, the view ends here, and runs again after the confirmation.
-    `goes_to` is the source (CSP) of the program's page to which the answer redirects, if it does.
     """
     if not reauthentication.is_fresh(request):
-        raise ReauthenticationRequired(button_label=button_label, goes_to=goes_to)
+        raise ReauthenticationRequired(button_label=button_label)
 
 
 def recent_login_required(view: View | None = None, *, on_get: bool = False, button_label: Any = "") -> Any:
@@ -149,7 +152,13 @@ def _confirmed(request: HttpRequest) -> tuple[str, bool] | None:
     return None if reauthentication.is_fresh(request) else (reverse("accounts:confirm"), True)
 
 
-def _guarded(view: View, conditions: tuple[Condition, ...], button_label: Any, is_download: bool = False) -> View:
+def _guarded(
+    view: View,
+    conditions: tuple[Condition, ...],
+    button_label: Any,
+    is_download: bool = False,
+    goes_to: Callable[..., str] | None = None,
+) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         # The page that asks for the PIN has the field too, and sends it on.
@@ -160,13 +169,15 @@ def _guarded(view: View, conditions: tuple[Condition, ...], button_label: Any, i
         for condition in conditions:
             unmet = condition(request)
             if unmet is not None:
-                return _sent_to(request, *unmet, button_label=button_label, is_download=is_download)
+                program = goes_to(request, *args, **kwargs) if goes_to else ""
+                return _sent_to(request, *unmet, button_label=button_label, goes_to=program, is_download=is_download)
         try:
             response = view(request, *args, **kwargs)
         except ReauthenticationRequired as required:
             unmet = _with_phone(request) or _confirmed(request) or (reverse("accounts:confirm"), True)
             label = required.button_label or button_label
-            return _sent_to(request, *unmet, button_label=label, goes_to=required.goes_to)
+            program = goes_to(request, *args, **kwargs) if goes_to else ""
+            return _sent_to(request, *unmet, button_label=label, goes_to=program)
         if not response.has_header("Cache-Control"):
             # What one person sees is nobody else's. Not no-store: the Back button must still hold what was typed; the
             # page after a sign-out empties the browser's cache instead, and pages that show a secret set their own.

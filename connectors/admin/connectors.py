@@ -60,7 +60,7 @@ class WithPermissions(WithoutSecrets):
     """Shows a set of permissions by their names in the portal."""
 
     @admin.display(description=_("permissions"))
-    def permission_names(self, row: Connector | Grant | AccessRequest | UserTokenRequest | AuthorizationCode) -> str:
+    def permission_names(self, row: Connector | Grant | AccessRequest | UserTokenRequest) -> str:
         return ", ".join(
             str(permissions.DESCRIPTIONS[permission].label) for permission in permissions.in_order(row.permissions)
         )
@@ -335,8 +335,7 @@ class UserTokenRequestAdmin(WithPermissions):
 class AuthorizationCodeAdmin(WithPermissions):
     """Codes of sign-ins by OAuth, of the last day: never the code itself."""
 
-    fields = [("connector", "user", "person"), "permission_names", "redirect_url", ("made_at", "expires_at", "used_at")]
-    readonly_fields = ["permission_names"]
+    fields = [("connector", "user", "person"), "scope", "redirect_url", ("made_at", "expires_at", "used_at")]
     list_display = ["connector", "user", "made_at", "used_at"]
     list_select_related = ["connector", "user"]
     search_fields = ["connector__name", "user__name"]

@@ -108,6 +108,11 @@ class Connector(models.Model):
         return self.name
 
     @property
+    def client_id(self) -> str:
+        """Its id, as OAuth calls it (RFC 6749 §2.2)."""
+        return str(self.pk)
+
+    @property
     def state(self) -> ConnectorState:
         if self.deleted_at:
             return ConnectorState.DELETED

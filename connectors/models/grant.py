@@ -7,6 +7,7 @@ import datetime as dt
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from connectors import permissions as scopes
 from connectors.models.fields import PermissionSetField
 from kaizala_console.lib import clock, ids
 
@@ -76,6 +77,12 @@ class Grant(models.Model):
         help_text=_("The second organisation admin, without whom a user token does not reach the whole organisation."),
     )
     permissions = PermissionSetField(_("permissions"))
+    scope = models.CharField(
+        _("scope"),
+        max_length=500,
+        blank=True,
+        help_text=_("What a program asked for of the permissions (RFC 6749 §3.3); empty for all of them."),
+    )
     granted_at = models.DateTimeField(_("granted at"), default=clock.now)
     ends_at = models.DateTimeField(_("end date"), null=True, blank=True)
     suspended_at = models.DateTimeField(_("suspended at"), null=True, blank=True)
@@ -94,6 +101,9 @@ class Grant(models.Model):
         editable=False,
         help_text=_("The distance to its end that people were told of last."),
     )
+
+    # What the access token at hand was narrowed to when it was refreshed (RFC 6749 §6); in memory alone.
+    narrowed_to: frozenset[str] | None = None
 
     objects = GrantQuerySet.as_manager()
 
@@ -149,6 +159,21 @@ class Grant(models.Model):
     def granter_name(self) -> str:
         """Who let the connector act, as people read it: an account, or somebody known by number alone."""
         return self.granted_by.name if self.granted_by is not None else str(self.person)
+
+    def allowed_scopes(self) -> list[str]:
+        """What was allowed: all of its permissions, or what a program asked for of them."""
+        whole = scopes.scopes_of(self.permissions)
+        if not self.scope:
+            return whole
+        asked = frozenset(self.scope.split())
+        return [scope for scope in whole if scope in asked]
+
+    def held_scopes(self) -> list[str]:
+        """What its tokens may do: what was allowed, cut down to the connector's own permissions. Asks the connector."""
+        held = self.allowed_scopes()
+        if not self.permissions <= self.connector.permissions:
+            held = [scope for scope in held if scopes.PERMISSION_OF[scope] in self.connector.permissions]
+        return held if self.narrowed_to is None else [scope for scope in held if scope in self.narrowed_to]
 
     @property
     def is_of_deactivated_user(self) -> bool:

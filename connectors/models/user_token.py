@@ -127,7 +127,7 @@ class AuthorizationCode(models.Model):
     )
     user = models.ForeignKey("accounts.User", verbose_name=_("user"), on_delete=models.CASCADE, related_name="+")
     person = models.ForeignKey("accounts.Person", verbose_name=_("person"), on_delete=models.PROTECT, related_name="+")
-    permissions = PermissionSetField(_("permissions"))
+    scope = models.CharField(_("scope"), max_length=500, help_text=_("What the person saw (RFC 6749 §3.3)."))
     redirect_url = models.CharField(_("redirect url"), max_length=200)
     challenge = models.CharField(
         _("challenge"), max_length=43, blank=True, help_text=_("PKCE, S256 (RFC 7636); empty without it.")

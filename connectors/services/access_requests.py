@@ -20,7 +20,7 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies
 from connectors.models import AccessRequest, Connector, ConnectorState, Grant, RequestState
-from connectors.permissions import Permission
+from connectors.permissions import Permission, scopes_in, scopes_of
 from connectors.services import connectors, grants, refresh_tokens, trail, words
 from kaizala_console.lib import clock, ids, rate_limit
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
@@ -344,7 +344,9 @@ def approve_more(
         raise _not_asked()
     before = grant.permissions
     grant.permissions = before | given
-    grant.save(update_fields=["permissions"])
+    if grant.scope:
+        grant.scope = " ".join(scopes_in(" ".join([grant.scope, *scopes_of(given)])))
+    grant.save(update_fields=["permissions", "scope"])
     record(
         Tag.GRANT_PERMISSIONS_CHANGED,
         by=by,

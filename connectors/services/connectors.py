@@ -23,7 +23,7 @@ from connectors import policies
 from connectors.models import AccessRequest, Connector, ConnectorLogo, ConnectorSecret, Grant, UserTokenRequest
 from connectors.permissions import Permission
 from connectors.services import one_time_secrets, operator_notices, refresh_tokens, secrets, trail, words
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, web_address
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 NAME_CONSTRAINT = "connector_name_once_an_owner"
@@ -331,9 +331,12 @@ def checked(
     )
 
 
-def require_shown(connector: Connector, as_shown: Collection[Permission] | None) -> None:
-    """Raise Conflict when the connector asks for more than a person saw who lets it act. None: nobody saw a list."""
-    if as_shown is not None and not connector.permissions <= frozenset(as_shown):
+def require_shown(connector: Connector, asked: Collection[str], as_shown: Collection[str] | None) -> None:
+    """Raise Conflict when the connector asks for more than a person saw who lets it act. None: nobody saw a list.
+
+    Permissions, or the scopes that a program asks for.
+    """
+    if as_shown is not None and not frozenset(as_shown).issuperset(asked):
         raise Conflict(
             _("“%(connector)s” asks for something else by now. Look at it once more.") % {"connector": connector.name},
             code="permissions_grown",
@@ -403,7 +406,7 @@ def _checked_home_page(home_page: str) -> str:
 
 
 def _checked_redirect_urls(redirect_urls: Iterable[str]) -> list[str]:
-    tidy = list(dict.fromkeys(url.strip() for url in redirect_urls if url.strip()))
+    tidy = list(dict.fromkeys(_in_ascii(url.strip()) for url in redirect_urls if url.strip()))
     if len(tidy) > MOST_REDIRECT_URLS:
         raise RuleBroken(
             _("Give at most %(most)d redirect URLs.") % {"most": MOST_REDIRECT_URLS},
@@ -421,11 +424,20 @@ def _checked_redirect_urls(redirect_urls: Iterable[str]) -> list[str]:
     return tidy
 
 
+def _in_ascii(url: str) -> str:
+    try:
+        return web_address.to_ascii(url)
+    except ValueError:
+        return url  # no redirect URL (`_is_redirect_url`)
+
+
 def _is_redirect_url(url: str) -> bool:
     """Absolute, no fragment (RFC 6749 §3.1.2), and https; http for the developer's own machine (RFC 8252 §7.3)."""
     if not _is_web_address(url, loopback=True):
         return False
     parts = urlsplit(url)
+    if not url.isascii():
+        return False
     if parts.fragment or "#" in url or "@" in parts.netloc:
         return False
     return parts.scheme == "https" or parts.hostname in LOOPBACK

@@ -171,6 +171,7 @@ def _of_access(found: Inspection, token: str) -> Inspection:
     if row is None:
         found.checks.append(_unknown())
         return found
+    row.grant.narrowed_to = claims.scopes
     _of_grant(found, row)
     found.public_part, found.made_at, found.ends_at = "", None, claims.expires_at
     if claims.bot_id is not None:
@@ -181,14 +182,14 @@ def _of_access(found: Inspection, token: str) -> Inspection:
 def _of_bot(found: Inspection, connector: Connector, bot_id: UUID) -> None:
     found.bot = bot = connector.bots.filter(pk=bot_id).first()
     found.checks.append(_bot(bot))
-    found.scopes = [scope for scope in found.scopes if PERMISSION_OF[scope] in permissions.OF_BOTS]
+    found.scopes = permissions.scopes_of_bots(found.scopes)
 
 
 def _of_grant(found: Inspection, row: RefreshToken) -> None:
     grant, connector = row.grant, row.grant.connector
     found.connector, found.grant = connector, grant
     found.made_at, found.ends_at = row.issued_at, row.expires_at
-    found.scopes = permissions.scopes_of(grant.permissions & connector.permissions)
+    found.scopes = grant.held_scopes()
     found.checks += [_connector(connector), _access(grant), _token(row)]
 
 

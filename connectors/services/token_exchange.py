@@ -8,6 +8,7 @@ life.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
-from connectors import permissions, token_format
+from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.redirects import PermanentRedirect
 from connectors.services import connector_use, refresh_tokens, secrets, throttling, trail, usage, words
@@ -47,13 +48,9 @@ class Exchange:
     connector_id: UUID
 
 
-@sensitive_variables("secret", "refresh_token", "access_token")
-def exchange(
-    *, connector_id: str, secret: str, refresh_token: str, address: str | None, admitted: bool = False
-) -> Exchange:
+@sensitive_variables("secret", "refresh_token")
+def exchange(*, connector_id: str, secret: str, refresh_token: str, address: str | None) -> Exchange:
     """Check the three headers and mint an access token; record the first use of the refresh token.
-
-    `admitted` is for a caller that has counted this exchange against the connector's limit already.
 
     Raises WrongConnectorCredentials, never saying which of the two; RefreshTokenRefused, saying in plain words why;
     Throttled for too many by this connector; PermanentRedirect (308) when the organisation has gone to another console.
@@ -61,19 +58,44 @@ def exchange(
     """
     now = clock.now()
     connector = authenticate_client(connector_id=connector_id, secret=secret, at=now)
-    if connector.organisation.moved_to:
-        raise PermanentRedirect(connector.organisation.moved_to, PATH)
+    return mint(accepted_token(connector=connector, refresh_token=refresh_token, at=now), address=address, at=now)
+
+
+@sensitive_variables("refresh_token")
+def accepted_token(*, connector: Connector, refresh_token: str, at: dt.datetime, path: str = PATH) -> RefreshToken:
+    """The row of a refresh token that a proven connector brings to `path`. Raises as `exchange`. One SELECT."""
+    require_here(connector, path)
     try:
-        if not admitted:
-            throttling.admit_exchange(connector)
+        throttling.admit_exchange(connector)
     except Throttled:
-        _count_throttled(connector, refresh_token, now)
+        _count_throttled(connector, refresh_token, at)
         raise
-    token = _live_token(connector, refresh_token, now)
-    grant = token.grant
+    return _live_token(connector, refresh_token, at)
+
+
+def require_here(connector: Connector, path: str) -> None:
+    """Raise PermanentRedirect (308) when the organisation has gone to another console."""
+    if connector.organisation.moved_to:
+        raise PermanentRedirect(connector.organisation.moved_to, path)
+
+
+@sensitive_variables("access_token")
+def mint(
+    token: RefreshToken, *, address: str | None, at: dt.datetime, narrowed_to: Collection[str] | None = None
+) -> Exchange:
+    """Mint an access token for a refresh token that was accepted at `at`; record the first use of the refresh token.
+
+    Its grant and the grant's connector must be loaded. Raises RefreshTokenRefused when it has ended meanwhile.
+    """
+    now, grant, connector = at, token.grant, token.grant.connector
+    grant.narrowed_to = None if narrowed_to is None else frozenset(narrowed_to)
     expires_at = _end_of_access(token, grant, now)
     access_token = token_format.mint_access_token(
-        refresh_token_id=token.pk, grant_id=grant.pk, generation=connector.token_generation, expires_at=expires_at
+        refresh_token_id=token.pk,
+        grant_id=grant.pk,
+        generation=connector.token_generation,
+        expires_at=expires_at,
+        narrowed_to=grant.narrowed_to,
     )
     if token.first_used_at is None:
         try:
@@ -86,7 +108,7 @@ def exchange(
     return Exchange(
         access_token=access_token,
         expires_at=expires_at,
-        scopes=tuple(permissions.scopes_of(grant.permissions & connector.permissions)),
+        scopes=tuple(grant.held_scopes()),
         successor=_successor(token, grant, now),
         endpoint_url=settings.CONSOLE_BASE_URL,
         connector_id=connector.pk,

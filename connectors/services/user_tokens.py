@@ -7,9 +7,10 @@ again gets a new refresh token, and the one before it ends ("regenerate"). What 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -23,7 +24,6 @@ from accounts.models import Organisation, Person, User, VerifiedPhone
 from accounts.policies import require_no_credential_hold, require_organisation_admin
 from accounts.services import credential_hold, login_pins, notifications, people
 from accounts.services.pins import Program
-from connectors import permissions as scopes
 from connectors import policies
 from connectors.models import (
     Connector,
@@ -34,8 +34,7 @@ from connectors.models import (
     UserTokenRequest,
     UserTokenRequestState,
 )
-from connectors.permissions import Permission
-from connectors.redirects import PermanentRedirect
+from connectors.permissions import Permission, permissions_of, scopes_of
 from connectors.services import connectors, grants, refresh_tokens, token_exchange, trail, words
 from connectors.services.token_exchange import ConnectorActor
 from kaizala_console.api.errors import WrongConnectorCredentials
@@ -81,7 +80,7 @@ def generate(
         raise NotFound
     if policies.needs_second_admin(by, connector):
         raise NotAllowed(_("An organisation admin’s user token needs a second admin."), code="second_admin")
-    connectors.require_shown(connector, as_shown)
+    connectors.require_shown(connector, connector.permissions, as_shown)
     return grants.grant(
         connector=connector,
         kind=Grant.Kind.USER,
@@ -106,7 +105,7 @@ def send_pin(*, connector_id: str, secret: str, number: str) -> None:
         connector = token_exchange.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
         if connector.suspended_at is not None:
             raise WrongConnectorCredentials
-    _require_here(connector, "v1/generatePin")
+    token_exchange.require_here(connector, "v1/generatePin")
     e164 = _checked(number)
     program = _program(connector, with_secret=bool(secret))
     login_pins.send(number=e164, program=program, by=ConnectorActor(connector))
@@ -126,7 +125,7 @@ def log_in(*, connector_id: str, secret: str, number: str, pin: str, address: st
         connector = _named(connector_id)
     else:
         connector = token_exchange.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
-    _require_here(connector, "v1/loginWithPinAndApplicationId")
+    token_exchange.require_here(connector, "v1/loginWithPinAndApplicationId")
     e164 = _checked(number)
     return login_pins.accept(
         number=e164,
@@ -148,7 +147,7 @@ def _logged_in(connector: Connector, number: str, address: str | None) -> UserTo
         connector=connector,
         person=person,
         user=held.user if held is not None else None,
-        permissions=None,
+        scopes=None,
         by=ConnectorActor(connector),
         tag=Tag.USER_TOKEN_BY_PIN,
         address=address,
@@ -162,15 +161,15 @@ def let_act(
     connector: Connector,
     person: Person,
     user: User | None,
-    permissions: Iterable[Permission] | None,
+    scopes: Collection[str] | None,
     by: Actor,
     tag: Tag,
     address: str | None,
 ) -> UserToken:
     """Let the connector act for the person, and make the token that it is given at once; one before it ends.
 
-    `user` is the account that holds the person's number, None when no account does. `permissions` are what the person
-    was shown; None for what the connector asks for now. What a second admin has confirmed does not grow.
+    `user` is the account that holds the person's number, None when no account does. `scopes` are what the person was
+    shown; None for all that the connector has now. What a second admin has confirmed does not grow.
 
     Raises NotAllowed for an account that is closed or of another organisation, and for access that was suspended;
     RuleBroken for a connector that takes no new grants.
@@ -186,7 +185,7 @@ def let_act(
         )
     require_no_credential_hold(user)  # by PIN and by OAuth as well: who has just come by a number is let wait
     now = clock.now()
-    shown = connector.permissions if permissions is None else frozenset(permissions) & connector.permissions
+    shown = scopes_of(connector.permissions) if scopes is None else scopes
     grant = Grant.objects.present().filter(connector=connector, target=target_of(person)).first()
     if grant is None:
         grants.require_grantable(connector)
@@ -197,8 +196,8 @@ def let_act(
             target_name=name_of(person),
             person=person,
             granted_by=user,
-            permissions=shown,
             granted_at=now,
+            **_limits(connector.permissions & permissions_of(shown), shown),
         )
     else:
         grant = _renewed(grants.lock(grant.pk), user, shown, now)
@@ -212,14 +211,21 @@ def let_act(
             "connector": connector.name,
             "target": grant.target_name,
             "permissions": words.names(grant.permissions),
+            "scope": grant.scope,
             "public_part": row.public_part,
             "address": address or "",
         },
     )
-    return UserToken(text, row, grant, tuple(scopes.scopes_of(grant.permissions & connector.permissions)))
+    return UserToken(text, row, grant, tuple(grant.held_scopes()))
 
 
-def _renewed(grant: Grant, user: User | None, shown: frozenset[Permission], now: dt.datetime) -> Grant:
+def _limits(permissions: frozenset[Permission], shown: Collection[str]) -> dict[str, Any]:
+    """The columns of a grant that say what it gives: the permissions, and the scopes when those are fewer."""
+    whole = frozenset(shown).issuperset(scopes_of(permissions))
+    return {"permissions": permissions, "scope": "" if whole else " ".join(shown)}
+
+
+def _renewed(grant: Grant, user: User | None, shown: Collection[str], now: dt.datetime) -> Grant:
     """The grant that stands goes on, with what the person agreed to now; its tokens end."""
     connector = grant.connector
     if connector.state is ConnectorState.SUSPENDED:
@@ -230,14 +236,17 @@ def _renewed(grant: Grant, user: User | None, shown: frozenset[Permission], now:
             % {"connector": connector.name, "when": words.utc(grant.suspended_at)},
             code="grant_suspended",
         )
+    permissions = grant.permissions
     if grant.confirmed_by_id is None or grant.granted_by_id != (user.pk if user else None):
         grant.confirmed_by = None
-        grant.permissions = shown
+        permissions = connector.permissions & permissions_of(shown)
+    for column, value in _limits(permissions, shown).items():
+        setattr(grant, column, value)
     grant.granted_by = user
     grant.target_name = name_of(grant.person)
     if grant.ends_at is not None and grant.ends_at <= now:
         grant.ends_at = None
-    grant.save(update_fields=["granted_by", "confirmed_by", "permissions", "target_name", "ends_at"])
+    grant.save(update_fields=["granted_by", "confirmed_by", "permissions", "scope", "target_name", "ends_at"])
     refresh_tokens.end_tokens([grant.pk], at=now)
     return grant
 
@@ -249,11 +258,6 @@ def _named(connector_id: str) -> Connector:
     if not connector or connector.suspended_at is not None:
         raise WrongConnectorCredentials
     return connector
-
-
-def _require_here(connector: Connector, path: str) -> None:
-    if connector.organisation.moved_to:
-        raise PermanentRedirect(connector.organisation.moved_to, path)
 
 
 def _checked(number: str) -> str:
@@ -297,7 +301,7 @@ def ask(
     if waiting is not None and waiting.asked_by_id == by.pk and waiting.expires_at > now:
         return waiting
     grants.require_grantable(connector)
-    connectors.require_shown(connector, as_shown)
+    connectors.require_shown(connector, connector.permissions, as_shown)
     others = list(policies.other_admins(by))
     if not others:
         raise RuleBroken(
@@ -356,8 +360,8 @@ def confirm(*, request: UserTokenRequest, by: User) -> Handoff:
     else:
         grants.require_grantable(connector)
         grant = grants.lock(existing.pk)
-        grant.granted_by, grant.confirmed_by, grant.permissions = asker, by, permissions
-        grant.save(update_fields=["granted_by", "confirmed_by", "permissions"])
+        grant.granted_by, grant.confirmed_by, grant.permissions, grant.scope = asker, by, permissions, ""
+        grant.save(update_fields=["granted_by", "confirmed_by", "permissions", "scope"])
         handoff = grants.replace_token(grant=grant, by=asker)
     request.confirmed_at, request.answered_by, request.handoff = clock.now(), by, handoff
     request.save(update_fields=["confirmed_at", "answered_by", "handoff"])

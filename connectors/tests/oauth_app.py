@@ -40,7 +40,7 @@ class App:
         return str(answer["Location"])
 
     def shown_on(self, page: str) -> str:
-        """The permissions that the form says it was shown with."""
+        """The scopes that the form says it was shown with."""
         found = re.search(r'name="shown" value="([^"]*)"', self.browser.get(page).content.decode())
         return found.group(1) if found else ""
 
@@ -55,7 +55,8 @@ class App:
         return query_of(answer)["code"]
 
     def redeem(self, code: str, **other: str | None) -> Any:
-        body = {"client_id": str(self.connector.pk), "client_secret": self.secret, "code": code, **other}
+        client = {"client_id": str(self.connector.pk), "client_secret": self.secret}
+        body = {**client, "code": code, "redirect_uri": BACK, **other}
         return post_form({name: value for name, value in body.items() if value is not None})
 
 

@@ -30,7 +30,7 @@ def grant(connector: Connector, member: User) -> Grant:
         connector=connector,
         person=person_of(member),
         user=member,
-        permissions=None,
+        scopes=None,
         by=member,
         tag=Tag.USER_TOKEN_BY_PIN,
         address=None,

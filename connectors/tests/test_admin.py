@@ -108,7 +108,7 @@ def shown(program: Program, developer: User) -> str:
         **about,
         user=developer,
         digest="a-digest-of-a-code",
-        permissions=["textmessage"],
+        scope="textmessage.write",
         redirect_url="https://x.example",
     )
     return idempotency_key

@@ -43,7 +43,7 @@ def lock(user: User) -> User:
             connector=program.connector,
             person=person_of(by),
             user=by,
-            permissions=None,
+            scopes=None,
             by=by,
             tag=Tag.USER_TOKEN_BY_OAUTH,
             address=None,

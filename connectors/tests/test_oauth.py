@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -17,6 +18,7 @@ from connectors.services import connectors
 from connectors.tests.factories import person_of
 from connectors.tests.oauth_app import AUTHORIZE, BACK, CHALLENGE, PKCE, TOKEN, VERIFIER, App, query_of
 from kaizala_console.lib import clock
+from kaizala_console.lib.errors import RuleBroken
 
 # ---------------------------------------------------------------- The whole way
 
@@ -127,8 +129,9 @@ def test_an_unknown_connector_sends_nobody_anywhere(app: App, key: str) -> None:
 
 
 def test_an_address_that_comes_twice_sends_nobody_anywhere(app: App) -> None:
-    query = f"client_id={app.connector.pk}&redirect_uri={BACK}&redirect_uri=https://evil.example/"
-    assert app.browser.get(f"{AUTHORIZE}?{query}").status_code == 400
+    query = urlencode({"client_id": app.connector.pk, "redirect_uri": BACK})
+    for again in ("redirect_uri=https://evil.example/", "Redirect_Uri=https://evil.example/", "scope=x&scope=y"):
+        assert app.browser.get(f"{AUTHORIZE}?{query}&{again}").status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -139,6 +142,7 @@ def test_an_address_that_comes_twice_sends_nobody_anywhere(app: App) -> None:
         ({"code_challenge": CHALLENGE, "code_challenge_method": "plain"}, "invalid_request"),
         ({"code_challenge": "short", "code_challenge_method": "S256"}, "invalid_request"),
         ({"state": "s" * 2001}, "invalid_request"),
+        ({"response_type": "code token"}, "unsupported_response_type"),
     ],
 )
 def test_what_the_program_got_wrong_goes_back_to_the_program(app: App, parameters: dict[str, str], error: str) -> None:
@@ -189,6 +193,35 @@ def test_the_consent_page_lets_its_form_lead_to_the_program_and_nowhere_else(app
     action = next(part for part in policy.split(";") if "form-action" in part)
     assert action.split()[1:] == ["'self'", "https://planner.example"]
     assert "frame-ancestors 'none'" in policy
+
+
+IN_UNICODE, IN_ASCII = "https://bücher.example/zurück?q=ä", "https://xn--bcher-kva.example/zur%C3%BCck?q=%C3%A4"
+
+
+@pytest.mark.parametrize(("registered", "sent"), [(IN_UNICODE, IN_ASCII), (IN_UNICODE, IN_UNICODE)])
+def test_a_host_beyond_ascii_is_shown_and_sent_as_browsers_resolve_it(
+    app: App, member: User, developer: User, registered: str, sent: str
+) -> None:
+    """In punycode: a letter that looks like another is seen to be another."""
+    connectors.update(connector=app.connector, by=developer, redirect_urls=[registered])
+    app.connector.refresh_from_db()
+    assert app.connector.redirect_urls == [IN_ASCII]
+    page = app.consent_page(redirect_uri=sent, state="xyz")
+    shown = app.browser.get(page)
+    assert "xn--bcher-kva.example" in shown.content.decode()
+    assert "bücher" not in shown.content.decode()
+    assert "https://xn--bcher-kva.example" in shown["Content-Security-Policy"]
+    answer = app.answer(page, member)
+    assert answer["Location"].startswith(IN_ASCII + "&code=")
+    assert app.redeem(query_of(answer)["code"], redirect_uri=sent).status_code == 200
+    assert app.ask(redirect_uri=sent, scope="x")["Location"].startswith(IN_ASCII + "&error=invalid_scope")
+
+
+def test_a_host_that_browsers_do_not_resolve_is_no_redirect_url(app: App, developer: User) -> None:
+    for url in ("https://ex\u200dample.com/", "https://büch er.example/", "https://" + "ü" * 70 + ".example/"):
+        with pytest.raises(RuleBroken) as caught:
+            connectors.update(connector=app.connector, by=developer, redirect_urls=[url])
+        assert caught.value.field == "redirect_urls"
 
 
 def test_pressing_allow_twice_is_once(app: App, member: User) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -67,7 +69,8 @@ def test_what_is_no_code_is_refused(app: App, code: str) -> None:
 
 def test_pkce_needs_the_verifier_that_belongs_to_it(app: App, member: User) -> None:
     code = app.code(member, **PKCE)
-    for wrong in (None, "w" * 43, CHALLENGE, "short", "v" * 129):
+    refused(app.redeem(code), 400, "invalid_request")
+    for wrong in ("w" * 43, CHALLENGE, "short", "v" * 129, "é" * 43):
         refused(app.redeem(code, code_verifier=wrong), 400, "invalid_grant")
     assert app.redeem(code, code_verifier=VERIFIER).status_code == 200
 
@@ -76,16 +79,31 @@ def test_a_verifier_without_a_challenge_is_refused(app: App, member: User) -> No
     refused(app.redeem(app.code(member), code_verifier=VERIFIER), 400, "invalid_grant")
 
 
-def test_the_redirect_url_when_it_is_told_again_must_be_the_same(app: App, member: User) -> None:
+def test_the_redirect_url_is_told_again_and_must_be_the_same(app: App, member: User) -> None:
+    """RFC 6749 §4.1.3."""
     code = app.code(member)
-    refused(app.redeem(code, redirect_uri="https://evil.example/"), 400, "invalid_grant")
+    for missing in (None, ""):
+        assert "redirect" in refused(app.redeem(code, redirect_uri=missing), 400, "invalid_request")
+    for wrong in ("https://evil.example/", "https://planner.example/callback", BACK + "&x=1"):
+        refused(app.redeem(code, redirect_uri=wrong), 400, "invalid_grant")
     assert app.redeem(code, redirect_uri=BACK).status_code == 200
+
+
+def test_a_program_without_its_secret_gets_nothing_pkce_or_not(app: App, member: User) -> None:
+    """There are no public clients: every token request proves the connector's secret."""
+    code = app.code(member, **PKCE)
+    refused(app.redeem(code, client_secret=None, code_verifier=VERIFIER), 401, "invalid_client")
+    first = app.redeem(code, code_verifier=VERIFIER).json()
+    body = {"grant_type": "refresh_token", "client_id": str(app.connector.pk), "refresh_token": first["refresh_token"]}
+    refused(post_form(body), 401, "invalid_client")
 
 
 def test_id_and_secret_may_come_by_http_basic_and_a_body_as_json(app: App, member: User) -> None:
     basic = base64.b64encode(f"{app.connector.pk}:{app.secret}".encode()).decode()
-    assert post_form({"code": app.code(member)}, Authorization=f"Basic {basic}").status_code == 200
-    body = json.dumps({"Client_ID": str(app.connector.pk), "client_secret": app.secret, "code": app.code(member)})
+    asked = {"code": app.code(member), "redirect_uri": BACK}
+    assert post_form(asked, Authorization=f"Basic {basic}").status_code == 200
+    client = {"Client_ID": str(app.connector.pk), "client_secret": app.secret, "redirectUri": BACK}
+    body = json.dumps({**client, "code": app.code(member)})
     assert Client().post("/API/OAuth/Token/", body, content_type="text/plain").status_code == 200
     assert post_form({"code": "x"}, Authorization="Basic ???").status_code == 400
 
@@ -96,7 +114,7 @@ def test_refresh_tokens_are_traded_here_too(app: App, member: User) -> None:
     again = post_form({**client, "grant_type": "refresh_token", "refresh_token": first["refresh_token"]})
     assert again.json()["refresh_token"] == first["refresh_token"]
     assert again.json()["refreshToken"] == ""
-    refused(post_form({**client, "grant_type": "refresh_token", "refresh_token": "x"}), 401, "invalid_grant")
+    refused(post_form({**client, "grant_type": "refresh_token", "refresh_token": "x"}), 400, "invalid_grant")
     refused(post_form({**client, "grant_type": "password"}), 400, "unsupported_grant_type")
 
 
@@ -110,7 +128,7 @@ def test_the_number_must_still_be_the_persons(app: App, member: User) -> None:
 def test_suspended_access_does_not_come_back_by_signing_in(app: App, member: User) -> None:
     app.redeem(app.code(member))
     grants.suspend(grant=Grant.objects.get(), by=member)
-    refused(app.redeem(app.code(member)), 403, "invalid_grant")
+    refused(app.redeem(app.code(member)), 400, "invalid_grant")
 
 
 def test_what_the_person_was_shown_is_what_the_program_gets(app: App, member: User) -> None:
@@ -129,13 +147,31 @@ def test_old_codes_are_forgotten(app: App, member: User, travel: Any) -> None:
     assert oauth.forget_old() == 1
 
 
-def test_neither_code_nor_token_is_written_down(app: App, member: User, caplog: Any) -> None:
-    code = app.code(member)
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_neither_code_nor_token_is_written_down(app: App, member: User, caplog: Any, level: str) -> None:
+    """At DEBUG too, which operators may set: oauthlib's own lines would tell codes and refresh tokens."""
+    caplog.handler.setLevel(level)
+    logging.getLogger().setLevel(level)
+    code = app.code(member, scope="groupinfo.read")
     body = app.redeem(code).json()
+    client = {"client_id": str(app.connector.pk), "client_secret": app.secret, "grant_type": "refresh_token"}
+    assert post_form({**client, "refresh_token": body["refreshToken"]}).status_code == 200
+    refused(post_form({**client, "refresh_token": body["refreshToken"], "scope": "media.read"}), 400, "invalid_scope")
+    refused(post_form({**client, "refresh_token": body["refreshToken"] + "x"}), 400, "invalid_grant")
     told = json.dumps([[e.before, e.after, e.subject_name] for e in AuditEvent.objects.all()]) + caplog.text
     stored = json.dumps(list(AuthorizationCode.objects.values()), default=str)
     for secret in (code, body["refreshToken"], body["accessToken"], app.secret):
         assert secret not in told + stored
+
+
+def test_an_error_says_its_reason_in_the_characters_of_the_rfc(app: App, member: User) -> None:
+    """RFC 6749 §5.2: printable ASCII, without quotation marks and backslashes."""
+    Connector.objects.update(name="Schicht „Früh“ \\ पाली")
+    app.redeem(app.code(member))
+    grants.suspend(grant=Grant.objects.get(), by=member)
+    answer = app.redeem(app.code(member))
+    assert "Früh" in refused(answer, 400, "invalid_grant")
+    assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+", answer.json()["error_description"])
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,12 +12,16 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from django.conf import settings
 from django.urls import reverse
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
+from pytest_django import Settings
 
-from accounts.models import User
+from accounts import sandbox
+from accounts.models import Organisation, User
+from accounts.tests.factories import make_user
 from connectors.models import Connector
 from connectors.services import user_tokens
-from connectors.tests.factories import person_of
+from connectors.tests.factories import make_connector, person_of
+from kaizala_console.lib import clock
 from kaizala_console.tests.browser import assert_accessible, assert_fits
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
@@ -77,6 +82,90 @@ def test_the_browser_comes_back_to_the_program_whatever_the_person_says(
     assert page.get_by_role("heading").inner_text() == "Welcome back"
     answer = parse_qs(urlsplit(page.url).query)
     assert (set(answer), answer["state"]) == ({name, "state"} | ({"error_description"} & set(answer)), ["s p"])
+    page.context.close()
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_person_signs_in_proves_a_number_allows_and_comes_back(
+    browser: Browser, live_server: Any, callback: str, phones: Any, settings: Settings, scripts: bool
+) -> None:
+    """All that may lie between the program's question and its answer: no page on the way blocks the way back."""
+    settings.PIN_COOLDOWN_SECONDS = 0
+    organisation = Organisation.objects.create(name="Contoso Logistics", entra_tenant_id=sandbox.TENANT_ID)
+    developer = make_user("Devika Rao", organisation)
+    connector = make_connector(developer, "Shift Planner", redirect_urls=[callback])
+    context = browser.new_context(base_url=live_server.url, java_script_enabled=scripts)
+    page = context.new_page()
+    blocked: list[str] = []
+    page.on("console", lambda message: blocked.append(message.text) if "Content Security" in message.text else None)
+    page.goto(f"/api/oauth/authorize?{urlencode({'client_id': str(connector.pk), 'redirect_uri': callback})}")
+    page.get_by_role("button", name="Sign in with Office365").click()
+    page.get_by_role("button", name=re.compile(sandbox.BY_KEY["member"].name)).click()
+    page.get_by_label("Number", exact=True).fill("+91 98765 43210")
+    page.get_by_role("button", name="Generate PIN").click()
+    expect(page.get_by_role("button", name="Verify")).to_be_visible()
+    page.get_by_role("textbox").last.fill(phones.pin("+919876543210"))
+    page.get_by_role("button", name="Verify").click()
+    expect(page.get_by_role("heading", name="Shift Planner")).to_be_visible()
+    page.get_by_role("button", name="Allow", exact=True).click()
+    if "confirm" in page.url:
+        page.get_by_role("textbox").last.fill(phones.pin("+919876543210"))
+        page.get_by_role("button", name="Confirm", exact=True).click()
+    page.wait_for_url(f"{callback}?code=**")
+    assert blocked == []
+    context.close()
+
+
+def test_a_person_who_confirms_first_comes_back(
+    browser: Browser,
+    live_server: Any,
+    browser_of: Callable[..., Any],
+    connector: Connector,
+    member: User,
+    callback: str,
+    phones: Any,
+) -> None:
+    Connector.objects.update(redirect_urls=[callback])
+    context = browser.new_context(base_url=live_server.url)
+    cookie = browser_of(member, confirmed=False).cookies[settings.SESSION_COOKIE_NAME]
+    context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
+    page = context.new_page()
+    asked = {"client_id": str(connector.pk), "redirect_uri": callback, "scope": "groupinfo.read"}
+    page.goto(f"/api/oauth/authorize?{urlencode(asked)}")
+    expect(page.get_by_text("Group Information: read")).to_be_visible()
+    page.get_by_role("button", name="Allow", exact=True).click()
+    expect(page).to_have_url(re.compile("/console/confirm/"))
+    page.get_by_role("textbox").last.fill(phones.pin(person_of(member).number))
+    page.get_by_role("button", name="Confirm", exact=True).click()
+    page.wait_for_url(f"{callback}?code=**")
+    context.close()
+
+
+def test_a_person_who_proves_a_number_after_allowing_comes_back(
+    browser: Browser,
+    live_server: Any,
+    browser_of: Callable[..., Any],
+    connector: Connector,
+    member: User,
+    callback: str,
+    phones: Any,
+    settings: Settings,
+) -> None:
+    """The form waits on a page of the console's: its policy must let the answer to it lead to the program."""
+    settings.COOL_OFF_HOURS = settings.PIN_COOLDOWN_SECONDS = 0
+    Connector.objects.update(redirect_urls=[callback])
+    page = opened(browser, live_server, browser_of, member, scripts=True)
+    page.goto(f"/api/oauth/authorize?{urlencode({'client_id': str(connector.pk), 'redirect_uri': callback})}")
+    number = person_of(member).number
+    member.verified_phones.update(released_at=clock.now(), is_primary=False)
+    page.get_by_role("button", name="Allow", exact=True).click()
+    page.get_by_label("Number", exact=True).fill(number)
+    page.get_by_role("button", name="Generate PIN").click()
+    expect(page.get_by_role("button", name="Verify")).to_be_visible()
+    page.get_by_role("textbox").last.fill(phones.pin(number))
+    page.get_by_role("button", name="Verify").click()
+    page.get_by_role("button", name="Allow", exact=True).click()
+    page.wait_for_url(f"{callback}?code=**")
     page.context.close()
 
 

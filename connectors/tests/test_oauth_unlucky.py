@@ -99,6 +99,6 @@ def refused_answer(app: App) -> Any:
     return answer
 
 
-def test_a_refresh_without_its_token_is_told_by_the_name_of_the_field(app: App, member: User) -> None:
+def test_a_refresh_without_its_token_is_told_what_is_missing(app: App, member: User) -> None:
     answer = post_form({"grant_type": "refresh_token", "client_id": str(app.connector.pk), "client_secret": app.secret})
-    assert refused(answer, 400, "invalid_request") == "refresh_token is missing."
+    assert refused(answer, 400, "invalid_request") == "Missing refresh token parameter."

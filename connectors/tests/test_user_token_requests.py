@@ -284,7 +284,7 @@ def acts_already(asked: UserTokenRequest) -> user_tokens.UserToken:
         connector=asked.connector,
         person=asked.person,
         user=asked.asked_by,
-        permissions=None,
+        scopes=None,
         by=asked.asked_by,
         tag=Tag.USER_TOKEN_BY_OAUTH,
         address=None,

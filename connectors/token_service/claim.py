@@ -7,7 +7,6 @@ from uuid import UUID
 from django.views.decorators.debug import sensitive_variables
 from pydantic import Field
 
-from connectors import permissions
 from connectors.services import handoffs
 from connectors.services.handoffs import HandoffClaim
 from kaizala_console.api.endpoint import Call, operation
@@ -99,7 +98,7 @@ def _answer(claimed: HandoffClaim) -> dict[str, object]:
         "sealedRefreshToken": claimed.text if sealed else "",
         "keyFingerprint": handoff.sealed_to if sealed else "",
         "refreshTokenExpiry": clock.epoch_ms(handoff.refresh_token.expires_at),
-        "grantedScope": ",".join(permissions.scopes_of(grant.permissions & grant.connector.permissions)),
+        "grantedScope": ",".join(grant.held_scopes()),
         "target": {"kind": grant.kind, "id": grant.target.partition(":")[2], "name": grant.target_name},
         "stillWaiting": claimed.still_waiting,
     }

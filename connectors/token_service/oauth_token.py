@@ -7,50 +7,47 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, ClassVar
+import re
+from typing import Annotated
 from urllib.parse import unquote_plus
 
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from pydantic import Field, WithJsonSchema
 
-from connectors.services import oauth, token_exchange
-from connectors.services.token_exchange import Exchange
+from connectors.services import oauth
 from connectors.token_service.access_token import AccessTokenAnswer
 from kaizala_console.api.endpoint import Call, operation
-from kaizala_console.api.errors import (
-    ApiError,
-    InvalidParameters,
-    RefreshTokenRefused,
-    Unauthorized,
-    WrongConnectorCredentials,
-)
+from kaizala_console.api.errors import ApiError, WrongConnectorCredentials
 from kaizala_console.api.fields import Body, named
 from kaizala_console.api.headers import header
-from kaizala_console.lib import clock
 from kaizala_console.lib.client_address import client_address
 from kaizala_console.lib.errors import ConsoleError
 
-_GRANT_TYPES = {"type": "string", "enum": ["authorization_code", "refresh_token"]}
+_GRANT_TYPES = {
+    "type": "string",
+    "enum": ["authorization_code", "refresh_token"],
+    "description": "A code is traded without it.",
+}
 
 
 class TokenRequest(Body):
     """Client ID and secret may come by HTTP Basic instead, as libraries send them by default."""
 
-    grant_type: Annotated[str, WithJsonSchema(_GRANT_TYPES)] = named(
-        "grant_type", "grantType", default="authorization_code"
-    )
+    grant_type: Annotated[str, WithJsonSchema(_GRANT_TYPES)] = named("grant_type", "grantType", default="")
     client_id: str = named("client_id", "clientId", default="")
     client_secret: str = named("client_secret", "clientSecret", default="")
     code: str = ""
     code_verifier: str = named("code_verifier", "codeVerifier", default="")
     redirect_uri: str = named("redirect_uri", "redirectUri", default="")
     refresh_token: str = named("refresh_token", "refreshToken", default="")
+    scope: Annotated[str, Field(description="When refreshing: fewer scopes, separated by spaces.")] = ""
 
 
 class TokenAnswer(AccessTokenAnswer):
     """With the names of RFC 6749 §5.1 besides; `refreshToken` is the user token itself."""
 
+    scope: str = Field(description="Scopes, separated by spaces; by commas when no `grant_type` was sent.")
     # Both spellings are in it, so these are told apart by their Python names.
     oauth_access_token: str = Field(alias="access_token")
     token_type: str = Field(alias="token_type")
@@ -58,64 +55,40 @@ class TokenAnswer(AccessTokenAnswer):
     oauth_refresh_token: str = Field(alias="refresh_token")
 
 
-class _OAuthError(ApiError):
-    """Adds the fields of RFC 6749 §5.2 to an error of the table."""
+class OAuthRefused(ApiError):
+    """Refused as RFC 6749 §5.2 says: `error` names the reason, besides the three fields that all errors have."""
 
     status = 400
     error_code = "InvalidParameters"
     error_category_key = "ValidationException"
     default_message = "The request is not what was expected."
-    oauth_code: ClassVar[str] = "invalid_request"
+
+    def __init__(self, error: str, message: str = "") -> None:
+        super().__init__(message or _MESSAGES.get(error, ""))
+        self.error = error
 
     def body(self) -> dict[str, str]:
-        return {**super().body(), "error": self.oauth_code, "error_description": str(self.message)}
+        return {**super().body(), "error": self.error, "error_description": _printable(str(self.message))}
 
 
-class BadRequest(_OAuthError):
-    """Something is missing."""
-
-
-class BadClient(_OAuthError, WrongConnectorCredentials):
+class ClientRefused(OAuthRefused):
     """Client ID or secret is wrong; never which."""
 
     status = WrongConnectorCredentials.status
     error_code = WrongConnectorCredentials.error_code
     error_category_key = WrongConnectorCredentials.error_category_key
     default_message = WrongConnectorCredentials.default_message
-    oauth_code = "invalid_client"
+
+    def __init__(self) -> None:
+        super().__init__("invalid_client")
+        self.headers = {"WWW-Authenticate": "Basic"}
 
 
-class BadGrantType(_OAuthError):
-    """Codes and refresh tokens are all that is taken."""
-
-    default_message = "grant_type: expected authorization_code or refresh_token."
-    oauth_code = "unsupported_grant_type"
-
-
-class BadCode(_OAuthError):
-    """The code gives no token."""
-
-    oauth_code = "invalid_grant"
-
-
-class BadRefreshToken(_OAuthError, RefreshTokenRefused):
-    """The refresh token is refused, with the status that it has everywhere here."""
-
-    status = RefreshTokenRefused.status
-    error_code = RefreshTokenRefused.error_code
-    error_category_key = RefreshTokenRefused.error_category_key
-    default_message = RefreshTokenRefused.default_message
-    oauth_code = "invalid_grant"
-
-
-class AccessDenied(_OAuthError, Unauthorized):
-    """The person's account may not let this connector act (any more)."""
-
-    status = Unauthorized.status
-    error_code = Unauthorized.error_code
-    error_category_key = Unauthorized.error_category_key
-    default_message = Unauthorized.default_message
-    oauth_code = "invalid_grant"
+# Of what oauthlib gives no words for.
+_MESSAGES = {
+    "invalid_scope": "scope: a refresh may ask for fewer scopes than the token has, never for others.",
+    "unsupported_grant_type": "grant_type: expected authorization_code or refresh_token.",
+}
 
 
 @operation(
@@ -123,63 +96,38 @@ class AccessDenied(_OAuthError, Unauthorized):
     body=TokenRequest,
     form=True,
     response=TokenAnswer,
-    refuses=(BadRequest, BadGrantType, BadCode, BadClient, BadRefreshToken, AccessDenied),
+    refuses=(OAuthRefused, ClientRefused),
 )
 @sensitive_variables()
 def token(call: Call) -> dict[str, str | int]:
     """A code lives 60 seconds and works once. `grant_type=refresh_token` trades as `GET /v1/accessToken` does."""
     body: TokenRequest = call.body
+    sent = {name: getattr(body, name) for name in TokenRequest.model_fields}
     client_id, client_secret = _client(call.request, body)
-    address = client_address(call.request)
+    sent |= {"client_id": client_id, "client_secret": client_secret, "code": body.code.strip()}
+    sent["grant_type"] = body.grant_type or "authorization_code"
     try:
-        if body.grant_type == "refresh_token":
-            if not body.refresh_token.strip():
-                raise BadRequest("refresh_token is missing.")
-            exchanged = token_exchange.exchange(
-                connector_id=client_id, secret=client_secret, refresh_token=body.refresh_token, address=address
-            )
-            return _answer(exchanged, exchanged.successor or body.refresh_token, exchanged.successor)
-        if body.grant_type != "authorization_code":
-            raise BadGrantType
-        if not body.code.strip():
-            raise BadRequest("code is missing.")
-        signed_in = oauth.redeem(
-            client_id=client_id,
-            client_secret=client_secret,
-            code=body.code.strip(),
-            verifier=body.code_verifier,
-            redirect_url=body.redirect_uri,
-            address=address,
-        )
-    except _OAuthError:
-        raise
+        status, answer = oauth.answer_token_request(sent, address=client_address(call.request))
     except WrongConnectorCredentials:
-        raise BadClient(headers={"WWW-Authenticate": "Basic"}) from None
-    except RefreshTokenRefused as refused:
-        raise BadRefreshToken(str(refused.message)) from None
+        raise ClientRefused from None
     except ApiError:
         raise
-    except oauth.CodeRefused as refused:
-        raise BadCode(str(refused.message)) from None
     except ConsoleError as refused:
-        raise AccessDenied(str(refused.message)) from None
-    return _answer(signed_in.exchange, signed_in.token.text, signed_in.token.text)
+        raise OAuthRefused("invalid_grant", str(refused.message)) from None
+    if status == ClientRefused.status:
+        raise ClientRefused
+    if "error" in answer:
+        raise OAuthRefused(answer["error"], answer.get("error_description", ""))
+    if not body.grant_type:  # as Kaizala's documentation has it, where scopes are separated by commas
+        answer["scope"] = answer["scope"].replace(" ", ",")
+    return answer
 
 
-@sensitive_variables()
-def _answer(exchanged: Exchange, refresh_token: str, new: str) -> dict[str, str | int]:
-    left = exchanged.expires_at - clock.now()
-    return {
-        "accessToken": exchanged.access_token,
-        "endpointUrl": exchanged.endpoint_url,
-        "accessTokenExpiry": clock.epoch_ms(exchanged.expires_at),
-        "refreshToken": new,
-        "scope": ",".join(exchanged.scopes),
-        "access_token": exchanged.access_token,
-        "token_type": "Bearer",
-        "expires_in": round(left.total_seconds()),
-        "refresh_token": refresh_token,
-    }
+def _printable(text: str) -> str:
+    """In the characters that an error_description may have (RFC 6749 §5.2)."""
+    for quote in '“”‘’"':
+        text = text.replace(quote, "'")
+    return re.sub(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]", "?", text)
 
 
 @sensitive_variables()
@@ -191,5 +139,5 @@ def _client(request: HttpRequest, body: TokenRequest) -> tuple[str, str]:
     try:
         name, _colon, secret = base64.b64decode(rest.strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        raise InvalidParameters("The Authorization header is no HTTP Basic.") from None
+        raise OAuthRefused("invalid_request", "The Authorization header is no HTTP Basic.") from None
     return unquote_plus(name), unquote_plus(secret)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET
 from accounts.views.decorators import signed_in, user_of
 from connectors import usage_counts
 from connectors.models import Grant
-from connectors.permissions import DESCRIPTIONS, in_order
+from connectors.permissions import labels_of_scopes
 from connectors.queries import connectors
 from connectors.views import connectors as details
 from connectors.views import handoffs, links, usage_charts
@@ -53,7 +53,7 @@ def row_of(grant: Any) -> dict[str, Any]:
     return {
         "grant": grant,
         "state": _state(grant),
-        "permissions": [str(DESCRIPTIONS[permission].label) for permission in in_order(grant.permissions)],
+        "permissions": labels_of_scopes(grant.allowed_scopes()),
         "how_many": ngettext("%(n)d permission", "%(n)d permissions", len(grant.permissions))
         % {"n": len(grant.permissions)},
         "token": token,

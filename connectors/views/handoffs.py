@@ -28,7 +28,7 @@ from accounts.views.decorators import (
 )
 from connectors import arrivals, live_queries, owning, policies
 from connectors.models import Handoff, HandoffState
-from connectors.permissions import DESCRIPTIONS, can_and_cannot, in_order
+from connectors.permissions import can_and_cannot_of_scopes, labels_of_scopes
 from connectors.queries import connectors
 from connectors.queries import handoffs as handoff_queries
 from connectors.services import handoffs
@@ -197,7 +197,7 @@ def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = 
     context = {
         **card,
         "card": card,
-        "can": can_and_cannot(found.grant.permissions)[0],
+        "can": can_and_cannot_of_scopes(found.grant.allowed_scopes())[0],
         "is_developer": can_claim,
         "problem": problem,
         "may_be_issued_again": _may_be_issued_again(found),
@@ -217,9 +217,7 @@ def _card(found: Handoff) -> dict[str, Any]:
         "pill": PILLS[state],
         "state": state.value,
         "waiting": state is HandoffState.WAITING,
-        "permissions": ", ".join(
-            str(DESCRIPTIONS[permission].label) for permission in in_order(found.grant.permissions)
-        ),
+        "permissions": ", ".join(labels_of_scopes(found.grant.allowed_scopes())),
         "idempotency_key": shown_secrets.new_form_key(),
     }
 

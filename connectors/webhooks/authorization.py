@@ -9,7 +9,7 @@ from uuid import UUID
 
 from connectors import hooks
 from connectors.models import Webhook
-from connectors.permissions import Permission
+from connectors.permissions import Permission, permissions_of
 
 InactiveReason = Webhook.InactiveReason
 _ADMIN: Final = "Admin"  # the wire's spelling of a role (`connectors.hooks`)
@@ -31,7 +31,7 @@ def why_over(webhook: Webhook, at: dt.datetime) -> str:
         return InactiveReason.GRANT_ENDED.value
     if grant.ends_at is not None and grant.ends_at <= at:
         return InactiveReason.GRANT_ENDED.value
-    if Permission.OUTGOING_WEBHOOKS not in grant.permissions & connector.permissions:
+    if Permission.OUTGOING_WEBHOOKS not in permissions_of(grant.held_scopes()):
         return InactiveReason.PERMISSION.value
     return ""
 

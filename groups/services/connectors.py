@@ -49,7 +49,7 @@ def add_connector(
     connector = Connector.objects.present().select_for_update(no_key=True).filter(pk=connector_id).first()
     if connector is None:
         raise NotFound
-    connectors.require_shown(connector, as_shown)
+    connectors.require_shown(connector, connector.permissions, as_shown)
     granted = grants.grant(
         connector=connector,
         kind=Grant.Kind.GROUP,

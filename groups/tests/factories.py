@@ -99,7 +99,7 @@ def let_act_by_pin(connector: Connector, person: Person) -> Program:
         connector=connector,
         person=person,
         user=holder.user if holder is not None else None,
-        permissions=None,
+        scopes=None,
         by=SYSTEM,
         tag=Tag.USER_TOKEN_BY_PIN,
         address="127.0.0.1",

@@ -57,7 +57,7 @@ def test_a_sign_in_code_of_a_deactivated_person_gives_nothing(
     app = App(connector, pin_program.secret, browser_of(member))
     code = app.code(member)
     users.deactivate(user=member, by=SYSTEM)
-    oauth_app.refused(app.redeem(code), 403, "invalid_grant")
+    oauth_app.refused(app.redeem(code), 400, "invalid_grant")
     assert not Grant.objects.exists()
 
 

@@ -159,7 +159,7 @@ def test_a_code_of_a_sign_in(deaths: Deaths, developer: User, member: User, brow
     Grant.objects.filter(pk=program.grant.pk).update(revoked_at=program.grant.granted_at)
     app = App(connector, program.secret, browser_of(member))
     code = app.code(member)
-    form = {"client_id": str(connector.pk), "client_secret": program.secret, "code": code}
+    form = {"client_id": str(connector.pk), "client_secret": program.secret, "code": code, "redirect_uri": BACK}
     order = {**call("/api/oauth/token"), "data": {"text": urlencode(form), "type": FORM}}
     made = RefreshToken.objects.exclude(grant=program.grant)
     for _step, answer in deaths.everywhere(REQUEST, **order):

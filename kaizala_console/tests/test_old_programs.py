@@ -189,15 +189,11 @@ def test_a_program_whose_users_sign_in_by_their_browser(console: str, given: dic
     who = demo.user_of(demo.MEMBER)
     person = queries.primary_person(who)
     assert person is not None
-    code = oauth.approve(
-        connector=Connector.objects.get(pk=given["connectorId"]),
-        person=person,
-        by=who,
-        request_key="one-request",
-        redirect_url=back,
-    )
+    query = oauth.to_query({"client_id": given["connectorId"], "redirect_uri": back}.items())
+    location = oauth.approve(query=query, person=person, by=who, request_key="one-request")
+    code = location.partition("?code=")[2]
     connector_id, secret, _token = credentials_of(given)
-    assert end(start("clinic_login.py", console, connector_id, secret, code)) == [
+    assert end(start("clinic_login.py", console, connector_id, secret, code, back)) == [
         "SCOPES 25 True",
         "HELLO Meera Nair",
         "HELLO Meera Nair",
