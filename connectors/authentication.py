@@ -101,7 +101,7 @@ def caller_of(token: str) -> Caller:
     if not accepted:
         raise TokenInvalid
     bot = None if claims.bot_id is None else _bot_of(row)
-    grant.narrowed_to = claims.scopes
+    grant.scope_bits = claims.scope_bits
     held = grant.held_scopes()
     return Caller(
         grant=grant,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -144,6 +144,16 @@ def permissions_of(held: Iterable[str]) -> frozenset[Permission]:
 def scopes_of_bots(held: Iterable[str]) -> list[str]:
     """Those of the scopes that a token keeps when it acts as a bot."""
     return [scope for scope in held if PERMISSION_OF[scope] in OF_BOTS]
+
+
+def to_bits(held: Collection[str]) -> int:
+    """A bit for each scope, as an access token carries them."""
+    return sum(1 << place for place, scope in enumerate(ALL_SCOPES) if scope in held)
+
+
+def from_bits(bits: int) -> frozenset[str]:
+    """The scopes whose bits are set."""
+    return frozenset(scope for place, scope in enumerate(ALL_SCOPES) if bits >> place & 1)
 
 
 def scopes_in(text: str) -> list[str]:

@@ -20,7 +20,6 @@ import re
 import secrets
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from struct import Struct
@@ -29,7 +28,6 @@ from uuid import UUID
 
 from django.conf import settings
 
-from connectors.permissions import ALL_SCOPES
 from kaizala_console.lib import clock, crypto
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -49,7 +47,7 @@ _BOT_VERSION: Final = 4
 # bot (in version 4 alone); then the 32 bytes of the HMAC, and the id of its key.
 _ACCESS: Final = Struct(">BQ16sIQQI")
 _BOT: Final = Struct(">BQ16sIQQI16s")
-_EVERY_SCOPE: Final = 0xFFFF_FFFF  # not narrowed
+EVERY_SCOPE: Final = 0xFFFF_FFFF
 _TAG_LENGTH: Final = 32
 _CLOCK_SKEW_MS: Final = 60_000  # between the machines of one console
 
@@ -105,7 +103,7 @@ class AccessClaims:
     issued_at: dt.datetime
     expires_at: dt.datetime
     bot_id: UUID | None = None
-    scopes: frozenset[str] | None = None  # what it was narrowed to
+    scope_bits: int = EVERY_SCOPE
 
 
 # Secrets and refresh tokens -------------------------------------------------------------------------------------
@@ -188,15 +186,15 @@ def mint_access_token(
     generation: int,
     expires_at: dt.datetime,
     bot_id: UUID | None = None,
-    narrowed_to: Collection[str] | None = None,
+    scope_bits: int = EVERY_SCOPE,
 ) -> str:
     """An access token that ends at `expires_at` (to the millisecond, as the wire tells it); a bot's with `bot_id`.
 
-    It has the scopes of its grant, or of those the ones that it is `narrowed_to`. `generation` is the connector's
+    It has those scopes of its grant whose bit is set (`permissions.to_bits`). `generation` is the connector's
     (`Connector.token_generation`), as the statement read it that checked the secret.
     """
     key_id = crypto.newest_signing_key_id()
-    said = (clock.epoch_ms(clock.now()), clock.epoch_ms(expires_at), _bits_of(narrowed_to))
+    said = (clock.epoch_ms(clock.now()), clock.epoch_ms(expires_at), scope_bits)
     if bot_id is None:
         claims = _ACCESS.pack(_ACCESS_VERSION, refresh_token_id, grant_id.bytes, generation, *said)
     else:
@@ -238,18 +236,4 @@ def read_access_token(text: str) -> AccessClaims | None:
     if not crypto.was_newest_signing_key(key_id, issued_at):
         return None
     bot_id = UUID(bytes=bot[0]) if bot else None
-    return AccessClaims(
-        refresh_token_id, UUID(bytes=grant), generation, issued_at, expires_at, bot_id, _scopes_in(bits)
-    )
-
-
-def _bits_of(narrowed_to: Collection[str] | None) -> int:
-    if narrowed_to is None:
-        return _EVERY_SCOPE
-    return sum(1 << place for place, scope in enumerate(ALL_SCOPES) if scope in narrowed_to)
-
-
-def _scopes_in(bits: int) -> frozenset[str] | None:
-    if bits == _EVERY_SCOPE:
-        return None
-    return frozenset(scope for place, scope in enumerate(ALL_SCOPES) if bits >> place & 1)
+    return AccessClaims(refresh_token_id, UUID(bytes=grant), generation, issued_at, expires_at, bot_id, bits)

@@ -278,7 +278,7 @@ def _wrong(device: PinDevice) -> RuleBroken:
 # ----------------------------------------------------------------------------------------------------
 # How often a PIN may be sent: a growing pause between two, and caps over 24 hours. An SMS costs money.
 #
-# Counted in the SMS log, which is exact and outlives a cache. What the gateway refused or failed to send does not count.
+# Counted in the SMS log, which is exact and outlives a cache. What the gateway refused or did not send does not count.
 # A success ends the pause but not the caps: an SMS pump uses its PINs, too.
 
 

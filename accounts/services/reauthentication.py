@@ -91,7 +91,7 @@ def is_fresh(request: HttpRequest) -> bool:
 # ----------------------------------------------------------------------------------------------------
 # When somebody last proved to Office365 who they are: before a phone number is changed, that is a short while ago.
 #
-# A session lasts for hours, and Office365 may answer for a browser without asking anybody. What we ask it for (`prompt`,
+# A session lasts for hours, and Office365 may answer for a browser without asking anybody. What we ask for (`prompt`,
 # `max_age`) passes through the browser, which can leave it out. So only `auth_time` of the signed id token counts.
 
 

@@ -289,7 +289,7 @@ def _as_json(event: AuditEvent) -> str:
 # ----------------------------------------------------------------------------------------------------
 # The audit trail as a file, with the filters of the Activity page: CSV for people, JSON Lines for programs.
 #
-# Streamed in the order in which things happened, a slice at a time, so that its length costs no memory. JSON Lines are in
+# Streamed in the order in which things happened, slice by slice, so that its length costs no memory. JSON Lines are in
 # the order of the chain and carry its hashes: `python -m accounts.audit.canonical FILE` verifies them on any machine.
 
 

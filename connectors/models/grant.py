@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from connectors import permissions as scopes
 from connectors.models.fields import PermissionSetField
+from connectors.token_format import EVERY_SCOPE
 from kaizala_console.lib import clock, ids
 
 
@@ -103,7 +104,7 @@ class Grant(models.Model):
     )
 
     # What the access token at hand was narrowed to when it was refreshed (RFC 6749 §6); in memory alone.
-    narrowed_to: frozenset[str] | None = None
+    scope_bits = EVERY_SCOPE
 
     objects = GrantQuerySet.as_manager()
 
@@ -173,7 +174,10 @@ class Grant(models.Model):
         held = self.allowed_scopes()
         if not self.permissions <= self.connector.permissions:
             held = [scope for scope in held if scopes.PERMISSION_OF[scope] in self.connector.permissions]
-        return held if self.narrowed_to is None else [scope for scope in held if scope in self.narrowed_to]
+        if self.scope_bits == EVERY_SCOPE:
+            return held
+        narrowed_to = scopes.from_bits(self.scope_bits)
+        return [scope for scope in held if scope in narrowed_to]
 
     @property
     def is_of_deactivated_user(self) -> bool:

@@ -116,7 +116,7 @@ def access_token(*, bot_id: str, by: Caller) -> BotToken:
         generation=by.connector.token_generation,
         expires_at=expires_at,
         bot_id=bot.pk,
-        narrowed_to=by.grant.narrowed_to,
+        scope_bits=by.grant.scope_bits,
     )
     return BotToken(token, expires_at, tuple(permissions.scopes_of_bots(by.grant.held_scopes())))
 

@@ -171,7 +171,7 @@ def _of_access(found: Inspection, token: str) -> Inspection:
     if row is None:
         found.checks.append(_unknown())
         return found
-    row.grant.narrowed_to = claims.scopes
+    row.grant.scope_bits = claims.scope_bits
     _of_grant(found, row)
     found.public_part, found.made_at, found.ends_at = "", None, claims.expires_at
     if claims.bot_id is not None:

@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
-from connectors import token_format
+from connectors import permissions, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.redirects import PermanentRedirect
 from connectors.services import connector_use, refresh_tokens, secrets, throttling, trail, usage, words
@@ -88,14 +88,14 @@ def mint(
     Its grant and the grant's connector must be loaded. Raises RefreshTokenRefused when it has ended meanwhile.
     """
     now, grant, connector = at, token.grant, token.grant.connector
-    grant.narrowed_to = None if narrowed_to is None else frozenset(narrowed_to)
+    grant.scope_bits = token_format.EVERY_SCOPE if narrowed_to is None else permissions.to_bits(narrowed_to)
     expires_at = _end_of_access(token, grant, now)
     access_token = token_format.mint_access_token(
         refresh_token_id=token.pk,
         grant_id=grant.pk,
         generation=connector.token_generation,
         expires_at=expires_at,
-        narrowed_to=grant.narrowed_to,
+        scope_bits=grant.scope_bits,
     )
     if token.first_used_at is None:
         try:

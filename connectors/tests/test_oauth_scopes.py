@@ -11,7 +11,7 @@ from django.urls import reverse
 from accounts.models import AuditEvent, User
 from connectors import authentication
 from connectors.models import AuthorizationCode, Connector, Grant, Webhook
-from connectors.permissions import PERMISSIONS, scopes_of
+from connectors.permissions import ALL_SCOPES, PERMISSIONS, from_bits, scopes_of, to_bits
 from connectors.services import access_requests, permissions, user_tokens
 from connectors.tests.factories import person_of
 from connectors.tests.oauth_app import BACK, App, post_form, query_of, refused
@@ -210,3 +210,11 @@ def test_a_bots_token_is_cut_down_as_the_one_that_asked_for_it(app: App, member:
         given = call(caller, path=f"/v1/bot/accessToken/{bot['id']}").json()
         assert set(given["scope"].split(",")) == expected
         assert authentication.caller_of(given["accessToken"]).scopes == expected
+
+
+def test_each_scope_keeps_its_bit() -> None:
+    """Access tokens say by these bits what they were narrowed to: a new scope takes the next one."""
+    assert from_bits(1) == {"groupinfo.read"}
+    assert from_bits(1 << 25) == {"reaction.write"}
+    assert from_bits(to_bits(["media.read", "tenant.remove"])) == {"media.read", "tenant.remove"}
+    assert len(ALL_SCOPES) == 26, "31 at the most"

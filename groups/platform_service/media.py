@@ -229,7 +229,7 @@ def _too_large() -> PayloadTooLarge:
 # ----------------------------------------------------------------------------------------------------
 # Serves media files: `GET /media/<file>/<name>`, an address that the console itself signed (ADR 0051).
 #
-# No token is asked for: the signature is the right. What is served here was uploaded by somebody, so that no browser may
+# No token is asked for: the signature is the right. What is served here was uploaded by others, so that no browser may
 # take it for a page of the console: the content type is the one that was checked, and sniffing, scripts, frames and
 # plug-ins are ruled out. What browsers do not show by themselves is saved instead.
 

@@ -21,7 +21,6 @@ from connectors.webhooks.events import Event, EventType
 from groups import access
 from groups.models import Group, Membership
 from groups.services import hierarchy, members
-from groups.services.members import Failed
 from groups.services.texts import checked
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -31,7 +30,7 @@ class Created:
     """`failed` are numbers that could not be added; the group stands all the same."""
 
     group: Group
-    failed: list[Failed]
+    failed: list[members.Failed]
 
 
 @transaction.atomic

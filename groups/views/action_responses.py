@@ -195,7 +195,7 @@ def _cell(question: dict[str, Any], answer: Any, zone: dt.tzinfo) -> str:
 # ----------------------------------------------------------------------------------------------------
 # The forms by which members answer cards: one for each kind, that spells the wire's `actionBody` and takes it back.
 #
-# They check shape; `services.responses` reads the answer as it reads that of a program, and what it refuses comes back to
+# They check shape; `services.responses` reads the answer as it reads that of a program, and what it refuses is shown at
 # the field of the question.
 
 
