@@ -21,8 +21,8 @@ from accounts.admin.site import site
 from accounts.audit.sentences import sentence
 from accounts.audit.tags import Tag
 from accounts.models import (
+    AuditCheckpoint,
     AuditEvent,
-    AuditSeal,
     AuthenticatorApp,
     Notice,
     Organisation,
@@ -302,7 +302,7 @@ class TagFilter(admin.SimpleListFilter):
 class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ["at", "said", "actor_name", "organisation", "client_address", "request_id"]
     list_filter = [TagFilter, "actor_kind"]
-    exclude = ["mark"]
+    exclude = ["mac"]
     list_select_related = ["organisation"]
     search_fields = [
         "actor_name",
@@ -321,13 +321,12 @@ class AuditEventAdmin(ReadOnlyAdmin):
         return sentence(row)
 
 
-@admin.register(AuditSeal, site=site)
-class AuditSealAdmin(ReadOnlyAdmin):
-    """How far the trail was sealed. `python manage.py verify_audit` says whether it still holds."""
+@admin.register(AuditCheckpoint, site=site)
+class AuditCheckpointAdmin(ReadOnlyAdmin):
+    """How far the chain goes. `python manage.py verify_audit` says whether it still holds."""
 
-    list_display = ["block", "position", "hash", "key_id", "sealed_at"]
-    exclude = ["tag"]
-    search_fields = ["hash__exact"]
+    list_display = ["position", "hash", "key_id", "signed_at"]
+    exclude = ["mac"]
 
 
 @admin.register(AuthenticatorApp, site=site)

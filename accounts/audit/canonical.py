@@ -36,6 +36,7 @@ FIELDS = (
     "after",
     "client_address",
     "request_id",
+    "mac",
     "position",
 )
 GENESIS = "0" * 64

@@ -12,8 +12,6 @@ from uuid import UUID
 
 from django.db import models, transaction
 
-from accounts.audit import marks
-from accounts.audit.chain import chain_after_commit
 from accounts.audit.sentences import names_in
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, Organisation
@@ -80,7 +78,6 @@ def event(tag: Tag, *, by: Actor, subject: models.Model, **about: Unpack[About])
 def _in_the_transaction_of_the_act() -> None:
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("An audit row is written in the transaction of the act that it tells.")
-    chain_after_commit()
 
 
 def _columns(
@@ -115,5 +112,4 @@ def _columns(
         "request_id": redact(here.request_id)[:64],
     }
     columns["search_text"] = names_in(tag, columns)
-    told = {**columns, "organisation_id": organisation.pk if organisation else None}
-    return {**columns, "mark": marks.made_for(told)}
+    return columns

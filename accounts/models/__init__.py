@@ -1,6 +1,6 @@
 """The tables that say who somebody is."""
 
-from accounts.models.audit_event import AuditEvent, AuditSeal
+from accounts.models.audit_event import AuditCheckpoint, AuditEvent
 from accounts.models.authenticator_app import AuthenticatorApp
 from accounts.models.notice import Notice
 from accounts.models.organisation import Organisation
@@ -12,8 +12,8 @@ from accounts.models.sms import SandboxSms, SmsMessage
 from accounts.models.user import User
 
 __all__ = [
+    "AuditCheckpoint",
     "AuditEvent",
-    "AuditSeal",
     "AuthenticatorApp",
     "Notice",
     "Organisation",

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import hmac
+import secrets
+
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, crypto
+
+
+def new_event_mac() -> str:
+    """Return a MAC for one more event: the id of the pepper, a nonce, and the nonce's keyed digest."""
+    key_id, nonce = crypto.current_key_id(), secrets.token_urlsafe(12)
+    return f"{key_id}.{nonce}.{_tag(key_id, nonce)}"
 
 
 class AuditEvent(models.Model):
@@ -39,11 +48,11 @@ class AuditEvent(models.Model):
     after = models.JSONField(_("after"), default=dict, blank=True, encoder=DjangoJSONEncoder)
     client_address = models.GenericIPAddressField(_("client address"), null=True, blank=True)
     request_id = models.CharField(_("request id"), max_length=64, blank=True)
-    # The names in its sentence, for the search in Activity; derived from the above, so neither marked nor chained.
+    # The names in its sentence, for the search in Activity; derived from the above, so not chained.
     search_text = models.TextField(_("search text"), blank=True, editable=False)
-    # The console's keyed digest of all of the above (accounts/audit/marks.py).
-    mark = models.CharField(_("mark"), max_length=100, blank=True, editable=False)
-    # Its place in the chain (accounts/audit/chain.py), given right after the commit; empty until then.
+    # Only the console can make one, so a row that somebody else adds is never chained.
+    mac = models.CharField(_("MAC"), max_length=100, unique=True, default=new_event_mac, editable=False)
+    # Its place in the chain (accounts/audit/chain.py), given by the worker; empty until then.
     position = models.BigIntegerField(_("position"), null=True, blank=True, unique=True, editable=False)
     previous_hash = models.CharField(_("previous hash"), max_length=64, blank=True, editable=False)
     hash = models.CharField(_("hash"), max_length=64, blank=True, editable=False)
@@ -73,24 +82,32 @@ class AuditEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.tag} {self.subject_kind} {self.subject_id}"
 
+    def has_own_mac(self) -> bool:
+        """Return whether the console added this row. Raises `crypto.UnknownKey`."""
+        parts = self.mac.rsplit(".", 2)
+        return len(parts) == 3 and hmac.compare_digest(_tag(parts[0], parts[1]).encode(), parts[2].encode())
 
-class AuditSeal(models.Model):
-    """The console's own seal on the chain: a keyed digest of how far it went, which the database alone cannot forge.
 
-    One row a thousand events, moved along until the thousand is full.
-    """
+class AuditCheckpoint(models.Model):
+    """How far the chain goes, signed by the worker each time that it has chained events; one row."""
 
-    block = models.BigIntegerField(_("block"), primary_key=True)
+    id = models.PositiveSmallIntegerField(_("ID"), primary_key=True, default=1, editable=False)
     position = models.BigIntegerField(_("position"))
     hash = models.CharField(_("hash"), max_length=64)
+    # Where the worker went on although the chain was not as it had signed it; stays for ever.
+    broken_at = models.BigIntegerField(_("broken at"), null=True)
     key_id = models.CharField(_("key id"), max_length=16)
-    tag = models.CharField(_("tag"), max_length=64)
-    sealed_at = models.DateTimeField(_("sealed at"), default=clock.now)
+    mac = models.CharField(_("MAC"), max_length=64)
+    signed_at = models.DateTimeField(_("signed at"), default=clock.now)
 
     class Meta:
-        verbose_name = _("audit seal")
-        verbose_name_plural = _("audit seals")
-        ordering = ["block"]
+        verbose_name = _("audit checkpoint")
+        verbose_name_plural = _("audit checkpoints")
+        constraints = [models.CheckConstraint(condition=models.Q(pk=1), name="one_audit_checkpoint")]
 
     def __str__(self) -> str:
-        return f"AuditSeal {self.position}"
+        return f"AuditCheckpoint {self.position}"
+
+
+def _tag(key_id: str, nonce: str) -> str:
+    return crypto.hmac_tag("audit-event", nonce, key_id=key_id).hex()

@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from accounts.models import AuditSeal, AuthenticatorApp, Organisation, User
+from accounts.audit import chain
+from accounts.models import AuthenticatorApp, Organisation, User
 from accounts.services import notifications, reauthentication
 from accounts.tests import office365_server, sign_in_walk, twilio_server
 from accounts.tests.authenticator import code_of
@@ -77,9 +78,7 @@ def some_of_everything(developer: User) -> None:
     reauthentication.send_pin(user=developer, by=developer)
     notifications.queue(user=developer, template="accounts/phone_added", key="k", context={"number": "+91 •• 001"})
     AuthenticatorApp.objects.create(user=developer, name="app")
-    AuditSeal.objects.update_or_create(
-        block=1, defaults={"position": 1, "hash": "a" * 64, "key_id": "k", "tag": "f" * 64}
-    )
+    chain.chain()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -12,21 +13,29 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
-from accounts.audit import canonical, chain, verifying
-from accounts.audit.record import SYSTEM, record
+from accounts.audit import canonical, chain, verify
+from accounts.audit.record import SYSTEM, record, record_all
+from accounts.audit.record import event as event_of
 from accounts.audit.tags import Tag
-from accounts.models import AuditEvent, AuditSeal, Organisation
-from accounts.tests.factories import make_organisation
-from kaizala_console.lib import clock
+from accounts.models import AuditCheckpoint, AuditEvent, Organisation
+from accounts.tasks import chain_audit
+from accounts.tests.factories import make_organisation, make_user
+from kaizala_console.lib import clock, context, crypto
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def happen(number: int, organisation: Organisation | None = None) -> None:
-    """So many acts, each in a transaction of its own."""
+    """So many acts, and then the worker."""
+    act(number, organisation)
+    chain.chain()
+
+
+def act(number: int, organisation: Organisation | None = None) -> None:
+    """So many acts, each in a transaction of its own; their events are not chained yet."""
     organisation = organisation or make_organisation()
     for index in range(number):
         with transaction.atomic():
@@ -46,14 +55,74 @@ def execute(sql: str, *parameters: Any) -> None:
 
 
 def faults() -> list[tuple[str, int | None]]:
-    return [(fault.kind, fault.position) for fault in verifying.verify()]
+    return [(fault.kind, fault.position) for fault in verify.verify()]
 
 
-def test_what_the_console_wrote_is_chained_right_after_the_commit_and_intact() -> None:
-    happen(5)
+def copied(event_id: int, **changed: Any) -> None:
+    """A row is added that reads as another one does, with these columns changed."""
+    row = AuditEvent.objects.filter(pk=event_id).values().get()
+    AuditEvent.objects.create(**row | {"id": None, "position": None, "previous_hash": "", "hash": ""} | changed)
+
+
+def chained_by_hand(event: AuditEvent) -> None:
+    """Gives a row the next place, with the right hashes, as the console would."""
+    last = AuditEvent.objects.filter(position__isnull=False).order_by("-position")[0]
+    event.position = int(last.position or 0) + 1
+    its_hash = canonical.hash_of(chain.spelled(event), last.hash)
+    columns = "position = %s, previous_hash = %s, hash = %s"
+    execute(f"UPDATE accounts_auditevent SET {columns} WHERE id = %s", event.position, last.hash, its_hash, event.pk)  # noqa: S608
+
+
+# What the console does ------------------------------------------------------------------------------------------------
+
+
+def test_the_worker_chains_what_was_committed_and_signs_the_end() -> None:
+    act(5)
+    assert AuditEvent.objects.filter(position=None).count() == 5
+    assert faults() == []
+    chain_audit()
     assert list(AuditEvent.objects.order_by("pk").values_list("position", flat=True)) == [1, 2, 3, 4, 5]
     assert faults() == []
-    assert AuditSeal.objects.get().position == 5
+    assert AuditCheckpoint.objects.get().position == 5
+    chain_audit()
+    assert AuditCheckpoint.objects.get().position == 5
+
+
+def test_many_events_are_chained_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "BATCH", 4)
+    happen(10)
+    assert faults() == []
+    happen(1)
+    assert faults() == []
+    assert AuditCheckpoint.objects.get().position == 11
+
+
+@pytest.mark.parametrize("number", [1, 2, 9])
+def test_what_is_chained_while_the_verifier_reads_is_no_fault(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    happen(3)
+
+    class Meanwhile(verify._Walk):
+        """Made between the first look at the checkpoint and the first look at the rows."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            happen(number)
+
+    monkeypatch.setattr(verify, "_Walk", Meanwhile)
+    assert faults() == []
+    assert AuditCheckpoint.objects.get().position == 3 + number
+
+
+def test_values_come_back_from_the_database_as_they_were_hashed() -> None:
+    """Numbers, addresses, times and texts have another spelling there."""
+    told: dict[Any, Any] = {"n": 1e16, "f": 0.1, "one": 1.0, "big": 2**60, "at": clock.now(), 7: ["é", {"deep": None}]}
+    organisation = make_organisation()
+    for address in ("203.0.113.9", "2001:0DB8:0:0::1", "::ffff:192.0.2.1", ""):
+        with context.use(context.RequestContext("r" * 80, address)), transaction.atomic():
+            record(Tag.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation, organisation=organisation, after=told)
+            record_all([event_of(Tag.CONFIRMED, by=SYSTEM, subject=organisation, before=told) for _ in range(3)])
+    assert chain.chain() == 16
+    assert faults() == []
 
 
 def test_what_is_rolled_back_leaves_no_gap() -> None:
@@ -67,13 +136,7 @@ def test_what_is_rolled_back_leaves_no_gap() -> None:
     assert AuditEvent.objects.count() == 2
 
 
-def test_a_killed_process_leaves_rows_that_the_sweeper_chains(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr("accounts.audit.record.chain_after_commit", lambda: None)
-        happen(3)
-    assert AuditEvent.objects.filter(position=None).count() == 3
-    assert chain.chain() == 3
-    assert faults() == []
+# Rows that were changed -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -99,10 +162,10 @@ def test_a_changed_row_with_its_hash_made_anew_breaks_the_link_to_the_next() -> 
     event = AuditEvent.objects.get(position=2)
     forged = canonical.hash_of(chain.spelled(event), event.previous_hash)
     execute("UPDATE accounts_auditevent SET hash = %s WHERE position = 2", forged)
-    assert faults() == [("unmarked", 2), ("broken", 3)]
+    assert faults() == [("broken", 3)]
 
 
-def test_a_chain_that_was_written_anew_to_its_end_is_found_by_the_seal() -> None:
+def test_a_chain_that_was_written_anew_to_its_end_is_found_by_the_checkpoint() -> None:
     happen(4)
     execute("UPDATE accounts_auditevent SET actor_name = 'Somebody Else' WHERE position = 2")
     previous = AuditEvent.objects.get(position=1).hash
@@ -112,8 +175,13 @@ def test_a_chain_that_was_written_anew_to_its_end_is_found_by_the_seal() -> None
             "UPDATE accounts_auditevent SET hash = %s, previous_hash = %s WHERE id = %s", forged, previous, event.pk
         )
         previous = forged
-    execute("UPDATE accounts_auditseal SET hash = %s", previous)
-    assert faults() == [("unmarked", 2), ("rewritten", 4)]
+    assert faults() == [("rewritten", 4)]
+    execute("UPDATE accounts_auditcheckpoint SET hash = %s", previous)
+    assert faults() == [("rewritten", 4)]
+    happen(1)
+    assert faults() == [("went-on", 5)], "the worker does not sign it as if nothing had been"
+    execute("UPDATE accounts_auditcheckpoint SET broken_at = NULL")
+    assert faults() == [("rewritten", 5)]
 
 
 @pytest.mark.parametrize("position", [1, 2])
@@ -123,10 +191,49 @@ def test_a_removed_row_is_found(position: int) -> None:
     assert faults() == [("removed", position)]
 
 
-def test_rows_removed_from_the_end_are_found_by_the_seal() -> None:
+def test_rows_removed_from_the_end_are_found_by_the_checkpoint() -> None:
     happen(4)
     execute("DELETE FROM accounts_auditevent WHERE position > 2")
-    assert faults() == [("removed", 4)]
+    assert faults() == [("removed", 3)]
+    happen(6)
+    assert faults() == [("went-on", 3)], "still, when the console has gone on"
+
+
+@pytest.mark.parametrize("position", [2, 1])
+def test_with_a_checkpoint_made_up_for_what_is_left_they_are_found_too(position: int) -> None:
+    happen(4)
+    execute("DELETE FROM accounts_auditevent WHERE position > %s", position)
+    left = AuditEvent.objects.get(position=position)
+    execute("UPDATE accounts_auditcheckpoint SET position = %s, hash = %s", position, left.hash)
+    assert faults() == [("rewritten", position)]
+
+
+def test_without_a_checkpoint_nothing_counts_as_signed() -> None:
+    happen(3)
+    execute("DELETE FROM accounts_auditcheckpoint")
+    assert faults() == [("inserted", 1)]
+    happen(1)
+    assert faults() == [("went-on", 4)]
+
+
+def test_an_emptied_table_is_found_also_when_the_console_has_gone_on() -> None:
+    happen(5)
+    execute("DELETE FROM accounts_auditevent")
+    assert faults() == [("removed", 1)]
+    happen(7)
+    assert faults() == [("went-on", 1)]
+
+
+def test_emptied_with_its_checkpoint_the_trail_is_younger_than_the_accounts(travel: Callable[..., Any]) -> None:
+    make_user("Devika Rao", make_organisation(), last_login=clock.now())
+    happen(3)
+    assert faults() == []
+    travel(days=3)
+    execute("DELETE FROM accounts_auditevent")
+    execute("DELETE FROM accounts_auditcheckpoint")
+    assert faults() == [("emptied", None)]
+    happen(1)
+    assert faults() == [("emptied", None)]
 
 
 def test_reordered_rows_are_found() -> None:
@@ -137,26 +244,76 @@ def test_reordered_rows_are_found() -> None:
     assert {position for _kind, position in faults()} >= {2, 3}
 
 
-def test_a_row_added_at_the_end_with_right_hashes_is_found_for_want_of_a_seal() -> None:
+# Rows that the console did not write ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mac", ["", "x", "{key_id}.nonce." + 64 * "0"])
+def test_a_row_added_without_a_mac_is_never_chained_and_is_found(mac: str) -> None:
     happen(2)
-    last = AuditEvent.objects.get(position=2)
-    added = AuditEvent.objects.create(tag=Tag.CONFIRMED, actor_kind="user", subject_kind="user", subject_id="1")
-    added.refresh_from_db()
-    added.position = 3
-    with_hash = canonical.hash_of(chain.spelled(added), last.hash)
-    columns = "position = 3, previous_hash = %s, hash = %s"
-    execute(f"UPDATE accounts_auditevent SET {columns} WHERE id = %s", last.hash, with_hash, added.pk)  # noqa: S608
-    assert faults() == [("unmarked", 3), ("inserted", 3)]
-
-
-def test_a_row_that_nobody_chains_is_told_once_it_is_no_news(
-    travel: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("accounts.audit.record.chain_after_commit", lambda: None)
+    copied(AuditEvent.objects.earliest("pk").pk, mac=mac.format(key_id=crypto.current_key_id()))
     happen(1)
+    assert AuditEvent.objects.filter(position=None).count() == 1
+    assert faults() == [("added", None)]
+
+
+def test_many_rows_added_hold_up_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "BATCH", 2)
+    happen(1)
+    for number in range(5):
+        copied(AuditEvent.objects.earliest("pk").pk, mac=str(number))
+    happen(3)
+    assert AuditCheckpoint.objects.get().position == 4
+
+
+def test_the_mac_of_another_event_is_not_to_be_had() -> None:
+    happen(2)
+    first, second = AuditEvent.objects.order_by("pk")
+    with pytest.raises(IntegrityError):
+        copied(first.pk)
+    execute("UPDATE accounts_auditevent SET mac = 'spent' WHERE id = %s", first.pk)
+    copied(second.pk, mac=first.mac)
+    happen(1)
+    assert ("changed", 1) in faults()
+
+
+def test_a_row_added_at_the_end_with_right_hashes_is_not_signed() -> None:
+    happen(2)
+    copied(AuditEvent.objects.earliest("pk").pk, mac="made up")
+    chained_by_hand(AuditEvent.objects.get(position=None))
+    assert faults() == [("inserted", 3)]
+    happen(2)
+    assert faults() == [("went-on", 4)]
+
+
+# While the worker or a pepper is away ---------------------------------------------------------------------------------
+
+
+def test_while_the_worker_is_stopped_the_verifier_names_what_waits_for_long(travel: Callable[..., Any]) -> None:
+    act(1)
     assert faults() == []
     travel(minutes=11)
     assert faults() == [("unchained", None)]
+    chain_audit()
+    assert faults() == []
+
+
+def test_a_pepper_that_has_left_the_ring_is_named_and_nothing_is_lost(settings: Any) -> None:
+    happen(3)
+    act(2)
+    before = settings.CREDENTIAL_PEPPERS
+    settings.CREDENTIAL_PEPPERS = [("other", b"o" * 32)]
+    assert faults() == [("unknown-key", 3), ("unknown-key", None)]
+    act(1)
+    chain_audit()
+    assert AuditCheckpoint.objects.get().position == 3, "the end cannot be checked, so the chain does not go on"
+    settings.CREDENTIAL_PEPPERS = [*settings.CREDENTIAL_PEPPERS, *before]
+    chain_audit()
+    assert faults() == []
+    settings.CREDENTIAL_PEPPERS = settings.CREDENTIAL_PEPPERS[:1]
+    assert faults() == [], "signed anew with the newest"
+
+
+# The command and the exports ------------------------------------------------------------------------------------------
 
 
 def test_the_command_names_every_fault_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
@@ -186,11 +343,47 @@ def test_an_exported_file_is_verified_without_the_console(tmp_path: Path) -> Non
     assert subprocess.run(verifier, cwd=ROOT, check=False, capture_output=True).returncode == 1
 
 
+# At the same moment ---------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.services
-def test_many_acts_at_the_same_moment_make_one_chain(together: Callable[..., list[Any]]) -> None:
+def test_many_acts_and_several_workers_at_the_same_moment_make_one_chain(together: Callable[..., list[Any]]) -> None:
     organisation = make_organisation()
     results = together(8, lambda: happen(10, organisation))
     assert results == [None] * 8
     chain.chain()
     assert AuditEvent.objects.count() == 80
+    assert faults() == []
+
+
+@pytest.mark.services
+def test_several_workers_at_the_same_moment_chain_each_event_once(together: Callable[..., list[Any]]) -> None:
+    happen(1)
+    act(50)
+    assert sum(together(8, chain.chain)) == 50
+    assert faults() == []
+    assert AuditCheckpoint.objects.get().position == 51
+
+
+@pytest.mark.services
+def test_an_act_whose_transaction_lasts_is_chained_when_it_has_committed(together: Callable[..., list[Any]]) -> None:
+    """Its event has an earlier key than those that were chained before it."""
+    organisation, chained, began = make_organisation(), threading.Event(), threading.Event()
+
+    def long() -> None:
+        with transaction.atomic():
+            record(Tag.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation)
+            began.set()
+            assert chained.wait(timeout=20)
+
+    def meanwhile() -> None:
+        assert began.wait(timeout=20)
+        happen(2, organisation)
+        chained.set()
+
+    acts = iter([long, meanwhile])
+    assert together(2, lambda: next(acts)()) == [None, None]
+    assert AuditEvent.objects.get(position=None).pk == AuditEvent.objects.earliest("pk").pk
+    chain.chain()
+    assert AuditEvent.objects.count() == 3
     assert faults() == []

@@ -14,7 +14,7 @@ from django.urls import reverse
 from accounts import queries
 from accounts.admin.site import site
 from accounts.audit.record import SYSTEM
-from accounts.models import AuditEvent, AuditSeal, AuthenticatorApp, PinDevice, Session, SmsMessage, User
+from accounts.models import AuditCheckpoint, AuditEvent, AuthenticatorApp, PinDevice, Session, SmsMessage, User
 from accounts.services import reauthentication, totp, users
 from accounts.tests.authenticator import code_of, wrong_code
 from accounts.tests.factories import make_user
@@ -189,7 +189,8 @@ def test_every_list_and_every_row_opens_searches_and_shows_no_secret(
         pin.digest,
         pin.salt,
         SmsMessage.objects.get().number_tag,
-        *AuditSeal.objects.values_list("tag", flat=True),
+        *AuditCheckpoint.objects.values_list("mac", flat=True),
+        *AuditEvent.objects.values_list("mac", flat=True),
         *AuthenticatorApp.objects.values_list("key", flat=True),
         *Session.objects.values_list("session_data", flat=True),
     }

@@ -34,7 +34,7 @@ ON_BOTH = ("test_four_steps", "test_request_journey")  # the journeys that run o
 ON_POSTGRESQL = frozenset(
     f"test_{name}"
     for name in (
-        *("activity_far_back", "activity_event_page", "audit", "audit_chain", "audit_forgery", "notices", "phones"),
+        *("activity_far_back", "activity_event_page", "audit", "audit_chain", "notices", "phones"),
         *("pin_limits", "pin_outbox", "pins", "sessions", "sign_in"),
         *("callers", "claims", "grants", "handoff_search", "handoffs", "large_connectors", "leaks", "life", "models"),
         *("oauth_codes", "orphans", "own_many", "pin_login_limits", "queries", "reminders", "request_search"),
