@@ -52,6 +52,18 @@ PACKAGES = (
     ),
     Package("htmx.org", "2.0.11", "0BSD", {"dist/htmx.min.js": "htmx.min.js", "LICENSE": "htmx.LICENSE.txt"}),
     Package(
+        "swagger-ui-dist",
+        "5.35.0",
+        "Apache-2.0",
+        {
+            "swagger-ui-bundle.js": "swagger-ui-bundle.js",
+            "swagger-ui.css": "swagger-ui.css",
+            "swagger-ui-bundle.js.LICENSE.txt": "swagger-ui-bundle.js.LICENSE.txt",
+            "LICENSE": "swagger-ui.LICENSE.txt",
+            "NOTICE": "swagger-ui.NOTICE.txt",
+        },
+    ),
+    Package(
         "axe-core",
         "4.14.1",
         "MPL-2.0",

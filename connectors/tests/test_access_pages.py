@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.once]  # whom a door lets in is
 Browser = Callable[..., Client]
 Everything = Callable[[], dict[str, list[Any]]]
 
-ANYBODY = ("list", "create", "create_permissions", "handoffs", "acting", "explorer", "explorer_operation")
+ANYBODY = ("list", "create", "create_permissions", "handoffs", "acting", "explorer", "explorer_document")
 OF_THE_ORGANISATION = ("details", "user_token")
 OF_BOTH_SIDES = ("handoff", "handoff_reissue")
 OF_OWNERS = (
@@ -140,7 +140,6 @@ class Addresses:
             "verb": "suspend",
             "webhook_id": webhook.pk,
             "delivery_id": happened(webhook).pk,
-            "operation_id": "exchange",
             "bot_id": bots.create(
                 connector=program.connector, name="Rota", picture_url="", by=program.connector.owner
             ).pk,
@@ -182,7 +181,7 @@ def test_who_is_signed_out_signs_in_first_and_nothing_happens(addresses: Address
         "list",
         "acting",
         "explorer",
-        "explorer_operation",
+        "explorer_document",
         "handoffs",
         *OF_THE_ORGANISATION,
         *SHOW_ONLY,

@@ -18,7 +18,7 @@ TEXT: Final = "Hello from my program"
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A file, and the line that runs it. ``key`` is that of `samples.LANGUAGES`."""
+    """A file, and the line that runs it. ``key`` names its language in addresses."""
 
     key: str
     label: str

@@ -18,8 +18,7 @@ from accounts.models import Person
 from groups.media.content import MediaKind
 from groups.media.urls import url_of
 from groups.models import Action, MediaFile
-from kaizala_console.api import as_read
-from kaizala_console.api.fields import NO_BOOLEAN, Body, named
+from kaizala_console.api.fields import ID_SCHEMA, NO_BOOLEAN, Body, named
 from kaizala_console.api.responses import Answer
 from kaizala_console.lib.errors import RuleBroken
 
@@ -54,7 +53,7 @@ Resource = Annotated[
     str,
     StringConstraints(pattern=r"\S", max_length=MAX_WORDS),
     AfterValidator(storable),
-    WithJsonSchema(as_read.ID),
+    WithJsonSchema(ID_SCHEMA),
 ]
 """What `POST /v1/media` has answered: whether there is such media is the service's to say."""
 

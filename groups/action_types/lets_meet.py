@@ -10,7 +10,6 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from groups.action_types.base import Card, Draft, Kind, Line, Words, moment, parse
 from groups.action_types.choices import ChoiceCard, ChoiceResponseAnswer
 from groups.action_types.location import Place, PlaceAnswer
-from kaizala_console.api.as_read import OLD
 from kaizala_console.api.fields import NO_BOOLEAN, Body, named
 from kaizala_console.api.responses import Answer
 
@@ -19,18 +18,7 @@ MOST_MINUTES: Final = 31 * 24 * 60
 # The protocol names no answers of a meeting. These are what Kaizala's own card let people say.
 ANSWERS: Final = ("Yes", "No", "Maybe")
 _YEARS: Final = range(1971, 9000)
-
-
-_WITHOUT_ZONE: Final = "^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?$"
-# A number is in milliseconds since 1970, or in seconds when it is that small.
-_MOMENT: Final = {
-    "anyOf": [
-        {"type": "string", "format": "date-time"},
-        {"type": "string", "pattern": _WITHOUT_ZONE, OLD: True},
-        {"type": "number", "minimum": 31_536_000, "maximum": 20_000_000_000, OLD: True},
-        {"type": "number", "minimum": 31_536_000_000, "maximum": 221_845_391_999_999, OLD: True},
-    ]
-}
+_MOMENT: Final = {"type": "string", "format": "date-time"}
 
 
 def _on_the_time_line(at: dt.datetime) -> dt.datetime:

@@ -24,15 +24,14 @@ from groups.action_types.base import (
 )
 from groups.action_types.choices import ChoiceCard, ChoiceResponseAnswer
 from groups.media.content import MediaKind
-from kaizala_console.api import as_read
-from kaizala_console.api.fields import Body
+from kaizala_console.api.fields import ID_SCHEMA, Body
 from kaizala_console.api.responses import Answer
 
 DEFAULT_HOURS = 720
 MOST_CHOICES = 50
 
 
-_NONE_TOO = WithJsonSchema(as_read.or_empty(as_read.ID))
+_NONE_TOO = WithJsonSchema(ID_SCHEMA)
 
 
 class Choice(Body):

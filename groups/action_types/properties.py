@@ -9,7 +9,6 @@ from pydantic import AfterValidator, ConfigDict, StringConstraints
 
 from groups.action_types.base import MAX_WORDS, refuse, storable
 from groups.action_types.questions import LARGEST
-from kaizala_console.api import as_read
 from kaizala_console.api.fields import Body, NumberedApiEnum, describe
 from kaizala_console.api.responses import Answer
 
@@ -48,12 +47,11 @@ def _describe_value(schema: dict[str, Any], shape: type[Any]) -> None:
         ([PropertyType.LOCATION, PropertyType.ATTACHMENT], [place]),
         (list(_LISTS), [entries]),
     ]
-    names = [kind.value for kind in PropertyType]
     schema["anyOf"] = [
         {
             "description": " or ".join(kind.value for kind in types),
             "properties": {
-                "type": as_read.choice([kind.value for kind in types], numbers=[names.index(kind) for kind in types]),
+                "type": {"type": "string", "enum": [kind.value for kind in types]},
                 "value": {"anyOf": [text, *values]},
             },
             **({} if PropertyType.TEXT in types else {"required": ["type"]}),

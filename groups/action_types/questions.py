@@ -12,7 +12,6 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 
 from groups.action_types.base import MAX_WORDS, Card, Line, MediaUse, first_repeated, refuse, storable, titled
 from groups.media.content import MediaKind
-from kaizala_console.api import as_read
 from kaizala_console.api.fields import ApiEnum, Body, describe, named
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import RuleBroken
@@ -56,10 +55,10 @@ def _describe_options(schema: dict[str, Any], shape: type[Any]) -> None:
     describe(schema, shape)
     others = [kind.value for kind in QuestionType if kind not in OPTIONED]
     schema["anyOf"] = [
-        {"properties": {"type": as_read.choice(others)}},
+        {"properties": {"type": {"type": "string", "enum": others}}},
         {
             "properties": {
-                "type": as_read.choice([kind.value for kind in OPTIONED]),
+                "type": {"type": "string", "enum": [kind.value for kind in OPTIONED]},
                 "options": {"type": "array", "minItems": 1},
             },
             "required": ["options"],

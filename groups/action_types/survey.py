@@ -40,7 +40,6 @@ from groups.action_types.questions import (
     spelled,
     told,
 )
-from kaizala_console.api import as_read
 from kaizala_console.api.fields import NO_BOOLEAN, Body
 from kaizala_console.api.responses import Answer
 from kaizala_console.lib import clock
@@ -49,12 +48,7 @@ DEFAULT_HOURS: Final = 24
 _HOURS_UP_TO: Final = MAX_HOURS
 
 
-_HOURS_OR_MOMENT: Final = {
-    "anyOf": [
-        {"type": "integer", "format": "int64", "minimum": 1, "maximum": 253_402_300_799_999},
-        {"type": "string", "pattern": "^0*[1-9][0-9]{0,13}$", as_read.OLD: True},
-    ]
-}
+_HOURS_OR_MOMENT: Final = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 253_402_300_799_999}
 _Hours = Annotated[int, Field(ge=0, le=MAX_HOURS)]
 
 

@@ -23,7 +23,7 @@ from groups.platform_service.audiences import FailedSubscriber
 from groups.queries import actions as action_queries
 from groups.queries.actions import Answered, Viewer
 from groups.services import actions as services
-from kaizala_console.api import as_read, json_text
+from kaizala_console.api import json_text
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.fields import NO_NUMBER, Body, EpochMs, PhoneNumber, Query, describe, described_as, named
 from kaizala_console.api.responses import Answer
@@ -41,7 +41,7 @@ _SHAPES: Final[dict[Any, None]] = dict.fromkeys(kind.shape for kind in _KINDS)
 _PACKAGE: Final = {"type": "string", "pattern": f"^{action_types.PACKAGE_ID}$"}
 _BY_TYPE: Final = {
     "anyOf": [
-        *as_read.choice(action_types.names())["anyOf"],
+        {"type": "string", "enum": list(action_types.names())},
         {
             "type": "string",
             "pattern": r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.[A-Za-z0-9._-]{0,99}$",
@@ -49,8 +49,8 @@ _BY_TYPE: Final = {
         },
     ]
 }
-ActionType = Annotated[str, NO_NUMBER, WithJsonSchema(as_read.or_empty(_BY_TYPE))]
-PackageId = Annotated[str, NO_NUMBER, WithJsonSchema(as_read.or_empty({"anyOf": [_PACKAGE]}))]
+ActionType = Annotated[str, NO_NUMBER, WithJsonSchema(_BY_TYPE)]
+PackageId = Annotated[str, NO_NUMBER, WithJsonSchema(_PACKAGE)]
 
 
 def _describe_kinds(schema: dict[str, Any], shape: type[Any]) -> None:
@@ -67,7 +67,7 @@ def _describe_kinds(schema: dict[str, Any], shape: type[Any]) -> None:
         }
         for each in _SHAPES
         for kinds in [[kind.kind.value for kind in _KINDS if kind.shape is each and kind.kind != Action.Kind.PACKAGE]]
-        for chosen in [{"actionType": as_read.choice(kinds)} if kinds else {"id": _PACKAGE}]
+        for chosen in [{"actionType": {"type": "string", "enum": kinds}} if kinds else {"id": _PACKAGE}]
     ]
 
 
@@ -149,7 +149,6 @@ class ActionDetails(Answer):
             "expiryInHours": 48,
         },
     },
-    gives={"action_id": "/actionId", "reference_id": "/referenceId"},
     in_group=Need.POST,
     summary="Post an action",
 )

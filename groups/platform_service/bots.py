@@ -75,7 +75,7 @@ class Done(Answer):
     result: bool = Field(description="Always true.")
 
 
-@operation(scope="textmessage.write", body=NewBot, response=BotDetails, gives={"bot_id": "/id"}, summary="Make a bot")
+@operation(scope="textmessage.write", body=NewBot, response=BotDetails, summary="Make a bot")
 def create_bot(call: Call) -> dict[str, str]:
     """Makes a bot of the connector, under which it can post."""
     body, by = call.body, call.caller

@@ -112,7 +112,6 @@ def list_groups(call: Call) -> dict[str, Any]:
     scope="groupinfo.write",
     body=NewGroup,
     response=GroupCreated,
-    gives={"group_id": "/groupId"},
     summary="Create a group",
 )
 def create_group(call: Call) -> dict[str, Any]:

@@ -71,7 +71,6 @@ class Done(Answer):
 @operation(
     scope="groupmember.read",
     response=MemberList,
-    gives={"member_id": "/members/0/id"},
     in_group=Need.READ_MEMBERS,
     summary="List the members of a group",
 )

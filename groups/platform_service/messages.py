@@ -40,7 +40,6 @@ class MessagePosted(Answer):
     scope="textmessage.write",
     body=NewMessage,
     response=MessagePosted,
-    gives={"reference_id": "/referenceId"},
     in_group=Need.POST,
     summary="Post a text message",
 )

@@ -13,7 +13,6 @@ from groups.models import Group, Reaction
 from groups.queries import reactions
 from groups.queries.reactions import Counts
 from groups.services import reactions as services
-from kaizala_console.api import as_read
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.errors import InvalidParameters
 from kaizala_console.api.fields import ApiEnum, Body, Id, OptionalId, Query, describe
@@ -33,11 +32,11 @@ def _describe_comment(schema: dict[str, Any], shape: type[Any]) -> None:
     """It is looked at when there is one."""
     describe(schema, shape)
     schema["anyOf"] = [
-        {"properties": {"reactionType": as_read.choice([ReactionType.LIKE.value])}},
+        {"properties": {"reactionType": {"type": "string", "enum": [ReactionType.LIKE.value]}}},
         {
             "properties": {
-                "reactionType": as_read.choice([ReactionType.COMMENT.value]),
-                "comment": {"type": ["string", "number"], "pattern": r"\S", "maxLength": Reaction.MAX_COMMENT},
+                "reactionType": {"type": "string", "enum": [ReactionType.COMMENT.value]},
+                "comment": {"type": "string", "pattern": r"\S", "maxLength": Reaction.MAX_COMMENT},
             },
             "required": ["comment"],
         },

@@ -55,7 +55,6 @@ class ResponseGiven(Answer):
     body=NewResponse,
     response=ResponseGiven,
     example={"actionBody": {"choice": "I can"}},
-    gives={"response_id": "/responseId"},
     summary="Respond to an action",
 )
 def respond(call: Call, group_id: str, action_id: str) -> dict[str, str]:

@@ -18,9 +18,8 @@ from groups.queries import groups as queries
 from groups.services import groups as group_services
 from groups.services import hierarchy, media
 from groups.sub_tree import Branch
-from kaizala_console.api import as_read
 from kaizala_console.api.endpoint import Call, resource
-from kaizala_console.api.fields import Body, Id, PictureUrl, Query, describe, named
+from kaizala_console.api.fields import PHONE_SCHEMA, Body, Id, PictureUrl, Query, describe, named
 from kaizala_console.api.responses import Answer
 
 MOST = 100
@@ -36,10 +35,13 @@ class Depth(Query):
 def _describe_admin(schema: dict[str, Any], shape: type[Any]) -> None:
     """Somebody runs the group: the token's user, or the first of the members."""
     describe(schema, shape)
-    number = {"type": "string", "pattern": as_read.PHONE}
+    numbers = {"type": "array", "prefixItems": [PHONE_SCHEMA], "minItems": 1}
     schema["anyOf"] = [
-        {"properties": {"addUserToGroup": as_read.YES}},
-        {"properties": {"members": {"type": "array", "prefixItems": [number], "minItems": 1}}, "required": ["members"]},
+        {"properties": {"addUserToGroup": {"type": "boolean", "const": True}}},
+        {
+            "properties": {"members": numbers},
+            "required": ["members"],
+        },
     ]
 
 
@@ -118,7 +120,6 @@ def list_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
     scope="groupinfo.write",
     body=NewSubGroup,
     response=SubGroupCreated,
-    gives={"group_id": "/groupId", "sub_group_id": "/groupId"},
     in_group=Need.ADMIN,
     summary="Create a sub-group",
 )

@@ -108,7 +108,6 @@ class Done(Answer):
     scope="webhook.write",
     body=NewWebhook,
     response=WebhookCreated,
-    gives={"webhook_id": "/webhookId"},
     summary="Create a webhook",
 )
 def create_webhook(call: Call) -> dict[str, str]:

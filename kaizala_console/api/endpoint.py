@@ -76,7 +76,6 @@ class Operation:
     uploads: tuple[str, ...] = ()
     refuses: tuple[type[ApiError], ...] = ()
     example: Mapping[str, Any] | None = None
-    gives: Mapping[str, str] = field(default_factory=dict)
     in_group: str = ""
 
     @property
@@ -144,7 +143,6 @@ def operation(
     uploads: tuple[str, ...] = (),
     refuses: tuple[type[ApiError], ...] = (),
     example: Mapping[str, Any] | None = None,
-    gives: Mapping[str, str] | None = None,
     in_group: str = "",
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Declare the function below as an operation.
@@ -159,9 +157,7 @@ def operation(
     ``credentials`` the headers that the function itself takes credentials from, ``headers`` others that it reads,
     with what they say, ``uploads`` the media types that it takes as files of a multipart body (then the function reads
     the body itself, whichever comes), ``refuses`` the errors that it raises besides those that every operation of its
-    kind may raise, ``example`` a body that says more than what can be made up from its shape, ``gives`` what other
-    operations can be called with: by the name of their argument or of the field of their body (`group_id`), the JSON
-    pointer into the answer.
+    kind may raise, ``example`` a body that says more than its shape does.
 
     ``in_group`` is what the token must be allowed in the group of the path, besides reaching it: for whoever foretells
     a call (the token inspector). The function itself sees to it.
@@ -187,7 +183,6 @@ def operation(
             uploads=uploads,
             refuses=refuses,
             example=example,
-            gives=gives or {},
             in_group=in_group,
         )
 

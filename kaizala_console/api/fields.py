@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
-from kaizala_console.api import as_read, body_quirks
+from kaizala_console.api import body_quirks
 from kaizala_console.api.errors import InvalidParameters
 from kaizala_console.lib import clock
 
@@ -51,16 +51,29 @@ def _wire_names(field: Any) -> list[str]:
 
 
 def describe(schema: dict[str, Any], shape: type[Any]) -> None:
-    """For the OpenAPI document: what is read, by the canonical name; JSON Schema has one name for a property.
+    """For the OpenAPI document: what a new program sends, by the canonical name; what is read besides is said in words.
 
     A shape that has more to say about itself calls it first, from a `json_schema_extra` of its own.
     """
-    as_read.describe(schema, in_texts=issubclass(shape, Query))
+    for described in schema.get("properties", {}).values():
+        _leave_out_null(described)
     for field in shape.model_fields.values():
         name, *others = _wire_names(field)
         described = schema.get("properties", {}).get(name)
         if others and described is not None:
             described["x-synonyms"] = others
+
+
+def _leave_out_null(described: dict[str, Any]) -> None:
+    """A field that may be left out is described without the null, and without the empty default, that stand for it."""
+    if described.get("default") in (None, ""):
+        described.pop("default", None)
+    kinds = [each for each in described.get("anyOf", ()) if each != {"type": "null"}]
+    if len(kinds) == 1:
+        del described["anyOf"]
+        described.update(kinds[0])
+    elif kinds:
+        described["anyOf"] = kinds
 
 
 class Shape(BaseModel):
@@ -162,16 +175,6 @@ class ApiEnum(StrEnum):
         wanted = value.strip().lower()
         return next((member for member in cls if member.value.lower() == wanted), None)
 
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
-        found: dict[str, Any] = handler(core)
-        described = handler.resolve_ref_schema(found)
-        described.pop("type", None)
-        names = described.pop("enum")
-        numbers = range(len(names)) if issubclass(cls, NumberedApiEnum) else ()
-        described.update(as_read.choice(names, numbers=numbers))
-        return found
-
 
 class NumberedApiEnum(ApiEnum):
     """A ApiEnum whose members may also come as their number: 0 is the first one defined (wire protocol §2)."""
@@ -242,30 +245,30 @@ NO_BOOLEAN: Final = BeforeValidator(_no_boolean)
 Count = Annotated[int, Field(ge=0, le=2**31 - 1), NO_BOOLEAN]
 """A whole number that fits an integer column."""
 
-EpochMs = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema(as_read.MOMENT)]
+_MOMENT: Final = {"type": "integer", "format": "int64", "minimum": -62_135_596_800_000, "maximum": 253_402_300_799_999}
+EpochMs = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema(_MOMENT)]
 """Milliseconds since 1970, as number or text; an aware datetime in Python."""
 
-Pin = Annotated[str, BeforeValidator(_pin), WithJsonSchema(as_read.PIN)]
+Pin = Annotated[str, BeforeValidator(_pin), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,12}$"})]
 """A PIN as number or text; text in Python, with its leading zeros."""
 
+ID_SCHEMA: Final = {"type": "string", "format": "uuid"}
+PHONE_SCHEMA: Final = {"type": "string", "pattern": r"^\s*\+[0-9][0-9 ()./-]{5,}$", "maxLength": 64}
 _URL: Final = {"type": "string", "pattern": r"^(?:https?://\S+)?$", "maxLength": 500}
-PictureUrl = Annotated[str, WithJsonSchema({"anyOf": [_URL, *as_read.ID["anyOf"]]})]
+PictureUrl = Annotated[str, WithJsonSchema({"anyOf": [_URL, ID_SCHEMA]})]
 """The web address of a picture, or an uploaded one, or nothing. Whether there is such a one is the services' to say."""
 
 HttpsUrl = Annotated[str, WithJsonSchema({"type": "string", "format": "uri", "pattern": r"^https://\S+$"})]
 """An address on the web that the console itself will call."""
 
-PhoneNumber = Annotated[
-    str,
-    WithJsonSchema({"type": "string", "pattern": as_read.PHONE, "maxLength": 64, "description": "In the form E.164."}),
-]
+PhoneNumber = Annotated[str, WithJsonSchema({**PHONE_SCHEMA, "description": "In the form E.164."})]
 """In the form E.164, or with blanks and punctuation in it."""
 
-Id = Annotated[str, WithJsonSchema(as_read.ID)]
+Id = Annotated[str, WithJsonSchema(ID_SCHEMA)]
 """Text that names something by its GUID. Reading it (`lib.ids`) and finding it are the service's to do."""
 
-OptionalId = Annotated[str, WithJsonSchema(as_read.or_empty(as_read.ID))]
-"""The same, or empty for none."""
+OptionalId = Id
+"""The same; may be empty, for none."""
 
 
 # What is said about what does not fit --------------------------------------------------------------------------

@@ -15,17 +15,16 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import models_json_schema
 
-from kaizala_console.api import as_read, openapi_errors
+from kaizala_console.api import openapi_errors
 from kaizala_console.api.endpoint import Operation, Resource, operations_of
 from kaizala_console.api.fields import Shape
-from kaizala_console.api.openapi_links import ARGUMENT, links_of
-from kaizala_console.api.openapi_samples import sample
 from kaizala_console.api.request_body import FORM, JSON, MULTIPART
 from kaizala_console.api.routing import Routes
 
 VERSION: Final = "3.1.1"
 ACCESS_TOKEN, BEARER = "accessToken", "bearer"
 _REF: Final = "#/components/schemas/{model}"
+_ARGUMENT: Final = re.compile(r"<(?:(\w+):)?(\w+)>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,25 +65,20 @@ def document(routes: Routes, about: About) -> dict[str, Any]:
     names: list[str] = []
     for method, _route, operation in declared:
         names.append(_only(to_camel(operation.name), method, names))
-    others = [(name, route, operation) for name, (_method, route, operation) in zip(names, declared, strict=True)]
     for name, (method, route, operation) in zip(names, declared, strict=True):
         described = {"operationId": name, **_operation(route, operation, about, schemas)}
-        links = links_of(route, operation, others)
-        if links:
-            described["responses"][str(operation.status)]["links"] = links
         paths.setdefault(path_of(route), {})[method.lower()] = described
     used = {name for item in paths.values() for each in item.values() for name in each["tags"]}
     tags = {tag.name: tag.description for tag in about.tags if tag.name in used}
     tags |= dict.fromkeys(sorted(used - {*tags}), "")
     return {
         "openapi": VERSION,
-        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {"title": about.title, "version": about.version, "description": about.description},
         "servers": [{"url": about.server, "description": "This console"}],
         "tags": [{"name": name, "description": words} for name, words in tags.items()],
         "paths": paths,
         "components": {
-            "schemas": {**schemas.components, **as_read.COMPONENTS, "Error": openapi_errors.SCHEMA},
+            "schemas": {**schemas.components, "Error": openapi_errors.SCHEMA},
             "responses": openapi_errors.responses(),
             "securitySchemes": {**_SECURITY, **about.security_schemes},
         },
@@ -93,7 +87,7 @@ def document(routes: Routes, about: About) -> dict[str, Any]:
 
 def path_of(route: str) -> str:
     """`v1/groups/<group_id>` → `/v1/groups/{groupId}`."""
-    return "/" + ARGUMENT.sub(lambda found: f"{{{to_camel(found[2])}}}", route)
+    return "/" + _ARGUMENT.sub(lambda found: f"{{{to_camel(found[2])}}}", route)
 
 
 def _only(name: str, method: str, taken: Sequence[str]) -> str:
@@ -144,20 +138,19 @@ def _security(operation: Operation) -> list[dict[str, list[str]]]:
 
 
 def _path_parameters(route: str) -> Iterator[dict[str, Any]]:
-    for kind, argument in ARGUMENT.findall(route):
+    for kind, argument in _ARGUMENT.findall(route):
         name = to_camel(argument)
         is_id = name.lower().endswith("id")
         schema: dict[str, Any] = {"type": "integer"} if kind == "int" else {"type": "string"}
         if is_id and kind in ("", "str", "uuid"):
             schema["format"] = "uuid"
         words = re.sub(r"([A-Z])", r" \1", name).lower().removesuffix(" id")
-        described = {
+        described: dict[str, Any] = {
             "name": name,
             "in": "path",
             "required": True,
             "description": f"The ID of the {words}." if is_id and words != "id" else "The ID." if is_id else "",
             "schema": schema,
-            "example": sample(schema, {}, name=name),
         }
         if name == "groupId":
             described["description"] += " A suffix as old programs send it (`@1`) is ignored."
@@ -189,10 +182,10 @@ def _header_parameters(operation: Operation) -> Iterator[dict[str, Any]]:
 
 def _request_body(operation: Operation, body: type[Shape], schemas: _Schemas) -> dict[str, Any]:
     shape, ref = schemas.of(body), schemas.ref(body)
-    example = operation.example or sample(shape, schemas.components, whole=False)
-    content: dict[str, Any] = {JSON: {"schema": ref, "example": example}}
+    example = {"example": operation.example} if operation.example else {}
+    content: dict[str, Any] = {JSON: {"schema": ref, **example}}
     if operation.form:
-        content[FORM] = {"schema": as_read.of_form(shape), "example": example}
+        content[FORM] = {"schema": shape}
     if operation.uploads:
         # Files come under any field name; `files` is the one that new programs should use.
         files = {"type": "array", "minItems": 1, "items": {"type": "string", "format": "binary"}}
@@ -201,8 +194,6 @@ def _request_body(operation: Operation, body: type[Shape], schemas: _Schemas) ->
             "encoding": {"files": {"contentType": ", ".join(operation.uploads)}},
         }
     required = bool(shape.get("required")) or all("required" in each for each in shape.get("anyOf", ({},)))
-    if not required:  # null counts as not given here, too
-        content[JSON]["schema"] = {"anyOf": [ref, {"type": "null"}]}
     return {"required": required, "content": content}
 
 
@@ -210,7 +201,7 @@ def _answer(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     if operation.response is None:
         return {"description": "Done."}
     shape = schemas.of(operation.response)
-    content = {"schema": schemas.ref(operation.response), "example": sample(shape, schemas.components)}
+    content = {"schema": schemas.ref(operation.response)}
     return {"description": shape.get("description") or "Done.", "content": {JSON: content}}
 
 
@@ -252,8 +243,6 @@ def _tidied(schema: Any, *, in_properties: bool = False) -> Any:
         return schema
     if isinstance(schema.get("$ref"), str):
         schema = {**schema, "$ref": _short(schema["$ref"])}
-    if as_read.REF in schema:
-        schema = {**_without(schema, as_read.REF), "$ref": _REF.format(model=schema[as_read.REF])}
     if in_properties:
         return {name: _tidied(inner) for name, inner in schema.items()}
     tidied = {

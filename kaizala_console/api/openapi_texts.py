@@ -10,8 +10,6 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from kaizala_console.api import as_read
-
 Translate = Callable[[str], str]
 
 _WORDS: Final = frozenset({"summary", "description", "x-permission"})
@@ -50,7 +48,7 @@ def translated(document: Mapping[str, Any], translate: Translate) -> dict[str, A
 def _copied(value: Any, translate: Translate, *, is_by_name: bool = False) -> Any:
     if isinstance(value, list):
         return [_copied(each, translate) for each in value]
-    if not isinstance(value, Mapping) or as_read.OLD in value:
+    if not isinstance(value, Mapping):
         return value
     if is_by_name:
         return {name: _copied(inner, translate) for name, inner in value.items()}

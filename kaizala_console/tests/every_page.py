@@ -123,7 +123,6 @@ PAGES: dict[str, list[Visit]] = {
         Visit("connectors:create", DEVELOPER, form=NEW, state="permissions"),
         Visit("connectors:inspector", DEVELOPER),
         Visit("connectors:explorer", DEVELOPER),
-        Visit("connectors:explorer_operation", DEVELOPER, ids={"operation_id": "exchange"}),
         Visit("connectors:logo", DEVELOPER),
         Visit("connectors:logo", DEVELOPER, form={"logo": ""}, status=400, state="refused"),
         *_each(DEVELOPER, "details", "change", "permissions", "sign_in", "compatibility", "activity", app="connectors"),

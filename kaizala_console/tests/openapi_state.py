@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -27,8 +27,6 @@ from kaizala_console.lib import clock, ids
 A_DAY_MS: Final = 86_400_000
 URL: Final = "https://program.example/kaizala"
 _LARGEST: Final = 2**63 - 1
-_OF_OUR_GROUP: Final = ("subscribers", "sendToAllSubscribers", "sourceGroupId")  # it is public, and stands above
-_GUIDS: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def _is_id(value: Any) -> bool:
@@ -62,18 +60,12 @@ def _is_cursor(value: Any) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]*", value) is not None
 
 
-def _without(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if name not in _OF_OUR_GROUP}
-
-
 @dataclass(slots=True)
 class Present:
     """What is there, by the name of the field or argument that names it; and how to tell that something looks so."""
 
     values: dict[str, tuple[Callable[[Any], bool], Any]]
     media: Mapping[str, str]
-    group_id: str
-    seen: set[str] = field(default_factory=set)
     _by_marks: bool = False
 
     def put_into(self, case: schemathesis.Case) -> None:
@@ -83,10 +75,6 @@ class Present:
         self._by_marks = "/subscribers" in case.path
         for name in list(case.path_parameters):
             case.path_parameters[name] = self._put(case.path_parameters[name], name)
-        if case.path_parameters.get("groupId") in self.seen - {self.group_id}:  # one that a call has made
-            case.query = _without(case.query)
-            if isinstance(case.body, dict):  # not changed in its place: other cases share it
-                case.body = _without(case.body)
         if case.query.get("actionType") and case.query.get("id"):
             del case.query["id"]  # one of the two, which is nothing that OpenAPI says of parameters
         for name in list(case.query):
@@ -95,17 +83,11 @@ class Present:
             kind = str(case.body.get("actionType", "")) if isinstance(case.body, dict) else ""
             case.body = self._put(case.body, "", kind=kind.lower())
 
-    def saw(self, text: str) -> None:
-        """An answer: what it names is there from now on."""
-        self.seen.update(_GUIDS.findall(text))
-
     def _put(self, value: Any, name: str, *, kind: str = "") -> Any:
         if isinstance(value, dict):
             return {key: self._put(inner, key, kind=kind) for key, inner in value.items()}
         if isinstance(value, list):
             return [self._put(each, name, kind=kind) for each in value]
-        if isinstance(value, str) and value in self.seen and not self._by_marks:
-            return value
         looks_so, there = self.values.get(name.lower(), (None, None))
         if looks_so is _is_cursor and not self._by_marks:
             return value
@@ -169,4 +151,4 @@ def present(program: Program, group: Group, admin: Any, member: Any) -> Present:
         "credential": (_is_text, token_format.generate(token_format.Kind.REFRESH).token),
         "cursor": (_is_cursor, ""),
     }
-    return Present(values, media, str(group.pk))
+    return Present(values, media)

@@ -94,18 +94,6 @@ def test_escape_and_closing_give_the_focus_back_to_what_opened(
         expect(opener).to_be_focused()
 
 
-def test_searching_while_typing_keeps_the_place_in_the_field(open_page: OpenPage, group_admin: User) -> None:
-    page = open_page(user=group_admin)
-    page.goto(reverse("connectors:explorer"))
-    field = page.get_by_role("main").get_by_role("searchbox")
-    with page.expect_response(lambda response: "q=likes" in response.url):
-        field.press_sequentially("likes")
-    page.wait_for_url("**q=likes")
-    expect(field).to_be_focused()
-    page.keyboard.type(" of")
-    expect(field).to_have_value("likes of")
-
-
 def test_the_top_bar_covers_nothing_that_has_the_focus(open_page: OpenPage, whole_world: Any) -> None:
     page = open_page(user=whole_world.group_admin, zoom=2, height=600, reduced_motion="reduce")
     page.goto(reverse("groups:details", args=[whole_world.facts["group_id"]]))

@@ -1,4 +1,4 @@
-"""The quick-start programs, and the samples of single calls, run as they are printed against the demo connector."""
+"""The quick-start programs run as they are printed against the demo connector."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from connectors.description import description
-from connectors.views import quick_start, samples
-from connectors.views.samples import Request, Variable
+from connectors.views import quick_start
 from groups.models import Message
 from kaizala_console.demo import connector as demo_connector
 
@@ -33,7 +32,7 @@ DOTNET = "dotnet run"
 MONO = "mcs -out:Program.exe -r:System.Net.Http.dll -r:System.Runtime.Serialization.dll Program.cs && mono Program.exe"
 
 
-KEYS = [language.key for language in samples.LANGUAGES]
+KEYS = [program.key for program in quick_start.programs()]
 
 
 def _reason(key: str) -> str:
@@ -105,39 +104,11 @@ def test_a_quick_start_posts_a_message_as_it_is_printed(key: str, given: dict[st
     assert str(message.pk) in printed
 
 
-@pytest.mark.parametrize("key", RUNNABLE)
-def test_a_sample_of_a_call_works_as_it_is_printed(key: str, given: dict[str, str], tmp_path: Path) -> None:
-    """The hardest text that a body can hold, for the quotes of six languages."""
-    text = 'It\'s "quoted" \\ $HOME {braces} `ticks` नमस्ते\nand a second line'
-    token = _access_token(given)
-    request = Request(
-        method="POST",
-        url=f"{given['baseUrl']}/v1/groups/{given['groupId']}/messages",
-        headers={"accessToken": Variable("ACCESS_TOKEN")},
-        body={"message": text, "sendToAllSubscribers": False, "subscribers": []},
-    )
-    printed = run(key, tmp_path, "", samples.language_of(key).write(request), ACCESS_TOKEN=token)
-    message = Message.objects.get(group_id=given["groupId"])
-    assert message.text == text
-    assert str(message.pk) in printed
-
-
-@pytest.mark.parametrize("key", RUNNABLE)
-def test_a_sample_without_a_body_works_too(key: str, given: dict[str, str], tmp_path: Path) -> None:
-    request = Request(
-        method="GET",
-        url=f"{given['baseUrl']}/v1/groups/{given['groupId']}",
-        headers={"accessToken": Variable("ACCESS_TOKEN")},
-    )
-    printed = run(key, tmp_path, "", samples.language_of(key).write(request), ACCESS_TOKEN=_access_token(given))
-    assert given["groupId"] in printed
-
-
 @pytest.mark.once
 @pytest.mark.parametrize("key", KEYS)
-def test_there_is_a_program_and_a_sample_in_each_language(key: str) -> None:
+def test_there_is_a_program_in_each_language(key: str) -> None:
     program = quick_start.program_of(key)
-    assert program.key == samples.language_of(key).key == key
+    assert program.key == key
     for word in (
         "CONNECTOR_ID",
         "CONNECTOR_SECRET",
@@ -151,15 +122,4 @@ def test_there_is_a_program_and_a_sample_in_each_language(key: str) -> None:
 
 @pytest.mark.once
 def test_an_unknown_language_is_the_first_one() -> None:
-    assert quick_start.program_of("cobol").key == samples.language_of(None).key == "curl"
-
-
-def _access_token(given: dict[str, str]) -> str:
-    from connectors.services import token_exchange
-
-    return token_exchange.exchange(
-        connector_id=given["connectorId"],
-        secret=given["connectorSecret"],
-        refresh_token=given["refreshToken"],
-        address="127.0.0.1",
-    ).access_token
+    assert quick_start.program_of("cobol").key == "curl"

@@ -21,7 +21,6 @@ PAGES = [
     Visit("accounts:phone_pin", NEWCOMER),
     Visit("groups:details", GROUP_ADMIN),
     Visit("connectors:credentials", DEVELOPER),
-    Visit("connectors:explorer_operation", DEVELOPER, ids={"operation_id": "exchange"}),
 ]
 BEFORE_PAINT = re.compile(r'<script src="([^"]+)"(?: defer blocking="render")?></script>')
 PAINTED = "() => performance.getEntriesByType('paint').length > 0"
