@@ -11,9 +11,8 @@ class ConnectorsConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers the providers, once the models are there."""
-        from accounts import arrivals, first_steps, mail_topics, needs, places, whereabouts
+        from accounts import first_steps, mail_topics, needs, places, whereabouts
         from accounts.audit import queries, values
-        from connectors.arrivals import look, tell
         from connectors.audit_values import WORDS
         from connectors.first_steps import of_developer
         from connectors.mail_topics import TOPICS
@@ -29,7 +28,6 @@ class ConnectorsConfig(AppConfig):
         places.register(of_connectors)
         whereabouts.register(where_connectors_are)
         whereabouts.register_names("connector", name_of)
-        arrivals.register("connectors", arrivals.Provider(look, tell))
         for topic in TOPICS:
             mail_topics.register(topic)
         for field, words in WORDS.items():

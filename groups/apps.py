@@ -9,7 +9,7 @@ class GroupsConfig(AppConfig):
 
     def ready(self) -> None:
         """Plugs into the apps below: who administers what a group token reaches, what Home offers, whose history."""
-        from accounts import arrivals, first_steps, hooks, needs, places, starts, whereabouts
+        from accounts import first_steps, hooks, needs, places, starts, whereabouts
         from accounts.audit import queries, values
         from connectors import ending_access, policies
         from connectors import hooks as reach
@@ -18,7 +18,6 @@ class GroupsConfig(AppConfig):
         from connectors.webhooks.events import ObjectType
         from groups import access, webhook_objects
         from groups.access import administers, administrators
-        from groups.arrivals import look, tell
         from groups.audit_values import WORDS
         from groups.first_steps import of_group_admin
         from groups.needs import requests_to_answer
@@ -37,7 +36,6 @@ class GroupsConfig(AppConfig):
         places.register(of_groups)
         whereabouts.register(where_groups_are)
         whereabouts.register_names("group", name_of)
-        arrivals.register("groups", arrivals.Provider(look, tell))
         hooks.register(recounting.note_person)
         reach.register(access.role_of_tokens)
         reach.register_allows(access.tokens_may)

@@ -52,6 +52,12 @@ PACKAGES = (
     ),
     Package("htmx.org", "2.0.11", "0BSD", {"dist/htmx.min.js": "htmx.min.js", "LICENSE": "htmx.LICENSE.txt"}),
     Package(
+        "idiomorph",
+        "0.8.0",
+        "0BSD",
+        {"dist/idiomorph-ext.min.js": "idiomorph-ext.min.js", "LICENSE": "idiomorph.LICENSE.txt"},
+    ),
+    Package(
         "swagger-ui-dist",
         "5.35.0",
         "Apache-2.0",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_GET, require_safe
 
-from accounts import arrivals, first_steps, needs, policies, queries, starts
+from accounts import first_steps, needs, policies, queries, starts
 from accounts.audit import queries as trail
 from accounts.models import PinDevice
 from accounts.trail_sought import Sought
-from accounts.views import activity, arriving, numbers
+from accounts.views import activity, numbers
 from accounts.views.decorators import signed_in, user_of
 from accounts.views.phones import add_url, phone_form, pin_url
 from kaizala_console.lib import live
@@ -33,12 +30,9 @@ def root(request: HttpRequest) -> HttpResponseRedirect:
 def home(request: HttpRequest) -> HttpResponse:
     """The cards of what waits and of where to begin, and the latest of what happened.
 
-    While it is open it says when something new waits.
+    An open page follows along.
     """
-    user, here = user_of(request), reverse("accounts:home")
-    seen = live.marks(user.pk, "home", arrivals.signs_of(user))
-    if live.is_poll(request):
-        return arriving.answer(request, live.changes(request, seen), partial(arrivals.tell, user), here=here)
+    user = user_of(request)
     if queries.primary_person(user) is None:
         waiting = queries.open_pin(user, PinDevice.Purpose.VERIFY)
         words = {
@@ -48,15 +42,24 @@ def home(request: HttpRequest) -> HttpResponse:
             "pin_number": waiting and numbers.shown(waiting.number),
         }
         return render(request, "accounts/home_first.html", words)
-    events = activity.rows(trail.sought_page(user, Sought(), size=LATELY).events)
+    events = trail.sought_page(user, Sought(), size=LATELY).events
     waits, path = needs.needs_at(request, user), first_steps.path_of(user)
+    etag = live.etag(
+        user.pk,
+        [(str(need.title), str(need.text), need.href) for need in waits],
+        path and path.done_count,
+        [event.pk for event in events],
+    )
+    if unchanged := live.unchanged(request, etag):
+        return unchanged
     words = {
-        "asks_at": live.address(here, seen),
+        **live.follow(request.path, etag),
+        "says": waits[0].title if waits else "",
         "needs": waits,
         "path": path,
         "ways": _ways(path, waits),
         "starts": [] if path else starts.starts_of(user),
-        "events": events,
+        "events": activity.rows(events),
         "locked_until": policies.locked_until(user),
     }
     return render(request, "accounts/home.html", words)

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import first_steps, needs
 from accounts.models import User
-from connectors import live_queries, owning
+from connectors import owning
 from connectors.models import Handoff
 from connectors.queries import connectors as queries
 from connectors.queries import ending_access
@@ -122,8 +122,6 @@ def test_the_inbox_has_the_handoffs_of_own_connectors(theirs: dict[str, Program]
     assert ended == {theirs["Beta"].connector.pk}
     by_end = sorted(waiting, key=lambda row: (row.expires_at, row.pk))
     assert list(queries.waiting_handoffs(owning.of(developer))) == by_end
-    assert live_queries.waiting_for(owning.of(developer)) == [row.pk for row in waiting]
-    assert {key for _kind, key in live_queries.arrived_for(developer)} == {row.pk for row in waiting}
 
 
 @pytest.mark.usefixtures("own_are")

@@ -122,16 +122,16 @@ def one(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpRespo
     """One request: its link to copy, and what became of it. An open page shows by itself that it was answered."""
     user = user_of(request)
     connector = connectors.own_connector(user, connector_id)
-    seen = live.marks(user.pk, "request", live_queries.of_request(request_id))
-    if live.is_poll(request) and not live.changes(request, seen):
-        return live.nothing_new()
+    etag = live.etag(user.pk, live_queries.of_request(request_id))
+    if unchanged := live.unchanged(request, etag):
+        return unchanged
     asked = access_requests.own_request(user, connector, request_id)
     can, cannot = can_and_cannot(asked.permissions)
     waits = asked.state is RequestState.WAITING
     context = {
         **row_of(asked),
         "connector": connector,
-        "asks_at_here": live.address(request.path, seen) if waits else "",
+        **(live.follow(request.path, etag) if waits else {}),
         "handoff_id": access_requests.handoff_to_claim(asked),
         "can": can,
         "cannot": cannot,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts import needs
 from accounts.models import User
-from accounts.views import arriving
 from accounts.views.decorators import (
     reauthentication_required,
     require_reauthentication,
@@ -26,7 +24,7 @@ from accounts.views.decorators import (
     user_of,
     with_phone,
 )
-from connectors import arrivals, live_queries, owning, policies
+from connectors import live_queries, owning, policies
 from connectors.models import Handoff, HandoffState
 from connectors.permissions import can_and_cannot_of_scopes, labels_of_scopes
 from connectors.queries import connectors
@@ -53,22 +51,27 @@ PILLS = {
 @signed_in
 @live.polled
 def inbox(request: HttpRequest) -> HttpResponse:
-    """A card for each handoff that waits, or for those that ended. An open page says when another one has arrived."""
-    user, here = user_of(request), reverse("connectors:handoffs")
+    """A card for each handoff that waits, or for those that ended. An open page follows along."""
+    user = user_of(request)
     own = owning.of(user)
     search = request.GET.get("q", "").strip()[:120]
-    seen = live.marks(user.pk, "inbox", live_queries.waiting_for(own))
-    if live.is_poll(request):
-        return arriving.answer(request, live.changes(request, seen), partial(arrivals.tell_handoff, user), here=here)
     earlier = request.GET.get("show") == "earlier"
     try:
         page = _inbox_page(user, own, search, waiting=not earlier, cursor=request.GET.get("cursor"))
     except keyset.BadCursor:
         return redirect(links.url_with(request, cursor=None))
+    asked = [] if earlier or search else [need for need in needs.needs_at(request, user) if need.is_asked]
+    etag = live.etag(
+        user.pk,
+        [(handoff.pk, state_of(handoff)) for handoff in page.items],
+        [(str(need.title), need.href) for need in asked],
+    )
+    if unchanged := live.unchanged(request, etag):
+        return unchanged
     context = {
-        "asks_at": "" if earlier else live.address(here, seen),
+        **({} if earlier else live.follow(request.get_full_path(), etag)),
         "cards": [_card(handoff) for handoff in page.items],
-        "asked": [] if earlier or search else [need for need in needs.needs_at(request, user) if need.is_asked],
+        "asked": asked,
         "earlier": earlier,
         "search": search,
         "chips": links.search_chips(request, search),
@@ -104,8 +107,8 @@ def _inbox_page(user: User, own: owning.Own, search: str, *, waiting: bool, curs
 def handoff(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """One handoff, for both sides; the developer's side can claim it here. The line moves on while it is looked at."""
     user = user_of(request)
-    if live.is_poll(request) and not live.changes(request, seen_of(user, handoff_id)):
-        return live.nothing_new()
+    if unchanged := live.unchanged(request, etag_of(user, handoff_id)):
+        return unchanged
     return _page(request, user, handoff_id)
 
 
@@ -189,7 +192,7 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 
 
 def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = "", status: int = 200) -> HttpResponse:
-    seen = seen_of(user, handoff_id)  # before the rest is read: what changes meanwhile is new to this page
+    etag = etag_of(user, handoff_id)  # before the rest is read: what changes meanwhile is new to this page
     found = connectors.handoff_for(user, handoff_id)
     can_claim = policies.is_owner(user, found.connector)
     key_replaced = _key_replaced(found)
@@ -203,7 +206,7 @@ def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = 
         "may_be_issued_again": _may_be_issued_again(found),
         "key_replaced": key_replaced,
         "claim_line": snippets.claim_line(found),
-        **moving(card["steps"], _handoff_page_of(handoff_id), seen),
+        **moving(card["steps"], _handoff_page_of(handoff_id), etag),
         "crumbs": _crumbs(found),
     }
     return render(request, "connectors/handoff.html", context, status=status)
@@ -272,22 +275,22 @@ def state_of(handoff: Handoff) -> HandoffState:
     return handoff.state
 
 
-def seen_of(user: User, handoff_id: UUID) -> live.Marks:
-    """What a page that shows this handoff's line is drawn from, for `user`."""
-    return live.marks(user.pk, "handoff", live_queries.of_handoff(handoff_id))
+def etag_of(user: User, handoff_id: UUID) -> str:
+    """The ETag of a page that shows this handoff's line, for `user`."""
+    return live.etag(user.pk, live_queries.of_handoff(handoff_id))
 
 
-def moving(line: list[Step], path: str, seen: live.Marks) -> dict[str, Any]:
-    """What a template needs to let `line` move on by itself: `path` shows the same line; over, it asks no more."""
+def moving(line: list[Step], path: str, etag: str) -> dict[str, Any]:
+    """What a template needs to let `line` follow along: `path` shows the same line; over, it asks no more."""
     moves = any(step["state"] == "now" for step in line)
-    return {"says": _latest(line), "asks_at_here": live.address(path, seen) if moves else ""}
+    return {"says": _latest(line), **(live.follow(path, etag) if moves else {})}
 
 
 def of_one(user: User, handoff_id: UUID) -> dict[str, Any]:
     """The line of a handoff that `user` may see, for pages that are about something else: `steps`, and `moving`."""
-    seen = seen_of(user, handoff_id)
+    etag = etag_of(user, handoff_id)
     line = steps(connectors.handoff_for(user, handoff_id))
-    return {"steps": line, **moving(line, reverse("connectors:handoff", args=[handoff_id]), seen)}
+    return {"steps": line, **moving(line, reverse("connectors:handoff", args=[handoff_id]), etag)}
 
 
 def _latest(line: list[Step]) -> str:

@@ -17,7 +17,6 @@ from groups.access import TARGET
 from groups.models import Group, Membership
 from kaizala_console.lib import clock, ids
 
-LATEST = 40  # of what an open page compares
 NAMED = ("kind", "target", "target_name", "expires_at", "connector__name", "made_by__name")
 MOST = 200  # of one inbox; what expires first stands in front
 
@@ -61,18 +60,7 @@ def asked_of(user: User, *, everywhere: bool = False, named: bool = False, most:
 
 def asked_in(group: Group, user: User) -> QuerySet[AccessRequest]:
     """What waits for the admins of one group, of whom `user` is one."""
-    return open_in(group.pk, user)
-
-
-def open_in(group_id: UUID, user: User) -> QuerySet[AccessRequest]:
-    """The same by the group's key alone."""
-    return _open(user).filter(target=f"{TARGET}{group_id}").order_by("expires_at", "id")
-
-
-def open_for(user: User) -> list[UUID]:
-    """The keys of what `asked_of` lists, the latest first, in one statement: open pages ask it again and again."""
-    found = _keys_for(user, "made_at", "pk").order_by("-made_at", "-pk")
-    return [pk for _at, pk in found[:LATEST]]
+    return _open(user).filter(target=f"{TARGET}{group.pk}").order_by("expires_at", "id")
 
 
 def choosable(user: User, request: AccessRequest, *, search: str = "", most: int = 50) -> tuple[list[Group], bool]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,7 +18,6 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from accounts.models import User
-from accounts.views import arriving
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
 from connectors import policies
 from connectors.models import AccessRequest, ConnectorState, Grant, RequestState
@@ -33,7 +31,7 @@ from connectors.views.access_requests import row_of
 from connectors.views.forms import PERMISSION_CHOICES, PermissionsForm
 from connectors.views.grants import WithEndDate, last_day
 from connectors.views.links import crumbs
-from groups import access, arrivals
+from groups import access
 from groups.models import Group
 from groups.queries import access_requests
 from groups.queries.access_requests import Asked
@@ -54,16 +52,15 @@ def _here(request_id: UUID, **_more: Any) -> str:
 @with_phone
 @live.polled
 def listing(request: HttpRequest) -> HttpResponse:
-    """Everything that waits for this person, what expires first in front. An open page says when that has changed."""
-    user, here = user_of(request), reverse("groups:requests")
-    waiting = access_requests.asked_of(user, everywhere=True, named=True, most=live.MOST)
-    seen = live.marks(user.pk, "requests", [one.request.pk for one in waiting])
-    if live.is_poll(request):
-        return arriving.answer(request, live.changes(request, seen), partial(arrivals.tell, user), here=here)
+    """Everything that waits for this person, what expires first in front. An open page follows along."""
+    user = user_of(request)
     found = access_requests.asked_of(user, everywhere=True)
+    etag = live.etag(user.pk, [one.request.pk for one in found])
+    if unchanged := live.unchanged(request, etag):
+        return unchanged
     rows = [{**row_of(row.request), "where": row.group.name if row.group else row.request.target_name} for row in found]
     context = {
-        "asks_at": live.address(here, seen),
+        **live.follow(request.path, etag),
         "rows": rows,
         "is_full": len(found) >= access_requests.MOST,
         "several": [{"name": name, "label": label} for name, label in BUTTONS.items()] if len(rows) > 1 else [],

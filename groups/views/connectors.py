@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -16,18 +15,17 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
-from accounts.views import arriving
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
-from connectors import usage_counts
+from connectors import live_queries, usage_counts
 from connectors.models import Connector, Grant, HandoffState
 from connectors.permissions import DESCRIPTIONS, Permission, can_and_cannot, in_order, listed, unlisted
 from connectors.services.grants import AlreadyGranted
 from connectors.views import handoffs, usage_charts
 from connectors.views.handoffs import PILLS
 from connectors.views.links import pagination_links, url_with
-from groups import access, arrivals
+from groups import access
 from groups.models import Group
-from groups.queries import ending_access, groups
+from groups.queries import access_requests, ending_access, groups
 from groups.services import connectors as grants
 from groups.views import bots, links
 from groups.views.access_requests import rows_in
@@ -50,11 +48,11 @@ def connectors(request: HttpRequest, group_id: UUID) -> HttpResponse:
     `?connector=` chooses in the drop-down, and shows beside it what that connector can and cannot do.
     """
     user = user_of(request)
-    if live.is_poll(request):
-        return _arrived(request, user, group_id)
     group, context = links.for_member(user, group_id, "connectors")
     if not links.is_admin(group):
         return _page(request, group, context, None)
+    if unchanged := live.unchanged(request, _etag_of(user, group)):
+        return unchanged
     initial: dict[str, str] = {}
     if "connector" in request.GET or "end_date" in request.GET:
         initial |= {"connector": request.GET.get("connector", ""), "end_date": request.GET.get("end_date", "")}
@@ -62,17 +60,9 @@ def connectors(request: HttpRequest, group_id: UUID) -> HttpResponse:
     return _page(request, group, context, form)
 
 
-def _seen(user: User, group_id: UUID) -> live.Marks:
-    return live.marks(user.pk, "group-connectors", arrivals.look_in(user, group_id))
-
-
-def _arrived(request: HttpRequest, user: User, group_id: UUID) -> HttpResponse:
-    changes = live.changes(request, _seen(user, group_id))
-    if not changes:
-        return live.nothing_new()
-    group = access.require_admin(user, group_id)
-    here = reverse("groups:connectors", args=[group_id])
-    return arriving.answer(request, changes, partial(arrivals.tell_in, user, group), here=here)
+def _etag_of(user: User, group: Group) -> str:
+    asked = access_requests.asked_in(group, user).values_list("pk", flat=True)
+    return live.etag(user.pk, list(asked), live_queries.of_target(access.target_of(group)))
 
 
 @require_POST
@@ -143,7 +133,8 @@ def _form(group: Group, user: User, data: QueryDict | None = None, **kwargs: Any
 def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: AddConnectorForm | None) -> HttpResponse:
     user, here = user_of(request), reverse("groups:connectors", args=[group.pk])
     if links.is_admin(group):
-        context["asks_at"] = live.address(here, _seen(user, group.pk))  # before the rest is read
+        path = request.get_full_path() if request.method == "GET" else here
+        context |= live.follow(path, _etag_of(user, group))  # before the rest is read
     try:
         page = groups.grant_page(group, cursor=request.GET.get("cursor"))
     except keyset.BadCursor:

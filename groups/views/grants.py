@@ -62,15 +62,14 @@ def _grant_page_of(group_id: UUID, grant_id: UUID, **_more: Any) -> str:
 def grant(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """The grant and its newest handoff, for the group's admins. The line moves on while it is looked at."""
     user = user_of(request)
-    if live.is_poll(request) and not live.changes(request, _seen_of(user, grant_id)):
-        return live.nothing_new()
+    if unchanged := live.unchanged(request, _etag_of(user, grant_id)):
+        return unchanged
     group = access.require_admin(user, group_id)
     return _page(request, group, grant_id)
 
 
-def _seen_of(user: User, grant_id: UUID) -> live.Marks:
-    """What the page of a grant is drawn from."""
-    return live.marks(user.pk, "grant", live_queries.of_grant(grant_id))
+def _etag_of(user: User, grant_id: UUID) -> str:
+    return live.etag(user.pk, live_queries.of_grant(grant_id))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -189,7 +188,7 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
 
 def _page(request: HttpRequest, group: Group, grant_id: UUID, *, problem: str = "", status: int = 200) -> HttpResponse:
     user = user_of(request)
-    seen = _seen_of(user, grant_id)  # before the rest is read: what changes meanwhile is new to this page
+    etag = _etag_of(user, grant_id)  # before the rest is read: what changes meanwhile is new to this page
     found = groups.grant_in(group, grant_id)
     can, cannot = can_and_cannot(found.permissions & found.connector.permissions)
     handoff = _newest(found)
@@ -197,7 +196,7 @@ def _page(request: HttpRequest, group: Group, grant_id: UUID, *, problem: str = 
     steps = handoff_line.steps(handoff) if handoff else []
     context = {
         **frame(group, found),
-        **(handoff_line.moving(steps, _grant_page_of(group.pk, grant_id), seen) if steps else {}),
+        **(handoff_line.moving(steps, _grant_page_of(group.pk, grant_id), etag) if steps else {}),
         "can": can,
         "cannot": cannot,
         "handoff": handoff,

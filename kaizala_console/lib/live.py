@@ -1,91 +1,63 @@
-"""Pages that notice what changes while they are open: they ask again, and say what they have seen.
+"""Pages that follow along: htmx asks for a part again every few seconds, with the ETag of what it shows.
 
-A poll is the page's own address with `?seen=`: marks of what the page was drawn from. While the same marks come out,
-the answer is 204, and nothing on the screen is touched. A mark is made for one reader and cannot be guessed, so that an
-answer of 204 tells nobody anything that this page has not told them before: what it costs is the query of the marks.
+    etag = live.etag(user.pk, live_queries.of_handoff(handoff_id))
+    if unchanged := live.unchanged(request, etag):
+        return unchanged
+    context = {..., **live.follow(here, etag)}
 
-    now = live.marks(user.pk, "handoff", queries.signs_of_handoff(handoff_id))
-    if live.is_poll(request) and not live.changes(request, now):
-        return live.nothing_new()
+While nothing has changed the answer is 304: it costs what is compared, and nothing on the screen is touched. Else it is
+the page, of which the part is taken (templates/live/follows.html).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.messages.storage.base import BaseStorage
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotModified
 
 from kaizala_console.lib import crypto
 
-SEEN: Final = "seen"
 # htmx stops asking when it gets this status, and takes what comes with it like any answer.
 ASK_NO_MORE: Final = 286
-MOST: Final = 40
-_PURPOSE: Final = "live-mark"
-_BYTES: Final = 6
-_BETWEEN: Final = "."
-
-Marks = Mapping[str, Hashable]
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What is there now and was not, in order; and whether something is gone."""
+def etag(*things: object) -> str:
+    """Return the ETag of what a part is drawn from, which must look the same (`repr`) as long as nothing changed.
 
-    new: tuple[Any, ...] = ()
-    gone: bool = False
-
-    def __bool__(self) -> bool:
-        return bool(self.new) or self.gone
-
-
-def marks(reader: object, subject: str, things: Iterable[Hashable]) -> Marks:
-    """A mark for each of the first `MOST` things, which must look the same (`repr`) as long as nothing changed.
-
-    `reader` is the key of the account, `subject` names the kind of page.
+    Keyed, so that a 304 confirms nothing to who guesses; one of `things` is the reader's key.
     """
-    found: dict[str, Hashable] = {}
-    for _, thing in zip(range(MOST), things, strict=False):
-        found[crypto.hmac_tag(_PURPOSE, str(reader), subject, repr(thing))[:_BYTES].hex()] = thing
-    return found
+    return f'"{crypto.hmac_tag("live-etag", repr(things)).hex()[:32]}"'
 
 
 def is_poll(request: HttpRequest) -> bool:
-    """Whether an open page asks by itself; nobody looks at what is answered until something is new."""
-    return SEEN in request.GET and request.method == "GET" and request.headers.get("HX-Request") == "true"
+    """Whether an open page asks by itself."""
+    headers = request.headers
+    return request.method == "GET" and headers.get("HX-Request") == "true" and "If-None-Match" in headers
 
 
-def changes(request: HttpRequest, now: Marks) -> Changes:
-    """How `now` differs from what the page that asks was drawn from."""
-    seen = set(filter(None, request.GET.get(SEEN, "").split(_BETWEEN)))
-    return Changes(
-        new=tuple(thing for mark, thing in now.items() if mark not in seen), gone=not seen.issubset(now.keys())
-    )
+def unchanged(request: HttpRequest, etag: str) -> HttpResponse | None:
+    """Return the 304 for a poll that has exactly this ETag; else None. `*` is no ETag: it would match before access."""
+    has_it = is_poll(request) and request.headers["If-None-Match"] == etag
+    return HttpResponseNotModified() if has_it else None
 
 
-def address(path: str, now: Marks, **more: str) -> str:
-    """Where a page that is drawn from `now` asks whether something is new."""
-    return f"{path}?{urlencode({**more, SEEN: _BETWEEN.join(now)})}"
-
-
-def nothing_new() -> HttpResponse:
-    """What a poll is answered while nothing has changed."""
-    return HttpResponse(status=204)
+def follow(path: str, etag: str) -> dict[str, Any]:
+    """Return what `live/follows.html` needs to ask at `path`, which shows the same part."""
+    return {"asks_at": path, "asks_with": json.dumps({"If-None-Match": etag})}
 
 
 def ask_no_more() -> HttpResponse:
-    """Ends the asking of a page that may not know any more, and leaves it as it is: somebody may be typing there."""
+    """Return what ends the asking of a page that may not know any more, and leaves it as it is."""
     return HttpResponse(status=ASK_NO_MORE, headers={"HX-Reswap": "none"})
 
 
 def polled(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Keeps what waits to be said to the person for a page that they open themselves."""
+    """Keep what waits to be said to the person for a page that they open themselves."""
 
     @wraps(view)
     def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

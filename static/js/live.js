@@ -1,55 +1,36 @@
-// Pages that notice what changes (kaizala_console/lib/live.py). htmx asks and swaps; this minds the manners: nothing is asked
-// in a tab that nobody sees, and nothing is swapped under somebody's hands.
+// Pages that follow along (kaizala_console/lib/live.py): htmx asks, and idiomorph changes only what differs, so that the focus
+// and the selection stay. This minds the manners: a tab that nobody sees does not ask, and nothing changes under what
+// somebody has ticked or sent.
 (() => {
   const isLive = (element) => element?.hasAttribute?.("data-live");
-  const parts = (region) => {
-    const others = (region.getAttribute("hx-select-oob") ?? "").split(",").map((one) => one.trim()).filter(Boolean);
-    return [region, ...others.map((selector) => document.querySelector(selector))].filter(Boolean);
-  };
-  const inUse = (region) => parts(region).some((part) => {
-    const selection = document.getSelection();
-    return (
-      part.contains(document.activeElement) ||
-      part.querySelector("details[open], form[data-submitted]") !== null ||
-      (selection !== null && !selection.isCollapsed && selection.containsNode(part, true))
-    );
-  });
+  const isInUse = (part) => part.querySelector("form[data-submitted], input:checked") !== null;
+  Idiomorph.defaults.callbacks.beforeAttributeUpdated = (name, element) => !(name === "open" && element.localName === "details");
+
   document.addEventListener("htmx:beforeRequest", (event) => {
-    const region = event.detail.elt;
-    if (isLive(region) && (document.hidden || region.dataset.live === "over")) event.preventDefault();
+    const part = event.detail.elt;
+    if (isLive(part) && (document.hidden || part.dataset.live === "over")) event.preventDefault();
   });
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    const region = event.detail.requestConfig?.elt;
-    // Not now: the next time it asks, it gets the same answer.
-    if (isLive(region) && region.dataset.live === "moves" && inUse(region)) event.detail.shouldSwap = false;
-  });
-  // What had the focus in a part that is swapped has it afterwards: the same thing in the new part, or the part itself.
   let had = null;
-  const isSame = (one, other) =>
-    one.hasAttribute("href") ? one.getAttribute("href") === other.getAttribute("href") : one.textContent === other.textContent;
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const [part, element] = [event.detail.target, document.activeElement];
-    had = part?.id && part !== element && part.contains(element) ? { id: part.id, element } : null;
+    const part = event.detail.target;
+    if (isLive(event.detail.requestConfig?.elt) && isInUse(part)) event.detail.shouldSwap = false; // it asks again
+    had = part?.id && part !== document.activeElement && part.contains(document.activeElement) ? part.id : null;
   });
-  document.addEventListener("htmx:afterSettle", () => {
-    const part = had && document.getElementById(had.id);
-    const lost = part && document.activeElement === document.body;
-    const again = lost && [...part.querySelectorAll(had.element.tagName)].find((one) => isSame(one, had.element));
-    if (lost && !again) part.tabIndex = -1;
-    if (lost) (again ?? part).focus({ preventScroll: true });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    // What had the focus is gone: the part has it in which it was.
+    const part = had && document.activeElement === document.body && document.getElementById(had);
+    if (part) {
+      part.tabIndex = -1;
+      part.focus({ preventScroll: true });
+    }
     had = null;
+    const words = event.target.dataset?.says;
+    const said = document.getElementById("live-words");
+    if (words && said) said.textContent = words;
   });
   document.addEventListener("htmx:responseError", (event) => {
     // Gone, or not for this person any more: no use in asking again. A server that is ill is asked again.
     if (isLive(event.detail.elt) && event.detail.xhr.status < 500) event.detail.elt.dataset.live = "over";
-  });
-  document.addEventListener("htmx:afterRequest", (event) => {
-    if (isLive(event.detail.elt) && event.detail.xhr.status === 286) event.detail.elt.dataset.live = "over";
-  });
-  document.addEventListener("htmx:afterSettle", (event) => {
-    const words = event.target.dataset?.says;
-    const told = document.getElementById("live-words");
-    if (words && told) told.textContent = words;
   });
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) document.dispatchEvent(new Event("seenagain"));
