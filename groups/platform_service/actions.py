@@ -281,18 +281,15 @@ def _to_post_in(call: Call, group_id: str) -> Group:
     return group
 
 
-actions = resource(GET=list_actions, POST=post_action)
-action = resource(GET=read_action)
-
-
-# ----------------------------------------------------------------------------------------------------
-# The properties of an action on the wire: `PUT /v1/groups/{groupId}/actions/{actionId}/properties` (ADR 0061).
+# The properties of an action on the wire: `PUT …/actions/{actionId}/properties`, or of the action (ADR 0061).
 
 
 class ChangedProperties(Body):
     """Properties by name: those of the same name are replaced, others are added, the rest stay."""
 
-    action_properties: Annotated[list[Property], Field(min_length=1, max_length=MOST_PROPERTIES)]
+    action_properties: Annotated[list[Property], Field(min_length=1, max_length=MOST_PROPERTIES)] = named(
+        "actionProperties", "updateProperties"
+    )
 
 
 class PropertiesChanged(Answer):
@@ -316,4 +313,18 @@ def change_properties(call: Call, group_id: str, action_id: str) -> dict[str, st
     return {"referenceId": str(action.pk), "actionId": str(action.pk)}
 
 
+@operation(
+    scope="action.update",
+    body=ChangedProperties,
+    response=PropertiesChanged,
+    summary="Change an action",
+)
+def change_action(call: Call, group_id: str, action_id: str) -> dict[str, str]:
+    """Its properties, as `…/properties` does."""
+    answer: dict[str, str] = change_properties(call, group_id=group_id, action_id=action_id)
+    return answer
+
+
+actions = resource(GET=list_actions, POST=post_action)
+action = resource(GET=read_action, PUT=change_action)
 properties = resource(PUT=change_properties)

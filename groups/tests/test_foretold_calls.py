@@ -38,6 +38,7 @@ BODIES: dict[str, Any] = {
     "GET /v1/groups/<group_id>/actions": None,
     "POST /v1/groups/<group_id>/actions": POLL,
     "GET /v1/groups/<group_id>/actions/<action_id>": None,
+    "PUT /v1/groups/<group_id>/actions/<action_id>": {"updateProperties": [{"name": "state"}]},
     "PUT /v1/groups/<group_id>/actions/<action_id>/properties": {"actionProperties": [{"name": "state"}]},
     "POST /v1/groups/<group_id>/actions/<action_id>/responses": {"responses": []},
     "POST /v1/groups/<group_id>/reaction": {"referenceId": unknown_id(), "reactionType": "Like"},

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from accounts.models import AuditEvent, User
-from connectors.models import Connector
+from connectors.models import Connector, HabitDay
+from connectors.services import usage
 from groups.models import Action, Group
 from groups.tests.cards import POLL, SURVEY, action_path, details, posted
 from groups.tests.conftest import Wire, refused
@@ -42,13 +43,30 @@ def test_an_order_is_closed_by_its_properties(wire: Wire, program: Program, orde
     assert (event.after["properties"], "PO 7" in str(event.after)) == (["approval", "state"], False)
 
 
+def test_an_order_is_closed_at_its_own_address(wire: Wire, program: Program, order: Action) -> None:
+    """As a page in JavaScript sends it."""
+    body = json.dumps({"version": -1, "updateProperties": CLOSED})
+    refused(wire.put(action_path(order), body, None), 401, "InvalidToken")
+    refused(wire.put(action_path(order), "{}", program), 400, "InvalidParameters", "ValidationException")
+    answer = wire.put(action_path(order), body, program)
+    assert answer.status_code == 200, answer.content
+    usage.flush()
+    assert HabitDay.objects.filter(connector=program.connector, habit="action_properties").exists()
+    assert answer.json() == {"referenceId": str(order.pk), "actionId": str(order.pk)}
+    properties = details(wire, program, order)["properties"]
+    assert {each["name"]: each["value"] for each in properties} == {"state": "3", "order": "PO 7", "approval": "2"}
+
+
 def test_others_change_no_properties(
     wire: Wire, connector: Connector, program: Program, member: User, group_admin: User, group: Group, order: Action
 ) -> None:
     elsewhere = make_group("Canteen", organisation=group.organisation, admins=[group_admin])
     refused(change(wire, None, order), 401, "InvalidToken")
     refused(change(wire, let_in(connector, elsewhere, group_admin), order), 403, "Unauthorized")
-    refused(change(wire, let_act_for(connector, member), order), 403, "Unauthorized")
+    member_token = let_act_for(connector, member)
+    refused(change(wire, member_token, order), 403, "Unauthorized")
+    at_its_own_address = json.dumps({"updateProperties": CLOSED})
+    refused(wire.put(action_path(order), at_its_own_address, member_token), 403, "Unauthorized")
     poll = posted(wire, program, group, "Poll", POLL)
     refused(change(wire, program, poll), 404, "NotFound", "NotFoundException")
     too_many = [{"name": str(number)} for number in range(99)]

@@ -69,8 +69,9 @@ class Habit(StrEnum):
 
 
 _BEYOND_THE_PROTOCOL: Final = {
-    "v1/groups/<group_id>/actions/<action_id>/properties": {Habit.ACTION_PROPERTIES},
-    "v1/tenant/findGroupsByQuery": {Habit.FIND_GROUPS},
+    "PUT v1/groups/<group_id>/actions/<action_id>": {Habit.ACTION_PROPERTIES},
+    "PUT v1/groups/<group_id>/actions/<action_id>/properties": {Habit.ACTION_PROPERTIES},
+    "GET v1/tenant/findGroupsByQuery": {Habit.FIND_GROUPS},
 }
 
 _here: ContextVar[set[Habit] | None] = ContextVar("wire_habits", default=None)
@@ -123,7 +124,7 @@ def of_path(request: HttpRequest, route: str, segments: Sequence[str], arguments
         noted.add(Habit.SUBSCRIBERS_BY_GET)
     if "/bot" in route:  # v1/bot, all below it, and v1/groups/<group_id>/bot
         noted.add(Habit.BOT)
-    noted.update(_BEYOND_THE_PROTOCOL.get(route, ()))
+    noted.update(_BEYOND_THE_PROTOCOL.get(f"{request.method} {route}", ()))
     for name in request.META.get(HEADER_NAMES, ()):
         lower = name.lower()
         if lower in _HEADERS and name not in (_HEADERS[lower], lower):

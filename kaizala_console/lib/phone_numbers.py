@@ -88,7 +88,12 @@ def display(e164: str) -> str:
         number = phonenumbers.parse(e164, None)
     except NumberParseException:
         return e164
-    return phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
+    shown = phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
+    digits = phonenumbers.normalize_digits_only(e164)
+    if phonenumbers.normalize_digits_only(shown) == digits:
+        return shown
+    code = str(number.country_code)  # the library took a first zero for a trunk prefix, and left it out
+    return f"+{code} {digits.removeprefix(code)}"
 
 
 def country_prefix(e164: str) -> str:

@@ -33,6 +33,7 @@ TABLE = {
     "DELETE /v1/groups/{groupId}/subGroups/{subGroupId}": "groupinfo.remove",
     "PUT /v1/groups/{groupId}/bot": "groupinfo.update",
     "POST /v1/groups/{groupId}/bot": "groupinfo.update",
+    "PUT /v1/groups/{groupId}/actions/{actionId}": "action.update",
     "PUT /v1/groups/{groupId}/actions/{actionId}/properties": "action.update",
     "GET /v1/tenant/findGroupsByQuery": "tenant.read",
     "DELETE /v1/groups/{groupId}/bot/{botId}": "groupinfo.update",

@@ -92,6 +92,19 @@ def test_masking_what_is_no_number_shows_at_most_three_digits(text: str) -> None
     assert sum(character.isdigit() for character in phone_numbers.mask(text)) <= 3
 
 
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("+91000000000", "+91 000000000"),
+        ("+91012345678", "+91 012345678"),
+        ("+390612345678", "+39 06 1234 5678"),
+    ],
+)
+def test_a_displayed_number_keeps_all_its_digits(number: str, shown: str) -> None:
+    """The library takes a first zero for the trunk prefix of the country, and leaves it out."""
+    assert phone_numbers.display(number) == shown
+
+
 def test_a_number_is_displayed_internationally_and_anything_else_as_it_is() -> None:
     assert phone_numbers.display("+919876543210") == "+91 98765 43210"
     assert phone_numbers.display("unknown") == "unknown"
