@@ -40,7 +40,7 @@ TAGS: Final = (
     Tag(
         name="Tokens",
         description="Access tokens for refresh tokens, and refresh tokens for a sign-in or a PIN.",
-        modules=("access_token", "warm_token", "pin_login", "oauth_token"),
+        modules=("access_token", "token_cache", "pin_login", "oauth_token"),
     ),
     Tag(
         name="Groups",
