@@ -10,7 +10,7 @@ from accounts.models import Organisation, Person, User, VerifiedPhone
 from accounts.tests.factories import make_user, verify
 from connectors import authentication
 from connectors.authentication import Caller
-from connectors.models import Connector
+from connectors.models import Connector, Grant
 from connectors.permissions import Permission
 from groups import access
 from groups.access import Role
@@ -169,6 +169,19 @@ def test_a_confirmed_token_reaches_the_organisation_only_while_the_connector_has
         access.reach(token, group.pk)
     with pytest.raises(NotAllowed):
         access.place_for_new(token, is_public=True)
+
+
+def test_a_confirmed_token_reaches_the_organisation_only_with_all_scopes_of_tenant_data(
+    connector: Connector, organisation_admin: User, second_admin: User, group: Group
+) -> None:
+    """A program that asked to read the organisation does not write in all of its groups by other scopes."""
+    make_group("Own", members=[organisation_admin])
+    program = let_act_for(connector, organisation_admin, confirmed_by=second_admin)
+    some, rest = "groupinfo.read groupinfo.write tenant.read", " tenant.write tenant.remove"
+    Grant.objects.filter(pk=program.grant.pk).update(scope=some)
+    assert names(access.reachable(caller(program))) == {"Own": "Member"}
+    Grant.objects.filter(pk=program.grant.pk).update(scope=some + rest)
+    assert names(access.reachable(caller(program))) == {"Night Shift": "Admin", "Own": "Member"}
 
 
 def test_a_token_of_somebody_without_an_account_reaches_their_groups_until_an_account_takes_the_number(
