@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from uuid import UUID
+
 from django.db.models import Prefetch, QuerySet
 
-from accounts.models import AuthenticatorApp, Person, PinDevice, User, VerifiedPhone
+from accounts.models import AuthenticatorApp, Person, PersonName, PinDevice, User, VerifiedPhone
+from accounts.models.person import PersonQuerySet
 from kaizala_console.lib import clock
+
+
+def name_people(organisation_id: UUID | None, people: Iterable[Person | None]) -> None:
+    """Set the `name` of each person to what this organisation calls them, or "". One statement."""
+    wanted = [person for person in people if person is not None]
+    names: dict[UUID, str] = {}
+    if organisation_id is not None and wanted:
+        rows = PersonName.objects.filter(organisation=organisation_id, person__in={person.pk for person in wanted})
+        names = dict(rows.values_list("person_id", "name"))
+    for person in wanted:
+        person.name = names.get(person.pk, "")
 
 
 def held_phones(user: User) -> QuerySet[VerifiedPhone]:
@@ -13,14 +28,14 @@ def held_phones(user: User) -> QuerySet[VerifiedPhone]:
     return user.verified_phones.held().select_related("person").order_by("-is_primary", "verified_at", "id")
 
 
-def held_people(user: User) -> QuerySet[Person]:
+def held_people(user: User) -> PersonQuerySet:
     """The people that the account is, by its numbers: what it may do in a group follows from them."""
     return Person.objects.filter(verified_phones__user=user, verified_phones__released_at__isnull=True)
 
 
 def primary_person(user: User) -> Person | None:
     """The person of the account's primary number; None until a phone is verified."""
-    return held_people(user).filter(verified_phones__is_primary=True).first()
+    return held_people(user).filter(verified_phones__is_primary=True).named_in(user.organisation_id).first()
 
 
 def has_held_a_number(user: User) -> bool:

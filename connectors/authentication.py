@@ -11,12 +11,13 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import translation
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import Organisation, Person
+from accounts.models.person import name_in
 from connectors import permissions, token_format
 from connectors.models import Bot, Connector, Grant, RefreshToken
 from connectors.permissions import PERMISSION_OF
@@ -30,7 +31,8 @@ from kaizala_console.lib import clock
 # Put together once, and narrowed to a primary key alone: building a query costs more than running it, so what decides
 # is compared in Python, on rows that one statement has read.
 _ROWS = RefreshToken.objects.select_related("grant__person", "grant__connector__organisation").annotate(
-    granter_is_active=F("grant__granted_by__is_active")
+    granter_is_active=F("grant__granted_by__is_active"),
+    person_name=name_in(OuterRef("grant__connector__organisation_id"), "grant__person_id"),
 )
 
 
@@ -89,6 +91,7 @@ def caller_of(token: str) -> Caller:
     except RefreshToken.DoesNotExist:
         raise TokenInvalid from None
     grant, connector = row.grant, row.grant.connector
+    grant.person.name = row.person_name
     accepted = (
         grant.pk == claims.grant_id
         and row.is_live(now)

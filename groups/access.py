@@ -14,7 +14,9 @@ from django.db import connection
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.record import Actor
 from accounts.models import Organisation, Person, User, VerifiedPhone
+from accounts.queries import name_people
 from connectors.authentication import Caller
 from connectors.hooks import Need
 from connectors.models import Bot, Grant
@@ -72,6 +74,7 @@ def reach(caller: Caller, group_id: str | UUID, *, role: Role = Role.MEMBER) -> 
         raise GroupNotReachable
     if role == Role.ADMIN and found.role != Role.ADMIN:
         raise NotAllowed(_("Only an admin of the group may do this, and this token's user is a member."))
+    found.asked_from = caller.organisation.pk
     return found
 
 
@@ -269,6 +272,7 @@ def require_member(user: User, group_id: str | UUID) -> Group:
     found = None if key is None else visible_to(user).filter(pk=key).first()
     if found is None:
         raise NotFound(_("There is no such group, or you are not in it."))
+    found.asked_from = user.organisation_id
     return found
 
 
@@ -307,6 +311,13 @@ def deleted_but_run_by(user: User, group_id: UUID) -> Group | None:
     return Group.objects.filter(run, pk=group_id, removed_at__isnull=False).first()
 
 
+def organisation_of(by: Actor) -> UUID | None:
+    """From which organisation somebody acts; None for the console itself."""
+    if isinstance(by, User):
+        return by.organisation_id
+    return by.organisation.pk if isinstance(by, Caller) else None
+
+
 def acting_person(user: User, group: Group) -> Person | None:
     """With whose phone number this person acts in the group: that of an admin or a member, else their primary one."""
     held = list(VerifiedPhone.objects.held().filter(user=user).select_related("person").order_by("-is_primary", "pk"))
@@ -317,7 +328,10 @@ def acting_person(user: User, group: Group) -> Person | None:
     )
     # Sorting keeps the order of equals: the primary number first.
     held.sort(key=lambda phone: (Role.ADMIN, Role.MEMBER, None).index(roles.get(phone.person_id)))
-    return held[0].person if held else None
+    if not held:
+        return None
+    name_people(user.organisation_id, [held[0].person])
+    return held[0].person
 
 
 def admins_of(group_id: UUID) -> QuerySet[User]:

@@ -27,6 +27,7 @@ from accounts.models import (
     Notice,
     Organisation,
     Person,
+    PersonName,
     PinDevice,
     SandboxSms,
     Session,
@@ -154,9 +155,9 @@ class UserAdmin(ReadOnlyAdmin):
 
 @admin.register(Person, site=site)
 class PersonAdmin(ReadOnlyAdmin):
-    list_display = ["name", "masked_number", "provisioned_at", "created_at"]
+    list_display = ["masked_number", "provisioned_at", "created_at"]
     list_filter = [("provisioned_at", admin.EmptyFieldListFilter)]
-    search_fields = ["name", "number__exact"]
+    search_fields = ["names__name", "number__exact"]
     search_help_text = _("A name, or a whole number with + in front.")
     exclude = ["number"]
     readonly_fields = ["masked_number"]
@@ -164,6 +165,14 @@ class PersonAdmin(ReadOnlyAdmin):
     @admin.display(description=_("phone number"))
     def masked_number(self, row: Person) -> str:
         return phone_numbers.mask(row.number)
+
+
+@admin.register(PersonName, site=site)
+class PersonNameAdmin(ReadOnlyAdmin):
+    list_display = ["name", "organisation", "person"]
+    list_select_related = ["organisation", "person"]
+    search_fields = ["name", "person__number__exact"]
+    search_help_text = _("A name, or a whole number with + in front.")
 
 
 @admin.register(VerifiedPhone, site=site)

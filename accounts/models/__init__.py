@@ -4,7 +4,7 @@ from accounts.models.audit_event import AuditCheckpoint, AuditEvent
 from accounts.models.authenticator_app import AuthenticatorApp
 from accounts.models.notice import Notice
 from accounts.models.organisation import Organisation
-from accounts.models.person import Person
+from accounts.models.person import Person, PersonName
 from accounts.models.phone import VerifiedPhone
 from accounts.models.pin_device import PinDevice
 from accounts.models.session import Session
@@ -18,6 +18,7 @@ __all__ = [
     "Notice",
     "Organisation",
     "Person",
+    "PersonName",
     "PinDevice",
     "SandboxSms",
     "Session",

@@ -1,9 +1,28 @@
 """A person as Kaizala knows people: by phone number, whether or not they ever signed in here."""
 
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from kaizala_console.lib import clock, ids, phone_numbers
+
+
+def name_in(organisation_id: UUID | models.F | None, person: str = "person_id") -> Coalesce:
+    """Return SQL for what an organisation calls a person, "" for none; `person` is the column of the person's id."""
+    names = PersonName.objects.filter(organisation=organisation_id, person=models.OuterRef(person))
+    return Coalesce(models.Subquery(names.values("name")[:1]), models.Value(""))
+
+
+class PersonQuerySet(models.QuerySet["Person"]):
+    def named_in(self, organisation_id: UUID | None) -> PersonQuerySet:
+        """Adds `name`: what this organisation calls them."""
+        facts: dict[str, Any] = {"name": name_in(organisation_id, "pk")}
+        return self.annotate(**facts)
 
 
 class Person(models.Model):
@@ -13,19 +32,51 @@ class Person(models.Model):
     it ever was (wire protocol §6, Members).
     """
 
+    # What the organisation that asks calls them, once `named_in` or `accounts.queries.name_people` has set it.
+    name: str = ""
+
     id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)
     number = models.CharField(_("phone number"), max_length=16, unique=True, help_text=_("E.164"))
-    name = models.CharField(_("name"), max_length=120, blank=True)
     picture_url = models.URLField(_("picture"), max_length=500, blank=True)
     provisioned_at = models.DateTimeField(_("provisioned at"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
 
+    objects = PersonQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("person")
         verbose_name_plural = _("people")
-        ordering = ["name", "number"]
-        indexes = [models.Index(fields=["name", "id"], name="person_by_name")]
+        ordering = ["number"]
         constraints = [models.CheckConstraint(condition=models.Q(number__startswith="+"), name="person_number_is_e164")]
 
     def __str__(self) -> str:
         return self.name or phone_numbers.mask(self.number)
+
+
+class PersonName(models.Model):
+    """What an organisation calls a person: from its own files, or from an account or a sign-in there.
+
+    No other organisation reads it, so whoever uploads a number learns nothing about it.
+    """
+
+    organisation = models.ForeignKey(
+        "accounts.Organisation",
+        verbose_name=_("organisation"),
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_index=False,
+    )
+    person = models.ForeignKey(Person, verbose_name=_("person"), on_delete=models.CASCADE, related_name="names")
+    name = models.CharField(_("name"), max_length=120)
+
+    class Meta:
+        verbose_name = _("name of a person")
+        verbose_name_plural = _("names of people")
+        indexes = [models.Index(fields=["organisation", "name", "id"], name="person_name_in_order")]
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "person"], name="one_name_in_an_organisation"),
+            models.CheckConstraint(condition=~models.Q(name=""), name="person_name_is_one"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

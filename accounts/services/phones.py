@@ -103,7 +103,8 @@ def make_primary(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
 def _hold(user: User, number: str, by: User) -> VerifiedPhone | None:
     """The number in the account's hands, or None when another account has it. Runs in the PIN's transaction."""
     user = User.objects.select_for_update().get(pk=user.pk)
-    person = Person.objects.select_for_update().get(pk=people.person_for(number, name=user.name).pk)
+    there = people.person_for(number, organisation_id=user.organisation_id, name=user.name)
+    person = Person.objects.select_for_update().get(pk=there.pk)
     now = clock.now()
     held = VerifiedPhone.objects.held().select_related("user__organisation", "person").filter(person=person).first()
     if held is not None and held.user_id != user.pk:

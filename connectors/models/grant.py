@@ -159,7 +159,7 @@ class Grant(models.Model):
     @property
     def granter_name(self) -> str:
         """Who let the connector act, as people read it: an account, or somebody known by number alone."""
-        return self.granted_by.name if self.granted_by is not None else str(self.person)
+        return self.granted_by.name if self.granted_by is not None else self.target_name
 
     def allowed_scopes(self) -> list[str]:
         """What was allowed: all of its permissions, or what a program asked for of them."""

@@ -22,6 +22,7 @@ from accounts.audit.record import SYSTEM, Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from accounts.policies import require_no_credential_hold, require_organisation_admin
+from accounts.queries import name_people
 from accounts.services import credential_hold, login_pins, notifications, people
 from accounts.services.pins import Program
 from connectors import policies
@@ -60,8 +61,9 @@ def target_of(person: Person) -> str:
     return f"person:{person.pk}"
 
 
-def name_of(person: Person) -> str:
-    """What people call the person whom a token acts for; a number is masked."""
+def name_of(person: Person, connector: Connector) -> str:
+    """What the connector's organisation calls the person whom a token acts for; a number is masked."""
+    name_people(connector.organisation_id, [person])
     return str(person)
 
 
@@ -85,7 +87,7 @@ def generate(
         connector=connector,
         kind=Grant.Kind.USER,
         target=target_of(person),
-        target_name=name_of(person),
+        target_name=name_of(person, connector),
         person=person,
         by=by,
     ).handoff
@@ -138,7 +140,9 @@ def log_in(*, connector_id: str, secret: str, number: str, pin: str, address: st
 
 def _logged_in(connector: Connector, number: str, address: str | None) -> UserToken:
     """Runs in the PIN's transaction. Whoever entered it holds the number; the account that does so too acts here."""
-    person = Person.objects.select_for_update(no_key=True).get(pk=people.person_for(number).pk)
+    person = Person.objects.select_for_update(no_key=True).get(
+        pk=people.person_for(number, organisation_id=connector.organisation_id).pk
+    )
     people.provision(person=person)
     held = VerifiedPhone.objects.held().select_related("user").filter(person=person).first()
     if held is None:
@@ -193,7 +197,7 @@ def let_act(
             connector=connector,
             kind=Grant.Kind.USER,
             target=target_of(person),
-            target_name=name_of(person),
+            target_name=name_of(person, connector),
             person=person,
             granted_by=user,
             granted_at=now,
@@ -243,7 +247,7 @@ def _renewed(grant: Grant, user: User | None, shown: Collection[str], now: dt.da
     for column, value in _limits(permissions, shown).items():
         setattr(grant, column, value)
     grant.granted_by = user
-    grant.target_name = name_of(grant.person)
+    grant.target_name = name_of(grant.person, connector)
     if grant.ends_at is not None and grant.ends_at <= now:
         grant.ends_at = None
     grant.save(update_fields=["granted_by", "confirmed_by", "permissions", "scope", "target_name", "ends_at"])
@@ -351,7 +355,7 @@ def confirm(*, request: UserTokenRequest, by: User) -> Handoff:
             connector=connector,
             kind=Grant.Kind.USER,
             target=target_of(request.person),
-            target_name=name_of(request.person),
+            target_name=name_of(request.person, request.connector),
             person=request.person,
             permissions=permissions,
             by=asker,
@@ -468,7 +472,7 @@ def _tell_trail(tag: Tag, request: UserTokenRequest, by: Actor) -> None:
         person_id=request.person_id,
         after={
             "connector": request.connector.name,
-            "target": name_of(request.person),
+            "target": name_of(request.person, request.connector),
             "permissions": words.names(request.permissions),
         },
     )

@@ -95,7 +95,7 @@ class PersonInGroupAdmin(ReadOnlyAdmin):
     """Numbers are masked in the list; a whole number still finds its person."""
 
     list_select_related = ["group", "person"]
-    search_fields = ["group__name", "person__name", "person__number__exact"]
+    search_fields = ["group__name", "person__names__name", "person__number__exact"]
 
     @admin.display(description=_("phone number"))
     def number(self, row: Membership | Subscription) -> str:
@@ -120,7 +120,7 @@ class MessageAdmin(ReadOnlyAdmin):
     list_display = ["id", "group", "person", "connector", "audience", "sent_at"]
     list_filter = ["audience"]
     list_select_related = ["group", "person", "connector"]
-    search_fields = ["id__exact", "group__name", "person__name", "connector__name"]
+    search_fields = ["id__exact", "group__name", "person__names__name", "connector__name"]
     exclude = ["text", "recipients"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
@@ -134,7 +134,7 @@ class ActionAdmin(ReadOnlyAdmin):
     list_display = ["id", "group", "kind", "package_id", "person", "connector", "response_count", "sent_at"]
     list_filter = ["kind", "audience", "is_anonymous"]
     list_select_related = ["group", "person", "connector"]
-    search_fields = ["id__exact", "package_id", "group__name", "person__name", "connector__name"]
+    search_fields = ["id__exact", "package_id", "group__name", "person__names__name", "connector__name"]
     exclude = ["title", "body", "recipients", "assignees"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Action]:
@@ -147,7 +147,7 @@ class ResponseAdmin(ReadOnlyAdmin):
 
     list_display = ["id", "action", "person", "connector", "responded_at"]
     list_select_related = ["action", "person", "connector"]
-    search_fields = ["id__exact", "action__id__exact", "action__group__name", "person__name"]
+    search_fields = ["id__exact", "action__id__exact", "action__group__name", "person__names__name"]
     exclude = ["body", "responder"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Response]:
@@ -161,7 +161,7 @@ class ReactionAdmin(ReadOnlyAdmin):
     list_display = ["id", "group", "reference_id", "reaction_type", "person", "bot", "modified_at"]
     list_filter = ["reaction_type"]
     list_select_related = ["group", "person", "bot"]
-    search_fields = ["id__exact", "reference_id__exact", "group__name", "person__name"]
+    search_fields = ["id__exact", "reference_id__exact", "group__name", "person__names__name"]
     exclude = ["comment"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reaction]:
@@ -186,7 +186,7 @@ class MediaResourceAdmin(ReadOnlyAdmin):
     list_display = ["id", "kind", "organisation", "connector", "person", "created_at", "used_at"]
     list_filter = ["kind", ("used_at", admin.EmptyFieldListFilter), "organisation"]
     list_select_related = ["organisation", "connector", "person"]
-    search_fields = ["id__exact", "connector__name", "person__name"]
+    search_fields = ["id__exact", "connector__name", "person__names__name"]
 
 
 @admin.register(MediaFile, site=site)
@@ -264,5 +264,5 @@ class PersonAttributeValueAdmin(ReadOnlyAdmin):
 
     list_display = ["attribute", "person"]
     list_select_related = ["attribute", "person"]
-    search_fields = ["attribute__name", "person__name"]
+    search_fields = ["attribute__name", "person__names__name"]
     exclude = ["text"]

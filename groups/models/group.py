@@ -86,6 +86,7 @@ class Group(models.Model):
 
     # What queries add to a row; a group that was read plainly has none of it.
     role: str  # groups.access: what the asker is in it
+    asked_from: UUID | None = None  # groups.access: the organisation of the asker
     sub_group_count: int  # with_link_counts
     parent_group_count: int
     member_count: int  # groups.queries.groups
@@ -112,6 +113,11 @@ class Group(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def naming_organisation_id(self) -> UUID | None:
+        """Whose names of people are shown in the group: its organisation's; of a private one, the asker's."""
+        return self.organisation_id or self.asked_from
 
 
 def is_below_another() -> models.Exists:

@@ -52,7 +52,7 @@ def read_me(call: Call) -> dict[str, str]:
 
 @operation(scope="profile.write", body=NewDetails, response=UserDetails, summary="Change the token's user")
 def update_me(call: Call) -> dict[str, str]:
-    """Changes the name, the picture or both, everywhere in the console, and answers as `GET` does."""
+    """Changes the name in the organisation, the picture everywhere, or both, and answers as `GET` does."""
     asked: NewDetails = call.body
     if asked.name is None and asked.profile_pic is None:
         raise InvalidParameters("Expected name, profilePic or both.", field="name")
@@ -60,7 +60,13 @@ def update_me(call: Call) -> dict[str, str]:
         fields_spelled(picture_url="profilePic"),
         media.address_of(asked.profile_pic, caller=call.caller, field="profilePic") as picture,
     ):
-        person = people.change(person=call.caller.person, name=asked.name, picture_url=picture, by=call.caller)
+        person = people.change(
+            person=call.caller.person,
+            organisation_id=call.caller.organisation.pk,
+            name=asked.name,
+            picture_url=picture,
+            by=call.caller,
+        )
     return _spelled(person)
 
 

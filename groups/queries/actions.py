@@ -18,6 +18,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person, User
+from accounts.queries import name_people
 from groups import access, action_types
 from groups.action_types.base import Card
 from groups.action_types.tally import QuestionTally, tally_of
@@ -39,11 +40,12 @@ class Viewer:
 
     people: frozenset[UUID]
     is_admin: bool
+    organisation_id: UUID | None = None  # whose names of people they see
 
     @classmethod
     def of(cls, group: Group, people: Iterable[UUID]) -> Viewer:
         """For a group that `access` has given, with the role that it found."""
-        return cls(frozenset(people), group.role == access.Role.ADMIN)
+        return cls(frozenset(people), group.role == access.Role.ADMIN, group.naming_organisation_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def card_in(group: Group, action_id: str | UUID, viewer: Viewer) -> Card:
     if action is None:
         raise NotFound(_("There is no such action in this group."))
     action.group = group
+    name_people(viewer.organisation_id, [action.person])
     return cards([action], viewer)[0]
 
 
@@ -186,7 +189,7 @@ def sees_answers(action: Action, people: Collection[UUID]) -> bool:
 
 
 def timeline(group: Group, viewer: Viewer, *, cursor: str | None = None, size: int = 50) -> Page[Message | Card]:
-    """Messages and cards together, the newest first, both ways by key: three statements. Raises `keyset.BadCursor`."""
+    """Messages and cards together, the newest first, both ways by key: four statements. Raises `keyset.BadCursor`."""
     page = keyset.merged(
         [
             visible_messages(group, viewer).select_related("person", "connector", "bot"),
@@ -197,6 +200,7 @@ def timeline(group: Group, viewer: Viewer, *, cursor: str | None = None, size: i
         size,
     )
     shown = {card.action.pk: card for card in cards([row for row in page.items if isinstance(row, Action)], viewer)}
+    name_people(viewer.organisation_id, [row.person for row in page.items])
     items = [shown[row.pk] if isinstance(row, Action) else row for row in page.items]
     return Page(items, page.next_cursor, page.previous_cursor)
 
@@ -219,15 +223,15 @@ def responses_of(card: Card, viewer: Viewer) -> Iterator[Answered]:
     for row in visible_responses(card, viewer).order_by("id").iterator(chunk_size=_CHUNK):
         rows.append(row)
         if len(rows) == _CHUNK:
-            yield from answered(card, rows)
+            yield from answered(card, rows, viewer)
             rows = []
-    yield from answered(card, rows)
+    yield from answered(card, rows, viewer)
 
 
 def response_page(card: Card, viewer: Viewer, *, cursor: str | None = None, size: int = 50) -> Page[Answered]:
     """A page of them, the newest first if they are named. Raises `keyset.BadCursor`."""
     page = keyset.page(visible_responses(card, viewer), ("-id",), cursor, size)
-    return Page(answered(card, page.items), page.next_cursor, page.previous_cursor)
+    return Page(answered(card, page.items, viewer), page.next_cursor, page.previous_cursor)
 
 
 def own_responses(card: Card, people: Collection[UUID]) -> list[Response]:
@@ -249,13 +253,14 @@ def assigned_to(actions: Collection[Action], people: Collection[UUID]) -> set[UU
     return set(rows.filter(person_id__in=people).order_by().values_list("action_id", flat=True))
 
 
-def answered(card: Card, rows: Sequence[Response]) -> list[Answered]:
+def answered(card: Card, rows: Sequence[Response], viewer: Viewer) -> list[Answered]:
     """These answers without what nobody may know of them; one statement when they may hold media."""
     kind = action_types.of(card.action.kind)
     files = files_of(resource for row in rows for resource in kind.resources_of_answer(card.body, row.body))
     here = Card(card.action, {**card.files, **files}, card.sees_answers)
     if card.action.is_anonymous:
         return [Answered(None, None, None, kind.answer_body(here, row.body)) for row in rows]
+    name_people(viewer.organisation_id, [row.person for row in rows])
     return [Answered(row.pk, row.person, row.responded_at, kind.answer_body(here, row.body)) for row in rows]
 
 

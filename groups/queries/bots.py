@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
+from accounts.queries import name_people
 from connectors.hooks import BotPlaces
 from connectors.models import Bot, Grant
 from connectors.models.bot import BotQuerySet
@@ -48,6 +49,10 @@ def places(bot_ids: Iterable[UUID]) -> dict[UUID, BotPlaces]:
         for post in _newest_of_each(wanted, model):
             if post.bot_id not in newest or newest[post.bot_id].sent_at < post.sent_at:
                 newest[post.bot_id] = post
+    for organisation_id in {post.connector.organisation_id for post in newest.values()}:
+        name_people(
+            organisation_id, [one.person for one in newest.values() if one.connector.organisation_id == organisation_id]
+        )
     return {key: _place(groups[key], newest.get(key)) for key in wanted}
 
 
@@ -59,7 +64,7 @@ def posts_since(bot_id: UUID, since: dt.datetime) -> int:
 def _newest_of_each(bot_ids: list[UUID], model: Any) -> QuerySet[Any]:
     of_the_bot = model.objects.filter(bot_id=OuterRef("pk")).order_by("-sent_at", "-id").values("pk")[:1]
     newest = Bot.objects.filter(pk__in=bot_ids).order_by().values(post=Subquery(of_the_bot))
-    found: QuerySet[Any] = model.objects.filter(pk__in=newest).select_related("group", "person")
+    found: QuerySet[Any] = model.objects.filter(pk__in=newest).select_related("group", "person", "connector")
     return found
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts import policies
 from accounts.models import Organisation, User
+from accounts.models.person import name_in
 from groups import access
 from groups.bulk_formats import LONGEST_LINE, SHOWN, Table
 from groups.bulk_lines import COLUMNS_OF, MAPPING, SUBSCRIBER, USERS
@@ -100,12 +101,13 @@ def user_rows(group: Group) -> Iterator[Cells]:
     """
     yield tuple(column.header for column in USERS)
     members = Membership.objects.filter(group=group).order_by("joined_at", "id")
-    rows = members.values_list("person__number", "person__name", "role").iterator(chunk_size=SLICE)
+    called = name_in(group.naming_organisation_id)
+    rows = members.values_list("person__number", called, "role").iterator(chunk_size=SLICE)
     for number, name, role in rows:
         yield (number, name, role, "")
     if group.group_type == Group.Type.CONNECT:
         following = Subscription.objects.filter(group=group).order_by("id")
-        for number, name in following.values_list("person__number", "person__name").iterator(chunk_size=SLICE):
+        for number, name in following.values_list("person__number", called).iterator(chunk_size=SLICE):
             yield (number, name, SUBSCRIBER, "")
 
 

@@ -11,11 +11,12 @@ from itertools import islice
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Upper
 
 from accounts import policies
-from accounts.models import Organisation, Person, User, VerifiedPhone
+from accounts.models import Organisation, Person, PersonName, User, VerifiedPhone
+from accounts.models.person import PersonQuerySet
 from connectors.authentication import Caller
 from connectors.models import Grant
 from groups import access
@@ -58,7 +59,8 @@ def page(
     `keyset.BadCursor`.
     """
     shown = Membership.objects.filter(person_id=OuterRef("pk"), group__in=access.lists_of(user).order_by().values("pk"))
-    people = Person.objects.filter(Exists(shown)).annotate(group_count=counted(shown, "person_id"))
+    here = user.organisation_id
+    people = Person.objects.filter(Exists(shown)).named_in(here).annotate(group_count=counted(shown, "person_id"))
     if attribute is not None:
         noted = PersonAttributeValue.objects.annotate(folded=Upper("text")).filter(
             attribute=attribute, folded=Upper(Value(cleaned(value)))
@@ -67,15 +69,19 @@ def page(
     if words := cleaned(search):
         readable = attributes_for(user).order_by().values("pk")
         values = PersonAttributeValue.objects.filter(has_words("text", words), attribute__in=readable)
-        people = people.filter(matching(words) | Q(pk__in=values.values("person_id")))
+        people = people.filter(matching(words, here) | Q(pk__in=values.values("person_id")))
     return keyset.page(people, ("name", "id"), cursor, size)
 
 
-def matching(words: str, *, person: str = "") -> Q:
-    """Whether all words are in the name, or they are a part of the number; `person` is the path to the person."""
-    number = _number_in(words)
-    called = has_words(f"{person}name", words)
-    return called | Q((f"{person}number__contains", number)) if number else called
+def matching(words: str, organisation_id: UUID | None, *, person: str = "pk") -> Q:
+    """Whether all words are in what the organisation calls the person, or they are a part of the number.
+
+    `person` is the path to the person.
+    """
+    names = PersonName.objects.filter(has_words("name", words), organisation=organisation_id)
+    called = Q((f"{person}__in", names.values("person_id")))
+    number, path = _number_in(words), "" if person == "pk" else f"{person}__"
+    return called | Q((f"{path}number__contains", number)) if number else called
 
 
 def _number_in(words: str) -> str:
@@ -95,7 +101,7 @@ def person_for(user: User, person_id: UUID) -> Seen:
     Admins of a group that they are in see the whole number. Raises NotFound, the same whether or not there is such a
     person.
     """
-    person = Person.objects.filter(pk=person_id).first()
+    person = Person.objects.filter(pk=person_id).named_in(user.organisation_id).first()
     if person is None:
         raise NotFound
     if VerifiedPhone.objects.held().filter(user=user, person=person).exists():
@@ -120,7 +126,7 @@ def acting_for(person: Person) -> QuerySet[Grant]:
     return present.select_related("connector").order_by("-granted_at", "-id")
 
 
-def people_of(organisation: Organisation) -> QuerySet[Person]:
+def people_of(organisation: Organisation) -> PersonQuerySet:
     """Who is in a group of the organisation, or holds an account there."""
     members = Membership.objects.filter(group__organisation=organisation, group__removed_at__isnull=True)
     accounts = VerifiedPhone.objects.held().filter(user__organisation=organisation)
@@ -142,7 +148,7 @@ def people_known_to(caller: Caller, organisation: Organisation | None) -> QueryS
 def own_person(user: User, person_id: UUID) -> Person:
     """One of the people of the organisation, for its admins. Raises NotAllowed for who is none, and NotFound."""
     policies.require_organisation_admin(user)
-    found = people_of(user.organisation).filter(pk=person_id).first()
+    found = people_of(user.organisation).filter(pk=person_id).named_in(user.organisation_id).first()
     if found is None:
         raise NotFound
     return found
@@ -186,8 +192,9 @@ def export_rows(organisation: Organisation) -> Iterator[Cells]:
     """Number, name and attributes of everybody of the organisation, to be uploaded again; `SLICE` people in memory."""
     attributes = list(attributes_of(organisation))
     yield ("Phone number", "Name", *(attribute.name for attribute in attributes))
-    people = people_of(organisation).order_by("name", "id").iterator(chunk_size=SLICE)
-    while slice_ := list(islice(people, SLICE)):
+    people = people_of(organisation).named_in(organisation.pk).order_by(F("name"), "id")
+    rows = people.iterator(chunk_size=SLICE)
+    while slice_ := list(islice(rows, SLICE)):
         told = values_of(slice_, attributes)
         for person in slice_:
             noted = told.get(person.pk, {})

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person, User
+from accounts.models.person import name_in
+from accounts.queries import name_people
 from connectors.models import Connector, Grant
 from connectors.queries.connectors import with_line
 from groups import access
@@ -72,7 +74,12 @@ def member_rows(group: Group) -> Iterable[MemberRow]:
         Membership.objects.filter(group=group)
         .order_by("joined_at", "id")
         .values_list(
-            "person_id", "role", "person__number", "person__name", "person__picture_url", "person__provisioned_at"
+            "person_id",
+            "role",
+            "person__number",
+            name_in(group.naming_organisation_id),
+            "person__picture_url",
+            "person__provisioned_at",
         )
     )
 
@@ -84,8 +91,10 @@ def subscriber_page(group: Group, *, search: str = "", cursor: str | None = None
     """
     subscribers = Subscription.objects.filter(group=group).select_related("person")
     if words := cleaned(search):
-        subscribers = subscribers.filter(directory.matching(words, person="person__"))
-    return keyset.page(subscribers, ("id",), cursor, size)
+        subscribers = subscribers.filter(directory.matching(words, group.naming_organisation_id, person="person"))
+    page = keyset.page(subscribers, ("id",), cursor, size)
+    name_people(group.naming_organisation_id, [row.person for row in page.items])
+    return page
 
 
 # ---------------------------------------------------------------- Pages
@@ -115,8 +124,12 @@ def member_page(
     """
     members = Membership.objects.filter(ONLY.get(only, Q()), group=group).select_related("person")
     if words := cleaned(search):
-        members = members.filter(directory.matching(words, person="person__"))
-    return keyset.page(members, ("person__name" if by_name else "joined_at", "id"), cursor, size)
+        members = members.filter(directory.matching(words, group.naming_organisation_id, person="person"))
+    if by_name:
+        members = members.annotate(called=name_in(group.naming_organisation_id))
+    page = keyset.page(members, ("called" if by_name else "joined_at", "id"), cursor, size)
+    name_people(group.naming_organisation_id, [row.person for row in page.items])
+    return page
 
 
 def message_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Message]:
@@ -130,7 +143,9 @@ def message_page(group: Group, user: User, *, cursor: str | None = None, size: i
             message_id=OuterRef("pk"), person_id__in=access.held_by(user)
         )
         messages = messages.filter(Q(audience=Audience.MEMBERS) | Exists(sent_to_me))
-    return keyset.page(messages.select_related("person", "connector", "bot"), ("-sent_at", "-id"), cursor, size)
+    page = keyset.page(messages.select_related("person", "connector", "bot"), ("-sent_at", "-id"), cursor, size)
+    name_people(group.naming_organisation_id, [row.person for row in page.items])
+    return page
 
 
 def sub_groups(group: Group) -> GroupQuerySet:
@@ -301,7 +316,9 @@ def is_last_admin(membership: Membership) -> bool:
 
 def admins_of(group: Group) -> QuerySet[Person]:
     """The people who are admins of the group, by name."""
-    return Person.objects.filter(pk__in=Membership.objects.admins().filter(group=group).values("person_id"))
+    admins = Membership.objects.admins().filter(group=group).values("person_id")
+    people = Person.objects.filter(pk__in=admins).named_in(group.naming_organisation_id)
+    return people.order_by(F("name"), "number")
 
 
 def _named(groups: GroupQuerySet, search: str) -> GroupQuerySet:

@@ -15,6 +15,7 @@ from django.db.models import Count, Max, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person
+from accounts.queries import name_people
 from groups.models import Action, Group, Message, Reaction
 from groups.queries.actions import Viewer, visible, visible_messages
 from kaizala_console.lib import clock, keyset
@@ -130,6 +131,7 @@ def message_or_action(group: Group, reference_id: UUID, viewer: Viewer) -> Messa
         found = rows.select_related("person", "connector", "bot").filter(pk=reference_id).first()
         if found is not None:
             found.group = group
+            name_people(viewer.organisation_id, [found.person])
             return found
     raise NotFound(_("There is no such message or action in this group."))
 

@@ -69,7 +69,7 @@ def create(
     }
     numbers = list(numbers)
     if admin is None:
-        admin = _first_of(numbers)
+        admin = _first_of(numbers, access.organisation_of(by) if organisation is None else organisation.pk)
     if group_id is None:
         group = Group.objects.create(**fields)
     else:
@@ -78,6 +78,7 @@ def create(
             if not Membership.objects.admins().filter(group=group, person=admin).exists():
                 raise Conflict(_("This form was sent before, and its group is not yours any more. Start a new form."))
             return Created(group, [])
+    group.asked_from = access.organisation_of(by)
     Membership.objects.create(group=group, person=admin, role=Membership.Role.ADMIN)
     record(
         Tag.GROUP_CREATED,
@@ -157,7 +158,7 @@ def held(group: Group) -> Group:
     return found
 
 
-def _first_of(numbers: list[str]) -> Person:
+def _first_of(numbers: list[str], organisation_id: UUID | None) -> Person:
     valid, _failed = members.read_numbers(numbers)
     if not valid:
         raise RuleBroken(
@@ -165,7 +166,7 @@ def _first_of(numbers: list[str]) -> Person:
             field="members",
             code="required",
         )
-    return people.person_for(valid[0])
+    return people.person_for(valid[0], organisation_id=organisation_id)
 
 
 # ----------------------------------------------------------------------------------------------------

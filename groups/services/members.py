@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.record import Actor, event, record, record_all
 from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, Person, User
+from accounts.queries import name_people
 from accounts.services import people
 from connectors.models import Webhook
 from connectors.services import user_tokens
@@ -57,7 +58,7 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
     valid, failed = read_numbers(numbers)
     if not valid:
         return Added(failed=failed)
-    found = people.people_for(valid)
+    found = people.people_for(valid, organisation_id=group.naming_organisation_id)
     one_at_a_time(group)  # of two who add the same people at once, the second finds them here
     here = set(Membership.objects.filter(group=group, person__in=found.values()).values_list("person_id", flat=True))
     new = [person for person in found.values() if person.pk not in here]
@@ -174,13 +175,16 @@ def _locked(group: Group, person_id: UUID) -> Membership:
     membership = Membership.objects.select_related("person").filter(group=group, person_id=person_id).first()
     if membership is None:
         raise _nobody()
+    name_people(group.naming_organisation_id, [membership.person])
     return membership
 
 
 def _several_locked(group: Group, person_ids: Iterable[UUID]) -> list[Membership]:
     one_at_a_time(group)
-    members = Membership.objects.select_related("person").filter(group=group, person_id__in=set(person_ids))
-    return list(members.order_by("joined_at", "id"))
+    rows = Membership.objects.select_related("person").filter(group=group, person_id__in=set(person_ids))
+    members = list(rows.order_by("joined_at", "id"))
+    name_people(group.naming_organisation_id, [one.person for one in members])
+    return members
 
 
 def _nobody() -> NotFound:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Person, User
+from accounts.queries import name_people
 from connectors.authentication import Caller
 from connectors.models import Connector
 from connectors.webhooks import publish
@@ -185,6 +186,8 @@ def _tell(action: Action, response: Response, person: Person, *, is_update: bool
     listening = publish.wanted(action.group_id, event, action_id=action.pk, package_id=action.package_id)
     if not listening:
         return
+    if action.group.naming_organisation_id is not None:
+        name_people(action.group.naming_organisation_id, [person, action.person])
     shown = None if action.is_anonymous else person
     data: dict[str, Any] = {
         "actionId": str(action.pk),

@@ -28,7 +28,7 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor) -> Added:
     """
     require_public(group)
     valid, failed = read_numbers(numbers)
-    found = people.people_for(valid)
+    found = people.people_for(valid, organisation_id=group.naming_organisation_id)
     one_at_a_time(group)  # of two who add the same people at once, the second finds them here
     here = _among(group, found)
     new = [person for person in found.values() if person not in here]

@@ -19,7 +19,7 @@ from groups.tests.factories import Program
 
 
 @pytest.fixture
-def newcomer(db: None) -> Person:
+def newcomer(organisation: Organisation) -> Person:
     """Somebody whose number has never been verified."""
     return make_person("Lakshmi Iyer")
 

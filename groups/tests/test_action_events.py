@@ -104,7 +104,7 @@ def test_a_survey_and_its_response(
         "isUpdateResponse": False,
         "responder": sender.number,
         "responderId": str(sender.pk),
-        "responderName": sender.name,
+        "responderName": "Arjun Mehta",
         "responderProfilePic": "",
         "responseDetails": {
             "responseWithQuestions": [{**question, "answer": None} for question in card.body["questions"]]

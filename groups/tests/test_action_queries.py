@@ -76,10 +76,10 @@ def test_messages_and_cards_stand_in_one_order_both_ways(group: Group, group_adm
     assert action_queries.timeline(group, viewer, cursor=back.previous_cursor, size=5).previous_cursor is None
 
 
-def test_the_timeline_takes_two_statements(group: Group, group_admin: User, django_assert_num_queries: Any) -> None:
+def test_the_timeline_takes_three_statements(group: Group, group_admin: User, django_assert_num_queries: Any) -> None:
     fill(group, person_of(group_admin))
     group, viewer = viewer_of(group_admin, group)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         for item in action_queries.timeline(group, viewer, size=50).items:
             assert (item.action if isinstance(item, Card) else item).person.name
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from accounts.models import AuditEvent, Organisation, Person, User
+from accounts.models import AuditEvent, Organisation, PersonName, User
+from accounts.tests.factories import make_person
 from groups.models import Group, Membership, Subscription
 from groups.queries import bulk
 from groups.tests.bulk import checked, done, told, uploaded
@@ -32,7 +33,7 @@ def test_lines_add_subscribers_and_take_them_off_and_once_more_changes_nothing(
     job = done(uploaded(public, group_admin, text))
     assert (job.state, job.counts["added"]) == ("done", 2)
     assert following(public) == {ASHA, BALA}
-    assert Person.objects.get(number=ASHA).name == "Asha"
+    assert PersonName.objects.get(person__number=ASHA).name == "Asha"
     assert Membership.objects.filter(group=public).count() == 1
     assert AuditEvent.objects.filter(tag="group:subscribers:added", group_id=public.pk).count() == 1
     again = done(uploaded(public, group_admin, text))
@@ -43,9 +44,9 @@ def test_lines_add_subscribers_and_take_them_off_and_once_more_changes_nothing(
 
 
 def test_a_name_that_is_there_stays(public: Group, group_admin: User) -> None:
-    Person.objects.create(number=ASHA, name="Asha Rao")
+    make_person("Asha Rao", ASHA)
     done(uploaded(public, group_admin, HEADER + f"{ASHA},Somebody else,Subscriber,\n"))
-    assert Person.objects.get(number=ASHA).name == "Asha Rao"
+    assert PersonName.objects.get(person__number=ASHA).name == "Asha Rao"
 
 
 def test_somebody_may_be_a_member_and_a_subscriber_but_each_once(public: Group, group_admin: User) -> None:

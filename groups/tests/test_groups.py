@@ -22,7 +22,7 @@ def create(admin: User, **fields: Any) -> groups.Created:
 def test_a_new_group_has_its_admin_and_its_members(group_admin: User, member: User) -> None:
     made = create(group_admin, name="  Safety ", welcome_message="Welcome!", numbers=[person_of(member).number])
     assert (made.group.name, made.group.welcome_message, made.group.group_type) == ("Safety", "Welcome!", "Group")
-    assert dict(Membership.objects.filter(group=made.group).values_list("person__name", "role")) == {
+    assert dict(Membership.objects.filter(group=made.group).values_list("person__names__name", "role")) == {
         group_admin.name: "Admin",
         member.name: "Member",
     }

@@ -19,7 +19,7 @@ NEW = '{"members": ["+919930000001"]}'
 
 
 def roles(group: Group) -> dict[str, str]:
-    return dict(Membership.objects.filter(group=group).values_list("person__name", "role"))
+    return dict(Membership.objects.filter(group=group).values_list("person__names__name", "role"))
 
 
 def test_members_are_added_by_number(wire: Wire, program: Program, group: Group, stranger: User) -> None:

@@ -202,7 +202,7 @@ def test_a_message_to_one_subscriber(wire: Wire, connector: Connector, public: G
     program = let_in(connector, public, group_admin)
     answer = wire.post(path(public), '{"message": "Hello", "subscribers": ["+91 98200 00041"]}', program)
     assert answer.status_code == 200, answer.content
-    assert [person.name for person in Message.objects.get().recipients.all()] == ["Hotel Sagar"]
+    assert [person.number for person in Message.objects.get().recipients.all()] == ["+919820000041"]
 
 
 NO_SUBSCRIBERS = [("+919930000099", "Not a subscriber"), ("12", "country code")]
@@ -223,7 +223,7 @@ def test_whoever_is_no_subscriber_is_named_and_the_others_get_it(
     assert reason in failed.pop("errorReason")
     assert failed == {"subscriber": number, "subscriberId": "", "errorCode": "InvalidParameters"}
     (posted,) = Message.objects.all() if what == "messages" else Action.objects.all()
-    assert [person.name for person in posted.recipients.all()] == ["Hotel Sagar"]
+    assert [person.number for person in posted.recipients.all()] == ["+919820000041"]
 
 
 def test_where_none_is_a_subscriber_nothing_is_sent(

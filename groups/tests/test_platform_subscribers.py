@@ -157,7 +157,7 @@ def test_a_page_takes_as_many_statements_for_one_as_for_fifty(
 ) -> None:
     for count in (1, 50):
         subscribers.add(group=public, numbers=[f"+9199300{n:05}" for n in range(count)], by=SYSTEM)
-        with django_assert_num_queries(3):
+        with django_assert_num_queries(4):
             assert len(wire.get(path(public), program).json()["subscribers"]) == count
 
 

@@ -57,7 +57,7 @@ def named(page: Any) -> list[str]:
 
 
 def roles_in(group: Group) -> dict[str, str]:
-    return dict(Membership.objects.filter(group=group).values_list("person__name", "role"))
+    return dict(Membership.objects.filter(group=group).values_list("person__names__name", "role"))
 
 
 # Whom it shows --------------------------------------------------------------------------------------------------------

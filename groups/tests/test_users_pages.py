@@ -47,7 +47,7 @@ def removing(group: Group, person: Person) -> str:
 
 
 def roles_in(group: Group) -> dict[str, str]:
-    return dict(Membership.objects.filter(group=group).values_list("person__name", "role"))
+    return dict(Membership.objects.filter(group=group).values_list("person__names__name", "role"))
 
 
 # Who is there ---------------------------------------------------------------------------------------------------------

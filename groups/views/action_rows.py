@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db.models import F
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -175,7 +176,10 @@ def type_of(question_type: str) -> str:
 
 def assignees_of(card: Card) -> list[Person]:
     """Whose job it is, by name."""
-    return list(card.action.assignees.order_by("name", "pk")) if card.action.kind == Kind.JOB else []
+    if card.action.kind != Kind.JOB:
+        return []
+    people = card.action.assignees.all().named_in(card.action.group.naming_organisation_id)
+    return list(people.order_by(F("name"), "pk"))
 
 
 def kind_of(action: Action) -> str:

@@ -160,7 +160,7 @@ def _page(
         "sees_answers": card.sees_answers,
         "may_export": _may_export(group, viewer, card),
         "is_mine": is_mine,
-        "own": _own_rows(card, own, here),
+        "own": _own_rows(card, viewer, own, here),
         "lead": links.frame(group, "messages")["lead"],
         "reacting": panel_of(action, counts, viewer),
     }
@@ -185,10 +185,10 @@ def _page(
     return action_rows.with_pictures(render(request, "groups/action.html", context, status=status))
 
 
-def _own_rows(card: Card, own: list[Response], here: str) -> list[dict[str, Any]]:
+def _own_rows(card: Card, viewer: Viewer, own: list[Response], here: str) -> list[dict[str, Any]]:
     """What the viewer has answered; with a link to change it where there may be several."""
     several = card.action.accepts_many
-    shown = actions.answered(card, own) if own else []
+    shown = actions.answered(card, own, viewer) if own else []
     return [
         {
             "at": response.responded_at,

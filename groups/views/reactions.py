@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Person, User
+from accounts.queries import name_people
 from accounts.views.decorators import user_of, with_phone
 from groups import access
 from groups.models import Action, Group, Message, Reaction
@@ -85,6 +86,7 @@ def panel_of(
     """What `groups/_reacting.html` shows: likes, a page of comments, a form. Three statements. Raises BadCursor."""
     page = reaction_queries.comment_page(of.pk, cursor=cursor, size=size)
     likes = reaction_queries.likes_of(of.pk, viewer.people)
+    name_people(viewer.organisation_id, [row.person for row in (*page.items, *likes.named)])
     ids = [of.group_id, of.pk]
     return {
         "counts": counts,

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Person
+from accounts.queries import name_people
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
 from groups import access
 from groups.models import Group, Subscription
@@ -129,6 +130,7 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
     if found is None or not may_read(group):
         messages.info(request, _("This person is no subscriber of the group any more."))
         return redirect(_back_to(request, group_id))
+    name_people(group.naming_organisation_id, [found.person])
     called = _called(found.person)
     if request.method != "POST":
         context = {

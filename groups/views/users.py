@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import Person, User
+from accounts.queries import name_people
 from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from groups import access
 from groups.access import Role
@@ -119,6 +120,7 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
     if membership is None:
         messages.info(request, GONE)
         return redirect(links.users_place(request, group_id))
+    name_people(group.naming_organisation_id, [membership.person])
     if request.method != "POST":
         context = {
             "group": group,
@@ -329,8 +331,10 @@ def several(request: HttpRequest, group_id: UUID) -> HttpResponse:
 def _chosen(written: list[str], group: Group) -> list[Membership]:
     """Those of these people who are in the group, in the order of the list."""
     keys = {key for one in written[:MOST] if (key := ids.parse_guid(one))}
-    found = Membership.objects.select_related("person").filter(group=group, person_id__in=keys)
-    return list(found.order_by("joined_at", "id"))
+    rows = Membership.objects.select_related("person").filter(group=group, person_id__in=keys)
+    found = list(rows.order_by("joined_at", "id"))
+    name_people(group.naming_organisation_id, [one.person for one in found])
+    return found
 
 
 def _several_called(person: Person) -> str:

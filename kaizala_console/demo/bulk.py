@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db.models import Max
 
-from accounts.models import Person, User
+from accounts.models import Person, PersonName, User
 from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.permissions import PERMISSIONS
@@ -57,7 +57,7 @@ class Filling:
         admin = demo.user_of(demo.ORGANISATION_ADMIN)
         written = {
             "groups": self._write_groups(dice, admin),
-            "members": self._write_members(dice),
+            "members": self._write_members(dice, admin),
             "connectors": self._write_connectors(dice, admin),
             "messages": self._write_messages(dice),
         }
@@ -114,13 +114,13 @@ class Filling:
 
     # ---------------------------------------------------------------- Members
 
-    def _write_members(self, dice: random.Random) -> int:
+    def _write_members(self, dice: random.Random, admin: User) -> int:
         """Every group gets an admin first; a tenth of the rest is in one big group, the others anywhere."""
         if not self.sizes.members:
             return 0
         targets = self._groups_to_fill()
         again = max(self.sizes.members - len(targets), 0) // TWICE if len(targets) > 1 else 0
-        people = self._write_people(dice, self.sizes.members - again)
+        people = self._write_people(dice, self.sizes.members - again, admin)
         progress = Progress("Members", self.sizes.members)
         columns = ("group", "person", "role", "joined_at")
         return write(Membership, columns, self._memberships(dice, targets, people, again), progress)
@@ -130,24 +130,19 @@ class Filling:
             self.group_ids = list(Group.objects.present().order_by("-created_at").values_list("pk", flat=True)[:1000])
         return self.group_ids
 
-    def _write_people(self, dice: random.Random, number: int) -> list[UUID]:
+    def _write_people(self, dice: random.Random, number: int, admin: User) -> list[UUID]:
         last = Person.objects.filter(number__startswith=PREFIX).aggregate(last=Max("number"))["last"]
         first = int(last.removeprefix("+91")) + 1 if last else FIRST_NUMBER
         now = clock.now()
         keys = [ids.new_id() for _ in range(number)]
         rows = (
-            (
-                key,
-                f"+91{first + place}",
-                f"{dice.choice(GIVEN)} {dice.choice(FAMILY)}",
-                "",
-                now if dice.random() < 0.8 else None,
-                now,
-            )
+            (key, f"+91{first + place}", "", now if dice.random() < 0.8 else None, now)
             for place, key in enumerate(keys)
         )
-        columns = ("id", "number", "name", "picture_url", "provisioned_at", "created_at")
+        columns = ("id", "number", "picture_url", "provisioned_at", "created_at")
         write(Person, columns, rows, Progress("People", number))
+        names = ((admin.organisation_id, key, f"{dice.choice(GIVEN)} {dice.choice(FAMILY)}") for key in keys)
+        write(PersonName, ("organisation", "person", "name"), names)
         return keys
 
     def _memberships(

@@ -150,7 +150,7 @@ def load() -> bool:
     )
     for identity in IDENTITIES:
         _enter(identity, organisation)
-    _name_people()
+    _name_people(organisation)
     made: dict[str, Group] = {}
     for plan in PLANS:
         made[plan.name] = _make(plan, organisation, made)
@@ -172,7 +172,7 @@ def _enter(identity: Identity, organisation: Organisation) -> None:
         is_organisation_admin=identity.is_organisation_admin,
         is_staff=identity.is_staff,
     )
-    person = people.person_for(identity.number, name=identity.name)
+    person = people.person_for(identity.number, organisation_id=organisation.pk, name=identity.name)
     held = VerifiedPhone.objects.held()
     if identity.phone_is_verified and not held.filter(person=person).exists():
         is_primary = not held.filter(user=user, is_primary=True).exists()
@@ -180,9 +180,9 @@ def _enter(identity: Identity, organisation: Organisation) -> None:
         people.provision(person=person)
 
 
-def _name_people() -> None:
+def _name_people(organisation: Organisation) -> None:
     for number, name in {**COLLEAGUES, **SUBSCRIBERS}.items():
-        person = people.person_for(number, name=name)
+        person = people.person_for(number, organisation_id=organisation.pk, name=name)
         if number not in NEVER_CAME:
             people.provision(person=person)
 
@@ -191,7 +191,7 @@ def _make(plan: Plan, organisation: Organisation, made: dict[str, Group]) -> Gro
     group = groups.create(
         name=plan.name,
         organisation=None if plan.is_private else organisation,
-        admin=people.person_for(plan.admin.number),
+        admin=people.person_for(plan.admin.number, organisation_id=organisation.pk),
         by=SYSTEM,
         group_type=plan.group_type,
         welcome_message=plan.welcome,

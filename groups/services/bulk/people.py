@@ -12,12 +12,13 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from accounts.audit.tags import Tag
-from accounts.models import Organisation, Person, VerifiedPhone
+from accounts.models import Organisation, Person
+from accounts.queries import name_people
 from accounts.services import people
 from groups.bulk_formats import Row
 from groups.bulk_lines import PEOPLE, PEOPLE_REQUIRED, user_line
 from groups.bulk_reasons import LineRefused, Reason, reason_of
-from groups.models import BulkJob, BulkLine, Membership, PersonAttribute, PersonAttributeValue
+from groups.models import BulkJob, BulkLine, PersonAttribute, PersonAttributeValue
 from groups.queries import directory as directory_queries
 from groups.services import directory
 from groups.services.bulk.chunks import Outcome
@@ -99,12 +100,11 @@ class Runner:
         outcome.refused = [(row, _NOBODY) for row, line in lines if line.number not in theirs]
         good = [(row, line) for row, line in lines if line.number in theirs]
         names = {theirs[line.number]: line.name for _row, line in good if line.name}
-        renamed, kept = self._rename(names)
+        renamed = self._rename(names)
         changed = self._note({theirs[line.number]: values_of_line(row) for row, line in good})
         touched = {*renamed, *changed}
         outcome.counts = (
             ("updated", len(touched)),
-            ("names_kept", kept),
             ("unchanged", len(good) - len(touched)),
         )
         outcome.effects = {"renamed": renamed, "noted": changed} if touched else {}
@@ -114,22 +114,13 @@ class Runner:
         """No line of these files has to wait."""
         return Outcome(lines[0].line, lines[-1].line)
 
-    def _rename(self, names: dict[Person, str]) -> tuple[dict[str, list[str]], int]:
-        """Fills empty names, and changes those of people who have to do with nobody else; who was called what, and how
-        many stayed as they were. ADR 0057.
-        """
-        wanted = {person: name for person, name in names.items() if person.name != name}
-        keys = [person.pk for person in wanted if person.name]
-        elsewhere = Membership.objects.filter(person__in=keys, group__removed_at__isnull=True).exclude(
-            group__organisation=self._organisation
-        )
-        held = VerifiedPhone.objects.held().filter(person__in=keys).exclude(user__organisation=self._organisation)
-        others = {*elsewhere.values_list("person_id", flat=True), *held.values_list("person_id", flat=True)}
-        taken = {person: name for person, name in wanted.items() if person.pk not in others}
+    def _rename(self, names: dict[Person, str]) -> dict[str, list[str]]:
+        """Who was called what, of those whom the file gives another name. ADR 0057."""
+        taken = {person: name for person, name in names.items() if person.name != name}
         told = {str(person.pk): [person.name, name] for person, name in taken.items()}
         if taken:
-            people.rename_many(taken)
-        return told, len(wanted) - len(taken)
+            people.rename_many(taken, organisation_id=self._organisation.pk)
+        return told
 
     def _note(self, asked: dict[Person, dict[UUID, str]]) -> dict[str, list[str]]:
         """Whose attributes changed, and which."""
@@ -163,7 +154,8 @@ def _checked(text: str) -> str:
 
 
 def _theirs(organisation: Organisation, numbers: list[str]) -> dict[str, Person]:
-    found = directory_queries.people_of(organisation).filter(number__in=numbers)
+    found = list(directory_queries.people_of(organisation).filter(number__in=numbers))
+    name_people(organisation.pk, found)
     return {person.number: person for person in found}
 
 

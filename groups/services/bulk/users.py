@@ -11,7 +11,8 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from accounts.audit.tags import Tag
-from accounts.models import Person, User, VerifiedPhone
+from accounts.models import Person, User
+from accounts.queries import name_people
 from accounts.services import people
 from groups import access
 from groups.bulk_formats import Row
@@ -65,7 +66,7 @@ class Runner:
         by = User.objects.get(pk=self._job.by_id)
         if not by.is_active or access.role_of(by, self._group) != Role.ADMIN:
             raise LineRefused("no_group_admin")
-        self._by = by
+        self._by, self._group.asked_from = by, by.organisation_id
 
     def do(self, rows: list[Row]) -> Outcome:
         if not rows:
@@ -96,6 +97,7 @@ class Runner:
         outcome = Outcome(lines[0].line, lines[-1].line, Tag.MEMBERS_UPLOADED)
         admins = set(Membership.objects.admins().filter(group=self._group).values_list("person_id", flat=True))
         demoted, removed, unchanged = list[Person](), list[Person](), 0
+        name_people(self._group.naming_organisation_id, [line.person for line in lines])
         for line in lines:
             person = line.person
             if person is None or person.pk not in admins:
@@ -121,10 +123,7 @@ class Runner:
         names = {line.number: line.name for line in lines if line.name and not line.removes}
         numbers = [line.number for line in lines if not line.removes]
         leaving = [line.number for line in lines if line.removes]
-        found = people.people_for(numbers, names=names) if numbers else {}
-        nameless = {found[number]: name for number, name in names.items() if not found[number].name}
-        if nameless:
-            people.rename_many(nameless)
+        people.people_for(numbers, organisation_id=self._group.naming_organisation_id, names=names)
         here = Subscription.objects.filter(group=self._group)
         followed = len(numbers) - here.filter(person__number__in=numbers).count()
         left = here.filter(person__number__in=leaving).count()
@@ -137,7 +136,9 @@ class Runner:
     def _stay(self, lines: list[tuple[Row, UserLine]], outcome: Outcome) -> tuple[list[tuple[Person, str]], int]:
         """Adds who is new, promotes, names; who is added, and how many others were changed."""
         names = {line.number: line.name for _row, line in lines if line.name}
-        found = people.people_for([line.number for _row, line in lines], names=names)
+        found = people.people_for(
+            [line.number for _row, line in lines], organisation_id=self._group.naming_organisation_id
+        )
         here = self._roles(found.values())
         roles = {found[line.number].pk: line.role for _row, line in lines}
         new = [person for person in found.values() if person.pk not in here]
@@ -151,7 +152,7 @@ class Runner:
         outcome.later += [
             (row, found[line.number].pk, Role.MEMBER.value) for row, line in lines if found[line.number].pk in demoted
         ]
-        renamed = self._rename(found, names, outcome)
+        renamed = {key: told for key, told in self._rename(found, names, outcome).items() if key in here}
         outcome.effects |= _effects(
             added={person.pk: roles[person.pk] or Role.MEMBER for person in new},
             roles={pk: [Role.MEMBER, Role.ADMIN] for pk in promoted},
@@ -161,34 +162,24 @@ class Runner:
         return [(person, roles[person.pk] or Role.MEMBER) for person in new], len(changed)
 
     def _rename(self, found: dict[str, Person], names: dict[str, str], outcome: Outcome) -> dict[UUID, list[str]]:
-        """Fills empty names. Other names are changed by organisation admins alone, and only of their own people."""
+        """Fills empty names. Other names are changed by admins of the organisation alone."""
         wanted = {found[number]: name for number, name in names.items() if found[number].name != name}
-        named = [person for person in wanted if person.name]
-        allowed = self._may_be_renamed(named)
-        kept = {person for person in named if person.pk not in allowed}
+        organisation = self._group.organisation_id
+        may_change = self._by.is_organisation_admin and self._by.organisation_id == organisation
+        kept = set() if may_change else {person for person in wanted if person.name}
         outcome.counts += (("names_kept", len(kept)),)
         taken = {person: name for person, name in wanted.items() if person not in kept}
         renamed = {person.pk: [person.name, name] for person, name in taken.items()}
-        if taken:
-            people.rename_many(taken)
+        key = self._group.naming_organisation_id
+        if taken and key is not None:
+            people.rename_many(taken, organisation_id=key)
         return renamed
-
-    def _may_be_renamed(self, named: list[Person]) -> set[UUID]:
-        """Whom an organisation admin may call otherwise: who is in no group and has no account of anybody else."""
-        organisation, keys = self._group.organisation_id, [person.pk for person in named]
-        if organisation is None or not self._by.is_organisation_admin or self._by.organisation_id != organisation:
-            return set()
-        elsewhere = Membership.objects.filter(person__in=keys, group__removed_at__isnull=True).exclude(
-            group__organisation_id=organisation
-        )
-        held = VerifiedPhone.objects.held().filter(person__in=keys).exclude(user__organisation_id=organisation)
-        others = {*elsewhere.values_list("person_id", flat=True), *held.values_list("person_id", flat=True)}
-        return set(keys) - others
 
     def _leave(self, lines: list[tuple[Row, UserLine]], outcome: Outcome) -> list[Person]:
         """Removes members; an admin's line waits. Who is not in the group is left alone."""
         numbers = [line.number for _row, line in lines]
         found = {person.number: person for person in Person.objects.filter(number__in=numbers)} if numbers else {}
+        name_people(self._group.naming_organisation_id, found.values())
         here = self._roles(found.values())
         removed = [person for person in found.values() if here.get(person.pk) == Role.MEMBER]
         for row, line in lines:
