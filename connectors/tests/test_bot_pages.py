@@ -109,19 +109,6 @@ def test_a_full_connector_offers_no_more_and_says_why(
     assert "Delete one that is not needed" in text_of(refused)
 
 
-def test_more_bots_cost_no_more_statements(
-    connector: Connector, bot: Bot, developer: User, browser_of: Browser, django_assert_max_num_queries: Any
-) -> None:
-    client = browser_of(developer)
-    costs = []
-    for _times in range(2):
-        with django_assert_max_num_queries(40) as seen:
-            client.get(at("bots", connector.pk))
-        costs.append(len(seen))
-        Bot.objects.bulk_create(Bot(connector=connector, name=f"{n}") for n in range(20))
-    assert costs[0] == costs[1]
-
-
 def test_a_change_is_saved_after_a_fresh_confirmation(
     connector: Connector, bot: Bot, developer: User, browser_of: Browser
 ) -> None:

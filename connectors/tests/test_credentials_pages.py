@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -223,18 +222,3 @@ def test_an_end_date_that_cannot_be_is_refused_beside_its_field(
     assert page.status_code == 400
     assert b"id_end_date_error" in page.content
     assert connector.secrets.count() == 1
-
-
-def test_more_secrets_cost_no_more_queries(
-    client: Client, connector: Connector, django_assert_max_num_queries: Any
-) -> None:
-    def cost() -> int:
-        with django_assert_max_num_queries(40) as seen:
-            client.get(tab(connector))
-        return len(seen.captured_queries)
-
-    few = cost()
-    for _ in range(5):
-        connector.secrets.filter(revoked_at=None).update(revoked_at=clock.now())
-        factories.make_secret(connector)
-    assert cost() == few

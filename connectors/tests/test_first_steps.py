@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 from django.urls import reverse
-from pytest_django import DjangoAssertNumQueries
 
 from accounts.first_steps import Path
 from accounts.models import User
@@ -86,15 +85,6 @@ def test_the_connector_that_has_come_farthest_tells_it(developer: User, group_ad
 def test_others_connectors_are_nobodys_steps(stranger: User, program: Program) -> None:
     use(program.handoff)
     assert of_developer(stranger).done_count == 1
-
-
-def test_many_connectors_cost_two_statements(
-    developer: User, group_admin: User, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    for number in range(5):
-        let_in(make_connector(developer, f"Connector {number}"), group_admin)
-    with django_assert_num_queries(2):  # how many are own, and how far the farthest has come
-        of_developer(developer)
 
 
 def test_a_deleted_connector_is_no_step(developer: User, connector: Connector, everything: Callable[..., None]) -> None:

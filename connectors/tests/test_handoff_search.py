@@ -168,31 +168,6 @@ def test_the_next_page_on_the_screen_keeps_the_search(
     assert f'href="{INBOX}?q=quay&amp;cursor=' in page
 
 
-@WAYS
-def test_a_search_among_more_handoffs_costs_no_more_queries(
-    canteen: Connector,
-    developer: User,
-    group_admin: User,
-    monkeypatch: pytest.MonkeyPatch,
-    named: int,
-    connectors: int,
-) -> None:
-    monkeypatch.setattr(handoff_queries, "MOST", named)
-    monkeypatch.setattr(handoff_queries, "FEW_CONNECTORS", connectors)
-
-    def cost() -> int:
-        with CaptureQueriesContext(connection) as seen:
-            for handoff in handoff_queries.found_page(developer, "depot").items:
-                assert handoff.connector.owner.name
-                assert handoff.grant.granter_name
-        return len(seen)
-
-    few = cost()
-    for number in range(6):
-        let_in(canteen, group_admin, target_name=f"Depot {number}")
-    assert cost() == few <= 7
-
-
 def test_a_search_reads_no_table_as_a_whole(canteen: Connector, developer: User) -> None:
     """Neither anybody else's grants nor anybody else's handoffs: only who owns a hundred thousand pays for them."""
     if connection.vendor != "sqlite":

@@ -236,17 +236,6 @@ def test_who_is_signed_out_signs_in_first(connector: Connector, everything: Call
     assert everything() == before
 
 
-def test_the_list_costs_the_same_however_long(
-    connector: Connector, developer: User, browser_of: Browser, django_assert_max_num_queries: Any
-) -> None:
-    for _number in range(30):
-        ask(connector)
-    client = browser_of(developer)
-    with django_assert_max_num_queries(22):
-        page = client.get(page_of("requests", connector))
-    assert page.content.decode().count('data-label="Asked for"') == 25
-
-
 def test_a_wrong_cursor_leads_to_the_first_page(connector: Connector, developer: User, browser_of: Browser) -> None:
     answer = browser_of(developer).get(page_of("requests", connector), {"cursor": "nonsense"})
     assert answer["Location"] == page_of("requests", connector)

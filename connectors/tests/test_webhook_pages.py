@@ -18,10 +18,9 @@ from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
 from connectors.tests.webhook_cast import CALLBACK_TOKEN, grant_of
-from connectors.tests.webhook_history import HOUR, MINUTE, SAID, eventful, happened, quiet, tried
+from connectors.tests.webhook_history import HOUR, SAID, eventful, happened, quiet, tried
 from connectors.views import webhook_words
 from connectors.webhooks import management
-from connectors.webhooks.events import EventType
 from kaizala_console.lib import clock, ids
 
 pytestmark = pytest.mark.django_db
@@ -297,31 +296,6 @@ def test_some_answers_have_advice_of_their_own(status: int, advice: str) -> None
 
 
 # Costs, and what no page shows ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("name", "most"), [("webhooks", 17), ("webhook", 10)])
-def test_more_webhooks_and_deliveries_cost_no_more_queries(
-    hook: Webhook,
-    developer: User,
-    browser_of: Browser,
-    django_assert_max_num_queries: Any,
-    name: str,
-    most: int,
-) -> None:
-    client, url = browser_of(developer), tab(hook.connector) if name == "webhooks" else at(hook)
-
-    def cost() -> int:
-        with django_assert_max_num_queries(40) as seen:
-            assert client.get(url).status_code == 200
-        return len(seen.captured_queries)
-
-    few = cost()
-    for _ in range(6):
-        other = quiet(grant_of(hook), failures=1)
-        for webhook in (hook, other):
-            tried(happened(webhook, EventType.POLL_CREATED, ago=5 * MINUTE), 500, "status")
-    assert cost() == few
-    assert few <= most
 
 
 @pytest.mark.parametrize("name", READING)

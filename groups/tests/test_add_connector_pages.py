@@ -285,25 +285,3 @@ def test_the_list_draws_the_last_days_of_each_connector_for_admins_alone(
     usage.flush()
     assert "2 calls in 14 days" in client.get(tab_of(group)).content.decode()
     assert "in 14 days" not in browser_of(member).get(tab_of(group)).content.decode()
-
-
-def test_more_grants_and_more_connectors_cost_no_more_queries(
-    client: Client, group: Group, group_admin: User, developer: User, django_assert_max_num_queries: Any
-) -> None:
-    def cost() -> int:
-        with django_assert_max_num_queries(40) as seen:
-            client.get(tab_of(group))
-        return len(seen.captured_queries)
-
-    def grow(number: int) -> None:
-        for name in range(number):
-            here = make_connector(developer, name=f"Here {number} {name}")
-            made = grants.add_connector(group=group, connector_id=here.pk, by=group_admin).grant
-            usage.count(made.pk, "GET v1/groups/<group_id>/members", status=200, at=clock.now())
-            make_connector(developer, name=f"To add {number} {name}")
-        usage.flush()
-
-    grow(1)
-    few = cost()
-    grow(9)
-    assert cost() == few

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.test import Client
 from playwright.sync_api import expect
-from pytest_django import DjangoAssertNumQueries
 
 from accounts.audit.record import record
 from accounts.audit.tags import Tag
@@ -95,17 +94,6 @@ def test_nothing_asked_says_how_to_ask(member: User, browser_of: Callable[..., C
 
 def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:
     assert client.get(SEARCH, {"q": "depot"}).headers["Location"].startswith("/accounts/login/?next=")
-
-
-def test_more_that_is_found_costs_no_more_queries(
-    group_admin: User, browser_of: Callable[..., Client], django_assert_max_num_queries: DjangoAssertNumQueries
-) -> None:
-    for number in range(6):
-        make_connector(group_admin, f"Depot Planner {number}")
-        make_group(f"Depot {number}", organisation=group_admin.organisation, admins=[group_admin])
-    browser = browser_of(group_admin)
-    with django_assert_max_num_queries(26):  # one a kind, one for each scope of the activity; people in two turns
-        browser.get(SEARCH, {"q": "depot"})
 
 
 def poll(group: Group, by: User, question: str, **more: Any) -> Action:
