@@ -13,7 +13,6 @@ from accounts.services import credential_hold, reauthentication, totp
 from accounts.tests import factories
 from accounts.tests.authenticator import code_of, wrong_code
 from accounts.tests.pages import words
-from accounts.views.forms import CodeForm, PinForm
 from kaizala_console.tests.leaks import watching
 
 SETTINGS = "/console/settings/"
@@ -59,16 +58,6 @@ def test_from_settings_by_pin_to_an_app_that_confirms(
     assert SandboxSms.objects.count() == sent
 
 
-def test_settings_tell_since_when_and_show_no_key(member: User, app: AuthenticatorApp, browser_of: BrowserOf) -> None:
-    browser = browser_of(member)
-    page = browser.get(SETTINGS)
-    assert "Set up" in words(page)
-    assert f'datetime="{app.created_at:%Y-%m-%dT%H:%M}' in page.content.decode()
-    for path in (SETTINGS, REMOVE, "/console/activity/"):
-        assert totp.secret_of(app) not in browser.get(path).content.decode()
-        assert app.key not in browser.get(path).content.decode()
-
-
 def test_a_wrong_code_is_said_keeps_the_key_and_soon_costs_a_wait(
     member: User, browser_of: BrowserOf, travel: Callable[..., Any]
 ) -> None:
@@ -88,33 +77,6 @@ def test_a_wrong_code_is_said_keeps_the_key_and_soon_costs_a_wait(
         assert totp.secret_of(device) in answer.content.decode(), "who has scanned it goes on"
         assert f'value="{code}"' not in answer.content.decode() or not code
     assert not reauthentication.uses_totp(member)
-
-
-def test_the_page_begins_at_the_picture_and_after_a_wrong_code_at_the_field(
-    member: User, browser_of: BrowserOf
-) -> None:
-    """Whoever lands in the field of the second step has the first one above the edge of the screen."""
-    client = browser_of(member)
-    assert "autofocus" not in client.get(SET_UP).content.decode()
-    assert "autofocus" in client.post(SET_UP, {"pin": "12"}).content.decode()
-
-
-def test_whose_phone_goes_wrong_is_told_what_to_do_about_its_clock(member: User, browser_of: BrowserOf) -> None:
-    browser = browser_of(member)
-    browser.get(SET_UP)
-    told = words(browser.post(SET_UP, {"pin": wrong_code(AuthenticatorApp.objects.get())}))
-    assert "Is every code refused? Then the clock of your phone is wrong: let it set its time by itself." in told
-
-
-@pytest.mark.parametrize("page", ["/console/confirm/", "/operators/second-factor/"])
-def test_how_long_to_wait_after_wrong_codes_is_said_wherever_they_are_entered(
-    operator: User, browser_of: BrowserOf, page: str, travel: Callable[..., Any]
-) -> None:
-    travel()
-    device = AuthenticatorApp.objects.create(user=operator, confirmed=True)
-    browser = browser_of(operator, confirmed=False)
-    browser.post(page, {"pin": wrong_code(device)})
-    assert "That was wrong several times. Wait" in words(browser.post(page, {"pin": code_of(device)}))
 
 
 def test_a_second_click_leads_on_as_the_first(member: User, browser_of: BrowserOf) -> None:
@@ -243,10 +205,3 @@ def test_the_key_and_the_codes_are_left_nowhere(member: User, browser_of: Browse
         for secret in (key, plain, plain.lower(), device.bin_key.hex(), "otpauth://", wrong, code)
     }
     assert {secret: places for secret, places in left.items() if places} == {}
-
-
-@pytest.mark.django_db
-def test_a_code_that_is_none_is_called_a_code() -> None:
-    form = CodeForm({"pin": "12"})
-    assert form.errors["pin"] == ["A code has 6 digits."]
-    assert PinForm({"pin": "12"}).errors["pin"] == ["A PIN has 6 digits."]

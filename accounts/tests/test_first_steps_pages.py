@@ -12,7 +12,6 @@ from django.test import Client
 from accounts import first_steps, needs
 from accounts.first_steps import Path, Step
 from accounts.models import AuditEvent, Organisation, User
-from accounts.needs import Need
 from accounts.starts import Way
 from accounts.tests import factories
 from accounts.tests.pages import words
@@ -63,30 +62,11 @@ def test_the_step_that_is_next_has_the_only_button(
     assert "Your program needs a group" not in page  # what Home offers besides would be a second beginning
 
 
-def test_who_has_begun_one_path_is_told_that_one(member: User, paths: Callable[..., None]) -> None:
-    paths(path(fits=False, title="Developer"), path(title="Admin"))
-    assert first_steps.path_of(member) == path(title="Admin")
-
-
-def test_who_has_begun_none_is_told_the_one_for_all(member: User, paths: Callable[..., None]) -> None:
-    paths(path(fits=False, title="Admin"), path(fits=False, title="Developer"))
-    assert first_steps.path_of(member) == path(fits=False, title="Developer")
-
-
 def test_when_one_is_done_the_other_follows_and_then_none(member: User, paths: Callable[..., None]) -> None:
     old = clock.now() - dt.timedelta(days=30)
     paths(path(done=True, finished_at=old), path(title="Admin"))
     assert first_steps.path_of(member) == path(title="Admin")
     paths(path(done=True, finished_at=old), path(done=True, finished_at=old))
-    assert first_steps.path_of(member) is None
-
-
-def test_for_a_day_home_shows_that_all_is_done(
-    member: User, browser_of: Browser, paths: Callable[..., None], travel: Callable[..., dt.datetime]
-) -> None:
-    paths(path(done=True, finished_at=clock.now()))
-    assert "All done: it works" in words(browser_of(member).get(HOME))
-    travel(days=1, seconds=1)
     assert first_steps.path_of(member) is None
 
 
@@ -104,23 +84,6 @@ def test_put_away_stays_away_on_every_device_until_it_is_brought_back(
     assert other.post(BACK)["Location"] == HOME
     assert steps_on(client)
     assert AuditEvent.objects.count() == before
-
-
-def test_brought_back_when_all_is_done_says_so(member: User, browser_of: Browser, paths: Callable[..., None]) -> None:
-    paths(path(done=True, finished_at=clock.now() - dt.timedelta(days=30)))
-    client = browser_of(member)
-    client.post(AWAY)
-    assert "You have done all the first steps." in words(client.post(BACK, follow=True))
-
-
-def test_what_waits_above_with_the_same_button_has_it_alone(
-    member: User, browser_of: Browser, paths: Callable[..., None]
-) -> None:
-    paths(path())
-    needs.register(lambda _user: [Need("connectors", "Waits", "Text.", "/console/connectors/add/", "Do it")])
-    page = browser_of(member).get(HOME).content.decode()
-    assert page.count("btn-primary") == 1
-    assert "Go on" not in page
 
 
 def test_putting_away_is_ones_own(

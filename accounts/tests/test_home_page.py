@@ -45,15 +45,6 @@ def test_what_waits_is_shown_the_most_urgent_first(
     assert "At once" not in words(browser_of(stranger).get(HOME))
 
 
-def test_when_nothing_waits_it_says_where_to_begin(
-    member: User, browser_of: Callable[..., Client], waiting: Callable[..., None]
-) -> None:
-    waiting(member)
-    shown = words(browser_of(member).get(HOME))
-    assert "Nothing waits for you." in shown
-    assert "Add Connector" in shown
-
-
 def test_only_ones_own_acts_are_shown_lately(
     member: User, stranger: User, browser_of: Callable[..., Client], waiting: Callable[..., None]
 ) -> None:
@@ -76,10 +67,6 @@ def test_without_a_phone_nothing_but_the_phone_card_is_shown(
     shown = words(browser_of(newcomer, confirmed=False).get(HOME))
     assert "Welcome, Nisha" in shown
     assert "At once" not in shown
-
-
-def test_only_get_is_answered(member: User, browser_of: Callable[..., Client]) -> None:
-    assert browser_of(member).post(HOME).status_code == 405
 
 
 def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:

@@ -20,14 +20,13 @@ from accounts.models import Notice, User, VerifiedPhone
 from accounts.services import notifications
 from accounts.services import phones as service
 from accounts.services.notifications import RETRY_AFTER
-from accounts.sms.contract import NumberRefused, TextSender
+from accounts.sms.contract import TextSender
 from accounts.sms.inbox import Inbox
 from accounts.sms.twilio_messages import TwilioMessages
 from accounts.sms.twilio_verify import TwilioVerify
 from accounts.tests.factories import verify
 from accounts.tests.pages import words
 from accounts.tests.twilio_server import FakeTwilio
-from kaizala_console.lib.errors import GatewayDown
 
 NUMBER = "+919876543210"
 # Of the GSM alphabet (3GPP TS 23.038): with any other character an SMS holds 70 instead of 160.
@@ -78,15 +77,6 @@ def test_the_inbox_takes_no_texts_outside_the_sandbox(settings: Settings) -> Non
     settings.SANDBOX = False
     with pytest.raises(ImproperlyConfigured):
         Inbox().send_text(number=NUMBER, text="Hello")
-
-
-def test_twilios_errors_are_those_of_a_pin(twilio: FakeTwilio) -> None:
-    twilio.fail(400, 21610)
-    with pytest.raises(NumberRefused):
-        TwilioMessages().send_text(number=NUMBER, text="Hello")
-    twilio.fail(503)
-    with pytest.raises(GatewayDown):
-        TwilioMessages().send_text(number=NUMBER, text="Hello")
 
 
 # Who is told ------------------------------------------------------------------------------------------------------

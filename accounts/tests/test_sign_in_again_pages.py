@@ -101,13 +101,6 @@ def test_what_another_account_did_in_this_browser_does_not_count(
 # The page ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_has_one_button_and_a_way_back(long_ago: Client) -> None:
-    shown = words(long_ago.get(f"{AGAIN}?next=/console/settings/"))
-    assert "Sign in again with Office365" in shown
-    assert "Not now" in shown
-    assert "It then holds for 10 minutes." in shown
-
-
 def test_who_did_it_in_another_tab_goes_on(member: User, browser_of: BrowserOf) -> None:
     assert browser_of(member).get(f"{AGAIN}?next=/console/settings/")["Location"] == "/console/settings/"
     assert browser_of(member).get(f"{AGAIN}?next=https://evil.example/")["Location"] == "/console/"
@@ -186,13 +179,6 @@ def test_somebody_else_who_signs_in_lands_on_their_own_home_and_sees_no_form(
     kept = str(dict(anita.session))
     assert not re.search(r"98200.{0,3}12345", kept), "five digits alone also stand in digests and moments"
     assert "confirmed" not in anita.session
-
-
-def test_who_turns_back_at_office365_is_where_they_were(anita: Client, office365: Office365) -> None:
-    leaving = anita.post(AGAIN)["Location"]
-    sign_in_walk.come_back(anita, office365.refuse(leaving))
-    assert sign_in_walk.is_signed_in(anita)
-    assert urlsplit(anita.get(ADD)["Location"]).path == AGAIN
 
 
 def test_office365_being_down_is_told_and_changes_nothing(anita: Client, settings: Settings) -> None:

@@ -69,10 +69,6 @@ def test_the_gateway_that_makes_the_pin_judges_it_and_approves_it_once(line: Lin
     assert line.gateway.check(reference=reference, pin=right) is Verdict.OVER
 
 
-def test_every_gateway_has_a_name_for_the_log(line: Line) -> None:
-    assert line.gateway.name in {"inbox", "twilio-messages", "twilio-verify"}
-
-
 # Which one --------------------------------------------------------------------------------------------------------
 
 
@@ -101,14 +97,6 @@ def test_a_messaging_service_is_a_sender_too(twilio: FakeTwilio, settings: Setti
     _path, form = twilio.requests[0]
     assert form["MessagingServiceSid"] == "MG" + "3" * 32
     assert "From" not in form
-
-
-def test_the_text_is_one_sms_and_names_pin_and_minutes(twilio: FakeTwilio) -> None:
-    TwilioMessages().send(number=NUMBER, pin="012345", minutes=10)
-    text = twilio.texts[NUMBER][0]
-    assert "012345" in text
-    assert "10 minutes" in text
-    assert len(text) <= 160
 
 
 # Failures ---------------------------------------------------------------------------------------------------------

@@ -12,12 +12,10 @@ from playwright.sync_api import Page, expect
 
 from accounts import queries, sandbox
 from accounts.models import Organisation, User
-from accounts.services import credential_hold
 from accounts.tests import factories, pins
-from kaizala_console.tests.browser import assert_accessible, assert_fits, session_of
+from kaizala_console.tests.browser import session_of
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
-WIDTHS = [(360, True)]  # the wide and light look is that of test_every_page
 
 
 @pytest.fixture
@@ -56,29 +54,6 @@ def test_a_further_number_without_scripts(
     expect(page.get_by_text("Your credentials are locked, because a phone number changed.")).to_be_visible()
     first = queries.held_phones(devika)[0].person.number
     assert "ending in 210 was added to your account" in phones.texts(first)[0]
-
-
-@pytest.mark.parametrize(("width", "dark"), WIDTHS)
-def test_the_pages_are_accessible_and_fit(devika: User, open_page: Callable[..., Page], width: int, dark: bool) -> None:
-    credential_hold.start(user=devika, number="+919876543210", by=devika)
-    page = open_page(user=devika, width=width, dark=dark)
-    for path in ("/console/", "/console/settings/", "/console/phones/add/"):
-        page.goto(path)
-        expect(page.get_by_text(re.compile("credentials (are|will be) locked"))).to_be_visible()
-        assert_accessible(page)
-        assert_fits(page)
-
-
-@pytest.mark.parametrize(("width", "dark"), WIDTHS)
-def test_the_page_to_sign_in_again_is_accessible_and_fits(
-    devika: User, open_page: Callable[..., Page], width: int, dark: bool, settings: Any
-) -> None:
-    page = open_page(user=devika, width=width, dark=dark)
-    settings.SIGN_IN_AGAIN_SECONDS = 0
-    page.goto("/console/phones/add/")
-    expect(page.get_by_role("heading", name="Sign in again")).to_be_visible()
-    assert_accessible(page)
-    assert_fits(page)
 
 
 @pytest.mark.parametrize("scripts", [True, False])

@@ -36,14 +36,6 @@ def at(name: str, *ids: Any) -> str:
     return reverse(f"connectors:{name}", args=ids)
 
 
-def test_without_a_bot_the_tab_says_what_one_is_and_what_to_do(
-    connector: Connector, developer: User, browser_of: Browser
-) -> None:
-    page = browser_of(developer).get(at("bots", connector.pk))
-    assert "A bot is a name and a picture under which your program posts" in text_of(page)
-    assert at("bot_add", connector.pk) in page.content.decode()
-
-
 def test_without_the_permission_to_post_it_leads_to_that_instead(developer: User, browser_of: Browser) -> None:
     mute = factories.make_connector(developer, "Reader", permissions=frozenset({Permission.GROUP_INFORMATION}))
     client = browser_of(developer)
@@ -86,27 +78,6 @@ def test_what_is_refused_stays_in_the_form_with_its_reason(
     assert says in text_of(page)
     assert f'value="{form["picture"]}"' in page.content.decode()
     assert not Bot.objects.exists()
-
-
-def test_the_list_says_whose_picture_and_that_it_stands_nowhere(
-    connector: Connector, bot: Bot, developer: User, browser_of: Browser
-) -> None:
-    page = browser_of(developer).get(at("bots", connector.pk))
-    text = text_of(page)
-    assert "Rota Picture at pictures.example no group yet not yet" in text
-    assert "Bots 1" in text
-
-
-def test_a_full_connector_offers_no_more_and_says_why(
-    connector: Connector, developer: User, browser_of: Browser
-) -> None:
-    Bot.objects.bulk_create(Bot(connector=connector, name=str(n)) for n in range(bots.MOST_BOTS))
-    client = browser_of(developer)
-    page = client.get(at("bots", connector.pk))
-    assert at("bot_add", connector.pk) not in page.content.decode()
-    assert "These are 50, the most" in text_of(page)
-    refused = client.post(at("bot_add", connector.pk), {"name": "One more", **KEY})
-    assert "Delete one that is not needed" in text_of(refused)
 
 
 def test_a_change_is_saved_after_a_fresh_confirmation(

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.db import DatabaseError, IntegrityError, transaction
 
 from accounts.models import AuditEvent, User
 from connectors import authentication, token_format
@@ -71,13 +70,6 @@ def test_a_bot_belongs_to_its_connector_and_the_trail_tells_of_it(bot: Bot, call
     assert bots.of_connector(by=caller) == [bot]
 
 
-def test_a_name_is_tidied(caller: Caller) -> None:
-    assert (
-        bots.create(connector=caller.connector, name=" Rota\u202e \x00\n bot ", picture_url=" ", by=caller).name
-        == "Rota bot"
-    )
-
-
 @pytest.mark.parametrize(
     ("name", "picture_url", "field"),
     [
@@ -111,11 +103,6 @@ def test_a_change_keeps_what_is_left_out(bot: Bot, caller: Caller) -> None:
     event = AuditEvent.objects.filter(tag="connector:bot:changed").order_by("id").first()
     assert event is not None
     assert (event.before["bot"], event.after["bot"]) == ("Rota", "Rota 2")
-
-
-def test_a_change_that_changes_nothing_is_not_told(bot: Bot, caller: Caller) -> None:
-    bots.change(connector=caller.connector, bot_id=str(bot.pk), name="Rota", picture_url=None, by=caller)
-    assert not AuditEvent.objects.filter(tag="connector:bot:changed").exists()
 
 
 def test_a_deleted_bot_is_gone_but_its_row_and_name_stay(bot: Bot, caller: Caller) -> None:
@@ -179,26 +166,6 @@ def test_a_bot_without_a_name_is_no_row(caller: Caller) -> None:
 
 
 # Tokens ---------------------------------------------------------------------------------------------------------------
-
-
-def test_a_bots_call_is_one_select_and_knows_the_bot(bot: Bot, token: str, program: Program) -> None:
-    with CaptureQueriesContext(connection) as captured:
-        caller = authentication.caller_of(token)
-        assert caller.bot == bot
-        assert (caller.bot.name, caller.bot.picture_url) == (bot.name, bot.picture_url)
-        assert caller.bot.connector == caller.connector == program.connector
-        assert caller.grant == program.grant
-        name = f"Rota ({program.connector.name})"
-        assert caller.audit_actor() == ("connector", str(program.connector.pk), name)
-    assert len(captured) == 1
-
-
-def test_an_ordinary_token_is_still_one_select_and_no_bot(bot: Bot, program: Program) -> None:
-    token = exchange(program).access_token
-    with CaptureQueriesContext(connection) as captured:
-        assert authentication.caller_of(token).bot is None
-    assert len(captured) == 1
-    assert "bot" not in captured[0]["sql"]
 
 
 def test_a_bot_speaks_and_administers_nothing(token: str) -> None:

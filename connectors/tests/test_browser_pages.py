@@ -69,17 +69,6 @@ def test_the_summary_follows_the_boxes(open_page: OpenPage, developer: User, scr
     expect(cannot.locator("li:visible")).to_have_text(["nothing is withheld"])
 
 
-def test_what_it_can_and_what_it_cannot_have_the_width_of_the_summary_each(
-    open_page: OpenPage, developer: User
-) -> None:
-    page = open_page(user=developer)
-    choose_permissions(page)
-    can, cannot = (page.locator(f".permission-summary .{side}").bounding_box() for side in ("is-can", "is-cannot"))
-    assert can is not None
-    assert cannot is not None
-    assert (can["x"], can["width"]) == (cannot["x"], cannot["width"])
-
-
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 def test_the_line_that_stands_on_the_page_answers_200_when_pasted(
     open_page: OpenPage, developer: User, program: Program, scripts: bool
@@ -163,29 +152,3 @@ def test_a_real_double_click_makes_one_connector(open_page: OpenPage, developer:
     page.get_by_role("button", name="Create Connector").dblclick()
     expect(page.get_by_text("You will not see this again.")).to_be_visible()
     assert ConnectorSecret.objects.count() == 1
-
-
-PAGES = ("list", "create", "details", "change", "credentials", "groups", "activity", "handoffs", "handoff")
-
-
-# The text of an element, line by line as it stands.
-LINES = """element => {
-  const range = document.createRange(), lines = [];
-  const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-  for (let node; (node = walker.nextNode()); ) for (let at = 0; at < node.length; at++) {
-    range.setStart(node, at); range.setEnd(node, at + 1);
-    const top = Math.round(range.getBoundingClientRect().top);
-    if (!lines.length || lines.at(-1).top !== top) lines.push({top, text: ""});
-    lines.at(-1).text += node.data[at];
-  }
-  return lines.map(line => line.text);
-}"""
-
-
-def test_an_address_that_is_too_long_for_a_phone_is_broken_at_its_sign(
-    open_page: OpenPage, program: Program, developer: User
-) -> None:
-    page = open_page(user=developer, width=360)
-    page.goto(reverse("connectors:owners", args=[program.connector.pk]))
-    name, host = developer.email.split("@")
-    assert page.get_by_text(developer.email).evaluate(LINES) == [f"{name}@", host]

@@ -16,7 +16,6 @@ from connectors.services import usage
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_successors import exchange
-from connectors.views.compatibility import WORDS
 from kaizala_console.api.compatibility import HEADER_NAMES, Habit
 from kaizala_console.lib import clock
 
@@ -193,10 +192,6 @@ def test_old_counts_are_swept(program: Program, travel: Callable[..., dt.datetim
 # The page --------------------------------------------------------------------------------------------------------
 
 
-def test_every_habit_has_words() -> None:
-    assert set(WORDS) == set(Habit)
-
-
 def test_the_owner_reads_what_how_often_since_when_and_what_instead(
     program: Program, developer: User, browser_of: Browser
 ) -> None:
@@ -215,14 +210,6 @@ def test_nothing_that_was_sent_is_kept(program: Program) -> None:
     call(program, method="POST", path="/v1/groups/secret-in-path", data="{secret_in_body:'x'}", content_type="a/b")
     usage.flush()
     assert "secret" not in str(list(HabitDay.objects.values()))
-
-
-def test_without_habits_the_page_says_so(program: Program, developer: User, browser_of: Browser) -> None:
-    client = browser_of(developer)
-    assert "It has not called in the last 24 hours" in text_of(client.get(report(program.connector)))
-    call(program)
-    usage.flush()
-    assert "The program speaks as the API description does" in text_of(client.get(report(program.connector)))
 
 
 def test_who_does_not_own_it_finds_nothing(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -90,11 +89,6 @@ def test_a_redirect_to_the_developers_own_machine_may_be_plain_http(developer: U
     assert connector.redirect_urls == [url]
 
 
-def test_a_name_is_tidied_and_cannot_turn_the_text_around_it(developer: User) -> None:
-    connector, _token = create(developer, name="  Shift\u202e\n Planner\t")
-    assert connector.name == "Shift Planner"
-
-
 def test_a_name_that_the_owner_uses_already_is_refused(developer: User, connector: Connector) -> None:
     with pytest.raises(RuleBroken) as caught:
         create(developer, name=f"  {connector.name.upper()} ")
@@ -164,11 +158,6 @@ def test_an_owner_and_a_co_owner_change_what_a_connector_says(
         ({"name": "Shift Planner"}, {"name": "Roster"}),
         ({"description": "", "home_page": ""}, {"description": "Plans shifts.", "home_page": "https://a.example"}),
     ]
-
-
-def test_a_change_that_changes_nothing_is_no_event(connector: Connector, developer: User) -> None:
-    connectors.update(connector=connector, by=developer, name=connector.name)
-    assert not AuditEvent.objects.exists()
 
 
 def test_a_change_to_a_taken_name_is_refused(connector: Connector, developer: User) -> None:
@@ -293,10 +282,3 @@ def test_without_an_audit_row_nothing_is_created_or_changed(
     with pytest.raises(DatabaseError):
         connectors.update(connector=connector, by=developer, name="Roster")
     assert everything() == before
-
-
-def test_the_moment_of_an_end_is_the_clocks(
-    connector: Connector, developer: User, travel: Callable[..., dt.datetime]
-) -> None:
-    now = travel(days=3)
-    assert connectors.suspend(connector=connector, by=developer).suspended_at == now

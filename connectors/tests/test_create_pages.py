@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.staticfiles import finders
 from django.test import Client
 from django.utils import timezone
 
@@ -18,7 +15,6 @@ from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, Session, User
 from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, ShownSecret
-from connectors.permissions import PERMISSIONS
 from connectors.tests.add_connector import (
     DETAILS,
     FIRST,
@@ -72,15 +68,6 @@ def test_nothing_is_stored_before_the_last_button_is_pressed(client: Client) -> 
     assert client.session.items() == before
 
 
-def test_the_nine_permissions_are_told_in_plain_words(client: Client) -> None:
-    page = second_screen(client)
-    boxes = re.findall(r'type="checkbox" name="permissions" value="(\w+)"', page.content.decode())
-    assert boxes == [str(permission) for permission in PERMISSIONS]
-    assert "can post messages" in text_of(page)
-    assert "cannot read members" in text_of(page)
-    assert text_of(page).count("Why would I need this?") == 9
-
-
 def test_back_keeps_everything_that_was_typed_and_ticked(client: Client) -> None:
     second = form_to(second_screen(client), SECOND)
     first = form_to(second.send(client, {"permissions": PERMITTED, "back": "1"}, to=FIRST), FIRST)
@@ -88,12 +75,6 @@ def test_back_keeps_everything_that_was_typed_and_ticked(client: Client) -> None
     again = form_to(first.send(client), SECOND)
     assert again.fields["permissions"] == PERMITTED
     assert again.fields["idempotency_key"] == second.fields["idempotency_key"]
-
-
-def test_back_asks_nothing_about_what_was_typed(client: Client) -> None:
-    second = form_to(second_screen(client), SECOND)
-    page = second.send(client, {"name": "", "back": "1"}, to=FIRST)
-    assert "Something needs your attention" not in text_of(page)
 
 
 def test_the_second_screen_opened_without_the_first_leads_there(client: Client) -> None:
@@ -188,14 +169,6 @@ def test_the_first_secret_may_have_an_end_date_which_is_shown(client: Client) ->
     assert secret.expires_at.isoformat() in str(AuditEvent.objects.get(tag=Tag.SECRET_CREATED).after)
 
 
-def test_without_an_end_date_the_first_secret_has_no_end_and_no_page_speaks_of_one(client: Client) -> None:
-    page = created_by(client)
-    assert "ends by itself" not in text_of(page)
-    secret = ConnectorSecret.objects.get()
-    assert secret.expires_at is None
-    assert "Next secret to end" not in text_of(client.get(f"/console/connectors/{secret.connector_id}/"))
-
-
 def test_the_end_date_goes_back_and_forth_between_the_screens(client: Client) -> None:
     second = form_to(second_screen(client, end_date="2040-02-03"), SECOND)
     assert second.fields["end_date"] == ["2040-02-03"]
@@ -253,17 +226,3 @@ def test_every_answer_that_shows_a_secret_forbids_storing_it(client: Client) -> 
         assert SECRET.search(response.content.decode())
         assert "no-store" in response["Cache-Control"]
     assert ShownSecret.objects.exists()
-
-
-def test_the_style_sheet_knows_every_permission() -> None:
-    path = finders.find("css/connectors.css")
-    assert path is not None
-    text = Path(path).read_text(encoding="utf-8")
-    for permission in PERMISSIONS:
-        assert (
-            f'.permission-form:has([value="{permission}"]:checked) .is-cannot [data-permission="{permission}"]' in text
-        )
-        assert (
-            f'.permission-form:has([value="{permission}"]:not(:checked)) .is-can [data-permission="{permission}"]'
-            in text
-        )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 import time_machine
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
@@ -85,16 +85,6 @@ def test_a_credential_with_one_other_character_has_no_right_checksum(position: i
 @given(length=st.integers(0, 69))
 def test_a_credential_that_was_cut_off_is_none(length: int) -> None:
     assert token_format.parse(Kind.SECRET, token_format.generate(Kind.SECRET).token[:length]) is None
-
-
-@given(text=st.text() | st.from_regex(r"kz(cs|rt|at)_[A-Za-z0-9_-]{0,140}"))
-@example("kzat_" + "A" * 91)
-@example("kzrt_")
-@example("AB12CD34EF")  # an old secret
-def test_any_text_is_read_without_an_exception(text: str) -> None:
-    for kind in Kind:
-        assert token_format.parse(kind, text) is None
-    assert token_format.read_access_token(text) is None
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -179,21 +179,6 @@ def test_only_a_program_that_has_moved_on_needs_the_old_one_no_more(
     assert (f"Secret 1 has been silent for {old} days" in text) is safe
 
 
-@pytest.mark.parametrize(("old_days", "new_days", "safe"), [(20, 0, True), (3, 0, False), (20, None, False)])
-def test_an_old_secret_that_fell_silent_is_said_to_be_safe_to_remove(
-    client: Client, connector: Connector, old_days: int, new_days: int | None, safe: bool
-) -> None:
-    now = clock.now()
-    ConnectorSecret.objects.update(
-        created_at=now - dt.timedelta(days=90), last_used_at=now - dt.timedelta(days=old_days)
-    )
-    second, _text = factories.make_secret(connector, slot=2)
-    if new_days is not None:
-        ConnectorSecret.objects.filter(pk=second.pk).update(last_used_at=now)
-    text = text_of(client.get(tab(connector)))
-    assert ("Secret 1 has been silent for 20 days" in text) is safe
-
-
 def test_an_expired_secret_is_ended_and_leaves_room(client: Client, connector: Connector) -> None:
     ConnectorSecret.objects.update(
         created_at=clock.now() - dt.timedelta(days=9), expires_at=clock.now() - dt.timedelta(days=1)

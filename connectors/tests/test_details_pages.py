@@ -38,29 +38,6 @@ def test_a_colleague_sees_what_it_may_do_and_nothing_of_its_credentials(
     assert "Night shift" not in text
 
 
-def test_a_colleague_can_write_to_who_owns_it(
-    program: Program, developer: User, member: User, browser_of: Browser
-) -> None:
-    write = f'href="mailto:{developer.email}"'
-    assert write in browser_of(member).get(url(program.connector)).content.decode()
-    assert write not in browser_of(developer).get(url(program.connector)).content.decode()
-
-
-def test_an_address_of_odd_letters_writes_to_itself_and_to_nobody_else(
-    program: Program, developer: User, member: User, browser_of: Browser
-) -> None:
-    User.objects.filter(pk=developer.pk).update(email="d&r+x?bcc=all@contoso.example")
-    page = browser_of(member).get(url(program.connector)).content.decode()
-    assert 'href="mailto:d%26r%2Bx%3Fbcc%3Dall@contoso.example"' in page
-
-
-def test_an_owner_sees_tabs_with_counts(program: Program, developer: User, browser_of: Browser) -> None:
-    text = text_of(browser_of(developer).get(url(program.connector)))
-    assert "Overview Credentials 1 Groups 1 Requests 0 Webhooks 0 Bots 0 Usage Compatibility Activity" in text
-    assert "curl" in text
-    assert "$CONNECTOR_SECRET" in text
-
-
 def test_a_co_owner_is_an_owner(program: Program, member: User, browser_of: Browser) -> None:
     program.connector.co_owners.add(member)
     client = browser_of(member)
@@ -69,26 +46,9 @@ def test_a_co_owner_is_an_owner(program: Program, member: User, browser_of: Brow
     assert "Co-owners" in text_of(client.get(url(program.connector)))
 
 
-def test_before_the_first_group_the_page_says_what_next(
-    connector: Connector, developer: User, browser_of: Browser
-) -> None:
-    text = text_of(browser_of(developer).get(url(connector)))
-    assert "Ask a group admin to let it in." in text
-
-
 def test_a_deleted_connector_is_not_there(connector: Connector, developer: User, browser_of: Browser) -> None:
     connectors.delete(connector=connector, by=developer)
     assert browser_of(developer).get(url(connector)).status_code == 404
-
-
-@pytest.mark.parametrize("state", ["deactivated", "suspended"])
-def test_the_page_says_what_its_state_means(
-    connector: Connector, developer: User, browser_of: Browser, state: str
-) -> None:
-    act = connectors.deactivate if state == "deactivated" else connectors.suspend
-    act(connector=connector, by=developer)
-    text = text_of(browser_of(developer).get(url(connector)))
-    assert {"deactivated": "Live tokens go on working.", "suspended": "every token is refused"}[state] in text
 
 
 # Changing ------------------------------------------------------------------------------------------------------------
@@ -172,13 +132,6 @@ def test_groups_are_searched_by_name(
     assert "Goa harbour" in text
     assert "Pune depot" not in text
     assert "Nothing matches" in text_of(client.get(url(connector, "groups/?q=zzz")))
-
-
-@pytest.mark.parametrize("tab", ["groups/", "activity/"])
-def test_a_forged_page_mark_leads_to_the_first_page(
-    connector: Connector, developer: User, browser_of: Browser, tab: str
-) -> None:
-    assert browser_of(developer).get(url(connector, f"{tab}?cursor=forged"))["Location"] == url(connector, tab)
 
 
 # Activity ------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from accounts.needs import Urgency
 from accounts.tests.pages import words
 from connectors import owning
 from connectors.needs import tokens_to_replace
-from connectors.services import grants, handoffs, refresh_tokens
+from connectors.services import handoffs, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
@@ -54,9 +54,4 @@ def test_while_its_successor_waits_to_be_claimed_that_is_the_card(old_program: P
 
 def test_with_a_successor_in_use_there_is_no_card(old_program: Program, developer: User) -> None:
     exchange(old_program, exchange(old_program).successor)
-    assert list(tokens_to_replace(owning.of(developer))) == []
-
-
-def test_after_a_removal_there_is_no_card(old_program: Program, developer: User, group_admin: User) -> None:
-    grants.revoke(grant=old_program.grant, by=group_admin)
     assert list(tokens_to_replace(owning.of(developer))) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 
 import pytest
 from django.urls import reverse
@@ -14,8 +13,7 @@ from connectors.first_steps import of_developer
 from connectors.models import Connector, Handoff
 from connectors.services import access_requests, handoffs
 from connectors.tests import factories
-from connectors.tests.factories import Program, let_in, make_connector
-from kaizala_console.lib import clock
+from connectors.tests.factories import Program, let_in
 
 pytestmark = pytest.mark.django_db
 
@@ -71,22 +69,6 @@ def test_a_handoff_that_ended_unopened_is_no_dead_end(developer: User, program: 
     assert "issued again" in str(path.next_step.text)
 
 
-def test_a_token_that_the_admin_passed_on_by_hand_counts(developer: User, program: Program) -> None:
-    use(program.handoff)
-    assert of_developer(developer).next_step is None
-
-
-def test_the_connector_that_has_come_farthest_tells_it(developer: User, group_admin: User, program: Program) -> None:
-    use(program.handoff)
-    make_connector(developer, "A later one")
-    assert of_developer(developer).next_step is None
-
-
 def test_others_connectors_are_nobodys_steps(stranger: User, program: Program) -> None:
     use(program.handoff)
     assert of_developer(stranger).done_count == 1
-
-
-def test_a_deleted_connector_is_no_step(developer: User, connector: Connector, everything: Callable[..., None]) -> None:
-    Connector.objects.filter(pk=connector.pk).update(deleted_at=clock.now())
-    assert of_developer(developer).done_count == 1

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError
-from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, User
 from connectors import authentication
@@ -291,10 +290,3 @@ def test_without_an_audit_row_nothing_is_granted(
     with pytest.raises(DatabaseError):
         let_in(connector, group_admin)
     assert everything() == before
-
-
-def test_lifetimes_are_settings(connector: Connector, group_admin: User, settings: Settings) -> None:
-    settings.REFRESH_TOKEN_DAYS, settings.HANDOFF_DAYS = 30, 2
-    granted = let_in(connector, group_admin)
-    assert granted.refresh_token.expires_at - granted.refresh_token.issued_at == dt.timedelta(days=30)
-    assert granted.handoff.expires_at - granted.handoff.made_at == dt.timedelta(days=2)

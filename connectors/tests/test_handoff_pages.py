@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from accounts import needs
 from accounts.models import AuditEvent, Session, User
-from connectors.models import Connector, Handoff, HandoffState
+from connectors.models import Handoff, HandoffState
 from connectors.services import grants, handoffs
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, form_to, forms_of, text_of
@@ -74,14 +74,6 @@ def test_looking_never_opens_anything(client: Client, program: Program, everythi
     assert everything() == before
 
 
-def test_an_empty_inbox_says_what_to_do(
-    connector: Connector, client: Client, stranger: User, browser_of: Browser
-) -> None:
-    assert "When a group admin adds one of your connectors" in text_of(client.get(INBOX))
-    assert "once you have a connector" in text_of(browser_of(stranger).get(INBOX))
-    assert "Nothing has ended yet" in text_of(client.get(f"{INBOX}?show=earlier"))
-
-
 def test_somebody_elses_handoffs_are_not_in_ones_inbox(
     program: Program, stranger: User, group_admin: User, browser_of: Browser
 ) -> None:
@@ -93,10 +85,6 @@ def test_what_ended_stands_under_earlier(client: Client, developer: User, progra
     handoffs.refuse(handoff=program.handoff, by=developer)
     assert "Night shift" not in text_of(client.get(INBOX))
     assert "Night shift" in text_of(client.get(f"{INBOX}?show=earlier"))
-
-
-def test_a_forged_page_mark_leads_to_the_first_page(client: Client) -> None:
-    assert client.get(f"{INBOX}?cursor=forged&show=earlier")["Location"] == f"{INBOX}?show=earlier"
 
 
 # Claiming ------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ from connectors.models import Connector, ConnectorKey
 from connectors.tests import factories
 from connectors.tests.keys import x25519
 from connectors.views import snippets
-from kaizala_console.tests.looking import findings
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
@@ -99,11 +98,3 @@ def test_without_scripts_a_key_is_pasted(open_page: OpenPage, developer: User, c
     page.get_by_label("Public key").fill(pair.public_pem)
     page.get_by_role("button", name="Register key").click()
     expect(page.locator("dd", has_text=pair.fingerprint)).to_be_visible()
-
-
-def test_everybody_can_use_the_page_of_a_key_that_was_made_in_the_browser(
-    open_page: OpenPage, developer: User, connector: Connector
-) -> None:
-    page = open_page(user=developer, width=360)
-    made_key(page, connector)
-    assert findings(page) == []

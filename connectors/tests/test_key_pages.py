@@ -60,12 +60,6 @@ def sealed(connector: Connector, group_admin: User, pair: Pair) -> Program:
 # Registering ---------------------------------------------------------------------------------------------------------
 
 
-def test_without_a_key_the_page_says_what_one_is_for(client: Client, connector: Connector) -> None:
-    assert "No public key" in text_of(client.get(at(connector)))
-    credentials = client.get(reverse("connectors:credentials", args=[connector.pk]))
-    assert at(connector) in credentials.content.decode()
-
-
 def test_a_pasted_key_is_registered_and_its_fingerprint_shown(client: Client, connector: Connector, pair: Pair) -> None:
     answer = register(client, connector, public_key=pair.public_pem)
     assert answer["Location"] == at(connector)
@@ -235,21 +229,6 @@ def test_the_documented_line_opens_the_downloaded_file(
         assert ran.stderr == ""
         program = Program(connector, secret, granted.grant, granted.handoff, ran.stdout)
         assert Client().get("/v1/accessToken", headers=program.headers()).status_code == 200
-
-
-def test_the_line_stands_where_the_ciphertext_is_shown(client: Client, sealed: Program) -> None:
-    for page in (client.get(at(sealed.connector)), claim_form(client, sealed.handoff).send(client)):
-        assert "from jwcrypto import jwe, jwk" in text_of(page)
-
-
-def test_the_manual_has_the_same_line() -> None:
-    manual = (Path(__file__).parents[2] / "docs" / "handoff.md").read_text(encoding="utf-8")
-    assert snippets.open_line() in dedent_code(manual)
-
-
-def dedent_code(text: str) -> str:
-    """The text with its indented blocks as they are pasted."""
-    return "\n".join(line.removeprefix("    ") for line in text.splitlines())
 
 
 def test_one_that_waits_for_a_lost_key_can_be_issued_again(client: Client, sealed: Program, developer: User) -> None:

@@ -68,11 +68,6 @@ def test_too_many_are_a_429_that_says_when(db: None, monkeypatch: pytest.MonkeyP
     assert int(refused["Retry-After"]) > 0
 
 
-def test_a_get_reports_nothing(program: Program) -> None:
-    assert Client().get(f"{API}?credential={program.secret}").status_code == 405
-    assert not LeakReport.objects.exists()
-
-
 # The page for everybody -----------------------------------------------------------------------------------------------
 
 
@@ -111,10 +106,6 @@ def test_the_page_wants_its_own_form(program: Program) -> None:
     client = Client(enforce_csrf_checks=True)
     assert client.post(PAGE, {"credential": program.secret}).status_code == 403
     assert not LeakReport.objects.exists()
-
-
-def test_the_sign_in_page_leads_there(db: None) -> None:
-    assert PAGE in Client().get(reverse("account_login")).content.decode()
 
 
 # The owners' page -----------------------------------------------------------------------------------------------------

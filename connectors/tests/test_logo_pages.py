@@ -13,10 +13,8 @@ from accounts.models import User
 from connectors.models import Connector, ConnectorLogo
 from connectors.services import connectors
 from connectors.tests import factories
-from connectors.tests.factories import Program
 from connectors.tests.html_forms import form_to, text_of
 from connectors.tests.logos import PngFile, put
-from connectors.tests.oauth_app import AUTHORIZE, BACK
 from kaizala_console.lib.tests import picture_files as files
 
 pytestmark = pytest.mark.django_db
@@ -128,23 +126,3 @@ def test_an_address_is_of_one_connector_and_one_picture(
 
 
 # Where it is shown ---------------------------------------------------------------------------------------------------
-
-
-def test_it_stands_where_the_connector_is_introduced(
-    program: Program, developer: User, member: User, browser_of: Browser
-) -> None:
-    connector = program.connector
-    Connector.objects.filter(pk=connector.pk).update(redirect_urls=[BACK])
-    put(connector)
-    img = f'<img src="{picture(connector)}" alt="" width='
-    shown = {"details": developer, "groups": developer, "change": developer, "user_token": member}
-    for name, who in shown.items():
-        assert img in browser_of(who).get(at(name, connector)).content.decode(), name
-    assert img in browser_of(member).get(reverse("connectors:list"), {"show": "all"}).content.decode()
-    asked = {"client_id": str(connector.pk), "redirect_uri": BACK}
-    assert img in browser_of(member).get(AUTHORIZE, asked, follow=True).content.decode()
-
-
-def test_without_a_logo_nothing_stands_there(connector: Connector, developer: User, browser_of: Browser) -> None:
-    for url in (at("details", connector), at("logo", connector), reverse("connectors:list")):
-        assert "avatar-logo" not in browser_of(developer).get(url).content.decode()

@@ -175,34 +175,6 @@ def test_a_form_shows_one_secret(developer: User) -> None:
     refused("one_secret_a_form", shown)
 
 
-def test_a_connector_says_its_state(connector: Connector) -> None:
-    now = clock.now()
-    assert connector.state == "live"
-    connector.deactivated_at = now
-    assert connector.state == "deactivated"
-    connector.suspended_at = now
-    assert connector.state == "suspended"
-    connector.deleted_at = now
-    assert connector.state == "deleted"
-
-
-@pytest.mark.parametrize(
-    ("column", "state"),
-    [
-        ("claimed_at", "claimed"),
-        ("refused_at", "refused"),
-        ("expired_at", "expired"),
-        ("withdrawn_at", "withdrawn"),
-        ("revealed_at", "waiting"),
-    ],
-)
-def test_a_handoff_says_its_state(column: str, state: str) -> None:
-    handoff = Handoff()
-    assert handoff.state == "waiting"
-    setattr(handoff, column, clock.now())
-    assert handoff.state == state
-
-
 def test_permissions_are_stored_readably_and_in_the_portals_order(connector: Connector) -> None:
     connector.permissions = {"textmessage", Permission.GROUP_INFORMATION}
     connector.save()

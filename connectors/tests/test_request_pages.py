@@ -236,11 +236,6 @@ def test_who_is_signed_out_signs_in_first(connector: Connector, everything: Call
     assert everything() == before
 
 
-def test_a_wrong_cursor_leads_to_the_first_page(connector: Connector, developer: User, browser_of: Browser) -> None:
-    answer = browser_of(developer).get(page_of("requests", connector), {"cursor": "nonsense"})
-    assert answer["Location"] == page_of("requests", connector)
-
-
 # Change permissions --------------------------------------------------------------------------------------------------
 
 
@@ -283,14 +278,6 @@ def test_the_change_is_made_after_the_preview_and_asks_the_group(
     again = form_to(preview, url).send(client, {"sure": "1"}, follow=True)
     assert "Nothing was changed" in text_of(again)
     assert AccessRequest.objects.count() == 1
-
-
-def test_back_from_the_preview_keeps_what_was_ticked(program: Program, developer: User, browser_of: Browser) -> None:
-    client, url = browser_of(developer), page_of("permissions", program.connector)
-    preview = to_preview(client, program.connector, "textmessage", "action")
-    form = form_to(form_to(preview, url).send(client, {"back": "1"}), url)
-    assert form.fields["permissions"] == ["textmessage", "action"]
-    assert form.fields["reason"] == ["For polls."]
 
 
 def test_changing_permissions_asks_whether_it_is_you(

@@ -127,16 +127,6 @@ def test_a_request_that_waits_is_not_said_to_be_given_nothing(
     assert "by nobody" not in text
 
 
-def test_where_nothing_matches_the_page_says_where_else_to_look(client: Client, url: str) -> None:
-    page = client.get(f"{url}?q=nowhere&show=approved")
-    assert "Perhaps it is in another state" in text_of(page)
-    assert f'href="{url}?q=nowhere&amp;show=all"' in page.content.decode()
-    assert "found by its whole ID" in text_of(client.get(f"{url}?q=nowhere&show=all"))
-    assert "No request of this connector is in this state" in text_of(client.get(f"{url}?show=refused"))
-    assert "Nothing was answered yet" in text_of(client.get(f"{url}?show=earlier"))
-    assert "Ask a group admin" in text_of(client.get(url))
-
-
 def test_the_search_finds_nothing_of_another_connector(
     client: Client, url: str, developer: User, group_admin: User
 ) -> None:
@@ -179,7 +169,3 @@ def test_pages_of_a_search_go_on_with_it_and_cost_the_same(
         f'href="{url}?show=refused&amp;q=depot&amp;cursor='
         in client.get(f"{url}?show=refused&q=depot").content.decode()
     )
-
-
-def test_a_forged_page_mark_leads_to_the_first_page_of_the_search(client: Client, url: str) -> None:
-    assert client.get(f"{url}?q=depot&show=all&cursor=forged")["Location"] == f"{url}?q=depot&show=all"

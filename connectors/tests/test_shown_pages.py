@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Callable
@@ -69,15 +68,6 @@ def test_the_env_file_can_be_read_by_a_shell(shown: Shown, developer: User, brow
     assert lines["CONNECTOR_ID"] == str(Connector.objects.get().pk)
     assert lines["CONSOLE_URL"] == settings.CONSOLE_BASE_URL
     assert lines["REFRESH_TOKEN" if shown.token.startswith("kzrt_") else "CONNECTOR_SECRET"] == shown.token
-
-
-def test_the_json_file_says_the_same(shown: Shown, developer: User, browser_of: Browser) -> None:
-    client = browser_of(developer)
-    answer = shown.download(client, "json")
-    assert answer["Content-Type"] == "application/json"
-    assert answer["Content-Disposition"].endswith('.json"')
-    env = dict(part.split("=", 1) for part in shlex.split(shown.download(client).content.decode()))
-    assert json.loads(answer.content) == env
 
 
 def test_every_further_look_at_a_secret_is_an_event(shown: Shown, developer: User, browser_of: Browser) -> None:
@@ -184,13 +174,6 @@ def test_a_get_shows_and_ends_nothing(shown: Shown, button: str, developer: User
     assert ShownSecret.objects.exists()
 
 
-def test_who_was_signed_out_meanwhile_signs_in_and_finds_the_page_behind(shown: Shown) -> None:
-    answer = shown.done(Client())
-    assert "/accounts/login" in answer["Location"]
-    assert KEY not in answer["Location"]
-    assert ShownSecret.objects.exists()
-
-
 def test_a_name_never_becomes_a_command(developer: User) -> None:
     values = [snippets.Value("CONNECTOR_SECRET", "", '$(rm -rf ~) `id` "quoted" \\')]
     assert shlex.split(snippets.as_env(values).replace(r"\$", "$").replace(r"\`", "`"))[0] == (
@@ -200,10 +183,6 @@ def test_a_name_never_becomes_a_command(developer: User) -> None:
     assert r"\`id\`" in snippets.as_env(values)
     assert snippets.filename('../../etc/"passwd"\r\n') == "etcpasswd"
     assert snippets.filename("会議") == "connector"
-
-
-def test_the_representation_of_a_value_hides_it() -> None:
-    assert "kzrt_x" not in repr(snippets.Value("REFRESH_TOKEN", "Refresh token", "kzrt_x"))
 
 
 def test_a_handoff_past_its_screen_stays_claimed(developer: User, group_admin: User, browser_of: Browser) -> None:

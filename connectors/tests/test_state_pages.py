@@ -117,12 +117,6 @@ def test_a_double_click_does_it_once_and_shows_no_error(
     assert AuditEvent.objects.filter(tag__startswith="connector:account:").count() == 1
 
 
-def test_a_verb_that_makes_no_sense_now_leads_back(connector: Connector, developer: User, browser_of: Browser) -> None:
-    client = browser_of(developer)
-    for send in (client.get, client.post):
-        assert send(url(connector, "resume"))["Location"] == f"/console/connectors/{connector.pk}/"
-
-
 def test_somebody_who_was_faster_is_no_error(
     connector: Connector, developer: User, browser_of: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

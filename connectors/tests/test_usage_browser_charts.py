@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
@@ -16,23 +14,14 @@ from connectors.models import RefreshToken
 from connectors.services import usage
 from connectors.tests.factories import Program
 from kaizala_console.lib import clock
-from kaizala_console.tests.browser import assert_accessible, assert_fits
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
-PICTURES = os.environ.get("CONSOLE_TEST_PICTURES")
 ENDPOINTS = (
     ("GET v1/groups/<group_id>/members", 41),
     ("POST v1/groups/<group_id>/messages", 17),
     ("GET v1/accessToken", 3),
     ("PUT v1/groups/<group_id>/actions/<action_id>/responses/<response_id>", 2),
 )
-
-
-def looked_at(page: Page, name: str) -> None:
-    assert_accessible(page)
-    assert_fits(page)
-    if PICTURES:
-        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
 
 
 @pytest.fixture
@@ -54,33 +43,6 @@ def busy(program: Program) -> Program:
     usage.flush()
     RefreshToken.objects.update(expires_at=clock.now() + dt.timedelta(days=6), issued_at=clock.now())
     return program
-
-
-@pytest.mark.parametrize(("width", "dark"), [(360, True)])  # the wide and light look is that of test_every_page
-def test_the_charts_are_accessible_and_fit(
-    busy: Program,
-    developer: User,
-    organisation_admin: User,
-    open_page: Callable[..., Page],
-    width: int,
-    dark: bool,
-) -> None:
-    suffix = f"{width}{'-dark' if dark else ''}"
-    page = open_page(user=developer, width=width, dark=dark)
-    page.goto(f"/console/connectors/{busy.connector.pk}/usage/?period=90d")
-    looked_at(page, f"usage-{suffix}")
-    page.get_by_text("The same as a table").click()
-    looked_at(page, f"usage-table-{suffix}")
-    page.evaluate("document.documentElement.dir = 'rtl'")
-    looked_at(page, f"usage-rtl-{suffix}")
-    page.goto("/console/connectors/")
-    looked_at(page, f"list-{suffix}")
-    admin = open_page(user=organisation_admin, width=width, dark=dark)
-    admin.goto("/console/organisation/usage/")
-    looked_at(admin, f"organisation-{suffix}")
-    for path in ("", "permissions/", "webhooks/"):
-        admin.goto(f"/console/help/{path}")
-        looked_at(admin, f"help-{path.strip('/') or 'index'}-{suffix}")
 
 
 def test_on_a_phone_no_label_of_the_chart_lies_over_another_or_its_mark(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,53 +10,9 @@ from django.test import Client
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from connectors.models import ConnectorSecret, LeakReport
-from connectors.services import leak_reports, usage
-from connectors.tests import factories
 from connectors.tests.factories import Program
-from connectors.tests.test_usage_queries import DAY, HOUR, MEMBERS, used
-from kaizala_console.lib import clock
-from kaizala_console.tests.browser import assert_accessible, assert_fits
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
-PICTURES = os.environ.get("CONSOLE_TEST_PICTURES")
-
-
-def look(page: Page, name: str) -> None:
-    """Everything that is asked of a page; with CONSOLE_TEST_PICTURES set, a picture of it goes into that folder."""
-    assert_accessible(page)
-    assert_fits(page)
-    if PICTURES:
-        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
-
-
-@pytest.mark.parametrize(("width", "dark"), [(360, True)])  # the wide and light look is that of test_every_page
-def test_the_pages_are_accessible_and_fit(
-    program: Program, developer: User, open_page: Callable[..., Page], width: int, dark: bool
-) -> None:
-    used(program, MEMBERS, calls=5, ago=HOUR, scope="groupmember.read")
-    used(program, "POST v1/groups/<group_id>/messages", calls=1204, ago=3 * DAY, scope="textmessage.write")
-    factories.make_secret(program.connector, 2)
-    usage.secret_used(ConnectorSecret.objects.get(slot=1).pk, at=clock.now())
-    usage.flush()
-    leak_reports.report(text=program.secret, where="https://paste.example/" + "a" * 150, address="192.0.2.1")
-    one = f"/console/connectors/{program.connector.pk}/"
-    report = LeakReport.objects.get()
-    entrance = open_page(width=width, dark=dark)
-    entrance.goto("/accounts/login/")
-    look(entrance, f"sign-in-{width}{'-dark' if dark else ''}")
-    page = open_page(user=developer, width=width, dark=dark)
-    for path, name in (
-        (f"{one}credentials/", "credentials"),
-        (f"{one}leaks/{report.pk}/", "leak"),
-        (f"{one}state/suspend/", "suspend"),
-        (f"{one}credentials/{ConnectorSecret.objects.get(slot=2).pk}/revoke/", "revoke"),
-        ("/console/report-leak/", "report"),
-        ("/console/report-leak/?thanks=1", "thanks"),
-        ("/console/", "home"),
-    ):
-        page.goto(path)
-        look(page, f"{name}-{width}{'-dark' if dark else ''}")
 
 
 @pytest.mark.capability

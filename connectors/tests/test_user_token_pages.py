@@ -194,11 +194,6 @@ def test_everything_that_acts_for_one_is_listed_however_it_came_to_that(
     assert reverse("connectors:acting") in browser_of(member).get(reverse("accounts:settings")).content.decode()
 
 
-def test_nothing_acts_for_one_yet(stranger: User, browser_of: BrowserOf) -> None:
-    assert "Nothing acts for you" in browser_of(stranger).get(reverse("connectors:acting")).content.decode()
-    assert Client().get(reverse("connectors:acting"))["Location"].startswith("/accounts/login/")
-
-
 def test_its_name_ends_it_and_twice_is_once(connector: Connector, member: User, browser_of: BrowserOf) -> None:
     grant, browser = let_in_by_pin(connector, member), browser_of(member)
     assert "is refused from the next request on" in browser.get(end_of(grant)).content.decode()

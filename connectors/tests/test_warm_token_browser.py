@@ -13,7 +13,6 @@ from accounts.models import User
 from connectors.models import WarmToken
 from connectors.services import token_cache
 from connectors.tests.factories import Program
-from kaizala_console.tests.looking import findings
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 OpenPage = Callable[..., Page]
@@ -39,11 +38,3 @@ def test_entrust_see_and_stop(open_page: OpenPage, developer: User, program: Pro
     expect(page.get_by_text("fetched", exact=False)).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("have been wiped")).to_be_visible()
-
-
-def test_everybody_can_use_it_when_fetching_fails(open_page: OpenPage, developer: User, program: Program) -> None:
-    token_cache.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
-    WarmToken.objects.update(failures=2, last_error="The Token Service answered with status 502.")
-    page = open_page(user=developer, width=360)
-    page.goto(reverse("connectors:warm_token", args=[program.connector.pk, program.grant.pk]))
-    assert findings(page) == []

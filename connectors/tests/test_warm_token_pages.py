@@ -135,8 +135,3 @@ def test_a_removed_access_has_no_page(
 ) -> None:
     grants.revoke(grant=program.grant, by=group_admin)
     assert browser_of(developer).get(page_of(program.grant)).status_code == 404
-
-
-def test_the_list_of_groups_leads_there(program: Program, developer: User, browser_of: Browsers) -> None:
-    page = browser_of(developer).get(reverse("connectors:groups", args=[program.connector.pk]))
-    assert page_of(program.grant) in page.text

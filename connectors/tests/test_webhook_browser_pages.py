@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +14,12 @@ from accounts.models import User
 from connectors.models import Webhook
 from connectors.tests.factories import Program
 from connectors.tests.webhook_history import eventful, happened, quiet
-from connectors.webhooks import management, publish
+from connectors.webhooks import publish
 from connectors.webhooks.events import EventType
-from kaizala_console.lib import clock, ids
-from kaizala_console.tests.browser import assert_accessible, assert_fits
+from kaizala_console.lib import clock
+from kaizala_console.tests.browser import assert_accessible
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
-PICTURES = os.environ.get("CONSOLE_TEST_PICTURES")
 OpenPage = Callable[..., Page]
 
 
@@ -32,61 +29,8 @@ def _nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish, "wake", lambda: None)
 
 
-def look(page: Page, name: str) -> None:
-    """Everything that is asked of a page; with CONSOLE_TEST_PICTURES set, a picture of it goes into that folder."""
-    assert_accessible(page)
-    assert_fits(page)
-    if PICTURES:
-        page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)
-
-
 def at(name: str, webhook: Webhook, *more: Any) -> str:
     return reverse(f"connectors:{name}", args=[webhook.connector_id, webhook.pk, *more])
-
-
-@pytest.mark.parametrize(("width", "dark"), [(360, True)])  # the wide and light look is that of test_every_page
-def test_the_pages_are_accessible_and_fit(
-    told_program: Program, developer: User, open_page: OpenPage, width: int, dark: bool
-) -> None:
-    page = open_page(user=developer, width=width, dark=dark)
-    end = f"-{width}{'-dark' if dark else ''}"
-    connector = told_program.connector
-    page.goto(reverse("connectors:webhooks", args=[connector.pk]))
-    look(page, f"none{end}")
-    webhook = eventful(told_program.grant)
-    management.pause(
-        webhook=quiet(told_program.grant, url="https://stock.example.org/hook", event_types=["JobResponse"]),
-        by=developer,
-    )
-    quiet(told_program.grant, group_id=ids.new_id(), callback_context="")
-    page.goto(reverse("connectors:webhooks", args=[connector.pk]))
-    look(page, f"list{end}")
-    failed = webhook.deliveries.get(state="failed")
-    for name, more, query, picture in (
-        ("webhook", (), "", "log"),
-        ("webhook", (), "?state=held", "log-nothing"),
-        ("webhook_delivery", (failed.pk,), "", "delivery"),
-        ("webhook_delivery", (webhook.deliveries.get(state="dropped").pk,), "", "delivery-not-sent"),
-        ("webhook_replay", (), "?since=2020-01-01T00:00", "replay"),
-        ("webhook_settings", (), "", "settings"),
-        ("webhook_state", ("pause",), "", "pause"),
-        ("webhook_state", ("delete",), "", "delete"),
-    ):
-        page.goto(at(name, webhook, *more) + query)
-        look(page, f"{picture}{end}")
-    management.pause(webhook=webhook, by=developer)
-    page.goto(at("webhook", webhook))
-    look(page, f"log-paused{end}")
-    page.goto(at("webhook_state", webhook, "wake"))
-    look(page, f"wake{end}")
-    page.goto(at("webhook_settings", webhook))
-    page.get_by_role("button", name="Show signing secret").click()
-    expect(page.get_by_text("You will not see this again.")).to_be_visible()
-    look(page, f"secret{end}")
-    page.get_by_label("I have stored it").check()
-    page.get_by_role("button", name="Done").click()
-    expect(page.get_by_role("button", name="Make new secret")).to_be_visible()
-    look(page, f"settings-shown{end}")
 
 
 @pytest.mark.capability
@@ -157,11 +101,3 @@ def test_who_was_away_confirms_and_comes_back_to_the_button(
     expect(page).to_have_url(re.compile(r"^[^?]*/console/confirm/(\?|$)"))
     webhook.refresh_from_db()
     assert webhook.secret_shown_at is None
-
-
-def test_what_will_stop_names_the_hosts(told_program: Program, developer: User, open_page: OpenPage) -> None:
-    quiet(told_program.grant)
-    page = open_page(user=developer)
-    page.goto(reverse("connectors:change_state", args=[told_program.connector.pk, "suspend"]))
-    expect(page.get_by_text("Who is told nothing any more")).to_be_visible()
-    look(page, "stop-1280")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from connectors.models import Connector, Grant, Webhook, WebhookAttempt, WebhookDelivery
+from connectors.models import Connector, Grant, Webhook, WebhookDelivery
 from connectors.services import grants
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -21,7 +20,7 @@ from connectors.tests.webhook_cast import CALLBACK_TOKEN, grant_of
 from connectors.tests.webhook_history import HOUR, SAID, eventful, happened, quiet, tried
 from connectors.views import webhook_words
 from connectors.webhooks import management
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
@@ -64,22 +63,6 @@ def test_the_tab_tells_of_each_webhook(hook: Webhook, developer: User, browser_o
         assert told in text
 
 
-def test_without_a_webhook_the_line_that_makes_one_can_be_pasted(
-    told_program: Program, developer: User, browser_of: Browser
-) -> None:
-    page = browser_of(developer).get(tab(told_program.connector))
-    assert "No webhook yet" in text_of(page)
-    words = shlex.split(page.context["subscribe"].replace("\\\n", " "))
-    assert words[:2] == ["curl", "http://127.0.0.1:8000/v1/webhook"]
-    body = json.loads(words[-1])
-    assert f"group:{body['objectId']}" == told_program.grant.target
-    assert body["eventTypes"] == ["TextMessageCreated", "JobResponse"]
-
-
-def test_a_connector_without_the_permission_is_told_so(program: Program, developer: User, browser_of: Browser) -> None:
-    assert "has no permission for that yet" in text_of(browser_of(developer).get(tab(program.connector)))
-
-
 def test_what_is_removed_is_gone(hook: Webhook, developer: User, browser_of: Browser) -> None:
     management.delete(webhook=hook, by=developer)
     client = browser_of(developer)
@@ -116,16 +99,6 @@ def test_it_goes_with_the_access_that_it_was_made_under(
     webhook = quiet(told_program.grant)
     getattr(grants, act)(grant=told_program.grant, by=group_admin)
     assert browser_of(developer).get(at(webhook)).context["pill"] == pill
-
-
-def test_what_it_is_set_on_has_a_name_where_one_is_known(told_program: Program) -> None:
-    elsewhere = quiet(told_program.grant, group_id=ids.new_id())
-    card = quiet(told_program.grant, object_type="Action", object_id=str(ids.new_id()))
-    package = quiet(told_program.grant, object_type="ActionPackage", object_id="com.contoso.visits")
-    assert webhook_words.object_of(quiet(told_program.grant)) == {"word": "Night shift", "id": ""}
-    assert webhook_words.object_of(elsewhere)["id"] == elsewhere.object_id
-    assert webhook_words.object_of(card)["word"] == "One card in “Night shift”"
-    assert webhook_words.object_of(package)["id"] == "com.contoso.visits"
 
 
 @pytest.mark.parametrize(
@@ -186,16 +159,6 @@ def test_the_log_is_paged_by_key(told_program: Program, developer: User, browser
     assert client.get(f"{at(webhook)}?cursor=forged")["Location"] == at(webhook)
 
 
-def test_the_log_looks_again_only_while_something_waits(
-    told_program: Program, developer: User, browser_of: Browser
-) -> None:
-    webhook, client = quiet(told_program.grant), browser_of(developer)
-    assert 'hx-trigger="every' not in client.get(at(webhook)).content.decode()
-    happened(webhook)
-    assert 'hx-trigger="every' in client.get(at(webhook)).content.decode()
-    assert 'hx-trigger="every' not in client.get(f"{at(webhook)}?live=off").content.decode()
-
-
 # One delivery --------------------------------------------------------------------------------------------------------
 
 
@@ -251,20 +214,6 @@ def test_what_is_not_shown_of_a_body_is_said(
     assert said in text_of(browser_of(developer).get(at(webhook, "webhook_delivery", row.pk)))
 
 
-def test_of_many_tries_the_last_are_shown_with_their_numbers(
-    told_program: Program, developer: User, browser_of: Browser
-) -> None:
-    webhook = quiet(told_program.grant)
-    row = happened(webhook, state="delivered")
-    for _ in range(33):
-        tried(row, 200)
-    text = text_of(browser_of(developer).get(at(webhook, "webhook_delivery", row.pk)))
-    assert "3 earlier tries are not shown." in text
-    assert "Try 33" in text
-    assert "Try 4 " in text
-    assert "Try 3 " not in text
-
-
 @pytest.mark.parametrize("state", ["dropped", "waiting"])
 def test_what_was_never_sent_is_not_shown(
     told_program: Program, developer: User, browser_of: Browser, state: str
@@ -282,17 +231,6 @@ def test_a_delivery_is_found_under_its_own_webhook_alone(hook: Webhook, develope
         assert act(at(other, name, in_state(hook, "failed").pk)).status_code == 404
     mine = factories.make_connector(developer, "Other")
     assert client.get(reverse("connectors:webhook", args=[mine.pk, hook.pk])).status_code == 404
-
-
-@pytest.mark.parametrize("problem", WebhookAttempt.Problem.values)
-def test_every_problem_has_words_and_advice(problem: str) -> None:
-    assert webhook_words.answer_of(None, problem)
-    assert webhook_words.what_to_do(problem, None)
-
-
-@pytest.mark.parametrize(("status", "advice"), [(401, "does not know us"), (404, "Nothing listens"), (500, "own log")])
-def test_some_answers_have_advice_of_their_own(status: int, advice: str) -> None:
-    assert advice in str(webhook_words.what_to_do("status", status))
 
 
 # Costs, and what no page shows ---------------------------------------------------------------------------------------

@@ -210,24 +210,6 @@ def test_pages_that_were_open_when_the_webhook_was_deleted_lead_to_the_others(
     assert browser_of(stranger).get(at(hook)).status_code == 404
 
 
-def test_an_unknown_verb_is_a_404(hook: Webhook, developer: User, browser_of: Browser) -> None:
-    assert browser_of(developer).get(at(hook, "webhook_state", "explode")).status_code == 404
-
-
-def test_the_settings_tell_what_is_known(hook: Webhook, developer: User, browser_of: Browser) -> None:
-    text = text_of(browser_of(developer).get(at(hook)))
-    for told in (
-        "https://hooks.example.com/kaizala/shifts?code=…",
-        "Failing since 11 minutes ago",
-        "2 tries in a row",
-        "sealed; sent with each delivery, and never shown here",
-        "Told of 17 kinds of events",
-        "shift 7",
-        "It has not been shown yet.",
-    ):
-        assert told in text
-
-
 def test_what_is_typed_into_a_webhook_is_only_text(told_program: Program, developer: User, browser_of: Browser) -> None:
     evil = "<script>alert(1)</script>"
     webhook = quiet(

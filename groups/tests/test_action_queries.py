@@ -114,11 +114,6 @@ def test_a_member_of_a_public_group_sees_what_went_to_members(group_admin: User,
         assert len(action_queries.timeline(group, viewer).items) == number
 
 
-def test_a_merged_order_has_one_direction(db: None) -> None:
-    with pytest.raises(ValueError, match="direction"):
-        keyset.merged([Message.objects.all(), Action.objects.all()], ("-sent_at", "id"), None, 5)
-
-
 # ---------------------------------------------------------------- In sum
 
 
@@ -159,11 +154,6 @@ def test_what_is_for_the_sender_only_has_no_sum_for_others(group: Group, group_a
     poll = post(group, member, "Poll", {**POLL, "isSenderOnly": True})
     assert action_queries.summary(seen(poll, group_admin)[0]) is None
     assert action_queries.summary(seen(poll, member)[0]) is not None
-
-
-def test_an_announcement_has_no_sum(group: Group, group_admin: User) -> None:
-    card = post(group, group_admin, "Announcement", {"title": "a", "message": "b"})
-    assert action_queries.summary(seen(card, group_admin)[0]) is None
 
 
 # ---------------------------------------------------------------- One by one

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Notice, User
 from connectors.models import Connector, Grant, Handoff, RefreshToken
-from connectors.services import connectors, usage
+from connectors.services import connectors
 from connectors.services import grants as connector_grants
 from connectors.tests.html_forms import HtmlForm, form_to, text_of
 from groups.models import Group
@@ -103,12 +103,6 @@ def test_looking_at_what_cannot_be_chosen_shows_nothing(
     page = client.get(answer["Location"])
     assert page.status_code == 200
     assert "Choose a connector, and you see here what it could do" in text_of(page)
-
-
-def test_when_there_is_none_to_add_it_says_so(client: Client, group: Group) -> None:
-    page = client.get(tab_of(group))
-    assert "There is no connector to add" in text_of(page)
-    assert "No connector acts in this group" in text_of(page)
 
 
 # Adding ---------------------------------------------------------------------------------------------------------------
@@ -273,15 +267,3 @@ def test_a_connector_of_a_group_above_is_not_listed_as_one_of_this_group(
     below = make_group("Gate", organisation=group.organisation, admins=[group_admin], under=group)
     add(client, group, connector)
     assert "No connector acts in this group" in text_of(client.get(tab_of(below)))
-
-
-def test_the_list_draws_the_last_days_of_each_connector_for_admins_alone(
-    client: Client, group: Group, connector: Connector, member: User, browser_of: Browser
-) -> None:
-    add(client, group, connector)
-    assert "in 14 days" not in client.get(tab_of(group)).content.decode()
-    for _time in range(2):
-        usage.count(Grant.objects.get().pk, "GET v1/groups/<group_id>/members", status=200, at=clock.now())
-    usage.flush()
-    assert "2 calls in 14 days" in client.get(tab_of(group)).content.decode()
-    assert "in 14 days" not in browser_of(member).get(tab_of(group)).content.decode()

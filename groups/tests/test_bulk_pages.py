@@ -61,16 +61,6 @@ def test_the_way_from_the_group_to_a_finished_upload(client: Client, group: Grou
     assert "people.csv" in text_of(client.get(at("bulk", group.pk)))
 
 
-def test_the_page_asks_again_by_itself_only_while_it_goes(client: Client, group: Group, group_admin: User) -> None:
-    job = uploaded(group, group_admin, TEXT)
-    page = client.get(at("bulk_job", job.pk)).content.decode()
-    assert 'hx-trigger="every 2s"' in page
-    assert "<noscript>" in page
-    assert 'http-equiv="refresh"' not in page
-    checked(job)
-    assert "hx-trigger" not in client.get(at("bulk_job", job.pk)).content.decode()
-
-
 def test_a_form_that_is_sent_twice_makes_one_upload_and_another_file_another(client: Client, group: Group) -> None:
     form = form_to(client.get(at("bulk", group.pk)), at("bulk", group.pk))
     for text in (TEXT, TEXT, TEXT + "+91 98765 43211,\n"):
@@ -101,13 +91,6 @@ def test_what_the_sender_calls_the_file_is_shown_and_never_a_path(client: Client
     answer = client.get(at("bulk_file", job.pk))
     assert "\n" not in answer["Content-Disposition"]
     assert answer.getvalue().decode() == TEXT
-
-
-def test_the_country_is_that_of_ones_own_number(client: Client, group: Group) -> None:
-    upload(client, group, "phone\n98765 43210\n")
-    job = checked(BulkJob.objects.get())
-    assert (job.region, job.bad_lines) == ("IN", 0)
-    assert upload(client, group, region="XX").status_code == 400
 
 
 def test_how_many_lines_take_somebody_out_is_said_before_anything_happens(
@@ -203,10 +186,3 @@ def test_an_upload_of_another_group_is_found_by_its_admins_alone(
     for name in ("bulk_job", "bulk_file", "bulk_log", "bulk_problems"):
         missing, found = strangers.get(at(name, ids.new_id())), strangers.get(at(name, job.pk))
         assert (missing.status_code, found.status_code) == (404, 404)
-
-
-def test_the_log_groups_digits_as_the_bar_does(client: Client, group: Group, group_admin: User) -> None:
-    job = checked(uploaded(group, group_admin, TEXT))
-    BulkJob.objects.filter(pk=job.pk).update(checked_lines=100_000, total_lines=100_000, bad_lines=1_200)
-    shown = text_of(client.get(at("bulk_job", job.pk)))
-    assert "100,000 lines checked: 1,200 bad lines." in shown

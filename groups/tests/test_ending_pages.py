@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -18,7 +17,6 @@ from connectors.services import grants as grant_service
 from connectors.services import refresh_tokens
 from connectors.tests import factories as connector_factories
 from connectors.tests.html_forms import text_of
-from connectors.tests.logos import with_logo
 from groups.models import Group
 from groups.queries import ending_access
 from groups.services import connectors
@@ -113,12 +111,6 @@ def test_the_tab_of_the_group_says_so_too_of_a_token_whose_grant_has_no_end(
 def test_the_tab_says_nothing_of_a_token_that_lives_on(client: Client, group: Group, developer: User) -> None:
     old(access(group, developer, "Planner", None), 91)
     assert "Ends in" not in text_of(client.get(reverse("groups:connectors", args=[group.pk])))
-
-
-def test_without_any_it_says_so(client: Client, group: Group, developer: User) -> None:
-    access(group, developer, "Year", None)
-    assert "Nothing ends within 90 days." in text_of(client.get(USAGE))
-    assert "Nothing ends within 90 days" in text_of(client.get(everything_that_ends()))
 
 
 def test_of_more_than_five_the_others_are_on_a_page_that_goes_on_by_key(
@@ -230,12 +222,6 @@ def test_a_token_and_its_successor_that_an_end_date_cuts_are_one_access(
     assert len(told(client)) == 1
 
 
-def test_each_line_shows_the_logo_of_its_connector(client: Client, group: Group, developer: User) -> None:
-    with_logo(access(group, developer, "Planner", 5).connector)
-    for url in (USAGE, everything_that_ends()):
-        assert "/logo/" in client.get(url).content.decode()
-
-
 @pytest.mark.parametrize("who", ["developer", "stranger", "group_admin", "member", "operator"])
 def test_nobody_else_sees_the_list(
     group: Group,
@@ -258,27 +244,3 @@ def test_an_admin_of_another_organisation_sees_their_own_alone(
     page = browser_of(outsider).get(everything_that_ends())
     assert page.status_code == 200
     assert "Planner" not in text_of(page)
-
-
-@pytest.mark.parametrize("url", [USAGE, "/console/organisation/ending/"])
-def test_more_that_ends_costs_no_more_queries(
-    client: Client,
-    organisation: Organisation,
-    group: Group,
-    developer: User,
-    url: str,
-    django_assert_max_num_queries: Any,
-) -> None:
-    access(group, developer, "First", 3)
-
-    def cost() -> int:
-        with django_assert_max_num_queries(40) as seen:
-            client.get(url)
-        return len(seen.captured_queries)
-
-    few = cost()
-    for n in range(6):
-        with_logo(
-            access(make_group(f"Crew {n}", organisation=organisation), developer, f"Planner {n}", 5 + n).connector
-        )
-    assert cost() == few

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Page
 
 from accounts.models import User
 from connectors.models import Connector
@@ -19,10 +16,8 @@ from connectors.tests.webhook_history import quiet
 from connectors.webhooks import management
 from groups.models import Group
 from groups.tests.factories import Program, let_in
-from kaizala_console.tests.looking import findings
 
 pytestmark = pytest.mark.django_db
-PICTURES = os.environ.get("CONSOLE_TEST_PICTURES")
 Browser = Callable[..., Client]
 
 
@@ -78,24 +73,3 @@ def test_a_suspended_access_tells_nobody(
 ) -> None:
     rights.suspend(grant=listening.grant, by=group_admin)
     assert "listen here" not in text_of(browser_of(group_admin).get(page_of(group, listening)))
-
-
-def test_without_webhooks_nothing_is_said_of_them(
-    group: Group, connector: Connector, group_admin: User, browser_of: Browser
-) -> None:
-    program = let_in(connector, group, group_admin)
-    assert "listen here" not in text_of(browser_of(group_admin).get(page_of(group, program)))
-
-
-@pytest.mark.journey
-@pytest.mark.django_db(transaction=True)
-def test_the_page_is_accessible_and_fits(
-    listening: Program, group: Group, group_admin: User, open_page: Callable[..., Page]
-) -> None:
-    quiet(listening.grant, "https://a-host-with-quite-a-long-name-for-a-phone.receivers.warehouse.example.com/")
-    page = open_page(user=group_admin, width=360)
-    for name in ("grant", "grant_remove"):
-        page.goto(page_of(group, listening, name))
-        assert findings(page, frame=False) == []
-        if PICTURES:
-            page.screenshot(path=Path(PICTURES) / f"{name}.png", full_page=True)

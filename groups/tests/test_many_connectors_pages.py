@@ -43,12 +43,6 @@ def test_the_first_are_offered_with_a_search_above_them(client: Client, group: G
     assert b'name="find"' in page.content
 
 
-def test_few_need_no_search(client: Client, group: Group, connector: Connector) -> None:
-    page = client.get(tab_of(group))
-    assert b'name="find"' not in page.content
-    assert "are offered" not in text_of(page)
-
-
 @pytest.mark.parametrize(("words", "found"), [("planner 11", 10), ("DEVIKA", MOST_CHOICES), ("%", 0), ("nothing", 0)])
 def test_words_find_by_name_and_owner(
     client: Client, group: Group, many: list[Connector], words: str, found: int
@@ -93,11 +87,6 @@ def test_a_choice_that_was_refused_is_shown_again(client: Client, group: Group, 
     assert not Grant.objects.exists()
 
 
-@pytest.mark.parametrize("words", ["\0", "x" * 5000, "' OR 1=1 --", "é" * 200])
-def test_any_words_are_only_words(client: Client, group: Group, many: list[Connector], words: str) -> None:
-    assert client.get(tab_of(group), {"find": words}).status_code == 200
-
-
 def test_those_that_have_access_are_shown_fifty_at_a_time(
     client: Client, group: Group, group_admin: User, many: list[Connector]
 ) -> None:
@@ -120,10 +109,3 @@ def test_those_that_have_access_are_shown_fifty_at_a_time(
     assert [len(rows) for rows in shown] == [50, 10]
     assert {*shown[0], *shown[1]} == {grant.pk for grant in grants}
     assert client.get(tab_of(group), {"cursor": "nonsense"})["Location"] == tab_of(group)
-
-
-def test_where_there_is_none_to_add_nobody_is_told_to_choose_one(client: Client, group: Group) -> None:
-    told = text_of(client.get(tab_of(group)))
-    assert "There is no connector to add" in told
-    assert "Choose one above" not in told
-    assert "the request is listed here and on Home" in told

@@ -12,7 +12,6 @@ import requests
 from django.test import Client
 from pytest_django import Settings
 
-from groups.media import storage as media_storage
 from groups.media.urls import url_of
 from groups.models import MediaFile, MediaResource
 from groups.services import media
@@ -51,11 +50,6 @@ def uploaded(wire: Wire, program: Program, content: bytes = PNG, name: str = "pl
 def path_of(file: MediaFile) -> str:
     parts = urlsplit(url_of(file))
     return f"{parts.path}?{parts.query}"
-
-
-def test_pages_may_name_where_its_addresses_lead(bucket: Bucket) -> None:
-    assert media_storage.origin() == bucket.url
-    assert bucket.asked == []
 
 
 def test_a_file_is_put_into_the_bucket_under_a_key_that_says_nothing(

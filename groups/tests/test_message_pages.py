@@ -121,12 +121,6 @@ def test_what_cannot_be_sent_is_refused_and_kept(client: Client, group: Group, t
     assert everything() == before
 
 
-def test_4000_characters_in_many_lines_are_not_too_long(client: Client, group: Group) -> None:
-    text = "\r\n".join(["x" * 39] * 100)
-    write(client, group, text)
-    assert len(Message.objects.get().text) == 3999
-
-
 def test_a_double_click_sends_once(client: Client, group: Group) -> None:
     form = form_to(client.get(tab_of(group)), tab_of(group))
     for _ in range(2):
@@ -271,7 +265,3 @@ def test_in_a_managed_public_group_members_post_no_cards(client: Client, public:
         typed = {"question": "Tea?", "choices": "Yes\nNo", "closes": "24", "title": "Drill", "text": "At nine"}
         assert client.post(reverse(f"groups:{name}", args=[public.pk]), typed).status_code == 403
     assert everything() == before
-
-
-def test_an_empty_group_says_what_will_stand_here(client: Client, group: Group) -> None:
-    assert "Nothing was said here yet" in text_of(client.get(tab_of(group)))

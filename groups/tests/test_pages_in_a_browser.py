@@ -17,7 +17,6 @@ from groups.services import connectors, messages
 from groups.tests.factories import make_connector, make_group, person_of
 from kaizala_console.lib import clock
 from kaizala_console.tests.browser import assert_accessible, assert_fits
-from kaizala_console.tests.looking import findings
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
@@ -50,35 +49,6 @@ def depot(organisation: Organisation, group_admin: User, member: User, developer
     return group
 
 
-def test_every_page_can_be_used_by_everybody_and_fits(open_page: OpenPage, depot: Group, group_admin: User) -> None:
-    """With long names, and texts in both directions."""
-    beside = make_group(LONG[::-1], organisation=depot.organisation, admins=[group_admin])
-    page = open_page(user=group_admin, width=360)
-    grant = Grant.objects.earliest("granted_at")
-    chosen = Connector.objects.get(name="Bot 3")
-    of_grant = reverse("groups:grant", args=[depot.pk, grant.pk])
-    for address in (
-        reverse("groups:list"),
-        reverse("groups:create"),
-        reverse("groups:directory"),
-        tab(depot, "details"),
-        tab(depot, "sub_groups"),
-        f"{tab(depot, 'connectors')}?connector={chosen.pk}",
-        tab(depot, "messages"),
-        tab(depot, "activity"),
-        of_grant,
-        f"{of_grant}remove/",
-        f"{of_grant}regenerate/",
-        reverse("groups:user_remove", args=[depot.pk, person_of(group_admin).pk]),
-        tab(depot, "sub_group_find"),
-        reverse("groups:sub_group_attach", args=[depot.pk, beside.pk]),
-        reverse("groups:sub_group_detach", args=[depot.pk, depot.child_links.get().child_id]),
-    ):
-        page.goto(address)
-        page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
-        assert (address, findings(page, frame=False)) == (address, [])
-
-
 @pytest.mark.capability
 def test_typing_finds_a_connector_and_shows_what_it_could_do(
     open_page: OpenPage, depot: Group, group_admin: User
@@ -96,16 +66,6 @@ def test_typing_finds_a_connector_and_shows_what_it_could_do(
     page.get_by_role("button", name="Add Connector").click()
     expect(page.get_by_text("“Bot 5” is added.")).to_be_visible()
     assert Grant.objects.filter(connector__name="Bot 5").count() == 1
-
-
-def test_without_scripts_the_same_goes_by_a_button(open_page: OpenPage, depot: Group, group_admin: User) -> None:
-    page = open_page(user=group_admin, scripts=False)
-    page.goto(tab(depot, "connectors"))
-    page.get_by_label("Connector").select_option(label="Bot 5 · Devika Rao")
-    page.get_by_role("button", name="What could it do?").click()
-    expect(page.get_by_role("heading", name="What “Bot 5” could do here")).to_be_visible()
-    page.get_by_role("button", name="Add Connector").click()
-    expect(page.get_by_text("“Bot 5” is added.")).to_be_visible()
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])

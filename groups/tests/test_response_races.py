@@ -76,12 +76,6 @@ def test_the_table_takes_no_half_anonymous_response(group: Group, group_admin: U
         Response.objects.filter(pk=response.pk).update(person=person_of(member))
 
 
-def test_the_table_knows_the_kinds(group: Group, group_admin: User) -> None:
-    poll = post(group, group_admin, "Poll", POLL)
-    with pytest.raises(IntegrityError, match="action_kind_is_known"):
-        Action.objects.filter(pk=poll.pk).update(kind="Song")
-
-
 def test_only_a_package_has_a_package_id(group: Group, group_admin: User) -> None:
     poll = post(group, group_admin, "Poll", POLL)
     with pytest.raises(IntegrityError, match="action_package_has_an_id"):

@@ -152,13 +152,6 @@ def test_nothing_ticked_or_no_act_says_what_to_do(client: Client, asked: list[Ac
     assert page.redirect_chain == [(LIST, 302)]
 
 
-def test_one_request_alone_has_no_boxes(client: Client, asked: list[AccessRequest], developer: User) -> None:
-    assert 'form="several"' in client.get(LIST).content.decode()
-    for one in asked[1:]:
-        asking.withdraw(request=one, by=developer)
-    assert 'form="several"' not in client.get(LIST).content.decode()
-
-
 @pytest.mark.journey
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("scripts", [True, False])

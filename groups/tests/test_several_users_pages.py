@@ -97,21 +97,6 @@ def test_the_list_is_sorted_by_name_page_by_page(client: Client, group: Group) -
     assert names(client.get(users_of(group)))[0] == "Arjun Mehta"
 
 
-def test_a_filter_and_a_search_are_chips_that_go_one_by_one(client: Client, group: Group, crew: list[Person]) -> None:
-    page = client.get(users_of(group, q="crew", only="not-registered"))
-    html = page.content.decode()
-    assert f'href="{users_of(group, only="not-registered")}"' in html
-    assert f'href="{users_of(group, q="crew")}"' in html
-    assert named(page) == ["Crew 0"]
-
-
-def test_nobody_of_a_kind_is_told_so_with_the_way_back(client: Client, group: Group, group_admin: User) -> None:
-    Membership.objects.filter(group=group).exclude(person=person_of(group_admin)).delete()
-    page = client.get(users_of(group, only="members"))
-    assert "Nobody in this group is of this kind." in text_of(page)
-    assert f'href="{users_of(group)}"' in page.content.decode()
-
-
 # Where one is afterwards ----------------------------------------------------------------------------------------------
 
 

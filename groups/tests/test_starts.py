@@ -8,13 +8,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts import starts
 from accounts.audit import queries
 from accounts.models import User
 from connectors.tests.html_forms import text_of
 from groups.models import Group, Membership
 from groups.services import members
-from groups.starts import events_of_own_groups, let_a_connector_in
+from groups.starts import let_a_connector_in
 from groups.tests.factories import make_group, person_of
 from kaizala_console.lib import clock
 
@@ -29,11 +28,6 @@ Browser = Callable[..., Client]
 def put_away(user: User) -> None:
     """The first steps, which newcomers are shown instead."""
     User.objects.filter(pk=user.pk).update(first_steps_put_away_at=clock.now())
-
-
-def test_they_are_plugged_in() -> None:
-    assert let_a_connector_in in starts._providers
-    assert events_of_own_groups in queries._scopes
 
 
 def test_home_leads_an_admin_straight_to_the_connectors_of_the_group(
@@ -55,16 +49,6 @@ def test_it_is_offered_to_nobody_else(
     told = text_of(browser_of(user).get(HOME))
     assert TITLE not in told
     assert "Your group needs a program" in told
-
-
-def test_who_runs_many_finds_three_and_the_way_to_all(group_admin: User) -> None:
-    for name in ("Delta", "Alpha", "Charlie", "Bravo" + "o" * 100):
-        make_group(name, admins=[group_admin])
-    (start,) = let_a_connector_in(group_admin)
-    words = [str(way.act) for way in start.ways]
-    assert (words[0], words[2], words[3]) == ("Alpha", "Charlie", "All your groups")
-    assert len(words[1]) == 40
-    assert start.ways[3].href == reverse("groups:list")
 
 
 def test_a_removed_group_is_not_offered(group: Group, group_admin: User, travel: Callable[..., object]) -> None:

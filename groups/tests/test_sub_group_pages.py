@@ -75,10 +75,6 @@ def test_groups_are_searched_and_paged(
     assert answer["Location"] == f"{at('sub_group_find', group)}?q=depot"
 
 
-def test_who_runs_no_other_group_is_told_what_to_do(client: Client, group: Group) -> None:
-    assert "Create a sub-group instead" in text_of(client.get(at("sub_group_find", group)))
-
-
 def test_a_group_is_attached_after_a_page_that_says_what_that_means(
     client: Client, group: Group, office: Group
 ) -> None:
@@ -191,13 +187,3 @@ def test_an_admin_of_the_organisation_opens_all_of_them(
     page = browser_of(organisation_admin).get(at("sub_groups", group))
     assert f'href="{at("details", theirs)}"' in page.content.decode()
     assert "You are not in this group." not in text_of(page)
-
-
-def test_the_tab_leads_to_its_branch_of_the_tree(
-    group: Group, office: Group, member: User, browser_of: Browser
-) -> None:
-    client = browser_of(member)
-    branch = f"{reverse('groups:list')}?view=tree&amp;under={group.pk}"
-    assert branch not in client.get(at("sub_groups", group)).content.decode()
-    GroupLink.objects.create(parent=group, child=office)
-    assert f'href="{branch}"' in client.get(at("sub_groups", group)).content.decode()

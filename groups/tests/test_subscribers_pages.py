@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import expect
 
 from accounts.models import AuditEvent, Organisation, Person, User
 from accounts.tests.factories import make_person
@@ -16,8 +15,6 @@ from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group, Subscription
 from groups.tests.factories import make_public_group, person_of
 from groups.tests.pages import everything
-from kaizala_console.tests.browser import assert_accessible
-from kaizala_console.tests.looking import findings
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
@@ -84,21 +81,6 @@ def test_members_and_strangers_do_not_see_them(
         assert browser_of(who).get(subscribers_of(public)).status_code == 404
 
 
-def test_a_plain_group_has_none_and_does_not_offer_them(client: Client, group: Group) -> None:
-    assert "show=subscribers" not in client.get(users_of(group)).content.decode()
-    assert "Users of" in text_of(client.get(subscribers_of(group)))
-
-
-@pytest.mark.parametrize("words", ["sagar", "20000041", "zzz", "%", "\0nobody", "x" * 5000])
-def test_search_finds_by_a_part_of_the_name_or_the_number(
-    client: Client, public: Group, group_admin: User, words: str
-) -> None:
-    Subscription.objects.create(group=public, person=person_of(group_admin))
-    told = text_of(client.get(users_of(public), {"show": "subscribers", "q": words}))
-    assert ("Hotel Sagar" in told) is (words in ("sagar", "20000041"))
-    assert ("Nobody matches" in told) is (words not in ("sagar", "20000041"))
-
-
 def test_more_than_a_page_goes_on_by_key_and_a_forged_mark_to_the_first(client: Client, public: Group) -> None:
     Subscription.objects.bulk_create(
         Subscription(group=public, person=make_person(f"Follower {number}")) for number in range(60)
@@ -110,13 +92,6 @@ def test_more_than_a_page_goes_on_by_key_and_a_forged_mark_to_the_first(client: 
     assert "Hotel Sagar" not in second
     forged = client.get(users_of(public), {"show": "subscribers", "cursor": "forged"})
     assert forged["Location"] == subscribers_of(public)
-
-
-def test_nobody_yet_says_how_they_come(client: Client, public: Group) -> None:
-    Subscription.objects.all().delete()
-    page = client.get(subscribers_of(public))
-    assert "Nobody follows this group yet" in text_of(page)
-    assert f'href="{reverse("groups:bulk", args=[public.pk])}"' in page.content.decode()
 
 
 # Adding ---------------------------------------------------------------------------------------------------------------
@@ -143,24 +118,6 @@ def test_the_good_are_added_and_the_others_are_named_one_by_one(client: Client, 
     assert form_to(page, adding_to(public)).fields["numbers"] == ["12, tomorrow"]
     assert "Subscribers of Notices" in told
     assert "+919930000001" in followers(public)
-
-
-@pytest.mark.parametrize("numbers", ["", "  ", " , ;\r\n,"])
-def test_without_a_number_it_asks_for_one(client: Client, public: Group, numbers: str) -> None:
-    before = everything()
-    page = add(client, public, numbers)
-    assert page.status_code == 400
-    assert "Enter at least one phone number." in text_of(page)
-    assert everything() == before
-
-
-def test_after_a_form_with_errors_the_list_goes_on_among_the_subscribers(client: Client, public: Group) -> None:
-    Subscription.objects.bulk_create(
-        Subscription(group=public, person=make_person(f"Follower {number}")) for number in range(60)
-    )
-    page = add(client, public, "nonsense")
-    (older,) = (part.split('"')[0] for part in page.content.decode().split('href="')[1:] if "cursor=" in part)
-    assert "Follower 59" in text_of(client.get(older.replace("&amp;", "&")))
 
 
 def test_a_double_click_adds_nobody_twice(client: Client, public: Group) -> None:
@@ -233,19 +190,3 @@ def test_who_is_no_subscriber_is_not_found_among_them(
 
 
 # In a browser ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.journey
-def test_the_page_is_fit_to_be_seen_and_searched_by_keys(
-    open_page: Callable[..., Any], public: Group, group_admin: User
-) -> None:
-    page = open_page(user=group_admin, width=360)
-    page.goto(users_of(public))
-    page.get_by_role("link", name="Subscribers").press("Enter")
-    page.get_by_role("heading", name="Subscribers").wait_for()
-    assert findings(page) == []
-    assert_accessible(page)
-    page.get_by_role("searchbox", name="Search by name or number").fill("sagar")
-    page.keyboard.press("Enter")
-    page.wait_for_url("**show=subscribers&q=sagar")
-    expect(page.get_by_role("rowheader", name="Hotel Sagar")).to_be_visible()

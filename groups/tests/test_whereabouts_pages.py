@@ -11,8 +11,6 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector
-from connectors.services import access_requests as asking
-from groups.access import target_of
 from groups.models import Group
 from groups.services import connectors, members
 from groups.tests.factories import person_of
@@ -48,17 +46,6 @@ def test_a_grant_leads_to_itself_to_its_connector_and_to_its_group(
     assert leads(owner, event("grant:access:granted")) == [connector_page]
     handoff_page = reverse("connectors:handoff", args=[handoff.pk])
     assert leads(owner, event("handoff:token:sealed")) == [handoff_page, connector_page]
-
-
-def test_a_request_leads_to_itself(
-    group: Group, connector: Connector, group_admin: User, developer: User, browser_of: Browser
-) -> None:
-    permissions = connector.permissions
-    asked = asking.ask(
-        connector=connector, by=developer, permissions=permissions, once=asking.new_once(), target=target_of(group)
-    )
-    made = AuditEvent.objects.filter(subject_id=str(asked.pk)).latest("pk")
-    assert reverse("groups:request", args=[asked.pk]) in leads(browser_of(developer), made)
 
 
 def test_who_was_removed_leads_to_the_person_while_one_sees_them(

@@ -17,7 +17,6 @@ from groups import access
 from groups.models import Group, GroupLink, Membership, Message, Subscription
 from groups.queries.counts import tallies
 from kaizala_console.demo import organisation as demo
-from kaizala_console.demo.rows import Progress
 from kaizala_console.lib import phone_numbers
 
 pytestmark = pytest.mark.django_db
@@ -88,12 +87,6 @@ def test_there_is_something_of_everything_to_look_at() -> None:
     for message in Message.objects.select_related("person"):
         assert Membership.objects.filter(group=message.group, person=message.person).exists(), message.text
     assert not Membership.objects.filter(person__names=None).exists()
-
-
-def test_every_number_is_valid_and_everybody_has_one_of_their_own() -> None:
-    numbers = [*(identity.number for identity in IDENTITIES), *demo.COLLEAGUES, *demo.SUBSCRIBERS]
-    assert [phone_numbers.parse(number, must_be_valid=True) for number in numbers] == numbers
-    assert len(set(numbers)) == len(numbers)
 
 
 def test_somebody_who_signed_in_before_the_demo_was_loaded_keeps_the_account() -> None:
@@ -175,17 +168,6 @@ def test_the_database_is_filled_to_the_sizes_that_were_asked_for() -> None:
     assert added == {"Group": 30, "Membership": 500, "Connector": 7, "Message": 90, "Grant": 7}
 
 
-def test_a_filled_database_can_be_filled_again() -> None:
-    sizes = ("--groups", "5", "--members", "50", "--connectors", "3", "--messages", "10")
-    run(*sizes)
-    before = rows()
-    run(*sizes)
-    run("--members", "20")
-    run("--messages", "10")
-    assert rows()["Membership"] == before["Membership"] + 70
-    assert rows()["Message"] == before["Message"] + 20
-
-
 def test_trial_data_keeps_the_rules_of_the_house() -> None:
     run("--first-run")
     made_before = set(Group.objects.values_list("pk", flat=True))
@@ -208,22 +190,6 @@ def test_trial_data_keeps_the_rules_of_the_house() -> None:
         )
 
 
-def test_the_progress_bar_says_how_far_it_is() -> None:
-    progress = Progress("Members", 1000, StringIO())
-    progress.done = 250
-    assert progress.line(0.5).split() == [
-        "Members",
-        "[#######-----------------------]",
-        "250",
-        "of",
-        "1,000",
-        "500",
-        "a",
-        "second",
-    ]
-    assert "0 of 0" in Progress("Nothing", 0, StringIO()).line(0)
-
-
 # ---------------------------------------------------------------- Refusals
 
 
@@ -234,16 +200,3 @@ def test_outside_of_a_sandbox_nothing_is_made_without_the_word_for_it(settings: 
         run(*arguments)
     assert "--yes-this-is-a-trial-database" in str(error.value)
     assert set(rows().values()) == {0}
-
-
-def test_a_trial_database_is_taken_at_its_word(settings: Any) -> None:
-    settings.SANDBOX = False
-    out, _err = run("--json", "--yes-this-is-a-trial-database")
-    assert json.loads(out)["webhookLoopbackAllowed"] is False
-
-
-@pytest.mark.parametrize("arguments", [[], ["--groups", "-1"], ["--groups", "0"]])
-def test_wrong_sizes_and_nothing_to_do_are_told(arguments: list[str]) -> None:
-    with pytest.raises(CommandError):
-        run(*arguments)
-    assert rows()["User"] == 0

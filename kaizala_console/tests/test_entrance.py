@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import get_template
 from django.test import Client, RequestFactory, override_settings
-from django.urls import include, path
-from playwright.sync_api import Page
-
-from accounts.models import User
-from kaizala_console.tests.looking import findings
-
-OpenPage = Callable[..., Page]
 
 
 def refuse(request: HttpRequest) -> HttpResponse:
@@ -27,30 +19,10 @@ def suspect(request: HttpRequest) -> HttpResponse:
     raise SuspiciousOperation("a secret detail")
 
 
-def break_down(request: HttpRequest) -> HttpResponse:
-    raise RuntimeError("a secret detail")
-
-
-urlpatterns = [
-    path("refuse/", refuse),
-    path("suspect/", suspect),
-    path("break/", break_down),
-    path("", include("kaizala_console.urls")),
-]
-
-
 def main_of(html: str) -> str:
     found = re.search(r"<main.*</main>", html, flags=re.S)
     assert found is not None
     return found.group()
-
-
-@pytest.mark.django_db
-def test_the_sign_in_page_has_just_one_button(client: Client) -> None:
-    main = main_of(client.get("/accounts/login/").content.decode())
-    assert len(re.findall(r'<button[^>]*type="submit"', main)) == 1
-    assert "Sign in with Office365" in main
-    assert 'type="password"' not in main
 
 
 @pytest.mark.django_db
@@ -94,20 +66,3 @@ def test_each_dead_end_of_the_sign_in_has_a_way_on(rf: RequestFactory, name: str
     assert 'href="/accounts/login/"' in main_of(html)
     assert "<title>" in html
     assert "<title> ·" not in html
-
-
-@pytest.mark.django_db
-def test_where_the_console_has_a_page_of_its_own_allauths_leads_there(
-    browser_of: Callable[[User], Client], developer: User
-) -> None:
-    browser, theirs = browser_of(developer), "/accounts/3rdparty/"
-    for answer in (browser.get(theirs), browser.post(theirs, {"account": "1"})):
-        assert (answer.status_code, answer["Location"]) == (302, "/console/settings/")
-    assert browser.get("/console/").status_code == 200, "nobody was signed out by it"
-
-
-@pytest.mark.journey
-def test_a_page_that_is_not_there_can_be_used_by_everybody(open_page: OpenPage) -> None:
-    page = open_page(width=360)
-    page.goto("/nothing/here")
-    assert findings(page) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Any
 from urllib.parse import parse_qsl, urldefrag, urljoin, urlsplit
 
 import pytest
@@ -143,18 +142,3 @@ def test_no_link_leads_to_a_dead_end_and_every_form_to_an_address(
         walk.begin("/operators/")
     assert walk.dead == [], "\n".join(walk.dead)
     assert len(walk.pages) > (20 if role not in {"", "newcomer"} else 2), sorted(walk.pages)
-
-
-def test_the_walk_finds_what_leads_nowhere(
-    whole_world: World, browser_of: Callable[..., Client], settings: Any
-) -> None:
-    """The test of the test."""
-    walk = Walk(signed_in(browser_of, whole_world, "member"))
-    walk.pages["/start/"] = Found(
-        links=["/console/nowhere/", "/console/#nowhere", f"/console/groups/{whole_world.facts['group_id']}/activity/"],
-        forms=[("post", "/console/nowhere/"), ("post", "")],
-    )
-    waiting = list(walk._onwards("/start/"))
-    for address, came_from in waiting:
-        list(walk._follow(address, came_from))
-    assert len(walk.dead) == 5, walk.dead

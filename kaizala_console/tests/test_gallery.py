@@ -28,10 +28,6 @@ def test_in_production_there_is_no_gallery(client: Client, settings: Any) -> Non
     assert client.get("/gallery/").status_code == 404
 
 
-def test_the_gallery_only_answers_to_reading(client: Client) -> None:
-    assert client.post("/gallery/").status_code == 405
-
-
 @pytest.mark.journey
 @pytest.mark.parametrize("direction", ["ltr", "rtl"])
 def test_every_component_can_be_used_by_everybody_and_fits(open_page: OpenPage, direction: str) -> None:
@@ -145,15 +141,6 @@ def test_a_pin_can_be_pasted_with_a_space_in_it(open_page: OpenPage) -> None:
 
 
 @pytest.mark.journey
-def test_a_value_is_copied_and_the_button_says_so(open_page: OpenPage) -> None:
-    page = open_page(permissions=["clipboard-read", "clipboard-write"])
-    page.goto("/gallery/")
-    page.get_by_role("button", name="Copy Connector secret").click()
-    expect(page.get_by_role("button", name="Copied Connector secret")).to_be_visible()
-    assert page.evaluate("navigator.clipboard.readText()") == "SAMPLE-not-a-secret-0000000000"
-
-
-@pytest.mark.journey
 def test_a_secret_can_be_taken_along_as_env_and_as_json(page: Page) -> None:
     page.goto("/gallery/")
     with page.expect_download() as env:
@@ -215,13 +202,6 @@ def test_the_choice_of_dark_is_kept_and_there_before_the_first_paint(open_page: 
 
 
 @pytest.mark.journey
-def test_dark_needs_no_scripts(open_page: OpenPage) -> None:
-    page = open_page(dark=True, scripts=False)
-    page.goto("/gallery/")
-    expect(page.locator("body")).to_have_css("background-color", "rgb(15, 21, 34)")
-
-
-@pytest.mark.journey
 @pytest.mark.capability
 def test_a_form_that_is_on_its_way_is_not_sent_twice(page: Page) -> None:
     sent: list[str] = []
@@ -233,14 +213,6 @@ def test_a_form_that_is_on_its_way_is_not_sent_twice(page: Page) -> None:
         button.evaluate("button => { button.click(); button.click(); }")
     page.wait_for_timeout(300)  # in which a second one would come
     assert len(sent) == 1
-
-
-@pytest.mark.journey
-def test_moments_are_in_the_zone_of_the_reader(page: Page) -> None:
-    page.goto("/gallery/")
-    title = page.locator("time[data-moment=both]").first.get_attribute("title")
-    assert title is not None
-    assert title.endswith(("GMT+5:30", "IST"))
 
 
 @pytest.mark.journey

@@ -82,11 +82,6 @@ def test_no_text_hides_in_an_f_string_where_the_search_for_texts_does_not_look()
 
 
 @pytest.mark.once
-def test_the_search_for_untranslated_words_finds_them() -> None:
-    assert untranslated('<p>Sign in</p>{% translate "Sign out" %}<img alt="A plug">') == ["A plug", "Sign in"]
-
-
-@pytest.mark.once
 @pytest.mark.parametrize("language", [code for code, _name in settings.LANGUAGES if code != settings.LANGUAGE_CODE])
 def test_every_text_of_the_console_is_translated(language: str, messages: ModuleType) -> None:
     problems = messages.problems(language)

@@ -43,11 +43,6 @@ def test_a_moment_has_its_exact_time_with_the_zone_beside_it(time_machine: Any, 
     assert "in 23 days" in html
 
 
-def test_no_moment_is_no_words() -> None:
-    assert render('<c-time :at="at" />', at=None) == ""
-    assert console.relative(None) == console.exact(None) == console.iso(None) == ""
-
-
 @pytest.mark.parametrize(
     ("left", "tone", "percent"),
     [
@@ -67,8 +62,3 @@ def test_days_left_turn_amber_at_thirty_and_red_at_seven(
     time_machine.move_to(NOW, tick=False)
     facts = console.days_left_facts(NOW + left)
     assert (facts["tone"], facts["percent"]) == (tone, percent)
-
-
-def test_days_left_without_an_end_is_a_mistake() -> None:
-    with pytest.raises(ValueError, match="needs an end"):
-        console.days_left_facts(None)  # type: ignore[arg-type]  # the mistake that is meant

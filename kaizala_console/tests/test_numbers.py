@@ -5,14 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 from django.conf import settings
-from django.utils import translation
-
-from groups.action_types.base import Card
-from groups.models import Action, Message
-from groups.views import action_rows
-from kaizala_console.tests.test_components import render
 
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
 SENTENCE = re.compile(r"{% blocktrans(?:late)? count (\w+)=(\S+)[^%]*%}(.*?){% endblocktrans", re.DOTALL)
@@ -34,23 +27,3 @@ def test_a_sentence_with_a_number_that_grows_groups_its_digits() -> None:
         if counted not in SMALL and re.search(rf"{{{{ {name} }}}}", text)
     ]
     assert bare == []
-
-
-def test_the_bad_lines_of_a_long_file_are_grouped() -> None:
-    bar = '<c-job-bar title="Upload" done="200000" total="1234567" bad="123456" />'
-    assert "123,456 bad lines" in render(bar)
-    with translation.override("hi"):
-        assert "1,23,456" in render(bar)
-
-
-@pytest.mark.parametrize(
-    ("kind", "audience", "says"),
-    [
-        (Action.Kind.POLL, Message.Audience.MEMBERS, "12,345 of 100,000 answered"),
-        (Action.Kind.POLL, Message.Audience.CHOSEN, "12,345 people answered"),
-        (Action.Kind.JOB, Message.Audience.MEMBERS, "12,345 of 20,000 done"),
-    ],
-)
-def test_how_many_have_answered_in_a_large_group_is_grouped(kind: str, audience: str, says: str) -> None:
-    action = Action(kind=kind, audience=audience, response_count=12345, assignee_count=20000)
-    assert action_rows.count_of(Card(action), 100_000) == says

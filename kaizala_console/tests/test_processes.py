@@ -1,6 +1,5 @@
 """Several programs as one, with real processes."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -66,17 +65,6 @@ def test_the_death_of_one_ends_the_wait_and_is_named(processes: Processes) -> No
     assert processes.dead() == "mortal"
 
 
-def test_waiting_ends_when_what_is_waited_for_holds(processes: Processes) -> None:
-    processes.start(program("sleeper", SLEEPS))
-    assert processes.wait(until=lambda: True, timeout=10) is True
-
-
-def test_waiting_ends_when_time_is_up(processes: Processes) -> None:
-    processes.start(program("sleeper", SLEEPS))
-    assert processes.wait(until=lambda: False, timeout=0.2) is False
-    assert processes.dead() is None
-
-
 def test_stop_leaves_nothing_running_and_uses_no_force_when_none_is_needed(
     processes: Processes, said: list[str]
 ) -> None:
@@ -107,12 +95,6 @@ def test_what_a_program_left_behind_in_its_session_is_ended_too(processes: Proce
     child = int((tmp_path / "child").read_text())
     processes.stop()
     assert eventually(lambda: not is_alive(child))
-
-
-def test_each_program_has_a_session_of_its_own(processes: Processes) -> None:
-    processes.start(program("sleeper", SLEEPS))
-    (pid,) = processes.pids()
-    assert os.getsid(pid) == pid != os.getsid(0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")

@@ -3,7 +3,7 @@
 import subprocess
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import pytest
 
@@ -33,30 +33,10 @@ def find(*, path: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_python3_that_is_new_enough_is_taken(tmp_path: Path) -> None:
-    python = fake_python(tmp_path, "python3", is_new=True)
-    assert find(path=tmp_path).stdout.strip() == str(python)
-
-
 def test_a_newer_one_is_found_when_python3_is_too_old(tmp_path: Path) -> None:
     fake_python(tmp_path, "python3", is_new=False)
     newer = fake_python(tmp_path, "python3.14", is_new=True)
     assert find(path=tmp_path).stdout.strip() == str(newer)
-
-
-def test_one_that_can_make_environments_is_preferred(tmp_path: Path) -> None:
-    fake_python(tmp_path, "python3", is_new=True, has_venv=False)
-    able = fake_python(tmp_path, "python3.14", is_new=True)
-    assert find(path=tmp_path).stdout.strip() == str(able)
-
-
-def test_one_of_pyenv_is_found_though_it_is_not_on_the_path(tmp_path: Path) -> None:
-    for name in ("python3", "python3.14", "python3.13", "python3.12", "python3.11", "python"):
-        fake_python(tmp_path, name, is_new=False)
-    versions = tmp_path / ".pyenv" / "versions" / "3.13.0"
-    versions.mkdir(parents=True)
-    python = fake_python(versions / "bin", "python3", is_new=True)
-    assert find(path=tmp_path).stdout.strip() == str(python)
 
 
 def test_a_missing_venv_module_is_told_with_the_package_to_install(tmp_path: Path) -> None:
@@ -74,12 +54,6 @@ def test_a_named_python_that_is_too_old_or_not_there_is_refused(tmp_path: Path, 
     assert "is no Python 3.11 or later" in result.stderr
 
 
-def test_setup_wants_to_know_what_for() -> None:
-    result = subprocess.run(["/bin/sh", "scripts/setup", "all"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert result.returncode == 2
-    assert "usage" in result.stderr
-
-
 @pytest.fixture
 def runner(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """scripts/test.py, loaded where no browser and no server is named."""
@@ -91,40 +65,6 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
-
-
-@pytest.fixture
-def commands(runner: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """A machine without Chromium, with apt-get; what would be run there is noted instead."""
-    noted: list[list[str]] = []
-
-    def run(command: list[str], **options: object) -> SimpleNamespace:
-        noted.append(command)
-        return SimpleNamespace(returncode=0)
-
-    monkeypatch.setattr(runner.shutil, "which", lambda name: "apt-get" if name == "apt-get" else None)
-    monkeypatch.setattr(runner.subprocess, "run", run)
-    return noted
-
-
-def test_root_on_debian_gets_chromium_when_it_is_missing(
-    runner: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner.os, "geteuid", lambda: 0)
-    runner.chromium()
-    assert [(command[1], command[-1]) for command in commands] == [
-        ("update", "-qq"),
-        ("install", "chromium-headless-shell"),
-        ("install", "chromium"),  # when there was no such package
-    ]
-
-
-def test_anybody_else_installs_nothing_and_skips_the_journeys(
-    runner: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner.os, "geteuid", lambda: 1000)
-    assert runner.chromium() is None
-    assert commands == []
 
 
 class Runs(list[list[str]]):
@@ -177,27 +117,6 @@ def test_a_failure_in_either_run_is_one_of_the_whole_and_hides_none_in_the_other
     assert len(runs) == 2
 
 
-def test_whoever_stops_the_first_run_stops_all(runner: ModuleType, runs: Runs) -> None:
-    runs.statuses = (2, 0)
-    assert runner.main() == 2
-    assert len(runs) == 1
-
-
-def test_python_keeps_what_it_has_compiled_for_the_tests(
-    runner: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
-    environments: list[dict[str, str]] = []
-
-    def run(_command: list[str], *, env: dict[str, str], **_options: object) -> SimpleNamespace:
-        environments.append(env)
-        return SimpleNamespace(returncode=0)
-
-    monkeypatch.setattr(runner.subprocess, "run", run)
-    assert runner.run([]) == 0
-    assert "PYTHONDONTWRITEBYTECODE" not in environments[0]
-
-
 def test_a_server_that_is_named_must_answer(runner: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
@@ -205,18 +124,3 @@ def test_a_server_that_is_named_must_answer(runner: ModuleType, monkeypatch: pyt
         runner.postgresql()
     with pytest.raises(SystemExit, match="REDIS_URL is set, but nothing answers"):
         runner.redis_server()
-
-
-def test_a_run_without_servers_is_not_told_of_any(
-    runner: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(runner.os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(runner, "postgresql", lambda: None)
-    monkeypatch.setattr(runner, "redis_server", lambda: None)
-    monkeypatch.setattr(runner.sys, "argv", ["test.py"])
-    assert runner.main() == 0
-    said = capsys.readouterr().out
-    assert "Browser journeys: SKIPPED" in said
-    assert "Second run: NONE, for want of PostgreSQL and Redis" in said
-    assert len(commands) == 1
-    assert "not services and not long" in commands[0]

@@ -237,14 +237,6 @@ def test_several_tenants_are_listed_as_issuers_and_no_other_is() -> None:
     assert issuers == ["https://login.example/t1/v2.0", "https://login.example/t2/v2.0"]
 
 
-def test_a_sandbox_logs_for_people_and_production_for_machines(load: Load) -> None:
-    def renderer(settings: dict[str, Any]) -> Any:
-        return settings["LOGGING"]["formatters"]["structured"]["processors"][-1]
-
-    assert isinstance(renderer(load(**PRODUCTION)), structlog.processors.JSONRenderer)
-    assert isinstance(renderer(load()), structlog.dev.ConsoleRenderer)
-
-
 def test_the_content_security_policy_allows_nothing_unsafe(load: Load) -> None:
     directives = load(**PRODUCTION)["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]
     assert not [source for sources in directives.values() for source in sources if "unsafe" in source or source == "*"]

@@ -23,31 +23,6 @@ def _marks(*given: str, fixtures: tuple[str, ...] = (), file: str = "test_some.p
     return marks
 
 
-def test_a_test_without_a_database_runs_once() -> None:
-    assert "once" in _marks()
-    assert "once" in _marks(fixtures=("tmp_path",))
-
-
-@pytest.mark.parametrize("fixture", ["db", "transactional_db", "live_server"])
-def test_a_test_that_asks_for_the_database_runs_on_both(fixture: str) -> None:
-    assert "once" not in _marks(fixtures=(fixture,))
-
-
-@pytest.mark.parametrize("mark", ["django_db", "both", "services"])
-def test_a_test_that_is_marked_so_runs_on_both(mark: str) -> None:
-    assert "once" not in _marks(mark)
-
-
-def test_how_a_page_looks_is_looked_at_once() -> None:
-    assert "once" in _marks("journey", fixtures=("live_server",))
-    assert "once" not in _marks("journey", fixtures=("live_server",), file="test_four_steps.py")
-
-
-def test_one_journey_of_a_capability_is_driven_each_time_and_the_others_in_the_whole_suite() -> None:
-    assert "long" in _marks("journey", fixtures=("live_server",))
-    assert "long" not in _marks("journey", "capability", fixtures=("live_server",))
-
-
 def test_what_postgresql_could_answer_differently_runs_there_in_every_run() -> None:
     assert "postgresql" in _marks("django_db", file="test_handoffs.py")
     assert "postgresql" in _marks("services")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kaizala_console.wsgi import application, for_this_machine_only, is_in, with_the_scheme_of_the_proxy
+from kaizala_console.wsgi import application, for_this_machine_only, with_the_scheme_of_the_proxy
 
 
 def inner(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -46,11 +46,6 @@ def test_the_scheme_is_believed_from_a_trusted_proxy() -> None:
 def test_the_scheme_is_not_believed_from_anybody_else_nor_when_it_is_none(address: str, header: str) -> None:
     application = with_the_scheme_of_the_proxy(inner, ["10.0.0.0/8"])
     assert call(application, REMOTE_ADDR=address, HTTP_X_FORWARDED_PROTO=header)[1] == [b"http", b"gone"]
-
-
-def test_an_address_with_a_zone_is_understood() -> None:
-    assert is_in("fe80::1%eth0", ["fe80::/10"]) is True
-    assert is_in("nonsense", ["0.0.0.0/0"]) is False
 
 
 @pytest.mark.django_db

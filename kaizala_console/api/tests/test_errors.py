@@ -48,25 +48,3 @@ def test_rows_that_the_protocol_wants_specific_are() -> None:
     assert errors.Throttled(retry_after=7).response()["Retry-After"] == "7"
     assert errors.Throttled(retry_after=0).response()["Retry-After"] == "1"
     assert errors.MethodNotAllowed(["GET", "PUT"]).response()["Allow"] == "GET, PUT"
-
-
-@pytest.mark.parametrize("column", ["status", "error_code", "error_category_key", "default_message"])
-@pytest.mark.parametrize("value", [None, "", 0])
-def test_a_row_with_an_empty_column_cannot_even_be_defined(column: str, value: object) -> None:
-    full = {
-        "status": 400,
-        "error_code": "Code",
-        "error_category_key": "Category",
-        "default_message": "Message.",
-    }
-    type("Complete", (errors.ApiError,), dict(full))
-    with pytest.raises(TypeError, match=column):
-        type("Incomplete", (errors.ApiError,), {**full, column: value})
-    del full[column]
-    with pytest.raises(TypeError, match=column):
-        type("Incomplete", (errors.ApiError,), full)
-
-
-def test_what_nobody_foresaw_is_not_translated() -> None:
-    assert errors.to_wire(KeyError("x")) is None
-    assert errors.to_wire(ValueError("x")) is None

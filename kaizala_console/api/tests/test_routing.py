@@ -12,7 +12,6 @@ from django.urls import path, re_path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaizala_console.api.endpoint import operations_of
 from kaizala_console.api.routing import Routes, console_page, routes_of
 
 SAMPLE = "kaizala_console.api.tests.sample_urls"
@@ -66,27 +65,9 @@ def test_a_literal_goes_before_an_argument_and_steps_back_when_it_leads_nowhere(
     )
 
 
-def test_an_argument_on_a_wrong_track_is_forgotten() -> None:
-    known = routes(path("v1/a/<x>/b", view), path("v1/<y>/c/d", view))
-    found = known.match(["v1", "a", "c", "d"])
-    assert found
-    assert (found.route, found.arguments) == ("v1/<y>/c/d", {"y": "a"})
-
-
 def test_a_console_page_is_never_called_by_the_wire(rf: RequestFactory) -> None:
     with pytest.raises(NotImplementedError):
         console_page(rf.get("/"))
-
-
-def test_a_converter_converts_or_refuses() -> None:
-    known = routes(path("v1/n/<int:number>", view), path("v1/s/<slug:name>", view))
-    found = known.match(["v1", "n", "17"])
-    assert found
-    assert found.arguments == {"number": 17}
-    assert known.match(["v1", "n", "x"]) is None
-    assert known.match(["v1", "n", "\N{ARABIC-INDIC DIGIT ONE}"]) is None
-    assert known.match(["v1", "n", "9" * 5000]) is None  # more digits than Python turns into a number
-    assert known.match(["v1", "s", "a b"]) is None
 
 
 @pytest.mark.parametrize(
@@ -109,18 +90,6 @@ def test_paths_below_the_wires_segments_are_the_wires_even_when_nothing_is_there
 def test_no_path_raises(text: str) -> None:
     matched(text)
     matched("/v1/groups/" + text)
-
-
-def test_the_routes_are_listed_in_order_with_their_operations() -> None:
-    listed = [(method, route, operation.name) for method, route, operation in operations_of(routes_of(SAMPLE))]
-    assert listed[:3] == [
-        ("GET", "v1/accessToken", "trade"),
-        ("POST", "v1/groups/<group_id>/messages", "send_message"),
-        ("GET", "v1/groups/<group_id>/messages", "list_messages"),
-    ]
-    operation = next(iter(op for _method, _route, op in operations_of(routes_of(SAMPLE)) if op.name == "send_message"))
-    assert operation.description == "Post a text message to a group."
-    assert (operation.scope, operation.body.__name__) == ("textmessage.write", "SendMessage")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

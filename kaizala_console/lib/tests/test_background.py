@@ -45,20 +45,6 @@ def test_nothing_is_dispatched_when_the_transaction_rolls_back() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_outside_of_a_transaction_it_is_dispatched_at_once() -> None:
-    task = Task()
-    after_commit(task)
-    assert task.calls == [{}]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_request_does_not_wait_for_retries() -> None:
-    task = Task()
-    after_commit(task)
-    assert task.options == [{"retry": False, "ignore_result": True}]
-
-
-@pytest.mark.django_db(transaction=True)
 def test_a_broker_that_is_down_is_logged_and_breaks_nothing_after_it() -> None:
     down, up = Task(ConnectionRefusedError("no broker")), Task()
     with structlog.testing.capture_logs() as lines, transaction.atomic():

@@ -3,19 +3,12 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kaizala_console.lib import clock
 
 FIRST = datetime(1, 1, 2)  # noqa: DTZ001 (of any zone: half a day earlier is before the calendar in UTC)
-
-
-def test_now_is_in_utc_and_travels_with_the_test() -> None:
-    with time_machine.travel(datetime(2018, 2, 12, 22, 1, 26, tzinfo=UTC), tick=False):
-        assert clock.now() == datetime(2018, 2, 12, 22, 1, 26, tzinfo=UTC)
-        assert clock.now().utcoffset() == timedelta(0)
 
 
 def test_the_expiry_of_the_protocols_sample_is_read_and_written_to_the_millisecond() -> None:
@@ -28,11 +21,6 @@ def test_the_expiry_of_the_protocols_sample_is_read_and_written_to_the_milliseco
 def test_a_moment_survives_the_way_there_and_back_but_for_microseconds(moment: datetime) -> None:
     there_and_back = clock.from_epoch_ms(clock.epoch_ms(moment))
     assert timedelta(0) <= moment - there_and_back < timedelta(milliseconds=1)
-
-
-def test_a_naive_datetime_is_refused() -> None:
-    with pytest.raises(ValueError, match="naive"):
-        clock.epoch_ms(datetime(2018, 2, 12))  # noqa: DTZ001
 
 
 @pytest.mark.parametrize("milliseconds", [10**15, -(10**15), 10**30, -(10**30)])

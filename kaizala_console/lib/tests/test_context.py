@@ -6,10 +6,6 @@ from django.test import RequestFactory
 from kaizala_console.lib import context
 
 
-def test_outside_of_a_request_the_context_is_empty() -> None:
-    assert context.current() == context.RequestContext("", "", "")
-
-
 def test_the_context_holds_inside_the_block_alone_even_when_it_raises() -> None:
     here = context.RequestContext("a-request-id", "198.51.100.7", "curl")
     with context.use(here):
@@ -18,11 +14,6 @@ def test_the_context_holds_inside_the_block_alone_even_when_it_raises() -> None:
     with pytest.raises(ZeroDivisionError), context.use(here):
         _ = 1 / 0
     assert context.current().request_id == ""
-
-
-def test_a_request_is_described() -> None:
-    request = RequestFactory().get("/", headers={"X-Request-ID": "trace-0123456789", "User-Agent": "python-requests"})
-    assert context.of_request(request) == context.RequestContext("trace-0123456789", "127.0.0.1", "python-requests")
 
 
 @pytest.mark.parametrize(

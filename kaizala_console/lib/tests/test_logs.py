@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 import structlog
-from django.test import Client
 
 from kaizala_console.lib import context, logs
 
 TOKEN = "kzrt_" + "Ab3" * 12
-OLD_CONFIG = structlog.get_config()
 
 
 @pytest.fixture
@@ -101,29 +99,6 @@ def test_a_traceback_shows_no_local_variables(stream: io.StringIO) -> None:
     assert secret_local not in stream.getvalue()
 
 
-def test_a_foreign_host_costs_one_line_and_no_traceback(stream: io.StringIO) -> None:
-    assert Client(headers={"Host": "scanner.example"}).get("/").status_code == 400
-    (line,) = lines(stream)
-    assert line["level"] == "warning"
-    assert "scanner.example" in line["event"]
-    assert "exception" not in line
-
-
-def test_ordinary_values_stay_as_they_are() -> None:
-    value = {
-        "count": 3,
-        "ok": True,
-        "none": None,
-        "ratio": 0.5,
-        "name": "kz",
-        "pinned": "yes",
-        "spinning": "yes",
-        "tokens": 3,
-        "list": ["a", {"b": 1}],
-    }
-    assert logs.redact(value) == value
-
-
 def test_text_is_redacted_by_pattern_and_only_the_secret_part() -> None:
     assert logs.redact(f"Bearer {TOKEN}, please") == "Bearer kzrt_[redacted], please"
     assert logs.redact("kzrt_short") == "kzrt_short"
@@ -135,12 +110,6 @@ def test_an_object_whose_text_holds_a_token_becomes_text() -> None:
             return f"<Leaky {TOKEN}>"
 
     assert logs.redact(Leaky()) == "<Leaky kzrt_[redacted]>"
-
-
-def test_a_structure_that_contains_itself_ends() -> None:
-    loop: list[Any] = [TOKEN]
-    loop.append(loop)
-    assert TOKEN not in str(logs.redact(loop))
 
 
 def test_readable_lines_of_the_sandbox_are_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:
