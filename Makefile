@@ -1,13 +1,14 @@
 # Every target makes what it needs: Python 3.11 or later and make are enough.
 # CI runs `make check` and `make test`, the same targets.
 
-.PHONY: help run demo test test-all check fix bench screenshots setup keys clean
+.PHONY: help run demo test test-all mutants check fix bench screenshots setup keys clean
 
 help:
 	@echo "make run    start the console: web, worker and timetable (http://127.0.0.1:8000; CONSOLE_PORT=… for another port)"
 	@echo "make demo   print a fresh demo connector, with its secrets, as JSON (while the console runs)"
 	@echo "make test   run on SQLite all that is not marked long, then on PostgreSQL and Redis what they could answer differently"
 	@echo "make test-all  run everything on both: every page at every width, by keyboard alone, programs in six languages"
+	@echo "make mutants  break the 40 most important rules, one after the other, and see that their tests notice"
 	@echo "make check  lint, format, types, layers, templates"
 	@echo "make fix    mend what can be mended by machine"
 	@echo "make bench  run the benchmarks"
@@ -32,6 +33,10 @@ test:
 test-all:
 	@scripts/setup dev
 	@exec .venv/bin/python scripts/test.py --all $(ARGS)
+
+mutants:
+	@scripts/setup dev
+	@exec .venv/bin/python scripts/mutants.py $(ARGS)
 
 check:
 	@scripts/setup dev

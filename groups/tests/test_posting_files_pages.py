@@ -64,6 +64,15 @@ def test_the_form_takes_several_files_without_scripts(client: Client, group: Gro
     assert ".pdf" in form
 
 
+@pytest.mark.parametrize("form", ["files_post", "announcement_post"])
+def test_a_form_of_another_site_uploads_nothing(client: Client, group: Group, form: str) -> None:
+    client.handler.enforce_csrf_checks = True
+    answer = send(client, group, file("yard.png", PNG, "image/png"), to=form, title="Yard", text="New")
+    assert answer.status_code == 403
+    assert not Action.objects.exists()
+    assert not MediaResource.objects.exists()
+
+
 def test_one_picture_is_an_image_with_its_caption_in_the_persons_name(
     client: Client, group: Group, member: User
 ) -> None:

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import get_template
 from django.test import Client, RequestFactory, override_settings
+from django.urls import include, path
 
 
 def refuse(request: HttpRequest) -> HttpResponse:
@@ -17,6 +18,18 @@ def refuse(request: HttpRequest) -> HttpResponse:
 
 def suspect(request: HttpRequest) -> HttpResponse:
     raise SuspiciousOperation("a secret detail")
+
+
+def break_down(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("a secret detail")
+
+
+urlpatterns = [
+    path("refuse/", refuse),
+    path("suspect/", suspect),
+    path("break/", break_down),
+    path("", include("kaizala_console.urls")),
+]
 
 
 def main_of(html: str) -> str:

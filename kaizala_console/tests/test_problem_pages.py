@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
+from django.urls import include, path
 
 from accounts.models import User
 from accounts.views.decorators import signed_in
@@ -51,6 +52,12 @@ def form(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.POST.urlencode() or "empty")
 
 
+urlpatterns = [
+    path("console/test/fails/<str:how>/", fails),
+    path("console/test/tells/", tells),
+    path("console/test/form/", form),
+    path("", include("kaizala_console.urls")),
+]
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db]
 SAME_ORIGIN = {"Origin": "http://testserver", "Referer": "http://testserver/console/test/form/?tab=2"}
 
