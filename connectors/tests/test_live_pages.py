@@ -82,11 +82,6 @@ def test_the_line_moves_on_when_it_is_claimed_and_when_it_works_and_then_asks_no
     assert following(works)[0] == ""
 
 
-def test_a_line_that_stopped_asks_no_more(client: Client, url: str, program: Program, developer: User) -> None:
-    handoffs.refuse(handoff=program.handoff, by=developer)
-    assert following(client.get(url))[0] == ""
-
-
 def test_a_poll_leaves_no_trace_in_the_audit_trail(client: Client, url: str) -> None:
     address = following(client.get(url))
     before = AuditEvent.objects.count()
@@ -174,7 +169,3 @@ def test_an_etag_is_one_readers_alone(developer: User, stranger: User, browser_o
     """Of the same empty inbox: a 304 confirms nothing about what another sees."""
     tags = [following(browser_of(one).get(reverse("connectors:handoffs")))[1] for one in (developer, stranger)]
     assert tags[0] != tags[1]
-
-
-def test_what_has_ended_does_not_ask(client: Client) -> None:
-    assert following(client.get(reverse("connectors:handoffs") + "?show=earlier"))[0] == ""
