@@ -28,8 +28,7 @@ from connectors.services.access_requests import LONGEST_REASON, new_once
 from connectors.services.grants import AlreadyGranted
 from connectors.views import connectors as details
 from connectors.views import links, permission_choices
-from connectors.views.forms import PERMISSION_CHOICES, PermissionsForm
-from connectors.views.grants import WithEndDate, last_day
+from connectors.views.forms import PERMISSION_CHOICES, PermissionsForm, WithEndDate, last_day
 from kaizala_console.lib import clock, ids, keyset, live
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 from kaizala_console.statuses import STATUSES

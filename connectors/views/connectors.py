@@ -24,8 +24,7 @@ from connectors.queries import connectors as queries
 from connectors.services import connectors
 from connectors.services import one_time_secrets as shown_secrets
 from connectors.views import links, one_time_secrets, permission_choices, snippets, usage_charts
-from connectors.views.forms import DetailsForm, PermissionsForm, add_broken_rule, form_key_of
-from connectors.views.grants import SecretEndForm
+from connectors.views.forms import DetailsForm, PermissionsForm, SecretEndForm, add_broken_rule, form_key_of
 from connectors.views.states import verbs_for
 from kaizala_console.lib import keyset
 from kaizala_console.lib.errors import Conflict, RuleBroken

@@ -25,8 +25,7 @@ from connectors.services import secrets, words
 from connectors.token_format import Kind
 from connectors.views import connectors as details
 from connectors.views import finding, links, one_time_secrets
-from connectors.views.forms import LEAKED, UNUSED, RevokeSecretForm, form_key_of
-from connectors.views.grants import SecretEndForm, last_day
+from connectors.views.forms import LEAKED, UNUSED, RevokeSecretForm, SecretEndForm, form_key_of, last_day
 from connectors.views.stopping import facts_of_use
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, RuleBroken

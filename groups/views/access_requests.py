@@ -28,8 +28,7 @@ from connectors.services import access_requests as request_decisions
 from connectors.services.grants import AlreadyGranted
 from connectors.views import permission_choices
 from connectors.views.access_requests import row_of
-from connectors.views.forms import PERMISSION_CHOICES, PermissionsForm
-from connectors.views.grants import WithEndDate, last_day
+from connectors.views.forms import PERMISSION_CHOICES, PermissionsForm, WithEndDate, last_day
 from connectors.views.links import crumbs
 from groups import access
 from groups.models import Group

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from accounts import queries
 from accounts.models import User
 from connectors.models import Connector
-from connectors.views.grants import WithEndDate
+from connectors.views.forms import WithEndDate
 from groups.models import Group
 from groups.models.message import MAX_CHARACTERS
 from groups.models.reaction import MAX_COMMENT

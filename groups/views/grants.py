@@ -33,8 +33,7 @@ from connectors.services import grants as rights
 from connectors.services import one_time_secrets as shown_secrets
 from connectors.views import handoffs as handoff_line
 from connectors.views import one_time_secrets, snippets
-from connectors.views.forms import TypedNameForm
-from connectors.views.grants import WithEndDate, last_day
+from connectors.views.forms import TypedNameForm, WithEndDate, last_day
 from connectors.views.handoffs import PILLS
 from connectors.views.stopping import facts_of_use, listeners
 from groups import access
