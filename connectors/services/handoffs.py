@@ -21,8 +21,8 @@ from connectors import policies
 from connectors.models import ClaimAnswer, Connector, Grant, Handoff, HandoffState
 from connectors.models.handoff import NOT_ENDED, HandoffQuerySet
 from connectors.redirects import PermanentRedirect
-from connectors.services import grants, one_time_secrets, refresh_tokens, token_exchange, trail, words
-from connectors.webhooks import handoffs
+from connectors.services import grants, one_time_secrets, refresh_tokens, rotation, token_exchange, trail, words
+from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
@@ -121,10 +121,8 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     # It may still wait, sealed to a key that was lost since.
     this = Handoff.objects.filter(pk=handoff.pk)
     if this.waiting().update(withdrawn_at=clock.now(), sealed=None):
-        handoffs.ended(this, handoffs.WITHDRAWN)
-    again = refresh_tokens.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(
-        grant=grant, by=by
-    )
+        handoff_events.ended(this, handoff_events.WITHDRAWN)
+    again = rotation.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(grant=grant, by=by)
     record(
         Tag.HANDOFF_REISSUED,
         by=by,
@@ -213,7 +211,7 @@ def _expire(handoff_id: UUID) -> bool:
     now = clock.now()
     if not Handoff.objects.overdue(now).filter(pk=handoff_id).update(expired_at=now, sealed=None):
         return False
-    handoffs.ended(Handoff.objects.filter(pk=handoff_id), handoffs.EXPIRED)
+    handoff_events.ended(Handoff.objects.filter(pk=handoff_id), handoff_events.EXPIRED)
     handoff = read_id(handoff_id)
     record(Tag.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **trail.of_grant(handoff.grant), before=facts(handoff))
     both_sides = [handoff.grant.granted_by, handoff.made_by, *refresh_tokens.owners_of(handoff.connector)]

@@ -23,7 +23,7 @@ from connectors import policies, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
 from connectors.services import one_time_secrets, orphans, refresh_tokens, secrets, trail, words
 from connectors.token_format import Kind, Parsed
-from connectors.webhooks import handoffs as handoff_events
+from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock, rate_limit
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 from kaizala_console.lib.logs import redact

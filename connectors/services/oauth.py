@@ -43,7 +43,7 @@ from connectors.models import AuthorizationCode, Connector, ConnectorState, Gran
 from connectors.permissions import scopes_in, scopes_of
 from connectors.services import connectors, grants, throttling, token_exchange, trail, user_tokens
 from connectors.services.token_exchange import ConnectorActor, Exchange
-from connectors.webhooks import handoffs as handoff_events
+from connectors.webhooks import handoff_events
 from kaizala_console.api.errors import RefreshTokenRefused, WrongConnectorCredentials
 from kaizala_console.lib import clock, crypto, ids, web_address
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken

@@ -19,7 +19,7 @@ from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_access_token_door import error
-from connectors.views import handoffs as handoff_line
+from connectors.views import handoff_line
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict
 

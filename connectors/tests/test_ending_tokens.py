@@ -14,7 +14,7 @@ from accounts.needs import Urgency
 from accounts.tests.pages import words
 from connectors import owning
 from connectors.needs import tokens_to_replace
-from connectors.services import handoffs, refresh_tokens
+from connectors.services import handoffs, rotation
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
@@ -48,7 +48,7 @@ def test_it_is_nobody_elses_card(old_program: Program, stranger: User, group_adm
 
 
 def test_while_its_successor_waits_to_be_claimed_that_is_the_card(old_program: Program, developer: User) -> None:
-    refresh_tokens.rotate_due()
+    rotation.rotate_due()
     assert list(tokens_to_replace(owning.of(developer))) == []
 
 

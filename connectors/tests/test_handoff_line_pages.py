@@ -16,7 +16,7 @@ from connectors.models import Handoff, HandoffState, RefreshToken
 from connectors.services import grants, handoffs
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, form_to, forms_of, text_of
-from connectors.views import handoffs as handoff_line
+from connectors.views import handoff_line
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from accounts.models import AuditEvent, Notice, User
 from connectors import owning
 from connectors.models import AccessRequest, Connector, Grant, Handoff, RefreshToken
 from connectors.queries import ending_access
-from connectors.services import connectors, grants, permissions, refresh_tokens, reminders
+from connectors.services import connectors, grants, permissions, reminders, rotation
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program
 from connectors.tests.test_successors import exchange
@@ -168,10 +168,10 @@ def test_a_successor_is_made_once_the_grant_outlives_the_token(
 ) -> None:
     program = factories.make_program(connector, group_admin, ends_at=clock.now() + 365 * DAY)
     travel(days=340)
-    assert refresh_tokens.rotate_due() == 0
+    assert rotation.rotate_due() == 0
     move(program, group_admin, 300)
     Handoff.objects.update(withdrawn_at=clock.now(), sealed=None)
-    assert refresh_tokens.rotate_due() == 1
+    assert rotation.rotate_due() == 1
 
 
 def test_a_suspended_one_may_be_given_an_end(program: Program, group_admin: User, travel: Travel) -> None:

@@ -16,7 +16,7 @@ from connectors.models import Grant
 from connectors.permissions import labels_of_scopes
 from connectors.queries import connectors
 from connectors.views import connectors as details
-from connectors.views import handoffs, links, usage_charts
+from connectors.views import handoff_line, links, usage_charts
 from kaizala_console.lib import clock, keyset
 
 
@@ -55,7 +55,7 @@ def row_of(grant: Any) -> dict[str, Any]:
         "token": token,
         "used_at": token and max(filter(None, (token.last_used_at, token.first_used_at)), default=None),
         "handoff": handoff,
-        "handoff_state": handoff and _handoff_state(handoffs.state_of(handoff).value),
+        "handoff_state": handoff and _handoff_state(handoff_line.state_of(handoff).value),
     }
 
 

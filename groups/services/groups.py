@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -12,12 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
-from accounts.models import Organisation, Person, User
+from accounts.models import Organisation, Person
 from accounts.services import people
-from connectors.authentication import Caller
 from connectors.services import grants
-from connectors.webhooks import publish
-from connectors.webhooks.events import Event, EventType
 from groups import access
 from groups.models import Group, Membership
 from groups.services import hierarchy, members
@@ -167,83 +163,3 @@ def _first_of(numbers: list[str], organisation_id: UUID | None) -> Person:
             code="required",
         )
     return people.person_for(valid[0], organisation_id=organisation_id)
-
-
-# ----------------------------------------------------------------------------------------------------
-# What webhooks on a group are told of its members and sub-groups (wire protocol §6, Webhooks).
-
-
-Role = Membership.Role
-
-
-def members_added(*, group: Group, people: Iterable[tuple[Person, str]], by: Actor) -> None:
-    """Publishes that these people are in the group now, each with a role; call it in the transaction of that."""
-    _members(EventType.MEMBER_ADDED, group, list(people), by)
-
-
-def members_removed(*, group: Group, people: Iterable[tuple[Person, str]], by: Actor) -> None:
-    """Publishes that these people are out of the group, each with the role that they had."""
-    _members(EventType.MEMBER_REMOVED, group, list(people), by)
-
-
-def group_added(*, parent: Group, child: Group, by: Actor) -> None:
-    """Publishes on the parent that a group stands under it now."""
-    _group(EventType.GROUP_ADDED, parent, child, by)
-
-
-def group_removed(*, parent: Group, child: Group, by: Actor) -> None:
-    """Publishes on the parent that a group stands under it no longer."""
-    _group(EventType.GROUP_REMOVED, parent, child, by)
-
-
-def _members(kind: EventType, group: Group, people: list[tuple[Person, str]], by: Actor) -> None:
-    _publish(
-        kind,
-        group,
-        [
-            {
-                "member": person.number,
-                "memberId": str(person.pk),
-                "memberName": person.name,
-                "memberProfilePic": person.picture_url,
-                "type": str(role),
-            }
-            for person, role in people
-        ],
-        by,
-        # Who may not read the list is not told of it piece by piece either: admins alone.
-        only_for=None if group.members_see_members else frozenset(),
-    )
-
-
-def _group(kind: EventType, parent: Group, child: Group, by: Actor) -> None:
-    data = {
-        "groupId": str(child.pk),
-        "groupName": child.name,
-        "groupImageUrl": child.image_url,
-        "groupType": child.group_type,
-    }
-    _publish(kind, parent, [data], by)
-
-
-def _publish(
-    kind: EventType,
-    group: Group,
-    told: list[dict[str, Any]],
-    by: Actor,
-    only_for: frozenset[UUID] | None = None,
-) -> None:
-    listening = publish.wanted(group.pk, kind) if told else []
-    if listening:
-        person = _person_behind(by, group)
-        publish.publish(
-            *(Event(type=kind, group_id=group.pk, data=data, person=person, only_for=only_for) for data in told),
-            among=listening,
-        )
-
-
-def _person_behind(by: Actor, group: Group) -> Person | None:
-    """Whose act it is, as people see it: the token's user, or the number that an account acts with in the group."""
-    if isinstance(by, Caller):
-        return by.person
-    return access.acting_person(by, group) if isinstance(by, User) else None

@@ -17,8 +17,7 @@ from accounts.models import Organisation
 from groups.models import Group, GroupLink
 from groups.models.group import is_below_another
 from groups.models.hierarchy import MOST_LEVELS, levels
-from groups.services import groups as group_events
-from groups.services import recounting
+from groups.services import group_events, recounting
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 # The first half of the advisory lock's key: "sub-group links are being changed". Any number that nobody else uses.

@@ -21,8 +21,7 @@ from connectors.models import Webhook
 from connectors.services import user_tokens
 from groups.models import Group, Membership, PersonAttributeValue, Subscription
 from groups.queries import directory
-from groups.services import groups, recounting
-from groups.services import groups as group_events
+from groups.services import group_events, recounting
 from kaizala_console.lib import ids, phone_numbers
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
@@ -67,7 +66,7 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
     )
     if new:
         recounting.note(group.pk)
-        groups.members_added(group=group, people=[(person, role) for person in new], by=by)
+        group_events.members_added(group=group, people=[(person, role) for person in new], by=by)
     record_all(_event(Tag.MEMBER_ADDED, group, person, by, after={"role": role}) for person in new)
     return Added(new, [person for person in found.values() if person.pk in here], failed)
 
@@ -230,7 +229,7 @@ def _take_out(group: Group, leaving: list[Membership], by: Actor, refusal: str |
     _keep_an_admin(group, leaving, refusal)
     Membership.objects.filter(pk__in=[one.pk for one in leaving]).delete()
     recounting.note(group.pk)
-    groups.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
+    group_events.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
     record_all(_event(Tag.MEMBER_REMOVED, group, one.person, by, before={"role": one.role}) for one in leaving)
 
 

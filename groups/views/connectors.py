@@ -20,7 +20,7 @@ from connectors import live_queries, usage_counts
 from connectors.models import Connector, Grant, HandoffState
 from connectors.permissions import DESCRIPTIONS, Permission, can_and_cannot, in_order, listed, unlisted
 from connectors.services.grants import AlreadyGranted
-from connectors.views import handoffs, usage_charts
+from connectors.views import handoff_line, usage_charts
 from connectors.views.handoffs import PILLS
 from connectors.views.links import pagination_links, url_with
 from groups import access
@@ -172,7 +172,7 @@ def _chosen(form: AddConnectorForm | None) -> Connector | None:
 def _row(grant: Grant) -> dict[str, Any]:
     # `with_line` has put the handoffs and the tokens there; the model's own type does not know of them.
     handoff = grant.handoffs_newest_first[0] if grant.handoffs_newest_first else None  # type: ignore[attr-defined]
-    state = handoffs.state_of(handoff) if handoff else None
+    state = handoff_line.state_of(handoff) if handoff else None
     tokens = [handoff.refresh_token for handoff in grant.handoffs_newest_first]  # type: ignore[attr-defined]
     used = [at for token in tokens for at in (token.last_used_at, token.first_used_at) if at]
     return {

@@ -31,8 +31,7 @@ from connectors.permissions import can_and_cannot
 from connectors.services import grants, handoffs, words
 from connectors.services import grants as rights
 from connectors.services import one_time_secrets as shown_secrets
-from connectors.views import handoffs as handoff_line
-from connectors.views import one_time_secrets, snippets
+from connectors.views import handoff_line, one_time_secrets, snippets
 from connectors.views.forms import TypedNameForm, WithEndDate, last_day
 from connectors.views.handoffs import PILLS
 from connectors.views.stopping import facts_of_use, listeners

@@ -18,8 +18,7 @@ from groups.bulk_lines import MAPPING, MAPPING_REQUIRED, MappingLine, mapping_li
 from groups.bulk_reasons import LineRefused, Reason, reason_of
 from groups.models import BulkJob, BulkLine, Group, GroupLink
 from groups.models.hierarchy import MOST_LEVELS
-from groups.services import groups as group_events
-from groups.services import hierarchy, recounting
+from groups.services import group_events, hierarchy, recounting
 from groups.services.bulk.chunks import Outcome
 from kaizala_console.lib.errors import RuleBroken
 
