@@ -287,7 +287,7 @@ def test_in_any_order_of_acts_no_token_is_lost_doubled_or_brought_back() -> None
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=settings.default.max_examples // 4,
+            max_examples=settings().max_examples // 4,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -77,7 +77,8 @@ def test_a_page_of_each_kind_can_be_used_by_everybody(
     whole_world: World, open_page: Callable[..., Page], browser_of: Callable[..., Client], live_server: Any
 ) -> None:
     visitors = Visitors(whole_world, open_page, browser_of, {"width": 360}, live_server.url)
-    wrong, met = [], set()
+    wrong: list[str] = []
+    met: set[str] = set()
     for visit in visits():
         if visit.name in SAMPLE - met:
             met.add(visit.name)
