@@ -9,15 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import User
 from accounts.needs import Need, Urgency
-from accounts.trail_sought import Each
-from connectors import owning
 from connectors.models import Connector
 from connectors.queries import connectors, ending_access, user_tokens
 from connectors.services import words
@@ -26,21 +24,18 @@ from kaizala_console.lib import clock
 MENU_KEY = "handoffs"
 SOON = dt.timedelta(days=2)
 LAST_WEEK = dt.timedelta(days=7)
-NAMED = 20_000
 
 
 def of_owner(user: User) -> Iterator[Need]:
     """What waits for somebody because of own connectors."""
-    own = owning.of(user)
-    if own.are_none:
-        return
-    for cards in (handoffs_to_claim, leaks_to_answer, tokens_to_replace):
-        yield from cards(own)
+    if connectors.own_connectors(user).exists():
+        for cards in (handoffs_to_claim, leaks_to_answer, tokens_to_replace):
+            yield from cards(user)
 
 
-def handoffs_to_claim(own: owning.Own) -> Iterator[Need]:
+def handoffs_to_claim(user: User) -> Iterator[Need]:
     """One card for all handoffs that wait: it leads to the one, or to the inbox."""
-    found = connectors.waiting_handoffs(own).select_related(None).select_related("connector", "grant")
+    found = connectors.waiting_handoffs(user).select_related(None).select_related("connector", "grant")
     waiting = list(found.only("expires_at", "connector__name", "grant__target_name")[:100])
     if not waiting:
         return
@@ -62,9 +57,9 @@ def handoffs_to_claim(own: owning.Own) -> Iterator[Need]:
     )
 
 
-def tokens_to_replace(own: owning.Own) -> Iterator[Need]:
+def tokens_to_replace(user: User) -> Iterator[Need]:
     """One card for all refresh tokens that end within a month with nothing in use that follows them."""
-    found = ending_access.tokens_that_end(own)
+    found = ending_access.tokens_that_end(user)
     ending = list(found.only("expires_at", "grant__connector__name", "grant__target_name")[:100])
     if not ending:
         return
@@ -104,9 +99,13 @@ def user_tokens_to_confirm(user: User) -> Iterator[Need]:
         )
 
 
-def leaks_to_answer(own: owning.Own) -> Iterator[Need]:
+def leaks_to_answer(user: User) -> Iterator[Need]:
     """A credential that was reported as leaked is refused until an owner answers."""
-    found = connectors.open_leak_reports(own.rows("connector")).select_related(None).select_related("connector")
+    found = (
+        connectors.open_leak_reports(connectors.of_own_connectors(user))
+        .select_related(None)
+        .select_related("connector")
+    )
     for report in found.only("connector__name")[:20]:
         yield Need(
             key="connectors",
@@ -120,18 +119,9 @@ def leaks_to_answer(own: owning.Own) -> Iterator[Need]:
 
 
 def events_of_own_connectors(user: User) -> Q | None:
-    """A developer may read the history of the connectors that they own (`accounts.audit.queries`).
+    """A developer may read the history of the connectors that they own, deleted ones too (`accounts.audit.queries`).
 
-    These are named: else the database only guesses how many they are. Naming very many takes a second; but whoever has
-    those meets their events everywhere in the trail, where each is then asked for its owners.
+    These are named: of a subquery the database only guesses how many events it will find.
     """
-    shares = Connector.co_owners.through.objects.filter(user=user)
-    if owning.of(user).are_many:
-        owned = list(Connector.objects.filter(owner=user).order_by().values_list("pk", flat=True)[: NAMED + 1])
-        owned += shares.values_list("connector_id", flat=True)[: NAMED + 1]
-    else:
-        owned = list(Connector.objects.owned_by(user.pk).order_by().values_list("pk", flat=True)[: NAMED + 1])
-    if len(owned) > NAMED:
-        own = Connector.objects.filter(pk=OuterRef("connector_id"), owner=user)
-        return Each(Q(Exists(own)) | Q(Exists(shares.filter(connector_id=OuterRef("connector_id")))))
+    owned = list(Connector.objects.owned_by(user.pk).order_by().values_list("pk", flat=True))
     return Q(connector_id__in=owned) if owned else None

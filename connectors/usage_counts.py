@@ -21,9 +21,8 @@ from django.db.models.functions import Coalesce, TruncDate
 from accounts.models import Organisation
 from connectors.models import (
     Connector,
-    ConnectorDay,
-    ConnectorHour,
     ConnectorSecret,
+    ConnectorUsage,
     Grant,
     RefreshToken,
     UsageDay,
@@ -37,6 +36,7 @@ SPARK_DAYS: Final = 14
 SOON: Final = dt.timedelta(days=30)
 MOST_ENDING: Final = 5
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
+Bucket = ConnectorUsage.Bucket
 
 
 class Period(StrEnum):
@@ -128,12 +128,12 @@ class Scope:
             return Before(is_kept=False)
         if self._since >= first:
             return Before(is_new=True)
-        hours = ConnectorHour.objects.filter(self._whose)
+        hours = ConnectorUsage.objects.filter(self._whose, bucket=Bucket.HOUR)
         if self._by_hours:
-            return Before(_whole(hours.filter(hour__gte=begin, hour__lt=end)))
+            return Before(_whole(hours.filter(at__gte=begin, at__lt=end)))
         midnight = end.replace(hour=0, minute=0, second=0, microsecond=0)
-        days = ConnectorDay.objects.filter(self._whose, day__gte=begin.date(), day__lt=end.date())
-        return Before(total([_whole(days), _whole(hours.filter(hour__gte=midnight, hour__lt=end))]))
+        days = ConnectorUsage.objects.filter(self._whose, bucket=Bucket.DAY, at__gte=begin, at__lt=midnight)
+        return Before(total([_whole(days), _whole(hours.filter(at__gte=midnight, at__lt=end))]))
 
     def by_endpoint(self) -> list[Named]:
         """The busiest first. One statement."""
@@ -184,18 +184,16 @@ class Scope:
         return [dt.datetime.combine(today - DAY * back, dt.time(), self.zone) for back in steps]
 
     def _rows(self) -> QuerySet[Any]:
-        return self._lately(ConnectorHour.objects.filter(self._whose), ConnectorDay.objects.filter(self._whose))
+        rows = ConnectorUsage.objects.filter(self._whose, at__gte=self._moments()[0]).order_by()
+        if self._by_hours:
+            return rows.filter(bucket=Bucket.HOUR).annotate(hour=F("at"))
+        return rows.filter(bucket=Bucket.DAY).annotate(day=TruncDate("at", tzinfo=dt.UTC))
 
     def _rows_of_grants(self) -> QuerySet[Any]:
-        return self._lately(UsageHour.objects.filter(self._grants), UsageDay.objects.filter(self._grants))
-
-    def _lately(self, hours: QuerySet[Any], days: QuerySet[Any]) -> QuerySet[Any]:
         first = self._moments()[0]
-        return (
-            hours.filter(hour__gte=first).order_by()
-            if self._by_hours
-            else days.filter(day__gte=first.date()).order_by()
-        )
+        if self._by_hours:
+            return UsageHour.objects.filter(self._grants, hour__gte=first).order_by()
+        return UsageDay.objects.filter(self._grants, day__gte=first.date()).order_by()
 
 
 def _summed(rows: QuerySet[Any], *columns: str) -> QuerySet[Any]:
@@ -235,7 +233,9 @@ def _sums(row: dict[str, Any]) -> Sums:
 
 def sparks(connectors: Iterable[Connector]) -> dict[UUID, list[int]]:
     """The calls of each of the last 14 days, today last, for each connector that called. One statement for all."""
-    return _last_days("connector_id", ConnectorDay.objects.filter(connector__in=list(connectors)))
+    lately = clock.now() - SPARK_DAYS * DAY
+    rows = ConnectorUsage.objects.filter(connector__in=list(connectors), bucket=Bucket.DAY, at__gte=lately)
+    return _last_days("connector_id", rows.annotate(day=TruncDate("at", tzinfo=dt.UTC)))
 
 
 def grant_sparks(grants: Iterable[Grant]) -> dict[UUID, list[int]]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.utils.translation import gettext_lazy as _
 
@@ -21,9 +20,9 @@ from connectors.authentication import Caller
 from connectors.hooks import Need
 from connectors.models import Bot, Grant
 from connectors.permissions import SCOPES, Permission
-from groups.models import Group, GroupBot, GroupGrant, GroupLink, Membership
+from groups.models import Group, GroupBot, GroupGrant, Membership
 from groups.models.group import GroupQuerySet
-from groups.models.hierarchy import Reached
+from groups.models.hierarchy import reached
 from kaizala_console.api.errors import GroupNotReachable
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
@@ -149,8 +148,6 @@ def role_of_tokens(grant: Grant, group_id: str, bot: Bot | None = None) -> str:
     key = ids.parse_guid(group_id)
     if key is None:
         return ""
-    if grant.kind == Grant.Kind.GROUP and bot is None:
-        return Role.ADMIN.value if _is_granted(grant, key) else ""
     found = _reached(grant, key, bot).first()
     return "" if found is None else str(found.role)
 
@@ -168,24 +165,6 @@ def tokens_may(grant: Grant, group_id: str, need: Need, bot: Bot | None = None) 
     return bool(found.role == Role.ADMIN)
 
 
-def _is_granted(grant: Grant, key: UUID) -> bool:
-    """What `_reached` gives for a group token, asked once for each webhook and group at work: the database answers in a
-    fraction of the time in which Django writes such a statement, so here it is written.
-    """
-    tables = {each.__name__: connection.ops.quote_name(each._meta.db_table) for each in (Group, GroupLink, GroupGrant)}
-    asked = [Group._meta.pk.get_db_prep_value(each, connection) for each in (key, grant.pk)]
-    with connection.cursor() as cursor:
-        cursor.execute(_GRANTED.format(**tables), asked)
-        return cursor.fetchone() is not None
-
-
-_GRANTED: Final = """
-WITH RECURSIVE line(id) AS (
-  SELECT id FROM {Group} WHERE id = %s AND removed_at IS NULL
-  UNION SELECT link.parent_id FROM {GroupLink} link JOIN line ON link.child_id = line.id
-) SELECT 1 FROM {GroupGrant} WHERE grant_id = %s AND group_id IN (SELECT id FROM line) LIMIT 1"""
-
-
 def _with_bot(groups: GroupQuerySet, bot: Bot | None) -> GroupQuerySet:
     """Of these groups, those that the bot was added to; all of them without a bot."""
     if bot is None:
@@ -197,7 +176,7 @@ def _reached(grant: Grant, key: UUID, bot: Bot | None) -> GroupQuerySet:
     if grant.kind != Grant.Kind.GROUP:
         return _with_bot(_reached_by_person(grant).filter(pk=key), bot)
     # Upwards from the group: a few levels, however many groups stand under the token's own.
-    line = Reached(Group.objects.filter(pk=key).values("pk"), "up")
+    line = reached(Group.objects.filter(pk=key), "up")
     granted = GroupGrant.objects.filter(grant_id=grant.pk, group_id__in=line)
     groups = Group.objects.present().filter(Exists(granted), pk=key).carrying(role=Value(Role.ADMIN.value))
     return _with_bot(groups, bot)

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 
 from groups.models import Group, GroupLink
 from groups.models.group import GroupQuerySet
-from groups.models.hierarchy import MOST_LEVELS, Reached
+from groups.models.hierarchy import MOST_LEVELS, reached
 
 _COLUMNS: Final = ("id", "name", "image_url", "group_type", "welcome_message", "organisation_id")
 Below = dict[Any, list[tuple[Any, str, str, str, str, Any]]]
@@ -52,7 +52,7 @@ def all_under(group: Group, open_to: GroupQuerySet) -> list[Branch]:
     What stands under a group is told where that group is among those that are `open_to` the asker: as in the console,
     where somebody sees the sub-groups of a group when they see the group.
     """
-    line = Reached(Group.objects.filter(pk=group.pk).values("pk"), "down")
+    line = reached(Group.objects.filter(pk=group.pk), "down")
     links = GroupLink.objects.filter(parent_id__in=line, child__removed_at__isnull=True)
     below: Below = {}
     rows = links.order_by("child__name", "child_id")

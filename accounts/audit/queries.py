@@ -18,30 +18,23 @@ from typing import TYPE_CHECKING
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from accounts.trail_sought import Each, Sought, farthest, named_if_few
-
 if TYPE_CHECKING:
     from accounts.models import AuditEvent, User
 
 # None when the scope adds nothing for this account. It names what it adds by a list of ids, not by a subquery: of that
 # PostgreSQL cannot tell how many events it will find, and read the whole trail for somebody who owns nothing (3.5 s).
-# A few ids are best asked about one by one, as several conditions: then each is a range of an index. Of very many, each
-# event is asked (`Each`).
+# A few ids are best asked about one by one, as several conditions: then each is a range of an index.
 Scope = Callable[["User"], Q | Iterable[Q] | None]
 _scopes: list[Scope] = []
 
 
 @dataclass(frozen=True)
 class Page:
-    """Events, the newest first, and the ids beyond which there are older and newer ones; None where nothing is.
-
-    `stopped_at` is an event when the page went no farther than that: beyond it, more may match.
-    """
+    """Events, the newest first, and the ids beyond which there are older and newer ones; None where nothing is."""
 
     events: list[AuditEvent]
     older: int | None
     newer: int | None
-    stopped_at: AuditEvent | None = None
 
 
 def register(scope: Scope) -> Scope:
@@ -72,36 +65,6 @@ def page(user: User, *, size: int, only: Q | None = None, before: int | None = N
     return Page(shown, shown[-1].pk, shown[0].pk if len(found) > size else None)
 
 
-def sought_page(user: User, sought: Sought, *, size: int, before: int | None = None, after: int | None = None) -> Page:
-    """As `page`, for what is looked for on a page for people: it looks at so many events, and says where it stopped."""
-    conditions = [_own(user)] if sought.is_own else [named_if_few(_own(user), sought), *_conditions(user)[1:]]
-    back, order = after is None, "-pk" if after is None else "pk"
-    within = sought.between()
-    if before is not None:
-        within &= Q(pk__lt=before)
-    if after is not None:
-        within &= Q(pk__gt=after)
-    keys = sought.named()
-    stop = None if keys is not None else farthest(conditions, sought, within, order)
-    only = within & sought.condition()
-    if keys is not None:
-        only &= Q(pk__in=keys)
-    if stop is not None:
-        only &= Q(pk__gt=stop) if back else Q(pk__lt=stop)
-    found = sorted(_each_once(conditions, only, order, size), key=lambda event: event.pk, reverse=back)
-    shown, more = found[:size], len(found) > size
-    if not shown and stop is None and not back:
-        return sought_page(user, sought, size=size)
-    # The next page begins with the event that this one did not look at; the one before it, with where this one began.
-    step, came_from = (1, before) if back else (-1, after)
-    onwards = shown[-1].pk if more else stop and stop + step
-    backwards = came_from and (shown[0].pk if shown else came_from - step)
-    stopped_at = None if more or stop is None else _event(stop)
-    if back:
-        return Page(shown, onwards, backwards, stopped_at)
-    return Page(shown[::-1], backwards, onwards, stopped_at)
-
-
 def in_the_chain(user: User, *, size: int, only: Q | None = None, after: int = 0) -> list[AuditEvent]:
     """The next `size` events that `user` may read and that match `only`, by their place in the chain, behind `after`.
 
@@ -120,20 +83,11 @@ def recent(user: User, *, only: Q, size: int, among: int) -> list[AuditEvent]:
 
     found: dict[int, AuditEvent] = {}
     for condition in _conditions(user):
-        scope = Q() if isinstance(condition, Each) else condition
-        last = AuditEvent.objects.filter(scope).order_by("-pk").values("pk")[:among]
+        last = AuditEvent.objects.filter(condition).order_by("-pk").values("pk")[:among]
         # As no index orders them: else PostgreSQL walks the whole trail from its end, to meet these on the way.
-        rows = (
-            AuditEvent.objects.filter(pk__in=last).filter(condition, only).order_by(Coalesce("pk", "pk").desc())[:size]
-        )
+        rows = AuditEvent.objects.filter(pk__in=last).filter(only).order_by(Coalesce("pk", "pk").desc())[:size]
         found.update({event.pk: event for event in rows})
     return sorted(found.values(), key=lambda event: -event.pk)[:size]
-
-
-def _event(key: int) -> AuditEvent:
-    from accounts.models import AuditEvent
-
-    return AuditEvent.objects.get(pk=key)
 
 
 def _newest(user: User, size: int, only: Q, before: int | None) -> list[AuditEvent]:
@@ -147,15 +101,11 @@ def _oldest(user: User, size: int, only: Q, after: int) -> list[AuditEvent]:
 
 
 def _of_all_scopes(user: User, only: Q, order: str, size: int) -> list[AuditEvent]:
-    return _each_once(_conditions(user), only, order, size)
-
-
-def _each_once(conditions: Iterable[Q], only: Q, order: str, size: int) -> list[AuditEvent]:
-    """One row more than fits of each of these, each event once."""
+    """One row more than fits of each scope, each event once."""
     from accounts.models import AuditEvent
 
     found = {}
-    for condition in conditions:
+    for condition in _conditions(user):
         rows = AuditEvent.objects.filter(condition).filter(only).order_by(order)[: size + 1]
         found.update({event.pk: event for event in rows})
     return list(found.values())

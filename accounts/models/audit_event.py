@@ -69,6 +69,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["person_id", "-id"], name="audit_by_person"),
             models.Index(fields=["tag", "id"], name="audit_by_tag"),
             models.Index(fields=["at"], name="audit_by_time"),
+            models.Index(fields=["request_id"], name="audit_by_request", condition=~models.Q(request_id="")),
             models.Index(fields=["id"], condition=models.Q(position__isnull=True), name="audit_not_chained"),
         ]
         constraints = [

@@ -28,7 +28,6 @@ from accounts.audit.tags import Tag
 from accounts.audit.words import about
 from accounts.models import AuditEvent, User
 from accounts.services import exports
-from accounts.trail_sought import Sought
 from accounts.views.decorators import reauthentication_required, signed_in, user_of
 from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import NotFound
@@ -87,24 +86,22 @@ class FilterForm(forms.Form):
     after = forms.IntegerField(required=False, min_value=1, max_value=LAST_ID)
 
 
-def sought(chosen: dict[str, Any], user: User) -> Sought:
-    """What the filters ask for; dates are whole days in the reader's zone, both included."""
-    indexed = Q()
+def sought(chosen: dict[str, Any], user: User) -> Q:
+    """Returns the condition that the filters ask for; dates are whole days in the reader's zone, both included."""
+    found = about(chosen["q"]) if chosen.get("q") else Q()
     if connector := chosen.get("connector"):
-        indexed &= Q(connector_id=connector)
+        found &= Q(connector_id=connector)
     if group := chosen.get("group"):
-        indexed &= Q(group_id=group)
+        found &= Q(group_id=group)
     if chosen.get("mine"):
-        indexed &= Q(actor_kind="user", actor_id=str(user.pk))
-    kind, since, until = KINDS.get(chosen.get("what", "")), chosen.get("since"), chosen.get("until")
-    return Sought(
-        indexed=indexed,
-        words=about(chosen["q"]) if chosen.get("q") else Q(),
-        tags=kind.tags() if kind else (),
-        since=_midnight(since) if since else None,
-        until=_midnight(min(until, LAST_DATE) + dt.timedelta(days=1)) if until else None,
-        is_own=bool(chosen.get("mine")),
-    )
+        found &= Q(actor_kind="user", actor_id=str(user.pk))
+    if kind := KINDS.get(chosen.get("what", "")):
+        found &= Q(tag__in=kind.tags())
+    if since := chosen.get("since"):
+        found &= Q(at__gte=_midnight(since))
+    if until := chosen.get("until"):
+        found &= Q(at__lt=_midnight(min(until, LAST_DATE) + dt.timedelta(days=1)))
+    return found
 
 
 def chips(request: HttpRequest, user: User, form: FilterForm, chosen: dict[str, Any]) -> list[dict[str, str]]:
@@ -141,8 +138,7 @@ def _words_of(user: User, name: str, value: Any) -> str:
 
 def _name_then(user: User, kind: str, key: UUID) -> str:
     """How what is not there any more was called when something was last done to it, as far as this person may read."""
-    of_it = Sought(indexed=Q((f"{kind}_id", key)), words=Q(subject_kind=kind))
-    events = queries.sought_page(user, of_it, size=1).events
+    events = queries.page(user, size=1, only=Q((f"{kind}_id", key), subject_kind=kind)).events
     return events[0].subject_name if events else ""
 
 
@@ -163,7 +159,7 @@ def activity(request: HttpRequest) -> HttpResponse:
     form.is_valid()
     chosen = {name: value for name, value in form.cleaned_data.items() if value}
     wanted, before, after = sought(chosen, user), chosen.pop("before", None), chosen.pop("after", None)
-    page = queries.sought_page(user, wanted, size=PAGE_SIZE, before=before, after=after)
+    page = queries.page(user, only=wanted, size=PAGE_SIZE, before=before, after=after)
     return render(
         request,
         "accounts/activity.html",
@@ -175,20 +171,8 @@ def activity(request: HttpRequest) -> HttpResponse:
             "export_url": f"{reverse('accounts:activity_export')}{query(request, before=None, after=None)}",
             "newer": page.newer and query(request, before=None, after=str(page.newer)),
             "older": page.older and query(request, before=str(page.older), after=None),
-            **_looked(page, back=after is None),
         },
     )
-
-
-def _looked(page: queries.Page, *, back: bool) -> dict[str, Any]:
-    """How far a page looked that stopped before it was full, and what its link to go on says."""
-    if page.stopped_at is None:
-        return {}
-    facts = {"when": moments.exact(page.stopped_at.at)}
-    if back:
-        words = _("Looked through everything back to %(when)s.") % facts
-        return {"looked": words, "older_label": _("Look further back")}
-    return {"looked": _("Looked through everything up to %(when)s.") % facts, "newer_label": _("Look further on")}
 
 
 @require_GET
@@ -340,7 +324,7 @@ def _export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     chosen_format = request.POST["format"]
     content_type, spell = kinds[chosen_format]
     exports.note(by=user, file_format=chosen_format, filters={name: str(value) for name, value in chosen.items()})
-    only = sought(chosen, user).condition()
+    only = sought(chosen, user)
     events = _in_the_chain if chosen_format == "jsonl" else _in_order
     response = StreamingHttpResponse(spell(events(user, only)), content_type=content_type)
     name = f"activity-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.{chosen_format}"

@@ -9,7 +9,6 @@ from django.views.decorators.http import require_GET, require_safe
 from accounts import first_steps, needs, policies, queries, starts
 from accounts.audit import queries as trail
 from accounts.models import PinDevice
-from accounts.trail_sought import Sought
 from accounts.views import activity, numbers
 from accounts.views.decorators import signed_in, user_of
 from accounts.views.phones import add_url, phone_form, pin_url
@@ -42,7 +41,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "pin_number": waiting and numbers.shown(waiting.number),
         }
         return render(request, "accounts/home_first.html", words)
-    events = trail.sought_page(user, Sought(), size=LATELY).events
+    events = trail.page(user, size=LATELY).events
     waits, path = needs.needs_at(request, user), first_steps.path_of(user)
     etag = live.etag(
         user.pk,

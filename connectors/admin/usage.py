@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin.read_only import ReadOnlyAdmin
 from accounts.admin.site import site
-from connectors.models import Connector, ConnectorDay, ConnectorHour, ConnectorUse, HabitDay, UsageDay, UsageHour
+from connectors.models import Connector, ConnectorUsage, HabitDay, UsageDay, UsageHour
 
 OUTCOMES = ["calls", "refused", "throttled", "failed"]  # read behind whose calls they were, and when
 
@@ -36,29 +36,15 @@ class UsageDayAdmin(ReadOnlyAdmin):
     search_fields = ["grant__connector__name", "grant__target_name", "operation"]
 
 
-@admin.register(ConnectorHour, site=site)
-class ConnectorHourAdmin(ReadOnlyAdmin):
+@admin.register(ConnectorUsage, site=site)
+class ConnectorUsageAdmin(ReadOnlyAdmin):
     """What is kept of all grants of a connector together."""
 
-    fields = ["connector", "hour", "operation", "scope", *OUTCOMES]
-    list_display = ["hour", "connector", "operation", *OUTCOMES]
+    fields = ["connector", "bucket", "at", "operation", "scope", *OUTCOMES]
+    list_display = ["at", "bucket", "connector", "operation", *OUTCOMES]
+    list_filter = ["bucket"]
     list_select_related = ["connector"]
     search_fields = ["connector__id__exact", "connector__name", "operation"]
-
-
-@admin.register(ConnectorDay, site=site)
-class ConnectorDayAdmin(ReadOnlyAdmin):
-    fields = ["connector", "day", "operation", *OUTCOMES]
-    list_display = ["day", "connector", "operation", *OUTCOMES]
-    list_select_related = ["connector"]
-    search_fields = ["connector__id__exact", "connector__name", "operation"]
-
-
-@admin.register(ConnectorUse, site=site)
-class ConnectorUseAdmin(ReadOnlyAdmin):
-    list_display = ["connector", "first_at", "last_at"]
-    list_select_related = ["connector"]
-    search_fields = ["connector__id__exact", "connector__name"]
 
 
 @admin.register(HabitDay, site=site)

@@ -9,7 +9,7 @@ from connectors.models.handoff import ClaimAnswer, Handoff, HandoffState
 from connectors.models.leak_report import LeakReport
 from connectors.models.refresh_token import RefreshToken
 from connectors.models.token_cache import WarmState, WarmToken
-from connectors.models.usage import ConnectorDay, ConnectorHour, ConnectorUse, UsageDay, UsageHour
+from connectors.models.usage import ConnectorUsage, UsageDay, UsageHour
 from connectors.models.user_token import AuthorizationCode, UserTokenRequest, UserTokenRequestState
 from connectors.models.webhook import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
 
@@ -19,13 +19,11 @@ __all__ = [
     "Bot",
     "ClaimAnswer",
     "Connector",
-    "ConnectorDay",
-    "ConnectorHour",
     "ConnectorKey",
     "ConnectorLogo",
     "ConnectorSecret",
     "ConnectorState",
-    "ConnectorUse",
+    "ConnectorUsage",
     "Grant",
     "HabitDay",
     "Handoff",

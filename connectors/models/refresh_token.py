@@ -79,6 +79,17 @@ class RefreshToken(models.Model):
                 condition=models.Q(revoked_at__isnull=True, reported_at__isnull=True),
                 name="refresh_token_of_connector",
             ),
+            # When a connector was used first and last: an end of each.
+            models.Index(
+                fields=["connector", "first_used_at"],
+                condition=models.Q(first_used_at__isnull=False),
+                name="refresh_token_first_used",
+            ),
+            models.Index(
+                fields=["connector", "last_used_at"],
+                condition=models.Q(last_used_at__isnull=False),
+                name="refresh_token_last_used",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

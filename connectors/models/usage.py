@@ -1,4 +1,4 @@
-"""How much each grant is used, by operation and hour, and by operation and day; and when a connector was used."""
+"""How much each grant is used, by operation and hour, and by operation and day; and the same of connectors."""
 
 from __future__ import annotations
 
@@ -79,86 +79,37 @@ class UsageDay(Outcomes):
         return f"{self.operation} {self.day:%Y-%m-%d}"
 
 
-class ConnectorHour(Outcomes):
-    """The hours of all grants of a connector together, ended ones too: what its pages read (ADR 0064).
+class ConnectorUsage(Outcomes):
+    """The counts of all grants of a connector together, ended ones too: what its pages read (ADR 0059).
 
-    Written in the transaction that writes those (`services.usage`), so that the two never tell differently.
+    By the hour and by the day (UTC), written in the transaction that writes those of the grants (`services.usage`), so
+    that the two never say different things.
     """
+
+    class Bucket(models.TextChoices):
+        HOUR = "hour", _("hour")
+        DAY = "day", _("day")
 
     connector = models.ForeignKey(
         "connectors.Connector", verbose_name=_("connector"), on_delete=models.PROTECT, related_name="+", db_index=False
     )
-    hour = models.DateTimeField(_("hour"))
+    bucket = models.CharField(_("bucket"), max_length=4, choices=Bucket)
+    at = models.DateTimeField(_("begins at"))
     operation = models.CharField(_("operation"), max_length=120)
-    scope = models.CharField(_("scope"), max_length=32, blank=True)
+    scope = models.CharField(_("scope"), max_length=32, blank=True, help_text=_("Of an hour."))
 
     class Meta:
-        verbose_name = _("usage of a connector in an hour")
-        verbose_name_plural = _("usage of connectors by the hour")
-        ordering = ["-hour", "connector", "operation"]
-        indexes = [models.Index(fields=["hour"], name="connector_usage_by_hour")]
+        verbose_name = _("usage of a connector")
+        verbose_name_plural = _("usage of connectors")
+        ordering = ["-at", "connector", "operation"]
+        indexes = [models.Index(fields=["bucket", "at"], name="connector_usage_by_time")]
         constraints = [
             models.UniqueConstraint(
-                fields=["connector", "hour", "operation"], name="one_row_a_connector_hour_and_operation"
+                fields=["connector", "bucket", "at", "operation"], name="one_row_a_connector_bucket_and_operation"
             ),
-            _outcomes_are_calls("connector_hour_outcomes_are_calls"),
+            models.CheckConstraint(condition=models.Q(bucket__in=["hour", "day"]), name="usage_bucket_is_known"),
+            _outcomes_are_calls("connector_usage_outcomes_are_calls"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.operation} {self.hour:%Y-%m-%d %H:00}"
-
-
-class ConnectorDay(Outcomes):
-    """The same of days (UTC): for the small lines in lists, and for charts over months."""
-
-    connector = models.ForeignKey(
-        "connectors.Connector", verbose_name=_("connector"), on_delete=models.PROTECT, related_name="+", db_index=False
-    )
-    day = models.DateField(_("day"))
-    operation = models.CharField(_("operation"), max_length=120)
-
-    class Meta:
-        verbose_name = _("usage of a connector in a day")
-        verbose_name_plural = _("usage of connectors by the day")
-        ordering = ["-day", "connector", "operation"]
-        indexes = [models.Index(fields=["day"], name="connector_usage_by_day")]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["connector", "day", "operation"], name="one_row_a_connector_day_and_operation"
-            ),
-            _outcomes_are_calls("connector_day_outcomes_are_calls"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.operation} {self.day:%Y-%m-%d}"
-
-
-class ConnectorUse(models.Model):
-    """When a token of the connector was used first and last: what its tokens say, without reading all of them.
-
-    Written in the transaction that writes it to the token (`services.usage`), and it only ever grows, as they do. A
-    connector without a row has not been used yet. `first_at` is empty where no token says when that was.
-    """
-
-    connector = models.OneToOneField(
-        "connectors.Connector",
-        verbose_name=_("connector"),
-        on_delete=models.CASCADE,
-        primary_key=True,
-        related_name="use",
-    )
-    first_at = models.DateTimeField(_("first use"), null=True, blank=True)
-    last_at = models.DateTimeField(_("last use"))
-
-    class Meta:
-        verbose_name = _("use of a connector")
-        verbose_name_plural = _("use of connectors")
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(first_at__isnull=True) | models.Q(first_at__lte=models.F("last_at")),
-                name="connector_use_begins_before_it_ends",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"ConnectorUse {self.pk}"
+        return f"{self.operation} {self.at:%Y-%m-%d %H:00}"

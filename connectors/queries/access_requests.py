@@ -13,12 +13,12 @@ from django.db.models import Q, QuerySet
 from accounts.models import User
 from connectors import policies
 from connectors.models import AccessRequest, Connector, Grant, Handoff, RequestState
-from connectors.models.access_request import UNANSWERED, AccessRequestQuerySet
+from connectors.models.access_request import UNANSWERED
 from connectors.permissions import Permission
 from connectors.queries.connectors import PAGE_SIZE
-from kaizala_console.lib import clock, ids, keyset
+from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import NotFound
-from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.pagination import Page, paginate
 
 
 def request_page(
@@ -27,13 +27,13 @@ def request_page(
     """A connector's requests, the newest first.
 
     `show` is a state, "earlier" for all but those that wait, "all", or "" for those that wait; `search` a part of the
-    name of what was asked for, or of who asked or answered, or a whole group ID. Raises `keyset.BadCursor`.
+    name of what was asked for, or of who asked or answered, or a whole group ID. Raises `BadCursor`.
     """
     found = AccessRequest.objects.filter(_shown(show, clock.now()), connector=connector)
     words = search.replace("\0", "").strip()  # PostgreSQL takes no NUL in a text
     if words:
-        found = _with_words(found, words)
-    return keyset.page(with_people(found), ("-made_at", "-id"), cursor, size)
+        found = found.filter(_called(words))
+    return paginate(with_people(found), ("-made_at", "-id"), cursor, size)
 
 
 def _shown(show: str, now: dt.datetime) -> Q:
@@ -48,12 +48,12 @@ def _shown(show: str, now: dt.datetime) -> Q:
     }.get(show, waiting)
 
 
-def _with_words(requests: AccessRequestQuerySet, words: str) -> AccessRequestQuerySet:
+def _called(words: str) -> Q:
     key = ids.parse_guid(words)
     if key is not None:
-        return requests.filter(target=f"group:{key}")
+        return Q(target=f"group:{key}")
     names = ("target_name", "made_by__name", "decided_by__name")
-    return requests.filter(reduce(or_, (Q((f"{name}__icontains", words)) for name in names)))
+    return reduce(or_, (Q((f"{name}__icontains", words)) for name in names))
 
 
 def own_request(user: User, connector: Connector, request_id: UUID) -> AccessRequest:

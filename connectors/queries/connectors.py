@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,14 +24,13 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, Lower
 
 from accounts.models import User
-from connectors import owning, policies
+from connectors import policies
 from connectors.models import (
     AccessRequest,
     Bot,
     Connector,
     ConnectorLogo,
     ConnectorSecret,
-    ConnectorUse,
     Grant,
     Handoff,
     LeakReport,
@@ -39,16 +38,16 @@ from connectors.models import (
     Webhook,
 )
 from connectors.models.connector import ConnectorQuerySet
-from kaizala_console.lib import clock, ids, keyset
+from kaizala_console.lib import clock, ids
 from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.lib.errors import NotFound
-from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.pagination import Page, paginate
 from kaizala_console.lib.text_search import cleaned
 
 PAGE_SIZE: Final = 25
 NEVER: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 NO_END: Final = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
-# What a list of connectors can be sorted by. The last two tell what owners alone may know: they are for own lists.
+# The orders of a list of connectors. The last two show what owners alone may know: they are for own lists.
 SORTS: Final = {
     "name": ("name", "id"),
     "newest": ("-created_at", "-id"),
@@ -68,23 +67,18 @@ def connector_page(
     search: str = "",
     state: str = "",
     sort: str = "name",
-    own: owning.Own | None = None,
     cursor: str | None = None,
     size: int = PAGE_SIZE,
 ) -> Page[Connector]:
     """The person's own connectors, or all of the organisation; each with its owner and the facts of `described`.
 
     `search` is part of the name, or a whole connector ID; `state` one of `ConnectorState` but deleted; `sort` one of
-    `sorts_for`, else they are sorted by name; `own` what the caller knows already. Raises `keyset.BadCursor`.
+    `sorts_for`, else they are sorted by name. Raises `BadCursor`.
     """
-    if everybodys:
-        connectors = Connector.objects.present().filter(organisation_id=user.organisation_id)
-    else:
-        own = own or owning.of(user)
-        connectors = own.connectors().filter(organisation_id=user.organisation_id)
-    if sort not in sorts_for(own, everybodys=everybodys):
+    connectors = Connector.objects.present() if everybodys else own_connectors(user)
+    if sort not in sorts_for(everybodys=everybodys):
         sort = "name"
-    found = described(connectors, user)
+    found = described(connectors.filter(organisation_id=user.organisation_id), user)
     if sort in SORTS_OF_OWNERS:  # without NULLs
         never, no_end = Value(NEVER), Value(NO_END)
         found = found.annotate(
@@ -96,13 +90,12 @@ def connector_page(
         found = found.filter(pk=key) if key else found.filter(name__icontains=cleaned(search))
     if state:
         found = found.filter(_in_state(state))
-    return keyset.page(found.select_related("owner"), SORTS[sort], cursor, size)
+    return paginate(found.select_related("owner"), SORTS[sort], cursor, size)
 
 
-def sorts_for(own: owning.Own | None, *, everybodys: bool) -> list[str]:
-    """The keys of `SORTS` that this list can be sorted by: by use, only own connectors that are not very many."""
-    by_use = own is not None and not everybodys and not own.are_many
-    return [sort for sort in SORTS if by_use or sort not in SORTS_OF_OWNERS]
+def sorts_for(*, everybodys: bool) -> list[str]:
+    """Returns the keys of `SORTS` that this list can be sorted by."""
+    return [sort for sort in SORTS if not everybodys or sort not in SORTS_OF_OWNERS]
 
 
 def described(connectors: ConnectorQuerySet, user: User) -> QuerySet[Connector]:
@@ -113,7 +106,8 @@ def described(connectors: ConnectorQuerySet, user: User) -> QuerySet[Connector]:
     mine = Q(owner_id=user.pk) | Exists(
         Connector.co_owners.through.objects.filter(connector_id=OuterRef("pk"), user_id=user.pk)
     )
-    used = ConnectorUse.objects.filter(connector_id=OuterRef("pk")).values("last_at")
+    used = RefreshToken.objects.filter(connector_id=OuterRef("pk"), last_used_at__isnull=False)
+    used = used.order_by("-last_used_at").values("last_used_at")[:1]
     ends = _live_tokens().values("expires_at")[:1]
     return connectors.annotate(
         mine=ExpressionWrapper(mine, output_field=BooleanField()),
@@ -127,6 +121,11 @@ def described(connectors: ConnectorQuerySet, user: User) -> QuerySet[Connector]:
 def own_connectors(user: User) -> ConnectorQuerySet:
     """The connectors that the account owns or co-owns, by name."""
     return Connector.objects.present().owned_by(user.pk)
+
+
+def of_own_connectors(user: User) -> Q:
+    """The condition of rows whose `connector` the account owns or co-owns."""
+    return Q(connector__in=own_connectors(user).order_by().values("pk"))
 
 
 def names_of(user: User, *, but: Connector | None = None) -> set[str]:
@@ -258,7 +257,7 @@ def grant_page(
     grants = Grant.objects.filter(connector=connector, revoked_at__isnull=not ended)
     if search.strip():
         grants = grants.filter(target_name__icontains=cleaned(search))
-    return keyset.page(with_line(grants), ("-granted_at", "-id"), cursor, size)
+    return paginate(with_line(grants), ("-granted_at", "-id"), cursor, size)
 
 
 def with_line(grants: QuerySet[Grant]) -> QuerySet[Grant]:
@@ -280,24 +279,29 @@ def handoff_page(
     user: User,
     *,
     waiting: bool = True,
-    own: owning.Own | None = None,
+    search: str = "",
     cursor: str | None = None,
     size: int = PAGE_SIZE,
 ) -> Page[Handoff]:
     """The developer's inbox: handoffs to the account's own connectors that wait, or those that ended; newest first.
 
-    `own` is what the caller knows already.
+    `search` is part of the name of the connector, or of what it was given access to. Raises `BadCursor`.
     """
     found = Handoff.objects.waiting() if waiting else Handoff.objects.ended()
-    own, order = own or owning.of(user), ("-made_at", "-id")
-    if own.are_many:
-        return keyset.page(with_both_sides(found.filter(own.rows("connector"))), order, cursor, size, keys_first=True)
-    return keyset.page(with_both_sides(found), order, cursor, size, within=("connector", own.connectors()))
+    found = found.filter(of_own_connectors(user))
+    if words := cleaned(search):
+        called = found.filter(connector__name__icontains=words).order_by().values("pk")
+        let_into = found.filter(grant__target_name__icontains=words).order_by().values("pk")
+        found = Handoff.objects.filter(pk__in=called.union(let_into))
+    page = paginate(found.defer("sealed"), ("-made_at", "-id"), cursor, size)
+    # They join more tables than PostgreSQL puts in the best order (`join_collapse_limit`): so they are found first.
+    rows = with_both_sides(Handoff.objects.all()).in_bulk([handoff.pk for handoff in page.items])
+    return replace(page, items=[rows[handoff.pk] for handoff in page.items])
 
 
-def waiting_handoffs(own: owning.Own) -> QuerySet[Handoff]:
+def waiting_handoffs(user: User) -> QuerySet[Handoff]:
     """What can be claimed now of own connectors, the one that expires first in front."""
-    found = Handoff.objects.waiting().filter(own.rows("connector"), expires_at__gt=clock.now())
+    found = Handoff.objects.waiting().filter(of_own_connectors(user), expires_at__gt=clock.now())
     return with_both_sides(found).order_by("expires_at", "id")
 
 

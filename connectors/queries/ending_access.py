@@ -7,14 +7,15 @@ from typing import Final
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from connectors import owning
+from accounts.models import User
 from connectors.models import Handoff, RefreshToken
+from connectors.queries import connectors
 from kaizala_console.lib import clock
 
 SOON: Final = dt.timedelta(days=30)
 
 
-def tokens_that_end(own: owning.Own) -> QuerySet[RefreshToken]:
+def tokens_that_end(user: User) -> QuerySet[RefreshToken]:
     """Live tokens of own connectors that end within a month, the next in front.
 
     Left out are those whose successor is in use, and those for whose grant a handoff waits: that is told by itself.
@@ -26,7 +27,7 @@ def tokens_that_end(own: owning.Own) -> QuerySet[RefreshToken]:
         .unfollowed()
         .filter(
             ~Exists(waiting),
-            own.rows("connector"),
+            connectors.of_own_connectors(user),
             expires_at__lte=now + SOON,
             grant__revoked_at__isnull=True,
         )

@@ -13,7 +13,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from connectors import permissions
-from connectors.models import Connector, ConnectorHour, Grant, HabitDay, UsageHour
+from connectors.models import Connector, ConnectorUsage, Grant, HabitDay, UsageHour
 from connectors.permissions import PERMISSION_OF, Permission
 from kaizala_console.api.compatibility import Habit
 from kaizala_console.lib import clock
@@ -54,7 +54,7 @@ def by_endpoint(whose: QuerySet[Grant] | Connector) -> list[EndpointCalls]:
     """
     if not isinstance(whose, Connector):
         return _busiest_first(_lately(UsageHour.objects.filter(grant__in=whose.order_by().values("pk"))))
-    calls = _lately(ConnectorHour.objects.filter(connector=whose))
+    calls = _lately(_hours_of(whose))
     ended = Grant.objects.filter(connector=whose, revoked_at__gte=_since(WEEK)).order_by().values("pk")
     for operation, (day, week) in _lately(UsageHour.objects.filter(grant__in=ended)).items():
         in_day, in_week = calls.get(operation, (0, 0))
@@ -70,6 +70,11 @@ def _lately(rows: QuerySet[Any]) -> dict[str, tuple[int, int]]:
     return {row["operation"]: (row["in_day"], row["in_week"]) for row in found}
 
 
+def _hours_of(connector: Connector) -> QuerySet[ConnectorUsage]:
+    hours = ConnectorUsage.objects.filter(connector=connector, bucket=ConnectorUsage.Bucket.HOUR)
+    return hours.annotate(hour=F("at"))
+
+
 def _busiest_first(calls: dict[str, tuple[int, int]]) -> list[EndpointCalls]:
     ordered = sorted(calls.items(), key=lambda item: (-item[1][1], item[0]))
     return [EndpointCalls(spelled(operation), day, week) for operation, (day, week) in ordered]
@@ -81,7 +86,8 @@ def lost_by_endpoint(connector: Connector, removed: Iterable[Permission]) -> lis
     good = F("calls") - F("refused") - F("throttled") - F("failed")
     day, week = (Coalesce(Sum(good, filter=Q(hour__gte=_since(span))), 0) for span in (DAY, WEEK))
     rows = (
-        ConnectorHour.objects.filter(connector=connector, hour__gt=clock.now() - MONTH, scope__in=lost)
+        _hours_of(connector)
+        .filter(hour__gt=clock.now() - MONTH, scope__in=lost)
         .order_by()
         .values("operation", "scope")
         .annotate(answered=Sum(good), in_day=day, in_week=week)
@@ -110,7 +116,7 @@ class Outcomes:
 def outcomes(connector: Connector) -> Outcomes:
     """All grants of the connector together, ended ones too. One statement."""
     names = ("calls", "refused", "throttled", "failed")
-    rows = ConnectorHour.objects.filter(connector=connector, hour__gte=_since(DAY)).order_by()
+    rows = _hours_of(connector).filter(hour__gte=_since(DAY)).order_by()
     return Outcomes(**rows.aggregate(**{name: Coalesce(Sum(name), 0) for name in names}))
 
 

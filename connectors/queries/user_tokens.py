@@ -11,9 +11,9 @@ from accounts.models import Person, User, VerifiedPhone
 from connectors import policies
 from connectors.models import Connector, Grant, UserTokenRequest
 from connectors.queries import connectors
-from kaizala_console.lib import clock, keyset
+from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotFound
-from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.pagination import Page, paginate
 
 
 def user_grant(connector: Connector, person: Person) -> Any:
@@ -27,7 +27,7 @@ def acting_for(user: User, *, cursor: str | None = None, size: int = connectors.
     """What acts for the account now: user tokens that it gave, and those of the numbers that it holds; newest first."""
     held = VerifiedPhone.objects.held().filter(user=user).values("person_id")
     grants = Grant.objects.present().filter(Q(granted_by=user) | Q(person__in=held), kind=Grant.Kind.USER)
-    return keyset.page(
+    return paginate(
         connectors.with_line(grants.select_related("connector__owner")), ("-granted_at", "-id"), cursor, size
     )
 

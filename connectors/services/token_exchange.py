@@ -22,7 +22,7 @@ from accounts.audit.tags import Tag
 from connectors import permissions, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.redirects import PermanentRedirect
-from connectors.services import connector_use, refresh_tokens, secrets, throttling, trail, usage, words
+from connectors.services import refresh_tokens, secrets, throttling, trail, usage, words
 from connectors.token_format import Kind
 from kaizala_console.api.errors import RefreshTokenRefused, Throttled, WrongConnectorCredentials
 from kaizala_console.lib import clock, crypto, ids
@@ -249,10 +249,9 @@ def _record_first_use(token: RefreshToken, connector: Connector, *, address: str
     if reason := why_refused(now_it_is, at):
         raise RefreshTokenRefused(reason)
     first = RefreshToken.objects.filter(pk=token.pk, first_used_at__isnull=True).update(
-        first_used_at=at, first_used_from=address or None
+        first_used_at=at, first_used_from=address or None, last_used_at=at, last_used_from=address or None
     )
     if first:
-        connector_use.keep({token.connector_id: connector_use.Use(at, at)})
         record(
             Tag.TOKEN_FIRST_USED,
             by=ConnectorActor(connector),

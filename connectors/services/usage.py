@@ -18,16 +18,15 @@ from django.db import models, transaction
 from django.db.models.functions import TruncDate
 
 from connectors.models import (
-    ConnectorDay,
-    ConnectorHour,
     ConnectorSecret,
+    ConnectorUsage,
     Grant,
     HabitDay,
     RefreshToken,
     UsageDay,
     UsageHour,
 )
-from connectors.services import compatibility, connector_use
+from connectors.services import compatibility
 from connectors.services.compatibility import Shown, Shows
 from kaizala_console.api.compatibility import noted_in
 from kaizala_console.api.endpoint import Call, Operation
@@ -122,11 +121,13 @@ def sweep() -> int:
     """Delete counts older than `settings.USAGE_DAYS`; how many rows."""
     before = clock.now() - dt.timedelta(days=settings.USAGE_DAYS)
     deleted = HabitDay.objects.filter(day__lt=before.date()).delete()[0]
-    for days in (UsageDay, ConnectorDay):
-        deleted += days.objects.filter(day__lt=before.date()).delete()[0]
-    for hours in (UsageHour, ConnectorHour):
-        while ids := list(hours.objects.filter(hour__lt=before).values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
-            deleted += hours.objects.filter(pk__in=ids).delete()[0]
+    midnight = before.replace(hour=0, minute=0, second=0, microsecond=0)
+    deleted += UsageDay.objects.filter(day__lt=before.date()).delete()[0]
+    hours, days = ConnectorUsage.Bucket.HOUR, ConnectorUsage.Bucket.DAY
+    of_connectors = models.Q(bucket=hours, at__lt=before) | models.Q(bucket=days, at__lt=midnight)
+    for rows in (UsageHour.objects.filter(hour__lt=before), ConnectorUsage.objects.filter(of_connectors)):
+        while ids := list(rows.order_by().values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE]):
+            deleted += rows.model.objects.filter(pk__in=ids).delete()[0]
     return deleted
 
 
@@ -193,16 +194,6 @@ def _write(facts: Mapping[Hour | Used | Shown, Counted | Seen | Shows]) -> None:
             earlier = models.Q(last_used_at=None) | models.Q(last_used_at__lt=seen.at)
             found = key.model.objects.filter(earlier, pk=key.pk)
             found.update(last_used_at=seen.at, last_used_from=seen.address or None)
-        connector_use.keep(_uses({key.pk: seen.at for key, seen in used.items() if key.model is RefreshToken}))
-
-
-def _uses(tokens: Mapping[int, dt.datetime]) -> dict[UUID, connector_use.Use]:
-    """Of the connectors of these tokens, the last of their moments."""
-    last: dict[UUID, dt.datetime] = {}
-    rows = RefreshToken.objects.filter(pk__in=tokens).order_by().values_list("pk", "connector_id") if tokens else ()
-    for pk, connector_id in rows:
-        last[connector_id] = max(tokens[pk], last.get(connector_id, tokens[pk]))
-    return {connector_id: connector_use.Use(None, at) for connector_id, at in last.items()}
 
 
 def _write_hours(hours: dict[Hour, Counted]) -> None:
@@ -215,9 +206,12 @@ def _write_hours(hours: dict[Hour, Counted]) -> None:
     _UPSERT_HOUR.write([(*key, *value) for key, value in _in_order(kept)])
     _UPSERT_DAY.write(_rows(((key.grant_id, key.hour.date(), key.operation), kept[key]) for key in kept))
     of_connectors = ((connectors[key.grant_id], key, value) for key, value in kept.items())
-    together = [((connector, key.hour, key.operation, key.scope), value) for connector, key, value in of_connectors]
-    _UPSERT_CONNECTOR_HOUR.write(_rows(together))
-    _UPSERT_CONNECTOR_DAY.write(_rows(((key[0], key[1].date(), key[2]), value) for key, value in together))
+    together: list[tuple[tuple[Any, ...], Counted]] = []
+    for connector, key, value in of_connectors:
+        day = key.hour.replace(hour=0)
+        together.append(((connector, ConnectorUsage.Bucket.HOUR, key.hour, key.operation, key.scope), value))
+        together.append(((connector, ConnectorUsage.Bucket.DAY, day, key.operation, ""), value))
+    _UPSERT_CONNECTOR.write(_rows(together))
 
 
 def _in_order(rows: Mapping[Any, Counted]) -> list[tuple[Any, Counted]]:
@@ -240,10 +234,9 @@ _OUTCOMES: Final = ("calls", "refused", "throttled", "failed")
 
 _UPSERT_HOUR: Final = Upsert(UsageHour, ("grant", "hour", "operation"), other=("scope",), adds=_OUTCOMES)
 _UPSERT_DAY: Final = Upsert(UsageDay, ("grant", "day", "operation"), adds=_OUTCOMES)
-_UPSERT_CONNECTOR_HOUR: Final = Upsert(
-    ConnectorHour, ("connector", "hour", "operation"), other=("scope",), adds=_OUTCOMES
+_UPSERT_CONNECTOR: Final = Upsert(
+    ConnectorUsage, ("connector", "bucket", "at", "operation"), other=("scope",), adds=_OUTCOMES
 )
-_UPSERT_CONNECTOR_DAY: Final = Upsert(ConnectorDay, ("connector", "day", "operation"), adds=_OUTCOMES)
 
 
 _buffer: WriteBehind[Hour | Used | Shown, Counted | Seen | Shows] = WriteBehind(

@@ -13,7 +13,7 @@ from accounts import queries
 from accounts.models import Person, User
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken
 from connectors.permissions import Permission
-from connectors.services import connector_use, grants, refresh_tokens, secrets, usage
+from connectors.services import grants, refresh_tokens, secrets, usage
 from connectors.services.grants import Granted
 from kaizala_console.lib import clock, ids
 
@@ -92,7 +92,6 @@ def used(grant: Grant, at: dt.datetime | None = None) -> dt.datetime:
     token = RefreshToken.objects.filter(grant=grant).latest("issued_at", "pk")
     token.first_used_at, token.last_used_at = token.first_used_at or at, at
     token.save(update_fields=["first_used_at", "last_used_at"])
-    connector_use.keep({token.connector_id: connector_use.Use(token.first_used_at, at)})
     return at
 
 

@@ -21,7 +21,6 @@ from connectors.models import (
     Connector,
     ConnectorLogo,
     ConnectorSecret,
-    ConnectorUse,
     Grant,
     HabitDay,
     Handoff,
@@ -73,7 +72,6 @@ def shown(program: Program, developer: User) -> str:
         outcome="restored",
     )
     make_use(program.grant, "GET v1/groups", at=clock.now(), calls=1)
-    ConnectorUse.objects.create(connector=program.connector, first_at=clock.now(), last_at=clock.now())
     HabitDay.objects.create(
         connector=program.connector,
         habit="comments",

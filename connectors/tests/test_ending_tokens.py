@@ -12,7 +12,6 @@ from django.urls import reverse
 from accounts.models import User
 from accounts.needs import Urgency
 from accounts.tests.pages import words
-from connectors import owning
 from connectors.needs import tokens_to_replace
 from connectors.services import handoffs, rotation
 from connectors.services.one_time_secrets import new_form_key
@@ -36,22 +35,22 @@ def test_a_token_in_its_last_month_is_a_card_on_home(
     page = browser_of(developer).get(reverse("accounts:home"))
     assert "A refresh token ends soon" in words(page)
     assert reverse("connectors:groups", args=[old_program.connector.pk]) in page.text
-    assert [need.urgency for need in tokens_to_replace(owning.of(developer))] == [Urgency.NORMAL]
+    assert [need.urgency for need in tokens_to_replace(developer)] == [Urgency.NORMAL]
     travel(days=15)
-    assert [need.urgency for need in tokens_to_replace(owning.of(developer))] == [Urgency.SOON]
+    assert [need.urgency for need in tokens_to_replace(developer)] == [Urgency.SOON]
     travel(days=6)
-    assert list(tokens_to_replace(owning.of(developer))) == []
+    assert list(tokens_to_replace(developer)) == []
 
 
 def test_it_is_nobody_elses_card(old_program: Program, stranger: User, group_admin: User) -> None:
-    assert list(tokens_to_replace(owning.of(stranger))) == list(tokens_to_replace(owning.of(group_admin))) == []
+    assert list(tokens_to_replace(stranger)) == list(tokens_to_replace(group_admin)) == []
 
 
 def test_while_its_successor_waits_to_be_claimed_that_is_the_card(old_program: Program, developer: User) -> None:
     rotation.rotate_due()
-    assert list(tokens_to_replace(owning.of(developer))) == []
+    assert list(tokens_to_replace(developer)) == []
 
 
 def test_with_a_successor_in_use_there_is_no_card(old_program: Program, developer: User) -> None:
     exchange(old_program, exchange(old_program).successor)
-    assert list(tokens_to_replace(owning.of(developer))) == []
+    assert list(tokens_to_replace(developer)) == []

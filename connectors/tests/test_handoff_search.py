@@ -11,7 +11,6 @@ from django.test import Client
 from accounts.models import User
 from connectors.models import Connector, Handoff
 from connectors.queries import connectors as queries
-from connectors.queries import handoffs as handoff_queries
 from connectors.services import handoffs
 from connectors.tests import factories
 from connectors.tests.factories import let_in
@@ -103,12 +102,7 @@ def test_pages_of_a_search_go_both_ways_in_the_order_of_the_inbox(
     group_admin: User,
     stranger: User,
     travel: Callable[..., Any],
-    monkeypatch: pytest.MonkeyPatch,
-    named: int,
-    connectors: int,
 ) -> None:
-    monkeypatch.setattr(handoff_queries, "MOST", named)
-    monkeypatch.setattr(handoff_queries, "FEW_CONNECTORS", connectors)
     own = [factories.make_connector(developer, name) for name in ("Depot helper", "Rota", "Menus")]
     others = factories.make_connector(stranger, "Depot of somebody else")
     made: list[Handoff] = []
@@ -122,7 +116,7 @@ def test_pages_of_a_search_go_both_ways_in_the_order_of_the_inbox(
     newest_first = [row.pk for row in sorted(made, key=lambda row: (row.made_at, row.pk), reverse=True)]
     there, cursor = [], None
     for _page in range(len(made)):
-        page = handoff_queries.found_page(developer, "depot", cursor=cursor, size=2)
+        page = queries.handoff_page(developer, search="depot", cursor=cursor, size=2)
         there += [row.pk for row in page.items]
         if page.next_cursor is None:
             break
@@ -130,7 +124,7 @@ def test_pages_of_a_search_go_both_ways_in_the_order_of_the_inbox(
     assert there == newest_first
     back = [row.pk for row in page.items]
     while page.previous_cursor is not None:
-        page = handoff_queries.found_page(developer, "depot", cursor=page.previous_cursor, size=2)
+        page = queries.handoff_page(developer, search="depot", cursor=page.previous_cursor, size=2)
         back = [row.pk for row in page.items] + back
     assert back == newest_first
 

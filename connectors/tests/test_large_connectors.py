@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from functools import partial
-from importlib import import_module
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.apps import apps
-from django.db import connection, transaction
-from django.db.models import F, Max, Min, Q
+from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import AuditEvent, User
-from connectors import needs, owning, usage_counts
-from connectors.models import Connector, ConnectorUse, Grant, Handoff, RefreshToken
+from accounts.models import User
+from connectors import usage_counts
+from connectors.models import Connector, Grant, Handoff, RefreshToken
 from connectors.queries import connectors, ending_access
-from connectors.services import connector_use, grants, usage
+from connectors.services import grants, usage
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
-from connectors.tests.test_races import at_once
 from connectors.tests.test_tokens import exchange
 from kaizala_console.lib import bounded, clock
 from kaizala_console.lib.bounded import Bounded
@@ -32,108 +27,43 @@ Travel = Callable[..., dt.datetime]
 HOUR = dt.timedelta(hours=1)
 
 
-def kept() -> dict[Any, tuple[Any, Any]]:
-    return {row.connector_id: (row.first_at, row.last_at) for row in ConnectorUse.objects.all()}
-
-
-def as_tokens_say() -> dict[Any, tuple[Any, Any]]:
-    """Read from all tokens, as pages did."""
-    used = RefreshToken.objects.filter(Q(first_used_at__isnull=False) | Q(last_used_at__isnull=False))
-    rows = used.order_by().values_list("grant__connector_id")
-    return {
-        key: (first, max(filter(None, (first_last, last))))
-        for key, first, first_last, last in rows.annotate(
-            Min("first_used_at"), first_last=Max("first_used_at"), last=Max("last_used_at")
-        )
-    }
+def shown(user: User) -> dict[str, Any]:
+    """When each connector was used last, as its list says."""
+    rows: list[Any] = connectors.connector_page(user).items
+    return {row.name: row.used_at for row in rows}
 
 
 # When it was used ----------------------------------------------------------------------------------------------------
 
 
-def test_the_first_use_of_a_token_is_kept_at_once(program: Program) -> None:
+def test_the_first_use_of_a_token_shows_at_once(program: Program, developer: User) -> None:
+    assert shown(developer) == {program.connector.name: None}
     exchange(program)
-    assert kept() == as_tokens_say()
-    assert kept().keys() == {program.connector.pk}
+    assert shown(developer) == {program.connector.name: clock.now()}
 
 
-def test_what_is_kept_is_what_the_tokens_say_after_any_use(
+def test_a_connector_was_used_when_any_of_its_tokens_was(
     program: Program, developer: User, group_admin: User, travel: Travel
 ) -> None:
     second = factories.make_program(program.connector, group_admin)
     other = factories.make_program(factories.make_connector(developer, "Other"), group_admin)
+    last: dict[str, Any] = {program.connector.name: None, "Other": None}
     for used in (program, second, other, program, second, second):
         travel(minutes=7)
         exchange(used)
-        assert kept() == as_tokens_say()
         usage.flush()
-        assert kept() == as_tokens_say()
+        last[used.connector.name] = clock.now()
+        assert shown(developer) == last
     grants.revoke(grant=second.grant, by=group_admin)
-    assert kept() == as_tokens_say()
+    assert shown(developer) == last
 
 
-def test_a_use_that_is_written_late_moves_nothing_back(program: Program) -> None:
+def test_a_use_that_is_written_late_moves_nothing_back(program: Program, developer: User) -> None:
     now, token = clock.now(), program.handoff.refresh_token
-    usage.token_used(token.pk, at=now)
-    usage.flush()
-    usage.token_used(token.pk, at=now - HOUR)
-    usage.flush()
-    assert kept() == as_tokens_say() == {program.connector.pk: (None, now)}
-
-
-def test_the_earliest_first_use_and_the_latest_last_one_stay(connector: Connector) -> None:
-    now = clock.now()
-    uses = [(now, now), (now - HOUR, now - HOUR), (None, now + HOUR), (now + HOUR, now + HOUR)]
-    with transaction.atomic():
-        for use in uses:
-            connector_use.keep({connector.pk: connector_use.Use(*use)})
-    assert kept() == {connector.pk: (now - HOUR, now + HOUR)}
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_use_is_not_kept_outside_the_transaction_of_its_token(connector: Connector) -> None:
-    with pytest.raises(RuntimeError):
-        connector_use.keep({connector.pk: connector_use.Use(None, clock.now())})
-
-
-def test_a_use_that_is_rolled_back_is_not_kept(program: Program) -> None:
-    with transaction.atomic():
-        factories.used(program.grant)
-        transaction.set_rollback(True)
-    assert kept() == as_tokens_say() == {}
-
-
-@pytest.mark.services
-@pytest.mark.django_db(transaction=True)
-def test_of_many_who_write_at_once_the_earliest_and_the_latest_stay(connector: Connector, developer: User) -> None:
-    other, start = factories.make_connector(developer, "Other"), clock.now()
-
-    def write(number: int) -> None:
-        for turn in range(10):
-            at = start + dt.timedelta(minutes=(number * 7 + turn * 3) % 40)
-            with transaction.atomic():
-                connector_use.keep({one.pk: connector_use.Use(at, at) for one in (connector, other)})
-
-    at_once(*(partial(write, number) for number in range(6)))
-    moments = [(number * 7 + turn * 3) % 40 for number in range(6) for turn in range(10)]
-    first, last = (start + dt.timedelta(minutes=minutes) for minutes in (min(moments), max(moments)))
-    assert kept() == {connector.pk: (first, last), other.pk: (first, last)}
-
-
-def test_an_update_finds_the_use_of_connectors_that_were_used_before(
-    program: Program, developer: User, group_admin: User, travel: Travel
-) -> None:
-    other = factories.make_program(factories.make_connector(developer, "Other"), group_admin)
-    for used in (program, other, program):
-        travel(hours=1)
-        exchange(used)
+    for at in (now, now - HOUR):
+        usage.token_used(token.pk, at=at)
         usage.flush()
-    factories.make_program(factories.make_connector(developer, "Unused"), group_admin)
-    before = kept()
-    ConnectorUse.objects.all().delete()
-    migration = import_module("connectors.migrations.0004_large_connectors")
-    migration.fill(apps, SimpleNamespace(connection=SimpleNamespace(vendor="any")))
-    assert kept() == before == as_tokens_say()
+    assert shown(developer) == {program.connector.name: now}
 
 
 # Whose tokens --------------------------------------------------------------------------------------------------------
@@ -190,7 +120,7 @@ def test_the_end_of_the_next_token_is_that_of_a_live_one(
     assert told() == RefreshToken.objects.get(grant=first.grant).expires_at
     travel(days=4)
     assert told() > clock.now()
-    assert [token.expires_at for token in ending_access.tokens_that_end(owning.of(developer))][:1] in ([], [told()])
+    assert [token.expires_at for token in ending_access.tokens_that_end(developer)][:1] in ([], [told()])
     assert [ending.ends_at for ending in usage_counts.ending_soon(program.connector)] == [told()]
 
 
@@ -248,14 +178,3 @@ def test_the_inbox_goes_through_the_handoffs_of_all_own_connectors_in_their_orde
         page = connectors.handoff_page(developer, cursor=page.previous_cursor, size=2)
         back = [row.pk for row in page.items] + back
     assert back == newest_first
-
-
-def test_of_very_many_connectors_the_same_history_is_read(
-    developer: User, group_admin: User, connector: Connector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for one in (connector, factories.make_connector(developer, "Another")):
-        let_in(one, group_admin)
-    events = AuditEvent.objects.order_by("pk")
-    named = list(events.filter(needs.events_of_own_connectors(developer) or Q(pk=None)))
-    monkeypatch.setattr(needs, "NAMED", 1)
-    assert list(events.filter(needs.events_of_own_connectors(developer) or Q(pk=None))) == named != []

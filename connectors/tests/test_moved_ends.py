@@ -10,7 +10,6 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, User
-from connectors import owning
 from connectors.models import AccessRequest, Connector, Grant, Handoff, RefreshToken
 from connectors.queries import ending_access
 from connectors.services import connectors, grants, permissions, reminders, rotation
@@ -78,9 +77,9 @@ def test_a_token_of_another_life_keeps_it(program: Program, group_admin: User, s
 
 def test_home_tells_of_a_token_that_ends_sooner_now(program: Program, developer: User, group_admin: User) -> None:
     program.handoff.delete()
-    assert not ending_access.tokens_that_end(owning.of(developer)).exists()
+    assert not ending_access.tokens_that_end(developer).exists()
     move(program, group_admin, 10)
-    assert ending_access.tokens_that_end(owning.of(developer)).exists()
+    assert ending_access.tokens_that_end(developer).exists()
 
 
 def test_tokens_that_were_ended_do_not_come_back(brief: Program, group_admin: User) -> None:

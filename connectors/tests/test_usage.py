@@ -13,9 +13,8 @@ from django.test import Client
 from accounts.models import User
 from connectors.models import (
     Connector,
-    ConnectorDay,
-    ConnectorHour,
     ConnectorSecret,
+    ConnectorUsage,
     RefreshToken,
     UsageDay,
     UsageHour,
@@ -162,7 +161,7 @@ def test_counts_are_forgotten_after_their_days(program: Program, travel: Callabl
     exchange(program)
     usage.flush()
     assert usage.sweep() == 4  # an hour and a day, of the grant and of its connector
-    assert [table.objects.count() for table in (UsageHour, UsageDay, ConnectorHour, ConnectorDay)] == [1] * 4
+    assert [table.objects.count() for table in (UsageHour, UsageDay, ConnectorUsage)] == [1, 1, 2]
     assert usage.sweep() == 0
 
 
@@ -217,5 +216,5 @@ def test_processes_that_write_at_once_lose_no_count(program: Program, together: 
             usage._write(facts)
 
     assert together(4, write) == [None] * 4
-    for table in (UsageHour, UsageDay, ConnectorHour, ConnectorDay):
+    for table in (UsageHour, UsageDay, ConnectorUsage):
         assert set(table.objects.values_list("calls", flat=True)) == {40}

@@ -11,7 +11,7 @@ from django.db.models import Sum
 from django.test import Client
 
 from accounts.models import User
-from connectors.models import Connector, ConnectorDay, ConnectorHour, ConnectorSecret, Grant, UsageDay, UsageHour
+from connectors.models import Connector, ConnectorSecret, ConnectorUsage, Grant, UsageDay, UsageHour
 from connectors.permissions import Permission
 from connectors.queries import usage as usage_queries
 from connectors.queries.usage import EndpointCalls, EndpointLost
@@ -143,14 +143,16 @@ def test_the_sums_of_a_connector_are_those_of_its_grants(program: Program, devel
         (program.grant, HOUR, {"failed": 2}),
     ):
         factories.make_use(grant, MEMBERS, at=now - ago, calls=5, scope="groupmember.read", **outcome)
-    for kept, each, when in ((ConnectorHour, UsageHour, "hour"), (ConnectorDay, UsageDay, "day")):
-        assert summed(kept, "connector", when) == summed(each, "grant__connector", when) != []
-    assert set(ConnectorHour.objects.values_list("scope", flat=True)) == {"groupmember.read"}
+    hours, days = (ConnectorUsage.objects.filter(bucket=bucket) for bucket in ConnectorUsage.Bucket)
+    assert summed(hours, "connector", "at") == summed(UsageHour.objects.all(), "grant__connector", "hour") != []
+    each_day = summed(UsageDay.objects.all(), "grant__connector", "day")
+    assert [(row[0], row[1].date(), *row[2:]) for row in summed(days, "connector", "at")] == each_day != []
+    assert set(hours.values_list("scope", flat=True)) == {"groupmember.read"}
 
 
-def summed(table: Any, whose: str, when: str) -> list[tuple[Any, ...]]:
+def summed(rows: Any, whose: str, when: str) -> list[tuple[Any, ...]]:
     sums = [Sum(name) for name in ("calls", "refused", "throttled", "failed")]
-    return sorted(table.objects.order_by().values_list(whose, when, "operation").annotate(*sums), key=str)
+    return sorted(rows.order_by().values_list(whose, when, "operation").annotate(*sums), key=str)
 
 
 def test_of_a_connector_what_ended_grants_called_stops_no_more(

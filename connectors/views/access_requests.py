@@ -29,7 +29,7 @@ from connectors.services.grants import AlreadyGranted
 from connectors.views import connectors as details
 from connectors.views import links, permission_choices
 from connectors.views.forms import PERMISSION_CHOICES, PermissionsForm, WithEndDate, last_day
-from kaizala_console.lib import clock, ids, keyset, live
+from kaizala_console.lib import clock, ids, live, pagination
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 from kaizala_console.statuses import STATUSES
 
@@ -57,7 +57,7 @@ def listing(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     search = request.GET.get("q", "").strip()[:120]
     try:
         page = access_requests.request_page(connector, show=show, search=search, cursor=request.GET.get("cursor"))
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     chips = links.search_chips(request, search)
     if show:

@@ -12,7 +12,8 @@ from accounts.models import AuditEvent
 from accounts.views.activity import rows
 from accounts.views.decorators import signed_in, user_of
 from connectors.views import connectors, links
-from kaizala_console.lib import keyset
+from kaizala_console.lib import pagination
+from kaizala_console.lib.pagination import paginate
 
 PAGE_SIZE = 50
 
@@ -24,8 +25,8 @@ def activity(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     connector, context = connectors.own(user_of(request), connector_id, "activity")
     events = AuditEvent.objects.filter(connector_id=connector.pk)
     try:
-        page = keyset.page(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
-    except keyset.BadCursor:
+        page = paginate(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     context |= {
         "events": rows(page.items),

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import User
 from accounts.views.decorators import require_reauthentication, signed_in, user_of, with_phone
-from connectors import owning, policies, usage_counts
+from connectors import policies, usage_counts
 from connectors.models import Connector, ConnectorState
 from connectors.permissions import DESCRIPTIONS, can_and_cannot, in_order
 from connectors.queries import connectors as connector_queries
@@ -26,7 +26,7 @@ from connectors.services import one_time_secrets as shown_secrets
 from connectors.views import links, one_time_secrets, permission_choices, snippets, usage_charts
 from connectors.views.forms import DetailsForm, PermissionsForm, SecretEndForm, add_broken_rule, form_key_of
 from connectors.views.states import verbs_for
-from kaizala_console.lib import keyset
+from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import Conflict, RuleBroken
 from kaizala_console.statuses import STATUSES
 
@@ -54,8 +54,7 @@ def connector_list(request: HttpRequest) -> HttpResponse:
     """One page of the list. What cannot be understood in the address is left out rather than refused."""
     show = _show(request)
     everybodys = show == "all"
-    own = None if everybodys else owning.of(user_of(request))
-    offered = queries.sorts_for(own, everybodys=everybodys)
+    offered = queries.sorts_for(everybodys=everybodys)
     sorts = {key: label for key, label in SORTS.items() if (key or "name") in offered}
     state = request.GET.get("state", "") if request.GET.get("state", "") in STATES else ""
     sort = request.GET.get("sort", "") if request.GET.get("sort", "") in sorts else ""
@@ -67,10 +66,9 @@ def connector_list(request: HttpRequest) -> HttpResponse:
             search=search,
             state=state,
             sort=sort or "name",
-            own=own,
             cursor=request.GET.get("cursor"),
         )
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     sparks = {} if everybodys else usage_counts.sparks(page.items)
     context = {

@@ -17,7 +17,7 @@ from connectors.permissions import labels_of_scopes
 from connectors.queries import connectors
 from connectors.views import connectors as details
 from connectors.views import handoff_line, links, usage_charts
-from kaizala_console.lib import clock, keyset
+from kaizala_console.lib import clock, pagination
 
 
 @require_GET
@@ -29,7 +29,7 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     search = request.GET.get("q", "").strip()[:120]
     try:
         page = connectors.grant_page(connector, ended=ended, search=search, cursor=request.GET.get("cursor"))
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     sparks = usage_counts.grant_sparks(page.items)
     context |= {

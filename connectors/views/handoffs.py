@@ -23,16 +23,15 @@ from accounts.views.decorators import (
     user_of,
     with_phone,
 )
-from connectors import owning, policies
+from connectors import policies
 from connectors.models import Handoff, HandoffState
 from connectors.permissions import can_and_cannot_of_scopes, labels_of_scopes
 from connectors.queries import connectors
-from connectors.queries import handoffs as handoff_queries
 from connectors.services import handoffs
 from connectors.services import one_time_secrets as shown_secrets
 from connectors.views import finding, handoff_line, links, one_time_secrets, snippets
 from connectors.views.forms import form_key_of
-from kaizala_console.lib import bounded, keyset, live
+from kaizala_console.lib import bounded, live, pagination
 from kaizala_console.lib import context as request_context
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
@@ -52,12 +51,11 @@ PILLS = {
 def inbox(request: HttpRequest) -> HttpResponse:
     """A card for each handoff that waits, or for those that ended. An open page follows along."""
     user = user_of(request)
-    own = owning.of(user)
     search = request.GET.get("q", "").strip()[:120]
     earlier = request.GET.get("show") == "earlier"
     try:
-        page = _inbox_page(user, own, search, waiting=not earlier, cursor=request.GET.get("cursor"))
-    except keyset.BadCursor:
+        page = connectors.handoff_page(user, search=search, waiting=not earlier, cursor=request.GET.get("cursor"))
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     asked = [] if earlier or search else [need for need in needs.needs_at(request, user) if need.is_asked]
     etag = live.etag(
@@ -75,12 +73,12 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "search": search,
         "chips": links.search_chips(request, search),
         "other_url": links.url_with(request, show=None if earlier else "earlier", cursor=None),
-        "owns_connectors": not own.are_none,
+        "owns_connectors": connectors.own_connectors(user).exists(),
         "tabs": [
             {
                 "label": _("Waiting"),
                 "url": links.url_with(request, show=None, cursor=None),
-                "count": bounded.count(connectors.waiting_handoffs(own)),
+                "count": bounded.count(connectors.waiting_handoffs(user)),
                 "current": not earlier,
             },
             {
@@ -92,12 +90,6 @@ def inbox(request: HttpRequest) -> HttpResponse:
         **links.pagination_links(request, page),
     }
     return render(request, "connectors/handoffs.html", context)
-
-
-def _inbox_page(user: User, own: owning.Own, search: str, *, waiting: bool, cursor: str | None) -> keyset.Page[Handoff]:
-    if search:
-        return handoff_queries.found_page(user, search, waiting=waiting, cursor=cursor)
-    return connectors.handoff_page(user, own=own, waiting=waiting, cursor=cursor)
 
 
 @require_GET

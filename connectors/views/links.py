@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from connectors.models import Connector
 from connectors.queries.connectors import Counts
-from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.pagination import Page
 
 
 def url_with(request: HttpRequest, *, path: str = "", **changes: str | None) -> str:

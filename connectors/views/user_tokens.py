@@ -27,7 +27,7 @@ from connectors.views import handoff_line, links
 from connectors.views.forms import TypedNameForm
 from connectors.views.grants import row_of
 from connectors.views.stopping import facts_of_use
-from kaizala_console.lib import ids, keyset
+from kaizala_console.lib import ids, pagination
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 ANSWERS = {
@@ -190,7 +190,7 @@ def acting(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     try:
         page = user_token_queries.acting_for(user, cursor=request.GET.get("cursor"))
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     context = {
         "rows": [_acting_row(grant, user) for grant in page.items],

@@ -24,7 +24,7 @@ from connectors.views import webhook_words as words
 from connectors.webhooks import management, queries
 from connectors.webhooks import queries as webhook_log
 from connectors.webhooks.events import EventType, HandoffEvent
-from kaizala_console.lib import clock, keyset
+from kaizala_console.lib import clock, pagination
 from kaizala_console.lib.errors import RuleBroken
 
 State = WebhookDelivery.State
@@ -47,7 +47,7 @@ def log(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRespo
         page = webhook_log.delivery_page(
             webhook, state=state, event_type=event_type, cursor=request.GET.get("cursor") or None
         )
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     still = request.GET.get(LIVE) == "off"
     context = {

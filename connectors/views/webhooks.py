@@ -36,7 +36,7 @@ from connectors.views import links, one_time_secrets, snippets, webhook_words
 from connectors.views.forms import TypedNameForm, form_key_of
 from connectors.webhooks import handoffs, management, queries, showing
 from connectors.webhooks import queries as webhook_queries
-from kaizala_console.lib import clock, keyset
+from kaizala_console.lib import clock, pagination
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
 
 View = Callable[..., HttpResponse]
@@ -49,7 +49,7 @@ def webhooks(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     connector, context = details.own(user_of(request), connector_id, "webhooks")
     try:
         page = queries.webhook_page(connector, cursor=request.GET.get("cursor"))
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     since = queries.failing_since(page.items)
     context |= {

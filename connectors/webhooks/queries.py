@@ -18,9 +18,9 @@ from connectors.models.webhook import WebhookQuerySet
 from connectors.queries.connectors import NEVER
 from connectors.webhooks import authorization
 from connectors.webhooks.message import body_of
-from kaizala_console.lib import clock, keyset
+from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotFound
-from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.pagination import Page, paginate
 
 State = WebhookDelivery.State
 MOST_ATTEMPTS: Final = 30
@@ -124,7 +124,7 @@ class Again:
 
 def webhook_page(connector: Connector, *, cursor: str | None = None, size: int = PAGE_SIZE) -> Page[Webhook]:
     """A connector's webhooks, the newest first, counted as `webhook_queries.of_connector`. Raises BadCursor."""
-    return keyset.page(of_connector(connector), ("-created_at", "-id"), cursor, size)
+    return paginate(of_connector(connector), ("-created_at", "-id"), cursor, size)
 
 
 def one(connector: Connector, webhook_id: UUID) -> Webhook:
@@ -166,7 +166,7 @@ def delivery_page(
         found = found.filter(state=state)
     if event_type:
         found = found.filter(event_type=event_type)
-    return keyset.page(found, ("-id",), cursor, size)
+    return paginate(found, ("-id",), cursor, size)
 
 
 def one_delivery(webhook: Webhook, delivery_id: int) -> WebhookDelivery:

@@ -14,7 +14,6 @@ from accounts.admin.site import site
 from groups.models import (
     Action,
     ArchivedMessage,
-    ArchivedName,
     BulkJob,
     BulkLine,
     Group,
@@ -236,17 +235,6 @@ class ArchivedMessageAdmin(ReadOnlyAdmin):
     list_select_related = ["organisation"]
     search_fields = ["message_id__exact"]
     fields = ["message_id", "organisation", "sent_at", "job", "archived_at"]
-
-
-@admin.register(ArchivedName, site=site)
-class ArchivedNameAdmin(ReadOnlyAdmin):
-    """That a name stands in an archive; which it is, is for the organisation."""
-
-    list_display = ["id", "organisation", "kind"]
-    list_filter = ["organisation", "kind"]
-    list_select_related = ["organisation"]
-    search_fields = ["id__exact"]
-    exclude = ["name"]
 
 
 @admin.register(PersonAttribute, site=site)

@@ -8,14 +8,13 @@ from groups.models.group_grant import GroupGrant
 from groups.models.hierarchy import GroupLink
 from groups.models.media import MediaFile, MediaResource, MediaStore
 from groups.models.membership import Membership, Subscription
-from groups.models.message import ArchivedMessage, ArchivedName, Message
+from groups.models.message import ArchivedMessage, Message
 from groups.models.person_attribute import PersonAttribute, PersonAttributeValue
 from groups.models.reaction import Reaction
 
 __all__ = [
     "Action",
     "ArchivedMessage",
-    "ArchivedName",
     "BulkJob",
     "BulkLine",
     "Group",

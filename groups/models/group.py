@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from groups.models.hierarchy import GroupLink, Reached
+from groups.models.hierarchy import Direction, GroupLink, reached
 from kaizala_console.lib import clock, ids
 
 
@@ -20,17 +20,24 @@ class GroupQuerySet(models.QuerySet["Group"]):
 
     def within(self, roots: models.QuerySet) -> GroupQuerySet:
         """The groups whose ids `roots` selects, and all groups under them."""
-        return self.filter(pk__in=Reached(roots, "down"))
+        if roots.query.is_empty():
+            return self.none()
+        return self.filter(pk__in=reached(Group.objects.filter(pk__in=roots), "down"))
 
     def under(self, group_ids: Iterable[UUID]) -> GroupQuerySet:
         """All groups under these, at any level; these themselves not, unless one stands under another."""
-        parents = GroupLink.objects.filter(parent_id__in=list(group_ids))
-        return self.filter(pk__in=Reached(parents.values("child_id"), "down"))
+        return self._beyond(group_ids, "parent_id", "child_id", "down")
 
     def above(self, group_ids: Iterable[UUID]) -> GroupQuerySet:
         """All groups above these, at any level; these themselves not, unless one stands above another."""
-        children = GroupLink.objects.filter(child_id__in=list(group_ids))
-        return self.filter(pk__in=Reached(children.values("parent_id"), "up"))
+        return self._beyond(group_ids, "child_id", "parent_id", "up")
+
+    def _beyond(self, group_ids: Iterable[UUID], here: str, there: str, direction: Direction) -> GroupQuerySet:
+        keys = list(group_ids)
+        if not keys:
+            return self.none()
+        first = Group.objects.filter(pk__in=GroupLink.objects.filter(**{f"{here}__in": keys}).values(there))
+        return self.filter(pk__in=reached(first, direction))
 
     def carrying(self, **facts: Any) -> GroupQuerySet:
         """`annotate`, for what the model declares below: the type checker takes a second declaration amiss."""
@@ -81,8 +88,6 @@ class Group(models.Model):
     )
     created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
     removed_at = models.DateTimeField(_("removed at"), null=True, blank=True)
-    # Kept by `services.hierarchy`: else the top of the tree is found by asking every group for those above it.
-    stands_below = models.BooleanField(_("stands below another group"), default=False, db_default=False, editable=False)
 
     # What queries add to a row; a group that was read plainly has none of it.
     role: str  # groups.access: what the asker is in it
@@ -102,7 +107,6 @@ class Group(models.Model):
         indexes = [
             models.Index(fields=["name", "id"], name="group_by_name"),
             models.Index(fields=["organisation", "name", "id"], name="group_by_organisation"),
-            models.Index(fields=["name", "id"], name="group_at_the_top", condition=models.Q(stands_below=False)),
         ]
         constraints = [
             models.CheckConstraint(condition=~models.Q(name=""), name="group_has_a_name"),
@@ -118,16 +122,6 @@ class Group(models.Model):
     def naming_organisation_id(self) -> UUID | None:
         """Whose names of people are shown in the group: its organisation's; of a private one, the asker's."""
         return self.organisation_id or self.asked_from
-
-
-def is_below_another() -> models.Exists:
-    """What `Group.stands_below` keeps: whether a present group stands above it, of its own organisation or private as
-    it is. Whoever administers the organisation sees that one too.
-    """
-    own = models.Q(parent__organisation=models.OuterRef("organisation"))
-    private = models.Q(parent__organisation__isnull=True, child__organisation__isnull=True)
-    links = GroupLink.objects.filter(own | private, parent__removed_at__isnull=True)
-    return models.Exists(links.filter(child_id=models.OuterRef("pk")))
 
 
 def counted(rows: models.QuerySet, by: str) -> models.Expression:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from django.db import connection as default_connection
 from django.db import models
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, QuerySet, UUIDField
-from django.db.models.sql.compiler import SQLCompiler
+from django.db.models import ExpressionWrapper, F, IntegerField, Max, QuerySet, Value
 from django.utils.translation import gettext_lazy as _
+from django_cte import CTE, with_cte
 
 from kaizala_console.lib import clock
 
@@ -42,62 +40,47 @@ class GroupLink(models.Model):
 
 
 # ----------------------------------------------------------------------------------------------------
-# Walking the hierarchy of groups inside the database, by `WITH RECURSIVE` (SQLite and PostgreSQL alike).
+# Walks the hierarchy of groups inside the database (`WITH RECURSIVE`, by django-cte).
 
 
 Direction = Literal["down", "up"]
 
-# So many groups stand above each other at most, the first and the last counted: nested in JSON (two brackets a level),
+# At most so many groups stand above each other, the first and the last counted: nested in JSON (two brackets a level),
 # such a hierarchy is no deeper than the 64 that our own reader takes, and .NET's by default (ADR 0050).
 MOST_LEVELS: Final = 30
 
 
-def compiled(queryset: QuerySet[Any], connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
-    """The SQL and parameters of a query that selects one column, without its ordering."""
-    sql, params = queryset.order_by().query.get_compiler(connection=connection).as_sql()
-    return sql, tuple(params)
+def reached(groups: QuerySet[Any], direction: Direction) -> QuerySet[Any]:
+    """Returns the ids of these groups and of all groups under them ("down"), or above them ("up"), for use in a query.
 
-
-class Reached(Expression):
-    """The ids of some groups and of all groups under them ("down"), or above them ("up").
-
-    `roots` is a query that selects group ids; it becomes a part of the statement. `UNION` drops what was met
-    before, so that a group under two parents is walked once, and the walk ends whatever the links say.
+    `groups` is a query of groups; not one that Django knows to be empty beforehand (`pk__in=[]`).
     """
-
-    output_field: UUIDField = UUIDField()
-
-    def __init__(self, roots: QuerySet[Any], direction: Direction) -> None:
-        super().__init__(output_field=UUIDField())
-        self.roots = roots
-        self.direction = direction
-
-    def as_sql(
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
-    ) -> tuple[str, tuple[Any, ...]]:
-        name = connection.ops.quote_name
-        roots, params = compiled(self.roots, connection)
-        parent, child = name("parent_id"), name("child_id")
-        here, there = (parent, child) if self.direction == "down" else (child, parent)
-        table = name(GroupLink._meta.db_table)
-        return (
-            f"(WITH RECURSIVE reached(id) AS ({roots} UNION SELECT link.{there} FROM {table} link"  # noqa: S608
-            f" JOIN reached ON link.{here} = reached.id) SELECT id FROM reached)"
-        ), params
+    return _walk(groups, direction).values("reached")
 
 
-def levels(roots: QuerySet[Any], direction: Direction) -> int:
-    """How many groups stand under these in the longest line ("down"), or above them ("up"): at most MOST_LEVELS."""
-    name = default_connection.ops.quote_name
-    sql, params = compiled(roots, default_connection)
-    here, there = ("parent_id", "child_id") if direction == "down" else ("child_id", "parent_id")
-    with default_connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH RECURSIVE roots(id) AS ({sql}), line(id, level) AS (SELECT id, 0 FROM roots UNION"  # noqa: S608 - our own SQL
-            f" SELECT link.{name(there)}, line.level + 1 FROM {name(GroupLink._meta.db_table)} link"
-            f" JOIN line ON link.{name(here)} = line.id WHERE line.level < {MOST_LEVELS})"
-            " SELECT MAX(level) FROM line",
-            params,
-        )
-        deepest: int | None = cursor.fetchone()[0]
+def levels(groups: QuerySet[Any], direction: Direction) -> int:
+    """Returns how many groups stand under these in the longest line ("down"), or above them ("up").
+
+    It counts up to MOST_LEVELS.
+    """
+    deepest: int | None = _walk(groups, direction, with_level=True).aggregate(deepest=Max("level"))["deepest"]
     return deepest or 0
+
+
+def _walk(groups: QuerySet[Any], direction: Direction, *, with_level: bool = False) -> QuerySet[Any]:
+    """`UNION` drops what was met before, so that a group under two parents is walked once, and the walk ends whatever
+    the links say: without levels because it comes to an end, with them because it goes no deeper than MOST_LEVELS.
+    """
+    here, there = ("parent_id", "child_id") if direction == "down" else ("child_id", "parent_id")
+
+    def steps(walk: CTE) -> QuerySet[Any]:
+        links = walk.join(GroupLink, **{here: walk.col.reached}).order_by()
+        first: dict[str, Any] = {"reached": F("pk")}
+        further: dict[str, Any] = {"reached": F(there)}
+        if with_level:
+            further["level"] = ExpressionWrapper(walk.col.level + 1, output_field=IntegerField())
+            first["level"], links = Value(0), links.alias(next=further["level"]).filter(next__lte=MOST_LEVELS)
+        return groups.order_by().values(**first).union(links.values(**further))
+
+    walk = CTE.recursive(steps, name="walk")
+    return with_cte(walk, select=walk).order_by()

@@ -116,9 +116,6 @@ class ArchivedMessage(models.Model):
         ordering = ["-sent_at", "-id"]
         indexes = [
             models.Index(fields=["organisation", "-sent_at", "-id"], name="archived_by_time"),
-            models.Index(fields=["organisation", "group_name", "-sent_at", "-id"], name="archived_by_group"),
-            models.Index(fields=["organisation", "sender", "-sent_at", "-id"], name="archived_by_sender"),
-            models.Index(fields=["organisation", "group_name", "sender", "-sent_at", "-id"], name="archived_by_both"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["organisation", "message_id"], name="archived_once"),
@@ -127,35 +124,3 @@ class ArchivedMessage(models.Model):
 
     def __str__(self) -> str:
         return self.message_id
-
-
-class ArchivedName(models.Model):
-    """A group or a sender of archived messages, once: a filter by a part of a name looks through these, which are few.
-
-    Written with the messages. A name may stay whose messages are gone, and then finds none.
-    """
-
-    class Kind(models.TextChoices):
-        GROUP = "group", _("Group")
-        SENDER = "sender", _("Sender")
-
-    organisation = models.ForeignKey(
-        "accounts.Organisation",
-        verbose_name=_("organisation"),
-        on_delete=models.PROTECT,
-        related_name="+",
-        db_index=False,  # archived_name_once begins with it
-    )
-    kind = models.CharField(_("kind"), max_length=6, choices=Kind)
-    name = models.CharField(_("name"), max_length=200)
-
-    class Meta:
-        verbose_name = _("archived name")
-        verbose_name_plural = _("archived names")
-        constraints = [
-            models.UniqueConstraint(fields=["organisation", "kind", "name"], name="archived_name_once"),
-            models.CheckConstraint(condition=~models.Q(name=""), name="archived_name_is_one"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.pk}"  # operators read this

@@ -24,9 +24,9 @@ from groups.action_types.base import Card
 from groups.action_types.tally import QuestionTally, tally_of
 from groups.models import Action, Group, MediaFile, Membership, Message, Response
 from groups.responders import responder_keys
-from kaizala_console.lib import ids, keyset
+from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotFound
-from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.pagination import Page, paginate, paginate_together
 
 Audience = Message.Audience
 NEWEST_FIRST: Final = ("-sent_at", "-id")
@@ -189,8 +189,8 @@ def sees_answers(action: Action, people: Collection[UUID]) -> bool:
 
 
 def timeline(group: Group, viewer: Viewer, *, cursor: str | None = None, size: int = 50) -> Page[Message | Card]:
-    """Messages and cards together, the newest first, both ways by key: four statements. Raises `keyset.BadCursor`."""
-    page = keyset.merged(
+    """Messages and cards together, the newest first, both ways by key: four statements. Raises `BadCursor`."""
+    page = paginate_together(
         [
             visible_messages(group, viewer).select_related("person", "connector", "bot"),
             visible(group, viewer).select_related("person", "connector", "bot"),
@@ -229,8 +229,8 @@ def responses_of(card: Card, viewer: Viewer) -> Iterator[Answered]:
 
 
 def response_page(card: Card, viewer: Viewer, *, cursor: str | None = None, size: int = 50) -> Page[Answered]:
-    """A page of them, the newest first if they are named. Raises `keyset.BadCursor`."""
-    page = keyset.page(visible_responses(card, viewer), ("-id",), cursor, size)
+    """A page of them, the newest first if they are named. Raises `BadCursor`."""
+    page = paginate(visible_responses(card, viewer), ("-id",), cursor, size)
     return Page(answered(card, page.items, viewer), page.next_cursor, page.previous_cursor)
 
 

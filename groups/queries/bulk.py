@@ -18,9 +18,8 @@ from groups import access
 from groups.bulk_formats import LONGEST_LINE, SHOWN, Table
 from groups.bulk_lines import COLUMNS_OF, MAPPING, SUBSCRIBER, USERS
 from groups.models import BulkJob, BulkLine, Group, GroupLink, Membership, Subscription
-from kaizala_console.lib import keyset
 from kaizala_console.lib.errors import NotFound
-from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.pagination import Page, paginate
 
 SLICE = 2000
 Cells = tuple[object, ...]
@@ -49,16 +48,16 @@ def job_for(user: User, job_id: UUID) -> BulkJob:
 def history(
     kind: str, *, group: Group | None = None, organisation: Organisation | None = None, cursor: str | None, size: int
 ) -> Page[BulkJob]:
-    """The uploads of a group, or of an organisation, the newest first. Raises `keyset.BadCursor`."""
+    """The uploads of a group, or of an organisation, the newest first. Raises `BadCursor`."""
     jobs = BulkJob.objects.filter(kind=kind).select_related("by")
     jobs = jobs.filter(group=group) if group is not None else jobs.filter(organisation=organisation)
-    return keyset.page(jobs, ("-created_at", "-id"), cursor, size)
+    return paginate(jobs, ("-created_at", "-id"), cursor, size)
 
 
 def lines_of(job: BulkJob, *, cursor: str | None, size: int) -> Page[BulkLine]:
     """The lines that there is something to say about, in the order of the file."""
     told = job.lines.exclude(kind=BulkLine.Kind.LATER)
-    return keyset.page(told, ("line", "id"), cursor, size)
+    return paginate(told, ("line", "id"), cursor, size)
 
 
 def log_rows(job: BulkJob) -> Iterator[Cells]:

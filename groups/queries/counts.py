@@ -20,7 +20,7 @@ from django.db.models import Case, Exists, Expression, F, OuterRef, Q, QuerySet,
 from accounts.models import Person
 from groups.models import Group, GroupChange, GroupLink, Membership
 from groups.models.group import counted
-from groups.models.hierarchy import MOST_LEVELS, Reached, compiled
+from groups.models.hierarchy import MOST_LEVELS, reached
 
 # So many lines of descent are handed back to the database as values: it then knows how few there are, and goes by the
 # index. Of a walk inside the statement it expects thousands, and reads the whole table.
@@ -47,7 +47,7 @@ def tallies(roots: QuerySet[Any]) -> dict[UUID, Tally]:
     """The counts of the groups whose ids `roots` selects."""
     tables = _tables()
     try:
-        sql, params = compiled(roots, connection)
+        sql, params = roots.order_by().query.get_compiler(connection=connection).as_sql()
     except EmptyResultSet:  # nothing to ask about, as Django saw without the database
         return {}
     walk = _WALK.format(roots=sql, **tables)
@@ -76,7 +76,7 @@ def kept(roots: QuerySet[Any]) -> tuple[dict[UUID, Tally], list[UUID]]:
 
     One statement, and so one moment: between two, a change could be counted and taken off the list.
     """
-    out_of_date = Reached(GroupChange.objects.values("group_id"), "up")
+    out_of_date = reached(Group.objects.filter(pk__in=GroupChange.objects.values("group_id")), "up")
     rows = (
         Group.objects.filter(pk__in=roots)
         .order_by()

@@ -22,9 +22,8 @@ from connectors.models import Grant
 from groups import access
 from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue, Subscription
 from groups.models.group import counted
-from kaizala_console.lib import keyset
 from kaizala_console.lib.errors import NotFound
-from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.pagination import Page, paginate
 from kaizala_console.lib.text_search import cleaned, has_words
 
 SLICE: Final = 500
@@ -56,7 +55,7 @@ def page(
 
     `search` is words of the name, a part of the number, or words that are noted of them for this asker; with
     `attribute`, one that the asker may read, only those of whom it says `value` (in any case). Raises
-    `keyset.BadCursor`.
+    `BadCursor`.
     """
     shown = Membership.objects.filter(person_id=OuterRef("pk"), group__in=access.lists_of(user).order_by().values("pk"))
     here = user.organisation_id
@@ -70,7 +69,7 @@ def page(
         readable = attributes_for(user).order_by().values("pk")
         values = PersonAttributeValue.objects.filter(has_words("text", words), attribute__in=readable)
         people = people.filter(matching(words, here) | Q(pk__in=values.values("person_id")))
-    return keyset.page(people, ("name", "id"), cursor, size)
+    return paginate(people, ("name", "id"), cursor, size)
 
 
 def matching(words: str, organisation_id: UUID | None, *, person: str = "pk") -> Q:
@@ -114,10 +113,10 @@ def person_for(user: User, person_id: UUID) -> Seen:
 
 
 def groups_with(user: User, seen: Seen, *, cursor: str | None = None, size: int = 50) -> Page[Group]:
-    """The groups in which the asker sees this person, by name, each with `person_role`. Raises `keyset.BadCursor`."""
+    """The groups in which the asker sees this person, by name, each with `person_role`. Raises `BadCursor`."""
     theirs = Membership.objects.filter(group_id=OuterRef("pk"), person=seen.person)
     groups = access.visible_to(user).filter(Exists(theirs)) if seen.is_self else _shared(user, seen.person)
-    return keyset.page(groups.annotate(person_role=Subquery(theirs.values("role")[:1])), ("name", "id"), cursor, size)
+    return paginate(groups.annotate(person_role=Subquery(theirs.values("role")[:1])), ("name", "id"), cursor, size)
 
 
 def acting_for(person: Person) -> QuerySet[Grant]:

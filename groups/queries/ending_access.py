@@ -14,8 +14,8 @@ from accounts.models import User
 from connectors.ending_access import Ending, Endings
 from connectors.models import RefreshToken
 from groups import access
-from kaizala_console.lib import bounded, clock, keyset
-from kaizala_console.lib.keyset import Page
+from kaizala_console.lib import bounded, clock
+from kaizala_console.lib.pagination import Page, paginate
 
 # The first notices are sent so long before.
 SOON: Final = dt.timedelta(days=90)
@@ -62,8 +62,8 @@ def ending_soon(user: User) -> QuerySet[RefreshToken]:
 
 
 def ending_page(user: User, *, cursor: str | None = None, size: int = 50) -> Page[RefreshToken]:
-    """So many of `ending_soon`, the next in front. Raises `keyset.BadCursor`."""
-    return keyset.page(ending_soon(user), ("expires_at", "id"), cursor, size)
+    """So many of `ending_soon`, the next in front. Raises `BadCursor`."""
+    return paginate(ending_soon(user), ("expires_at", "id"), cursor, size)
 
 
 def soon_of(live_tokens: Sequence[RefreshToken]) -> RefreshToken | None:

@@ -25,13 +25,13 @@ from groups.models import (
     Subscription,
 )
 from groups.models.group import GroupQuerySet
-from groups.models.hierarchy import Reached
+from groups.models.hierarchy import reached
 from groups.queries import directory
 from groups.queries.counts import EMPTY, Tally, kept, member_count, tallies_of
-from kaizala_console.lib import bounded, ids, keyset
+from kaizala_console.lib import bounded, ids
 from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.lib.errors import NotFound
-from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.pagination import Page, paginate
 from kaizala_console.lib.text_search import cleaned
 
 MemberRow = tuple[UUID, str, str, str, str, dt.datetime | None]
@@ -87,12 +87,12 @@ def member_rows(group: Group) -> Iterable[MemberRow]:
 def subscriber_page(group: Group, *, search: str = "", cursor: str | None = None, size: int = 50) -> Page[Subscription]:
     """Subscribers with their person, in the order in which they subscribed. `search` is as in `member_page`.
 
-    Raises `keyset.BadCursor`.
+    Raises `BadCursor`.
     """
     subscribers = Subscription.objects.filter(group=group).select_related("person")
     if words := cleaned(search):
         subscribers = subscribers.filter(directory.matching(words, group.naming_organisation_id, person="person"))
-    page = keyset.page(subscribers, ("id",), cursor, size)
+    page = paginate(subscribers, ("id",), cursor, size)
     name_people(group.naming_organisation_id, [row.person for row in page.items])
     return page
 
@@ -112,7 +112,7 @@ def group_page(
         run = Membership.objects.admins().filter(person_id__in=access.held_by(user))
         groups = groups.filter(pk__in=run.values("group"))
     groups = groups.carrying(member_count=member_count(), connector_count=_connector_count())
-    return _linked(keyset.page(groups.select_related("organisation"), ("name", "id"), cursor, size))
+    return _linked(paginate(groups.select_related("organisation"), ("name", "id"), cursor, size))
 
 
 def member_page(
@@ -120,14 +120,14 @@ def member_page(
 ) -> Page[Membership]:
     """Members with their person, in the order in which they joined, or by name.
 
-    `search` is words of the name or a part of the number; `only` is one of `ONLY`. Raises `keyset.BadCursor`.
+    `search` is words of the name or a part of the number; `only` is one of `ONLY`. Raises `BadCursor`.
     """
     members = Membership.objects.filter(ONLY.get(only, Q()), group=group).select_related("person")
     if words := cleaned(search):
         members = members.filter(directory.matching(words, group.naming_organisation_id, person="person"))
     if by_name:
         members = members.annotate(called=name_in(group.naming_organisation_id))
-    page = keyset.page(members, ("called" if by_name else "joined_at", "id"), cursor, size)
+    page = paginate(members, ("called" if by_name else "joined_at", "id"), cursor, size)
     name_people(group.naming_organisation_id, [row.person for row in page.items])
     return page
 
@@ -143,7 +143,7 @@ def message_page(group: Group, user: User, *, cursor: str | None = None, size: i
             message_id=OuterRef("pk"), person_id__in=access.held_by(user)
         )
         messages = messages.filter(Q(audience=Audience.MEMBERS) | Exists(sent_to_me))
-    page = keyset.page(messages.select_related("person", "connector", "bot"), ("-sent_at", "-id"), cursor, size)
+    page = paginate(messages.select_related("person", "connector", "bot"), ("-sent_at", "-id"), cursor, size)
     name_people(group.naming_organisation_id, [row.person for row in page.items])
     return page
 
@@ -158,17 +158,16 @@ def attachable_page(
 ) -> Page[Group]:
     """The groups that a person administers and that may come to stand under this one, by name, with counts.
 
-    `search` is as in `group_page`. Raises `keyset.BadCursor`.
+    `search` is as in `group_page`. Raises `BadCursor`.
     """
-    here = Group.objects.filter(pk=group.pk).values("pk")
     groups = (
         _named(access.administered_by(user), search)
         .filter(organisation=group.organisation_id)
-        .exclude(pk__in=Reached(here, "up"))
+        .exclude(pk__in=reached(Group.objects.filter(pk=group.pk), "up"))
         .filter(~Exists(GroupLink.objects.filter(parent=group, child=OuterRef("pk"))))
         .carrying(member_count=member_count())
     )
-    return _linked(keyset.page(groups, ("name", "id"), cursor, size))
+    return _linked(paginate(groups, ("name", "id"), cursor, size))
 
 
 def sub_group(group: Group, group_id: str | UUID) -> Group:
@@ -186,14 +185,8 @@ def parent_groups(group: Group) -> GroupQuerySet:
 
 
 def sub_group_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Group]:
-    """The groups directly under this one, by name, with counts and `is_visible`: whether the person may open it.
-
-    A few are sorted; of very many, a page is met soon on a walk through all groups by name.
-    """
-    links, below = GroupLink.objects.filter(parent=group), sub_groups(group)
-    if bounded.count(links.order_by("child_id")).is_more:
-        below = Group.objects.present().filter(Exists(links.filter(child=OuterRef("pk"))))
-    return _linked(keyset.page(_openable(below, user), ("name", "id"), cursor, size))
+    """The groups directly under this one, by name, with counts and `is_visible`: whether the person may open it."""
+    return _linked(paginate(_openable(sub_groups(group), user), ("name", "id"), cursor, size))
 
 
 def parent_groups_for(group: Group, user: User) -> QuerySet[Group]:
@@ -294,7 +287,7 @@ def groups_within_reach(grant: Grant) -> Bounded:
 
 def grant_page(group: Group, *, cursor: str | None = None, size: int = 50) -> Page[Grant]:
     """The same, so many at a time."""
-    return keyset.page(grants_of(group), ("-granted_at", "-id"), cursor, size)
+    return paginate(grants_of(group), ("-granted_at", "-id"), cursor, size)
 
 
 def grant_in(group: Group, grant_id: UUID, *, also_removed: bool = False) -> Grant:

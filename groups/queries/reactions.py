@@ -18,9 +18,9 @@ from accounts.models import Person
 from accounts.queries import name_people
 from groups.models import Action, Group, Message, Reaction
 from groups.queries.actions import Viewer, visible, visible_messages
-from kaizala_console.lib import clock, keyset
+from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotFound
-from kaizala_console.lib.keyset import BadCursor, Page
+from kaizala_console.lib.pagination import BadCursor, Page, paginate
 
 PAGE_SIZE: Final = 50
 LIKERS_NAMED: Final = 5
@@ -120,9 +120,9 @@ def likes_of(reference_id: UUID, people: Collection[UUID]) -> Likes:
 
 
 def comment_page(reference_id: UUID, *, cursor: str | None = None, size: int = PAGE_SIZE) -> Page[Reaction]:
-    """The comments on something, the newest first, with who wrote them. One statement. Raises `keyset.BadCursor`."""
+    """The comments on something, the newest first, with who wrote them. One statement. Raises `BadCursor`."""
     comments = Reaction.objects.filter(reference_id=reference_id, reaction_type=Type.COMMENT)
-    return keyset.page(comments.select_related("person", "connector", "bot"), ("-modified_at", "-id"), cursor, size)
+    return paginate(comments.select_related("person", "connector", "bot"), ("-modified_at", "-id"), cursor, size)
 
 
 def message_or_action(group: Group, reference_id: UUID, viewer: Viewer) -> Message | Action:

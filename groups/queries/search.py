@@ -15,7 +15,7 @@ from groups.models import Action, Group
 from groups.queries import actions as action_queries
 from groups.queries import directory
 from groups.queries import groups as queries
-from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.pagination import Page
 
 SHOWN: Final = 6
 RECENT: Final = 5_000  # cards, and events a scope, that are looked through: said on the page

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from typing import Final
-from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
-from accounts.models import Organisation
 from groups.models import Group, GroupLink
-from groups.models.group import is_below_another
 from groups.models.hierarchy import MOST_LEVELS, levels
 from groups.services import group_events, recounting
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 # The first half of the advisory lock's key: "sub-group links are being changed". Any number that nobody else uses.
 LINKING = 0x6C696E6B
-AT_ONCE: Final = 500  # values in one condition
 
 
 @transaction.atomic
@@ -46,7 +40,6 @@ def link(*, parent: Group, child: Group, by: Actor) -> GroupLink:
     _require_few_levels(parent, child)
     made, is_new = GroupLink.objects.get_or_create(parent=parent, child=child)
     if is_new:
-        place([child.pk])
         recounting.note(parent.pk)
         group_events.group_added(parent=parent, child=child, by=by)
         _tell(Tag.SUBGROUP_LINKED, parent, child, by)
@@ -58,7 +51,6 @@ def attach(*, parent: Group, children: Iterable[Group], by: Actor) -> list[Group
     """Puts all these groups under `parent`, or none: raises as `link`."""
     children = list(children)
     one_at_a_time(parent)
-    hold([child.pk for child in children])
     return [link(parent=parent, child=child, by=by) for child in children]
 
 
@@ -69,7 +61,6 @@ def unlink(*, parent: Group, child: Group, by: Actor) -> None:
     gone, _rows = GroupLink.objects.filter(parent=parent, child=child).delete()
     if not gone:
         raise NotFound(_("This is not one of the group's sub-groups."))
-    place([child.pk])
     recounting.note(parent.pk)
     group_events.group_removed(parent=parent, child=child, by=by)
     _tell(Tag.SUBGROUP_UNLINKED, parent, child, by)
@@ -88,44 +79,9 @@ def one_at_a_time(group: Group) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LINKING, organisation - 2**31])
 
 
-def hold(group_ids: Iterable[UUID]) -> None:
-    """Keeps these groups for this transaction to change, as `groups.held` does one: in the order of their keys, as
-    everybody who holds several takes them. Else two could wait for each other.
-    """
-    for some in _chunks(sorted(set(group_ids))):
-        list(Group.objects.select_for_update(no_key=True).filter(pk__in=some).order_by("pk").values_list("pk"))
-
-
-def place(group_ids: Iterable[UUID]) -> None:
-    """Writes down anew whether these groups stand below another one, in the transaction that links them or takes them
-    from under one. Of several, `hold` them first.
-    """
-    for some in _chunks(sorted(set(group_ids))):
-        Group.objects.filter(pk__in=some).update(stands_below=is_below_another())
-
-
-def repair() -> int:
-    """Does so for all groups, after links were written around the services; returns of how many it was wrong."""
-    wrong = 0
-    organisations: list[UUID | None] = [None, *Organisation.objects.order_by("pk").values_list("pk", flat=True)]
-    for organisation_id in organisations:
-        with transaction.atomic():
-            one_at_a_time(Group(organisation_id=organisation_id))
-            own = Q(organisation=organisation_id) if organisation_id else Q(organisation__isnull=True)
-            for stands_below in (False, True):
-                found = is_below_another() if not stands_below else ~is_below_another()
-                kept = Group.objects.filter(own, found, stands_below=stands_below)
-                wrong += kept.update(stands_below=not stands_below)
-    return wrong
-
-
-def _chunks(keys: list[UUID]) -> Iterable[list[UUID]]:
-    return (keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE))
-
-
 def _require_few_levels(parent: Group, child: Group) -> None:
-    above = levels(Group.objects.filter(pk=parent.pk).values("pk"), "up")
-    below = levels(Group.objects.filter(pk=child.pk).values("pk"), "down")
+    above = levels(Group.objects.filter(pk=parent.pk), "up")
+    below = levels(Group.objects.filter(pk=child.pk), "down")
     if above + below + 2 > MOST_LEVELS:
         raise RuleBroken(
             _("More than %(most)d groups would stand above each other, “%(child)s” under “%(parent)s” among them.")

@@ -81,8 +81,6 @@ def remove(*, group: Group, by: User) -> None:
     the same moment is either first, and ended here, or finds no group.
     """
     hierarchy.one_at_a_time(group)
-    below = GroupLink.objects.filter(parent=group).order_by().values_list("child_id", flat=True)
-    hierarchy.hold([group.pk, *below])
     group = groups.held(group)
     if access.role_of(by, group) != access.Role.ADMIN:
         raise NotAllowed(_("Only an admin of this group may do this."))

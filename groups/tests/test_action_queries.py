@@ -17,8 +17,9 @@ from groups.queries.actions import Viewer
 from groups.services import actions, responses
 from groups.tests.cards import ANSWERS, POLL, SURVEY
 from groups.tests.factories import make_group, person_of
-from kaizala_console.lib import clock, keyset
+from kaizala_console.lib import clock, pagination
 from kaizala_console.lib.errors import NotFound
+from kaizala_console.lib.pagination import paginate
 
 
 def viewer_of(user: User, group: Group) -> tuple[Group, Viewer]:
@@ -87,8 +88,8 @@ def test_the_timeline_takes_three_statements(group: Group, group_admin: User, dj
 def test_a_cursor_of_another_list_is_refused(group: Group, group_admin: User) -> None:
     fill(group, person_of(group_admin))
     group, viewer = viewer_of(group_admin, group)
-    other = keyset.page(Message.objects.all(), ("-sent_at", "-id"), None, 2).next_cursor
-    with pytest.raises(keyset.BadCursor):
+    other = paginate(Message.objects.all(), ("-sent_at", "-id"), None, 2).next_cursor
+    with pytest.raises(pagination.BadCursor):
         action_queries.timeline(group, viewer, cursor=other)
 
 

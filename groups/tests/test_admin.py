@@ -16,7 +16,6 @@ from connectors.models import Bot
 from groups.models import (
     Action,
     ArchivedMessage,
-    ArchivedName,
     BulkLine,
     Group,
     GroupBot,
@@ -95,9 +94,6 @@ def everything(program: Program, group: Group, group_admin: User) -> None:
         sent_at=action.sent_at,
         group_name="for members only",
         sender=person.number,
-    )
-    ArchivedName.objects.create(
-        organisation=program.connector.organisation, kind=ArchivedName.Kind.GROUP, name="for members only"
     )
 
 

@@ -11,10 +11,11 @@ import pytest
 
 from accounts.audit.record import SYSTEM
 from accounts.models import AuditEvent, Organisation, User
+from accounts.tests.factories import make_organisation, make_user
 from groups.models import Group, GroupLink
 from groups.models.hierarchy import MOST_LEVELS, levels
-from groups.services import hierarchy
-from groups.tests.factories import make_group
+from groups.services import hierarchy, members, policies
+from groups.tests.factories import make_group, person_of
 from groups.tests.threads import together
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotFound, RuleBroken
@@ -80,24 +81,24 @@ def test_a_hierarchy_has_so_many_levels_and_no_more(organisation: Organisation) 
         link(groups[middle - 1], groups[middle])
     assert error.value.code == "levels"
     link(groups[middle - 2], groups[middle])
-    assert levels(Group.objects.filter(pk=groups[0].pk).values("pk"), "down") == MOST_LEVELS - 1
-    assert levels(Group.objects.filter(pk=groups[-1].pk).values("pk"), "up") == MOST_LEVELS - 1
+    assert levels(Group.objects.filter(pk=groups[0].pk), "down") == MOST_LEVELS - 1
+    assert levels(Group.objects.filter(pk=groups[-1].pk), "up") == MOST_LEVELS - 1
     with pytest.raises(RuleBroken):
         link(groups[-1], make_group("Last", organisation=organisation))
 
 
 def test_levels_are_counted_along_the_longest_of_several_ways(chain: list[Group]) -> None:
     link(chain[0], chain[4])
-    assert levels(Group.objects.filter(pk=chain[0].pk).values("pk"), "down") == 4
-    assert levels(Group.objects.filter(pk=chain[4].pk).values("pk"), "up") == 4
-    assert levels(Group.objects.filter(pk=chain[0].pk).values("pk"), "up") == 0
+    assert levels(Group.objects.filter(pk=chain[0].pk), "down") == 4
+    assert levels(Group.objects.filter(pk=chain[4].pk), "up") == 4
+    assert levels(Group.objects.filter(pk=chain[0].pk), "up") == 0
 
 
 def test_ten_thousand_levels_that_no_service_made_are_walked_without_harm(organisation: Organisation) -> None:
     groups = Group.objects.bulk_create(Group(name=f"Level {n}", organisation=organisation) for n in range(10_000))
     GroupLink.objects.bulk_create(GroupLink(parent=parent, child=child) for parent, child in pairwise(groups))
     assert Group.objects.under([groups[0].pk]).count() == 9_999
-    assert levels(Group.objects.filter(pk=groups[0].pk).values("pk"), "down") == MOST_LEVELS
+    assert levels(Group.objects.filter(pk=groups[0].pk), "down") == MOST_LEVELS
     with pytest.raises(RuleBroken):
         link(groups[-1], groups[0])
 
@@ -187,3 +188,23 @@ def test_many_links_at_random_at_the_same_moment_leave_no_group_above_itself(tra
     assert all(isinstance(number, int) for number in made), made
     for group in groups:
         assert group not in Group.objects.under([group.pk])
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_groups_and_people_may_be_removed_at_the_same_moment(transactional_db: None) -> None:
+    organisation = make_organisation("Contoso")
+    boss, leaver = make_user("Farah Khan", organisation, is_organisation_admin=True), make_user("Imran", organisation)
+    for _attempt in range(5):
+        lower = [make_group(f"G{n}", organisation=organisation, admins=[boss], members=[leaver]) for n in range(6)]
+        parent = make_group("Top", organisation=organisation, admins=[boss], members=[leaver])
+        other = make_group("Other", organisation=organisation, admins=[boss])
+        hierarchy.attach(parent=parent, children=lower[::-1], by=SYSTEM)
+        made = together(
+            partial(policies.remove, group=parent, by=boss),
+            partial(members.remove_everywhere, person=person_of(leaver), by=boss),
+            partial(hierarchy.attach, parent=other, children=lower[::-1], by=SYSTEM),
+        )
+        assert not [each for each in made if isinstance(each, Exception)], made
+        assert set(GroupLink.objects.values_list("parent__name", "child__name")) == {("Other", g.name) for g in lower}
+        Group.objects.all().delete()

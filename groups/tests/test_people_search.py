@@ -14,7 +14,7 @@ from groups.models import Group, Membership, PersonAttribute, PersonAttributeVal
 from groups.queries import directory, groups
 from groups.services import members
 from groups.tests.factories import make_group
-from kaizala_console.lib.keyset import Page
+from kaizala_console.lib.pagination import Page
 
 pytestmark = pytest.mark.django_db
 

@@ -11,10 +11,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from accounts.audit.record import SYSTEM
 from accounts.models import Organisation, User
+from accounts.tests.factories import make_organisation
 from connectors.tests.html_forms import text_of
 from groups.models import Group, GroupLink
 from groups.queries import hierarchy
+from groups.services import hierarchy as service
 from groups.tests.factories import make_group
 from kaizala_console.lib import ids
 
@@ -253,7 +256,6 @@ def test_more_than_a_count_counts_are_the_same_level(
     request: pytest.FixtureRequest,
     django_assert_max_num_queries: Any,
 ) -> None:
-    """Beyond a thousand links the database goes another way for who administers the organisation."""
     user = request.getfixturevalue(who)
     made = Group.objects.bulk_create(
         Group(name=f"Gate {number:04}", organisation=organisation) for number in range(1002)
@@ -269,3 +271,37 @@ def test_more_than_a_count_counts_are_the_same_level(
         assert [one.name for one in level.groups] == [f"Gate {number:04}" for number in range(50)]
         assert level.count.is_more
         assert level.has_more
+
+
+def tops(user: User) -> list[str]:
+    return [group.name for group in hierarchy.top_page(user).items]
+
+
+@pytest.fixture
+def family(organisation: Organisation, group_admin: User) -> dict[str, Group]:
+    return {name: make_group(name, organisation=organisation, admins=[group_admin]) for name in ("A", "B", "C", "D")}
+
+
+def test_an_admin_of_the_organisation_finds_at_the_top_what_was_taken_from_under_a_group(
+    family: dict[str, Group], organisation_admin: User
+) -> None:
+    a, b, c, d = family.values()
+    service.attach(parent=a, children=[b, c, d], by=SYSTEM)
+    assert tops(organisation_admin) == ["A"]
+    service.unlink(parent=a, child=c, by=SYSTEM)
+    assert tops(organisation_admin) == ["A", "C"]
+
+
+@pytest.mark.parametrize("is_private", [True, False])
+def test_of_groups_elsewhere_an_admin_of_the_organisation_sees_the_highest_they_are_in(
+    is_private: bool, family: dict[str, Group], organisation_admin: User
+) -> None:
+    """These stand below groups of which the admin is told nothing."""
+    elsewhere = None if is_private else make_organisation("Fabrikam")
+    hidden, seen, lower = (
+        make_group(name, organisation=elsewhere, members=[organisation_admin] if name != "Hidden" else [])
+        for name in ("Hidden", "Seen", "Seen too")
+    )
+    service.link(parent=hidden, child=seen, by=SYSTEM)
+    service.link(parent=seen, child=lower, by=SYSTEM)
+    assert tops(organisation_admin) == ["A", "B", "C", "D", "Seen"]

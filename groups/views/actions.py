@@ -28,7 +28,7 @@ from groups.views.action_responses import AnswerForm, SurveyAnswerForm, charts_o
 from groups.views.forms import TextField
 from groups.views.reactions import panel_of
 from groups.views.uploads import FilesField
-from kaizala_console.lib import clock, ids, keyset
+from kaizala_console.lib import clock, ids, pagination
 from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
 from kaizala_console.lib.spreadsheets import csv_lines
 
@@ -179,7 +179,7 @@ def _page(
     if context["takes_answers"] and card.sees_answers:
         try:
             context |= _answers(request, card, viewer, own, here)
-        except keyset.BadCursor:
+        except pagination.BadCursor:
             return redirect(links.url_with(request, path=here, cursor=None))
     status = 400 if form is not None and form.is_bound else 200
     return action_rows.with_pictures(render(request, "groups/action.html", context, status=status))

@@ -12,7 +12,8 @@ from accounts.models import AuditEvent
 from accounts.views.activity import rows
 from accounts.views.decorators import user_of, with_phone
 from groups.views import links
-from kaizala_console.lib import keyset
+from kaizala_console.lib import pagination
+from kaizala_console.lib.pagination import paginate
 
 PAGE_SIZE = 50
 
@@ -24,8 +25,8 @@ def activity(request: HttpRequest, group_id: UUID) -> HttpResponse:
     group, context = links.for_admin(user_of(request), group_id, "activity")
     events = AuditEvent.objects.filter(group_id=group.pk)
     try:
-        page = keyset.page(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
-    except keyset.BadCursor:
+        page = paginate(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     context |= {
         "events": rows(page.items),

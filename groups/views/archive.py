@@ -24,7 +24,7 @@ from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.views import links
 from groups.views.bulk import ArchiveFilterForm, ColumnsForm, FileForm, archive_crumbs, page_of_uploads, upload_of
-from kaizala_console.lib import keyset
+from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import ConsoleError, NotFound
 
 PAGE_SIZE = 50
@@ -52,7 +52,7 @@ def archive(request: HttpRequest) -> HttpResponse:
             cursor=request.GET.get("cursor"),
             size=PAGE_SIZE,
         )
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     context = {
         "form": form,

@@ -33,7 +33,7 @@ from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.views import links, once
 from groups.views.forms import add_error, region_of
-from kaizala_console.lib import clock, keyset, phone_numbers
+from kaizala_console.lib import clock, pagination, phone_numbers
 from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
 from kaizala_console.lib.spreadsheets import csv_lines
 
@@ -138,7 +138,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         return HttpResponse(status=204, headers={"HX-Redirect": reverse("groups:list")})
     try:
         page = bulk_queries.lines_of(found, cursor=request.GET.get("cursor"), size=LINES_A_PAGE)
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect("groups:bulk_job", job_id)
     context = {
         "job": found,
@@ -245,7 +245,7 @@ def page_of_uploads(
         page = bulk_queries.history(
             kind, group=group, organisation=organisation, cursor=request.GET.get("cursor"), size=PAGE_SIZE
         )
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     context |= {
         "form": form,

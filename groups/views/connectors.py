@@ -30,7 +30,7 @@ from groups.services import connectors as grants
 from groups.views import bots, links
 from groups.views.access_requests import rows_in
 from groups.views.forms import MOST_CHOICES, AddConnectorForm, add_error
-from kaizala_console.lib import clock, ids, keyset, live
+from kaizala_console.lib import clock, ids, live, pagination
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 ADD = gettext_lazy("Add Connector")
@@ -137,7 +137,7 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
         context |= live.follow(path, _etag_of(user, group))  # before the rest is read
     try:
         page = groups.grant_page(group, cursor=request.GET.get("cursor"))
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(url_with(request, cursor=None))
     sparks = usage_counts.grant_sparks(page.items) if links.is_admin(group) else {}
     chosen = _chosen(form)

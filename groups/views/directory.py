@@ -33,7 +33,7 @@ from groups.services.bulk import jobs, people
 from groups.views import links, once
 from groups.views.bulk import UsersFileForm, page_of_uploads
 from groups.views.forms import add_error, region_of
-from kaizala_console.lib import ids, keyset
+from kaizala_console.lib import ids, pagination
 from kaizala_console.lib.errors import NotFound, RuleBroken
 from kaizala_console.lib.phone_numbers import display
 from kaizala_console.lib.spreadsheets import csv_lines
@@ -58,7 +58,7 @@ def directory_list(request: HttpRequest) -> HttpResponse:
             cursor=request.GET.get("cursor"),
             size=PAGE_SIZE,
         )
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     noted = directory_queries.values_of(page.items, attributes)
     chips = []
@@ -246,7 +246,7 @@ def _page(request: HttpRequest, person_id: UUID, form: ValuesForm | None = None)
     here = reverse("groups:person", args=[seen.person.pk])
     try:
         page = directory_queries.groups_with(user, seen, cursor=request.GET.get("cursor"), size=PERSON_PAGE_SIZE)
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, path=here, cursor=None))
     attributes = list(directory_queries.attributes_for(user))
     values = directory_queries.values_of([seen.person], attributes).get(seen.person.pk, {})

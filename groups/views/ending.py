@@ -12,7 +12,7 @@ from accounts import policies
 from accounts.views.decorators import user_of, with_phone
 from groups.queries import ending_access
 from groups.views import links
-from kaizala_console.lib import keyset
+from kaizala_console.lib import pagination
 
 
 @require_GET
@@ -23,7 +23,7 @@ def ending(request: HttpRequest) -> HttpResponse:
     policies.require_organisation_admin(user)
     try:
         page = ending_access.ending_page(user, cursor=request.GET.get("cursor"))
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     context = {
         "organisation": user.organisation,

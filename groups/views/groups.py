@@ -21,7 +21,7 @@ from groups.queries import groups as queries
 from groups.services import groups, members
 from groups.views import links, once, sub_groups
 from groups.views.forms import GroupForm, add_error, give_back
-from kaizala_console.lib import ids, keyset
+from kaizala_console.lib import ids, pagination
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 
 PAGE_SIZE = 50
@@ -44,7 +44,7 @@ def group_list(request: HttpRequest) -> HttpResponse:
     cursor = request.GET.get("cursor")
     try:
         page = queries.group_page(user, search=search, is_run=only == RUN, cursor=cursor, size=PAGE_SIZE)
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     chips = []
     if search:

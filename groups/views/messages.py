@@ -27,7 +27,7 @@ from groups.views import action_rows, links, once, uploads
 from groups.views.actions import AnnouncementForm, CardForm, FilesForm, PollForm
 from groups.views.forms import MessageForm, add_error
 from kaizala_console.api.errors import InvalidParameters
-from kaizala_console.lib import keyset
+from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import GatewayDown, NotAllowed, RuleBroken
 
 PAGE_SIZE = 50
@@ -172,7 +172,7 @@ def _page(
     viewer = Viewer.of(group, access.held_by(user))
     try:
         page = action_queries.timeline(group, viewer, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, path=here, cursor=None))
     poll = card_form if isinstance(card_form, PollForm) else PollForm()
     announcement = card_form if isinstance(card_form, AnnouncementForm) else AnnouncementForm()

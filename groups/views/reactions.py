@@ -25,7 +25,7 @@ from groups.queries.reactions import Counts
 from groups.services import reactions as services
 from groups.views import links, once
 from groups.views.forms import CommentForm, add_error
-from kaizala_console.lib import keyset
+from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import RuleBroken
 
 ON_A_CARD = 10
@@ -134,7 +134,7 @@ def _page(
             form=form or CommentForm(),
             sent=request.POST,
         )
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(here)
     timeline = reverse("groups:messages", args=[group.pk])
     is_card = isinstance(of, Action)

@@ -25,7 +25,7 @@ from groups.services import groups, members
 from groups.services import hierarchy as hierarchy_service
 from groups.views import links, once
 from groups.views.forms import SubGroupForm, add_error, give_back
-from kaizala_console.lib import keyset
+from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 
 PAGE_SIZE = 50
@@ -75,7 +75,7 @@ def _page(request: HttpRequest, group_id: UUID, form: SubGroupForm) -> HttpRespo
     group, context = links.for_member(user, group_id, "sub_groups")
     try:
         page = queries.sub_group_page(group, user, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     context |= {
         "sub_groups": page.items,
@@ -107,7 +107,7 @@ def find(request: HttpRequest, group_id: UUID) -> HttpResponse:
     cursor = request.GET.get("cursor")
     try:
         page = group_queries.attachable_page(group, user, search=search, cursor=cursor, size=LINKS_PAGE_SIZE)
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     context = {
         "group": group,
@@ -194,7 +194,7 @@ def show(request: HttpRequest) -> HttpResponse:
         return render(request, "groups/tree.html", _branch(user, under))
     try:
         page = hierarchy_queries.top_page(user, cursor=request.GET.get("cursor"), size=TREE_PAGE_SIZE)
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     context = {"rows": _rows(page.items), "all_url": reverse("groups:list"), **links.pagination_links(request, page)}
     return render(request, "groups/tree.html", context)

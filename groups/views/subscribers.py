@@ -25,7 +25,7 @@ from groups.queries import groups
 from groups.services import subscribers
 from groups.views import links
 from groups.views.forms import AddMembersForm, add_error, left_over
-from kaizala_console.lib import keyset, phone_numbers
+from kaizala_console.lib import pagination, phone_numbers
 from kaizala_console.lib.errors import RuleBroken
 
 PAGE_SIZE = 50
@@ -60,7 +60,7 @@ def page(
     search = request.GET.get("q", "").strip()[:120]
     try:
         found = groups.subscriber_page(group, search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    except keyset.BadCursor:
+    except pagination.BadCursor:
         return redirect(links.url_with(request, path=here, show=SHOW, cursor=None))
     if "cursor" in request.GET and not found.items:  # whoever was on this page was removed
         return redirect(links.url_with(request, path=here, show=SHOW, cursor=None))

@@ -34,17 +34,17 @@ ON_BOTH = ("test_four_steps", "test_request_journey")  # the journeys that run o
 ON_POSTGRESQL = frozenset(
     f"test_{name}"
     for name in (
-        *("activity_far_back", "activity_event_page", "audit", "audit_chain", "notices", "phones"),
+        *("activity_filters", "activity_event_page", "audit", "audit_chain", "notices", "phones"),
         *("pin_limits", "pin_outbox", "pins", "sessions", "sign_in"),
         *("callers", "claims", "grants", "handoff_search", "handoffs", "large_connectors", "leaks", "life", "models"),
-        *("oauth_codes", "orphans", "own_many", "pin_login_limits", "queries", "reminders", "request_search"),
+        *("oauth_codes", "orphans", "own_connectors", "pin_login_limits", "queries", "reminders", "request_search"),
         *("rotation", "secrets", "successors", "throttling", "tokens", "usage", "usage_queries", "warm_tokens"),
         *("webhook_delivery", "webhook_outbox", "webhook_receivers", "webhook_upkeep"),
         *("access", "action_lists", "action_queries", "archive_names", "bulk_mapping", "bulk_subscribers"),
         *("bulk_users", "counts", "directory", "hierarchy", "kept_counts", "made_once"),
         *("members", "people_files", "people_search", "platform_reactions", "platform_subscribers", "search_page"),
-        *("stands_below", "tree_pages"),
-        *("bounded", "cache_serializer", "circuit", "keyset", "keyset_turns", "rate_limit", "write_behind"),
+        "tree_pages",
+        *("bounded", "cache_serializer", "circuit", "pagination", "rate_limit", "write_behind"),
         *("four_steps", "health", "no_leaks", "plans", "request_journey", "wire_journey"),
     )
 )

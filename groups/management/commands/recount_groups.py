@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from groups.services import hierarchy, recounting
+from groups.services import recounting
 
 
 class Command(BaseCommand):
@@ -14,8 +14,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """The console goes on meanwhile: groups that are being counted are counted for each reader."""
-        placed = hierarchy.repair()
         repaired = recounting.repair()
         self.stdout.write("All counts were right." if not repaired else f"Repaired the counts of {repaired} groups.")
-        if placed:
-            self.stdout.write(f"Repaired where {placed} groups stand in the tree.")

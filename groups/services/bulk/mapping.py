@@ -96,14 +96,11 @@ class Runner:
             groups |= {child.pk: child, parent.pk: parent}
             (there.discard if line.removes else there.add)((child.pk, parent.pk))
         linked, unlinked = sorted(there - before), sorted(before - there)
-        moved = [child for child, _parent in (*linked, *unlinked)]
-        hierarchy.hold(moved)
         GroupLink.objects.bulk_create(
             [GroupLink(child_id=child, parent_id=parent) for child, parent in linked], ignore_conflicts=True
         )
         for child_id, parent_id in unlinked:
             GroupLink.objects.filter(child_id=child_id, parent_id=parent_id).delete()
-        hierarchy.place(moved)
         recounting.note(*{parent for _child, parent in (*linked, *unlinked)})
         self._tell_webhooks(
             [(groups[parent], groups[child]) for child, parent in linked],

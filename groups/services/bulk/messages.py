@@ -8,9 +8,9 @@ from typing import Final, cast
 from uuid import UUID
 
 from groups.bulk_formats import Row
-from groups.bulk_lines import MESSAGES, MESSAGES_REQUIRED, MessageLine, message_line
+from groups.bulk_lines import MESSAGES, MESSAGES_REQUIRED, message_line
 from groups.bulk_reasons import Reason, reason_of
-from groups.models import ArchivedMessage, ArchivedName, BulkJob, BulkLine
+from groups.models import ArchivedMessage, BulkJob, BulkLine
 from groups.services.bulk.chunks import Outcome
 from groups.services.bulk.mapping import require_organisation_admin
 from kaizala_console.lib.errors import RuleBroken
@@ -60,24 +60,9 @@ class Runner:
             [ArchivedMessage(organisation_id=self._organisation, job=self._job, **asdict(line)) for line in new],
             ignore_conflicts=True,  # two imports at once
         )
-        self._note_names(lines)
         outcome = Outcome(rows[0].line, rows[-1].line) if rows else Outcome(0, 0)
         outcome.counts = (("archived", len(new)), ("unchanged", len(there)))
         return outcome
-
-    def _note_names(self, lines: list[MessageLine]) -> None:
-        """Also those of lines that are there: so a file that comes again mends what is missing."""
-        for kind, names in (
-            (ArchivedName.Kind.GROUP, {line.group_name for line in lines}),
-            (ArchivedName.Kind.SENDER, {line.sender for line in lines}),
-        ):
-            kept = ArchivedName.objects.filter(organisation_id=self._organisation, kind=kind)
-            new = names - {"", *kept.filter(name__in=names).values_list("name", flat=True)}
-            ArchivedName.objects.bulk_create(
-                # In one order, so that two imports at once wait for each other one way only.
-                [ArchivedName(organisation_id=self._organisation, kind=kind, name=name) for name in sorted(new)],
-                ignore_conflicts=True,
-            )
 
     def do_later(self, lines: list[BulkLine]) -> Outcome:
         """No line of these files has to wait."""

@@ -1,4 +1,4 @@
-"""Who owns very many connectors reads the same pages as who owns a few: each row is asked whose it is (ADR 0064)."""
+"""The lists of own connectors, and of what belongs to them: right rows, right order, nobody else's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import first_steps, needs
 from accounts.models import User
-from connectors import owning
 from connectors.models import Handoff
 from connectors.queries import connectors as queries
 from connectors.queries import ending_access
@@ -21,24 +20,6 @@ from connectors.services import connectors, handoffs, leak_reports
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
-from kaizala_console.lib import bounded
-from kaizala_console.tests import plans
-
-INDEXES = (
-    "connector_by_organisation",
-    "connector_by_age",
-    "handoff_newest_waiting",
-    "handoff_newest",
-    "handoff_waiting",
-)
-
-
-@pytest.fixture(params=["few", "many"])
-def own_are(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Whether two connectors are very many."""
-    if request.param == "many":
-        monkeypatch.setattr(bounded, "MOST", 1)
-    return request.param
 
 
 @pytest.fixture
@@ -77,16 +58,13 @@ def pages_of(read: Callable[..., Any]) -> list[Any]:
     return found
 
 
-def test_own_are_told_from_others(
-    own_are: str, theirs: dict[str, Program], developer: User, stranger: User, group_admin: User
+def test_own_connectors_are_those_owned_or_shared(
+    theirs: dict[str, Program], developer: User, group_admin: User
 ) -> None:
-    assert sorted(owning.of(developer).connectors().values_list("name", flat=True)) == ["Alpha", "Beta", "Shared"]
-    assert owning.of(developer).are_many == (own_are == "many")
-    assert not owning.of(stranger).are_none
-    assert owning.of(group_admin) == owning.Own(group_admin, are_none=True, are_many=False)
+    assert [connector.name for connector in queries.own_connectors(developer)] == ["Alpha", "Beta", "Shared"]
+    assert not queries.own_connectors(group_admin).exists()
 
 
-@pytest.mark.usefixtures("own_are")
 def test_the_list_has_own_connectors_in_each_order(theirs: dict[str, Program], developer: User) -> None:
     for sort, names in (
         ("name", ["Alpha", "Beta", "Shared"]),
@@ -102,17 +80,15 @@ def test_the_list_has_own_connectors_in_each_order(theirs: dict[str, Program], d
     assert queries.connector_page(developer, search="other").items == []
 
 
-def test_very_many_are_not_sorted_by_use(
-    own_are: str, theirs: dict[str, Program], developer: User, browser_of: Callable[..., Client]
+def test_only_own_connectors_are_sorted_by_use(
+    theirs: dict[str, Program], developer: User, browser_of: Callable[..., Client]
 ) -> None:
-    answer = browser_of(developer).get("/console/connectors/", {"sort": "used"})
-    offered = [option["value"] for option in answer.context["selects"][-1]["options"]]
-    assert offered == ["", "newest", "oldest", *(["used", "ends"] if own_are == "few" else [])]
-    rows = [row["connector"].name for row in answer.context["rows"]]
-    assert sorted(rows) == ["Alpha", "Beta", "Shared"]
+    for query, by_use in (({"sort": "used"}, ["used", "ends"]), ({"sort": "used", "show": "all"}, [])):
+        answer = browser_of(developer).get("/console/connectors/", query)
+        offered = [option["value"] for option in answer.context["selects"][-1]["options"]]
+        assert offered == ["", "newest", "oldest", *by_use]
 
 
-@pytest.mark.usefixtures("own_are")
 def test_the_inbox_has_the_handoffs_of_own_connectors(theirs: dict[str, Program], developer: User) -> None:
     claim(theirs["Beta"].handoff, developer)
     waiting = [theirs[name].handoff for name in ("Shared", "Alpha")]
@@ -121,10 +97,9 @@ def test_the_inbox_has_the_handoffs_of_own_connectors(theirs: dict[str, Program]
     ended = {row.connector_id for row in queries.handoff_page(developer, waiting=False).items}
     assert ended == {theirs["Beta"].connector.pk}
     by_end = sorted(waiting, key=lambda row: (row.expires_at, row.pk))
-    assert list(queries.waiting_handoffs(owning.of(developer))) == by_end
+    assert list(queries.waiting_handoffs(developer)) == by_end
 
 
-@pytest.mark.usefixtures("own_are")
 def test_home_tells_of_own_connectors_and_of_nobody_elses(
     theirs: dict[str, Program], developer: User, stranger: User, group_admin: User
 ) -> None:
@@ -136,41 +111,21 @@ def test_home_tells_of_own_connectors_and_of_nobody_elses(
     assert path is None or path.steps
 
 
-@pytest.mark.usefixtures("own_are")
 def test_tokens_that_end_and_leaks_are_of_own_connectors(
     theirs: dict[str, Program], developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
     own = [theirs[name] for name in ("Alpha", "Shared")]
     for program in (*own, theirs["Other"]):
         leak_reports.report(text=program.secret, address="192.0.2.9")
-    found = queries.open_leak_reports(owning.of(developer).rows("connector"))
+    found = queries.open_leak_reports(queries.of_own_connectors(developer))
     assert sorted(report.connector.name for report in found) == ["Alpha", "Shared"]
     Handoff.objects.all().delete()
     travel(days=350)
-    ending = ending_access.tokens_that_end(owning.of(developer))
+    ending = ending_access.tokens_that_end(developer)
     assert sorted(token.connector.name for token in ending) == ["Alpha", "Beta", "Shared"]
 
 
-@pytest.mark.usefixtures("own_are")
-def test_as_many_statements_whoever_owns_how_many(theirs: dict[str, Program], developer: User) -> None:
+def test_what_waits_takes_a_few_statements(theirs: dict[str, Program], developer: User) -> None:
     with CaptureQueriesContext(connection) as asked:
         needs.needs_of(developer)
-    assert len(asked) <= 7
-
-
-def test_of_very_many_a_list_is_walked_in_its_order(
-    theirs: dict[str, Program], developer: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else the database sorts all that somebody owns."""
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL sorts a table that is nearly empty")
-    monkeypatch.setattr(bounded, "MOST", 1)
-    with CaptureQueriesContext(connection) as asked:
-        for sort in ("name", "newest"):
-            queries.connector_page(developer, sort=sort)
-        for waiting in (True, False):
-            queries.handoff_page(developer, waiting=waiting)
-        list(queries.waiting_handoffs(owning.of(developer))[:9])
-    steps = plans.steps_of(query["sql"] for query in asked.captured_queries)
-    used = [name for name in INDEXES if any(name in step for step in steps)]
-    assert used == list(INDEXES)
+    assert len(asked) <= 6
