@@ -13,7 +13,7 @@ from accounts.audit.tags import Tag
 from accounts.audit.words import about
 from accounts.models import AuditEvent, User
 from accounts.tests.test_activity_page import happened
-from accounts.views import activity_filters
+from accounts.views import activity
 from kaizala_console.lib import clock, ids
 
 
@@ -94,9 +94,9 @@ def test_days_are_whole_and_both_are_included(member: User) -> None:
     noon = clock.now().replace(hour=12, minute=0)
     then = [happened(member, at=noon - number * day).pk for number in range(5)]
     chosen = {"since": (noon - 3 * day).date(), "until": (noon - day).date()}
-    assert walked(member, activity_filters.sought(chosen, member)) == sorted(then[1:4], reverse=True)
+    assert walked(member, activity.sought(chosen, member)) == sorted(then[1:4], reverse=True)
 
 
 def test_each_kind_has_its_tags() -> None:
-    kinds: dict[str, Any] = activity_filters.KINDS
+    kinds: dict[str, Any] = activity.KINDS
     assert sorted(tag for kind in kinds.values() for tag in kind.tags()) == sorted(Tag)

@@ -107,13 +107,13 @@ def described(connectors: ConnectorQuerySet, user: User) -> QuerySet[Connector]:
         Connector.co_owners.through.objects.filter(connector_id=OuterRef("pk"), user_id=user.pk)
     )
     used = RefreshToken.objects.filter(connector_id=OuterRef("pk"), last_used_at__isnull=False)
-    used = used.order_by("-last_used_at").values("last_used_at")[:1]
+    last_use = used.order_by("-last_used_at").values("last_used_at")[:1]
     ends = _live_tokens().values("expires_at")[:1]
     return connectors.annotate(
         mine=ExpressionWrapper(mine, output_field=BooleanField()),
         group_count=BoundedCount(_present_grants().filter(kind=Grant.Kind.GROUP)),
     ).annotate(
-        used_at=_for_owners(Subquery(used)),
+        used_at=_for_owners(Subquery(last_use)),
         ends_at=_for_owners(Subquery(ends)),
     )
 

@@ -70,7 +70,7 @@ def _lately(rows: QuerySet[Any]) -> dict[str, tuple[int, int]]:
     return {row["operation"]: (row["in_day"], row["in_week"]) for row in found}
 
 
-def _hours_of(connector: Connector) -> QuerySet[ConnectorUsage]:
+def _hours_of(connector: Connector) -> QuerySet[Any]:
     hours = ConnectorUsage.objects.filter(connector=connector, bucket=ConnectorUsage.Bucket.HOUR)
     return hours.annotate(hour=F("at"))
 
