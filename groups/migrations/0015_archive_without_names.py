@@ -28,7 +28,7 @@ def drop_indexes(_apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("groups", "0013_groups_without_a_kept_place")]
+    dependencies = [("groups", "0014_groups_without_a_kept_place")]
 
     operations = [
         migrations.DeleteModel(name="ArchivedName"),

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0013_audit_checkpoint")]
+    dependencies = [("accounts", "0015_a_person_has_no_name")]
 
     operations = [
         migrations.AddIndex(

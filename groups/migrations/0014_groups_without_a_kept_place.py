@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("groups", "0012_search_by_trigrams")]
+    dependencies = [("groups", "0013_names_to_organisations")]
 
     operations = [
         migrations.RemoveIndex(model_name="group", name="group_at_the_top"),
