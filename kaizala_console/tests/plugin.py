@@ -43,7 +43,7 @@ ON_POSTGRESQL = frozenset(
         *("access", "action_lists", "action_queries", "archive_names", "bulk_mapping", "bulk_subscribers"),
         *("bulk_users", "counts", "directory", "hierarchy", "kept_counts", "made_once"),
         *("members", "people_files", "people_search", "platform_reactions", "platform_subscribers", "search_page"),
-        "tree_pages",
+        *("names_by_organisation", "tree_pages"),
         *("bounded", "cache_serializer", "circuit", "pagination", "rate_limit", "write_behind"),
         *("four_steps", "health", "no_leaks", "plans", "request_journey", "wire_journey"),
     )
