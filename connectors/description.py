@@ -45,7 +45,7 @@ TAGS: Final = (
     Tag(
         name="Groups",
         description="Groups, and the groups below them.",
-        modules=("groups", "sub_groups", "hierarchy", "tenant"),
+        modules=("groups", "sub_groups", "tenant"),
     ),
     Tag(name="Members", description="Who is in a group, and as what.", modules=("members",)),
     Tag(name="Subscribers", description="Who follows a managed public group.", modules=("subscribers",)),
@@ -54,7 +54,7 @@ TAGS: Final = (
     Tag(
         name="Actions",
         description="Polls, surveys, jobs, meetings and announcements, and what people answer.",
-        modules=("actions", "responses", "properties"),
+        modules=("actions", "responses"),
     ),
     Tag(name="Reactions", description="Likes and comments.", modules=("reactions",)),
     Tag(name="Users", description="The person that a token acts for.", modules=("users",)),
