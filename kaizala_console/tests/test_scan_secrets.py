@@ -6,13 +6,15 @@ import datetime as dt
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from connectors import leak_scan, token_format
+from connectors import token_format
 from connectors.token_format import Kind
 from kaizala_console.lib import clock, ids
+from kaizala_console.management.commands.scan_secrets import credentials_in
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -86,7 +88,7 @@ def test_a_text_with_a_wrong_checksum_is_none_of_ours(tmp_path: Path) -> None:
 def test_it_is_found_whatever_stands_around_it(tmp_path: Path, text: str) -> None:
     path = tmp_path / "file"
     path.write_text(text.format(secret()), encoding="utf-8")
-    assert [find.line for find in leak_scan.scan(path)] == [1]
+    assert [line for line, _kind, _public in credentials_in(path.read_bytes())] == [1]
 
 
 @pytest.mark.parametrize("text", ["{}", "_{}_", "{}-old", "{}AndMore", "x{}", "({})", "{}" + "A" * 200])
@@ -96,26 +98,14 @@ def test_an_access_token_is_found_whatever_is_written_to_its_end(tmp_path: Path,
     )
     path = tmp_path / "file"
     path.write_text(text.format(access))
-    assert [find.kind for find in leak_scan.scan(path)] == [Kind.ACCESS]
+    assert [kind for _line, kind, _public in credentials_in(path.read_bytes())] == [Kind.ACCESS]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_what_powershell_wrote_is_read_too(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "secret.env"
     path.write_text(f"# für\r\nSECRET={secret()}\r\n", encoding=encoding)
-    assert [(find.line, find.kind) for find in leak_scan.scan(path)] == [(2, Kind.SECRET)]
-
-
-def test_a_credential_across_two_chunks_is_found_once_with_its_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(leak_scan, "CHUNK_BYTES", 1000)
-    tokens = [secret() for _ in range(60)]
-    path = tmp_path / "big"
-    path.write_text("".join(f"{'x' * (n % 13)} {token}\n" for n, token in enumerate(tokens)))
-    found = list(leak_scan.scan(path))
-    assert [find.line for find in found] == list(range(1, 61))
-    assert [find.public_part for find in found] == [token[5:21] for token in tokens]
+    assert [found[:2] for found in credentials_in(path.read_bytes())] == [(2, Kind.SECRET)]
 
 
 def test_in_a_work_tree_tracked_and_new_files_are_read_and_ignored_ones_are_not(tmp_path: Path) -> None:
@@ -151,3 +141,9 @@ def test_outside_of_git_everything_is_read_and_links_are_not_followed(tmp_path: 
 def test_this_repository_holds_no_credential() -> None:
     result = scan(ROOT)
     assert result.returncode == 0, result.stdout
+
+
+def test_the_published_rule_of_gitleaks_finds_the_same() -> None:
+    [rule] = tomllib.loads((ROOT / "docs" / "gitleaks.toml").read_text())["rules"]
+    assert rule["regex"] == token_format.PATTERN.pattern
+    assert rule["keywords"] == [kind.value for kind in (Kind.SECRET, Kind.REFRESH, Kind.ACCESS)]
