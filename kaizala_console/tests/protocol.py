@@ -65,6 +65,7 @@ class Row:
 _PROPERTIES = {"actionProperties": [{"name": "state", "type": "Text", "value": "done"}]}
 NEEDED: Final = {
     "login": {"pin": "123456"},
+    "token": {"grant_type": "authorization_code", "code": "none"},
     "createSubGroup": {"groupName": "Lane 1"},
     "react": {"referenceId": "1", "reactionType": "Like"},
     "changeAction": _PROPERTIES,
