@@ -5,8 +5,10 @@ FROM python:3.12-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /app
 RUN python -m venv /venv
-COPY requirements.txt .
-RUN /venv/bin/pip install --requirement requirements.txt
+# With media in a bucket: docker build --build-arg REQUIREMENTS=requirements-s3.txt
+ARG REQUIREMENTS=requirements.txt
+COPY requirements.txt requirements-s3.txt ./
+RUN /venv/bin/pip install --requirement "$REQUIREMENTS"
 COPY . .
 # With nothing configured, settings are those of a sandbox: enough to collect static files, and its keys stay behind.
 RUN CONSOLE_DATA_DIR=/tmp/build CONSOLE_STATIC_DIR=/app/collected /venv/bin/python manage.py collectstatic --no-input --verbosity 0 \

@@ -1,7 +1,7 @@
 # Every target makes what it needs: Python 3.11 or later and make are enough.
 # CI runs `make check` and `make test`, the same targets.
 
-.PHONY: help run demo test test-all mutants check fix bench screenshots setup keys clean
+.PHONY: help run demo test test-all mutants check fix bench screenshots setup pins keys clean
 
 help:
 	@echo "make run    start the console: web, worker and timetable (http://127.0.0.1:8000; CONSOLE_PORT=… for another port)"
@@ -13,6 +13,7 @@ help:
 	@echo "make fix    mend what can be mended by machine"
 	@echo "make bench  run the benchmarks"
 	@echo "make screenshots  take a picture of every page, wide and narrow, light and dark, into test-results/screenshots"
+	@echo "make pins   lock the packages of requirements*.in, with hashes, in requirements*.txt"
 	@echo "make keys   print fresh keys for a production configuration"
 	@echo "make setup  make .venv with everything a developer needs"
 	@echo "make clean  remove .venv and caches; ./var, which holds data, stays"
@@ -54,6 +55,10 @@ bench:
 screenshots:
 	@scripts/setup dev
 	@exec .venv/bin/python scripts/screenshots.py $(ARGS)
+
+pins:
+	@scripts/setup dev
+	@exec scripts/pins $(ARGS)
 
 keys:
 	@scripts/setup run

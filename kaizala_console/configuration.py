@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import secrets
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -135,11 +136,19 @@ def queue_of(redis_url: str, folder: Path) -> dict[str, Any]:
     }
 
 
+def has_packages_for_buckets() -> bool:
+    """Whether requirements-s3.txt is installed."""
+    return find_spec("boto3") is not None and find_spec("storages") is not None
+
+
 def media_storage_of(
     folder: Path, *, bucket: str, endpoint: str, region: str, access_key: str, secret_key: str, addressing: str
 ) -> dict[str, Any]:
-    """A folder that only its owner reads, or an S3-compatible bucket when one is named."""
-    if not bucket:
+    """A folder that only its owner reads, or an S3-compatible bucket when one is named.
+
+    Without the packages for buckets it is the folder too; `note_what_is_wrong_with_media` refuses the start then.
+    """
+    if not bucket or not has_packages_for_buckets():
         return {
             "BACKEND": "django.core.files.storage.FileSystemStorage",
             "OPTIONS": {
@@ -178,6 +187,11 @@ def note_what_is_wrong_with_media(env: Environment, *, max_mb: int, max_request_
     """What cannot be meant: a file larger than all files, half a key, a bucket without its name."""
     if max_mb > max_request_mb:
         env.problem("MEDIA_MAX_REQUEST_MB must be MEDIA_MAX_MB or more: it holds for all files of a request together.")
+    if env.is_set("MEDIA_S3_BUCKET") and not has_packages_for_buckets():
+        env.problem(
+            "MEDIA_S3_BUCKET needs packages that are not installed (boto3, django-storages): "
+            "pip install --requirement requirements-s3.txt."
+        )
     if env.is_set("MEDIA_S3_ACCESS_KEY") != env.is_set("MEDIA_S3_SECRET_KEY"):
         env.problem("MEDIA_S3_ACCESS_KEY and MEDIA_S3_SECRET_KEY belong together: set both, or neither.")
     others = ("MEDIA_S3_ENDPOINT", "MEDIA_S3_REGION", "MEDIA_S3_ACCESS_KEY")

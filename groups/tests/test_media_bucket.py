@@ -19,6 +19,7 @@ from groups.tests.bucket_server import ACCESS_KEY, NAME, REGION, SECRET_KEY, Buc
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program
 from groups.tests.media_files import MULTIPART, PDF, PNG, body, part
+from kaizala_console import configuration
 from kaizala_console.configuration import media_storage_of, note_what_is_wrong_with_media
 from kaizala_console.lib.env import Environment
 
@@ -118,6 +119,19 @@ def test_a_wrong_secret_is_a_store_that_does_not_answer(
     message = refused(answer, 503, "ServiceUnavailable", "ServiceException")
     assert "another" not in message
     assert bucket.objects == {}
+
+
+def test_a_bucket_without_its_packages_is_refused_with_the_line_that_installs_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(configuration, "has_packages_for_buckets", lambda: False)
+    env = Environment({"MEDIA_S3_BUCKET": "media", "MEDIA_S3_REGION": "eu-west-1"})
+    configuration.media_storage_of(
+        tmp_path, bucket="media", endpoint="", region="", access_key="", secret_key="", addressing="auto"
+    )
+    note_what_is_wrong_with_media(env, max_mb=1, max_request_mb=1)
+    [problem] = env.problems
+    assert "pip install --requirement requirements-s3.txt" in problem
 
 
 @pytest.mark.parametrize(

@@ -73,24 +73,44 @@ def test_nothing_of_one_machine_stands_in_the_repository() -> None:
     assert found == []
 
 
-def test_every_requirement_is_pinned_and_the_direct_ones_say_why_they_are_there() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        direct, _, indirect = (ROOT / name).read_text().partition("# What those need")
-        lines = [line for line in direct.splitlines() if line and not line.startswith(("#", "-r "))]
-        assert lines
-        for line in lines:
-            assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[[a-z0-9,]+\])?==\S+ +# \S.*", line), line
-        for line in indirect.splitlines()[1:]:
-            assert re.fullmatch(r"[A-Za-z0-9_.-]+==\S+", line), line
+PINS = ("requirements", "requirements-s3", "requirements-dev")
+_PIN = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[.*?\])?==([^\s\\]+)", re.MULTILINE)
+
+
+def pins_of(name: str) -> dict[str, str]:
+    found = _PIN.findall((ROOT / name).read_text(encoding="utf-8"))
+    return {re.sub("[-_.]+", "-", package).lower(): version for package, version in found}
+
+
+@pytest.mark.parametrize("name", PINS)
+def test_every_direct_requirement_is_pinned_says_why_it_is_there_and_is_locked(name: str) -> None:
+    lines = (ROOT / f"{name}.in").read_text().splitlines()
+    for line in (line for line in lines if line and not line.startswith(("#", "-r "))):
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+(\[[a-z0-9,]+\])?==\S+ +# \S.*", line), line
+    assert pins_of(f"{name}.in").items() <= pins_of(f"{name}.txt").items(), "run make pins"
+
+
+@pytest.mark.parametrize("name", PINS)
+def test_every_locked_package_has_its_hashes_and_names_no_index(name: str) -> None:
+    text = (ROOT / f"{name}.txt").read_text()
+    for block in re.split(r"\n(?=[A-Za-z0-9])", text)[1:]:
+        locked = r"[A-Za-z0-9_.-]+(?:\[[a-z0-9,]+\])?==\S+ \\\n    --hash=sha256:[0-9a-f]{64}"
+        assert re.match(locked, block), block[:80]
+    assert "://" not in text
+    assert "--index" not in text
+
+
+def test_what_is_locked_together_agrees() -> None:
+    run, s3, dev = (pins_of(f"{name}.txt") for name in PINS)
+    assert run.items() <= s3.items() <= dev.items()
+    assert "boto3" not in run, "buckets are for those who have one"
 
 
 def test_the_environment_is_the_one_that_is_pinned() -> None:
     from importlib.metadata import version
 
-    for name in ("requirements.txt", "requirements-dev.txt"):
-        for line in (ROOT / name).read_text().splitlines():
-            if match := re.match(r"([A-Za-z0-9_.-]+)(?:\[.*?\])?==(\S+)", line):
-                assert version(match[1]) == match[2], f"{match[1]}: run make setup"
+    for package, pinned in pins_of("requirements-dev.txt").items():
+        assert version(package) == pinned, f"{package}: run make setup"
 
 
 def test_every_service_of_the_compose_file_tells_its_health_and_takes_secrets_from_files() -> None:
