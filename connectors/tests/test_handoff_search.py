@@ -90,13 +90,6 @@ def test_handoffs_of_a_deleted_connector_are_not_found(client: Client, canteen: 
     assert found(client, "?q=depot") == found(client, "?q=canteen") == []
 
 
-# Among many ----------------------------------------------------------------------------------------------------------
-
-# How many grants are named by key, and how many connectors are looked at one by one.
-WAYS = pytest.mark.parametrize(("named", "connectors"), [(100, 100), (1, 100), (1, 1)])
-
-
-@WAYS
 def test_pages_of_a_search_go_both_ways_in_the_order_of_the_inbox(
     developer: User,
     group_admin: User,
