@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import sessions
-from accounts.views.zones import zone_of
+from accounts.views import zones
 from kaizala_console import problems
 from kaizala_console.lib import context
 from kaizala_console.lib.errors import ConsoleError
@@ -67,8 +67,10 @@ class ReadersZoneMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with timezone.override(zone_of(request)):
-            return self.get_response(request)
+        with timezone.override(zones.zone_of(request)):
+            response = self.get_response(request)
+        zones.remember(request)
+        return response
 
 
 class SessionSeenMiddleware:

@@ -35,6 +35,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(_("e-mail"), blank=True)
     # Empty: as the browser asks, and for mail the console's own.
     language = models.CharField(_("language"), max_length=8, choices=settings.LANGUAGES, blank=True)
+    # As the last device named it; empty: none has, and mails are in the console's own.
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     muted_mail = models.JSONField(
         _("mails not wanted"), default=list, blank=True, help_text=_("Topics of accounts.mail_topics.")
     )

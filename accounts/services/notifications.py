@@ -21,14 +21,14 @@ from django.core.mail import EmailMessage
 from django.db import transaction
 from django.db.models import F
 from django.template import Context, Engine
-from django.utils import translation
+from django.utils import timezone, translation
 
 from accounts import mail_topics, sms
 from accounts.audit.record import Actor, record
 from accounts.audit.tags import Tag
 from accounts.models import Notice, User
 from accounts.sms.contract import NumberRefused
-from kaizala_console.lib import clock, outbox
+from kaizala_console.lib import clock, moments, outbox
 from kaizala_console.lib.background import after_commit
 from kaizala_console.lib.errors import Conflict, ConsoleError
 from kaizala_console.lib.logs import redact
@@ -48,8 +48,8 @@ def queue(*, user: User, template: str, key: str, context: Mapping[str, Any], nu
 
     `template` names `templates/mail/<template>.txt`, whose first line is the subject; or, with a `number` (E.164) that
     is to get it by SMS, `templates/sms/<template>.txt`. `key` says which fact is told: the same key again changes
-    nothing and returns the first notice. `context` is JSON and holds no secret. What the account wants no mail about is
-    written down all the same, and not sent.
+    nothing and returns the first notice. `context` is JSON and holds no secret; a moment in it is called "…_at". What
+    the account wants no mail about is written down all the same, and not sent.
     """
     muted = not number and mail_topics.topic_of(template) in user.muted_mail
     facts = {"user": user, "number": number, "template": template, "context": redact(dict(context))}
@@ -126,7 +126,7 @@ def send_again(*, notice: Notice, by: Actor) -> Notice:
 
 
 def render(notice: Notice) -> tuple[str, str]:
-    """Subject and body, in the reader's language, else in the console's own."""
+    """Subject and body, in the reader's language and zone, else in the console's own."""
     subject, _newline, body = _rendered(notice, "mail").partition("\n")
     return subject.strip(), body.strip() + "\n"
 
@@ -143,11 +143,26 @@ def in_the_language_of(user: User) -> AbstractContextManager[None]:
 
 
 def _rendered(notice: Notice, folder: str) -> str:
-    values = {**notice.context, "user": notice.user, "base_url": settings.CONSOLE_BASE_URL}
-    with in_the_language_of(notice.user):
+    user = notice.user
+    with in_the_language_of(user), timezone.override(moments.zone_called(user.time_zone)):
+        values = {**_in_words(notice.context), "user": user, "base_url": settings.CONSOLE_BASE_URL}
         template = Engine.get_default().get_template(f"{folder}/{notice.template}.txt")
         # Plain text: a name with an ampersand must stay as it is.
         return template.render(Context(values, autoescape=False)).strip()
+
+
+def _in_words(facts: Any) -> Any:
+    """Adds to each moment "…_at" (ISO 8601, or empty) the words "…_at_text", in the reader's zone and language."""
+    if isinstance(facts, list):
+        return [_in_words(one) for one in facts]
+    if not isinstance(facts, Mapping):
+        return facts
+    texts = {
+        f"{name}_text": moments.exact(dt.datetime.fromisoformat(value))
+        for name, value in facts.items()
+        if name.endswith("_at") and value
+    }
+    return {name: _in_words(value) for name, value in facts.items()} | texts
 
 
 def _wake(notice: Notice) -> None:

@@ -168,8 +168,8 @@ LAST_DIGITS = 3
 
 def added(phone: VerifiedPhone, *, locked_until: dt.datetime | None) -> None:
     """A number was verified: a mail, and an SMS to every other number that the account holds."""
-    until = locked_until.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC") if locked_until else ""
-    _mail(phone, "phone_added", locked_until=until, is_primary=phone.is_primary)
+    unlocked_at = locked_until.isoformat() if locked_until else ""
+    _mail(phone, "phone_added", unlocked_at=unlocked_at, is_primary=phone.is_primary)
     for other in phone.user.verified_phones.held().exclude(pk=phone.pk).select_related("person"):
         _sms(other, "phone_added", about=phone)
 

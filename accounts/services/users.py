@@ -13,6 +13,13 @@ from accounts.services import sessions
 from kaizala_console.lib.errors import Conflict, NotAllowed
 
 
+def set_time_zone(*, user: User, name: str) -> None:
+    """Stores the zone (IANA) in which somebody's mails are written. It is nobody else's business, so no audit row."""
+    if user.time_zone != name:
+        User.objects.filter(pk=user.pk).update(time_zone=name)
+        user.time_zone = name
+
+
 @transaction.atomic
 def set_roles(
     *, user: User, by: Actor, is_organisation_admin: bool | None = None, is_staff: bool | None = None

@@ -45,6 +45,31 @@ def mail_server(monkeypatch: pytest.MonkeyPatch) -> dict[str, Exception | None]:
     return state
 
 
+MOMENT = "2026-12-17T08:35:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("zone", "words"),
+    [
+        ("Asia/Kolkata", "17 Dec 2026, 14:05 IST"),
+        ("", "17 Dec 2026, 08:35 UTC"),
+        ("Not/AZone", "17 Dec 2026, 08:35 UTC"),
+    ],
+)
+def test_a_mail_says_when_in_its_readers_zone(developer: User, zone: str, words: str) -> None:
+    developer.time_zone = zone
+    _subject, body = notifications.render(queue(developer, unlocked_at=MOMENT))
+    assert f"tokens until {words}." in body
+
+
+def test_moments_in_a_list_are_in_the_readers_zone_and_language_too(developer: User) -> None:
+    developer.time_zone, developer.language = "Asia/Kolkata", "hi"
+    ends = [{"ends_at": MOMENT, "target_name": "Depot"}]
+    context = {"count": 1, "days": 7, "connector_name": "Canteen", "ends": ends, "for_developer": False}
+    notice = notifications.queue(user=developer, template="connectors/grant_ends", key="ends", context=context)
+    assert ", 14:05 IST" in notifications.render(notice)[1]
+
+
 def test_a_notice_is_sent_after_the_commit_and_not_before(
     developer: User, outbox: list[EmailMessage], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:

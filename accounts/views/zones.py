@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
-from zoneinfo import ZoneInfo, available_timezones
 
 from babel import Locale
 from babel.dates import get_timezone_name
@@ -14,20 +12,27 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import get_language
 
+from accounts.models import User
+from accounts.services import users
+from kaizala_console.lib import moments
+
 COOKIE: Final = "zone"
-_UTC: Final = frozenset({"UTC", "Etc/UTC", "Etc/GMT", "GMT", "Etc/UCT", "UCT", "Zulu", "Etc/Zulu"})
 
 
 def zone_of(request: HttpRequest) -> dt.tzinfo:
-    """The reader's zone; the console's own until a device has said which, and for a name that is none.
+    """The reader's zone; the console's own until a device has said which.
 
     Pages are written in it, and days that are typed are days of it: whoever forges the cookie sees their own pages in
     another zone.
     """
-    name = unquote(request.COOKIES.get(COOKIE, ""))
-    if name not in _known():
-        name = settings.TIME_ZONE
-    return dt.UTC if name in _UTC else ZoneInfo(name)
+    return moments.zone_called(_named(request))
+
+
+def remember(request: HttpRequest) -> None:
+    """Stores the zone that the device of a signed-in reader names: their mails are written in it."""
+    name, user = _named(request), getattr(request, "user", None)  # none where a bad request got no further
+    if name and settings.SESSION_COOKIE_NAME in request.COOKIES and isinstance(user, User):
+        users.set_time_zone(user=user, name=name)
 
 
 def name_of(zone: dt.tzinfo) -> str:
@@ -39,6 +44,6 @@ def name_of(zone: dt.tzinfo) -> str:
     return get_timezone_name(zone, zone_variant="generic", locale=locale)
 
 
-@lru_cache(maxsize=1)
-def _known() -> frozenset[str]:
-    return frozenset(available_timezones())
+def _named(request: HttpRequest) -> str:
+    name = unquote(request.COOKIES.get(COOKIE, ""))
+    return name if moments.is_zone(name) else ""

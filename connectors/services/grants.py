@@ -402,7 +402,7 @@ def _tell(grant: Grant, user: User, *, withdrawn: int, for_developer: bool) -> N
             "target_name": grant.target_name,
             "grant_id": str(grant.pk),
             "group_id": str(trail.of_grant(grant)["group_id"] or ""),
-            "ended_at_text": words.utc(grant.ends_at),
+            "ended_at": grant.ends_at.isoformat(),
             "handoff_withdrawn": bool(withdrawn),
             "for_developer": for_developer,
         },

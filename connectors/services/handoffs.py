@@ -75,7 +75,7 @@ def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | No
             handoff,
             "handoff_claimed",
             claimed_by=by.name,
-            claimed_at_text=words.utc(now),
+            claimed_at=now.isoformat(),
             claimed_from=address or "",
             for_developer=user in owners,
         )
@@ -489,7 +489,7 @@ def _nothing_waits(connector: Connector) -> NotFound:
 def _send_receipts(handoff: Handoff) -> None:
     facts = {
         "claimed_by": handoff.claimer_name,
-        "claimed_at_text": words.utc(handoff.claimed_at or clock.now()),
+        "claimed_at": (handoff.claimed_at or clock.now()).isoformat(),
         "claimed_from": handoff.claimed_from or "",
     }
     both_sides = [*admin_side(handoff, None), *refresh_tokens.owners_of(handoff.connector)]

@@ -21,7 +21,7 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
-from connectors.services import one_time_secrets, orphans, refresh_tokens, secrets, trail, words
+from connectors.services import one_time_secrets, orphans, refresh_tokens, secrets, trail
 from connectors.token_format import Kind, Parsed
 from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock, rate_limit
@@ -199,7 +199,7 @@ def _tell(report: LeakReport, row: Row) -> None:
                 "is_admin": user in admins,
                 "is_left": not owners,
                 "is_user_token": isinstance(row, RefreshToken) and row.grant.kind == Grant.Kind.USER,
-                "reported_at_text": words.utc(report.reported_at),
+                "reported_at": report.reported_at.isoformat(),
             },
         )
 

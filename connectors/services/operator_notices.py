@@ -6,7 +6,7 @@ from accounts.models import AuditEvent, User
 from accounts.services import notifications
 from connectors import policies
 from connectors.models import Connector, Grant
-from connectors.services import refresh_tokens, words
+from connectors.services import refresh_tokens
 
 
 def queue(
@@ -32,6 +32,6 @@ def queue(
                 "target": grant.target_name if grant is not None else "",
                 "reason": reason,
                 "by_name": by.name,
-                "at_text": words.utc(event.at),
+                "at": event.at.isoformat(),
             },
         )

@@ -18,7 +18,7 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies
 from connectors.models import Connector
-from connectors.services import refresh_tokens, trail, words
+from connectors.services import refresh_tokens, trail
 from connectors.services.connectors import NAME_CONSTRAINT
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -149,6 +149,6 @@ def _tell(connector: Connector, event: AuditEvent, *, template: str, by: User, a
                 "about_name": about.name,
                 "is_about_you": user.pk == about.pk,
                 "changed_by": by.name,
-                "changed_at_text": words.utc(clock.now()),
+                "changed_at": clock.now().isoformat(),
             },
         )

@@ -13,7 +13,7 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies, public_keys
 from connectors.models import Connector, ConnectorKey
-from connectors.services import refresh_tokens, trail, words
+from connectors.services import refresh_tokens, trail
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict
 
@@ -86,6 +86,6 @@ def _tell_owners(key: ConnectorKey, by: User, template: str) -> None:
                 "connector_name": connector.name,
                 "fingerprint": key.fingerprint,
                 "changed_by": by.name,
-                "changed_at_text": words.utc(clock.now()),
+                "changed_at": clock.now().isoformat(),
             },
         )

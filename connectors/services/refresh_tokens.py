@@ -21,7 +21,7 @@ from accounts.services import notifications
 from connectors import public_keys, token_format
 from connectors.models import AccessRequest, ClaimAnswer, Connector, Grant, Handoff, RefreshToken, WarmToken
 from connectors.models.handoff import SEALED_TO_SERVER
-from connectors.services import one_time_secrets, trail, words
+from connectors.services import one_time_secrets, trail
 from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock, crypto, ids
 
@@ -141,7 +141,7 @@ def facts_for_mail(handoff: Handoff, grant: Grant) -> dict[str, Any]:
         "target_name": grant.target_name,
         "is_user_token": grant.kind == Grant.Kind.USER,
         "made_by": handoff.maker_name,
-        "expires_at_text": words.utc(handoff.expires_at),
+        "expires_at": handoff.expires_at.isoformat(),
     }
 
 
@@ -150,7 +150,7 @@ def _tell_owners(handoff: Handoff, grant: Grant) -> Any:
     predecessor = handoff.refresh_token.predecessor
     if predecessor is not None:
         template = "handoff_rotated"
-        facts["old_ends_at_text"] = words.utc(predecessor.expires_at)
+        facts["old_ends_at"] = predecessor.expires_at.isoformat()
     told = [
         notifications.queue(
             user=user,

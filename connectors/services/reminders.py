@@ -20,7 +20,7 @@ from accounts.models import User
 from accounts.services import notifications
 from connectors import policies
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
-from connectors.services import refresh_tokens, trail, words
+from connectors.services import refresh_tokens, trail
 from connectors.token_format import Kind
 from kaizala_console.lib import clock
 
@@ -177,7 +177,7 @@ def _line(kind: _Kind, row: Any) -> dict[str, str]:
     """One credential in a mail: what it reaches, or which slot it fills; with the keys of the pages about it."""
     grant = kind.grant_of(row)
     return {
-        "ends_at_text": words.utc(getattr(row, kind.ends)),
+        "ends_at": getattr(row, kind.ends).isoformat(),
         "begins": f"{Kind.SECRET.value}{row.public_part}" if grant is None else "",
         "target_name": "" if grant is None else grant.target_name,
         "grant_id": "" if grant is None else str(grant.pk),

@@ -488,7 +488,7 @@ def _notify(user: User, request: UserTokenRequest, template: str, **facts: str) 
             "connector_name": request.connector.name,
             "connector_id": str(request.connector_id),
             "asked_by": request.asked_by.name,
-            "expires_at_text": words.utc(request.expires_at),
+            "expires_at": request.expires_at.isoformat(),
             **facts,
         },
     )

@@ -19,7 +19,7 @@ from connectors.tests.test_successors import exchange
 from kaizala_console.api.compatibility import HEADER_NAMES, Habit
 from kaizala_console.lib import clock
 
-# No minute ends between a call and what the page says of this minute, and no day between two calls of one day.
+# No minute ends between a call and what the page says of the last minute, and no day between two calls of one day.
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel", "patient_counters")]
 
 Browser = Callable[..., Client]
@@ -202,7 +202,7 @@ def test_the_owner_reads_what_how_often_since_when_and_what_instead(
     assert "“/v1” is left out of the path as in GET /v1/users/me Begin every path with “/v1/”. 3" in text
     assert "The path ends with a slash" in text
     assert "there is nothing that you must do" in text
-    assert "This connector, this minute 3 of" in text
+    assert "This connector, in the last minute 3 of" in text
     assert "Of these over a limit 0" in text
 
 

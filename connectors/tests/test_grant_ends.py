@@ -16,7 +16,7 @@ from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
 from kaizala_console.api.errors import RefreshTokenRefused
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, moments
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +50,7 @@ def test_the_mails_name_the_end_and_what_to_do(ended: Program, developer: User, 
     for user in (developer, group_admin):
         subject, body = notifications.render(Notice.objects.get(template=TEMPLATE, user=user))
         assert subject == "The access of Shift Planner to Night shift has ended"
-        assert clock.now().strftime("%Y-%m-%d %H:%M UTC") in body
+        assert moments.exact(clock.now()) in body
         assert "wiped" in body
         assert "/console/" in body
 

@@ -21,7 +21,7 @@ from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
 from kaizala_console.api.errors import RefreshTokenRefused
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import NotFound
 
 pytestmark = pytest.mark.django_db
@@ -92,7 +92,7 @@ def test_the_mail_names_the_end_and_no_secret(old_program: Program, outbox: list
     notifications.deliver(notice_id=Notice.objects.get(template="connectors/handoff_rotated").pk)
     (mail,) = outbox
     ends_at = RefreshToken.objects.get(predecessor=None).expires_at
-    assert ends_at.strftime("%Y-%m-%d %H:%M UTC") in mail.body
+    assert moments.exact(ends_at) in mail.body
     assert f"/console/handoffs/{waiting().pk}/" in mail.body
     assert "kzrt_" not in f"{mail.subject} {mail.body}"
 

@@ -20,7 +20,7 @@ from accounts.services import notifications
 from connectors import policies
 from connectors.models import Webhook
 from connectors.models.webhook import WebhookQuerySet
-from connectors.services import refresh_tokens, trail, words
+from connectors.services import refresh_tokens, trail
 from connectors.services.reminders import DAYS, NAMED_IN_A_MAIL, days_ahead
 from kaizala_console.lib import clock
 
@@ -121,7 +121,7 @@ def _facts(webhooks: list[Webhook], days: int, *, is_developer: bool) -> dict[st
         "count": len(webhooks),
         "ends": [
             {
-                "ends_at_text": words.utc(webhook.expires_at),
+                "ends_at": webhook.expires_at.isoformat(),
                 "host": webhook.host,
                 "webhook_id": str(webhook.pk),
                 "target_name": webhook.target_name,

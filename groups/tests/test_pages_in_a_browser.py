@@ -116,3 +116,21 @@ def test_a_token_is_shown_once_to_the_admin_and_gone_when_left(
     page.get_by_role("button", name="Done").click()
     expect(page.get_by_text("Arjun Mehta had the token shown once.")).to_be_visible()
     assert token not in page.content()
+
+
+def test_a_message_that_is_too_long_is_counted_while_it_is_typed_and_comes_back_whole(
+    open_page: OpenPage, depot: Group, member: User
+) -> None:
+    page = open_page(user=member, width=360)
+    page.goto(tab(depot, "messages"))
+    text, count = page.get_by_label("Message", exact=True), page.locator("#id_message-field .field-count")
+    text.fill("Good morning")
+    expect(count).to_be_hidden()
+    text.fill("x" * 4_001)
+    expect(count).to_have_text("4,001 / 4,000")
+    expect(count).to_have_class("field-count field-count-over")
+    before = Message.objects.count()
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_text("at most 4000 characters").first).to_be_visible()
+    expect(text).to_have_value("x" * 4_001)
+    assert Message.objects.count() == before

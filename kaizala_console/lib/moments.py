@@ -3,8 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, available_timezones
 
+from django.conf import settings
 from django.utils import formats, timezone
+
+_UTC: Final = frozenset({"UTC", "Etc/UTC", "Etc/GMT", "GMT", "Etc/UCT", "UCT", "Zulu", "Etc/Zulu"})
+
+
+def is_zone(name: str) -> bool:
+    """Whether it is the name of a time zone, like Asia/Kolkata."""
+    return name in _known()
+
+
+def zone_called(name: str) -> dt.tzinfo:
+    """The time zone; the console's own for a name that is none."""
+    if not is_zone(name):
+        name = settings.TIME_ZONE
+    return dt.UTC if name in _UTC else ZoneInfo(name)
+
+
+@lru_cache(maxsize=1)
+def _known() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def exact(at: dt.datetime) -> str:

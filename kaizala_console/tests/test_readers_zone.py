@@ -71,6 +71,19 @@ def test_a_sentence_says_when_in_the_readers_zone(
 
 
 @pytest.mark.django_db
+def test_the_zone_of_a_signed_in_readers_device_is_stored_for_their_mails(developer: User, browser_of: Browser) -> None:
+    browser = reading_in(browser_of(developer), "Asia%2FKolkata")
+    for said in ("Asia%2FKolkata", "Not%2FAZone", ""):
+        browser.cookies[COOKIE] = said
+        browser.get("/console/help/")
+        developer.refresh_from_db()
+        assert developer.time_zone == "Asia/Kolkata"
+    reading_in(browser, "Europe%2FRome").get("/console/help/")
+    developer.refresh_from_db()
+    assert developer.time_zone == "Europe/Rome"
+    assert reading_in(Client(), "Asia%2FKolkata").get("/accounts/login/").status_code == 200
+
+
 def test_the_next_reader_has_their_own_zone_again(developer: User, browser_of: Browser) -> None:
     reading_in(browser_of(developer), "Asia%2FKolkata").get("/console/settings/")
     assert timezone.get_current_timezone_name() == "UTC"
