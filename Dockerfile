@@ -12,6 +12,7 @@ RUN /venv/bin/pip install --requirement "$REQUIREMENTS"
 COPY . .
 # With nothing configured, settings are those of a sandbox: enough to collect static files, and its keys stay behind.
 RUN CONSOLE_DATA_DIR=/tmp/build CONSOLE_STATIC_DIR=/app/collected /venv/bin/python manage.py collectstatic --no-input --verbosity 0 \
+    && chmod --recursive a+rX /app/collected \
     && /venv/bin/python -m compileall -q accounts connectors groups kaizala_console
 
 FROM python:3.12-slim-bookworm
@@ -26,4 +27,4 @@ USER console
 VOLUME /data
 EXPOSE 8000
 # The web process; docker-compose.yml starts worker and timetable from the same image.
-CMD ["python", "-m", "kaizala_console.server"]
+CMD ["python", "manage.py", "serve"]

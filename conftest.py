@@ -25,7 +25,6 @@ pytest_plugins = [
     "kaizala_console.tests.plugin",
     "kaizala_console.tests.browser",
     "kaizala_console.tests.real_worker",
-    "kaizala_console.tests.own_server",
 ]
 
 

@@ -4,7 +4,6 @@
     DATABASE_URL=… REDIS_URL=… make bench       PostgreSQL and Redis (a database for trials: demo data goes into it)
     python -m bench pages                       what the pages weigh in a browser (bench/pages.py)
     python -m bench peer                        the Token Service beside django-oauth-toolkit (bench/peer.py)
-    python -m bench servers                     the web server beside granian (bench/servers.py)
 
 BENCH_DATABASE is a SQLite database whose migrations are applied: with it, a console on SQLite begins with a copy of it.
 
@@ -228,7 +227,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] and sys.argv[1] in ("pages", "peer", "servers"):
+    if sys.argv[1:2] and sys.argv[1] in ("pages", "peer"):
         import_module(f"bench.{sys.argv[1]}").main(sys.argv[2:])
     else:
         main()

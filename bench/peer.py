@@ -3,10 +3,9 @@
     python -m bench peer            fetches the peer from the package index, into a folder that is deleted afterwards
 
 Both trade a refresh token for an access token, and answer one call that needs it; both run on SQLite with the same
-settings, with as many processes and threads, asked by the same client in turns. The peer is served by granian, which
-takes less of each request than the console's own server (bench/servers.py). The peer writes each access token into a
-table, and the console signs it; the peer keeps client secrets under a slow hash as it ships, and in clear when it is
-told so.
+settings and the same server, with as many processes and threads, asked by the same client in turns. The peer writes
+each access token into a table, and the console signs it; the peer keeps client secrets under a slow hash as it ships,
+and in clear when it is told so.
 """
 
 from __future__ import annotations

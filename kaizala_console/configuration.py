@@ -3,31 +3,57 @@
 import ipaddress
 import os
 import secrets
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
 
 from kaizala_console.lib.crypto import day_of
 from kaizala_console.lib.env import Environment, encode_key
 
 SHORTEST_METRICS_TOKEN = 32
 FEWEST_DIFFERENT_BYTES = 10  # of 32; a random key has some 30
+SPARE_BYTES = 1_048_576  # what the data folder must have room for at a start
+SHORTEST_PROXY_PREFIX = 7  # bits of a network that is believed: fc00::/7 is the widest that can be one's own
+
+
+@contextmanager
+def data_folder_errors(path: Path) -> Iterator[None]:
+    """Turn what the system answers to a use of the data folder into one line for the operator."""
+    try:
+        yield
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The data folder cannot be used: {path} ({os.strerror(error.errno or 0)}). "
+            "Free some space, give the folder to the user who runs the console, or name another: CONSOLE_DATA_DIR=…"
+        ) from error
 
 
 def private_folder(path: Path) -> Path:
     """Makes the folder if need be, readable by its owner only, and returns it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if path.stat().st_mode & 0o077:
-        path.chmod(0o700)
+    with data_folder_errors(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o700)
     return path
 
 
-def count_in_files(env: Environment, token: str, folder: Path) -> None:
-    """Has each web process count in a file of its own; prometheus_client reads the name of the folder when imported."""
-    if len(token) < SHORTEST_METRICS_TOKEN:
+def refuse_a_full_folder(path: Path) -> None:
+    """Raise ImproperlyConfigured when a megabyte cannot be written: a database would say so in a traceback."""
+    with data_folder_errors(path), tempfile.TemporaryFile(dir=path) as file:
+        file.write(bytes(SPARE_BYTES))
+        file.flush()
+
+
+def check_metrics_token(env: Environment, token: str) -> None:
+    """Report one that can be guessed."""
+    if token and len(token) < SHORTEST_METRICS_TOKEN:
         env.problem(f"METRICS_TOKEN is short: take {SHORTEST_METRICS_TOKEN} signs or more. `make keys` prints keys.")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(private_folder(folder))
 
 
 def kept_key(folder: Path, name: str) -> str:
@@ -36,18 +62,19 @@ def kept_key(folder: Path, name: str) -> str:
     Web, worker and beat may ask at the same moment: whoever links the file first wins, and all read the same one.
     """
     path = private_folder(folder / "keys") / name
-    if not path.exists():
-        draft = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(encode_key(secrets.token_bytes(32)))
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text(encoding="ascii").strip()
+    with data_folder_errors(path):
+        if not path.exists():
+            draft = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(encode_key(secrets.token_bytes(32)))
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        return path.read_text(encoding="ascii").strip()
 
 
 def is_loopback(host: str) -> bool:
@@ -307,11 +334,13 @@ def note_what_is_wrong_with_proxies(env: Environment, networks: list[str]) -> No
         except ValueError:
             env.problem("TRUSTED_PROXIES must hold networks like 10.0.0.0/8 or addresses, comma-separated.")
             return
-        if network.prefixlen == 0:
+        if network.prefixlen < SHORTEST_PROXY_PREFIX:
             env.problem("TRUSTED_PROXIES must not trust everybody: name the networks of your own proxies.")
 
 
-def note_what_production_needs(env: Environment, *, base_url: str, secret_key: str, debug: bool) -> None:
+def note_what_production_needs(
+    env: Environment, *, addresses: Mapping[str, str], allowed_hosts: list[str], secret_key: str, debug: bool
+) -> None:
     """Everything that is missing or weak, so that an operator mends it in one go."""
     for name, meaning in REQUIRED_IN_PRODUCTION.items():
         if not env.is_set(name):
@@ -320,8 +349,11 @@ def note_what_production_needs(env: Environment, *, base_url: str, secret_key: s
         env.problem(
             "TWILIO_VERIFY_SERVICE_SID or TWILIO_FROM is missing: set the Verify service, or a sender's number."
         )
-    if base_url and not base_url.startswith("https://"):
-        env.problem("CONSOLE_BASE_URL must begin with https://: credentials travel in every request.")
+    for name, address in addresses.items():
+        if address and not address.startswith("https://"):
+            env.problem(f"{name} must begin with https://: credentials travel in every request.")
+    if "*" in allowed_hosts:
+        env.problem("ALLOWED_HOSTS must not be *: a request could claim any host name to be the console's.")
     if secret_key and (len(secret_key) < 50 or len(set(secret_key)) < 10):
         env.problem("SECRET_KEY is too easy to guess: `python manage.py generate_keys` prints a good one.")
     if debug:

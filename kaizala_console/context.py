@@ -109,6 +109,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     """Context processor. The menu is only worked out when a template asks for it."""
     return {
         "product_name": PRODUCT_NAME,
+        "version": settings.VERSION,
         "sandbox": bool(getattr(settings, "SANDBOX", False)),
         "base_url": getattr(settings, "CONSOLE_BASE_URL", "") or request.build_absolute_uri("/").rstrip("/"),
         "menu": SimpleLazyObject(lambda: menu_for(request)),

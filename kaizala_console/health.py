@@ -1,4 +1,4 @@
-"""`/healthz`: the process answers. `/readyz`: it can do its work. Both say no more than a name and "ok" or "down"."""
+"""`/healthz`: the process answers, and which version it is. `/readyz`: it can do its work, each part "ok" or "down"."""
 
 import secrets
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from kombu.exceptions import OperationalError
 
+from kaizala_console import static_files
 from kaizala_console.celery import app
 
 log = structlog.get_logger(__name__)
@@ -22,13 +23,13 @@ log = structlog.get_logger(__name__)
 @never_cache
 def healthz(request: HttpRequest) -> HttpResponse:
     """200 as long as the process answers; a database in trouble must not get web processes restarted."""
-    return HttpResponse("ok\n", content_type="text/plain; charset=utf-8")
+    return HttpResponse(f"ok {settings.VERSION}\n", content_type="text/plain; charset=utf-8")
 
 
 @require_safe
 @never_cache
 def readyz(request: HttpRequest) -> HttpResponse:
-    """200 when database, migrations, cache and queue are in order, else 503 with the one that is not."""
+    """200 when database, migrations, cache, queue and static files are in order, else 503 with what is not."""
     report = {name: "ok" if passes(name, check) else "down" for name, check in CHECKS.items()}
     return JsonResponse(report, status=200 if set(report.values()) == {"ok"} else 503)
 
@@ -87,4 +88,5 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "migrations": migrations_are_applied,
     "cache": cache_keeps,
     "queue": queue_takes_messages,
+    "static files": static_files.are_collected,
 }

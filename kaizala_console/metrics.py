@@ -1,7 +1,8 @@
 """`/metrics`, in the format of Prometheus, for whoever has `METRICS_TOKEN`. Without that setting there is nothing.
 
 Requests are counted by the route that they took, never by the path: no id and no token becomes a label. Each web
-process counts in files of its own (`PROMETHEUS_MULTIPROC_DIR`), and the answer adds them up.
+process counts in memory and every few seconds writes what it has to a file of its own; the answer adds the files up.
+Not by prometheus_client's own files for several processes: those are mapped into memory, where a full disk kills.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
@@ -18,18 +20,25 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import REGISTRY, Collector
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from kaizala_console import queues
 from kaizala_console.api.routing import ROUTE
 from kaizala_console.lib import clock
+from kaizala_console.lib.write_behind import WriteBehind
 
 _NOWHERE = "(no route)"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-REQUESTS = Counter("kaizala_requests", "Requests, by route and status.", ["route", "method", "status"])
-SECONDS = Histogram("kaizala_request_seconds", "How long they took, in seconds.", ["route"], buckets=_BUCKETS)
+COUNTED = CollectorRegistry()
+REQUESTS = Counter(
+    "kaizala_requests", "Requests, by route and status.", ["route", "method", "status"], registry=COUNTED
+)
+SECONDS = Histogram(
+    "kaizala_request_seconds", "How long they took, in seconds.", ["route"], buckets=_BUCKETS, registry=COUNTED
+)
+_Sums = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 class MetricsMiddleware:
@@ -48,6 +57,7 @@ class MetricsMiddleware:
         method = request.method if request.method in _METHODS else "other"
         REQUESTS.labels(route, method, str(response.status_code)).inc()
         SECONDS.labels(route).observe(time.perf_counter() - began)
+        _snapshots.add("snapshot", None)
         return response
 
 
@@ -100,14 +110,53 @@ def metrics(request: HttpRequest) -> HttpResponse:
             content_type="text/plain; charset=utf-8",
             headers={"WWW-Authenticate": 'Bearer realm="metrics"'},
         )
-    state = CollectorRegistry()
-    state.register(StateCollector())
-    return HttpResponse(generate_latest(_counted()) + generate_latest(state), content_type=CONTENT_TYPE_LATEST)
+    everything = CollectorRegistry()
+    everything.register(StateCollector())
+    everything.register(SumCollector())
+    return HttpResponse(generate_latest(everything), content_type=CONTENT_TYPE_LATEST)
 
 
-def _counted() -> CollectorRegistry:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return REGISTRY
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)
-    return registry
+def write_snapshot(folder: Path) -> None:
+    """Write what this process has counted to its file, all or nothing. Raises OSError."""
+    draft = folder / f"{os.getpid()}.new"
+    draft.write_bytes(generate_latest(COUNTED))
+    draft.replace(draft.with_suffix(".prom"))
+
+
+def forget_snapshots() -> None:
+    """At a start: processes that are gone have left theirs behind."""
+    for file in settings.METRICS_DIR.glob("*"):
+        file.unlink()
+
+
+# A write that fails is logged and tried again; meanwhile the counts stand in memory.
+_snapshots: WriteBehind[str, None] = WriteBehind(
+    "metrics",
+    write=lambda _: write_snapshot(settings.METRICS_DIR),
+    merge=lambda old, new: None,
+    seconds=lambda: settings.USAGE_FLUSH_SECONDS,
+)
+
+
+class SumCollector(Collector):
+    """What this process has counted, and what the others last wrote, added up."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield a family for each of ours."""
+        own = f"{os.getpid()}.prom"
+        texts = [file.read_text() for file in settings.METRICS_DIR.glob("*.prom") if file.name != own]
+        families: dict[str, Metric] = {}
+        sums: dict[str, _Sums] = {}
+        for text in (generate_latest(COUNTED).decode(), *texts):
+            for family in text_string_to_metric_families(text):
+                families.setdefault(family.name, family)
+                found = sums.setdefault(family.name, {})
+                for sample in family.samples:
+                    if not sample.name.endswith("_created"):
+                        key = sample.name, tuple(sample.labels.items())
+                        found[key] = found.get(key, 0.0) + sample.value
+        for name, family in families.items():
+            total = Metric(name, family.documentation, family.type)
+            for (sample_name, labels), value in sums[name].items():
+                total.add_sample(sample_name, dict(labels), value)
+            yield total

@@ -6,6 +6,7 @@ that it needs is there. The refusals are raised here because system checks do no
 """
 
 import os
+import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +18,9 @@ from kaizala_console.lib import logs
 from kaizala_console.lib.env import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 env = Environment(os.environ)
+os.umask(0o077)  # whatever is written is for its owner alone
 
 # ---------------------------------------------------------------- Sandbox or production
 
@@ -28,6 +31,7 @@ DEBUG = env.flag("CONSOLE_DEBUG")
 # ---------------------------------------------------------------- Where it runs, and where it keeps things
 
 DATA_DIR = configuration.private_folder(Path(env.text("CONSOLE_DATA_DIR", str(BASE_DIR / "var"))).absolute())
+configuration.refuse_a_full_folder(DATA_DIR)
 CONSOLE_HOST = env.text("CONSOLE_HOST", "127.0.0.1")
 CONSOLE_PORT = env.number("CONSOLE_PORT", 8000, minimum=1, maximum=65535)
 CONSOLE_WORKERS = env.number("CONSOLE_WORKERS", 2, minimum=1, maximum=64)  # web processes
@@ -136,7 +140,7 @@ EMAIL_FILE_PATH = str(configuration.private_folder(DATA_DIR / "mail")) if SANDBO
 EMAIL_HOST = env.text("EMAIL_HOST")
 EMAIL_PORT = env.number("EMAIL_PORT", 587, minimum=1, maximum=65535)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
-EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD")
+EMAIL_HOST_PASSWORD = env.secret("EMAIL_HOST_PASSWORD", may_be_empty=True)  # a relay of the same network wants none
 _SECURITY = env.choice("EMAIL_SECURITY", "starttls", ("starttls", "tls", "none"))
 EMAIL_USE_TLS, EMAIL_USE_SSL = _SECURITY == "starttls", _SECURITY == "tls"
 EMAIL_TIMEOUT = 15
@@ -170,8 +174,8 @@ USAGE_DAYS = env.number("USAGE_DAYS", 100, minimum=31)  # previews look back 30 
 SECRET_SILENT_DAYS = env.number("SECRET_SILENT_DAYS", 7, minimum=1)  # then the older of two secrets is safe to remove
 LEAK_REPORTS_PER_ADDRESS_PER_HOUR = env.number("LEAK_REPORTS_PER_ADDRESS_PER_HOUR", 30, minimum=1)
 METRICS_TOKEN = env.secret("METRICS_TOKEN")  # opens /metrics; without it there is none
-if METRICS_TOKEN:
-    configuration.count_in_files(env, METRICS_TOKEN, DATA_DIR / "metrics")
+METRICS_DIR = configuration.private_folder(DATA_DIR / "metrics")  # what each web process has counted
+configuration.check_metrics_token(env, METRICS_TOKEN)
 THROTTLE_CONNECTOR_PER_MINUTE = env.number("THROTTLE_CONNECTOR_PER_MINUTE", 100, minimum=0)  # 0: no limit
 THROTTLE_TENANT_PER_MINUTE = env.number("THROTTLE_TENANT_PER_MINUTE", 300, minimum=0)
 MEDIA_MAX_MB = env.number("MEDIA_MAX_MB", 100, minimum=1, maximum=4096)  # a file
@@ -268,6 +272,7 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.text("CONSOLE_STATIC_DIR", str(DATA_DIR / "static"))).absolute()
 STATICFILES_DIRS = [BASE_DIR / "static"]
+FILE_UPLOAD_PERMISSIONS = 0o600
 MEDIA_ROOT = configuration.private_folder(DATA_DIR / "media")
 MEDIA_INCOMING_DIR = configuration.private_folder(DATA_DIR / "incoming")  # uploads while they are checked
 MEDIA_S3_BUCKET = env.text("MEDIA_S3_BUCKET")  # unset: media is kept in the data folder
@@ -308,7 +313,8 @@ LANGUAGE_COOKIE_AGE = 400 * 24 * 3600  # browsers keep no cookie longer
 CSRF_FAILURE_VIEW = "kaizala_console.problems.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [f"{_BASE.scheme}://{_BASE.netloc}"] if CONSOLE_BASE_URL else []
 SECURE_SSL_REDIRECT = _HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+# Load balancers and Prometheus ask from inside, without TLS. METRICS_TOKEN opens counts, and nothing else.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 365 * 86400 if _HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
@@ -339,7 +345,13 @@ if SANDBOX:
         on_postgresql=SANDBOX_ON_POSTGRESQL,
     )
 else:
-    configuration.note_what_production_needs(env, base_url=CONSOLE_BASE_URL, secret_key=SECRET_KEY, debug=DEBUG)
+    configuration.note_what_production_needs(
+        env,
+        addresses={"CONSOLE_BASE_URL": CONSOLE_BASE_URL, "TOKEN_SERVICE_URL": TOKEN_SERVICE_URL},
+        allowed_hosts=EXTRA_HOSTS,
+        secret_key=SECRET_KEY,
+        debug=DEBUG,
+    )
 configuration.check_keys(
     env, peppers=CREDENTIAL_PEPPERS, access_token_keys=ACCESS_TOKEN_KEYS, encryption_keys=ENCRYPTION_KEYS
 )

@@ -1,13 +1,13 @@
-"""WSGI entry point: `python -m kaizala_console.server` serves it.
+"""WSGI entry point: `manage.py serve` serves it.
 
-Two guards stand before Django, because they must hold under any server that is started by hand. And Django is told
-to read addresses as UTF-8, whatever Content-Type says: it would read that header before our middlewares.
+What stands before Django must hold under any server that is started by hand. And Django is told to read addresses as
+UTF-8, whatever Content-Type says: it would read that header before our middlewares.
 """
 
 import ipaddress
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
@@ -15,23 +15,58 @@ from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
 from kaizala_console.api.errors import InvalidParameters
+from kaizala_console.configuration import is_loopback
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaizala_console.settings")
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-LONGEST_CONTENT_TYPE = 1024
+LONGEST_CONTENT_TYPE: Final = 1024
+THIS_MACHINE: Final = ["127.0.0.0/8", "::1/128"]
 
 
 def for_this_machine_only(inner: Application) -> Application:
-    """Refuses every caller that is not on this machine: a sandbox signs anyone in as anyone."""
+    """Refuses every caller that is not on this machine, also behind a proxy: a sandbox signs anyone in as anyone.
+
+    And every foreign host name, by which a page of another site could reach it (DNS rebinding).
+    """
 
     def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if is_in(environ.get("REMOTE_ADDR", ""), ["127.0.0.0/8", "::1/128"]):
+        callers = [environ.get("REMOTE_ADDR", ""), *_listed(environ, "HTTP_X_FORWARDED_FOR")]
+        hosts = [*_listed(environ, "HTTP_HOST"), *_listed(environ, "HTTP_X_FORWARDED_HOST")]
+        if all(is_in(each, THIS_MACHINE) for each in callers) and all(map(_is_of_this_machine, hosts)):
             return inner(environ, start_response)
         body = b"This console is a sandbox and answers on its own machine only.\n"
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
         start_response("403 Forbidden", headers)
         return [body]
+
+    return guarded
+
+
+def _listed(environ: dict[str, Any], name: str) -> list[str]:
+    return [part.strip() for part in environ.get(name, "").split(",") if part.strip()]
+
+
+def _is_of_this_machine(host: str) -> bool:
+    """A loopback name, or one of the retired service, which a hosts file may send here (pages refuse it all the same).
+
+    With or without a port.
+    """
+    name = host.partition("]")[0].lstrip("[") if host.startswith("[") else host.partition(":")[0]
+    return is_loopback(name) or name.lower().endswith(".kaiza.la")
+
+
+def with_a_whole_answer(inner: Application) -> Application:
+    """Answers `head` in small letters as GET: a server sends the body that was announced, or cuts the connection.
+
+    Django takes methods in any letters; HTTP does not, and to a server it is not HEAD.
+    """
+
+    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        method = environ["REQUEST_METHOD"]
+        if method != "HEAD" and method.upper() == "HEAD":
+            environ["REQUEST_METHOD"] = "GET"
+        return inner(environ, start_response)
 
     return guarded
 
@@ -91,6 +126,7 @@ class Utf8Request(WSGIRequest):
 
 handler = get_wsgi_application()
 handler.request_class = Utf8Request
-application = with_the_scheme_of_the_proxy(with_a_short_content_type(handler), settings.TRUSTED_PROXIES)
+application = with_a_whole_answer(with_a_short_content_type(handler))
+application = with_the_scheme_of_the_proxy(application, settings.TRUSTED_PROXIES)
 if settings.SANDBOX:
     application = for_this_machine_only(application)

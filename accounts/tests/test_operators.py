@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.test import Client
 
 from accounts import queries
@@ -162,6 +164,13 @@ def test_signing_out_of_the_site_signs_out_of_the_console(desk: Client) -> None:
 
 
 # What is shown --------------------------------------------------------------------------------------------------------
+
+
+def test_every_page_says_at_its_foot_which_version_runs(desk: Client) -> None:
+    version = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
+    for path in (INDEX, "/operators/accounts/user/", "/operators/queues/"):
+        foot = desk.get(path).content.decode().partition('<footer id="footer">')[2].partition("</footer>")[0]
+        assert f"Kaizala Console {version}" in foot
 
 
 def test_every_list_and_every_row_opens_searches_and_shows_no_secret(

@@ -16,7 +16,7 @@ from connectors.services import usage
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_successors import exchange
-from kaizala_console.api.compatibility import HEADER_NAMES, Habit
+from kaizala_console.api.compatibility import Habit
 from kaizala_console.lib import clock
 
 # No minute ends between a call and what the page says of the last minute, and no day between two calls of one day.
@@ -95,36 +95,6 @@ def test_another_host_is_none_of_them(program: Program) -> None:
 def test_the_old_header_shows(program: Program) -> None:
     assert call(program, headers={"ACCESSTOKEN": exchange(program).access_token}) == 200
     assert shown(program) == {Habit.TOKEN_HEADER: 1}
-
-
-@pytest.mark.parametrize(
-    ("name", "habits"),
-    [
-        ("accessToken", set()),
-        ("accesstoken", set()),
-        ("ACCESSTOKEN", {Habit.OTHER_CASE_HEADER}),
-        ("Accesstoken", {Habit.OTHER_CASE_HEADER}),
-        ("AccessToken", {Habit.OTHER_CASE_HEADER}),
-        ("CONTENT-TYPE", set()),
-        ("REFRESH-TOKEN", set()),
-    ],
-)
-def test_how_a_header_is_spelled_shows_unless_it_is_all_small(program: Program, name: str, habits: set[Habit]) -> None:
-    sent: dict[str, Any] = {HEADER_NAMES: ["Host", name]}
-    assert call(program, **sent) == 200
-    assert set(shown(program)) == habits
-
-
-def test_the_headers_of_the_exchange_show_how_they_are_spelled(program: Program) -> None:
-    def exchanged(name: str) -> dict[str, int]:
-        sent: dict[str, Any] = {HEADER_NAMES: [name]}
-        assert Client().get("/v1/accessToken", headers=program.headers(), **sent).status_code == 200
-        return shown(program)
-
-    for name in ("applicationid", "applicationSecret", "refreshToken"):
-        assert exchanged(name) == {}
-    for number, name in enumerate(("APPLICATIONID", "Applicationsecret", "RefreshToken"), start=1):
-        assert exchanged(name) == {Habit.OTHER_CASE_HEADER: number}
 
 
 @pytest.mark.parametrize(

@@ -60,13 +60,6 @@ WORDS: Final = {
         _("The access token comes in the header “accessToken”"),
         _("“Authorization: Bearer” and the token, which libraries and proxies know to keep out of logs."),
     ),
-    Habit.OTHER_CASE_HEADER: (
-        _("Names of headers are written in other capitals"),
-        _(
-            "“accessToken”, “applicationId”, “applicationSecret” and “refreshToken”, or all in small letters. Capitals "
-            "make no difference here: some libraries change them by themselves."
-        ),
-    ),
     Habit.NO_CONTENT_TYPE: (
         _("Bodies come without a Content-Type"),
         _("Send “Content-Type: application/json”."),

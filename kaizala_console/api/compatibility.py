@@ -3,9 +3,6 @@
 Every one of them works; noticing it serves the report that a connector's owner reads, and decides nothing. What is
 noted stands in the request, and whoever knows the caller counts it (`connectors.services.usage`). Never more than the
 name of the habit is kept: no value, no body, no address.
-
-Under WSGI the spelling of a header's name is lost (`accessToken` and `ACCESSTOKEN` both arrive as `HTTP_ACCESSTOKEN`):
-our web server hands the names on beside it, as they were sent (`HEADER_NAMES`). Under another no habit tells of it.
 """
 
 from __future__ import annotations
@@ -21,14 +18,7 @@ from django.http import HttpRequest
 
 HABITS: Final = "wire.habits"  # in META: no header can have this name
 GROUP_ID_SUFFIX: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}@\d+")
-HEADER_NAMES: Final = "wire.header_names"  # in META: as they were sent, by `kaizala_console.server`
 _OLD_DOMAIN: Final = "kaiza.la"
-# The protocol's own headers, by their names in lower case. In lower case is how HTTP/2, proxies and many libraries of
-# today write all of them, whatever the program wrote: that is no habit of a program.
-_HEADERS: Final = {
-    name.lower(): name
-    for name in ("accessToken", "applicationId", "applicationSecret", "refreshToken", "kz-callback-token")
-}
 _SUBSCRIBERS: Final = re.compile(r"v1/groups/<\w+>/subscribers")
 
 
@@ -48,7 +38,6 @@ class Habit(StrEnum):
     # The headers
     OLD_HOST = "old_host"
     TOKEN_HEADER = "token_header"  # noqa: S105 (a name)
-    OTHER_CASE_HEADER = "other_case_header"
     NO_CONTENT_TYPE = "no_content_type"
     OTHER_CONTENT_TYPE = "other_content_type"
     # How the body is written
@@ -105,7 +94,7 @@ def noted_in(request: HttpRequest) -> frozenset[Habit]:
 
 
 def of_path(request: HttpRequest, route: str, segments: Sequence[str], arguments: Mapping[str, Any]) -> None:
-    """Note how the path is written that led to `route`, how headers are named, and the host. Some microseconds."""
+    """Note how the path is written that led to `route`, and the host. Some microseconds."""
     noted: set[Habit] = request.META.setdefault(HABITS, set())
     path = request.path_info
     if "//" in path:
@@ -125,10 +114,6 @@ def of_path(request: HttpRequest, route: str, segments: Sequence[str], arguments
     if "/bot" in route:  # v1/bot, all below it, and v1/groups/<group_id>/bot
         noted.add(Habit.BOT)
     noted.update(_BEYOND_THE_PROTOCOL.get(f"{request.method} {route}", ()))
-    for name in request.META.get(HEADER_NAMES, ()):
-        lower = name.lower()
-        if lower in _HEADERS and name not in (_HEADERS[lower], lower):
-            noted.add(Habit.OTHER_CASE_HEADER)
     host = request.META.get("HTTP_HOST", "").partition(":")[0].lower()
     if host == _OLD_DOMAIN or host.endswith(f".{_OLD_DOMAIN}"):
         noted.add(Habit.OLD_HOST)

@@ -148,6 +148,15 @@ class InvalidParameters(ApiError):
     default_message = "The request is not valid."
 
 
+class HttpsRequired(ApiError):
+    """The call came without TLS, and whatever it carries has been read on the way."""
+
+    status = 403
+    error_code = "HttpsRequired"
+    error_category_key = "AuthException"
+    default_message = "Call this console by https: credentials that were sent without it must be replaced."
+
+
 class UnknownResource(ApiError):
     """There is no such resource."""
 

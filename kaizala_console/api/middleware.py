@@ -18,7 +18,14 @@ from django.middleware.security import SecurityMiddleware
 from django.utils import translation
 
 from kaizala_console.api import compatibility
-from kaizala_console.api.errors import ApiError, InternalError, InvalidParameters, UnknownResource, to_wire
+from kaizala_console.api.errors import (
+    ApiError,
+    HttpsRequired,
+    InternalError,
+    InvalidParameters,
+    UnknownResource,
+    to_wire,
+)
 from kaizala_console.api.routing import ROUTE, Match, console_page, routes_of
 from kaizala_console.lib import context
 
@@ -89,6 +96,8 @@ class ApiMiddleware:
 
 
 def _call(request: HttpRequest, match: Match | None, segments: list[str]) -> HttpResponseBase:
+    if settings.SECURE_SSL_REDIRECT and not request.is_secure():
+        raise HttpsRequired  # a redirect would have programs send their credentials in the clear for ever
     if not request.path_info.isprintable():
         raise InvalidParameters("The path holds characters that are not allowed in it.")
     if match is None:

@@ -41,8 +41,11 @@ class Environment:
         """Whether NAME or NAME_FILE has a value; does not read the file."""
         return bool(self._variables.get(name, "").strip() or self._variables.get(f"{name}_FILE", "").strip())
 
-    def text(self, name: str, default: str = "") -> str:
-        """The value of NAME, else the content of the file that NAME_FILE names, else the default. Blank is unset."""
+    def text(self, name: str, default: str = "", *, may_be_empty: bool = False) -> str:
+        """The value of NAME, else the content of the file that NAME_FILE names, else the default. Blank is unset.
+
+        A file must not be empty, unless `may_be_empty`: then it counts as unset.
+        """
         if name not in self.names:
             self.names.append(name)
         value = self._variables.get(name, "").strip()
@@ -58,7 +61,7 @@ class Environment:
                 f"{name}_FILE names a file that cannot be read ({type(error).__name__}): check path and rights."
             )
             return default
-        if not content:
+        if not content and not may_be_empty:
             self.problem(f"{name}_FILE names an empty file: write the value into it.")
         return content or default
 

@@ -47,20 +47,6 @@ def test_every_call_that_the_benchmarks_time_is_answered() -> None:
         assert line["not_as_expected"] == {}
 
 
-def test_both_web_servers_answer_what_the_benchmark_asks_them() -> None:
-    result = run_within(
-        LIMIT,
-        [sys.executable, "-m", "bench", "servers", "--json", "--seconds", "0.3", "--clients", "2", "--rounds", "1"],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **migrated.given()},
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    figures = json.loads(result.stdout)
-    assert len(figures["calls"]) == 3
-    assert all(line["console"] > 0 and line["granian"] > 0 for line in figures["calls"])
-    assert all(figures["memory_mb"].values())
-
-
 @pytest.mark.journey
 def test_the_first_load_of_each_page_stays_within_its_budget(chromium: str) -> None:
     result = run_within(

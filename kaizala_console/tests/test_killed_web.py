@@ -49,10 +49,10 @@ class Web:
             "DJANGO_SETTINGS_MODULE": "kaizala_console.tests.worker",
             "CONSOLE_TEST_DATABASE": str(connection.settings_dict["NAME"]),
             "CONSOLE_TEST_SMTP_PORT": "1",
+            "CONSOLE_TEST_PORT": str(self.port),
         }
-        one = [sys.executable, "-m", "kaizala_console.server", "--worker"]  # and nobody who would start it again
         self._server = subprocess.Popen(
-            [*one, "--host", "127.0.0.1", "--port", str(self.port)],
+            [sys.executable, "manage.py", "serve"],
             cwd=ROOT,
             env=os.environ | variables,
             start_new_session=True,

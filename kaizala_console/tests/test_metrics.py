@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,9 +24,10 @@ TOKEN = "a-metrics-token-of-the-tests-only-0123456789"
 
 
 @pytest.fixture
-def watched(settings: Settings) -> None:
+def watched(settings: Settings, tmp_path: Path) -> None:
     """A console with METRICS_TOKEN."""
     settings.METRICS_TOKEN = TOKEN
+    settings.METRICS_DIR = tmp_path
 
 
 def read(token: str = TOKEN) -> str:
@@ -60,6 +63,46 @@ def test_a_call_is_counted_by_its_route_and_no_id_of_it_is_told(developer: User,
     assert 'route="(no route)",status="404"' in text
     for secret in (program.secret, program.refresh_token, str(program.grant.pk), "at-all"):
         assert secret not in text
+
+
+def counted(text: str, line: str) -> float:
+    return sum(float(each.rpartition(" ")[2]) for each in text.splitlines() if each.startswith(line))
+
+
+@pytest.mark.usefixtures("watched", "db")
+def test_what_the_other_processes_wrote_is_added(tmp_path: Path) -> None:
+    Client().get("/nowhere/at-all")
+    metrics.write_snapshot(tmp_path)
+    (own,) = tmp_path.iterdir()
+    assert own.name == f"{os.getpid()}.prom"
+    requests, seconds = 'kaizala_requests_total{method="GET",route="(no route)"', "kaizala_request_seconds_count{"
+    alone = read()
+    (tmp_path / "1.prom").write_bytes(own.read_bytes())
+    (tmp_path / "2.prom").write_bytes(own.read_bytes())
+    (tmp_path / "3.new").write_text("half a line, of a process that was kil")
+    together = read()
+    assert counted(together, requests) == 3 * counted(alone, requests) > 0
+    assert counted(together, seconds) > 2 * counted(alone, seconds) > 0
+    metrics.forget_snapshots()
+    assert list(tmp_path.iterdir()) == []
+    assert counted(read(), requests) == counted(alone, requests)
+
+
+@pytest.mark.usefixtures("watched", "db")
+def test_on_a_full_disk_nothing_is_lost_but_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics.write_snapshot(tmp_path)
+    before = (tmp_path / f"{os.getpid()}.prom").read_bytes()
+
+    def is_full(path: Path, data: bytes) -> int:
+        path.open("wb").close()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", is_full)
+    Client().get("/healthz")
+    with pytest.raises(OSError, match="No space left"):  # the buffer logs it, and tries again
+        metrics.write_snapshot(tmp_path)
+    assert (tmp_path / f"{os.getpid()}.prom").read_bytes() == before
+    assert 'route="healthz"' in read()
 
 
 @pytest.mark.usefixtures("watched")

@@ -200,6 +200,10 @@ def test_production_by_name_tells_everything_that_is_missing_at_once(load: Load)
         ("OFFICE365_AUTHORITY", "http://login.example.com", "OFFICE365_AUTHORITY must be an address"),
         ("TRUSTED_PROXIES", "10.0.0.0/8, everywhere", "TRUSTED_PROXIES must hold networks"),
         ("TRUSTED_PROXIES", "0.0.0.0/0", "TRUSTED_PROXIES must not trust everybody"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, ::/0", "TRUSTED_PROXIES must not trust everybody"),
+        ("TRUSTED_PROXIES", "0.0.0.0/1, 128.0.0.0/1", "TRUSTED_PROXIES must not trust everybody"),
+        ("ALLOWED_HOSTS", "*", "ALLOWED_HOSTS must not be *"),
+        ("TOKEN_SERVICE_URL", "http://web:8000", "TOKEN_SERVICE_URL must begin with https://"),
     ],
 )
 def test_production_refuses_what_is_unsafe(load: Load, name: str, value: str, says: str) -> None:
@@ -214,6 +218,13 @@ def test_secrets_come_from_files(load: Load, tmp_path: Path) -> None:
     settings = load(**variables)
     assert settings["TWILIO_AUTH_TOKEN"] == PRODUCTION["TWILIO_AUTH_TOKEN"]
     assert settings["SECRET_KEY"] == PRODUCTION["SECRET_KEY"]
+
+
+def test_an_empty_file_is_no_password_for_the_mail_relay_and_no_other_secret(load: Load, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    assert load(**PRODUCTION, EMAIL_HOST_PASSWORD_FILE=str(tmp_path / "empty"))["EMAIL_HOST_PASSWORD"] == ""
+    other = without("TWILIO_AUTH_TOKEN") | {"TWILIO_AUTH_TOKEN_FILE": str(tmp_path / "empty")}
+    assert "TWILIO_AUTH_TOKEN_FILE names an empty file" in refused(load, **other)
 
 
 def test_a_refusal_shows_no_secret(load: Load) -> None:

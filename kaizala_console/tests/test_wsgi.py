@@ -18,7 +18,9 @@ def inner(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
 
 def call(application: Callable[..., Iterable[bytes]], **environ: str) -> tuple[str, list[bytes]]:
     statuses: list[str] = []
-    body = application({"wsgi.url_scheme": "http"} | environ, lambda status, headers: statuses.append(status))
+    body = application(
+        {"wsgi.url_scheme": "http", "REQUEST_METHOD": "GET"} | environ, lambda status, headers: statuses.append(status)
+    )
     return statuses[0], list(body)
 
 

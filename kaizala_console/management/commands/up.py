@@ -1,10 +1,7 @@
 """The whole console by one command: prepares, starts web, workers and beat, and stops them together."""
 
 import fcntl
-import hashlib
 import http.client
-import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.sandbox import IDENTITIES
+from kaizala_console import static_files
 from kaizala_console.celery import QUEUES
+from kaizala_console.management.commands.serve import refuse_a_busy_port
 from kaizala_console.processes import Processes, Program
 
 START_SECONDS = 60
@@ -34,7 +32,7 @@ class Command(BaseCommand):
             processes = Processes(say=self.stderr.write)
             processes.listen()
             try:
-                for program in programs(host, port):
+                for program in programs():
                     processes.start(program)
                 if processes.wait(until=lambda: answers(host, port), timeout=START_SECONDS):
                     self.stdout.write(welcome())
@@ -54,28 +52,16 @@ class Command(BaseCommand):
         self.stdout.write("Preparing the database")
         call_command("migrate", interactive=False, verbosity=0)
         call_command("createcachetable", verbosity=0)
-        collect_static_files()
-        forget_what_was_counted()
+        static_files.collect_if_changed()
         if settings.SANDBOX:
             call_command("demo", first_run=True)
 
 
-def forget_what_was_counted() -> None:
-    """Processes that are gone have left their counts for /metrics behind: a new start begins at nought."""
-    folder = settings.DATA_DIR / "metrics"
-    if folder.is_dir():
-        for file in folder.glob("*.db"):
-            file.unlink()
-
-
-def programs(host: str, port: int) -> list[Program]:
+def programs() -> list[Program]:
     """The command lines of web server, workers and beat, in the order of their start."""
     celery = "celery --app kaizala_console --quiet"
     return [
-        python_program(
-            "web",
-            f"kaizala_console.server --host {host} --port {port} --workers {settings.CONSOLE_WORKERS}",
-        ),
+        Program("web", (sys.executable, str(settings.BASE_DIR / "manage.py"), "serve")),
         *workers(celery),
         python_program("beat", f"{celery} beat --pidfile= --loglevel WARNING"),
     ]
@@ -104,20 +90,6 @@ def python_program(name: str, module_and_arguments: str) -> Program:
     return Program(name, (sys.executable, *quiet, "-m", *module_and_arguments.split()))
 
 
-def refuse_a_busy_port(host: str, port: int) -> None:
-    """Raises CommandError before anything is started when the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CommandError(
-                f"{host}:{port} cannot be used: {os.strerror(error.errno or 0).lower()}. "
-                f"Stop what uses it, or choose another: CONSOLE_PORT={port + 1} make run"
-            ) from error
-
-
 @contextmanager
 def only_one_here(path: Path) -> Iterator[None]:
     """Two consoles on one data folder would send the same beat schedule twice."""
@@ -129,20 +101,6 @@ def only_one_here(path: Path) -> Iterator[None]:
                 f"A console already runs on {path.parent}. Stop it, or give this one its own folder: CONSOLE_DATA_DIR=…"
             ) from error
         yield
-
-
-def collect_static_files() -> None:
-    """Collects and compresses static files when any of them has changed since the last time."""
-    seen = hashlib.sha256()
-    for finder in get_finders():
-        for path, storage in sorted(finder.list([]), key=lambda item: str(item[0])):
-            status = Path(storage.path(path)).stat()
-            seen.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    stamp = settings.STATIC_ROOT / ".collected"
-    if stamp.exists() and stamp.read_text() == seen.hexdigest():
-        return
-    call_command("collectstatic", interactive=False, clear=settings.STATIC_ROOT.exists(), verbosity=0)
-    stamp.write_text(seen.hexdigest())
 
 
 def answers(host: str, port: int) -> bool:

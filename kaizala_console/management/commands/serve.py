@@ -1,0 +1,73 @@
+"""The web processes, by granian. In production a reverse proxy that buffers stands in front (docs/operating)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+
+from kaizala_console import metrics, static_files
+from kaizala_console.processes import follow_parent
+
+STOP_SECONDS = 15  # requests in flight have so long when the end is asked for
+HEAD_SECONDS = 60  # for the head of a request to arrive
+
+
+class Command(BaseCommand):
+    help = "Start the web processes (CONSOLE_HOST, _PORT, _WORKERS, _THREADS). SIGTERM lets them finish."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        refuse_a_busy_port(settings.CONSOLE_HOST, settings.CONSOLE_PORT)
+        static_files.collect_if_missing()
+        metrics.forget_snapshots()
+        if not settings.REDIS_URL:
+            call_command("createcachetable", verbosity=0)
+        connections.close_all()  # the web processes are forked, and open their own
+        Granian(
+            "kaizala_console.wsgi:application",
+            address=settings.CONSOLE_HOST,
+            port=settings.CONSOLE_PORT,
+            interface=Interfaces.WSGI,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=HEAD_SECONDS * 1000),
+            websockets=False,
+            workers=settings.CONSOLE_WORKERS,
+            blocking_threads=settings.CONSOLE_THREADS,
+            respawn_failed_workers=True,
+            workers_kill_timeout=STOP_SECONDS,
+            log_level=LogLevels.error,
+            log_dictconfig=settings.LOGGING | {"loggers": settings.LOGGING["loggers"] | {"_granian": {}}},
+        ).serve(target_loader=load, wrap_loader=False)
+
+
+def load() -> Callable[..., Any]:
+    """The application, in a web process, which ends with the main one however that ends."""
+    if sys.platform == "linux":
+        follow_parent()
+    from kaizala_console.wsgi import application
+
+    return application
+
+
+def refuse_a_busy_port(host: str, port: int) -> None:
+    """Raise CommandError when the address cannot be had: servers of one user would share the port without a word."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"{host}:{port} cannot be used: {os.strerror(error.errno or 0).lower()}. "
+                f"Stop what uses it, or choose another: CONSOLE_PORT={port + 1}"
+            ) from error
