@@ -314,7 +314,7 @@ def require(
 
     The pause follows from the account's own sends alone, and all caps answer the same: nobody learns here what others
     do with a number. A program's users are counted apart (`audience`): nobody can use up, through a program, what
-    people need to sign in here; those of a program that sent no secret are counted by where they ask from (ADR 0073).
+    people need to sign in here; those of a program that sent no secret are counted by where they ask from (ADR 0072).
     """
     lately = SmsMessage.objects.counted(at - DAY)
     tag = number_tag(number)

@@ -97,7 +97,7 @@ def generate(
 def send_pin(*, connector_id: str, secret: str, number: str) -> None:
     """Send a PIN by which the holder of `number` can let the connector act. Known or not, a number gets the same.
 
-    Programs of the old protocol send no secret here: they get few PINs (ADR 0073). Raises WrongConnectorCredentials
+    Programs of the old protocol send no secret here: they get few PINs (ADR 0072). Raises WrongConnectorCredentials
     for a wrong secret and when there is no such connector at work, RuleBroken for a number that cannot exist or takes
     no SMS, TooSoon, GatewayDown, and PermanentRedirect.
     """
