@@ -12,8 +12,7 @@ from django.urls import reverse
 from accounts.models import AuditEvent, Organisation, User
 from groups.models import BulkJob, Group, GroupChange, GroupLink
 from groups.queries import bulk as bulk_queries
-from groups.services import groups as group_events
-from groups.services import hierarchy
+from groups.services import group_events, hierarchy
 from groups.services.bulk import jobs, work
 from groups.tests.bulk import checked, done, told, uploaded_mapping, worked_at
 from groups.tests.factories import make_group

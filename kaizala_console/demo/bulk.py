@@ -212,9 +212,12 @@ class Filling:
         )
         write(
             Grant,
-            ("id", "connector", "kind", "target", "target_name", "person", "granted_by", "permissions", "granted_at"),
             (
-                (grant, key, "group", target_of(group), group.name, person.pk, admin.pk, PERMISSIONS, now)
+                *("id", "connector", "kind", "target", "target_name", "person", "granted_by", "permissions"),
+                *("scope", "granted_at"),
+            ),
+            (
+                (grant, key, "group", target_of(group), group.name, person.pk, admin.pk, PERMISSIONS, "", now)
                 for key, grant, group in made
             ),
         )

@@ -10,7 +10,7 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("healthz", "readyz", "metrics"), A_PROGRAM),
     **dict.fromkeys(("set_language",), LEADS_ON),
     **dict.fromkeys(("connectors:usage_export", "connectors:organisation_usage_export"), A_FILE),
-    **dict.fromkeys(("connectors:logo_file",), A_FILE),
+    **dict.fromkeys(("connectors:logo_file", "connectors:explorer_document"), A_FILE),
     **dict.fromkeys(("groups:bulk_template", "groups:bulk_file", "groups:bulk_log", "groups:bulk_problems"), A_FILE),
     "gallery": "looked at by test_gallery.py, in every direction",
     **dict.fromkeys(

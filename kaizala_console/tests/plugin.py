@@ -45,7 +45,7 @@ ON_POSTGRESQL = frozenset(
         *("members", "people_files", "people_search", "platform_reactions", "platform_subscribers", "search_page"),
         *("names_by_organisation", "tree_pages"),
         *("bounded", "cache_serializer", "circuit", "pagination", "rate_limit", "write_behind"),
-        *("four_steps", "health", "no_leaks", "plans", "request_journey", "wire_journey"),
+        *("four_steps", "health", "no_leaks", "request_journey", "wire_journey"),
     )
 )
 DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}  # with one of these fixtures, a test uses it
