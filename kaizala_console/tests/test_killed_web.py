@@ -124,7 +124,7 @@ def steps(answer: requests.Response | None) -> list[int]:
     assert answer is not None
     assert answer.status_code < 400, answer.text
     count = int(answer.headers["X-Statements"])
-    assert count > 3
+    assert count >= 3  # the fewest: an exchange that makes a successor writes three
     return sorted({1, 2, count - 1, count, *range(3, count, max(1, count // 6))})
 
 
