@@ -22,6 +22,10 @@ class Session(AbstractBaseSession):
         "accounts.User", verbose_name=_("user"), on_delete=models.CASCADE, null=True, related_name="sessions"
     )
 
+    class Meta(AbstractBaseSession.Meta):
+        verbose_name = _("session")  # in our words, because Django has none in Hindi
+        verbose_name_plural = _("sessions")
+
     @classmethod
     def get_session_store_class(cls) -> type[SessionStore]:
         return SessionStore
