@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Page
 
-from accounts.models import Person, User
+from accounts.models import PersonName, User
 from connectors.models import Bot, Connector
 from groups.models import Group
 from kaizala_console.tests.browser import AXE
@@ -44,7 +44,7 @@ PAGES = [
 def test_a_name_of_one_long_word_breaks_no_page(
     whole_world: World, open_page: Callable[..., Page], browser_of: Callable[..., Client], live_server: Any
 ) -> None:
-    named: tuple[Any, ...] = (Connector, Group, Bot, Person, User)
+    named: tuple[Any, ...] = (Connector, Group, Bot, PersonName, User)
     for model in named:
         for number, pk in enumerate(model.objects.values_list("pk", flat=True)):
             model.objects.filter(pk=pk).update(name=f"{NAME[:77]}{number:03}")
