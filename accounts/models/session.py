@@ -22,7 +22,7 @@ class Session(AbstractBaseSession):
         "accounts.User", verbose_name=_("user"), on_delete=models.CASCADE, null=True, related_name="sessions"
     )
 
-    class Meta(AbstractBaseSession.Meta):
+    class Meta:
         verbose_name = _("session")  # in our words, because Django has none in Hindi
         verbose_name_plural = _("sessions")
 
