@@ -75,7 +75,7 @@ def run(number: int, slow: int, patience: float) -> dict[str, Any]:
     from connectors.tests.receiver import receiving
     from connectors.tests.webhook_cast import make_webhook
     from connectors.webhooks import publish
-    from connectors.webhooks.events import Event, EventType
+    from connectors.webhooks.events import Event, WebhookEventType
     from groups.services.connectors import add_connector
     from groups.tests.factories import make_group
 
@@ -96,7 +96,7 @@ def run(number: int, slow: int, patience: float) -> dict[str, Any]:
         with transaction.atomic():
             publish.publish(
                 *(
-                    Event(type=EventType.TEXT_MESSAGE_CREATED, group_id=group.pk, data={"text": str(text)})
+                    Event(type=WebhookEventType.TEXT_MESSAGE_CREATED, group_id=group.pk, data={"text": str(text)})
                     for text in range(each)
                     for group in groups
                 )

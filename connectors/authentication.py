@@ -37,7 +37,7 @@ _ROWS = RefreshToken.objects.select_related("grant__person", "grant__connector__
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
+class AccessContext:
     """A connector at work: under this grant, with the role of this person.
 
     Scopes are the grant's (`Grant.held_scopes`); for a token that acts as a `bot`, cut down to what bots do. What the
@@ -67,7 +67,7 @@ class Caller:
 
 
 @sensitive_variables("token")
-def authenticate(request: HttpRequest) -> Caller:
+def authenticate(request: HttpRequest) -> AccessContext:
     """Return the caller behind the request's access token, by one SELECT.
 
     Raises TokenMissing, TokenInvalid and PermanentRedirect (308).
@@ -79,7 +79,7 @@ def authenticate(request: HttpRequest) -> Caller:
 
 
 @sensitive_variables("token")
-def caller_of(token: str) -> Caller:
+def caller_of(token: str) -> AccessContext:
     """The caller behind an access token. Raises TokenInvalid, always with the same text: programs match it."""
     now = clock.now()
     claims = token_format.read_access_token(token)
@@ -106,7 +106,7 @@ def caller_of(token: str) -> Caller:
     bot = None if claims.bot_id is None else _bot_of(row)
     grant.scope_bits = claims.scope_bits
     held = grant.held_scopes()
-    return Caller(
+    return AccessContext(
         grant=grant,
         connector=connector,
         person=grant.person,
@@ -129,7 +129,7 @@ def _bot_of(row: Any) -> Bot:
     return Bot(pk=row.bot_id, connector=row.grant.connector, name=row.bot_name, picture_url=row.bot_picture_url)
 
 
-def _admit(caller: Caller) -> None:
+def _admit(caller: AccessContext) -> None:
     throttling.admit(caller.connector)
 
 

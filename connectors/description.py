@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 
 from connectors import permissions
 from kaizala_console.api import json_text, openapi, openapi_texts
-from kaizala_console.api.openapi import About, Tag
+from kaizala_console.api.openapi import OpenApiInfo, OpenApiTag
 from kaizala_console.api.routing import routes_of
 
 ROUTE: Final = "v1/openapi.json"
@@ -37,32 +37,34 @@ Every error has the same three fields. Too many calls are answered with 429 and 
 """
 
 TAGS: Final = (
-    Tag(
+    OpenApiTag(
         name="Tokens",
         description="Access tokens for refresh tokens, and refresh tokens for a sign-in or a PIN.",
         modules=("access_token", "token_cache", "pin_login", "oauth_token"),
     ),
-    Tag(
+    OpenApiTag(
         name="Groups",
         description="Groups, and the groups below them.",
         modules=("groups", "sub_groups", "tenant"),
     ),
-    Tag(name="Members", description="Who is in a group, and as what.", modules=("members",)),
-    Tag(name="Subscribers", description="Who follows a managed public group.", modules=("subscribers",)),
-    Tag(name="Messages", description="Text messages to a group.", modules=("messages",)),
-    Tag(name="Media", description="Pictures, documents, audio and video to send.", modules=("media",)),
-    Tag(
+    OpenApiTag(name="Members", description="Who is in a group, and as what.", modules=("members",)),
+    OpenApiTag(name="Subscribers", description="Who follows a managed public group.", modules=("subscribers",)),
+    OpenApiTag(name="Messages", description="Text messages to a group.", modules=("messages",)),
+    OpenApiTag(name="Media", description="Pictures, documents, audio and video to send.", modules=("media",)),
+    OpenApiTag(
         name="Actions",
         description="Polls, surveys, jobs, meetings and announcements, and what people answer.",
         modules=("actions", "responses"),
     ),
-    Tag(name="Reactions", description="Likes and comments.", modules=("reactions",)),
-    Tag(name="Users", description="The person that a token acts for.", modules=("users",)),
-    Tag(name="Bots", description="Names that a connector posts under.", modules=("bots",)),
-    Tag(name="Webhooks", description="To be told when something happens.", modules=("webhooks",)),
-    Tag(name="Handoffs", description="How a refresh token reaches its program.", modules=("claim",)),
-    Tag(name="Leaked credentials", description="What was found where it should not be.", modules=("leak_report",)),
-    Tag(name="Description", description="This document.", modules=("description",)),
+    OpenApiTag(name="Reactions", description="Likes and comments.", modules=("reactions",)),
+    OpenApiTag(name="Users", description="The person that a token acts for.", modules=("users",)),
+    OpenApiTag(name="Bots", description="Names that a connector posts under.", modules=("bots",)),
+    OpenApiTag(name="Webhooks", description="To be told when something happens.", modules=("webhooks",)),
+    OpenApiTag(name="Handoffs", description="How a refresh token reaches its program.", modules=("claim",)),
+    OpenApiTag(
+        name="Leaked credentials", description="What was found where it should not be.", modules=("leak_report",)
+    ),
+    OpenApiTag(name="Description", description="This document.", modules=("description",)),
 )
 
 
@@ -97,7 +99,7 @@ def _translated(urlconf: str, server: str, language: str) -> dict[str, Any]:
 def _made(urlconf: str, server: str) -> Description:
     with translation.override("en"):
         labels = {scope: str(permissions.DESCRIPTIONS[of].label) for scope, of in permissions.PERMISSION_OF.items()}
-    about = About(
+    about = OpenApiInfo(
         title="Kaizala Console",
         version="1",
         description=_INTRODUCTION,

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.audit.record import Actor
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from accounts.queries import name_people
-from connectors.authentication import Caller
+from connectors.authentication import AccessContext
 from connectors.hooks import Need
 from connectors.models import Bot, Grant
 from connectors.permissions import SCOPES, Permission
@@ -35,7 +35,7 @@ ALL_OF_TENANT_DATA: Final = frozenset(SCOPES[Permission.TENANT_DATA])
 # ---------------------------------------------------------------- Programs
 
 
-def reachable(caller: Caller) -> GroupQuerySet:
+def reachable(caller: AccessContext) -> GroupQuerySet:
     """The groups that this token reaches, each with the `role` it carries there.
 
     A group token reaches its group and all groups under it, as an admin. A user token reaches the groups that the
@@ -51,7 +51,7 @@ def reachable(caller: Caller) -> GroupQuerySet:
     return _with_bot(groups, caller.bot)
 
 
-def named_by(caller: Caller) -> GroupQuerySet:
+def named_by(caller: AccessContext) -> GroupQuerySet:
     """What `reachable` gives, without the groups that a group token reaches only because they stand under its own."""
     if caller.grant.kind == Grant.Kind.GROUP:
         own = GroupGrant.objects.filter(grant_id=caller.grant.pk).values("group_id")
@@ -61,7 +61,7 @@ def named_by(caller: Caller) -> GroupQuerySet:
     return _with_bot(groups, caller.bot)
 
 
-def reach(caller: Caller, group_id: str | UUID, *, role: Role = Role.MEMBER) -> Group:
+def reach(caller: AccessContext, group_id: str | UUID, *, role: Role = Role.MEMBER) -> Group:
     """The group, as the client wrote its id, when this token reaches it in at least this role.
 
     Raises GroupNotReachable, the same whether or not there is such a group, and NotAllowed when the token reaches
@@ -85,7 +85,7 @@ class Place:
     parent: Group | None
 
 
-def place_for_new(caller: Caller, *, is_public: bool) -> Place:
+def place_for_new(caller: AccessContext, *, is_public: bool) -> Place:
     """Where a group that this token makes comes to stand.
 
     With a group token under the token's group. With a user token in the organisation of the connector, when the person
@@ -112,7 +112,7 @@ def place_for_new(caller: Caller, *, is_public: bool) -> Place:
     return place
 
 
-def reach_source(caller: Caller, group_id: str | UUID, source_id: str | UUID) -> Group:
+def reach_source(caller: AccessContext, group_id: str | UUID, source_id: str | UUID) -> Group:
     """The group in which something stands that a program names through another one (protocol §6, `sourceGroupId`).
 
     That is the group of the path without `source_id`. Raises as `reach` for both, and RuleBroken when neither stands
@@ -134,7 +134,7 @@ def reach_source(caller: Caller, group_id: str | UUID, source_id: str | UUID) ->
     return source
 
 
-def reach_members(caller: Caller, group_id: str | UUID) -> Group:
+def reach_members(caller: AccessContext, group_id: str | UUID) -> Group:
     """The group, when this token reaches it and may read who is in it. Raises as `reach`, and NotAllowed for a member's
     token when the group's admins keep the list to themselves.
     """
@@ -294,7 +294,7 @@ def organisation_of(by: Actor) -> UUID | None:
     """From which organisation somebody acts; None for the console itself."""
     if isinstance(by, User):
         return by.organisation_id
-    return by.organisation.pk if isinstance(by, Caller) else None
+    return by.organisation.pk if isinstance(by, AccessContext) else None
 
 
 def acting_person(user: User, group: Group) -> Person | None:

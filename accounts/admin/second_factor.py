@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts import policies, queries
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.models import AuthenticatorApp, User
 from accounts.services import reauthentication, totp
 from accounts.views import authenticator
@@ -39,7 +39,9 @@ def enter(request: HttpRequest) -> HttpResponse:
         form, status = CodeForm(request.POST), 400
         if form.is_valid():
             try:
-                totp.check(user=user, device=device, code=form.cleaned_data["pin"], by=user, tag=Tag.OPERATOR_ENTERED)
+                totp.check(
+                    user=user, device=device, code=form.cleaned_data["pin"], by=user, tag=EventType.OPERATOR_ENTERED
+                )
             except ConsoleError as error:
                 add_error(form, error)
                 status = 429 if isinstance(error, TooSoon) else 400

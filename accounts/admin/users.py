@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts.admin.confirmed_act import confirmed_act
 from accounts.admin.read_only import ReadOnlyAdmin, carry_out, operator_of
 from accounts.admin.site import site
+from accounts.audit.event_types import EventType
 from accounts.audit.sentences import sentence
-from accounts.audit.tags import Tag
 from accounts.models import (
     AuditCheckpoint,
     AuditEvent,
@@ -294,14 +294,14 @@ class NoticeAdmin(ReadOnlyAdmin):
         carry_out(request, chosen, lambda row: notifications.send_again(notice=row, by=by))
 
 
-class TagFilter(admin.SimpleListFilter):
+class EventTypeFilter(admin.SimpleListFilter):
     """By what happened; the choices come from the code, not from a walk over the table."""
 
     title = _("event")
     parameter_name = "tag"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return sorted((tag.value, tag.value) for tag in Tag)
+        return sorted((tag.value, tag.value) for tag in EventType)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[AuditEvent]) -> QuerySet[AuditEvent]:
         return queryset.filter(tag=self.value()) if self.value() else queryset
@@ -310,7 +310,7 @@ class TagFilter(admin.SimpleListFilter):
 @admin.register(AuditEvent, site=site)
 class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ["at", "said", "actor_name", "organisation", "client_address", "request_id"]
-    list_filter = [TagFilter, "actor_kind"]
+    list_filter = [EventTypeFilter, "actor_kind"]
     exclude = ["mac"]
     list_select_related = ["organisation"]
     search_fields = [

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from django.db import models, transaction
 
+from accounts.audit.event_types import EventType
 from accounts.audit.sentences import names_in
-from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, Organisation
 from kaizala_console.lib import clock, context
 from kaizala_console.lib.logs import redact
@@ -54,7 +54,7 @@ SYSTEM = SystemActor()
 _AT_ONCE: Final = 500
 
 
-def record(tag: Tag, *, by: Actor, subject: models.Model, **about: Unpack[About]) -> AuditEvent:
+def record(tag: EventType, *, by: Actor, subject: models.Model, **about: Unpack[About]) -> AuditEvent:
     """Adds one row: `by` did `tag` to `subject`. Call it inside the transaction of the act.
 
     Phone numbers go in masked, credentials never (what looks like one of ours is blacked out). Raises RuntimeError
@@ -70,7 +70,7 @@ def record_all(events: Iterable[AuditEvent]) -> None:
     AuditEvent.objects.bulk_create(events, batch_size=_AT_ONCE)
 
 
-def event(tag: Tag, *, by: Actor, subject: models.Model, **about: Unpack[About]) -> AuditEvent:
+def event(tag: EventType, *, by: Actor, subject: models.Model, **about: Unpack[About]) -> AuditEvent:
     """What `record` would write, for `record_all`."""
     return AuditEvent(**_columns(tag, by, subject, **about))
 
@@ -81,7 +81,7 @@ def _in_the_transaction_of_the_act() -> None:
 
 
 def _columns(
-    tag: Tag,
+    tag: EventType,
     by: Actor,
     subject: models.Model,
     organisation: Organisation | None = None,

@@ -13,184 +13,202 @@ from typing import Any, Final
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.models import AuditEvent
 
-SENTENCES: dict[Tag, str | Promise] = {
-    Tag.ORGANISATION_ADDED: _("The organisation “%(subject)s” was added, with its first sign-in."),
-    Tag.ORGANISATION_CHANGED: _("%(actor)s changed the settings of the organisation “%(subject)s”."),
-    Tag.USER_CREATED: _("%(subject)s signed in for the first time and got an account."),
-    Tag.USER_CHANGED: _("The name or e-mail address of %(subject)s changed in Office365."),
-    Tag.USER_ACTIVATED: _("%(actor)s let %(subject)s sign in again."),
-    Tag.USER_DEACTIVATED: _("%(actor)s stopped %(subject)s from signing in."),
-    Tag.USER_ROLES_CHANGED: _("%(actor)s changed the roles of %(subject)s."),
-    Tag.SIGNED_IN: _("%(actor)s signed in."),
-    Tag.SESSION_ENDED: _("%(actor)s signed out elsewhere: in %(sessions)s other places."),
-    Tag.SIGN_IN_REFUSED: _("%(subject)s tried to sign in and was refused: the account is deactivated."),
-    Tag.CONFIRMED: _("%(actor)s confirmed who they are."),
-    Tag.PERSON_RENAMED: _("%(actor)s changed the name of %(subject)s."),
-    Tag.PERSON_PICTURE_CHANGED: _("%(actor)s changed the picture of %(subject)s."),
-    Tag.PIN_REQUESTED: _("%(actor)s asked for a PIN to %(number)s."),
-    Tag.PIN_NOT_SENT: _("A PIN for %(actor)s could not be sent to %(number)s."),
-    Tag.PIN_REFUSED: _("%(actor)s entered a wrong PIN for %(number)s."),
-    Tag.PHONE_VERIFIED: _("%(actor)s verified the phone number %(number)s."),
-    Tag.PHONE_HELD_ELSEWHERE: _("%(actor)s proved to hold %(number)s, which belongs to another account."),
-    Tag.PHONE_RELEASED: _("%(actor)s removed the phone number %(number)s from the account."),
-    Tag.PHONE_MADE_PRIMARY: _("%(actor)s made %(number)s the primary phone number."),
-    Tag.CREDENTIALS_LOCKED: _(
+SENTENCES: dict[EventType, str | Promise] = {
+    EventType.ORGANISATION_ADDED: _("The organisation “%(subject)s” was added, with its first sign-in."),
+    EventType.ORGANISATION_CHANGED: _("%(actor)s changed the settings of the organisation “%(subject)s”."),
+    EventType.USER_CREATED: _("%(subject)s signed in for the first time and got an account."),
+    EventType.USER_CHANGED: _("The name or e-mail address of %(subject)s changed in Office365."),
+    EventType.USER_ACTIVATED: _("%(actor)s let %(subject)s sign in again."),
+    EventType.USER_DEACTIVATED: _("%(actor)s stopped %(subject)s from signing in."),
+    EventType.USER_ROLES_CHANGED: _("%(actor)s changed the roles of %(subject)s."),
+    EventType.SIGNED_IN: _("%(actor)s signed in."),
+    EventType.SESSION_ENDED: _("%(actor)s signed out elsewhere: in %(sessions)s other places."),
+    EventType.SIGN_IN_REFUSED: _("%(subject)s tried to sign in and was refused: the account is deactivated."),
+    EventType.CONFIRMED: _("%(actor)s confirmed who they are."),
+    EventType.PERSON_RENAMED: _("%(actor)s changed the name of %(subject)s."),
+    EventType.PERSON_PICTURE_CHANGED: _("%(actor)s changed the picture of %(subject)s."),
+    EventType.PIN_REQUESTED: _("%(actor)s asked for a PIN to %(number)s."),
+    EventType.PIN_NOT_SENT: _("A PIN for %(actor)s could not be sent to %(number)s."),
+    EventType.PIN_REFUSED: _("%(actor)s entered a wrong PIN for %(number)s."),
+    EventType.PHONE_VERIFIED: _("%(actor)s verified the phone number %(number)s."),
+    EventType.PHONE_HELD_ELSEWHERE: _("%(actor)s proved to hold %(number)s, which belongs to another account."),
+    EventType.PHONE_RELEASED: _("%(actor)s removed the phone number %(number)s from the account."),
+    EventType.PHONE_MADE_PRIMARY: _("%(actor)s made %(number)s the primary phone number."),
+    EventType.CREDENTIALS_LOCKED: _(
         "The credentials of %(subject)s were locked for a time, because the number %(number)s was verified."
     ),
-    Tag.CREDENTIALS_UNLOCKED: _("%(actor)s unlocked the credentials of %(subject)s before the time was over."),
-    Tag.TOTP_ENROLLED: _("%(actor)s set up an authenticator app."),
-    Tag.TOTP_REMOVED: _("%(actor)s removed the authenticator app of %(user)s."),
-    Tag.TOTP_REFUSED: _("%(actor)s entered a wrong code of the authenticator app."),
-    Tag.OPERATOR_ENTERED: _("%(actor)s entered the operators’ pages."),
-    Tag.NOTICE_REQUEUED: _("%(actor)s had a notice sent again."),
-    Tag.AUDIT_EXPORTED: _("%(actor)s exported the activity as a file."),
-    Tag.CONNECTOR_CREATED: _("%(actor)s created the connector “%(subject)s”."),
-    Tag.CONNECTOR_CHANGED: _("%(actor)s changed the connector “%(subject)s”."),
-    Tag.CONNECTOR_DEACTIVATED: _(
+    EventType.CREDENTIALS_UNLOCKED: _("%(actor)s unlocked the credentials of %(subject)s before the time was over."),
+    EventType.TOTP_ENROLLED: _("%(actor)s set up an authenticator app."),
+    EventType.TOTP_REMOVED: _("%(actor)s removed the authenticator app of %(user)s."),
+    EventType.TOTP_REFUSED: _("%(actor)s entered a wrong code of the authenticator app."),
+    EventType.OPERATOR_ENTERED: _("%(actor)s entered the operators’ pages."),
+    EventType.NOTICE_REQUEUED: _("%(actor)s had a notice sent again."),
+    EventType.AUDIT_EXPORTED: _("%(actor)s exported the activity as a file."),
+    EventType.CONNECTOR_CREATED: _("%(actor)s created the connector “%(subject)s”."),
+    EventType.CONNECTOR_CHANGED: _("%(actor)s changed the connector “%(subject)s”."),
+    EventType.CONNECTOR_DEACTIVATED: _(
         "%(actor)s deactivated the connector “%(subject)s”: no new grants, existing ones go on."
     ),
-    Tag.CONNECTOR_REACTIVATED: _("%(actor)s reactivated the connector “%(subject)s”."),
-    Tag.CONNECTOR_SUSPENDED: _("%(actor)s suspended the connector “%(subject)s”: all its tokens are refused."),
-    Tag.CONNECTOR_RESUMED: _("%(actor)s resumed the connector “%(subject)s”."),
-    Tag.CONNECTOR_DELETED: _("%(actor)s deleted the connector “%(subject)s” for good."),
-    Tag.PERMISSIONS_CHANGED: _("%(actor)s changed what the connector “%(subject)s” asks to be allowed."),
-    Tag.OWNER_CHANGED: _("%(actor)s made %(owner)s the owner of the connector “%(subject)s”."),
-    Tag.CO_OWNER_ADDED: _("%(actor)s made %(user)s a co-owner of the connector “%(subject)s”."),
-    Tag.CO_OWNER_REMOVED: _("%(actor)s removed %(user)s from the co-owners of the connector “%(subject)s”."),
-    Tag.SECRET_CREATED: _("%(actor)s made a secret for the connector “%(connector)s”."),
-    Tag.SECRET_VIEWED: _("%(actor)s had a new secret of the connector “%(connector)s” shown once more, or as a file."),
-    Tag.SECRET_END_CHANGED: _("%(actor)s changed until when a secret of the connector “%(connector)s” works."),
-    Tag.SECRET_REVOKED: _("%(actor)s revoked a secret of the connector “%(connector)s”."),
-    Tag.WRONG_SECRETS: _("More than %(count)s calls in an hour sent a wrong secret for the connector “%(connector)s”."),
-    Tag.KEY_REGISTERED: _("%(actor)s registered a public key for “%(connector)s”: %(fingerprint)s."),
-    Tag.KEY_REMOVED: _("%(actor)s removed the public key of “%(connector)s”: %(fingerprint)s."),
-    Tag.BOT_CREATED: _("%(actor)s made the bot “%(bot)s” of “%(connector)s”."),
-    Tag.BOT_CHANGED: _("%(actor)s changed the name or the picture of the bot “%(bot)s” of “%(connector)s”."),
-    Tag.BOT_REMOVED: _("%(actor)s deleted the bot “%(bot)s” of “%(connector)s”."),
-    Tag.LEAK_REPORTED: _("%(actor)s reported a %(kind)s of “%(connector)s” as leaked: it has been refused since then."),
-    Tag.LEAK_CONFIRMED: _("%(actor)s confirmed that a %(kind)s of “%(connector)s” had leaked, and revoked it."),
-    Tag.LEAK_RESTORED: _("%(actor)s restored a %(kind)s of “%(connector)s” that was reported as leaked."),
-    Tag.GRANT_MADE: _("%(actor)s let “%(connector)s” act in “%(target)s”."),
-    Tag.GRANT_SUSPENDED: _("%(actor)s suspended what “%(connector)s” may do in “%(target)s”."),
-    Tag.GRANT_RESUMED: _("%(actor)s resumed what “%(connector)s” may do in “%(target)s”."),
-    Tag.GRANT_REVOKED: _("%(actor)s ended what “%(connector)s” may do for “%(target)s”."),
-    Tag.GRANT_REGENERATED: _(
+    EventType.CONNECTOR_REACTIVATED: _("%(actor)s reactivated the connector “%(subject)s”."),
+    EventType.CONNECTOR_SUSPENDED: _("%(actor)s suspended the connector “%(subject)s”: all its tokens are refused."),
+    EventType.CONNECTOR_RESUMED: _("%(actor)s resumed the connector “%(subject)s”."),
+    EventType.CONNECTOR_DELETED: _("%(actor)s deleted the connector “%(subject)s” for good."),
+    EventType.PERMISSIONS_CHANGED: _("%(actor)s changed what the connector “%(subject)s” asks to be allowed."),
+    EventType.OWNER_CHANGED: _("%(actor)s made %(owner)s the owner of the connector “%(subject)s”."),
+    EventType.CO_OWNER_ADDED: _("%(actor)s made %(user)s a co-owner of the connector “%(subject)s”."),
+    EventType.CO_OWNER_REMOVED: _("%(actor)s removed %(user)s from the co-owners of the connector “%(subject)s”."),
+    EventType.SECRET_CREATED: _("%(actor)s made a secret for the connector “%(connector)s”."),
+    EventType.SECRET_VIEWED: _(
+        "%(actor)s had a new secret of the connector “%(connector)s” shown once more, or as a file."
+    ),
+    EventType.SECRET_END_CHANGED: _("%(actor)s changed until when a secret of the connector “%(connector)s” works."),
+    EventType.SECRET_REVOKED: _("%(actor)s revoked a secret of the connector “%(connector)s”."),
+    EventType.WRONG_SECRETS: _(
+        "More than %(count)s calls in an hour sent a wrong secret for the connector “%(connector)s”."
+    ),
+    EventType.KEY_REGISTERED: _("%(actor)s registered a public key for “%(connector)s”: %(fingerprint)s."),
+    EventType.KEY_REMOVED: _("%(actor)s removed the public key of “%(connector)s”: %(fingerprint)s."),
+    EventType.BOT_CREATED: _("%(actor)s made the bot “%(bot)s” of “%(connector)s”."),
+    EventType.BOT_CHANGED: _("%(actor)s changed the name or the picture of the bot “%(bot)s” of “%(connector)s”."),
+    EventType.BOT_REMOVED: _("%(actor)s deleted the bot “%(bot)s” of “%(connector)s”."),
+    EventType.LEAK_REPORTED: _(
+        "%(actor)s reported a %(kind)s of “%(connector)s” as leaked: it has been refused since then."
+    ),
+    EventType.LEAK_CONFIRMED: _("%(actor)s confirmed that a %(kind)s of “%(connector)s” had leaked, and revoked it."),
+    EventType.LEAK_RESTORED: _("%(actor)s restored a %(kind)s of “%(connector)s” that was reported as leaked."),
+    EventType.GRANT_MADE: _("%(actor)s let “%(connector)s” act in “%(target)s”."),
+    EventType.GRANT_SUSPENDED: _("%(actor)s suspended what “%(connector)s” may do in “%(target)s”."),
+    EventType.GRANT_RESUMED: _("%(actor)s resumed what “%(connector)s” may do in “%(target)s”."),
+    EventType.GRANT_REVOKED: _("%(actor)s ended what “%(connector)s” may do for “%(target)s”."),
+    EventType.GRANT_REGENERATED: _(
         "%(actor)s made a new refresh token of “%(connector)s” for “%(target)s”; the old one ended."
     ),
-    Tag.GRANT_ENDED: _("The right of “%(connector)s” to act in “%(target)s” came to its end date."),
-    Tag.GRANT_END_CHANGED: _("%(actor)s changed until when “%(connector)s” may act in “%(target)s”."),
-    Tag.GRANT_PERMISSIONS_CHANGED: _("%(actor)s changed what “%(connector)s” may do in “%(target)s”."),
-    Tag.REQUEST_MADE: _("%(actor)s sent a request for “%(connector)s” to be answered by a group admin."),
-    Tag.REQUEST_APPROVED: _("%(actor)s approved a request of “%(connector)s” for “%(target)s”."),
-    Tag.REQUEST_REFUSED: _("%(actor)s refused a request of “%(connector)s” for “%(target)s”."),
-    Tag.REQUEST_WITHDRAWN: _("A request of “%(connector)s” was withdrawn."),
-    Tag.REQUEST_EXPIRED: _("Nobody answered a request of “%(connector)s” in time."),
-    Tag.USER_TOKEN_MADE: _("%(actor)s let “%(connector)s” act for “%(target)s”."),
-    Tag.USER_TOKEN_BY_PIN: _("“%(target)s” let “%(connector)s” act for them, by a PIN."),
-    Tag.USER_TOKEN_BY_OAUTH: _("%(actor)s let “%(connector)s” act for “%(target)s”, in the browser."),
-    Tag.USER_TOKEN_REPLAYED: _(
+    EventType.GRANT_ENDED: _("The right of “%(connector)s” to act in “%(target)s” came to its end date."),
+    EventType.GRANT_END_CHANGED: _("%(actor)s changed until when “%(connector)s” may act in “%(target)s”."),
+    EventType.GRANT_PERMISSIONS_CHANGED: _("%(actor)s changed what “%(connector)s” may do in “%(target)s”."),
+    EventType.REQUEST_MADE: _("%(actor)s sent a request for “%(connector)s” to be answered by a group admin."),
+    EventType.REQUEST_APPROVED: _("%(actor)s approved a request of “%(connector)s” for “%(target)s”."),
+    EventType.REQUEST_REFUSED: _("%(actor)s refused a request of “%(connector)s” for “%(target)s”."),
+    EventType.REQUEST_WITHDRAWN: _("A request of “%(connector)s” was withdrawn."),
+    EventType.REQUEST_EXPIRED: _("Nobody answered a request of “%(connector)s” in time."),
+    EventType.USER_TOKEN_MADE: _("%(actor)s let “%(connector)s” act for “%(target)s”."),
+    EventType.USER_TOKEN_BY_PIN: _("“%(target)s” let “%(connector)s” act for them, by a PIN."),
+    EventType.USER_TOKEN_BY_OAUTH: _("%(actor)s let “%(connector)s” act for “%(target)s”, in the browser."),
+    EventType.USER_TOKEN_REPLAYED: _(
         "A sign-in code of “%(connector)s” for “%(target)s” came a second time; the token that it had made was ended."
     ),
-    Tag.USER_TOKEN_ASKED: _("%(actor)s asked to let “%(connector)s” act for “%(target)s” in the whole organisation."),
-    Tag.USER_TOKEN_CONFIRMED: _("%(actor)s confirmed that “%(connector)s” acts for “%(target)s”."),
-    Tag.USER_TOKEN_REFUSED: _("%(actor)s refused that “%(connector)s” acts for “%(target)s”."),
-    Tag.USER_TOKEN_WITHDRAWN: _("%(actor)s no longer wants “%(connector)s” to act for “%(target)s”."),
-    Tag.USER_TOKEN_EXPIRED: _("Nobody confirmed in time that “%(connector)s” acts for “%(target)s”."),
-    Tag.WARM_TOKEN_KEPT: _(
+    EventType.USER_TOKEN_ASKED: _(
+        "%(actor)s asked to let “%(connector)s” act for “%(target)s” in the whole organisation."
+    ),
+    EventType.USER_TOKEN_CONFIRMED: _("%(actor)s confirmed that “%(connector)s” acts for “%(target)s”."),
+    EventType.USER_TOKEN_REFUSED: _("%(actor)s refused that “%(connector)s” acts for “%(target)s”."),
+    EventType.USER_TOKEN_WITHDRAWN: _("%(actor)s no longer wants “%(connector)s” to act for “%(target)s”."),
+    EventType.USER_TOKEN_EXPIRED: _("Nobody confirmed in time that “%(connector)s” acts for “%(target)s”."),
+    EventType.WARM_TOKEN_KEPT: _(
         "%(actor)s entrusted the credentials of “%(connector)s” for “%(target)s”, to keep an access token ready."
     ),
-    Tag.WARM_TOKEN_STOPPED: _("%(actor)s stopped keeping an access token of “%(connector)s” for “%(target)s” ready."),
-    Tag.WARM_TOKEN_REFUSED: _(
+    EventType.WARM_TOKEN_STOPPED: _(
+        "%(actor)s stopped keeping an access token of “%(connector)s” for “%(target)s” ready."
+    ),
+    EventType.WARM_TOKEN_REFUSED: _(
         "The Token Service refused the credentials that “%(connector)s” had entrusted for “%(target)s”; they were "
         "wiped."
     ),
-    Tag.ORPHAN_FOUND: _("“%(name)s” was found to have nobody left here who looks after it."),
-    Tag.TOKEN_FIRST_USED: _("“%(connector)s” used its refresh token for “%(target)s” for the first time."),
-    Tag.TOKEN_SUCCEEDED: _(
+    EventType.ORPHAN_FOUND: _("“%(name)s” was found to have nobody left here who looks after it."),
+    EventType.TOKEN_FIRST_USED: _("“%(connector)s” used its refresh token for “%(target)s” for the first time."),
+    EventType.TOKEN_SUCCEEDED: _(
         "A successor of the refresh token of “%(connector)s” for “%(target)s” was made; the old one works on."
     ),
-    Tag.HANDOFF_SEALED: _("The refresh token of “%(connector)s” for “%(target)s” was sealed for its developer."),
-    Tag.HANDOFF_CLAIMED: _("%(actor)s claimed the refresh token of “%(connector)s” for “%(target)s”."),
-    Tag.HANDOFF_REVEALED: _("%(actor)s had the refresh token of “%(connector)s” for “%(target)s” shown once."),
-    Tag.HANDOFF_REFUSED: _("%(actor)s refused the refresh token of “%(connector)s” for “%(target)s”."),
-    Tag.HANDOFF_EXPIRED: _(
+    EventType.HANDOFF_SEALED: _("The refresh token of “%(connector)s” for “%(target)s” was sealed for its developer."),
+    EventType.HANDOFF_CLAIMED: _("%(actor)s claimed the refresh token of “%(connector)s” for “%(target)s”."),
+    EventType.HANDOFF_REVEALED: _("%(actor)s had the refresh token of “%(connector)s” for “%(target)s” shown once."),
+    EventType.HANDOFF_REFUSED: _("%(actor)s refused the refresh token of “%(connector)s” for “%(target)s”."),
+    EventType.HANDOFF_EXPIRED: _(
         "Nobody claimed the refresh token of “%(connector)s” for “%(target)s” in time; it was wiped."
     ),
-    Tag.HANDOFF_WITHDRAWN: _(
+    EventType.HANDOFF_WITHDRAWN: _(
         "The handoff of “%(connector)s” for “%(target)s” was withdrawn, and the sealed token wiped."
     ),
-    Tag.HANDOFF_REISSUED: _("%(actor)s issued the handoff of “%(connector)s” for “%(target)s” again."),
-    Tag.WEBHOOK_CREATED: _("%(actor)s had “%(connector)s” told at %(host)s of what happens."),
-    Tag.WEBHOOK_CHANGED: _("%(actor)s changed a webhook of “%(connector)s” to %(host)s."),
-    Tag.WEBHOOK_PAUSED: _("%(actor)s paused a webhook of “%(connector)s” to %(host)s."),
-    Tag.WEBHOOK_WOKEN: _("%(actor)s woke a webhook of “%(connector)s” to %(host)s."),
-    Tag.WEBHOOK_ENDED: _("A webhook of “%(connector)s” to %(host)s turned inactive."),
-    Tag.WEBHOOK_REMOVED: _("%(actor)s removed a webhook of “%(connector)s” to %(host)s."),
-    Tag.WEBHOOK_SECRET_VIEWED: _("%(actor)s saw the signing secret of a webhook of “%(connector)s”."),
-    Tag.WEBHOOK_SECRET_ROTATED: _("%(actor)s made a new signing secret for a webhook of “%(connector)s”."),
-    Tag.WEBHOOK_REDELIVERED: _("%(actor)s had %(count)s deliveries of a webhook of “%(connector)s” sent again."),
-    Tag.WEBHOOK_REPLAYED: _(
+    EventType.HANDOFF_REISSUED: _("%(actor)s issued the handoff of “%(connector)s” for “%(target)s” again."),
+    EventType.WEBHOOK_CREATED: _("%(actor)s had “%(connector)s” told at %(host)s of what happens."),
+    EventType.WEBHOOK_CHANGED: _("%(actor)s changed a webhook of “%(connector)s” to %(host)s."),
+    EventType.WEBHOOK_PAUSED: _("%(actor)s paused a webhook of “%(connector)s” to %(host)s."),
+    EventType.WEBHOOK_WOKEN: _("%(actor)s woke a webhook of “%(connector)s” to %(host)s."),
+    EventType.WEBHOOK_ENDED: _("A webhook of “%(connector)s” to %(host)s turned inactive."),
+    EventType.WEBHOOK_REMOVED: _("%(actor)s removed a webhook of “%(connector)s” to %(host)s."),
+    EventType.WEBHOOK_SECRET_VIEWED: _("%(actor)s saw the signing secret of a webhook of “%(connector)s”."),
+    EventType.WEBHOOK_SECRET_ROTATED: _("%(actor)s made a new signing secret for a webhook of “%(connector)s”."),
+    EventType.WEBHOOK_REDELIVERED: _("%(actor)s had %(count)s deliveries of a webhook of “%(connector)s” sent again."),
+    EventType.WEBHOOK_REPLAYED: _(
         "%(actor)s had %(count)s deliveries of a webhook of “%(connector)s” sent again, all since %(since)s."
     ),
-    Tag.GROUP_CREATED: _("%(actor)s created the group “%(subject)s”."),
-    Tag.GROUP_CHANGED: _("%(actor)s changed the group “%(subject)s”."),
-    Tag.GROUP_REMOVED: _("%(actor)s removed the group “%(subject)s”."),
-    Tag.MEMBER_ADDED: _("%(actor)s added %(subject)s to “%(group)s”."),
-    Tag.MEMBER_ROLE_CHANGED: _("%(actor)s changed the role of %(subject)s in “%(group)s”."),
-    Tag.MEMBER_REMOVED: _("%(actor)s removed %(subject)s from “%(group)s”."),
-    Tag.SUBSCRIBERS_ADDED: _("%(actor)s added %(count)s subscribers to “%(group)s”."),
-    Tag.SUBSCRIBERS_REMOVED: _("%(actor)s removed %(count)s subscribers from “%(group)s”."),
-    Tag.SUBGROUP_LINKED: _("%(actor)s put “%(child_name)s” under “%(parent_name)s”."),
-    Tag.SUBGROUP_UNLINKED: _("%(actor)s took “%(child_name)s” from under “%(parent_name)s”."),
-    Tag.MEMBERS_UPLOADED: _("%(actor)s changed who is in “%(group)s” by lines %(first)s to %(last)s of “%(subject)s”."),
-    Tag.MEMBERS_EXPORTED: _("%(actor)s exported the users of “%(subject)s” as a file."),
-    Tag.PEOPLE_UPLOADED: _(
+    EventType.GROUP_CREATED: _("%(actor)s created the group “%(subject)s”."),
+    EventType.GROUP_CHANGED: _("%(actor)s changed the group “%(subject)s”."),
+    EventType.GROUP_REMOVED: _("%(actor)s removed the group “%(subject)s”."),
+    EventType.MEMBER_ADDED: _("%(actor)s added %(subject)s to “%(group)s”."),
+    EventType.MEMBER_ROLE_CHANGED: _("%(actor)s changed the role of %(subject)s in “%(group)s”."),
+    EventType.MEMBER_REMOVED: _("%(actor)s removed %(subject)s from “%(group)s”."),
+    EventType.SUBSCRIBERS_ADDED: _("%(actor)s added %(count)s subscribers to “%(group)s”."),
+    EventType.SUBSCRIBERS_REMOVED: _("%(actor)s removed %(count)s subscribers from “%(group)s”."),
+    EventType.SUBGROUP_LINKED: _("%(actor)s put “%(child_name)s” under “%(parent_name)s”."),
+    EventType.SUBGROUP_UNLINKED: _("%(actor)s took “%(child_name)s” from under “%(parent_name)s”."),
+    EventType.MEMBERS_UPLOADED: _(
+        "%(actor)s changed who is in “%(group)s” by lines %(first)s to %(last)s of “%(subject)s”."
+    ),
+    EventType.MEMBERS_EXPORTED: _("%(actor)s exported the users of “%(subject)s” as a file."),
+    EventType.PEOPLE_UPLOADED: _(
         "%(actor)s changed names and attributes of people by lines %(first)s to %(last)s of “%(subject)s”."
     ),
-    Tag.PEOPLE_EXPORTED: _("%(actor)s exported the people of “%(subject)s” as a file."),
-    Tag.PERSON_REMOVED: _("%(actor)s removed %(subject)s from all groups of “%(organisation)s”: %(groups)s."),
-    Tag.ATTRIBUTES_DEFINED: _("%(actor)s changed which attributes of people “%(organisation)s” keeps: %(attribute)s."),
-    Tag.ATTRIBUTES_SET: _("%(actor)s changed attributes of %(subject)s: %(attributes)s."),
-    Tag.SUBGROUPS_UPLOADED: _(
+    EventType.PEOPLE_EXPORTED: _("%(actor)s exported the people of “%(subject)s” as a file."),
+    EventType.PERSON_REMOVED: _("%(actor)s removed %(subject)s from all groups of “%(organisation)s”: %(groups)s."),
+    EventType.ATTRIBUTES_DEFINED: _(
+        "%(actor)s changed which attributes of people “%(organisation)s” keeps: %(attribute)s."
+    ),
+    EventType.ATTRIBUTES_SET: _("%(actor)s changed attributes of %(subject)s: %(attributes)s."),
+    EventType.SUBGROUPS_UPLOADED: _(
         "%(actor)s changed which group stands under which by lines %(first)s to %(last)s of “%(subject)s”."
     ),
-    Tag.SUBGROUPS_EXPORTED: _("%(actor)s exported which group of “%(subject)s” stands under which as a file."),
-    Tag.BULK_UPLOADED: _("%(actor)s uploaded the file “%(subject)s”."),
-    Tag.BULK_STARTED: _("%(actor)s went on with the good lines of “%(subject)s”."),
-    Tag.BULK_CANCELLED: _("%(actor)s cancelled the upload “%(subject)s”."),
-    Tag.BULK_FINISHED: _("The upload “%(subject)s” of %(actor)s is done."),
-    Tag.BULK_FAILED: _("The upload “%(subject)s” of %(actor)s stopped."),
-    Tag.MESSAGE_POSTED: _("%(actor)s posted a message in “%(group)s”."),
-    Tag.ACTION_POSTED: _("%(actor)s posted a card of the kind %(kind)s in “%(group)s”."),
-    Tag.ACTION_CHANGED: _("%(actor)s changed properties of a card of the kind %(kind)s in “%(group)s”."),
-    Tag.RESPONSE_GIVEN: _("%(actor)s answered a card of the kind %(kind)s in “%(group)s”."),
-    Tag.RESPONSE_CHANGED: _("%(actor)s changed an answer to a card of the kind %(kind)s in “%(group)s”."),
-    Tag.RESPONSES_EXPORTED: _(
+    EventType.SUBGROUPS_EXPORTED: _("%(actor)s exported which group of “%(subject)s” stands under which as a file."),
+    EventType.BULK_UPLOADED: _("%(actor)s uploaded the file “%(subject)s”."),
+    EventType.BULK_STARTED: _("%(actor)s went on with the good lines of “%(subject)s”."),
+    EventType.BULK_CANCELLED: _("%(actor)s cancelled the upload “%(subject)s”."),
+    EventType.BULK_FINISHED: _("The upload “%(subject)s” of %(actor)s is done."),
+    EventType.BULK_FAILED: _("The upload “%(subject)s” of %(actor)s stopped."),
+    EventType.MESSAGE_POSTED: _("%(actor)s posted a message in “%(group)s”."),
+    EventType.ACTION_POSTED: _("%(actor)s posted a card of the kind %(kind)s in “%(group)s”."),
+    EventType.ACTION_CHANGED: _("%(actor)s changed properties of a card of the kind %(kind)s in “%(group)s”."),
+    EventType.RESPONSE_GIVEN: _("%(actor)s answered a card of the kind %(kind)s in “%(group)s”."),
+    EventType.RESPONSE_CHANGED: _("%(actor)s changed an answer to a card of the kind %(kind)s in “%(group)s”."),
+    EventType.RESPONSES_EXPORTED: _(
         "%(actor)s exported the answers to a card of the kind %(kind)s in “%(group)s” as a file."
     ),
-    Tag.MEDIA_UPLOADED: _("%(actor)s uploaded media of the kind %(kind)s: %(files)s files, %(bytes)s bytes."),
-    Tag.MEDIA_DELETED: _("Media of the kind %(kind)s that nothing was posted with was deleted: %(files)s files."),
-    Tag.GROUP_CONNECTOR_ADDED: _("%(actor)s added the connector “%(connector)s” to “%(group)s”."),
-    Tag.GROUP_CONNECTOR_REMOVED: _("%(actor)s removed the connector “%(connector)s” from “%(group)s”."),
-    Tag.GROUP_BOT_ADDED: _("%(actor)s added the bot “%(bot)s” to “%(group)s”."),
-    Tag.GROUP_BOT_REMOVED: _("%(actor)s removed the bot “%(bot)s” from “%(group)s”."),
+    EventType.MEDIA_UPLOADED: _("%(actor)s uploaded media of the kind %(kind)s: %(files)s files, %(bytes)s bytes."),
+    EventType.MEDIA_DELETED: _("Media of the kind %(kind)s that nothing was posted with was deleted: %(files)s files."),
+    EventType.GROUP_CONNECTOR_ADDED: _("%(actor)s added the connector “%(connector)s” to “%(group)s”."),
+    EventType.GROUP_CONNECTOR_REMOVED: _("%(actor)s removed the connector “%(connector)s” from “%(group)s”."),
+    EventType.GROUP_BOT_ADDED: _("%(actor)s added the bot “%(bot)s” to “%(group)s”."),
+    EventType.GROUP_BOT_REMOVED: _("%(actor)s removed the bot “%(bot)s” from “%(group)s”."),
 }
 
 
 # The same where the first line is the last.
-_OF_ONE_LINE: dict[Tag, str | Promise] = {
-    Tag.MEMBERS_UPLOADED: _("%(actor)s changed who is in “%(group)s” by line %(first)s of “%(subject)s”."),
-    Tag.PEOPLE_UPLOADED: _("%(actor)s changed names and attributes of people by line %(first)s of “%(subject)s”."),
-    Tag.SUBGROUPS_UPLOADED: _("%(actor)s changed which group stands under which by line %(first)s of “%(subject)s”."),
+_OF_ONE_LINE: dict[EventType, str | Promise] = {
+    EventType.MEMBERS_UPLOADED: _("%(actor)s changed who is in “%(group)s” by line %(first)s of “%(subject)s”."),
+    EventType.PEOPLE_UPLOADED: _(
+        "%(actor)s changed names and attributes of people by line %(first)s of “%(subject)s”."
+    ),
+    EventType.SUBGROUPS_UPLOADED: _(
+        "%(actor)s changed which group stands under which by line %(first)s of “%(subject)s”."
+    ),
 }
 # The same of one thing.
-_OF_ONE: dict[Tag, str | Promise] = {
-    Tag.SUBSCRIBERS_ADDED: _("%(actor)s added a subscriber to “%(group)s”."),
-    Tag.SUBSCRIBERS_REMOVED: _("%(actor)s removed a subscriber from “%(group)s”."),
-    Tag.WEBHOOK_REDELIVERED: _("%(actor)s had a delivery of a webhook of “%(connector)s” sent again."),
+_OF_ONE: dict[EventType, str | Promise] = {
+    EventType.SUBSCRIBERS_ADDED: _("%(actor)s added a subscriber to “%(group)s”."),
+    EventType.SUBSCRIBERS_REMOVED: _("%(actor)s removed a subscriber from “%(group)s”."),
+    EventType.WEBHOOK_REDELIVERED: _("%(actor)s had a delivery of a webhook of “%(connector)s” sent again."),
 }
 # Kinds of cards as the wire spells them, and of credentials: what programs invent beside these is called as it is.
 _KINDS: dict[Any, Promise] = {
@@ -225,17 +243,17 @@ def sentence(event: AuditEvent) -> str:
     )
     facts["kind"] = _KINDS.get(facts["kind"], facts["kind"])
     try:
-        text = SENTENCES[Tag(event.tag)]
+        text = SENTENCES[EventType(event.tag)]
     except (KeyError, ValueError):
         return f"{facts['actor']}: {event.tag} ({facts['subject']})"
     if facts["first"] == facts["last"]:
-        text = _OF_ONE_LINE.get(Tag(event.tag), text)
+        text = _OF_ONE_LINE.get(EventType(event.tag), text)
     if facts["count"] == 1:
-        text = _OF_ONE.get(Tag(event.tag), text)
+        text = _OF_ONE.get(EventType(event.tag), text)
     return str(text) % facts
 
 
-def names_in(tag: Tag, columns: Mapping[str, Any]) -> str:
+def names_in(tag: EventType, columns: Mapping[str, Any]) -> str:
     """Return who acted, on what, and what else the sentence names, one name a line, to search in."""
     facts = {
         **_plain(columns["before"]),

@@ -14,8 +14,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import policies, queries
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import Person, User, VerifiedPhone
 from kaizala_console.lib import clock, moments, phone_numbers
 from kaizala_console.lib.errors import Conflict, RuleBroken
@@ -59,7 +59,7 @@ def start(*, user: User, number: str, by: Actor) -> dt.datetime | None:
     user.credentials_locked_until = max(until, user.credentials_locked_until or until)
     user.save(update_fields=["credentials_locked_until"])
     record(
-        Tag.CREDENTIALS_LOCKED,
+        EventType.CREDENTIALS_LOCKED,
         by=by,
         subject=user,
         organisation=user.organisation,
@@ -83,7 +83,7 @@ def lift(*, user: User, by: Actor) -> User:
     locked.credentials_locked_until = None
     locked.save(update_fields=["credentials_locked_until"])
     record(
-        Tag.CREDENTIALS_UNLOCKED,
+        EventType.CREDENTIALS_UNLOCKED,
         by=by,
         subject=locked,
         organisation=locked.organisation,

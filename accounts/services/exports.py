@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import User
 
 
@@ -15,7 +15,7 @@ from accounts.models import User
 def note(*, by: User, file_format: str, filters: Mapping[str, str]) -> None:
     """Writes down who exports what; before the first line leaves."""
     record(
-        Tag.AUDIT_EXPORTED,
+        EventType.AUDIT_EXPORTED,
         by=by,
         subject=by,
         organisation=by.organisation,

@@ -18,8 +18,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import sandbox
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, record
-from accounts.audit.tags import Tag
 from accounts.models import Organisation, User
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotAllowed
@@ -75,7 +75,7 @@ def sign_in(*, identity: Identity) -> User:
     """
     with transaction.atomic():
         user = _account(identity)
-        tag = Tag.SIGNED_IN if user.is_active else Tag.SIGN_IN_REFUSED
+        tag = EventType.SIGNED_IN if user.is_active else EventType.SIGN_IN_REFUSED
         record(tag, by=user, subject=user, organisation=user.organisation)
     if not user.is_active:
         raise NotAllowed(
@@ -104,7 +104,7 @@ def _account(identity: Identity) -> User:
             },
         )
         if made:
-            record(Tag.USER_CREATED, by=user, subject=user, organisation=organisation)
+            record(EventType.USER_CREATED, by=user, subject=user, organisation=organisation)
             return user
     _refresh(user, identity)
     return user
@@ -118,7 +118,7 @@ def _refresh(user: User, identity: Identity) -> None:
         return
     user.name, user.email = after["name"], after["email"]
     user.save(update_fields=["name", "email"])
-    record(Tag.USER_CHANGED, by=SYSTEM, subject=user, organisation=user.organisation, before=before, after=after)
+    record(EventType.USER_CHANGED, by=SYSTEM, subject=user, organisation=user.organisation, before=before, after=after)
 
 
 def _organisation(identity: Identity) -> Organisation:
@@ -126,7 +126,7 @@ def _organisation(identity: Identity) -> Organisation:
         entra_tenant_id=identity.tenant_id, defaults={"name": identity.domain or identity.tenant_id}
     )
     if made:
-        record(Tag.ORGANISATION_ADDED, by=SYSTEM, subject=organisation, organisation=organisation)
+        record(EventType.ORGANISATION_ADDED, by=SYSTEM, subject=organisation, organisation=organisation)
     return organisation
 
 

@@ -24,8 +24,8 @@ from django.template import Context, Engine
 from django.utils import timezone, translation
 
 from accounts import mail_topics, sms
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import Notice, User
 from accounts.sms.contract import NumberRefused
 from kaizala_console.lib import clock, moments, outbox
@@ -119,7 +119,7 @@ def send_again(*, notice: Notice, by: Actor) -> Notice:
     )
     if not again:
         raise Conflict
-    record(Tag.NOTICE_REQUEUED, by=by, subject=notice, organisation=notice.user.organisation)
+    record(EventType.NOTICE_REQUEUED, by=by, subject=notice, organisation=notice.user.organisation)
     _wake(notice)
     notice.refresh_from_db()
     return notice

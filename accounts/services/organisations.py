@@ -6,8 +6,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import policies
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import Organisation, User
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
@@ -25,7 +25,7 @@ def change(*, organisation: Organisation, by: User, admins_may_see_tokens: bool)
         return locked
     locked.admins_may_see_tokens = admins_may_see_tokens
     locked.save(update_fields=["admins_may_see_tokens"])
-    record(Tag.ORGANISATION_CHANGED, by=by, subject=locked, organisation=locked, before=before, after=after)
+    record(EventType.ORGANISATION_CHANGED, by=by, subject=locked, organisation=locked, before=before, after=after)
     return locked
 
 
@@ -48,5 +48,5 @@ def rename_or_move(*, organisation: Organisation, name: str, moved_to: str, by: 
         return locked
     locked.name, locked.moved_to = after["name"], after["moved_to"]
     locked.save(update_fields=["name", "moved_to"])
-    record(Tag.ORGANISATION_CHANGED, by=by, subject=locked, organisation=locked, before=before, after=after)
+    record(EventType.ORGANISATION_CHANGED, by=by, subject=locked, organisation=locked, before=before, after=after)
     return locked

@@ -13,8 +13,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import hooks, queries
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import Person, PersonName
 from kaizala_console.lib import clock, phone_numbers
 from kaizala_console.lib.errors import RuleBroken
@@ -99,7 +99,12 @@ def rename(*, person: Person, name: str, organisation_id: UUID, by: Actor) -> Pe
     before = locked.name
     rename_many({locked: name}, organisation_id=organisation_id)
     record(
-        Tag.PERSON_RENAMED, by=by, subject=locked, person_id=locked.pk, before={"name": before}, after={"name": name}
+        EventType.PERSON_RENAMED,
+        by=by,
+        subject=locked,
+        person_id=locked.pk,
+        before={"name": before},
+        after={"name": name},
     )
     return locked
 
@@ -141,7 +146,7 @@ def _picture(person: Person, url: str, organisation_id: UUID, by: Actor) -> Pers
         locked.save(update_fields=["picture_url"])
         # Such an address may hold a signature: the trail tells that there is another picture, not where it lies.
         record(
-            Tag.PERSON_PICTURE_CHANGED,
+            EventType.PERSON_PICTURE_CHANGED,
             by=by,
             subject=locked,
             person_id=locked.pk,

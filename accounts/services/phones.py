@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import policies, sms
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import Person, PinDevice, User, VerifiedPhone
 from accounts.services import credential_hold, notifications, people, pins
 from kaizala_console.lib import clock, phone_numbers
@@ -75,7 +75,7 @@ def release(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
         if heir is not None:
             heir.is_primary = True
             heir.save(update_fields=["is_primary"])
-    _tell(Tag.PHONE_RELEASED, phone, by)
+    _tell(EventType.PHONE_RELEASED, phone, by)
     removed(phone, primary=primary)
     return phone
 
@@ -95,7 +95,7 @@ def make_primary(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
     user.verified_phones.held().filter(is_primary=True).update(is_primary=False)
     phone.is_primary = True
     phone.save(update_fields=["is_primary"])
-    _tell(Tag.PHONE_MADE_PRIMARY, phone, by)
+    _tell(EventType.PHONE_MADE_PRIMARY, phone, by)
     made_primary(phone, before=before)
     return phone
 
@@ -114,12 +114,12 @@ def _hold(user: User, number: str, by: User) -> VerifiedPhone | None:
     if held is not None:
         held.verified_at = now
         held.save(update_fields=["verified_at"])
-        _tell(Tag.PHONE_VERIFIED, held, by)
+        _tell(EventType.PHONE_VERIFIED, held, by)
         return held
     must_cool_off = credential_hold.is_due(user, person)
     is_first = not user.verified_phones.held().filter(is_primary=True).exists()
     phone = VerifiedPhone.objects.create(user=user, person=person, is_primary=is_first, verified_at=now)
-    _tell(Tag.PHONE_VERIFIED, phone, by)
+    _tell(EventType.PHONE_VERIFIED, phone, by)
     locked_until = credential_hold.start(user=user, number=number, by=by) if must_cool_off else None
     added(phone, locked_until=locked_until)
     return phone
@@ -128,7 +128,7 @@ def _hold(user: User, number: str, by: User) -> VerifiedPhone | None:
 def _claimed_elsewhere(held: VerifiedPhone, claimant: User, by: User) -> None:
     """Tells the trail, and the holder, once a day: a number may have changed hands."""
     facts = {"number": phone_numbers.mask(held.person.number)}
-    record(Tag.PHONE_HELD_ELSEWHERE, by=by, subject=claimant, organisation=claimant.organisation, after=facts)
+    record(EventType.PHONE_HELD_ELSEWHERE, by=by, subject=claimant, organisation=claimant.organisation, after=facts)
     notifications.queue(
         user=held.user,
         template="accounts/phone_claimed",
@@ -145,7 +145,7 @@ def _held(phone: VerifiedPhone) -> VerifiedPhone:
     return found
 
 
-def _tell(tag: Tag, phone: VerifiedPhone, by: User) -> None:
+def _tell(tag: EventType, phone: VerifiedPhone, by: User) -> None:
     record(
         tag,
         by=by,

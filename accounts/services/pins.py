@@ -26,8 +26,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import sms
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import Organisation, PinDevice, SmsMessage, User
 from accounts.sms.contract import Gateway, PinMaker, Verdict, not_checked, not_sent
 from kaizala_console.lib import clock, context, crypto, outbox, phone_numbers
@@ -110,7 +110,7 @@ def send(
             created_at=now,
         )
         device.save()
-        _tell(Tag.PIN_REQUESTED, device, by, program)
+        _tell(EventType.PIN_REQUESTED, device, by, program)
         queue(
             device=device, pin=pin, program=program.name if program else "", organisation=_organisation(device, program)
         )
@@ -162,7 +162,7 @@ def forget_old() -> int:
     return PinDevice.objects.filter(valid_until__lt=clock.now() - timedelta(days=1)).delete()[0]
 
 
-def _tell(tag: Tag, device: PinDevice, by: Actor, program: Program | None, **facts: str) -> None:
+def _tell(tag: EventType, device: PinDevice, by: Actor, program: Program | None, **facts: str) -> None:
     record(
         tag,
         by=by,
@@ -220,7 +220,7 @@ def _refused(device: PinDevice, by: Actor, program: Program | None) -> None:
     """Tells of a wrong PIN, but not of the second click on a right one."""
     device.refresh_from_db()
     if device.used_at is None:
-        _tell(Tag.PIN_REFUSED, device, by, program)
+        _tell(EventType.PIN_REFUSED, device, by, program)
 
 
 def _digits(pin: str) -> str:
@@ -544,7 +544,7 @@ def _sent(device: PinDevice, reference: str) -> None:
 def _failed(device: PinDevice, code: str, organisation_id: str | None) -> None:
     _wipe(device.sms_id, SmsMessage.Status.FAILED, error=code[:200])
     record(
-        Tag.PIN_NOT_SENT,
+        EventType.PIN_NOT_SENT,
         by=SYSTEM,
         subject=device,
         organisation=Organisation.objects.filter(pk=organisation_id).first() if organisation_id else None,

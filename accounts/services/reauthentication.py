@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import policies, queries
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import PinDevice, User
 from accounts.services import pins, totp
 from kaizala_console.lib import clock
@@ -58,7 +58,7 @@ def confirm(*, user: User, pin: str) -> dt.datetime:
         raise RuleBroken(_("This number is no longer yours here. Ask for a new PIN."), code="pin_expired", field="pin")
 
     def confirmed() -> dt.datetime:
-        record(Tag.CONFIRMED, by=user, subject=user, organisation=user.organisation, after={"by": "pin"})
+        record(EventType.CONFIRMED, by=user, subject=user, organisation=user.organisation, after={"by": "pin"})
         return clock.now()
 
     return pins.accept(user=user, device=sent, pin=pin, by=user, then=confirmed)

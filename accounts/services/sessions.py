@@ -14,8 +14,8 @@ from django.db import transaction
 from django.db.models import Case, When
 from django.utils.translation import gettext as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.models.session import Session, SessionStore, row_key
 from kaizala_console.lib import clock, context
@@ -86,7 +86,7 @@ def end(*, user: User, session_id: str, by: User) -> None:
     live = Session.objects.filter(user=user, pk=session_id, expire_date__gt=clock.now())
     if by.pk != user.pk or not live.delete()[0]:
         raise NotFound(_("This session has ended already."))
-    record(Tag.SESSION_ENDED, by=by, subject=user, organisation=user.organisation, after={"sessions": 1})
+    record(EventType.SESSION_ENDED, by=by, subject=user, organisation=user.organisation, after={"sessions": 1})
 
 
 def end_all(*, user: User) -> None:
@@ -100,7 +100,7 @@ def end_others(*, user: User, keep: SessionBase, by: User) -> int:
     live = Session.objects.filter(user=user, expire_date__gt=clock.now())
     ended, _each = live.exclude(pk=row_key(keep.session_key)).delete()
     if ended:
-        record(Tag.SESSION_ENDED, by=by, subject=user, organisation=user.organisation, after={"sessions": ended})
+        record(EventType.SESSION_ENDED, by=by, subject=user, organisation=user.organisation, after={"sessions": ended})
     return ended
 
 

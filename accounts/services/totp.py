@@ -14,8 +14,8 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import policies, queries
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import AuthenticatorApp, User
 from accounts.services import notifications
 from kaizala_console.lib import clock, moments
@@ -56,7 +56,7 @@ def enrol(*, user: User, device: AuthenticatorApp, code: str, by: Actor) -> Auth
         if _is_right(user, device, code):
             AuthenticatorApp.objects.filter(pk=device.pk).update(confirmed=True, created_at=clock.now())
             AuthenticatorApp.objects.filter(user=user, confirmed=False).delete()
-            record(Tag.TOTP_ENROLLED, by=by, subject=user, organisation=user.organisation)
+            record(EventType.TOTP_ENROLLED, by=by, subject=user, organisation=user.organisation)
             notifications.queue(
                 user=user, template="accounts/totp_enrolled", key=f"totp:{device.pk}:enrolled", context={}
             )
@@ -66,7 +66,7 @@ def enrol(*, user: User, device: AuthenticatorApp, code: str, by: Actor) -> Auth
 
 
 @sensitive_variables("code")
-def check(*, user: User, device: AuthenticatorApp, code: str, by: Actor, tag: Tag = Tag.CONFIRMED) -> None:
+def check(*, user: User, device: AuthenticatorApp, code: str, by: Actor, tag: EventType = EventType.CONFIRMED) -> None:
     """Accepts a code once. RuleBroken (`totp_wrong`) for a wrong or used one; TooSoon, growing, after wrong ones.
 
     RuleBroken (`totp_key_missing`) when the console has lost the pepper that the app was set up with.
@@ -75,7 +75,7 @@ def check(*, user: User, device: AuthenticatorApp, code: str, by: Actor, tag: Ta
         if _is_right(user, device, code):
             record(tag, by=by, subject=user, organisation=user.organisation, after={"by": "totp"})
             return
-        record(Tag.TOTP_REFUSED, by=by, subject=user, organisation=user.organisation)
+        record(EventType.TOTP_REFUSED, by=by, subject=user, organisation=user.organisation)
     raise _wrong(device)
 
 
@@ -101,7 +101,7 @@ def remove(*, user: User, by: User) -> None:
     removed, _each = AuthenticatorApp.objects.filter(user=user).delete()
     if not removed:
         raise Conflict(_("There is no authenticator app to remove."), code="totp_missing")
-    record(Tag.TOTP_REMOVED, by=by, subject=user, organisation=user.organisation, before={"user": user.name})
+    record(EventType.TOTP_REMOVED, by=by, subject=user, organisation=user.organisation, before={"user": user.name})
     notifications.queue(
         user=user,
         template="accounts/totp_removed",

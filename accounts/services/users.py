@@ -6,8 +6,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import policies
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.services import sessions
 from kaizala_console.lib.errors import Conflict, NotAllowed
@@ -40,7 +40,14 @@ def set_roles(
         raise Conflict(_("The roles are like that already."), code="nothing_changed")
     locked.is_organisation_admin, locked.is_staff = after["is_organisation_admin"], after["is_staff"]
     locked.save(update_fields=["is_organisation_admin", "is_staff"])
-    record(Tag.USER_ROLES_CHANGED, by=by, subject=locked, organisation=locked.organisation, before=before, after=after)
+    record(
+        EventType.USER_ROLES_CHANGED,
+        by=by,
+        subject=locked,
+        organisation=locked.organisation,
+        before=before,
+        after=after,
+    )
     return locked
 
 
@@ -72,7 +79,7 @@ def _set_active(user: User, *, active: bool, by: Actor, reason: str = "") -> Use
         raise Conflict(_("The account is like that already."), code="nothing_changed")
     locked.is_active = active
     locked.save(update_fields=["is_active"])
-    tag = Tag.USER_ACTIVATED if active else Tag.USER_DEACTIVATED
+    tag = EventType.USER_ACTIVATED if active else EventType.USER_DEACTIVATED
     after = {"reason": reason} if reason else None
     record(tag, by=by, subject=locked, organisation=locked.organisation, after=after)
     return locked

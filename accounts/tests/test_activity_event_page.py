@@ -13,8 +13,8 @@ from django.test import Client
 from django.utils import translation
 
 from accounts.audit import queries
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.audit.words import about, tags_with
 from accounts.models import AuditEvent, User
 from accounts.tests.pages import url_with, words
@@ -33,7 +33,7 @@ def test_each_event_of_the_list_leads_to_its_own_page(member: User, browser_of: 
     group_id = ids.new_id()
     event = happened(
         member,
-        Tag.MEMBER_ROLE_CHANGED,
+        EventType.MEMBER_ROLE_CHANGED,
         group_id=group_id,
         subject_name="Asha",
         before={"role": "Member"},
@@ -55,7 +55,7 @@ def test_each_event_of_the_list_leads_to_its_own_page(member: User, browser_of: 
 def test_the_page_of_an_event_says_what_changed_in_words(member: User, browser_of: Browser) -> None:
     event = happened(
         member,
-        Tag.MEMBER_ROLE_CHANGED,
+        EventType.MEMBER_ROLE_CHANGED,
         subject_name="Asha",
         before={"role": "Member"},
         after={"role": "Admin", "permissions": ["groupinfo"]},
@@ -122,27 +122,30 @@ def test_an_organisation_admin_reads_it_and_an_old_name_is_shown_as_it_is(
     ],
 )
 def test_events_are_found_by_who_what_and_the_words_of_their_sentence(member: User, text: str, found: bool) -> None:
-    event = happened(member, Tag.CONNECTOR_SUSPENDED, subject_name="Courier bot", request_id="req-77")
+    event = happened(member, EventType.CONNECTOR_SUSPENDED, subject_name="Courier bot", request_id="req-77")
     assert queries.recent(member, only=about(text), size=5, among=10) == ([event] if found else [])
 
 
 def test_events_are_found_by_every_name_in_their_sentence(member: User, developer: User) -> None:
     with transaction.atomic():
         record(
-            Tag.GRANT_MADE,
+            EventType.GRANT_MADE,
             by=member,
             subject=developer,
             after={"connector": "Shift Planner", "target": "Pune Depot", "reason": "harvest"},
         )
         record(
-            Tag.SUBGROUP_LINKED, by=member, subject=developer, after={"child_name": "Lorries", "parent_name": "Fleet"}
+            EventType.SUBGROUP_LINKED,
+            by=member,
+            subject=developer,
+            after={"child_name": "Lorries", "parent_name": "Fleet"},
         )
     for text, tag in {
-        "planner": Tag.GRANT_MADE,
-        "pune depot": Tag.GRANT_MADE,
-        "meera planner": Tag.GRANT_MADE,
-        "lorries": Tag.SUBGROUP_LINKED,
-        "FLEET": Tag.SUBGROUP_LINKED,
+        "planner": EventType.GRANT_MADE,
+        "pune depot": EventType.GRANT_MADE,
+        "meera planner": EventType.GRANT_MADE,
+        "lorries": EventType.SUBGROUP_LINKED,
+        "FLEET": EventType.SUBGROUP_LINKED,
     }.items():
         assert [event.tag for event in queries.recent(member, only=about(text), size=5, among=10)] == [tag], text
     assert queries.recent(member, only=about("harvest"), size=5, among=10) == []  # not said in the sentence
@@ -150,9 +153,9 @@ def test_events_are_found_by_every_name_in_their_sentence(member: User, develope
 
 def test_the_words_are_those_of_the_readers_language() -> None:
     with translation.override("hi"):
-        assert tags_with("suspended") == [Tag.CONNECTOR_SUSPENDED, Tag.GRANT_SUSPENDED], "by its name"
-        assert Tag.SIGNED_IN in tags_with("साइन")
-    assert Tag.SIGNED_IN in tags_with("signed")
+        assert tags_with("suspended") == [EventType.CONNECTOR_SUSPENDED, EventType.GRANT_SUSPENDED], "by its name"
+        assert EventType.SIGNED_IN in tags_with("साइन")
+    assert EventType.SIGNED_IN in tags_with("signed")
     assert tags_with("a") == []
     assert tags_with("actor") == [], "what a sentence calls its own gaps"
 
@@ -169,7 +172,11 @@ def test_recent_looks_through_the_last_ones_and_no_further(member: User, strange
 def test_a_filter_names_what_it_is_about(member: User, browser_of: Browser) -> None:
     connector, unknown = ids.new_id(), ids.new_id()
     happened(
-        member, Tag.CONNECTOR_CREATED, connector_id=connector, subject_kind="connector", subject_name="Courier bot"
+        member,
+        EventType.CONNECTOR_CREATED,
+        connector_id=connector,
+        subject_kind="connector",
+        subject_name="Courier bot",
     )
     browser = browser_of(member)
     assert "Connector: Courier bot" in words(browser.get(ACTIVITY, {"connector": str(connector)}))

@@ -14,8 +14,8 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.audit import canonical, chain
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
 from accounts.views import activity
 from kaizala_console.lib import ids
@@ -28,7 +28,12 @@ def act(user: User, number: int = 1, *, is_chained: bool = True, **columns: Any)
     for index in range(number):
         with transaction.atomic():
             record(
-                Tag.PERSON_RENAMED, by=user, subject=user, organisation=user.organisation, after={"n": index}, **columns
+                EventType.PERSON_RENAMED,
+                by=user,
+                subject=user,
+                organisation=user.organisation,
+                after={"n": index},
+                **columns,
             )
     if is_chained:
         chain.chain()
@@ -113,7 +118,7 @@ def test_the_filters_of_the_page_apply(browser_of: Browser, organisation_admin: 
 
 def test_the_export_is_written_down_with_its_filters(browser_of: Browser, organisation_admin: User) -> None:
     export(browser_of(organisation_admin), "csv", q="Devika")
-    event = AuditEvent.objects.get(tag=Tag.AUDIT_EXPORTED)
+    event = AuditEvent.objects.get(tag=EventType.AUDIT_EXPORTED)
     assert event.after == {"format": "csv", "filters": {"q": "Devika"}}
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.db.models import Q
 
 from accounts.audit import queries as trail
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.audit.words import about
 from accounts.models import AuditEvent, User
 from accounts.tests.test_activity_page import happened
@@ -40,7 +40,7 @@ def history(*people: User) -> list[AuditEvent]:
     return [
         happened(
             people[number % len(people)],
-            Tag.PHONE_VERIFIED if number % 3 == 0 else Tag.SIGNED_IN,
+            EventType.PHONE_VERIFIED if number % 3 == 0 else EventType.SIGNED_IN,
             subject_name="Heron" if number % 5 == 0 else "Depot",
         )
         for number in range(23)
@@ -53,9 +53,9 @@ def history(*people: User) -> list[AuditEvent]:
         Q(),
         about("heron"),
         about("nobody"),
-        Q(tag__in=[Tag.PHONE_VERIFIED]),
-        Q(tag__in=[Tag.PHONE_VERIFIED]) & about("heron"),
-        Q(tag__in=[Tag.ORGANISATION_CHANGED]),
+        Q(tag__in=[EventType.PHONE_VERIFIED]),
+        Q(tag__in=[EventType.PHONE_VERIFIED]) & about("heron"),
+        Q(tag__in=[EventType.ORGANISATION_CHANGED]),
     ],
     ids=["all", "a word", "a word of none", "a kind", "a kind and a word", "a kind of none"],
 )
@@ -99,4 +99,4 @@ def test_days_are_whole_and_both_are_included(member: User) -> None:
 
 def test_each_kind_has_its_tags() -> None:
     kinds: dict[str, Any] = activity.KINDS
-    assert sorted(tag for kind in kinds.values() for tag in kind.tags()) == sorted(Tag)
+    assert sorted(tag for kind in kinds.values() for tag in kind.tags()) == sorted(EventType)

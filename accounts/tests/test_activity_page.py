@@ -14,8 +14,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.audit import queries
+from accounts.audit.event_types import EventType
 from accounts.audit.sentences import names_in
-from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
 from accounts.tests.pages import words
 from accounts.views import activity
@@ -24,7 +24,7 @@ from kaizala_console.lib import clock, ids
 ACTIVITY = "/console/activity/"
 
 
-def happened(by: User, tag: Tag = Tag.SIGNED_IN, **fields: Any) -> AuditEvent:
+def happened(by: User, tag: EventType = EventType.SIGNED_IN, **fields: Any) -> AuditEvent:
     columns: dict[str, Any] = {
         "tag": tag,
         "actor_kind": "user",
@@ -72,7 +72,7 @@ def test_an_app_above_may_add_what_belongs_to_a_person(
     member: User, stranger: User, browser_of: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connector = ids.new_id()
-    happened(stranger, Tag.CONNECTOR_SUSPENDED, connector_id=connector, subject_name="Courier bot")
+    happened(stranger, EventType.CONNECTOR_SUSPENDED, connector_id=connector, subject_name="Courier bot")
     monkeypatch.setattr(queries, "_scopes", [])
     owned: dict[int, UUID] = {member.pk: connector}
     queries.register(lambda user: Q(connector_id=owned[user.pk]) if user.pk in owned else None)
@@ -81,7 +81,7 @@ def test_an_app_above_may_add_what_belongs_to_a_person(
 
 def test_filters_stand_in_the_address_and_can_be_taken_away(member: User, browser_of: Callable[..., Client]) -> None:
     happened(member)
-    happened(member, Tag.CONNECTOR_CREATED, subject_name="Courier bot")
+    happened(member, EventType.CONNECTOR_CREATED, subject_name="Courier bot")
     answer = browser_of(member).get(ACTIVITY, {"what": "connectors", "q": "courier"})
     shown = words(answer)
     assert "created the connector “Courier bot”" in shown
@@ -133,7 +133,7 @@ def test_pages_neither_repeat_nor_skip(
 ) -> None:
     monkeypatch.setattr(activity, "PAGE_SIZE", 3)
     for number in range(7):
-        happened(member, Tag.CONNECTOR_CREATED, subject_name=f"bot {number}")
+        happened(member, EventType.CONNECTOR_CREATED, subject_name=f"bot {number}")
     browser, address, seen = browser_of(member), "", []
     while True:
         answer = browser.get(f"{ACTIVITY}{address}")
@@ -151,7 +151,7 @@ def test_pages_neither_repeat_nor_skip(
 
 
 def test_names_are_text_and_never_markup(member: User, browser_of: Callable[..., Client]) -> None:
-    happened(member, Tag.CONNECTOR_CREATED, subject_name="<script>alert(1)</script>", after={"x": "<b>"})
+    happened(member, EventType.CONNECTOR_CREATED, subject_name="<script>alert(1)</script>", after={"x": "<b>"})
     html = browser_of(member).get(ACTIVITY).content.decode()
     assert "<script>alert(1)</script>" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html

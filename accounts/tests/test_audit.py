@@ -9,29 +9,29 @@ from typing import Any, cast
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, SystemActor, record
 from accounts.audit.sentences import SENTENCES, sentence
-from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, Organisation, User
 from kaizala_console.lib import context
 
 
-@pytest.mark.parametrize("tag", Tag)
-def test_every_tag_is_noun_noun_verb_and_has_a_sentence(tag: Tag) -> None:
+@pytest.mark.parametrize("tag", EventType)
+def test_every_tag_is_noun_noun_verb_and_has_a_sentence(tag: EventType) -> None:
     assert re.fullmatch(r"[a-z]+:[a-z]+:[a-z]+", tag)
     assert str(SENTENCES[tag]).endswith(".")
     assert len(tag) <= 64  # the column
 
 
 def test_no_two_events_share_a_name() -> None:
-    assert len({tag.value for tag in Tag}) == len(Tag.__members__)
+    assert len({tag.value for tag in EventType}) == len(EventType.__members__)
 
 
 def test_a_row_tells_who_did_what_to_what_and_from_where(developer: User, organisation: Organisation) -> None:
     here = context.RequestContext(request_id="abcdef0123456789", client_address="192.0.2.7")
     with context.use(here):
         record(
-            Tag.ORGANISATION_CHANGED,
+            EventType.ORGANISATION_CHANGED,
             by=developer,
             subject=organisation,
             organisation=organisation,
@@ -59,7 +59,7 @@ def test_a_row_tells_who_did_what_to_what_and_from_where(developer: User, organi
 
 def test_the_console_itself_is_an_actor_too(organisation: Organisation) -> None:
     event = record(
-        Tag.HANDOFF_EXPIRED, by=SYSTEM, subject=organisation, after={"connector": "Depot", "target": "Fleet"}
+        EventType.HANDOFF_EXPIRED, by=SYSTEM, subject=organisation, after={"connector": "Depot", "target": "Fleet"}
     )
     assert (event.actor_kind, event.actor_id) == ("system", "")
     assert event.client_address is None
@@ -67,7 +67,7 @@ def test_the_console_itself_is_an_actor_too(organisation: Organisation) -> None:
 
 
 def test_a_row_outlives_the_name_of_its_actor_and_subject(developer: User, organisation: Organisation) -> None:
-    event = record(Tag.USER_CHANGED, by=developer, subject=developer)
+    event = record(EventType.USER_CHANGED, by=developer, subject=developer)
     User.objects.filter(pk=developer.pk).update(name="Devika Sharma")
     event.refresh_from_db()
     assert event.subject_name == "Devika Rao"
@@ -76,25 +76,25 @@ def test_a_row_outlives_the_name_of_its_actor_and_subject(developer: User, organ
 @pytest.mark.parametrize(("last", "lines"), [(2, "line 2"), (4, "lines 2 to 4")])
 def test_one_line_is_no_range_of_lines(organisation: Organisation, last: int, lines: str) -> None:
     after = {"group": "Depot", "first": 2, "last": last}
-    event = record(Tag.MEMBERS_UPLOADED, by=SYSTEM, subject=organisation, after=after)
+    event = record(EventType.MEMBERS_UPLOADED, by=SYSTEM, subject=organisation, after=after)
     assert sentence(event) == f"Kaizala Console changed who is in “Depot” by {lines} of “Contoso Logistics”."
 
 
 @pytest.mark.parametrize(("count", "whom"), [(1, "a subscriber"), (2, "2 subscribers")])
 def test_one_thing_is_not_counted(organisation: Organisation, count: int, whom: str) -> None:
     after = {"group": "Depot", "count": count}
-    event = record(Tag.SUBSCRIBERS_ADDED, by=SYSTEM, subject=organisation, after=after)
+    event = record(EventType.SUBSCRIBERS_ADDED, by=SYSTEM, subject=organisation, after=after)
     assert sentence(event) == f"Kaizala Console added {whom} to “Depot”."
 
 
 def test_a_kind_of_card_is_called_as_on_its_page_and_another_as_it_is(organisation: Organisation) -> None:
     for kind, word in (("LetsMeet", "meeting"), ("com.example.rounds", "com.example.rounds")):
-        event = record(Tag.ACTION_POSTED, by=SYSTEM, subject=organisation, after={"group": "Depot", "kind": kind})
+        event = record(EventType.ACTION_POSTED, by=SYSTEM, subject=organisation, after={"group": "Depot", "kind": kind})
         assert sentence(event) == f"Kaizala Console posted a card of the kind {word} in “Depot”."
 
 
 def test_a_tag_of_another_version_and_missing_facts_still_read(organisation: Organisation) -> None:
-    event = record(Tag.GRANT_MADE, by=SYSTEM, subject=organisation)
+    event = record(EventType.GRANT_MADE, by=SYSTEM, subject=organisation)
     assert sentence(event) == "Kaizala Console let “…” act in “…”."
     event.tag = "grant:access:doubled"
     assert sentence(event) == "Kaizala Console: grant:access:doubled (Contoso Logistics)"
@@ -102,7 +102,7 @@ def test_a_tag_of_another_version_and_missing_facts_still_read(organisation: Org
 
 def test_what_looks_like_a_credential_never_gets_into_a_row(organisation: Organisation) -> None:
     token = "kzrt_" + string.ascii_letters
-    event = record(Tag.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation, after={"note": f"see {token}"})
+    event = record(EventType.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation, after={"note": f"see {token}"})
     event.refresh_from_db()
     assert token not in str(event.after)
 
@@ -112,7 +112,7 @@ def test_nor_does_it_by_the_names_of_whom_and_what_it_tells() -> None:
     token = "kzcs_" + string.ascii_letters
     organisation = Organisation.objects.create(name=f"Contoso {token}", entra_tenant_id="tid")
     with context.use(context.RequestContext(request_id=f"r-{token}")):
-        record(Tag.ORGANISATION_CHANGED, by=SystemActor(f"Bot {token}"), subject=organisation)
+        record(EventType.ORGANISATION_CHANGED, by=SystemActor(f"Bot {token}"), subject=organisation)
     row = AuditEvent.objects.values().get()
     assert row["subject_name"] == "Contoso kzcs_[redacted]"
     assert row["actor_name"] == "Bot kzcs_[redacted]"
@@ -123,11 +123,11 @@ def test_nor_does_it_by_the_names_of_whom_and_what_it_tells() -> None:
 def test_no_row_is_written_outside_the_transaction_of_its_act() -> None:
     organisation = Organisation.objects.create(name="Contoso", entra_tenant_id="tid")
     with pytest.raises(RuntimeError):
-        record(Tag.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation)
+        record(EventType.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation)
     assert not AuditEvent.objects.exists()
 
 
 def test_nobody_signed_in_is_no_actor(organisation: Organisation) -> None:
     with pytest.raises(AttributeError):
-        record(Tag.ORGANISATION_CHANGED, by=cast(Any, AnonymousUser()), subject=organisation)
+        record(EventType.ORGANISATION_CHANGED, by=cast(Any, AnonymousUser()), subject=organisation)
     assert not AuditEvent.objects.exists()

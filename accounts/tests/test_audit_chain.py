@@ -16,9 +16,9 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from accounts.audit import canonical, chain, verify
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, record, record_all
 from accounts.audit.record import event as event_of
-from accounts.audit.tags import Tag
 from accounts.models import AuditCheckpoint, AuditEvent, Organisation
 from accounts.tasks import chain_audit
 from accounts.tests.factories import make_organisation, make_user
@@ -40,7 +40,7 @@ def act(number: int, organisation: Organisation | None = None) -> None:
     for index in range(number):
         with transaction.atomic():
             record(
-                Tag.ORGANISATION_CHANGED,
+                EventType.ORGANISATION_CHANGED,
                 by=SYSTEM,
                 subject=organisation,
                 organisation=organisation,
@@ -119,8 +119,10 @@ def test_values_come_back_from_the_database_as_they_were_hashed() -> None:
     organisation = make_organisation()
     for address in ("203.0.113.9", "2001:0DB8:0:0::1", "::ffff:192.0.2.1", ""):
         with context.use(context.RequestContext("r" * 80, address)), transaction.atomic():
-            record(Tag.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation, organisation=organisation, after=told)
-            record_all([event_of(Tag.CONFIRMED, by=SYSTEM, subject=organisation, before=told) for _ in range(3)])
+            record(
+                EventType.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation, organisation=organisation, after=told
+            )
+            record_all([event_of(EventType.CONFIRMED, by=SYSTEM, subject=organisation, before=told) for _ in range(3)])
     assert chain.chain() == 16
     assert faults() == []
 
@@ -129,7 +131,7 @@ def test_what_is_rolled_back_leaves_no_gap() -> None:
     organisation = make_organisation()
     happen(1, organisation)
     with transaction.atomic():
-        record(Tag.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation)
+        record(EventType.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation)
         transaction.set_rollback(True)
     happen(1, organisation)
     assert faults() == []
@@ -372,7 +374,7 @@ def test_an_act_whose_transaction_lasts_is_chained_when_it_has_committed(togethe
 
     def long() -> None:
         with transaction.atomic():
-            record(Tag.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation)
+            record(EventType.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation)
             began.set()
             assert chained.wait(timeout=20)
 

@@ -23,8 +23,8 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts import whereabouts
 from accounts.audit import fields, queries, values
 from accounts.audit.chain import exported
+from accounts.audit.event_types import EventType
 from accounts.audit.sentences import actor, sentence
-from accounts.audit.tags import Tag
 from accounts.audit.words import about
 from accounts.models import AuditEvent, User
 from accounts.services import exports
@@ -50,8 +50,8 @@ class Kind:
     icon: str
 
     def tags(self) -> list[str]:
-        """Their names, which are kept for ever (`accounts.audit.tags`)."""
-        return [tag.value for tag in Tag if tag.value.partition(":")[0] in self.nouns]
+        """Their names, which are kept for ever (`accounts.audit.event_types`)."""
+        return [tag.value for tag in EventType if tag.value.partition(":")[0] in self.nouns]
 
 
 KINDS = {

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
@@ -105,7 +105,7 @@ def _ask(
         expires_at=expiry(now, ends_at),
     )
     record(
-        Tag.REQUEST_MADE,
+        EventType.REQUEST_MADE,
         by=by,
         subject=request,
         # Not in the history of the group that is named: nobody has seen yet that it has anything to do with this.
@@ -129,7 +129,11 @@ def withdraw(*, request: AccessRequest, by: User) -> AccessRequest:
     request.withdrawn_at = clock.now()
     request.save(update_fields=["withdrawn_at"])
     record(
-        Tag.REQUEST_WITHDRAWN, by=by, subject=request, **trail.of_connector(request.connector), before=facts(request)
+        EventType.REQUEST_WITHDRAWN,
+        by=by,
+        subject=request,
+        **trail.of_connector(request.connector),
+        before=facts(request),
     )
     return request
 
@@ -225,7 +229,13 @@ def _expire(connector_id: UUID, request_ids: list[UUID]) -> int:
     AccessRequest.objects.filter(pk__in=[request.pk for request in found]).update(expired_at=now)
     for request in found:
         request.connector = connector
-        record(Tag.REQUEST_EXPIRED, by=SYSTEM, subject=request, **trail.of_connector(connector), before=facts(request))
+        record(
+            EventType.REQUEST_EXPIRED,
+            by=SYSTEM,
+            subject=request,
+            **trail.of_connector(connector),
+            before=facts(request),
+        )
     if found:
         for user in refresh_tokens.owners_of(connector):
             notifications.queue(
@@ -312,7 +322,7 @@ def refuse(*, request: AccessRequest, by: User, target: str = "", target_name: s
     request.refused_at = clock.now()
     request.decided_by = by
     request.save(update_fields=["target", "target_name", "refused_at", "decided_by"])
-    _record_answer(Tag.REQUEST_REFUSED, request, by)
+    _record_answer(EventType.REQUEST_REFUSED, request, by)
     _tell_owners(request, "request_refused")
     return request
 
@@ -348,7 +358,7 @@ def approve_more(
         grant.scope = " ".join(scopes_in(" ".join([grant.scope, *scopes_of(given)])))
     grant.save(update_fields=["permissions", "scope"])
     record(
-        Tag.GRANT_PERMISSIONS_CHANGED,
+        EventType.GRANT_PERMISSIONS_CHANGED,
         by=by,
         subject=grant,
         **trail.of_grant(grant),
@@ -398,11 +408,11 @@ def _approve(request: AccessRequest, *, by: User, grant: Grant, given: frozenset
     request.approved_at = clock.now()
     request.decided_by = by
     request.save(update_fields=["grant", "target", "target_name", "given", "approved_at", "decided_by"])
-    _record_answer(Tag.REQUEST_APPROVED, request, by)
+    _record_answer(EventType.REQUEST_APPROVED, request, by)
     _tell_owners(request, "request_approved")
 
 
-def _record_answer(tag: Tag, request: AccessRequest, by: User) -> None:
+def _record_answer(tag: EventType, request: AccessRequest, by: User) -> None:
     kind, _colon, target_id = request.target.partition(":")
     where = trail.of_connector(request.connector)
     where["group_id"] = ids.parse_guid(target_id) if kind == "group" else None

@@ -10,12 +10,12 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.services import people
 from connectors import permissions, policies, token_format
-from connectors.authentication import Caller
+from connectors.authentication import AccessContext
 from connectors.models import Bot, Connector, RefreshToken
 from connectors.permissions import Permission
 from connectors.services import connectors, trail
@@ -35,7 +35,9 @@ class BotToken:
 
 
 @transaction.atomic
-def create(*, connector: Connector, name: str, picture_url: str, by: Caller | User, bot_id: UUID | None = None) -> Bot:
+def create(
+    *, connector: Connector, name: str, picture_url: str, by: AccessContext | User, bot_id: UUID | None = None
+) -> Bot:
     """A new bot, made by the connector's own program or by one of its owners. With `bot_id`, twice is once.
 
     Raises RuleBroken for a name or a picture that cannot be, and for one bot too many; NotAllowed for a bot's token,
@@ -57,13 +59,13 @@ def create(*, connector: Connector, name: str, picture_url: str, by: Caller | Us
             code="too_many_bots",
         )
     bot = Bot.objects.create(id=bot_id or ids.new_id(), connector=connector, name=name, picture_url=picture_url)
-    _tell(Tag.BOT_CREATED, bot, by)
+    _tell(EventType.BOT_CREATED, bot, by)
     return bot
 
 
 @transaction.atomic
 def change(
-    *, connector: Connector, bot_id: str | UUID, name: str | None, picture_url: str | None, by: Caller | User
+    *, connector: Connector, bot_id: str | UUID, name: str | None, picture_url: str | None, by: AccessContext | User
 ) -> Bot:
     """Give it another name or picture; None leaves it as it is. What it has posted shows the new ones.
 
@@ -78,27 +80,27 @@ def change(
         bot.picture_url = people.checked_picture_url(picture_url, field="profilePic")
     if before != {"bot": bot.name, "picture_url": bot.picture_url}:
         bot.save(update_fields=["name", "picture_url"])
-        _tell(Tag.BOT_CHANGED, bot, by, before)
+        _tell(EventType.BOT_CHANGED, bot, by, before)
     return bot
 
 
 @transaction.atomic
-def remove(*, connector: Connector, bot_id: str | UUID, by: Caller | User) -> None:
+def remove(*, connector: Connector, bot_id: str | UUID, by: AccessContext | User) -> None:
     """Delete it: its tokens are refused from now on. What it has posted keeps its name. Raises as `change`."""
     _require_manager(connector, by)
     bot = _own(bot_id, connector, locked=True)
     bot.removed_at = clock.now()
     bot.save(update_fields=["removed_at"])
-    _tell(Tag.BOT_REMOVED, bot, by)
+    _tell(EventType.BOT_REMOVED, bot, by)
 
 
-def of_connector(*, by: Caller) -> list[Bot]:
+def of_connector(*, by: AccessContext) -> list[Bot]:
     """The bots of the caller's connector, the oldest first. Raises NotAllowed for a bot's token."""
     _require_no_bot(by)
     return list(Bot.objects.present().filter(connector_id=by.connector.pk))
 
 
-def access_token(*, bot_id: str, by: Caller) -> BotToken:
+def access_token(*, bot_id: str, by: AccessContext) -> BotToken:
     """A token that acts as the bot: under the caller's own grant, and never beyond its end. Raises as `change`.
 
     It has no row, as all access tokens (ADR 0006): that a bot was deleted or taken out of a group, or that a grant has
@@ -124,13 +126,13 @@ def access_token(*, bot_id: str, by: Caller) -> BotToken:
 # Pieces ---------------------------------------------------------------------------------------------------------------
 
 
-def _require_no_bot(by: Caller) -> None:
+def _require_no_bot(by: AccessContext) -> None:
     """Else whoever gets hold of a bot's token could prolong it for ever, or make others."""
     if by.bot is not None:
         raise NotAllowed(_("This is a bot's token. Bots are managed with the connector's own access token."))
 
 
-def _require_manager(connector: Connector, by: Caller | User) -> None:
+def _require_manager(connector: Connector, by: AccessContext | User) -> None:
     if isinstance(by, User):
         policies.require_owner(by, connector)
         return
@@ -149,7 +151,7 @@ def _own(bot_id: str | UUID, connector: Connector, *, locked: bool = False) -> B
     return bot
 
 
-def _tell(tag: Tag, bot: Bot, by: Caller | User, before: dict[str, str] | None = None) -> None:
+def _tell(tag: EventType, bot: Bot, by: AccessContext | User, before: dict[str, str] | None = None) -> None:
     after = {"connector": bot.connector.name, "bot": bot.name, "picture_url": bot.picture_url}
     record(tag, by=by, subject=bot, **trail.of_connector(bot.connector), before=before, after=after)
 

@@ -15,8 +15,8 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from connectors import policies
@@ -72,7 +72,7 @@ def create(
     )
     _save_under_its_name(connector, force_insert=True)
     record(
-        Tag.CONNECTOR_CREATED,
+        EventType.CONNECTOR_CREATED,
         by=by,
         subject=connector,
         **trail.of_connector(connector),
@@ -118,7 +118,7 @@ def update(
         setattr(connector, column, after[column])
     _save_under_its_name(connector, update_fields=changed)
     record(
-        Tag.CONNECTOR_CHANGED,
+        EventType.CONNECTOR_CHANGED,
         by=by,
         subject=connector,
         **trail.of_connector(connector),
@@ -136,7 +136,7 @@ def deactivate(*, connector: Connector, by: User) -> Connector:
         by,
         column="deactivated_at",
         on=True,
-        tag=Tag.CONNECTOR_DEACTIVATED,
+        tag=EventType.CONNECTOR_DEACTIVATED,
         already=lambda: _("This connector is deactivated already."),
     )
 
@@ -149,7 +149,7 @@ def reactivate(*, connector: Connector, by: User) -> Connector:
         by,
         column="deactivated_at",
         on=False,
-        tag=Tag.CONNECTOR_REACTIVATED,
+        tag=EventType.CONNECTOR_REACTIVATED,
         already=lambda: _("This connector is not deactivated."),
     )
 
@@ -162,7 +162,7 @@ def suspend(*, connector: Connector, by: User, reason: str = "") -> Connector:
         by,
         column="suspended_at",
         on=True,
-        tag=Tag.CONNECTOR_SUSPENDED,
+        tag=EventType.CONNECTOR_SUSPENDED,
         already=lambda: _("This connector is suspended already."),
         reason=reason,
     )
@@ -178,7 +178,7 @@ def resume(*, connector: Connector, by: User, reason: str = "") -> Connector:
         by,
         column="suspended_at",
         on=False,
-        tag=Tag.CONNECTOR_RESUMED,
+        tag=EventType.CONNECTOR_RESUMED,
         already=lambda: _("This connector is not suspended."),
         reason=reason,
     )
@@ -205,7 +205,7 @@ def delete(*, connector: Connector, by: User) -> Connector:
     AccessRequest.objects.waiting().filter(connector=connector).update(withdrawn_at=now)
     UserTokenRequest.objects.waiting().filter(connector=connector).update(withdrawn_at=now)
     record(
-        Tag.CONNECTOR_DELETED,
+        EventType.CONNECTOR_DELETED,
         by=by,
         subject=connector,
         **trail.of_connector(connector),
@@ -220,7 +220,7 @@ def _moved(
     *,
     column: str,
     on: bool,
-    tag: Tag,
+    tag: EventType,
     already: Callable[[], str],
     reason: str = "",
 ) -> Connector:

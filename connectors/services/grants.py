@@ -12,8 +12,8 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, record
-from accounts.audit.tags import Tag
 from accounts.models import Person, User
 from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
@@ -94,7 +94,7 @@ def grant(
         ends_at=ends_at,
     )
     record(
-        Tag.GRANT_MADE if made.kind == Grant.Kind.GROUP else Tag.USER_TOKEN_MADE,
+        EventType.GRANT_MADE if made.kind == Grant.Kind.GROUP else EventType.USER_TOKEN_MADE,
         by=by,
         subject=made,
         **trail.of_grant(made),
@@ -124,7 +124,7 @@ def revoke(*, grant: Grant, by: User, reason: str = "") -> Grant:
     ended = refresh_tokens.end_tokens([grant.pk], at=now)
     refresh_tokens.end_requests_for_more([grant.pk], at=now)
     event = record(
-        Tag.GRANT_REVOKED,
+        EventType.GRANT_REVOKED,
         by=by,
         subject=grant,
         **trail.of_grant(grant),
@@ -145,7 +145,7 @@ def suspend(*, grant: Grant, by: User, reason: str = "") -> Grant:
     if grant.suspended_at:
         raise Conflict(_("This access is suspended already."), code="state_unchanged")
     grant.suspended_at = clock.now()
-    return _saved(grant, by, Tag.GRANT_SUSPENDED, "access_suspended", reason)
+    return _saved(grant, by, EventType.GRANT_SUSPENDED, "access_suspended", reason)
 
 
 @transaction.atomic
@@ -157,7 +157,7 @@ def resume(*, grant: Grant, by: User, reason: str = "") -> Grant:
     if not grant.suspended_at:
         raise Conflict(_("This access is not suspended."), code="state_unchanged")
     grant.suspended_at = None
-    return _saved(grant, by, Tag.GRANT_RESUMED, "access_resumed", reason)
+    return _saved(grant, by, EventType.GRANT_RESUMED, "access_resumed", reason)
 
 
 @transaction.atomic
@@ -177,7 +177,7 @@ def regenerate(*, grant: Grant, by: User, instead_of: Handoff | None = None) -> 
             return newest
     handoff = replace_token(grant=grant, by=by)
     record(
-        Tag.GRANT_REGENERATED,
+        EventType.GRANT_REGENERATED,
         by=by,
         subject=grant,
         **trail.of_grant(grant),
@@ -235,7 +235,7 @@ def _has_ended(token_id: int) -> bool:
     return RefreshToken.objects.filter(pk=token_id, revoked_at__isnull=False).exists()
 
 
-def _saved(grant: Grant, by: User, tag: Tag, act: str, reason: str) -> Grant:
+def _saved(grant: Grant, by: User, tag: EventType, act: str, reason: str) -> Grant:
     grant.save(update_fields=["suspended_at"])
     event = record(
         tag,
@@ -322,7 +322,7 @@ def move(*, grant: Grant, ends_at: dt.datetime | None, by: User) -> Grant:
     if ends_at is not None:
         AccessRequest.objects.waiting().filter(grant=grant, expires_at__gt=ends_at).update(expires_at=ends_at)
     record(
-        Tag.GRANT_END_CHANGED,
+        EventType.GRANT_END_CHANGED,
         by=by,
         subject=grant,
         **trail.of_grant(grant),
@@ -369,7 +369,7 @@ def _end(grant_id: UUID) -> bool:
         return False
     withdrawn = refresh_tokens.withdraw_handoffs([grant_id], at=now)
     record(
-        Tag.GRANT_ENDED,
+        EventType.GRANT_ENDED,
         by=SYSTEM,
         subject=grant,
         **trail.of_grant(grant),

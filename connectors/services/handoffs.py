@@ -12,8 +12,8 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
@@ -62,7 +62,7 @@ def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | No
     one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=handoff, token=token)
     handoff = read(handoff)
     record(
-        Tag.HANDOFF_CLAIMED,
+        EventType.HANDOFF_CLAIMED,
         by=by,
         subject=handoff,
         **trail.of_grant(handoff.grant),
@@ -94,7 +94,7 @@ def refuse(*, handoff: Handoff, by: User) -> Handoff:
     handoff = read(handoff)
     if not refused:
         raise too_late(handoff, by)
-    record(Tag.HANDOFF_REFUSED, by=by, subject=handoff, **trail.of_grant(handoff.grant), before=facts(handoff))
+    record(EventType.HANDOFF_REFUSED, by=by, subject=handoff, **trail.of_grant(handoff.grant), before=facts(handoff))
     for admin in admin_side(handoff, by):
         tell(admin, handoff, "handoff_refused", refused_by=by.name)
     return handoff
@@ -124,7 +124,7 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
         handoff_events.ended(this, handoff_events.WITHDRAWN)
     again = rotation.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(grant=grant, by=by)
     record(
-        Tag.HANDOFF_REISSUED,
+        EventType.HANDOFF_REISSUED,
         by=by,
         subject=handoff,
         **trail.of_grant(grant),
@@ -182,7 +182,7 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
     token = unseal(handoff)
     one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=handoff, token=token)
     handoff = read(handoff)
-    record(Tag.HANDOFF_REVEALED, by=by, subject=handoff, **trail.of_grant(handoff.grant), after=facts(handoff))
+    record(EventType.HANDOFF_REVEALED, by=by, subject=handoff, **trail.of_grant(handoff.grant), after=facts(handoff))
     return token
 
 
@@ -213,7 +213,9 @@ def _expire(handoff_id: UUID) -> bool:
         return False
     handoff_events.ended(Handoff.objects.filter(pk=handoff_id), handoff_events.EXPIRED)
     handoff = read_id(handoff_id)
-    record(Tag.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **trail.of_grant(handoff.grant), before=facts(handoff))
+    record(
+        EventType.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **trail.of_grant(handoff.grant), before=facts(handoff)
+    )
     both_sides = [handoff.grant.granted_by, handoff.made_by, *refresh_tokens.owners_of(handoff.connector)]
     for user in {user.pk: user for user in both_sides if user is not None}.values():
         tell(user, handoff, "handoff_expired")
@@ -405,7 +407,7 @@ def _claim(
     if tag:
         _remember(handoff, tag, extra_secret, text)
     record(
-        Tag.HANDOFF_CLAIMED,
+        EventType.HANDOFF_CLAIMED,
         by=token_exchange.ConnectorActor(connector),
         subject=handoff,
         **trail.of_grant(handoff.grant),

@@ -14,8 +14,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
@@ -91,7 +91,7 @@ def revoke(*, report: LeakReport, by: User, end_access_tokens: bool = True) -> L
     elif report.refresh_token is not None:
         _lock_grant_of(report.refresh_token)
         _end(report.refresh_token)
-    record(Tag.LEAK_CONFIRMED, by=by, subject=report, **_whereabouts(_row(report)), before=_facts(report))
+    record(EventType.LEAK_CONFIRMED, by=by, subject=report, **_whereabouts(_row(report)), before=_facts(report))
     return report
 
 
@@ -108,7 +108,7 @@ def restore(*, report: LeakReport, by: User) -> LeakReport:
     else:
         row.reported_at = None
         row.save(update_fields=["reported_at"])
-    record(Tag.LEAK_RESTORED, by=by, subject=report, **_whereabouts(row), before=_facts(report))
+    record(EventType.LEAK_RESTORED, by=by, subject=report, **_whereabouts(row), before=_facts(report))
     return report
 
 
@@ -174,7 +174,7 @@ def _suspend(row: Row, kind: Kind, *, where: str) -> None:
         where=where,
         reported_at=now,
     )
-    record(Tag.LEAK_REPORTED, by=Finder(), subject=report, **_whereabouts(row), after=_facts(report))
+    record(EventType.LEAK_REPORTED, by=Finder(), subject=report, **_whereabouts(row), after=_facts(report))
     _tell(report, row)
 
 

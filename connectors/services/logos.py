@@ -8,8 +8,8 @@ from typing import Final
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from connectors import policies
 from connectors.models import Connector, ConnectorLogo
@@ -68,7 +68,7 @@ def _note(connector: Connector, by: User, sha256: str) -> None:
     before, connector.logo_sha256 = connector.logo_sha256, sha256
     connector.save(update_fields=["logo_sha256"])
     record(
-        Tag.CONNECTOR_CHANGED,
+        EventType.CONNECTOR_CHANGED,
         by=by,
         subject=connector,
         **trail.of_connector(connector),

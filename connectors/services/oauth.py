@@ -34,8 +34,8 @@ from oauthlib.oauth2 import (
 )
 from oauthlib.oauth2.rfc6749.errors import UnsupportedCodeChallengeMethodError
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import Person, User
 from accounts.policies import require_no_credential_hold
 from connectors import policies
@@ -295,7 +295,7 @@ class TokenMaker(BearerToken):
             user=row.user,
             scopes=request.scopes,
             by=row.user,
-            tag=Tag.USER_TOKEN_BY_OAUTH,
+            tag=EventType.USER_TOKEN_BY_OAUTH,
             address=address,
         )
         request.made = made.row
@@ -354,7 +354,7 @@ def require_pkce(*, connector: Connector, required: bool, by: User) -> Connector
     connector.pkce_required = required
     connector.save(update_fields=["pkce_required"])
     record(
-        Tag.CONNECTOR_CHANGED,
+        EventType.CONNECTOR_CHANGED,
         by=by,
         subject=connector,
         **trail.of_connector(connector),
@@ -405,7 +405,7 @@ def _end_what_it_made(row: AuthorizationCode, connector: Connector, now: dt.date
         handoff_events.ended(handoffs.filter(withdrawn_at=now), handoff_events.WITHDRAWN)
     if ended:
         record(
-            Tag.USER_TOKEN_REPLAYED,
+            EventType.USER_TOKEN_REPLAYED,
             by=ConnectorActor(connector),
             subject=grant,
             **trail.of_grant(grant),

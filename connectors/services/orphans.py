@@ -14,8 +14,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, record
-from accounts.audit.tags import Tag
 from accounts.models import Organisation, User, VerifiedPhone
 from accounts.services import notifications
 from connectors.models import Connector, Grant, Orphan
@@ -70,7 +70,7 @@ def settle(kind: Orphan.Kind, findings: Iterable[Finding]) -> int:
         if is_new:  # else another worker was faster, and tells
             new.append(orphan)
             record(
-                Tag.ORPHAN_FOUND,
+                EventType.ORPHAN_FOUND,
                 by=SYSTEM,
                 subject=orphan,
                 organisation=finding.organisation,

@@ -11,8 +11,8 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, User
 from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
@@ -46,7 +46,7 @@ def add(*, connector: Connector, email: str, by: User) -> User:
         raise RuleBroken(says, code="too_many_co_owners", field="email")
     connector.co_owners.add(user)
     event = record(
-        Tag.CO_OWNER_ADDED, by=by, subject=connector, **trail.of_connector(connector), after={"user": user.name}
+        EventType.CO_OWNER_ADDED, by=by, subject=connector, **trail.of_connector(connector), after={"user": user.name}
     )
     _tell(connector, event, template="owner_added", by=by, about=user, told=refresh_tokens.owners_of(connector))
     return user
@@ -68,7 +68,7 @@ def remove(*, connector: Connector, user: User, by: User) -> None:
     told = refresh_tokens.owners_of(locked)
     locked.co_owners.remove(user)
     event = record(
-        Tag.CO_OWNER_REMOVED, by=by, subject=locked, **trail.of_connector(locked), before={"user": user.name}
+        EventType.CO_OWNER_REMOVED, by=by, subject=locked, **trail.of_connector(locked), before={"user": user.name}
     )
     _tell(locked, event, template="owner_removed", by=by, about=user, told=told)
 
@@ -101,7 +101,7 @@ def transfer(*, connector: Connector, email: str, stay: bool, by: User) -> User:
     if stay and before.is_active:
         connector.co_owners.add(before)
     event = record(
-        Tag.OWNER_CHANGED,
+        EventType.OWNER_CHANGED,
         by=by,
         subject=connector,
         **trail.of_connector(connector),

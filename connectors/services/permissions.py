@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from connectors import policies
 from connectors.models import AccessRequest, Connector, Grant
@@ -48,7 +48,7 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
     connector.permissions = chosen
     connector.save(update_fields=["permissions"])
     record(
-        Tag.PERMISSIONS_CHANGED,
+        EventType.PERMISSIONS_CHANGED,
         by=by,
         subject=connector,
         **trail.of_connector(connector),
@@ -92,7 +92,7 @@ def _cut(grants: list[Grant], removed: Permissions, by: User) -> int:
         before = grant.permissions
         grant.permissions = before - removed
         record(
-            Tag.GRANT_PERMISSIONS_CHANGED,
+            EventType.GRANT_PERMISSIONS_CHANGED,
             by=by,
             subject=grant,
             **trail.of_grant(grant),
@@ -146,7 +146,7 @@ def _ask(connector: Connector, grants: list[Grant], added: Permissions, by: User
         for user in policies.who_may_answer(request):
             told.setdefault(user, []).append(request)
         record(
-            Tag.REQUEST_MADE,
+            EventType.REQUEST_MADE,
             by=by,
             subject=request,
             **trail.of_grant(grant),

@@ -6,8 +6,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
@@ -41,7 +41,7 @@ def register(*, connector: Connector, by: User, public_key: str) -> ConnectorKey
         connector=connector, jwk=key.jwk, fingerprint=key.fingerprint, created_at=now, created_by=by
     )
     record(
-        Tag.KEY_REGISTERED,
+        EventType.KEY_REGISTERED,
         by=by,
         subject=made,
         **trail.of_connector(connector),
@@ -63,7 +63,7 @@ def remove(*, key: ConnectorKey, by: User) -> ConnectorKey:
         raise Conflict(_("This key is removed already."), code="key_removed")
     key = ConnectorKey.objects.select_related("connector__organisation", "connector__owner").get(pk=key.pk)
     record(
-        Tag.KEY_REMOVED,
+        EventType.KEY_REMOVED,
         by=by,
         subject=key,
         **trail.of_connector(key.connector),

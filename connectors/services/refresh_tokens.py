@@ -14,8 +14,8 @@ from django.db import transaction
 from django.db.models import F
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.services import notifications
 from connectors import public_keys, token_format
@@ -80,7 +80,7 @@ def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: d
         expires_at=min(at + dt.timedelta(days=settings.HANDOFF_DAYS), token.expires_at),
     )
     record(
-        Tag.HANDOFF_SEALED,
+        EventType.HANDOFF_SEALED,
         by=by or SYSTEM,
         subject=handoff,
         **trail.of_grant(grant),
@@ -218,7 +218,7 @@ def made(*, token: RefreshToken, by: Actor, at: dt.datetime) -> RefreshToken | N
         expires_at=end_of_token(grant, at),
     )
     record(
-        Tag.TOKEN_SUCCEEDED,
+        EventType.TOKEN_SUCCEEDED,
         by=by,
         subject=successor,
         **trail.of_grant(token.grant),

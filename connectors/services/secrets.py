@@ -9,8 +9,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
@@ -81,7 +81,7 @@ def issue(
         expires_at=ends_at,
     )
     record(
-        Tag.SECRET_CREATED,
+        EventType.SECRET_CREATED,
         by=by,
         subject=secret,
         **trail.of_connector(connector),
@@ -122,7 +122,7 @@ def move_end(*, secret: ConnectorSecret, ends_at: dt.datetime | None, by: User) 
     secret.expires_at = ends_at
     secret.save(update_fields=["expires_at"])
     record(
-        Tag.SECRET_END_CHANGED,
+        EventType.SECRET_END_CHANGED,
         by=by,
         subject=secret,
         **trail.of_connector(connector),
@@ -162,7 +162,7 @@ def revoke(*, secret: ConnectorSecret, by: User, end_access_tokens: bool = False
     if end_access_tokens:
         refresh_tokens.end_access_tokens(connector, at=now)
     event = record(
-        Tag.SECRET_REVOKED,
+        EventType.SECRET_REVOKED,
         by=by,
         subject=secret,
         **trail.of_connector(secret.connector),
@@ -182,7 +182,7 @@ def viewed(*, connector: Connector, token: str, by: User) -> None:
     if secret is None:
         raise NotFound
     record(
-        Tag.SECRET_VIEWED,
+        EventType.SECRET_VIEWED,
         by=by,
         subject=secret,
         **trail.of_connector(connector),
@@ -204,7 +204,7 @@ def _raise_alarm(connector_id: UUID) -> None:
     if connector is None:
         return
     facts = {"connector": connector.name, "count": WRONG_SECRETS_AN_HOUR}
-    event = record(Tag.WRONG_SECRETS, by=SYSTEM, subject=connector, **trail.of_connector(connector), after=facts)
+    event = record(EventType.WRONG_SECRETS, by=SYSTEM, subject=connector, **trail.of_connector(connector), after=facts)
     owners = refresh_tokens.owners_of(connector) or orphans.who_is_told(connector.organisation_id)
     for user in owners:
         notifications.queue(

@@ -17,8 +17,8 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, SystemActor, record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.services import notifications
 from connectors import policies, token_format
@@ -68,7 +68,7 @@ def keep(*, grant: Grant, by: User, secret: str, refresh_token: str) -> WarmToke
             "refused_at": None,
         },
     )
-    _record(Tag.WARM_TOKEN_KEPT, grant, by)
+    _record(EventType.WARM_TOKEN_KEPT, grant, by)
     after_commit(signature(FETCH), warm_id=warm.pk)
     return warm
 
@@ -79,7 +79,7 @@ def stop(*, grant: Grant, by: User) -> bool:
     policies.require_owner(by, grant.connector)
     stopped, _tables = WarmToken.objects.filter(grant=grant).delete()
     if stopped:
-        _record(Tag.WARM_TOKEN_STOPPED, grant, by)
+        _record(EventType.WARM_TOKEN_STOPPED, grant, by)
     return bool(stopped)
 
 
@@ -208,7 +208,7 @@ def _refused(warm: WarmToken, reason: str) -> None:
     if not stopped:
         return
     grant = warm.grant
-    _record(Tag.WARM_TOKEN_REFUSED, grant, SYSTEM)
+    _record(EventType.WARM_TOKEN_REFUSED, grant, SYSTEM)
     for user in refresh_tokens.owners_of(grant.connector):
         notifications.queue(
             user=user,
@@ -260,7 +260,7 @@ def _require_working(grant: Grant, secret: str, refresh_token: str) -> None:
         raise RuleBroken(reason, code="refresh_token_refused", field="refresh_token")
 
 
-def _record(tag: Tag, grant: Grant, by: User | SystemActor) -> None:
+def _record(tag: EventType, grant: Grant, by: User | SystemActor) -> None:
     record(
         tag,
         by=by,

@@ -17,8 +17,8 @@ from django.conf import settings
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from connectors import permissions, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.redirects import PermanentRedirect
@@ -253,7 +253,7 @@ def _record_first_use(token: RefreshToken, connector: Connector, *, address: str
     )
     if first:
         record(
-            Tag.TOKEN_FIRST_USED,
+            EventType.TOKEN_FIRST_USED,
             by=ConnectorActor(connector),
             subject=token,
             **trail.of_grant(token.grant),

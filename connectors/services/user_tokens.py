@@ -18,8 +18,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from accounts.policies import require_no_credential_hold, require_organisation_admin
 from accounts.queries import name_people
@@ -153,7 +153,7 @@ def _logged_in(connector: Connector, number: str, address: str | None) -> UserTo
         user=held.user if held is not None else None,
         scopes=None,
         by=ConnectorActor(connector),
-        tag=Tag.USER_TOKEN_BY_PIN,
+        tag=EventType.USER_TOKEN_BY_PIN,
         address=address,
     )
 
@@ -167,7 +167,7 @@ def let_act(
     user: User | None,
     scopes: Collection[str] | None,
     by: Actor,
-    tag: Tag,
+    tag: EventType,
     address: str | None,
 ) -> UserToken:
     """Let the connector act for the person, and make the token that it is given at once; one before it ends.
@@ -322,7 +322,7 @@ def ask(
         asked_at=now,
         expires_at=now + dt.timedelta(days=settings.USER_TOKEN_REQUEST_DAYS),
     )
-    _tell_trail(Tag.USER_TOKEN_ASKED, made, by)
+    _tell_trail(EventType.USER_TOKEN_ASKED, made, by)
     for admin in others:
         _notify(admin, made, "user_token_asked")
     return made
@@ -369,7 +369,7 @@ def confirm(*, request: UserTokenRequest, by: User) -> Handoff:
         handoff = grants.replace_token(grant=grant, by=asker)
     request.confirmed_at, request.answered_by, request.handoff = clock.now(), by, handoff
     request.save(update_fields=["confirmed_at", "answered_by", "handoff"])
-    _tell_trail(Tag.USER_TOKEN_CONFIRMED, request, by)
+    _tell_trail(EventType.USER_TOKEN_CONFIRMED, request, by)
     _notify(asker, request, "user_token_confirmed", answered_by=by.name, handoff_id=str(handoff.pk))
     return handoff
 
@@ -383,7 +383,7 @@ def refuse(*, request: UserTokenRequest, by: User) -> UserTokenRequest:
     _require_waiting(request)
     request.refused_at, request.answered_by = clock.now(), by
     request.save(update_fields=["refused_at", "answered_by"])
-    _tell_trail(Tag.USER_TOKEN_REFUSED, request, by)
+    _tell_trail(EventType.USER_TOKEN_REFUSED, request, by)
     _notify(request.asked_by, request, "user_token_refused", answered_by=by.name)
     return request
 
@@ -399,7 +399,7 @@ def withdraw(*, request: UserTokenRequest, by: User) -> UserTokenRequest:
     _require_waiting(request)
     request.withdrawn_at = clock.now()
     request.save(update_fields=["withdrawn_at"])
-    _tell_trail(Tag.USER_TOKEN_WITHDRAWN, request, by)
+    _tell_trail(EventType.USER_TOKEN_WITHDRAWN, request, by)
     return request
 
 
@@ -422,7 +422,7 @@ def _expire(request: UserTokenRequest, now: dt.datetime) -> bool:
 def _expired(request: UserTokenRequest, now: dt.datetime) -> None:
     request.expired_at = now
     request.save(update_fields=["expired_at"])
-    _tell_trail(Tag.USER_TOKEN_EXPIRED, request, SYSTEM)
+    _tell_trail(EventType.USER_TOKEN_EXPIRED, request, SYSTEM)
     _notify(request.asked_by, request, "user_token_expired")
 
 
@@ -462,7 +462,7 @@ def _require_waiting(request: UserTokenRequest) -> None:
     raise Conflict(text % facts, code="answered")
 
 
-def _tell_trail(tag: Tag, request: UserTokenRequest, by: Actor) -> None:
+def _tell_trail(tag: EventType, request: UserTokenRequest, by: Actor) -> None:
     record(
         tag,
         by=by,
@@ -524,7 +524,7 @@ def end_all(*, person: Person, organisation: Organisation, by: User) -> int:
         grant.save(update_fields=["revoked_at"])
         ended = refresh_tokens.end_tokens([grant.pk], at=now)
         record(
-            Tag.GRANT_REVOKED,
+            EventType.GRANT_REVOKED,
             by=by,
             subject=grant,
             **trail.of_grant(grant),

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.models import User
 from connectors.models import Connector, Grant
 from connectors.services import user_tokens
@@ -32,7 +32,7 @@ def grant(connector: Connector, member: User) -> Grant:
         user=member,
         scopes=None,
         by=member,
-        tag=Tag.USER_TOKEN_BY_PIN,
+        tag=EventType.USER_TOKEN_BY_PIN,
         address=None,
     ).grant
 

@@ -11,7 +11,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from accounts.models import AuditEvent, User
 from connectors import authentication, token_format
-from connectors.authentication import Caller
+from connectors.authentication import AccessContext
 from connectors.models import Bot, Connector, Grant, RefreshToken
 from connectors.permissions import PERMISSIONS, Permission
 from connectors.services import bots, connectors, grants, introspection, leak_reports
@@ -30,25 +30,25 @@ def program(developer: User, group_admin: User) -> Program:
 
 
 @pytest.fixture
-def caller(program: Program) -> Caller:
+def caller(program: Program) -> AccessContext:
     """The program at work."""
     return authentication.caller_of(exchange(program).access_token)
 
 
 @pytest.fixture
-def other(developer: User, group_admin: User) -> Caller:
+def other(developer: User, group_admin: User) -> AccessContext:
     """Another program of the same developer."""
     program = factories.make_program(factories.make_connector(developer, permissions=PERMISSIONS), group_admin)
     return authentication.caller_of(exchange(program).access_token)
 
 
 @pytest.fixture
-def bot(caller: Caller) -> Bot:
+def bot(caller: AccessContext) -> Bot:
     return bots.create(connector=caller.connector, name="Rota", picture_url="https://example.com/rota.png", by=caller)
 
 
 @pytest.fixture
-def token(bot: Bot, caller: Caller) -> str:
+def token(bot: Bot, caller: AccessContext) -> str:
     """An access token that acts as the bot."""
     return bots.access_token(bot_id=str(bot.pk), by=caller).access_token
 
@@ -62,7 +62,7 @@ def refused(token: str) -> bool:
 # Made, changed, deleted -----------------------------------------------------------------------------------------------
 
 
-def test_a_bot_belongs_to_its_connector_and_the_trail_tells_of_it(bot: Bot, caller: Caller) -> None:
+def test_a_bot_belongs_to_its_connector_and_the_trail_tells_of_it(bot: Bot, caller: AccessContext) -> None:
     assert Bot.objects.get() == bot
     assert (bot.connector, bot.name, bot.picture_url) == (caller.connector, "Rota", "https://example.com/rota.png")
     event = AuditEvent.objects.get(tag="connector:bot:created")
@@ -80,14 +80,16 @@ def test_a_bot_belongs_to_its_connector_and_the_trail_tells_of_it(bot: Bot, call
         ("Rota", "https://example.com/" + "x" * 500, "profilePic"),
     ],
 )
-def test_what_cannot_be_shown_is_refused_by_name(caller: Caller, name: str, picture_url: str, field: str) -> None:
+def test_what_cannot_be_shown_is_refused_by_name(
+    caller: AccessContext, name: str, picture_url: str, field: str
+) -> None:
     with pytest.raises(RuleBroken) as caught:
         bots.create(connector=caller.connector, name=name, picture_url=picture_url, by=caller)
     assert caught.value.field == field
     assert not Bot.objects.exists()
 
 
-def test_a_connector_has_fifty_bots_at_the_most_and_a_deleted_one_makes_room(bot: Bot, caller: Caller) -> None:
+def test_a_connector_has_fifty_bots_at_the_most_and_a_deleted_one_makes_room(bot: Bot, caller: AccessContext) -> None:
     Bot.objects.bulk_create([Bot(connector=caller.connector, name=str(n)) for n in range(bots.MOST_BOTS - 1)])
     with pytest.raises(RuleBroken) as caught:
         bots.create(connector=caller.connector, name="One more", picture_url="", by=caller)
@@ -96,7 +98,7 @@ def test_a_connector_has_fifty_bots_at_the_most_and_a_deleted_one_makes_room(bot
     assert bots.create(connector=caller.connector, name="One more", picture_url="", by=caller)
 
 
-def test_a_change_keeps_what_is_left_out(bot: Bot, caller: Caller) -> None:
+def test_a_change_keeps_what_is_left_out(bot: Bot, caller: AccessContext) -> None:
     which: dict[str, Any] = {"connector": caller.connector, "bot_id": str(bot.pk), "by": caller}
     assert bots.change(name="Rota 2", picture_url=None, **which).picture_url == bot.picture_url
     assert bots.change(name=None, picture_url="", **which).name == "Rota 2"
@@ -105,7 +107,7 @@ def test_a_change_keeps_what_is_left_out(bot: Bot, caller: Caller) -> None:
     assert (event.before["bot"], event.after["bot"]) == ("Rota", "Rota 2")
 
 
-def test_a_deleted_bot_is_gone_but_its_row_and_name_stay(bot: Bot, caller: Caller) -> None:
+def test_a_deleted_bot_is_gone_but_its_row_and_name_stay(bot: Bot, caller: AccessContext) -> None:
     bots.remove(connector=caller.connector, bot_id=str(bot.pk), by=caller)
     assert bots.of_connector(by=caller) == []
     assert Bot.objects.get().name == "Rota"
@@ -114,7 +116,7 @@ def test_a_deleted_bot_is_gone_but_its_row_and_name_stay(bot: Bot, caller: Calle
         bots.remove(connector=caller.connector, bot_id=str(bot.pk), by=caller)
 
 
-ACTS: dict[str, Callable[[str, Caller], Any]] = {
+ACTS: dict[str, Callable[[str, AccessContext], Any]] = {
     "change": lambda bot_id, by: bots.change(
         connector=by.connector, bot_id=bot_id, name="Mine", picture_url=None, by=by
     ),
@@ -124,7 +126,7 @@ ACTS: dict[str, Callable[[str, Caller], Any]] = {
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_another_connectors_bot_and_none_are_the_same_answer(bot: Bot, other: Caller, act: str) -> None:
+def test_another_connectors_bot_and_none_are_the_same_answer(bot: Bot, other: AccessContext, act: str) -> None:
     answers = []
     for bot_id in (str(bot.pk), str(ids.new_id()), "no id", "\x00"):
         with pytest.raises(NotFound) as caught:
@@ -149,7 +151,7 @@ def test_a_bots_token_manages_no_bots(bot: Bot, token: str, act: str) -> None:
 
 
 def test_nothing_is_made_when_the_audit_trail_cannot_be_written(
-    caller: Caller, monkeypatch: pytest.MonkeyPatch
+    caller: AccessContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(**_columns: Any) -> None:
         raise DatabaseError("full")
@@ -160,7 +162,7 @@ def test_nothing_is_made_when_the_audit_trail_cannot_be_written(
     assert not Bot.objects.exists()
 
 
-def test_a_bot_without_a_name_is_no_row(caller: Caller) -> None:
+def test_a_bot_without_a_name_is_no_row(caller: AccessContext) -> None:
     with pytest.raises(IntegrityError, match="bot_has_a_name"), transaction.atomic():
         Bot.objects.create(connector=caller.connector, name="")
 
@@ -173,7 +175,7 @@ def test_a_bot_speaks_and_administers_nothing(token: str) -> None:
     assert {scope.partition(".")[0] for scope in caller.scopes} == {"textmessage", "action", "media", "reaction"}
 
 
-def test_a_bot_never_may_more_than_its_connector(bot: Bot, token: str, caller: Caller) -> None:
+def test_a_bot_never_may_more_than_its_connector(bot: Bot, token: str, caller: AccessContext) -> None:
     Grant.objects.update(permissions=[Permission.TEXT_MESSAGE, Permission.GROUP_INFORMATION])
     assert authentication.caller_of(token).scopes == {"textmessage.read", "textmessage.write"}
     Connector.objects.update(permissions=[Permission.GROUP_INFORMATION])
@@ -187,7 +189,7 @@ def test_a_bots_token_lives_24_hours(bot: Bot, token: str, travel: Callable[...,
     assert refused(token)
 
 
-def test_a_bots_token_never_outlives_what_it_stands_on(bot: Bot, caller: Caller) -> None:
+def test_a_bots_token_never_outlives_what_it_stands_on(bot: Bot, caller: AccessContext) -> None:
     soon = clock.from_epoch_ms(clock.epoch_ms(clock.now() + dt.timedelta(minutes=5)))
     RefreshToken.objects.update(expires_at=soon)
     assert bots.access_token(bot_id=str(bot.pk), by=caller).expires_at == soon
@@ -195,33 +197,33 @@ def test_a_bots_token_never_outlives_what_it_stands_on(bot: Bot, caller: Caller)
     assert bots.access_token(bot_id=str(bot.pk), by=caller).expires_at == caller.grant.ends_at
 
 
-def _delete_the_bot(program: Program, caller: Caller, admin: User) -> None:
+def _delete_the_bot(program: Program, caller: AccessContext, admin: User) -> None:
     bots.remove(connector=caller.connector, bot_id=str(Bot.objects.get().pk), by=caller)
 
 
-def _revoke(program: Program, caller: Caller, admin: User) -> None:
+def _revoke(program: Program, caller: AccessContext, admin: User) -> None:
     grants.revoke(grant=program.grant, by=admin)
 
 
-def _regenerate(program: Program, caller: Caller, admin: User) -> None:
+def _regenerate(program: Program, caller: AccessContext, admin: User) -> None:
     grants.regenerate(grant=program.grant, by=admin)
 
 
-def _suspend(program: Program, caller: Caller, admin: User) -> None:
+def _suspend(program: Program, caller: AccessContext, admin: User) -> None:
     connectors.suspend(connector=program.connector, by=program.connector.owner)
 
 
-def _delete(program: Program, caller: Caller, admin: User) -> None:
+def _delete(program: Program, caller: AccessContext, admin: User) -> None:
     connectors.delete(connector=program.connector, by=program.connector.owner)
 
 
-def _give_the_bot_away(program: Program, caller: Caller, admin: User) -> None:
+def _give_the_bot_away(program: Program, caller: AccessContext, admin: User) -> None:
     Bot.objects.update(connector=factories.make_connector(program.connector.owner))
 
 
 @pytest.mark.parametrize("act", [_delete_the_bot, _revoke, _regenerate, _suspend, _delete, _give_the_bot_away])
 def test_what_ends_the_right_or_the_bot_ends_its_tokens_on_the_very_next_call(
-    program: Program, caller: Caller, token: str, group_admin: User, act: Callable[..., Any]
+    program: Program, caller: AccessContext, token: str, group_admin: User, act: Callable[..., Any]
 ) -> None:
     assert authentication.caller_of(token)
     act(program, caller, group_admin)
@@ -264,7 +266,9 @@ def test_the_inspector_says_as_which_bot_a_token_acts(token: str, bot: Bot, deve
     assert "textmessage.write" in found.scopes
 
 
-def test_the_inspector_says_that_the_bot_was_deleted(token: str, bot: Bot, caller: Caller, developer: User) -> None:
+def test_the_inspector_says_that_the_bot_was_deleted(
+    token: str, bot: Bot, caller: AccessContext, developer: User
+) -> None:
     bots.remove(connector=caller.connector, bot_id=str(bot.pk), by=caller)
     found = introspection.inspect(text=token, by=developer)
     assert [check.label for check in found.checks if not check.passed] == ["Bot"]

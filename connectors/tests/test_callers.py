@@ -31,7 +31,7 @@ def token(program: Program) -> str:
     return exchange(program).access_token
 
 
-def call(path: str = "/v1/groups", **headers: str) -> authentication.Caller:
+def call(path: str = "/v1/groups", **headers: str) -> authentication.AccessContext:
     return authentication.authenticate(RequestFactory().get(path, headers=headers))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.models import User
 from accounts.services import credential_hold
 from accounts.tests.pages import words
@@ -45,7 +45,7 @@ def lock(user: User) -> User:
             user=by,
             scopes=None,
             by=by,
-            tag=Tag.USER_TOKEN_BY_OAUTH,
+            tag=EventType.USER_TOKEN_BY_OAUTH,
             address=None,
         ),
     ],

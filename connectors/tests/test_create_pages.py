@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.models import AuditEvent, Session, User
 from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, ShownSecret
@@ -166,7 +166,7 @@ def test_the_first_secret_may_have_an_end_date_which_is_shown(client: Client) ->
     assert secret.expires_at == dt.datetime.combine(chosen + dt.timedelta(days=1), dt.time.min, dt.UTC)
     assert "Next secret to end Ends in 2" in text_of(client.get(f"/console/connectors/{secret.connector_id}/"))
     assert "Ends in 2" in text_of(client.get(f"/console/connectors/{secret.connector_id}/credentials/"))
-    assert secret.expires_at.isoformat() in str(AuditEvent.objects.get(tag=Tag.SECRET_CREATED).after)
+    assert secret.expires_at.isoformat() in str(AuditEvent.objects.get(tag=EventType.SECRET_CREATED).after)
 
 
 def test_the_end_date_goes_back_and_forth_between_the_screens(client: Client) -> None:

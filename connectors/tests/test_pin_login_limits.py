@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.models import AuditEvent, Notice, PinDevice, SmsMessage, User
 from accounts.services import reauthentication
 from accounts.tests.factories import make_person
@@ -123,7 +123,7 @@ def test_wrong_secrets_alarm_the_owners_once_a_day(pin_program: PinProgram, memb
     connector = pin_program.connector
     for n in range(40):
         pin_program.ask(number_of(member), applicationSecret=f"wrong {n}")
-    event = AuditEvent.objects.get(tag=Tag.WRONG_SECRETS)
+    event = AuditEvent.objects.get(tag=EventType.WRONG_SECRETS)
     assert event.connector_id == connector.pk
     notice = Notice.objects.get(template="connectors/wrong_secrets")
     assert notice.user == connector.owner
@@ -131,7 +131,7 @@ def test_wrong_secrets_alarm_the_owners_once_a_day(pin_program: PinProgram, memb
     travel(days=1, seconds=1)
     for n in range(40):
         pin_program.login(number_of(member), pin="123456", applicationSecret=f"wrong {n}")
-    assert AuditEvent.objects.filter(tag=Tag.WRONG_SECRETS).count() == 2
+    assert AuditEvent.objects.filter(tag=EventType.WRONG_SECRETS).count() == 2
 
 
 @pytest.mark.usefixtures("travel")  # the window does not end between two of them

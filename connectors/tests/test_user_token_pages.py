@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person, verify
 from connectors.models import Connector, Grant, Handoff, RefreshToken
@@ -171,7 +171,7 @@ def let_in_by_pin(connector: Connector, user: User) -> Grant:
         user=user,
         scopes=None,
         by=user,
-        tag=Tag.USER_TOKEN_BY_PIN,
+        tag=EventType.USER_TOKEN_BY_PIN,
         address=None,
     ).grant
 
@@ -247,7 +247,7 @@ def test_no_list_names_who_is_not_there(connector: Connector, developer: User, b
         user=None,
         scopes=None,
         by=developer,
-        tag=Tag.USER_TOKEN_BY_PIN,
+        tag=EventType.USER_TOKEN_BY_PIN,
         address=None,
     )
     browser = browser_of(developer)

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import needs
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.models import AuditEvent, User
 from accounts.services import credential_hold
 from accounts.tests.factories import make_user
@@ -286,7 +286,7 @@ def acts_already(asked: UserTokenRequest) -> user_tokens.UserToken:
         user=asked.asked_by,
         scopes=None,
         by=asked.asked_by,
-        tag=Tag.USER_TOKEN_BY_OAUTH,
+        tag=EventType.USER_TOKEN_BY_OAUTH,
         address=None,
     )
 

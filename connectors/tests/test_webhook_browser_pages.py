@@ -15,7 +15,7 @@ from connectors.models import Webhook
 from connectors.tests.factories import Program
 from connectors.tests.webhook_history import eventful, happened, quiet
 from connectors.webhooks import publish
-from connectors.webhooks.events import EventType
+from connectors.webhooks.events import WebhookEventType
 from kaizala_console.lib import clock
 from kaizala_console.tests.browser import assert_accessible
 
@@ -43,7 +43,7 @@ def test_the_log_follows_along_and_the_focus_stays(told_program: Program, develo
     link = page.locator(f"#delivery-{waits.pk}")
     link.focus()
     webhook.deliveries.filter(pk=waits.pk).update(state="delivered", next_attempt_at=None, finished_at=clock.now())
-    happened(webhook, EventType.MEMBER_ADDED)
+    happened(webhook, WebhookEventType.MEMBER_ADDED)
     page.clock.run_for(4_500)
     expect(page.get_by_role("row", name="MemberAdded")).to_be_visible()
     expect(page.get_by_role("row", name="TextMessageCreated").get_by_text("Delivered")).to_be_visible()
@@ -51,7 +51,7 @@ def test_the_log_follows_along_and_the_focus_stays(told_program: Program, develo
     assert_accessible(page)
     page.get_by_role("link", name="Hold it still").click()
     expect(page.get_by_role("link", name="Follow along")).to_be_visible()
-    happened(webhook, EventType.MEMBER_REMOVED)
+    happened(webhook, WebhookEventType.MEMBER_REMOVED)
     page.clock.run_for(9_000)
     expect(page.get_by_role("row", name="MemberRemoved")).to_have_count(0)
 

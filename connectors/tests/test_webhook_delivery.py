@@ -34,7 +34,7 @@ from connectors.tests.webhook_cast import (
 )
 from connectors.webhooks import delivery, management, schedule, signing
 from connectors.webhooks.delivery import Slots
-from connectors.webhooks.events import EventType
+from connectors.webhooks.events import WebhookEventType
 from connectors.webhooks.sender import Outcome
 from kaizala_console.lib import clock, ids
 
@@ -283,9 +283,9 @@ def test_a_package_is_told_of_in_the_groups_within_reach_alone(
     )
     elsewhere = ids.new_id()
     roles[str(elsewhere)] = ""
-    happen(elsewhere, "theirs", kind=EventType.ACTION_CREATED, package_id="com.shift")
-    happen(group_id, "ours", kind=EventType.ACTION_CREATED, package_id="com.shift")
-    happen(group_id, "another", kind=EventType.ACTION_CREATED, package_id="com.other")
+    happen(elsewhere, "theirs", kind=WebhookEventType.ACTION_CREATED, package_id="com.shift")
+    happen(group_id, "ours", kind=WebhookEventType.ACTION_CREATED, package_id="com.shift")
+    happen(group_id, "another", kind=WebhookEventType.ACTION_CREATED, package_id="com.other")
     delivery.deliver_due()
     assert texts(receiver) == ["ours"]
     webhook.refresh_from_db()

@@ -13,14 +13,14 @@ from connectors.models import Webhook, WebhookDelivery, WebhookEvent
 from connectors.tests.factories import Program
 from connectors.tests.webhook_cast import happen, make_webhook, states
 from connectors.webhooks import dispatch, publish
-from connectors.webhooks.events import Event, EventType
+from connectors.webhooks.events import Event, WebhookEventType
 from kaizala_console.lib import clock, ids
 
 pytestmark = pytest.mark.django_db
 
 
 def message(group_id: UUID) -> Event:
-    return Event(type=EventType.TEXT_MESSAGE_CREATED, group_id=group_id, data={"text": "Rain"})
+    return Event(type=WebhookEventType.TEXT_MESSAGE_CREATED, group_id=group_id, data={"text": "Rain"})
 
 
 def test_one_event_for_several_webhooks_is_one_row_with_one_id(
@@ -48,10 +48,10 @@ def test_outside_a_transaction_nothing_is_published(group_id: UUID) -> None:
 def test_only_the_events_that_it_asked_for_are_queued(webhook: Webhook, group_id: UUID) -> None:
     Webhook.objects.update(event_types=["MemberAdded"])
     happen(group_id, "Rain")
-    happen(group_id, "Meera", kind=EventType.MEMBER_ADDED)
+    happen(group_id, "Meera", kind=WebhookEventType.MEMBER_ADDED)
     assert [row.event.event_type for row in webhook.deliveries.all()] == ["MemberAdded"]
-    assert publish.wanted(group_id, EventType.MEMBER_ADDED)
-    assert not publish.wanted(group_id, EventType.ANNOUNCEMENT)
+    assert publish.wanted(group_id, WebhookEventType.MEMBER_ADDED)
+    assert not publish.wanted(group_id, WebhookEventType.ANNOUNCEMENT)
 
 
 def test_an_action_reaches_those_who_watch_it_its_package_or_its_group(
@@ -68,7 +68,7 @@ def test_an_action_reaches_those_who_watch_it_its_package_or_its_group(
             ("ActionPackage", str(group_id)),
         )
     ]
-    happen(group_id, "done", kind=EventType.ACTION_RESPONSE, action_id=action, package_id="com.shift")
+    happen(group_id, "done", kind=WebhookEventType.ACTION_RESPONSE, action_id=action, package_id="com.shift")
     assert [len(states(each)) for each in (webhook, *others)] == [1, 1, 1, 0, 0, 0]
 
 
@@ -80,8 +80,8 @@ def test_who_watches_a_package_by_its_name_is_told_of_all_its_versions(
         make_webhook(told_program.grant, "https://hooks.example/", group_id, object_type="ActionPackage", object_id=key)
         for key in ("com.shift", "com.shift.2", "com.shift.3", "com")
     ]
-    happen(group_id, "done", kind=EventType.ACTION_RESPONSE, package_id="com.shift.2")
-    assert publish.wanted(ids.new_id(), EventType.ACTION_RESPONSE, package_id="com.shift.2")
+    happen(group_id, "done", kind=WebhookEventType.ACTION_RESPONSE, package_id="com.shift.2")
+    assert publish.wanted(ids.new_id(), WebhookEventType.ACTION_RESPONSE, package_id="com.shift.2")
     assert [len(states(each)) for each in named] == [1, 1, 0, 0]
 
 

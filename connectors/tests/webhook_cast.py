@@ -12,7 +12,7 @@ from django.db import transaction
 from connectors.models import Connector, Grant, Webhook, WebhookDelivery
 from connectors.tests.receiver import Receiver
 from connectors.webhooks import handoffs, publish, signing
-from connectors.webhooks.events import Event, EventType, HandoffEvent
+from connectors.webhooks.events import Event, HandoffEvent, WebhookEventType
 from kaizala_console.lib import clock, ids
 
 CALLBACK_TOKEN = "their-token-J7Q2K9"
@@ -24,7 +24,7 @@ def make_webhook(grant: Grant, url: str, group_id: UUID, **fields: Any) -> Webho
     values: dict[str, Any] = {
         "object_type": "Group",
         "object_id": str(group_id),
-        "event_types": [kind.value for kind in EventType],
+        "event_types": [kind.value for kind in WebhookEventType],
         "callback_context": "shift 7",
         "expires_at": clock.now() + dt.timedelta(days=730),
     }
@@ -62,7 +62,9 @@ def make_handoff_webhook(connector: Connector, url: str) -> Webhook:
     )
 
 
-def happen(group_id: UUID, *texts: str, kind: EventType = EventType.TEXT_MESSAGE_CREATED, **fields: Any) -> None:
+def happen(
+    group_id: UUID, *texts: str, kind: WebhookEventType = WebhookEventType.TEXT_MESSAGE_CREATED, **fields: Any
+) -> None:
     """So many messages are posted in the group."""
     with transaction.atomic():
         publish.publish(*(Event(type=kind, group_id=group_id, data={"text": text}, **fields) for text in texts))

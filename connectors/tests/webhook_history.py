@@ -8,7 +8,7 @@ from uuid import UUID
 
 from connectors.models import Grant, Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
 from connectors.tests.webhook_cast import grant_of, make_webhook
-from connectors.webhooks.events import EventType
+from connectors.webhooks.events import WebhookEventType
 from kaizala_console.lib import clock, ids
 
 URL = "https://hooks.example.com/kaizala/shifts?code=their-own-key-9Q4"
@@ -28,7 +28,7 @@ def quiet(grant: Grant, url: str = URL, **fields: Any) -> Webhook:
 
 def happened(
     webhook: Webhook,
-    kind: EventType = EventType.TEXT_MESSAGE_CREATED,
+    kind: WebhookEventType = WebhookEventType.TEXT_MESSAGE_CREATED,
     *,
     ago: dt.timedelta = MINUTE,
     action_id: UUID | None = None,
@@ -79,14 +79,16 @@ def tried(
 def eventful(grant: Grant) -> Webhook:
     """A webhook in trouble: three arrived, one failed for good, one was not sent, one is tried again, one is new."""
     webhook = quiet(grant)
-    for kind in (EventType.TEXT_MESSAGE_CREATED, EventType.MEMBER_ADDED, EventType.ANNOUNCEMENT):
+    for kind in (WebhookEventType.TEXT_MESSAGE_CREATED, WebhookEventType.MEMBER_ADDED, WebhookEventType.ANNOUNCEMENT):
         tried(happened(webhook, kind, ago=9 * HOUR, state="delivered", tries=1), 200, ago=9 * HOUR)
-    failed = happened(webhook, EventType.JOB_RESPONSE, ago=7 * HOUR, state="failed", tries=6, action_id=ids.new_id())
+    failed = happened(
+        webhook, WebhookEventType.JOB_RESPONSE, ago=7 * HOUR, state="failed", tries=6, action_id=ids.new_id()
+    )
     for hours in range(6, 0, -1):
         tried(failed, None if hours % 2 else 503, "timeout" if hours % 2 else "status", ago=hours * HOUR)
-    happened(webhook, EventType.SURVEY_RESPONSE, ago=2 * HOUR, state="dropped")
+    happened(webhook, WebhookEventType.SURVEY_RESPONSE, ago=2 * HOUR, state="dropped")
     again = happened(
-        webhook, EventType.POLL_RESPONSE, ago=12 * MINUTE, next_attempt_at=clock.now() + 9.5 * MINUTE, tries=2
+        webhook, WebhookEventType.POLL_RESPONSE, ago=12 * MINUTE, next_attempt_at=clock.now() + 9.5 * MINUTE, tries=2
     )
     tried(again, 502, "status", ago=11 * MINUTE)
     tried(again, None, "tls")

@@ -23,12 +23,12 @@ from connectors.views import links, webhooks
 from connectors.views import webhook_words as words
 from connectors.webhooks import management, queries
 from connectors.webhooks import queries as webhook_log
-from connectors.webhooks.events import EventType, HandoffEvent
+from connectors.webhooks.events import HandoffEvent, WebhookEventType
 from kaizala_console.lib import clock, pagination
 from kaizala_console.lib.errors import RuleBroken
 
 State = WebhookDelivery.State
-EVENTS = {kind.value: kind.value for kind in EventType}
+EVENTS = {kind.value: kind.value for kind in WebhookEventType}
 HANDOFF_EVENTS = {kind.value: kind.value for kind in HandoffEvent}
 LIVE = "live"
 REPLAYED_BEFORE = dt.timedelta(hours=1)  # what the form suggests

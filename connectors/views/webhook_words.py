@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from connectors.models import Grant, Webhook, WebhookAttempt, WebhookDelivery
 from connectors.views import snippets
 from connectors.webhooks import authorization, queries
-from connectors.webhooks.events import EventType
+from connectors.webhooks.events import WebhookEventType
 from kaizala_console.lib import ids
 
 State = WebhookDelivery.State
@@ -120,7 +120,7 @@ def _where(grant: Grant) -> str:
 
 def events_of(webhook: Webhook, *, most: int = 3) -> dict[str, Any]:
     """`named` for a cell, how many `more`, and `all`."""
-    if len(webhook.event_types) == len(EventType):
+    if len(webhook.event_types) == len(WebhookEventType):
         return {"named": _("everything that can be told"), "more": 0, "all": ", ".join(webhook.event_types)}
     return {
         "named": ", ".join(webhook.event_types[:most]),
@@ -179,7 +179,7 @@ def pretty(document: dict[str, Any]) -> str:
 def subscribe_line(grant: Grant | None) -> str:
     """The line that makes the first webhook; on the grant's own group, when it has one."""
     key = ids.parse_guid(grant.target.removeprefix("group:")) if grant is not None else None
-    kinds = json.dumps([EventType.TEXT_MESSAGE_CREATED.value, EventType.JOB_RESPONSE.value])
+    kinds = json.dumps([WebhookEventType.TEXT_MESSAGE_CREATED.value, WebhookEventType.JOB_RESPONSE.value])
     body = f"""{{
     "objectId": "{key or "GROUP_ID"}",
     "objectType": "Group",

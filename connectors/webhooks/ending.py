@@ -7,8 +7,8 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Q
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, record
-from accounts.audit.tags import Tag
 from accounts.services import notifications
 from connectors.models import Webhook, WebhookDelivery
 from connectors.services import refresh_tokens, trail
@@ -37,7 +37,7 @@ def end(webhook: Webhook, because: InactiveReason | str) -> bool:
     webhook.inactive_because, webhook.inactive_at = reason.value, now
     stop_deliveries(webhook, State.HELD if reason in Webhook.BUFFERING_STATES else State.DROPPED)
     record(
-        Tag.WEBHOOK_ENDED,
+        EventType.WEBHOOK_ENDED,
         by=SYSTEM,
         subject=webhook,
         **trail.of_webhook(webhook),

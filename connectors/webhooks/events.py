@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from connectors.models import Bot
 
 
-class EventType(ApiEnum):
+class WebhookEventType(ApiEnum):
     """Wire protocol §6, Webhooks: Events."""
 
     ACTION_CREATED = "ActionCreated"
@@ -72,7 +72,7 @@ class Event:
     others admins or not.
     """
 
-    type: EventType
+    type: WebhookEventType
     group_id: UUID
     data: dict[str, Any]
     person: Person | None = None

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from connectors import policies
 from connectors.models import Connector, Webhook
@@ -69,7 +69,7 @@ def _created(connector: Connector, callback_url: str, by: User) -> Webhook:
         "object": f"{webhook.object_type} {webhook.object_id}",
         "events": webhook.event_types,
     }
-    record(Tag.WEBHOOK_CREATED, by=by, subject=webhook, **trail.of_webhook(webhook), after=facts)
+    record(EventType.WEBHOOK_CREATED, by=by, subject=webhook, **trail.of_webhook(webhook), after=facts)
     return webhook
 
 

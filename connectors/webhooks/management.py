@@ -16,8 +16,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from connectors import policies
@@ -75,14 +75,14 @@ def redeliver(*, delivery: WebhookDelivery, by: User) -> bool:
     Raises NotFound as `pause`, RuleBroken while the webhook is inactive. Rights are asked again before it is sent.
     """
     return bool(
-        _sent_again(delivery.webhook, WebhookDelivery.objects.filter(pk=delivery.pk), by, Tag.WEBHOOK_REDELIVERED)
+        _sent_again(delivery.webhook, WebhookDelivery.objects.filter(pk=delivery.pk), by, EventType.WEBHOOK_REDELIVERED)
     )
 
 
 @transaction.atomic
 def redeliver_failed(*, webhook: Webhook, by: User) -> int:
     """Send again all that was given up, the oldest first; how many. Raises as `redeliver`."""
-    return _sent_again(webhook, webhook.deliveries.filter(state=State.FAILED), by, Tag.WEBHOOK_REDELIVERED)
+    return _sent_again(webhook, webhook.deliveries.filter(state=State.FAILED), by, EventType.WEBHOOK_REDELIVERED)
 
 
 @transaction.atomic
@@ -95,7 +95,7 @@ def replay(*, webhook: Webhook, since: dt.datetime, by: User) -> int:
         webhook,
         webhook.deliveries.filter(created_at__gte=since),
         by,
-        Tag.WEBHOOK_REPLAYED,
+        EventType.WEBHOOK_REPLAYED,
         since=words.utc(since),
     )
 
@@ -123,7 +123,7 @@ def show_secret(*, webhook: Webhook, by: User) -> str:
         raise Conflict(_("This secret was shown already. Make a new one if it is lost."), code="secret_shown")
     held.secret_shown_at = clock.now()
     held.save(update_fields=["secret_shown_at"])
-    _record(Tag.WEBHOOK_SECRET_VIEWED, held, by)
+    _record(EventType.WEBHOOK_SECRET_VIEWED, held, by)
     return signing.shown(secret)
 
 
@@ -142,7 +142,7 @@ def rotate_secret(*, webhook: Webhook, by: User) -> str:
         held.sealed_old_secret, held.old_secret_until = held.sealed_secret, now + OLD_SECRET_FOR
     held.sealed_secret, held.secret_shown_at = signing.seal_secret(held.pk, secret), now
     held.save(update_fields=["sealed_old_secret", "old_secret_until", "sealed_secret", "secret_shown_at"])
-    _record(Tag.WEBHOOK_SECRET_ROTATED, held, by)
+    _record(EventType.WEBHOOK_SECRET_ROTATED, held, by)
     return signing.shown(secret)
 
 
@@ -167,7 +167,7 @@ def pause_held(webhook: Webhook, by: Actor) -> None:
     webhook.inactive_because, webhook.inactive_at = InactiveReason.PAUSED.value, clock.now()
     webhook.save(update_fields=["inactive_because", "inactive_at"])
     stop_deliveries(webhook, State.HELD)
-    _record(Tag.WEBHOOK_PAUSED, webhook, by)
+    _record(EventType.WEBHOOK_PAUSED, webhook, by)
 
 
 def wake_held(webhook: Webhook, by: Actor) -> None:
@@ -178,7 +178,7 @@ def wake_held(webhook: Webhook, by: Actor) -> None:
     webhook.save(update_fields=["inactive_because", "inactive_at", "failures", "rests_until"])
     queue.requeue(webhook.deliveries.filter(state=State.HELD))
     transaction.on_commit(queue.circuit_of(webhook).succeeded, robust=True)  # who wakes it has mended the receiver
-    _record(Tag.WEBHOOK_WOKEN, webhook, by)
+    _record(EventType.WEBHOOK_WOKEN, webhook, by)
     publish.wake()
 
 
@@ -192,7 +192,7 @@ def take_away(webhook: Webhook, by: Actor) -> None:
     held.sealed_token = held.sealed_secret = held.sealed_old_secret = None
     held.save(update_fields=["deleted_at", "sealed_token", "sealed_secret", "sealed_old_secret"])
     stop_deliveries(held, State.DROPPED)
-    _record(Tag.WEBHOOK_REMOVED, held, by)
+    _record(EventType.WEBHOOK_REMOVED, held, by)
 
 
 def tend() -> None:
@@ -227,7 +227,7 @@ def _owned(webhook: Webhook, by: User) -> Webhook:
     return held
 
 
-def _sent_again(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: User, tag: Tag, **more: Any) -> int:
+def _sent_again(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: User, tag: EventType, **more: Any) -> int:
     held = _owned(webhook, by)
     if not held.is_active:
         raise RuleBroken(_("This webhook is inactive: wake it first."), code="webhook_inactive")
@@ -239,6 +239,6 @@ def _sent_again(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: Use
     return count
 
 
-def _record(tag: Tag, webhook: Webhook, by: Actor, **more: Any) -> None:
+def _record(tag: EventType, webhook: Webhook, by: Actor, **more: Any) -> None:
     facts = {"connector": webhook.connector.name, "host": webhook.host} | more
     record(tag, by=by, subject=webhook, **trail.of_webhook(webhook), after=facts)

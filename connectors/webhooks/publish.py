@@ -16,7 +16,7 @@ from connectors.models import Webhook, WebhookDelivery, WebhookEvent
 from connectors.webhooks import authorization
 from connectors.webhooks.dispatch import wake as wake
 from connectors.webhooks.ending import end
-from connectors.webhooks.events import Event, EventType, package_name
+from connectors.webhooks.events import Event, WebhookEventType, package_name
 from kaizala_console.lib import clock
 
 _BATCH: Final = 500
@@ -64,7 +64,9 @@ def publish(*events: Event, among: list[Webhook] | None = None) -> None:
         wake()
 
 
-def wanted(group_id: UUID, *types: EventType, action_id: UUID | None = None, package_id: str = "") -> list[Webhook]:
+def wanted(
+    group_id: UUID, *types: WebhookEventType, action_id: UUID | None = None, package_id: str = ""
+) -> list[Webhook]:
     """The webhooks that might want events of one of these types; one query, for who would else build thousands."""
     asked = [Event(type=kind, group_id=group_id, data={}, action_id=action_id, package_id=package_id) for kind in types]
     listening = _listening(asked)

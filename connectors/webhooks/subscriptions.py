@@ -14,8 +14,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from connectors.models import Connector, Grant, Webhook
 from connectors.models.webhook import (
     MOST_CONTEXT_CHARACTERS,
@@ -25,7 +25,7 @@ from connectors.models.webhook import (
 )
 from connectors.services import trail
 from connectors.webhooks import authorization, management, objects, signing
-from connectors.webhooks.events import EventType, ObjectType
+from connectors.webhooks.events import ObjectType, WebhookEventType
 from kaizala_console.lib import clock, http_client, ids, rate_limit
 from kaizala_console.lib.errors import Conflict, ConsoleError, NotFound, RuleBroken, TooSoon
 from kaizala_console.lib.outbound_slots import outbound_slot
@@ -40,7 +40,7 @@ def subscribe(
     grant: Grant,
     object_type: ObjectType,
     object_id: str,
-    event_types: Sequence[EventType],
+    event_types: Sequence[WebhookEventType],
     callback_url: str,
     by: Actor,
     callback_token: str = "",
@@ -75,7 +75,7 @@ def change(
     by: Actor,
     object_type: ObjectType | None = None,
     object_id: str | None = None,
-    event_types: Sequence[EventType] | None = None,
+    event_types: Sequence[WebhookEventType] | None = None,
     callback_url: str | None = None,
     callback_token: str | None = None,
     callback_context: str | None = None,
@@ -216,7 +216,7 @@ def _created(webhook: Webhook, by: Actor) -> Webhook:
     _require_room(webhook.connector_id, ObjectType(webhook.object_type), webhook.object_id)
     webhook.sealed_secret = signing.seal_secret(webhook.pk, signing.new_secret())
     webhook.save(force_insert=True)
-    _record(Tag.WEBHOOK_CREATED, webhook, by)
+    _record(EventType.WEBHOOK_CREATED, webhook, by)
     return webhook
 
 
@@ -229,7 +229,7 @@ def _changed(webhook: Webhook, grant: Grant, changes: dict[str, Any], active: bo
     if changes:
         _set(held, **changes)
         held.save()
-        _record(Tag.WEBHOOK_CHANGED, held, by, fields=sorted(changes))
+        _record(EventType.WEBHOOK_CHANGED, held, by, fields=sorted(changes))
     if active is True:
         _make_active(held, grant, by)
     elif active is False:
@@ -252,7 +252,7 @@ def _make_active(held: Webhook, grant: Grant, by: Actor) -> None:
     management.wake_held(held, by)
 
 
-def _record(tag: Tag, webhook: Webhook, by: Actor, **more: Any) -> None:
+def _record(tag: EventType, webhook: Webhook, by: Actor, **more: Any) -> None:
     facts = {
         "connector": webhook.connector.name,
         "host": webhook.host,

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.http import HttpResponseBase, StreamingHttpResponse
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from connectors.authentication import Caller, operation
+from connectors.authentication import AccessContext, operation
 from connectors.hooks import Need
 from groups import access, action_types
 from groups.action_types.base import Card, moment
@@ -253,7 +253,7 @@ def spelled(card: Card, answered: Answered) -> dict[str, Any]:
     }
 
 
-def viewer(group: Group, caller: Caller) -> Viewer:
+def viewer(group: Group, caller: AccessContext) -> Viewer:
     """Who looks, for a group that `access` has given this caller."""
     return Viewer.of(group, [caller.person.pk])
 

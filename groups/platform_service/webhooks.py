@@ -17,7 +17,7 @@ from connectors.models.webhook import (
     MOST_URL_CHARACTERS,
 )
 from connectors.webhooks import signing, subscriptions
-from connectors.webhooks.events import EventType, ObjectType
+from connectors.webhooks.events import ObjectType, WebhookEventType
 from kaizala_console.api import responses
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.fields import Body, EpochMs, HttpsUrl, Query, Text, named
@@ -41,7 +41,7 @@ class NewWebhook(Body):
 
     object_id: ObjectId
     object_type: ObjectType
-    event_types: list[EventType] = named("eventTypes", "events", min_length=1)
+    event_types: list[WebhookEventType] = named("eventTypes", "events", min_length=1)
     callback_url: Url = named("callBackUrl")
     callback_token: Token = named("callBackToken", default="")
     callback_context: Context = named("callBackContext", default="")
@@ -53,7 +53,7 @@ class ChangedWebhook(Body):
 
     object_id: ObjectId | None = None
     object_type: ObjectType | None = None
-    event_types: list[EventType] | None = named("eventTypes", "events", default=None, min_length=1)
+    event_types: list[WebhookEventType] | None = named("eventTypes", "events", default=None, min_length=1)
     callback_url: Url | None = named("callBackUrl", default=None)
     callback_token: Token | None = named("callBackToken", default=None)
     callback_context: Context | None = named("callBackContext", default=None)

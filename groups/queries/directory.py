@@ -17,7 +17,7 @@ from django.db.models.functions import Upper
 from accounts import policies
 from accounts.models import Organisation, Person, PersonName, User, VerifiedPhone
 from accounts.models.person import PersonQuerySet
-from connectors.authentication import Caller
+from connectors.authentication import AccessContext
 from connectors.models import Grant
 from groups import access
 from groups.models import Group, Membership, PersonAttribute, PersonAttributeValue, Subscription
@@ -134,7 +134,7 @@ def people_of(organisation: Organisation) -> PersonQuerySet:
     )
 
 
-def people_known_to(caller: Caller, organisation: Organisation | None) -> QuerySet[Person]:
+def people_known_to(caller: AccessContext, organisation: Organisation | None) -> QuerySet[Person]:
     """Whom a program may name by id: the people of the organisation; without one, of the groups that it administers."""
     if organisation is not None:
         return people_of(organisation)

@@ -9,13 +9,13 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import Person
-from connectors.authentication import Caller
+from connectors.authentication import AccessContext
 from connectors.models import Bot, Connector
 from connectors.webhooks import publish
-from connectors.webhooks.events import Event, EventType, package_names
+from connectors.webhooks.events import Event, WebhookEventType, package_names
 from groups import action_types
 from groups.action_types.base import Card, MediaUse
 from groups.action_types.properties import MOST_PROPERTIES, Property, kept_property
@@ -36,7 +36,7 @@ def post(
     by: Actor,
     action_type: str = "",
     package_id: str = "",
-    caller: Caller | media.Uploader | None = None,
+    caller: AccessContext | media.Uploader | None = None,
     connector: Connector | None = None,
     bot: Bot | None = None,
     to_all_subscribers: bool = False,
@@ -86,7 +86,7 @@ def post(
     if assignees:
         action.assignees.set(assignees)
     record(
-        Tag.ACTION_POSTED,
+        EventType.ACTION_POSTED,
         by=by,
         subject=action,
         organisation=group.organisation,
@@ -100,7 +100,7 @@ def post(
 
 
 @transaction.atomic
-def change_properties(*, action: Action, properties: Sequence[Property], by: Caller) -> None:
+def change_properties(*, action: Action, properties: Sequence[Property], by: AccessContext) -> None:
     """Replaces properties of the same name, and adds the others. For who posted the card and for admins of its group.
 
     `action` is one that `action_queries` let them see. Raises NotAllowed, NotFound for a kind without properties, and
@@ -124,7 +124,7 @@ def change_properties(*, action: Action, properties: Sequence[Property], by: Cal
     locked.body["properties"] = list(merged.values())
     locked.save(update_fields=["body"])
     record(
-        Tag.ACTION_CHANGED,
+        EventType.ACTION_CHANGED,
         by=by,
         subject=action,
         organisation=action.group.organisation,
@@ -136,7 +136,10 @@ def change_properties(*, action: Action, properties: Sequence[Property], by: Cal
 
 
 def with_media(
-    body: dict[str, Any], uses: Sequence[MediaUse], caller: Caller | media.Uploader | None, kept: Collection[str] = ()
+    body: dict[str, Any],
+    uses: Sequence[MediaUse],
+    caller: AccessContext | media.Uploader | None,
+    kept: Collection[str] = (),
 ) -> dict[str, Any]:
     """The body with the ids of the media that it names; `kept` are ids that stood in it before a person changed it.
 
@@ -171,7 +174,7 @@ def _assignees(group: Group, numbers: Sequence[str]) -> list[Person]:
 
 def _tell(action: Action, assignees: Sequence[Person], people: frozenset[UUID] | None) -> None:
     kind = action_types.of(action.kind)
-    event = EventType(kind.created_event)
+    event = WebhookEventType(kind.created_event)
     listening = publish.wanted(action.group_id, event, package_id=action.package_id)
     if not listening:
         return

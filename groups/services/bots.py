@@ -8,10 +8,10 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import User
-from connectors.authentication import Caller
+from connectors.authentication import AccessContext
 from connectors.models import Bot
 from connectors.models.bot import BotQuerySet
 from connectors.services.bots import MOST_BOTS
@@ -23,7 +23,7 @@ from kaizala_console.lib.errors import NotFound, RuleBroken
 
 
 @transaction.atomic
-def add(*, group: Group, bot_ids: Iterable[str | UUID], by: Caller | User) -> None:
+def add(*, group: Group, bot_ids: Iterable[str | UUID], by: AccessContext | User) -> None:
     """Let these bots post in the group; those that are in it already stay in it.
 
     A program adds those of its own connector, an admin of the group those of the connectors that have access to it.
@@ -46,11 +46,11 @@ def add(*, group: Group, bot_ids: Iterable[str | UUID], by: Caller | User) -> No
     new = [bot for bot in found if bot.pk not in present]
     GroupBot.objects.bulk_create([GroupBot(group=group, bot=bot) for bot in new])
     for bot in new:
-        _tell(Tag.GROUP_BOT_ADDED, group, bot, by)
+        _tell(EventType.GROUP_BOT_ADDED, group, bot, by)
 
 
 @transaction.atomic
-def remove(*, group: Group, bot_id: str | UUID, by: Caller | User) -> None:
+def remove(*, group: Group, bot_id: str | UUID, by: AccessContext | User) -> None:
     """Take a bot out of the group: its tokens do not reach it any more. Raises NotFound.
 
     A program takes out the bots of its own connector, an admin of the group any.
@@ -66,17 +66,17 @@ def remove(*, group: Group, bot_id: str | UUID, by: Caller | User) -> None:
         raise NotFound(_("There is no such bot of this connector in this group."))
     bot = row.bot
     row.delete()
-    _tell(Tag.GROUP_BOT_REMOVED, group, bot, by)
+    _tell(EventType.GROUP_BOT_REMOVED, group, bot, by)
 
 
-def _of(by: Caller | User, group: Group, bots: BotQuerySet) -> BotQuerySet:
+def _of(by: AccessContext | User, group: Group, bots: BotQuerySet) -> BotQuerySet:
     if isinstance(by, User):
         access.require_admin(by, group.pk)
         return bot_queries.of_connectors_in(group, bots)
     return bots.filter(connector_id=by.connector.pk)
 
 
-def _tell(tag: Tag, group: Group, bot: Bot, by: Caller | User) -> None:
+def _tell(tag: EventType, group: Group, bot: Bot, by: AccessContext | User) -> None:
     record(
         tag,
         by=by,

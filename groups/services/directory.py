@@ -11,8 +11,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import Organisation, Person, User
 from accounts.policies import require_organisation_admin
 from groups.bulk_lines import PEOPLE
@@ -116,7 +116,7 @@ def set_values(*, person: Person, values: Mapping[UUID, str], by: User) -> list[
     write_values({(person.pk, key): wanted[key] for key in changed})
     names = [attributes[key].name for key in changed]
     record(
-        Tag.ATTRIBUTES_SET,
+        EventType.ATTRIBUTES_SET,
         by=by,
         subject=person,
         organisation=organisation,
@@ -161,7 +161,7 @@ def write_values(values: Mapping[tuple[UUID, UUID], str]) -> None:
 def note_export(*, by: User) -> None:
     """Writes down who takes the people of the organisation out; before the first line. Raises NotAllowed."""
     require_organisation_admin(by)
-    record(Tag.PEOPLE_EXPORTED, by=by, subject=by.organisation, organisation=by.organisation)
+    record(EventType.PEOPLE_EXPORTED, by=by, subject=by.organisation, organisation=by.organisation)
 
 
 def _held(by: User) -> Organisation:
@@ -194,7 +194,7 @@ def _tell(
     after: Mapping[str, object] | None = None,
 ) -> None:
     record(
-        Tag.ATTRIBUTES_DEFINED,
+        EventType.ATTRIBUTES_DEFINED,
         by=by,
         subject=attribute,
         organisation=by.organisation,

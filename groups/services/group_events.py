@@ -8,9 +8,9 @@ from uuid import UUID
 
 from accounts.audit.record import Actor
 from accounts.models import Person, User
-from connectors.authentication import Caller
+from connectors.authentication import AccessContext
 from connectors.webhooks import publish
-from connectors.webhooks.events import Event, EventType
+from connectors.webhooks.events import Event, WebhookEventType
 from groups import access
 from groups.models import Group, Membership
 
@@ -19,25 +19,25 @@ Role = Membership.Role
 
 def members_added(*, group: Group, people: Iterable[tuple[Person, str]], by: Actor) -> None:
     """Publishes that these people are in the group now, each with a role; call it in the transaction of that."""
-    _members(EventType.MEMBER_ADDED, group, list(people), by)
+    _members(WebhookEventType.MEMBER_ADDED, group, list(people), by)
 
 
 def members_removed(*, group: Group, people: Iterable[tuple[Person, str]], by: Actor) -> None:
     """Publishes that these people are out of the group, each with the role that they had."""
-    _members(EventType.MEMBER_REMOVED, group, list(people), by)
+    _members(WebhookEventType.MEMBER_REMOVED, group, list(people), by)
 
 
 def group_added(*, parent: Group, child: Group, by: Actor) -> None:
     """Publishes on the parent that a group stands under it now."""
-    _group(EventType.GROUP_ADDED, parent, child, by)
+    _group(WebhookEventType.GROUP_ADDED, parent, child, by)
 
 
 def group_removed(*, parent: Group, child: Group, by: Actor) -> None:
     """Publishes on the parent that a group stands under it no longer."""
-    _group(EventType.GROUP_REMOVED, parent, child, by)
+    _group(WebhookEventType.GROUP_REMOVED, parent, child, by)
 
 
-def _members(kind: EventType, group: Group, people: list[tuple[Person, str]], by: Actor) -> None:
+def _members(kind: WebhookEventType, group: Group, people: list[tuple[Person, str]], by: Actor) -> None:
     _publish(
         kind,
         group,
@@ -57,7 +57,7 @@ def _members(kind: EventType, group: Group, people: list[tuple[Person, str]], by
     )
 
 
-def _group(kind: EventType, parent: Group, child: Group, by: Actor) -> None:
+def _group(kind: WebhookEventType, parent: Group, child: Group, by: Actor) -> None:
     data = {
         "groupId": str(child.pk),
         "groupName": child.name,
@@ -68,7 +68,7 @@ def _group(kind: EventType, parent: Group, child: Group, by: Actor) -> None:
 
 
 def _publish(
-    kind: EventType,
+    kind: WebhookEventType,
     group: Group,
     told: list[dict[str, Any]],
     by: Actor,
@@ -85,6 +85,6 @@ def _publish(
 
 def _person_behind(by: Actor, group: Group) -> Person | None:
     """Whose act it is, as people see it: the token's user, or the number that an account acts with in the group."""
-    if isinstance(by, Caller):
+    if isinstance(by, AccessContext):
         return by.person
     return access.acting_person(by, group) if isinstance(by, User) else None

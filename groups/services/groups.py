@@ -9,8 +9,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import Organisation, Person
 from accounts.services import people
 from connectors.services import grants
@@ -77,7 +77,7 @@ def create(
     group.asked_from = access.organisation_of(by)
     Membership.objects.create(group=group, person=admin, role=Membership.Role.ADMIN)
     record(
-        Tag.GROUP_CREATED,
+        EventType.GROUP_CREATED,
         by=by,
         subject=group,
         organisation=organisation,
@@ -129,7 +129,7 @@ def change_details(
     if "name" in before:
         grants.relabel(target=f"group:{group.pk}", name=group.name)
     record(
-        Tag.GROUP_CHANGED,
+        EventType.GROUP_CHANGED,
         by=by,
         subject=group,
         organisation=group.organisation,

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from groups.models import Group, GroupLink
 from groups.models.hierarchy import MOST_LEVELS, levels
 from groups.services import group_events, recounting
@@ -42,7 +42,7 @@ def link(*, parent: Group, child: Group, by: Actor) -> GroupLink:
     if is_new:
         recounting.note(parent.pk)
         group_events.group_added(parent=parent, child=child, by=by)
-        _tell(Tag.SUBGROUP_LINKED, parent, child, by)
+        _tell(EventType.SUBGROUP_LINKED, parent, child, by)
     return made
 
 
@@ -63,7 +63,7 @@ def unlink(*, parent: Group, child: Group, by: Actor) -> None:
         raise NotFound(_("This is not one of the group's sub-groups."))
     recounting.note(parent.pk)
     group_events.group_removed(parent=parent, child=child, by=by)
-    _tell(Tag.SUBGROUP_UNLINKED, parent, child, by)
+    _tell(EventType.SUBGROUP_UNLINKED, parent, child, by)
 
 
 def one_at_a_time(group: Group) -> None:
@@ -96,7 +96,7 @@ def _still_present(*groups: Group) -> None:
         raise NotFound(_("One of these groups was removed in the meantime."))
 
 
-def _tell(tag: Tag, parent: Group, child: Group, by: Actor) -> None:
+def _tell(tag: EventType, parent: Group, child: Group, by: Actor) -> None:
     record(
         tag,
         by=by,

@@ -20,10 +20,10 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, record
-from accounts.audit.tags import Tag
 from accounts.models import Person, User
-from connectors.authentication import Caller
+from connectors.authentication import AccessContext
 from connectors.models import Grant
 from groups.media import content, storage, urls
 from groups.media.content import EXTENSIONS, IMAGES, FileType, MediaKind
@@ -51,7 +51,7 @@ class Uploader:
     person: Person
 
 
-def store(*, files: Sequence[Incoming], by: Caller | Uploader) -> MediaResource:
+def store(*, files: Sequence[Incoming], by: AccessContext | Uploader) -> MediaResource:
     """Keeps one file, or several images as an album, for `by` to post. Writes to the store: not for a transaction.
 
     Raises UnsupportedMediaType when a file is of no type that is taken here, or not what its name and type claim;
@@ -112,7 +112,7 @@ def _kind_of(claims: Sequence[FileType]) -> MediaKind:
 
 @transaction.atomic
 def _announce(
-    files: Sequence[Incoming], claims: Sequence[FileType], *, kind: MediaKind, by: Caller | Uploader
+    files: Sequence[Incoming], claims: Sequence[FileType], *, kind: MediaKind, by: AccessContext | Uploader
 ) -> MediaResource:
     size = sum(file.size for file in files)
     whose = _whose(by)
@@ -140,19 +140,19 @@ def _announce(
     return resource
 
 
-def _whose(by: Caller | Uploader) -> dict[str, Any]:
+def _whose(by: AccessContext | Uploader) -> dict[str, Any]:
     if isinstance(by, Uploader):
         return {"organisation": by.user.organisation, "person": by.person}
     return {"organisation": by.organisation, "connector": by.connector, "grant": by.grant, "person": by.person}
 
 
 @transaction.atomic
-def _complete(resource: MediaResource, *, by: Caller | Uploader) -> MediaResource:
+def _complete(resource: MediaResource, *, by: AccessContext | Uploader) -> MediaResource:
     resource.stored_at = clock.now()
     if not MediaResource.objects.filter(pk=resource.pk, stored_at__isnull=True).update(stored_at=resource.stored_at):
         raise GatewayDown(gettext_lazy("Storing this took too long, and was given up. Please try again."))
     record(
-        Tag.MEDIA_UPLOADED,
+        EventType.MEDIA_UPLOADED,
         by=by.user if isinstance(by, Uploader) else by,
         subject=resource,
         organisation=resource.organisation,
@@ -176,7 +176,7 @@ def _give_up(resource: MediaResource) -> None:
 
 @transaction.atomic
 def resource_for(
-    *, resource: str, caller: Caller | Uploader, kinds: Collection[MediaKind], field: str
+    *, resource: str, caller: AccessContext | Uploader, kinds: Collection[MediaKind], field: str
 ) -> MediaResource:
     """The media that a program or a person names in `field`, to be posted now: from here on it counts as used.
 
@@ -210,7 +210,7 @@ def resource_for(
     return found
 
 
-def _is_for(caller: Caller | Uploader) -> Q:
+def _is_for(caller: AccessContext | Uploader) -> Q:
     own = Q(person_id=caller.person.pk)
     if isinstance(caller, Uploader):
         return own & Q(connector__isnull=True)
@@ -244,7 +244,7 @@ def _retire(resource: MediaResource) -> None:
     """From here on nobody can post with it: `resource_for` asks for whole ones. So its files may go, one by one."""
     if MediaResource.objects.whole().filter(pk=resource.pk, used_at__isnull=True).update(stored_at=None):
         record(
-            Tag.MEDIA_DELETED,
+            EventType.MEDIA_DELETED,
             by=SYSTEM,
             subject=resource,
             organisation=resource.organisation,
@@ -283,7 +283,7 @@ _OK: Final = 200
 _FIELD: Final = "mediaUrl"
 
 
-def fetch_and_store(*, url: str, by: Caller) -> MediaResource:
+def fetch_and_store(*, url: str, by: AccessContext) -> MediaResource:
     """Fetches one file from a public https address, and keeps it as `services.media.store` does.
 
     Its name is what the other side calls it, else the end of the address. Raises RuleBroken for `mediaUrl` when it may
@@ -327,7 +327,7 @@ def _name_of(url: str, disposition: str) -> str:
 
 
 @contextmanager
-def address_of(given: str | None, *, caller: Caller, field: str) -> Iterator[str | None]:
+def address_of(given: str | None, *, caller: AccessContext, field: str) -> Iterator[str | None]:
     """The address to keep, for the time of a transaction: of a mediaResource its own, everything else as it came.
 
     Raises RuleBroken for `field` when there is no such media, when this caller may not use it, and when it is no image.

@@ -12,8 +12,8 @@ from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, event, record, record_all
-from accounts.audit.tags import Tag
 from accounts.models import AuditEvent, Person, User
 from accounts.queries import name_people
 from accounts.services import people
@@ -67,7 +67,7 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
     if new:
         recounting.note(group.pk)
         group_events.members_added(group=group, people=[(person, role) for person in new], by=by)
-    record_all(_event(Tag.MEMBER_ADDED, group, person, by, after={"role": role}) for person in new)
+    record_all(_event(EventType.MEMBER_ADDED, group, person, by, after={"role": role}) for person in new)
     return Added(new, [person for person in found.values() if person.pk in here], failed)
 
 
@@ -216,7 +216,7 @@ def _change_roles(
     events = []
     for one in changing:
         before, one.role = one.role, role
-        tag = Tag.MEMBER_ROLE_CHANGED
+        tag = EventType.MEMBER_ROLE_CHANGED
         events.append(_event(tag, group, one.person, by, before={"role": before}, after={"role": role}))
     Membership.objects.filter(pk__in=[one.pk for one in changing]).update(role=role)
     record_all(events)
@@ -230,7 +230,7 @@ def _take_out(group: Group, leaving: list[Membership], by: Actor, refusal: str |
     Membership.objects.filter(pk__in=[one.pk for one in leaving]).delete()
     recounting.note(group.pk)
     group_events.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
-    record_all(_event(Tag.MEMBER_REMOVED, group, one.person, by, before={"role": one.role}) for one in leaving)
+    record_all(_event(EventType.MEMBER_REMOVED, group, one.person, by, before={"role": one.role}) for one in leaving)
 
 
 def _keep_an_admin(group: Group, leaving: list[Membership], refusal: str | Promise) -> None:
@@ -240,7 +240,7 @@ def _keep_an_admin(group: Group, leaving: list[Membership], refusal: str | Promi
 
 
 def _event(
-    tag: Tag,
+    tag: EventType,
     group: Group,
     person: Person,
     by: Actor,
@@ -313,7 +313,7 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
         if row.group_id in heard:
             group_events.members_removed(group=row.group, people=[(person, row.role)], by=by)
         record(
-            Tag.MEMBER_REMOVED,
+            EventType.MEMBER_REMOVED,
             by=by,
             subject=person,
             organisation=organisation,
@@ -324,7 +324,7 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
         )
     for subscription in ending:
         record(
-            Tag.SUBSCRIBERS_REMOVED,
+            EventType.SUBSCRIBERS_REMOVED,
             by=by,
             subject=subscription.group,
             organisation=organisation,
@@ -334,7 +334,7 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
     PersonAttributeValue.objects.filter(person=person, attribute__organisation=organisation).delete()
     tokens = user_tokens.end_all(person=person, organisation=organisation, by=by)
     record(
-        Tag.PERSON_REMOVED,
+        EventType.PERSON_REMOVED,
         by=by,
         subject=person,
         organisation=organisation,

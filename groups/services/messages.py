@@ -8,12 +8,12 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import Person
 from connectors.models import Bot, Connector
 from connectors.webhooks import publish
-from connectors.webhooks.events import Event, EventType
+from connectors.webhooks.events import Event, WebhookEventType
 from groups.models import Group, Message
 from groups.services import audience, policies
 from groups.services.texts import checked
@@ -66,7 +66,7 @@ def post(
     if to.chosen:
         message.recipients.set(to.chosen)
     record(
-        Tag.MESSAGE_POSTED,
+        EventType.MESSAGE_POSTED,
         by=by,
         subject=message,
         organisation=group.organisation,
@@ -77,7 +77,7 @@ def post(
     )
     publish.publish(
         Event(
-            type=EventType.TEXT_MESSAGE_CREATED,
+            type=WebhookEventType.TEXT_MESSAGE_CREATED,
             group_id=group.pk,
             data={"text": text},
             person=person,

@@ -8,10 +8,10 @@ from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import User
-from connectors.authentication import Caller
+from connectors.authentication import AccessContext
 from connectors.models import Grant, Webhook
 from connectors.services import grants
 from connectors.webhooks import ending
@@ -45,7 +45,7 @@ def change(
     if after:
         group.save(update_fields=list(after))
         record(
-            Tag.GROUP_CHANGED,
+            EventType.GROUP_CHANGED,
             by=by,
             subject=group,
             organisation=group.organisation,
@@ -67,7 +67,7 @@ def require_may_post(*, group: Group, by: Actor) -> None:
 
 
 def _acts_as_admin(group: Group, by: Actor) -> bool:
-    if isinstance(by, Caller):
+    if isinstance(by, AccessContext):
         return access.role_of_tokens(by.grant, str(group.pk), by.bot) == access.Role.ADMIN
     return not isinstance(by, User) or access.role_of(by, group) == access.Role.ADMIN
 
@@ -105,7 +105,7 @@ def remove(*, group: Group, by: User) -> None:
     group.save(update_fields=["removed_at"])
     recounting.note(group.pk)
     record(
-        Tag.GROUP_REMOVED,
+        EventType.GROUP_REMOVED,
         by=by,
         subject=group,
         organisation=group.organisation,

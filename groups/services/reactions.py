@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person, User
-from connectors.authentication import Caller
+from connectors.authentication import AccessContext
 from connectors.models import Bot, Connector
 from groups.models import Group, Reaction
 from groups.queries import reactions
@@ -28,7 +28,7 @@ def react(
     reference_id: UUID | None,
     kind: str,
     comment: str,
-    by: Caller | User,
+    by: AccessContext | User,
     person: Person | None = None,
     reaction_id: UUID | None = None,
 ) -> Reaction:
@@ -77,8 +77,8 @@ class _Reactor:
     bot: Bot | None = None
 
     @classmethod
-    def of(cls, by: Caller | User, person: Person | None) -> _Reactor:
-        if isinstance(by, Caller):
+    def of(cls, by: AccessContext | User, person: Person | None) -> _Reactor:
+        if isinstance(by, AccessContext):
             return cls(by.person, by.connector, by.bot)
         if person is None:
             raise NotAllowed(_("Verify a phone number first: likes and comments are given by a number."))

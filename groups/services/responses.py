@@ -9,14 +9,14 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import Person, User
 from accounts.queries import name_people
-from connectors.authentication import Caller
+from connectors.authentication import AccessContext
 from connectors.models import Connector
 from connectors.webhooks import publish
-from connectors.webhooks.events import Event, EventType, package_names
+from connectors.webhooks.events import Event, WebhookEventType, package_names
 from groups import action_types
 from groups.action_types.base import Card, CardType, moment, responder_of
 from groups.models import Action, Message, Response
@@ -38,7 +38,7 @@ def give(
     body: Any,
     person: Person,
     by: Actor,
-    caller: Caller | None = None,
+    caller: AccessContext | None = None,
     connector: Connector | None = None,
     response_id: str | UUID | None = None,
     may_update: bool = True,
@@ -93,7 +93,7 @@ def give(
 def note_export(*, action: Action, by: User) -> None:
     """Writes down who takes the answers to a card out as a file; before the first line."""
     record(
-        Tag.RESPONSES_EXPORTED,
+        EventType.RESPONSES_EXPORTED,
         by=by,
         subject=action,
         organisation=action.group.organisation,
@@ -169,7 +169,7 @@ def _record(
 ) -> None:
     """For an anonymous card there is no row: it would tell, to the second, who has answered."""
     record(
-        Tag.RESPONSE_GIVEN if is_new else Tag.RESPONSE_CHANGED,
+        EventType.RESPONSE_GIVEN if is_new else EventType.RESPONSE_CHANGED,
         by=by,
         subject=response,
         organisation=action.group.organisation,
@@ -182,7 +182,7 @@ def _record(
 
 def _tell(action: Action, response: Response, person: Person, *, is_update: bool) -> None:
     kind = action_types.of(action.kind)
-    event = EventType(kind.response_event)
+    event = WebhookEventType(kind.response_event)
     listening = publish.wanted(action.group_id, event, action_id=action.pk, package_id=action.package_id)
     if not listening:
         return

@@ -8,8 +8,8 @@ from typing import Final
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.audit.tags import Tag
 from accounts.models import Person
 from accounts.services import people
 from groups.models import Group, Subscription
@@ -33,7 +33,7 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor) -> Added:
     here = _among(group, found)
     new = [person for person in found.values() if person not in here]
     Subscription.objects.bulk_create([Subscription(group=group, person=person) for person in new], batch_size=BATCH)
-    _tell(Tag.SUBSCRIBERS_ADDED, group, new, by)
+    _tell(EventType.SUBSCRIBERS_ADDED, group, new, by)
     return Added(new, [person for person in found.values() if person in here], failed)
 
 
@@ -50,7 +50,7 @@ def remove(*, group: Group, numbers: Iterable[str], by: Actor) -> dict[str, str]
         if number not in here:
             told[written] = _("This number is no subscriber of the group.")
     Subscription.objects.filter(group=group, person__in=here.values()).delete()
-    _tell(Tag.SUBSCRIBERS_REMOVED, group, list(here.values()), by)
+    _tell(EventType.SUBSCRIBERS_REMOVED, group, list(here.values()), by)
     return told
 
 
@@ -83,7 +83,7 @@ def _among(group: Group, found: Mapping[str, Person]) -> set[Person]:
     return {person for person in found.values() if person.pk in keys}
 
 
-def _tell(tag: Tag, group: Group, whom: list[Person], by: Actor) -> None:
+def _tell(tag: EventType, group: Group, whom: list[Person], by: Actor) -> None:
     """One line for all of them: a group may have hundreds of thousands."""
     if whom:
         record(

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from connectors.models import Webhook
-from connectors.webhooks.events import EventType
+from connectors.webhooks.events import WebhookEventType
 from groups.models import Action, Group, MediaFile, MediaResource
 from groups.tests.conftest import Wire
 from groups.tests.factories import Program
@@ -103,7 +103,7 @@ def listen(program: Program, object_id: Any, object_type: str = "Group") -> Webh
         grant=program.grant,
         object_type=object_type,
         object_id=str(object_id),
-        event_types=[kind.value for kind in EventType],
+        event_types=[kind.value for kind in WebhookEventType],
         callback_url="https://hooks.example.org/kaizala",
         expires_at=clock.now() + YEAR,
     )

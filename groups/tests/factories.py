@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts import queries
+from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM
-from accounts.audit.tags import Tag
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from connectors.models import Connector, Grant
 from connectors.permissions import Permission
@@ -101,7 +101,7 @@ def let_act_by_pin(connector: Connector, person: Person) -> Program:
         user=holder.user if holder is not None else None,
         scopes=None,
         by=SYSTEM,
-        tag=Tag.USER_TOKEN_BY_PIN,
+        tag=EventType.USER_TOKEN_BY_PIN,
         address="127.0.0.1",
     )
     return _trading(connector, made.grant, made.text)

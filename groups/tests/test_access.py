@@ -9,7 +9,7 @@ import pytest
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from accounts.tests.factories import make_user, verify
 from connectors import authentication
-from connectors.authentication import Caller
+from connectors.authentication import AccessContext
 from connectors.models import Connector, Grant
 from connectors.permissions import Permission
 from groups import access
@@ -22,7 +22,7 @@ from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotAllowed, NotFound
 
 
-def caller(program: Program) -> Caller:
+def caller(program: Program) -> AccessContext:
     return authentication.caller_of(program.access_token)
 
 

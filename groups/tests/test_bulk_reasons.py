@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.models import AuditEvent, User
 from connectors.tests.html_forms import text_of
 from groups.bulk_reasons import WORDS, said
@@ -70,7 +70,7 @@ def test_why_an_upload_stopped_is_said_in_the_readers_language(
         asks = {"Accept-Language": language}
         page = text_of(browser.get(reverse("groups:bulk_job", args=[job.pk]), headers=asks))
         assert page.count(sentence) == 2, "above, and in the log"
-    assert AuditEvent.objects.get(tag=Tag.BULK_FAILED).after["reason"] == "file_gone"
+    assert AuditEvent.objects.get(tag=EventType.BULK_FAILED).after["reason"] == "file_gone"
 
 
 @pytest.mark.django_db

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, User
-from connectors.authentication import Caller, caller_of
+from connectors.authentication import AccessContext, caller_of
 from connectors.models import Connector
 from groups.media.content import MediaKind
 from groups.media.upload import Incoming
@@ -35,7 +35,7 @@ def files_on(shelf: Path) -> int:
     return sum(path.is_file() for path in shelf.rglob("*"))
 
 
-def caller(program: Program) -> Caller:
+def caller(program: Program) -> AccessContext:
     return caller_of(program.access_token)
 
 

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from playwright.sync_api import expect
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import User
 from accounts.tests.pages import words
 from connectors.tests.factories import make_connector
@@ -146,7 +146,7 @@ def test_what_happened_is_found_by_its_words_and_only_by_who_may_read_it(
     depot: Group, developer: User, member: User, browser_of: Callable[..., Client]
 ) -> None:
     connector = make_connector(developer, "Courier")
-    event = record(Tag.CONNECTOR_SUSPENDED, by=developer, subject=connector, connector_id=connector.pk)
+    event = record(EventType.CONNECTOR_SUSPENDED, by=developer, subject=connector, connector_id=connector.pk)
     page = browser_of(developer).get(SEARCH, {"q": "suspended courier"})
     assert "suspended the connector “Courier”" in words(page)
     assert f'href="/console/activity/{event.pk}/"' in page.content.decode()

@@ -28,7 +28,7 @@ from kaizala_console.api.routing import ROUTE, Routes
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-class Caller(Protocol):
+class ScopedCaller(Protocol):
     """Who calls, with what right: made by ``authenticate``, which the connectors app provides."""
 
     @property
@@ -62,7 +62,7 @@ class Operation:
 
     function: Callable[..., Any]
     summary: str
-    authenticate: Callable[[HttpRequest], Caller] | None = None
+    authenticate: Callable[[HttpRequest], ScopedCaller] | None = None
     scope: str | None = None
     body: type[Body] | None = None
     form: bool = False
@@ -129,7 +129,7 @@ class Operation:
 def operation(
     *,
     summary: str,
-    authenticate: Callable[[HttpRequest], Caller] | None = None,
+    authenticate: Callable[[HttpRequest], ScopedCaller] | None = None,
     scope: str | None = None,
     body: type[Body] | None = None,
     form: bool = False,
@@ -147,7 +147,7 @@ def operation(
 ) -> Callable[[Callable[..., Any]], Operation]:
     """Declare the function below as an operation.
 
-    ``authenticate`` makes the Caller from the request, or raises; None is for everybody. ``scope`` is what its
+    ``authenticate`` makes the caller from the request, or raises; None is for everybody. ``scope`` is what its
     token must hold. ``body`` and ``query`` are shapes; ``form`` takes a form-encoded body as well. ``admit`` is
     asked with the caller before anything is read, and raises Throttled. ``observe`` is told of every call afterwards,
     with the status of its answer; it must be quick and must not raise. The function returns what JSON can say, or an

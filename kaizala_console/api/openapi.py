@@ -28,7 +28,7 @@ _ARGUMENT: Final = re.compile(r"<(?:(\w+):)?(\w+)>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tag:
+class OpenApiTag:
     """A noun of the protocol, and the modules (by their last name) whose operations are about it."""
 
     name: str
@@ -37,7 +37,7 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class About:
+class OpenApiInfo:
     """What the declarations do not say. ``permissions`` has the portal's name of each scope's permission.
 
     ``pages`` describes the routes that no operation answers (console pages, files): the path item of each, by route.
@@ -49,12 +49,12 @@ class About:
     description: str
     server: str
     permissions: Mapping[str, str] = field(default_factory=dict)
-    tags: Sequence[Tag] = ()
+    tags: Sequence[OpenApiTag] = ()
     pages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     security_schemes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-def document(routes: Routes, about: About) -> dict[str, Any]:
+def document(routes: Routes, about: OpenApiInfo) -> dict[str, Any]:
     """Return the document, as JSON can say it."""
     declared = list(operations_of(routes))
     schemas = _schemas(declared)
@@ -99,7 +99,7 @@ def _only(name: str, method: str, taken: Sequence[str]) -> str:
 # One operation -------------------------------------------------------------------------------------------------
 
 
-def _operation(route: str, operation: Operation, about: About, schemas: _Schemas) -> dict[str, Any]:
+def _operation(route: str, operation: Operation, about: OpenApiInfo, schemas: _Schemas) -> dict[str, Any]:
     words = [" ".join(operation.description.split())]
     if operation.scope:
         permission = about.permissions.get(operation.scope, operation.scope)
@@ -124,7 +124,7 @@ def _operation(route: str, operation: Operation, about: About, schemas: _Schemas
     return described
 
 
-def _tag_of(operation: Operation, tags: Sequence[Tag]) -> str:
+def _tag_of(operation: Operation, tags: Sequence[OpenApiTag]) -> str:
     module = operation.function.__module__.rpartition(".")[2]
     return next((tag.name for tag in tags if module in tag.modules), module.replace("_", " ").capitalize())
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from groups.bulk_formats import Row
 from groups.bulk_reasons import Reason
 
@@ -17,7 +17,7 @@ class Outcome:
 
     first: int
     last: int
-    tag: Tag | None = None
+    tag: EventType | None = None
     counts: tuple[tuple[str, int], ...] = ()
     effects: dict[str, Any] = field(default_factory=dict)
     refused: list[tuple[Row, Reason]] = field(default_factory=list)

@@ -20,8 +20,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from accounts import policies
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from accounts.models import Organisation, User
 from groups.bulk_formats import ColumnMissing
 from groups.models import BulkJob, Group
@@ -101,7 +101,7 @@ def upload(
     try:
         with transaction.atomic():
             job.save(force_insert=True)
-            _tell(Tag.BULK_UPLOADED, job, by, {"sha256": job.sha256, "bytes": job.file_size, "kind": job.kind})
+            _tell(EventType.BULK_UPLOADED, job, by, {"sha256": job.sha256, "bytes": job.file_size, "kind": job.kind})
             if not awaits_columns:
                 after_commit(signature(WORK), job_id=str(job.pk))
     except IntegrityError:  # a double click: the other one was first
@@ -146,7 +146,7 @@ def go_on(*, job: BulkJob, by: User) -> BulkJob:
     job.approved_at, job.by, job.tries = clock.now(), by, 0
     job.forget_what_was_foretold()
     job.save()
-    _tell(Tag.BULK_STARTED, job, by, {"lines": job.total_lines, "bad": job.bad_lines})
+    _tell(EventType.BULK_STARTED, job, by, {"lines": job.total_lines, "bad": job.bad_lines})
     after_commit(signature(WORK), job_id=str(job.pk))
     return job
 
@@ -162,7 +162,7 @@ def cancel(*, job: BulkJob, by: User) -> BulkJob:
     job.cancelled_at, job.lease, job.leased_until = clock.now(), None, None
     job.forget_what_was_foretold()
     job.save()
-    _tell(Tag.BULK_CANCELLED, job, by, {"done_lines": job.done_lines, **job.counts})
+    _tell(EventType.BULK_CANCELLED, job, by, {"done_lines": job.done_lines, **job.counts})
     return job
 
 
@@ -170,10 +170,10 @@ def note_export(*, group: Group | None, by: User) -> None:
     """Writes down who takes the users of a group, or the organisation's parent groups, out; before the first line."""
     with transaction.atomic():
         if group is not None:
-            record(Tag.MEMBERS_EXPORTED, by=by, subject=group, organisation=group.organisation, group_id=group.pk)
+            record(EventType.MEMBERS_EXPORTED, by=by, subject=group, organisation=group.organisation, group_id=group.pk)
         else:
             policies.require_organisation_admin(by)
-            record(Tag.SUBGROUPS_EXPORTED, by=by, subject=by.organisation, organisation=by.organisation)
+            record(EventType.SUBGROUPS_EXPORTED, by=by, subject=by.organisation, organisation=by.organisation)
 
 
 def delete_old_files() -> int:
@@ -212,7 +212,7 @@ def _shown_name(name: str) -> str:
     return "".join(letter for letter in name if letter.isprintable())[:255] or "upload.csv"
 
 
-def _tell(tag: Tag, job: BulkJob, by: User, after: dict[str, object]) -> None:
+def _tell(tag: EventType, job: BulkJob, by: User, after: dict[str, object]) -> None:
     record(
         tag,
         by=by,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar, cast
 from uuid import UUID
 
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.models import User
 from connectors.models import Webhook
 from groups.bulk_formats import Row
@@ -65,7 +65,7 @@ class Runner:
     def do(self, rows: list[Row]) -> Outcome:
         if not rows:
             return Outcome(0, 0)
-        outcome = Outcome(rows[0].line, rows[-1].line, Tag.SUBGROUPS_UPLOADED)
+        outcome = Outcome(rows[0].line, rows[-1].line, EventType.SUBGROUPS_UPLOADED)
         hierarchy.one_at_a_time(Group(organisation_id=self._organisation))  # it asks for nothing else
         lines, outcome.refused = _read(rows)
         named = _Named(self._organisation, [line for _row, line in lines])

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext as _
 
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.models import Organisation, Person
 from accounts.queries import name_people
 from accounts.services import people
@@ -91,7 +91,7 @@ class Runner:
     def do(self, rows: list[Row]) -> Outcome:
         if not rows:
             return Outcome(0, 0)
-        outcome = Outcome(rows[0].line, rows[-1].line, Tag.PEOPLE_UPLOADED)
+        outcome = Outcome(rows[0].line, rows[-1].line, EventType.PEOPLE_UPLOADED)
         lines = [
             (row, user_line({key: row.cells.get(key, "") for key in ("number", "name")}, self._job.region))
             for row in rows

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, cast
 from uuid import UUID
 
-from accounts.audit.tags import Tag
+from accounts.audit.event_types import EventType
 from accounts.models import Person, User
 from accounts.queries import name_people
 from accounts.services import people
@@ -77,7 +77,7 @@ class Runner:
         followed, left = self._subscribers([line for _row, line in read if line.is_subscriber])
         staying = [(row, line) for row, line in lines if not line.removes]
         leaving = [(row, line) for row, line in lines if line.removes]
-        outcome = Outcome(rows[0].line, rows[-1].line, Tag.MEMBERS_UPLOADED)
+        outcome = Outcome(rows[0].line, rows[-1].line, EventType.MEMBERS_UPLOADED)
         added, changed = self._stay(staying, outcome)
         removed = self._leave(leaving, outcome)
         self._note(added, [(person, Role.MEMBER) for person in removed])
@@ -94,7 +94,7 @@ class Runner:
     def do_later(self, lines: list[BulkLine]) -> Outcome:
         """Takes away admins, one by one, as long as another one stays."""
         one_at_a_time(self._group)
-        outcome = Outcome(lines[0].line, lines[-1].line, Tag.MEMBERS_UPLOADED)
+        outcome = Outcome(lines[0].line, lines[-1].line, EventType.MEMBERS_UPLOADED)
         admins = set(Membership.objects.admins().filter(group=self._group).values_list("person_id", flat=True))
         demoted, removed, unchanged = list[Person](), list[Person](), 0
         name_people(self._group.naming_organisation_id, [line.person for line in lines])

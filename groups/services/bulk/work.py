@@ -20,8 +20,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import translation
 
+from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.tags import Tag
 from groups.bulk_formats import Column, Row, Table
 from groups.bulk_reasons import LineRefused, Reason
 from groups.models import BulkJob, BulkLine
@@ -176,7 +176,7 @@ def _fail(turn: _Turn, reason: Reason | str) -> None:
     job.save()
     because = job.failed_code or job.failed_because
     _tell(
-        Tag.BULK_FAILED,
+        EventType.BULK_FAILED,
         job,
         {"reason": because, "done_lines": job.done_lines, **job.counts},
     )
@@ -269,10 +269,10 @@ def _finish(job: BulkJob) -> None:
     job.finished_at = clock.now()
     job.lease = job.leased_until = None
     job.save()
-    _tell(Tag.BULK_FINISHED, job, {"lines": job.total_lines, "bad": job.bad_lines, **job.counts})
+    _tell(EventType.BULK_FINISHED, job, {"lines": job.total_lines, "bad": job.bad_lines, **job.counts})
 
 
-def _tell(tag: Tag, job: BulkJob, after: dict[str, Any]) -> None:
+def _tell(tag: EventType, job: BulkJob, after: dict[str, Any]) -> None:
     record(
         tag,
         by=job.by,

@@ -15,7 +15,7 @@ from kaizala_console.api import fields, openapi
 from kaizala_console.api.endpoint import Call, operation, resource
 from kaizala_console.api.errors import ApiError, InvalidParameters
 from kaizala_console.api.fields import NO_BOOLEAN, ApiEnum, Body, Id, Pin, Query, Text, named
-from kaizala_console.api.openapi import About, Tag
+from kaizala_console.api.openapi import OpenApiInfo, OpenApiTag
 from kaizala_console.api.responses import Answer, EpochMs
 from kaizala_console.api.routing import Routes, console_page, routes_of
 from kaizala_console.api.tests.sample_urls import authenticate
@@ -113,15 +113,15 @@ urlpatterns = [
 ]
 
 PAGE = {"get": {"tags": ["Pages"], "responses": {"200": {"description": "A page."}}}}
-ABOUT = About(
+ABOUT = OpenApiInfo(
     title="A small wire",
     version="1",
     description="For tests.",
     server="https://console.example",
     permissions={"textmessage.write": "Text Message"},
     tags=[
-        Tag(name="Unused", description="", modules=()),
-        Tag(name="All", description="Of it.", modules=("test_openapi",)),
+        OpenApiTag(name="Unused", description="", modules=()),
+        OpenApiTag(name="All", description="Of it.", modules=("test_openapi",)),
     ],
     pages={"api/oauth/authorize": PAGE, "v1/plain": {}},
 )

@@ -9,7 +9,7 @@ All apps' names stand here, so that a reader of the trail finds them in one plac
 from enum import StrEnum
 
 
-class Tag(StrEnum):
+class EventType(StrEnum):
     """Names are kept for ever once released: old rows carry them."""
 
     # Who
