@@ -6,34 +6,14 @@ administers, not from a type of account.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from django.db.models import QuerySet
 
 from accounts.models import Person, User, VerifiedPhone
 from accounts.policies import may_operate
+from connectors import hooks
 from connectors.models import AccessRequest, Connector, Grant, Handoff, UserTokenRequest
 from connectors.permissions import Permission
 from kaizala_console.lib.errors import NotFound
-
-Administers = Callable[[User, str], bool]
-Administrators = Callable[[str], list[User]]
-_administration: dict[str, Administers] = {}
-_administrators: dict[str, Administrators] = {}
-
-
-def register_administration(kind: str, administers: Administers) -> None:
-    """Plug in who administers what a grant of this kind reaches; the app above calls it when it is ready.
-
-    `administers(user, target)` gets the opaque `Grant.target` and answers for this moment: an admin who left the
-    group since is none. Without a plug-in only the account that granted administers a grant.
-    """
-    _administration[kind] = administers
-
-
-def register_administrators(kind: str, administrators: Administrators) -> None:
-    """Plug in who they are, by name: `administrators(target)` lists the accounts that are to be told about it."""
-    _administrators[kind] = administrators
 
 
 def is_owner(user: User, connector: Connector) -> bool:
@@ -75,8 +55,7 @@ def can_administer(user: User, grant: Grant) -> bool:
         return False
     if grant.kind == Grant.Kind.USER:
         return grant.granted_by_id == user.pk or holds(user, grant.person)
-    administers = _administration.get(grant.kind)
-    return administers(user, grant.target) if administers else grant.granted_by_id == user.pk
+    return hooks.administers(user, grant.target)
 
 
 def holds(user: User, person: Person) -> bool:
@@ -97,8 +76,7 @@ def can_answer(user: User, request: AccessRequest, target: str = "") -> bool:
         return can_administer(user, grant)
     if not (request.by_link or request.target) or not can_see(user, request.connector):
         return False
-    administers = _administration.get(Grant.Kind.GROUP)
-    return administers is not None and administers(user, request.target or target)
+    return hooks.administers(user, request.target or target)
 
 
 def who_may_answer(request: AccessRequest) -> list[User]:
@@ -106,8 +84,7 @@ def who_may_answer(request: AccessRequest) -> list[User]:
     if request.grant is not None:
         told = administrators_of(request.grant)
     else:
-        administrators = _administrators.get(Grant.Kind.GROUP)
-        told = administrators(request.target) if administrators and request.target else []
+        told = hooks.administrators(request.target) if request.target else []
     return [user for user in told if can_answer(user, request)]
 
 
@@ -133,8 +110,7 @@ def administrators_of(grant: Grant) -> list[User]:
     """Whom to tell about a grant: the account that granted while it still administers, else who does so now."""
     if grant.granted_by is not None and can_administer(grant.granted_by, grant):
         return [grant.granted_by]
-    administrators = _administrators.get(grant.kind)
-    return administrators(grant.target) if administrators else []
+    return hooks.administrators(grant.target) if grant.kind == Grant.Kind.GROUP else []
 
 
 def can_see_handoff(user: User, handoff: Handoff) -> bool:

@@ -17,7 +17,7 @@ from accounts.audit.record import Actor
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from accounts.queries import name_people
 from connectors.authentication import AccessContext
-from connectors.hooks import Need
+from connectors.hooks import RequiredRole, TokenAccess
 from connectors.models import Bot, Grant
 from connectors.permissions import SCOPES, Permission
 from groups.models import Group, GroupBot, GroupGrant, Membership
@@ -141,28 +141,26 @@ def reach_members(caller: AccessContext, group_id: str | UUID) -> Group:
     return _with_members(reach(caller, group_id))
 
 
-def role_of_tokens(grant: Grant, group_id: str, bot: Bot | None = None) -> str:
-    """The role that a grant's tokens (a bot's, if one is given) have in a group, as the wire spells it; "" when they do
-    not reach it.
-    """
-    key = ids.parse_guid(group_id)
-    if key is None:
-        return ""
-    found = _reached(grant, key, bot).first()
-    return "" if found is None else str(found.role)
-
-
-def tokens_may(grant: Grant, group_id: str, need: Need, bot: Bot | None = None) -> bool:
-    """Whether a grant's tokens (a bot's, if one is given) may do what a call needs in a group that they reach."""
+def token_access(grant: Grant, group_id: str, bot: Bot | None = None) -> TokenAccess | None:
+    """What a grant's tokens (a bot's, if one is given) may do in a group; None when they do not reach it."""
     key = ids.parse_guid(group_id)
     found = None if key is None else _reached(grant, key, bot).first()
     if found is None:
-        return False
-    if need == Need.READ_MEMBERS:
-        return may_read_members(found)
-    if need == Need.POST:  # in a managed public group members are refused nothing by their token's role
-        return found.role == Role.ADMIN or not found.only_admins_post
-    return bool(found.role == Role.ADMIN)
+        return None
+    is_admin = found.role == Role.ADMIN
+    allowed = {
+        RequiredRole.ADMIN: is_admin,
+        RequiredRole.READ_MEMBERS: may_read_members(found),
+        # In a managed public group members are refused nothing by their token's role.
+        RequiredRole.POST: is_admin or not found.only_admins_post,
+    }
+    return TokenAccess(str(found.role), frozenset(role for role, may in allowed.items() if may))
+
+
+def role_of_tokens(grant: Grant, group_id: str, bot: Bot | None = None) -> str:
+    """The role of a grant's tokens in a group, as the wire spells it; "" when they do not reach it."""
+    access = token_access(grant, group_id, bot)
+    return access.role if access else ""
 
 
 def _with_bot(groups: GroupQuerySet, bot: Bot | None) -> GroupQuerySet:
@@ -356,12 +354,12 @@ def target_of(group: Group) -> str:
 
 
 def administers(user: User, target: str) -> bool:
-    """Whether this person is an admin of the group that `target` names, at this moment (`connectors.policies` asks)."""
+    """Whether this person is an admin of the group that `target` names, at this moment (`connectors.hooks`)."""
     key = ids.parse_guid(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
     return key is not None and administered_by(user).filter(pk=key).exists()
 
 
 def administrators(target: str) -> list[User]:
-    """The admins of the group that `target` names who have an account here (`connectors.policies` asks)."""
+    """The admins of the group that `target` names who have an account here (`connectors.hooks`)."""
     key = ids.parse_guid(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
     return [] if key is None else list(admins_of(key)[:ADMINS_TOLD])

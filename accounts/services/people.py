@@ -82,7 +82,7 @@ def rename_many(names: Mapping[Person, str], *, organisation_id: UUID) -> None:
 def provision(*, person: Person) -> None:
     """Notes that the number was verified, when it is the first time. Not audited by itself: the verification is."""
     if Person.objects.filter(pk=person.pk, provisioned_at__isnull=True).update(provisioned_at=clock.now()):
-        hooks.tell(person.pk)
+        hooks.phone_verified(person.pk)
         person.refresh_from_db(fields=["provisioned_at"])
 
 

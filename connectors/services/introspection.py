@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
 from connectors import hooks, permissions, policies, token_format
-from connectors.hooks import Need
+from connectors.hooks import RequiredRole
 from connectors.models import Bot, Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.permissions import PERMISSION_OF
 from connectors.services import words
@@ -342,31 +342,31 @@ def would_work(found: Inspection, operation: Operation, group_id: str) -> list[C
 
 
 def _in_group(grant: Grant, group_id: str, operation: Operation, bot: Bot | None) -> list[Check]:
-    role = hooks.role_in(grant, group_id, bot)
+    access = hooks.token_access(grant, group_id, bot)
     reached = Check(
         _("Group"),
-        bool(role),
-        _("It reaches this group, as %(role)s.") % {"role": role}
-        if role
+        access is not None,
+        _("It reaches this group, as %(role)s.") % {"role": access.role}
+        if access
         else _("It does not reach this group, or there is none: the answer would be 403."),
         _("Check the group ID, or have an admin of that group add the connector.")
         if bot is None
         else _("Check the group ID, and have the program add the bot to the group (PUT /v1/groups/…/bot)."),
     )
-    if not role or not operation.in_group or hooks.allows(grant, group_id, Need(operation.in_group), bot):
+    if access is None or not operation.in_group or operation.in_group in access.allows:
         return [reached]
     says, next_step = {
-        Need.ADMIN: (
+        RequiredRole.ADMIN: (
             _("Only an admin of the group may do this, and the token’s user is a member: the answer would be 403."),
             _("Have an admin of the group add the connector, or make the token’s user an admin of the group."),
         ),
-        Need.READ_MEMBERS: (
+        RequiredRole.READ_MEMBERS: (
             _("The admins of this group keep the list of its members to themselves: the answer would be 403."),
             _("Have an admin of the group add the connector, or change the group’s policies."),
         ),
-        Need.POST: (
+        RequiredRole.POST: (
             _("Only the admins of this group post in it, and the token’s user is a member: the answer would be 403."),
             _("Have an admin of the group add the connector, or change the group’s policies."),
         ),
-    }[Need(operation.in_group)]
+    }[RequiredRole(operation.in_group)]
     return [reached, Check(_("Role"), False, says, next_step)]

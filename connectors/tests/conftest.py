@@ -13,8 +13,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import Notice, User
-from connectors import hooks, policies
-from connectors.models import Connector, Grant, Webhook
+from connectors import hooks
+from connectors.hooks import RequiredRole, TokenAccess
+from connectors.models import Bot, Connector, Grant, Webhook
 from connectors.permissions import PERMISSIONS
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -22,8 +23,6 @@ from connectors.tests.oauth_app import BACK, App
 from connectors.tests.pin_program import PinProgram
 from connectors.tests.receiver import Receiver, receiving
 from connectors.tests.webhook_cast import make_webhook
-from connectors.webhooks import objects
-from connectors.webhooks.events import ObjectType
 from kaizala_console.lib import ids, rate_limit
 from kaizala_console.lib.errors import NotFound
 
@@ -50,7 +49,7 @@ def resigned(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     def administers(user: User, target: str) -> bool:
         return user.pk not in gone and Grant.objects.filter(target=target, granted_by=user).exists()
 
-    monkeypatch.setitem(policies._administration, "group", administers)
+    monkeypatch.setattr(hooks, "administers", administers)
     return gone
 
 
@@ -117,14 +116,18 @@ def receiver(settings: Settings) -> Iterator[Receiver]:
 def roles(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The role of tokens in each group, as the app above would tell; Admin where nothing else is said."""
     found: dict[str, str] = {}
-    monkeypatch.setattr(hooks, "_roles", [lambda _grant, group_id, *_bot: found.get(group_id, "Admin")])
 
-    def group(_grant: Grant, group_id: str) -> str:
-        if not found.get(group_id, "Admin"):
+    def token_access(_grant: Grant, group_id: str, _bot: Bot | None) -> TokenAccess | None:
+        role = found.get(group_id, "Admin")
+        return TokenAccess(role, frozenset(RequiredRole)) if role else None
+
+    def webhook_object(kind: str, grant: Grant, object_id: str) -> str:
+        if kind == "Group" and not found.get(object_id, "Admin"):
             raise NotFound
-        return group_id
+        return object_id
 
-    monkeypatch.setitem(objects._finds, ObjectType.GROUP, group)
+    monkeypatch.setattr(hooks, "token_access", token_access)
+    monkeypatch.setattr(hooks, "webhook_object", webhook_object)
     return found
 
 

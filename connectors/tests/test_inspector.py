@@ -169,8 +169,8 @@ def test_what_is_no_credential_is_told_by_its_form(developer: User, text: str, s
 def test_a_call_is_foretold_by_permission_and_reach(
     program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hooks, "_allows", [])  # the app above knows nothing of "mine"
-    monkeypatch.setattr(hooks, "_roles", [lambda grant, group_id, bot: "Admin" if group_id == "mine" else ""])
+    mine = hooks.TokenAccess("Admin", frozenset(hooks.RequiredRole))
+    monkeypatch.setattr(hooks, "token_access", lambda _grant, group_id, _bot: mine if group_id == "mine" else None)
     found = introspection.inspect(text=program.refresh_token, by=developer)
     post, me = calls()["POST /v1/groups/<group_id>/messages"], calls()["GET /v1/users/me"]
     assert [check.passed for check in introspection.would_work(found, post, "mine")] == [True, True]

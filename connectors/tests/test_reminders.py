@@ -11,7 +11,7 @@ from django.db import DatabaseError
 
 from accounts.models import Notice, User
 from accounts.services import notifications
-from connectors import policies
+from connectors import hooks
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.services import connectors, grants, handoffs, reminders, rotation, secrets, user_tokens
 from connectors.services.one_time_secrets import new_form_key
@@ -183,7 +183,7 @@ def test_when_the_granter_runs_the_group_no_more_the_admins_of_now_hear_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     resigned.add(group_admin.pk)
-    monkeypatch.setitem(policies._administrators, "group", lambda _target: [member])
+    monkeypatch.setattr(hooks, "administrators", lambda _target: [member])
     travel(days=280)
     remind()
     assert told(group_admin, "token") == []

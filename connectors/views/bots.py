@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django import forms
@@ -17,7 +14,6 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.views.decorators import require_reauthentication, signed_in, user_of, with_phone
-from connectors import hooks
 from connectors.models import Bot, Connector
 from connectors.permissions import Permission
 from connectors.queries import connectors
@@ -26,10 +22,7 @@ from connectors.services.connectors import LONGEST_NAME
 from connectors.views import connectors as details
 from connectors.views import links, once
 from connectors.views.forms import TypedNameForm, add_broken_rule
-from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotFound, RuleBroken
-
-NAMED_GROUPS = 3  # in a line of the list; the others are counted
 
 
 class BotForm(forms.Form):
@@ -59,12 +52,11 @@ class BotForm(forms.Form):
 @require_GET
 @signed_in
 def bots(request: HttpRequest, connector_id: UUID) -> HttpResponse:
-    """All of them (a connector has 50 at the most): where each stands, and what it posted last."""
+    """All of them: a connector has 50 at the most."""
     connector, context = details.own(user_of(request), connector_id, "bots")
     found = connectors.bots_of(connector)
-    places = hooks.places_of(found)
     context |= {
-        "rows": [_row(bot, places[bot.pk]) for bot in found],
+        "bots": found,
         "may_post": _may_post(connector),
         "full": len(found) >= services.MOST_BOTS,
         "most": services.MOST_BOTS,
@@ -158,29 +150,9 @@ def remove(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpRespon
         "connector": connector,
         "bot": bot,
         "form": form,
-        "facts": _what_stops(bot),
         "crumbs": _crumbs(connector, _("Delete")),
     }
     return render(request, "connectors/bot_remove.html", context, status=400 if form.is_bound else 200)
-
-
-def _row(bot: Bot, at: hooks.BotPlaces) -> dict[str, Any]:
-    return {
-        "bot": bot,
-        "picture_host": urlsplit(bot.picture_url).hostname or "",
-        "named": ", ".join(at.groups[:NAMED_GROUPS]),
-        "more": len(at.groups[NAMED_GROUPS:]),
-        "at": at,
-    }
-
-
-def _what_stops(bot: Bot) -> list[dict[str, Any]]:
-    now, groups = clock.now(), hooks.places_of([bot])[bot.pk].groups
-    return [
-        {"label": _("groups that it stands in"), "count": len(groups), "note": ", ".join(groups[:NAMED_GROUPS])},
-        {"label": _("posts in the last 24 hours"), "count": hooks.posts_of(bot, now - dt.timedelta(days=1))},
-        {"label": _("posts in the last 7 days"), "count": hooks.posts_of(bot, now - dt.timedelta(days=7))},
-    ]
 
 
 def _may_post(connector: Connector) -> bool:

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_GET
 from accounts import policies
 from accounts.views.decorators import signed_in, user_of
 from accounts.views.zones import zone_of
-from connectors import ending_access, usage_counts
+from connectors import usage_counts
 from connectors.queries import connectors
 from connectors.services import throttling
 from connectors.usage_counts import Period, Scope, Sums
@@ -57,7 +57,7 @@ def usage(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 @require_GET
 @signed_in
 def organisation(request: HttpRequest) -> HttpResponse:
-    """The same over all connectors of the organisation; of what ends soon, the access to its groups."""
+    """The same over all connectors of the organisation."""
     user = user_of(request)
     policies.require_organisation_admin(user)
     scope = Scope(user.organisation, _period(request), zone_of(request))
@@ -67,7 +67,6 @@ def organisation(request: HttpRequest) -> HttpResponse:
         "connectors": usage_charts.table(scope.by_connector()),
         "throttled": usage_charts.table(scope.by_connector(over_limit=True)),
         "room": [_of_limit(_("All connectors of the organisation"), *throttling.room_of_tenant(user.organisation))],
-        "ending": ending_access.next_of(user, usage_counts.MOST_ENDING),
         "export": _export("connectors:organisation_usage_export", scope),
         "crumbs": links.crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Usage"), "")),
     }

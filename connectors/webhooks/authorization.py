@@ -10,6 +10,7 @@ from uuid import UUID
 from connectors import hooks
 from connectors.models import Webhook
 from connectors.permissions import Permission, permissions_of
+from kaizala_console.lib.errors import ConsoleError
 
 InactiveReason = Webhook.InactiveReason
 _ADMIN: Final = "Admin"  # the wire's spelling of a role (`connectors.hooks`)
@@ -43,6 +44,17 @@ def is_suspended(webhook: Webhook) -> bool:
     return webhook.grant is not None and webhook.grant.suspended_at is not None
 
 
+def reaches_its_object(webhook: Webhook) -> bool:
+    """Whether the webhook's own object is within reach of its own grant."""
+    if webhook.grant is None:
+        return True
+    try:
+        hooks.webhook_object(webhook.object_type, webhook.grant, webhook.object_id)
+    except ConsoleError:
+        return False
+    return True
+
+
 class Reach:
     """What grants reach, asked of the database once for each grant and group. Live no longer than a moment's work."""
 
@@ -55,7 +67,8 @@ class Reach:
             return ""
         key = (webhook.grant.pk, group_id)
         if key not in self._roles:
-            self._roles[key] = hooks.role_in(webhook.grant, str(group_id))
+            access = hooks.token_access(webhook.grant, str(group_id), None)
+            self._roles[key] = access.role if access else ""
         return self._roles[key]
 
     def has_lost_its_object(self, webhook: Webhook, group_id: UUID | None) -> bool:

@@ -23,7 +23,7 @@ from accounts.policies import require_no_credential_hold
 from connectors import policies
 from connectors.models import Webhook, WebhookDelivery, WebhookEvent
 from connectors.services import trail, words
-from connectors.webhooks import authorization, ending, objects, publish, signing
+from connectors.webhooks import authorization, ending, publish, signing
 from connectors.webhooks import delivery as queue
 from connectors.webhooks.ending import stop_deliveries
 from kaizala_console.lib import clock, crypto
@@ -49,7 +49,9 @@ def pause(*, webhook: Webhook, by: User) -> Webhook:
 def wake(*, webhook: Webhook, by: User) -> Webhook:
     """Make it active, and have what was kept sent. Raises NotFound as `pause`, RuleBroken when its right is over."""
     held = _owned(webhook, by)
-    over = authorization.why_over(held, clock.now()) or ("" if objects.is_within(held) else InactiveReason.REACH.value)
+    over = authorization.why_over(held, clock.now())
+    if not over and not authorization.reaches_its_object(held):
+        over = InactiveReason.REACH.value
     if over:
         raise RuleBroken(
             _("This webhook cannot be woken: %(reason)s.") % {"reason": InactiveReason(over).label}, code="webhook_over"

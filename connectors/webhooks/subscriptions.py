@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
+from connectors import hooks
 from connectors.models import Connector, Grant, Webhook
 from connectors.models.webhook import (
     MOST_CONTEXT_CHARACTERS,
@@ -24,7 +25,7 @@ from connectors.models.webhook import (
     WebhookQuerySet,
 )
 from connectors.services import trail
-from connectors.webhooks import authorization, management, objects, signing
+from connectors.webhooks import authorization, management, signing
 from connectors.webhooks.events import ObjectType, WebhookEventType
 from kaizala_console.lib import clock, http_client, ids, rate_limit
 from kaizala_console.lib.errors import Conflict, ConsoleError, NotFound, RuleBroken, TooSoon
@@ -53,7 +54,7 @@ def subscribe(
     naming the field, for what does not fit, when there are too many, and when the address does not answer the
     handshake. That speaks to the outside: call it outside a transaction.
     """
-    found_id = objects.find(object_type, grant, object_id)
+    found_id = hooks.webhook_object(object_type, grant, object_id)
     checked = _checked(
         event_types=event_types,
         callback_token=callback_token,
@@ -96,11 +97,14 @@ def change(
     )
     if object_type is not None or object_id is not None:
         kind = object_type or ObjectType(webhook.object_type)
-        changes["object_type"], changes["object_id"] = kind, objects.find(kind, grant, object_id or webhook.object_id)
+        changes["object_type"], changes["object_id"] = (
+            kind,
+            hooks.webhook_object(kind, grant, object_id or webhook.object_id),
+        )
         if (kind, changes["object_id"]) != (webhook.object_type, webhook.object_id):
             _require_room(grant.connector_id, kind, changes["object_id"])
     elif active:
-        objects.find(ObjectType(webhook.object_type), grant, webhook.object_id)
+        hooks.webhook_object(webhook.object_type, grant, webhook.object_id)
     if callback_url is not None and callback_url != webhook.callback_url:
         require_echo(callback_url, connector_id=grant.connector_id)
         changes["callback_url"] = callback_url
@@ -123,7 +127,7 @@ def find(*, webhook_id: str, grant: Grant) -> Webhook:
         raise NotFound(_("There is no such webhook, or it is not within reach of this token."))
     if webhook.grant_id != grant.pk:
         try:
-            objects.find(ObjectType(webhook.object_type), grant, webhook.object_id)
+            hooks.webhook_object(webhook.object_type, grant, webhook.object_id)
         except ConsoleError:
             raise NotFound(_("There is no such webhook, or it is not within reach of this token.")) from None
     return webhook
@@ -132,7 +136,7 @@ def find(*, webhook_id: str, grant: Grant) -> Webhook:
 def listed(*, grant: Grant, object_type: ObjectType | None, object_id: str | None) -> list[Webhook]:
     """The connector's webhooks on an object within reach; without one, those made under this grant. Oldest first.
 
-    Raises as `objects.find` for an object out of reach.
+    Raises as `hooks.webhook_object` for an object out of reach.
     """
     mine = _of_programs().filter(connector=grant.connector_id)
     if object_type is not None:
@@ -140,7 +144,7 @@ def listed(*, grant: Grant, object_type: ObjectType | None, object_id: str | Non
     if object_id is None:
         mine = mine.filter(grant=grant)
     else:
-        mine = mine.filter(object_id=objects.find(object_type or ObjectType.GROUP, grant, object_id))
+        mine = mine.filter(object_id=hooks.webhook_object(object_type or ObjectType.GROUP, grant, object_id))
     return list(mine.select_related("grant", "connector").order_by("created_at", "pk"))
 
 

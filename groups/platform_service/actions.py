@@ -13,7 +13,7 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from connectors.authentication import AccessContext, operation
-from connectors.hooks import Need
+from connectors.hooks import RequiredRole
 from groups import access, action_types
 from groups.action_types.base import Card, moment
 from groups.action_types.properties import MOST_PROPERTIES, Property
@@ -149,7 +149,7 @@ class ActionDetails(Answer):
             "expiryInHours": 48,
         },
     },
-    in_group=Need.POST,
+    in_group=RequiredRole.POST,
     summary="Post an action",
 )
 def post_action(call: Call, group_id: str) -> dict[str, Any]:

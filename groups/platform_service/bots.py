@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field
 
 from connectors.authentication import operation
-from connectors.hooks import Need
+from connectors.hooks import RequiredRole
 from connectors.models import Bot
 from connectors.services import bots as services
 from connectors.services.connectors import LONGEST_NAME
@@ -117,7 +117,9 @@ def get_bot_access_token(call: Call, bot_id: str) -> dict[str, Any]:
     }
 
 
-@operation(scope="groupinfo.update", body=BotIds, response=Done, in_group=Need.ADMIN, summary="Add bots to a group")
+@operation(
+    scope="groupinfo.update", body=BotIds, response=Done, in_group=RequiredRole.ADMIN, summary="Add bots to a group"
+)
 def add_bots_to_group(call: Call, group_id: str) -> dict[str, bool]:
     """Adds bots of the connector to the group; those that are in it already stay."""
     group = access.reach(call.caller, group_id, role=access.Role.ADMIN)
@@ -125,7 +127,7 @@ def add_bots_to_group(call: Call, group_id: str) -> dict[str, bool]:
     return {"result": True}
 
 
-@operation(scope="groupinfo.update", response=Done, in_group=Need.ADMIN, summary="Take a bot out of a group")
+@operation(scope="groupinfo.update", response=Done, in_group=RequiredRole.ADMIN, summary="Take a bot out of a group")
 def remove_bot_from_group(call: Call, group_id: str, bot_id: str) -> dict[str, bool]:
     """Takes the bot out of the group: its tokens do not reach it from now on. (An addition of ours.)"""
     group = access.reach(call.caller, group_id, role=access.Role.ADMIN)

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from connectors.authentication import operation
-from connectors.hooks import Need
+from connectors.hooks import RequiredRole
 from groups import access
 from groups.access import Role
 from groups.platform_service.numbers import FailedNumber, Numbers, failures
@@ -71,7 +71,7 @@ class Done(Answer):
 @operation(
     scope="groupmember.read",
     response=MemberList,
-    in_group=Need.READ_MEMBERS,
+    in_group=RequiredRole.READ_MEMBERS,
     summary="List the members of a group",
 )
 def list_members(call: Call, group_id: str) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def list_members(call: Call, group_id: str) -> dict[str, Any]:
     scope="groupmember.write",
     body=NewMembers,
     response=MembersAdded,
-    in_group=Need.ADMIN,
+    in_group=RequiredRole.ADMIN,
     summary="Add members to a group",
 )
 def add_members(call: Call, group_id: str) -> dict[str, Any]:
@@ -110,7 +110,11 @@ def add_members(call: Call, group_id: str) -> dict[str, Any]:
 
 
 @operation(
-    scope="groupmember.update", body=NewRole, response=Done, in_group=Need.ADMIN, summary="Change a member's role"
+    scope="groupmember.update",
+    body=NewRole,
+    response=Done,
+    in_group=RequiredRole.ADMIN,
+    summary="Change a member's role",
 )
 def update_member(call: Call, group_id: str, member_id: str) -> dict[str, Any]:
     """Makes an admin of a member, or a member of an admin, but for the last one. The id may be a phone number."""
@@ -124,7 +128,9 @@ def update_member(call: Call, group_id: str, member_id: str) -> dict[str, Any]:
     return {"result": True}
 
 
-@operation(scope="groupmember.remove", response=Done, in_group=Need.ADMIN, summary="Remove a member from a group")
+@operation(
+    scope="groupmember.remove", response=Done, in_group=RequiredRole.ADMIN, summary="Remove a member from a group"
+)
 def remove_member(call: Call, group_id: str, member_id: str) -> dict[str, Any]:
     """Takes a member out of the group; never the last admin. The id may be a phone number."""
     group = access.reach(call.caller, group_id, role=Role.ADMIN)

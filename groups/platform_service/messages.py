@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from connectors.authentication import operation
-from connectors.hooks import Need
+from connectors.hooks import RequiredRole
 from groups import access
 from groups.models import Group, Message
 from groups.platform_service import audiences
@@ -40,7 +40,7 @@ class MessagePosted(Answer):
     scope="textmessage.write",
     body=NewMessage,
     response=MessagePosted,
-    in_group=Need.POST,
+    in_group=RequiredRole.POST,
     summary="Post a text message",
 )
 def post_message(call: Call, group_id: str) -> dict[str, Any]:

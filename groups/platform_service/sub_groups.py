@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from connectors.authentication import operation
-from connectors.hooks import Need
+from connectors.hooks import RequiredRole
 from groups import access, sub_tree
 from groups.access import Role
 from groups.platform_service.groups import GroupDetails, Name, Welcome, spelled
@@ -120,7 +120,7 @@ def list_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
     scope="groupinfo.write",
     body=NewSubGroup,
     response=SubGroupCreated,
-    in_group=Need.ADMIN,
+    in_group=RequiredRole.ADMIN,
     summary="Create a sub-group",
 )
 def create_sub_group(call: Call, group_id: str) -> dict[str, Any]:
@@ -149,7 +149,11 @@ def create_sub_group(call: Call, group_id: str) -> dict[str, Any]:
 
 
 @operation(
-    scope="groupinfo.update", body=Attached, response=Done, in_group=Need.ADMIN, summary="Attach groups as sub-groups"
+    scope="groupinfo.update",
+    body=Attached,
+    response=Done,
+    in_group=RequiredRole.ADMIN,
+    summary="Attach groups as sub-groups",
 )
 def attach_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
     """Puts all these groups under this one, or none. The token must be an admin's in this one and in each of them."""
@@ -160,7 +164,7 @@ def attach_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
     return {"result": True}
 
 
-@operation(scope="groupinfo.remove", response=Done, in_group=Need.ADMIN, summary="Detach a sub-group")
+@operation(scope="groupinfo.remove", response=Done, in_group=RequiredRole.ADMIN, summary="Detach a sub-group")
 def detach_sub_group(call: Call, group_id: str, sub_group_id: str) -> dict[str, Any]:
     """Takes a group from under this one. Both go on."""
     parent = access.reach(call.caller, group_id, role=Role.ADMIN)

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field, WithJsonSchema
 
 from connectors.authentication import operation
-from connectors.hooks import Need
+from connectors.hooks import RequiredRole
 from groups import access
 from groups.access import Role
 from groups.models import Group
@@ -96,7 +96,7 @@ class SubscriberList(Answer):
     scope="groupmember.write",
     body=Subscribers,
     response=SubscribersAdded,
-    in_group=Need.ADMIN,
+    in_group=RequiredRole.ADMIN,
     summary="Add subscribers to a public group",
 )
 def add_subscribers(call: Call, group_id: str) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def add_subscribers(call: Call, group_id: str) -> dict[str, Any]:
     scope="groupmember.remove",
     body=Subscribers,
     response=SubscribersRemoved,
-    in_group=Need.ADMIN,
+    in_group=RequiredRole.ADMIN,
     summary="Remove subscribers from a public group",
 )
 def remove_subscribers(call: Call, group_id: str) -> dict[str, Any]:

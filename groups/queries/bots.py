@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from accounts.queries import name_people
-from connectors.hooks import BotPlaces
 from connectors.models import Bot, Grant
 from connectors.models.bot import BotQuerySet
 from groups.models import Action, Group, GroupBot, GroupGrant, Message
+
+
+@dataclass(frozen=True, slots=True)
+class BotPlaces:
+    """The names of the groups that a bot stands in; when it posted last, in which group, and with whose role."""
+
+    groups: list[str]
+    posted_at: dt.datetime | None = None
+    posted_in: str = ""
+    posted_for: str = ""
 
 
 def of_connectors_in(group: Group, bots: BotQuerySet) -> BotQuerySet:
@@ -56,8 +66,8 @@ def places(bot_ids: Iterable[UUID]) -> dict[UUID, BotPlaces]:
     return {key: _place(groups[key], newest.get(key)) for key in wanted}
 
 
-def posts_since(bot_id: UUID, since: dt.datetime) -> int:
-    """How much was posted under a bot's name since then."""
+def count_posts(bot_id: UUID, *, since: dt.datetime) -> int:
+    """Count what was posted under a bot's name since then."""
     return sum(model.objects.filter(bot_id=bot_id, sent_at__gte=since).count() for model in (Message, Action))
 
 

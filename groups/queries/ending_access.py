@@ -8,10 +8,8 @@ from typing import Final
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.lookups import IsNull
-from django.urls import reverse
 
 from accounts.models import User
-from connectors.ending_access import Ending, Endings
 from connectors.models import RefreshToken
 from groups import access
 from kaizala_console.lib import bounded, clock
@@ -70,21 +68,3 @@ def soon_of(live_tokens: Sequence[RefreshToken]) -> RefreshToken | None:
     """As `ending_soon`, for the live tokens of one grant, the newest first: the one in use, when it ends soon."""
     in_use = next((token for token in live_tokens if token.first_used_at), None) or next(reversed(live_tokens), None)
     return in_use if in_use is not None and in_use.expires_at <= clock.now() + SOON else None
-
-
-def row_of(token: RefreshToken) -> Ending:
-    """What a line about one of them says."""
-    group = token.grant.group_grant.group
-    return Ending(
-        connector=token.connector,
-        place=group.name,
-        ends_at=token.expires_at,
-        href=reverse("groups:connectors", args=[group.pk]),
-    )
-
-
-def next_of(user: User, most: int) -> Endings:
-    """For the usage page of the organisation (`connectors.ending_access`). Two statements."""
-    found = list(ending_soon(user).order_by("expires_at", "id")[: most + 1])
-    more = reverse("groups:ending") if len(found) > most else ""
-    return Endings([row_of(token) for token in found[:most]], more)

@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from accounts.models import AuditEvent, User
-from connectors import authentication, hooks
+from connectors import authentication
 from connectors.models import Bot, Connector
 from connectors.permissions import PERMISSIONS, Permission
 from connectors.services import bots
@@ -275,7 +275,7 @@ def test_a_deleted_bots_token_is_refused_on_the_very_next_call(
 def test_the_inspector_knows_the_reach_of_a_bot(program: Program, group: Group, bot: str, token: str) -> None:
     below = make_group("Below", organisation=group.organisation, under=group)
     found = Bot.objects.get(pk=bot)
-    assert hooks.role_in(program.grant, str(group.pk), found) == "Admin"
-    assert hooks.role_in(program.grant, str(below.pk), found) == ""
-    assert hooks.role_in(program.grant, str(below.pk)) == "Admin"
-    assert hooks.role_in(program.grant, str(group.pk), Bot(pk=ids.new_id())) == ""
+    assert access.role_of_tokens(program.grant, str(group.pk), found) == "Admin"
+    assert access.role_of_tokens(program.grant, str(below.pk), found) == ""
+    assert access.role_of_tokens(program.grant, str(below.pk)) == "Admin"
+    assert access.role_of_tokens(program.grant, str(group.pk), Bot(pk=ids.new_id())) == ""
