@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from accounts.audit.record import SYSTEM
 from accounts.models import Organisation, Person, User
@@ -89,3 +90,19 @@ def test_what_was_undone_is_never_told(group: Group, listening: None, group_admi
         members.add(group=group, numbers=["+919930000001"], by=group_admin)
         transaction.set_rollback(True)
     assert told() == []
+
+
+def test_who_listens_is_read_once(group: Group, listening: None, group_admin: User) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        members.add(group=group, numbers=["+919930000001", "+919930000002"], by=group_admin)
+    assert len([query for query in asked if 'FROM "connectors_webhook"' in query["sql"]]) == 1
+    assert len(told()) == 2
+
+
+def test_five_hundred_people_take_few_statements_more_than_one(
+    group: Group, listening: None, group_admin: User, django_assert_max_num_queries: Any
+) -> None:
+    # SQLite takes 999 values in a statement, so lines of the audit trail, events and deliveries go in some portions.
+    with django_assert_max_num_queries(20 if connection.vendor == "postgresql" else 44):
+        members.add(group=group, numbers=[f"+9199301{n:05}" for n in range(500)], by=group_admin)
+    assert len(told()) == 500

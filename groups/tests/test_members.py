@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from accounts.audit.record import SYSTEM
 from accounts.models import AuditEvent, Organisation, Person, User
@@ -48,6 +48,16 @@ def test_numbers_that_are_none_are_refused_one_by_one_with_a_reason(group: Group
     assert [person.number for person in added.added] == ["+919930000001"]
     assert [failure.number for failure in added.failed] == ["12", "no number", ""]
     assert all(failure.reason for failure in added.failed)
+
+
+def test_adding_takes_as_many_lookups_for_one_as_for_fifty(
+    group: Group, group_admin: User, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(13):
+        members.add(group=group, numbers=["+919930000001"], by=group_admin)
+    # SQLite takes 999 values in a statement: the lines of the audit trail go in two.
+    with django_assert_num_queries(13 if connection.vendor == "postgresql" else 14):
+        members.add(group=group, numbers=[f"+9199300001{n:02}" for n in range(50)], by=group_admin)
 
 
 def test_every_change_stands_in_the_audit_trail_without_a_number(

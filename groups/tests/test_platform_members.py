@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from accounts.models import Person, User
 from accounts.tests.factories import make_person
 from connectors.models import Connector
 from connectors.permissions import Permission
-from groups.models import Group
+from groups.models import Group, Membership
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program, let_act_for, let_in, make_group, person_of, unknown_id
 
@@ -72,3 +74,15 @@ def test_the_permission_that_is_missing_is_named(
 ) -> None:
     program = let_in(connector, group, group_admin, permissions=[Permission.GROUP_INFORMATION])
     assert "Group Member List" in refused(wire.get(f"/v1/groups/{group.pk}/members", program), 403, "Unauthorized")
+
+
+def test_it_takes_three_statements_for_three_members_and_for_three_hundred(
+    wire: Wire, program: Program, group: Group, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(3):
+        wire.get(f"/v1/groups/{group.pk}/members", program)
+    people = Person.objects.bulk_create(Person(number=f"+9199300{n:05}") for n in range(297))
+    Membership.objects.bulk_create(Membership(group=group, person=person) for person in people)
+    with django_assert_num_queries(3):
+        answer = wire.get(f"/v1/groups/{group.pk}/members", program)
+    assert len(answer.json()["members"]) == 300

@@ -152,6 +152,15 @@ def test_a_get_may_bring_its_page_in_a_body_as_the_documents_of_those_years_read
     assert "count" in refused(get(data="{count: 51}"), 400, "InvalidParameters", "ValidationException")
 
 
+def test_a_page_takes_as_many_statements_for_one_as_for_fifty(
+    wire: Wire, program: Program, public: Group, django_assert_num_queries: Any
+) -> None:
+    for count in (1, 50):
+        subscribers.add(group=public, numbers=[f"+9199300{n:05}" for n in range(count)], by=SYSTEM)
+        with django_assert_num_queries(4):
+            assert len(wire.get(path(public), program).json()["subscribers"]) == count
+
+
 def calls(wire: Wire, token: Any, group: Any) -> list[Any]:
     body = json.dumps({"subscribers": NUMBERS})
     return [wire.put(path(group, "/add"), body, token), wire.put(path(group, "/remove"), body, token)]

@@ -105,6 +105,36 @@ def test_a_displayed_number_keeps_all_its_digits(number: str, shown: str) -> Non
     assert phone_numbers.display(number) == shown
 
 
+def test_a_number_is_displayed_internationally_and_anything_else_as_it_is() -> None:
+    assert phone_numbers.display("+919876543210") == "+91 98765 43210"
+    assert phone_numbers.display("unknown") == "unknown"
+
+
+def test_the_country_of_a_number_is_known_by_prefix_and_region() -> None:
+    assert phone_numbers.country_prefix("+919876543210") == "91"
+    assert phone_numbers.country_prefix("+14165550100") == "1"
+    assert phone_numbers.region("+919876543210") == "IN"
+    assert phone_numbers.region("+911099999999") == "IN"
+    assert phone_numbers.region("+14165550100") == "CA"
+    assert phone_numbers.region("nonsense") == ""
+    with pytest.raises(RuleBroken):
+        phone_numbers.country_prefix("nonsense")
+
+
+def test_the_picker_lists_every_country_once_in_the_order_of_the_readers_language() -> None:
+    english = phone_numbers.countries("en")
+    assert phone_numbers.Country("IN", "India", 91) in english
+    assert len({country.region for country in english}) == len(english) > 200
+    names = [country.name for country in english]
+    assert names.index("Afghanistan") < names.index("Åland Islands") < names.index("Albania")
+    assert phone_numbers.Country("IN", "भारत", 91) in phone_numbers.countries("hi")
+
+
+def test_a_language_that_nobody_knows_falls_back_to_english() -> None:
+    assert phone_numbers.countries("xx-unknown") == phone_numbers.countries("en")
+    assert phone_numbers.Country("DE", "Deutschland", 49) in phone_numbers.countries("de-at")
+
+
 @pytest.mark.parametrize("number", ["+91000000000", "+91 0000 00000"])
 def test_a_number_of_zeros_loses_none(number: str) -> None:
     """Microsoft's page on members has it."""
