@@ -89,6 +89,7 @@ FIELDS: Final[Mapping[str, Promise]] = {
     "renamed": _("Renamed"),
     "role": _("Role"),
     "roles": _("Roles changed"),
+    "scope": _("Scopes"),
     "sealed_to": _("Sealed to the key"),
     "sent_to": _("Sent to"),
     "sessions": _("Sessions"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -12,7 +14,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import translation
 
-from accounts.audit import queries
+from accounts.audit import fields, queries
 from accounts.audit.event_types import EventType
 from accounts.audit.record import record
 from accounts.audit.words import about, tags_with
@@ -182,3 +184,21 @@ def test_a_filter_names_what_it_is_about(member: User, browser_of: Browser) -> N
     assert "Connector: Courier bot" in words(browser.get(ACTIVITY, {"connector": str(connector)}))
     assert f"Connector: {unknown}" in words(browser.get(ACTIVITY, {"connector": str(unknown)}))
     assert "From: Nov. 24, 2026" in words(browser.get(ACTIVITY, {"since": "2026-11-24"}))
+
+
+def written_down() -> Iterator[str]:
+    """The names of fields that stand in the services as they are: in `before={…}` and `after={…}`."""
+    for package in ("accounts", "connectors", "groups"):
+        for path in sorted((Path(settings.BASE_DIR) / package).rglob("*.py")):
+            if {"tests", "migrations"} & set(path.parts):
+                continue
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.keyword) and node.arg in ("before", "after"):
+                    stated = [node.value] if isinstance(node.value, ast.Dict) else []
+                    yield from (str(key.value) for each in stated for key in each.keys if isinstance(key, ast.Constant))
+
+
+def test_every_field_that_the_services_write_down_has_a_name_for_people() -> None:
+    names = set(written_down())
+    assert len(names) > 40, "the search for them finds next to nothing"
+    assert names - set(fields.FIELDS) == set()

@@ -175,3 +175,19 @@ def test_fifty_rows_cost_no_more_queries_than_one(member: User, browser_of: Call
         browser.get(ACTIVITY)
     # Session, account, and one for each scope: one's own acts, one's connectors, one's groups.
     assert len(one) == len(fifty) <= 6
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"since": "yesterday"}, {"what": "nonsense"}, {"until": "9999-12-31"}, {"since": "0001-01-01"}, {"q": "x" * 500},
+     {"q": "\x00"}, {"q": "%' OR 1=1 --"}, {"mine": "on", "what": ""}],
+)  # fmt: skip
+def test_filters_that_make_no_sense_are_no_error(
+    member: User, browser_of: Callable[..., Client], query: dict[str, str]
+) -> None:
+    assert browser_of(member).get(ACTIVITY, query).status_code == 200
+
+
+def test_every_event_is_of_a_kind_that_can_be_chosen() -> None:
+    chosen = {noun for kind in activity.KINDS.values() for noun in kind.nouns}
+    assert {tag.partition(":")[0] for tag in EventType} - chosen == set()

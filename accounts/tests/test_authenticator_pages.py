@@ -205,3 +205,14 @@ def test_the_key_and_the_codes_are_left_nowhere(member: User, browser_of: Browse
         for secret in (key, plain, plain.lower(), device.bin_key.hex(), "otpauth://", wrong, code)
     }
     assert {secret: places for secret, places in left.items() if places} == {}
+
+
+@pytest.mark.parametrize("page", ["/console/confirm/", "/operators/second-factor/"])
+def test_how_long_to_wait_after_wrong_codes_is_said_wherever_they_are_entered(
+    operator: User, browser_of: BrowserOf, page: str, travel: Callable[..., Any]
+) -> None:
+    travel()
+    device = AuthenticatorApp.objects.create(user=operator, confirmed=True)
+    browser = browser_of(operator, confirmed=False)
+    browser.post(page, {"pin": wrong_code(device)})
+    assert "That was wrong several times. Wait" in words(browser.post(page, {"pin": code_of(device)}))

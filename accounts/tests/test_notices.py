@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.conf import settings as django_settings
 from django.core import mail
 from django.core.mail import EmailMessage
@@ -342,3 +343,23 @@ def test_every_mail_belongs_to_a_topic_that_exists_or_is_always_sent() -> None:
     in_topics = {name for topic in mail_topics.topics() for name in topic.templates}
     assert in_topics | always == templates
     assert not in_topics & always
+
+
+def test_a_notice_that_is_gone_is_no_error(developer: User) -> None:
+    notice_id = str(queue(developer).pk)
+    Notice.objects.all().delete()
+    tasks.deliver_notice(notice_id=notice_id)
+
+
+def test_the_tasks_take_ids_and_whatever_a_newer_version_sends_besides(
+    developer: User, outbox: list[EmailMessage]
+) -> None:
+    notice = queue(developer)
+    tasks.deliver_notice(notice_id=str(notice.pk), reason="of a newer version")
+    tasks.sweep_notices(reason="of a newer version")
+    tasks.forget_old_pins(reason="of a newer version")
+    assert len(outbox) == 1
+    for name in (notifications.DELIVER, *(entry["task"] for entry in tasks.BEAT_SCHEDULE.values())):
+        task = current_app.tasks[name]
+        assert task.acks_late
+        assert task.soft_time_limit < task.time_limit

@@ -11,8 +11,10 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 from django.test import Client
+from django.urls import reverse
 
 from accounts import queries
+from accounts.admin.site import site
 from accounts.audit.record import SYSTEM
 from accounts.models import AuditCheckpoint, AuditEvent, AuthenticatorApp, PinDevice, Session, SmsMessage, User
 from accounts.services import reauthentication, totp, users
@@ -236,3 +238,33 @@ def test_lists_are_not_filtered_by_what_they_do_not_show(
 @pytest.mark.parametrize("path", ["r/1/1/", "r/x/1/", "accounts/user/nobody/change/", "accounts/user/?o=99", "jsi18n/"])
 def test_no_address_of_the_site_is_a_500(desk: Client, path: str) -> None:
     assert desk.get(f"/operators/{path}", follow=True).status_code < 500
+
+
+def test_every_model_of_this_app_is_registered() -> None:
+    assert set(apps.get_app_config("accounts").get_models()) <= set(site._registry)
+    assert AuthenticatorApp in site._registry
+
+
+def test_the_trail_reads_as_sentences_and_is_filtered_by_event(desk: Client, operator: User) -> None:
+    html = desk.get("/operators/accounts/auditevent/", {"tag": "operator:session:started"}).content.decode()
+    assert "Omar Dsouza entered the operators’ pages." in html
+    html = desk.get("/operators/accounts/auditevent/", {"tag": "user:session:started"}).content.decode()
+    assert "entered the operators" not in html
+
+
+def test_every_filter_that_a_list_offers_works(desk: Client, developer: User, some_of_everything: None) -> None:
+    for model in site._registry:
+        base = reverse(f"operators:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        page = desk.get(base).content.decode()
+        offered = page[page.find('id="changelist-filter"') :] if 'id="changelist-filter"' in page else ""
+        for query in set(re.findall(r'href="(\?[^"]+)"', offered)):
+            assert desk.get(base + query.replace("&amp;", "&")).status_code == 200, (base, query)
+
+
+def test_no_page_of_the_site_needs_a_script_or_style_of_its_own(desk: Client) -> None:
+    for path in (INDEX, "/operators/accounts/user/", SECOND_FACTOR):
+        answer = desk.get(path)
+        html = answer.content.decode()
+        assert "unsafe" not in answer["Content-Security-Policy"]
+        assert not re.search(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)", html), path
+        assert " style=" not in html, path

@@ -312,3 +312,28 @@ def test_the_pages_cost_a_bounded_number_of_queries(
         browser.get(path)
         with django_assert_max_num_queries(most):
             assert browser.get(path).status_code == 200
+
+
+def test_a_pin_may_be_typed_in_the_digits_of_another_script(browser: Client, newcomer: User, phones: Any) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    devanagari = phones.pin(NUMBER).translate({ord(str(digit)): chr(0x0966 + digit) for digit in range(10)})
+    browser.post(page, {"pin": devanagari})
+    assert newcomer.verified_phones.held().exists()
+
+
+def test_what_was_typed_stays_in_the_form(browser: Client) -> None:
+    shown = browser.post(ADD, {"region": "KE", "number": "12 34"}).content.decode()
+    assert 'value="12 34"' in shown
+    assert '<option value="KE" selected>' in shown
+
+
+def test_a_country_that_is_none_gets_a_reason(browser: Client) -> None:
+    assert browser.post(ADD, {"region": "XX", "number": "98200 12345"}).status_code == 400
+    assert not SandboxSms.objects.exists()
+
+
+@pytest.mark.parametrize("typed", ["", "12345", "1234567", "abcdef", "12345x", "१२३", "½23456", "1" * 500])
+def test_what_is_no_pin_costs_no_try(browser: Client, typed: str) -> None:
+    page = pin_page(browser.post(ADD, TYPED))
+    assert browser.post(page, {"pin": typed}).status_code == 400
+    assert PinDevice.objects.get().tries == 0

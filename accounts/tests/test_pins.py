@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
@@ -258,3 +259,8 @@ def test_old_pins_are_forgotten_and_the_log_stays(newcomer: User, travel: Callab
     travel(days=1, minutes=11)
     assert pins.forget_old() == 1
     assert SmsMessage.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_the_migrations_are_those_of_the_models() -> None:
+    call_command("makemigrations", "accounts", check=True, dry_run=True, verbosity=0)

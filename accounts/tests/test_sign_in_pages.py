@@ -161,3 +161,23 @@ def test_the_raw_form_of_the_dummy_provider_is_out_of_reach(client: Client, db: 
     assert urlsplit(answer.headers["Location"]).path == IDENTITIES
     assert parse_qs(urlsplit(answer.headers["Location"]).query) == {"state": ["abc"]}
     assert client.post("/accounts/dummy/authenticate/?state=abc", {"id": "1"}).status_code == 405
+
+
+def test_a_second_click_on_an_identity_signs_in_once_more_without_an_error(client: Client, db: None) -> None:
+    address = begin(client, "/console/settings/")
+    for _click in range(2):
+        assert client.post(address, {"identity": "member"}).status_code == 302
+    assert signed_in_as(client) == "Meera Nair"
+    assert User.objects.count() == 1
+
+
+def test_the_bare_address_leads_to_home_and_home_to_the_sign_in(client: Client, db: None) -> None:
+    chain = client.get("/", follow=True).redirect_chain
+    assert [step[0] for step in chain] == ["/console/", "/accounts/login/?next=%2Fconsole%2F"]
+
+
+def test_the_inbox_changes_only_when_something_arrived(client: Client, db: None) -> None:
+    assert client.get(f"{SMS}?seen=0").status_code == 204
+    sms = SandboxSms.objects.create(number="+919820012345", text="111111 is your PIN for Kaizala Console.")
+    assert "111111" in words(client.get(f"{SMS}?seen=0"))
+    assert client.get(f"{SMS}?seen={sms.pk}").status_code == 204

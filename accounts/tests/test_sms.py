@@ -230,3 +230,11 @@ def test_neither_pin_nor_number_nor_token_gets_into_the_log(
     assert "sms.gateway_failed" in written
     for secret in ("987654", pin, NUMBER, twilio_server.AUTH_TOKEN):
         assert secret not in written
+
+
+def test_the_text_is_one_sms_and_names_pin_and_minutes(twilio: FakeTwilio) -> None:
+    TwilioMessages().send(number=NUMBER, pin="012345", minutes=10)
+    text = twilio.texts[NUMBER][0]
+    assert "012345" in text
+    assert "10 minutes" in text
+    assert len(text) <= 160

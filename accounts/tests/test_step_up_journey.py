@@ -72,6 +72,7 @@ def test_a_form_is_carried_out_after_the_pin_that_came_by_itself(
     expect(page.get_by_text("Choose at least one permission").first).to_be_visible()
     page.get_by_role("checkbox", name=re.compile("Text Message")).check()
     page.get_by_role("button", name="Create Connector").click()
+    expect(page.locator("input[name=pin]")).to_be_visible()
     pins.work()
     page.reload()
     number = devika.verified_phones.get().person.number

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django_otp import DEVICE_ID_SESSION_KEY
 
+from accounts.admin.site import site
 from accounts.models import AuditEvent, AuthenticatorApp, Notice, User
 from connectors import authentication
 from connectors.models import (
@@ -265,3 +266,18 @@ def test_without_the_second_factor_nothing_opens(
         response = browser_of(user).get(reverse("operators:connectors_connector_changelist"))
         assert response.status_code in {302, 403, 404}
         assert "Shift Planner" not in response.content.decode()
+
+
+def test_every_model_is_there() -> None:
+    assert [model for model in MODELS if not site.is_registered(model)] == []
+
+
+@pytest.mark.parametrize("query", ["connectorsecret/?digest__startswith=a", "refreshtoken/?digest__startswith=a"])
+def test_lists_are_not_filtered_by_digests(desk: Client, program: Program, query: str) -> None:
+    assert desk.get(f"/operators/connectors/{query}").status_code == 400
+
+
+def test_a_connector_is_found_by_its_id_and_by_a_part_of_its_name(desk: Client, program: Program) -> None:
+    for words in (str(program.connector.pk), program.connector.name[2:7]):
+        page = desk.get(reverse("operators:connectors_connector_changelist"), {"q": words}).content.decode()
+        assert f"{program.connector.pk}/change/" in page

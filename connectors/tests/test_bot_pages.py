@@ -80,6 +80,40 @@ def test_what_is_refused_stays_in_the_form_with_its_reason(
     assert not Bot.objects.exists()
 
 
+def test_the_list_says_whose_picture_and_that_it_stands_nowhere(
+    connector: Connector, bot: Bot, developer: User, browser_of: Browser
+) -> None:
+    page = browser_of(developer).get(at("bots", connector.pk))
+    text = text_of(page)
+    assert "Rota Picture at pictures.example no group yet not yet" in text
+    assert "Bots 1" in text
+
+
+def test_a_full_connector_offers_no_more_and_says_why(
+    connector: Connector, developer: User, browser_of: Browser
+) -> None:
+    Bot.objects.bulk_create(Bot(connector=connector, name=str(n)) for n in range(bots.MOST_BOTS))
+    client = browser_of(developer)
+    page = client.get(at("bots", connector.pk))
+    assert at("bot_add", connector.pk) not in page.content.decode()
+    assert "These are 50, the most" in text_of(page)
+    refused = client.post(at("bot_add", connector.pk), {"name": "One more", **KEY})
+    assert "Delete one that is not needed" in text_of(refused)
+
+
+def test_more_bots_cost_no_more_statements(
+    connector: Connector, bot: Bot, developer: User, browser_of: Browser, django_assert_max_num_queries: Any
+) -> None:
+    client = browser_of(developer)
+    costs = []
+    for _times in range(2):
+        with django_assert_max_num_queries(40) as seen:
+            client.get(at("bots", connector.pk))
+        costs.append(len(seen))
+        Bot.objects.bulk_create(Bot(connector=connector, name=f"{n}") for n in range(20))
+    assert costs[0] == costs[1]
+
+
 def test_a_change_is_saved_after_a_fresh_confirmation(
     connector: Connector, bot: Bot, developer: User, browser_of: Browser
 ) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, User
 from connectors import authentication, token_format
@@ -281,3 +282,28 @@ def test_the_inspector_does_not_tell_of_a_bot_that_is_another_connectors(token: 
     found = introspection.inspect(text=token, by=developer)
     assert found.bot is None
     assert not found.works
+
+
+def test_a_change_that_changes_nothing_is_not_told(bot: Bot, caller: AccessContext) -> None:
+    bots.change(connector=caller.connector, bot_id=str(bot.pk), name="Rota", picture_url=None, by=caller)
+    assert not AuditEvent.objects.filter(tag="connector:bot:changed").exists()
+
+
+def test_a_bots_call_is_one_select_and_knows_the_bot(bot: Bot, token: str, program: Program) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        caller = authentication.caller_of(token)
+        assert caller.bot == bot
+        assert (caller.bot.name, caller.bot.picture_url) == (bot.name, bot.picture_url)
+        assert caller.bot.connector == caller.connector == program.connector
+        assert caller.grant == program.grant
+        name = f"Rota ({program.connector.name})"
+        assert caller.audit_actor() == ("connector", str(program.connector.pk), name)
+    assert len(captured) == 1
+
+
+def test_an_ordinary_token_is_still_one_select_and_no_bot(bot: Bot, program: Program) -> None:
+    token = exchange(program).access_token
+    with CaptureQueriesContext(connection) as captured:
+        assert authentication.caller_of(token).bot is None
+    assert len(captured) == 1
+    assert "bot" not in captured[0]["sql"]

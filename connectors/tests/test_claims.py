@@ -310,3 +310,12 @@ def test_without_an_audit_row_nothing_is_given_away(
     with pytest.raises(Exception, match="audit trail is full"):
         claim(program)
     assert everything() == before
+
+
+def test_a_claim_costs_a_handful_of_statements(
+    program: Program, group_admin: User, django_assert_max_num_queries: Any
+) -> None:
+    for n in range(5):
+        factories.let_in(program.connector, group_admin, target_name=f"Group {n}")
+    with django_assert_max_num_queries(30):
+        assert claim(program).status_code == 200

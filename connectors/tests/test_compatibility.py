@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel", "patient_
 
 Browser = Callable[..., Client]
 NO_GROUP = "df91cb37-97bf-4ccd-a8c2-b2a3ba5eac62"
+ALL_AT_ONCE = {Habit.UNQUOTED_NAMES, Habit.SINGLE_QUOTES, Habit.TRAILING_COMMA, Habit.COMMENTS}
 
 
 @pytest.fixture
@@ -187,3 +188,26 @@ def test_who_does_not_own_it_finds_nothing(
 ) -> None:
     for person in (stranger, group_admin, outsider):
         assert browser_of(person).get(report(program.connector)).status_code == 404
+
+
+def test_more_habits_cost_no_more_statements(
+    program: Program, developer: User, browser_of: Browser, django_assert_max_num_queries: Any
+) -> None:
+    client = browser_of(developer)
+    now = clock.now()
+
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            client.get(report(program.connector))
+        return len(seen)
+
+    HabitDay.objects.create(
+        connector=program.connector, habit="comments", day=now.date(), times=1, seen_at=now, example="GET v1/groups"
+    )
+    few = cost()
+    HabitDay.objects.bulk_create(
+        HabitDay(connector=program.connector, habit=habit, day=day, times=1, seen_at=now, example="GET v1/groups")
+        for habit in Habit
+        for day in (now.date() - dt.timedelta(days=1), now.date() - dt.timedelta(days=2))
+    )
+    assert cost() == few

@@ -282,3 +282,13 @@ def test_without_an_audit_row_nothing_is_created_or_changed(
     with pytest.raises(DatabaseError):
         connectors.update(connector=connector, by=developer, name="Roster")
     assert everything() == before
+
+
+def test_a_name_is_tidied_and_cannot_turn_the_text_around_it(developer: User) -> None:
+    connector, _token = create(developer, name="  Shift\u202e\n Planner\t")
+    assert connector.name == "Shift Planner"
+
+
+def test_a_change_that_changes_nothing_is_no_event(connector: Connector, developer: User) -> None:
+    connectors.update(connector=connector, by=developer, name=connector.name)
+    assert not AuditEvent.objects.exists()

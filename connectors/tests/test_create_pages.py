@@ -226,3 +226,9 @@ def test_every_answer_that_shows_a_secret_forbids_storing_it(client: Client) -> 
         assert SECRET.search(response.content.decode())
         assert "no-store" in response["Cache-Control"]
     assert ShownSecret.objects.exists()
+
+
+def test_back_asks_nothing_about_what_was_typed(client: Client) -> None:
+    second = form_to(second_screen(client), SECOND)
+    page = second.send(client, {"name": "", "back": "1"}, to=FIRST)
+    assert "Something needs your attention" not in text_of(page)

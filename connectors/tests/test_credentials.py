@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 import time_machine
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
@@ -213,3 +213,13 @@ def test_clocks_of_two_machines_may_differ_by_a_moment() -> None:
 def test_an_access_token_cannot_be_generated_without_a_refresh_token() -> None:
     with pytest.raises(ValueError, match="minted"):
         token_format.generate(Kind.ACCESS)
+
+
+@given(text=st.text() | st.from_regex(r"kz(cs|rt|at)_[A-Za-z0-9_-]{0,140}"))
+@example("kzat_" + "A" * 91)
+@example("kzrt_")
+@example("AB12CD34EF")  # an old secret
+def test_any_text_is_read_without_an_exception(text: str) -> None:
+    for kind in Kind:
+        assert token_format.parse(kind, text) is None
+    assert token_format.read_access_token(text) is None

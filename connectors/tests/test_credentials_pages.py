@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -207,3 +208,33 @@ def test_an_end_date_that_cannot_be_is_refused_beside_its_field(
     assert page.status_code == 400
     assert b"id_end_date_error" in page.content
     assert connector.secrets.count() == 1
+
+
+def test_more_secrets_cost_no_more_queries(
+    client: Client, connector: Connector, django_assert_max_num_queries: Any
+) -> None:
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            client.get(tab(connector))
+        return len(seen.captured_queries)
+
+    few = cost()
+    for _ in range(5):
+        connector.secrets.filter(revoked_at=None).update(revoked_at=clock.now())
+        factories.make_secret(connector)
+    assert cost() == few
+
+
+@pytest.mark.parametrize(("old_days", "new_days", "safe"), [(20, 0, True), (3, 0, False), (20, None, False)])
+def test_an_old_secret_that_fell_silent_is_said_to_be_safe_to_remove(
+    client: Client, connector: Connector, old_days: int, new_days: int | None, safe: bool
+) -> None:
+    now = clock.now()
+    ConnectorSecret.objects.update(
+        created_at=now - dt.timedelta(days=90), last_used_at=now - dt.timedelta(days=old_days)
+    )
+    second, _text = factories.make_secret(connector, slot=2)
+    if new_days is not None:
+        ConnectorSecret.objects.filter(pk=second.pk).update(last_used_at=now)
+    text = text_of(client.get(tab(connector)))
+    assert ("Secret 1 has been silent for 20 days" in text) is safe

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -151,3 +153,35 @@ def test_activity_of_another_connector_is_not_told(program: Program, developer: 
 
 
 # Costs ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tab", ["", "credentials/", "groups/", "activity/"])
+def test_more_groups_cost_no_more_queries(
+    connector: Connector,
+    group_admin: User,
+    developer: User,
+    browser_of: Browser,
+    django_assert_max_num_queries: Any,
+    tab: str,
+) -> None:
+    factories.make_program(connector, group_admin)
+    client = browser_of(developer)
+
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            assert client.get(url(connector, tab)).status_code == 200
+        return len(seen.captured_queries)
+
+    few = cost()
+    for n in range(6):
+        factories.let_in(connector, group_admin, target_name=f"Group {n}")
+    assert cost() == few
+    assert few <= 14, re.sub(r"\s+", " ", str(few))
+
+
+def test_an_address_of_odd_letters_writes_to_itself_and_to_nobody_else(
+    program: Program, developer: User, member: User, browser_of: Browser
+) -> None:
+    User.objects.filter(pk=developer.pk).update(email="d&r+x?bcc=all@contoso.example")
+    page = browser_of(member).get(url(program.connector)).content.decode()
+    assert 'href="mailto:d%26r%2Bx%3Fbcc%3Dall@contoso.example"' in page

@@ -6,6 +6,7 @@ import datetime as dt
 
 import pytest
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.first_steps import Path
 from accounts.models import User
@@ -13,7 +14,7 @@ from connectors.first_steps import of_developer
 from connectors.models import Connector, Handoff
 from connectors.services import access_requests, handoffs
 from connectors.tests import factories
-from connectors.tests.factories import Program, let_in
+from connectors.tests.factories import Program, let_in, make_connector
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +73,12 @@ def test_a_handoff_that_ended_unopened_is_no_dead_end(developer: User, program: 
 def test_others_connectors_are_nobodys_steps(stranger: User, program: Program) -> None:
     use(program.handoff)
     assert of_developer(stranger).done_count == 1
+
+
+def test_many_connectors_cost_one_statement(
+    developer: User, group_admin: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(5):
+        let_in(make_connector(developer, f"Connector {number}"), group_admin)
+    with django_assert_num_queries(1):
+        of_developer(developer)

@@ -17,8 +17,9 @@ from django.urls import reverse
 
 from accounts import needs
 from accounts.models import AuditEvent, Session, User
-from connectors.models import Handoff, HandoffState
+from connectors.models import Connector, Handoff, HandoffState
 from connectors.services import grants, handoffs
+from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, form_to, forms_of, text_of
 from kaizala_console.lib import clock
@@ -85,6 +86,27 @@ def test_what_ended_stands_under_earlier(client: Client, developer: User, progra
     handoffs.refuse(handoff=program.handoff, by=developer)
     assert "Night shift" not in text_of(client.get(INBOX))
     assert "Night shift" in text_of(client.get(f"{INBOX}?show=earlier"))
+
+
+def test_a_forged_page_mark_leads_to_the_first_page(client: Client) -> None:
+    assert client.get(f"{INBOX}?cursor=forged&show=earlier")["Location"] == f"{INBOX}?show=earlier"
+
+
+def test_more_handoffs_cost_no_more_queries(
+    client: Client, connector: Connector, group_admin: User, django_assert_max_num_queries: Any
+) -> None:
+    factories.let_in(connector, group_admin)
+
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            client.get(INBOX)
+        return len(seen.captured_queries)
+
+    few = cost()
+    for n in range(6):
+        factories.let_in(connector, group_admin, target_name=f"Group {n}")
+    assert cost() == few
+    assert few <= 12
 
 
 # Claiming ------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from connectors.models import Connector, Handoff
@@ -132,3 +134,23 @@ def test_the_next_page_on_the_screen_keeps_the_search(
     let_in(canteen, group_admin, target_name="Quay of today")
     page = client.get(f"{INBOX}?q=quay").content.decode()
     assert f'href="{INBOX}?q=quay&amp;cursor=' in page
+
+
+def test_a_search_among_more_handoffs_costs_no_more_queries(
+    canteen: Connector, developer: User, group_admin: User
+) -> None:
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            for handoff in queries.handoff_page(developer, search="depot").items:
+                assert handoff.connector.owner.name
+                assert handoff.grant.granter_name
+        return len(seen)
+
+    few = cost()
+    for number in range(6):
+        let_in(canteen, group_admin, target_name=f"Depot {number}")
+    assert cost() == few <= 7
+
+
+def test_a_forged_page_mark_leads_to_the_first_page_of_the_search(client: Client) -> None:
+    assert client.get(f"{INBOX}?q=depot&cursor=forged")["Location"] == f"{INBOX}?q=depot"

@@ -192,6 +192,15 @@ def test_anothers_key_is_not_removed_by_its_number(client: Client, connector: Co
     assert other.keys.live().exists()
 
 
+def test_many_earlier_keys_cost_no_more_queries(
+    client: Client, connector: Connector, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(6):
+        registered(connector, x25519())
+    with django_assert_max_num_queries(16):
+        client.get(at(connector))
+
+
 # What is sealed to it ------------------------------------------------------------------------------------------------
 
 

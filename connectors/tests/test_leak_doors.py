@@ -189,6 +189,23 @@ def test_signed_out_the_owners_page_asks_to_sign_in(reported: LeakReport) -> Non
     assert reverse("account_login") in Client().get(url(reported))["Location"]
 
 
+def test_more_reports_cost_no_more_queries(
+    program: Program, developer: User, browser_of: Browser, django_assert_max_num_queries: Any
+) -> None:
+    client = browser_of(developer)
+
+    def cost(path: str) -> int:
+        with django_assert_max_num_queries(60) as seen:
+            assert client.get(path).status_code == 200
+        return len(seen.captured_queries)
+
+    tab = f"/console/connectors/{program.connector.pk}/credentials/"
+    post({"credential": program.secret})
+    before = cost(tab), cost("/console/")
+    post({"credential": program.refresh_token})
+    assert (cost(tab), cost("/console/")) == before
+
+
 # Without an owner -----------------------------------------------------------------------------------------------------
 
 
@@ -210,3 +227,8 @@ def test_when_its_owners_have_left_operators_and_organisation_admins_are_told(
         assert "The accounts of its owners are closed" in body
         assert "Its developer was told as well" not in body
         assert "/leaks/" not in body
+
+
+def test_a_get_reports_nothing(program: Program) -> None:
+    assert Client().get(f"{API}?credential={program.secret}").status_code == 405
+    assert not LeakReport.objects.exists()

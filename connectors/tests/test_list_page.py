@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -11,6 +12,7 @@ from django.test import Client
 from accounts.models import User
 from connectors.models import Connector
 from connectors.queries import connectors as queries
+from connectors.services import connectors
 from connectors.tests import factories
 from connectors.tests.html_forms import Page, text_of
 from kaizala_console.lib import clock
@@ -111,3 +113,66 @@ def test_pages_go_on_by_key_in_both_directions(developer: User, browser_of: Brow
     newer = re.search(r'rel="prev" href="([^"]+)"', second.content.decode())
     assert newer is not None
     assert names_on(client.get(newer.group(1))) == names_on(first)
+
+
+def test_a_forged_page_mark_leads_to_the_first_page(
+    cast_of_connectors: dict[str, Connector], developer: User, browser_of: Browser
+) -> None:
+    answer = browser_of(developer).get(URL, {"cursor": "forged", "q": "a"})
+    assert answer["Location"] == "/console/connectors/?q=a"
+
+
+@pytest.mark.parametrize("query", ["", "?show=all", "?sort=ends"])
+def test_a_longer_list_costs_no_more_queries(
+    developer: User,
+    group_admin: User,
+    browser_of: Browser,
+    django_assert_max_num_queries: Any,
+    query: str,
+) -> None:
+    client = browser_of(developer)
+    factories.make_program(factories.make_connector(developer), group_admin)
+
+    def cost() -> int:
+        with django_assert_max_num_queries(30) as seen:
+            client.get(URL + query)
+        return len(seen.captured_queries)
+
+    few = cost()
+    for _ in range(8):
+        factories.make_program(factories.make_connector(developer), group_admin)
+    assert cost() == few
+    assert few <= 10
+
+
+def test_a_co_owner_finds_it_among_their_own(
+    cast_of_connectors: dict[str, Connector], member: User, browser_of: Browser
+) -> None:
+    cast_of_connectors["a colleague's"].co_owners.add(member)
+    assert names_on(browser_of(member).get(URL)) == ["Mike"]
+
+
+def test_a_deleted_connector_is_not_listed(
+    cast_of_connectors: dict[str, Connector], developer: User, browser_of: Browser
+) -> None:
+    connectors.delete(connector=cast_of_connectors["mine"], by=developer)
+    assert names_on(browser_of(developer).get(URL)) == ["Zulu"]
+
+
+def test_the_state_narrows_the_list_and_stands_in_a_chip_that_removes_it(
+    cast_of_connectors: dict[str, Connector], developer: User, browser_of: Browser
+) -> None:
+    connectors.suspend(connector=cast_of_connectors["mine"], by=developer)
+    page = browser_of(developer).get(URL, {"state": "suspended", "q": "a"})
+    assert names_on(page) == ["Alpha"]
+    assert "State: Suspended" in text_of(page)
+    assert 'href="/console/connectors/?q=a"' in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    "query", [{"state": "deleted"}, {"sort": "secret"}, {"show": "every"}, {"sort": "used", "show": "all"}]
+)
+def test_what_cannot_be_understood_is_left_out(
+    cast_of_connectors: dict[str, Connector], developer: User, browser_of: Browser, query: dict[str, str]
+) -> None:
+    assert names_on(browser_of(developer).get(URL, query))[0] == "Alpha"

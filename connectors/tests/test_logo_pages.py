@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
@@ -126,3 +128,22 @@ def test_an_address_is_of_one_connector_and_one_picture(
 
 
 # Where it is shown ---------------------------------------------------------------------------------------------------
+
+
+def test_a_list_of_connectors_with_logos_asks_no_more_and_reads_no_picture(
+    developer: User, browser_of: Browser
+) -> None:
+    client = browser_of(developer)
+    several = [factories.make_connector(developer) for _number in range(4)]
+    client.get(reverse("connectors:list"))  # what is asked once only
+    with CaptureQueriesContext(
+        connection,
+    ) as without:
+        client.get(reverse("connectors:list"))
+    for number, connector in enumerate(several):
+        put(connector, content=files.png(shade=number))
+    with CaptureQueriesContext(connection) as with_logos:
+        page = client.get(reverse("connectors:list"))
+    assert page.content.decode().count("avatar-logo") == 4
+    assert len(with_logos) == len(without)
+    assert not [query for query in with_logos if "connectorlogo" in query["sql"]]

@@ -234,6 +234,14 @@ def test_the_nearest_day_counts(left: dt.timedelta, days: int | None) -> None:
     assert reminders.days_ahead(now + left, now) == days
 
 
+def test_when_nothing_is_due_it_costs_three_queries(
+    claimed_program: Program, django_assert_num_queries: Callable[[int], object]
+) -> None:
+    with django_assert_num_queries(3):  # type: ignore[attr-defined]
+        assert reminders.remind() == 0
+    assert RefreshToken.objects.get().reminded_for is None
+
+
 def test_whom_a_program_acts_for_is_led_to_where_its_token_is_made_anew(
     connector: Connector, developer: User, member: User, travel: Travel
 ) -> None:

@@ -236,6 +236,22 @@ def test_who_is_signed_out_signs_in_first(connector: Connector, everything: Call
     assert everything() == before
 
 
+def test_the_list_costs_the_same_however_long(
+    connector: Connector, developer: User, browser_of: Browser, django_assert_max_num_queries: Any
+) -> None:
+    for _number in range(30):
+        ask(connector)
+    client = browser_of(developer)
+    with django_assert_max_num_queries(22):
+        page = client.get(page_of("requests", connector))
+    assert page.content.decode().count('data-label="Asked for"') == 25
+
+
+def test_a_wrong_cursor_leads_to_the_first_page(connector: Connector, developer: User, browser_of: Browser) -> None:
+    answer = browser_of(developer).get(page_of("requests", connector), {"cursor": "nonsense"})
+    assert answer["Location"] == page_of("requests", connector)
+
+
 # Change permissions --------------------------------------------------------------------------------------------------
 
 
@@ -298,3 +314,11 @@ def test_no_permission_at_all_and_an_unknown_one_are_refused(
     assert to_preview(browser_of(developer), program.connector, *chosen).status_code == 400
     program.connector.refresh_from_db()
     assert program.connector.permissions == COMMON
+
+
+def test_back_from_the_preview_keeps_what_was_ticked(program: Program, developer: User, browser_of: Browser) -> None:
+    client, url = browser_of(developer), page_of("permissions", program.connector)
+    preview = to_preview(client, program.connector, "textmessage", "action")
+    form = form_to(form_to(preview, url).send(client, {"back": "1"}), url)
+    assert form.fields["permissions"] == ["textmessage", "action"]
+    assert form.fields["reason"] == ["For polls."]

@@ -169,3 +169,7 @@ def test_pages_of_a_search_go_on_with_it_and_cost_the_same(
         f'href="{url}?show=refused&amp;q=depot&amp;cursor='
         in client.get(f"{url}?show=refused&q=depot").content.decode()
     )
+
+
+def test_a_forged_page_mark_leads_to_the_first_page_of_the_search(client: Client, url: str) -> None:
+    assert client.get(f"{url}?q=depot&show=all&cursor=forged")["Location"] == f"{url}?q=depot&show=all"

@@ -236,3 +236,11 @@ def test_one_that_fails_keeps_no_other_and_is_told(
     assert waiting().grant == other.grant
     assert not RefreshToken.objects.filter(grant=old_program.grant, predecessor__isnull=False).exists()
     assert rotation.rotate_due() == 1
+
+
+def test_tokens_that_are_not_due_cost_one_query(
+    program: Program, developer: User, django_assert_num_queries: Any
+) -> None:
+    claimed(program.handoff, developer)
+    with django_assert_num_queries(1):
+        assert rotation.rotate_due() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -192,3 +193,23 @@ def test_a_handoff_past_its_screen_stays_claimed(developer: User, group_admin: U
     row = Handoff.objects.get(pk=handoff.pk)
     assert row.claimed_by == developer
     assert row.sealed is None
+
+
+def test_the_json_file_says_the_same(shown: Shown, developer: User, browser_of: Browser) -> None:
+    client = browser_of(developer)
+    answer = shown.download(client, "json")
+    assert answer["Content-Type"] == "application/json"
+    assert answer["Content-Disposition"].endswith('.json"')
+    env = dict(part.split("=", 1) for part in shlex.split(shown.download(client).content.decode()))
+    assert json.loads(answer.content) == env
+
+
+def test_who_was_signed_out_meanwhile_signs_in_and_finds_the_page_behind(shown: Shown) -> None:
+    answer = shown.done(Client())
+    assert "/accounts/login" in answer["Location"]
+    assert KEY not in answer["Location"]
+    assert ShownSecret.objects.exists()
+
+
+def test_the_representation_of_a_value_hides_it() -> None:
+    assert "kzrt_x" not in repr(snippets.Value("REFRESH_TOKEN", "Refresh token", "kzrt_x"))

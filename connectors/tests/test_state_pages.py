@@ -129,3 +129,9 @@ def test_somebody_who_was_faster_is_no_error(
     client = browser_of(developer)
     assert client.post(url(connector, "deactivate")).status_code == 302
     assert "deactivated already" in text_of(client.get(f"/console/connectors/{connector.pk}/"))
+
+
+def test_a_verb_that_makes_no_sense_now_leads_back(connector: Connector, developer: User, browser_of: Browser) -> None:
+    client = browser_of(developer)
+    for send in (client.get, client.post):
+        assert send(url(connector, "resume"))["Location"] == f"/console/connectors/{connector.pk}/"

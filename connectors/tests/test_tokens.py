@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, Organisation, User
@@ -255,3 +256,14 @@ def test_an_access_token_is_the_callers(program: Program, group_admin: User) -> 
     caller = authentication.caller_of(exchange(program).access_token)
     assert caller.grant == program.grant
     assert caller.person == factories.person_of(group_admin)
+
+
+def test_the_hot_path_is_two_selects_and_no_write(program: Program) -> None:
+    exchange(program)  # the first use is written down
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        exchange(program)
+    statements = [query["sql"] for query in captured.captured_queries]
+    assert len(statements) == 2
+    assert all(statement.startswith("SELECT") for statement in statements)

@@ -9,7 +9,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.audit.event_types import EventType
@@ -192,6 +194,26 @@ def test_everything_that_acts_for_one_is_listed_however_it_came_to_that(
     assert "Elsewhere" not in text
     assert person_of(member).number not in text
     assert reverse("connectors:acting") in browser_of(member).get(reverse("accounts:settings")).content.decode()
+
+
+def test_nothing_acts_for_one_yet(stranger: User, browser_of: BrowserOf) -> None:
+    assert "Nothing acts for you" in browser_of(stranger).get(reverse("connectors:acting")).content.decode()
+    assert Client().get(reverse("connectors:acting"))["Location"].startswith("/accounts/login/")
+
+
+def test_the_list_asks_the_database_as_often_for_many_as_for_one(
+    connector: Connector, developer: User, member: User, browser_of: BrowserOf
+) -> None:
+    browser = browser_of(member)
+    let_in_by_pin(connector, member)
+    browser.get(reverse("connectors:acting"))
+    with CaptureQueriesContext(connection) as few:
+        browser.get(reverse("connectors:acting"))
+    for n in range(6):
+        let_in_by_pin(make_connector(developer, f"Connector {n}"), member)
+    with CaptureQueriesContext(connection) as many:
+        browser.get(reverse("connectors:acting"))
+    assert len(many) == len(few)
 
 
 def test_its_name_ends_it_and_twice_is_once(connector: Connector, member: User, browser_of: BrowserOf) -> None:

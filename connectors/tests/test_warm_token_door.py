@@ -60,3 +60,10 @@ def test_without_one_the_answer_is_a_404_with_the_three_fields(client: Client, p
 
 def test_it_takes_no_other_method(client: Client, program: Program) -> None:
     assert client.post("/v1/accessToken/warm").status_code == 405
+
+
+def test_it_costs_two_queries_and_no_write(
+    client: Client, program: Program, warm: WarmToken, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(2):
+        take(client, program)

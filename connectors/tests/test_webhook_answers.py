@@ -174,3 +174,19 @@ def test_it_never_leads_beyond_the_two_days_nor_to_a_seventh_try() -> None:
     assert pause(2, schedule.SPAN, since=dt.timedelta(hours=40)) == last - dt.timedelta(hours=40)
     assert pause(2, None, since=last) is None
     assert pause(schedule.TRIES, dt.timedelta(hours=1)) is None
+
+
+def test_no_body_and_one_that_did_not_come_are_not_the_same() -> None:
+    assert kept(b"") == Kept({}, "empty")
+    assert kept(b"", is_whole=False) == Kept({}, "")
+
+
+def test_old_western_pages_are_read_when_they_say_so() -> None:
+    page = "Größe".encode("windows-1252")
+    assert kept(page).body == "binary"
+    assert kept(page, Content_Type="text/html; charset=ISO-8859-1").text == "Größe"
+
+
+def test_joined_letters_of_hindi_and_families_of_emoji_stay_as_they_are() -> None:
+    text = "क्\u200dष न\u200cम 👩\u200d👧"
+    assert kept(text.encode()).text == text

@@ -8,16 +8,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Notice, User
 from accounts.services import notifications
-from connectors.models import Grant, Webhook
+from connectors.models import Connector, Grant, Webhook
 from connectors.services import grants
 from connectors.tasks import remind_of_webhooks
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.webhook_cast import make_webhook
-from connectors.webhooks import management
+from connectors.webhooks import management, reminders
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -134,3 +135,14 @@ def test_each_connector_has_a_mail_of_its_own(
     remind_of_webhooks()
     assert told(developer) == [30, 30]
     assert told(group_admin) == [30, 30]
+
+
+def test_what_was_told_costs_two_queries(
+    program: Program, connector: Connector, travel: Travel, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for days in (31, 32, 33):
+        listening(program.grant, days)
+    travel(days=4)
+    assert reminders.remind() == 6
+    with django_assert_num_queries(2):
+        assert reminders.remind() == 0

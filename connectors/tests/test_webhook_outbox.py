@@ -7,12 +7,13 @@ from uuid import UUID
 import pytest
 from django.core.cache import cache
 from django.db import transaction
-from pytest_django import DjangoCaptureOnCommitCallbacks
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
-from connectors.models import Webhook, WebhookDelivery, WebhookEvent
+from connectors import hooks
+from connectors.models import Grant, Webhook, WebhookDelivery, WebhookEvent
 from connectors.tests.factories import Program
 from connectors.tests.webhook_cast import happen, make_webhook, states
-from connectors.webhooks import dispatch, publish
+from connectors.webhooks import authorization, dispatch, publish
 from connectors.webhooks.events import Event, WebhookEventType
 from kaizala_console.lib import clock, ids
 
@@ -110,3 +111,38 @@ def test_many_wakes_before_anybody_looks_are_one_message(
     with django_capture_on_commit_callbacks(execute=True):
         happen(group_id, "Rain")
     assert len(sent) == 2
+
+
+def test_where_nobody_listens_a_thousand_events_cost_one_query(
+    webhook: Webhook, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    elsewhere = ids.new_id()
+    with transaction.atomic(), django_assert_num_queries(1):
+        publish.publish(*[message(elsewhere)] * 1000)
+    with django_assert_num_queries(1):
+        assert not publish.wanted(elsewhere, *WebhookEventType)
+    assert not WebhookEvent.objects.exists()
+
+
+def test_where_somebody_listens_ninety_events_cost_no_more_than_one(
+    webhook: Webhook, group_id: UUID, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with transaction.atomic(), django_assert_num_queries(3):
+        publish.publish(*[message(group_id)] * 90)  # SQLite takes 999 values in one statement
+    assert WebhookDelivery.objects.count() == 90
+
+
+def test_reach_is_asked_once_for_each_grant_and_group(
+    webhook: Webhook, roles: dict[str, str], group_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def access(_grant: Grant, key: str, *_bot: object) -> hooks.TokenAccess:
+        asked.append(key)
+        return hooks.TokenAccess("Admin", frozenset())
+
+    monkeypatch.setattr(hooks, "token_access", access)
+    reach = authorization.Reach()
+    for _ in range(3):
+        assert reach.may_have(webhook, group_id, None)
+    assert asked == [str(group_id)]

@@ -11,15 +11,16 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from connectors.models import Connector, Grant, Webhook, WebhookDelivery
+from connectors.models import Connector, Grant, Webhook, WebhookAttempt, WebhookDelivery
 from connectors.services import grants
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
 from connectors.tests.webhook_cast import CALLBACK_TOKEN, grant_of
-from connectors.tests.webhook_history import HOUR, SAID, eventful, happened, quiet, tried
+from connectors.tests.webhook_history import HOUR, MINUTE, SAID, eventful, happened, quiet, tried
 from connectors.views import webhook_words
 from connectors.webhooks import management
+from connectors.webhooks.events import WebhookEventType
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -236,6 +237,31 @@ def test_a_delivery_is_found_under_its_own_webhook_alone(hook: Webhook, develope
 # Costs, and what no page shows ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("name", "most"), [("webhooks", 17), ("webhook", 10)])
+def test_more_webhooks_and_deliveries_cost_no_more_queries(
+    hook: Webhook,
+    developer: User,
+    browser_of: Browser,
+    django_assert_max_num_queries: Any,
+    name: str,
+    most: int,
+) -> None:
+    client, url = browser_of(developer), tab(hook.connector) if name == "webhooks" else at(hook)
+
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            assert client.get(url).status_code == 200
+        return len(seen.captured_queries)
+
+    few = cost()
+    for _ in range(6):
+        other = quiet(grant_of(hook), failures=1)
+        for webhook in (hook, other):
+            tried(happened(webhook, WebhookEventType.POLL_CREATED, ago=5 * MINUTE), 500, "status")
+    assert cost() == few
+    assert few <= most
+
+
 @pytest.mark.parametrize("name", READING)
 def test_no_page_shows_a_credential_or_the_values_of_an_address(
     hook: Webhook, developer: User, browser_of: Browser, name: str
@@ -258,3 +284,33 @@ def test_group_admins_and_colleagues_see_no_webhook(
         page = client.get(reverse("connectors:details", args=[hook.connector_id]))
         assert "hooks.example.com" not in text_of(page)
     assert Grant.objects.get().webhooks.get() == hook
+
+
+def test_the_log_looks_again_only_while_something_waits(
+    told_program: Program, developer: User, browser_of: Browser
+) -> None:
+    webhook, client = quiet(told_program.grant), browser_of(developer)
+    assert 'hx-trigger="every' not in client.get(at(webhook)).content.decode()
+    happened(webhook)
+    assert 'hx-trigger="every' in client.get(at(webhook)).content.decode()
+    assert 'hx-trigger="every' not in client.get(f"{at(webhook)}?live=off").content.decode()
+
+
+def test_of_many_tries_the_last_are_shown_with_their_numbers(
+    told_program: Program, developer: User, browser_of: Browser
+) -> None:
+    webhook = quiet(told_program.grant)
+    row = happened(webhook, state="delivered")
+    for _ in range(33):
+        tried(row, 200)
+    text = text_of(browser_of(developer).get(at(webhook, "webhook_delivery", row.pk)))
+    assert "3 earlier tries are not shown." in text
+    assert "Try 33" in text
+    assert "Try 4 " in text
+    assert "Try 3 " not in text
+
+
+@pytest.mark.parametrize("problem", WebhookAttempt.Problem.values)
+def test_every_problem_has_words_and_advice(problem: str) -> None:
+    assert webhook_words.answer_of(None, problem)
+    assert webhook_words.what_to_do(problem, None)

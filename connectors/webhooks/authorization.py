@@ -32,6 +32,7 @@ def why_over(webhook: Webhook, at: dt.datetime) -> str:
         return InactiveReason.GRANT_ENDED.value
     if grant.ends_at is not None and grant.ends_at <= at:
         return InactiveReason.GRANT_ENDED.value
+    grant.connector = connector  # the same row: `held_scopes` loads it for each webhook otherwise
     if Permission.OUTGOING_WEBHOOKS not in permissions_of(grant.held_scopes()):
         return InactiveReason.PERMISSION.value
     return ""

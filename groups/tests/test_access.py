@@ -295,6 +295,21 @@ def test_a_member_sees_the_group_but_is_told_that_it_takes_an_admin(
         access.require_admin(member, group.pk)
 
 
+def test_access_takes_few_statements_however_many_groups_there_are(
+    connector: Connector, program: Program, group: Group, group_admin: User, django_assert_num_queries: Any
+) -> None:
+    user_token = caller(let_act_for(connector, group_admin))
+    group_token = caller(program)
+    for number in range(5):
+        make_group(f"Group {number}", organisation=group.organisation, admins=[group_admin], under=group)
+    with django_assert_num_queries(1):
+        access.reach(group_token, group.pk)
+    with django_assert_num_queries(2):
+        access.reach(user_token, group.pk)
+    with django_assert_num_queries(1):
+        assert len(access.visible_to(group_admin)) == 6
+
+
 def test_a_person_of_another_organisation_in_the_group_sees_it(
     group: Group, outsider: User, organisation: Organisation
 ) -> None:

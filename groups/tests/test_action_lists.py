@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Person, User
 from groups.models import Action, Group
-from groups.tests.cards import POLL, SURVEY, actions_of, listed, posted
+from groups.tests.cards import POLL, SURVEY, actions_of, listed, make_media, posted
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program, person_of
 from kaizala_console.lib import clock
@@ -150,3 +152,28 @@ def test_one_kind_is_listed_alone(wire: Wire, program: Program, group: Group) ->
 def test_a_query_that_means_nothing_is_refused(wire: Wire, program: Program, group: Group, query: str) -> None:
     message = refused(wire.get(actions_of(group) + query, program), 400, "InvalidParameters", "ValidationException")
     assert query[1:].partition("=")[0] in message
+
+
+def test_a_hundred_mixed_actions_take_as_many_queries_as_two(
+    wire: Wire, program: Program, group: Group, group_admin: User, member: User
+) -> None:
+    def count() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            assert wire.get(f"{actions_of(group)}?count=100", program).status_code == 200
+        return len(captured)
+
+    def some() -> None:
+        posted(wire, program, group, "Image", {"mediaResource": make_media(program)})
+        posted(wire, program, group, "Job", {"title": "x", "assignedTo": [person_of(member).number]})
+
+    some()
+    before = count()
+    some()
+    posted(wire, program, group, "Survey", SURVEY)
+    posted(
+        wire, program, group, "Announcement", {"title": "a", "message": "b", "mediaResources": [make_media(program)]}
+    )
+    make_polls(group, person_of(group_admin), 90)
+    assert count() == before

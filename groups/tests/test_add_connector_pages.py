@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, Notice, User
 from connectors.models import Connector, Grant, Handoff, RefreshToken
-from connectors.services import connectors
+from connectors.services import connectors, usage
 from connectors.services import grants as connector_grants
 from connectors.tests.html_forms import HtmlForm, form_to, text_of
 from groups.models import Group
@@ -267,3 +267,37 @@ def test_a_connector_of_a_group_above_is_not_listed_as_one_of_this_group(
     below = make_group("Gate", organisation=group.organisation, admins=[group_admin], under=group)
     add(client, group, connector)
     assert "No connector acts in this group" in text_of(client.get(tab_of(below)))
+
+
+def test_the_list_draws_the_last_days_of_each_connector_for_admins_alone(
+    client: Client, group: Group, connector: Connector, member: User, browser_of: Browser
+) -> None:
+    add(client, group, connector)
+    assert "in 14 days" not in client.get(tab_of(group)).content.decode()
+    for _time in range(2):
+        usage.count(Grant.objects.get().pk, "GET v1/groups/<group_id>/members", status=200, at=clock.now())
+    usage.flush()
+    assert "2 calls in 14 days" in client.get(tab_of(group)).content.decode()
+    assert "in 14 days" not in browser_of(member).get(tab_of(group)).content.decode()
+
+
+def test_more_grants_and_more_connectors_cost_no_more_queries(
+    client: Client, group: Group, group_admin: User, developer: User, django_assert_max_num_queries: Any
+) -> None:
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            client.get(tab_of(group))
+        return len(seen.captured_queries)
+
+    def grow(number: int) -> None:
+        for name in range(number):
+            here = make_connector(developer, name=f"Here {number} {name}")
+            made = grants.add_connector(group=group, connector_id=here.pk, by=group_admin).grant
+            usage.count(made.pk, "GET v1/groups/<group_id>/members", status=200, at=clock.now())
+            make_connector(developer, name=f"To add {number} {name}")
+        usage.flush()
+
+    grow(1)
+    few = cost()
+    grow(9)
+    assert cost() == few

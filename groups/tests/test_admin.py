@@ -147,3 +147,9 @@ def test_rows_are_found_by_the_names_of_what_they_belong_to(
 ) -> None:
     answer = operators_browser.get(f"/operators/{model}/", {"q": words})
     assert re.search(rf"/operators/{model}/[^/\"]+/change/", answer.content.decode())
+
+
+def test_a_whole_number_still_finds_its_person(everything: None, operators_browser: Client, group_admin: User) -> None:
+    number = person_of(group_admin).number.replace("+", "%2B")
+    answer = operators_browser.get(f"{reverse('operators:groups_membership_changelist')}?q={number}")
+    assert {row.person for row in answer.context["cl"].result_list} == {person_of(group_admin)}

@@ -177,3 +177,22 @@ def test_only_files_of_messages_are_asked_for_their_columns(
 ) -> None:
     job = uploaded(group, group_admin, "Phone number\n+919876543210\n")
     assert client.get(at("archive_columns", job.pk)).status_code == 404
+
+
+def test_a_longer_archive_costs_no_more_queries_and_is_paged(
+    client: Client, imported: BulkJob, organisation: Organisation, django_assert_max_num_queries: Any
+) -> None:
+    def cost() -> int:
+        with django_assert_max_num_queries(20) as seen:
+            client.get(at("archive"))
+        return len(seen.captured_queries)
+
+    few = cost()
+    first = ArchivedMessage.objects.first()
+    assert first is not None
+    ArchivedMessage.objects.bulk_create(
+        ArchivedMessage(organisation=organisation, job=imported, message_id=f"n-{n}", sent_at=first.sent_at)
+        for n in range(60)
+    )
+    assert cost() == few
+    assert 'rel="next"' in client.get(at("archive")).content.decode()

@@ -124,6 +124,21 @@ def test_the_service_itself_asks_for_an_admin_of_the_group(
     assert GroupBot.objects.count() == 1
 
 
+def test_more_bots_cost_no_more_statements(
+    group: Group, bot: Bot, group_admin: User, browser_of: Browser, django_assert_max_num_queries: Any
+) -> None:
+    client, costs = browser_of(group_admin), []
+    group_bots.add(group=group, bot_ids=[bot.pk], by=group_admin)
+    Bot.objects.create(connector=bot.connector, name="Spare")
+    for _times in range(2):
+        with django_assert_max_num_queries(60) as seen:
+            client.get(tab(group))
+        costs.append(len(seen))
+        more = [Bot.objects.create(connector=bot.connector, name=f"{n}") for n in range(6)]
+        group_bots.add(group=group, bot_ids=[one.pk for one in more[:3]], by=group_admin)
+    assert costs[0] == costs[1]
+
+
 def test_the_connectors_tab_says_where_a_bot_stands_and_what_it_posted_last_in_few_statements(
     group: Group, bot: Bot, connector: Connector, group_admin: User, developer: User, browser_of: Browser, travel: Any
 ) -> None:

@@ -168,3 +168,14 @@ def test_the_encoding_is_found_without_moving_in_the_file() -> None:
 def test_what_a_spreadsheet_would_calculate_is_quoted_text(cell: str) -> None:
     line = "".join(csv_lines([[cell]])).removeprefix("\ufeff").rstrip("\r\n")
     assert line == f'"{cell}"' if cell.startswith("z") else line == f'"\'{cell}"'
+
+
+def test_roles_and_actions_are_known_in_any_case() -> None:
+    line = user_line({"number": LINE, "role": "ADMINISTRATOR", "action": "Delete", "name": " Meera  Nair "}, "")
+    assert (line.role, line.removes, line.name) == ("Admin", True, "Meera Nair")
+    assert user_line({"number": LINE}, "") == user_line({"number": LINE, "role": "", "action": "add"}, "")
+
+
+def test_a_header_that_opens_a_quotation_mark_is_refused_with_words() -> None:
+    with pytest.raises(RuleBroken, match="quotation mark"):
+        table('"number,name\n+919812345678,Asha\n')

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, Person, User
 from connectors.tests.html_forms import form_to, text_of
-from groups.models import BulkJob, Group, Membership
+from groups.models import BulkJob, BulkLine, Group, Membership
 from groups.services.bulk import jobs
 from groups.tests.bulk import checked, done, uploaded, worked_at
 from groups.tests.factories import person_of
@@ -186,3 +186,27 @@ def test_an_upload_of_another_group_is_found_by_its_admins_alone(
     for name in ("bulk_job", "bulk_file", "bulk_log", "bulk_problems"):
         missing, found = strangers.get(at(name, ids.new_id())), strangers.get(at(name, job.pk))
         assert (missing.status_code, found.status_code) == (404, 404)
+
+
+def test_the_log_groups_digits_as_the_bar_does(client: Client, group: Group, group_admin: User) -> None:
+    job = checked(uploaded(group, group_admin, TEXT))
+    BulkJob.objects.filter(pk=job.pk).update(checked_lines=100_000, total_lines=100_000, bad_lines=1_200)
+    shown = text_of(client.get(at("bulk_job", job.pk)))
+    assert "100,000 lines checked: 1,200 bad lines." in shown
+
+
+def test_longer_lists_cost_no_more_queries(
+    client: Client, group: Group, group_admin: User, django_assert_max_num_queries: Any
+) -> None:
+    def cost(url: str) -> int:
+        with django_assert_max_num_queries(40) as seen:
+            client.get(url)
+        return len(seen.captured_queries)
+
+    job = checked(uploaded(group, group_admin, TEXT))
+    urls = [at("bulk", group.pk), at("bulk_job", job.pk)]
+    few = [cost(url) for url in urls]
+    for _number in range(6):
+        checked(uploaded(group, group_admin, TEXT))
+    BulkLine.objects.bulk_create(BulkLine(job=job, line=n, kind="bad", reason="x") for n in range(100, 140))
+    assert [cost(url) for url in urls] == few

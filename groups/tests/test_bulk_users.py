@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from django.core.files.storage import storages
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, Organisation, Person, PersonName, User
 from accounts.tests.factories import make_person
@@ -336,3 +338,11 @@ def test_what_is_exported_can_be_uploaded_again_and_changes_nothing(group: Group
     assert rows[0] == ["Phone number", "Name", "Role", "Action"]
     assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
     assert done(uploaded(group, group_admin, text)).counts == {"unchanged": 7}
+
+
+def test_two_thousand_lines_cost_few_statements_each(group: Group, group_admin: User) -> None:
+    job = uploaded(group, group_admin, many(2000))
+    with CaptureQueriesContext(connection) as seen:
+        done(job)
+    assert job.counts == {"added": 2000}
+    assert len(seen) < 200, "about twenty-five a chunk of 500"

@@ -254,3 +254,17 @@ def test_numbers_are_counted_in_ranges() -> None:
     assert (question.answered, question.lowest, question.highest, question.mean) == (5, 0, 10, 2.6)
     assert [each.count for each in question.ranges] == [3, 1, 0, 0, 1]
     assert (question.ranges[0].low, question.ranges[-1].high) == (0, 10)
+
+
+@pytest.mark.parametrize("spelling", ["SURVEY", " survey ", "Survey"])
+def test_types_are_named_in_any_case(spelling: str) -> None:
+    assert action_types.chosen(spelling, "")[0].kind == "Survey"
+
+
+def test_the_same_number_five_times_is_one_range() -> None:
+    kind = action_types.of("Survey")
+    body = kind.read({"title": "x", "questions": [{"title": "n", "type": "Numeric"}]}, clock.now()).body
+    tally = tally_of(kind, body)
+    for _n in range(5):
+        tally.add({"answers": [5e-324]})
+    assert [each.count for each in tally.questions()[0].ranges] == [5]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -17,6 +18,7 @@ from connectors.services import grants as grant_service
 from connectors.services import refresh_tokens
 from connectors.tests import factories as connector_factories
 from connectors.tests.html_forms import text_of
+from connectors.tests.logos import with_logo
 from groups.models import Group
 from groups.queries import ending_access
 from groups.services import connectors
@@ -244,3 +246,27 @@ def test_an_admin_of_another_organisation_sees_their_own_alone(
     page = browser_of(outsider).get(everything_that_ends())
     assert page.status_code == 200
     assert "Planner" not in text_of(page)
+
+
+@pytest.mark.parametrize("url", [USAGE, "/console/organisation/ending/"])
+def test_more_that_ends_costs_no_more_queries(
+    client: Client,
+    organisation: Organisation,
+    group: Group,
+    developer: User,
+    url: str,
+    django_assert_max_num_queries: Any,
+) -> None:
+    access(group, developer, "First", 3)
+
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            client.get(url)
+        return len(seen.captured_queries)
+
+    few = cost()
+    for n in range(6):
+        with_logo(
+            access(make_group(f"Crew {n}", organisation=organisation), developer, f"Planner {n}", 5 + n).connector
+        )
+    assert cost() == few

@@ -15,7 +15,7 @@ from accounts.tests.factories import make_person
 from connectors.tests.factories import make_connector
 from connectors.tests.html_forms import text_of
 from groups.models import Group, Membership
-from groups.services import members
+from groups.services import groups, members
 from groups.tests.factories import make_group, person_of
 from groups.tests.pages import titles_of
 from kaizala_console.lib import clock, ids
@@ -26,11 +26,24 @@ LIST = "/console/groups/"
 DIRECTORY = "/console/directory/"
 
 Browser = Callable[..., Client]
+Cost = Callable[[Client, str], int]
 
 
 @pytest.fixture
 def client(group_admin: User, browser_of: Browser) -> Client:
     return browser_of(group_admin)
+
+
+@pytest.fixture
+def cost(django_assert_max_num_queries: Any) -> Cost:
+    """`cost(client, url)`: how many statements a page takes."""
+
+    def cost(client: Client, url: str) -> int:
+        with django_assert_max_num_queries(30) as seen:
+            assert client.get(url).status_code == 200
+        return len(seen.captured_queries)
+
+    return cost
 
 
 def people_on(page: Any) -> list[str]:
@@ -142,6 +155,19 @@ def test_more_than_a_page_goes_on_by_key_in_both_directions(client: Client, grou
     assert titles_of(client.get(newer)) == titles_of(first)
 
 
+@pytest.mark.parametrize("url", [LIST, DIRECTORY])
+def test_a_forged_page_mark_leads_to_the_first_page(client: Client, group: Group, url: str) -> None:
+    assert client.get(url, {"cursor": "forged", "q": "a"})["Location"] == f"{url}?q=a"
+
+
+def test_a_longer_list_costs_no_more_queries(client: Client, group_admin: User, cost: Cost) -> None:
+    make_group("First", admins=[group_admin])
+    few = cost(client, LIST)
+    for number in range(20):
+        make_group(f"Group {number}", admins=[group_admin])
+    assert cost(client, LIST) == few
+
+
 # Sub-groups -----------------------------------------------------------------------------------------------------------
 
 
@@ -160,6 +186,17 @@ def test_sub_groups_and_the_groups_above_are_links_for_who_may_open_them(
     assert "Stands under" in text_of(above)
 
 
+def test_more_sub_groups_cost_no_more_queries(
+    client: Client, group: Group, group_admin: User, organisation: Organisation, cost: Cost
+) -> None:
+    url = reverse("groups:sub_groups", args=[group.pk])
+    make_group("Gate", organisation=organisation, admins=[group_admin], under=group)
+    few = cost(client, url)
+    for number in range(20):
+        make_group(f"Gate {number}", organisation=organisation, under=group)
+    assert cost(client, url) == few
+
+
 # History --------------------------------------------------------------------------------------------------------------
 
 
@@ -173,6 +210,19 @@ def test_the_history_tells_admins_what_everybody_did_here(
     assert "Farah Khan" in told
     assert "Lakshmi Iyer" in told
     assert "Other" not in told
+
+
+def test_a_new_group_has_no_history_to_tell(client: Client, group: Group) -> None:
+    assert "Nothing has happened yet" in text_of(client.get(reverse("groups:activity", args=[group.pk])))
+
+
+def test_a_longer_history_costs_no_more_queries(client: Client, group: Group, group_admin: User, cost: Cost) -> None:
+    url = reverse("groups:activity", args=[group.pk])
+    members.add(group=group, numbers=["+919930000001"], by=group_admin)
+    few = cost(client, url)
+    members.add(group=group, numbers=[f"+9199300001{number:02}" for number in range(60)], by=group_admin)
+    assert cost(client, url) == few
+    assert "cursor=" in client.get(url).content.decode()
 
 
 # People ---------------------------------------------------------------------------------------------------------------
@@ -196,6 +246,17 @@ def test_the_directory_finds_by_a_part_of_the_name_or_the_number(
     assert people_on(client.get(DIRECTORY, {"q": words})) == ["Meera Nair"]
 
 
+@pytest.mark.parametrize("q", ["nobody", "%", "nobody\0", "x" * 5000])
+def test_the_directory_says_when_nobody_matches(client: Client, group: Group, q: str) -> None:
+    assert "Nobody matches" in text_of(client.get(DIRECTORY, {"q": q}))
+
+
+def test_more_people_cost_no_more_queries(client: Client, group: Group, group_admin: User, cost: Cost) -> None:
+    few = cost(client, DIRECTORY)
+    members.add(group=group, numbers=[f"+9199300001{number:02}" for number in range(40)], by=group_admin)
+    assert cost(client, DIRECTORY) == few
+
+
 def test_who_has_no_name_stands_in_the_directory_by_the_number(client: Client, group: Group, group_admin: User) -> None:
     members.add(group=group, numbers=["+919876543210"], by=group_admin)
     assert "+91 98765 43210" in people_on(client.get(DIRECTORY))
@@ -204,3 +265,8 @@ def test_who_has_no_name_stands_in_the_directory_by_the_number(client: Client, g
 def test_who_shares_no_group_sees_nobody(group: Group, stranger: User, browser_of: Browser) -> None:
     make_person("Alone")
     assert "Nobody here yet" in text_of(browser_of(stranger).get(DIRECTORY))
+
+
+def test_a_group_made_here_is_listed_at_once(client: Client, group_admin: User) -> None:
+    groups.create(name="New", organisation=None, admin=person_of(group_admin), by=group_admin)
+    assert titles_of(client.get(LIST)) == ["New"]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from connectors.models import Connector
@@ -73,3 +74,31 @@ def test_a_suspended_access_tells_nobody(
 ) -> None:
     rights.suspend(grant=listening.grant, by=group_admin)
     assert "listen here" not in text_of(browser_of(group_admin).get(page_of(group, listening)))
+
+
+def test_without_webhooks_nothing_is_said_of_them(
+    group: Group, connector: Connector, group_admin: User, browser_of: Browser
+) -> None:
+    program = let_in(connector, group, group_admin)
+    assert "listen here" not in text_of(browser_of(group_admin).get(page_of(group, program)))
+
+
+def test_more_webhooks_cost_no_more_queries(
+    listening: Program,
+    group: Group,
+    group_admin: User,
+    browser_of: Browser,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    client = browser_of(group_admin)
+
+    def cost() -> int:
+        with django_assert_max_num_queries(40) as seen:
+            assert client.get(page_of(group, listening)).status_code == 200
+        return len(seen.captured_queries)
+
+    few = cost()
+    for n in range(12):
+        quiet(listening.grant, f"https://h{n}.example.com/")
+    assert cost() == few
+    assert "And 4 hosts more." in text_of(client.get(page_of(group, listening)))

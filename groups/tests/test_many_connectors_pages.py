@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -85,6 +87,23 @@ def test_a_choice_that_was_refused_is_shown_again(client: Client, group: Group, 
     assert page.status_code == 400
     assert "What “Planner 110” could do here" in text_of(page)
     assert not Grant.objects.exists()
+
+
+def test_thousands_cost_no_more_statements(
+    client: Client, group: Group, many: list[Connector], django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(40) as seen:
+        client.get(tab_of(group), {"find": "planner"})
+    before = len(seen)
+    Connector.objects.filter(name__gte="Planner 060").delete()
+    with django_assert_max_num_queries(40) as seen:
+        client.get(tab_of(group), {"find": "planner"})
+    assert len(seen) == before
+
+
+@pytest.mark.parametrize("words", ["\0", "x" * 5000, "' OR 1=1 --", "é" * 200])
+def test_any_words_are_only_words(client: Client, group: Group, many: list[Connector], words: str) -> None:
+    assert client.get(tab_of(group), {"find": words}).status_code == 200
 
 
 def test_those_that_have_access_are_shown_fifty_at_a_time(

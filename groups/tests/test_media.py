@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from django.core.files.storage import storages
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, User
@@ -125,6 +126,13 @@ def test_media_of_another_kind_is_refused_with_what_was_expected(program: Progra
         wanted(resource.pk, program, (MediaKind.AUDIO, MediaKind.VIDEO))
     assert refusal.value.code == "wrong_kind_of_media"
     assert MediaResource.objects.get().used_at is None
+
+
+def test_it_is_found_and_marked_with_few_queries(program: Program) -> None:
+    resource, by = stored(program), caller(program)
+    with CaptureQueriesContext(connection) as queries:
+        media.resource_for(resource=str(resource.pk), caller=by, kinds=IMAGES, field="mediaResource")
+    assert len([query for query in queries if not query["sql"].startswith(("SAVEPOINT", "RELEASE"))]) == 2
 
 
 # ---------------------------------------------------------------- Sweeping

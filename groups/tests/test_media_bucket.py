@@ -12,6 +12,7 @@ import requests
 from django.test import Client
 from pytest_django import Settings
 
+from groups.media import storage as media_storage
 from groups.media.urls import url_of
 from groups.models import MediaFile, MediaResource
 from groups.services import media
@@ -153,3 +154,8 @@ def test_settings_that_cannot_be_meant_are_refused(
     note_what_is_wrong_with_media(env, max_mb=sizes[0], max_request_mb=sizes[1])
     assert len(env.problems) == bool(told)
     assert told in "".join(env.problems)
+
+
+def test_pages_may_name_where_its_addresses_lead(bucket: Bucket) -> None:
+    assert media_storage.origin() == bucket.url
+    assert bucket.asked == []

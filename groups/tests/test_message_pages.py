@@ -15,8 +15,8 @@ from connectors.models import Bot, Connector
 from connectors.tests.html_forms import form_to, forms_of, text_of
 from groups.models import Action, Group, Message, Reaction, Subscription
 from groups.services import actions, messages, responses
-from groups.tests.cards import POLL
-from groups.tests.factories import make_group, person_of
+from groups.tests.cards import POLL, SURVEY, make_media
+from groups.tests.factories import Program, make_group, person_of
 from groups.tests.pages import everything
 from kaizala_console.lib import clock
 from kaizala_console.lib.phone_numbers import mask
@@ -172,6 +172,24 @@ def test_more_than_a_page_goes_on_by_key(client: Client, group: Group, member: U
     assert client.get(tab_of(group), {"cursor": "forged"})["Location"] == tab_of(group)
 
 
+def test_more_messages_cost_no_more_queries(
+    client: Client, group: Group, group_admin: User, connector: Connector, django_assert_max_num_queries: Any
+) -> None:
+    def cost() -> int:
+        with django_assert_max_num_queries(30) as seen:
+            client.get(tab_of(group))
+        return len(seen.captured_queries)
+
+    def say(number: int) -> None:
+        for _ in range(number):
+            messages.post(group=group, text="Hi", person=make_person(), by=group_admin, connector=connector)
+
+    say(1)
+    few = cost()
+    say(30)
+    assert cost() == few
+
+
 # ---------------------------------------------------------------- Cards among them
 
 
@@ -211,6 +229,30 @@ def test_a_job_asks_those_alone_to_whom_it_is_assigned(
     assert "0 of 1 done" in text_of(client.get(tab_of(group)))
     assert "Answer Check the fridge" in text_of(client.get(tab_of(group)))
     assert "Answer Check the fridge" not in text_of(browser_of(group_admin).get(tab_of(group)))
+
+
+def test_fifty_mixed_rows_cost_what_two_cost(
+    client: Client, group: Group, program: Program, group_admin: User, django_assert_max_num_queries: Any
+) -> None:
+    admin = person_of(group_admin)
+
+    def cost() -> int:
+        with django_assert_max_num_queries(35) as seen:
+            client.get(tab_of(group))
+        return len(seen.captured_queries)
+
+    def fill(number: int) -> None:
+        for n in range(number):
+            messages.post(group=group, text=f"Hi {n}", person=make_person(), by=group_admin)
+            kind, body = (("Poll", POLL), ("Survey", {**SURVEY, "isAnonymous": True}))[n % 2]
+            actions.post(group=group, action_type=kind, body=body, person=admin, by=group_admin)
+            picture = {"mediaResource": make_media(program), "caption": "Here"}
+            Action.objects.create(group=group, person=make_person(), kind="Image", title="Here", body=picture)
+
+    fill(2)
+    few = cost()
+    fill(16)
+    assert cost() == few
 
 
 def post_poll(client: Client, group: Group, **typed: Any) -> Any:
@@ -265,3 +307,9 @@ def test_in_a_managed_public_group_members_post_no_cards(client: Client, public:
         typed = {"question": "Tea?", "choices": "Yes\nNo", "closes": "24", "title": "Drill", "text": "At nine"}
         assert client.post(reverse(f"groups:{name}", args=[public.pk]), typed).status_code == 403
     assert everything() == before
+
+
+def test_4000_characters_in_many_lines_are_not_too_long(client: Client, group: Group) -> None:
+    text = "\r\n".join(["x" * 39] * 100)
+    write(client, group, text)
+    assert len(Message.objects.get().text) == 3999

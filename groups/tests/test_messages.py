@@ -107,3 +107,7 @@ def test_nothing_is_posted_when_the_audit_trail_cannot_be_written(
     with pytest.raises(DatabaseError):
         post(group, group_admin)
     assert not Message.objects.exists()
+
+
+def test_4000_characters_are_not_too_long(group: Group, group_admin: User) -> None:
+    assert len(post(group, group_admin, "🏏" * 4000).text) == 4000

@@ -60,3 +60,9 @@ def test_every_constraint_has_its_test() -> None:
 def test_a_message_may_have_4000_characters_of_any_kind(group: Group) -> None:
     text = "न" * 3999 + "🏏"
     assert Message.objects.get(pk=message(text=text).pk).text == text
+
+
+def test_nothing_that_a_group_holds_is_shown_by_its_text(group: Group, newcomer: Person) -> None:
+    shown = [str(message(text="for members only")), str(Membership.objects.get(person=newcomer))]
+    shown.append(str(Subscription.objects.create(group=group, person=newcomer)))
+    assert not any("for members only" in text or newcomer.number in text for text in shown)

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import AuditEvent, User
 from connectors import authentication
@@ -270,6 +271,28 @@ def test_a_deleted_bots_token_is_refused_on_the_very_next_call(
     wire.delete(f"/v1/bot/{bot}", program)
     assert "Token validation failed" in refused(wire.post(path, '{"message": "x"}', token), 401, "InvalidToken")
     assert Message.objects.count() == 1
+
+
+def test_a_bots_reach_costs_no_statement_more(program: Program, group: Group, token: str) -> None:
+    def statements(text: str) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            access.reach(authentication.caller_of(text), group.pk)
+        return len(captured)
+
+    assert statements(token) == statements(program.access_token) == 2
+
+
+def test_the_list_of_bots_is_one_statement_however_many(wire: Wire, program: Program) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            wire.get("/v1/bot", program)
+        return len(captured)
+
+    made(wire, program)
+    few = statements()
+    for number in range(5):
+        made(wire, program, name=f"Bot {number}")
+    assert statements() == few
 
 
 def test_the_inspector_knows_the_reach_of_a_bot(program: Program, group: Group, bot: str, token: str) -> None:

@@ -162,6 +162,19 @@ def test_the_permission_that_is_missing_is_named(
         assert "Group Information" in refused(wire.get(path, program), 403, "Unauthorized")
 
 
+@pytest.mark.parametrize("query", ["", "?fetchAllGroups=true"])
+def test_the_list_takes_as_many_statements_for_one_group_as_for_many(
+    wire: Wire, program: Program, group: Group, newcomer: Person, django_assert_num_queries: Any, query: str
+) -> None:
+    above = group
+    for number in range(12):
+        above = make_group(
+            f"Group {number}", organisation=group.organisation, members=[newcomer], under=above if number % 3 else group
+        )
+        with django_assert_num_queries(6):
+            assert len(listed(wire.get(f"/v1/groups{query}", program))) == (number + 2 if query else 1)
+
+
 def test_only_get_is_allowed_here_so_far(wire: Wire, program: Program, group: Group) -> None:
     answer = wire.post(f"/v1/groups/{group.pk}", "{}", program)
     refused(answer, 405, "MethodNotAllowed", "ValidationException")

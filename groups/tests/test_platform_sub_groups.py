@@ -236,6 +236,17 @@ def test_under_groups_that_a_user_token_does_not_reach_it_does_not_look(
     assert names(told["subGroups"]) == [("A", []), ("B", [("C", [])])]
 
 
+@pytest.mark.parametrize("query", ["", "?fetchAllGroups=true"])
+def test_it_takes_as_many_statements_for_one_group_as_for_many(
+    wire: Wire, program: Program, group: Group, django_assert_max_num_queries: Any, query: str
+) -> None:
+    above = group
+    for number in range(12):
+        above = make_group(f"Group {number}", organisation=group.organisation, under=above if number % 3 else group)
+        with django_assert_max_num_queries(10):
+            assert listed(wire.get(PATH.format(group.pk) + query, program))["subGroups"]
+
+
 def test_what_was_linked_too_deep_by_other_means_is_cut_and_never_an_error(
     wire: Wire, program: Program, group: Group
 ) -> None:

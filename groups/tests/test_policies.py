@@ -127,6 +127,13 @@ def test_who_posts_is_no_choice_in_a_managed_public_group(organisation: Organisa
         policies.change(group=public, by=group_admin, only_admins_post=True)
 
 
+def test_a_group_without_the_policy_costs_no_question_more(
+    group: Group, member: User, django_assert_num_queries: Any
+) -> None:
+    with django_assert_num_queries(0):
+        policies.require_may_post(group=group, by=member)
+
+
 # Who sees the members -------------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
 from accounts.tests.factories import make_person
@@ -191,3 +192,18 @@ def test_whoever_is_no_member_any_more_does_not_comment(client: Client, said: Me
     Membership.objects.filter(group=said.group, person=person_of(member)).delete()
     assert form.send(client, {"comment": "Still here"}).status_code == 404
     assert not Reaction.objects.exists()
+
+
+def test_more_comments_cost_no_more_queries(
+    client: Client, card: Action, group_admin: User, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    def cost(url: str) -> int:
+        with django_assert_max_num_queries(40) as seen:
+            client.get(url)
+        return len(seen.captured_queries)
+
+    comment_on(card, "One", group_admin)
+    few = [cost(url) for url in (card_of(card), page_of(card))]
+    for number in range(9):
+        comment_on(card, f"More {number}", group_admin)
+    assert [cost(url) for url in (card_of(card), page_of(card))] == few

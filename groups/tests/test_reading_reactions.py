@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from connectors.models import Connector
@@ -119,6 +120,34 @@ def test_the_groups_summary_goes_on_page_by_page_and_tells_of_what_changed(
     assert [entry["referenceId"] for page in since for entry in page][-1] == str(posted[0].pk)
     assert since[-1][-1]["reactionsCountMap"] == {"like": 1, "comment": 1}
     assert str(posted[1].pk) not in str(wire.get(f"{path(group, 'summary')}?cursor={cursor}", program).json())
+
+
+def test_reading_costs_the_same_number_of_statements_however_much_there_is(
+    wire: Wire, program: Program, members_program: Program, group: Group, message: Message, group_admin: User
+) -> None:
+    def statements(token: Program) -> list[int]:
+        counts = []
+        for end in (f"{message.pk}/summary", f"{message.pk}", "summary"):
+            with CaptureQueriesContext(connection) as captured:
+                assert wire.get(path(group, end), token).status_code == 200
+            counts.append(len(captured))
+        return counts
+
+    react(wire, program, message)
+    few = statements(program), statements(members_program)
+    for number in range(5):
+        comment(wire, program, message, str(number))
+        react(wire, program, messages.post(group=group, text="Hi", person=person_of(group_admin), by=group_admin))
+    assert (statements(program), statements(members_program)) == few
+    assert few[0] == [4, 4, 4]
+
+
+def test_the_counts_of_many_are_one_statement(wire: Wire, program: Program, message: Message) -> None:
+    react(wire, program, message)
+    with CaptureQueriesContext(connection) as captured:
+        found = reactions.counts_of([message.pk, ids.new_id()])
+    assert found == {message.pk: reactions.Counts(like=1, comment=0)}
+    assert len(captured) == 1
 
 
 # What the table refuses -------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
@@ -215,6 +216,10 @@ def test_who_comes_second_is_told_who_was_first(
     assert Grant.objects.get().permissions == {POST}
 
 
+def _next_of(answer: Any) -> str:
+    return parse_qs(urlsplit(answer["Location"]).query)["next"][0]
+
+
 @pytest.mark.parametrize("who", ["member", "stranger", "outsider", "operator"])
 def test_a_request_to_a_group_of_others_is_the_same_as_none(
     named: AccessRequest, who: str, request: pytest.FixtureRequest, browser_of: Browser
@@ -268,6 +273,21 @@ def test_who_runs_many_groups_searches_them(
     assert "Night Shift" in found.content.decode()
     form_to(found, address("request_approve", link)).send(client, {"group": str(group.pk)})
     assert Grant.objects.get().target == target_of(group)
+
+
+def test_the_list_costs_the_same_however_many_wait(
+    ask: Callable[..., AccessRequest],
+    group: Group,
+    group_admin: User,
+    browser_of: Browser,
+    django_assert_max_num_queries: Any,
+) -> None:
+    for number in range(12):
+        ask(factories.make_group(f"Depot {number}", organisation=group.organisation, admins=[group_admin]))
+    client = browser_of(group_admin)
+    with django_assert_max_num_queries(16):
+        page = client.get(reverse("groups:requests"))
+    assert page.content.decode().count('data-label="Asks for"') == 12
 
 
 def test_a_request_stands_in_the_inbox_of_who_may_answer_and_of_nobody_else(

@@ -169,6 +169,16 @@ def test_many_responses_are_sent_as_they_are_read(
     assert len(at_once.json()["actionDetails"]["responses"]) == 5
 
 
+def test_details_take_as_many_queries_for_many_responses_as_for_one(
+    wire: Wire, program: Program, group: Group, members: Program, django_assert_max_num_queries: Any
+) -> None:
+    survey = posted(wire, program, group, "Survey", SURVEY)
+    give(wire, members, survey, {"answers": ANSWERS})
+    give(wire, program, survey, {"answers": ANSWERS})
+    with django_assert_max_num_queries(6):
+        details(wire, program, survey)
+
+
 def test_a_card_of_a_group_elsewhere_is_not_read(
     wire: Wire, group: Group, anonymous: Action, connector: Connector, group_admin: User
 ) -> None:

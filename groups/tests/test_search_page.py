@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from playwright.sync_api import expect
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.audit.event_types import EventType
 from accounts.audit.record import record
@@ -82,6 +83,17 @@ def test_more_than_a_few_lead_to_the_list_with_the_same_search(
 
 def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:
     assert client.get(SEARCH, {"q": "depot"}).headers["Location"].startswith("/accounts/login/?next=")
+
+
+def test_more_that_is_found_costs_no_more_queries(
+    group_admin: User, browser_of: Callable[..., Client], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(6):
+        make_connector(group_admin, f"Depot Planner {number}")
+        make_group(f"Depot {number}", organisation=group_admin.organisation, admins=[group_admin])
+    browser = browser_of(group_admin)
+    with django_assert_max_num_queries(26):  # one a kind, one for each scope of the activity; people in two turns
+        browser.get(SEARCH, {"q": "depot"})
 
 
 def poll(group: Group, by: User, question: str, **more: Any) -> Action:
@@ -189,3 +201,19 @@ def test_by_keys_alone(open_page: Callable[..., Any], depot: Group, member: User
     page.keyboard.press("g")
     page.keyboard.press("a")
     page.wait_for_url("**/console/activity/")
+
+
+@pytest.mark.parametrize("text", ["%", "_", "\\", "\0", "a\0b", "'", "<script>alert(1)</script>", "x" * 5000, "  "])
+def test_any_text_can_be_searched_for(text: str, member: User, browser_of: Callable[..., Client]) -> None:
+    page = browser_of(member).get(SEARCH, {"q": text})
+    assert page.status_code == 200
+    assert "<script>alert" not in page.content.decode()
+
+
+@pytest.mark.journey
+def test_it_works_without_scripts(open_page: Callable[..., Any], depot: Group, member: User) -> None:
+    page = open_page(user=member, scripts=False)
+    page.goto("/console/")
+    page.get_by_role("searchbox", name="Search from anywhere").fill("north")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Depot North").wait_for()

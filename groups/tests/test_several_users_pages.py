@@ -201,6 +201,19 @@ def test_the_service_tells_of_all_or_of_none(group: Group, group_admin: User, cr
         members.set_roles(group=group, person_ids=[admin], role=members.Role.MEMBER, by=group_admin)
 
 
+def test_more_people_cost_no_more_queries(
+    client: Client, group: Group, crew: list[Person], django_assert_max_num_queries: Any
+) -> None:
+    def cost(people: list[Person]) -> int:
+        url = several(group, people, "admin")
+        form = form_to(client.get(url), url)
+        with django_assert_max_num_queries(60) as seen:
+            form.send(client)
+        return len(seen.captured_queries)
+
+    assert cost(crew[:1]) == cost(crew[1:])
+
+
 def test_members_are_offered_no_boxes(group: Group, member: User, crew: list[Person], browser_of: Browser) -> None:
     html = browser_of(member).get(users_of(group)).content.decode()
     assert 'form="several"' not in html

@@ -9,11 +9,11 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.audit import queries
-from accounts.models import User
+from accounts.models import Organisation, User
 from connectors.tests.html_forms import text_of
 from groups.models import Group, Membership
 from groups.services import members
-from groups.starts import let_a_connector_in
+from groups.starts import ASKED_ONE_BY_ONE, events_of_own_groups, let_a_connector_in
 from groups.tests.factories import make_group, person_of
 from kaizala_console.lib import clock
 
@@ -78,3 +78,13 @@ def test_who_is_an_admin_no_more_reads_it_no_more(group: Group, group_admin: Use
     members.add(group=group, numbers=["+919930000001"], by=organisation_admin)
     Membership.objects.filter(person=person_of(group_admin)).update(role="Member")
     assert queries.page(group_admin, size=10).events == []
+
+
+def test_many_groups_are_asked_about_together(
+    organisation: Organisation, group_admin: User, organisation_admin: User
+) -> None:
+    for number in range(ASKED_ONE_BY_ONE + 1):
+        group = make_group(f"Group {number}", organisation=organisation, admins=[group_admin])
+        members.add(group=group, numbers=["+919930000001"], by=organisation_admin)
+        assert len(list(events_of_own_groups(group_admin))) == (number + 1 if number < ASKED_ONE_BY_ONE else 1)
+    assert len(queries.page(group_admin, size=50).events) == ASKED_ONE_BY_ONE + 1

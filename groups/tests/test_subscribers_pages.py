@@ -127,6 +127,14 @@ def test_a_double_click_adds_nobody_twice(client: Client, public: Group) -> None
     assert AuditEvent.objects.filter(tag="group:subscribers:added").count() == 1
 
 
+def test_many_numbers_cost_no_more_queries_each(
+    client: Client, public: Group, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(60):
+        add(client, public, ",".join(f"+9199300{number:05d}" for number in range(500)))
+    assert public.subscriptions.count() == 501
+
+
 def test_to_a_plain_group_nobody_is_added(client: Client, group: Group) -> None:
     before = everything()
     answer = client.post(adding_to(group), {"numbers": "+919930000001"}, follow=True)
@@ -189,4 +197,29 @@ def test_who_is_no_subscriber_is_not_found_among_them(
     assert everything() == before
 
 
+def test_a_longer_list_costs_no_more_queries(client: Client, public: Group, django_assert_max_num_queries: Any) -> None:
+    def cost() -> int:
+        with django_assert_max_num_queries(30) as seen:
+            client.get(subscribers_of(public))
+        return len(seen.captured_queries)
+
+    few = cost()
+    Subscription.objects.bulk_create(Subscription(group=public, person=make_person(f"P {n}")) for n in range(40))
+    assert cost() == few
+
+
 # In a browser ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_plain_group_has_none_and_does_not_offer_them(client: Client, group: Group) -> None:
+    assert "show=subscribers" not in client.get(users_of(group)).content.decode()
+    assert "Users of" in text_of(client.get(subscribers_of(group)))
+
+
+def test_after_a_form_with_errors_the_list_goes_on_among_the_subscribers(client: Client, public: Group) -> None:
+    Subscription.objects.bulk_create(
+        Subscription(group=public, person=make_person(f"Follower {number}")) for number in range(60)
+    )
+    page = add(client, public, "nonsense")
+    (older,) = (part.split('"')[0] for part in page.content.decode().split('href="')[1:] if "cursor=" in part)
+    assert "Follower 59" in text_of(client.get(older.replace("&amp;", "&")))

@@ -136,6 +136,15 @@ def test_too_many_at_once_are_refused_and_kept(client: Client, group: Group) -> 
     assert Membership.objects.filter(group=group).count() == 3
 
 
+def test_500_numbers_are_not_too_many_and_cost_no_more_queries_each(
+    client: Client, group: Group, django_assert_max_num_queries: Any
+) -> None:
+    # SQLite takes 999 values in a statement, so what is written goes in some portions.
+    with django_assert_max_num_queries(90):
+        add(client, group, ",".join(f"+9199300{number:05d}" for number in range(500)))
+    assert Membership.objects.filter(group=group).count() == 503
+
+
 def test_a_double_click_adds_nobody_twice(client: Client, group: Group) -> None:
     for _ in range(2):
         answer = add(client, group, "+919930000001", follow=True)
@@ -235,3 +244,14 @@ def test_a_member_of_another_group_is_not_removed_through_this_one(
     other = make_group("Other", organisation=group.organisation, admins=[group_admin], members=[stranger])
     client.post(removing(group, person_of(stranger)))
     assert "Sunil Verma" in roles_in(other)
+
+
+def test_a_longer_list_costs_no_more_queries(client: Client, group: Group, django_assert_max_num_queries: Any) -> None:
+    def cost() -> int:
+        with django_assert_max_num_queries(30) as seen:
+            client.get(users_of(group))
+        return len(seen.captured_queries)
+
+    few = cost()
+    Membership.objects.bulk_create(Membership(group=group, person=make_person(f"P {n}")) for n in range(40))
+    assert cost() == few

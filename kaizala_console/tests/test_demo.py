@@ -200,3 +200,14 @@ def test_outside_of_a_sandbox_nothing_is_made_without_the_word_for_it(settings: 
         run(*arguments)
     assert "--yes-this-is-a-trial-database" in str(error.value)
     assert set(rows().values()) == {0}
+
+
+def test_a_filled_database_can_be_filled_again() -> None:
+    sizes = ("--groups", "5", "--members", "50", "--connectors", "3", "--messages", "10")
+    run(*sizes)
+    before = rows()
+    run(*sizes)
+    run("--members", "20")
+    run("--messages", "10")
+    assert rows()["Membership"] == before["Membership"] + 70
+    assert rows()["Message"] == before["Message"] + 20

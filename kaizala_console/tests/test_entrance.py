@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -10,6 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import get_template
 from django.test import Client, RequestFactory, override_settings
 from django.urls import include, path
+
+from accounts.models import User
 
 
 def refuse(request: HttpRequest) -> HttpResponse:
@@ -79,3 +82,13 @@ def test_each_dead_end_of_the_sign_in_has_a_way_on(rf: RequestFactory, name: str
     assert 'href="/accounts/login/"' in main_of(html)
     assert "<title>" in html
     assert "<title> ·" not in html
+
+
+@pytest.mark.django_db
+def test_where_the_console_has_a_page_of_its_own_allauths_leads_there(
+    browser_of: Callable[[User], Client], developer: User
+) -> None:
+    browser, theirs = browser_of(developer), "/accounts/3rdparty/"
+    for answer in (browser.get(theirs), browser.post(theirs, {"account": "1"})):
+        assert (answer.status_code, answer["Location"]) == (302, "/console/settings/")
+    assert browser.get("/console/").status_code == 200, "nobody was signed out by it"

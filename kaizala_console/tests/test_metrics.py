@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import MiddlewareNotUsed
-from django.http import HttpResponse
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from accounts.admin.site import site as operators
 from accounts.models import Notice, User
 from connectors.tests.factories import Program, make_connector, make_program
-from kaizala_console import metrics
+from kaizala_console import metrics, queues
 from kaizala_console.lib import clock
 
 TOKEN = "a-metrics-token-of-the-tests-only-0123456789"
@@ -113,6 +113,19 @@ def test_what_waits_and_since_when(developer: User) -> None:
     assert 'kaizala_queue_waiting{queue="notices"} 1.0' in text
     late = next(line for line in text.splitlines() if line.startswith('kaizala_queue_late_seconds{queue="notices"}'))
     assert 299 < float(late.split()[-1]) < 360
+
+
+def test_every_queue_is_read_in_two_statements(db: None, django_assert_num_queries: Callable[..., Any]) -> None:
+    with django_assert_num_queries(2 * len(queues.queues())):
+        queues.queues()
+
+
+def test_a_method_that_nobody_knows_is_no_label_of_its_own(watched: None, db: None) -> None:
+    def answer(request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+    metrics.MetricsMiddleware(answer)(RequestFactory().generic("BREW", "/"))
+    assert "BREW" not in read()
 
 
 @pytest.mark.django_db

@@ -177,3 +177,12 @@ def test_a_sign_in_page_that_was_open_for_too_long_is_simply_opened_again(db: No
     answer = client.post("/accounts/dummy/login/", {}, headers=headers)
     assert answer.status_code == 403
     assert 'href="/accounts/login/?next=/console/"' in answer.content.decode()
+
+
+def test_too_soon_says_when_for_programs_too(client: Client) -> None:
+    assert client.get("/console/test/fails/often/").headers["Retry-After"] == "20"
+
+
+def test_a_script_that_asks_there_gets_no_page(client: Client) -> None:
+    assert not client.get("/console/settings/mail/", headers={"HX-Request": "true"}).content
+    assert not client.delete("/console/settings/mail/").content

@@ -28,6 +28,7 @@ from kaizala_console.tests.protocol import (
     MISSING,
     OPEN,
     OVER,
+    READING,
     RENEW,
     Row,
     all_as_expected,
@@ -189,3 +190,10 @@ def test_a_path_of_nothing(path: str) -> None:
 
 
 # Bodies --------------------------------------------------------------------------------------------------------
+
+
+def test_the_tables_below_hold_all_of_the_wire() -> None:
+    """An empty table would agree with everything."""
+    assert len(GUARDED) > 35
+    assert len(OPEN) > 7
+    assert len(READING) > 20

@@ -3,7 +3,7 @@
 import subprocess
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -124,3 +124,60 @@ def test_a_server_that_is_named_must_answer(runner: ModuleType, monkeypatch: pyt
         runner.postgresql()
     with pytest.raises(SystemExit, match="REDIS_URL is set, but nothing answers"):
         runner.redis_server()
+
+
+def test_a_python3_that_is_new_enough_is_taken(tmp_path: Path) -> None:
+    python = fake_python(tmp_path, "python3", is_new=True)
+    assert find(path=tmp_path).stdout.strip() == str(python)
+
+
+def test_one_that_can_make_environments_is_preferred(tmp_path: Path) -> None:
+    fake_python(tmp_path, "python3", is_new=True, has_venv=False)
+    able = fake_python(tmp_path, "python3.14", is_new=True)
+    assert find(path=tmp_path).stdout.strip() == str(able)
+
+
+def test_setup_wants_to_know_what_for() -> None:
+    result = subprocess.run(["/bin/sh", "scripts/setup", "all"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "usage" in result.stderr
+
+
+@pytest.fixture
+def commands(runner: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """A machine without Chromium, with apt-get; what would be run there is noted instead."""
+    noted: list[list[str]] = []
+
+    def run(command: list[str], **options: object) -> SimpleNamespace:
+        noted.append(command)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(runner.shutil, "which", lambda name: "apt-get" if name == "apt-get" else None)
+    monkeypatch.setattr(runner.subprocess, "run", run)
+    return noted
+
+
+def test_root_on_debian_gets_chromium_when_it_is_missing(
+    runner: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner.os, "geteuid", lambda: 0)
+    runner.chromium()
+    assert [(command[1], command[-1]) for command in commands] == [
+        ("update", "-qq"),
+        ("install", "chromium-headless-shell"),
+        ("install", "chromium"),  # when there was no such package
+    ]
+
+
+def test_anybody_else_installs_nothing_and_skips_the_journeys(
+    runner: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner.os, "geteuid", lambda: 1000)
+    assert runner.chromium() is None
+    assert commands == []
+
+
+def test_whoever_stops_the_first_run_stops_all(runner: ModuleType, runs: Runs) -> None:
+    runs.statuses = (2, 0)
+    assert runner.main() == 2
+    assert len(runs) == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kaizala_console.wsgi import application, for_this_machine_only, with_the_scheme_of_the_proxy
+from kaizala_console.wsgi import application, for_this_machine_only, is_in, with_the_scheme_of_the_proxy
 
 
 def inner(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -80,3 +80,8 @@ def test_a_content_type_with_very_many_parameters_is_refused_unread(path: str) -
     assert time.process_time() - began < 0.5
     assert status == "400 Bad Request"
     assert json.loads(b"".join(body))["errorCode"] == "InvalidParameters"
+
+
+def test_an_address_with_a_zone_is_understood() -> None:
+    assert is_in("fe80::1%eth0", ["fe80::/10"]) is True
+    assert is_in("nonsense", ["0.0.0.0/0"]) is False

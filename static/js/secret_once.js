@@ -23,7 +23,7 @@
     link.href = URL.createObjectURL(new Blob([text], { type: kind === "env" ? "text/plain" : "application/json" }));
     link.download = kind === "env" ? `${panel.dataset.filename}.env` : `${panel.dataset.filename}.json`;
     link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // a busy browser begins to save late
   };
 
   downloads.addEventListener("click", (event) => {

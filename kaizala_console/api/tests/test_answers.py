@@ -10,7 +10,7 @@ from django.test import RequestFactory
 from pydantic import Field
 
 from kaizala_console.api.endpoint import Call, operation, resource
-from kaizala_console.api.responses import Answer, EpochMs, mismatch
+from kaizala_console.api.responses import Answer, EpochMs, NoAnswer, mismatch
 
 ID = "df91cb37-97bf-4ccd-a8c2-b2a3ba5eac62"
 
@@ -62,3 +62,8 @@ def test_an_answer_that_does_not_fit_fails_the_test_that_asked() -> None:
 
     with pytest.raises(pytest.fail.Exception, match="read_message does not answer as Message says: messageId"):
         resource(GET=read_message)(RequestFactory().get("/"))
+
+
+def test_no_answer_is_an_empty_object() -> None:
+    assert mismatch(b"{}", NoAnswer) == ""
+    assert "x" in mismatch(b'{"x": 1}', NoAnswer)

@@ -272,3 +272,12 @@ def test_a_query_string_that_does_not_fit_is_refused(query: str, says: str) -> N
 def test_a_form_is_read_into_a_body() -> None:
     form = CodeForm.parse_form(QueryDict("client_id=a%20b&Code=c&other=x"))
     assert (form.client_id, form.code) == ("a b", "c")
+
+
+def test_the_name_in_python_is_no_name_on_the_wire() -> None:
+    assert SendMessage.parse({"message": "x", "group_name": "a"}).group_name == ""
+
+
+def test_many_problems_are_cut_short() -> None:
+    said = refusal({"text": [], "count": "x", "flag": "x", "kind": "x", "pin": "x"})
+    assert said.endswith("flag: expected true or false; and 2 more.")

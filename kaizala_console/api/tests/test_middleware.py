@@ -203,3 +203,20 @@ def test_what_nobody_foresaw_is_three_fields_without_detail_and_is_logged_with_t
     assert line["route"] == path.removeprefix("/").replace("bug", "<how>").replace("not-even-a-failure", "<how>")
     assert line["exc_info"] is not None
     assert seen == [response["X-Request-ID"]]
+
+
+def test_a_stream_passes_as_it_is(send: Send) -> None:
+    response = send("GET", "/v1/file")
+    assert response["Content-Type"] == "image/png"
+    assert b"".join(response) == b"onetwo"
+
+
+def test_the_call_knows_who_asks_and_forgets_it_afterwards(send: Send, settings: Settings) -> None:
+    settings.TRUSTED_PROXIES = ["127.0.0.0/8"]
+    headers = {"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "trace-0123456789", "User-Agent": "curl/8"}
+    assert send("GET", "/v1/context", headers=headers).json() == {
+        "requestId": "trace-0123456789",
+        "clientAddress": "203.0.113.9",
+        "userAgent": "curl/8",
+    }
+    assert context.current().request_id == ""

@@ -107,3 +107,21 @@ def test_no_path_raises(text: str) -> None:
 def test_routes_that_cannot_be_compiled_are_refused_at_once(patterns: list[Any], says: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=says):
         routes(*patterns)
+
+
+def test_an_argument_on_a_wrong_track_is_forgotten() -> None:
+    known = routes(path("v1/a/<x>/b", view), path("v1/<y>/c/d", view))
+    found = known.match(["v1", "a", "c", "d"])
+    assert found
+    assert (found.route, found.arguments) == ("v1/<y>/c/d", {"y": "a"})
+
+
+def test_a_converter_converts_or_refuses() -> None:
+    known = routes(path("v1/n/<int:number>", view), path("v1/s/<slug:name>", view))
+    found = known.match(["v1", "n", "17"])
+    assert found
+    assert found.arguments == {"number": 17}
+    assert known.match(["v1", "n", "x"]) is None
+    assert known.match(["v1", "n", "\N{ARABIC-INDIC DIGIT ONE}"]) is None
+    assert known.match(["v1", "n", "9" * 5000]) is None  # more digits than Python turns into a number
+    assert known.match(["v1", "s", "a b"]) is None

@@ -55,3 +55,10 @@ def test_a_broker_that_is_down_is_logged_and_breaks_nothing_after_it() -> None:
     assert (line["event"], line["log_level"], line["task"]) == ("background.dispatch_failed", "error", "tests.wake")
     assert line["arguments"] == ["handoff_id"]
     assert "secret-looking-value" not in str(line)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_request_does_not_wait_for_retries() -> None:
+    task = Task()
+    after_commit(task)
+    assert task.options == [{"retry": False, "ignore_result": True}]

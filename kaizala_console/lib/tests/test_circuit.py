@@ -51,3 +51,22 @@ def test_one_that_never_reported_does_not_block_for_ever(down: None) -> None:
     assert CIRCUIT.allows()
     expire("probe")
     assert CIRCUIT.allows()
+
+
+def test_failures_with_an_answer_between_them_do_not_open_it(travel: Callable[..., dt.datetime]) -> None:
+    for _ in range(5):
+        CIRCUIT.failed()
+        CIRCUIT.failed()
+        CIRCUIT.succeeded()
+    assert CIRCUIT.allows()
+
+
+def test_its_answer_closes_it(down: None) -> None:
+    expire("open")
+    assert CIRCUIT.allows()
+    CIRCUIT.succeeded()
+    assert all(CIRCUIT.allows() for _ in range(3))
+
+
+def test_circuits_are_told_apart_by_name(down: None) -> None:
+    assert Circuit("somebody-else").allows()

@@ -162,3 +162,10 @@ def test_an_encryption_ring_that_protects_nothing_is_a_configuration_error(
     settings.ENCRYPTION_KEYS = ring
     with pytest.raises(ImproperlyConfigured, match="ENCRYPTION_KEYS"):
         crypto.seal(b"x", context=CONTEXT)
+
+
+def test_careless_sealing_is_refused() -> None:
+    with pytest.raises(ValueError, match="context"):
+        crypto.seal(b"secret", context=b"")
+    with pytest.raises(ValueError, match="16 bytes"):
+        crypto.seal_with(b"secret", context=CONTEXT, extra_secret=b"guessable")

@@ -5,6 +5,8 @@ from uuid import RFC_4122, UUID
 
 import pytest
 import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kaizala_console.lib import ids
 
@@ -65,3 +67,13 @@ def test_a_guid_is_read_in_every_spelling_that_programs_use(text: object) -> Non
 )
 def test_anything_else_is_none(text: object) -> None:
     assert ids.parse_guid(text) is None
+
+
+@given(st.text())
+def test_no_text_raises(text: str) -> None:
+    assert ids.parse_guid(text) is None or isinstance(ids.parse_guid(text), UUID)
+
+
+@given(st.uuids())
+def test_every_uuid_is_read_back(uuid: UUID) -> None:
+    assert ids.parse_guid(str(uuid)) == uuid

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from django.test import Client
 
 from kaizala_console.lib import context, logs
 
@@ -124,3 +125,17 @@ def test_readable_lines_of_the_sandbox_are_redacted_too(capsys: pytest.CaptureFi
     text = made.format(record)
     assert TOKEN not in text
     assert "[redacted]" in text
+
+
+def test_a_foreign_host_costs_one_line_and_no_traceback(stream: io.StringIO) -> None:
+    assert Client(headers={"Host": "scanner.example"}).get("/").status_code == 400
+    (line,) = lines(stream)
+    assert line["level"] == "warning"
+    assert "scanner.example" in line["event"]
+    assert "exception" not in line
+
+
+def test_a_structure_that_contains_itself_ends() -> None:
+    loop: list[Any] = [TOKEN]
+    loop.append(loop)
+    assert TOKEN not in str(logs.redact(loop))
