@@ -129,7 +129,7 @@ def _meet_who_is_signed_in(request: HttpRequest, sociallogin: SocialLogin) -> No
             request.user = AnonymousUser()
             request.session.cycle_key()
         else:
-            sociallogin.state["next"] = reverse("accounts:home")
+            sociallogin.state["next"] = reverse("home")
 
 
 def _not_answering(error: Exception) -> HttpResponse:

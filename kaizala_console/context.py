@@ -11,8 +11,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise, SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
-from accounts import needs
 from accounts.models import User
+from kaizala_console.dashboard.pending_actions import badges, pending_actions
 
 PRODUCT_NAME = "Kaizala Console"
 
@@ -45,12 +45,12 @@ ORGANISATION = (
     "groups:people",
 )
 MENU = (
-    Entry("home", _("Home"), "home", "accounts:home", ("accounts:home",), "h"),
+    Entry("home", _("Home"), "home", "home", ("home",), "h"),
     Entry("connectors", _("Connectors"), "connectors", "connectors:list", ("connectors:",), "c"),
     Entry("groups", _("Groups"), "groups", "groups:list", ("groups:",), "g"),
-    Entry("handoffs", _("Handoffs"), "handoffs", "connectors:handoffs", ("connectors:handoff",), "o"),
+    Entry("handoffs", _("Handoffs"), "handoffs", "handoffs", ("connectors:handoff", "handoffs"), "o"),
     Entry("directory", _("Directory"), "directory", "groups:directory", DIRECTORY, "d"),
-    Entry("activity", _("Activity"), "activity", "accounts:activity", ("accounts:activity",), "a"),
+    Entry("activity", _("Activity"), "activity", "activity", ("activity",), "a"),
     Entry("organisation", _("Organisation"), "shield", "accounts:organisation", ORGANISATION, "r", True),
     Entry(
         "settings",
@@ -62,13 +62,9 @@ MENU = (
     ),
 )
 
-OUTSIDE = ("groups:search",)  # reached from everywhere, and under no entry
-
 
 def active_key(view_name: str) -> str:
     """The key of the menu entry that a view belongs to, or an empty string."""
-    if view_name in OUTSIDE:
-        return ""
     matches = [(len(prefix), entry.key) for entry in MENU for prefix in entry.views if view_name.startswith(prefix)]
     return max(matches)[1] if matches else ""
 
@@ -77,12 +73,12 @@ def menu_for(request: HttpRequest) -> list[dict[str, Any]]:
     """The menu lines of this request: key, label, icon, url, active, count. An entry without a page, or not for the
     person, is left out.
 
-    ``count`` is how many things of that kind wait for the person (accounts.needs), 0 for none.
+    ``count`` is how many things of that kind wait for the person, 0 for none.
     """
     match = request.resolver_match
     active = active_key(match.view_name) if match else ""
     user = getattr(request, "user", None)
-    waiting = needs.counts_of(needs.needs_at(request, user)) if isinstance(user, User) else {}
+    waiting = badges(pending_actions(request, user)) if isinstance(user, User) else {}
     rows = []
     for entry in MENU:
         if entry.for_organisation_admins and not getattr(user, "is_organisation_admin", False):

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET
 
-from accounts.models import User
-from accounts.places import Place
 from accounts.views.decorators import signed_in
 from connectors.permissions import DESCRIPTIONS, PERMISSIONS
 
@@ -176,13 +172,6 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         "verify": VERIFY,
     }
     return render(request, f"help/{found.slug}.html", context)
-
-
-def places_of_help(_user: User) -> Iterable[Place]:
-    """The help and each of its pages, for the search from anywhere."""
-    yield Place(_("Help"), reverse("help"), "info", words=_("docs documentation manual guide support"))
-    for page in PAGES.values():
-        yield Place(page.title, reverse("help_page", args=[page.slug]), "info", lead=_("Help"), words=page.words)
 
 
 def _matches(page: Page, search: str) -> bool:

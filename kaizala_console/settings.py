@@ -123,7 +123,7 @@ ACCOUNT_LOGIN_METHODS, ACCOUNT_SIGNUP_FIELDS = {"email"}, ["email*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGOUT_REDIRECT_URL = "accounts:signed_out"
 LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "accounts:home"
+LOGIN_REDIRECT_URL = "home"
 OTP_TOTP_ISSUER = "Kaizala Console"  # what an authenticator app shows
 
 # ---------------------------------------------------------------- SMS and mail

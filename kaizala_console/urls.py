@@ -1,4 +1,4 @@
-"""Every page of the console, and the only module that knows all three apps. The wire has api_urls.py.
+"""Every page of the console. The wire has api_urls.py.
 
 Each app writes the full paths of its pages ("console/groups/…"), because one page may stand among another's.
 """
@@ -7,7 +7,10 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from accounts.admin.site import site as operators
+from connectors.views import handoffs
 from kaizala_console import health, help, metrics, pages
+from kaizala_console.dashboard import activity, home, search
+from kaizala_console.dashboard.pending_actions import asked_of
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -16,6 +19,15 @@ urlpatterns = [
     path("operators/queues/", operators.admin_view(pages.queues), name="operators_queues"),
     path("operators/", operators.urls),
     path("language/", include("django.conf.urls.i18n")),
+    path("", home.root, name="root"),
+    path("console/", home.home, name="home"),
+    path("console/first-steps/put-away/", home.dismiss_onboarding, name="onboarding_dismiss"),
+    path("console/first-steps/bring-back/", home.restore_onboarding, name="onboarding_restore"),
+    path("console/activity/", activity.activity, name="activity"),
+    path("console/activity/<int:event_id>/", activity.event, name="activity_event"),
+    path("console/activity/export/", activity.export, name="activity_export"),
+    path("console/search/", search.search, name="search"),
+    path("console/handoffs/", handoffs.inbox, {"asked_of": asked_of}, name="handoffs"),
     path("console/help/", help.index, name="help"),
     path("console/help/<slug:slug>/", help.page, name="help_page"),
     path("gallery/", pages.gallery, name="gallery"),

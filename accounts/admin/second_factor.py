@@ -63,7 +63,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
         request,
         user,
         template="accounts/admin/set_up.html",
-        back="accounts:home",
+        back="home",
         done=lambda device: _let_in(request, user, device),
     )
 

@@ -1,15 +1,14 @@
-"""Whose acts a person may read: their own, their organisation's as its admin, and what the apps above add.
+"""Reading the audit trail, within a scope: the conditions of the events that the reader may see.
 
-An app above registers a scope in its `AppConfig.ready()` ("events of the connectors that the account owns"): this app
-knows neither connectors nor groups.
+`own_scope` has those of this app; `kaizala_console.dashboard` adds the connectors and groups of the reader.
 
-Each scope is asked on its own, for one page, and the answers are merged: every question then is a range of an index.
-All scopes in one WHERE with OR cost 545 ms on PostgreSQL for a person with five events among 1.5 million; so, 1 ms.
+Each condition is asked on its own, for one page, and the answers are merged: every question then is a range of an
+index. All in one WHERE with OR cost 545 ms on PostgreSQL for a person with five events among 1.5 million; so, 1 ms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -21,11 +20,10 @@ from django.db.models.functions import Coalesce
 if TYPE_CHECKING:
     from accounts.models import AuditEvent, User
 
-# None when the scope adds nothing for this account. It names what it adds by a list of ids, not by a subquery: of that
-# PostgreSQL cannot tell how many events it will find, and read the whole trail for somebody who owns nothing (3.5 s).
-# A few ids are best asked about one by one, as several conditions: then each is a range of an index.
-Scope = Callable[["User"], Q | Iterable[Q] | None]
-_scopes: list[Scope] = []
+# A condition names things by a list of ids, not by a subquery: of that PostgreSQL cannot tell how many events it will
+# find, and read the whole trail for somebody who owns nothing (3.5 s). A few ids are best asked about one by one, as
+# several conditions: then each is a range of an index.
+Scope = Sequence[Q]
 
 
 @dataclass(frozen=True)
@@ -37,52 +35,53 @@ class Page:
     newer: int | None
 
 
-def register(scope: Scope) -> Scope:
-    """Adds a scope; twice the same is once. Also a decorator."""
-    if scope not in _scopes:
-        _scopes.append(scope)
-    return scope
+def own_scope(user: User) -> list[Q]:
+    """What this person did, and as an admin of the organisation what was done in it."""
+    own = [Q(actor_kind="user", actor_id=str(user.pk))]
+    return [*own, Q(organisation=user.organisation_id)] if user.is_organisation_admin else own
 
 
-def visible_to(user: User) -> QuerySet[AuditEvent]:
-    """Every event that `user` may read, in no order: to look one up. For a list, `page` is what an index can serve."""
+def visible_to(scope: Scope) -> QuerySet[AuditEvent]:
+    """Every event of the scope, in no order: to look one up. For a list, `page` is what an index can serve."""
     from accounts.models import AuditEvent
 
-    return AuditEvent.objects.filter(reduce(or_, _conditions(user)))
+    return AuditEvent.objects.filter(reduce(or_, scope))
 
 
-def page(user: User, *, size: int, only: Q | None = None, before: int | None = None, after: int | None = None) -> Page:
-    """The `size` newest events that `user` may read and that match `only`: of all, or older or newer than an event."""
+def page(
+    scope: Scope, *, size: int, only: Q | None = None, before: int | None = None, after: int | None = None
+) -> Page:
+    """The `size` newest events of the scope that match `only`: of all, or older or newer than an event."""
     if after is None:
-        found = _newest(user, size, only or Q(), before)
+        found = _newest(scope, size, only or Q(), before)
         shown = found[:size]
         older = shown[-1].pk if len(found) > size else None
         return Page(shown, older, shown[0].pk if shown and before is not None else None)
-    found = _oldest(user, size, only or Q(), after)
+    found = _oldest(scope, size, only or Q(), after)
     shown = found[:size][::-1]
     if not shown:
-        return page(user, size=size, only=only)
+        return page(scope, size=size, only=only)
     return Page(shown, shown[-1].pk, shown[0].pk if len(found) > size else None)
 
 
-def in_the_chain(user: User, *, size: int, only: Q | None = None, after: int = 0) -> list[AuditEvent]:
-    """The next `size` events that `user` may read and that match `only`, by their place in the chain, behind `after`.
+def in_the_chain(scope: Scope, *, size: int, only: Q | None = None, after: int = 0) -> list[AuditEvent]:
+    """The next `size` events of the scope that match `only`, by their place in the chain, behind `after`.
 
     Acts that overlap have their keys in another order than their places. What is not chained yet is left out.
     """
-    found = _of_all_scopes(user, (only or Q()) & Q(position__gt=after), "position", size)
+    found = _of_all_conditions(scope, (only or Q()) & Q(position__gt=after), "position", size)
     return sorted(found, key=lambda event: event.position or 0)[:size]
 
 
-def recent(user: User, *, only: Q, size: int, among: int) -> list[AuditEvent]:
-    """The `size` newest that match `only`, of the last `among` events of each scope: however long the trail is.
+def recent(scope: Scope, *, only: Q, size: int, among: int) -> list[AuditEvent]:
+    """The `size` newest that match `only`, of the last `among` events of each condition: however long the trail is.
 
     For conditions that no index serves: looking for the one match in a million events would read them all.
     """
     from accounts.models import AuditEvent
 
     found: dict[int, AuditEvent] = {}
-    for condition in _conditions(user):
+    for condition in scope:
         last = AuditEvent.objects.filter(condition).order_by("-pk").values("pk")[:among]
         # As no index orders them: else PostgreSQL walks the whole trail from its end, to meet these on the way.
         rows = AuditEvent.objects.filter(pk__in=last).filter(only).order_by(Coalesce("pk", "pk").desc())[:size]
@@ -90,39 +89,22 @@ def recent(user: User, *, only: Q, size: int, among: int) -> list[AuditEvent]:
     return sorted(found.values(), key=lambda event: -event.pk)[:size]
 
 
-def _newest(user: User, size: int, only: Q, before: int | None) -> list[AuditEvent]:
+def _newest(scope: Scope, size: int, only: Q, before: int | None) -> list[AuditEvent]:
     if before is not None:
         only &= Q(pk__lt=before)
-    return sorted(_of_all_scopes(user, only, "-pk", size), key=lambda event: -event.pk)[: size + 1]
+    return sorted(_of_all_conditions(scope, only, "-pk", size), key=lambda event: -event.pk)[: size + 1]
 
 
-def _oldest(user: User, size: int, only: Q, after: int) -> list[AuditEvent]:
-    return sorted(_of_all_scopes(user, only & Q(pk__gt=after), "pk", size), key=lambda event: event.pk)[: size + 1]
+def _oldest(scope: Scope, size: int, only: Q, after: int) -> list[AuditEvent]:
+    return sorted(_of_all_conditions(scope, only & Q(pk__gt=after), "pk", size), key=lambda event: event.pk)[: size + 1]
 
 
-def _of_all_scopes(user: User, only: Q, order: str, size: int) -> list[AuditEvent]:
-    """One row more than fits of each scope, each event once."""
+def _of_all_conditions(scope: Scope, only: Q, order: str, size: int) -> list[AuditEvent]:
+    """One row more than fits of each condition, each event once."""
     from accounts.models import AuditEvent
 
     found = {}
-    for condition in _conditions(user):
+    for condition in scope:
         rows = AuditEvent.objects.filter(condition).filter(only).order_by(order)[: size + 1]
         found.update({event.pk: event for event in rows})
     return list(found.values())
-
-
-def _conditions(user: User) -> list[Q]:
-    conditions: list[Q] = []
-    for scope in (_own, _of_the_organisation, *_scopes):
-        found = scope(user)
-        if found is not None:
-            conditions += [found] if isinstance(found, Q) else found
-    return conditions
-
-
-def _own(user: User) -> Q:
-    return Q(actor_kind="user", actor_id=str(user.pk))
-
-
-def _of_the_organisation(user: User) -> Q | None:
-    return Q(organisation=user.organisation_id) if user.is_organisation_admin else None

@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                 ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
                 ('language', models.CharField(blank=True, choices=[('en', 'English'), ('hi', 'Hindi')], max_length=8, verbose_name='language')),
                 ('time_zone', models.CharField(blank=True, max_length=64, verbose_name='time zone')),
-                ('muted_mail', models.JSONField(blank=True, default=list, help_text='Topics of accounts.mail_topics.', verbose_name='mails not wanted')),
+                ('muted_mail', models.JSONField(blank=True, default=list, help_text='Topics of notifications by mail.', verbose_name='mails not wanted')),
                 ('is_organisation_admin', models.BooleanField(default=False, verbose_name='organisation admin')),
                 ('is_staff', models.BooleanField(default=False, verbose_name='operator')),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),

@@ -38,7 +38,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     # As the last device named it; empty: none has, and mails are in the console's own.
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     muted_mail = models.JSONField(
-        _("mails not wanted"), default=list, blank=True, help_text=_("Topics of accounts.mail_topics.")
+        _("mails not wanted"), default=list, blank=True, help_text=_("Topics of notifications by mail.")
     )
     is_organisation_admin = models.BooleanField(_("organisation admin"), default=False)
     is_staff = models.BooleanField(_("operator"), default=False)

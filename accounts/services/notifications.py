@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from smtplib import SMTPException
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -22,8 +23,10 @@ from django.db import transaction
 from django.db.models import F
 from django.template import Context, Engine
 from django.utils import timezone, translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
-from accounts import mail_topics, sms
+from accounts import sms
 from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
 from accounts.models import Notice, User
@@ -42,6 +45,71 @@ GIVE_UP_AFTER = dt.timedelta(days=5)  # as long as mail servers themselves try (
 MUTED = "The account wants no mail about this."
 
 
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What some mails are about: one choice in the settings. `templates` are names below `templates/mail/`."""
+
+    key: str
+    label: str | Promise
+    help_text: str | Promise
+    templates: frozenset[str]
+
+
+def _of_connectors(*names: str) -> frozenset[str]:
+    return frozenset(f"connectors/{name}" for name in names)
+
+
+# A template of no topic is always sent: a changed phone number, a leaked secret, a new key, another owner. Who takes an
+# account over must not be able to switch those off.
+TOPICS: Final = (
+    Topic(
+        "requests",
+        _("Requests"),
+        _("Somebody asks you to let a connector in, or has answered what you asked."),
+        _of_connectors(
+            "requests_made",
+            "requests_expired",
+            "request_approved",
+            "request_refused",
+            "user_token_asked",
+            "user_token_confirmed",
+            "user_token_expired",
+            "user_token_refused",
+        ),
+    ),
+    Topic(
+        "handoffs",
+        _("Handoffs"),
+        _("A refresh token waits for you, was taken, or was not taken in time."),
+        _of_connectors(
+            "handoff_made",
+            "handoff_claimed",
+            "handoff_claimed_by_program",
+            "handoff_expired",
+            "handoff_refused",
+            "handoff_rotated",
+        ),
+    ),
+    Topic(
+        "ends",
+        _("What ends soon"),
+        _("A secret, a refresh token, a grant or a webhook ends in 90, 30, 14, 7, 3 or 1 days, or a grant has ended."),
+        _of_connectors("grant_ended", "grant_ends", "secret_ends", "token_ends", "webhook_ends"),
+    ),
+    Topic(
+        "faults",
+        _("What stopped working"),
+        _("A webhook that nobody answers, a warm token that is refused, a connector or a group that nobody runs."),
+        _of_connectors("orphan_connector", "orphan_group", "orphan_phone", "warm_token_refused", "webhook_ended"),
+    ),
+)
+
+
+def topic_of(template: str) -> str:
+    """The key of the topic that a template belongs to; "" for what is always sent."""
+    return next((topic.key for topic in TOPICS if template in topic.templates), "")
+
+
 @transaction.atomic
 def queue(*, user: User, template: str, key: str, context: Mapping[str, Any], number: str = "") -> Notice:
     """Writes down, in the caller's transaction, what is to be told to `user`; a worker sends it after the commit.
@@ -51,7 +119,7 @@ def queue(*, user: User, template: str, key: str, context: Mapping[str, Any], nu
     nothing and returns the first notice. `context` is JSON and holds no secret; a moment in it is called "…_at". What
     the account wants no mail about is written down all the same, and not sent.
     """
-    muted = not number and mail_topics.topic_of(template) in user.muted_mail
+    muted = not number and topic_of(template) in user.muted_mail
     facts = {"user": user, "number": number, "template": template, "context": redact(dict(context))}
     if muted:
         facts |= {"next_attempt_at": None, "last_error": MUTED}
@@ -62,10 +130,10 @@ def queue(*, user: User, template: str, key: str, context: Mapping[str, Any], nu
 
 
 def choose(*, user: User, wanted: Collection[str]) -> None:
-    """Sets which topics (keys of `accounts.mail_topics`) the account gets mails about, from now on; unknown ones are
+    """Sets which topics (keys of `TOPICS`) the account gets mails about, from now on; unknown ones are
     left out. What belongs to no topic is always sent. It is nobody else's business, so no audit row.
     """
-    user.muted_mail = [topic.key for topic in mail_topics.topics() if topic.key not in wanted]
+    user.muted_mail = [topic.key for topic in TOPICS if topic.key not in wanted]
     User.objects.filter(pk=user.pk).update(muted_mail=user.muted_mail)
 
 

@@ -17,7 +17,7 @@ from accounts.audit import canonical, chain
 from accounts.audit.event_types import EventType
 from accounts.audit.record import record
 from accounts.models import AuditEvent, User
-from accounts.views import activity
+from kaizala_console.dashboard import activity
 from kaizala_console.lib import ids
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +40,7 @@ def act(user: User, number: int = 1, *, is_chained: bool = True, **columns: Any)
 
 
 def export(browser: Client, file_format: str, **filters: str) -> Any:
-    return browser.post(reverse("accounts:activity_export", query=filters), {"format": file_format})
+    return browser.post(reverse("activity_export", query=filters), {"format": file_format})
 
 
 def lines(response: Any) -> list[str]:
@@ -124,7 +124,7 @@ def test_the_export_is_written_down_with_its_filters(browser_of: Browser, organi
 
 def test_a_get_and_an_unknown_format_export_nothing(browser_of: Browser, member: User) -> None:
     browser = browser_of(member)
-    assert browser.get(reverse("accounts:activity_export")).status_code == 405
+    assert browser.get(reverse("activity_export")).status_code == 405
     assert export(browser, "exe").status_code == 302
     assert not AuditEvent.objects.exists()
 
@@ -139,7 +139,7 @@ def test_the_page_keeps_a_connector_filter_and_offers_its_export(browser_of: Bro
     connector_id = ids.new_id()
     act(member, connector_id=connector_id)
     act(member)
-    page = browser_of(member).get(reverse("accounts:activity"), {"connector": str(connector_id)})
+    page = browser_of(member).get(reverse("activity"), {"connector": str(connector_id)})
     assert page.text.count("timeline-when") == 1
-    assert f"{reverse('accounts:activity_export')}?connector={connector_id}" in page.text
+    assert f"{reverse('activity_export')}?connector={connector_id}" in page.text
     assert f'name="connector" value="{connector_id}"' in page.text

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 import pytest
 from django.db.models import Q
 
-from accounts.audit import queries as trail
+from accounts.audit import queries
 from accounts.audit.event_types import EventType
 from accounts.audit.words import about
 from accounts.models import AuditEvent, User
 from accounts.tests.test_activity_page import happened
-from accounts.views import activity
+from accounts.views.timeline import KINDS
+from kaizala_console.dashboard.activity import condition_of
 from kaizala_console.lib import clock, ids
 
 
@@ -22,7 +22,7 @@ def walked(user: User, only: Q, size: int = 2) -> list[int]:
     found: list[int] = []
     before: int | None = None
     for _number in range(60):
-        page = trail.page(user, only=only, size=size, before=before)
+        page = queries.page(queries.own_scope(user), only=only, size=size, before=before)
         found += [event.pk for event in page.events]
         if page.older is None:
             return found
@@ -32,7 +32,7 @@ def walked(user: User, only: Q, size: int = 2) -> list[int]:
 
 def of_all(user: User, only: Q) -> list[int]:
     """The same by one question."""
-    return list(trail.visible_to(user).filter(only).order_by("-pk").values_list("pk", flat=True))
+    return list(queries.visible_to(queries.own_scope(user)).filter(only).order_by("-pk").values_list("pk", flat=True))
 
 
 def history(*people: User) -> list[AuditEvent]:
@@ -70,18 +70,15 @@ def test_page_by_page_each_event_is_met_once_whoever_looks(
 def test_the_way_back_leads_to_the_newer_events(member: User) -> None:
     herons = [happened(member, subject_name="Heron") for _number in range(4)]
     happened(member)
-    page = trail.page(member, only=about("heron"), size=2, after=herons[0].pk)
+    page = queries.page(queries.own_scope(member), only=about("heron"), size=2, after=herons[0].pk)
     assert (page.events, page.older, page.newer) == (herons[2:0:-1], herons[1].pk, herons[2].pk)
-    page = trail.page(member, only=about("heron"), size=2, after=herons[2].pk)
+    page = queries.page(queries.own_scope(member), only=about("heron"), size=2, after=herons[2].pk)
     assert (page.events, page.newer) == ([herons[3]], None)
 
 
 @pytest.mark.parametrize("own", [1, 5])
-def test_own_acts_in_a_group_are_found_be_they_few_or_many(
-    member: User, stranger: User, own: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_own_acts_in_a_group_are_found_be_they_few_or_many(member: User, stranger: User, own: int) -> None:
     group = ids.new_id()
-    monkeypatch.setattr(trail, "_scopes", [])
     for _number in range(9):
         happened(stranger, group_id=group)
     mine = [happened(member, group_id=group).pk for _number in range(own)]
@@ -94,9 +91,8 @@ def test_days_are_whole_and_both_are_included(member: User) -> None:
     noon = clock.now().replace(hour=12, minute=0)
     then = [happened(member, at=noon - number * day).pk for number in range(5)]
     chosen = {"since": (noon - 3 * day).date(), "until": (noon - day).date()}
-    assert walked(member, activity.sought(chosen, member)) == sorted(then[1:4], reverse=True)
+    assert walked(member, condition_of(chosen, member)) == sorted(then[1:4], reverse=True)
 
 
 def test_each_kind_has_its_tags() -> None:
-    kinds: dict[str, Any] = activity.KINDS
-    assert sorted(tag for kind in kinds.values() for tag in kind.tags()) == sorted(EventType)
+    assert sorted(tag for kind in KINDS.values() for tag in kind.tags()) == sorted(EventType)

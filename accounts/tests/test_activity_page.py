@@ -5,21 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.db import connection
-from django.db.models import Q
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.audit import queries
 from accounts.audit.event_types import EventType
 from accounts.audit.sentences import names_in
 from accounts.models import AuditEvent, User
 from accounts.tests.pages import words
-from accounts.views import activity
-from kaizala_console.lib import clock, ids
+from accounts.views import timeline
+from kaizala_console.dashboard import activity
+from kaizala_console.lib import clock
 
 ACTIVITY = "/console/activity/"
 
@@ -66,17 +64,6 @@ def test_an_admin_does_not_see_what_carries_no_organisation(
 ) -> None:
     happened(member, organisation=None)
     assert "Meera Nair" not in words(browser_of(organisation_admin).get(ACTIVITY))
-
-
-def test_an_app_above_may_add_what_belongs_to_a_person(
-    member: User, stranger: User, browser_of: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connector = ids.new_id()
-    happened(stranger, EventType.CONNECTOR_SUSPENDED, connector_id=connector, subject_name="Courier bot")
-    monkeypatch.setattr(queries, "_scopes", [])
-    owned: dict[int, UUID] = {member.pk: connector}
-    queries.register(lambda user: Q(connector_id=owned[user.pk]) if user.pk in owned else None)
-    assert "Sunil Verma suspended the connector “Courier bot”" in words(browser_of(member).get(ACTIVITY))
 
 
 def test_filters_stand_in_the_address_and_can_be_taken_away(member: User, browser_of: Callable[..., Client]) -> None:
@@ -189,5 +176,5 @@ def test_filters_that_make_no_sense_are_no_error(
 
 
 def test_every_event_is_of_a_kind_that_can_be_chosen() -> None:
-    chosen = {noun for kind in activity.KINDS.values() for noun in kind.nouns}
+    chosen = {noun for kind in timeline.KINDS.values() for noun in kind.nouns}
     assert {tag.partition(":")[0] for tag in EventType} - chosen == set()

@@ -16,7 +16,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.db import IntegrityError, transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from accounts import mail_topics, tasks
+from accounts import tasks
 from accounts.models import AuditEvent, Notice, User
 from accounts.services import notifications
 from accounts.services.notifications import GIVE_UP_AFTER, RETRY_AFTER
@@ -340,7 +340,7 @@ def test_every_mail_belongs_to_a_topic_that_exists_or_is_always_sent() -> None:
         "connectors/owner_removed",
     }
     templates = {f"{path.parent.name}/{path.stem}" for path in MAILS.glob("*/*.txt")}
-    in_topics = {name for topic in mail_topics.topics() for name in topic.templates}
+    in_topics = {name for topic in notifications.TOPICS for name in topic.templates}
     assert in_topics | always == templates
     assert not in_topics & always
 

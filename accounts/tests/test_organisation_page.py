@@ -9,10 +9,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts import places
 from accounts.models import AuditEvent, User
 from accounts.tests import pins
 from accounts.tests.pages import words
+from kaizala_console.dashboard.navigation import find_targets
 
 PAGE = "/console/organisation/"
 POLICY = f"{PAGE}policy/"
@@ -52,7 +52,7 @@ def test_to_everybody_else_it_is_refused_and_named_nowhere(
         assert answer.status_code == 403
         assert "Only an admin of the organisation may do this." in words(answer)
     assert PAGE not in browser.get("/console/").content.decode()
-    assert PAGE not in {place.href for place in places.found(user, "organisation", most=100)}
+    assert PAGE not in {target.href for target in find_targets(user, "organisation", most=100)}
 
 
 def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from accounts import mail_topics, queries
+from accounts import queries
 from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent, AuthenticatorApp, Notice, User
 from accounts.services import credential_hold, notifications, reauthentication, totp
@@ -124,7 +124,7 @@ def test_the_mails_are_sent_whatever_one_chose(developer: User, outbox: list[Any
     totp.enrol(user=developer, device=device, code=code_of(device), by=developer)
     totp.remove(user=developer, by=developer)
     for notice in Notice.objects.order_by("created_at"):
-        assert mail_topics.topic_of(notice.template) == ""
+        assert notifications.topic_of(notice.template) == ""
         assert notifications.deliver(notice_id=notice.pk)
     assert [mail.subject for mail in outbox] == [
         "An authenticator app was set up for your account",

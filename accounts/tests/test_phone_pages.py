@@ -308,7 +308,7 @@ def test_the_pages_cost_a_bounded_number_of_queries(
     browser: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     page = pin_page(browser.post(ADD, TYPED))
-    for path, most in ((ADD, 5), (page, 10), (reverse("accounts:home"), 6)):
+    for path, most in ((ADD, 5), (page, 10), (reverse("home"), 6)):
         browser.get(path)
         with django_assert_max_num_queries(most):
             assert browser.get(path).status_code == 200

@@ -145,7 +145,7 @@ def _with_phone(request: HttpRequest) -> tuple[str, bool] | None:
     if queries.primary_person(user_of(request)) is not None:
         return None
     messages.info(request, _("Add a phone number first. We use it to find your groups and to confirm it's you."))
-    return reverse("accounts:home"), False
+    return reverse("home"), False
 
 
 def _confirmed(request: HttpRequest) -> tuple[str, bool] | None:

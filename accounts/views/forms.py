@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import get_language_info, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts import mail_topics
+from accounts.services.notifications import TOPICS, Topic
 from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import ConsoleError
 
@@ -117,7 +117,7 @@ class MailForm(forms.Form):
 
     wanted = forms.MultipleChoiceField(
         label=_("Send me a mail about"),
-        choices=lambda: [(topic.key, _explained(topic)) for topic in mail_topics.topics()],
+        choices=lambda: [(topic.key, _explained(topic)) for topic in TOPICS],
         widget=forms.CheckboxSelectMultiple,
         required=False,
         help_text=_(
@@ -126,7 +126,7 @@ class MailForm(forms.Form):
     )
 
 
-def _explained(topic: mail_topics.Topic) -> str:
+def _explained(topic: Topic) -> str:
     return format_html('<strong>{}</strong>: <span class="quiet">{}</span>', topic.label, topic.help_text)
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 def signed_out(request: HttpRequest) -> HttpResponse:
     """Says so, and has the browser forget the pages it kept, so that the Back button shows none of them."""
     if request.user.is_authenticated:
-        return redirect("accounts:home")
+        return redirect("home")
     response = render(request, "accounts/signed_out.html")
     response.headers["Clear-Site-Data"] = '"cache"'
     return response

@@ -241,7 +241,7 @@ def _verified(request: HttpRequest, device: PinDevice) -> HttpResponseRedirect:
     number = numbers.shown(device.number)
     messages.success(request, _("%(number)s is verified. It is yours here now.") % {"number": number})
     is_only = queries.held_phones(user_of(request)).count() < 2
-    return redirect(_next(request, reverse("accounts:home" if is_only else "accounts:settings")))
+    return redirect(_next(request, reverse("home" if is_only else "accounts:settings")))
 
 
 def _to_pin_page(request: HttpRequest, device: PinDevice) -> HttpResponseRedirect:

@@ -39,12 +39,12 @@ SEND = "send"
 def confirm(request: HttpRequest) -> HttpResponse:
     """Asks for the PIN, and sends it for a form that has just come here; or for the button alone."""
     user = user_of(request)
-    back = safe_path(request.GET.get("next"), reverse("accounts:home"))
+    back = safe_path(request.GET.get("next"), reverse("home"))
     pending = pending_forms.find(request, request.GET.get("pending", ""))
     if reauthentication.is_fresh(request) or (pending is not None and not pending.needs_confirmation):
         return _confirmed_before(request, user, pending, back)
     if queries.primary_person(user) is None:
-        return redirect(f"{reverse('accounts:home')}?{urlencode({'next': request.get_full_path()})}")
+        return redirect(f"{reverse('home')}?{urlencode({'next': request.get_full_path()})}")
     if request.POST.get("act") == SEND:
         _send(request, user, pending)
         return redirect(request.get_full_path())

@@ -19,7 +19,7 @@ from kaizala_console.lib.errors import NotFound
 @signed_in
 def sign_in_again(request: HttpRequest) -> HttpResponse | HttpResponseBase:
     """One button, which leads to Office365 and back to where one came from; done already, it leads there at once."""
-    back = safe_path(request.GET.get("next"), reverse("accounts:home"))
+    back = safe_path(request.GET.get("next"), reverse("home"))
     if reauthentication.is_recent(request):
         return redirect(back)
     if request.method == "POST":

@@ -86,7 +86,7 @@ def _sign_in(request: HttpRequest, *, oid: str, name: str, email: str) -> HttpRe
     except PermissionDenied:
         # The page was opened directly, or its button pressed twice. Nothing hangs on the state here: the form has a
         # CSRF token, and there is no other server whose answer could be forged.
-        login.state = {"process": AuthProcess.LOGIN, "next": reverse("accounts:home")}
+        login.state = {"process": AuthProcess.LOGIN, "next": reverse("home")}
     return complete_social_login(request, login)
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts import mail_topics, policies, queries
+from accounts import policies, queries
 from accounts.models import User
 from accounts.services import languages, notifications
 from accounts.views import numbers
@@ -63,5 +63,5 @@ def save_mail(request: HttpRequest) -> HttpResponse:
 
 
 def _mail_form(request: HttpRequest, user: User) -> MailForm:
-    chosen = [topic.key for topic in mail_topics.topics() if topic.key not in user.muted_mail]
+    chosen = [topic.key for topic in notifications.TOPICS if topic.key not in user.muted_mail]
     return MailForm(initial={"wanted": chosen})

@@ -5,10 +5,7 @@ from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
 from accounts.views import (
-    activity,
     authenticator,
-    first_steps,
-    home,
     login,
     office365,
     organisation,
@@ -23,18 +20,11 @@ from accounts.views import (
 app_name = "accounts"
 
 urlpatterns: list[URLPattern] = [
-    path("", home.root, name="root"),
-    path("console/", home.home, name="home"),
-    path("console/first-steps/put-away/", first_steps.put_away, name="first_steps_put_away"),
-    path("console/first-steps/bring-back/", first_steps.bring_back, name="first_steps_bring_back"),
     path("console/signed-out/", login.signed_out, name="signed_out"),
     # Before allauth's own, which does not check the id token's signature.
     path("accounts/oidc/office365/login/callback/", office365.callback, name="office365_callback"),
     path("console/sign-in-again/", recent_login.sign_in_again, name="sign_in_again"),
     path("console/confirm/", reauthentication.confirm, name="confirm"),
-    path("console/activity/", activity.activity, name="activity"),
-    path("console/activity/<int:event_id>/", activity.event, name="activity_event"),
-    path("console/activity/export/", activity.export, name="activity_export"),
     path("console/settings/", settings.settings, name="settings"),
     path("console/settings/sessions/", sessions.sessions, name="sessions"),
     path("console/settings/sessions/end-others/", sessions.end_others, name="sessions_end_others"),

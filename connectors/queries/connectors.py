@@ -13,6 +13,7 @@ from django.db.models import (
     DateTimeField,
     Exists,
     ExpressionWrapper,
+    F,
     OuterRef,
     Prefetch,
     Q,
@@ -45,6 +46,7 @@ from kaizala_console.lib.pagination import Page, paginate
 from kaizala_console.lib.text_search import cleaned
 
 PAGE_SIZE: Final = 25
+FIRST: Final = 100
 NEVER: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 NO_END: Final = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 # The orders of a list of connectors. The last two show what owners alone may know: they are for own lists.
@@ -126,6 +128,41 @@ def own_connectors(user: User) -> ConnectorQuerySet:
 def of_own_connectors(user: User) -> Q:
     """The condition of rows whose `connector` the account owns or co-owns."""
     return Q(connector__in=own_connectors(user).order_by().values("pk"))
+
+
+def audit_scope(user: User) -> list[Q]:
+    """The events of the connectors that the account owns, deleted ones too (`accounts.audit.queries`).
+
+    These are named: of a subquery the database only guesses how many events it will find.
+    """
+    owned = list(Connector.objects.owned_by(user.pk).order_by().values_list("pk", flat=True))
+    return [Q(connector_id__in=owned)] if owned else []
+
+
+def get_farthest(user: User) -> Any:
+    """Return the own connector that has come farthest towards its first call, with how far that is; None without one.
+
+    Among the first that were made: who owns a hundred connectors is at no first step.
+    """
+    first = own_connectors(user).order_by("created_at", "id").values("pk")[:FIRST]
+    now, mine = clock.now(), OuterRef("pk")
+    handoffs = Handoff.objects.filter(connector=mine).order_by("-made_at", "-id")
+    waiting = Handoff.objects.waiting().filter(connector=mine, expires_at__gt=now).order_by("-expires_at")
+    used = RefreshToken.objects.filter(connector=mine, first_used_at__isnull=False)
+    asked = AccessRequest.objects.open(now).filter(connector=mine).order_by("-expires_at")
+    return (
+        Connector.objects.filter(pk__in=first)
+        .annotate(
+            granted=Exists(Grant.objects.present().filter(connector=mine)),
+            waiting_handoff=Subquery(waiting.values("pk")[:1]),
+            last_handoff=Subquery(handoffs.values("pk")[:1]),
+            claimed=Exists(Handoff.objects.filter(connector=mine, claimed_at__isnull=False)),
+            works_since=Subquery(used.order_by("first_used_at").values("first_used_at")[:1]),
+            asked=Subquery(asked.values("pk")[:1]),
+        )
+        .order_by(F("works_since").asc(nulls_last=True), "-claimed", "-granted", "-created_at", "-id")
+        .first()
+    )
 
 
 def names_of(user: User, *, but: Connector | None = None) -> set[str]:

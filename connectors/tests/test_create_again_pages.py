@@ -110,8 +110,8 @@ def test_bad_input_is_told_before_a_pin_is_asked_for(developer: User, browser_of
 def test_without_a_verified_phone_one_adds_it_first(developer: User, browser_of: Browser) -> None:
     newcomer = accounts_factories.make_user("Nadia Haddad", developer.organisation, number=None)
     client = browser_of(newcomer, confirmed=False)
-    assert client.get(FIRST)["Location"].startswith(reverse("accounts:home"))
-    assert client.post(SECOND, DETAILS)["Location"].startswith(reverse("accounts:home"))
+    assert client.get(FIRST)["Location"].startswith(reverse("home"))
+    assert client.post(SECOND, DETAILS)["Location"].startswith(reverse("home"))
 
 
 def test_a_form_from_elsewhere_creates_nothing(developer: User) -> None:

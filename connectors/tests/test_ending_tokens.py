@@ -10,13 +10,12 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.needs import Urgency
 from accounts.tests.pages import words
-from connectors.needs import tokens_to_replace
 from connectors.services import handoffs, rotation
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
+from kaizala_console.dashboard.pending_actions import Urgency, tokens_to_replace
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +31,7 @@ def old_program(program: Program, developer: User, travel: Callable[..., dt.date
 def test_a_token_in_its_last_month_is_a_card_on_home(
     old_program: Program, developer: User, browser_of: Callable[..., Client], travel: Callable[..., dt.datetime]
 ) -> None:
-    page = browser_of(developer).get(reverse("accounts:home"))
+    page = browser_of(developer).get(reverse("home"))
     assert "A refresh token ends soon" in words(page)
     assert reverse("connectors:groups", args=[old_program.connector.pk]) in page.text
     assert [need.urgency for need in tokens_to_replace(developer)] == [Urgency.NORMAL]

@@ -15,13 +15,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts import needs
 from accounts.models import AuditEvent, Session, User
 from connectors.models import Connector, Handoff, HandoffState
 from connectors.services import grants, handoffs
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, form_to, forms_of, text_of
+from kaizala_console.dashboard.pending_actions import list_pending_actions
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -253,9 +253,9 @@ def test_the_token_is_in_no_address_session_log_mail_or_column(
 
 
 def test_home_and_the_menu_say_that_a_handoff_waits(client: Client, developer: User, program: Program) -> None:
-    [need] = [need for need in needs.needs_of(developer) if need.key == "handoffs"]
+    [need] = [action for action in list_pending_actions(developer) if action.key == "handoffs"]
     assert need.href == url(program.handoff)
     assert need.count == 1
     assert url(program.handoff) in client.get("/console/").content.decode()
     claim_form(client, program.handoff).send(client)
-    assert not [need for need in needs.needs_of(developer) if need.key == "handoffs"]
+    assert not [action for action in list_pending_actions(developer) if action.key == "handoffs"]

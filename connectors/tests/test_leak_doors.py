@@ -11,13 +11,13 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.needs import needs_of
 from connectors import token_format
 from connectors.models import ConnectorSecret, LeakReport
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import form_to, text_of
 from connectors.token_format import Kind
+from kaizala_console.dashboard.pending_actions import list_pending_actions
 
 pytestmark = pytest.mark.django_db
 Browser = Callable[..., Client]
@@ -124,8 +124,10 @@ def url(report: LeakReport, act: str = "") -> str:
 def test_home_and_the_credentials_tab_lead_the_owner_to_it(
     reported: LeakReport, developer: User, stranger: User, browser_of: Browser
 ) -> None:
-    assert [need.href for need in needs_of(developer) if "leaked" in str(need.title)] == [url(reported)]
-    assert not [need for need in needs_of(stranger) if "leaked" in str(need.title)]
+    assert [action.href for action in list_pending_actions(developer) if "leaked" in str(action.title)] == [
+        url(reported)
+    ]
+    assert not [action for action in list_pending_actions(stranger) if "leaked" in str(action.title)]
     page = browser_of(developer).get(f"/console/connectors/{reported.connector_id}/credentials/")
     assert url(reported) in page.content.decode()
     assert "Leaked" in text_of(page)

@@ -131,7 +131,7 @@ def test_under_a_claimed_token_the_line_waits_for_the_first_exchange(
 
 # The inbox and Home --------------------------------------------------------------------------------------------------
 
-PAGES = [("connectors:handoffs", "inbox-now"), ("accounts:home", "home-now")]
+PAGES = [("handoffs", "inbox-now"), ("home", "home-now")]
 
 
 @pytest.mark.parametrize(("page", "part"), PAGES)
@@ -146,12 +146,12 @@ def test_an_open_page_shows_a_refresh_token_that_has_arrived_and_goes_on_asking(
     assert answer.status_code == 200
     changed = answer.content.decode().partition(f'id="{part}"')[2]
     assert "Sales" in changed
-    assert reverse("connectors:handoff", args=[handoff.pk]) in changed or reverse("connectors:handoffs") in changed
+    assert reverse("connectors:handoff", args=[handoff.pk]) in changed or reverse("handoffs") in changed
     assert poll(client, following(answer)).status_code == 304
 
 
 def test_what_is_gone_from_the_inbox_goes_from_an_open_page(client: Client, developer: User, program: Program) -> None:
-    address = following(client.get(reverse("connectors:handoffs")))
+    address = following(client.get(reverse("handoffs")))
     handoffs.refuse(handoff=program.handoff, by=developer)
     assert f"handoff-{program.handoff.pk}" not in poll(client, address).content.decode()
 
@@ -167,5 +167,5 @@ def test_another_persons_refresh_token_changes_nothing(
 
 def test_an_etag_is_one_readers_alone(developer: User, stranger: User, browser_of: Browser) -> None:
     """Of the same empty inbox: a 304 confirms nothing about what another sees."""
-    tags = [following(browser_of(one).get(reverse("connectors:handoffs")))[1] for one in (developer, stranger)]
+    tags = [following(browser_of(one).get(reverse("handoffs")))[1] for one in (developer, stranger)]
     assert tags[0] != tags[1]

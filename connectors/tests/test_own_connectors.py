@@ -11,7 +11,6 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts import first_steps, needs
 from accounts.models import User
 from connectors.models import Handoff
 from connectors.queries import connectors as queries
@@ -20,6 +19,8 @@ from connectors.services import connectors, handoffs, leak_reports
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
+from kaizala_console.dashboard import onboarding
+from kaizala_console.dashboard.pending_actions import badges, list_pending_actions
 
 
 @pytest.fixture
@@ -103,11 +104,11 @@ def test_the_inbox_has_the_handoffs_of_own_connectors(theirs: dict[str, Program]
 def test_home_tells_of_own_connectors_and_of_nobody_elses(
     theirs: dict[str, Program], developer: User, stranger: User, group_admin: User
 ) -> None:
-    counts = needs.counts_of(needs.needs_of(developer))
+    counts = badges(list_pending_actions(developer))
     assert counts["handoffs"] == 3
-    assert needs.counts_of(needs.needs_of(stranger))["handoffs"] == 2
-    assert "handoffs" not in needs.counts_of(needs.needs_of(group_admin))
-    path = first_steps.path_of(developer)
+    assert badges(list_pending_actions(stranger))["handoffs"] == 2
+    assert "handoffs" not in badges(list_pending_actions(group_admin))
+    path = onboarding.path_for(developer)
     assert path is None or path.steps
 
 
@@ -127,5 +128,5 @@ def test_tokens_that_end_and_leaks_are_of_own_connectors(
 
 def test_what_waits_takes_a_few_statements(theirs: dict[str, Program], developer: User) -> None:
     with CaptureQueriesContext(connection) as asked:
-        needs.needs_of(developer)
+        list_pending_actions(developer)
     assert len(asked) <= 6

@@ -10,8 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts import needs
-from accounts.audit import queries as trail
+from accounts.audit import queries as audit_queries
 from accounts.models import User
 from connectors.models import Connector, Grant, Handoff
 from connectors.queries import connectors as queries
@@ -19,6 +18,8 @@ from connectors.services import connectors, grants, handoffs, one_time_secrets, 
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in, make_connector
 from connectors.tests.test_tokens import exchange
+from kaizala_console.dashboard.activity import audit_scope
+from kaizala_console.dashboard.pending_actions import Urgency, list_pending_actions
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import BadCursor
@@ -232,29 +233,29 @@ def test_many_rows_cost_as_many_queries_as_one(
 
 
 def test_a_waiting_handoff_is_a_need_of_its_owners(program: Program, developer: User, stranger: User) -> None:
-    need = next(need for need in needs.needs_of(developer) if need.key == "handoffs")
+    need = next(action for action in list_pending_actions(developer) if action.key == "handoffs")
     assert str(need.href) == f"/console/handoffs/{program.handoff.pk}/"
     assert "Night shift" in str(need.text)
-    assert not [need for need in needs.needs_of(stranger) if need.key == "handoffs"]
+    assert not [action for action in list_pending_actions(stranger) if action.key == "handoffs"]
 
 
 def test_many_are_one_need_that_leads_to_the_inbox_and_presses_near_the_deadline(
     program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
     let_in(program.connector, group_admin)
-    (need,) = [need for need in needs.needs_of(developer) if need.key == "handoffs"]
-    assert (need.count, str(need.href), need.urgency) == (2, "/console/handoffs/", needs.Urgency.NORMAL)
+    (need,) = [action for action in list_pending_actions(developer) if action.key == "handoffs"]
+    assert (need.count, str(need.href), need.urgency) == (2, "/console/handoffs/", Urgency.NORMAL)
     travel(days=6)
-    (need,) = [need for need in needs.needs_of(developer) if need.key == "handoffs"]
-    assert need.urgency == needs.Urgency.SOON
+    (need,) = [action for action in list_pending_actions(developer) if action.key == "handoffs"]
+    assert need.urgency == Urgency.SOON
     travel(days=1)
-    assert not [need for need in needs.needs_of(developer) if need.key == "handoffs"]
+    assert not [action for action in list_pending_actions(developer) if action.key == "handoffs"]
 
 
 def test_an_owner_reads_the_history_of_the_connector_and_a_stranger_does_not(
     program: Program, developer: User, stranger: User
 ) -> None:
     grants_made = "grant:access:granted"
-    assert trail.visible_to(developer).filter(tag=grants_made).exists()
-    assert not trail.visible_to(stranger).filter(tag=grants_made).exists()
+    assert audit_queries.visible_to(audit_scope(developer)).filter(tag=grants_made).exists()
+    assert not audit_queries.visible_to(audit_scope(stranger)).filter(tag=grants_made).exists()
     assert Handoff.objects.count() == 1

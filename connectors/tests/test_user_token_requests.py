@@ -14,7 +14,6 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from accounts import needs
 from accounts.audit.event_types import EventType
 from accounts.models import AuditEvent, User
 from accounts.services import credential_hold
@@ -23,6 +22,7 @@ from connectors.models import Connector, Grant, Handoff, UserTokenRequest, UserT
 from connectors.permissions import Permission, listed
 from connectors.services import connectors, user_tokens, words
 from connectors.tests.factories import person_of
+from kaizala_console.dashboard.pending_actions import list_pending_actions
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 BrowserOf = Callable[..., Client]
@@ -104,7 +104,7 @@ def test_the_other_admins_are_told_by_mail_and_on_home(
     assert page_of(asked) in outbox[0].body
 
     def cards(user: User) -> list[str]:
-        return [need.href for need in needs.needs_of(user)]
+        return [action.href for action in list_pending_actions(user)]
 
     assert page_of(asked) in cards(second_admin)
     for user in (organisation_admin, stranger):
@@ -348,7 +348,7 @@ def test_what_waits_for_a_connector_that_is_deleted_waits_no_more(
     connectors.delete(connector=asked.connector, by=developer)
     asked.refresh_from_db()
     assert asked.state is UserTokenRequestState.WITHDRAWN
-    assert page_of(asked) not in [need.href for need in needs.needs_of(second_admin)]
+    assert page_of(asked) not in [action.href for action in list_pending_actions(second_admin)]
     with pytest.raises(Conflict, match="withdrawn"):
         user_tokens.confirm(request=asked, by=second_admin)
     assert user_tokens.expire_overdue() == 0

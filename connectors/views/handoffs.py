@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,6 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts import needs
 from accounts.models import User
 from accounts.views.decorators import (
     reauthentication_required,
@@ -48,8 +48,11 @@ PILLS = {
 @require_GET
 @signed_in
 @live.polled
-def inbox(request: HttpRequest) -> HttpResponse:
-    """A card for each handoff that waits, or for those that ended. An open page follows along."""
+def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[Any]]) -> HttpResponse:
+    """A card for each handoff that waits, or for those that ended. An open page follows along.
+
+    Before them stands what others ask of this person: `asked_of` gives these pending actions, also of the app above.
+    """
     user = user_of(request)
     search = request.GET.get("q", "").strip()[:120]
     earlier = request.GET.get("show") == "earlier"
@@ -57,11 +60,11 @@ def inbox(request: HttpRequest) -> HttpResponse:
         page = connectors.handoff_page(user, search=search, waiting=not earlier, cursor=request.GET.get("cursor"))
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
-    asked = [] if earlier or search else [need for need in needs.needs_at(request, user) if need.is_asked]
+    asked = [] if earlier or search else asked_of(request, user)
     etag = live.etag(
         user.pk,
         [(handoff.pk, handoff_line.state_of(handoff)) for handoff in page.items],
-        [(str(need.title), need.href) for need in asked],
+        [(str(action.title), action.href) for action in asked],
     )
     if unchanged := live.unchanged(request, etag):
         return unchanged
@@ -230,7 +233,7 @@ def _key_replaced(found: Handoff) -> bool:
 
 def _crumbs(found: Handoff, *rows: tuple[str, str]) -> list[dict[str, str]]:
     here = reverse("connectors:handoff", args=[found.pk]) if rows else ""
-    return links.crumbs((_("Handoffs"), reverse("connectors:handoffs")), (found.grant.target_name, here), *rows)
+    return links.crumbs((_("Handoffs"), reverse("handoffs")), (found.grant.target_name, here), *rows)
 
 
 def _names(found: Handoff) -> dict[str, str]:

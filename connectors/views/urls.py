@@ -104,7 +104,6 @@ urlpatterns = [
     path(f"{ONE}secret/done/", one_time_secrets.connector_done, name="connector_done"),
     path(f"{ONE}credentials/<int:secret_id>/download/", one_time_secrets.secret_download, name="secret_download"),
     path(f"{ONE}credentials/<int:secret_id>/done/", one_time_secrets.secret_done, name="secret_done"),
-    path("console/handoffs/", handoffs.inbox, name="handoffs"),
     path(HANDOFF, handoffs.handoff, name="handoff"),
     path(f"{HANDOFF}claim/", handoffs.claim, name="handoff_claim"),
     path(f"{HANDOFF}refuse/", handoffs.refuse, name="handoff_refuse"),

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person, User
 from accounts.models.person import name_in
 from accounts.queries import name_people
-from connectors.models import Connector, Grant
+from connectors.models import Connector, Grant, RefreshToken
 from connectors.queries.connectors import with_line
 from groups import access
 from groups.models import (
@@ -36,6 +36,8 @@ from kaizala_console.lib.text_search import cleaned
 
 MemberRow = tuple[UUID, str, str, str, str, dt.datetime | None]
 Audience = Message.Audience
+ASKED_ONE_BY_ONE = 8
+FIRST_GRANTS = 100
 ONLY = {
     "admins": Q(role=Membership.Role.ADMIN),
     "members": Q(role=Membership.Role.MEMBER),
@@ -109,10 +111,48 @@ def group_page(
     """
     groups = _named(access.visible_to(user), search)
     if is_run:
-        run = Membership.objects.admins().filter(person_id__in=access.held_by(user))
-        groups = groups.filter(pk__in=run.values("group"))
+        groups = groups.filter(pk__in=keys_run_by(user))
     groups = groups.carrying(member_count=member_count(), connector_count=_connector_count())
     return _linked(paginate(groups.select_related("organisation"), ("name", "id"), cursor, size))
+
+
+def keys_run_by(user: User) -> QuerySet[Membership, UUID]:
+    """The keys of the groups that somebody is an admin of by a number of theirs."""
+    own = Membership.objects.admins().filter(person_id__in=access.held_by(user))
+    return own.order_by().values_list("group_id", flat=True)
+
+
+def list_run_by(user: User, *, most: int) -> list[Group]:
+    """Return the first of these groups by name."""
+    return list(Group.objects.present().filter(pk__in=keys_run_by(user)).order_by("name", "id")[:most])
+
+
+def audit_scope(user: User) -> list[Q]:
+    """The events of the groups that somebody runs, also of what others did there (`accounts.audit.queries`).
+
+    A question for each group while these are few: of several together PostgreSQL guesses how many events it will find,
+    and walks the whole trail when there are fewer (173 ms for eight events among 1.5 million).
+    """
+    groups = list(keys_run_by(user))
+    if len(groups) > ASKED_ONE_BY_ONE:
+        return [Q(group_id__in=groups)]
+    return [Q(group_id=group) for group in groups]
+
+
+def get_farthest_grant(user: User) -> Grant | None:
+    """Return the grant of this person that has come farthest, with `works_since`; None when they have made none.
+
+    Among the first that were made: who has let in a hundred programs is at no first step.
+    """
+    first = Grant.objects.filter(granted_by=user, kind=Grant.Kind.GROUP, revoked_at__isnull=True)
+    used = RefreshToken.objects.filter(grant=OuterRef("pk"), first_used_at__isnull=False).order_by("first_used_at")
+    return (
+        Grant.objects.filter(pk__in=first.order_by("granted_at").values("pk")[:FIRST_GRANTS])
+        .select_related("connector", "group_grant")
+        .annotate(works_since=Subquery(used.values("first_used_at")[:1]))
+        .order_by(F("works_since").asc(nulls_last=True), "-granted_at", "-id")
+        .first()
+    )
 
 
 def member_page(

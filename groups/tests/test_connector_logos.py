@@ -93,7 +93,7 @@ def rows_of(place: str, group: Group, developer: User, group_admin: User) -> tup
                 target=access.target_of(group),
             )
     tab = reverse("groups:connectors", args=[group.pk])
-    pages = {"requests": reverse("groups:requests"), "search": f"{reverse('groups:search')}?q=Number"}
+    pages = {"requests": reverse("groups:requests"), "search": f"{reverse('search')}?q=Number"}
     return pages.get(place, tab), several
 
 

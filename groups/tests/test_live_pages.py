@@ -103,7 +103,7 @@ def test_home_shows_that_a_request_has_come_to_who_runs_the_group_and_to_nobody_
     client: Client, group: Group, connector: Connector, developer: User, member: User, browser_of: Browser,
     organisation: Organisation,
 ) -> None:  # fmt: skip
-    home = reverse("accounts:home")
+    home = reverse("home")
     of_member = browser_of(member)
     seen, seen_by_member = following(client.get(home)), following(of_member.get(home))
     ask(connector, developer, factories.make_group(organisation=organisation, admins=[developer]))

@@ -37,7 +37,7 @@ def test_more_permissions_are_told_as_a_difference_and_given_in_part(
     permissions.change(connector=connector, permissions=connector.permissions | {polls, likes}, by=developer)
     asked = AccessRequest.objects.get()
     client = browser_of(group_admin)
-    home = text_of(client.get(reverse("accounts:home")))
+    home = text_of(client.get(reverse("home")))
     assert "“Shift Planner” asks for more permissions in “Night Shift”. Until you answer, it goes on as before." in home
     words = text_of(client.get(address("request", asked)))
     assert "can post messages" in words.partition("What it can do already")[2].partition("What it asks for")[0]
@@ -56,7 +56,7 @@ def test_who_a_connector_acts_for_decides_whether_it_may_do_more(
     asked = AccessRequest.objects.get()
     assert browser_of(group_admin).get(address("request", asked)).status_code == 404
     client = browser_of(member)
-    assert "“Shift Planner” acts for you, and asks for more" in text_of(client.get(reverse("accounts:home")))
+    assert "“Shift Planner” acts for you, and asks for more" in text_of(client.get(reverse("home")))
     assert "It acts for Meera Nair" in text_of(client.get(address("request", asked)))
     answer_of(client, asked)
     grant.refresh_from_db()

@@ -51,8 +51,8 @@ def pages_of(group: Group, person: Person) -> list[str]:
         f"{reverse('groups:users_several', args=one)}?person={person.pk}&act=remove",
         reverse("groups:person", args=[person.pk]),
         *(reverse("groups:directory"), reverse("groups:directory") + search),
-        *(reverse("groups:search") + search, reverse("groups:search") + "?q=asha"),
-        reverse("accounts:activity"),
+        *(reverse("search") + search, reverse("search") + "?q=asha"),
+        reverse("activity"),
     ]
 
 

@@ -11,7 +11,6 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from accounts.needs import needs_of
 from connectors.models import AccessRequest, Connector, Grant, RequestState
 from connectors.permissions import Permission
 from connectors.services import access_requests as asking
@@ -21,6 +20,7 @@ from groups.models import Group
 from groups.services import access_requests
 from groups.tests import factories
 from groups.tests.pages import everything, sign_in_is_asked
+from kaizala_console.dashboard.pending_actions import list_pending_actions
 
 pytestmark = pytest.mark.django_db
 
@@ -79,7 +79,7 @@ def test_an_admin_finds_the_request_on_home_in_the_group_and_in_the_list(
     named: AccessRequest, group: Group, group_admin: User, browser_of: Browser
 ) -> None:
     client = browser_of(group_admin)
-    home = client.get(reverse("accounts:home"))
+    home = client.get(reverse("home"))
     assert "Devika Rao asks you to let “Shift Planner” act in “Night Shift”." in text_of(home)
     for page in (
         home,
@@ -95,7 +95,7 @@ def test_a_member_and_an_outsider_find_nothing(
     for user in (member, outsider):
         client = browser_of(user)
         assert address("request", named) not in client.get(reverse("groups:requests")).content.decode()
-        assert not [need for need in needs_of(user) if need.key == "groups"]
+        assert not [action for action in list_pending_actions(user) if action.key == "groups"]
     page = browser_of(member).get(reverse("groups:connectors", args=[group.pk]))
     assert address("request", named) not in page.content.decode()
 
@@ -294,10 +294,10 @@ def test_a_request_stands_in_the_inbox_of_who_may_answer_and_of_nobody_else(
     ask: Callable[..., AccessRequest], group: Group, group_admin: User, member: User, browser_of: Browser
 ) -> None:
     asked = ask(group)
-    shown = browser_of(group_admin).get(reverse("connectors:handoffs"))
+    shown = browser_of(group_admin).get(reverse("handoffs"))
     assert "A request waits for your answer" in text_of(shown)
     assert "Nothing waits for you" not in text_of(shown)
     assert f'href="{address("request", asked)}"' in shown.content.decode()
-    earlier = browser_of(group_admin).get(reverse("connectors:handoffs"), {"show": "earlier"})
+    earlier = browser_of(group_admin).get(reverse("handoffs"), {"show": "earlier"})
     assert "A request waits for your answer" not in text_of(earlier)
-    assert "A request waits for your answer" not in text_of(browser_of(member).get(reverse("connectors:handoffs")))
+    assert "A request waits for your answer" not in text_of(browser_of(member).get(reverse("handoffs")))

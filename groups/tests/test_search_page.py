@@ -16,10 +16,10 @@ from accounts.models import User
 from accounts.tests.pages import words
 from connectors.tests.factories import make_connector
 from groups.models import Action, Group, Message
-from groups.queries import search
 from groups.services import actions, responses
 from groups.tests.cards import POLL
 from groups.tests.factories import make_group, person_of
+from kaizala_console.dashboard import search
 from kaizala_console.lib import clock
 from kaizala_console.tests.browser import assert_accessible
 

@@ -26,7 +26,7 @@ def event(tag: str) -> AuditEvent:
 
 def leads(client: Client, found: AuditEvent) -> list[str]:
     """Where the page of an event leads, but for the histories and the frame; each can be opened."""
-    answer = client.get(reverse("accounts:activity_event", args=[found.pk]))
+    answer = client.get(reverse("activity_event", args=[found.pk]))
     html = answer.content.decode().partition("<main")[2]
     links = re.findall(r'<li><a href="(/console/(?!activity/)[^"]+)">', html)
     assert [link for link in links if client.get(link).status_code != 200] == []

@@ -9,8 +9,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET
 
 from accounts.models import AuditEvent
-from accounts.views.activity import rows
 from accounts.views.decorators import user_of, with_phone
+from accounts.views.timeline import rows
 from groups.views import links
 from kaizala_console.lib import pagination
 from kaizala_console.lib.pagination import paginate

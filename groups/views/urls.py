@@ -17,7 +17,6 @@ from groups.views import (
     messages,
     policies,
     reactions,
-    search,
     sub_groups,
     subscribers,
     users,
@@ -39,7 +38,6 @@ GRANT = f"{ONE}connectors/<uuid:grant_id>/"
 
 urlpatterns = [
     path("console/groups/", groups.group_list, name="list"),
-    path("console/search/", search.search, name="search"),
     path("console/groups/requests/", access_requests.listing, name="requests"),
     path(f"{ORGANISATION}ending/", ending.ending, name="ending"),
     path("console/groups/requests/several/", access_requests.several, name="requests_several"),

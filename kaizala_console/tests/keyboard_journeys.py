@@ -31,10 +31,10 @@ WALKS: dict[str, tuple[str, ...]] = {
         "accounts:authenticator_remove",
         "accounts:authenticator_set_up",
     ),
-    "test_what_was_done_is_filtered_exported_and_looked_at": ("accounts:activity_export",),
+    "test_what_was_done_is_filtered_exported_and_looked_at": ("activity_export",),
     "test_help_is_searched_and_brings_the_first_steps_back_before_one_signs_out": (
-        "accounts:first_steps_bring_back",
-        "accounts:first_steps_put_away",
+        "onboarding_restore",
+        "onboarding_dismiss",
     ),
     "test_a_connector_is_deactivated_suspended_resumed_and_deleted_without_a_mouse": ("connectors:change_state",),
     "test_a_co_owner_comes_and_goes_and_the_connector_is_handed_on_without_a_mouse": (

@@ -13,9 +13,7 @@ NOT_PAGES: dict[str, str] = {
     **dict.fromkeys(("connectors:logo_file", "connectors:explorer_document"), A_FILE),
     **dict.fromkeys(("groups:bulk_template", "groups:bulk_file", "groups:bulk_log", "groups:bulk_problems"), A_FILE),
     "gallery": "looked at by test_gallery.py, in every direction",
-    **dict.fromkeys(
-        ("accounts:root", "accounts:phones", "accounts:dummy_authenticate", "connectors:authorize"), LEADS_ON
-    ),
+    **dict.fromkeys(("root", "accounts:phones", "accounts:dummy_authenticate", "connectors:authorize"), LEADS_ON),
     **dict.fromkeys(("dummy_login", "dummy_authenticate", "socialaccount_signup"), LEADS_ON),
     **dict.fromkeys(("openid_connect_login", "openid_connect_callback", "accounts:office365_callback"), LEADS_ON),
     **dict.fromkeys(("socialaccount_connections",), LEADS_ON),

@@ -124,11 +124,11 @@ def test_a_secret_stands_in_its_field_and_in_no_address_or_other_attribute() -> 
 @pytest.mark.parametrize(
     ("view", "key"),
     [
-        ("accounts:home", "home"),
+        ("home", "home"),
         ("connectors:list", "connectors"),
         ("connectors:details", "connectors"),
         ("connectors:handoff", "handoffs"),
-        ("connectors:handoffs", "handoffs"),
+        ("handoffs", "handoffs"),
         ("groups:details", "groups"),
         ("groups:ending", "organisation"),
         ("groups:attribute", "organisation"),

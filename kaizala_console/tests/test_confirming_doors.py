@@ -88,7 +88,7 @@ class Door:
 
 # Makes, shows, widens or ends a right; changes who one is; takes data out.
 CONFIRMING: dict[str, list[Door]] = {
-    "accounts:activity_export": [Door("developer", {"format": "csv"})],
+    "activity_export": [Door("developer", {"format": "csv"})],
     "accounts:authenticator_set_up": [Door("developer", {"pin": "{code}"})],
     "accounts:authenticator_remove": [Door("member")],
     "accounts:organisation_policy": [Door("organisation_admin", {"form": "policy"})],

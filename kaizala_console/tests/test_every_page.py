@@ -28,14 +28,14 @@ ROUNDS = {
 # What `make test` looks at: a page of each kind, on a phone and on a screen.
 SAMPLE = {
     "account_login",
-    "accounts:home",
+    "home",
     "accounts:confirm",
-    "accounts:activity",
+    "activity",
     "help",
     "connectors:list",
     "connectors:credentials",
     "connectors:webhook",
-    "connectors:handoffs",
+    "handoffs",
     "groups:details",
     "groups:grant",
     "groups:action",

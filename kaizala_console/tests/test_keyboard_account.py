@@ -103,7 +103,7 @@ def test_what_was_done_is_filtered_exported_and_looked_at(typist: TypistOf, deve
     connectors.resume(connector=connector, by=developer)
     person = typist(developer)
     page = person.page
-    person.visit(reverse("accounts:activity"))
+    person.visit(reverse("activity"))
     person.choose("What", "Connectors")
     person.unfold("Days, and who")
     person.reach(person.field("From"))
@@ -129,7 +129,7 @@ def test_help_is_searched_and_brings_the_first_steps_back_before_one_signs_out(
 ) -> None:
     person = typist(developer)
     page = person.page
-    person.visit(reverse("accounts:home"))
+    person.visit(reverse("home"))
     person.button("Put this away")
     person.visit(reverse("help"))
     person.write("Search the help pages", "signature")

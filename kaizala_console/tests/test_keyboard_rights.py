@@ -62,7 +62,7 @@ def test_a_second_admin_confirms_or_refuses_what_the_first_asks_for(
     first, second = typist(organisation_admin), typist(second_admin)
     first.visit(reverse("connectors:user_token", args=[connector.pk]))
     first.button("Ask a second admin")
-    second.visit(reverse("accounts:home"))
+    second.visit(reverse("home"))
     second.press(second.page.locator(".need").first.get_by_role("link"))
     second.skip()
     second.button("Refuse")
@@ -82,7 +82,7 @@ def test_handoffs_are_refused_issued_again_and_told_to_be_gone(
     handoff = connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin).handoff
     person = typist(developer)
     page = person.page
-    person.visit(reverse("connectors:handoffs"))
+    person.visit(reverse("handoffs"))
     person.link("Refuse Night Shift")
     person.skip()
     person.button("Refuse")

@@ -42,7 +42,7 @@ def test_a_slash_searches_and_what_is_found_is_opened(
     """On a narrow screen, whose menu is closed, it leads to the page that searches."""
     person = typist(group_admin, width=width)
     page = person.page
-    page.goto(reverse("accounts:home"))
+    page.goto(reverse("home"))
     person.key("/")
     field = person.field("Search from anywhere" if width == 1280 else "Search everything")
     if width == 360:

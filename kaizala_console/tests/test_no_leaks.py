@@ -182,7 +182,7 @@ def _walk(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
     journey.post(admin, f"{show_url}done/", idempotency_key=_form_key(grant_page), stored="1")
 
     # 3: the claim.
-    inbox = journey.get(developer, reverse("connectors:handoffs"))
+    inbox = journey.get(developer, reverse("handoffs"))
     claim_url = re.search(r"/console/handoffs/[0-9a-f-]{36}/claim/", inbox.text)
     assert claim_url is not None
     claimed = journey.post(developer, claim_url.group(), idempotency_key=_form_key(inbox))

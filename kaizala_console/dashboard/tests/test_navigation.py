@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from accounts import places
 from accounts.models import User
+from kaizala_console.dashboard.navigation import find_targets
 
 pytestmark = pytest.mark.django_db
 EVERYTHING = 1_000
 
 
 def titles(user: User, text: str, most: int = EVERYTHING) -> list[str]:
-    return [str(place.title) for place in places.found(user, text, most=most)]
+    return [str(target.title) for target in find_targets(user, text, most=most)]
 
 
 @pytest.mark.parametrize(

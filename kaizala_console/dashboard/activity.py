@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django import forms
@@ -16,22 +15,35 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts import whereabouts
-from accounts.audit import fields, queries, values
+from accounts.audit import fields, queries
 from accounts.audit.chain import exported
-from accounts.audit.event_types import EventType
 from accounts.audit.sentences import actor, sentence
 from accounts.audit.words import about
 from accounts.models import AuditEvent, User
 from accounts.services import exports
 from accounts.views.decorators import reauthentication_required, signed_in, user_of
+from accounts.views.timeline import KINDS, rows
+from connectors import permissions
+from connectors.models import Webhook
+from connectors.models.connector import ConnectorState
+from connectors.queries import connectors as connector_queries
+from groups.models import Action, BulkJob, Group, Membership, Message
+from groups.queries import groups as group_queries
+from kaizala_console.dashboard.links import links_for, name_of
 from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.spreadsheets import csv_lines
+
+
+def audit_scope(user: User) -> list[Q]:
+    """The events that this person may see: their own, their organisation's, of their connectors and of their groups."""
+    return [*queries.own_scope(user), *group_queries.audit_scope(user), *connector_queries.audit_scope(user)]
+
 
 # ----------------------------------------------------------------------------------------------------
 # What the Activity page can be narrowed to: its form, what that asks of the trail, and the chips that say so.
@@ -41,30 +53,7 @@ LAST_ID = 2**63 - 1
 LAST_DATE = dt.date(9999, 12, 30)  # one more day is still a date
 
 
-@dataclass(frozen=True)
-class Kind:
-    """One choice of the filter "What": the tags that begin with one of these nouns."""
-
-    label: str | Promise
-    nouns: tuple[str, ...]
-    icon: str
-
-    def tags(self) -> list[str]:
-        """Their names, which are kept for ever (`accounts.audit.event_types`)."""
-        return [tag.value for tag in EventType if tag.value.partition(":")[0] in self.nouns]
-
-
-KINDS = {
-    "connectors": Kind(_("Connectors and secrets"), ("connector",), "connectors"),
-    "access": Kind(_("Access and refresh tokens"), ("grant", "request", "handoff"), "handoffs"),
-    "groups": Kind(_("Groups and members"), ("group", "person", "bulk", "media"), "groups"),
-    "phones": Kind(_("Phone numbers and PINs"), ("phone",), "phone"),
-    "accounts": Kind(_("Accounts and sign-ins"), ("user",), "person"),
-    "organisation": Kind(_("Organisation and operators"), ("organisation", "operator", "notice"), "shield"),
-}
-
-
-class FilterForm(forms.Form):
+class AuditFilter(forms.Form):
     """The filters; what cannot be understood is left out rather than refused."""
 
     q = forms.CharField(label=_("Who or what"), required=False, max_length=120)
@@ -86,7 +75,7 @@ class FilterForm(forms.Form):
     after = forms.IntegerField(required=False, min_value=1, max_value=LAST_ID)
 
 
-def sought(chosen: dict[str, Any], user: User) -> Q:
+def condition_of(chosen: dict[str, Any], user: User) -> Q:
     """Returns the condition that the filters ask for; dates are whole days in the reader's zone, both included."""
     found = about(chosen["q"]) if chosen.get("q") else Q()
     if connector := chosen.get("connector"):
@@ -104,12 +93,14 @@ def sought(chosen: dict[str, Any], user: User) -> Q:
     return found
 
 
-def chips(request: HttpRequest, user: User, form: FilterForm, chosen: dict[str, Any]) -> list[dict[str, str]]:
+def chips(
+    request: HttpRequest, scope: queries.Scope, form: AuditFilter, chosen: dict[str, Any]
+) -> list[dict[str, str]]:
     """What is looked for, each with the address of the page without it."""
     found = []
     for name, value in chosen.items():
         label = str(form.fields[name].label)
-        text = label if value is True else f"{label}: {_words_of(user, name, value)}"
+        text = label if value is True else f"{label}: {_words_of(user_of(request), scope, name, value)}"
         without = query(request, **{name: None, "before": None, "after": None})
         found.append({"label": text, "remove_url": without or request.path})
     return found
@@ -125,20 +116,20 @@ def query(request: HttpRequest, **changes: str | None) -> str:
     return f"?{changed.urlencode()}" if changed else ""
 
 
-def _words_of(user: User, name: str, value: Any) -> str:
+def _words_of(user: User, scope: queries.Scope, name: str, value: Any) -> str:
     """What a filter asks for, as people call it."""
     if name == "what":
         return str(KINDS[value].label)
     if name in ("since", "until"):
         return formats.date_format(value)
     if name in ("connector", "group"):
-        return whereabouts.name_of(user, name, value) or _name_then(user, name, value) or str(value)
+        return name_of(user, name, value) or _name_then(scope, name, value) or str(value)
     return str(value)
 
 
-def _name_then(user: User, kind: str, key: UUID) -> str:
+def _name_then(scope: queries.Scope, kind: str, key: UUID) -> str:
     """How what is not there any more was called when something was last done to it, as far as this person may read."""
-    events = queries.page(user, size=1, only=Q((f"{kind}_id", key), subject_kind=kind)).events
+    events = queries.page(scope, size=1, only=Q((f"{kind}_id", key), subject_kind=kind)).events
     return events[0].subject_name if events else ""
 
 
@@ -147,7 +138,6 @@ def _midnight(day: dt.date) -> dt.datetime:
 
 
 PAGE_SIZE = 50
-_ICONS = {noun: kind.icon for kind in KINDS.values() for noun in kind.nouns}
 
 
 @require_GET
@@ -155,20 +145,21 @@ _ICONS = {noun: kind.icon for kind in KINDS.values() for noun in kind.nouns}
 def activity(request: HttpRequest) -> HttpResponse:
     """One page of events, the newest first."""
     user = user_of(request)
-    form = FilterForm(request.GET)
+    form = AuditFilter(request.GET)
     form.is_valid()
     chosen = {name: value for name, value in form.cleaned_data.items() if value}
-    wanted, before, after = sought(chosen, user), chosen.pop("before", None), chosen.pop("after", None)
-    page = queries.page(user, only=wanted, size=PAGE_SIZE, before=before, after=after)
+    wanted, before, after = condition_of(chosen, user), chosen.pop("before", None), chosen.pop("after", None)
+    scope = audit_scope(user)
+    page = queries.page(scope, only=wanted, size=PAGE_SIZE, before=before, after=after)
     return render(
         request,
-        "accounts/activity.html",
+        "dashboard/activity.html",
         {
             "form": form,
             "more_is_open": bool({"since", "until", "mine"} & set(chosen)),
             "events": rows(page.events),
-            "chips": chips(request, user, form, chosen),
-            "export_url": f"{reverse('accounts:activity_export')}{query(request, before=None, after=None)}",
+            "chips": chips(request, scope, form, chosen),
+            "export_url": f"{reverse('activity_export')}{query(request, before=None, after=None)}",
             "newer": page.newer and query(request, before=None, after=str(page.newer)),
             "older": page.older and query(request, before=str(page.older), after=None),
         },
@@ -179,7 +170,8 @@ def activity(request: HttpRequest) -> HttpResponse:
 @signed_in
 def event(request: HttpRequest, event_id: int) -> HttpResponse:
     """One event, for a link to it: whole, and with the way to what else happened to the same."""
-    found = queries.visible_to(user_of(request)).filter(pk=min(event_id, LAST_ID)).first()
+    user = user_of(request)
+    found = queries.visible_to(audit_scope(user)).filter(pk=min(event_id, LAST_ID)).first()
     if found is None:
         raise NotFound(_("There is no such event, or it is not for you to read."))
     [row] = rows([found])
@@ -198,17 +190,17 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
         "told": _told(found),
         "as_json": _as_json(found),
         "crumbs": [
-            {"label": _("Activity"), "url": reverse("accounts:activity")},
+            {"label": _("Activity"), "url": reverse("activity")},
             {"label": f"#{found.pk}", "url": ""},
         ],
-        "leads": whereabouts.of_event(user_of(request), found),
+        "links": links_for(user, found),
         "around": [
-            {"label": label, "url": reverse("accounts:activity", query={name: str(key)})}
+            {"label": label, "url": reverse("activity", query={name: str(key)})}
             for label, name, key in around
             if key is not None
         ],
     }
-    return render(request, "accounts/activity_event.html", context)
+    return render(request, "dashboard/activity_event.html", context)
 
 
 def _told(event: AuditEvent) -> list[dict[str, Any]]:
@@ -225,14 +217,44 @@ def _facts(told: dict[str, Any]) -> list[dict[str, str]]:
 
 def _spelled(name: str, value: Any) -> str:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return ", ".join(values.spelled(name, each) for each in value) or "–"
+        return ", ".join(_word_for(name, each) for each in value) or "–"
     if isinstance(value, dict) and not any(isinstance(each, dict | list) for each in value.values()):
         return ", ".join(f"{fields.label(key)}: {_spelled(key, value[key])}" for key in sorted(value)) or "–"
     if isinstance(value, bool):
         return str(_("Yes") if value else _("No"))
     if isinstance(value, str) or value is None:
-        return _when(value) or values.spelled(name, value or "") or "–"
+        return _when(value) or _word_for(name, value or "") or "–"
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+# What programs and the database have a short name for; exports keep that.
+_WORDS: Final[dict[str, dict[str, str | Promise]]] = {
+    "by": {"pin": _("a PIN"), "totp": _("an authenticator app")},
+    "kind": {each.value: each.label for each in (*Action.Kind, *BulkJob.Kind)},
+    "permissions": {str(of): described.label for of, described in permissions.DESCRIPTIONS.items()},
+    "purpose": {
+        "verify": _("verify a phone number"),
+        "confirm": _("confirm who it is"),
+        "login": _("let a connector act"),
+    },
+    "reason": {each.value: each.label for each in Webhook.InactiveReason},
+    "role": {each.value: each.label for each in Membership.Role},
+    "sealed_to": {"server": _("the key ring of this console")},
+    "sent_to": {each.value: each.label for each in Message.Audience},
+    "state": {
+        ConnectorState.LIVE: _("live"),
+        ConnectorState.DEACTIVATED: _("deactivated"),
+        ConnectorState.SUSPENDED: _("suspended"),
+    },
+    "type": {each.value: each.label for each in (*Group.Type, *Membership.Role)},
+    "way": {"page": _("the page “Handoffs”"), "program": _("the connector’s own program")},
+}
+
+
+def _word_for(field: str, value: str) -> str:
+    """A value as people call it; one that no words are known for, as it is written down."""
+    words = _WORDS.get(field, {}).get(value)
+    return value if words is None else capfirst(str(words))
 
 
 def _when(value: str | None) -> str:
@@ -242,20 +264,6 @@ def _when(value: str | None) -> str:
     except ValueError:
         return ""
     return moments.exact(at) if at.tzinfo else ""
-
-
-def rows(events: Iterable[AuditEvent]) -> list[dict[str, Any]]:
-    """Events as `<c-timeline>` draws them; who acted stands in the sentence."""
-    return [
-        {
-            "at": event.at,
-            "url": reverse("accounts:activity_event", args=[event.pk]),
-            "sentence": sentence(event),
-            "icon": _ICONS.get(event.tag.partition(":")[0], "dot"),
-            "address": event.client_address,
-        }
-        for event in events
-    ]
 
 
 def _as_json(event: AuditEvent) -> str:
@@ -312,7 +320,7 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 
 def _export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     user = user_of(request)
-    form = FilterForm(request.GET)
+    form = AuditFilter(request.GET)
     form.is_valid()
     chosen = {name: value for name, value in form.cleaned_data.items() if value}
     kinds: dict[str, tuple[str, Callable[[Iterable[AuditEvent]], Iterator[str]]]] = {
@@ -320,24 +328,24 @@ def _export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         "jsonl": ("application/jsonl; charset=utf-8", _json_lines),
     }
     if request.POST.get("format") not in kinds:
-        return redirect("accounts:activity")
+        return redirect("activity")
     chosen_format = request.POST["format"]
     content_type, spell = kinds[chosen_format]
     exports.note(by=user, file_format=chosen_format, filters={name: str(value) for name, value in chosen.items()})
-    only = sought(chosen, user)
+    only = condition_of(chosen, user)
     events = _in_the_chain if chosen_format == "jsonl" else _in_order
-    response = StreamingHttpResponse(spell(events(user, only)), content_type=content_type)
+    response = StreamingHttpResponse(spell(events(audit_scope(user), only)), content_type=content_type)
     name = f"activity-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.{chosen_format}"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "private, no-store"
     return response
 
 
-def _in_order(user: User, only: Q) -> Iterator[AuditEvent]:
+def _in_order(scope: queries.Scope, only: Q) -> Iterator[AuditEvent]:
     """Everything that the person may read and that matches, the oldest first."""
     after = 0
     while True:
-        page = queries.page(user, size=SLICE, only=only, after=after)
+        page = queries.page(scope, size=SLICE, only=only, after=after)
         if not page.events or page.events[0].pk <= after:
             return
         yield from reversed(page.events)
@@ -346,10 +354,10 @@ def _in_order(user: User, only: Q) -> Iterator[AuditEvent]:
         after = page.newer
 
 
-def _in_the_chain(user: User, only: Q) -> Iterator[AuditEvent]:
+def _in_the_chain(scope: queries.Scope, only: Q) -> Iterator[AuditEvent]:
     """As `_in_order`, but in the order in which a verifier goes along."""
     after = 0
-    while events := queries.in_the_chain(user, size=SLICE, only=only, after=after):
+    while events := queries.in_the_chain(scope, size=SLICE, only=only, after=after):
         yield from events
         after = events[-1].position or 0
 

@@ -1,4 +1,4 @@
-"""The first steps on Home: until they are done, or put away; brought back from the help pages."""
+"""The onboarding steps on Home: until they are done, or put away; brought back from the help pages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from accounts import first_steps, needs
-from accounts.first_steps import Path, Step
 from accounts.models import AuditEvent, Organisation, User
-from accounts.starts import Way
 from accounts.tests import factories
 from accounts.tests.pages import words
+from kaizala_console.dashboard import onboarding
+from kaizala_console.dashboard.links import Link
+from kaizala_console.dashboard.onboarding import Path, Step
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ HOME, AWAY, BACK, HELP = (
     "/console/help/",
 )
 Browser = Callable[..., Client]
-TO_DO = Step("Second", "Do this.", ways=(Way("Go on", "/console/connectors/add/"),))
+TO_DO = Step("Second", "Do this.", links=(Link("Go on", "/console/connectors/add/"),))
 
 
 def path(*, fits: bool = True, done: bool = False, finished_at: dt.datetime | None = None, title: str = "Way") -> Path:
@@ -37,11 +37,11 @@ def path(*, fits: bool = True, done: bool = False, finished_at: dt.datetime | No
 
 @pytest.fixture
 def paths(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """`paths(path, …)`: what the apps tell, instead of their own."""
-    monkeypatch.setattr(needs, "_providers", [])
+    """`paths(path, …)`: one or two, instead of what is found."""
 
     def paths(*given: Path) -> None:
-        monkeypatch.setattr(first_steps, "_providers", [lambda _user, one=one: one for one in given])
+        monkeypatch.setattr(onboarding, "group_admin_path", lambda _user: given[0])
+        monkeypatch.setattr(onboarding, "developer_path", lambda _user: given[-1])
 
     return paths
 
@@ -65,9 +65,9 @@ def test_the_step_that_is_next_has_the_only_button(
 def test_when_one_is_done_the_other_follows_and_then_none(member: User, paths: Callable[..., None]) -> None:
     old = clock.now() - dt.timedelta(days=30)
     paths(path(done=True, finished_at=old), path(title="Admin"))
-    assert first_steps.path_of(member) == path(title="Admin")
+    assert onboarding.path_for(member) == path(title="Admin")
     paths(path(done=True, finished_at=old), path(done=True, finished_at=old))
-    assert first_steps.path_of(member) is None
+    assert onboarding.path_for(member) is None
 
 
 def test_put_away_stays_away_on_every_device_until_it_is_brought_back(

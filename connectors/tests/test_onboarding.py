@@ -1,4 +1,4 @@
-"""A developer's first steps: each is ticked by what is in the database."""
+"""A developer's onboarding steps: each is ticked by what is in the database."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import pytest
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.first_steps import Path
 from accounts.models import User
-from connectors.first_steps import of_developer
 from connectors.models import Connector, Handoff
 from connectors.services import access_requests, handoffs
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in, make_connector
+from kaizala_console.dashboard.onboarding import Path, developer_path
 
 pytestmark = pytest.mark.django_db
 
 
-def ways(path: Path) -> list[str]:
+def links(path: Path) -> list[str]:
     assert path.next_step
-    return [way.href for way in path.next_step.ways]
+    return [link.href for link in path.next_step.links]
 
 
 def use(handoff: Handoff) -> dt.datetime:
@@ -29,50 +28,50 @@ def use(handoff: Handoff) -> dt.datetime:
 
 
 def test_it_begins_with_the_connector(stranger: User) -> None:
-    path = of_developer(stranger)
+    path = developer_path(stranger)
     assert (path.done_count, path.fits, path.finished_at) == (1, False, None)
-    assert ways(path) == [reverse("connectors:create")]
+    assert links(path) == [reverse("connectors:create")]
 
 
 def test_every_step_leads_to_the_page_where_it_is_done(
     developer: User, connector: Connector, group_admin: User
 ) -> None:
-    path = of_developer(developer)
+    path = developer_path(developer)
     assert (path.done_count, path.fits) == (2, True)
-    assert ways(path) == [reverse("connectors:request_send", args=[connector.pk])]
+    assert links(path) == [reverse("connectors:request_send", args=[connector.pk])]
 
     asked = access_requests.ask(
         connector=connector, by=developer, permissions=["textmessage"], once=access_requests.new_once()
     )
-    assert ways(of_developer(developer)) == [reverse("connectors:request", args=[connector.pk, asked.pk])]
+    assert links(developer_path(developer)) == [reverse("connectors:request", args=[connector.pk, asked.pk])]
 
     handoff = let_in(connector, group_admin).handoff
-    path = of_developer(developer)
+    path = developer_path(developer)
     assert path.done_count == 3
-    assert ways(path) == [reverse("connectors:handoff", args=[handoff.pk])]
+    assert links(path) == [reverse("connectors:handoff", args=[handoff.pk])]
 
     handoffs.claim(handoff=handoff, by=developer, idempotency_key="k" * 32, address=None)
-    path = of_developer(developer)
+    path = developer_path(developer)
     assert path.done_count == 4
-    assert ways(path) == [f"{reverse('connectors:explorer')}?connector={connector.pk}"]
+    assert links(path) == [f"{reverse('connectors:explorer')}?connector={connector.pk}"]
 
     used_at = use(handoff)
-    path = of_developer(developer)
+    path = developer_path(developer)
     assert (path.done_count, path.next_step, path.finished_at) == (5, None, used_at)
 
 
 def test_a_handoff_that_ended_unopened_is_no_dead_end(developer: User, program: Program) -> None:
     handoffs.refuse(handoff=program.handoff, by=developer)
-    path = of_developer(developer)
+    path = developer_path(developer)
     assert path.done_count == 3
-    assert ways(path) == [reverse("connectors:handoff", args=[program.handoff.pk])]
+    assert links(path) == [reverse("connectors:handoff", args=[program.handoff.pk])]
     assert path.next_step is not None
     assert "issued again" in str(path.next_step.text)
 
 
 def test_others_connectors_are_nobodys_steps(stranger: User, program: Program) -> None:
     use(program.handoff)
-    assert of_developer(stranger).done_count == 1
+    assert developer_path(stranger).done_count == 1
 
 
 def test_many_connectors_cost_one_statement(
@@ -81,4 +80,4 @@ def test_many_connectors_cost_one_statement(
     for number in range(5):
         let_in(make_connector(developer, f"Connector {number}"), group_admin)
     with django_assert_num_queries(1):
-        of_developer(developer)
+        developer_path(developer)

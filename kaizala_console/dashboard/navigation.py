@@ -1,0 +1,211 @@
+"""Pages and acts that a person may look for by name: search from anywhere leads to them.
+
+A page stands here that is there for everybody of its audience; what belongs to one connector or one group is found by
+its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts import policies
+from accounts.models import User
+from kaizala_console.help import PAGES
+
+SHORTEST: Final = 2  # one letter begins a word of nearly every page
+
+
+class Audience(Enum):
+    """Who has a page."""
+
+    EVERYBODY = 1
+    ORGANISATION_ADMINS = 2
+    OPERATORS = 3
+
+
+@dataclass(frozen=True)
+class NavigationTarget:
+    """A page: what it is called, where it is, and `words` by which people may look for it besides its title.
+
+    `rest` stands behind the address: a query, or a part of the page.
+    """
+
+    title: str | Promise
+    url_name: str
+    icon: str
+    words: str | Promise
+    rest: str = ""
+    lead: str | Promise = ""
+    args: tuple[str, ...] = ()
+    audience: Audience = Audience.EVERYBODY
+
+    @property
+    def href(self) -> str:
+        """Where it is."""
+        return reverse(self.url_name, args=self.args) + self.rest
+
+
+_ADMINS: Final = Audience.ORGANISATION_ADMINS
+_SETTINGS: Final = "accounts:settings"
+TARGETS: Final = (
+    NavigationTarget(_("Home"), "home", "home", _("start waits for me first steps")),
+    NavigationTarget(_("Activity"), "activity", "activity", _("audit log history export csv json who")),
+    NavigationTarget(_("Settings"), _SETTINGS, "settings", _("profile account preferences")),
+    NavigationTarget(_("Add a Phone Number"), "accounts:phone_add", "phone", _("mobile sms pin verify settings")),
+    NavigationTarget(_("Phone numbers"), _SETTINGS, "phone", _("mobile primary change remove settings"), "#phones"),
+    NavigationTarget(
+        _("Authenticator app"),
+        _SETTINGS,
+        "shield",
+        _("totp second factor 2fa two-factor code confirm settings"),
+        "#authenticator-app",
+    ),
+    NavigationTarget(
+        _("Where you are signed in"),
+        "accounts:sessions",
+        "lock",
+        _("sessions browsers sign out everywhere else logout settings"),
+    ),
+    NavigationTarget(_("Mails"), _SETTINGS, "inbox", _("notifications notices e-mail choice settings"), "#mails"),
+    NavigationTarget(_("Language"), _SETTINGS, "settings", _("hindi english translation settings"), "#language"),
+    NavigationTarget(_("Sign out"), "account_logout", "sign-out", _("logout log off leave")),
+    NavigationTarget(
+        _("Organisation"),
+        "accounts:organisation",
+        "shield",
+        _("admin policies policy rules see tokens once settings"),
+        audience=_ADMINS,
+    ),
+    NavigationTarget(
+        _("The operators’ pages"),
+        "operators:index",
+        "settings",
+        _("admin operator sms queues"),
+        audience=Audience.OPERATORS,
+    ),
+    NavigationTarget(_("Groups"), "groups:list", "groups", _("teams chats members")),
+    NavigationTarget(_("Create group"), "groups:create", "plus", _("add new make team")),
+    NavigationTarget(_("Tree of groups"), "groups:list", "groups", _("sub-groups hierarchy parents"), "?view=tree"),
+    NavigationTarget(
+        _("Requests of developers"),
+        "groups:requests",
+        "inbox",
+        _("approve refuse answer grant waiting permissions"),
+    ),
+    NavigationTarget(_("Directory"), "groups:directory", "directory", _("people users members find number")),
+    NavigationTarget(
+        _("Attributes of people"),
+        "groups:attributes",
+        "directory",
+        _("fields department location directory"),
+        audience=_ADMINS,
+    ),
+    NavigationTarget(
+        _("People by file"),
+        "groups:people_upload",
+        "file",
+        _("import export csv upload directory attributes bulk"),
+        audience=_ADMINS,
+    ),
+    NavigationTarget(
+        _("Parent groups by file"),
+        "groups:mapping",
+        "file",
+        _("import export csv upload sub-groups hierarchy bulk mapping"),
+        audience=_ADMINS,
+    ),
+    NavigationTarget(
+        _("Archive"),
+        "groups:archive",
+        "file",
+        _("old messages tenant history import csv"),
+        audience=_ADMINS,
+    ),
+    NavigationTarget(_("Connectors"), "connectors:list", "connectors", _("my programs apps bots integrations")),
+    NavigationTarget(
+        _("Add Connector"), "connectors:create", "plus", _("create register new program app client id secret")
+    ),
+    NavigationTarget(
+        _("All Connectors"), "connectors:list", "connectors", _("organisation programs apps owners"), "?show=all"
+    ),
+    NavigationTarget(_("Handoffs"), "handoffs", "handoffs", _("claim refresh token inbox open receive sealed")),
+    NavigationTarget(
+        _("Earlier handoffs"), "handoffs", "handoffs", _("claimed refused expired history"), "?show=earlier"
+    ),
+    NavigationTarget(
+        _("Inspect a token"),
+        "connectors:inspector",
+        "search",
+        _("why refused 401 403 debug check access refresh secret scopes"),
+    ),
+    NavigationTarget(
+        _("API explorer"), "connectors:explorer", "code", _("openapi calls endpoints try samples quick start")
+    ),
+    NavigationTarget(
+        _("What acts for you"), "connectors:acting", "person", _("user token consent revoke end allow apps")
+    ),
+    NavigationTarget(
+        _("Report a leaked credential"),
+        "connectors:leak_report",
+        "warning",
+        _("leak secret token exposed lost stolen"),
+    ),
+    NavigationTarget(
+        _("Usage of the organisation"),
+        "connectors:organisation_usage",
+        "activity",
+        _("calls charts statistics errors throttled rate limit"),
+        audience=_ADMINS,
+    ),
+    NavigationTarget(_("Help"), "help", "info", _("docs documentation manual guide support")),
+    *(
+        NavigationTarget(page.title, "help_page", "info", page.words, lead=_("Help"), args=(page.slug,))
+        for page in PAGES.values()
+    ),
+)
+
+
+def find_targets(user: User, text: str, *, most: int) -> list[NavigationTarget]:
+    """Return the first pages in whose title or words something begins with every word of `text`, titles in front.
+
+    A person who reads Hindi may know a page by its English name, too.
+    """
+    words = text.casefold().split()
+    if len(text.strip()) < SHORTEST:
+        return []
+    by_title, others = [], []
+    for target in _targets_for(user):
+        if _all_begin(words, _said(target.title)):
+            by_title.append(target)
+        elif _all_begin(words, f"{_said(target.title)} {_said(target.words)}"):
+            others.append(target)
+    return (by_title + others)[:most]
+
+
+def _targets_for(user: User) -> Iterator[NavigationTarget]:
+    has = {
+        Audience.EVERYBODY: True,
+        Audience.ORGANISATION_ADMINS: user.is_organisation_admin,
+        Audience.OPERATORS: policies.may_operate(user),
+    }
+    return (target for target in TARGETS if has[target.audience])
+
+
+def _all_begin(words: list[str], text: str) -> bool:
+    return all(f" {word}" in f" {text}" for word in words)
+
+
+def _said(text: str | Promise) -> str:
+    """In the reader's language, and in that of the sources."""
+    here = str(text)
+    with translation.override(settings.LANGUAGE_CODE):
+        return f"{here} {text}".casefold()
