@@ -324,7 +324,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
-        "img-src": [SELF, "data:"],  # Bootstrap draws its icons as data
+        "img-src": [SELF, "data:"],  # the style sheet draws arrows and ticks as data
         "font-src": [SELF],
         "connect-src": [SELF],
         "manifest-src": [SELF],

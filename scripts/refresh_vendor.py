@@ -40,22 +40,13 @@ class Package:
 
 
 PACKAGES = (
-    Package(
-        "bootstrap",
-        "5.3.9",
-        "MIT",
-        {
-            "dist/css/bootstrap.min.css": "bootstrap.min.css",
-            "dist/css/bootstrap.rtl.min.css": "bootstrap.rtl.min.css",
-            "LICENSE": "bootstrap.LICENSE.txt",
-        },
-    ),
-    Package("htmx.org", "2.0.11", "0BSD", {"dist/htmx.min.js": "htmx.min.js", "LICENSE": "htmx.LICENSE.txt"}),
+    # One file for a page to fetch: the second is put after the first.
+    Package("htmx.org", "2.0.11", "0BSD", {"dist/htmx.min.js": "htmx-idiomorph.min.js", "LICENSE": "htmx.LICENSE.txt"}),
     Package(
         "idiomorph",
         "0.8.0",
         "0BSD",
-        {"dist/idiomorph-ext.min.js": "idiomorph-ext.min.js", "LICENSE": "idiomorph.LICENSE.txt"},
+        {"dist/idiomorph-ext.min.js": "htmx-idiomorph.min.js", "LICENSE": "idiomorph.LICENSE.txt"},
     ),
     Package(
         "swagger-ui-dist",
@@ -187,7 +178,8 @@ def refresh() -> None:
 
     def write(package: str, version: str, licence: str, source: str, target: Path, data: bytes) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+        several = any(row["file"] == target.name for row in lists[target.parent])
+        target.write_bytes(target.read_bytes() + b"\n" + data if several else data)
         lists[target.parent].append(
             {
                 "file": target.name,
@@ -195,7 +187,6 @@ def refresh() -> None:
                 "version": version,
                 "licence": licence,
                 "source": source,
-                "sha256": hashlib.sha256(data).hexdigest(),
             }
         )
 
@@ -210,6 +201,8 @@ def refresh() -> None:
             licence = member(archive, "LICENSE")
             write("bootstrap-icons", ICONS_VERSION, "MIT", "LICENSE", VENDOR / "icons.LICENSE.txt", licence)
     for folder, rows in lists.items():
+        for row in rows:
+            row["sha256"] = hashlib.sha256((folder / row["file"]).read_bytes()).hexdigest()
         (folder / "vendor.json").write_text(json.dumps(rows, indent=2) + "\n")
 
 

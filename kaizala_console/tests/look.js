@@ -192,27 +192,14 @@
         .map((use) => `${use.getAttribute("href").split("#")[1]} points the way of the other direction`);
     },
 
-    // As in a language that is written from right to left, with the style sheet that the server gives then.
-    // Django's own pages have none, and are left alone.
-    async turn(direction) {
-      if (root.dir === direction) return;
-      const sheet = document.querySelector("link[href*='bootstrap.']");
-      if (!sheet) return;
-      root.dir = direction;
-      const href = sheet.getAttribute("href").replace(/bootstrap(\.rtl)?\./, direction === "rtl" ? "bootstrap.rtl." : "bootstrap.");
-      if (href === sheet.getAttribute("href")) return;
-      await new Promise((done, failed) => {
-        sheet.addEventListener("load", done, { once: true });
-        sheet.addEventListener("error", failed, { once: true });
-        setTimeout(failed, 20000, new Error("the style sheet does not come"));
-        sheet.href = href;
-      });
+    // As in a language that is written from right to left. Django's own pages are left alone.
+    turn(direction) {
+      if (document.querySelector("link[href*='css/console.']")) root.dir = direction;
     },
 
     // Dark or light at once, as the button of the frame does it, and the one of Django's own pages.
     dark(on) {
-      root.dataset.bsTheme = on ? "dark" : "light";
-      if ("theme" in root.dataset) root.dataset.theme = root.dataset.bsTheme;
+      root.dataset.theme = on ? "dark" : "light";
     },
 
     // WCAG 1.4.12: the reader's own spacing.

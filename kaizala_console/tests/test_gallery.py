@@ -194,7 +194,7 @@ def test_the_choice_of_dark_is_kept_and_there_before_the_first_paint(open_page: 
     page.get_by_role("button", name="Dark").click()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 21, 34)"
     page.add_init_script(
-        "addEventListener('DOMContentLoaded', () => (window.early = document.documentElement.dataset.bsTheme))"
+        "addEventListener('DOMContentLoaded', () => (window.early = document.documentElement.dataset.theme))"
     )
     page.reload()
     assert page.evaluate("window.early") == "dark"

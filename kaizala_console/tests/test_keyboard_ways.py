@@ -90,7 +90,7 @@ def test_the_menu_of_a_narrow_screen_opens_leads_on_and_closes(
     person.press(menu, "Space")
     expect(main.get_by_role("link", name="Groups")).to_be_focused()
     person.press(page.get_by_role("button", name="Dark"), "Space")
-    expect(page.locator("html[data-bs-theme=dark]")).to_have_count(1)
+    expect(page.locator("html[data-theme=dark]")).to_have_count(1)
     person.key("Escape")
     expect(main).to_be_hidden()
     expect(menu).to_be_focused()

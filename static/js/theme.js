@@ -10,7 +10,7 @@
   };
   const apply = (choice) => {
     const dark = choice === "dark" || (choice === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
-    root.dataset.bsTheme = dark ? "dark" : "light";
+    root.dataset.theme = dark ? "dark" : "light";
   };
   apply(read());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => apply(read()));
