@@ -1,7 +1,7 @@
 """No credential stays in an address: histories keep addresses, and so do the logs of whatever stands in front.
 
 People paste a token into the first search field they see, and what is searched for stands in the address. With
-scripts it does not leave the field (static/js/credentials_stay.js); without, the page is asked again without it.
+scripts it does not leave the field (static/js/console.js); without, the page is asked again without it.
 """
 
 from __future__ import annotations

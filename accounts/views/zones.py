@@ -1,4 +1,4 @@
-"""In which time zone a reader lives: their device says it in a cookie (static/js/moments.js). ADR 0067."""
+"""In which time zone a reader lives: their device says it in a cookie (static/js/console.js). ADR 0067."""
 
 from __future__ import annotations
 

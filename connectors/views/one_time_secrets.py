@@ -149,7 +149,7 @@ def page(
     if showing.line_of is not None:
         context |= handoff_line.of_one(user_of(request), showing.line_of)
     response = render(request, showing.template, context)
-    # Neither a cache nor the browser's history keeps it; secret_once.js empties the page when it is left.
+    # Neither a cache nor the browser's history keeps it; console.js empties the page when it is left.
     add_never_cache_headers(response)
     return response
 

@@ -70,7 +70,7 @@ def widget(field: BoundField, **attrs: Any) -> SafeString:
     most = inner.attrs.get("maxlength")
     if (
         most and "maxlength" not in attrs
-    ):  # a browser would cut what is pasted, and say nothing: count.js counts instead
+    ):  # a browser would cut what is pasted, and say nothing: console.js counts instead
         attrs |= {"maxlength": False, "data_most": most}
     extra = {name.replace("_", "-"): value for name, value in attrs.items() if value not in (None, "")}
     return field.as_widget(attrs={**extra, "class": " ".join(filter(None, classes))})
@@ -184,7 +184,7 @@ def iso(value: date | datetime | None) -> str:
 def moment(value: date | datetime | None, shape: str = "exact") -> SafeString:
     """The element of ``<c-time>``, also for a sentence that is translated as a whole. Hovering says the exact moment.
 
-    ``shape`` is ``exact``, ``relative`` ("in 23 days") or ``both``; static/js/moments.js looks at it.
+    ``shape`` is ``exact``, ``relative`` ("in 23 days") or ``both``; static/js/console.js looks at it.
     """
     if not value:
         return SafeString("")
