@@ -52,7 +52,7 @@ class OrganisationForm(forms.ModelForm):
     """The shape of what the service then decides."""
 
     moved_to = forms.URLField(
-        label=_("moved to"),
+        label=_("Moved to"),
         required=False,
         assume_scheme="https",
         validators=[URLValidator(schemes=["https"], message=_("The new address must begin with https://."))],

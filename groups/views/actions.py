@@ -17,13 +17,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Person, User
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
+from connectors.views import once
 from groups import access
 from groups.action_types.base import MAX_WORDS, Card
 from groups.models import Action, Group, Message, Response
 from groups.queries import actions, groups, reactions
 from groups.queries.actions import Viewer
 from groups.services import responses
-from groups.views import action_responses, action_rows, links, once
+from groups.views import action_responses, action_rows, links
 from groups.views.action_responses import AnswerForm, SurveyAnswerForm, charts_of, form_for
 from groups.views.forms import TextField
 from groups.views.reactions import panel_of

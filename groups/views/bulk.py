@@ -23,6 +23,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts import policies
 from accounts.models import Organisation, User
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
+from connectors.views import once
 from connectors.views.links import crumbs
 from groups import access
 from groups.bulk_formats import Column
@@ -31,7 +32,7 @@ from groups.bulk_lines import MAPPING, USERS
 from groups.models import BulkJob, Group
 from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
-from groups.views import links, once
+from groups.views import links
 from groups.views.forms import add_error, region_of
 from kaizala_console.lib import clock, pagination, phone_numbers
 from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken

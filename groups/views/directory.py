@@ -21,6 +21,7 @@ from accounts import policies
 from accounts.models import Person, User
 from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from connectors.services import user_tokens
+from connectors.views import once
 from connectors.views.forms import TypedNameForm
 from connectors.views.links import crumbs
 from connectors.views.stopping import facts_of_use
@@ -30,7 +31,7 @@ from groups.models import BulkJob, PersonAttribute, PersonAttributeValue
 from groups.queries import directory as directory_queries
 from groups.services import directory, members
 from groups.services.bulk import jobs, people
-from groups.views import links, once
+from groups.views import links
 from groups.views.bulk import UsersFileForm, page_of_uploads
 from groups.views.forms import add_error, region_of
 from kaizala_console.lib import ids, pagination

@@ -15,11 +15,12 @@ from accounts.models import Person, User
 from accounts.views.decorators import user_of, with_phone
 from connectors.models import Connector, ConnectorState
 from connectors.queries import connectors as connector_queries
+from connectors.views import once
 from connectors.views.links import crumbs
 from groups.models import Group
 from groups.queries import groups as queries
 from groups.services import groups, members
-from groups.views import links, once, sub_groups
+from groups.views import links, sub_groups
 from groups.views.forms import GroupForm, add_error, give_back
 from kaizala_console.lib import ids, pagination
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Person, User
 from accounts.views.decorators import user_of, with_phone
+from connectors.views import once
 from groups import access
 from groups.media.upload import Incoming
 from groups.models import Action, Group
@@ -23,7 +24,7 @@ from groups.queries.actions import Viewer
 from groups.services import actions, files, messages
 from groups.services.media import Uploader
 from groups.services.policies import ONLY_ADMINS_POST
-from groups.views import action_rows, links, once, uploads
+from groups.views import action_rows, links, uploads
 from groups.views.actions import AnnouncementForm, CardForm, FilesForm, PollForm
 from groups.views.forms import MessageForm, add_error
 from kaizala_console.api.errors import InvalidParameters

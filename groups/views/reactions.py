@@ -17,13 +17,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import Person, User
 from accounts.queries import name_people
 from accounts.views.decorators import user_of, with_phone
+from connectors.views import once
 from groups import access
 from groups.models import Action, Group, Message, Reaction
 from groups.queries import reactions as reaction_queries
 from groups.queries.actions import Viewer
 from groups.queries.reactions import Counts
 from groups.services import reactions as services
-from groups.views import links, once
+from groups.views import links
 from groups.views.forms import CommentForm, add_error
 from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import RuleBroken

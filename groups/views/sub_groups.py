@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import User
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
+from connectors.views import once
 from groups import access
 from groups.models import Group
 from groups.queries import groups as group_queries
@@ -23,7 +24,7 @@ from groups.queries import groups as queries
 from groups.queries import hierarchy as hierarchy_queries
 from groups.services import groups, members
 from groups.services import hierarchy as hierarchy_service
-from groups.views import links, once
+from groups.views import links
 from groups.views.forms import SubGroupForm, add_error, give_back
 from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
