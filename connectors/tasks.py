@@ -30,8 +30,8 @@ BEAT_SCHEDULE = {
     "connectors-remind": {"task": "connectors.tasks.remind", "schedule": 3600.0},
     "connectors-remind-of-webhooks": {"task": "connectors.tasks.remind_of_webhooks", "schedule": 3600.0},
     "connectors-rotate-tokens": {"task": "connectors.tasks.rotate_tokens", "schedule": 900.0},
-    "connectors-sweep-shown-secrets": {"task": "connectors.tasks.sweep_shown_secrets", "schedule": 60.0},
-    "connectors-sweep-warm-tokens": {"task": "connectors.tasks.sweep_warm_tokens", "schedule": 60.0},
+    "connectors-sweep-one-time-secrets": {"task": "connectors.tasks.sweep_one_time_secrets", "schedule": 60.0},
+    "connectors-sweep-token-cache": {"task": "connectors.tasks.sweep_token_cache", "schedule": 60.0},
     "connectors-watch-orphans": {"task": "connectors.tasks.watch_orphans", "schedule": 3600.0},
     "connectors-deliver-webhooks": {"task": dispatch.DELIVER, "schedule": 30.0},
     "connectors-tend-webhooks": {"task": "connectors.tasks.tend_webhooks", "schedule": 300.0},
@@ -82,8 +82,8 @@ def expire_requests(**kwargs: Any) -> None:
     access_requests.expire_overdue()
 
 
-@shared_task(name="connectors.tasks.sweep_shown_secrets", acks_late=True, soft_time_limit=45, time_limit=60)
-def sweep_shown_secrets(**kwargs: Any) -> None:
+@shared_task(name="connectors.tasks.sweep_one_time_secrets", acks_late=True, soft_time_limit=45, time_limit=60)
+def sweep_one_time_secrets(**kwargs: Any) -> None:
     """Deletes what stands on a screen, or is kept for a program that asks again, for longer than it may."""
     one_time_secrets.sweep()
     handoffs.sweep()
@@ -97,13 +97,13 @@ def sweep_usage(**kwargs: Any) -> None:
 
 
 @shared_task(name=token_cache.FETCH, acks_late=True, soft_time_limit=60, time_limit=90)
-def fetch_warm_token(*, warm_id: int, **kwargs: Any) -> None:
+def fetch_cached_token(*, cached_token_id: int, **kwargs: Any) -> None:
     """Fetches one access token that is kept warm, if it is due and nobody else is at it."""
-    token_cache.fetch(warm_id=warm_id)
+    token_cache.fetch(cached_token_id=cached_token_id)
 
 
-@shared_task(name="connectors.tasks.sweep_warm_tokens", acks_late=True, soft_time_limit=45, time_limit=60)
-def sweep_warm_tokens(**kwargs: Any) -> None:
+@shared_task(name="connectors.tasks.sweep_token_cache", acks_late=True, soft_time_limit=45, time_limit=60)
+def sweep_token_cache(**kwargs: Any) -> None:
     """Finds the access tokens that are to be fetched now."""
     token_cache.sweep()
 

@@ -107,13 +107,13 @@ SENTENCES: dict[EventType, str | Promise] = {
     EventType.USER_TOKEN_REFUSED: _("%(actor)s refused that “%(connector)s” acts for “%(target)s”."),
     EventType.USER_TOKEN_WITHDRAWN: _("%(actor)s no longer wants “%(connector)s” to act for “%(target)s”."),
     EventType.USER_TOKEN_EXPIRED: _("Nobody confirmed in time that “%(connector)s” acts for “%(target)s”."),
-    EventType.WARM_TOKEN_KEPT: _(
+    EventType.CACHED_TOKEN_KEPT: _(
         "%(actor)s entrusted the credentials of “%(connector)s” for “%(target)s”, to keep an access token ready."
     ),
-    EventType.WARM_TOKEN_STOPPED: _(
+    EventType.CACHED_TOKEN_STOPPED: _(
         "%(actor)s stopped keeping an access token of “%(connector)s” for “%(target)s” ready."
     ),
-    EventType.WARM_TOKEN_REFUSED: _(
+    EventType.CACHED_TOKEN_REFUSED: _(
         "The Token Service refused the credentials that “%(connector)s” had entrusted for “%(target)s”; they were "
         "wiped."
     ),

@@ -17,18 +17,18 @@ from connectors.models import (
     AccessRequest,
     AuthorizationCode,
     Bot,
-    ClaimAnswer,
+    CachedToken,
     Connector,
     ConnectorKey,
     ConnectorSecret,
     Grant,
     Handoff,
+    HandoffClaimReplay,
     LeakReport,
+    OneTimeSecret,
     Orphan,
     RefreshToken,
-    ShownSecret,
     UserTokenRequest,
-    WarmToken,
 )
 from connectors.services import connectors, grants, secrets
 from connectors.views.forms import LEAKED, why_revoked
@@ -233,23 +233,23 @@ class HandoffAdmin(WithoutSecrets):
         return row.grant.target_name
 
 
-@admin.register(ShownSecret, site=site)
-class ShownSecretAdmin(WithoutSecrets):
+@admin.register(OneTimeSecret, site=site)
+class OneTimeSecretAdmin(WithoutSecrets):
     list_display = ["user", "subject_kind", "subject_id", "shown_at", "expires_at"]
     list_select_related = ["user"]
     search_fields = ["user__name", "subject_id"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ShownSecret]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OneTimeSecret]:
         return super().get_queryset(request).defer("sealed")
 
 
-@admin.register(ClaimAnswer, site=site)
-class ClaimAnswerAdmin(WithoutSecrets):
+@admin.register(HandoffClaimReplay, site=site)
+class HandoffClaimReplayAdmin(WithoutSecrets):
     list_display = ["handoff", "answered_at", "expires_at"]
     list_select_related = ["handoff"]
     search_fields = ["handoff__connector__name", "handoff__id__exact"]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ClaimAnswer]:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[HandoffClaimReplay]:
         return super().get_queryset(request).defer("sealed")
 
 
@@ -300,8 +300,8 @@ class OrphanAdmin(ReadOnlyAdmin):
     search_fields = ["name", "subject_id"]
 
 
-@admin.register(WarmToken, site=site)
-class WarmTokenAdmin(WithoutSecrets):
+@admin.register(CachedToken, site=site)
+class CachedTokenAdmin(WithoutSecrets):
     exclude = ["sealed_secret", "sealed_refresh_token", "sealed_access_token"]
     list_display = ["grant", "asked_by", "fetched_at", "expires_at", "next_attempt_at", "failures", "refused_at"]
     list_filter = [("refused_at", admin.EmptyFieldListFilter)]

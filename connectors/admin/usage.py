@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin.read_only import ReadOnlyAdmin
 from accounts.admin.site import site
-from connectors.models import Connector, ConnectorUsage, HabitDay, UsageDay, UsageHour
+from connectors.models import CompatibilityQuirkDay, Connector, ConnectorUsage, UsageDay, UsageHour
 
 OUTCOMES = ["calls", "refused", "throttled", "failed"]  # read behind whose calls they were, and when
 
@@ -47,8 +47,8 @@ class ConnectorUsageAdmin(ReadOnlyAdmin):
     search_fields = ["connector__id__exact", "connector__name", "operation"]
 
 
-@admin.register(HabitDay, site=site)
-class HabitDayAdmin(ReadOnlyAdmin):
+@admin.register(CompatibilityQuirkDay, site=site)
+class CompatibilityQuirkDayAdmin(ReadOnlyAdmin):
     list_display = ["day", "connector", "habit", "times", "seen_at", "example"]
     list_filter = ["habit"]
     list_select_related = ["connector"]

@@ -181,7 +181,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='HabitDay',
+            name='CompatibilityQuirkDay',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('habit', models.CharField(max_length=32, verbose_name='habit')),
@@ -189,9 +189,10 @@ class Migration(migrations.Migration):
                 ('times', models.PositiveBigIntegerField(default=0, verbose_name='times')),
                 ('seen_at', models.DateTimeField(verbose_name='seen at')),
                 ('example', models.CharField(help_text='Method and route: `POST v1/groups/<group_id>/messages`.', max_length=120, verbose_name='example')),
-                ('connector', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='habits', to='connectors.connector', verbose_name='connector')),
+                ('connector', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='compatibility_quirks', to='connectors.connector', verbose_name='connector')),
             ],
             options={
+                'db_table': 'connectors_habitday',
                 'verbose_name': 'habit on a day',
                 'verbose_name_plural': 'habits by the day',
                 'ordering': ['-day', 'connector', 'habit'],
@@ -227,16 +228,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='ClaimAnswer',
+            name='HandoffClaimReplay',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key_tag', models.CharField(max_length=64, unique=True, verbose_name='key tag')),
                 ('sealed', models.BinaryField(verbose_name='sealed')),
                 ('answered_at', models.DateTimeField(default=kaizala_console.lib.clock.now, verbose_name='answered at')),
                 ('expires_at', models.DateTimeField(verbose_name='expires at')),
-                ('handoff', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='claim_answer', to='connectors.handoff', verbose_name='handoff')),
+                ('handoff', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='claim_replay', to='connectors.handoff', verbose_name='handoff')),
             ],
             options={
+                'db_table': 'connectors_claimanswer',
                 'verbose_name': 'answer to a claim',
                 'verbose_name_plural': 'answers to claims',
             },
@@ -331,7 +333,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='ShownSecret',
+            name='OneTimeSecret',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('form_tag', models.CharField(max_length=64, verbose_name='form tag')),
@@ -343,6 +345,7 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={
+                'db_table': 'connectors_shownsecret',
                 'verbose_name': 'secret on a screen',
                 'verbose_name_plural': 'secrets on a screen',
             },
@@ -408,7 +411,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name='WarmToken',
+            name='CachedToken',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('asked_at', models.DateTimeField(default=kaizala_console.lib.clock.now, verbose_name='asked at')),
@@ -424,9 +427,10 @@ class Migration(migrations.Migration):
                 ('last_error', models.CharField(blank=True, max_length=300, verbose_name='last error')),
                 ('refused_at', models.DateTimeField(blank=True, null=True, verbose_name='refused at')),
                 ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='asked by')),
-                ('grant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='warm_token', to='connectors.grant', verbose_name='grant')),
+                ('grant', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='cached_token', to='connectors.grant', verbose_name='grant')),
             ],
             options={
+                'db_table': 'connectors_warmtoken',
                 'verbose_name': 'access token kept warm',
                 'verbose_name_plural': 'access tokens kept warm',
             },
@@ -453,8 +457,8 @@ class Migration(migrations.Migration):
                 ('inactive_at', models.DateTimeField(blank=True, null=True, verbose_name='inactive at')),
                 ('failures', models.PositiveIntegerField(default=0, help_text='Tries in a row that failed.', verbose_name='failures')),
                 ('delivered_at', models.DateTimeField(blank=True, null=True, verbose_name='last delivery')),
-                ('busy_until', models.DateTimeField(blank=True, help_text='A worker is at one of its deliveries; if that is killed, until then.', null=True, verbose_name='busy until')),
-                ('rests_until', models.DateTimeField(blank=True, help_text='Its receiver has asked to be left alone until then.', null=True, verbose_name='rests until')),
+                ('leased_until', models.DateTimeField(blank=True, db_column='busy_until', help_text='A worker is at one of its deliveries; if that is killed, until then.', null=True, verbose_name='busy until')),
+                ('backoff_until', models.DateTimeField(blank=True, db_column='rests_until', help_text='Its receiver has asked to be left alone until then.', null=True, verbose_name='rests until')),
                 ('deleted_at', models.DateTimeField(blank=True, null=True, verbose_name='deleted at')),
                 ('connector', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='webhooks', to='connectors.connector', verbose_name='connector')),
                 ('grant', models.ForeignKey(blank=True, help_text='Empty for the address that is told of the connector’s handoffs: that stands under no grant.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='webhooks', to='connectors.grant', verbose_name='grant')),
@@ -470,7 +474,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('event_type', models.CharField(max_length=32, verbose_name='event type')),
-                ('lane', models.UUIDField(verbose_name='lane')),
+                ('ordering_key', models.UUIDField(db_column='lane', verbose_name='lane')),
                 ('state', models.CharField(choices=[('waiting', 'waiting'), ('held', 'kept until the webhook wakes'), ('delivered', 'delivered'), ('failed', 'given up'), ('dropped', 'not sent: the access is over')], default='waiting', max_length=12, verbose_name='state')),
                 ('tries', models.PositiveSmallIntegerField(default=0, help_text='Tries since it was queued, or queued again.', verbose_name='tries')),
                 ('first_tried_at', models.DateTimeField(blank=True, null=True, verbose_name='first tried at')),
@@ -714,15 +718,15 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('made_at'))), name='request_expires_after_it_was_made'),
         ),
         migrations.AddIndex(
-            model_name='habitday',
+            model_name='compatibilityquirkday',
             index=models.Index(fields=['day'], name='habit_by_day'),
         ),
         migrations.AddConstraint(
-            model_name='habitday',
+            model_name='compatibilityquirkday',
             constraint=models.UniqueConstraint(fields=('connector', 'habit', 'day'), name='one_row_a_connector_habit_and_day'),
         ),
         migrations.AddIndex(
-            model_name='claimanswer',
+            model_name='handoffclaimreplay',
             index=models.Index(fields=['expires_at'], name='claim_answer_overdue'),
         ),
         migrations.AddConstraint(
@@ -830,11 +834,11 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('refresh_token__isnull', True), ('used_at__isnull', False), _connector='OR'), name='unused_code_made_no_token'),
         ),
         migrations.AddIndex(
-            model_name='shownsecret',
+            model_name='onetimesecret',
             index=models.Index(fields=['expires_at'], name='shown_secret_overdue'),
         ),
         migrations.AddConstraint(
-            model_name='shownsecret',
+            model_name='onetimesecret',
             constraint=models.UniqueConstraint(fields=('user', 'form_tag'), name='one_secret_a_form'),
         ),
         migrations.AddIndex(
@@ -878,11 +882,11 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('confirmed_at__isnull', True), ('handoff__isnull', True)), models.Q(('answered_by__isnull', False), ('confirmed_at__isnull', False), ('handoff__isnull', False)), _connector='OR'), name='confirmed_user_token_has_a_handoff'),
         ),
         migrations.AddIndex(
-            model_name='warmtoken',
+            model_name='cachedtoken',
             index=models.Index(condition=models.Q(('next_attempt_at__isnull', False)), fields=['next_attempt_at'], name='warm_token_due'),
         ),
         migrations.AddConstraint(
-            model_name='warmtoken',
+            model_name='cachedtoken',
             constraint=models.CheckConstraint(condition=models.Q(('refused_at__isnull', True), models.Q(('next_attempt_at__isnull', True), ('sealed_access_token__isnull', True), ('sealed_refresh_token__isnull', True), ('sealed_secret__isnull', True)), _connector='OR'), name='refused_warm_token_holds_nothing'),
         ),
         migrations.AddIndex(
@@ -927,7 +931,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='webhookdelivery',
-            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['webhook', 'lane', 'id'], name='webhook_delivery_queue'),
+            index=models.Index(condition=models.Q(('state', 'waiting')), fields=['webhook', 'ordering_key', 'id'], name='webhook_delivery_queue'),
         ),
         migrations.AddIndex(
             model_name='webhookdelivery',

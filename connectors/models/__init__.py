@@ -2,13 +2,20 @@
 
 from connectors.models.access_request import AccessRequest, RequestState
 from connectors.models.bot import Bot
-from connectors.models.connector import Connector, ConnectorLogo, ConnectorSecret, ConnectorState, HabitDay, Orphan
-from connectors.models.credential import ConnectorKey, ShownSecret
+from connectors.models.connector import (
+    CompatibilityQuirkDay,
+    Connector,
+    ConnectorLogo,
+    ConnectorSecret,
+    ConnectorState,
+    Orphan,
+)
+from connectors.models.credential import ConnectorKey, OneTimeSecret
 from connectors.models.grant import Grant
-from connectors.models.handoff import ClaimAnswer, Handoff, HandoffState
+from connectors.models.handoff import Handoff, HandoffClaimReplay, HandoffState
 from connectors.models.leak_report import LeakReport
 from connectors.models.refresh_token import RefreshToken
-from connectors.models.token_cache import WarmState, WarmToken
+from connectors.models.token_cache import CachedToken, CachedTokenState
 from connectors.models.usage import ConnectorUsage, UsageDay, UsageHour
 from connectors.models.user_token import AuthorizationCode, UserTokenRequest, UserTokenRequestState
 from connectors.models.webhook import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
@@ -17,7 +24,9 @@ __all__ = [
     "AccessRequest",
     "AuthorizationCode",
     "Bot",
-    "ClaimAnswer",
+    "CachedToken",
+    "CachedTokenState",
+    "CompatibilityQuirkDay",
     "Connector",
     "ConnectorKey",
     "ConnectorLogo",
@@ -25,20 +34,18 @@ __all__ = [
     "ConnectorState",
     "ConnectorUsage",
     "Grant",
-    "HabitDay",
     "Handoff",
+    "HandoffClaimReplay",
     "HandoffState",
     "LeakReport",
+    "OneTimeSecret",
     "Orphan",
     "RefreshToken",
     "RequestState",
-    "ShownSecret",
     "UsageDay",
     "UsageHour",
     "UserTokenRequest",
     "UserTokenRequestState",
-    "WarmState",
-    "WarmToken",
     "Webhook",
     "WebhookAttempt",
     "WebhookDelivery",

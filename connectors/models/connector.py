@@ -234,10 +234,10 @@ class ConnectorLogo(models.Model):
 # Which old habits a connector's program showed: one row for each habit and day.
 
 
-class HabitDay(models.Model):
+class CompatibilityQuirkDay(models.Model):
     """Counts of one day (UTC). Written in bulk, some seconds after the calls (`services.usage`).
 
-    `habit` is a value of `wire.habits.Habit`, `example` the last operation that showed it; nothing that was
+    `habit` is a value of `CompatibilityQuirk`, `example` the last operation that showed it; nothing that was
     sent is kept.
     """
 
@@ -245,7 +245,7 @@ class HabitDay(models.Model):
         "connectors.Connector",
         verbose_name=_("connector"),
         on_delete=models.CASCADE,
-        related_name="habits",
+        related_name="compatibility_quirks",
         db_index=False,
     )
     habit = models.CharField(_("habit"), max_length=32)
@@ -257,6 +257,7 @@ class HabitDay(models.Model):
     )
 
     class Meta:
+        db_table = "connectors_habitday"
         verbose_name = _("habit on a day")
         verbose_name_plural = _("habits by the day")
         ordering = ["-day", "connector", "habit"]

@@ -63,12 +63,12 @@ class ConnectorKey(models.Model):
 # A credential that is on somebody's screen right now: survives a double click or a lost answer, and nothing else.
 
 
-class ShownSecretQuerySet(models.QuerySet["ShownSecret"]):
-    def overdue(self, at: dt.datetime) -> ShownSecretQuerySet:
+class OneTimeSecretQuerySet(models.QuerySet["OneTimeSecret"]):
+    def overdue(self, at: dt.datetime) -> OneTimeSecretQuerySet:
         return self.filter(expires_at__lte=at)
 
 
-class ShownSecret(models.Model):
+class OneTimeSecret(models.Model):
     """Sealed with the server's key and with the form's own random key, which only the browser holds.
 
     So the row alone opens nothing. It is deleted when the person presses "Done", or after minutes.
@@ -83,13 +83,14 @@ class ShownSecret(models.Model):
     shown_at = models.DateTimeField(_("shown at"), default=clock.now)
     expires_at = models.DateTimeField(_("expires at"))
 
-    objects = ShownSecretQuerySet.as_manager()
+    objects = OneTimeSecretQuerySet.as_manager()
 
     class Meta:
+        db_table = "connectors_shownsecret"
         verbose_name = _("secret on a screen")
         verbose_name_plural = _("secrets on a screen")
         constraints = [models.UniqueConstraint(fields=["user", "form_tag"], name="one_secret_a_form")]
         indexes = [models.Index(fields=["expires_at"], name="shown_secret_overdue")]
 
     def __str__(self) -> str:
-        return f"ShownSecret {self.pk}"
+        return f"OneTimeSecret {self.pk}"

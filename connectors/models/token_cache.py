@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from kaizala_console.lib import clock, outbox
 
 
-class WarmState(StrEnum):
+class CachedTokenState(StrEnum):
     """What the developer sees: ready; being fetched; the last try failed and another follows; refused, and over."""
 
     READY = "ready"
@@ -20,13 +20,13 @@ class WarmState(StrEnum):
     REFUSED = "refused"
 
 
-class WarmTokenQuerySet(models.QuerySet["WarmToken"]):
-    def due(self, at: dt.datetime) -> WarmTokenQuerySet:
+class CachedTokenQuerySet(models.QuerySet["CachedToken"]):
+    def due(self, at: dt.datetime) -> CachedTokenQuerySet:
         """Those that a worker should fetch at `at`."""
         return self.filter(outbox.due(at))
 
 
-class WarmToken(models.Model):
+class CachedToken(models.Model):
     """The credentials that the developer entrusted, and the access token fetched with them; all sealed.
 
     Both kinds of ciphertext are wiped when the Token Service refuses the credentials, and the row goes with the
@@ -34,7 +34,7 @@ class WarmToken(models.Model):
     """
 
     grant = models.OneToOneField(
-        "connectors.Grant", verbose_name=_("grant"), on_delete=models.CASCADE, related_name="warm_token"
+        "connectors.Grant", verbose_name=_("grant"), on_delete=models.CASCADE, related_name="cached_token"
     )
     asked_by = models.ForeignKey(
         "accounts.User", verbose_name=_("asked by"), on_delete=models.PROTECT, related_name="+"
@@ -56,9 +56,10 @@ class WarmToken(models.Model):
     last_error = models.CharField(_("last error"), max_length=300, blank=True)
     refused_at = models.DateTimeField(_("refused at"), null=True, blank=True)
 
-    objects = WarmTokenQuerySet.as_manager()
+    objects = CachedTokenQuerySet.as_manager()
 
     class Meta:
+        db_table = "connectors_warmtoken"
         verbose_name = _("access token kept warm")
         verbose_name_plural = _("access tokens kept warm")
         indexes = [
@@ -80,15 +81,15 @@ class WarmToken(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"WarmToken {self.pk}"
+        return f"CachedToken {self.pk}"
 
     def is_ready(self, at: dt.datetime) -> bool:
         """Whether there is an access token at hand that is valid at `at`."""
         return self.sealed_access_token is not None and self.expires_at is not None and self.expires_at > at
 
-    def state(self, at: dt.datetime) -> WarmState:
+    def state(self, at: dt.datetime) -> CachedTokenState:
         if self.refused_at:
-            return WarmState.REFUSED
+            return CachedTokenState.REFUSED
         if self.failures:
-            return WarmState.TROUBLED
-        return WarmState.READY if self.is_ready(at) else WarmState.WAITING
+            return CachedTokenState.TROUBLED
+        return CachedTokenState.READY if self.is_ready(at) else CachedTokenState.WAITING

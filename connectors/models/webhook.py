@@ -121,14 +121,19 @@ class Webhook(models.Model):
     inactive_at = models.DateTimeField(_("inactive at"), null=True, blank=True)
     failures = models.PositiveIntegerField(_("failures"), default=0, help_text=_("Tries in a row that failed."))
     delivered_at = models.DateTimeField(_("last delivery"), null=True, blank=True)
-    busy_until = models.DateTimeField(
+    leased_until = models.DateTimeField(
         _("busy until"),
+        db_column="busy_until",
         null=True,
         blank=True,
         help_text=_("A worker is at one of its deliveries; if that is killed, until then."),
     )
-    rests_until = models.DateTimeField(
-        _("rests until"), null=True, blank=True, help_text=_("Its receiver has asked to be left alone until then.")
+    backoff_until = models.DateTimeField(
+        _("rests until"),
+        db_column="rests_until",
+        null=True,
+        blank=True,
+        help_text=_("Its receiver has asked to be left alone until then."),
     )
     deleted_at = models.DateTimeField(_("deleted at"), null=True, blank=True)
 
@@ -249,15 +254,15 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
         return self.filter(state=WebhookDelivery.State.WAITING)
 
     def due(self, at: dt.datetime) -> WebhookDeliveryQuerySet:
-        """Those whose time has come at `at`; an earlier one of the same lane may stand before them."""
+        """Those whose time has come at `at`; an earlier one of the same ordering_key may stand before them."""
         return self.filter(outbox.due(at), state=WebhookDelivery.State.WAITING)
 
 
 class WebhookDelivery(models.Model):
     """One event on its way to one webhook. The row is the queue; its id is its place in it.
 
-    `lane` is what the event is about: the action, else the group; or the handoff.
-    Of one webhook and lane, one is sent after the other.
+    `ordering_key` is what the event is about: the action, else the group; or the handoff.
+    Of one webhook and ordering_key, one is sent after the other.
     """
 
     class State(models.TextChoices):
@@ -279,7 +284,7 @@ class WebhookDelivery(models.Model):
     )
     # The event's, which never changes: so the log of a webhook can be narrowed to it by an index.
     event_type = models.CharField(_("event type"), max_length=32)
-    lane = models.UUIDField(_("lane"))
+    ordering_key = models.UUIDField(_("lane"), db_column="lane")
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.WAITING)
     tries = models.PositiveSmallIntegerField(
         _("tries"), default=0, help_text=_("Tries since it was queued, or queued again.")
@@ -305,7 +310,7 @@ class WebhookDelivery(models.Model):
         indexes = [
             models.Index(fields=["webhook", "-id"], name="webhook_delivery_log"),
             models.Index(
-                fields=["webhook", "lane", "id"],
+                fields=["webhook", "ordering_key", "id"],
                 condition=models.Q(state="waiting"),
                 name="webhook_delivery_queue",
             ),

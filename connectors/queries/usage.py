@@ -13,9 +13,9 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from connectors import permissions
-from connectors.models import Connector, ConnectorUsage, Grant, HabitDay, UsageHour
+from connectors.models import CompatibilityQuirkDay, Connector, ConnectorUsage, Grant, UsageHour
 from connectors.permissions import PERMISSION_OF, Permission
-from kaizala_console.api.compatibility import Habit
+from kaizala_console.api.compatibility import CompatibilityQuirk
 from kaizala_console.lib import clock
 
 DAY, WEEK, MONTH = dt.timedelta(days=1), dt.timedelta(days=7), dt.timedelta(days=30)
@@ -121,25 +121,25 @@ def outcomes(connector: Connector) -> Outcomes:
 
 
 @dataclass(frozen=True, slots=True)
-class HabitShown:
+class CompatibilityQuirkUse:
     """A habit that the connector's program showed, as often as is kept."""
 
-    habit: Habit
+    habit: CompatibilityQuirk
     times: int
     first_day: dt.date
     seen_at: dt.datetime
     example: str
 
 
-def habits_of(connector: Connector) -> list[HabitShown]:
+def list_compatibility_quirks(connector: Connector) -> list[CompatibilityQuirkUse]:
     """What the program showed in the days that are kept, the most frequent first. One statement."""
-    found: dict[Habit, HabitShown] = {}
-    rows = HabitDay.objects.filter(connector=connector, habit__in=list(Habit)).order_by("day")
+    found: dict[CompatibilityQuirk, CompatibilityQuirkUse] = {}
+    rows = CompatibilityQuirkDay.objects.filter(connector=connector, habit__in=list(CompatibilityQuirk)).order_by("day")
     for row in rows.iterator():
-        habit = Habit(row.habit)
+        habit = CompatibilityQuirk(row.habit)
         before = found.get(habit)
         times, first = (before.times, before.first_day) if before else (0, row.day)
-        found[habit] = HabitShown(habit, times + row.times, first, row.seen_at, spelled(row.example))
+        found[habit] = CompatibilityQuirkUse(habit, times + row.times, first, row.seen_at, spelled(row.example))
     return sorted(found.values(), key=lambda shown: (-shown.times, shown.habit))
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from connectors.models import Connector, HabitDay
-from kaizala_console.api.compatibility import Habit
+from connectors.models import CompatibilityQuirkDay, Connector
+from kaizala_console.api.compatibility import CompatibilityQuirk
 from kaizala_console.lib.upsert import Upsert
 
 
@@ -16,7 +16,7 @@ class Shown(NamedTuple):
     """What is counted: a habit of a connector's program, on one day (UTC)."""
 
     connector_id: UUID
-    habit: Habit
+    habit: CompatibilityQuirk
     day: dt.date
 
 
@@ -48,5 +48,5 @@ def write(facts: Mapping[Shown, Shows]) -> None:
 
 
 _UPSERT: Final = Upsert(
-    HabitDay, ("connector", "habit", "day"), adds=("times",), latest=("seen_at", "example"), by="seen_at"
+    CompatibilityQuirkDay, ("connector", "habit", "day"), adds=("times",), latest=("seen_at", "example"), by="seen_at"
 )

@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies
-from connectors.models import ClaimAnswer, Connector, Grant, Handoff, HandoffState
+from connectors.models import Connector, Grant, Handoff, HandoffClaimReplay, HandoffState
 from connectors.models.handoff import NOT_ENDED, HandoffQuerySet
 from connectors.redirects import PermanentRedirect
 from connectors.services import grants, one_time_secrets, refresh_tokens, rotation, token_exchange, trail, words
@@ -419,7 +419,7 @@ def _claim(
 
 def sweep() -> int:
     """Delete the answers that nobody asked for again in time; the number of them."""
-    return ClaimAnswer.objects.overdue(clock.now()).delete()[0]
+    return HandoffClaimReplay.objects.overdue(clock.now()).delete()[0]
 
 
 @sensitive_variables("retry_key")
@@ -505,8 +505,8 @@ def _send_receipts(handoff: Handoff) -> None:
 @sensitive_variables("extra_secret", "text")
 def _remember(handoff: Handoff, tag: str, extra_secret: str, text: str) -> None:
     now = clock.now()
-    ClaimAnswer.objects.filter(key_tag=tag).overdue(now).delete()
-    ClaimAnswer.objects.create(
+    HandoffClaimReplay.objects.filter(key_tag=tag).overdue(now).delete()
+    HandoffClaimReplay.objects.create(
         handoff=handoff,
         key_tag=tag,
         sealed=crypto.seal_with(text.encode(), context=_context(tag), extra_secret=extra_secret.encode()),
@@ -517,7 +517,7 @@ def _remember(handoff: Handoff, tag: str, extra_secret: str, text: str) -> None:
 
 @sensitive_variables("extra_secret", "text")
 def _answered_before(connector: Connector, tag: str, extra_secret: str, wanted: UUID | None) -> HandoffClaim | None:
-    row = ClaimAnswer.objects.filter(key_tag=tag, expires_at__gt=clock.now()).first()
+    row = HandoffClaimReplay.objects.filter(key_tag=tag, expires_at__gt=clock.now()).first()
     if row is None:
         return None
     if wanted is not None and row.handoff_id != wanted:
@@ -539,4 +539,4 @@ def _tag(connector: Connector, extra_secret: str) -> str:
 
 
 def _context(tag: str) -> bytes:
-    return f"connectors.ClaimAnswer:{tag}".encode()
+    return f"connectors.HandoffClaimReplay:{tag}".encode()

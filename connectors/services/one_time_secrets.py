@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import User
-from connectors.models import ShownSecret
+from connectors.models import OneTimeSecret
 from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
@@ -38,8 +38,8 @@ def remember(*, user: User, idempotency_key: str, subject: models.Model, token: 
     require_form_key(idempotency_key)
     tag = _tag(user, idempotency_key)
     now = clock.now()
-    ShownSecret.objects.filter(user=user, form_tag=tag).overdue(now).delete()
-    ShownSecret.objects.create(
+    OneTimeSecret.objects.filter(user=user, form_tag=tag).overdue(now).delete()
+    OneTimeSecret.objects.create(
         user=user,
         form_tag=tag,
         subject_kind=kind_of(subject),
@@ -68,16 +68,16 @@ def recall(*, user: User, idempotency_key: str, subject: models.Model | None = N
 
 
 @sensitive_variables("idempotency_key")
-def find(*, user: User, idempotency_key: str) -> ShownSecret | None:
+def find(*, user: User, idempotency_key: str) -> OneTimeSecret | None:
     """The row of this form, when there is one that is not overdue."""
     if not SHORTEST_FORM_KEY <= len(idempotency_key) <= LONGEST_FORM_KEY:
         return None
-    row = ShownSecret.objects.filter(user=user, form_tag=_tag(user, idempotency_key)).first()
+    row = OneTimeSecret.objects.filter(user=user, form_tag=_tag(user, idempotency_key)).first()
     return row if row is not None and row.expires_at > clock.now() else None
 
 
 @sensitive_variables("idempotency_key")
-def opened(row: ShownSecret, *, user: User, idempotency_key: str) -> str | None:
+def opened(row: OneTimeSecret, *, user: User, idempotency_key: str) -> str | None:
     """The credential in the row; None when the server's key has been changed since."""
     try:
         sealed = bytes(row.sealed)
@@ -92,17 +92,17 @@ def opened(row: ShownSecret, *, user: User, idempotency_key: str) -> str | None:
 def done(*, user: User, idempotency_key: str) -> None:
     """The person has stored the credential: forget it now."""
     if SHORTEST_FORM_KEY <= len(idempotency_key) <= LONGEST_FORM_KEY:
-        ShownSecret.objects.filter(user=user, form_tag=_tag(user, idempotency_key)).delete()
+        OneTimeSecret.objects.filter(user=user, form_tag=_tag(user, idempotency_key)).delete()
 
 
 def forget(subject_kind: str, subject_ids: list[str]) -> None:
     """Take these off every screen: what they show has been revoked."""
-    ShownSecret.objects.filter(subject_kind=subject_kind, subject_id__in=subject_ids).delete()
+    OneTimeSecret.objects.filter(subject_kind=subject_kind, subject_id__in=subject_ids).delete()
 
 
 def sweep() -> int:
     """Delete what nobody pressed "Done" on in time; the number of rows."""
-    return ShownSecret.objects.overdue(clock.now()).delete()[0]
+    return OneTimeSecret.objects.overdue(clock.now()).delete()[0]
 
 
 def kind_of(subject: models.Model) -> str:
@@ -127,4 +127,4 @@ def _tag(user: User, idempotency_key: str) -> str:
 
 
 def _context(user: User, tag: str) -> bytes:
-    return f"connectors.ShownSecret:{user.pk}:{tag}".encode()
+    return f"connectors.OneTimeSecret:{user.pk}:{tag}".encode()

@@ -19,7 +19,7 @@ from accounts.audit.record import SYSTEM, Actor, record
 from accounts.models import User
 from accounts.services import notifications
 from connectors import public_keys, token_format
-from connectors.models import AccessRequest, ClaimAnswer, Connector, Grant, Handoff, RefreshToken, WarmToken
+from connectors.models import AccessRequest, CachedToken, Connector, Grant, Handoff, HandoffClaimReplay, RefreshToken
 from connectors.models.handoff import SEALED_TO_SERVER
 from connectors.services import one_time_secrets, trail
 from connectors.webhooks import handoff_events
@@ -252,7 +252,7 @@ def end_tokens(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     ended = RefreshToken.objects.filter(grant_id__in=grant_ids, revoked_at__isnull=True).update(revoked_at=at)
     withdraw_handoffs(grant_ids, at=at)
     # What is kept warm with these tokens is over as well; the worker comes by at once, and wipes what was entrusted.
-    WarmToken.objects.filter(grant_id__in=grant_ids, refused_at__isnull=True).update(
+    CachedToken.objects.filter(grant_id__in=grant_ids, refused_at__isnull=True).update(
         sealed_access_token=None, next_attempt_at=at
     )
     return ended
@@ -265,7 +265,7 @@ def end_access_tokens(connector: Connector, *, at: dt.datetime) -> None:
     is refused too.
     """
     Connector.objects.filter(pk=connector.pk).update(token_generation=F("token_generation") + 1)
-    WarmToken.objects.filter(grant__connector=connector, refused_at__isnull=True).update(
+    CachedToken.objects.filter(grant__connector=connector, refused_at__isnull=True).update(
         sealed_access_token=None, next_attempt_at=at
     )
 
@@ -276,7 +276,7 @@ def withdraw_handoffs(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     withdrawn = handoffs.waiting().update(withdrawn_at=at, sealed=None)
     if withdrawn:
         handoff_events.ended(handoffs.filter(withdrawn_at=at), handoff_events.WITHDRAWN)
-    ClaimAnswer.objects.filter(handoff__grant_id__in=grant_ids).delete()
+    HandoffClaimReplay.objects.filter(handoff__grant_id__in=grant_ids).delete()
     one_time_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
     return withdrawn
 

@@ -22,7 +22,7 @@ from accounts.audit.record import SYSTEM, SystemActor, record
 from accounts.models import User
 from accounts.services import notifications
 from connectors import policies, token_format
-from connectors.models import ConnectorSecret, Grant, RefreshToken, WarmToken
+from connectors.models import CachedToken, ConnectorSecret, Grant, RefreshToken
 from connectors.services import grants, refresh_tokens, token_client, token_exchange, trail
 from connectors.services.token_client import Fetched, NoAnswer, Refused
 from connectors.token_format import Kind
@@ -32,7 +32,7 @@ from kaizala_console.lib.circuit import Circuit
 from kaizala_console.lib.errors import NotFound, RuleBroken
 from kaizala_console.lib.logs import redact
 
-FETCH: Final = "connectors.tasks.fetch_warm_token"  # by name: this layer does not import the tasks above it
+FETCH: Final = "connectors.tasks.fetch_cached_token"  # by name: this layer does not import the tasks above it
 LEASE: Final = dt.timedelta(minutes=2)  # longer than a fetch may take
 SOONEST, LATEST = dt.timedelta(seconds=30), dt.timedelta(hours=1)  # between two tries that failed
 RENEWED_AT: Final = (0.75, 0.85)  # of an access token's life; spread, so that not all come at one moment
@@ -42,7 +42,7 @@ _dice = SystemRandom()
 
 @sensitive_variables()
 @transaction.atomic
-def keep(*, grant: Grant, by: User, secret: str, refresh_token: str) -> WarmToken:
+def keep(*, grant: Grant, by: User, secret: str, refresh_token: str) -> CachedToken:
     """Entrust the credentials of a grant; the worker fetches the first token after the commit.
 
     Raises NotFound for who does not own the connector, Conflict when the grant was removed, RuleBroken, naming the
@@ -51,7 +51,7 @@ def keep(*, grant: Grant, by: User, secret: str, refresh_token: str) -> WarmToke
     policies.require_owner(by, grant.connector)
     grant = grants.lock(grant.pk)
     _require_working(grant, secret, refresh_token)
-    warm, _is_new = WarmToken.objects.update_or_create(
+    cached, _is_new = CachedToken.objects.update_or_create(
         grant=grant,
         defaults={
             "asked_by": by,
@@ -68,23 +68,23 @@ def keep(*, grant: Grant, by: User, secret: str, refresh_token: str) -> WarmToke
             "refused_at": None,
         },
     )
-    _record(EventType.WARM_TOKEN_KEPT, grant, by)
-    after_commit(signature(FETCH), warm_id=warm.pk)
-    return warm
+    _record(EventType.CACHED_TOKEN_KEPT, grant, by)
+    after_commit(signature(FETCH), cached_token_id=cached.pk)
+    return cached
 
 
 @transaction.atomic
 def stop(*, grant: Grant, by: User) -> bool:
     """Wipe what was entrusted and fetched; False when there was nothing. Raises NotFound for who is not an owner."""
     policies.require_owner(by, grant.connector)
-    stopped, _tables = WarmToken.objects.filter(grant=grant).delete()
+    stopped, _tables = CachedToken.objects.filter(grant=grant).delete()
     if stopped:
-        _record(EventType.WARM_TOKEN_STOPPED, grant, by)
+        _record(EventType.CACHED_TOKEN_STOPPED, grant, by)
     return bool(stopped)
 
 
 @sensitive_variables()
-def give(*, connector_id: str, secret: str, grant_id: str) -> tuple[WarmToken, str]:
+def give(*, connector_id: str, secret: str, grant_id: str) -> tuple[CachedToken, str]:
     """The access token at hand for a program that proves itself by ID and secret, and its row.
 
     Raises WrongConnectorCredentials; NotFound when the connector keeps none warm for such a grant, has none ready, or
@@ -92,7 +92,7 @@ def give(*, connector_id: str, secret: str, grant_id: str) -> tuple[WarmToken, s
     """
     now = clock.now()
     connector = token_exchange.authenticate_client(connector_id=connector_id, secret=secret, at=now)
-    mine = WarmToken.objects.filter(grant__connector=connector, grant__in=Grant.objects.live(now).of_active_users())
+    mine = CachedToken.objects.filter(grant__connector=connector, grant__in=Grant.objects.live(now).of_active_users())
     if grant_id.strip():
         key = ids.parse_guid(grant_id)
         mine = mine.filter(grant_id=key) if key else mine.none()
@@ -101,75 +101,75 @@ def give(*, connector_id: str, secret: str, grant_id: str) -> tuple[WarmToken, s
         raise NotFound("Several access tokens are kept warm for this connector: name one in the header grantId.")
     if not found:
         raise NotFound("No access token is kept warm for this connector and grant.")
-    warm = found[0]
-    token = _open(warm.grant, "access", warm.sealed_access_token) if warm.is_ready(now) else None
+    cached = found[0]
+    token = _open(cached.grant, "access", cached.sealed_access_token) if cached.is_ready(now) else None
     if token is None:
         raise NotFound("The access token that is kept warm is not ready: fetch one with GET /v1/accessToken meanwhile.")
-    return warm, token
+    return cached, token
 
 
 def sweep() -> int:
     """Wakes a worker for every token that is due, whatever became of the first message; the number of them."""
-    waiting = WarmToken.objects.filter(next_attempt_at__isnull=False)
+    waiting = CachedToken.objects.filter(next_attempt_at__isnull=False)
     return outbox.sweep(waiting, now=clock.now(), wake=_wake)
 
 
 @sensitive_variables()
-def fetch(*, warm_id: int) -> bool:
+def fetch(*, cached_token_id: int) -> bool:
     """Fetch the token if it is due and nobody else is at it; True when there is a new one.
 
     Whoever moves `next_attempt_at` on has the row until then. No transaction is open while the network is waited for.
     """
-    warm = _claim(warm_id)
-    if warm is None:
+    cached = _claim(cached_token_id)
+    if cached is None:
         return False
-    grant, now = warm.grant, clock.now()
+    grant, now = cached.grant, clock.now()
     if grant.revoked_at is not None or (grant.ends_at is not None and grant.ends_at <= now):
-        _same(warm).delete()  # both sides were told of the end itself
+        _same(cached).delete()  # both sides were told of the end itself
         return False
     if grant.suspended_at is not None or grant.connector.suspended_at is not None or grant.is_of_deactivated_user:
         # It would be refused, and that says nothing about the credentials.
-        _later(warm, LATEST, reason="The access is suspended.", counts=False)
+        _later(cached, LATEST, reason="The access is suspended.", counts=False)
         return False
-    secret = _open(grant, "secret", warm.sealed_secret)
-    refresh_token = _open(grant, "refresh", warm.sealed_refresh_token)
+    secret = _open(grant, "secret", cached.sealed_secret)
+    refresh_token = _open(grant, "refresh", cached.sealed_refresh_token)
     if secret is None or refresh_token is None:
-        _refused(warm, "What was entrusted cannot be opened any more: the console's key was changed.")
+        _refused(cached, "What was entrusted cannot be opened any more: the console's key was changed.")
         return False
     if not CIRCUIT.allows():
-        _later(warm, _spread(dt.timedelta(seconds=CIRCUIT.seconds)), reason="", counts=False)
+        _later(cached, _spread(dt.timedelta(seconds=CIRCUIT.seconds)), reason="", counts=False)
         return False
     try:
         fetched = token_client.fetch(connector_id=str(grant.connector_id), secret=secret, refresh_token=refresh_token)
     except NoAnswer as problem:
         (CIRCUIT.failed if problem.is_down else CIRCUIT.succeeded)()
-        _later(warm, _pause(warm.failures, problem.retry_after), reason=str(problem), counts=True)
+        _later(cached, _pause(cached.failures, problem.retry_after), reason=str(problem), counts=True)
         return False
     except Refused as refusal:
         CIRCUIT.succeeded()
-        _refused(warm, str(refusal))
+        _refused(cached, str(refusal))
         return False
     CIRCUIT.succeeded()
-    return _fetched(warm, fetched)
+    return _fetched(cached, fetched)
 
 
-def _wake(warm: WarmToken) -> None:
-    after_commit(signature(FETCH), warm_id=warm.pk)
+def _wake(cached: CachedToken) -> None:
+    after_commit(signature(FETCH), cached_token_id=cached.pk)
 
 
-def _claim(warm_id: int) -> WarmToken | None:
-    if outbox.claim(WarmToken.objects.filter(pk=warm_id), now=clock.now(), lease=LEASE) is None:
+def _claim(cached_token_id: int) -> CachedToken | None:
+    if outbox.claim(CachedToken.objects.filter(pk=cached_token_id), now=clock.now(), lease=LEASE) is None:
         return None
-    return WarmToken.objects.select_related(
+    return CachedToken.objects.select_related(
         "grant__connector__organisation", "grant__connector__owner", "grant__granted_by"
-    ).get(pk=warm_id)
+    ).get(pk=cached_token_id)
 
 
 @sensitive_variables()
 @transaction.atomic
-def _fetched(warm: WarmToken, fetched: Fetched) -> bool:
+def _fetched(cached: CachedToken, fetched: Fetched) -> bool:
     """Seal what came, unless the developer stopped it, or entrusted other credentials, meanwhile."""
-    now, grant = clock.now(), warm.grant
+    now, grant = clock.now(), cached.grant
     life = fetched.expires_at - now
     changes = {
         "sealed_access_token": _seal(grant, "access", fetched.access_token),
@@ -182,22 +182,22 @@ def _fetched(warm: WarmToken, fetched: Fetched) -> bool:
     }
     if fetched.successor:
         changes["sealed_refresh_token"] = _seal(grant, "refresh", fetched.successor)
-    return bool(_same(warm).update(**changes))
+    return bool(_same(cached).update(**changes))
 
 
-def _later(warm: WarmToken, pause: dt.timedelta, *, reason: str, counts: bool) -> None:
-    _same(warm).update(
+def _later(cached: CachedToken, pause: dt.timedelta, *, reason: str, counts: bool) -> None:
+    _same(cached).update(
         **outbox.schedule(clock.now(), pause),
         failures=F("failures") + (1 if counts else 0),
-        last_error=redact(reason)[:300] if reason else warm.last_error,
+        last_error=redact(reason)[:300] if reason else cached.last_error,
     )
 
 
 @transaction.atomic
-def _refused(warm: WarmToken, reason: str) -> None:
+def _refused(cached: CachedToken, reason: str) -> None:
     """The end of it: what was entrusted is wiped, the owners are told once, and whoever wants it entrusts anew."""
     now = clock.now()
-    stopped = _same(warm).update(
+    stopped = _same(cached).update(
         refused_at=now,
         next_attempt_at=None,
         sealed_secret=None,
@@ -207,13 +207,13 @@ def _refused(warm: WarmToken, reason: str) -> None:
     )
     if not stopped:
         return
-    grant = warm.grant
-    _record(EventType.WARM_TOKEN_REFUSED, grant, SYSTEM)
+    grant = cached.grant
+    _record(EventType.CACHED_TOKEN_REFUSED, grant, SYSTEM)
     for user in refresh_tokens.owners_of(grant.connector):
         notifications.queue(
             user=user,
-            template="connectors/warm_token_refused",
-            key=f"warm-refused:{warm.pk}:{now.isoformat()}:{user.pk}",
+            template="connectors/cached_token_refused",
+            key=f"warm-refused:{cached.pk}:{now.isoformat()}:{user.pk}",
             context={
                 "connector_name": grant.connector.name,
                 "connector_id": str(grant.connector_id),
@@ -224,9 +224,9 @@ def _refused(warm: WarmToken, reason: str) -> None:
         )
 
 
-def _same(warm: WarmToken) -> QuerySet[WarmToken]:
+def _same(cached: CachedToken) -> QuerySet[CachedToken]:
     """The row, while it is about the credentials that this worker took from it."""
-    return WarmToken.objects.filter(pk=warm.pk, asked_at=warm.asked_at, refused_at__isnull=True)
+    return CachedToken.objects.filter(pk=cached.pk, asked_at=cached.asked_at, refused_at__isnull=True)
 
 
 def _pause(failures: int, retry_after: int | None) -> dt.timedelta:
@@ -286,4 +286,4 @@ def _open(grant: Grant, what: str, sealed: bytes | memoryview | None) -> str | N
 
 
 def _context(grant_id: UUID, what: str) -> bytes:
-    return b"connectors.WarmToken:" + what.encode() + b":" + grant_id.bytes
+    return b"connectors.CachedToken:" + what.encode() + b":" + grant_id.bytes

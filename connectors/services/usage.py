@@ -18,10 +18,10 @@ from django.db import models, transaction
 from django.db.models.functions import TruncDate
 
 from connectors.models import (
+    CompatibilityQuirkDay,
     ConnectorSecret,
     ConnectorUsage,
     Grant,
-    HabitDay,
     RefreshToken,
     UsageDay,
     UsageHour,
@@ -81,10 +81,10 @@ def observe(operation: Operation, call: Call, status: int) -> None:
     now = clock.now()
     count(caller.grant.pk, f"{call.request.method} {call.route}", status=status, scope=operation.scope or "", at=now)
     token_used(caller.refresh_token_id, at=now)
-    habits_shown(call, caller.connector.pk, at=now)
+    note_compatibility_quirks(call, caller.connector.pk, at=now)
 
 
-def habits_shown(call: Call, connector_id: UUID, *, at: dt.datetime) -> None:
+def note_compatibility_quirks(call: Call, connector_id: UUID, *, at: dt.datetime) -> None:
     """Note which old habits this call of a connector's program showed."""
     for habit in noted_in(call.request):
         example = f"{call.request.method} {call.route}"
@@ -120,7 +120,7 @@ def forget() -> None:
 def sweep() -> int:
     """Delete counts older than `settings.USAGE_DAYS`; how many rows."""
     before = clock.now() - dt.timedelta(days=settings.USAGE_DAYS)
-    deleted = HabitDay.objects.filter(day__lt=before.date()).delete()[0]
+    deleted = CompatibilityQuirkDay.objects.filter(day__lt=before.date()).delete()[0]
     midnight = before.replace(hour=0, minute=0, second=0, microsecond=0)
     deleted += UsageDay.objects.filter(day__lt=before.date()).delete()[0]
     hours, days = ConnectorUsage.Bucket.HOUR, ConnectorUsage.Bucket.DAY

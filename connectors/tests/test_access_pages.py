@@ -45,8 +45,8 @@ OF_OWNERS = (
     "key_add",
     "key_remove",
     "groups",
-    "warm_token",
-    "warm_token_stop",
+    "cached_token",
+    "cached_token_stop",
     "usage",
     "usage_export",
     "compatibility",
@@ -107,7 +107,7 @@ SHOW_ONLY = (
 )
 GETS_NOTHING = (
     "logo_remove",
-    "warm_token_stop",
+    "cached_token_stop",
     "request_withdraw",
     "secret_add",
     "connector_download",

@@ -18,18 +18,18 @@ from connectors import authentication
 from connectors.models import (
     AuthorizationCode,
     Bot,
-    ClaimAnswer,
+    CompatibilityQuirkDay,
     Connector,
     ConnectorLogo,
     ConnectorSecret,
     ConnectorUsage,
     Grant,
-    HabitDay,
     Handoff,
+    HandoffClaimReplay,
     LeakReport,
+    OneTimeSecret,
     Orphan,
     RefreshToken,
-    ShownSecret,
     UserTokenRequest,
     WebhookAttempt,
     WebhookDelivery,
@@ -75,7 +75,7 @@ def shown(program: Program, developer: User) -> str:
     )
     make_use(program.grant, "GET v1/groups", at=clock.now(), calls=1)
     ConnectorUsage.objects.filter(bucket="day").delete()  # the tests take the one row that there is
-    HabitDay.objects.create(
+    CompatibilityQuirkDay.objects.create(
         connector=program.connector,
         habit="comments",
         day=clock.now().date(),
@@ -87,12 +87,14 @@ def shown(program: Program, developer: User) -> str:
     event = WebhookEvent.objects.create(
         event_type="TextMessageCreated", group_id=group_id, data={"text": "a-text-of-a-message"}
     )
-    delivery = WebhookDelivery.objects.create(webhook=hook, event=event, event_type=event.event_type, lane=group_id)
+    delivery = WebhookDelivery.objects.create(
+        webhook=hook, event=event, event_type=event.event_type, ordering_key=group_id
+    )
     WebhookAttempt.objects.create(delivery=delivery, status=500)
     registered(program.connector, x25519())
     put_logo(program.connector)
     Bot.objects.create(connector=program.connector, name="Rota")
-    ClaimAnswer.objects.create(
+    HandoffClaimReplay.objects.create(
         handoff=program.handoff, key_tag="a-tag-of-a-claim", sealed=b"a-sealed-answer", expires_at=clock.now()
     )
     token_cache.keep(grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token)
@@ -142,10 +144,10 @@ def test_every_list_and_every_row_opens_and_shows_nothing_secret(
     hidden += [secret.digest for secret in ConnectorSecret.objects.all()]
     hidden += [token.digest for token in RefreshToken.objects.all()]
     hidden += [bytes(handoff.sealed or b"-none-").decode() for handoff in Handoff.objects.all()]
-    hidden += [bytes(screen.sealed).decode() for screen in ShownSecret.objects.all()]
+    hidden += [bytes(screen.sealed).decode() for screen in OneTimeSecret.objects.all()]
     hidden += [CALLBACK_TOKEN, "a-key-in-an-address", "a-text-of-a-message"]
     hidden += ["a-tag-of-a-claim", "a-sealed-answer", "a-digest-of-a-code"]
-    hidden += [screen.form_tag for screen in ShownSecret.objects.all()]
+    hidden += [screen.form_tag for screen in OneTimeSecret.objects.all()]
     for page in pages:
         assert page.status_code == 200
         text = page.content.decode()

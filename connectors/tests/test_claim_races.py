@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import AuditEvent, User
-from connectors.models import ClaimAnswer, Connector, Handoff, RefreshToken
+from connectors.models import Connector, Handoff, HandoffClaimReplay, RefreshToken
 from connectors.services import grants, handoffs
 from connectors.services.handoffs import HandoffClaim
 from connectors.services.one_time_secrets import new_form_key
@@ -83,7 +83,7 @@ def test_one_claim_sent_many_times_at_once_opens_one_handoff(connector: Connecto
     assert len({claimed.text for claimed in wins(results)}) == 1
     assert not refusals(results)
     assert Handoff.objects.waiting().count() == 1
-    assert ClaimAnswer.objects.count() == 1
+    assert HandoffClaimReplay.objects.count() == 1
 
 
 @pytest.mark.parametrize("end", [grants.regenerate, grants.revoke])

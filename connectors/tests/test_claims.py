@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, Organisation, User
 from connectors import tasks
-from connectors.models import ClaimAnswer, Handoff
+from connectors.models import Handoff, HandoffClaimReplay
 from connectors.services import connectors, grants, handoffs, secrets
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
@@ -223,7 +223,7 @@ def test_the_same_claim_sent_again_gets_the_same_answer(program: Program, group_
 
 def test_without_the_key_the_token_is_given_once(program: Program) -> None:
     assert claim(program).status_code == 200
-    assert not ClaimAnswer.objects.exists()
+    assert not HandoffClaimReplay.objects.exists()
     assert "have the token issued again" in nothing(claim(program))
 
 
@@ -254,14 +254,14 @@ def test_the_answer_is_repeated_for_ten_minutes_and_then_wiped(
     claim(program, key=KEY)
     travel(minutes=10)
     nothing(claim(program, key=KEY))
-    tasks.sweep_shown_secrets()
-    assert not ClaimAnswer.objects.exists()
+    tasks.sweep_one_time_secrets()
+    assert not HandoffClaimReplay.objects.exists()
 
 
 def test_what_ends_the_token_ends_its_repetition(program: Program, group_admin: User) -> None:
     claim(program, key=KEY)
     grants.regenerate(grant=program.grant, by=group_admin)
-    assert not ClaimAnswer.objects.exists()
+    assert not HandoffClaimReplay.objects.exists()
 
 
 # Receipts and traces -------------------------------------------------------------------------------------------------

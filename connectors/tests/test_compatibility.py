@@ -10,13 +10,13 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from connectors.models import Connector, HabitDay
+from connectors.models import CompatibilityQuirkDay, Connector
 from connectors.permissions import Permission
 from connectors.services import usage
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_successors import exchange
-from kaizala_console.api.compatibility import Habit
+from kaizala_console.api.compatibility import CompatibilityQuirk
 from kaizala_console.lib import clock
 
 # No minute ends between a call and what the page says of the last minute, and no day between two calls of one day.
@@ -45,7 +45,7 @@ def call(program: Program, path: str = "/v1/users/me", **extra: Any) -> int:
 
 def shown(program: Program) -> dict[str, int]:
     usage.flush()
-    return {row.habit: row.times for row in HabitDay.objects.filter(connector=program.connector)}
+    return {row.habit: row.times for row in CompatibilityQuirkDay.objects.filter(connector=program.connector)}
 
 
 def test_a_modern_call_shows_no_habit(program: Program) -> None:
@@ -58,19 +58,19 @@ def test_a_modern_call_shows_no_habit(program: Program) -> None:
 @pytest.mark.parametrize(
     ("path", "habit"),
     [
-        ("/v1//users/me", Habit.DOUBLE_SLASH),
-        ("/users/me", Habit.NO_VERSION),
-        ("/V1/Users/ME", Habit.OTHER_CASE_PATH),
-        ("/v1/users/me/", Habit.TRAILING_SLASH),
-        (f"/v1/groups/{NO_GROUP}@1", Habit.GROUP_ID_SUFFIX),
-        (f"/v1/groups/{NO_GROUP}/subscribers", Habit.SUBSCRIBERS_BY_GET),
-        ("/v1/bot", Habit.BOT),
-        ("/v1/tenant/findGroupsByQuery?query=wit", Habit.FIND_GROUPS),
-        ("/v1/groups?showDetail=true", Habit.OTHER_NAME),
-        ("/v1/groups?SHOWDETAILS=true", Habit.OTHER_CASE_NAME),
+        ("/v1//users/me", CompatibilityQuirk.DOUBLE_SLASH),
+        ("/users/me", CompatibilityQuirk.NO_VERSION),
+        ("/V1/Users/ME", CompatibilityQuirk.OTHER_CASE_PATH),
+        ("/v1/users/me/", CompatibilityQuirk.TRAILING_SLASH),
+        (f"/v1/groups/{NO_GROUP}@1", CompatibilityQuirk.GROUP_ID_SUFFIX),
+        (f"/v1/groups/{NO_GROUP}/subscribers", CompatibilityQuirk.SUBSCRIBERS_BY_GET),
+        ("/v1/bot", CompatibilityQuirk.BOT),
+        ("/v1/tenant/findGroupsByQuery?query=wit", CompatibilityQuirk.FIND_GROUPS),
+        ("/v1/groups?showDetail=true", CompatibilityQuirk.OTHER_NAME),
+        ("/v1/groups?SHOWDETAILS=true", CompatibilityQuirk.OTHER_CASE_NAME),
     ],
 )
-def test_how_the_path_is_written_shows(program: Program, path: str, habit: Habit) -> None:
+def test_how_the_path_is_written_shows(program: Program, path: str, habit: CompatibilityQuirk) -> None:
     assert call(program, path) in (200, 403)
     assert shown(program) == {habit: 1}
 
@@ -79,13 +79,13 @@ def test_bots_show_wherever_they_are_spoken_of(program: Program) -> None:
     body: dict[str, Any] = {"method": "PUT", "data": '{"botIds":["x"]}', "content_type": "application/json"}
     assert call(program, f"/v1/groups/{NO_GROUP}/bot", **body) == 403
     assert call(program, f"/v1/bot/accessToken/{NO_GROUP}") == 404
-    assert shown(program) == {Habit.BOT: 2}
+    assert shown(program) == {CompatibilityQuirk.BOT: 2}
 
 
 @pytest.mark.parametrize("host", ["kms.kaiza.la", "KMS1.kaiza.la:443", "api1.kaiza.la", "kaiza.la"])
 def test_an_old_host_shows(program: Program, host: str) -> None:
     assert call(program, HTTP_HOST=host) == 200
-    assert shown(program) == {Habit.OLD_HOST: 1}
+    assert shown(program) == {CompatibilityQuirk.OLD_HOST: 1}
 
 
 def test_another_host_is_none_of_them(program: Program) -> None:
@@ -95,48 +95,57 @@ def test_another_host_is_none_of_them(program: Program) -> None:
 
 def test_the_old_header_shows(program: Program) -> None:
     assert call(program, headers={"ACCESSTOKEN": exchange(program).access_token}) == 200
-    assert shown(program) == {Habit.TOKEN_HEADER: 1}
+    assert shown(program) == {CompatibilityQuirk.TOKEN_HEADER: 1}
 
 
 @pytest.mark.parametrize(
     ("body", "habits"),
     [
-        ('\ufeff{"name":"Asha"}', {Habit.BYTE_ORDER_MARK}),
-        ('{name:"Asha"}', {Habit.UNQUOTED_NAMES}),
-        ("{'name': 'Asha'}", {Habit.SINGLE_QUOTES}),
-        ('{"name":"Asha",}', {Habit.TRAILING_COMMA}),
-        ('{"name":"Asha" /* her name */}', {Habit.COMMENTS}),
-        ('{"name":"Asha","x":None}', {Habit.PYTHON_WORDS}),
-        ('{"name":"Asha","x":+1}', {Habit.OTHER_JSON}),
+        ('\ufeff{"name":"Asha"}', {CompatibilityQuirk.BYTE_ORDER_MARK}),
+        ('{name:"Asha"}', {CompatibilityQuirk.UNQUOTED_NAMES}),
+        ("{'name': 'Asha'}", {CompatibilityQuirk.SINGLE_QUOTES}),
+        ('{"name":"Asha",}', {CompatibilityQuirk.TRAILING_COMMA}),
+        ('{"name":"Asha" /* her name */}', {CompatibilityQuirk.COMMENTS}),
+        ('{"name":"Asha","x":None}', {CompatibilityQuirk.PYTHON_WORDS}),
+        ('{"name":"Asha","x":+1}', {CompatibilityQuirk.OTHER_JSON}),
         (
             "{name:'a, b: c,}',} // {x:1,}",
-            {Habit.UNQUOTED_NAMES, Habit.SINGLE_QUOTES, Habit.TRAILING_COMMA, Habit.COMMENTS},
+            {
+                CompatibilityQuirk.UNQUOTED_NAMES,
+                CompatibilityQuirk.SINGLE_QUOTES,
+                CompatibilityQuirk.TRAILING_COMMA,
+                CompatibilityQuirk.COMMENTS,
+            },
         ),
-        ('{"Name":"Asha"}', {Habit.OTHER_CASE_NAME}),
-        ('{"name":7}', {Habit.NUMBER_FOR_TEXT}),
+        ('{"Name":"Asha"}', {CompatibilityQuirk.OTHER_CASE_NAME}),
+        ('{"name":7}', {CompatibilityQuirk.NUMBER_FOR_TEXT}),
     ],
 )
-def test_how_the_body_is_written_shows(program: Program, body: str, habits: set[Habit]) -> None:
+def test_how_the_body_is_written_shows(program: Program, body: str, habits: set[CompatibilityQuirk]) -> None:
     assert call(program, method="PUT", data=body, content_type="application/json; charset=utf-8") == 200
     assert set(shown(program)) == habits
 
 
-@pytest.mark.parametrize(("kind", "habit"), [("", Habit.NO_CONTENT_TYPE), ("text/plain", Habit.OTHER_CONTENT_TYPE)])
-def test_the_content_type_shows(program: Program, kind: str, habit: Habit) -> None:
+@pytest.mark.parametrize(
+    ("kind", "habit"), [("", CompatibilityQuirk.NO_CONTENT_TYPE), ("text/plain", CompatibilityQuirk.OTHER_CONTENT_TYPE)]
+)
+def test_the_content_type_shows(program: Program, kind: str, habit: CompatibilityQuirk) -> None:
     assert call(program, method="PUT", data='{"name":"Asha"}', content_type=kind) == 200
     assert shown(program) == {habit: 1}
 
 
 def test_the_token_service_notices_too(program: Program) -> None:
     assert Client().get("/accesstoken/", headers=program.headers()).status_code == 200
-    assert shown(program) == dict.fromkeys((Habit.TRAILING_SLASH, Habit.NO_VERSION, Habit.OTHER_CASE_PATH), 1)
+    assert shown(program) == dict.fromkeys(
+        (CompatibilityQuirk.TRAILING_SLASH, CompatibilityQuirk.NO_VERSION, CompatibilityQuirk.OTHER_CASE_PATH), 1
+    )
 
 
 def test_who_is_not_known_is_counted_for_nobody(program: Program) -> None:
     assert Client().get("/v1//users/me").status_code == 401
     assert Client().get("/accessToken/", headers=program.headers(applicationSecret="wrong")).status_code == 401
     usage.flush()
-    assert not HabitDay.objects.exists()
+    assert not CompatibilityQuirkDay.objects.exists()
 
 
 def test_counts_add_up_by_day_and_keep_the_last_example(program: Program, travel: Callable[..., dt.datetime]) -> None:
@@ -147,7 +156,7 @@ def test_counts_add_up_by_day_and_keep_the_last_example(program: Program, travel
     travel(days=1)
     call(program, "/users/me")
     usage.flush()
-    rows = HabitDay.objects.order_by("day")
+    rows = CompatibilityQuirkDay.objects.order_by("day")
     assert [(row.times, row.example) for row in rows] == [(3, "GET v1/groups"), (1, "GET v1/users/me")]
     assert [row.day for row in rows] == [clock.now().date() - dt.timedelta(days=1), clock.now().date()]
 
@@ -157,7 +166,7 @@ def test_old_counts_are_swept(program: Program, travel: Callable[..., dt.datetim
     assert shown(program)
     travel(days=settings.USAGE_DAYS + 1)
     usage.sweep()
-    assert not HabitDay.objects.exists()
+    assert not CompatibilityQuirkDay.objects.exists()
 
 
 # The page --------------------------------------------------------------------------------------------------------
@@ -180,7 +189,7 @@ def test_the_owner_reads_what_how_often_since_when_and_what_instead(
 def test_nothing_that_was_sent_is_kept(program: Program) -> None:
     call(program, method="POST", path="/v1/groups/secret-in-path", data="{secret_in_body:'x'}", content_type="a/b")
     usage.flush()
-    assert "secret" not in str(list(HabitDay.objects.values()))
+    assert "secret" not in str(list(CompatibilityQuirkDay.objects.values()))
 
 
 def test_who_does_not_own_it_finds_nothing(

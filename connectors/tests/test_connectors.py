@@ -10,7 +10,7 @@ from django.db import DatabaseError
 
 from accounts.models import AuditEvent, User
 from connectors import token_format
-from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken, ShownSecret
+from connectors.models import Connector, ConnectorSecret, Grant, Handoff, OneTimeSecret, RefreshToken
 from connectors.permissions import Permission
 from connectors.services import connectors, one_time_secrets
 from connectors.tests import factories
@@ -209,7 +209,7 @@ def test_deleting_ends_everything_for_good(program: Program, developer: User) ->
     assert not Grant.objects.present().exists()
     assert not RefreshToken.objects.filter(revoked_at__isnull=True).exists()
     assert not ConnectorSecret.objects.filter(revoked_at__isnull=True).exists()
-    assert not ShownSecret.objects.exists()
+    assert not OneTimeSecret.objects.exists()
     handoff = Handoff.objects.get()
     assert handoff.state == "withdrawn"
     assert handoff.sealed is None

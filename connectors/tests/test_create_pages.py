@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.audit.event_types import EventType
 from accounts.models import AuditEvent, Session, User
 from connectors import token_format
-from connectors.models import Connector, ConnectorSecret, ShownSecret
+from connectors.models import Connector, ConnectorSecret, OneTimeSecret
 from connectors.tests.add_connector import (
     DETAILS,
     FIRST,
@@ -225,7 +225,7 @@ def test_every_answer_that_shows_a_secret_forbids_storing_it(client: Client) -> 
     for response in (page, again, unticked):
         assert SECRET.search(response.content.decode())
         assert "no-store" in response["Cache-Control"]
-    assert ShownSecret.objects.exists()
+    assert OneTimeSecret.objects.exists()
 
 
 def test_back_asks_nothing_about_what_was_typed(client: Client) -> None:

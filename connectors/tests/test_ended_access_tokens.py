@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from connectors import authentication
-from connectors.models import LeakReport, WarmToken
+from connectors.models import CachedToken, LeakReport
 from connectors.services import bots, leak_reports, secrets, token_cache
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -55,7 +55,7 @@ def test_a_token_that_an_exchange_makes_while_the_secret_is_revoked_ends_too(
 def test_the_token_cache_lets_go_of_a_token_that_ended(program: Program, developer: User) -> None:
     _other, text = factories.make_secret(program.connector, slot=2)
     cached = token_cache.keep(grant=program.grant, by=developer, secret=text, refresh_token=program.refresh_token)
-    WarmToken.objects.update(sealed_access_token=b"sealed", next_attempt_at=None)
+    CachedToken.objects.update(sealed_access_token=b"sealed", next_attempt_at=None)
     secrets.revoke(secret=program.connector.secrets.get(slot=1), by=developer, end_access_tokens=True)
     cached.refresh_from_db()
     assert cached.sealed_access_token is None

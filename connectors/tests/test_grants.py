@@ -11,7 +11,7 @@ from django.db import DatabaseError
 
 from accounts.models import AuditEvent, Notice, User
 from connectors import authentication
-from connectors.models import Connector, Grant, Handoff, RefreshToken, ShownSecret
+from connectors.models import Connector, Grant, Handoff, OneTimeSecret, RefreshToken
 from connectors.permissions import Permission
 from connectors.services import connectors, grants, one_time_secrets, refresh_tokens, token_exchange
 from connectors.services.grants import AlreadyGranted
@@ -171,7 +171,7 @@ def test_revoking_wipes_what_waits_and_what_is_on_a_screen(
     grants.revoke(grant=program.grant, by=group_admin)
     handoff = Handoff.objects.get()
     assert (handoff.state, handoff.sealed) == ("withdrawn", None)
-    assert not ShownSecret.objects.exists()
+    assert not OneTimeSecret.objects.exists()
     assert AuditEvent.objects.order_by("-id")[0].before["tokens_ended"] == 1
 
 

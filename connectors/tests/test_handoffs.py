@@ -13,7 +13,7 @@ from pytest_django import Settings
 from accounts.audit.record import record
 from accounts.models import AuditEvent, Notice, Organisation, User
 from connectors import tasks
-from connectors.models import Handoff, RefreshToken, ShownSecret
+from connectors.models import Handoff, OneTimeSecret, RefreshToken
 from connectors.services import connectors, grants, handoffs, one_time_secrets
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program, let_in
@@ -345,4 +345,4 @@ def test_without_an_audit_row_nothing_happens(
     with pytest.raises(ExceptionGroup):
         handoffs.expire_overdue()
     assert everything() == before
-    assert not ShownSecret.objects.exists()
+    assert not OneTimeSecret.objects.exists()

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from connectors import token_format
-from connectors.models import Connector, ConnectorSecret, Grant, Handoff, RefreshToken, ShownSecret
+from connectors.models import Connector, ConnectorSecret, Grant, Handoff, OneTimeSecret, RefreshToken
 from connectors.models.fields import PermissionSetField
 from connectors.permissions import Permission
 from connectors.tests import factories
@@ -166,8 +166,8 @@ def test_a_handoff_expires_after_it_was_made(program: Program) -> None:
 
 
 def test_a_form_shows_one_secret(developer: User) -> None:
-    def shown() -> ShownSecret:
-        return ShownSecret.objects.create(
+    def shown() -> OneTimeSecret:
+        return OneTimeSecret.objects.create(
             user=developer, form_tag="t", subject_kind="x", subject_id="1", sealed=b"s", expires_at=clock.now() + HOUR
         )
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError
 
 from accounts.models import AuditEvent, User
-from connectors.models import Connector, ConnectorSecret, ShownSecret
+from connectors.models import Connector, ConnectorSecret, OneTimeSecret
 from connectors.services import connectors, one_time_secrets, secrets, token_exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -111,7 +111,7 @@ def test_a_revoked_secret_leaves_the_screen(connector: Connector, developer: Use
     idempotency_key = one_time_secrets.new_form_key()
     secret, _token = secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
     secrets.revoke(secret=secret, by=developer)
-    assert not ShownSecret.objects.exists()
+    assert not OneTimeSecret.objects.exists()
 
 
 def test_a_secret_is_revoked_once(connector: Connector, developer: User) -> None:

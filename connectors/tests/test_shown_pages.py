@@ -13,7 +13,7 @@ from django.conf import settings
 from django.test import Client
 
 from accounts.models import AuditEvent, User
-from connectors.models import Connector, Handoff, ShownSecret
+from connectors.models import Connector, Handoff, OneTimeSecret
 from connectors.services import connectors, handoffs, one_time_secrets
 from connectors.tests import factories
 from connectors.tests.html_forms import Page, text_of
@@ -92,7 +92,7 @@ def test_done_wipes_and_leads_on(shown: Shown, developer: User, browser_of: Brow
     client = browser_of(developer)
     answer = shown.done(client)
     assert answer["Location"] == shown.after
-    assert not ShownSecret.objects.exists()
+    assert not OneTimeSecret.objects.exists()
     page = client.get(shown.after)
     assert "not shown any more" in text_of(page) or "wiped here" in text_of(page)
     assert not TOKEN.search(page.content.decode())
@@ -112,7 +112,7 @@ def test_done_without_the_tick_asks_for_it_and_loses_nothing(
     page = client.post(f"{shown.base}done/", {"idempotency_key": KEY})
     assert "tick “I have stored it”" in text_of(page)
     assert shown.token in page.content.decode()
-    assert ShownSecret.objects.exists()
+    assert OneTimeSecret.objects.exists()
 
 
 def test_after_done_there_is_nothing_to_download(shown: Shown, developer: User, browser_of: Browser) -> None:
@@ -166,13 +166,13 @@ def test_somebody_else_with_the_form_key_gets_the_same_as_for_what_is_not_there(
         assert [answer.status_code for answer in answers] == [404, 404]
         assert text_of(answers[0]) == text_of(answers[1])
         assert not TOKEN.search(answers[0].content.decode())
-    assert ShownSecret.objects.exists()
+    assert OneTimeSecret.objects.exists()
 
 
 @pytest.mark.parametrize("button", ["download/", "done/"])
 def test_a_get_shows_and_ends_nothing(shown: Shown, button: str, developer: User, browser_of: Browser) -> None:
     assert browser_of(developer).get(f"{shown.base}{button}").status_code == 405
-    assert ShownSecret.objects.exists()
+    assert OneTimeSecret.objects.exists()
 
 
 def test_a_name_never_becomes_a_command(developer: User) -> None:

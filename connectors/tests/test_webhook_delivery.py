@@ -312,7 +312,7 @@ def test_a_webhook_that_another_worker_is_at_is_left_to_it_whatever_its_events_a
     assert delivery.take(Slots(16)) == ([], False)
     delivery.record([(taken[0], Outcome(200, "", 5))])
     webhook.refresh_from_db()
-    assert webhook.busy_until is None
+    assert webhook.leased_until is None
     assert len(delivery.take(Slots(16))[0]) == 1
 
 
@@ -326,7 +326,7 @@ def test_who_comes_too_late_does_not_take_the_webhook_from_who_is_at_it_now(
     now, _more = delivery.take(Slots(16))
     delivery.record([(late[0], Outcome(None, "timeout", 400))])
     webhook.refresh_from_db()
-    assert webhook.busy_until == now[0].leased_until
+    assert webhook.leased_until == now[0].leased_until
 
 
 def test_what_was_swept_while_it_was_sent_takes_nothing_else_along(

@@ -188,7 +188,7 @@ def test_what_has_its_last_chance_is_tried_although_the_receiver_rests(
     now = travel()
     happen(group_id, "a")
     WebhookDelivery.objects.update(tries=3, first_tried_at=now - dt.timedelta(hours=47, minutes=56))
-    Webhook.objects.update(rests_until=now + dt.timedelta(hours=5))
+    Webhook.objects.update(backoff_until=now + dt.timedelta(hours=5))
     delivery.deliver_due()
     assert texts(receiver, "/says") == ["a"]
 
@@ -199,7 +199,7 @@ def test_who_sends_again_by_hand_does_not_wait(
 ) -> None:
     happen(group_id, "a")
     delivery.deliver_due()
-    Webhook.objects.update(rests_until=clock.now() + dt.timedelta(hours=5))
+    Webhook.objects.update(backoff_until=clock.now() + dt.timedelta(hours=5))
     row = WebhookDelivery.objects.select_related("webhook").get()
     if how == "redelivered":
         management.redeliver(delivery=row, by=developer)

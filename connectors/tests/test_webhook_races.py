@@ -44,7 +44,7 @@ def test_of_workers_at_once_one_has_the_webhook(
         assert len(taken) == 1
         assert WebhookDelivery.objects.get(pk=taken[0]).tries == 1
         WebhookDelivery.objects.all().delete()
-        Webhook.objects.update(busy_until=None)
+        Webhook.objects.update(leased_until=None)
 
 
 def test_workers_at_once_share_what_is_due_and_nobody_goes_away_empty(

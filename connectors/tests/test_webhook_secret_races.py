@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from accounts.models import AuditEvent, User
-from connectors.models import ShownSecret
+from connectors.models import OneTimeSecret
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program
 from connectors.tests.test_races import at_once, refusals, wins
@@ -28,7 +28,7 @@ def test_one_form_pressed_twice_at_once_shows_one_secret(
     assert len(set(wins(results))) == 1
     assert refusals(results) == []
     assert AuditEvent.objects.filter(tag__startswith="connector:webhook:").count() == 1
-    assert ShownSecret.objects.count() == 1
+    assert OneTimeSecret.objects.count() == 1
 
 
 def test_two_forms_at_once_show_it_to_one(told_program: Program, developer: User) -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
-from connectors.models import ShownSecret, Webhook
+from connectors.models import OneTimeSecret, Webhook
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, form_to, text_of
 from connectors.tests.webhook_cast import grant_of
@@ -91,7 +91,7 @@ def test_the_buttons_under_it_give_the_file_and_end_it(hook: Webhook, developer:
     again = client.post(at(hook, "webhook_secret_done"), sent)
     assert "Store it first" in text_of(again)
     assert client.post(at(hook, "webhook_secret_done"), {**sent, "stored": "1"})["Location"] == at(hook)
-    assert not ShownSecret.objects.exists()
+    assert not OneTimeSecret.objects.exists()
     gone = client.post(at(hook, "webhook_secret_download"), sent, follow=True)
     assert "not shown any more" in text_of(gone)
 
@@ -101,7 +101,7 @@ def test_a_new_secret_takes_the_old_one_off_the_screen(hook: Webhook, developer:
     client.post(at(hook, "webhook_secret"), {"idempotency_key": "k" * 32})
     client.post(at(hook, "webhook_secret_rotate"), {"idempotency_key": "n" * 32})
     assert client.post(at(hook, "webhook_secret"), {"idempotency_key": "k" * 32})["Location"] == at(hook)
-    assert ShownSecret.objects.count() == 1
+    assert OneTimeSecret.objects.count() == 1
 
 
 def test_a_form_shows_no_other_webhooks_secret(hook: Webhook, developer: User, browser_of: Browser) -> None:
@@ -120,7 +120,7 @@ def test_no_log_and_no_audit_row_has_it(
     client = browser_of(developer)
     shown = secret_in(client.post(at(hook, "webhook_secret"), {"idempotency_key": "k" * 32}))
     rotated = secret_in(client.post(at(hook, "webhook_secret_rotate"), {"idempotency_key": "n" * 32}))
-    written = caplog.text + str(list(AuditEvent.objects.values())) + str(list(ShownSecret.objects.values()))
+    written = caplog.text + str(list(AuditEvent.objects.values())) + str(list(OneTimeSecret.objects.values()))
     for secret in (shown, rotated):
         assert secret.removeprefix("whsec_") not in written
         assert secret not in client.get(at(hook)).content.decode()
@@ -230,8 +230,8 @@ def test_a_receiver_that_wants_to_be_left_alone_is_named_on_each_page(
 ) -> None:
     client = browser_of(developer)
     assert "left alone" not in text_of(client.get(at(hook, "webhook")))
-    Webhook.objects.filter(pk=hook.pk).update(rests_until=clock.now() + HOUR)
+    Webhook.objects.filter(pk=hook.pk).update(backoff_until=clock.now() + HOUR)
     for name in ("webhook", "webhook_settings"):
         assert "Its receiver wants to be left alone for now." in text_of(client.get(at(hook, name)))
-    Webhook.objects.filter(pk=hook.pk).update(rests_until=clock.now() - HOUR)
+    Webhook.objects.filter(pk=hook.pk).update(backoff_until=clock.now() - HOUR)
     assert "left alone" not in text_of(client.get(at(hook, "webhook")))

@@ -77,7 +77,7 @@ def states(webhook: Webhook) -> list[str]:
 
 def time_passes() -> None:
     """All pauses are over, and whoever was killed is."""
-    Webhook.objects.update(busy_until=None, rests_until=None)
+    Webhook.objects.update(leased_until=None, backoff_until=None)
     WebhookDelivery.objects.waiting().update(next_attempt_at=clock.now())
 
 
@@ -85,7 +85,7 @@ def until_next_try(webhook: Webhook) -> float:
     """Seconds until the webhook is tried next."""
     webhook.refresh_from_db()
     due = WebhookDelivery.objects.waiting().filter(webhook=webhook).order_by("pk")  # the others wait behind the first
-    moments = [*due.values_list("next_attempt_at", flat=True)[:1], webhook.rests_until]
+    moments = [*due.values_list("next_attempt_at", flat=True)[:1], webhook.backoff_until]
     return max([0.0, *((moment - clock.now()).total_seconds() for moment in moments if moment)])
 
 

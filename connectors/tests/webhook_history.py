@@ -55,7 +55,7 @@ def happened(
         webhook=webhook,
         event=event,
         event_type=event.event_type,
-        lane=action_id or group_of(grant_of(webhook)),
+        ordering_key=action_id or group_of(grant_of(webhook)),
         created_at=at,
         **fields,
     )

@@ -38,7 +38,7 @@ def exchange(call: Call) -> dict[str, str | int]:
         refresh_token=header(request, "refreshToken"),
         address=client_address(request),
     )
-    usage.habits_shown(call, result.connector_id, at=clock.now())
+    usage.note_compatibility_quirks(call, result.connector_id, at=clock.now())
     return {
         "accessToken": result.access_token,
         "endpointUrl": result.endpoint_url,

@@ -24,7 +24,7 @@ from kaizala_console.lib import clock
 def warm_token(call: Call) -> dict[str, str | int]:
     """Headers `applicationId`, `applicationSecret`, and `grantId` when several are kept for the connector."""
     request = call.request
-    warm, token = token_cache.give(
+    cached, token = token_cache.give(
         connector_id=header(request, "applicationId"),
         secret=header(request, "applicationSecret"),
         grant_id=header(request, "grantId"),
@@ -32,7 +32,7 @@ def warm_token(call: Call) -> dict[str, str | int]:
     return {
         "accessToken": token,
         "endpointUrl": settings.CONSOLE_BASE_URL,
-        "accessTokenExpiry": clock.epoch_ms(warm.expires_at) if warm.expires_at else 0,
+        "accessTokenExpiry": clock.epoch_ms(cached.expires_at) if cached.expires_at else 0,
         "refreshToken": "",  # the console takes the successor itself
-        "scope": warm.scope,
+        "scope": cached.scope,
     }

@@ -15,99 +15,102 @@ from accounts.views.decorators import signed_in, user_of
 from connectors.queries import usage
 from connectors.services import throttling
 from connectors.views import connectors
-from kaizala_console.api.compatibility import Habit
+from kaizala_console.api.compatibility import CompatibilityQuirk
 
 # What the program does, and how it is written today.
 WORDS: Final = {
-    Habit.DOUBLE_SLASH: (
+    CompatibilityQuirk.DOUBLE_SLASH: (
         _("Slashes are doubled in the path"),
         _("One slash: join the endpoint URL and “/v1/…” without a second one."),
     ),
-    Habit.NO_VERSION: (_("“/v1” is left out of the path"), _("Begin every path with “/v1/”.")),
-    Habit.OTHER_CASE_PATH: (
+    CompatibilityQuirk.NO_VERSION: (_("“/v1” is left out of the path"), _("Begin every path with “/v1/”.")),
+    CompatibilityQuirk.OTHER_CASE_PATH: (
         _("The path is written in other capitals"),
         _("Write paths as the API description does, like “/v1/groups/{groupId}/subGroups”."),
     ),
-    Habit.TRAILING_SLASH: (_("The path ends with a slash"), _("End the path without a slash.")),
-    Habit.GROUP_ID_SUFFIX: (
+    CompatibilityQuirk.TRAILING_SLASH: (_("The path ends with a slash"), _("End the path without a slash.")),
+    CompatibilityQuirk.GROUP_ID_SUFFIX: (
         _("Group IDs end with “@” and a number"),
         _("Send the GUID alone, as it stands in our answers."),
     ),
-    Habit.SUBSCRIBERS_BY_GET: (
+    CompatibilityQuirk.SUBSCRIBERS_BY_GET: (
         _("Subscribers are listed with GET"),
         _("POST to the same path, with “cursor” and “count” in the body."),
     ),
-    Habit.BOT: (
+    CompatibilityQuirk.BOT: (
         _("It works with bots (“/v1/bot”)"),
         _(
             "Just like this: nothing needs to change. Bots are kept here, with their names and pictures, and a bot’s "
             "token posts in the groups that the bot stands in."
         ),
     ),
-    Habit.ACTION_PROPERTIES: (
+    CompatibilityQuirk.ACTION_PROPERTIES: (
         _("It changes properties of actions"),
         _("Nothing to change. Properties are stored and returned; the console doesn’t act on them."),
     ),
-    Habit.FIND_GROUPS: (
+    CompatibilityQuirk.FIND_GROUPS: (
         _("It finds groups with “/v1/tenant/findGroupsByQuery”"),
         _("Nothing to change. Only groups that the token reaches are found."),
     ),
-    Habit.OLD_HOST: (
+    CompatibilityQuirk.OLD_HOST: (
         _("It calls a host of kaiza.la"),
         _("Call this console by its own name: the “endpointUrl” that comes with each access token."),
     ),
-    Habit.TOKEN_HEADER: (
+    CompatibilityQuirk.TOKEN_HEADER: (
         _("The access token comes in the header “accessToken”"),
         _("“Authorization: Bearer” and the token, which libraries and proxies know to keep out of logs."),
     ),
-    Habit.NO_CONTENT_TYPE: (
+    CompatibilityQuirk.NO_CONTENT_TYPE: (
         _("Bodies come without a Content-Type"),
         _("Send “Content-Type: application/json”."),
     ),
-    Habit.OTHER_CONTENT_TYPE: (
+    CompatibilityQuirk.OTHER_CONTENT_TYPE: (
         _("JSON comes under another Content-Type"),
         _("Send “Content-Type: application/json”."),
     ),
-    Habit.BYTE_ORDER_MARK: (_("Bodies begin with a byte-order mark"), _("UTF-8 without one.")),
-    Habit.UNQUOTED_NAMES: (
+    CompatibilityQuirk.BYTE_ORDER_MARK: (_("Bodies begin with a byte-order mark"), _("UTF-8 without one.")),
+    CompatibilityQuirk.UNQUOTED_NAMES: (
         _("Property names have no quotes"),
         _("Put them in double quotes, or have a JSON library write the body."),
     ),
-    Habit.SINGLE_QUOTES: (
+    CompatibilityQuirk.SINGLE_QUOTES: (
         _("Texts are in single quotes"),
         _("Double quotes. In Python, “json.dumps(…)” writes them; “str(…)” does not."),
     ),
-    Habit.TRAILING_COMMA: (_("A comma stands after the last entry"), _("No comma before a closing bracket.")),
-    Habit.COMMENTS: (_("There are comments in bodies"), _("JSON has none.")),
-    Habit.PYTHON_WORDS: (
+    CompatibilityQuirk.TRAILING_COMMA: (
+        _("A comma stands after the last entry"),
+        _("No comma before a closing bracket."),
+    ),
+    CompatibilityQuirk.COMMENTS: (_("There are comments in bodies"), _("JSON has none.")),
+    CompatibilityQuirk.PYTHON_WORDS: (
         _("True, False and None are written as in Python"),
         _("true, false and null. In Python, “json.dumps(…)” writes them."),
     ),
-    Habit.OTHER_JSON: (
+    CompatibilityQuirk.OTHER_JSON: (
         _("Bodies are nearly JSON"),
         _("Have a JSON library write the body."),
     ),
-    Habit.OTHER_CASE_NAME: (
+    CompatibilityQuirk.OTHER_CASE_NAME: (
         _("Property names are written in other capitals"),
         _("Write them as the API description does: mostly with a small first letter."),
     ),
-    Habit.OTHER_NAME: (
+    CompatibilityQuirk.OTHER_NAME: (
         _("Properties are called by an older name"),
         _("Use the name in the API description, like “showDetails” for “showDetail”."),
     ),
-    Habit.OTHER_CASE_VALUE: (
+    CompatibilityQuirk.OTHER_CASE_VALUE: (
         _("Fixed words are written in other capitals"),
         _("Write them as the API description does, like “Survey”."),
     ),
-    Habit.NUMBER_FOR_NAME: (
+    CompatibilityQuirk.NUMBER_FOR_NAME: (
         _("Fixed words come as their number"),
         _("Send the word: it says what is meant."),
     ),
-    Habit.TEXT_FOR_VALUE: (
+    CompatibilityQuirk.TEXT_FOR_VALUE: (
         _("Numbers, times or true and false come as text"),
         _("Send them without quotes."),
     ),
-    Habit.NUMBER_FOR_TEXT: (
+    CompatibilityQuirk.NUMBER_FOR_TEXT: (
         _("Texts come as numbers"),
         _("Put them in quotes: a number loses its leading zeros."),
     ),
@@ -121,7 +124,7 @@ def compatibility(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     connector, context = connectors.own(user_of(request), connector_id, "compatibility")
     room = throttling.head_room(connector)
     context |= {
-        "rows": [_row(shown) for shown in usage.habits_of(connector)],
+        "rows": [_row(shown) for shown in usage.list_compatibility_quirks(connector)],
         "days": settings.USAGE_DAYS,
         "room": room,
         "outcomes": usage.outcomes(connector),
@@ -129,6 +132,6 @@ def compatibility(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     return render(request, "connectors/compatibility.html", context)
 
 
-def _row(shown: usage.HabitShown) -> dict[str, Any]:
+def _row(shown: usage.CompatibilityQuirkUse) -> dict[str, Any]:
     title, modern = WORDS[shown.habit]
     return {"shown": shown, "title": title, "modern": modern}

@@ -22,7 +22,7 @@ from connectors.permissions import DESCRIPTIONS, can_and_cannot, in_order
 from connectors.queries import connectors as connector_queries
 from connectors.queries import connectors as queries
 from connectors.services import connectors
-from connectors.services import one_time_secrets as shown_secrets
+from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import links, one_time_secrets, permission_choices, snippets, usage_charts
 from connectors.views.forms import DetailsForm, PermissionsForm, SecretEndForm, add_broken_rule, form_key_of
 from connectors.views.states import verbs_for
@@ -166,7 +166,7 @@ def permissions(request: HttpRequest) -> HttpResponse:
     form = ConnectorForm(typed)
     chosen = PermissionsForm(typed)
     idempotency_key = form_key_of(typed)
-    if shown_secrets.find(user=user_of(request), idempotency_key=idempotency_key) is not None:
+    if one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is not None:
         return _create(request, form, chosen, idempotency_key)  # this form has been confirmed and sent before
     if not form.is_valid():
         return _first_screen(request, form, typed)

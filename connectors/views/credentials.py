@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.views.decorators import require_reauthentication, signed_in, user_of, with_phone
 from connectors.models import Connector, ConnectorSecret
 from connectors.queries import connectors
-from connectors.services import one_time_secrets as shown_secrets
+from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.services import secrets, words
 from connectors.token_format import Kind
 from connectors.views import connectors as details
@@ -51,7 +51,7 @@ def _page(request: HttpRequest, connector_id: UUID, form: SecretEndForm, *, stat
         "can_add": len([row for row in rows if row["state"] not in OVER]) < len(secrets.SLOTS),
         "silent": _silent(live),
         "leaks": list(connectors.open_leak_reports(Q(connector=connector))),
-        "idempotency_key": shown_secrets.new_form_key(),
+        "idempotency_key": one_time_secret_service.new_form_key(),
         "key": connector.keys.live().first(),
     }
     return render(request, "connectors/credentials.html", context, status=status)
@@ -73,7 +73,9 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     form = SecretEndForm(request.POST)
     if not form.is_valid():
         return _page(request, connector_id, form, status=400)
-    if shown_secrets.find(user=user, idempotency_key=idempotency_key) is None:  # else it was confirmed and sent before
+    if (
+        one_time_secret_service.find(user=user, idempotency_key=idempotency_key) is None
+    ):  # else it was confirmed and sent before
         require_reauthentication(request)
     try:
         secret, token = secrets.add(

@@ -28,7 +28,7 @@ from connectors.models import Handoff, HandoffState
 from connectors.permissions import can_and_cannot_of_scopes, labels_of_scopes
 from connectors.queries import connectors
 from connectors.services import handoffs
-from connectors.services import one_time_secrets as shown_secrets
+from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import finding, handoff_line, links, one_time_secrets, snippets
 from connectors.views.forms import form_key_of
 from kaizala_console.lib import bounded, live, pagination
@@ -116,7 +116,7 @@ def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
         return redirect("connectors:handoff", handoff_id)
     finding.own_handoff(user_of(request), handoff_id)
     idempotency_key = form_key_of(request.POST)
-    sent_before = shown_secrets.find(user=user_of(request), idempotency_key=idempotency_key) is not None
+    sent_before = one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is not None
     if not sent_before:
         require_reauthentication(request)
     return _claim(request, handoff_id=handoff_id, idempotency_key=idempotency_key)
@@ -215,7 +215,7 @@ def _card(found: Handoff) -> dict[str, Any]:
         "state": state.value,
         "waiting": state is HandoffState.WAITING,
         "permissions": ", ".join(labels_of_scopes(found.grant.allowed_scopes())),
-        "idempotency_key": shown_secrets.new_form_key(),
+        "idempotency_key": one_time_secret_service.new_form_key(),
     }
 
 

@@ -1,7 +1,7 @@
 """The pages that show a credential once, what can be downloaded from them, and "Done".
 
 They are the answer to the POST that made the credential, so no address leads to them. Sent again, the same form shows
-the same credential for some minutes (`services.shown_secrets`); "Done" ends that at once.
+the same credential for some minutes (`services.one_time_secrets`); "Done" ends that at once.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import User
 from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
-from connectors.models import Grant, WarmState, WarmToken
+from connectors.models import CachedToken, CachedTokenState, Grant
 from connectors.queries import connectors
 from connectors.services import token_cache
 from connectors.views import links
@@ -26,10 +26,10 @@ from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 SENSITIVE = ["secret", "refresh_token"]
 PILLS = {
-    WarmState.READY: "ready",
-    WarmState.WAITING: "running",
-    WarmState.TROUBLED: "troubled",
-    WarmState.REFUSED: "refused",
+    CachedTokenState.READY: "ready",
+    CachedTokenState.WAITING: "running",
+    CachedTokenState.TROUBLED: "troubled",
+    CachedTokenState.REFUSED: "refused",
 }
 
 
@@ -52,7 +52,7 @@ class EntrustForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 @with_phone(button_label=gettext_lazy("Keep it ready"))
 @sensitive_variables("form")
-def warm_token(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> HttpResponse:
+def cached_token(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> HttpResponse:
     """GET tells how it stands, POST entrusts the credentials."""
     grant = _own_grant(user_of(request), connector_id, grant_id)
     form = EntrustForm(request.POST if request.method == "POST" else None)
@@ -67,16 +67,16 @@ def warm_token(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> Http
         else:
             messages.success(request, _("The console keeps an access token ready from now on."))
             return redirect(_address(grant))
-    return render(request, "connectors/warm_token.html", _context(grant, form), status=400 if form.errors else 200)
+    return render(request, "connectors/cached_token.html", _context(grant, form), status=400 if form.errors else 200)
 
 
 def _form_at(connector_id: UUID, grant_id: UUID) -> str:
-    return reverse("connectors:warm_token", args=[connector_id, grant_id])
+    return reverse("connectors:cached_token", args=[connector_id, grant_id])
 
 
 @require_POST
 @reauthentication_required(button_label=gettext_lazy("Stop"))
-def warm_token_stop(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> HttpResponse:
+def cached_token_stop(request: HttpRequest, connector_id: UUID, grant_id: UUID) -> HttpResponse:
     """Wipes what was entrusted and fetched."""
     grant = _own_grant(user_of(request), connector_id, grant_id)
     if token_cache.stop(grant=grant, by=user_of(request)):
@@ -101,16 +101,16 @@ def _address(grant: Grant) -> str:
 
 def _context(grant: Grant, form: EntrustForm) -> dict[str, Any]:
     now, connector = clock.now(), grant.connector
-    warm = WarmToken.objects.select_related("asked_by").filter(grant=grant).first()
-    state = warm and warm.state(now)
+    cached = CachedToken.objects.select_related("asked_by").filter(grant=grant).first()
+    state = cached and cached.state(now)
     groups = (_("Groups"), reverse("connectors:groups", args=[connector.pk]))
     return {
         "connector": connector,
         "grant": grant,
         "form": form,
-        "warm": warm,
+        "cached": cached,
         "pill": PILLS[state] if state else None,
-        "is_ready": warm is not None and warm.is_ready(now),
-        "is_refused": state is WarmState.REFUSED,
+        "is_ready": cached is not None and cached.is_ready(now),
+        "is_refused": state is CachedTokenState.REFUSED,
         "crumbs": links.connector_crumbs(connector, groups, (_("Access token"), "")),
     }

@@ -108,7 +108,7 @@ def subject_of(delivery: WebhookDelivery, webhook: Webhook) -> dict[str, str]:
     if event.action_id is not None:
         return {"word": _("Card"), "id": str(event.action_id)}
     if webhook.grant is None:
-        return {"word": _("Handoff"), "id": str(delivery.lane)}
+        return {"word": _("Handoff"), "id": str(delivery.ordering_key)}
     if webhook.grant.target == f"group:{event.group_id}":
         return {"word": webhook.grant.target_name, "id": ""}
     return {"word": _("Group"), "id": str(event.group_id)}

@@ -29,7 +29,7 @@ from connectors.models import Connector, Grant, Webhook
 from connectors.models.webhook import MOST_URL_CHARACTERS
 from connectors.permissions import Permission
 from connectors.queries import connectors
-from connectors.services import one_time_secrets as shown_secrets
+from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.services.one_time_secrets import new_form_key
 from connectors.views import connectors as details
 from connectors.views import links, one_time_secrets, snippets, webhook_words
@@ -117,7 +117,9 @@ def frame(webhook: Webhook, current: str, *below: tuple[str, str]) -> dict[str, 
         **facts_of(webhook),
         "connector": connector,
         "may_send": webhook.is_active,
-        "rests_until": webhook.rests_until if webhook.rests_until and webhook.rests_until > clock.now() else None,
+        "backoff_until": webhook.backoff_until
+        if webhook.backoff_until and webhook.backoff_until > clock.now()
+        else None,
         "days": settings.WEBHOOK_DAYS,
         "tabs": [{"label": label, "url": url, "count": None, "current": name == current} for name, label, url in rows],
         "crumbs": links.connector_crumbs(
@@ -382,7 +384,7 @@ def _page(request: HttpRequest, connector_id: UUID, webhook_id: UUID, service: C
     webhook = own(user_of(request), connector_id, webhook_id)
     idempotency_key = form_key_of(request.POST)
     if (
-        shown_secrets.find(user=user_of(request), idempotency_key=idempotency_key) is None
+        one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is None
     ):  # else a second click: it asks nothing
         require_reauthentication(request)
     try:

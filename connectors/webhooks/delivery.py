@@ -36,7 +36,7 @@ from kaizala_console.lib.circuit import Circuit
 #
 # Whoever changes deliveries that exist holds the row of their webhook. So what was paused or removed is not taken any
 # more, two workers never take the same try, and locks have one order. Whoever moves `next_attempt_at` on has a delivery
-# until then, and with `busy_until` its webhook, whose events go one after the other whoever sends them: what a killed
+# until then, and with `leased_until` its webhook, whose events go one after the other whoever sends them: what a killed
 # worker had is taken again after that, under the same event id.
 
 
@@ -70,7 +70,7 @@ def lease() -> dt.timedelta:
 
 
 def take(slots: Slots) -> tuple[list[Taken], bool]:
-    """Take what is due and has a place, the longest due first; of each lane the first alone.
+    """Take what is due and has a place, the longest due first; of each ordering_key the first alone.
 
     Also tells whether another look may find more: something was put off or settled, or not all was looked at.
     """
@@ -102,7 +102,7 @@ def _taken_of(chosen: Sequence[WebhookDelivery], slots: Slots, now: dt.datetime)
         taken, moved = [], False
         for delivery in rows.select_related("event").order_by("next_attempt_at", "pk"):
             webhook = webhooks[delivery.webhook_id]
-            if not outbox.is_free(webhook.busy_until, now, lease()) or not slots.allows(webhook):
+            if not outbox.is_free(webhook.leased_until, now, lease()) or not slots.allows(webhook):
                 continue
             if not _may_go(delivery, webhook, reach, now) or _rests(delivery, webhook, now):
                 moved = True
@@ -149,7 +149,7 @@ def record(done: Sequence[tuple[Taken, Outcome]]) -> None:
     )
     for lease_end in {taken.leased_until for taken, _outcome in done}:
         mine = [taken.webhook.pk for taken, _outcome in done if taken.leased_until == lease_end]
-        Webhook.objects.filter(pk__in=mine, busy_until=lease_end).update(busy_until=None)
+        Webhook.objects.filter(pk__in=mine, leased_until=lease_end).update(leased_until=None)
     arrived = [taken for taken, outcome in done if outcome.is_success]
     # Whatever was decided about it meanwhile: it has arrived.
     WebhookDelivery.objects.filter(pk__in=[taken.delivery.pk for taken in arrived]).update(
@@ -186,7 +186,7 @@ def requeue(deliveries: QuerySet[WebhookDelivery]) -> int:
 
 
 def _candidates(slots: Slots, now: dt.datetime) -> QuerySet[WebhookDelivery]:
-    heads = WebhookDelivery.objects.waiting().order_by().values("webhook_id", "lane").annotate(head=Min("pk"))
+    heads = WebhookDelivery.objects.waiting().order_by().values("webhook_id", "ordering_key").annotate(head=Min("pk"))
     found = WebhookDelivery.objects.due(now).filter(
         outbox.free("webhook__busy_until", now, lease()), pk__in=heads.values("head")
     )
@@ -254,7 +254,7 @@ def _lease(taken: Sequence[Taken], now: dt.datetime) -> None:
     WebhookDelivery.objects.filter(pk__in=[mine.delivery.pk for mine in taken]).update(
         tries=F("tries") + 1, first_tried_at=Coalesce("first_tried_at", now), **outbox.schedule(now, lease())
     )
-    Webhook.objects.filter(pk__in=[mine.webhook.pk for mine in taken]).update(busy_until=until)
+    Webhook.objects.filter(pk__in=[mine.webhook.pk for mine in taken]).update(leased_until=until)
 
 
 def _postpone(delivery: WebhookDelivery, now: dt.datetime, pause: dt.timedelta) -> None:
@@ -277,7 +277,7 @@ def _wait_for_key(delivery: WebhookDelivery, now: dt.datetime) -> None:
 
 def _rests(delivery: WebhookDelivery, webhook: Webhook, now: dt.datetime) -> bool:
     """Whether it was put off, because the receiver has asked to be left alone; what has its last chance goes."""
-    until = webhook.rests_until
+    until = webhook.backoff_until
     if until is None or until <= now:
         return False
     if delivery.first_tried_at is not None:
@@ -291,7 +291,7 @@ def _rests(delivery: WebhookDelivery, webhook: Webhook, now: dt.datetime) -> boo
 def _failed(taken: Taken, webhook: Webhook, now: dt.datetime, asked: dt.timedelta | None) -> None:
     delivery = taken.delivery
     Webhook.objects.filter(pk=webhook.pk).update(
-        failures=F("failures") + 1, **({"rests_until": now + asked} if asked is not None else {})
+        failures=F("failures") + 1, **({"backoff_until": now + asked} if asked is not None else {})
     )
     pause = schedule.pause_until_next(delivery.tries, delivery.first_tried_at or taken.at, now, asked)
     still_mine = WebhookDelivery.objects.filter(pk=delivery.pk, state=State.WAITING, next_attempt_at=taken.leased_until)

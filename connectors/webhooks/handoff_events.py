@@ -60,7 +60,7 @@ def _tell(kind: HandoffEvent, handoffs: list[Handoff], because: str) -> None:
                 webhook=webhook,
                 event=row,
                 event_type=row.event_type,
-                lane=handoff.pk,  # that it ended comes after that it waits; handoffs do not wait for each other
+                ordering_key=handoff.pk,  # that it ended comes after that it waits; handoffs do not wait for each other
                 state=_State.WAITING if webhook.is_active else _State.HELD,
                 next_attempt_at=now if webhook.is_active else None,
                 created_at=now,

@@ -176,8 +176,8 @@ def wake_held(webhook: Webhook, by: Actor) -> None:
     """Make an inactive webhook active, and queue what was kept; an active one stays as it is."""
     if webhook.is_active:
         return
-    webhook.inactive_because, webhook.inactive_at, webhook.failures, webhook.rests_until = "", None, 0, None
-    webhook.save(update_fields=["inactive_because", "inactive_at", "failures", "rests_until"])
+    webhook.inactive_because, webhook.inactive_at, webhook.failures, webhook.backoff_until = "", None, 0, None
+    webhook.save(update_fields=["inactive_because", "inactive_at", "failures", "backoff_until"])
     queue.requeue(webhook.deliveries.filter(state=State.HELD))
     transaction.on_commit(queue.circuit_of(webhook).succeeded, robust=True)  # who wakes it has mended the receiver
     _record(EventType.WEBHOOK_WOKEN, webhook, by)
@@ -235,7 +235,9 @@ def _sent_again(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: Use
         raise RuleBroken(_("This webhook is inactive: wake it first."), code="webhook_inactive")
     count = queue.requeue(deliveries)
     if count:
-        Webhook.objects.filter(pk=held.pk).update(rests_until=None)  # a person wants it now, whatever it has asked for
+        Webhook.objects.filter(pk=held.pk).update(
+            backoff_until=None
+        )  # a person wants it now, whatever it has asked for
         _record(tag, held, by, count=count, **more)
         publish.wake()
     return count

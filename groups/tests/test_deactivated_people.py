@@ -12,7 +12,7 @@ from accounts.audit.record import SYSTEM
 from accounts.models import User
 from accounts.services import users
 from connectors import authentication
-from connectors.models import Connector, Grant, WarmToken
+from connectors.models import CachedToken, Connector, Grant
 from connectors.services import bots, token_cache
 from connectors.tests import oauth_app
 from connectors.tests.oauth_app import App
@@ -71,8 +71,8 @@ def test_the_token_cache_gives_nothing_for_a_deactivated_person_and_forgets_noth
     users.deactivate(user=member, by=SYSTEM)
     with pytest.raises(NotFound, match="No access token is kept"):
         token_cache.give(connector_id=str(pin_program.connector.pk), secret=pin_program.secret, grant_id="")
-    assert token_cache.fetch(warm_id=cached.pk) is False
-    assert WarmToken.objects.get().refused_at is None
+    assert token_cache.fetch(cached_token_id=cached.pk) is False
+    assert CachedToken.objects.get().refused_at is None
 
 
 def test_what_a_deactivated_admin_gave_for_a_group_stays_the_groups(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from accounts.models import AuditEvent, User
-from connectors.models import Connector, HabitDay
+from connectors.models import CompatibilityQuirkDay, Connector
 from connectors.services import usage
 from groups.models import Action, Group
 from groups.tests.cards import POLL, SURVEY, action_path, details, posted
@@ -51,7 +51,7 @@ def test_an_order_is_closed_at_its_own_address(wire: Wire, program: Program, ord
     answer = wire.put(action_path(order), body, program)
     assert answer.status_code == 200, answer.content
     usage.flush()
-    assert HabitDay.objects.filter(connector=program.connector, habit="action_properties").exists()
+    assert CompatibilityQuirkDay.objects.filter(connector=program.connector, habit="action_properties").exists()
     assert answer.json() == {"referenceId": str(order.pk), "actionId": str(order.pk)}
     properties = details(wire, program, order)["properties"]
     assert {each["name"]: each["value"] for each in properties} == {"state": "3", "order": "PO 7", "approval": "2"}

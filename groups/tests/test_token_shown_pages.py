@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, Organisation, Session, User
-from connectors.models import Connector, Handoff, ShownSecret
+from connectors.models import Connector, Handoff, OneTimeSecret
 from connectors.services import grants as connector_grants
 from connectors.services import handoffs, refresh_tokens
 from connectors.services.grants import Granted
@@ -123,14 +123,14 @@ def test_with_the_form_key_of_the_first_admin_another_sees_nothing(
     for button in ("show/", "show/download/", "show/done/"):
         answer = form.send(other, {"kind": "env", "stored": "1"}, to=f"{url}{button}")
         assert not TOKEN.search(answer.content.decode())
-    assert ShownSecret.objects.count() == 1
+    assert OneTimeSecret.objects.count() == 1
 
 
 def test_done_wipes_it_and_a_second_click_leads_to_the_same_page(client: Client, granted: Granted, url: str) -> None:
     done = form_to(press_show(client, url), f"{url}show/done/")
     answers = [done.send(client, {"stored": "1"}) for _ in range(2)]
     assert [answer["Location"] for answer in answers] == [url, url]
-    assert not ShownSecret.objects.exists()
+    assert not OneTimeSecret.objects.exists()
     page = client.get(url)
     assert "The refresh token is not shown any more. The developer can still open the handoff." in text_of(page)
     assert page.content.decode().count('class="message ') == 1

@@ -30,7 +30,7 @@ from connectors.models import Grant, Handoff, HandoffState, RefreshToken
 from connectors.permissions import can_and_cannot
 from connectors.services import grants, handoffs, words
 from connectors.services import grants as rights
-from connectors.services import one_time_secrets as shown_secrets
+from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import handoff_line, one_time_secrets, snippets
 from connectors.views.forms import TypedNameForm, WithEndDate, last_day
 from connectors.views.handoffs import PILLS
@@ -87,7 +87,9 @@ def show(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
         return redirect(_grant_page_of(group_id, grant_id))
     if handoff.made_by_id != user.pk:
         return _page(request, group, grant_id, problem=_not_yours_to_see(handoff), status=403)
-    if shown_secrets.find(user=user, idempotency_key=idempotency_key) is None:  # else a second click: it asks nothing
+    if (
+        one_time_secret_service.find(user=user, idempotency_key=idempotency_key) is None
+    ):  # else a second click: it asks nothing
         require_reauthentication(request)
     try:
         token = handoffs.reveal(handoff=handoff, by=user, idempotency_key=idempotency_key)
@@ -206,7 +208,7 @@ def _page(request: HttpRequest, group: Group, grant_id: UUID, *, problem: str = 
         "over": _over(found),
         "leaked": found.refresh_tokens.filter(reported_at__isnull=False, revoked_at__isnull=True).exists(),
         "shown_forbidden": not found.connector.organisation.admins_may_see_tokens,
-        "idempotency_key": shown_secrets.new_form_key(),
+        "idempotency_key": one_time_secret_service.new_form_key(),
         "tokens": _live_tokens(found),
         "problem": problem,
         **listeners(Grant.objects.filter(pk=found.pk)),

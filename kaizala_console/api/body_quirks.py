@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import AliasChoices, BaseModel
 
 from kaizala_console.api import compatibility
-from kaizala_console.api.compatibility import GROUP_ID_SUFFIX, Habit
+from kaizala_console.api.compatibility import GROUP_ID_SUFFIX, CompatibilityQuirk
 
 _LOOKED_AT: Final = 100  # of a list: a habit shows early, and some lists have thousands of entries
 _LONGEST_ID: Final = 48
@@ -37,45 +37,47 @@ def of_json5(tokens: Sequence[str]) -> None:
         if quote in ("'", '"') and len(token) > 1:
             rest.append('"')
             if quote == "'":
-                found.add(Habit.SINGLE_QUOTES)
+                found.add(CompatibilityQuirk.SINGLE_QUOTES)
         elif token.startswith(("//", "/*")):
             rest.append(" ")
-            found.add(Habit.COMMENTS)
+            found.add(CompatibilityQuirk.COMMENTS)
         else:
             rest.append(token)
             if token in ("True", "False", "None"):
-                found.add(Habit.PYTHON_WORDS)
+                found.add(CompatibilityQuirk.PYTHON_WORDS)
     skeleton = "".join(rest)
     if _UNQUOTED.search(skeleton):
-        found.add(Habit.UNQUOTED_NAMES)
+        found.add(CompatibilityQuirk.UNQUOTED_NAMES)
     if _TRAILING_COMMA.search(skeleton):
-        found.add(Habit.TRAILING_COMMA)
-    noted |= found or {Habit.OTHER_JSON}
+        found.add(CompatibilityQuirk.TRAILING_COMMA)
+    noted |= found or {CompatibilityQuirk.OTHER_JSON}
 
 
 _UNQUOTED: Final = re.compile(r"[{,]\s*+[A-Za-z_$][\w$]*+\s*+:")
 _TRAILING_COMMA: Final = re.compile(r",\s*+[}\]]")
 
 
-def _compare(given: Mapping[str, Any], shaped: BaseModel, noted: set[Habit], texts: bool) -> None:
+def _compare(given: Mapping[str, Any], shaped: BaseModel, noted: set[CompatibilityQuirk], texts: bool) -> None:
     names, fields = _names_of(type(shaped))
     for name, value in given.items():
         known = names.get(name.lower())
         if known is None or value is None:
             continue
         if name != known:
-            noted.add(Habit.OTHER_CASE_NAME if name.lower() == known.lower() else Habit.OTHER_NAME)
+            noted.add(
+                CompatibilityQuirk.OTHER_CASE_NAME if name.lower() == known.lower() else CompatibilityQuirk.OTHER_NAME
+            )
         _look_at(value, getattr(shaped, fields[known]), noted, texts)
 
 
-def _look_at(given: Any, shaped: Any, noted: set[Habit], texts: bool) -> None:
+def _look_at(given: Any, shaped: Any, noted: set[CompatibilityQuirk], texts: bool) -> None:
     if isinstance(given, str):
         _look_at_text(given, shaped, noted, texts)
     elif isinstance(given, int | float):
         if isinstance(shaped, Enum):
-            noted.add(Habit.NUMBER_FOR_NAME)
+            noted.add(CompatibilityQuirk.NUMBER_FOR_NAME)
         elif isinstance(shaped, str):
-            noted.add(Habit.NUMBER_FOR_TEXT)
+            noted.add(CompatibilityQuirk.NUMBER_FOR_TEXT)
     elif isinstance(given, dict):
         if isinstance(shaped, BaseModel):
             _compare(given, shaped, noted, texts)
@@ -84,16 +86,18 @@ def _look_at(given: Any, shaped: Any, noted: set[Habit], texts: bool) -> None:
             _look_at(one, its_shape, noted, texts)
 
 
-def _look_at_text(given: str, shaped: Any, noted: set[Habit], texts: bool) -> None:
+def _look_at_text(given: str, shaped: Any, noted: set[CompatibilityQuirk], texts: bool) -> None:
     if isinstance(shaped, Enum):
         if given != shaped.value:
-            noted.add(Habit.NUMBER_FOR_NAME if given.strip().isdecimal() else Habit.OTHER_CASE_VALUE)
+            noted.add(
+                CompatibilityQuirk.NUMBER_FOR_NAME if given.strip().isdecimal() else CompatibilityQuirk.OTHER_CASE_VALUE
+            )
         return
     a_number = isinstance(shaped, datetime) and given.strip().removeprefix("-").isdecimal()  # the other way is ISO 8601
     if not texts and (a_number or isinstance(shaped, bool | int | float)):
-        noted.add(Habit.TEXT_FOR_VALUE)
+        noted.add(CompatibilityQuirk.TEXT_FOR_VALUE)
     elif "@" in given and len(given) <= _LONGEST_ID and GROUP_ID_SUFFIX.fullmatch(given):
-        noted.add(Habit.GROUP_ID_SUFFIX)
+        noted.add(CompatibilityQuirk.GROUP_ID_SUFFIX)
 
 
 @cache

@@ -16,13 +16,13 @@ from typing import Any, Final
 
 from django.http import HttpRequest
 
-HABITS: Final = "wire.habits"  # in META: no header can have this name
+QUIRKS: Final = "compatibility.quirks"  # in META: no header can have this name
 GROUP_ID_SUFFIX: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}@\d+")
 _OLD_DOMAIN: Final = "kaiza.la"
 _SUBSCRIBERS: Final = re.compile(r"v1/groups/<\w+>/subscribers")
 
 
-class Habit(StrEnum):
+class CompatibilityQuirk(StrEnum):
     """What an old program does differently from what is described today. The values are stored."""
 
     # The path
@@ -58,19 +58,19 @@ class Habit(StrEnum):
 
 
 _BEYOND_THE_PROTOCOL: Final = {
-    "PUT v1/groups/<group_id>/actions/<action_id>": {Habit.ACTION_PROPERTIES},
-    "PUT v1/groups/<group_id>/actions/<action_id>/properties": {Habit.ACTION_PROPERTIES},
-    "GET v1/tenant/findGroupsByQuery": {Habit.FIND_GROUPS},
+    "PUT v1/groups/<group_id>/actions/<action_id>": {CompatibilityQuirk.ACTION_PROPERTIES},
+    "PUT v1/groups/<group_id>/actions/<action_id>/properties": {CompatibilityQuirk.ACTION_PROPERTIES},
+    "GET v1/tenant/findGroupsByQuery": {CompatibilityQuirk.FIND_GROUPS},
 }
 
-_here: ContextVar[set[Habit] | None] = ContextVar("wire_habits", default=None)
+_here: ContextVar[set[CompatibilityQuirk] | None] = ContextVar("compatibility_quirks", default=None)
 
 
 @contextmanager
 def collecting(request: HttpRequest) -> Iterator[None]:
     """Inside, `here()` is the set that this request's habits are noted in."""
-    noted: set[Habit] = set()
-    request.META[HABITS] = noted
+    noted: set[CompatibilityQuirk] = set()
+    request.META[QUIRKS] = noted
     token = _here.set(noted)
     try:
         yield
@@ -78,42 +78,42 @@ def collecting(request: HttpRequest) -> Iterator[None]:
         _here.reset(token)
 
 
-def here() -> set[Habit] | None:
+def here() -> set[CompatibilityQuirk] | None:
     """Where to note habits of the request at hand, for those who do not have it; None outside of one."""
     return _here.get()
 
 
-def note(request: HttpRequest, habit: Habit) -> None:
+def note(request: HttpRequest, habit: CompatibilityQuirk) -> None:
     """Note that this request shows `habit`."""
-    request.META.setdefault(HABITS, set()).add(habit)
+    request.META.setdefault(QUIRKS, set()).add(habit)
 
 
-def noted_in(request: HttpRequest) -> frozenset[Habit]:
+def noted_in(request: HttpRequest) -> frozenset[CompatibilityQuirk]:
     """What has been noted in this request."""
-    return frozenset(request.META.get(HABITS, ()))
+    return frozenset(request.META.get(QUIRKS, ()))
 
 
 def of_path(request: HttpRequest, route: str, segments: Sequence[str], arguments: Mapping[str, Any]) -> None:
     """Note how the path is written that led to `route`, and the host. Some microseconds."""
-    noted: set[Habit] = request.META.setdefault(HABITS, set())
+    noted: set[CompatibilityQuirk] = request.META.setdefault(QUIRKS, set())
     path = request.path_info
     if "//" in path:
-        noted.add(Habit.DOUBLE_SLASH)
+        noted.add(CompatibilityQuirk.DOUBLE_SLASH)
     if path.endswith("/"):
-        noted.add(Habit.TRAILING_SLASH)
+        noted.add(CompatibilityQuirk.TRAILING_SLASH)
     if route.startswith("v1/") and path.lstrip("/")[:3].lower() != "v1/":
-        noted.add(Habit.NO_VERSION)
+        noted.add(CompatibilityQuirk.NO_VERSION)
     for spelled, given in zip(route.split("/"), segments, strict=False):
         if spelled != given and not spelled.startswith("<"):
-            noted.add(Habit.OTHER_CASE_PATH)
+            noted.add(CompatibilityQuirk.OTHER_CASE_PATH)
             break
     if "@" in path and any(GROUP_ID_SUFFIX.fullmatch(str(value)) for value in arguments.values()):
-        noted.add(Habit.GROUP_ID_SUFFIX)
+        noted.add(CompatibilityQuirk.GROUP_ID_SUFFIX)
     if request.method == "GET" and _SUBSCRIBERS.fullmatch(route):
-        noted.add(Habit.SUBSCRIBERS_BY_GET)
+        noted.add(CompatibilityQuirk.SUBSCRIBERS_BY_GET)
     if "/bot" in route:  # v1/bot, all below it, and v1/groups/<group_id>/bot
-        noted.add(Habit.BOT)
+        noted.add(CompatibilityQuirk.BOT)
     noted.update(_BEYOND_THE_PROTOCOL.get(f"{request.method} {route}", ()))
     host = request.META.get("HTTP_HOST", "").partition(":")[0].lower()
     if host == _OLD_DOMAIN or host.endswith(f".{_OLD_DOMAIN}"):
-        noted.add(Habit.OLD_HOST)
+        noted.add(CompatibilityQuirk.OLD_HOST)

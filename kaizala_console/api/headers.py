@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest
 
 from kaizala_console.api import compatibility
-from kaizala_console.api.compatibility import Habit
+from kaizala_console.api.compatibility import CompatibilityQuirk
 from kaizala_console.api.errors import TokenMissing
 
 
@@ -18,7 +18,7 @@ def access_token(request: HttpRequest) -> str:
     """Return the access token from ``accessToken``, else from ``Authorization: Bearer``. Raises TokenMissing."""
     token = _once(request.META.get("HTTP_ACCESSTOKEN", ""))
     if token:
-        compatibility.note(request, Habit.TOKEN_HEADER)
+        compatibility.note(request, CompatibilityQuirk.TOKEN_HEADER)
     else:
         scheme, _space, rest = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
         token = rest.strip() if scheme.lower() == "bearer" else ""

@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 import pyjson5
 
 from kaizala_console.api import body_quirks, compatibility
-from kaizala_console.api.compatibility import Habit
+from kaizala_console.api.compatibility import CompatibilityQuirk
 from kaizala_console.api.errors import InvalidParameters
 
 MAX_BYTES: Final = 1024 * 1024
@@ -49,7 +49,7 @@ def loads(data: bytes) -> Any:
         text = text.removeprefix(_BOM)
         noted = compatibility.here()
         if noted is not None:
-            noted.add(Habit.BYTE_ORDER_MARK)
+            noted.add(CompatibilityQuirk.BYTE_ORDER_MARK)
     if not text or text.isspace():
         return None
     try:

@@ -8,7 +8,7 @@ from typing import Final
 from django.http import HttpRequest, QueryDict, UnreadablePostError
 
 from kaizala_console.api import compatibility, lenient_json
-from kaizala_console.api.compatibility import Habit
+from kaizala_console.api.compatibility import CompatibilityQuirk
 from kaizala_console.api.errors import UnsupportedContentEncoding, UnsupportedMediaType
 from kaizala_console.api.fields import Body
 
@@ -40,7 +40,9 @@ def read_shape(request: HttpRequest, shape: type[Body], *, form: bool) -> Body:
         raise UnsupportedContentEncoding([FORM, JSON] if form else [JSON])
     raw = _as_utf8(read_bytes(request), request)
     if raw and content_type != JSON and not (form and content_type == FORM):
-        compatibility.note(request, Habit.OTHER_CONTENT_TYPE if content_type else Habit.NO_CONTENT_TYPE)
+        compatibility.note(
+            request, CompatibilityQuirk.OTHER_CONTENT_TYPE if content_type else CompatibilityQuirk.NO_CONTENT_TYPE
+        )
     if form and content_type == FORM:
         return shape.parse_form(QueryDict(raw, encoding="utf-8"))
     return shape.parse(lenient_json.loads(raw))

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import connection
 
 from accounts.models import AuditEvent, Notice
-from connectors.models import AuthorizationCode, ClaimAnswer, Grant, Handoff, RefreshToken, ShownSecret
+from connectors.models import AuthorizationCode, Grant, Handoff, HandoffClaimReplay, OneTimeSecret, RefreshToken
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MOST_STEPS = 250
@@ -31,8 +31,8 @@ MODELS: dict[Any, tuple[str, ...]] = {
     Handoff: ("pk", "refresh_token_id", "notice_id", *ENDS),
     Notice: ("template", "user_id"),
     AuditEvent: ("tag", "subject_id"),
-    ShownSecret: ("subject_id",),
-    ClaimAnswer: ("handoff_id",),
+    OneTimeSecret: ("subject_id",),
+    HandoffClaimReplay: ("handoff_id",),
     AuthorizationCode: ("used_at", "refresh_token_id"),
 }
 

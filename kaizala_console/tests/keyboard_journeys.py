@@ -45,8 +45,8 @@ WALKS: dict[str, tuple[str, ...]] = {
     "test_a_logo_is_refused_put_and_removed_without_a_mouse": ("connectors:logo", "connectors:logo_remove"),
     "test_a_key_is_made_and_registered_without_a_mouse": ("connectors:key_add",),
     "test_an_access_token_is_kept_ready_and_stopped_without_a_mouse": (
-        "connectors:warm_token",
-        "connectors:warm_token_stop",
+        "connectors:cached_token",
+        "connectors:cached_token_stop",
     ),
     "test_a_delivery_is_found_and_sent_again_without_a_mouse": ("connectors:webhook_redeliver",),
     "test_attributes_are_made_ordered_noted_and_deleted_and_a_person_removed_everywhere": (

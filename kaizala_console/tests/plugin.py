@@ -38,7 +38,7 @@ ON_POSTGRESQL = frozenset(
         *("pin_limits", "pin_outbox", "pins", "sessions", "sign_in"),
         *("callers", "claims", "grants", "handoff_search", "handoffs", "large_connectors", "leaks", "life", "models"),
         *("oauth_codes", "orphans", "own_connectors", "pin_login_limits", "queries", "reminders", "request_search"),
-        *("rotation", "secrets", "successors", "throttling", "tokens", "usage", "usage_queries", "warm_tokens"),
+        *("rotation", "secrets", "successors", "throttling", "tokens", "usage", "usage_queries", "token_cache"),
         *("webhook_delivery", "webhook_outbox", "webhook_receivers", "webhook_upkeep"),
         *("access", "action_lists", "action_queries", "archive_names", "bulk_mapping", "bulk_subscribers"),
         *("bulk_users", "counts", "directory", "hierarchy", "kept_counts", "made_once"),

@@ -130,8 +130,8 @@ CONFIRMING: dict[str, list[Door]] = {
     "connectors:leak_restore": [Door("developer")],
     "connectors:key_add": [Door("developer", {"public_key": "{public_key}"})],
     "connectors:key_remove": [Door("developer", ids={"connector_id": "another_id"})],
-    "connectors:warm_token": [Door("developer", {"secret": "{secret}", "refresh_token": "{refresh_token}"})],
-    "connectors:warm_token_stop": [Door("developer")],
+    "connectors:cached_token": [Door("developer", {"secret": "{secret}", "refresh_token": "{refresh_token}"})],
+    "connectors:cached_token_stop": [Door("developer")],
     "connectors:consent": [
         Door("member", {"decision": "allow", "person": "{member_person}", "shown": "{shown_scopes}"})
     ],
@@ -419,7 +419,7 @@ CAN_BE_WRONG = frozenset(
         "connectors:owners",
         "connectors:owner_transfer",
         "connectors:secret_revoke",
-        "connectors:warm_token",
+        "connectors:cached_token",
         "connectors:consent",
         "connectors:user_token",
         "connectors:acting_end",

@@ -10,7 +10,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from accounts.models import User
-from connectors.models import Connector, WarmToken
+from connectors.models import CachedToken, Connector
 from connectors.permissions import PERMISSIONS
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.webhook_history import eventful
@@ -110,7 +110,7 @@ def test_an_access_token_is_kept_ready_and_stopped_without_a_mouse(
     owner.skip()
     owner.button("Stop", "Space")
     expect(page.get_by_text("have been wiped")).to_be_visible()
-    assert not WarmToken.objects.exists()
+    assert not CachedToken.objects.exists()
 
 
 def test_a_delivery_is_found_and_sent_again_without_a_mouse(

@@ -22,7 +22,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, Notice, User
-from connectors.models import Connector, Grant, Handoff, RefreshToken, ShownSecret
+from connectors.models import Connector, Grant, Handoff, OneTimeSecret, RefreshToken
 from connectors.tests.factories import let_in, make_connector
 from groups.models import Group, GroupGrant
 from groups.tests.factories import make_group
@@ -105,7 +105,7 @@ class Person:
 
 def state() -> tuple[int, ...]:
     """How many rows there are of everything that a grant and a claim write."""
-    models: list[Any] = [Grant, GroupGrant, RefreshToken, Handoff, Notice, ShownSecret, AuditEvent]
+    models: list[Any] = [Grant, GroupGrant, RefreshToken, Handoff, Notice, OneTimeSecret, AuditEvent]
     return tuple(model.objects.count() for model in models)
 
 

@@ -14,7 +14,7 @@ from accounts.models import AuditEvent, AuthenticatorApp, User
 from accounts.sandbox import BY_KEY
 from accounts.services import phones, reauthentication
 from accounts.tests import factories as people
-from connectors.models import AccessRequest, Connector, Grant, HabitDay, LeakReport
+from connectors.models import AccessRequest, CompatibilityQuirkDay, Connector, Grant, LeakReport
 from connectors.permissions import PERMISSIONS
 from connectors.services import (
     access_requests,
@@ -46,7 +46,7 @@ from groups.tests.bulk import checked, done, uploaded, uploaded_mapping
 from groups.tests.cards import ANSWERS, MEETING, POLL, SURVEY
 from groups.tests.factories import person_of
 from groups.tests.test_archive_pages import FILE, uploaded_export
-from kaizala_console.api.compatibility import Habit
+from kaizala_console.api.compatibility import CompatibilityQuirk
 from kaizala_console.demo import organisation as demo
 from kaizala_console.lib import clock
 
@@ -245,8 +245,8 @@ def _used_and_leaked(world: World) -> None:
     program = factories.Program(connector, "", grant, grant.handoffs.get(), "")
     used(program, "GET v1/groups/<group_id>/members", calls=5, ago=HOUR, scope="groupmember.read")
     used(program, "POST v1/groups/<group_id>/messages", calls=1204, ago=3 * DAY, scope="textmessage.write")
-    for number, habit in enumerate(list(Habit)[:6]):
-        HabitDay.objects.create(
+    for number, habit in enumerate(list(CompatibilityQuirk)[:6]):
+        CompatibilityQuirkDay.objects.create(
             connector=connector,
             habit=habit,
             day=clock.now().date() - number * DAY,

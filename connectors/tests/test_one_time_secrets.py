@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from connectors import tasks
-from connectors.models import Connector, ShownSecret
+from connectors.models import Connector, OneTimeSecret
 from connectors.services import one_time_secrets
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
@@ -54,7 +54,7 @@ def test_done_forgets_it(developer: User, stranger: User, idempotency_key: str) 
     assert one_time_secrets.recall(user=developer, idempotency_key=idempotency_key) == TOKEN
     one_time_secrets.done(user=developer, idempotency_key=idempotency_key)
     assert one_time_secrets.recall(user=developer, idempotency_key=idempotency_key) is None
-    assert not ShownSecret.objects.exists()
+    assert not OneTimeSecret.objects.exists()
     one_time_secrets.done(user=developer, idempotency_key="")
 
 
@@ -64,14 +64,14 @@ def test_after_ten_minutes_it_is_gone_whether_or_not_the_worker_runs(
     """Shown while the clock stands still already: its ten minutes are the test's to the second."""
     travel(seconds=599)
     assert one_time_secrets.recall(user=developer, idempotency_key=idempotency_key) == TOKEN
-    tasks.sweep_shown_secrets()
-    assert ShownSecret.objects.exists()
+    tasks.sweep_one_time_secrets()
+    assert OneTimeSecret.objects.exists()
     travel(seconds=1)
     assert one_time_secrets.recall(user=developer, idempotency_key=idempotency_key) is None
-    assert ShownSecret.objects.exists()
-    tasks.sweep_shown_secrets()
-    assert not ShownSecret.objects.exists()
-    tasks.sweep_shown_secrets()
+    assert OneTimeSecret.objects.exists()
+    tasks.sweep_one_time_secrets()
+    assert not OneTimeSecret.objects.exists()
+    tasks.sweep_one_time_secrets()
 
 
 def test_an_overdue_one_makes_way_for_the_next_of_its_form(
@@ -88,7 +88,7 @@ def test_the_row_alone_opens_nothing(developer: User, idempotency_key: str) -> N
         row = " ".join(str(bytes(value) if isinstance(value, memoryview) else value) for value in cursor.fetchone())
     assert TOKEN not in row
     assert idempotency_key not in row
-    shown = ShownSecret.objects.get()
+    shown = OneTimeSecret.objects.get()
     assert one_time_secrets.opened(shown, user=developer, idempotency_key=new_form_key()) is None
 
 
@@ -105,4 +105,4 @@ def test_what_cannot_be_a_form_key_is_refused_before_anything_is_kept(
 ) -> None:
     with pytest.raises(RuleBroken):
         one_time_secrets.remember(user=developer, idempotency_key=key, subject=connector, token=TOKEN)
-    assert not ShownSecret.objects.exists()
+    assert not OneTimeSecret.objects.exists()

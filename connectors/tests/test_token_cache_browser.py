@@ -10,7 +10,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from accounts.models import User
-from connectors.models import WarmToken
+from connectors.models import CachedToken
 from connectors.services import token_cache
 from connectors.tests.factories import Program
 
@@ -33,7 +33,7 @@ def test_entrust_see_and_stop(open_page: OpenPage, developer: User, program: Pro
     page.get_by_label("Refresh token").fill(program.refresh_token)
     page.get_by_role("button", name="Keep it ready").click()
     expect(page.get_by_text("keeps an access token ready from now on")).to_be_visible()
-    token_cache.fetch(warm_id=WarmToken.objects.get().pk)
+    token_cache.fetch(cached_token_id=CachedToken.objects.get().pk)
     page.reload()
     expect(page.get_by_text("fetched", exact=False)).to_be_visible()
     page.get_by_role("button", name="Stop").click()

@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import User
-from connectors.models import WarmToken
+from connectors.models import CachedToken
 from connectors.services import token_cache
 from connectors.tests.factories import Program
 
@@ -22,31 +22,31 @@ def take(client: Client, program: Program, path: str = "/v1/accessToken/warm", *
 
 
 @pytest.fixture
-def warm(live_server: Any, settings: Settings, program: Program, developer: User) -> WarmToken:
+def cached(live_server: Any, settings: Settings, program: Program, developer: User) -> CachedToken:
     """A token of the program's grant is ready."""
     settings.TOKEN_SERVICE_URL = live_server.url
     kept = token_cache.keep(
         grant=program.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token
     )
-    token_cache.fetch(warm_id=kept.pk)
+    token_cache.fetch(cached_token_id=kept.pk)
     kept.refresh_from_db()
     return kept
 
 
 @pytest.mark.parametrize("path", ["/v1/accessToken/warm", "/V1/ACCESSTOKEN/Warm/", "/accessToken/warm"])
-def test_it_answers_as_an_exchange_does(client: Client, program: Program, warm: WarmToken, path: str) -> None:
+def test_it_answers_as_an_exchange_does(client: Client, program: Program, cached: CachedToken, path: str) -> None:
     answer = take(client, program, path)
     assert answer.status_code == 200
     body = answer.json()
     assert set(body) == {"accessToken", "endpointUrl", "accessTokenExpiry", "refreshToken", "scope"}
     assert body["refreshToken"] == ""
-    assert body["scope"] == warm.scope
+    assert body["scope"] == cached.scope
     called = client.get("/v1/users/me", headers={"accessToken": body["accessToken"]})
     assert called.status_code != 401
 
 
-def test_wrong_credentials_get_the_protocols_answer(client: Client, program: Program, warm: WarmToken) -> None:
-    for headers in ({"applicationSecret": "wrong"}, {"applicationId": str(warm.grant_id)}):
+def test_wrong_credentials_get_the_protocols_answer(client: Client, program: Program, cached: CachedToken) -> None:
+    for headers in ({"applicationSecret": "wrong"}, {"applicationId": str(cached.grant_id)}):
         answer = take(client, program, **headers)
         assert answer.status_code == 401
         assert answer.json()["message"] == "Dont have correct applicationId and secret in header!"

@@ -13,7 +13,7 @@ from pytest_django import Settings
 from accounts.models import AuditEvent, Notice, User
 from accounts.services import notifications
 from connectors import authentication
-from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken, WarmToken
+from connectors.models import CachedToken, Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.services import connectors, grants, secrets, token_cache, token_client
 from connectors.tests import factories
 from connectors.tests.answering_server import Answering, answering
@@ -40,7 +40,7 @@ def service(settings: Settings) -> Iterator[Answering]:
         yield what
 
 
-def keep(program: Program, by: User) -> WarmToken:
+def keep(program: Program, by: User) -> CachedToken:
     return token_cache.keep(grant=program.grant, by=by, secret=program.secret, refresh_token=program.refresh_token)
 
 
@@ -49,8 +49,8 @@ def give(program: Program, grant_id: str = "") -> str:
     return token
 
 
-def the_row() -> WarmToken:
-    return WarmToken.objects.get()
+def the_row() -> CachedToken:
+    return CachedToken.objects.get()
 
 
 # Against the real Token Service ---------------------------------------------------------------------------------------
@@ -60,20 +60,20 @@ def test_entrusted_credentials_become_a_token_that_works(
     token_service: None, program: Program, developer: User
 ) -> None:
     keep(program, developer)
-    token_cache.fetch(warm_id=the_row().pk)
+    token_cache.fetch(cached_token_id=the_row().pk)
     token = give(program)
     assert authentication.caller_of(token).grant.pk == program.grant.pk
-    warm = the_row()
-    assert (warm.state(clock.now()), warm.failures, warm.last_error) == ("ready", 0, "")
-    left = (warm.next_attempt_at or clock.now()) - clock.now()
+    cached = the_row()
+    assert (cached.state(clock.now()), cached.failures, cached.last_error) == ("ready", 0, "")
+    left = (cached.next_attempt_at or clock.now()) - clock.now()
     assert dt.timedelta(hours=17, minutes=50) < left < dt.timedelta(hours=20, minutes=30)
 
 
 def test_nothing_of_it_can_be_read_in_the_database(token_service: None, program: Program, developer: User) -> None:
     keep(program, developer)
-    token_cache.fetch(warm_id=the_row().pk)
+    token_cache.fetch(cached_token_id=the_row().pk)
     stored = str(
-        [bytes(value) if isinstance(value, memoryview) else value for value in WarmToken.objects.values_list()[0]]
+        [bytes(value) if isinstance(value, memoryview) else value for value in CachedToken.objects.values_list()[0]]
     )
     stored += str(list(AuditEvent.objects.values())) + str(list(Notice.objects.values()))
     for secret in (program.secret, program.refresh_token, give(program)):
@@ -86,9 +86,9 @@ def test_near_the_end_of_the_refresh_token_it_goes_over_to_the_successor(
     now = clock.now()
     RefreshToken.objects.update(issued_at=now - dt.timedelta(days=330), expires_at=now + dt.timedelta(days=35))
     keep(program, developer)
-    token_cache.fetch(warm_id=the_row().pk)
-    WarmToken.objects.update(next_attempt_at=clock.now())
-    assert token_cache.fetch(warm_id=the_row().pk)
+    token_cache.fetch(cached_token_id=the_row().pk)
+    CachedToken.objects.update(next_attempt_at=clock.now())
+    assert token_cache.fetch(cached_token_id=the_row().pk)
     assert RefreshToken.objects.get(predecessor__isnull=False).first_used_at is not None
 
 
@@ -96,15 +96,15 @@ def test_a_revoked_secret_ends_it_and_the_developer_is_told_once(
     token_service: None, program: Program, developer: User
 ) -> None:
     keep(program, developer)
-    token_cache.fetch(warm_id=the_row().pk)
+    token_cache.fetch(cached_token_id=the_row().pk)
     secrets.revoke(secret=ConnectorSecret.objects.get(), by=developer)
-    WarmToken.objects.update(next_attempt_at=clock.now())
-    assert not token_cache.fetch(warm_id=the_row().pk)
-    warm = the_row()
-    assert warm.state(clock.now()) == "refused"
-    assert {warm.sealed_secret, warm.sealed_refresh_token, warm.sealed_access_token} == {None}
+    CachedToken.objects.update(next_attempt_at=clock.now())
+    assert not token_cache.fetch(cached_token_id=the_row().pk)
+    cached = the_row()
+    assert cached.state(clock.now()) == "refused"
+    assert {cached.sealed_secret, cached.sealed_refresh_token, cached.sealed_access_token} == {None}
     assert token_cache.sweep() == 0
-    (notice,) = Notice.objects.filter(template="connectors/warm_token_refused")
+    (notice,) = Notice.objects.filter(template="connectors/cached_token_refused")
     assert "Dont have correct applicationId and secret" in notifications.render(notice)[1]
     assert AuditEvent.objects.filter(tag="grant:warmtoken:refused").count() == 1
 
@@ -113,12 +113,12 @@ def test_a_regenerated_token_ends_it_with_the_services_reason(
     token_service: None, program: Program, developer: User, group_admin: User
 ) -> None:
     keep(program, developer)
-    token_cache.fetch(warm_id=the_row().pk)
+    token_cache.fetch(cached_token_id=the_row().pk)
     grants.regenerate(grant=program.grant, by=group_admin)
     with pytest.raises(NotFound):
         give(program)
     assert token_cache.sweep() == 1
-    token_cache.fetch(warm_id=the_row().pk)
+    token_cache.fetch(cached_token_id=the_row().pk)
     assert "superseded" in the_row().last_error
 
 
@@ -134,28 +134,28 @@ def test_the_end_of_the_access_wipes_it_silently(
     else:
         past = clock.now() - dt.timedelta(days=1)
         Grant.objects.update(granted_at=past - dt.timedelta(days=1), ends_at=past)
-    WarmToken.objects.update(next_attempt_at=clock.now())
-    assert not token_cache.fetch(warm_id=the_row().pk)
-    assert not WarmToken.objects.exists()
-    assert not Notice.objects.filter(template="connectors/warm_token_refused").exists()
+    CachedToken.objects.update(next_attempt_at=clock.now())
+    assert not token_cache.fetch(cached_token_id=the_row().pk)
+    assert not CachedToken.objects.exists()
+    assert not Notice.objects.filter(template="connectors/cached_token_refused").exists()
 
 
 def test_a_suspension_is_waited_out(token_service: None, program: Program, developer: User, group_admin: User) -> None:
     keep(program, developer)
     grants.suspend(grant=program.grant, by=group_admin)
-    WarmToken.objects.update(next_attempt_at=clock.now())
-    assert not token_cache.fetch(warm_id=the_row().pk)
+    CachedToken.objects.update(next_attempt_at=clock.now())
+    assert not token_cache.fetch(cached_token_id=the_row().pk)
     assert (the_row().refused_at, the_row().failures) == (None, 0)
     grants.resume(grant=program.grant, by=group_admin)
-    WarmToken.objects.update(next_attempt_at=clock.now())
-    assert token_cache.fetch(warm_id=the_row().pk)
+    CachedToken.objects.update(next_attempt_at=clock.now())
+    assert token_cache.fetch(cached_token_id=the_row().pk)
 
 
 def test_a_given_token_is_refused_with_the_next_request_after_the_removal(
     token_service: None, program: Program, developer: User, group_admin: User
 ) -> None:
     keep(program, developer)
-    token_cache.fetch(warm_id=the_row().pk)
+    token_cache.fetch(cached_token_id=the_row().pk)
     token = give(program)
     grants.revoke(grant=program.grant, by=group_admin)
     with pytest.raises(TokenInvalid):
@@ -167,54 +167,54 @@ def test_a_given_token_is_refused_with_the_next_request_after_the_removal(
 # When the service fails -----------------------------------------------------------------------------------------------
 
 
-def fails(warm: WarmToken) -> dt.timedelta:
+def fails(cached: CachedToken) -> dt.timedelta:
     """One more try that fails; how long until the next."""
-    WarmToken.objects.update(next_attempt_at=clock.now())
-    assert not token_cache.fetch(warm_id=warm.pk)
+    CachedToken.objects.update(next_attempt_at=clock.now())
+    assert not token_cache.fetch(cached_token_id=cached.pk)
     return (the_row().next_attempt_at or clock.now()) - clock.now()
 
 
 def test_it_backs_off_and_says_so(service: Answering, program: Program, developer: User, travel: Any) -> None:
-    warm = keep(program, developer)
+    cached = keep(program, developer)
     service.says(502, "")
-    pauses = [fails(warm) for _ in range(3)]
+    pauses = [fails(cached) for _ in range(3)]
     for pause, base in zip(pauses, (30, 60, 120), strict=True):
         assert dt.timedelta(seconds=base / 2) <= pause <= dt.timedelta(seconds=base * 1.5)
     assert (the_row().failures, the_row().state(clock.now())) == (3, "troubled")
     assert "status 502" in the_row().last_error
-    WarmToken.objects.update(failures=40)
-    assert dt.timedelta(minutes=30) <= fails(warm) <= dt.timedelta(minutes=90)
+    CachedToken.objects.update(failures=40)
+    assert dt.timedelta(minutes=30) <= fails(cached) <= dt.timedelta(minutes=90)
 
 
 def test_it_waits_as_long_as_the_service_asks(
     service: Answering, program: Program, developer: User, travel: Any
 ) -> None:
-    warm = keep(program, developer)
+    cached = keep(program, developer)
     service.says(429, {}, Retry_After="4000")
-    assert fails(warm) >= dt.timedelta(seconds=4000)
+    assert fails(cached) >= dt.timedelta(seconds=4000)
 
 
 def test_a_service_that_is_down_is_left_alone(
     service: Answering, program: Program, developer: User, travel: Any
 ) -> None:
-    warm = keep(program, developer)
+    cached = keep(program, developer)
     service.says(500, "")
     for _ in range(5):
-        fails(warm)
+        fails(cached)
     assert len(service.asked) == 5
-    fails(warm)
+    fails(cached)
     assert len(service.asked) == 5
     assert the_row().failures == 5
     cache.delete("circuit:token-service:open")  # the pause is over
-    fails(warm)
-    fails(warm)
+    fails(cached)
+    fails(cached)
     assert len(service.asked) == 6
 
 
 def test_what_comes_after_stop_or_with_older_credentials_is_thrown_away(
     service: Answering, program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warm = keep(program, developer)
+    cached = keep(program, developer)
     fetch = token_client.fetch
 
     def and_meanwhile(**credentials: str) -> Any:
@@ -224,16 +224,16 @@ def test_what_comes_after_stop_or_with_older_credentials_is_thrown_away(
     monkeypatch.setattr(token_client, "fetch", and_meanwhile)
     expiry = clock.epoch_ms(clock.now() + dt.timedelta(hours=24))
     service.says(200, {"accessToken": "late", "accessTokenExpiry": expiry, "refreshToken": "", "scope": "s"})
-    assert not token_cache.fetch(warm_id=warm.pk)
+    assert not token_cache.fetch(cached_token_id=cached.pk)
     assert the_row().sealed_access_token is None
 
 
 def test_it_is_fetched_once_at_a_time(service: Answering, program: Program, developer: User) -> None:
-    warm = keep(program, developer)
-    WarmToken.objects.update(next_attempt_at=clock.now() + token_cache.LEASE)
-    assert not token_cache.fetch(warm_id=warm.pk)
+    cached = keep(program, developer)
+    CachedToken.objects.update(next_attempt_at=clock.now() + token_cache.LEASE)
+    assert not token_cache.fetch(cached_token_id=cached.pk)
     assert service.asked == []
-    assert not token_cache.fetch(warm_id=warm.pk + 1)
+    assert not token_cache.fetch(cached_token_id=cached.pk + 1)
 
 
 # Who may --------------------------------------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def test_credentials_of_something_else_are_not_taken(
         token_cache.keep(
             grant=elsewhere.grant, by=developer, secret=program.secret, refresh_token=program.refresh_token
         )
-    assert not WarmToken.objects.exists()
+    assert not CachedToken.objects.exists()
 
 
 def test_a_removed_access_takes_nothing(program: Program, developer: User, group_admin: User) -> None:
@@ -282,7 +282,7 @@ def test_stop_wipes_the_row_and_says_whether_there_was_one(program: Program, dev
     keep(program, developer)
     assert token_cache.stop(grant=program.grant, by=developer)
     assert not token_cache.stop(grant=program.grant, by=developer)
-    assert not WarmToken.objects.exists()
+    assert not CachedToken.objects.exists()
     assert AuditEvent.objects.filter(tag="grant:warmtoken:stopped").count() == 1
 
 
@@ -290,14 +290,14 @@ def test_without_an_audit_row_nothing_is_kept(program: Program, developer: User,
     no_audit()
     with pytest.raises(Exception, match="audit trail is full"):
         keep(program, developer)
-    assert not WarmToken.objects.exists()
+    assert not CachedToken.objects.exists()
 
 
 def test_a_program_is_given_nothing_that_is_not_its_own(
     token_service: None, program: Program, developer: User, group_admin: User
 ) -> None:
     keep(program, developer)
-    token_cache.fetch(warm_id=the_row().pk)
+    token_cache.fetch(cached_token_id=the_row().pk)
     other = factories.make_program(factories.make_connector(developer), group_admin)
     for grant_id in ("", str(program.grant.pk), "nonsense"):
         with pytest.raises(NotFound):
@@ -319,4 +319,4 @@ def test_of_several_it_must_name_one(program: Program, developer: User, group_ad
 
 def test_a_refused_row_holds_nothing_and_the_database_says_so(program: Program, developer: User) -> None:
     keep(program, developer)
-    refused("refused_warm_token_holds_nothing", lambda: WarmToken.objects.update(refused_at=clock.now()))
+    refused("refused_warm_token_holds_nothing", lambda: CachedToken.objects.update(refused_at=clock.now()))

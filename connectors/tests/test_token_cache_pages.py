@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from accounts.models import User
 from accounts.tests.pages import url_with, words
-from connectors.models import Grant, WarmToken
+from connectors.models import CachedToken, Grant
 from connectors.services import grants
 from connectors.tests.factories import Program
 from kaizala_console.lib import clock
@@ -26,7 +26,7 @@ def _the_token_service(live_server: Any, settings: Settings) -> None:
     settings.TOKEN_SERVICE_URL = live_server.url
 
 
-def page_of(grant: Grant, name: str = "warm_token") -> str:
+def page_of(grant: Grant, name: str = "cached_token") -> str:
     return reverse(f"connectors:{name}", args=[grant.connector_id, grant.pk])
 
 
@@ -61,15 +61,15 @@ def test_what_is_wrong_is_said_at_the_field_and_nothing_typed_comes_back(
         assert answer.status_code == 400
         assert text in words(answer)
         assert program.refresh_token[5:] not in answer.text
-    assert not WarmToken.objects.exists()
+    assert not CachedToken.objects.exists()
 
 
 def test_troubles_and_refusals_are_seen(program: Program, developer: User, browser_of: Browsers) -> None:
     browser = browser_of(developer)
     browser.post(page_of(program.grant), entrusted(program))
-    WarmToken.objects.update(failures=3, last_error="The Token Service answered with status 502.")
+    CachedToken.objects.update(failures=3, last_error="The Token Service answered with status 502.")
     assert "status 502" in words(browser.get(page_of(program.grant)))
-    WarmToken.objects.update(
+    CachedToken.objects.update(
         refused_at=clock.now(),
         next_attempt_at=None,
         sealed_secret=None,
@@ -85,15 +85,15 @@ def test_troubles_and_refusals_are_seen(program: Program, developer: User, brows
 def test_stop_wipes_it_and_a_second_click_does_nothing(program: Program, developer: User, browser_of: Browsers) -> None:
     browser = browser_of(developer)
     browser.post(page_of(program.grant), entrusted(program))
-    assert "have been wiped" in words(browser.post(page_of(program.grant, "warm_token_stop"), follow=True))
-    assert not WarmToken.objects.exists()
+    assert "have been wiped" in words(browser.post(page_of(program.grant, "cached_token_stop"), follow=True))
+    assert not CachedToken.objects.exists()
     assert "No access token is kept ready here" in words(
-        browser.post(page_of(program.grant, "warm_token_stop"), follow=True)
+        browser.post(page_of(program.grant, "cached_token_stop"), follow=True)
     )
-    assert browser.get(page_of(program.grant, "warm_token_stop")).status_code == 405
+    assert browser.get(page_of(program.grant, "cached_token_stop")).status_code == 405
 
 
-@pytest.mark.parametrize("name", ["warm_token", "warm_token_stop"])
+@pytest.mark.parametrize("name", ["cached_token", "cached_token_stop"])
 def test_a_stranger_gets_the_same_answer_for_not_yours_and_not_there(
     program: Program,
     stranger: User,
@@ -114,7 +114,7 @@ def test_a_stranger_gets_the_same_answer_for_not_yours_and_not_there(
     assert everything() == before
 
 
-@pytest.mark.parametrize("name", ["warm_token", "warm_token_stop"])
+@pytest.mark.parametrize("name", ["cached_token", "cached_token_stop"])
 def test_it_asks_for_a_fresh_confirmation_and_keeps_no_credential_meanwhile(
     program: Program, developer: User, browser_of: Browsers, client: Client, name: str
 ) -> None:
@@ -127,7 +127,7 @@ def test_it_asks_for_a_fresh_confirmation_and_keeps_no_credential_meanwhile(
     assert program.refresh_token[5:] not in kept
     signed_out = client.post(page_of(program.grant, name), entrusted(program))
     assert reverse("account_login") in signed_out["Location"]
-    assert not WarmToken.objects.exists()
+    assert not CachedToken.objects.exists()
 
 
 def test_a_removed_access_has_no_page(
