@@ -124,7 +124,7 @@ def deliver_webhooks(**kwargs: Any) -> None:
 @shared_task(name="connectors.tasks.tend_webhooks", acks_late=True, soft_time_limit=240, time_limit=300)
 def tend_webhooks(**kwargs: Any) -> None:
     """Ends webhooks whose time or right is over, and finds what was left behind."""
-    management.tend()
+    management.expire_due()
 
 
 @shared_task(name="connectors.tasks.sweep_webhooks", acks_late=True, soft_time_limit=240, time_limit=300)

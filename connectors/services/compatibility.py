@@ -12,7 +12,7 @@ from kaizala_console.api.compatibility import CompatibilityQuirk
 from kaizala_console.lib.upsert import Upsert
 
 
-class Shown(NamedTuple):
+class QuirkKey(NamedTuple):
     """What is counted: a habit of a connector's program, on one day (UTC)."""
 
     connector_id: UUID
@@ -20,7 +20,7 @@ class Shown(NamedTuple):
     day: dt.date
 
 
-class Shows(NamedTuple):
+class QuirkCount(NamedTuple):
     """How often, when last, and in which operation."""
 
     times: int
@@ -28,13 +28,13 @@ class Shows(NamedTuple):
     example: str
 
 
-def merged(old: Shows, new: Shows) -> Shows:
+def merge(old: QuirkCount, new: QuirkCount) -> QuirkCount:
     """Two facts about one habit."""
     later = new if new.at >= old.at else old
-    return Shows(old.times + new.times, later.at, later.example)
+    return QuirkCount(old.times + new.times, later.at, later.example)
 
 
-def write(facts: Mapping[Shown, Shows]) -> None:
+def write(facts: Mapping[QuirkKey, QuirkCount]) -> None:
     """Add to the rows that are there, and make the others; in one order, so that two writers never wait for each other.
 
     What belongs to no connector any more is dropped.

@@ -121,7 +121,7 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     # It may still wait, sealed to a key that was lost since.
     this = Handoff.objects.filter(pk=handoff.pk)
     if this.waiting().update(withdrawn_at=clock.now(), sealed=None):
-        handoff_events.ended(this, handoff_events.WITHDRAWN)
+        handoff_events.publish_ended(this, handoff_events.WITHDRAWN)
     again = rotation.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(grant=grant, by=by)
     record(
         EventType.HANDOFF_REISSUED,
@@ -211,7 +211,7 @@ def _expire(handoff_id: UUID) -> bool:
     now = clock.now()
     if not Handoff.objects.overdue(now).filter(pk=handoff_id).update(expired_at=now, sealed=None):
         return False
-    handoff_events.ended(Handoff.objects.filter(pk=handoff_id), handoff_events.EXPIRED)
+    handoff_events.publish_ended(Handoff.objects.filter(pk=handoff_id), handoff_events.EXPIRED)
     handoff = read_id(handoff_id)
     record(
         EventType.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **trail.of_grant(handoff.grant), before=facts(handoff)

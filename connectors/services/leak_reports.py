@@ -246,7 +246,7 @@ def _end(token: RefreshToken) -> None:
     RefreshToken.objects.filter(pk__in=line, revoked_at__isnull=True).update(revoked_at=now)
     handoffs = Handoff.objects.filter(refresh_token__in=line)
     if handoffs.waiting().update(withdrawn_at=now, sealed=None):
-        handoff_events.ended(handoffs.filter(withdrawn_at=now), handoff_events.WITHDRAWN)
+        handoff_events.publish_ended(handoffs.filter(withdrawn_at=now), handoff_events.WITHDRAWN)
     one_time_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
 
 

@@ -402,7 +402,7 @@ def _end_what_it_made(row: AuthorizationCode, connector: Connector, now: dt.date
     ended = RefreshToken.objects.filter(pk__in=chain, revoked_at__isnull=True).update(revoked_at=now)
     handoffs = Handoff.objects.filter(refresh_token__in=chain)
     if handoffs.waiting().update(withdrawn_at=now, sealed=None):
-        handoff_events.ended(handoffs.filter(withdrawn_at=now), handoff_events.WITHDRAWN)
+        handoff_events.publish_ended(handoffs.filter(withdrawn_at=now), handoff_events.WITHDRAWN)
     if ended:
         record(
             EventType.USER_TOKEN_REPLAYED,

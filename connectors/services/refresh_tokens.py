@@ -91,7 +91,7 @@ def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: d
             "public_part": token.public_part,
         },
     )
-    handoff_events.waits(handoff)
+    handoff_events.publish_waiting(handoff)
     handoff.notice = _tell_owners(handoff, grant)
     handoff.save(update_fields=["notice"])
     return handoff
@@ -275,7 +275,7 @@ def withdraw_handoffs(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     handoffs = Handoff.objects.filter(grant_id__in=grant_ids)
     withdrawn = handoffs.waiting().update(withdrawn_at=at, sealed=None)
     if withdrawn:
-        handoff_events.ended(handoffs.filter(withdrawn_at=at), handoff_events.WITHDRAWN)
+        handoff_events.publish_ended(handoffs.filter(withdrawn_at=at), handoff_events.WITHDRAWN)
     HandoffClaimReplay.objects.filter(handoff__grant_id__in=grant_ids).delete()
     one_time_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
     return withdrawn

@@ -27,7 +27,7 @@ from connectors.models import (
     UsageHour,
 )
 from connectors.services import compatibility
-from connectors.services.compatibility import Shown, Shows
+from connectors.services.compatibility import QuirkCount, QuirkKey
 from kaizala_console.api.compatibility import noted_in
 from kaizala_console.api.endpoint import Call, Operation
 from kaizala_console.lib import clock, context
@@ -88,7 +88,7 @@ def note_compatibility_quirks(call: Call, connector_id: UUID, *, at: dt.datetime
     """Note which old habits this call of a connector's program showed."""
     for habit in noted_in(call.request):
         example = f"{call.request.method} {call.route}"
-        _buffer.add(Shown(connector_id, habit, at.date()), Shows(1, at, example))
+        _buffer.add(QuirkKey(connector_id, habit, at.date()), QuirkCount(1, at, example))
 
 
 def count(grant_id: UUID, operation: str, *, status: int, at: dt.datetime, scope: str = "") -> None:
@@ -168,9 +168,9 @@ _ANSWERED, _REFUSED = Counted(), Counted(refused=1)
 _THROTTLED, _FAILED = Counted(throttled=1), Counted(failed=1)
 
 
-def _merged(old: Counted | Seen | Shows, new: Counted | Seen | Shows) -> Counted | Seen | Shows:
-    if isinstance(old, Shows) and isinstance(new, Shows):
-        return compatibility.merged(old, new)
+def _merged(old: Counted | Seen | QuirkCount, new: Counted | Seen | QuirkCount) -> Counted | Seen | QuirkCount:
+    if isinstance(old, QuirkCount) and isinstance(new, QuirkCount):
+        return compatibility.merge(old, new)
     if isinstance(old, Counted) and isinstance(new, Counted):
         return Counted(
             old.calls + new.calls,
@@ -181,11 +181,11 @@ def _merged(old: Counted | Seen | Shows, new: Counted | Seen | Shows) -> Counted
     return new if not isinstance(old, Seen) or not isinstance(new, Seen) or new.at >= old.at else old
 
 
-def _write(facts: Mapping[Hour | Used | Shown, Counted | Seen | Shows]) -> None:
+def _write(facts: Mapping[Hour | Used | QuirkKey, Counted | Seen | QuirkCount]) -> None:
     """One transaction, rows in one order: two processes that write at once wait for each other, and never both."""
     hours = {key: value for key, value in facts.items() if isinstance(key, Hour) and isinstance(value, Counted)}
     used = {key: value for key, value in facts.items() if isinstance(key, Used) and isinstance(value, Seen)}
-    shown = {key: value for key, value in facts.items() if isinstance(key, Shown) and isinstance(value, Shows)}
+    shown = {key: value for key, value in facts.items() if isinstance(key, QuirkKey) and isinstance(value, QuirkCount)}
     with transaction.atomic():
         _write_hours(hours)
         compatibility.write(shown)
@@ -239,6 +239,6 @@ _UPSERT_CONNECTOR: Final = Upsert(
 )
 
 
-_buffer: WriteBehind[Hour | Used | Shown, Counted | Seen | Shows] = WriteBehind(
+_buffer: WriteBehind[Hour | Used | QuirkKey, Counted | Seen | QuirkCount] = WriteBehind(
     "usage", write=_write, merge=_merged, seconds=lambda: settings.USAGE_FLUSH_SECONDS
 )

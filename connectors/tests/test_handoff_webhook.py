@@ -205,7 +205,7 @@ def test_paused_it_is_kept_woken_it_is_sent_and_it_is_sent_again(
     factories.make_program(connector, group_admin)
     delivery.deliver_due()
     assert (states(hook), receiver.bodies()) == (["held"], [])
-    management.wake(webhook=hook, by=developer)
+    management.resume(webhook=hook, by=developer)
     delivery.deliver_due()
     assert states(hook) == ["delivered"]
     assert management.redeliver(delivery=hook.deliveries.get(), by=developer)
@@ -229,7 +229,7 @@ def test_while_the_connector_is_suspended_nothing_goes(
 def test_it_ends_with_its_connector(hook: Webhook, told: Program, receiver: Receiver, developer: User) -> None:
     connectors.delete(connector=told.connector, by=developer)
     delivery.deliver_due()
-    management.tend()
+    management.expire_due()
     hook.refresh_from_db()
     assert receiver.bodies() == []
     assert hook.deleted_at is not None
@@ -239,7 +239,7 @@ def test_it_ends_with_its_connector(hook: Webhook, told: Program, receiver: Rece
 
 def test_the_upkeep_of_webhooks_leaves_it_alone(hook: Webhook, told: Program, travel: Callable[..., object]) -> None:
     travel(days=3000)
-    management.tend()
+    management.expire_due()
     hook.refresh_from_db()
     assert hook.is_active
 
@@ -277,7 +277,7 @@ def test_nobody_but_an_owner_registers_one(connector: Connector, group_admin: Us
 
 
 def test_no_token_of_the_connector_sees_changes_or_removes_it(hook: Webhook, told: Program) -> None:
-    assert subscriptions.listed(grant=told.grant, object_type=None, object_id=None) == []
+    assert subscriptions.list_webhooks(grant=told.grant, object_type=None, object_id=None) == []
     for act in (subscriptions.find, partial(subscriptions.remove, by=SYSTEM), partial(subscriptions.change, by=SYSTEM)):
         with pytest.raises(NotFound):
             act(webhook_id=str(hook.pk), grant=told.grant)

@@ -15,7 +15,7 @@ from connectors.permissions import ALL_SCOPES, PERMISSIONS, from_bits, scopes_of
 from connectors.services import access_requests, permissions, user_tokens
 from connectors.tests.factories import person_of
 from connectors.tests.oauth_app import BACK, App, post_form, query_of, refused
-from connectors.webhooks.authorization import why_over
+from connectors.webhooks.authorization import inactive_reason
 from kaizala_console.lib import clock
 
 ASKED = "groupinfo.read textmessage.write"
@@ -167,9 +167,9 @@ def test_a_webhook_goes_on_only_with_a_scope_of_webhooks(app: App, member: User)
     token_of(app, member, "groupinfo.read webhook.read")
     grant = Grant.objects.select_related("connector").get()
     webhook = Webhook(grant=grant, connector=grant.connector, expires_at=clock.now().replace(year=2100))
-    assert why_over(webhook, clock.now()) == ""
+    assert inactive_reason(webhook, clock.now()) == ""
     grant.scope = "groupinfo.read"
-    assert why_over(webhook, clock.now()) == Webhook.InactiveReason.PERMISSION
+    assert inactive_reason(webhook, clock.now()) == Webhook.InactiveReason.PERMISSION
 
 
 def test_the_lists_of_access_show_what_was_given(app: App, signed_in: dict[str, Any], browser_of: Any) -> None:

@@ -10,7 +10,7 @@ from requests.structures import CaseInsensitiveDict
 
 from connectors import token_format
 from connectors.webhooks import receiver_response, schedule
-from connectors.webhooks.receiver_response import Kept
+from connectors.webhooks.receiver_response import KeptResponse
 
 pytestmark = pytest.mark.once
 
@@ -18,33 +18,33 @@ NOW = dt.datetime(2026, 11, 26, 12, 0, tzinfo=dt.UTC)
 TOKEN = "their-token-J7Q2K9"
 
 
-def kept(body: bytes, *, is_whole: bool = True, **headers: str) -> Kept:
+def kept(body: bytes, *, is_whole: bool = True, **headers: str) -> KeptResponse:
     named = CaseInsensitiveDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return receiver_response.kept(named, body, is_whole=is_whole, secrets=[TOKEN])
+    return receiver_response.keep_response(named, body, is_whole=is_whole, secrets=[TOKEN])
 
 
 # The body ------------------------------------------------------------------------------------------------------
 
 
 def test_a_short_text_is_kept_whole() -> None:
-    assert kept("धन्यवाद ☔".encode()) == Kept({}, "text", "धन्यवाद ☔")
+    assert kept("धन्यवाद ☔".encode()) == KeptResponse({}, "text", "धन्यवाद ☔")
 
 
 def test_of_a_long_text_the_first_two_thousand_characters_are_kept() -> None:
     found = kept("ध".encode() * 2001)
     assert (found.body, found.text) == ("cut", "ध" * 2000)
-    assert kept("ध".encode() * 2000) == Kept({}, "text", "ध" * 2000)
+    assert kept("ध".encode() * 2000) == KeptResponse({}, "text", "ध" * 2000)
 
 
 def test_a_text_that_broke_off_says_so_and_a_character_cut_in_two_is_left_out() -> None:
-    assert kept("Rain ☔".encode()[:-1], is_whole=False) == Kept({}, "cut", "Rain ")
+    assert kept("Rain ☔".encode()[:-1], is_whole=False) == KeptResponse({}, "cut", "Rain ")
 
 
 @pytest.mark.parametrize(
     "body", [b"\x89PNG\r\n\x1a\n\0\0", b"\xff\xfe\xfd", b"text with a \0 in it", b"\x01\x02\x03\x04 abc"]
 )
 def test_what_is_no_text_is_not_kept(body: bytes) -> None:
-    assert kept(body, Content_Type="text/plain; charset=utf-8") == Kept(
+    assert kept(body, Content_Type="text/plain; charset=utf-8") == KeptResponse(
         {"Content-Type": "text/plain; charset=utf-8"}, "binary"
     )
 
@@ -78,7 +78,7 @@ def test_a_token_that_the_bound_would_cut_in_two_leaves_no_half() -> None:
 
 
 def test_a_token_too_short_to_be_one_is_left_in_the_text() -> None:
-    assert receiver_response.kept({}, b"a cat", is_whole=True, secrets=["a", ""]).text == "a cat"
+    assert receiver_response.keep_response({}, b"a cat", is_whole=True, secrets=["a", ""]).text == "a cat"
 
 
 # Headers -------------------------------------------------------------------------------------------------------

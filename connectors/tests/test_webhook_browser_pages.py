@@ -26,7 +26,7 @@ OpenPage = Callable[..., Page]
 @pytest.fixture(autouse=True)
 def _nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """No worker looks at the queue: these addresses are nobody's."""
-    monkeypatch.setattr(publish, "wake", lambda: None)
+    monkeypatch.setattr(publish, "notify_worker", lambda: None)
 
 
 def at(name: str, webhook: Webhook, *more: Any) -> str:

@@ -206,7 +206,7 @@ def test_who_sends_again_by_hand_does_not_wait(
     else:
         management.pause(webhook=talkative, by=developer)
         happen(group_id, "b")
-        management.wake(webhook=talkative, by=developer)
+        management.resume(webhook=talkative, by=developer)
     delivery.deliver_due()
     assert len(receiver.arrived) == 2
 

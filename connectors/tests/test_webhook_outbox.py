@@ -51,8 +51,8 @@ def test_only_the_events_that_it_asked_for_are_queued(webhook: Webhook, group_id
     happen(group_id, "Rain")
     happen(group_id, "Meera", kind=WebhookEventType.MEMBER_ADDED)
     assert [row.event.event_type for row in webhook.deliveries.all()] == ["MemberAdded"]
-    assert publish.wanted(group_id, WebhookEventType.MEMBER_ADDED)
-    assert not publish.wanted(group_id, WebhookEventType.ANNOUNCEMENT)
+    assert publish.list_interested(group_id, WebhookEventType.MEMBER_ADDED)
+    assert not publish.list_interested(group_id, WebhookEventType.ANNOUNCEMENT)
 
 
 def test_an_action_reaches_those_who_watch_it_its_package_or_its_group(
@@ -82,7 +82,7 @@ def test_who_watches_a_package_by_its_name_is_told_of_all_its_versions(
         for key in ("com.shift", "com.shift.2", "com.shift.3", "com")
     ]
     happen(group_id, "done", kind=WebhookEventType.ACTION_RESPONSE, package_id="com.shift.2")
-    assert publish.wanted(ids.new_id(), WebhookEventType.ACTION_RESPONSE, package_id="com.shift.2")
+    assert publish.list_interested(ids.new_id(), WebhookEventType.ACTION_RESPONSE, package_id="com.shift.2")
     assert [len(states(each)) for each in named] == [1, 1, 0, 0]
 
 
@@ -107,7 +107,7 @@ def test_many_wakes_before_anybody_looks_are_one_message(
         with django_capture_on_commit_callbacks(execute=True):
             happen(group_id, "Rain")
     assert sent == [dispatch.DELIVER]
-    cache.delete(dispatch.WOKEN)
+    cache.delete(dispatch.NOTIFIED_KEY)
     with django_capture_on_commit_callbacks(execute=True):
         happen(group_id, "Rain")
     assert len(sent) == 2

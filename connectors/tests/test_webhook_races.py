@@ -19,7 +19,7 @@ from connectors.tests.receiver import Receiver
 from connectors.tests.test_races import at_once, refusals
 from connectors.tests.webhook_cast import happen, make_webhook, states, texts
 from connectors.webhooks import delivery, handoffs, management
-from connectors.webhooks.delivery import Slots
+from connectors.webhooks.delivery import ConcurrencyLimit
 from kaizala_console.lib import ids
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -28,8 +28,8 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 @pytest.fixture(autouse=True)
 def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the workers of the test deliver, not the one that a commit wakes."""
-    monkeypatch.setattr("connectors.webhooks.dispatch._wake", lambda: None)
-    monkeypatch.setattr("connectors.webhooks.dispatch.call_for_help", lambda: None)
+    monkeypatch.setattr("connectors.webhooks.dispatch._notify", lambda: None)
+    monkeypatch.setattr("connectors.webhooks.dispatch.notify_another_worker", lambda: None)
 
 
 def test_of_workers_at_once_one_has_the_webhook(
@@ -38,7 +38,7 @@ def test_of_workers_at_once_one_has_the_webhook(
     for _ in range(5):
         for _lane in range(6):
             happen(group_id, "a", "b", action_id=ids.new_id())
-        results = together(4, lambda: delivery.take(Slots(16)))
+        results = together(4, lambda: delivery.claim_due(ConcurrencyLimit(16)))
         assert not refusals(results)
         taken = [one.delivery.pk for found, _more in results for one in found]
         assert len(taken) == 1
@@ -53,7 +53,7 @@ def test_workers_at_once_share_what_is_due_and_nobody_goes_away_empty(
     for number in range(8):
         make_webhook(told_program.grant, f"https://{number}.example/", group_id)
     happen(group_id, "a")
-    results = together(4, lambda: delivery.take(Slots(8)))  # of which a connector has two
+    results = together(4, lambda: delivery.claim_due(ConcurrencyLimit(8)))  # of which a connector has two
     assert not refusals(results)
     taken = Counter(one.delivery.pk for found, _more in results for one in found)
     assert set(taken.values()) == {1}
@@ -63,7 +63,7 @@ def test_workers_at_once_share_what_is_due_and_nobody_goes_away_empty(
 def test_two_turns_at_once_deliver_each_event_once_and_in_order(
     webhook: Webhook, receiver: Receiver, group_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "_turn", _Everybodys())
+    monkeypatch.setattr(delivery, "_run_lock", _Everybodys())
     happen(group_id, *map(str, range(20)))
     results = at_once(partial(delivery.deliver_due, seconds=5), partial(delivery.deliver_due, seconds=5))
     assert not refusals(results)
@@ -80,7 +80,7 @@ def test_turns_at_once_share_the_work_and_never_send_a_webhooks_events_side_by_s
     monkeypatch: pytest.MonkeyPatch,
     settings: Settings,
 ) -> None:
-    monkeypatch.setattr(delivery, "_turn", _Everybodys())
+    monkeypatch.setattr(delivery, "_run_lock", _Everybodys())
     settings.WEBHOOK_THREADS = 4  # of which a connector has one: so many turns send so many at once
     receiver.slow_seconds = 0.02
     for number in range(3):
@@ -102,7 +102,7 @@ def test_removed_while_it_is_told_nothing_goes_out_after_the_commit(
     removed: list[int] = []
 
     def remove() -> None:
-        management.take_away(webhook, SYSTEM)
+        management.remove(webhook, SYSTEM)
         removed.append(len(receiver.arrived))
 
     assert not refusals(at_once(delivery.deliver_due, remove))
@@ -121,11 +121,11 @@ def test_paused_and_woken_while_it_is_told_nothing_is_lost(
         delivery.deliver_due,
         partial(management.pause, webhook=webhook, by=developer),
         partial(happen, group_id, "10"),
-        partial(management.wake, webhook=webhook, by=developer),
+        partial(management.resume, webhook=webhook, by=developer),
     )
     assert not refusals(results)
-    management.wake(webhook=webhook, by=developer)
-    management.tend()
+    management.resume(webhook=webhook, by=developer)
+    management.expire_due()
     WebhookDelivery.objects.waiting().update(next_attempt_at=webhook.created_at)
     delivery.deliver_due()
     assert set(texts(receiver)) == {str(number) for number in range(11)}

@@ -15,7 +15,7 @@ from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
 from connectors.tests.webhook_cast import happen, make_webhook, states, texts
 from connectors.webhooks import delivery
-from connectors.webhooks.delivery import Slots
+from connectors.webhooks.delivery import ConcurrencyLimit
 from kaizala_console.lib import clock, ids
 
 pytestmark = pytest.mark.django_db
@@ -127,20 +127,20 @@ def test_a_slow_connector_has_a_quarter_of_the_places(
 
 
 def test_places_are_counted_by_webhook_connector_host_and_trouble() -> None:
-    slots = Slots(16)
+    slots = ConcurrencyLimit(16)
     connector = Connector()
     hooks = [Webhook(connector=connector, host="a.example") for _ in range(5)]
     for hook in hooks[:4]:
-        assert slots.allows(hook)
-        slots.take(hook)
-        assert not slots.allows(hook)
+        assert slots.has_room_for(hook)
+        slots.acquire(hook)
+        assert not slots.has_room_for(hook)
     assert slots.full_connectors() == [connector.pk]
-    assert not slots.allows(hooks[4])
+    assert not slots.has_room_for(hooks[4])
     other = Webhook(connector=Connector(), host="a.example")
-    assert slots.allows(other)
-    slots.give_back(hooks[0])
-    assert slots.allows(hooks[4])
+    assert slots.has_room_for(other)
+    slots.release(hooks[0])
+    assert slots.has_room_for(hooks[4])
     for _ in range(8):
-        slots.take(Webhook(connector=Connector(), host=f"{_}.example", failures=1))
-    assert not slots.allows(Webhook(connector=Connector(), host="b.example", failures=1))
-    assert slots.allows(Webhook(connector=Connector(), host="b.example"))
+        slots.acquire(Webhook(connector=Connector(), host=f"{_}.example", failures=1))
+    assert not slots.has_room_for(Webhook(connector=Connector(), host="b.example", failures=1))
+    assert slots.has_room_for(Webhook(connector=Connector(), host="b.example"))

@@ -44,9 +44,9 @@ def secret_in(page: Page) -> str:
 def present(webhook: Webhook) -> str:
     """The secret that signs now."""
     webhook.refresh_from_db()
-    secret = signing.secret_of(webhook)
+    secret = signing.open_secret(webhook)
     assert secret is not None
-    return signing.shown(secret)
+    return signing.format_secret(secret)
 
 
 # The signing secret --------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 ACTS: dict[str, Callable[[Webhook, User], Any]] = {
     "pause": lambda webhook, by: management.pause(webhook=webhook, by=by),
-    "wake": lambda webhook, by: management.wake(webhook=webhook, by=by),
+    "wake": lambda webhook, by: management.resume(webhook=webhook, by=by),
     "delete": lambda webhook, by: management.delete(webhook=webhook, by=by),
     "redeliver": lambda webhook, by: management.redeliver(delivery=webhook.deliveries.get(), by=by),
     "redeliver_failed": lambda webhook, by: management.redeliver_failed(webhook=webhook, by=by),
@@ -65,7 +65,7 @@ def test_woken_it_is_told_what_was_kept_and_not_what_was_given_up(
 ) -> None:
     failed(webhook, group_id, "given up")
     happen(group_id, "kept 1", "kept 2")
-    management.wake(webhook=webhook, by=developer)
+    management.resume(webhook=webhook, by=developer)
     delivery.deliver_due()
     assert texts(receiver) == ["kept 1", "kept 2"]
     assert management.redeliver_failed(webhook=webhook, by=developer) == 1
@@ -85,7 +85,7 @@ def test_paused_it_keeps_and_an_inactive_one_sends_nothing_again(
     assert states(webhook) == ["held"]
     with pytest.raises(RuleBroken):
         management.redeliver(delivery=webhook.deliveries.get(), by=developer)
-    management.wake(webhook=webhook, by=developer)
+    management.resume(webhook=webhook, by=developer)
     delivery.deliver_due()
     assert texts(receiver) == ["a"]
 
@@ -122,7 +122,7 @@ def test_what_is_over_is_not_woken(webhook: Webhook, developer: User, roles: dic
     Webhook.objects.update(inactive_because="reach", inactive_at=clock.now())
     Grant.objects.update(revoked_at=clock.now())
     with pytest.raises(RuleBroken, match="has ended"):
-        management.wake(webhook=webhook, by=developer)
+        management.resume(webhook=webhook, by=developer)
 
 
 def test_the_secret_is_shown_once_and_a_new_one_signs_beside_the_old_for_a_day(
@@ -173,7 +173,7 @@ def test_what_is_over_ends_without_anything_happening(
             Grant.objects.update(revoked_at=now)
         case "deleted":
             type(webhook.connector).objects.update(deleted_at=now)
-    management.tend()
+    management.expire_due()
     webhook.refresh_from_db()
     assert states(webhook) == ["dropped"]
     if what == "deleted":
@@ -187,7 +187,7 @@ def test_what_was_kept_for_a_webhook_that_woke_meanwhile_is_queued(
 ) -> None:
     happen(group_id, "a")
     webhook.deliveries.update(state="held", next_attempt_at=None)
-    management.tend()
+    management.expire_due()
     delivery.deliver_due()
     assert texts(receiver) == ["a"]
 
@@ -227,14 +227,14 @@ def test_lists_count_and_tell_the_last_try_in_one_query_each(
     with django_assert_num_queries(1):
         found = {
             row.pk: (row.waiting_count, row.kept_count, row.failed_count)
-            for row in queries.of_connector(webhook.connector)
+            for row in queries.list_of_connector(webhook.connector)
         }
     assert found[webhook.pk] == (1, 0, 0)
     with django_assert_num_queries(1):
-        rows: list[Any] = list(queries.deliveries(webhook))
+        rows: list[Any] = list(queries.list_deliveries(webhook))
     assert [(row.last_status, row.last_problem, row.attempt_count) for row in rows] == [(None, None, 0), (200, "", 2)]
-    assert queries.payload(rows[0]) is None
-    assert queries.payload(rows[1]) == receiver.bodies()[0]
+    assert queries.get_payload(rows[0]) is None
+    assert queries.get_payload(rows[1]) == receiver.bodies()[0]
 
 
 def test_why_nothing_is_sent_is_told_from_the_moment_on_at_which_it_is_so(webhook: Webhook) -> None:

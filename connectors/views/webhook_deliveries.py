@@ -76,8 +76,8 @@ def one(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id:
     """What was sent, and each try: when, how long, and what came back."""
     webhook = webhooks.own(user_of(request), connector_id, webhook_id)
     delivery = webhook_log.one_delivery(webhook, delivery_id)
-    payload = queries.payload(delivery)
-    last = queries.attempts(delivery)
+    payload = queries.get_payload(delivery)
+    last = queries.list_attempts(delivery)
     tries = [_attempt(number, found) for number, found in enumerate(last, delivery.attempt_count - len(last) + 1)]
     context = {
         **webhooks.frame(webhook, "deliveries", (delivery.event.event_type, "")),

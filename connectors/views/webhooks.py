@@ -54,7 +54,7 @@ def webhooks(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     since = queries.failing_since(page.items)
     context |= {
         "rows": [{**facts_of(webhook), "failing_since": since.get(webhook.pk)} for webhook in page.items],
-        "handoff_webhook": webhook_queries.of_handoffs(connector),
+        "handoff_webhook": webhook_queries.get_handoff_webhook(connector),
         "may_listen": Permission.OUTGOING_WEBHOOKS in connector.permissions,
         **links.pagination_links(request, page),
     }
@@ -181,7 +181,7 @@ VERBS = {
                 "What was kept is sent at once, in order. What failed for good stays so until you redeliver it."
             ),
             done=gettext_lazy("The webhook is awake. What was kept for it is on its way."),
-            service=management.wake,
+            service=management.resume,
             active=False,
         ),
         Verb(
@@ -332,7 +332,7 @@ def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
             messages.success(request, _("%(host)s is told of handoffs from now on.") % {"host": made.host})
             return redirect("connectors:webhook_settings", connector_id, made.pk)
     elif request.method == "GET":
-        present = webhook_queries.of_handoffs(connector)
+        present = webhook_queries.get_handoff_webhook(connector)
         if present is not None:
             return redirect("connectors:webhook_settings", connector_id, present.pk)
     context = {

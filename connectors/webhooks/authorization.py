@@ -16,7 +16,7 @@ InactiveReason = Webhook.InactiveReason
 _ADMIN: Final = "Admin"  # the wire's spelling of a role (`connectors.hooks`)
 
 
-def why_over(webhook: Webhook, at: dt.datetime) -> str:
+def inactive_reason(webhook: Webhook, at: dt.datetime) -> str:
     """Why the webhook is over at `at`, for good unless somebody wakes it; "" when it is not. Asks no database.
 
     What is only suspended is not over.
@@ -56,7 +56,7 @@ def reaches_its_object(webhook: Webhook) -> bool:
     return True
 
 
-class Reach:
+class GrantReach:
     """What grants reach, asked of the database once for each grant and group. Live no longer than a moment's work."""
 
     def __init__(self) -> None:

@@ -27,7 +27,7 @@ from django.db.models.functions import Coalesce
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
 from connectors.webhooks import authorization, dispatch, message, schedule, sender
 from connectors.webhooks.ending import end, stop_deliveries
-from connectors.webhooks.sender import Outcome, Prepared
+from connectors.webhooks.sender import DeliveryOutcome, PreparedRequest
 from kaizala_console.lib import clock, crypto, outbox
 from kaizala_console.lib.circuit import Circuit
 
@@ -49,41 +49,41 @@ CHOICES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimedDelivery:
     """A delivery that is this worker's until `leased_until`, and what is to be sent."""
 
     delivery: WebhookDelivery
     webhook: Webhook
     at: dt.datetime
     leased_until: dt.datetime
-    prepared: Prepared
+    prepared: PreparedRequest
 
 
-def circuit_of(webhook: Webhook) -> Circuit:
+def get_circuit(webhook: Webhook) -> Circuit:
     """A host that gives one connector no answer is left alone by that connector; others on that host go on."""
     return Circuit(f"webhook:{webhook.connector_id}:{webhook.host}")
 
 
-def lease() -> dt.timedelta:
+def lease_duration() -> dt.timedelta:
     """Longer than any try: the time that it may take, and what a name server may add before it begins."""
     return dt.timedelta(seconds=settings.WEBHOOK_SECONDS + 80)
 
 
-def take(slots: Slots) -> tuple[list[Taken], bool]:
+def claim_due(limit: ConcurrencyLimit) -> tuple[list[ClaimedDelivery], bool]:
     """Take what is due and has a place, the longest due first; of each ordering_key the first alone.
 
     Also tells whether another look may find more: something was put off or settled, or not all was looked at.
     """
     now = clock.now()
-    most = slots.free * LOOKED_AT
-    found = list(_candidates(slots, now)[:most])
+    most = limit.free * LOOKED_AT
+    found = list(_candidates(limit, now)[:most])
     is_all = len(found) < most
     # Workers that look at the same moment choose the same: who is second chooses from what the first has left.
     for _choice in range(CHOICES):
-        chosen = slots.choose(found)
+        chosen = limit.choose(found)
         if not chosen:
             break
-        taken, moved = _taken_of(chosen, slots, now)
+        taken, moved = _claim(chosen, limit, now)
         if taken or moved:
             return taken, moved or not is_all or len(taken) < len(chosen)
         missed = {delivery.webhook_id for delivery in chosen}
@@ -91,23 +91,25 @@ def take(slots: Slots) -> tuple[list[Taken], bool]:
     return [], False
 
 
-def _taken_of(chosen: Sequence[WebhookDelivery], slots: Slots, now: dt.datetime) -> tuple[list[Taken], bool]:
+def _claim(
+    chosen: Sequence[WebhookDelivery], limit: ConcurrencyLimit, now: dt.datetime
+) -> tuple[list[ClaimedDelivery], bool]:
     """What could be taken of these; and whether some of them were put off or settled."""
-    resting = _resting(delivery.webhook for delivery in chosen)
+    resting = _find_open_circuits(delivery.webhook for delivery in chosen)
     with transaction.atomic():
         webhooks = {row.pk: row for row in _locked({delivery.webhook_id for delivery in chosen}, skip_locked=True)}
         # As they are now: whoever had a webhook's row before may have sent them, or taken them out.
         rows = WebhookDelivery.objects.due(now).filter(pk__in=[row.pk for row in chosen], webhook__in=webhooks)
-        reach = authorization.Reach()
+        reach = authorization.GrantReach()
         taken, moved = [], False
         for delivery in rows.select_related("event").order_by("next_attempt_at", "pk"):
             webhook = webhooks[delivery.webhook_id]
-            if not outbox.is_free(webhook.leased_until, now, lease()) or not slots.allows(webhook):
+            if not outbox.is_free(webhook.leased_until, now, lease_duration()) or not limit.has_room_for(webhook):
                 continue
-            if not _may_go(delivery, webhook, reach, now) or _rests(delivery, webhook, now):
+            if not _is_sendable(delivery, webhook, reach, now) or _is_backing_off(delivery, webhook, now):
                 moved = True
             elif (webhook.connector_id, webhook.host) in resting:
-                _postpone(delivery, now, schedule.spread(dt.timedelta(seconds=circuit_of(webhook).seconds)))
+                _postpone(delivery, now, schedule.spread(dt.timedelta(seconds=get_circuit(webhook).seconds)))
                 moved = True
             else:
                 try:
@@ -116,14 +118,14 @@ def _taken_of(chosen: Sequence[WebhookDelivery], slots: Slots, now: dt.datetime)
                     _wait_for_key(delivery, now)
                     moved = True
                     continue
-                slots.take(webhook)
-                taken.append(_taken(delivery, webhook, prepared, now))
+                limit.acquire(webhook)
+                taken.append(_claimed(delivery, webhook, prepared, now))
         _lease(taken, now)
     return taken, moved
 
 
 @transaction.atomic
-def record(done: Sequence[tuple[Taken, Outcome]]) -> None:
+def record(done: Sequence[tuple[ClaimedDelivery, DeliveryOutcome]]) -> None:
     """Write down what came back, and when what failed is tried again; the sixth failure stops the webhook."""
     now = clock.now()
     held = Webhook.objects.select_for_update(no_key=True).filter(pk__in={taken.webhook.pk for taken, _outcome in done})
@@ -185,18 +187,18 @@ def requeue(deliveries: QuerySet[WebhookDelivery]) -> int:
     )
 
 
-def _candidates(slots: Slots, now: dt.datetime) -> QuerySet[WebhookDelivery]:
+def _candidates(limit: ConcurrencyLimit, now: dt.datetime) -> QuerySet[WebhookDelivery]:
     heads = WebhookDelivery.objects.waiting().order_by().values("webhook_id", "ordering_key").annotate(head=Min("pk"))
     found = WebhookDelivery.objects.due(now).filter(
-        outbox.free("webhook__busy_until", now, lease()), pk__in=heads.values("head")
+        outbox.free("webhook__leased_until", now, lease_duration()), pk__in=heads.values("head")
     )
-    if connectors := slots.full_connectors():
+    if connectors := limit.full_connectors():
         found = found.exclude(webhook__connector_id__in=connectors)
-    if hosts := slots.full_hosts():
+    if hosts := limit.full_hosts():
         found = found.exclude(webhook__host__in=hosts)
-    if slots.is_full_of_troubled:
+    if limit.is_full_of_failing:
         found = found.filter(webhook__failures=0)
-    wanted = ("webhook__connector_id", "webhook__host", "webhook__failures")  # what `slots` asks for
+    wanted = ("webhook__connector_id", "webhook__host", "webhook__failures")  # what `limit` asks for
     return found.select_related("webhook").only("webhook_id", *wanted).order_by("next_attempt_at", "pk")
 
 
@@ -209,20 +211,22 @@ def _locked(webhook_ids: Iterable[UUID], *, skip_locked: bool = False) -> QueryS
     )
 
 
-def _resting(webhooks: Iterable[Webhook]) -> set[tuple[UUID, str]]:
+def _find_open_circuits(webhooks: Iterable[Webhook]) -> set[tuple[UUID, str]]:
     """The connectors and hosts between which nothing goes for now."""
-    circuits = {(webhook.connector_id, webhook.host): circuit_of(webhook) for webhook in webhooks}
+    circuits = {(webhook.connector_id, webhook.host): get_circuit(webhook) for webhook in webhooks}
     return {key for key, circuit in circuits.items() if not circuit.allows()}
 
 
-def _may_go(delivery: WebhookDelivery, webhook: Webhook, reach: authorization.Reach, now: dt.datetime) -> bool:
+def _is_sendable(
+    delivery: WebhookDelivery, webhook: Webhook, reach: authorization.GrantReach, now: dt.datetime
+) -> bool:
     """Whether it may be sent at this moment; else it is dropped, kept or put off, and the webhook ended, as is due."""
     event = delivery.event
     if not webhook.is_active:
         kept = webhook.deleted_at is None and webhook.inactive_because in Webhook.BUFFERING_STATES
         stop_deliveries(webhook, State.HELD if kept else State.DROPPED)
         return False
-    over = authorization.why_over(webhook, now)
+    over = authorization.inactive_reason(webhook, now)
     if not over and authorization.is_suspended(webhook):
         _postpone(delivery, now, LOOK_AGAIN)
         return False
@@ -240,19 +244,21 @@ def _may_go(delivery: WebhookDelivery, webhook: Webhook, reach: authorization.Re
     return True
 
 
-def _taken(delivery: WebhookDelivery, webhook: Webhook, prepared: Prepared, now: dt.datetime) -> Taken:
+def _claimed(
+    delivery: WebhookDelivery, webhook: Webhook, prepared: PreparedRequest, now: dt.datetime
+) -> ClaimedDelivery:
     delivery.tries += 1
     delivery.first_tried_at = delivery.first_tried_at or now
-    return Taken(delivery, webhook, now, now + lease(), prepared)
+    return ClaimedDelivery(delivery, webhook, now, now + lease_duration(), prepared)
 
 
-def _lease(taken: Sequence[Taken], now: dt.datetime) -> None:
+def _lease(taken: Sequence[ClaimedDelivery], now: dt.datetime) -> None:
     """These are this worker's, and so are their webhooks."""
     if not taken:
         return
-    until = now + lease()
+    until = now + lease_duration()
     WebhookDelivery.objects.filter(pk__in=[mine.delivery.pk for mine in taken]).update(
-        tries=F("tries") + 1, first_tried_at=Coalesce("first_tried_at", now), **outbox.schedule(now, lease())
+        tries=F("tries") + 1, first_tried_at=Coalesce("first_tried_at", now), **outbox.schedule(now, lease_duration())
     )
     Webhook.objects.filter(pk__in=[mine.webhook.pk for mine in taken]).update(leased_until=until)
 
@@ -275,20 +281,20 @@ def _wait_for_key(delivery: WebhookDelivery, now: dt.datetime) -> None:
     logger.error("webhooks.encryption_key_missing", webhook=str(delivery.webhook_id), delivery=delivery.pk)
 
 
-def _rests(delivery: WebhookDelivery, webhook: Webhook, now: dt.datetime) -> bool:
+def _is_backing_off(delivery: WebhookDelivery, webhook: Webhook, now: dt.datetime) -> bool:
     """Whether it was put off, because the receiver has asked to be left alone; what has its last chance goes."""
     until = webhook.backoff_until
     if until is None or until <= now:
         return False
     if delivery.first_tried_at is not None:
-        until = min(until, schedule.last_moment(delivery.first_tried_at))
+        until = min(until, schedule.last_attempt_at(delivery.first_tried_at))
     if until <= now:
         return False
     _postpone(delivery, now, until - now)
     return True
 
 
-def _failed(taken: Taken, webhook: Webhook, now: dt.datetime, asked: dt.timedelta | None) -> None:
+def _failed(taken: ClaimedDelivery, webhook: Webhook, now: dt.datetime, asked: dt.timedelta | None) -> None:
     delivery = taken.delivery
     Webhook.objects.filter(pk=webhook.pk).update(
         failures=F("failures") + 1, **({"backoff_until": now + asked} if asked is not None else {})
@@ -312,13 +318,13 @@ def _finish(delivery_id: int, state: State, now: dt.datetime) -> None:
     )
 
 
-TURN_SECONDS: Final = 60.0  # then the worker's thread is given back, and another message asks for the next turn
+RUN_SECONDS: Final = 60.0  # then the worker's thread is given back, and another message asks for the next turn
 _PATIENCE: Final = 1.0  # how long new rows wait while all that was due is under way
 # Not in the cache: a killed process takes it along, and nobody waits for it.
-_turn = threading.Lock()
+_run_lock = threading.Lock()
 
 
-def deliver_due(*, seconds: float = TURN_SECONDS) -> int:
+def deliver_due(*, seconds: float = RUN_SECONDS) -> int:
     """Deliver what is due, and what comes due meanwhile, until nothing is left or the turn is over; how many tries.
 
     While another thread of this process is at it, it is left to that one.
@@ -326,26 +332,26 @@ def deliver_due(*, seconds: float = TURN_SECONDS) -> int:
     correct_clock()
     ends, tries = time.monotonic() + seconds, 0
     while time.monotonic() < ends:
-        if not _turn.acquire(blocking=False):
+        if not _run_lock.acquire(blocking=False):
             return tries
         try:
-            tries += Turn().run(until=ends)
+            tries += DeliveryRun().run(until=ends)
         finally:
-            _turn.release()
+            _run_lock.release()
         # Whoever was sent here while the turn was ours has gone again.
-        if time.monotonic() < ends and not cache.get(dispatch.WOKEN):
+        if time.monotonic() < ends and not cache.get(dispatch.NOTIFIED_KEY):
             return tries
-    cache.delete(dispatch.WOKEN)
-    dispatch.wake()
+    cache.delete(dispatch.NOTIFIED_KEY)
+    dispatch.notify_worker()
     return tries
 
 
-class Turn:
+class DeliveryRun:
     """What is under way, and who has which place."""
 
     def __init__(self) -> None:
-        self._slots = Slots(settings.WEBHOOK_THREADS)
-        self._under_way: dict[Future[Outcome], Taken] = {}
+        self._slots = ConcurrencyLimit(settings.WEBHOOK_THREADS)
+        self._under_way: dict[Future[DeliveryOutcome], ClaimedDelivery] = {}
         self._tries = 0
 
     def run(self, *, until: float) -> int:
@@ -361,9 +367,9 @@ class Turn:
 
     def _begin(self, threads: ThreadPoolExecutor) -> None:
         # Before the look: whoever writes a row after it sends another message.
-        cache.delete(dispatch.WOKEN)
+        cache.delete(dispatch.NOTIFIED_KEY)
         while self._slots.free:
-            taken, may_find_more = take(self._slots)
+            taken, may_find_more = claim_due(self._slots)
             for each in taken:
                 future = threads.submit(sender.send, each.prepared, seconds=settings.WEBHOOK_SECONDS)
                 self._under_way[future] = each
@@ -371,17 +377,17 @@ class Turn:
             if not may_find_more:
                 break
         if self._slots.is_short:
-            dispatch.call_for_help()
+            dispatch.notify_another_worker()
 
     def _finish(self) -> None:
         done = [(self._under_way.pop(future), future.result()) for future in list(self._under_way) if future.done()]
         if not done:
             return
         for taken, outcome in done:
-            self._slots.give_back(taken.webhook)
+            self._slots.release(taken.webhook)
             if outcome.is_down:
-                circuit_of(taken.webhook).failed()
-        for circuit in {circuit_of(taken.webhook) for taken, outcome in done if not outcome.is_down}:
+                get_circuit(taken.webhook).failed()
+        for circuit in {get_circuit(taken.webhook) for taken, outcome in done if not outcome.is_down}:
             circuit.succeeded()
         record(done)
 
@@ -392,10 +398,10 @@ class Turn:
 # Every worker process counts its own: a share of each turn's places is that share of all of them. Pure.
 
 
-_TROUBLED: Final = "troubled"
+_FAILING: Final = "troubled"
 
 
-class Slots:
+class ConcurrencyLimit:
     """A webhook has one place: its events go one after the other, in the order in which they happened.
 
     Of all places, a connector has a quarter and a host a half, rounded up to one. Webhooks whose last try failed share
@@ -416,18 +422,18 @@ class Slots:
     @property
     def is_short(self) -> bool:
         """Whether somebody's share is used up, so that more may wait than this turn has places for."""
-        return self.free < 1 or bool(self.full_connectors() or self.full_hosts()) or self.is_full_of_troubled
+        return self.free < 1 or bool(self.full_connectors() or self.full_hosts()) or self.is_full_of_failing
 
-    def allows(self, webhook: Webhook) -> bool:
+    def has_room_for(self, webhook: Webhook) -> bool:
         """Whether one more of this webhook may go."""
-        if self.free < 1 or (webhook.failures and self.is_full_of_troubled):
+        if self.free < 1 or (webhook.failures and self.is_full_of_failing):
             return False
-        return all(self._taken[key] < self._most[key[0]] for key in _keys(webhook))
+        return all(self._taken[key] < self._most[key[0]] for key in _shares(webhook))
 
-    def take(self, webhook: Webhook) -> None:
+    def acquire(self, webhook: Webhook) -> None:
         self._count(webhook, 1)
 
-    def give_back(self, webhook: Webhook) -> None:
+    def release(self, webhook: Webhook) -> None:
         """The same webhook, as it was when the place was taken."""
         self._count(webhook, -1)
 
@@ -435,16 +441,16 @@ class Slots:
         """Those of them that have a place if all before them that have one take it. None is taken by this."""
         chosen: list[WebhookDelivery] = []
         for delivery in deliveries:
-            if self.allows(delivery.webhook):
-                self.take(delivery.webhook)
+            if self.has_room_for(delivery.webhook):
+                self.acquire(delivery.webhook)
                 chosen.append(delivery)
         for delivery in chosen:
-            self.give_back(delivery.webhook)
+            self.release(delivery.webhook)
         return chosen
 
     @property
-    def is_full_of_troubled(self) -> bool:
-        return self._taken[_TROUBLED] >= self._most_troubled
+    def is_full_of_failing(self) -> bool:
+        return self._taken[_FAILING] >= self._most_troubled
 
     def full_connectors(self) -> list[UUID]:
         """The connectors that have all their places, for a query to leave out."""
@@ -461,11 +467,11 @@ class Slots:
 
     def _count(self, webhook: Webhook, by: int) -> None:
         self._all += by
-        for key in (*_keys(webhook), *([_TROUBLED] if webhook.failures else [])):
+        for key in (*_shares(webhook), *([_FAILING] if webhook.failures else [])):
             self._taken[key] += by
             if not self._taken[key]:
                 del self._taken[key]
 
 
-def _keys(webhook: Webhook) -> tuple[tuple[str, Hashable], ...]:
+def _shares(webhook: Webhook) -> tuple[tuple[str, Hashable], ...]:
     return ("webhook", webhook.pk), ("connector", webhook.connector_id), ("host", webhook.host)

@@ -11,26 +11,26 @@ from django.db import transaction
 from kaizala_console.lib.background import after_commit
 
 DELIVER: Final = "connectors.tasks.deliver_webhooks"  # by name: this layer does not import the tasks above it
-WOKEN: Final = "webhooks:woken"  # stands from a wake until a worker is about to look
+NOTIFIED_KEY: Final = "webhooks:woken"  # stands from a wake until a worker is about to look
 _WAKE_SECONDS: Final = 60
-_CALLED: Final = "webhooks:called"
+_HELP_KEY: Final = "webhooks:called"
 _CALL_SECONDS: Final = 2
 
 
-def wake() -> None:
+def notify_worker() -> None:
     """Have a worker look at the queue after the commit. Many wakes before it looks are one message."""
-    transaction.on_commit(_wake, robust=True)
+    transaction.on_commit(_notify, robust=True)
 
 
-def _wake() -> None:
-    if cache.add(WOKEN, 1, timeout=_WAKE_SECONDS):
+def _notify() -> None:
+    if cache.add(NOTIFIED_KEY, 1, timeout=_WAKE_SECONDS):
         after_commit(signature(DELIVER))
 
 
-def call_for_help() -> None:
+def notify_another_worker() -> None:
     """Have another worker look as well, if there is one: the caller's turn may not have places enough.
 
     Whoever has this message and a turn of its own leaves it at that, so it is repeated while it is needed.
     """
-    if cache.add(_CALLED, 1, timeout=_CALL_SECONDS):
+    if cache.add(_HELP_KEY, 1, timeout=_CALL_SECONDS):
         after_commit(signature(DELIVER))

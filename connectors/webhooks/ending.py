@@ -44,7 +44,7 @@ def end(webhook: Webhook, because: InactiveReason | str) -> bool:
         after={"connector": webhook.connector.name, "host": webhook.host, "reason": reason.value},
     )
     if reason != InactiveReason.GRANT_ENDED:  # both sides were told of that itself
-        _tell(webhook, reason)
+        _send_notice(webhook, reason)
     return True
 
 
@@ -75,7 +75,7 @@ def end_overdue() -> int:
     return ended
 
 
-def _tell(webhook: Webhook, reason: InactiveReason) -> None:
+def _send_notice(webhook: Webhook, reason: InactiveReason) -> None:
     for user in refresh_tokens.owners_of(webhook.connector):
         notifications.queue(
             user=user,

@@ -23,19 +23,19 @@ CLAIM_PATH: Final = "/v1/handoffs/claim"
 _State = WebhookDelivery.State
 
 
-def waits(handoff: Handoff) -> None:
+def publish_waiting(handoff: Handoff) -> None:
     """A handoff was made: for a new grant, issued again, or with the successor of a token."""
     because = "rotated" if handoff.refresh_token.predecessor_id else "granted"
-    _tell(HandoffEvent.WAITING, [handoff], because)
+    _publish(HandoffEvent.WAITING, [handoff], because)
 
 
-def ended(handoffs: QuerySet[Handoff], because: str) -> None:
+def publish_ended(handoffs: QuerySet[Handoff], because: str) -> None:
     """These handoffs ended just now, and nobody had claimed them; whoever ends them has written that down already."""
     found = handoffs.defer("sealed").select_related("connector", "grant").order_by("made_at", "pk")
-    _tell(HandoffEvent.ENDED, list(found), because)
+    _publish(HandoffEvent.ENDED, list(found), because)
 
 
-def _tell(kind: HandoffEvent, handoffs: list[Handoff], because: str) -> None:
+def _publish(kind: HandoffEvent, handoffs: list[Handoff], because: str) -> None:
     now = clock.now()
     connectors = {handoff.connector_id for handoff in handoffs}
     listening = {
@@ -69,7 +69,7 @@ def _tell(kind: HandoffEvent, handoffs: list[Handoff], because: str) -> None:
     WebhookEvent.objects.bulk_create(rows)
     WebhookDelivery.objects.bulk_create(deliveries)
     if any(delivery.state == _State.WAITING for delivery in deliveries):
-        dispatch.wake()
+        dispatch.notify_worker()
 
 
 def _data(handoff: Handoff, because: str) -> dict[str, Any]:

@@ -41,22 +41,22 @@ _EVENTS_AT_ONCE: Final = 500
 def pause(*, webhook: Webhook, by: User) -> Webhook:
     """Send nothing for now; what happens is kept for some days. Raises NotFound for who does not own the connector."""
     held = _owned(webhook, by)
-    pause_held(held, by)
+    pause_locked(held, by)
     return held
 
 
 @transaction.atomic
-def wake(*, webhook: Webhook, by: User) -> Webhook:
+def resume(*, webhook: Webhook, by: User) -> Webhook:
     """Make it active, and have what was kept sent. Raises NotFound as `pause`, RuleBroken when its right is over."""
     held = _owned(webhook, by)
-    over = authorization.why_over(held, clock.now())
+    over = authorization.inactive_reason(held, clock.now())
     if not over and not authorization.reaches_its_object(held):
         over = InactiveReason.REACH.value
     if over:
         raise RuleBroken(
             _("This webhook cannot be woken: %(reason)s.") % {"reason": InactiveReason(over).label}, code="webhook_over"
         )
-    wake_held(held, by)
+    resume_locked(held, by)
     return held
 
 
@@ -64,7 +64,7 @@ def wake(*, webhook: Webhook, by: User) -> Webhook:
 def delete(*, webhook: Webhook, by: User) -> None:
     """Remove it, and wipe its credentials. Raises NotFound as `pause`."""
     _owned(webhook, by)
-    take_away(webhook, by)
+    remove(webhook, by)
 
 
 # ---------------------------------------------------------------- Sending again
@@ -115,7 +115,7 @@ def show_secret(*, webhook: Webhook, by: User) -> str:
     held = _owned(webhook, by)
     require_no_credential_hold(by)
     try:
-        secret = signing.secret_of(held)
+        secret = signing.open_secret(held)
     except crypto.WrongKey:
         raise Conflict(
             _("The console has lost the encryption key of this secret. Make a new secret."),
@@ -126,7 +126,7 @@ def show_secret(*, webhook: Webhook, by: User) -> str:
     held.secret_shown_at = clock.now()
     held.save(update_fields=["secret_shown_at"])
     _record(EventType.WEBHOOK_SECRET_VIEWED, held, by)
-    return signing.shown(secret)
+    return signing.format_secret(secret)
 
 
 @sensitive_variables()
@@ -137,7 +137,7 @@ def rotate_secret(*, webhook: Webhook, by: User) -> str:
     require_no_credential_hold(by)
     now, secret = clock.now(), signing.new_secret()
     try:
-        signing.secret_of(held)
+        signing.open_secret(held)
     except crypto.WrongKey:  # it cannot sign any more
         held.sealed_old_secret, held.old_secret_until = None, None
     else:
@@ -145,13 +145,13 @@ def rotate_secret(*, webhook: Webhook, by: User) -> str:
     held.sealed_secret, held.secret_shown_at = signing.seal_secret(held.pk, secret), now
     held.save(update_fields=["sealed_old_secret", "old_secret_until", "sealed_secret", "secret_shown_at"])
     _record(EventType.WEBHOOK_SECRET_ROTATED, held, by)
-    return signing.shown(secret)
+    return signing.format_secret(secret)
 
 
 # ---------------------------------------------------------------- For services that hold the row
 
 
-def hold(webhook_id: UUID) -> Webhook | None:
+def get_locked(webhook_id: UUID) -> Webhook | None:
     """The webhook as it is now, held until the end of the transaction; None when it was removed."""
     return (
         Webhook.objects.present()
@@ -162,7 +162,7 @@ def hold(webhook_id: UUID) -> Webhook | None:
     )
 
 
-def pause_held(webhook: Webhook, by: Actor) -> None:
+def pause_locked(webhook: Webhook, by: Actor) -> None:
     """Make an active webhook inactive; one that is inactive stays as it is."""
     if not webhook.is_active:
         return
@@ -172,22 +172,22 @@ def pause_held(webhook: Webhook, by: Actor) -> None:
     _record(EventType.WEBHOOK_PAUSED, webhook, by)
 
 
-def wake_held(webhook: Webhook, by: Actor) -> None:
+def resume_locked(webhook: Webhook, by: Actor) -> None:
     """Make an inactive webhook active, and queue what was kept; an active one stays as it is."""
     if webhook.is_active:
         return
     webhook.inactive_because, webhook.inactive_at, webhook.failures, webhook.backoff_until = "", None, 0, None
     webhook.save(update_fields=["inactive_because", "inactive_at", "failures", "backoff_until"])
     queue.requeue(webhook.deliveries.filter(state=State.HELD))
-    transaction.on_commit(queue.circuit_of(webhook).succeeded, robust=True)  # who wakes it has mended the receiver
+    transaction.on_commit(queue.get_circuit(webhook).succeeded, robust=True)  # who wakes it has mended the receiver
     _record(EventType.WEBHOOK_WOKEN, webhook, by)
-    publish.wake()
+    publish.notify_worker()
 
 
 @transaction.atomic
-def take_away(webhook: Webhook, by: Actor) -> None:
+def remove(webhook: Webhook, by: Actor) -> None:
     """Remove a webhook and wipe its credentials; its log goes when it is as old as all logs. Raises NotFound."""
-    held = hold(webhook.pk)
+    held = get_locked(webhook.pk)
     if held is None:
         raise NotFound
     held.deleted_at = clock.now()
@@ -197,14 +197,14 @@ def take_away(webhook: Webhook, by: Actor) -> None:
     _record(EventType.WEBHOOK_REMOVED, held, by)
 
 
-def tend() -> None:
+def expire_due() -> None:
     """Ends what is over, removes what belongs to connectors that were deleted, and queues what was left behind."""
     orphans = Webhook.objects.present().filter(connector__deleted_at__isnull=False).order_by("pk")
     for webhook in orphans[: ending.SWEPT_AT_ONCE]:
-        take_away(webhook, SYSTEM)
+        remove(webhook, SYSTEM)
     ending.end_overdue()
     if queue.release_strays():
-        publish.wake()
+        publish.notify_worker()
 
 
 def sweep() -> int:
@@ -223,7 +223,7 @@ def sweep() -> int:
 
 def _owned(webhook: Webhook, by: User) -> Webhook:
     policies.require_owner(by, webhook.connector)
-    held = hold(webhook.pk)
+    held = get_locked(webhook.pk)
     if held is None:
         raise NotFound
     return held
@@ -239,7 +239,7 @@ def _sent_again(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: Use
             backoff_until=None
         )  # a person wants it now, whatever it has asked for
         _record(tag, held, by, count=count, **more)
-        publish.wake()
+        publish.notify_worker()
     return count
 
 

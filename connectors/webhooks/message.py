@@ -9,11 +9,11 @@ from django.views.decorators.debug import sensitive_variables
 
 from connectors.models import Webhook, WebhookEvent
 from connectors.webhooks import signing
-from connectors.webhooks.sender import TOKEN_HEADER, Prepared
+from connectors.webhooks.sender import TOKEN_HEADER, PreparedRequest
 from kaizala_console.api import json_text
 
 
-def body_of(webhook: Webhook, event: WebhookEvent) -> dict[str, Any]:
+def build_body(webhook: Webhook, event: WebhookEvent) -> dict[str, Any]:
     """Wire protocol §6, Webhooks: Delivery. The same for every try under the same grant."""
     if webhook.grant is None:
         return _of_handoff(webhook, event)
@@ -47,17 +47,17 @@ def _of_handoff(webhook: Webhook, event: WebhookEvent) -> dict[str, Any]:
 
 
 @sensitive_variables()
-def prepare(webhook: Webhook, event: WebhookEvent, at: dt.datetime) -> Prepared:
+def prepare(webhook: Webhook, event: WebhookEvent, at: dt.datetime) -> PreparedRequest:
     """Return the signed request of one try. `webhook-id` is the event's id: stable across tries.
 
     Raises crypto.WrongKey when the encryption key of the webhook's token or secret left the ring.
     """
-    body = json_text.encode(body_of(webhook, event))
+    body = json_text.encode(build_body(webhook, event))
     headers = {
         "Content-Type": json_text.CONTENT_TYPE,
-        **signing.headers(message_id=str(event.pk), at=at, body=body, keys=signing.signing_keys(webhook, at)),
+        **signing.sign(message_id=str(event.pk), at=at, body=body, keys=signing.signing_keys(webhook, at)),
     }
-    token = signing.token_of(webhook)
+    token = signing.open_token(webhook)
     if token:
         headers[TOKEN_HEADER] = token
-    return Prepared(webhook.callback_url, headers, body)
+    return PreparedRequest(webhook.callback_url, headers, body)

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from connectors.models import Webhook, WebhookDelivery, WebhookEvent
 from connectors.webhooks import authorization
-from connectors.webhooks.dispatch import wake as wake
+from connectors.webhooks.dispatch import notify_worker as notify_worker
 from connectors.webhooks.ending import end
 from connectors.webhooks.events import Event, WebhookEventType, package_name
 from kaizala_console.lib import clock
@@ -36,7 +36,7 @@ def publish(*events: Event, among: list[Webhook] | None = None) -> None:
     listening = _listening(events) if among is None else among
     if not listening:
         return
-    now, reach = clock.now(), authorization.Reach()
+    now, reach = clock.now(), authorization.GrantReach()
     rows: list[WebhookEvent] = []
     deliveries: list[WebhookDelivery] = []
     for event in events:
@@ -61,10 +61,10 @@ def publish(*events: Event, among: list[Webhook] | None = None) -> None:
     WebhookEvent.objects.bulk_create(rows, batch_size=_BATCH)
     WebhookDelivery.objects.bulk_create(deliveries, batch_size=_BATCH)
     if any(delivery.state == _State.WAITING for delivery in deliveries):
-        wake()
+        notify_worker()
 
 
-def wanted(
+def list_interested(
     group_id: UUID, *types: WebhookEventType, action_id: UUID | None = None, package_id: str = ""
 ) -> list[Webhook]:
     """The webhooks that might want events of one of these types; one query, for who would else build thousands."""
@@ -106,8 +106,8 @@ def _on(listening: list[Webhook], event: Event) -> list[Webhook]:
     ]
 
 
-def _may_have(webhook: Webhook, event: Event, reach: authorization.Reach, now: dt.datetime) -> bool:
-    over = authorization.why_over(webhook, now)
+def _may_have(webhook: Webhook, event: Event, reach: authorization.GrantReach, now: dt.datetime) -> bool:
+    over = authorization.inactive_reason(webhook, now)
     if not over and reach.has_lost_its_object(webhook, event.group_id):
         over = Webhook.InactiveReason.REACH.value
     if over:

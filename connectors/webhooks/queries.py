@@ -17,7 +17,7 @@ from connectors.models import Connector, Grant, Webhook, WebhookAttempt, Webhook
 from connectors.models.webhook import WebhookQuerySet
 from connectors.queries.connectors import NEVER
 from connectors.webhooks import authorization
-from connectors.webhooks.message import body_of
+from connectors.webhooks.message import build_body
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import Page, paginate
@@ -27,22 +27,22 @@ MOST_ATTEMPTS: Final = 30
 SUSPENDED: Final = _("suspended: nothing is sent, and what happens meanwhile is not told later either")
 
 
-def of_connector(connector: Connector) -> WebhookQuerySet:
+def list_of_connector(connector: Connector) -> WebhookQuerySet:
     """A connector's webhooks, the newest first, each with `waiting_count`, `kept_count` and `failed_count`."""
     return _counted(Webhook.objects.present().filter(connector=connector))
 
 
-def of_grant(grant: Grant) -> WebhookQuerySet:
-    """Those made under one grant, as `of_connector` has them."""
+def list_of_grant(grant: Grant) -> WebhookQuerySet:
+    """Those made under one grant, as `list_of_connector` has them."""
     return _counted(Webhook.objects.present().filter(grant=grant))
 
 
-def of_handoffs(connector: Connector) -> Webhook | None:
+def get_handoff_webhook(connector: Connector) -> Webhook | None:
     """The address that is told of the connector's handoffs, if one is registered."""
     return Webhook.objects.present().filter(connector=connector, object_type=Webhook.ObjectType.CONNECTOR).first()
 
 
-def deliveries(webhook: Webhook) -> QuerySet[WebhookDelivery]:
+def list_deliveries(webhook: Webhook) -> QuerySet[WebhookDelivery]:
     """The log of a webhook, the newest first, with the event, and of the last try `last_status` (None for none),
     `last_problem`, `last_milliseconds`, `last_tried_at`, and `attempt_count`. Filter it by `state`.
     """
@@ -61,21 +61,21 @@ def deliveries(webhook: Webhook) -> QuerySet[WebhookDelivery]:
     )
 
 
-def attempts(delivery: WebhookDelivery, *, most: int = MOST_ATTEMPTS) -> list[WebhookAttempt]:
+def list_attempts(delivery: WebhookDelivery, *, most: int = MOST_ATTEMPTS) -> list[WebhookAttempt]:
     """The last tries of one delivery, the first one first: who sends again and again makes more than a page shows."""
     return list(delivery.attempts.order_by("-pk")[:most])[::-1]
 
 
-def payload(delivery: WebhookDelivery) -> dict[str, Any] | None:
+def get_payload(delivery: WebhookDelivery) -> dict[str, Any] | None:
     """What was sent, as a document; None for what was never sent: then it is nothing that the connector may read."""
     if delivery.state != State.DELIVERED and not delivery.attempts.exists():
         return None
-    return body_of(delivery.webhook, delivery.event)
+    return build_body(delivery.webhook, delivery.event)
 
 
 def why_inactive(webhook: Webhook, at: dt.datetime) -> str | Promise:
     """In words, why nothing is sent at `at`; "" when the webhook is at work. Asks no database."""
-    over = webhook.inactive_because or authorization.why_over(webhook, at)
+    over = webhook.inactive_because or authorization.inactive_reason(webhook, at)
     if over:
         return Webhook.InactiveReason(over).label
     return SUSPENDED if authorization.is_suspended(webhook) else ""
@@ -123,13 +123,13 @@ class Again:
 
 
 def webhook_page(connector: Connector, *, cursor: str | None = None, size: int = PAGE_SIZE) -> Page[Webhook]:
-    """A connector's webhooks, the newest first, counted as `webhook_queries.of_connector`. Raises BadCursor."""
-    return paginate(of_connector(connector), ("-created_at", "-id"), cursor, size)
+    """A connector's webhooks, the newest first, counted as `list_of_connector`. Raises BadCursor."""
+    return paginate(list_of_connector(connector), ("-created_at", "-id"), cursor, size)
 
 
 def one(connector: Connector, webhook_id: UUID) -> Webhook:
     """One of a connector's webhooks, counted as above. Raises NotFound, also for one that was removed."""
-    webhook = of_connector(connector).filter(pk=webhook_id).first()
+    webhook = list_of_connector(connector).filter(pk=webhook_id).first()
     if webhook is None:
         raise NotFound
     webhook.connector = connector
@@ -161,7 +161,7 @@ def delivery_page(
     size: int = PAGE_SIZE,
 ) -> Page[WebhookDelivery]:
     """A page of the log, the newest first, as `webhook_queries.deliveries`. Raises BadCursor."""
-    found = deliveries(webhook)
+    found = list_deliveries(webhook)
     if state:
         found = found.filter(state=state)
     if event_type:
@@ -171,7 +171,7 @@ def delivery_page(
 
 def one_delivery(webhook: Webhook, delivery_id: int) -> WebhookDelivery:
     """One line of a webhook's log. Raises NotFound, also for another webhook's."""
-    delivery = deliveries(webhook).filter(pk=delivery_id).first()
+    delivery = list_deliveries(webhook).filter(pk=delivery_id).first()
     if delivery is None:
         raise NotFound
     delivery.webhook = webhook

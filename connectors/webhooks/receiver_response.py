@@ -52,7 +52,7 @@ _HARMFUL: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptResponse:
     """What `WebhookAttempt` keeps of an answer, in its columns; `NOTHING` when there was none."""
 
     headers: dict[str, str] = field(default_factory=dict)
@@ -60,10 +60,12 @@ class Kept:
     text: str = ""
 
 
-NOTHING: Final = Kept()
+NOTHING: Final = KeptResponse()
 
 
-def kept(headers: Mapping[str, str], body: bytes, *, is_whole: bool, secrets: Iterable[str] = ()) -> Kept:
+def keep_response(
+    headers: Mapping[str, str], body: bytes, *, is_whole: bool, secrets: Iterable[str] = ()
+) -> KeptResponse:
     """An answer whose body begins with `body`, and ends with it if `is_whole`; without these secrets."""
     hidden = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
     shown = {
@@ -72,13 +74,13 @@ def kept(headers: Mapping[str, str], body: bytes, *, is_whole: bool, secrets: It
         if name in headers
     }
     if not body:
-        return Kept(shown, Body.EMPTY.value if is_whole else "")
+        return KeptResponse(shown, Body.EMPTY.value if is_whole else "")
     text = _text_of(headers, body)
     if text is None:
-        return Kept(shown, Body.BINARY.value)
+        return KeptResponse(shown, Body.BINARY.value)
     text = _without(hidden, text.replace("\r\n", "\n").replace("\r", "\n"))
     is_all = is_whole and len(text) <= MOST_ANSWER_CHARACTERS
-    return Kept(shown, (Body.TEXT if is_all else Body.CUT).value, _harmless(text[:MOST_ANSWER_CHARACTERS]))
+    return KeptResponse(shown, (Body.TEXT if is_all else Body.CUT).value, _harmless(text[:MOST_ANSWER_CHARACTERS]))
 
 
 def retry_after(status: int, headers: Mapping[str, str], at: dt.datetime) -> dt.timedelta | None:

@@ -33,11 +33,11 @@ def pause_until_next(
         return None
     if asked is not None and asked > pause:
         pause = asked * dice.uniform(1, 1 + LATER)
-    left = last_moment(first_tried_at) - at
+    left = last_attempt_at(first_tried_at) - at
     return min(pause, left) if left > dt.timedelta() else None
 
 
-def last_moment(first_tried_at: dt.datetime) -> dt.datetime:
+def last_attempt_at(first_tried_at: dt.datetime) -> dt.datetime:
     """When a delivery is tried for the last time at the latest."""
     return first_tried_at + SPAN - LAST_CALL
 

@@ -12,7 +12,7 @@ import structlog
 
 from connectors.models import WebhookAttempt
 from connectors.webhooks import receiver_response
-from connectors.webhooks.receiver_response import Kept
+from connectors.webhooks.receiver_response import KeptResponse
 from kaizala_console.lib import clock, http_client
 
 logger = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ _BODY_SECONDS: Final = 2.0  # for a text that helps people: a place is not held 
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedRequest:
     """A request, ready to go. It holds credentials: it is neither logged nor kept."""
 
     url: str
@@ -32,11 +32,11 @@ class Prepared:
     body: bytes
 
     def __repr__(self) -> str:
-        return "<Prepared>"
+        return "<PreparedRequest>"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeliveryOutcome:
     """What came back: a status, or the problem why there was none; `problem` is empty for 2xx alone.
 
     `milliseconds` are those until the status. `retry_after` is how long the receiver asks to be left alone, if it does.
@@ -45,7 +45,7 @@ class Outcome:
     status: int | None
     problem: str
     milliseconds: int
-    answer: Kept = receiver_response.NOTHING
+    answer: KeptResponse = receiver_response.NOTHING
     retry_after: dt.timedelta | None = None
 
     @property
@@ -58,7 +58,7 @@ class Outcome:
         return self.status is None
 
 
-def send(prepared: Prepared, *, seconds: float) -> Outcome:
+def send(prepared: PreparedRequest, *, seconds: float) -> DeliveryOutcome:
     """POST it, in `seconds` at the most. Never raises. The status alone counts; how the body begins is for the log."""
     began = time.monotonic()
     try:
@@ -72,11 +72,11 @@ def send(prepared: Prepared, *, seconds: float) -> Outcome:
             body_seconds=min(_BODY_SECONDS, seconds),
             max_bytes=receiver_response.MOST_BYTES,
         )
-        return Outcome(
+        return DeliveryOutcome(
             answer.status,
             _problem_of(answer.status),
             int(answer.seconds * 1000),
-            receiver_response.kept(
+            receiver_response.keep_response(
                 answer.headers,
                 answer.body,
                 is_whole=answer.is_whole,
@@ -89,7 +89,7 @@ def send(prepared: Prepared, *, seconds: float) -> Outcome:
     except Exception:
         logger.exception("webhooks.send_failed")  # without what was sent: a delivery must not take the others down
         problem = Problem.PROTOCOL.value
-    return Outcome(None, problem, int((time.monotonic() - began) * 1000))
+    return DeliveryOutcome(None, problem, int((time.monotonic() - began) * 1000))
 
 
 def _problem_of(status: int) -> str:

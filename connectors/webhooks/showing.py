@@ -35,7 +35,7 @@ def _once(webhook: Webhook, by: User, idempotency_key: str, act: Callable[..., s
     require_no_credential_hold(by)  # for what is shown again, too
     one_time_secrets.require_form_key(idempotency_key)
     # The row is held, so that a double click waits here and finds what the first one has shown.
-    if management.hold(webhook.pk) is None:
+    if management.get_locked(webhook.pk) is None:
         raise NotFound
     secret = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=webhook)
     if secret is None:

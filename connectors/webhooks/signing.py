@@ -29,13 +29,13 @@ def new_secret() -> bytes:
 
 
 @sensitive_variables("secret")
-def shown(secret: bytes) -> str:
+def format_secret(secret: bytes) -> str:
     """A secret as people copy it into their program."""
     return PREFIX + b64encode(secret).decode()
 
 
 @sensitive_variables("keys", "key")
-def headers(*, message_id: str, at: dt.datetime, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
+def sign(*, message_id: str, at: dt.datetime, body: bytes, keys: Sequence[bytes]) -> dict[str, str]:
     """The three headers; each of the `keys` gives one signature."""
     signatures = [Signer(key).sign(message_id, at.astimezone(dt.UTC), body.decode()) for key in keys]
     return {
@@ -66,14 +66,14 @@ def seal_secret(webhook_id: UUID, secret: bytes) -> bytes:
 
 
 @sensitive_variables()
-def token_of(webhook: Webhook) -> str:
+def open_token(webhook: Webhook) -> str:
     """The callback token; "" when there is none. Raises crypto.WrongKey when its encryption key left the ring."""
     opened = _open(webhook, webhook.sealed_token, TOKEN)
     return opened.decode() if opened is not None else ""
 
 
 @sensitive_variables()
-def secret_of(webhook: Webhook) -> bytes | None:
+def open_secret(webhook: Webhook) -> bytes | None:
     """The signing secret; None when there is none. Raises crypto.WrongKey when its encryption key left the ring."""
     return _open(webhook, webhook.sealed_secret, SECRET)
 
@@ -81,7 +81,7 @@ def secret_of(webhook: Webhook) -> bytes | None:
 @sensitive_variables()
 def signing_keys(webhook: Webhook, at: dt.datetime) -> list[bytes]:
     """The secrets that sign at `at`: the present one, and for a day the one before it. Raises crypto.WrongKey."""
-    found = [secret_of(webhook)]
+    found = [open_secret(webhook)]
     if webhook.old_secret_until is not None and webhook.old_secret_until > at:
         found.append(_open(webhook, webhook.sealed_old_secret, SECRET))
     return [secret for secret in found if secret is not None]

@@ -113,7 +113,7 @@ def change(
 
 def remove(*, webhook_id: str, grant: Grant, by: Actor) -> None:
     """Remove it: nothing is sent any more. Raises NotFound as `change`."""
-    management.take_away(find(webhook_id=webhook_id, grant=grant), by)
+    management.remove(find(webhook_id=webhook_id, grant=grant), by)
 
 
 def find(*, webhook_id: str, grant: Grant) -> Webhook:
@@ -133,7 +133,7 @@ def find(*, webhook_id: str, grant: Grant) -> Webhook:
     return webhook
 
 
-def listed(*, grant: Grant, object_type: ObjectType | None, object_id: str | None) -> list[Webhook]:
+def list_webhooks(*, grant: Grant, object_type: ObjectType | None, object_id: str | None) -> list[Webhook]:
     """The connector's webhooks on an object within reach; without one, those made under this grant. Oldest first.
 
     Raises as `hooks.webhook_object` for an object out of reach.
@@ -227,7 +227,7 @@ def _created(webhook: Webhook, by: Actor) -> Webhook:
 @sensitive_variables("changes")
 @transaction.atomic
 def _changed(webhook: Webhook, grant: Grant, changes: dict[str, Any], active: bool | None, by: Actor) -> Webhook:
-    held = management.hold(webhook.pk)
+    held = management.get_locked(webhook.pk)
     if held is None:
         raise NotFound(_("There is no such webhook, or it is not within reach of this token."))
     if changes:
@@ -237,23 +237,23 @@ def _changed(webhook: Webhook, grant: Grant, changes: dict[str, Any], active: bo
     if active is True:
         _make_active(held, grant, by)
     elif active is False:
-        management.pause_held(held, by)
+        management.pause_locked(held, by)
     return held
 
 
 def _make_active(held: Webhook, grant: Grant, by: Actor) -> None:
     """Wake it under this grant; one that works stays under the grant that it has."""
-    if held.is_active and not authorization.why_over(held, clock.now()):
+    if held.is_active and not authorization.inactive_reason(held, clock.now()):
         return
     held.grant = grant
-    over = authorization.why_over(held, clock.now())
+    over = authorization.inactive_reason(held, clock.now())
     if over == Webhook.InactiveReason.EXPIRED:
         message = _("its time is over: set a later one to make the webhook active")
         raise RuleBroken(message, field="validity", code="expired")
     if over:
         raise Conflict
     held.save(update_fields=["grant"])
-    management.wake_held(held, by)
+    management.resume_locked(held, by)
 
 
 def _record(tag: EventType, webhook: Webhook, by: Actor, **more: Any) -> None:

@@ -131,7 +131,9 @@ def create_webhook(call: Call) -> dict[str, str]:
 def list_webhooks(call: Call) -> dict[str, Any]:
     """Answers with the connector's webhooks on an object within the token's reach."""
     query, now = call.query, clock.now()
-    found = subscriptions.listed(grant=call.caller.grant, object_type=query.object_type, object_id=query.object_id)
+    found = subscriptions.list_webhooks(
+        grant=call.caller.grant, object_type=query.object_type, object_id=query.object_id
+    )
     return {"webhooks": [_spelled(webhook, now) for webhook in found]}
 
 
@@ -164,7 +166,7 @@ def delete_webhook(call: Call, webhook_id: str) -> dict[str, bool]:
 
 def _spelled(webhook: Webhook, now: dt.datetime) -> dict[str, Any]:
     try:
-        token = signing.token_of(webhook)
+        token = signing.open_token(webhook)
     except crypto.WrongKey:
         token = ""  # deliveries wait until its encryption key is back or a new token is set
     return {

@@ -175,7 +175,7 @@ def _assignees(group: Group, numbers: Sequence[str]) -> list[Person]:
 def _tell(action: Action, assignees: Sequence[Person], people: frozenset[UUID] | None) -> None:
     kind = action_types.of(action.kind)
     event = WebhookEventType(kind.created_event)
-    listening = publish.wanted(action.group_id, event, package_id=action.package_id)
+    listening = publish.list_interested(action.group_id, event, package_id=action.package_id)
     if not listening:
         return
     data = kind.created_data(Card(action, actions.files_of(kind.resources(action.body))))

@@ -74,7 +74,7 @@ def _publish(
     by: Actor,
     only_for: frozenset[UUID] | None = None,
 ) -> None:
-    listening = publish.wanted(group.pk, kind) if told else []
+    listening = publish.list_interested(group.pk, kind) if told else []
     if listening:
         person = _person_behind(by, group)
         publish.publish(

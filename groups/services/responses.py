@@ -183,7 +183,7 @@ def _record(
 def _tell(action: Action, response: Response, person: Person, *, is_update: bool) -> None:
     kind = action_types.of(action.kind)
     event = WebhookEventType(kind.response_event)
-    listening = publish.wanted(action.group_id, event, action_id=action.pk, package_id=action.package_id)
+    listening = publish.list_interested(action.group_id, event, action_id=action.pk, package_id=action.package_id)
     if not listening:
         return
     if action.group.naming_organisation_id is not None:

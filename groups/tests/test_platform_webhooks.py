@@ -211,7 +211,7 @@ def test_leniency_reaches_webhooks_too(wire: Wire, program: Program, group: Grou
     assert wire.post("/webhook/", body, program).status_code == 200
     webhook = Webhook.objects.get()
     assert (webhook.object_id, webhook.event_types) == (str(group.pk), ["TextMessageCreated"])
-    assert signing.token_of(webhook) == "12345"
+    assert signing.open_token(webhook) == "12345"
 
 
 def test_there_is_an_end_to_how_many(

@@ -117,7 +117,7 @@ def test_a_delivery_is_found_and_sent_again_without_a_mouse(
     typist: TypistOf, program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the filter, which swaps the list and keeps the place."""
-    monkeypatch.setattr(publish, "wake", lambda: None)  # the address is nobody's
+    monkeypatch.setattr(publish, "notify_worker", lambda: None)  # the address is nobody's
     webhook = eventful(program.grant)
     owner = typist(developer)
     page = owner.page

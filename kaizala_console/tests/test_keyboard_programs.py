@@ -72,7 +72,7 @@ def test_an_operation_is_found_and_tried_and_a_token_inspected(
 def test_a_webhook_is_paused_woken_replayed_given_a_new_secret_and_deleted(
     typist: TypistOf, program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "wake", lambda: None)  # the address is nobody's
+    monkeypatch.setattr(publish, "notify_worker", lambda: None)  # the address is nobody's
     webhook = eventful(program.grant)
     owner, connector = typist(developer), program.connector
     page = owner.page
