@@ -100,7 +100,7 @@ TOPICS: Final = (
         "faults",
         _("What stopped working"),
         _("A webhook that nobody answers, a warm token that is refused, a connector or a group that nobody runs."),
-        _of_connectors("orphan_connector", "orphan_group", "orphan_phone", "warm_token_refused", "webhook_ended"),
+        _of_connectors("orphan_connector", "orphan_group", "orphan_phone", "cached_token_refused", "webhook_ended"),
     ),
 )
 

@@ -295,7 +295,7 @@ class WebhookDelivery(models.Model):
     created_at = models.DateTimeField(_("created at"), default=clock.now)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
-    # What `webhook_queries.deliveries` adds to a row; a delivery that was read plainly has none of it.
+    # What `list_deliveries` adds to a row; a delivery that was read plainly has none of it.
     last_status: int | None
     last_problem: str | None
     last_milliseconds: int | None

@@ -24,7 +24,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel", "patient_
 
 Browser = Callable[..., Client]
 NO_GROUP = "df91cb37-97bf-4ccd-a8c2-b2a3ba5eac62"
-ALL_AT_ONCE = {Habit.UNQUOTED_NAMES, Habit.SINGLE_QUOTES, Habit.TRAILING_COMMA, Habit.COMMENTS}
+ALL_AT_ONCE = {
+    CompatibilityQuirk.UNQUOTED_NAMES,
+    CompatibilityQuirk.SINGLE_QUOTES,
+    CompatibilityQuirk.TRAILING_COMMA,
+    CompatibilityQuirk.COMMENTS,
+}
 
 
 @pytest.fixture
@@ -210,13 +215,15 @@ def test_more_habits_cost_no_more_statements(
             client.get(report(program.connector))
         return len(seen)
 
-    HabitDay.objects.create(
+    CompatibilityQuirkDay.objects.create(
         connector=program.connector, habit="comments", day=now.date(), times=1, seen_at=now, example="GET v1/groups"
     )
     few = cost()
-    HabitDay.objects.bulk_create(
-        HabitDay(connector=program.connector, habit=habit, day=day, times=1, seen_at=now, example="GET v1/groups")
-        for habit in Habit
+    CompatibilityQuirkDay.objects.bulk_create(
+        CompatibilityQuirkDay(
+            connector=program.connector, habit=habit, day=day, times=1, seen_at=now, example="GET v1/groups"
+        )
+        for habit in CompatibilityQuirk
         for day in (now.date() - dt.timedelta(days=1), now.date() - dt.timedelta(days=2))
     )
     assert cost() == few

@@ -208,7 +208,7 @@ def test_who_was_signed_out_meanwhile_signs_in_and_finds_the_page_behind(shown: 
     answer = shown.done(Client())
     assert "/accounts/login" in answer["Location"]
     assert KEY not in answer["Location"]
-    assert ShownSecret.objects.exists()
+    assert OneTimeSecret.objects.exists()
 
 
 def test_the_representation_of_a_value_hides_it() -> None:

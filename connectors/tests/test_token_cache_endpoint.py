@@ -63,7 +63,7 @@ def test_it_takes_no_other_method(client: Client, program: Program) -> None:
 
 
 def test_it_costs_two_queries_and_no_write(
-    client: Client, program: Program, warm: WarmToken, django_assert_num_queries: Any
+    client: Client, program: Program, cached: CachedToken, django_assert_num_queries: Any
 ) -> None:
     with django_assert_num_queries(2):
         take(client, program)

@@ -177,8 +177,8 @@ def test_it_never_leads_beyond_the_two_days_nor_to_a_seventh_try() -> None:
 
 
 def test_no_body_and_one_that_did_not_come_are_not_the_same() -> None:
-    assert kept(b"") == Kept({}, "empty")
-    assert kept(b"", is_whole=False) == Kept({}, "")
+    assert kept(b"") == KeptResponse({}, "empty")
+    assert kept(b"", is_whole=False) == KeptResponse({}, "")
 
 
 def test_old_western_pages_are_read_when_they_say_so() -> None:

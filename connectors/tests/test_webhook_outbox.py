@@ -120,7 +120,7 @@ def test_where_nobody_listens_a_thousand_events_cost_one_query(
     with transaction.atomic(), django_assert_num_queries(1):
         publish.publish(*[message(elsewhere)] * 1000)
     with django_assert_num_queries(1):
-        assert not publish.wanted(elsewhere, *WebhookEventType)
+        assert not publish.list_interested(elsewhere, *WebhookEventType)
     assert not WebhookEvent.objects.exists()
 
 
@@ -142,7 +142,7 @@ def test_reach_is_asked_once_for_each_grant_and_group(
         return hooks.TokenAccess("Admin", frozenset())
 
     monkeypatch.setattr(hooks, "token_access", access)
-    reach = authorization.Reach()
+    reach = authorization.GrantReach()
     for _ in range(3):
         assert reach.may_have(webhook, group_id, None)
     assert asked == [str(group_id)]

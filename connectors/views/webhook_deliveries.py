@@ -210,7 +210,7 @@ def _tell(request: HttpRequest, count: int, nothing: str) -> None:
 
 
 def _row(delivery: WebhookDelivery, webhook: Webhook) -> dict[str, Any]:
-    """What a line of the log says. Expects what `webhook_queries.deliveries` adds."""
+    """What a line of the log says. Expects what `list_deliveries` adds."""
     waits = delivery.state == State.WAITING
     return {
         "delivery": delivery,

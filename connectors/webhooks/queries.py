@@ -160,7 +160,7 @@ def delivery_page(
     cursor: str | None = None,
     size: int = PAGE_SIZE,
 ) -> Page[WebhookDelivery]:
-    """A page of the log, the newest first, as `webhook_queries.deliveries`. Raises BadCursor."""
+    """A page of the log, the newest first, as `list_deliveries`. Raises BadCursor."""
     found = list_deliveries(webhook)
     if state:
         found = found.filter(state=state)
