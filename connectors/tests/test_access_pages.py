@@ -152,6 +152,8 @@ class Addresses:
         }
 
     def of(self, name: str, **changed: Any) -> str:
+        if name == "handoffs":  # the inbox shows things from all apps: it stands in kaizala_console/urls.py
+            return reverse(name)
         known: dict[str, Any] = {**self.ids, **changed}
         pattern: Any = get_resolver().namespace_dict["connectors"][1].reverse_dict[name]
         return reverse(f"connectors:{name}", kwargs={key: known[key] for key in pattern[0][0][1]})
@@ -171,7 +173,7 @@ def post(client: Client, url: str) -> Page:
 
 
 def test_these_are_all_the_pages() -> None:
-    assert {*ALL, *ELSEWHERE} == {
+    assert {*ALL, *ELSEWHERE} - {"handoffs"} == {
         name for name in get_resolver().namespace_dict["connectors"][1].reverse_dict if isinstance(name, str)
     }
 

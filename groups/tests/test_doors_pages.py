@@ -75,7 +75,7 @@ def addresses(group: Group, connector: Connector, group_admin: User, member: Use
 
 
 def test_these_are_all_the_pages() -> None:
-    assert set(ALL) == names_of_all_pages()
+    assert set(ALL) - {"search"} == names_of_all_pages()
 
 
 def test_who_is_signed_out_signs_in_first_and_nothing_happens(addresses: Addresses) -> None:

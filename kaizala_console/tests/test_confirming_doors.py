@@ -18,6 +18,7 @@ from django.urls import URLPattern, reverse
 import accounts.views.urls
 import connectors.views.urls
 import groups.views.urls
+import kaizala_console.urls
 from accounts.models import AuthenticatorApp, Session, User
 from accounts.services import reauthentication, totp
 from accounts.tests import pins
@@ -58,10 +59,15 @@ from kaizala_console.tests.open_doors import OPEN
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]  # whether a form asks is no matter of the database
 CONFIRM, SIGN_IN_AGAIN = "/console/confirm/", "/console/sign-in-again/"
-APPS = {
-    "accounts": accounts.views.urls.urlpatterns,
-    "connectors": connectors.views.urls.urlpatterns,
-    "groups": groups.views.urls.urlpatterns,
+PATTERNS = {
+    "accounts:": accounts.views.urls.urlpatterns,
+    "connectors:": connectors.views.urls.urlpatterns,
+    "groups:": groups.views.urls.urlpatterns,
+    "": [
+        pattern
+        for pattern in kaizala_console.urls.urlpatterns
+        if isinstance(pattern, URLPattern) and pattern.name and str(pattern.pattern).startswith("console/")
+    ],
 }
 
 
@@ -184,10 +190,10 @@ CONFIRMING: dict[str, list[Door]] = {
 
 
 def doors() -> Iterator[tuple[str, URLPattern]]:
-    """Every page of the three apps."""
-    for app, patterns in APPS.items():
+    """Every page of the three apps, and of the frame."""
+    for namespace, patterns in PATTERNS.items():
         for pattern in patterns:
-            yield f"{app}:{pattern.name}", pattern
+            yield f"{namespace}{pattern.name}", pattern
 
 
 def takes_forms(pattern: URLPattern) -> bool:
@@ -197,8 +203,8 @@ def takes_forms(pattern: URLPattern) -> bool:
     kwargs = {
         name: samples[kind.removesuffix("Converter").lower().replace("string", "str")] for name, kind in kinds.items()
     }
-    app = next(app for app, patterns in APPS.items() if pattern in patterns)
-    return bool(Client().post(reverse(f"{app}:{pattern.name}", kwargs=kwargs)).status_code != 405)
+    namespace = next(namespace for namespace, patterns in PATTERNS.items() if pattern in patterns)
+    return bool(Client().post(reverse(f"{namespace}{pattern.name}", kwargs=kwargs)).status_code != 405)
 
 
 def test_every_door_that_takes_a_form_stands_in_exactly_one_table() -> None:
@@ -321,7 +327,11 @@ def _paused(webhook: Webhook, by: User) -> Webhook:
 
 def everything() -> dict[str, list[Any]]:
     """All rows of the three apps, to see that nothing has changed; but for sessions, in which forms wait."""
-    models = [model for app in APPS for model in apps.get_app_config(app).get_models(include_auto_created=True)]
+    models = [
+        model
+        for app in ("accounts", "connectors", "groups")
+        for model in apps.get_app_config(app).get_models(include_auto_created=True)
+    ]
     return {
         model.__name__: sorted(map(repr, model._default_manager.values_list()))
         for model in models
