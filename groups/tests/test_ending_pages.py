@@ -54,7 +54,7 @@ def access(group: Group, owner: User, name: str, days: float | None) -> RefreshT
 def told(client: Client) -> list[str]:
     """The lines of the panel on the usage page."""
     html = client.get(USAGE).content.decode()
-    panel = html.partition('<ul class="usage-ending">')[2].partition("</ul>")[0]
+    panel = html.partition('<ul class="usage-ending stacked">')[2].partition("</ul>")[0]
     return [" ".join(re.sub(r"<[^>]+>", " ", line).split()) for line in panel.split("<li>")[1:]]
 
 

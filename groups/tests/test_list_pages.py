@@ -60,7 +60,7 @@ def test_who_is_in_many_groups_sees_those_that_they_run(
     assert titles_of(client.get(LIST)) == ["Alpha", "Night Shift"]
     page = client.get(LIST, {"only": "run"})
     assert titles_of(page) == ["Night Shift"]
-    assert f'href="{LIST}"' in page.content.decode().partition('class="filters"')[2]
+    assert f'href="{LIST}"' in page.content.decode().partition('class="filters')[2]
     assert titles_of(client.get(LIST, {"only": "forged"})) == ["Alpha", "Night Shift"]
 
 

@@ -33,7 +33,7 @@ def under(group: Group) -> str:
 
 
 def named_on(page: Any) -> list[str]:
-    return re.findall(r'<a class="tree-name" href="[^"]+"><bdi>([^<]+)</bdi>', page.content.decode())
+    return re.findall(r'<a class="tree-name[^"]*" href="[^"]+"><bdi>([^<]+)</bdi>', page.content.decode())
 
 
 def unfolding_on(page: Any) -> list[str]:
