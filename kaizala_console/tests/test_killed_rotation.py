@@ -47,6 +47,8 @@ def program(developer: User, group_admin: User) -> Program:
 def worker_waits() -> bool:
     """Somebody is held up by the lock of this test."""
     with connection.cursor() as cursor:
+        # Within a transaction pg_stat_activity stands still, and would never list a worker that connected later.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
             " WHERE NOT granted AND datname = current_database()"
