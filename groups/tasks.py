@@ -7,7 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from groups.services import media, orphans, recounting
+from groups.services import connectors, media, recounting
 from groups.services.bulk import jobs, work
 
 BEAT_SCHEDULE = {
@@ -22,7 +22,7 @@ BEAT_SCHEDULE = {
 @shared_task(name="groups.tasks.watch_orphans", acks_late=True, soft_time_limit=240, time_limit=300)
 def watch_orphans(**kwargs: Any) -> None:
     """Finds groups in which a connector acts and that nobody with an account runs."""
-    orphans.watch()
+    connectors.watch()
 
 
 @shared_task(name="groups.tasks.recount", acks_late=True, soft_time_limit=240, time_limit=300)

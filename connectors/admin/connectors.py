@@ -20,6 +20,7 @@ from connectors.models import (
     CachedToken,
     Connector,
     ConnectorKey,
+    ConnectorLogo,
     ConnectorSecret,
     Grant,
     Handoff,
@@ -30,7 +31,7 @@ from connectors.models import (
     RefreshToken,
     UserTokenRequest,
 )
-from connectors.services import connectors, grants, secrets
+from connectors.services import connectors, grants, logos, secrets
 from connectors.views.forms import LEAKED, why_revoked
 from connectors.views.stopping import facts_of_use
 
@@ -339,3 +340,24 @@ class AuthorizationCodeAdmin(WithPermissions):
     list_display = ["connector", "user", "made_at", "used_at"]
     list_select_related = ["connector", "user"]
     search_fields = ["connector__name", "user__name"]
+
+
+@admin.register(ConnectorLogo, site=site)
+class ConnectorLogoAdmin(ReadOnlyAdmin):
+    exclude = ["content"]
+    list_display = ["connector", "content_type", "width", "height", "sha256", "changed_at"]
+    list_select_related = ["connector"]
+    search_fields = ["connector__name", "connector__id__exact", "sha256"]
+    actions = ["remove"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ConnectorLogo]:
+        """Without the bytes."""
+        return super().get_queryset(request).defer("content")
+
+    remove = confirmed_act(
+        lambda row, by: logos.remove(connector=row.connector, by=by),
+        name="remove",
+        label=_("Remove"),
+        says=_("The connectors go on without a logo."),
+        describe=lambda row: row.connector.name,
+    )

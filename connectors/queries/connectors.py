@@ -382,3 +382,20 @@ def _in_state(state: str) -> Q:
         "deactivated": Q(deactivated_at__isnull=False, suspended_at__isnull=True),
         "suspended": Q(suspended_at__isnull=False),
     }.get(state, Q(pk__in=[]))
+
+
+def own_secret(user: User, connector_id: UUID, secret_id: int) -> ConnectorSecret:
+    """A secret of a connector that the account owns, revoked or not. Raises NotFound."""
+    connector = own_connector(user, connector_id)
+    secret = connector.secrets.select_related("created_by").filter(pk=secret_id).first()
+    if secret is None:
+        raise NotFound
+    secret.connector = connector
+    return secret
+
+
+def own_handoff(user: User, handoff_id: UUID) -> Handoff:
+    """A handoff to a connector that the account owns: the developer's side alone. Raises NotFound."""
+    handoff = handoff_for(user, handoff_id)
+    policies.require_owner(user, handoff.connector)
+    return handoff

@@ -24,7 +24,7 @@ from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.services import secrets, words
 from connectors.token_format import Kind
 from connectors.views import connectors as details
-from connectors.views import finding, links, one_time_secrets
+from connectors.views import links, one_time_secrets
 from connectors.views.forms import LEAKED, UNUSED, RevokeSecretForm, SecretEndForm, form_key_of, last_day
 from connectors.views.stopping import facts_of_use
 from kaizala_console.lib import clock
@@ -92,7 +92,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def end_date(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """GET shows until when a live secret works, POST sets another day, or none."""
     user = user_of(request)
-    secret = finding.own_secret(user, connector_id, secret_id)
+    secret = connectors.own_secret(user, connector_id, secret_id)
     if not secret.is_live(clock.now()):
         messages.info(request, _why_over(secret))
         return redirect(_tab(connector_id))
@@ -142,7 +142,7 @@ def _until(secret: ConnectorSecret) -> str:
 def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """GET tells what would happen, POST with the connector's name does it. Twice is once."""
     user = user_of(request)
-    secret = finding.own_secret(user, connector_id, secret_id)
+    secret = connectors.own_secret(user, connector_id, secret_id)
     if secret.revoked_at:
         messages.info(request, _("This secret is revoked already."))
         return redirect(_tab(connector_id))

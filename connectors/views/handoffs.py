@@ -29,7 +29,7 @@ from connectors.permissions import can_and_cannot_of_scopes, labels_of_scopes
 from connectors.queries import connectors
 from connectors.services import handoffs
 from connectors.services import one_time_secrets as one_time_secret_service
-from connectors.views import finding, handoff_line, links, one_time_secrets, snippets
+from connectors.views import handoff_line, links, one_time_secrets, snippets
 from connectors.views.forms import form_key_of
 from kaizala_console.lib import bounded, live, pagination
 from kaizala_console.lib import context as request_context
@@ -114,7 +114,7 @@ def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """ "Claim": opens the handoff and shows the token once. A GET only leads to the page with the button."""
     if request.method != "POST":
         return redirect("connectors:handoff", handoff_id)
-    finding.own_handoff(user_of(request), handoff_id)
+    connectors.own_handoff(user_of(request), handoff_id)
     idempotency_key = form_key_of(request.POST)
     sent_before = one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is not None
     if not sent_before:
@@ -129,7 +129,7 @@ def _handoff_page_of(handoff_id: UUID, **_more: Any) -> str:
 @sensitive_variables("idempotency_key", "token")
 def _claim(request: HttpRequest, *, handoff_id: UUID, idempotency_key: str) -> HttpResponse:
     user = user_of(request)
-    found = finding.own_handoff(user, handoff_id)
+    found = connectors.own_handoff(user, handoff_id)
     address = request_context.current().client_address or None
     try:
         token = handoffs.claim(handoff=found, by=user, idempotency_key=idempotency_key, address=address)
@@ -143,7 +143,7 @@ def _claim(request: HttpRequest, *, handoff_id: UUID, idempotency_key: str) -> H
 def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it."""
     user = user_of(request)
-    found = finding.own_handoff(user, handoff_id)
+    found = connectors.own_handoff(user, handoff_id)
     if request.method == "POST":
         try:
             handoffs.refuse(handoff=found, by=user)

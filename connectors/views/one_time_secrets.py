@@ -25,7 +25,7 @@ from accounts.views.decorators import signed_in, user_of
 from connectors.models import Connector, ConnectorSecret, Handoff
 from connectors.queries import connectors
 from connectors.services import one_time_secrets, secrets
-from connectors.views import finding, handoff_line, snippets
+from connectors.views import handoff_line, snippets
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def _credentials_of(connector_id: UUID, secret_id: int) -> str:
 @signed_in
 def secret_download(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """The file with a further secret."""
-    return download(request, _of_secret(finding.own_secret(user_of(request), connector_id, secret_id)))
+    return download(request, _of_secret(connectors.own_secret(user_of(request), connector_id, secret_id)))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -190,7 +190,7 @@ def secret_download(request: HttpRequest, connector_id: UUID, secret_id: int) ->
 @signed_in
 def secret_done(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """ "Done" under a further secret."""
-    return done(request, _of_secret(finding.own_secret(user_of(request), connector_id, secret_id)))
+    return done(request, _of_secret(connectors.own_secret(user_of(request), connector_id, secret_id)))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -198,7 +198,7 @@ def secret_done(request: HttpRequest, connector_id: UUID, secret_id: int) -> Htt
 @signed_in
 def handoff_download(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """The file with a claimed refresh token."""
-    return download(request, _of_handoff(finding.own_handoff(user_of(request), handoff_id)))
+    return download(request, _of_handoff(connectors.own_handoff(user_of(request), handoff_id)))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -206,7 +206,7 @@ def handoff_download(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 @signed_in
 def handoff_done(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """ "Done" under a claimed refresh token."""
-    return done(request, _of_handoff(finding.own_handoff(user_of(request), handoff_id)))
+    return done(request, _of_handoff(connectors.own_handoff(user_of(request), handoff_id)))
 
 
 @sensitive_variables("token")

@@ -6,20 +6,23 @@ The audit rows of both are those of the grant itself, which name the group as we
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
-from connectors.models import AccessRequest, Connector, Grant
+from accounts.models import User, VerifiedPhone
+from connectors.models import AccessRequest, Connector, Grant, Orphan
 from connectors.permissions import Permission
-from connectors.services import access_requests, connectors, grants
+from connectors.services import access_requests, connectors, grants, orphans
 from connectors.services.grants import Granted
+from connectors.services.orphans import Finding
 from groups import access
-from groups.models import Group, GroupGrant
+from groups.models import Group, GroupGrant, Membership
 from groups.services import groups
+from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotAllowed, NotFound
 
 
@@ -74,3 +77,19 @@ def remove_connector(*, group: Group, grant: Grant, by: User) -> None:
     if not GroupGrant.objects.filter(group=group, grant=grant).exists():
         raise NotFound(_("This connector is not in the group."))
     grants.revoke(grant=grant, by=by)
+
+
+def watch() -> int:
+    """Find them, and tell of those that are new; the number of these."""
+    return orphans.settle(Orphan.Kind.GROUP, _without_admin())
+
+
+def _without_admin() -> Iterator[Finding]:
+    """An admin who is known by number alone runs the group on the phone, but nobody can end a connector here."""
+    grants = Grant.objects.live(clock.now()).filter(connector__deleted_at__isnull=True)
+    acts = GroupGrant.objects.filter(group_id=OuterRef("pk"), grant__in=grants)
+    held = VerifiedPhone.objects.held().filter(person_id=OuterRef("person_id"), user__is_active=True)
+    admins = Membership.objects.admins().filter(Exists(held), group_id=OuterRef("pk"))
+    left_alone = Group.objects.present().filter(Exists(acts), ~Exists(admins)).select_related("organisation")
+    for group in left_alone.order_by().iterator():
+        yield Finding(str(group.pk), group.name, group.organisation, group_id=group.pk)

@@ -10,7 +10,7 @@ from connectors.models import Connector, Orphan
 from connectors.tests.factories import make_connector
 from groups import access
 from groups.models import Group
-from groups.services import connectors, orphans
+from groups.services import connectors
 from groups.tasks import watch_orphans
 from groups.tests.factories import make_group
 
@@ -44,14 +44,14 @@ def test_a_group_whose_admins_are_gone_is_told_once(group: Group, group_admin: U
 def test_without_a_connector_it_is_no_concern(group_admin: User, operator: User) -> None:
     make_group("Quiet", organisation=group_admin.organisation, admins=[group_admin])
     users.deactivate(user=group_admin, by=operator)
-    assert orphans.watch() == 0
+    assert connectors.watch() == 0
 
 
 def test_another_admin_looks_after_it(group: Group, group_admin: User, member: User, operator: User) -> None:
     users.deactivate(user=group_admin, by=operator)
-    assert orphans.watch() == 1
+    assert connectors.watch() == 1
     users.activate(user=group_admin, by=operator)
-    assert orphans.watch() == 0
+    assert connectors.watch() == 0
     assert Orphan.objects.get().settled_at is not None
 
 
