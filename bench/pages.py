@@ -24,6 +24,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from bench.__main__ import ROOT, console, free_port
 
 BUDGET_KB = 150
+# The API's viewer, Swagger UI, is fetched on its own page alone (ADR 0055).
+BUDGETS_KB = {"The API": 600}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 LINE = "{kb:>7} kB {requests:>4} requests {largest_paint_ms:>6} ms {blocked_ms:>5} ms blocked  shift {shift:<7} {page}"
 OBSERVE = """
@@ -130,7 +132,7 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         for line in lines:
             print(LINE.format_map(line))
-    if any(line["kb"] > BUDGET_KB or line["elsewhere"] for line in lines):
+    if any(line["kb"] > BUDGETS_KB.get(line["page"], BUDGET_KB) or line["elsewhere"] for line in lines):
         sys.exit(1)
 
 

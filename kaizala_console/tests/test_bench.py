@@ -59,7 +59,8 @@ def test_the_first_load_of_each_page_stays_within_its_budget(chromium: str) -> N
     pages = json.loads(result.stdout.splitlines()[-1])["pages"]
     assert {"Home", "Connectors", "A connector", "A group"} <= {line["page"] for line in pages}
     for line in pages:
-        assert line["kb"] <= 150, line
+        # The API's viewer, Swagger UI, is fetched on its own page alone (ADR 0055).
+        assert line["kb"] <= (600 if line["page"] == "The API" else 150), line
         assert line["elsewhere"] == []
         assert line["shift"] < 0.02, line
     assert result.returncode == 0
