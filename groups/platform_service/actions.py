@@ -18,8 +18,8 @@ from groups import access, action_types
 from groups.action_types.base import Card, moment
 from groups.action_types.properties import MOST_PROPERTIES, Property
 from groups.models import Action, Group
-from groups.platform_service import audiences
-from groups.platform_service.audiences import FailedSubscriber
+from groups.platform_service import messages
+from groups.platform_service.messages import FailedSubscriber
 from groups.queries import actions as action_queries
 from groups.queries.actions import Answered, Viewer
 from groups.services import actions as services
@@ -155,7 +155,7 @@ class ActionDetails(Answer):
 def post_action(call: Call, group_id: str) -> dict[str, Any]:
     """Posts in the name of the token's user. In a managed public group, only an admin's token posts."""
     group = _to_post_in(call, group_id)
-    subscribers, failed = audiences.chosen(group, call.body.subscribers, to_all=call.body.send_to_all_subscribers)
+    subscribers, failed = messages.chosen(group, call.body.subscribers, to_all=call.body.send_to_all_subscribers)
     action = services.post(
         group=group,
         action_type=call.body.action_type,

@@ -10,7 +10,7 @@ from pydantic import Field
 from connectors.authentication import operation
 from groups import access
 from groups.models import Group
-from groups.platform_service.numbers import MOST, FailedNumber, Numbers, failures
+from groups.platform_service.members import MOST, FailedNumber, Numbers, failures
 from groups.queries import directory
 from groups.queries import groups as queries
 from groups.queries.counts import Tally

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -11,12 +12,30 @@ from connectors.authentication import operation
 from connectors.hooks import RequiredRole
 from groups import access
 from groups.access import Role
-from groups.platform_service.numbers import FailedNumber, Numbers, failures
 from groups.queries import groups
 from groups.services import members as services
+from groups.services.members import Failed
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.fields import ApiEnum, Body
 from kaizala_console.api.responses import Answer
+
+MOST = 5000
+"""A call adds or removes so many people at most: each of them has a line in the audit trail."""
+
+Numbers = Annotated[list[str], Field(max_length=MOST)]
+
+
+class FailedNumber(Answer):
+    """A number or an id as it was sent, and why it was refused."""
+
+    number: str
+    reason: str
+
+
+def failures(failed: Iterable[Failed]) -> dict[str, Any]:
+    """`failed` of an answer; absent when nothing failed."""
+    told = [{"number": each.number, "reason": each.reason} for each in failed]
+    return {"failed": told} if told else {}
 
 
 class RoleName(ApiEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,12 +12,45 @@ from connectors.authentication import operation
 from connectors.hooks import RequiredRole
 from groups import access
 from groups.models import Group, Message
-from groups.platform_service import audiences
-from groups.platform_service.audiences import FailedSubscriber
+from groups.services import audience
 from groups.services import messages as services
 from kaizala_console.api.endpoint import Call, resource
+from kaizala_console.api.errors import InvalidParameters
 from kaizala_console.api.fields import Body, PhoneNumber, Text
 from kaizala_console.api.responses import Answer
+
+
+class FailedSubscriber(Answer):
+    """A number that got nothing, and why: in E.164, or as it was sent when it is none. `subscriberId` is empty: nobody
+    is behind it here.
+    """
+
+    subscriber: str
+    subscriber_id: str
+    error_reason: str
+    error_code: str
+
+
+def chosen(group: Group, numbers: Sequence[str], *, to_all: bool) -> tuple[Sequence[str], dict[str, Any]]:
+    """Whom to post to, and what the answer says of the others: nothing when there are none, or all get it.
+
+    Where not one of them is a subscriber, all are handed on: the service refuses them, and says why.
+    """
+    if not numbers or to_all or group.group_type != Group.Type.CONNECT:
+        return numbers, {}
+    there, failed = audience.parted(group, numbers)
+    if not there or not failed:
+        return numbers, {}
+    told = [
+        {
+            "subscriber": each.number,
+            "subscriberId": "",
+            "errorReason": each.reason,
+            "errorCode": InvalidParameters.error_code,
+        }
+        for each in failed
+    ]
+    return there, {"failedResult": told}
 
 
 class NewMessage(Body):
@@ -48,7 +82,7 @@ def post_message(call: Call, group_id: str) -> dict[str, Any]:
     group = access.reach(call.caller, group_id)
     if group.group_type == Group.Type.CONNECT and (call.body.send_to_all_subscribers or call.body.subscribers):
         group = access.reach(call.caller, group_id, role=access.Role.ADMIN)
-    subscribers, failed = audiences.chosen(group, call.body.subscribers, to_all=call.body.send_to_all_subscribers)
+    subscribers, failed = chosen(group, call.body.subscribers, to_all=call.body.send_to_all_subscribers)
     message = services.post(
         group=group,
         text=call.body.message,

@@ -12,7 +12,7 @@ from connectors.hooks import RequiredRole
 from groups import access, sub_tree
 from groups.access import Role
 from groups.platform_service.groups import GroupDetails, Name, Welcome, spelled
-from groups.platform_service.numbers import FailedNumber, Numbers, failures
+from groups.platform_service.members import FailedNumber, Numbers, failures
 from groups.platform_service.spelling import fields_spelled
 from groups.queries import groups as queries
 from groups.services import groups as group_services

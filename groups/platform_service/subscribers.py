@@ -13,7 +13,7 @@ from connectors.hooks import RequiredRole
 from groups import access
 from groups.access import Role
 from groups.models import Group
-from groups.platform_service.numbers import Numbers
+from groups.platform_service.members import Numbers
 from groups.queries import groups
 from groups.services import subscribers as services
 from kaizala_console.api.endpoint import Call, resource

@@ -24,10 +24,11 @@ from groups.models import Action, Group, Message, Response
 from groups.queries import actions, groups, reactions
 from groups.queries.actions import Viewer
 from groups.services import responses
-from groups.views import action_responses, action_rows, links
-from groups.views.action_responses import AnswerForm, SurveyAnswerForm, charts_of, form_for
+from groups.views import action_rows, links
+from groups.views import responses as views_responses
 from groups.views.forms import TextField
 from groups.views.reactions import panel_of
+from groups.views.responses import AnswerForm, SurveyAnswerForm, charts_of, form_for
 from groups.views.uploads import FilesField
 from kaizala_console.lib import clock, ids, pagination
 from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
@@ -77,7 +78,7 @@ def export(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpRespons
     if not action_rows.takes_answers(card):
         raise NotFound(_("This card takes no answers."))
     responses.note_export(action=card.action, by=user)
-    rows = action_responses.rows_of(card, actions.responses_of(card, viewer))
+    rows = views_responses.rows_of(card, actions.responses_of(card, viewer))
     response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
     name = f"answers-{card.action.kind.lower()}-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -193,7 +194,7 @@ def _own_rows(card: Card, viewer: Viewer, own: list[Response], here: str) -> lis
     return [
         {
             "at": response.responded_at,
-            "lines": action_responses.lines_of(card, one.body),
+            "lines": views_responses.lines_of(card, one.body),
             "change_url": f"{here}?change={response.pk}#answer" if several else "",
         }
         for response, one in zip(own, shown, strict=True)
@@ -206,20 +207,20 @@ def _answers(request: HttpRequest, card: Card, viewer: Viewer, own: list[Respons
     page = actions.response_page(card, viewer, cursor=cursor, size=PAGE_SIZE)
     context: dict[str, Any] = {
         "answers": [
-            {"person": one.person, "at": one.responded_at, "lines": action_responses.lines_of(card, one.body)}
+            {"person": one.person, "at": one.responded_at, "lines": views_responses.lines_of(card, one.body)}
             for one in page.items
         ],
         **links.pagination_links(request, page, path=here),
     }
     summary = None if cursor else actions.summary(card)
     if summary is not None:
-        charts = charts_of(summary.questions, action_responses.own_choices(card, own))
+        charts = charts_of(summary.questions, views_responses.own_choices(card, own))
         context |= {
             "summary": summary,
             "rate_done": min(card.action.response_count, summary.asked or 0),
             "charts": [chart for chart in charts if chart.rows],
             "written": [chart for chart in charts if not chart.rows],
-            "asks_more": action_responses.is_survey(card),
+            "asks_more": views_responses.is_survey(card),
         }
     return context
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from accounts import policies as account_policies
 from accounts.models import User
 from accounts.views.decorators import (
     reauthentication_required,
@@ -37,14 +39,41 @@ from connectors.views.handoffs import PILLS
 from connectors.views.stopping import facts_of_use, listeners
 from groups import access
 from groups.models import Group
-from groups.queries import groups
+from groups.queries import ending_access, groups
 from groups.services import connectors
 from groups.views import links
 from groups.views.connectors import status_of
 from groups.views.forms import add_error
-from groups.views.removed import redirect_if_removed, redirect_to_group
-from kaizala_console.lib import clock, live
-from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
+from kaizala_console.lib import clock, live, pagination
+from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
+
+View = Callable[..., HttpResponse]
+
+
+def redirect_if_removed(view: View) -> View:
+    """For pages of one grant. Whoever runs no such group, or asks for what never was in it, finds nothing as before."""
+
+    @wraps(view)
+    def opened(request: HttpRequest, *, group_id: UUID, grant_id: UUID, **more: Any) -> HttpResponse:
+        try:
+            return view(request, group_id=group_id, grant_id=grant_id, **more)
+        except NotFound:
+            if live.is_poll(request):
+                raise
+            group = access.require_admin(user_of(request), group_id)
+            found = groups.grant_in(group, grant_id, also_removed=True)
+            if not found.revoked_at:
+                raise
+            return redirect_to_group(request, group_id, found)
+
+    return opened
+
+
+def redirect_to_group(request: HttpRequest, group_id: UUID, found: Grant) -> HttpResponse:
+    """Says that it is removed, beside what has access."""
+    messages.info(request, _("“%(connector)s” is removed already.") % {"connector": found.connector.name})
+    return redirect("groups:connectors", group_id)
+
 
 SHOW = gettext_lazy("Show it to me once")
 
@@ -377,3 +406,25 @@ def _change(
     else:
         messages.success(request, done % {"connector": found.connector.name})
     return redirect("groups:grant", group_id, grant_id)
+
+
+@require_GET
+@with_phone
+def ending(request: HttpRequest) -> HttpResponse:
+    """The next in front."""
+    user = user_of(request)
+    account_policies.require_organisation_admin(user)
+    try:
+        page = ending_access.ending_page(user, cursor=request.GET.get("cursor"))
+    except pagination.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    context = {
+        "organisation": user.organisation,
+        "tokens": page.items,
+        **links.pagination_links(request, page),
+        "crumbs": links.crumbs(
+            (_("Organisation"), reverse("accounts:organisation")),
+            (_("Ends soon"), ""),
+        ),
+    }
+    return render(request, "groups/ending.html", context)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,8 +13,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts import queries as accounts_queries
-from accounts.models import Person, User
+from accounts.models import AuditEvent, Person, User
 from accounts.views.decorators import user_of, with_phone
+from accounts.views.timeline import rows
 from connectors.models import Connector, ConnectorState
 from connectors.queries import connectors as connector_queries
 from connectors.views import once
@@ -24,6 +27,7 @@ from groups.views import links, sub_groups
 from groups.views.forms import GroupForm, add_error, give_back
 from kaizala_console.lib import ids, pagination
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
+from kaizala_console.lib.pagination import paginate
 
 PAGE_SIZE = 50
 RUN = "run"
@@ -131,3 +135,20 @@ def _page(request: HttpRequest, form: GroupForm) -> HttpResponse:
         "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Create group"), "")),
     }
     return render(request, "groups/create.html", context, status=400 if form.is_bound else 200)
+
+
+@require_GET
+@with_phone
+def activity(request: HttpRequest, group_id: UUID) -> HttpResponse:
+    """One page of events, the newest first."""
+    group, context = links.for_admin(user_of(request), group_id, "activity")
+    events = AuditEvent.objects.filter(group_id=group.pk)
+    try:
+        page = paginate(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
+    except pagination.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    context |= {
+        "events": rows(page.items),
+        **links.pagination_links(request, page),
+    }
+    return render(request, "groups/activity.html", context)

@@ -24,7 +24,7 @@ from connectors.tests.webhook_history import eventful
 from groups.access import target_of
 from groups.models import Group
 from groups.tests import factories
-from groups.views import action_responses
+from groups.views import responses
 from kaizala_console.lib import moments
 
 Browser = Callable[..., Client]
@@ -163,6 +163,6 @@ def test_a_zone_is_named_as_people_call_it() -> None:
 @pytest.mark.once
 def test_the_day_of_an_answer_is_the_readers_in_the_file_as_on_the_page() -> None:
     midnight = dt.datetime(2026, 3, 24, tzinfo=KOLKATA)  # as a phone there sends the 24th
-    assert action_responses.date_of(midnight, KOLKATA) == dt.date(2026, 3, 24)
+    assert responses.date_of(midnight, KOLKATA) == dt.date(2026, 3, 24)
     with timezone.override(KOLKATA):
-        assert action_responses.date_of(midnight) == dt.date(2026, 3, 24)
+        assert responses.date_of(midnight) == dt.date(2026, 3, 24)
