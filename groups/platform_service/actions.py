@@ -155,7 +155,9 @@ class ActionDetails(Answer):
 def post_action(call: Call, group_id: str) -> dict[str, Any]:
     """Posts in the name of the token's user. In a managed public group, only an admin's token posts."""
     group = _to_post_in(call, group_id)
-    subscribers, failed = messages.chosen(group, call.body.subscribers, to_all=call.body.send_to_all_subscribers)
+    subscribers, failed = messages.split_subscribers(
+        group, call.body.subscribers, to_all=call.body.send_to_all_subscribers
+    )
     action = services.post(
         group=group,
         action_type=call.body.action_type,

@@ -31,14 +31,14 @@ class FailedSubscriber(Answer):
     error_code: str
 
 
-def chosen(group: Group, numbers: Sequence[str], *, to_all: bool) -> tuple[Sequence[str], dict[str, Any]]:
+def split_subscribers(group: Group, numbers: Sequence[str], *, to_all: bool) -> tuple[Sequence[str], dict[str, Any]]:
     """Whom to post to, and what the answer says of the others: nothing when there are none, or all get it.
 
     Where not one of them is a subscriber, all are handed on: the service refuses them, and says why.
     """
     if not numbers or to_all or group.group_type != Group.Type.CONNECT:
         return numbers, {}
-    there, failed = audience.parted(group, numbers)
+    there, failed = audience.split_subscribers(group, numbers)
     if not there or not failed:
         return numbers, {}
     told = [
@@ -82,7 +82,7 @@ def post_message(call: Call, group_id: str) -> dict[str, Any]:
     group = access.reach(call.caller, group_id)
     if group.group_type == Group.Type.CONNECT and (call.body.send_to_all_subscribers or call.body.subscribers):
         group = access.reach(call.caller, group_id, role=access.Role.ADMIN)
-    subscribers, failed = chosen(group, call.body.subscribers, to_all=call.body.send_to_all_subscribers)
+    subscribers, failed = split_subscribers(group, call.body.subscribers, to_all=call.body.send_to_all_subscribers)
     message = services.post(
         group=group,
         text=call.body.message,

@@ -13,7 +13,7 @@ from groups.queries import groups as queries
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.fields import Count, Query
 
-MOST = 100
+MOST_FOUND = 100
 
 
 class GroupSearch(Query):
@@ -21,13 +21,13 @@ class GroupSearch(Query):
 
     query: str = ""
     results_offset: Count = 0
-    page_size: Annotated[int, Field(ge=1, le=2**31 - 1)] = MOST
+    page_size: Annotated[int, Field(ge=1, le=2**31 - 1)] = MOST_FOUND
 
 
 @operation(scope="tenant.read", query=GroupSearch, response=GroupList, summary="Find groups by name")
 def find_groups(call: Call) -> dict[str, Any]:
     """Answers with at most 100 of the groups that the token reaches, by name."""
-    size = min(call.query.page_size, MOST)
+    size = min(call.query.page_size, MOST_FOUND)
     found = queries.list_named(
         access.reachable(call.caller), call.query.query, offset=call.query.results_offset, size=size
     )

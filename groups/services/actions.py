@@ -55,7 +55,7 @@ def post(
     """
     policies.require_may_post(group=group, by=by)
     kind, package = action_types.chosen(action_type, package_id)
-    to = audience.read(group, to_all_subscribers=to_all_subscribers, subscribers=subscribers)
+    to = audience.read_audience(group, to_all_subscribers=to_all_subscribers, subscribers=subscribers)
     now = clock.now()
     draft = kind.read(body, now)
     assignees = _assignees(group, draft.assigned_to)
@@ -95,7 +95,7 @@ def post(
         person_id=person.pk,
         after={"group": group.name, "kind": action.type_on_the_wire, "sent_to": action.audience},
     )
-    _tell(action, assignees, audience.only_for(to.kind, to.chosen))
+    _tell(action, assignees, audience.get_event_readers(to.kind, to.chosen))
     return action
 
 

@@ -22,7 +22,7 @@ class Audience:
     chosen: list[Person] = field(default_factory=list)
 
 
-def read(group: Group, *, to_all_subscribers: bool, subscribers: Iterable[str]) -> Audience:
+def read_audience(group: Group, *, to_all_subscribers: bool, subscribers: Iterable[str]) -> Audience:
     """Whom a program means by `sendToAllSubscribers` and `subscribers` (phone numbers).
 
     "All" goes before those that are named; a plain group passes it over. Raises RuleBroken for subscribers of a plain
@@ -43,7 +43,7 @@ def read(group: Group, *, to_all_subscribers: bool, subscribers: Iterable[str]) 
     return Audience(Message.Audience.CHOSEN, _chosen(group, numbers))
 
 
-def parted(group: Group, numbers: Iterable[str]) -> tuple[list[str], list[Failed]]:
+def split_subscribers(group: Group, numbers: Iterable[str]) -> tuple[list[str], list[Failed]]:
     """The numbers of subscribers of this group, and the others, each with the reason why it can get nothing."""
     valid, failed = read_numbers(numbers)
     found, refused = named_in(Subscription.objects.filter(group=group), valid)
@@ -51,7 +51,7 @@ def parted(group: Group, numbers: Iterable[str]) -> tuple[list[str], list[Failed
     return [person.number for person in found], failed + [Failed(number, reason) for number in refused]
 
 
-def only_for(sent_to: str, chosen: Iterable[Person] = ()) -> frozenset[UUID] | None:
+def get_event_readers(sent_to: str, chosen: Iterable[Person] = ()) -> frozenset[UUID] | None:
     """Of whom an event may tell that went to these: everybody, or admins and the chosen subscribers."""
     if sent_to == Message.Audience.MEMBERS:
         return None

@@ -19,7 +19,7 @@ from kaizala_console.api.errors import PayloadTooLarge, UnsupportedMediaType
 from kaizala_console.lib.errors import RuleBroken
 
 
-def post(
+def post_files(
     *, group: Group, files: Sequence[Incoming], caption: str, person: Person, by: User, action_id: UUID
 ) -> list[Action]:
     """Posts these files, the caption with the first card, and returns the cards. All or none.
@@ -35,7 +35,7 @@ def post(
     there = {action.pk: action for action in Action.objects.filter(pk__in=keys, group=group, person=person)}
     if len(there) == len(keys):
         return [there[key] for key in keys]
-    stored = keep(files=files, person=person, by=by)
+    stored = store_files(files=files, person=person, by=by)
     with transaction.atomic():
         return [
             actions.post(
@@ -51,10 +51,10 @@ def post(
         ]
 
 
-def keep(*, files: Sequence[Incoming], person: Person, by: User) -> list[MediaResource]:
+def store_files(*, files: Sequence[Incoming], person: Person, by: User) -> list[MediaResource]:
     """Stores the files to be posted with: pictures as one resource, then the others. Checks all before it stores any.
 
-    Raises as `post`. What nothing is posted with in the end is deleted some days later, as what programs upload.
+    Raises as `post_files`. What nothing is posted with in the end is deleted some days later, as what programs upload.
     """
     try:
         return [media.store(files=part, by=Uploader(by, person)) for part in _apart(files)]

@@ -46,7 +46,7 @@ def post(
     """
     policies.require_may_post(group=group, by=by)
     checked(text, "message", longest=Message.MAX_CHARACTERS, required=_("A message needs some text."))
-    to = audience.read(group, to_all_subscribers=to_all_subscribers, subscribers=subscribers)
+    to = audience.read_audience(group, to_all_subscribers=to_all_subscribers, subscribers=subscribers)
     fields = {
         "group": group,
         "person": person,
@@ -82,7 +82,7 @@ def post(
             data={"text": text},
             person=person,
             bot=bot,
-            only_for=audience.only_for(to.kind, to.chosen),
+            only_for=audience.get_event_readers(to.kind, to.chosen),
         )
     )
     return message

@@ -239,4 +239,4 @@ def _told(action: Action) -> frozenset[UUID] | None:
     if action.is_sender_only:
         return frozenset([action.person_id])
     chosen = action.recipients.all() if action.audience == Message.Audience.CHOSEN else ()
-    return audience.only_for(action.audience, chosen)
+    return audience.get_event_readers(action.audience, chosen)

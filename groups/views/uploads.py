@@ -23,8 +23,8 @@ View = Callable[..., HttpResponse]
 _LEFT_OUT: Final = "console.files_left_out"  # in META: no header can have this name
 
 
-def bounded(view: View) -> View:
-    """Files beyond what a request may bring are read past, never kept; `problem_of` says so.
+def limit_uploads(view: View) -> View:
+    """Files beyond what a request may bring are read past, never kept; `get_upload_problem` says so.
 
     What bounds them has to be there before the form is read, which the check of its CSRF token does: so this check is
     made inside (Django, "Modifying upload handlers on the fly").
@@ -71,7 +71,7 @@ class _Bounded(FileUploadHandler):
         raise SkipFile
 
 
-def problem_of(request: HttpRequest) -> str:
+def get_upload_problem(request: HttpRequest) -> str:
     """Why a file of this request was not read; empty when all were."""
     found = request.META.get(_LEFT_OUT)
     if found is None:
@@ -92,7 +92,7 @@ def problem_of(request: HttpRequest) -> str:
 
 
 @contextmanager
-def incoming(files: Sequence[UploadedFile]) -> Iterator[list[Incoming]]:
+def read_uploads(files: Sequence[UploadedFile]) -> Iterator[list[Incoming]]:
     """The files as the media service takes them; closed when the context ends. Raises GatewayDown."""
     with ExitStack() as opened:
         found = []
