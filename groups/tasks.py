@@ -7,7 +7,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from groups.services import connectors, media, recounting
+from groups.services import connectors, hierarchy, media
 from groups.services.bulk import jobs, work
 
 BEAT_SCHEDULE = {
@@ -28,7 +28,7 @@ def watch_orphans(**kwargs: Any) -> None:
 @shared_task(name="groups.tasks.recount", acks_late=True, soft_time_limit=240, time_limit=300)
 def recount(**kwargs: Any) -> None:
     """Counts the groups anew whose members, or what stands under them, have changed."""
-    recounting.recount()
+    hierarchy.recount()
 
 
 @shared_task(name="groups.tasks.sweep_media", acks_late=True, soft_time_limit=240, time_limit=300)

@@ -2,9 +2,7 @@
 
 from groups.models.action import Action, Response
 from groups.models.bulk_job import BulkJob, BulkLine
-from groups.models.group import Group, GroupChange, GroupCount
-from groups.models.group_bot import GroupBot
-from groups.models.group_grant import GroupGrant
+from groups.models.group import Group, GroupBot, GroupChange, GroupCount, GroupGrant
 from groups.models.hierarchy import GroupLink
 from groups.models.media import MediaFile, MediaResource, MediaStore
 from groups.models.membership import Membership, Subscription

@@ -137,7 +137,7 @@ def counted(rows: models.QuerySet, by: str) -> models.Expression:
 
 
 class GroupCount(models.Model):
-    """What `groups.queries.counts` gave for the group when it was last counted (ADR 0050).
+    """What `groups.queries.hierarchy` gave for the group when it was last counted (ADR 0050).
 
     Right as long as there is no GroupChange of the group or of one under it. A group without a row was never counted.
     """
@@ -188,3 +188,49 @@ class GroupChange(models.Model):
 
     def __str__(self) -> str:
         return f"GroupChange {self.pk}"
+
+
+class GroupGrant(models.Model):
+    """Narrows a `connectors.Grant` of kind group to one group (and what stands under it)."""
+
+    grant = models.OneToOneField(
+        "connectors.Grant",
+        verbose_name=_("grant"),
+        on_delete=models.PROTECT,
+        primary_key=True,
+        related_name="group_grant",
+    )
+    group = models.ForeignKey(
+        "groups.Group", verbose_name=_("group"), on_delete=models.PROTECT, related_name="group_grants"
+    )
+
+    class Meta:
+        verbose_name = _("group grant")
+        verbose_name_plural = _("group grants")
+
+    def __str__(self) -> str:
+        return f"GroupGrant {self.pk}"
+
+
+class GroupBot(models.Model):
+    """A bot reaches a group only while this row is there (and its connector's token reaches the group)."""
+
+    group = models.ForeignKey(
+        "groups.Group",
+        verbose_name=_("group"),
+        on_delete=models.CASCADE,
+        related_name="group_bots",
+        db_index=False,  # bot_once_a_group begins with it
+    )
+    bot = models.ForeignKey(
+        "connectors.Bot", verbose_name=_("bot"), on_delete=models.CASCADE, related_name="group_bots"
+    )
+    added_at = models.DateTimeField(_("added at"), default=clock.now)
+
+    class Meta:
+        verbose_name = _("bot in a group")
+        verbose_name_plural = _("bots in groups")
+        constraints = [models.UniqueConstraint(fields=["group", "bot"], name="bot_once_a_group")]
+
+    def __str__(self) -> str:
+        return f"GroupBot {self.pk}"

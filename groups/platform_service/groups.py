@@ -13,11 +13,11 @@ from groups.models import Group
 from groups.platform_service.members import MOST, FailedNumber, Numbers, failures
 from groups.queries import directory
 from groups.queries import groups as queries
-from groups.queries.counts import Tally
+from groups.queries.hierarchy import Tally
 from groups.services import groups as services
 from groups.services import members
 from kaizala_console.api.endpoint import Call, resource
-from kaizala_console.api.fields import ApiEnum, Body, Query, Text, named
+from kaizala_console.api.fields import ApiEnum, Body, Count, Query, Text, named
 from kaizala_console.api.responses import Answer
 
 
@@ -182,3 +182,27 @@ def spelled(group: Group, tally: Tally) -> dict[str, Any]:
 
 groups = resource(GET=list_groups, POST=create_group)
 group = resource(GET=read_group)
+
+
+MOST_FOUND = 100
+
+
+class GroupSearch(Query):
+    """`query` is a part of the name, or a group's ID. `resultsOffset` leaves out the first ones."""
+
+    query: str = ""
+    results_offset: Count = 0
+    page_size: Annotated[int, Field(ge=1, le=2**31 - 1)] = MOST_FOUND
+
+
+@operation(scope="tenant.read", query=GroupSearch, response=GroupList, summary="Find groups by name")
+def find_groups(call: Call) -> dict[str, Any]:
+    """Answers with at most 100 of the groups that the token reaches, by name."""
+    size = min(call.query.page_size, MOST_FOUND)
+    found = queries.list_named(
+        access.reachable(call.caller), call.query.query, offset=call.query.results_offset, size=size
+    )
+    return {"groups": [spelled(group, tally) for group, tally in queries.tallied(found)]}
+
+
+found_groups = resource(GET=find_groups)

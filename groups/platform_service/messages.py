@@ -12,7 +12,6 @@ from connectors.authentication import operation
 from connectors.hooks import RequiredRole
 from groups import access
 from groups.models import Group, Message
-from groups.services import audience
 from groups.services import messages as services
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.errors import InvalidParameters
@@ -38,7 +37,7 @@ def split_subscribers(group: Group, numbers: Sequence[str], *, to_all: bool) -> 
     """
     if not numbers or to_all or group.group_type != Group.Type.CONNECT:
         return numbers, {}
-    there, failed = audience.split_subscribers(group, numbers)
+    there, failed = services.split_subscribers(group, numbers)
     if not there or not failed:
         return numbers, {}
     told = [

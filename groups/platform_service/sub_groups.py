@@ -9,15 +9,16 @@ from pydantic import ConfigDict, Field
 
 from connectors.authentication import operation
 from connectors.hooks import RequiredRole
-from groups import access, sub_tree
+from groups import access
 from groups.access import Role
 from groups.platform_service.groups import GroupDetails, Name, Welcome, spelled
 from groups.platform_service.members import FailedNumber, Numbers, failures
 from groups.platform_service.spelling import fields_spelled
 from groups.queries import groups as queries
+from groups.queries import hierarchy as groups_hierarchy
+from groups.queries.hierarchy import Branch
 from groups.services import groups as group_services
 from groups.services import hierarchy, media
-from groups.sub_tree import Branch
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.fields import PHONE_SCHEMA, Body, Id, PictureUrl, Query, describe, named
 from kaizala_console.api.responses import Answer
@@ -109,7 +110,11 @@ def list_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
     """Answers with the group and its sub-groups, by name; what is under groups out of reach is left out."""
     group = access.reach(call.caller, group_id)
     is_whole: bool = call.query.fetch_all_groups
-    branches = sub_tree.all_under(group, access.reachable(call.caller)) if is_whole else sub_tree.directly_under(group)
+    branches = (
+        groups_hierarchy.all_under(group, access.reachable(call.caller))
+        if is_whole
+        else groups_hierarchy.directly_under(group)
+    )
     [(told, tally)] = queries.tallied_one(group)
     answer = {**spelled(told, tally), "subGroups": [_branch(each, is_whole) for each in branches]}
     # The protocol and Microsoft's description have the group itself, its page a list with it (ADR 0066).

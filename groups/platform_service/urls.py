@@ -13,7 +13,6 @@ from groups.platform_service import (
     responses,
     sub_groups,
     subscribers,
-    tenant,
     users,
     webhooks,
 )
@@ -45,7 +44,7 @@ urlpatterns = [
     path("v1/media", media.media),
     path("v1/media/url", media.media_url),
     path("v1/media/<file_id>/<name>", media.media_file),
-    path("v1/tenant/findGroupsByQuery", tenant.groups),
+    path("v1/tenant/findGroupsByQuery", groups.found_groups),
     path("v1/users/me", users.me),
     path("v1/webhook", webhooks.webhooks),
     path("v1/webhook/<webhook_id>", webhooks.webhook),

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.audit.event_types import EventType
 from accounts.audit.record import Actor, record
-from accounts.models import Person
+from accounts.models import Person, User
 from connectors.authentication import AccessContext
 from connectors.models import Bot, Connector
 from connectors.webhooks import publish
@@ -19,10 +20,14 @@ from connectors.webhooks.events import Event, WebhookEventType, package_names
 from groups import action_types
 from groups.action_types.base import Card, MediaUse
 from groups.action_types.properties import MOST_PROPERTIES, Property, kept_property
-from groups.models import Action, Group, Membership
+from groups.media.content import FILE_TYPES, IMAGES, MediaKind
+from groups.media.upload import Incoming
+from groups.models import Action, Group, MediaResource, Membership
 from groups.queries import actions
-from groups.services import audience, media, policies
+from groups.services import media, messages, policies
+from groups.services.media import Uploader
 from groups.services.members import named_in
+from kaizala_console.api.errors import PayloadTooLarge, UnsupportedMediaType
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
@@ -55,7 +60,7 @@ def post(
     """
     policies.require_may_post(group=group, by=by)
     kind, package = action_types.chosen(action_type, package_id)
-    to = audience.read_audience(group, to_all_subscribers=to_all_subscribers, subscribers=subscribers)
+    to = messages.read_audience(group, to_all_subscribers=to_all_subscribers, subscribers=subscribers)
     now = clock.now()
     draft = kind.read(body, now)
     assignees = _assignees(group, draft.assigned_to)
@@ -95,7 +100,7 @@ def post(
         person_id=person.pk,
         after={"group": group.name, "kind": action.type_on_the_wire, "sent_to": action.audience},
     )
-    _tell(action, assignees, audience.get_event_readers(to.kind, to.chosen))
+    _tell(action, assignees, messages.get_event_readers(to.kind, to.chosen))
     return action
 
 
@@ -195,3 +200,87 @@ def _tell(action: Action, assignees: Sequence[Person], people: frozenset[UUID] |
         ),
         among=listening,
     )
+
+
+def post_files(
+    *, group: Group, files: Sequence[Incoming], caption: str, person: Person, by: User, action_id: UUID
+) -> list[Action]:
+    """Posts these files, the caption with the first card, and returns the cards. All or none.
+
+    Asked again for the same `action_id`, it gives the cards that it posted then. Writes to the store: not for a
+    transaction. Raises NotAllowed where only admins post; RuleBroken, which names the file, for one of no type that is
+    taken or that is not what its name says, and when the organisation's space is used up; GatewayDown when the store
+    does not answer.
+    """
+    policies.require_may_post(group=group, by=by)
+    parts = _apart(files)
+    keys = [action_id, *(uuid5(action_id, str(number)) for number in range(1, len(parts)))]
+    there = {action.pk: action for action in Action.objects.filter(pk__in=keys, group=group, person=person)}
+    if len(there) == len(keys):
+        return [there[key] for key in keys]
+    stored = store_files(files=files, person=person, by=by)
+    with transaction.atomic():
+        return [
+            post(
+                group=group,
+                action_type=resource.kind,
+                body={"mediaResource": str(resource.pk), "caption": "" if number else caption},
+                person=person,
+                by=by,
+                caller=Uploader(by, person),
+                action_id=key,
+            )
+            for number, (key, resource) in enumerate(zip(keys, stored, strict=True))
+        ]
+
+
+def store_files(*, files: Sequence[Incoming], person: Person, by: User) -> list[MediaResource]:
+    """Stores the files to be posted with: pictures as one resource, then the others. Checks all before it stores any.
+
+    Raises as `post_files`. What nothing is posted with in the end is deleted some days later, as what programs upload.
+    """
+    try:
+        return [media.store(files=part, by=Uploader(by, person)) for part in _apart(files)]
+    except PayloadTooLarge:
+        raise RuleBroken(
+            _("The media of your organisation would take up more than %(most)d GB, which is its limit.")
+            % {"most": settings.MEDIA_QUOTA_GB},
+            field="files",
+            code="no_room",
+        ) from None
+
+
+def endings(kind: MediaKind) -> str:
+    """How the names of such files end, as people read it."""
+    return ", ".join(ending for each in FILE_TYPES if each.kind == kind for ending in each.extensions)
+
+
+def _apart(files: Sequence[Incoming]) -> list[list[Incoming]]:
+    pictures, others = [], []
+    for file in files:
+        if _kind_of(file) == MediaKind.IMAGE:
+            pictures.append(file)
+        else:
+            others.append([file])
+    return ([pictures] if pictures else []) + others
+
+
+def _kind_of(file: Incoming) -> MediaKind:
+    try:
+        return media.checked(file).kind
+    except UnsupportedMediaType:
+        raise RuleBroken(
+            _(
+                "“%(name)s” is no file that can be posted, or not what its name says. Possible are pictures "
+                "(%(pictures)s), sound (%(sound)s), film (%(film)s) and documents (%(documents)s)."
+            )
+            % {
+                "name": file.name[:80],
+                "pictures": ", ".join(IMAGES),
+                "sound": endings(MediaKind.AUDIO),
+                "film": endings(MediaKind.VIDEO),
+                "documents": endings(MediaKind.DOCUMENT),
+            },
+            field="files",
+            code="unsupported",
+        ) from None

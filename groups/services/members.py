@@ -21,7 +21,7 @@ from connectors.models import Webhook
 from connectors.services import user_tokens
 from groups.models import Group, Membership, PersonAttributeValue, Subscription
 from groups.queries import directory
-from groups.services import group_events, recounting
+from groups.services import group_events, hierarchy
 from kaizala_console.lib import ids, phone_numbers
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
@@ -65,7 +65,7 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
         [Membership(group=group, person=person, role=role) for person in new], ignore_conflicts=True, batch_size=5000
     )
     if new:
-        recounting.note(group.pk)
+        hierarchy.note(group.pk)
         group_events.members_added(group=group, people=[(person, role) for person in new], by=by)
     record_all(_event(EventType.MEMBER_ADDED, group, person, by, after={"role": role}) for person in new)
     return Added(new, [person for person in found.values() if person.pk in here], failed)
@@ -199,7 +199,7 @@ def _with_plus(written: str) -> str:
 def one_at_a_time(group: Group) -> None:
     """Whoever changes who is in this group waits here until the others' transactions have ended.
 
-    Who does so elsewhere also calls `recounting.note`, and tells by `group_events` whom it was about.
+    Who does so elsewhere also calls `hierarchy.note`, and tells by `group_events` whom it was about.
     """
     Group.objects.select_for_update(no_key=True).get(pk=group.pk)
 
@@ -228,7 +228,7 @@ def _take_out(group: Group, leaving: list[Membership], by: Actor, refusal: str |
         return
     _keep_an_admin(group, leaving, refusal)
     Membership.objects.filter(pk__in=[one.pk for one in leaving]).delete()
-    recounting.note(group.pk)
+    hierarchy.note(group.pk)
     group_events.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
     record_all(_event(EventType.MEMBER_REMOVED, group, one.person, by, before={"role": one.role}) for one in leaving)
 
@@ -306,7 +306,7 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
         Membership.objects.filter(pk__in=chunk).delete()
     for chunk in _chunks([row.pk for row in ending]):
         Subscription.objects.filter(pk__in=chunk).delete()
-    recounting.note(*(row.group_id for row in leaving))
+    hierarchy.note(*(row.group_id for row in leaving))
     heard = _heard([row.group_id for row in leaving])
     for row in leaving:
         row.group.organisation = organisation

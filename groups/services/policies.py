@@ -17,7 +17,7 @@ from connectors.services import grants
 from connectors.webhooks import ending
 from groups import access
 from groups.models import Group, GroupLink
-from groups.services import groups, hierarchy, recounting
+from groups.services import groups, hierarchy
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotAllowed, RuleBroken
 
@@ -103,7 +103,7 @@ def remove(*, group: Group, by: User) -> None:
         ending.end(webhook, over)
     group.removed_at = clock.now()
     group.save(update_fields=["removed_at"])
-    recounting.note(group.pk)
+    hierarchy.note(group.pk)
     record(
         EventType.GROUP_REMOVED,
         by=by,

@@ -22,7 +22,7 @@ from groups.action_types.base import Card, CardType, moment, responder_of
 from groups.models import Action, Message, Response
 from groups.queries import actions
 from groups.responders import responder_keys
-from groups.services import audience
+from groups.services import messages
 from groups.services.actions import with_media
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
@@ -239,4 +239,4 @@ def _told(action: Action) -> frozenset[UUID] | None:
     if action.is_sender_only:
         return frozenset([action.person_id])
     chosen = action.recipients.all() if action.audience == Message.Audience.CHOSEN else ()
-    return audience.get_event_readers(action.audience, chosen)
+    return messages.get_event_readers(action.audience, chosen)

@@ -22,8 +22,8 @@ from accounts.tests.factories import make_organisation, make_person
 from groups import tasks
 from groups.models import Group, GroupChange, GroupCount, GroupLink, Membership
 from groups.queries import groups as queries
-from groups.queries.counts import Tally, kept, tallies_of
-from groups.services import groups, hierarchy, members, recounting
+from groups.queries.hierarchy import Tally, kept, tallies_of
+from groups.services import groups, hierarchy, members
 from groups.tests.factories import make_group, person_of
 from groups.tests.test_counts import by_hand
 from groups.tests.threads import together
@@ -78,7 +78,7 @@ def acts(all_groups: list[Group]) -> dict[str, Callable[[int, int, int], Any]]:
         "link": link,
         "unlink": unlink,
         "create": create,
-        "recount": lambda _a, _b, _n: recounting.recount(),
+        "recount": lambda _a, _b, _n: hierarchy.recount(),
     }
 
 
@@ -96,13 +96,13 @@ def test_whatever_happens_what_is_read_is_what_counting_by_hand_gives(db: None, 
     with transaction.atomic():
         organisation = make_organisation("Contoso")
         all_groups = [make_group(f"Group {number}", organisation=organisation) for number in range(GROUPS)]
-        recounting.recount()
+        hierarchy.recount()
         can = acts(all_groups)
         for name, a, b, n in steps:
             with suppress(RuleBroken, NotFound):  # a circle, a member who is none
                 can[name](a, b, n)
             assert read() == by_hand()
-        recounting.recount()
+        hierarchy.recount()
         assert not GroupChange.objects.exists()
         assert out_of_date() == set()
         assert read() == by_hand()
@@ -114,7 +114,7 @@ def family(group: Group, organisation: Organisation) -> dict[str, Group]:
     """Night Shift over Below, and Beside; all of them counted."""
     below = make_group("Below", organisation=organisation, under=group)
     beside = make_group("Beside", organisation=organisation)
-    recounting.recount()
+    hierarchy.recount()
     return {"Night Shift": group, "Below": below, "Beside": beside}
 
 
@@ -147,7 +147,7 @@ def test_tabs_and_lists_take_what_is_kept_and_show_at_once_what_has_changed(
     assert shown() == [1, 1], "what stands under it is another matter"
     members.add(group=group, numbers=NUMBERS[:1], by=SYSTEM)
     assert shown() == [4, 4]
-    recounting.recount()
+    hierarchy.recount()
     assert shown() == [4, 4]
     GroupCount.objects.filter(group=group).delete()
     assert shown() == [4, 4]
@@ -167,7 +167,7 @@ def test_nothing_is_noted_when_nothing_has_changed(family: dict[str, Group], gro
 def test_whose_number_is_verified_for_the_first_time_is_counted_in_all_their_groups(family: dict[str, Group]) -> None:
     person = make_person("Imran Sheikh")
     members.add(group=family["Below"], numbers=[person.number], by=SYSTEM)
-    recounting.recount()
+    hierarchy.recount()
     assert read()["Night Shift"].total_unprovisioned == 2
     people.provision(person=person)
     assert read()["Night Shift"].total_unprovisioned == 1
@@ -183,17 +183,17 @@ def test_a_note_belongs_to_the_change(family: dict[str, Group]) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_outside_a_transaction_nothing_can_be_noted(transactional_db: None) -> None:
     with pytest.raises(RuntimeError):
-        recounting.note(make_group().pk)
+        hierarchy.note(make_group().pk)
 
 
 def test_more_notes_than_are_taken_at_once_are_all_answered(
     family: dict[str, Group], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recounting, "AT_ONCE", 2)
+    monkeypatch.setattr(hierarchy, "AT_ONCE", 2)
     for number in NUMBERS:
         members.add(group=family["Beside"], numbers=[number], by=SYSTEM)
     GroupCount.objects.filter(group=family["Below"]).delete()
-    recounting.recount()
+    hierarchy.recount()
     assert out_of_date() == set()
     assert read()["Beside"].total == len(NUMBERS)
 
@@ -201,7 +201,7 @@ def test_more_notes_than_are_taken_at_once_are_all_answered(
 def test_a_removed_group_counts_for_nobody(family: dict[str, Group]) -> None:
     members.add(group=family["Below"], numbers=NUMBERS[:2], by=SYSTEM)
     Group.objects.filter(pk=family["Below"].pk).update(removed_at=family["Below"].created_at)
-    recounting.recount()
+    hierarchy.recount()
     assert tallies_of([family["Below"].pk]) == {family["Below"].pk: Tally()}
     assert read()["Night Shift"].total == 3
 
@@ -223,13 +223,13 @@ def test_whoever_was_overtaken_keeps_nothing(family: dict[str, Group], monkeypat
 
     def slowly(keys: Any) -> dict[Any, Tally]:
         result = counted(keys)
-        monkeypatch.setattr(recounting, "tallies_of", counted)
+        monkeypatch.setattr(hierarchy, "tallies_of", counted)
         members.add(group=family["Below"], numbers=NUMBERS[1:2], by=SYSTEM)
-        recounting.recount()  # somebody else, who was faster and knows more
+        hierarchy.recount()  # somebody else, who was faster and knows more
         return result
 
-    monkeypatch.setattr(recounting, "tallies_of", slowly)
-    assert recounting.recount() == 0
+    monkeypatch.setattr(hierarchy, "tallies_of", slowly)
+    assert hierarchy.recount() == 0
     assert read() == by_hand()
     assert out_of_date() == set()
 
@@ -239,7 +239,7 @@ def test_a_line_of_two_thousand_groups_that_no_service_made_is_counted_without_h
         Group(name=f"Level {number:04}", organisation=organisation) for number in range(2000)
     )
     GroupLink.objects.bulk_create(GroupLink(parent=parent, child=child) for parent, child in pairwise(line))
-    assert recounting.recount() == 2000
+    assert hierarchy.recount() == 2000
     assert out_of_date() == set()
 
 
@@ -248,7 +248,7 @@ def test_members_who_come_while_others_count_are_counted(transactional_db: None)
     organisation = make_organisation("Contoso")
     root = make_group("Root", organisation=organisation)
     leaves = [make_group(f"Leaf {number}", organisation=organisation, under=root) for number in range(3)]
-    recounting.recount()
+    hierarchy.recount()
 
     def come_and_go(leaf: Group, first: int) -> None:
         for number in range(first, first + 8):
@@ -256,10 +256,10 @@ def test_members_who_come_while_others_count_are_counted(transactional_db: None)
 
     def count() -> None:
         for _time in range(6):
-            recounting.recount()
+            hierarchy.recount()
 
     together(*(partial(come_and_go, leaf, 4 * place) for place, leaf in enumerate(leaves)), count, count)
     assert read() == by_hand()
-    recounting.recount()
+    hierarchy.recount()
     assert out_of_date() == set()
     assert read() == by_hand()

@@ -26,10 +26,9 @@ from groups.queries.actions import Viewer
 from groups.services import responses
 from groups.views import action_rows, links
 from groups.views import responses as views_responses
-from groups.views.forms import TextField
+from groups.views.forms import FilesField, TextField
 from groups.views.reactions import panel_of
 from groups.views.responses import AnswerForm, SurveyAnswerForm, charts_of, form_for
-from groups.views.uploads import FilesField
 from kaizala_console.lib import clock, ids, pagination
 from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
 from kaizala_console.lib.spreadsheets import csv_lines

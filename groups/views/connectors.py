@@ -25,7 +25,7 @@ from connectors.views.handoffs import PILLS
 from connectors.views.links import pagination_links, url_with
 from groups import access
 from groups.models import Group
-from groups.queries import access_requests, ending_access, groups
+from groups.queries import access_requests, groups
 from groups.services import connectors as grants
 from groups.views import bots, links
 from groups.views.access_requests import rows_in
@@ -184,7 +184,7 @@ def _row(grant: Grant) -> dict[str, Any]:
         "handoff_pill": PILLS[state] if state else "",
         "waiting": state is HandoffState.WAITING,
         "used_at": max(used, default=None),
-        "token_that_ends": ending_access.soon_of(grant.live_tokens),  # type: ignore[attr-defined]
+        "token_that_ends": groups.soon_of(grant.live_tokens),  # type: ignore[attr-defined]
     }
 
 

@@ -39,7 +39,7 @@ from connectors.views.handoffs import PILLS
 from connectors.views.stopping import facts_of_use, listeners
 from groups import access
 from groups.models import Group
-from groups.queries import ending_access, groups
+from groups.queries import groups
 from groups.services import connectors
 from groups.views import links
 from groups.views.connectors import status_of
@@ -415,7 +415,7 @@ def ending(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     account_policies.require_organisation_admin(user)
     try:
-        page = ending_access.ending_page(user, cursor=request.GET.get("cursor"))
+        page = groups.ending_page(user, cursor=request.GET.get("cursor"))
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     context = {

@@ -21,10 +21,10 @@ from groups.models import Action, Group
 from groups.queries import actions as action_queries
 from groups.queries import groups
 from groups.queries.actions import Viewer
-from groups.services import actions, files, messages
+from groups.services import actions, messages
 from groups.services.media import Uploader
 from groups.services.policies import ONLY_ADMINS_POST
-from groups.views import action_rows, links, uploads
+from groups.views import action_rows, forms, links
 from groups.views.actions import AnnouncementForm, CardForm, FilesForm, PollForm
 from groups.views.forms import MessageForm, add_error
 from kaizala_console.api.errors import InvalidParameters
@@ -67,7 +67,7 @@ def post_poll(request: HttpRequest, group_id: UUID) -> HttpResponse:
     return _post(request, group_id, PollForm(request.POST))
 
 
-@uploads.limit_uploads
+@forms.limit_uploads
 @require_POST
 @with_phone(button_label=gettext_lazy("Post announcement"))
 def post_announcement(request: HttpRequest, group_id: UUID) -> HttpResponse:
@@ -75,7 +75,7 @@ def post_announcement(request: HttpRequest, group_id: UUID) -> HttpResponse:
     return _post(request, group_id, AnnouncementForm(request.POST, request.FILES))
 
 
-@uploads.limit_uploads
+@forms.limit_uploads
 @require_POST
 @with_phone(button_label=gettext_lazy("Post files"))
 def post_files(request: HttpRequest, group_id: UUID) -> HttpResponse:
@@ -86,8 +86,8 @@ def post_files(request: HttpRequest, group_id: UUID) -> HttpResponse:
     if not _whole(request, form):
         return _page(request, group_id, card_form=form)
     try:
-        with uploads.read_uploads(form.cleaned_data["shared"]) as chosen:
-            posted = files.post_files(
+        with forms.read_uploads(form.cleaned_data["shared"]) as chosen:
+            posted = actions.post_files(
                 group=group,
                 files=chosen,
                 caption=form.cleaned_data["caption"],
@@ -114,10 +114,10 @@ def _post(request: HttpRequest, group_id: UUID, form: CardForm) -> HttpResponse:
         return _page(request, group_id, card_form=form)
     person = _sender(user, group)
     try:
-        with uploads.read_uploads(form.cleaned_data.get("pictures", [])) as chosen:
+        with forms.read_uploads(form.cleaned_data.get("pictures", [])) as chosen:
             action_id = _id_of(request, form, group, chosen)
             there = Action.objects.filter(pk=action_id, group=group, person=person).first()  # a double click
-            stored = [] if there else files.store_files(files=chosen, person=person, by=user)
+            stored = [] if there else actions.store_files(files=chosen, person=person, by=user)
         posted = there or actions.post(
             action_id=action_id,
             group=group,
@@ -137,7 +137,7 @@ def _post(request: HttpRequest, group_id: UUID, form: CardForm) -> HttpResponse:
 def _whole(request: HttpRequest, form: CardForm) -> bool:
     """Whether the form can be used, and all its files have come."""
     is_valid = form.is_valid()
-    problem = uploads.get_upload_problem(request)
+    problem = forms.get_upload_problem(request)
     if problem:
         form.add_error(form.files_field or None, problem)
     return is_valid and not problem

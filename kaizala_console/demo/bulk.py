@@ -17,7 +17,7 @@ from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.permissions import PERMISSIONS
 from groups.access import target_of
 from groups.models import Group, GroupGrant, GroupLink, Membership, Message
-from groups.services import recounting
+from groups.services import hierarchy
 from kaizala_console.demo import organisation as demo
 from kaizala_console.demo.rows import Progress, settle, write
 from kaizala_console.demo.words import FAMILY, GIVEN, PLACES, SAYINGS, TRADES
@@ -62,7 +62,7 @@ class Filling:
             "messages": self._write_messages(dice),
         }
         settle()
-        recounting.repair()  # the rows were written around the services, which keep what this makes right
+        hierarchy.repair()  # the rows were written around the services, which keep what this makes right
         return written
 
     # ---------------------------------------------------------------- Groups

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from connectors.models import Bot, RefreshToken
 from groups.queries import bots as bot_queries
-from groups.queries import ending_access
+from groups.queries import groups as groups_queries
 from kaizala_console.lib import clock
 from kaizala_console.lib.pagination import Page
 
@@ -26,7 +26,7 @@ register = template.Library()
 @register.simple_tag
 def access_ending_soon(user: User) -> Page[RefreshToken]:
     """The access to groups of the user's organisation that ends next."""
-    return ending_access.ending_page(user, size=MOST_ENDING)
+    return groups_queries.ending_page(user, size=MOST_ENDING)
 
 
 @register.simple_tag

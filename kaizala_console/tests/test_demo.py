@@ -15,7 +15,7 @@ from connectors.models import Connector, Grant, Handoff, RefreshToken
 from connectors.services import token_exchange
 from groups import access
 from groups.models import Group, GroupLink, Membership, Message, Subscription
-from groups.queries.counts import tallies
+from groups.queries.hierarchy import tallies
 from kaizala_console.demo import organisation as demo
 from kaizala_console.lib import phone_numbers
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from groups.services import recounting
+from groups.services import hierarchy
 
 
 class Command(BaseCommand):
@@ -14,5 +14,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """The console goes on meanwhile: groups that are being counted are counted for each reader."""
-        repaired = recounting.repair()
+        repaired = hierarchy.repair()
         self.stdout.write("All counts were right." if not repaired else f"Repaired the counts of {repaired} groups.")

@@ -18,7 +18,7 @@ from groups.bulk_lines import MAPPING, MAPPING_REQUIRED, MappingLine, mapping_li
 from groups.bulk_reasons import LineRefused, Reason, reason_of
 from groups.models import BulkJob, BulkLine, Group, GroupLink
 from groups.models.hierarchy import MOST_LEVELS
-from groups.services import group_events, hierarchy, recounting
+from groups.services import group_events, hierarchy
 from groups.services.bulk.chunks import Outcome
 from kaizala_console.lib.errors import RuleBroken
 
@@ -101,7 +101,7 @@ class Runner:
         )
         for child_id, parent_id in unlinked:
             GroupLink.objects.filter(child_id=child_id, parent_id=parent_id).delete()
-        recounting.note(*{parent for _child, parent in (*linked, *unlinked)})
+        hierarchy.note(*{parent for _child, parent in (*linked, *unlinked)})
         self._tell_webhooks(
             [(groups[parent], groups[child]) for child, parent in linked],
             [(groups[parent], groups[child]) for child, parent in unlinked],

@@ -19,7 +19,7 @@ from groups.bulk_formats import Row
 from groups.bulk_lines import USERS, USERS_REQUIRED, UserLine, user_line
 from groups.bulk_reasons import LineRefused, Reason, reason_of
 from groups.models import BulkJob, BulkLine, Group, Membership, Subscription
-from groups.services import group_events, recounting, subscribers
+from groups.services import group_events, hierarchy, subscribers
 from groups.services.bulk.chunks import Outcome
 from groups.services.members import one_at_a_time
 from kaizala_console.lib.errors import RuleBroken
@@ -197,7 +197,7 @@ class Runner:
     def _note(self, added: list[tuple[Person, str]], removed: list[tuple[Person, str]]) -> None:
         """The group's counts, and the webhooks on it: no event is built when nobody listens."""
         if added or removed:
-            recounting.note(self._group.pk)
+            hierarchy.note(self._group.pk)
         group_events.members_added(group=self._group, people=added, by=self._by)
         group_events.members_removed(group=self._group, people=removed, by=self._by)
 
