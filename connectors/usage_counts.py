@@ -1,6 +1,6 @@
 """How much was called, for the usage pages: over time, by endpoint, by what was reached, by connector.
 
-Days of UTC are read from days; the last 48 hours, and the days of another zone, from hours (ADR 0059). The hours are
+Days of UTC are read from days; the last 48 hours, and the days of another zone, from hours (ADR 0023). The hours are
 those of UTC: in a zone with half hours, one hour of the day stands in it or in the day before as a whole. What is told
 of connectors is read from their own sums: those of their grants may be a hundred thousand times as many (ADR 0064).
 """

@@ -54,7 +54,7 @@ class UsageHour(Outcomes):
 
 
 class UsageDay(Outcomes):
-    """The hours of one day (UTC) together: charts over months read these, a twenty-fourth of the rows (ADR 0059).
+    """The hours of one day (UTC) together: charts over months read these, a twenty-fourth of the rows (ADR 0023).
 
     Written in the transaction that writes the hours (`services.usage`), so that the two never tell differently.
     """
@@ -80,7 +80,7 @@ class UsageDay(Outcomes):
 
 
 class ConnectorUsage(Outcomes):
-    """The counts of all grants of a connector together, ended ones too: what its pages read (ADR 0059).
+    """The counts of all grants of a connector together, ended ones too: what its pages read (ADR 0023).
 
     By the hour and by the day (UTC), written in the transaction that writes those of the grants (`services.usage`), so
     that the two never say different things.
