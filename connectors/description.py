@@ -12,7 +12,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from connectors import permissions
-from kaizala_console.api import json_text, openapi, openapi_texts
+from kaizala_console.api import json_text, openapi, openapi_translation
 from kaizala_console.api.openapi import OpenApiInfo, OpenApiTag
 from kaizala_console.api.routing import routes_of
 
@@ -92,7 +92,7 @@ def description_in(language: str) -> dict[str, Any]:
 @lru_cache(maxsize=16)
 def _translated(urlconf: str, server: str, language: str) -> dict[str, Any]:
     with translation.override(language):
-        return openapi_texts.translated(_made(urlconf, server).document, gettext)
+        return openapi_translation.translated(_made(urlconf, server).document, gettext)
 
 
 @lru_cache(maxsize=4)

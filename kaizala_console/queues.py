@@ -21,7 +21,7 @@ from kombu.exceptions import KombuError, OperationalError
 from accounts.models import Notice, SmsMessage
 from connectors.models import WebhookDelivery
 from groups.models import BulkJob
-from kaizala_console import beat
+from kaizala_console import celery
 from kaizala_console.celery import QUEUES, app
 from kaizala_console.lib import clock
 
@@ -64,7 +64,7 @@ def beat_schedule() -> list[BeatEntry]:
     """What beat sends to the worker, by name."""
     app.finalize()
     entries = sorted(app.conf.beat_schedule.items())
-    sent = beat.last_sent([name for name, _entry in entries])
+    sent = celery.last_sent([name for name, _entry in entries])
     return [
         BeatEntry(name, _interval(schedules.maybe_schedule(entry["schedule"])), sent.get(name))
         for name, entry in entries
@@ -82,7 +82,7 @@ def _interval(schedule: schedules.schedule) -> str:
 
 def workers_seen() -> list[WorkerSeen]:
     """When a worker was last seen at each queue of the broker."""
-    return [WorkerSeen(queue, beat.worker_seen_at(queue)) for queue in QUEUES]
+    return [WorkerSeen(queue, celery.worker_seen_at(queue)) for queue in QUEUES]
 
 
 def messages_in_the_broker() -> int | None:

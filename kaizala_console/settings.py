@@ -14,7 +14,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from kaizala_console import configuration
-from kaizala_console.lib import logs
+from kaizala_console.lib import logging
 from kaizala_console.lib.env import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -90,7 +90,7 @@ CELERY_TASK_ROUTES = {  # each queue has workers of its own (celery.QUEUES); all
     "accounts.tasks.deliver_pin": {"queue": "sms"},
     "connectors.tasks.deliver_webhooks": {"queue": "webhooks"},
 }
-CELERY_BEAT_SCHEDULER = "kaizala_console.beat:Scheduler"
+CELERY_BEAT_SCHEDULER = "kaizala_console.celery:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
 # ---------------------------------------------------------------- Sign-in
@@ -251,13 +251,13 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "kaizala_console.context.page",
+                "kaizala_console.dashboard.navigation.page",
             ],
         },
     }
 ]
 LOG_LEVEL = env.choice("LOG_LEVEL", "warning" if SANDBOX else "info", ("debug", "info", "warning", "error"))
-LOGGING = logs.logging_config(json=not SANDBOX, level=LOG_LEVEL.upper())  # JSON lines in production, without secrets
+LOGGING = logging.logging_config(json=not SANDBOX, level=LOG_LEVEL.upper())  # JSON lines in production, without secrets
 
 COTTON_DIR = "components"
 COTTON_ISOLATE_BY_DEFAULT = True
@@ -310,7 +310,7 @@ CSRF_COOKIE_NAME = "__Host-csrf" if _HTTPS else "csrf"
 CSRF_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_SECURE, LANGUAGE_COOKIE_HTTPONLY, LANGUAGE_COOKIE_SAMESITE = _HTTPS, True, "Lax"
 LANGUAGE_COOKIE_AGE = 400 * 24 * 3600  # browsers keep no cookie longer
-CSRF_FAILURE_VIEW = "kaizala_console.problems.csrf_failure"
+CSRF_FAILURE_VIEW = "kaizala_console.error_pages.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [f"{_BASE.scheme}://{_BASE.netloc}"] if CONSOLE_BASE_URL else []
 SECURE_SSL_REDIRECT = _HTTPS
 # Load balancers and Prometheus ask from inside, without TLS. METRICS_TOKEN opens counts, and nothing else.

@@ -64,9 +64,9 @@ def _texts_of_the_api() -> list[str]:
 
         django.setup()
     from connectors.description import description
-    from kaizala_console.api import openapi_texts
+    from kaizala_console.api import openapi_translation
 
-    return openapi_texts.texts(description().document)
+    return openapi_translation.texts(description().document)
 
 
 def sources() -> Iterator[Path]:

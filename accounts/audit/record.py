@@ -15,8 +15,8 @@ from django.db import models, transaction
 from accounts.audit.event_types import EventType
 from accounts.audit.sentences import names_in
 from accounts.models import AuditEvent, Organisation
-from kaizala_console.lib import clock, context
-from kaizala_console.lib.logs import redact
+from kaizala_console.lib import clock, request_context
+from kaizala_console.lib.logging import redact
 
 
 class About(TypedDict, total=False):
@@ -92,7 +92,7 @@ def _columns(
     after: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     kind, actor_id, actor_name = by.audit_actor()
-    here = context.current()
+    here = request_context.current()
     columns = {
         "at": clock.now(),
         "tag": tag,

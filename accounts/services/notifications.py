@@ -34,7 +34,7 @@ from accounts.sms.contract import NumberRefused
 from kaizala_console.lib import clock, moments, outbox
 from kaizala_console.lib.background import after_commit
 from kaizala_console.lib.errors import Conflict, ConsoleError
-from kaizala_console.lib.logs import redact
+from kaizala_console.lib.logging import redact
 
 logger = structlog.get_logger(__name__)
 

@@ -30,9 +30,9 @@ from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, Actor, record
 from accounts.models import Organisation, PinDevice, SmsMessage, User
 from accounts.sms.contract import Gateway, PinMaker, Verdict, not_checked, not_sent
-from kaizala_console.lib import clock, context, crypto, outbox, phone_numbers
+from kaizala_console.lib import clock, crypto, outbox, phone_numbers, request_context
 from kaizala_console.lib.background import after_commit
-from kaizala_console.lib.circuit import Circuit
+from kaizala_console.lib.circuit_breaker import Circuit
 from kaizala_console.lib.client_address import network_of
 from kaizala_console.lib.errors import ConsoleError, GatewayDown, RuleBroken, TooSoon
 
@@ -76,7 +76,7 @@ def send(
             code="no_sms_for_programs",
         )
     require_gateway(gateway)
-    address = context.current().client_address
+    address = request_context.current().client_address
     now = clock.now()
     audience = program.key if program is not None else ""
     device = PinDevice(user=user, name=purpose.value, number=number, purpose=purpose, audience=audience)

@@ -18,7 +18,7 @@ from accounts.audit.event_types import EventType
 from accounts.audit.record import record
 from accounts.models import User
 from accounts.models.session import Session, SessionStore, row_key
-from kaizala_console.lib import clock, context
+from kaizala_console.lib import clock, request_context
 from kaizala_console.lib.errors import NotFound
 
 SESSION_KEY: Final = "seen"
@@ -50,7 +50,7 @@ def note_seen(session: SessionBase) -> None:
     seen = session.get(SESSION_KEY, {})
     if now - seen.get("at", 0) < SEEN_EVERY.total_seconds():
         return
-    here = context.current()
+    here = request_context.current()
     session[SESSION_KEY] = {
         "began": seen.get("began", now),
         "at": now,

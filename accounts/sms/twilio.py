@@ -22,7 +22,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from accounts.sms.contract import NumberRefused, country_refused
-from kaizala_console.lib import cut_off
+from kaizala_console.lib import deadlines
 from kaizala_console.lib.errors import ConsoleError, GatewayDown, TooSoon
 
 logger = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ class Transport(TwilioHttpClient):
         super().__init__(timeout=timeout, max_retries=0)
         self._seconds = timeout
         for adapter in self.session.adapters.values():
-            cut_off.teach(adapter.poolmanager)
+            deadlines.teach(adapter.poolmanager)
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         """Sends to the configured base address instead of Twilio's.
@@ -50,7 +50,7 @@ class Transport(TwilioHttpClient):
         Raises TwilioException for any other host, and for an answer that is no JSON object: the SDK would stumble
         over the page of a proxy with whatever exception comes.
         """
-        with cut_off.after(self._seconds):
+        with deadlines.after(self._seconds):
             response = super().request(method, _address(url), *args, **kwargs)
         try:
             is_object = isinstance(json.loads(response.text), dict)

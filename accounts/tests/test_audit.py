@@ -13,7 +13,7 @@ from accounts.audit.event_types import EventType
 from accounts.audit.record import SYSTEM, SystemActor, record
 from accounts.audit.sentences import SENTENCES, sentence
 from accounts.models import AuditEvent, Organisation, User
-from kaizala_console.lib import context
+from kaizala_console.lib import request_context
 
 
 @pytest.mark.parametrize("tag", EventType)
@@ -28,8 +28,8 @@ def test_no_two_events_share_a_name() -> None:
 
 
 def test_a_row_tells_who_did_what_to_what_and_from_where(developer: User, organisation: Organisation) -> None:
-    here = context.RequestContext(request_id="abcdef0123456789", client_address="192.0.2.7")
-    with context.use(here):
+    here = request_context.RequestContext(request_id="abcdef0123456789", client_address="192.0.2.7")
+    with request_context.use(here):
         record(
             EventType.ORGANISATION_CHANGED,
             by=developer,
@@ -111,7 +111,7 @@ def test_what_looks_like_a_credential_never_gets_into_a_row(organisation: Organi
 def test_nor_does_it_by_the_names_of_whom_and_what_it_tells() -> None:
     token = "kzcs_" + string.ascii_letters
     organisation = Organisation.objects.create(name=f"Contoso {token}", entra_tenant_id="tid")
-    with context.use(context.RequestContext(request_id=f"r-{token}")):
+    with request_context.use(request_context.RequestContext(request_id=f"r-{token}")):
         record(EventType.ORGANISATION_CHANGED, by=SystemActor(f"Bot {token}"), subject=organisation)
     row = AuditEvent.objects.values().get()
     assert row["subject_name"] == "Contoso kzcs_[redacted]"

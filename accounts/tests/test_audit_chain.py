@@ -22,7 +22,7 @@ from accounts.audit.record import event as event_of
 from accounts.models import AuditCheckpoint, AuditEvent, Organisation
 from accounts.tasks import chain_audit
 from accounts.tests.factories import make_organisation, make_user
-from kaizala_console.lib import clock, context, crypto
+from kaizala_console.lib import clock, crypto, request_context
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -118,7 +118,7 @@ def test_values_come_back_from_the_database_as_they_were_hashed() -> None:
     told: dict[Any, Any] = {"n": 1e16, "f": 0.1, "one": 1.0, "big": 2**60, "at": clock.now(), 7: ["é", {"deep": None}]}
     organisation = make_organisation()
     for address in ("203.0.113.9", "2001:0DB8:0:0::1", "::ffff:192.0.2.1", ""):
-        with context.use(context.RequestContext("r" * 80, address)), transaction.atomic():
+        with request_context.use(request_context.RequestContext("r" * 80, address)), transaction.atomic():
             record(
                 EventType.ORGANISATION_CHANGED, by=SYSTEM, subject=organisation, organisation=organisation, after=told
             )

@@ -14,7 +14,7 @@ from accounts.services import phones as service
 from accounts.services import pins, reauthentication
 from accounts.tests.factories import make_user
 from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send
-from kaizala_console.lib import context
+from kaizala_console.lib import request_context
 from kaizala_console.lib.errors import TooSoon
 
 
@@ -84,7 +84,7 @@ def test_each_cap_holds_for_a_day_though_every_pin_was_used_and_all_answer_the_s
     newcomer: User, phones: Any, settings: Settings, travel: Callable[..., Any], limit: str
 ) -> None:
     setattr(settings, limit, 2)
-    with context.use(context.RequestContext(client_address="192.0.2.7")):
+    with request_context.use(request_context.RequestContext(client_address="192.0.2.7")):
         for _ in range(2):
             enter(newcomer, send(newcomer), phones.pin(NUMBER))
         with pytest.raises(TooSoon) as caught:

@@ -15,7 +15,7 @@ from accounts.services import phones, pins
 from accounts.sms import twilio_verify as verify
 from accounts.tests.pins import NUMBER, enter, send
 from accounts.tests.twilio_server import FakeTwilio
-from kaizala_console.lib.circuit import Circuit
+from kaizala_console.lib.circuit_breaker import Circuit
 from kaizala_console.lib.errors import GatewayDown, RuleBroken
 
 

@@ -17,7 +17,7 @@ from accounts.services import phones as service
 from accounts.services import pins
 from accounts.sms.inbox import Inbox
 from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send, wrong
-from kaizala_console.lib import context
+from kaizala_console.lib import request_context
 from kaizala_console.lib.errors import NotFound, RuleBroken
 from kaizala_console.tests.leaks import holds
 
@@ -44,7 +44,7 @@ def test_the_same_pin_has_another_digest_each_time(newcomer: User) -> None:
 
 
 def test_the_log_masks_the_number_and_finds_it_again_by_a_keyed_digest(newcomer: User) -> None:
-    with context.use(context.RequestContext(client_address="192.0.2.7")):
+    with request_context.use(request_context.RequestContext(client_address="192.0.2.7")):
         send(newcomer)
     message = SmsMessage.objects.get()
     assert NUMBER[-6:] not in message.masked_number

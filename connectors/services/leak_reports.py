@@ -26,7 +26,7 @@ from connectors.token_format import Kind, Parsed
 from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock, rate_limit
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
-from kaizala_console.lib.logs import redact
+from kaizala_console.lib.logging import redact
 from kaizala_console.lib.rate_limit import Limit
 
 LONGEST_TEXT = 20_000

@@ -28,9 +28,9 @@ from connectors.services.token_client import Fetched, NoAnswer, Refused
 from connectors.token_format import Kind
 from kaizala_console.lib import clock, crypto, ids, outbox
 from kaizala_console.lib.background import after_commit
-from kaizala_console.lib.circuit import Circuit
+from kaizala_console.lib.circuit_breaker import Circuit
 from kaizala_console.lib.errors import NotFound, RuleBroken
-from kaizala_console.lib.logs import redact
+from kaizala_console.lib.logging import redact
 
 FETCH: Final = "connectors.tasks.fetch_cached_token"  # by name: this layer does not import the tasks above it
 LEASE: Final = dt.timedelta(minutes=2)  # longer than a fetch may take

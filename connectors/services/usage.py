@@ -30,7 +30,7 @@ from connectors.services import compatibility
 from connectors.services.compatibility import QuirkCount, QuirkKey
 from kaizala_console.api.compatibility import noted_in
 from kaizala_console.api.endpoint import Call, Operation
-from kaizala_console.lib import clock, context
+from kaizala_console.lib import clock, request_context
 from kaizala_console.lib.upsert import Upsert
 from kaizala_console.lib.write_behind import WriteBehind
 
@@ -99,12 +99,12 @@ def count(grant_id: UUID, operation: str, *, status: int, at: dt.datetime, scope
 
 def secret_used(secret_id: int, *, at: dt.datetime) -> None:
     """Note that a secret has just proven its connector, and from where."""
-    _buffer.add(Used(ConnectorSecret, secret_id), Seen(at, context.current().client_address))
+    _buffer.add(Used(ConnectorSecret, secret_id), Seen(at, request_context.current().client_address))
 
 
 def token_used(refresh_token_id: int, *, at: dt.datetime) -> None:
     """Note that a refresh token, or an access token that stands on it, was used, and from where."""
-    _buffer.add(Used(RefreshToken, refresh_token_id), Seen(at, context.current().client_address))
+    _buffer.add(Used(RefreshToken, refresh_token_id), Seen(at, request_context.current().client_address))
 
 
 def flush() -> int:

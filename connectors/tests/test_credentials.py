@@ -15,7 +15,7 @@ from pytest_django import Settings
 from connectors import token_format
 from connectors.token_format import Kind
 from kaizala_console.lib import clock, crypto
-from kaizala_console.lib.logs import redact
+from kaizala_console.lib.logging import redact
 
 OPAQUE = [Kind.SECRET, Kind.REFRESH]
 GRANT = UUID("01a20d99-5653-7473-b453-74df8c4f2973")

@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import User
 from connectors.description import description, description_in
-from kaizala_console.api import openapi_texts
+from kaizala_console.api import openapi_translation
 
 HINDI = {"Accept-Language": "hi"}
 SENTENCE = re.compile(r"(?:\b[a-z]+\b +){4,}[a-z]+\b", re.IGNORECASE)  # five English words in a row
@@ -58,7 +58,7 @@ def test_only_words_change_and_names_and_values_stay() -> None:
             }
         },
     }
-    changed = openapi_texts.translated(document, "<{}>".format)
+    changed = openapi_translation.translated(document, "<{}>".format)
     assert changed["paths"]["/summary"]["get"] == {
         "summary": "<Read>",
         "description": "<One.>\n\n<Needs the permission **<Text>** (scope `text.read`).>",
@@ -70,4 +70,4 @@ def test_only_words_change_and_names_and_values_stay() -> None:
         "properties": {"description": {"description": "<A name.> <Also read as `n`, `d`.>", "default": "summary"}},
         "example": {"description": "kept"},
     }
-    assert openapi_texts.texts(document)[:3] == ["All of them.", "Read", "One."]
+    assert openapi_translation.texts(document)[:3] == ["All of them.", "Read", "One."]

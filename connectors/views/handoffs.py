@@ -31,8 +31,7 @@ from connectors.services import handoffs
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import handoff_line, links, one_time_secrets, snippets
 from connectors.views.forms import form_key_of
-from kaizala_console.lib import bounded, live, pagination
-from kaizala_console.lib import context as request_context
+from kaizala_console.lib import bounded, live, pagination, request_context
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 CLAIM = gettext_lazy("Claim")

@@ -29,7 +29,7 @@ from connectors.webhooks import authorization, dispatch, message, schedule, send
 from connectors.webhooks.ending import end, stop_deliveries
 from connectors.webhooks.sender import DeliveryOutcome, PreparedRequest
 from kaizala_console.lib import clock, crypto, outbox
-from kaizala_console.lib.circuit import Circuit
+from kaizala_console.lib.circuit_breaker import Circuit
 
 # ----------------------------------------------------------------------------------------------------
 # The queue of deliveries: taking the next ones, and writing down what became of them.

@@ -28,7 +28,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
-from kaizala_console.api import body_quirks
+from kaizala_console.api import compatibility
 from kaizala_console.api.errors import InvalidParameters
 from kaizala_console.lib import clock
 
@@ -114,7 +114,7 @@ class Shape(BaseModel):
     def _of_texts(cls, query: QueryDict) -> Self:
         texts = _flat(query)
         shaped = cls._read(texts)
-        body_quirks.of_shape(texts, shaped, texts=True)
+        compatibility.of_shape(texts, shaped, texts=True)
         return shaped
 
 
@@ -131,7 +131,7 @@ class Body(Shape):
             but = ", not text that holds one: it was encoded twice" if twice else ""
             raise InvalidParameters(f"The body must be a JSON object{but}.")
         shaped = cls._read(value)
-        body_quirks.of_shape(value, shaped)
+        compatibility.of_shape(value, shaped)
         return shaped
 
     @classmethod

@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn
 
 import pyjson5
 
-from kaizala_console.api import body_quirks, compatibility
+from kaizala_console.api import compatibility
 from kaizala_console.api.compatibility import CompatibilityQuirk
 from kaizala_console.api.errors import InvalidParameters
 
@@ -135,7 +135,7 @@ def _lenient(text: str) -> Any:
             raise InvalidParameters(f"{_NOT_JSON}: it is form data; send its names and values as one object.") from None
         # The exception's own text quotes the body: only the place is taken from it.
         raise InvalidParameters(f"{_NOT_JSON}{_place(problem)}.") from None
-    body_quirks.of_json5(tokens)
+    compatibility.of_json5(tokens)
     return value
 
 

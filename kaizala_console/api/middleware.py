@@ -27,7 +27,7 @@ from kaizala_console.api.errors import (
     to_wire,
 )
 from kaizala_console.api.routing import ROUTE, Match, console_page, routes_of
-from kaizala_console.lib import context
+from kaizala_console.lib import request_context
 
 logger = structlog.get_logger(__name__)
 
@@ -68,7 +68,7 @@ class ApiMiddleware:
         if match is not None and match.view is console_page:
             return self._hand_on(request, match)
         with (
-            context.use(context.of_request(request)) as here,
+            request_context.use(request_context.of_request(request)) as here,
             translation.override(_LANGUAGE),
             compatibility.collecting(request),
         ):

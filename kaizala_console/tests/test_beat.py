@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 from accounts.models import User
 from accounts.services import notifications
 from accounts.tasks import sweep_notices
-from kaizala_console import beat
+from kaizala_console import celery
 from kaizala_console.celery import QUEUES, app, heartbeat
 from kaizala_console.tests.hanging import hang
 from kaizala_console.tests.production import PRODUCTION
@@ -36,7 +36,7 @@ def scheduler(db: None, tmp_path: Path) -> Any:
     app.finalize()
     entry = {"task": heartbeat.name, "schedule": 60.0, "kwargs": {"queue": "mail"}}
     app.conf.beat_schedule, before = {"heartbeat-mail": entry}, app.conf.beat_schedule
-    scheduler = beat.Scheduler(app, schedule_filename=str(tmp_path / "schedule"))
+    scheduler = celery.Scheduler(app, schedule_filename=str(tmp_path / "schedule"))
     yield scheduler
     scheduler.close()
     app.conf.beat_schedule = before
@@ -46,13 +46,13 @@ def test_after_the_clock_was_an_hour_ahead_beat_sends_again_within_a_minute(sche
     travel(minutes=60)
     scheduler.tick()
     scheduler.tick()
-    assert beat.worker_seen_at("mail")
+    assert celery.worker_seen_at("mail")
     travel(minutes=-60)
     assert scheduler.tick() <= 60
     cache.delete("worker:seen:mail")
     travel(seconds=61)
     scheduler.tick()
-    assert beat.worker_seen_at("mail"), "sent, and taken by a worker"
+    assert celery.worker_seen_at("mail"), "sent, and taken by a worker"
 
 
 def test_health_checks_fail_for_a_beat_and_a_worker_that_are_silent(scheduler: Any, travel: Travel) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from accounts import tasks as accounts_tasks
 from connectors import tasks as connectors_tasks
-from kaizala_console.celery import app, collect_the_timetable
+from kaizala_console.celery import app, collect_beat_schedule
 
 
 def test_everything_on_the_timetable_is_a_task_that_a_worker_knows() -> None:
@@ -35,4 +35,4 @@ def test_a_name_on_the_timetable_belongs_to_one_app(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(accounts_tasks, "BEAT_SCHEDULE", schedule, raising=False)
     monkeypatch.setattr(connectors_tasks, "BEAT_SCHEDULE", schedule, raising=False)
     with pytest.raises(RuntimeError, match="'sweep'"):
-        collect_the_timetable(SimpleNamespace(conf=SimpleNamespace(beat_schedule={})))
+        collect_beat_schedule(SimpleNamespace(conf=SimpleNamespace(beat_schedule={})))

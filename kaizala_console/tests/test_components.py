@@ -9,7 +9,7 @@ import pytest
 from django.template import Context, Template
 from django_cotton.compiler_regex import CottonCompiler
 
-from kaizala_console import context
+from kaizala_console.dashboard import navigation
 from kaizala_console.gallery import SampleForm
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -140,4 +140,4 @@ def test_a_secret_stands_in_its_field_and_in_no_address_or_other_attribute() -> 
     ],
 )
 def test_the_menu_lights_the_entry_that_a_page_belongs_to(view: str, key: str) -> None:
-    assert context.active_key(view) == key
+    assert navigation.active_key(view) == key

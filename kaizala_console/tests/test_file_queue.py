@@ -12,7 +12,7 @@ import pytest
 from kombu.connection import Connection
 from kombu.exceptions import ChannelError
 
-from kaizala_console import file_queue
+from kaizala_console import celery
 
 Open = Callable[[], Any]
 
@@ -34,7 +34,7 @@ def channel(tmp_path: Path) -> Iterator[Open]:
 
 
 def test_the_console_uses_it(channel: Open) -> None:
-    assert isinstance(channel(), file_queue.Channel)
+    assert isinstance(channel(), celery.Channel)
 
 
 def test_a_message_comes_out_as_it_went_in_and_once(channel: Open) -> None:

@@ -12,7 +12,7 @@ from django.urls import include, path
 
 from accounts.models import User
 from accounts.views.decorators import signed_in
-from kaizala_console.lib import context
+from kaizala_console.lib import request_context
 from kaizala_console.lib.errors import (
     Conflict,
     ConsoleError,
@@ -43,7 +43,7 @@ def fails(_request: HttpRequest, how: str) -> HttpResponse:
 
 
 def tells(_request: HttpRequest) -> HttpResponse:
-    here = context.current()
+    here = request_context.current()
     return HttpResponse(f"{here.request_id} {here.client_address}")
 
 

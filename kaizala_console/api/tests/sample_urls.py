@@ -16,7 +16,7 @@ from kaizala_console.api.errors import GroupNotReachable, TokenInvalid
 from kaizala_console.api.fields import Body, EpochMs, NumberedApiEnum, Pin, Query, Text, named
 from kaizala_console.api.headers import access_token, header
 from kaizala_console.api.routing import console_page
-from kaizala_console.lib import context
+from kaizala_console.lib import request_context
 from kaizala_console.lib.errors import Conflict, GatewayDown, NotAllowed, NotFound, RuleBroken, TooSoon
 
 TOKEN = "kzat_sampleTokenOfTheTests0123456789"
@@ -95,7 +95,7 @@ def trade_code(call: Call) -> CodeForm:
 
 @operation(summary="Who is asking")
 def context_of_call(call: Call) -> dict[str, str]:
-    here = context.current()
+    here = request_context.current()
     return {"requestId": here.request_id, "clientAddress": here.client_address, "userAgent": here.user_agent}
 
 

@@ -10,7 +10,7 @@ from pytest_django import Settings
 from structlog.types import EventDict
 
 from kaizala_console.api.tests.conftest import Send
-from kaizala_console.lib import context
+from kaizala_console.lib import request_context
 
 MESSAGES = "/v1/groups/AbC/messages"
 
@@ -191,7 +191,7 @@ def test_what_nobody_foresaw_is_three_fields_without_detail_and_is_logged_with_t
     seen: list[str] = []
 
     def note_request_id(logger: Any, name: str, event: EventDict) -> EventDict:
-        seen.append(context.current().request_id)
+        seen.append(request_context.current().request_id)
         return event
 
     with structlog.testing.capture_logs(processors=[note_request_id]) as lines:
@@ -219,4 +219,4 @@ def test_the_call_knows_who_asks_and_forgets_it_afterwards(send: Send, settings:
         "clientAddress": "203.0.113.9",
         "userAgent": "curl/8",
     }
-    assert context.current().request_id == ""
+    assert request_context.current().request_id == ""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from django.core.cache import cache
 
-from kaizala_console.lib.circuit import Circuit
+from kaizala_console.lib.circuit_breaker import Circuit
 
 pytestmark = pytest.mark.django_db
 CIRCUIT = Circuit("somebody", failures=3, seconds=60)

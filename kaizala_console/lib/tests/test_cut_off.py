@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from kaizala_console.lib import cut_off, http_client
+from kaizala_console.lib import deadlines, http_client
 from kaizala_console.lib.tests.outside import TRIES, Outside, serving
 
 
@@ -104,7 +104,7 @@ def test_what_one_thread_opens_is_not_cut_off_by_another(outside: Outside) -> No
     late: list[bool] = []
 
     def hurried() -> None:
-        with cut_off.after(0) as end:
+        with deadlines.after(0) as end:
             while not end.is_over:
                 time.sleep(0.01)
             late.append(True)
@@ -117,7 +117,7 @@ def test_what_one_thread_opens_is_not_cut_off_by_another(outside: Outside) -> No
 
 
 def test_what_is_opened_after_the_end_is_shut_down_at_once() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, cut_off.after(60) as end:
+    with socket.create_server(("127.0.0.1", 0)) as server, deadlines.after(60) as end:
         end.cut()
         with socket.create_connection(server.getsockname()) as connected:
             end.watch(connected)

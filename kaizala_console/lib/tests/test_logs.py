@@ -11,7 +11,8 @@ import pytest
 import structlog
 from django.test import Client
 
-from kaizala_console.lib import context, logs
+from kaizala_console.lib import logging as lib_logging
+from kaizala_console.lib import request_context
 
 TOKEN = "kzrt_" + "Ab3" * 12
 
@@ -22,7 +23,7 @@ def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     before = structlog.get_config()
-    config = logs.logging_config(json=True)
+    config = lib_logging.logging_config(json=True)
     caught = io.StringIO()
     config["handlers"]["stderr"]["stream"] = caught
     config["loggers"] = {}
@@ -47,7 +48,7 @@ def test_structlog_and_logging_write_the_same_json(stream: io.StringIO) -> None:
 
 
 def test_a_line_carries_the_id_of_the_request_at_hand(stream: io.StringIO) -> None:
-    with context.use(context.RequestContext(request_id="trace-0123456789")):
+    with request_context.use(request_context.RequestContext(request_id="trace-0123456789")):
         logging.getLogger("theirs").warning("inside")
     logging.getLogger("theirs").warning("outside")
     inside, outside = lines(stream)
@@ -101,8 +102,8 @@ def test_a_traceback_shows_no_local_variables(stream: io.StringIO) -> None:
 
 
 def test_text_is_redacted_by_pattern_and_only_the_secret_part() -> None:
-    assert logs.redact(f"Bearer {TOKEN}, please") == "Bearer kzrt_[redacted], please"
-    assert logs.redact("kzrt_short") == "kzrt_short"
+    assert lib_logging.redact(f"Bearer {TOKEN}, please") == "Bearer kzrt_[redacted], please"
+    assert lib_logging.redact("kzrt_short") == "kzrt_short"
 
 
 def test_an_object_whose_text_holds_a_token_becomes_text() -> None:
@@ -110,12 +111,12 @@ def test_an_object_whose_text_holds_a_token_becomes_text() -> None:
         def __repr__(self) -> str:
             return f"<Leaky {TOKEN}>"
 
-    assert logs.redact(Leaky()) == "<Leaky kzrt_[redacted]>"
+    assert lib_logging.redact(Leaky()) == "<Leaky kzrt_[redacted]>"
 
 
 def test_readable_lines_of_the_sandbox_are_redacted_too(capsys: pytest.CaptureFixture[str]) -> None:
     before = structlog.get_config()
-    config = logs.logging_config(json=False)
+    config = lib_logging.logging_config(json=False)
     structlog.configure(**before)
     formatter = config["formatters"]["structured"]
     made = structlog.stdlib.ProcessorFormatter(
@@ -138,4 +139,4 @@ def test_a_foreign_host_costs_one_line_and_no_traceback(stream: io.StringIO) -> 
 def test_a_structure_that_contains_itself_ends() -> None:
     loop: list[Any] = [TOKEN]
     loop.append(loop)
-    assert TOKEN not in str(logs.redact(loop))
+    assert TOKEN not in str(lib_logging.redact(loop))

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from kaizala_console import beat
+from kaizala_console import celery
 from kaizala_console.celery import QUEUES
 from kaizala_console.lib import clock
 
@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         queue = options["queue"]
-        at = beat.worker_seen_at(queue)
+        at = celery.worker_seen_at(queue)
         if at is None:
             raise CommandError(f"No worker has taken a heartbeat from the queue {queue} yet.")
         if clock.now() - at > timedelta(seconds=options["within"]):

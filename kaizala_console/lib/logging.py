@@ -14,7 +14,7 @@ from typing import Any, Final
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from kaizala_console.lib import context
+from kaizala_console.lib import request_context
 
 REDACTED: Final = "[redacted]"
 
@@ -64,7 +64,7 @@ def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 
 
 def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    request_id = context.current().request_id
+    request_id = request_context.current().request_id
     if request_id:
         event.setdefault("request_id", request_id)
     return event

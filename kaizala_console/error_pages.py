@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from accounts.views import pending_forms
-from kaizala_console.lib import context
+from kaizala_console.lib import request_context
 from kaizala_console.lib.errors import (
     Conflict,
     ConsoleError,
@@ -57,7 +57,7 @@ def problem(
     request: HttpRequest, *, status: int, title: str, text: str | Promise, act: str = "", href: str = ""
 ) -> HttpResponse:
     """A page with a title, a sentence or two, and one way on (back to the page before, unless `href` says else)."""
-    words = {"title": title, "text": text, "act": act, "href": href, "request_id": context.current().request_id}
+    words = {"title": title, "text": text, "act": act, "href": href, "request_id": request_context.current().request_id}
     response = render(request, "problem.html", words, status=status)
     add_never_cache_headers(response)
     return response
