@@ -35,7 +35,7 @@ STATUSES: dict[type[ConsoleError], int] = {
 }
 
 
-def of_error(request: HttpRequest, error: ConsoleError) -> HttpResponse:
+def error_response(request: HttpRequest, error: ConsoleError) -> HttpResponse:
     """The page for an error that a service raised. "Not yours" is the very page of "not there"."""
     if isinstance(error, NotFound):
         not_found: Callable[..., HttpResponse] = get_resolver().resolve_error_handler(404)
@@ -47,13 +47,13 @@ def of_error(request: HttpRequest, error: ConsoleError) -> HttpResponse:
         429: _("Please wait a moment"),
         503: _("A service does not answer"),
     }
-    response = problem(request, status=status, title=titles.get(status, _("That did not work")), text=error.message)
+    response = error_page(request, status=status, title=titles.get(status, _("That did not work")), text=error.message)
     if isinstance(error, TooSoon):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
 
 
-def problem(
+def error_page(
     request: HttpRequest, *, status: int, title: str, text: str | Promise, act: str = "", href: str = ""
 ) -> HttpResponse:
     """A page with a title, a sentence or two, and one way on (back to the page before, unless `href` says else)."""
@@ -63,13 +63,13 @@ def problem(
     return response
 
 
-def only_for_a_form(request: HttpRequest, refused: HttpResponse) -> HttpResponse:
+def form_only_page(request: HttpRequest, refused: HttpResponse) -> HttpResponse:
     """An address that takes what a form sends, and was opened without one: what stands around it has the form."""
     around = request.path.rstrip("/")
     while around := around.rpartition("/")[0]:
         if is_valid_path(f"{around}/"):
             break
-    response = problem(
+    response = error_page(
         request,
         status=refused.status_code,
         title=_("There is nothing to see at this address"),
@@ -90,7 +90,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     and `Origin` are set by browsers and cannot be set by the pages they show.
     """
     if not _sent_from_here(request):
-        return problem(
+        return error_page(
             request,
             status=403,
             title=_("This form was not sent from here"),
@@ -104,7 +104,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         href = pending.confirm_url if pending is not None else page
         if not request.user.is_authenticated:
             href = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': href})}"
-    return problem(
+    return error_page(
         request,
         status=403,
         title=_("This form was open for too long"),

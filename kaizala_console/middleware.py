@@ -36,7 +36,7 @@ class RequestContextMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with request_context.use(request_context.of_request(request)) as here:
+        with request_context.use(request_context.from_request(request)) as here:
             response = self.get_response(request)
         response.headers.setdefault("X-Request-ID", here.request_id)
         for name, value in SECURITY_HEADERS.items():
@@ -96,9 +96,9 @@ class ConsoleErrorMiddleware:
         response = self.get_response(request)
         # Of a page that a form led to, only the address was opened again: by hand, from a bookmark, after a restart.
         if isinstance(response, HttpResponseNotAllowed) and request.method == "GET":
-            return response if request.headers.get("HX-Request") else error_pages.only_for_a_form(request, response)
+            return response if request.headers.get("HX-Request") else error_pages.form_only_page(request, response)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Django calls this for whatever a view raises."""
-        return error_pages.of_error(request, exception) if isinstance(exception, ConsoleError) else None
+        return error_pages.error_response(request, exception) if isinstance(exception, ConsoleError) else None

@@ -251,7 +251,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "kaizala_console.dashboard.navigation.page",
+                "kaizala_console.dashboard.navigation.page_context",
             ],
         },
     }

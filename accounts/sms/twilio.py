@@ -42,7 +42,7 @@ class Transport(TwilioHttpClient):
         super().__init__(timeout=timeout, max_retries=0)
         self._seconds = timeout
         for adapter in self.session.adapters.values():
-            deadlines.teach(adapter.poolmanager)
+            deadlines.watch_connections(adapter.poolmanager)
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         """Sends to the configured base address instead of Twilio's.
@@ -50,7 +50,7 @@ class Transport(TwilioHttpClient):
         Raises TwilioException for any other host, and for an answer that is no JSON object: the SDK would stumble
         over the page of a proxy with whatever exception comes.
         """
-        with deadlines.after(self._seconds):
+        with deadlines.deadline(self._seconds):
             response = super().request(method, _address(url), *args, **kwargs)
         try:
             is_object = isinstance(json.loads(response.text), dict)

@@ -28,7 +28,7 @@ from connectors.models import (
 )
 from connectors.services import compatibility
 from connectors.services.compatibility import QuirkCount, QuirkKey
-from kaizala_console.api.compatibility import noted_in
+from kaizala_console.api.compatibility import get_quirks
 from kaizala_console.api.endpoint import Call, Operation
 from kaizala_console.lib import clock, request_context
 from kaizala_console.lib.upsert import Upsert
@@ -86,7 +86,7 @@ def observe(operation: Operation, call: Call, status: int) -> None:
 
 def note_compatibility_quirks(call: Call, connector_id: UUID, *, at: dt.datetime) -> None:
     """Note which old habits this call of a connector's program showed."""
-    for habit in noted_in(call.request):
+    for habit in get_quirks(call.request):
         example = f"{call.request.method} {call.route}"
         _buffer.add(QuirkKey(connector_id, habit, at.date()), QuirkCount(1, at, example))
 

@@ -1,8 +1,8 @@
-"""Old habits of programs, noticed while their calls are read (wire protocol §1 and §2).
+"""Quirks of old programs, noticed while their calls are read (wire protocol §1 and §2).
 
 Every one of them works; noticing it serves the report that a connector's owner reads, and decides nothing. What is
 noted stands in the request, and whoever knows the caller counts it (`connectors.services.usage`). Never more than the
-name of the habit is kept: no value, no body, no address.
+name of a quirk is stored: no value, no body, no address.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ _here: ContextVar[set[CompatibilityQuirk] | None] = ContextVar("compatibility_qu
 
 
 @contextmanager
-def collecting(request: HttpRequest) -> Iterator[None]:
-    """Inside, `here()` is the set that this request's habits are noted in."""
+def collect_quirks(request: HttpRequest) -> Iterator[None]:
+    """Inside, `current_quirks()` is the set that this request's quirks are noted in."""
     noted: set[CompatibilityQuirk] = set()
     request.META[QUIRKS] = noted
     token = _here.set(noted)
@@ -81,22 +81,22 @@ def collecting(request: HttpRequest) -> Iterator[None]:
         _here.reset(token)
 
 
-def here() -> set[CompatibilityQuirk] | None:
-    """Where to note habits of the request at hand, for those who do not have it; None outside of one."""
+def current_quirks() -> set[CompatibilityQuirk] | None:
+    """Where to note quirks of the request at hand, for those who do not have it; None outside of one."""
     return _here.get()
 
 
-def note(request: HttpRequest, habit: CompatibilityQuirk) -> None:
-    """Note that this request shows `habit`."""
-    request.META.setdefault(QUIRKS, set()).add(habit)
+def note_quirk(request: HttpRequest, quirk: CompatibilityQuirk) -> None:
+    """Note that this request shows `quirk`."""
+    request.META.setdefault(QUIRKS, set()).add(quirk)
 
 
-def noted_in(request: HttpRequest) -> frozenset[CompatibilityQuirk]:
+def get_quirks(request: HttpRequest) -> frozenset[CompatibilityQuirk]:
     """What has been noted in this request."""
     return frozenset(request.META.get(QUIRKS, ()))
 
 
-def of_path(request: HttpRequest, route: str, segments: Sequence[str], arguments: Mapping[str, Any]) -> None:
+def note_path(request: HttpRequest, route: str, segments: Sequence[str], arguments: Mapping[str, Any]) -> None:
     """Note how the path is written that led to `route`, and the host. Some microseconds."""
     noted: set[CompatibilityQuirk] = request.META.setdefault(QUIRKS, set())
     path = request.path_info
@@ -122,21 +122,21 @@ def of_path(request: HttpRequest, route: str, segments: Sequence[str], arguments
         noted.add(CompatibilityQuirk.OLD_HOST)
 
 
-_LOOKED_AT: Final = 100  # of a list: a habit shows early, and some lists have thousands of entries
+_LOOKED_AT: Final = 100  # of a list: a quirk shows early, and some lists have thousands of entries
 _LONGEST_ID: Final = 48
-_TOKENS_LOOKED_AT: Final = 10_000  # a body of a million of them is no habit
+_TOKENS_LOOKED_AT: Final = 10_000  # a body of a million of them is no quirk
 
 
-def of_shape(given: Mapping[str, Any], shaped: BaseModel, *, texts: bool = False) -> None:
+def note_body(given: Mapping[str, Any], shaped: BaseModel, *, texts: bool = False) -> None:
     """Note how names and values were written. `texts` where there is nothing but text: a form, a query."""
-    noted = here()
+    noted = current_quirks()
     if noted is not None:
         _compare(given, shaped, noted, texts)
 
 
-def of_json5(tokens: Sequence[str]) -> None:
+def note_json5(tokens: Sequence[str]) -> None:
     """Note what in a body is not JSON, once it has been read leniently: its tokens, strings and comments whole."""
-    noted = here()
+    noted = current_quirks()
     if noted is None:
         return
     found, rest = set(), []

@@ -114,7 +114,7 @@ class Shape(BaseModel):
     def _of_texts(cls, query: QueryDict) -> Self:
         texts = _flat(query)
         shaped = cls._read(texts)
-        compatibility.of_shape(texts, shaped, texts=True)
+        compatibility.note_body(texts, shaped, texts=True)
         return shaped
 
 
@@ -131,7 +131,7 @@ class Body(Shape):
             but = ", not text that holds one: it was encoded twice" if twice else ""
             raise InvalidParameters(f"The body must be a JSON object{but}.")
         shaped = cls._read(value)
-        compatibility.of_shape(value, shaped)
+        compatibility.note_body(value, shaped)
         return shaped
 
     @classmethod

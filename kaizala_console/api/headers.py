@@ -18,7 +18,7 @@ def access_token(request: HttpRequest) -> str:
     """Return the access token from ``accessToken``, else from ``Authorization: Bearer``. Raises TokenMissing."""
     token = _once(request.META.get("HTTP_ACCESSTOKEN", ""))
     if token:
-        compatibility.note(request, CompatibilityQuirk.TOKEN_HEADER)
+        compatibility.note_quirk(request, CompatibilityQuirk.TOKEN_HEADER)
     else:
         scheme, _space, rest = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
         token = rest.strip() if scheme.lower() == "bearer" else ""

@@ -47,7 +47,7 @@ def loads(data: bytes) -> Any:
         raise InvalidParameters(f"{_NOT_JSON}: it must be UTF-8, byte {problem.start} is not.") from None
     if text.startswith(_BOM):
         text = text.removeprefix(_BOM)
-        noted = compatibility.here()
+        noted = compatibility.current_quirks()
         if noted is not None:
             noted.add(CompatibilityQuirk.BYTE_ORDER_MARK)
     if not text or text.isspace():
@@ -135,7 +135,7 @@ def _lenient(text: str) -> Any:
             raise InvalidParameters(f"{_NOT_JSON}: it is form data; send its names and values as one object.") from None
         # The exception's own text quotes the body: only the place is taken from it.
         raise InvalidParameters(f"{_NOT_JSON}{_place(problem)}.") from None
-    compatibility.of_json5(tokens)
+    compatibility.note_json5(tokens)
     return value
 
 

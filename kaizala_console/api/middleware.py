@@ -68,9 +68,9 @@ class ApiMiddleware:
         if match is not None and match.view is console_page:
             return self._hand_on(request, match)
         with (
-            request_context.use(request_context.of_request(request)) as here,
+            request_context.use(request_context.from_request(request)) as here,
             translation.override(_LANGUAGE),
-            compatibility.collecting(request),
+            compatibility.collect_quirks(request),
         ):
             try:
                 response = _call(request, match, segments)
@@ -103,7 +103,7 @@ def _call(request: HttpRequest, match: Match | None, segments: list[str]) -> Htt
     if match is None:
         raise UnknownResource
     request.META[ROUTE] = match.route
-    compatibility.of_path(request, match.route, segments, match.arguments)
+    compatibility.note_path(request, match.route, segments, match.arguments)
     return match.view(request, **match.arguments)
 
 

@@ -40,7 +40,7 @@ def read_shape(request: HttpRequest, shape: type[Body], *, form: bool) -> Body:
         raise UnsupportedContentEncoding([FORM, JSON] if form else [JSON])
     raw = _as_utf8(read_bytes(request), request)
     if raw and content_type != JSON and not (form and content_type == FORM):
-        compatibility.note(
+        compatibility.note_quirk(
             request, CompatibilityQuirk.OTHER_CONTENT_TYPE if content_type else CompatibilityQuirk.NO_CONTENT_TYPE
         )
     if form and content_type == FORM:

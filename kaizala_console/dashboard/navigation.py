@@ -170,8 +170,10 @@ TARGETS: Final = (
     ),
     NavigationTarget(_("Help"), "help", "info", _("docs documentation manual guide support")),
     *(
-        NavigationTarget(page.title, "help_page", "info", page.words, lead=_("Help"), args=(page.slug,))
-        for page in PAGES.values()
+        NavigationTarget(
+            page_context.title, "help_page", "info", page_context.words, lead=_("Help"), args=(page_context.slug,)
+        )
+        for page_context in PAGES.values()
     ),
 )
 
@@ -186,9 +188,9 @@ def find_targets(user: User, text: str, *, most: int) -> list[NavigationTarget]:
         return []
     by_title, others = [], []
     for target in _targets_for(user):
-        if _all_begin(words, _said(target.title)):
+        if _all_begin(words, _in_both_languages(target.title)):
             by_title.append(target)
-        elif _all_begin(words, f"{_said(target.title)} {_said(target.words)}"):
+        elif _all_begin(words, f"{_in_both_languages(target.title)} {_in_both_languages(target.words)}"):
             others.append(target)
     return (by_title + others)[:most]
 
@@ -206,7 +208,7 @@ def _all_begin(words: list[str], text: str) -> bool:
     return all(f" {word}" in f" {text}" for word in words)
 
 
-def _said(text: str | Promise) -> str:
+def _in_both_languages(text: str | Promise) -> str:
     """In the reader's language, and in that of the sources."""
     here = str(text)
     with translation.override(settings.LANGUAGE_CODE):
@@ -217,7 +219,7 @@ PRODUCT_NAME = "Kaizala Console"
 
 
 @dataclass(frozen=True)
-class Entry:
+class MenuEntry:
     """One line of the left menu.
 
     ``views`` are the beginnings of view names that belong to it ("connectors:handoff" covers handoff and handoffs); the
@@ -244,14 +246,14 @@ ORGANISATION = (
     "groups:people",
 )
 MENU = (
-    Entry("home", _("Home"), "home", "home", ("home",), "h"),
-    Entry("connectors", _("Connectors"), "connectors", "connectors:list", ("connectors:",), "c"),
-    Entry("groups", _("Groups"), "groups", "groups:list", ("groups:",), "g"),
-    Entry("handoffs", _("Handoffs"), "handoffs", "handoffs", ("connectors:handoff", "handoffs"), "o"),
-    Entry("directory", _("Directory"), "directory", "groups:directory", DIRECTORY, "d"),
-    Entry("activity", _("Activity"), "activity", "activity", ("activity",), "a"),
-    Entry("organisation", _("Organisation"), "shield", "accounts:organisation", ORGANISATION, "r", True),
-    Entry(
+    MenuEntry("home", _("Home"), "home", "home", ("home",), "h"),
+    MenuEntry("connectors", _("Connectors"), "connectors", "connectors:list", ("connectors:",), "c"),
+    MenuEntry("groups", _("Groups"), "groups", "groups:list", ("groups:",), "g"),
+    MenuEntry("handoffs", _("Handoffs"), "handoffs", "handoffs", ("connectors:handoff", "handoffs"), "o"),
+    MenuEntry("directory", _("Directory"), "directory", "groups:directory", DIRECTORY, "d"),
+    MenuEntry("activity", _("Activity"), "activity", "activity", ("activity",), "a"),
+    MenuEntry("organisation", _("Organisation"), "shield", "accounts:organisation", ORGANISATION, "r", True),
+    MenuEntry(
         "settings",
         _("Settings"),
         "settings",
@@ -262,20 +264,20 @@ MENU = (
 )
 
 
-def active_key(view_name: str) -> str:
+def active_menu_key(view_name: str) -> str:
     """The key of the menu entry that a view belongs to, or an empty string."""
     matches = [(len(prefix), entry.key) for entry in MENU for prefix in entry.views if view_name.startswith(prefix)]
     return max(matches)[1] if matches else ""
 
 
-def menu_for(request: HttpRequest) -> list[dict[str, Any]]:
+def list_menu_entries(request: HttpRequest) -> list[dict[str, Any]]:
     """The menu lines of this request: key, label, icon, url, active, count. An entry without a page, or not for the
     person, is left out.
 
     ``count`` is how many things of that kind wait for the person, 0 for none.
     """
     match = request.resolver_match
-    active = active_key(match.view_name) if match else ""
+    active = active_menu_key(match.view_name) if match else ""
     user = getattr(request, "user", None)
     waiting = badges(pending_actions(request, user)) if isinstance(user, User) else {}
     rows = []
@@ -300,12 +302,12 @@ def menu_for(request: HttpRequest) -> list[dict[str, Any]]:
     return rows
 
 
-def page(request: HttpRequest) -> dict[str, Any]:
+def page_context(request: HttpRequest) -> dict[str, Any]:
     """Context processor. The menu is only worked out when a template asks for it."""
     return {
         "product_name": PRODUCT_NAME,
         "version": settings.VERSION,
         "sandbox": bool(getattr(settings, "SANDBOX", False)),
         "base_url": getattr(settings, "CONSOLE_BASE_URL", "") or request.build_absolute_uri("/").rstrip("/"),
-        "menu": SimpleLazyObject(lambda: menu_for(request)),
+        "menu": SimpleLazyObject(lambda: list_menu_entries(request)),
     }

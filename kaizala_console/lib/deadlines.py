@@ -24,7 +24,7 @@ Found = TypeVar("Found")
 _here = threading.local()
 
 
-class CutOff:
+class Deadline:
     """What is open in one call, and whether its time is over."""
 
     def __init__(self) -> None:
@@ -71,26 +71,26 @@ class CutOff:
 
 
 @contextmanager
-def after(seconds: float) -> Iterator[CutOff]:
+def deadline(seconds: float) -> Iterator[Deadline]:
     """Shut down, `seconds` from now, every connection that this thread opens inside the block."""
-    cut_off = CutOff()
-    _here.cut_off = cut_off
-    cut_off.within(seconds)
+    begun = Deadline()
+    _here.deadline = begun
+    begun.within(seconds)
     try:
-        yield cut_off
+        yield begun
     finally:
-        _here.cut_off = None
-        cut_off.release()
+        _here.deadline = None
+        begun.release()
 
 
-def resolve(look_up: Callable[[], Found]) -> Found:
+def resolve_in_time(look_up: Callable[[], Found]) -> Found:
     """Return what `look_up` returns, or raise TimeoutError at the end of the call that this thread is in.
 
     A name server is asked by the C library, which nothing can interrupt: the look-up runs in a thread of its own, which
     is left behind when it takes too long.
     """
-    cut_off: CutOff | None = getattr(_here, "cut_off", None)
-    if cut_off is None:
+    current: Deadline | None = getattr(_here, "deadline", None)
+    if current is None:
         return look_up()
     found: Future[Found] = Future()
 
@@ -101,18 +101,18 @@ def resolve(look_up: Callable[[], Found]) -> Found:
             found.set_exception(problem)
 
     threading.Thread(target=run, name="resolve", daemon=True).start()
-    return found.result(timeout=max(0, cut_off.ends - time.monotonic()))
+    return found.result(timeout=max(0, current.ends - time.monotonic()))
 
 
-def teach(manager: PoolManager) -> None:
+def watch_connections(manager: PoolManager) -> None:
     """Have the connections of a urllib3 pool manager watched."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
 
 def _watched(connected: socket.socket) -> socket.socket:
-    cut_off: CutOff | None = getattr(_here, "cut_off", None)
-    if cut_off is not None:
-        cut_off.watch(connected)
+    current: Deadline | None = getattr(_here, "deadline", None)
+    if current is not None:
+        current.watch(connected)
     return connected
 
 

@@ -94,7 +94,7 @@ def fetch(
     bounds the body after decompression. Raises OutboundError and nothing else.
     """
     began = time.monotonic()
-    with deadlines.after(deadline) as end:
+    with deadlines.deadline(deadline) as end:
         try:
             with (
                 session() as opened,
@@ -129,7 +129,7 @@ def glance(
     ``is_whole`` tells whether that was all. Raises OutboundError, as ``fetch``, when there is no status.
     """
     began = time.monotonic()
-    with deadlines.after(deadline) as end:
+    with deadlines.deadline(deadline) as end:
         try:
             with (
                 session() as opened,
@@ -166,7 +166,7 @@ def download(
     on, and what ``write`` raises, which must be no OSError.
     """
     began = time.monotonic()
-    with deadlines.after(deadline) as end:
+    with deadlines.deadline(deadline) as end:
         try:
             with (
                 session() as opened,
@@ -197,7 +197,7 @@ class _GlobalAddressesAdapter(IPFilterAdapter):
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         build = super().build_connection_pool_key_attributes
-        host, pool = deadlines.resolve(lambda: build(request, verify, cert))
+        host, pool = deadlines.resolve_in_time(lambda: build(request, verify, cert))
         address = ip_address(host["host"].strip("[]"))
         is_site_local = isinstance(address, IPv6Address) and address.is_site_local
         if not address.is_global or address.is_reserved or address.is_multicast or is_site_local:
@@ -237,7 +237,7 @@ class _SafeSession(HTTPSession):
         }
         self.adapters.clear()
         for adapter in self._ways():
-            deadlines.teach(adapter.poolmanager)
+            deadlines.watch_connections(adapter.poolmanager)
 
     def get_adapter(self, url: str) -> Any:
         """Choose the way by where the URL leads; the only place that decides. Raises RefusedURL."""
@@ -311,7 +311,9 @@ def _pieces(response: requests.Response, *, max_bytes: int, until: float) -> Ite
         yield chunk
 
 
-def _beginning(response: requests.Response, end: deadlines.CutOff, *, seconds: float, most: int) -> tuple[bytes, bool]:
+def _beginning(
+    response: requests.Response, end: deadlines.Deadline, *, seconds: float, most: int
+) -> tuple[bytes, bool]:
     """How the body begins, and whether that is all of it."""
     if response.raw.length_remaining == 0:
         return b"", True

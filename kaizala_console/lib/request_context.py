@@ -49,7 +49,7 @@ def use(context: RequestContext) -> Iterator[RequestContext]:
         _current.reset(token)
 
 
-def of_request(request: HttpRequest) -> RequestContext:
+def from_request(request: HttpRequest) -> RequestContext:
     """Describe ``request``: its ``X-Request-ID`` if that is sane, else a new id; address; user agent, cut short."""
     meta = request.META
     offered = meta.get("HTTP_X_REQUEST_ID", "")

@@ -140,4 +140,4 @@ def test_a_secret_stands_in_its_field_and_in_no_address_or_other_attribute() -> 
     ],
 )
 def test_the_menu_lights_the_entry_that_a_page_belongs_to(view: str, key: str) -> None:
-    assert navigation.active_key(view) == key
+    assert navigation.active_menu_key(view) == key

@@ -32,7 +32,7 @@ def test_the_context_holds_inside_the_block_alone_even_when_it_raises() -> None:
 )
 def test_a_request_id_that_is_not_sane_is_replaced_by_a_new_one(offered: str) -> None:
     request = RequestFactory().get("/", HTTP_X_REQUEST_ID=offered)
-    first, second = request_context.of_request(request).request_id, request_context.of_request(request).request_id
+    first, second = request_context.from_request(request).request_id, request_context.from_request(request).request_id
     assert first != offered
     assert first != second
     assert len(first) == 32
@@ -40,6 +40,6 @@ def test_a_request_id_that_is_not_sane_is_replaced_by_a_new_one(offered: str) ->
 
 def test_a_user_agent_is_cut_short_and_cannot_break_a_line() -> None:
     request = RequestFactory().get("/", HTTP_USER_AGENT="agent\r\nforged: line\x1b[31m" + "x" * 1000)
-    agent = request_context.of_request(request).user_agent
+    agent = request_context.from_request(request).user_agent
     assert agent.startswith("agentforged: line[31mxxx")
     assert len(agent) == 256

@@ -104,7 +104,7 @@ def test_what_one_thread_opens_is_not_cut_off_by_another(outside: Outside) -> No
     late: list[bool] = []
 
     def hurried() -> None:
-        with deadlines.after(0) as end:
+        with deadlines.deadline(0) as end:
             while not end.is_over:
                 time.sleep(0.01)
             late.append(True)
@@ -117,7 +117,7 @@ def test_what_one_thread_opens_is_not_cut_off_by_another(outside: Outside) -> No
 
 
 def test_what_is_opened_after_the_end_is_shut_down_at_once() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, deadlines.after(60) as end:
+    with socket.create_server(("127.0.0.1", 0)) as server, deadlines.deadline(60) as end:
         end.cut()
         with socket.create_connection(server.getsockname()) as connected:
             end.watch(connected)
