@@ -64,7 +64,7 @@ def test_the_body_has_the_protocols_fields_and_what_the_real_server_sent_besides
             "fromUserId": str(person.pk),
             "fromUserName": person.name,
             "fromUserProfilePic": person.picture_url,
-            # What the real server sent besides (ADR 0065)
+            # What the real server sent besides (ADR 0061)
             "subscriptionId": str(webhook.pk),
             "groupId": str(group_id),
             "sourceGroupId": str(group_id),

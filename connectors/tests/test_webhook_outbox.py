@@ -76,7 +76,7 @@ def test_an_action_reaches_those_who_watch_it_its_package_or_its_group(
 def test_who_watches_a_package_by_its_name_is_told_of_all_its_versions(
     webhook: Webhook, told_program: Program, group_id: UUID
 ) -> None:
-    """The real server sent objectId com.shift for a card of com.shift.2 (ADR 0065)."""
+    """The real server sent objectId com.shift for a card of com.shift.2 (ADR 0061)."""
     named = [
         make_webhook(told_program.grant, "https://hooks.example/", group_id, object_type="ActionPackage", object_id=key)
         for key in ("com.shift", "com.shift.2", "com.shift.3", "com")

@@ -57,7 +57,7 @@ def package_name(package_id: str) -> str:
 
 
 def package_names(package_id: str) -> dict[str, str]:
-    """How `data` names the package of a card, if it is one's: with the version and without (ADR 0065)."""
+    """How `data` names the package of a card, if it is one's: with the version and without (ADR 0061)."""
     return {"actionPackageId": package_name(package_id), "packageId": package_id} if package_id else {}
 
 

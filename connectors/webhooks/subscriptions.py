@@ -306,7 +306,7 @@ def require_echo(url: str, *, connector_id: UUID) -> None:
 def _ask(url: str) -> str:
     """What is wrong with the answer; "" when it is the token."""
     # Receivers of those years answer `JSON.parse(validationToken)`, or their query string as it came: so it is a
-    # number that every JSON reader keeps whole, with nothing in it to escape (ADR 0065). One try, within 5 seconds.
+    # number that every JSON reader keeps whole, with nothing in it to escape (ADR 0061). One try, within 5 seconds.
     token = str(_SMALLEST + secrets.randbelow(9 * _SMALLEST))
     try:
         answer = http_client.fetch(

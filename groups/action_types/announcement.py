@@ -80,6 +80,6 @@ class AnnouncementCard(CardType):
         return {
             "title": card.body["title"],
             "text": card.body["message"],
-            # By both names that Microsoft's pages have for them (ADR 0065)
+            # By both names that Microsoft's pages have for them (ADR 0061)
             "media": [{"url": file["mediaUrl"], "fileName": file["mediaFileName"], **file} for file in files],
         }

@@ -125,7 +125,7 @@ def _text(value: Any, _titles: Sequence[str]) -> str:
 
 
 def _single(value: Any, titles: Sequence[str]) -> str:
-    # Who answers with what a webhook has told sends a list of one (ADR 0065).
+    # Who answers with what a webhook has told sends a list of one (ADR 0061).
     text = _text(value[0] if isinstance(value, list) and len(value) == 1 else value, titles)
     if text not in titles:
         raise _Wrong(_("expected the title of one of the question's options"))
@@ -305,7 +305,7 @@ def resources_in(question: dict[str, Any], answer: Any) -> list[str]:
 
 
 def told(question: dict[str, Any], answer: Any, card: Card) -> Any:
-    """A kept answer as events have it: one choice as a list of one, as the real server told it (ADR 0065)."""
+    """A kept answer as events have it: one choice as a list of one, as the real server told it (ADR 0061)."""
     is_choice = question["type"] == QuestionType.SINGLE_OPTION and answer is not None
     return [answer] if is_choice else spelled(question, answer, card)
 

@@ -201,7 +201,7 @@ class SurveyCard(CardType):
             "isAnonymous": card.action.is_anonymous,
             "questions": card.body["questions"],
             "properties": card.body["properties"],
-            # As in Microsoft's sample, which has the form of a response; nobody has responded yet (ADR 0065).
+            # As in Microsoft's sample, which has the form of a response; nobody has responded yet (ADR 0061).
             "responseId": str(card.action.pk),
             "isUpdateResponse": False,
             **responder_of(None if card.action.bot_id else card.action.person),

@@ -85,7 +85,7 @@ def _of_this_type(action: Action, body: NewResponse) -> None:
     # An instance of a package is answered as a survey is, and programs call it one (ADR 0061).
     as_survey = kind.kind == Action.Kind.SURVEY and action.kind == Action.Kind.PACKAGE
     same = (kind.kind, package_name(package)) == (action.kind, package_name(action.package_id))
-    # Microsoft's description calls `id` that of the action, and webhooks name a package in two ways (ADR 0066).
+    # Microsoft's description calls `id` that of the action, and webhooks name a package in two ways (ADR 0061).
     if not same and not as_survey and ids.parse_guid(package) != action.pk:
         field = "id" if body.id else "actionType"
         raise RuleBroken(

@@ -117,7 +117,7 @@ def list_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
     )
     [(told, tally)] = queries.tallied_one(group)
     answer = {**spelled(told, tally), "subGroups": [_branch(each, is_whole) for each in branches]}
-    # The protocol and Microsoft's description have the group itself, its page a list with it (ADR 0066).
+    # The protocol and Microsoft's description have the group itself, its page a list with it (ADR 0061).
     return {**answer, "groups": [answer]}
 
 

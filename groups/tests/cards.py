@@ -26,7 +26,7 @@ SURVEY: dict[str, Any] = {
     ],
 }
 ANSWERS: list[Any] = ["Meera", "Night", ["Gloves"], 12, {"lt": 12.97, "lg": 77.59, "n": "Ward 3"}, 1500377471]
-TOLD_ANSWERS: list[Any] = ["Meera", ["Night"], *ANSWERS[2:]]  # to webhooks: ADR 0065
+TOLD_ANSWERS: list[Any] = ["Meera", ["Night"], *ANSWERS[2:]]  # to webhooks: ADR 0061
 POLL: dict[str, Any] = {"question": "Tea?", "choices": [{"title": "Yes"}, {"title": "No"}, {"title": "Later"}]}
 MEETING: dict[str, Any] = {"title": "Handover", "startingTime": "2030-01-01T06:00:00Z"}
 

@@ -60,7 +60,7 @@ def test_an_announcement(wire: Wire, program: Program, group: Group) -> None:
     posted(wire, program, group, "Announcement", body)
     data = told("Announcement").data
     assert (data["title"], data["text"]) == ("Rain", "Stay in.")
-    # Microsoft's table calls them as it does elsewhere, its sample as the protocol does (ADR 0065).
+    # Microsoft's table calls them as it does elsewhere, its sample as the protocol does (ADR 0061).
     assert sorted(data["media"][0]) == ["fileName", "mediaFileName", "mediaUrl", "url"]
 
 
@@ -118,7 +118,7 @@ def test_a_survey_and_its_response(
             for question, answer in zip(card.body["questions"], TOLD_ANSWERS, strict=True)
         ]
     }
-    # With responderId: ADR 0061. What is behind the package's name is its version: ADR 0065.
+    # With responderId: ADR 0061. What is behind the package's name is its version: ADR 0061.
     package = {"actionPackageId": "com.contoso.inspection", "packageId": kind} if event == "Action" else {}
     assert {name: value for name, value in created.data.items() if "ackageId" in name} == package
     assert data == {

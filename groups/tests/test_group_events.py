@@ -75,7 +75,7 @@ def test_groups_that_come_to_stand_under_it_and_go(
     hierarchy.link(parent=group, child=other, by=SYSTEM)
     hierarchy.link(parent=group, child=other, by=SYSTEM)  # stands there already
     hierarchy.unlink(parent=group, child=other, by=group_admin)
-    # With the kind of group, which a program in Java reads (ADR 0065)
+    # With the kind of group, which a program in Java reads (ADR 0061)
     gate = {"groupId": str(made.pk), "groupName": "Gate", "groupImageUrl": "", "groupType": "Group"}
     office = {"groupId": str(other.pk), "groupName": "Office", "groupImageUrl": "", "groupType": "Group"}
     assert told() == [

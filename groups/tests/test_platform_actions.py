@@ -68,7 +68,7 @@ def test_an_announcement_with_media(wire: Wire, program: Program, group: Group) 
 
 
 def test_an_announcement_may_have_no_title(wire: Wire, program: Program, group: Group) -> None:
-    post(wire, program, group, "announcement", {"message": "Lets test"})  # Microsoft's own description: ADR 0066
+    post(wire, program, group, "announcement", {"message": "Lets test"})  # Microsoft's own description: ADR 0061
     assert body_of(wire, program, group) == {"title": "", "message": "Lets test", "media": []}
 
 

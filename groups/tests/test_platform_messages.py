@@ -213,7 +213,7 @@ NO_SUBSCRIBERS = [("+919930000099", "Not a subscriber"), ("12", "country code")]
 def test_whoever_is_no_subscriber_is_named_and_the_others_get_it(
     wire: Wire, connector: Connector, public: Group, group_admin: User, what: str, number: str, reason: str
 ) -> None:
-    """As Microsoft's client in C# reads it (ADR 0066)."""
+    """As Microsoft's client in C# reads it (ADR 0061)."""
     program = let_in(connector, public, group_admin)
     body = {"message": "Hello"} if what == "messages" else {"id": "com.shift", "actionBody": {"title": "Hello"}}
     numbers = [number, "+919820000041"]

@@ -1,4 +1,4 @@
-"""Responses as programs send them that have them from a webhook (wire protocol §6, Actions; ADR 0066)."""
+"""Responses as programs send them that have them from a webhook (wire protocol §6, Actions; ADR 0061)."""
 
 from __future__ import annotations
 

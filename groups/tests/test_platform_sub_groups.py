@@ -31,7 +31,7 @@ def listed(answer: Any) -> dict[str, Any]:
     assert answer.status_code == 200, answer.content
     answered = answer.json()
     (told,) = answered.pop("groups")
-    # The protocol has the group itself, Microsoft's page a list with the group in it: both are told (ADR 0066).
+    # The protocol has the group itself, Microsoft's page a list with the group in it: both are told (ADR 0061).
     assert answered in ({}, told)
     return dict(told)
 

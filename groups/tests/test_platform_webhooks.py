@@ -68,7 +68,7 @@ def test_a_webhook_is_validated_made_and_told(wire: Wire, program: Program, grou
     assert len(receiver.asked) == 1
     start, _equals, token = receiver.asked[0].partition("validationToken=")
     assert start == "/take?shop=7&"
-    # Functions of 2018 answer JSON.parse(req.query.validationToken), PHP its query string as it came (ADR 0065).
+    # Functions of 2018 answer JSON.parse(req.query.validationToken), PHP its query string as it came (ADR 0061).
     assert (len(token), token.isdecimal(), str(json.loads(token))) == (15, True, token)
     wire.post(f"/v1/groups/{group.pk}/messages", '{"message": "Rain"}', program)
     delivery.deliver_due()

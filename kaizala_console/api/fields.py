@@ -193,7 +193,7 @@ _WITH_FRACTION: Final = re.compile(r"-?\d{1,20}(?:\.[0-9]{1,25})?(?P<power>[eE][
 
 
 def _moment(value: Any) -> datetime:
-    # The fraction is what Python makes of `time.time() * 1000` (ADR 0066); a power of ten, what others write.
+    # The fraction is what Python makes of `time.time() * 1000` (ADR 0061); a power of ten, what others write.
     if isinstance(value, str) and len(value) <= 40 and (written := _WITH_FRACTION.fullmatch(value.strip())):
         value = float(value) if written["power"] else int(value.partition(".")[0])
     if isinstance(value, float) and abs(value) < 2**53:

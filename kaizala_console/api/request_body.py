@@ -69,7 +69,7 @@ def _as_utf8(raw: bytes, request: HttpRequest) -> bytes:
 
 
 def _undeclared(raw: bytes) -> str | None:
-    """The charset of a body that says nothing of it, when it is not UTF-8 (ADR 0066).
+    """The charset of a body that says nothing of it, when it is not UTF-8 (ADR 0061).
 
     JSON begins with two characters of ASCII, which in UTF-16 show which one it is (RFC 4627 §3). Else it is what
     PowerShell 5 makes of text: Latin-1.

@@ -195,7 +195,7 @@ class BrokenOff(BytesIO):
         ('"windows-1252"', "cp1252"),
         ("ISO-8859-1", "utf-8"),
         ("utf-16", "utf-8-sig"),
-        # Without a word about it: PowerShell 5 writes Latin-1, and .NET's "Unicode" is plain to see (ADR 0066).
+        # Without a word about it: PowerShell 5 writes Latin-1, and .NET's "Unicode" is plain to see (ADR 0061).
         ("", "latin-1"),
         ("", "utf-16"),
         ("", "utf-16-le"),
