@@ -46,7 +46,7 @@ class AccountAdapter(DefaultAccountAdapter):
         sessions.note_sign_in(request.session)
         answer: HttpResponse = super().post_login(request, user, **hook)
         if user.language:
-            languages.remember(answer, user)
+            languages.set_language_cookie(answer, user)
         return answer
 
 

@@ -67,9 +67,9 @@ class ReadersZoneMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with timezone.override(zones.zone_of(request)):
+        with timezone.override(zones.get_time_zone(request)):
             response = self.get_response(request)
-        zones.remember(request)
+        zones.store_time_zone(request)
         return response
 
 

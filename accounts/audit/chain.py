@@ -58,7 +58,7 @@ def _chain_batch(ids: list[int]) -> int:
         previous = event.hash = hash_of(spelled(event), previous)
     AuditEvent.objects.bulk_update(events, ["position", "previous_hash", "hash"], batch_size=200)
     signed = AuditCheckpoint(position=position, hash=previous, broken_at=broken_at, signed_at=clock.now())
-    checkpoint.sign(signed)
+    checkpoint.sign_checkpoint(signed)
     signed.save(force_insert=end is None, force_update=end is not None)
     if position // BATCH > (position - len(events)) // BATCH:
         # Who keeps the log elsewhere has an anchor that this database cannot take back.
@@ -81,7 +81,7 @@ def _ends_at(end: AuditCheckpoint | None, last: AuditEvent | None) -> bool:
     """Whether the chain ends where the console signed its end."""
     if end is None or last is None:
         return end is None and last is None
-    return checkpoint.is_signed(end) and (end.position, end.hash) == (last.position, last.hash)
+    return checkpoint.is_checkpoint_signed(end) and (end.position, end.hash) == (last.position, last.hash)
 
 
 def spelled(event: AuditEvent) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from kaizala_console.lib import crypto
 _PURPOSE: Final = "audit-checkpoint"
 
 
-def sign(checkpoint: Any) -> None:
+def sign_checkpoint(checkpoint: Any) -> None:
     """Signs what the checkpoint says, with the newest pepper."""
     checkpoint.key_id = crypto.current_key_id()
     checkpoint.mac = _mac(checkpoint)
 
 
-def is_signed(checkpoint: Any) -> bool:
+def is_checkpoint_signed(checkpoint: Any) -> bool:
     """Returns whether the console has signed what the checkpoint says. Raises `crypto.UnknownKey`."""
     return hmac.compare_digest(_mac(checkpoint), checkpoint.mac)
 

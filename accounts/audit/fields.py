@@ -111,12 +111,12 @@ FIELDS: Final[Mapping[str, Promise]] = {
 }
 
 
-def label(name: str) -> str:
+def field_label(name: str) -> str:
     """A field as people call it; one that no words are known for, as it is written down."""
     return str(FIELDS.get(name) or name.replace("_", " "))
 
 
-def kind(name: str) -> str:
+def kind_label(name: str) -> str:
     """What an actor or a subject is: a row of ours, or somebody who has none."""
     known = {model._meta.model_name: model._meta.verbose_name for model in apps.get_models()}
     return str({**known, "user": _("user"), "system": _("the console")}.get(name) or name)

@@ -72,7 +72,7 @@ class _Walk:
 
 def _faults_of_checkpoint(end: AuditCheckpoint, walk: _Walk) -> Iterator[Fault]:
     try:
-        if not checkpoint.is_signed(end):
+        if not checkpoint.is_checkpoint_signed(end):
             says = f"The checkpoint at position {end.position} was not signed by the console: the chain was rewritten."
             yield Fault("rewritten", end.position, None, says)
     except crypto.UnknownKey:

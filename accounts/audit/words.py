@@ -16,17 +16,17 @@ SHORTEST: Final = 3  # letters: every second sentence has an "a" in it
 _PLACEHOLDERS: Final = re.compile(r"%\(\w+\)s")
 
 
-def about(text: str) -> Q:
+def matches_words(text: str) -> Q:
     """Events of which each word of `text` is in the sentence, or in the name of the event; or of a request's id."""
     condition = Q()
     for word in text.split()[:MOST_WORDS]:
         found = Q(search_text__icontains=word)
-        tags = tags_with(word)
+        tags = find_event_types(word)
         condition &= found | Q(tag__in=tags) if tags else found
     return condition | Q(request_id=text) if condition else condition
 
 
-def tags_with(word: str) -> list[str]:
+def find_event_types(word: str) -> list[str]:
     """The events whose name, or whose sentence in the active language, has this word in it."""
     word = word.lower()
     if len(word) < SHORTEST:

@@ -12,7 +12,7 @@ from accounts.models import User
 
 
 @transaction.atomic
-def note(*, by: User, file_format: str, filters: Mapping[str, str]) -> None:
+def record_export(*, by: User, file_format: str, filters: Mapping[str, str]) -> None:
     """Writes down who exports what; before the first line leaves."""
     record(
         EventType.AUDIT_EXPORTED,

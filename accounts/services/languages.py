@@ -21,7 +21,7 @@ def set_language(*, user: User, language: str) -> None:
     user.language = language
 
 
-def remember(response: HttpResponseBase, user: User) -> None:
+def set_language_cookie(response: HttpResponseBase, user: User) -> None:
     """Tells this browser what the person has chosen; nothing chosen takes an earlier choice back."""
     if not user.language:
         response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)

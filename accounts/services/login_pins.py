@@ -20,13 +20,13 @@ from kaizala_console.lib.errors import RuleBroken
 Result = TypeVar("Result")
 
 
-def send(*, number: str, program: Program, by: Actor) -> None:
+def send_login_pin(*, number: str, program: Program, by: Actor) -> None:
     """Sends a PIN to a valid number, for this program alone. Raises as `pins.send`."""
     pins.send(user=None, number=number, purpose=PinDevice.Purpose.LOGIN, by=by, program=program)
 
 
 @sensitive_variables("pin")
-def accept(*, number: str, program: Program, pin: str, by: Actor, then: Callable[[], Result]) -> Result:
+def accept_login_pin(*, number: str, program: Program, pin: str, by: Actor, then: Callable[[], Result]) -> Result:
     """Checks the PIN that was sent last to this number for this program; what `then` does, in the same transaction.
 
     Raises RuleBroken with the code `pin_missing` when none was asked for; else as `pins.accept`.

@@ -18,7 +18,7 @@ from django.utils import translation
 from accounts.audit import fields, queries
 from accounts.audit.event_types import EventType
 from accounts.audit.record import record
-from accounts.audit.words import about, tags_with
+from accounts.audit.words import find_event_types, matches_words
 from accounts.models import AuditEvent, User
 from accounts.tests.pages import url_with, words
 from accounts.tests.test_activity_page import ACTIVITY, happened
@@ -130,7 +130,7 @@ def recent(user: User, **options: Any) -> list[AuditEvent]:
 )
 def test_events_are_found_by_who_what_and_the_words_of_their_sentence(member: User, text: str, found: bool) -> None:
     event = happened(member, EventType.CONNECTOR_SUSPENDED, subject_name="Courier bot", request_id="req-77")
-    assert recent(member, only=about(text), size=5, among=10) == ([event] if found else [])
+    assert recent(member, only=matches_words(text), size=5, among=10) == ([event] if found else [])
 
 
 def test_events_are_found_by_every_name_in_their_sentence(member: User, developer: User) -> None:
@@ -154,26 +154,28 @@ def test_events_are_found_by_every_name_in_their_sentence(member: User, develope
         "lorries": EventType.SUBGROUP_LINKED,
         "FLEET": EventType.SUBGROUP_LINKED,
     }.items():
-        assert [event.tag for event in recent(member, only=about(text), size=5, among=10)] == [tag], text
-    assert recent(member, only=about("harvest"), size=5, among=10) == []  # not said in the sentence
+        assert [event.tag for event in recent(member, only=matches_words(text), size=5, among=10)] == [tag], text
+    assert recent(member, only=matches_words("harvest"), size=5, among=10) == []  # not said in the sentence
 
 
 def test_the_words_are_those_of_the_readers_language() -> None:
     with translation.override("hi"):
-        assert tags_with("suspended") == [EventType.CONNECTOR_SUSPENDED, EventType.GRANT_SUSPENDED], "by its name"
-        assert EventType.SIGNED_IN in tags_with("साइन")
-    assert EventType.SIGNED_IN in tags_with("signed")
-    assert tags_with("a") == []
-    assert tags_with("actor") == [], "what a sentence calls its own gaps"
+        assert find_event_types("suspended") == [EventType.CONNECTOR_SUSPENDED, EventType.GRANT_SUSPENDED], (
+            "by its name"
+        )
+        assert EventType.SIGNED_IN in find_event_types("साइन")
+    assert EventType.SIGNED_IN in find_event_types("signed")
+    assert find_event_types("a") == []
+    assert find_event_types("actor") == [], "what a sentence calls its own gaps"
 
 
 def test_recent_looks_through_the_last_ones_and_no_further(member: User, stranger: User) -> None:
     old = happened(member, subject_name="Courier bot")
     newer = [happened(member) for _number in range(3)]
     happened(stranger, subject_name="Courier bot")
-    assert recent(member, only=about("courier"), size=5, among=4) == [old]
-    assert recent(member, only=about("courier"), size=5, among=3) == []
-    assert recent(member, only=about("signed"), size=2, among=4) == newer[:0:-1]
+    assert recent(member, only=matches_words("courier"), size=5, among=4) == [old]
+    assert recent(member, only=matches_words("courier"), size=5, among=3) == []
+    assert recent(member, only=matches_words("signed"), size=2, among=4) == newer[:0:-1]
 
 
 def test_a_filter_names_what_it_is_about(member: User, browser_of: Browser) -> None:

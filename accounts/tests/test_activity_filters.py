@@ -9,10 +9,10 @@ from django.db.models import Q
 
 from accounts.audit import queries
 from accounts.audit.event_types import EventType
-from accounts.audit.words import about
+from accounts.audit.words import matches_words
 from accounts.models import AuditEvent, User
 from accounts.tests.test_activity_page import happened
-from accounts.views.timeline import KINDS
+from accounts.views.timeline import EVENT_CATEGORIES
 from kaizala_console.dashboard.activity import condition_of
 from kaizala_console.lib import clock, ids
 
@@ -51,10 +51,10 @@ def history(*people: User) -> list[AuditEvent]:
     "only",
     [
         Q(),
-        about("heron"),
-        about("nobody"),
+        matches_words("heron"),
+        matches_words("nobody"),
         Q(tag__in=[EventType.PHONE_VERIFIED]),
-        Q(tag__in=[EventType.PHONE_VERIFIED]) & about("heron"),
+        Q(tag__in=[EventType.PHONE_VERIFIED]) & matches_words("heron"),
         Q(tag__in=[EventType.ORGANISATION_CHANGED]),
     ],
     ids=["all", "a word", "a word of none", "a kind", "a kind and a word", "a kind of none"],
@@ -70,9 +70,9 @@ def test_page_by_page_each_event_is_met_once_whoever_looks(
 def test_the_way_back_leads_to_the_newer_events(member: User) -> None:
     herons = [happened(member, subject_name="Heron") for _number in range(4)]
     happened(member)
-    page = queries.page(queries.own_scope(member), only=about("heron"), size=2, after=herons[0].pk)
+    page = queries.page(queries.own_scope(member), only=matches_words("heron"), size=2, after=herons[0].pk)
     assert (page.events, page.older, page.newer) == (herons[2:0:-1], herons[1].pk, herons[2].pk)
-    page = queries.page(queries.own_scope(member), only=about("heron"), size=2, after=herons[2].pk)
+    page = queries.page(queries.own_scope(member), only=matches_words("heron"), size=2, after=herons[2].pk)
     assert (page.events, page.newer) == ([herons[3]], None)
 
 
@@ -95,4 +95,4 @@ def test_days_are_whole_and_both_are_included(member: User) -> None:
 
 
 def test_each_kind_has_its_tags() -> None:
-    assert sorted(tag for kind in KINDS.values() for tag in kind.tags()) == sorted(EventType)
+    assert sorted(tag for kind in EVENT_CATEGORIES.values() for tag in kind.tags()) == sorted(EventType)

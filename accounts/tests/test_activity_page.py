@@ -176,5 +176,5 @@ def test_filters_that_make_no_sense_are_no_error(
 
 
 def test_every_event_is_of_a_kind_that_can_be_chosen() -> None:
-    chosen = {noun for kind in timeline.KINDS.values() for noun in kind.nouns}
+    chosen = {noun for kind in timeline.EVENT_CATEGORIES.values() for noun in kind.nouns}
     assert {tag.partition(":")[0] for tag in EventType} - chosen == set()

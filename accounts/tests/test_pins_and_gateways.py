@@ -144,10 +144,10 @@ def test_a_program_never_gets_a_pin_of_verify_which_would_prove_the_number_here_
     program = Program(key="x", name="Shift Planner", organisation=newcomer.organisation)
     settings.TWILIO_FROM = ""
     with pytest.raises(RuleBroken, match="no sender"):
-        login_pins.send(number=NUMBER, program=program, by=newcomer)
+        login_pins.send_login_pin(number=NUMBER, program=program, by=newcomer)
     assert twilio_verify.requests == []
     settings.TWILIO_FROM = "+14155550100"
-    login_pins.send(number=NUMBER, program=program, by=newcomer)
+    login_pins.send_login_pin(number=NUMBER, program=program, by=newcomer)
     pins.deliver(sms_id=SmsMessage.objects.get().pk)
     ((path, form),) = twilio_verify.requests
     assert path.endswith("/Messages.json")

@@ -125,6 +125,6 @@ def _pin_words(user: User) -> dict[str, Any]:
     return {
         **pin_words(*queries.latest_pins(user, PinDevice.Purpose.CONFIRM)),
         "fresh_minutes": settings.STEP_UP_SECONDS // 60,
-        "number": numbers.masked(person.number) if person is not None else "",
+        "number": numbers.mask_unbroken(person.number) if person is not None else "",
         "wait": phones.seconds_until_next_pin(user=user),
     }

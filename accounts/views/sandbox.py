@@ -63,7 +63,9 @@ def identities(request: HttpRequest) -> HttpResponse:
         email = form.cleaned_data["email"].lower()
         oid = str(uuid5(NAMESPACE_URL, f"mailto:{email}"))
         return _sign_in(request, oid=oid, name=form.cleaned_data["name"], email=email)
-    people = [{"identity": identity, "number": numbers.shown(identity.number)} for identity in sandbox.IDENTITIES]
+    people = [
+        {"identity": identity, "number": numbers.display_unbroken(identity.number)} for identity in sandbox.IDENTITIES
+    ]
     status = 400 if form.is_bound else 200
     words = {"people": people, "form": form, "organisation": sandbox.ORGANISATION_NAME}
     return render(request, "sandbox/identities.html", words, status=status)
@@ -99,7 +101,7 @@ def sms(request: HttpRequest) -> HttpResponse:
     newest = str(rows[0].pk) if rows else "0"
     if request.GET.get("seen") == newest:  # the page asks every few seconds: nothing new, nothing moves under the hand
         return HttpResponse(status=204)
-    messages = [{"sms": row, "number": numbers.shown(row.number), "pin": _pin_in(row.text)} for row in rows]
+    messages = [{"sms": row, "number": numbers.display_unbroken(row.number), "pin": _pin_in(row.text)} for row in rows]
     return render(request, "sandbox/sms.html", {"inbox": messages, "newest": newest})
 
 

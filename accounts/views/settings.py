@@ -23,7 +23,9 @@ from accounts.views.forms import AS_ASKED, LanguageForm, MailForm
 def settings(request: HttpRequest) -> HttpResponse:
     """All panels on one page: there are few, and people look for them by eye."""
     user = user_of(request)
-    phones = [{"phone": phone, "number": numbers.shown(phone.person.number)} for phone in queries.held_phones(user)]
+    phones = [
+        {"phone": phone, "number": numbers.display_unbroken(phone.person.number)} for phone in queries.held_phones(user)
+    ]
     words = {
         "organisation": user.organisation,
         "locked_until": policies.locked_until(user),
@@ -49,7 +51,7 @@ def save_language(request: HttpRequest) -> HttpResponse:
     with translation.override(user.language or translation.get_language()):
         messages.success(request, _("Saved."))
     response = redirect("accounts:settings")
-    languages.remember(response, user)
+    languages.set_language_cookie(response, user)
     return response
 
 

@@ -16,7 +16,7 @@ from accounts.models import AuditEvent
 
 
 @dataclass(frozen=True)
-class Kind:
+class EventCategory:
     """One choice of the filter "What": the tags that begin with one of these nouns."""
 
     label: str | Promise
@@ -28,15 +28,15 @@ class Kind:
         return [tag.value for tag in EventType if tag.value.partition(":")[0] in self.nouns]
 
 
-KINDS = {
-    "connectors": Kind(_("Connectors and secrets"), ("connector",), "connectors"),
-    "access": Kind(_("Access and refresh tokens"), ("grant", "request", "handoff"), "handoffs"),
-    "groups": Kind(_("Groups and members"), ("group", "person", "bulk", "media"), "groups"),
-    "phones": Kind(_("Phone numbers and PINs"), ("phone",), "phone"),
-    "accounts": Kind(_("Accounts and sign-ins"), ("user",), "person"),
-    "organisation": Kind(_("Organisation and operators"), ("organisation", "operator", "notice"), "shield"),
+EVENT_CATEGORIES = {
+    "connectors": EventCategory(_("Connectors and secrets"), ("connector",), "connectors"),
+    "access": EventCategory(_("Access and refresh tokens"), ("grant", "request", "handoff"), "handoffs"),
+    "groups": EventCategory(_("Groups and members"), ("group", "person", "bulk", "media"), "groups"),
+    "phones": EventCategory(_("Phone numbers and PINs"), ("phone",), "phone"),
+    "accounts": EventCategory(_("Accounts and sign-ins"), ("user",), "person"),
+    "organisation": EventCategory(_("Organisation and operators"), ("organisation", "operator", "notice"), "shield"),
 }
-_ICONS = {noun: kind.icon for kind in KINDS.values() for noun in kind.nouns}
+_ICONS = {noun: kind.icon for kind in EVENT_CATEGORIES.values() for noun in kind.nouns}
 
 
 def rows(events: Iterable[AuditEvent]) -> list[dict[str, Any]]:

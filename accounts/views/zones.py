@@ -19,7 +19,7 @@ from kaizala_console.lib import moments
 COOKIE: Final = "zone"
 
 
-def zone_of(request: HttpRequest) -> dt.tzinfo:
+def get_time_zone(request: HttpRequest) -> dt.tzinfo:
     """The reader's zone; the console's own until a device has said which.
 
     Pages are written in it, and days that are typed are days of it: whoever forges the cookie sees their own pages in
@@ -28,14 +28,14 @@ def zone_of(request: HttpRequest) -> dt.tzinfo:
     return moments.zone_called(_named(request))
 
 
-def remember(request: HttpRequest) -> None:
+def store_time_zone(request: HttpRequest) -> None:
     """Stores the zone that the device of a signed-in reader names: their mails are written in it."""
     name, user = _named(request), getattr(request, "user", None)  # none where a bad request got no further
     if name and settings.SESSION_COOKIE_NAME in request.COOKIES and isinstance(user, User):
         users.set_time_zone(user=user, name=name)
 
 
-def name_of(zone: dt.tzinfo) -> str:
+def display_name(zone: dt.tzinfo) -> str:
     """As people call it, in their language: a device may say "Asia/Calcutta" for "India Time"."""
     name = str(zone)
     if name == "UTC" or name.startswith("Etc/"):  # for these there are no words

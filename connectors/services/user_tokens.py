@@ -110,7 +110,7 @@ def send_pin(*, connector_id: str, secret: str, number: str) -> None:
     token_exchange.require_here(connector, "v1/generatePin")
     e164 = _checked(number)
     program = _program(connector, with_secret=bool(secret))
-    login_pins.send(number=e164, program=program, by=ConnectorActor(connector))
+    login_pins.send_login_pin(number=e164, program=program, by=ConnectorActor(connector))
 
 
 @sensitive_variables("secret", "pin")
@@ -129,7 +129,7 @@ def log_in(*, connector_id: str, secret: str, number: str, pin: str, address: st
         connector = token_exchange.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
     token_exchange.require_here(connector, "v1/loginWithPinAndApplicationId")
     e164 = _checked(number)
-    return login_pins.accept(
+    return login_pins.accept_login_pin(
         number=e164,
         program=_program(connector),
         pin=pin,

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client, RequestFactory
 
 from accounts.models import Organisation, User
-from accounts.views.zones import COOKIE, zone_of
+from accounts.views.zones import COOKIE, get_time_zone
 from connectors import usage_counts
 from connectors.models import Connector
 from connectors.services import usage
@@ -195,4 +195,4 @@ def test_the_page_says_in_which_zone_its_days_and_hours_are(
 def test_a_zone_that_is_none_is_the_consoles_own(cookie: str, zone: dt.tzinfo) -> None:
     request = RequestFactory().get("/")
     request.COOKIES[COOKIE] = cookie
-    assert zone_of(request) == zone
+    assert get_time_zone(request) == zone

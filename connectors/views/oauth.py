@@ -123,7 +123,7 @@ def _page(request: HttpRequest, asked: AuthorizationRequest, *, problem: str = "
         "can": can,
         "cannot": cannot,
         "shown": " ".join(asked.scopes),
-        "people": [{"id": str(person.pk), "number": numbers.shown(person.number)} for person in people],
+        "people": [{"id": str(person.pk), "number": numbers.display_unbroken(person.number)} for person in people],
         "acts_already": bool(has_it),
         "goes_to": urlsplit(asked.redirect_url).netloc,
         "problem": problem,

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET
 
 from accounts import policies
 from accounts.views.decorators import signed_in, user_of
-from accounts.views.zones import zone_of
+from accounts.views.zones import get_time_zone
 from connectors import usage_counts
 from connectors.queries import connectors
 from connectors.services import throttling
@@ -41,7 +41,7 @@ COLUMNS: Final = ("from", "connector", "group", "endpoint", "calls", "refused", 
 def usage(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """What the program called and how it was answered; what of the limits is left; what ends soon."""
     connector, context = details.own(user_of(request), connector_id, "usage")
-    scope = Scope(connector, _period(request), zone_of(request))
+    scope = Scope(connector, _period(request), get_time_zone(request))
     shared = _shared(request, scope)
     context |= {
         **shared,
@@ -60,7 +60,7 @@ def organisation(request: HttpRequest) -> HttpResponse:
     """The same over all connectors of the organisation."""
     user = user_of(request)
     policies.require_organisation_admin(user)
-    scope = Scope(user.organisation, _period(request), zone_of(request))
+    scope = Scope(user.organisation, _period(request), get_time_zone(request))
     context = {
         **_shared(request, scope),
         "organisation": user.organisation,

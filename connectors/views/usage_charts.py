@@ -14,7 +14,7 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.views.zones import name_of
+from accounts.views.zones import display_name
 from connectors.models import Connector, Grant
 from connectors.usage_counts import MOST_ROWS, Before, Busiest, Named, Period, Sums, total
 
@@ -64,7 +64,7 @@ def chart(rows: Sequence[tuple[dt.datetime, Sums]], period: Period, zone: dt.tzi
     ]
     return {
         "title": _("Calls by the hour") if period is Period.HOURS else _("Calls by the day"),
-        "zone": name_of(zone),
+        "zone": display_name(zone),
         "foot": _kept_in(zone, rows[-1][0]),
         "height": HEIGHT,
         "columns": columns,
@@ -77,7 +77,7 @@ def chart(rows: Sequence[tuple[dt.datetime, Sums]], period: Period, zone: dt.tzi
 
 
 def _kept_in(zone: dt.tzinfo, at: dt.datetime) -> str:
-    said = [_("Hours and days are in %(zone)s.") % {"zone": name_of(zone)}]
+    said = [_("Hours and days are in %(zone)s.") % {"zone": display_name(zone)}]
     offset = at.utcoffset() or dt.timedelta()
     if offset % dt.timedelta(hours=1):
         said.append(_("Calls are counted by whole hours of UTC: the one around midnight is all in one day."))

@@ -111,7 +111,7 @@ def _number_row(connector: Connector, person: Person, user: User) -> dict[str, A
     waiting = user_token_queries.waiting_user_token_request(connector, person) if asks_a_second else None
     return {
         "person": str(person.pk),
-        "number": numbers.shown(person.number),
+        "number": numbers.display_unbroken(person.number),
         "grant": grant,
         "instead_of": str(newest.pk) if newest else "",
         "may_generate": grant is None or (asks_a_second and grant.confirmed_by_id is None),
@@ -166,7 +166,7 @@ def _request_page(
     context = {
         "asked": asked,
         "connector": asked.connector,
-        "number": numbers.masked(asked.person.number),
+        "number": numbers.mask_unbroken(asked.person.number),
         "can": can,
         "cannot": cannot,
         "state": state,
@@ -203,7 +203,7 @@ def acting(request: HttpRequest) -> HttpResponse:
 def _acting_row(grant: Grant, user: User) -> dict[str, Any]:
     return {
         **row_of(grant),
-        "number": numbers.masked(grant.person.number),
+        "number": numbers.mask_unbroken(grant.person.number),
         "by_somebody_else": grant.granted_by_id != user.pk,
     }
 
@@ -236,7 +236,7 @@ def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
         **row_of(grant),
         **_what_stops(grant),
         "form": form,
-        "number": numbers.masked(grant.person.number),
+        "number": numbers.mask_unbroken(grant.person.number),
         "crumbs": links.crumbs((_("What acts for you"), acting_url), (name, "")),
     }
     return render(request, "connectors/acting_end.html", context, status=400 if form.is_bound else 200)

@@ -149,7 +149,7 @@ class ReplayForm(forms.Form):
         super().__init__(*args, **kwargs)
         now = timezone.localtime(clock.now())
         self.fields["since"].help_text = _("The time in %(zone)s, where it is %(time)s now.") % {
-            "zone": zones.name_of(timezone.get_current_timezone()),
+            "zone": zones.display_name(timezone.get_current_timezone()),
             "time": now.strftime("%H:%M"),
         }
 

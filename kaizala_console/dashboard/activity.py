@@ -23,11 +23,11 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.audit import fields, queries
 from accounts.audit.chain import exported
 from accounts.audit.sentences import actor, sentence
-from accounts.audit.words import about
+from accounts.audit.words import matches_words
 from accounts.models import AuditEvent, User
 from accounts.services import exports
 from accounts.views.decorators import reauthentication_required, signed_in, user_of
-from accounts.views.timeline import KINDS, rows
+from accounts.views.timeline import EVENT_CATEGORIES, rows
 from connectors import permissions
 from connectors.models import Webhook
 from connectors.models.connector import ConnectorState
@@ -60,7 +60,7 @@ class AuditFilter(forms.Form):
     what = forms.ChoiceField(
         label=_("What"),
         required=False,
-        choices=[("", _("Everything")), *((key, kind.label) for key, kind in KINDS.items())],
+        choices=[("", _("Everything")), *((key, kind.label) for key, kind in EVENT_CATEGORIES.items())],
     )
     connector = forms.UUIDField(label=_("Connector"), required=False, widget=forms.HiddenInput)
     group = forms.UUIDField(label=_("Group"), required=False, widget=forms.HiddenInput)
@@ -77,14 +77,14 @@ class AuditFilter(forms.Form):
 
 def condition_of(chosen: dict[str, Any], user: User) -> Q:
     """Returns the condition that the filters ask for; dates are whole days in the reader's zone, both included."""
-    found = about(chosen["q"]) if chosen.get("q") else Q()
+    found = matches_words(chosen["q"]) if chosen.get("q") else Q()
     if connector := chosen.get("connector"):
         found &= Q(connector_id=connector)
     if group := chosen.get("group"):
         found &= Q(group_id=group)
     if chosen.get("mine"):
         found &= Q(actor_kind="user", actor_id=str(user.pk))
-    if kind := KINDS.get(chosen.get("what", "")):
+    if kind := EVENT_CATEGORIES.get(chosen.get("what", "")):
         found &= Q(tag__in=kind.tags())
     if since := chosen.get("since"):
         found &= Q(at__gte=_midnight(since))
@@ -119,7 +119,7 @@ def query(request: HttpRequest, **changes: str | None) -> str:
 def _words_of(user: User, scope: queries.Scope, name: str, value: Any) -> str:
     """What a filter asks for, as people call it."""
     if name == "what":
-        return str(KINDS[value].label)
+        return str(EVENT_CATEGORIES[value].label)
     if name in ("since", "until"):
         return formats.date_format(value)
     if name in ("connector", "group"):
@@ -182,10 +182,10 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
     context = {
         "event": found,
         "row": row,
-        "actor": {"name": actor(found), "kind": fields.kind(found.actor_kind)},
+        "actor": {"name": actor(found), "kind": fields.kind_label(found.actor_kind)},
         "subject": {
             "name": "" if found.subject_id in found.subject_name else found.subject_name,
-            "kind": fields.kind(found.subject_kind),
+            "kind": fields.kind_label(found.subject_kind),
         },
         "told": _told(found),
         "as_json": _as_json(found),
@@ -212,14 +212,14 @@ def _told(event: AuditEvent) -> list[dict[str, Any]]:
 
 def _facts(told: dict[str, Any]) -> list[dict[str, str]]:
     """A line for each of these; what is neither text nor a number, nor some of them, is shown as JSON."""
-    return [{"label": fields.label(name), "value": _spelled(name, told[name])} for name in sorted(told)]
+    return [{"label": fields.field_label(name), "value": _spelled(name, told[name])} for name in sorted(told)]
 
 
 def _spelled(name: str, value: Any) -> str:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return ", ".join(_word_for(name, each) for each in value) or "–"
     if isinstance(value, dict) and not any(isinstance(each, dict | list) for each in value.values()):
-        return ", ".join(f"{fields.label(key)}: {_spelled(key, value[key])}" for key in sorted(value)) or "–"
+        return ", ".join(f"{fields.field_label(key)}: {_spelled(key, value[key])}" for key in sorted(value)) or "–"
     if isinstance(value, bool):
         return str(_("Yes") if value else _("No"))
     if isinstance(value, str) or value is None:
@@ -331,7 +331,9 @@ def _export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         return redirect("activity")
     chosen_format = request.POST["format"]
     content_type, spell = kinds[chosen_format]
-    exports.note(by=user, file_format=chosen_format, filters={name: str(value) for name, value in chosen.items()})
+    exports.record_export(
+        by=user, file_format=chosen_format, filters={name: str(value) for name, value in chosen.items()}
+    )
     only = condition_of(chosen, user)
     events = _in_the_chain if chosen_format == "jsonl" else _in_order
     response = StreamingHttpResponse(spell(events(audit_scope(user), only)), content_type=content_type)

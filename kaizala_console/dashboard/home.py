@@ -45,7 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "form": phone_form(request),
             "action": add_url(request),
             "pin_url": waiting and pin_url(request, waiting),
-            "pin_number": waiting and numbers.shown(waiting.number),
+            "pin_number": waiting and numbers.display_unbroken(waiting.number),
         }
         return render(request, "dashboard/home_first.html", words)
     events = audit_queries.page(audit_scope(user), size=LATELY).events
@@ -75,7 +75,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @signed_in
 def dismiss_onboarding(request: HttpRequest) -> HttpResponse:
     """Home is tidied up; the message says where the onboarding steps are."""
-    onboarding_services.dismiss(user=user_of(request))
+    onboarding_services.dismiss_onboarding(user=user_of(request))
     words = _("Put away. You find the first steps again in {help}.")
     messages.info(request, format_html(words, help=format_html('<a href="{}">{}</a>', reverse("help"), _("Help"))))
     return redirect("home")
@@ -86,7 +86,7 @@ def dismiss_onboarding(request: HttpRequest) -> HttpResponse:
 def restore_onboarding(request: HttpRequest) -> HttpResponse:
     """Leads to Home, where they are, or where it says that they are all done."""
     user = user_of(request)
-    onboarding_services.restore(user=user)
+    onboarding_services.restore_onboarding(user=user)
     path = onboarding.path_for(user)
     if path is None or path.next_step is None:
         messages.success(request, _("You have done all the first steps."))

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from accounts.audit import queries as audit_queries
-from accounts.audit.words import about
+from accounts.audit.words import matches_words
 from accounts.models import User
 from accounts.views import timeline
 from accounts.views.decorators import user_of, with_phone
@@ -57,7 +57,7 @@ def _found(user: User, text: str) -> dict[str, Any]:
     group_page = groups.group_page(user, search=text, size=SHOWN)
     people_page = directory.page(user, search=text, size=SHOWN)
     found_actions = actions.recent_with(user, text, size=SHOWN + 1, among=RECENT)
-    events = audit_queries.recent(audit_scope(user), only=about(text), size=SHOWN, among=RECENT)
+    events = audit_queries.recent(audit_scope(user), only=matches_words(text), size=SHOWN, among=RECENT)
     return {
         "connectors": connector_page.items,
         "more_connectors": connector_page.next_cursor,

@@ -14,7 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from accounts.models import Organisation, User
-from accounts.views.zones import COOKIE, name_of
+from accounts.views.zones import COOKIE, display_name
 from connectors.models import AccessRequest, Grant
 from connectors.permissions import PERMISSIONS
 from connectors.services import access_requests as asking
@@ -156,8 +156,8 @@ def test_what_the_server_wrote_in_the_devices_zone_is_not_written_again(page: Pa
 
 @pytest.mark.once
 def test_a_zone_is_named_as_people_call_it() -> None:
-    assert name_of(KOLKATA) == "India Time"
-    assert name_of(dt.UTC) == "UTC"
+    assert display_name(KOLKATA) == "India Time"
+    assert display_name(dt.UTC) == "UTC"
 
 
 @pytest.mark.once
