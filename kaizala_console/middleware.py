@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import sessions
-from accounts.views import zones
+from accounts.views import time_zones
 from kaizala_console import error_pages
 from kaizala_console.lib import request_context
 from kaizala_console.lib.errors import ConsoleError
@@ -67,9 +67,9 @@ class ReadersZoneMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with timezone.override(zones.get_time_zone(request)):
+        with timezone.override(time_zones.get_time_zone(request)):
             response = self.get_response(request)
-        zones.store_time_zone(request)
+        time_zones.store_time_zone(request)
         return response
 
 

@@ -113,8 +113,8 @@ SOCIALACCOUNT_PROVIDERS = {
         ],
     }
 }
-ACCOUNT_ADAPTER = "accounts.allauth_adapter.AccountAdapter"
-SOCIALACCOUNT_ADAPTER = "accounts.allauth_adapter.SocialAccountAdapter"
+ACCOUNT_ADAPTER = "accounts.views.login.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "accounts.views.login.SocialAccountAdapter"
 SOCIALACCOUNT_ONLY = True  # no local password, no local sign-up
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # an address can change hands in Entra; tid and oid cannot

@@ -15,10 +15,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts import policies, queries
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.models import AuthenticatorApp, User
 from accounts.services import reauthentication, totp
-from accounts.views import authenticator
+from accounts.views import totp as views_totp
 from accounts.views.decorators import reauthentication_required, safe_path, signed_in, user_of
 from accounts.views.forms import CodeForm, add_error
 from kaizala_console.lib.errors import ConsoleError, TooSoon
@@ -59,7 +59,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
     user = _operator(request)
     if queries.totp_device(user) is not None:
         return HttpResponseRedirect(_with_next(request, "operators:second_factor"))
-    return authenticator.setting_up(
+    return views_totp.setting_up(
         request,
         user,
         template="accounts/admin/set_up.html",

@@ -15,10 +15,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin.confirmed_act import confirmed_act
-from accounts.admin.read_only import ReadOnlyAdmin, carry_out, operator_of
+from accounts.admin.base import ReadOnlyAdmin, carry_out, confirmed_act, operator_of
 from accounts.admin.site import site
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.sentences import sentence
 from accounts.models import (
     AuditCheckpoint,

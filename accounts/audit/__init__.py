@@ -1,1 +1,1 @@
-"""The audit trail: names (`tags`), the one way to write (`record`), and what a row says to people (`sentences`)."""
+"""The audit trail: its events, the one way to write it (`record`), and what a row says to people (`sentences`)."""

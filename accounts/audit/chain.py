@@ -6,12 +6,12 @@ later, and signs how far the chain goes. See docs/adr/0020-audit-chain.md.
 
 from __future__ import annotations
 
-from typing import Any
+import hmac
+from typing import Any, Final
 
 import structlog
 from django.db import IntegrityError, OperationalError, transaction
 
-from accounts.audit import checkpoint
 from accounts.audit.canonical import FIELDS, GENESIS, hash_of, spelling
 from accounts.models import AuditCheckpoint, AuditEvent
 from kaizala_console.lib import clock, crypto
@@ -19,6 +19,7 @@ from kaizala_console.lib import clock, crypto
 logger = structlog.get_logger(__name__)
 
 BATCH = 1000
+_PURPOSE: Final = "audit-checkpoint"
 
 
 def chain() -> int:
@@ -58,7 +59,7 @@ def _chain_batch(ids: list[int]) -> int:
         previous = event.hash = hash_of(spelled(event), previous)
     AuditEvent.objects.bulk_update(events, ["position", "previous_hash", "hash"], batch_size=200)
     signed = AuditCheckpoint(position=position, hash=previous, broken_at=broken_at, signed_at=clock.now())
-    checkpoint.sign_checkpoint(signed)
+    sign_checkpoint(signed)
     signed.save(force_insert=end is None, force_update=end is not None)
     if position // BATCH > (position - len(events)) // BATCH:
         # Who keeps the log elsewhere has an anchor that this database cannot take back.
@@ -81,7 +82,7 @@ def _ends_at(end: AuditCheckpoint | None, last: AuditEvent | None) -> bool:
     """Whether the chain ends where the console signed its end."""
     if end is None or last is None:
         return end is None and last is None
-    return checkpoint.is_checkpoint_signed(end) and (end.position, end.hash) == (last.position, last.hash)
+    return is_checkpoint_signed(end) and (end.position, end.hash) == (last.position, last.hash)
 
 
 def spelled(event: AuditEvent) -> dict[str, Any]:
@@ -92,3 +93,19 @@ def spelled(event: AuditEvent) -> dict[str, Any]:
 def exported(event: AuditEvent) -> dict[str, Any]:
     """A line of an export: the event's fields and its hashes, enough to verify it without the console."""
     return {**spelled(event), "previous_hash": event.previous_hash, "hash": event.hash}
+
+
+def sign_checkpoint(checkpoint: AuditCheckpoint) -> None:
+    """Signs the end of the chain with the newest of `CREDENTIAL_PEPPERS`, which the database does not hold."""
+    checkpoint.key_id = crypto.current_key_id()
+    checkpoint.mac = _mac(checkpoint)
+
+
+def is_checkpoint_signed(checkpoint: AuditCheckpoint) -> bool:
+    """Returns whether the console has signed what the checkpoint says. Raises `crypto.UnknownKey`."""
+    return hmac.compare_digest(_mac(checkpoint), checkpoint.mac)
+
+
+def _mac(checkpoint: AuditCheckpoint) -> str:
+    said = (checkpoint.position, checkpoint.hash, checkpoint.broken_at or "")
+    return crypto.hmac_tag(_PURPOSE, *map(str, said), key_id=checkpoint.key_id).hex()

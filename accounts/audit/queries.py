@@ -8,17 +8,19 @@ index. All in one WHERE with OR cost 545 ms on PostgreSQL for a person with five
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import or_
-from typing import TYPE_CHECKING
+from typing import Final
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
+from django.utils.translation import get_language
 
-if TYPE_CHECKING:
-    from accounts.models import AuditEvent, User
+from accounts.audit.sentences import SENTENCES
+from accounts.models import AuditEvent, User
 
 # A condition names things by a list of ids, not by a subquery: of that PostgreSQL cannot tell how many events it will
 # find, and read the whole trail for somebody who owns nothing (3.5 s). A few ids are best asked about one by one, as
@@ -43,8 +45,6 @@ def own_scope(user: User) -> list[Q]:
 
 def visible_to(scope: Scope) -> QuerySet[AuditEvent]:
     """Every event of the scope, in no order: to look one up. For a list, `page` is what an index can serve."""
-    from accounts.models import AuditEvent
-
     return AuditEvent.objects.filter(reduce(or_, scope))
 
 
@@ -78,8 +78,6 @@ def recent(scope: Scope, *, only: Q, size: int, among: int) -> list[AuditEvent]:
 
     For conditions that no index serves: looking for the one match in a million events would read them all.
     """
-    from accounts.models import AuditEvent
-
     found: dict[int, AuditEvent] = {}
     for condition in scope:
         last = AuditEvent.objects.filter(condition).order_by("-pk").values("pk")[:among]
@@ -101,10 +99,38 @@ def _oldest(scope: Scope, size: int, only: Q, after: int) -> list[AuditEvent]:
 
 def _of_all_conditions(scope: Scope, only: Q, order: str, size: int) -> list[AuditEvent]:
     """One row more than fits of each condition, each event once."""
-    from accounts.models import AuditEvent
-
     found = {}
     for condition in scope:
         rows = AuditEvent.objects.filter(condition).filter(only).order_by(order)[: size + 1]
         found.update({event.pk: event for event in rows})
     return list(found.values())
+
+
+MOST_WORDS: Final = 6
+SHORTEST: Final = 3  # letters: every second sentence has an "a" in it
+_PLACEHOLDERS: Final = re.compile(r"%\(\w+\)s")
+
+
+def matches_words(text: str) -> Q:
+    """Events of which each word of `text` is in the sentence, or in the name of the event; or of a request's id."""
+    condition = Q()
+    for word in text.split()[:MOST_WORDS]:
+        found = Q(search_text__icontains=word)
+        tags = find_event_types(word)
+        condition &= found | Q(tag__in=tags) if tags else found
+    return condition | Q(request_id=text) if condition else condition
+
+
+def find_event_types(word: str) -> list[str]:
+    """The events whose name, or whose sentence in the active language, has this word in it."""
+    word = word.lower()
+    if len(word) < SHORTEST:
+        return []
+    return [tag for tag, words in _words(get_language() or "") if word in words]
+
+
+@lru_cache(maxsize=8)
+def _words(_language: str) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (tag.value, f"{tag.value} {_PLACEHOLDERS.sub('', str(said))}".lower()) for tag, said in SENTENCES.items()
+    )

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from django.db import models, transaction
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.sentences import names_in
-from accounts.models import AuditEvent, Organisation
+from accounts.models import AuditEvent, Organisation, User
 from kaizala_console.lib import clock, request_context
 from kaizala_console.lib.logging import redact
 
@@ -113,3 +113,15 @@ def _columns(
     }
     columns["search_text"] = names_in(tag, columns)
     return columns
+
+
+@transaction.atomic
+def record_export(*, by: User, file_format: str, filters: Mapping[str, str]) -> None:
+    """Writes down who exports what; before the first line leaves."""
+    record(
+        EventType.AUDIT_EXPORTED,
+        by=by,
+        subject=by,
+        organisation=by.organisation,
+        after={"format": file_format, "filters": dict(filters)},
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Min
 
-from accounts.audit import checkpoint
+from accounts.audit import chain
 from accounts.audit.canonical import GENESIS, hash_of
 from accounts.audit.chain import spelled
 from accounts.models import AuditCheckpoint, AuditEvent, User
@@ -72,7 +72,7 @@ class _Walk:
 
 def _faults_of_checkpoint(end: AuditCheckpoint, walk: _Walk) -> Iterator[Fault]:
     try:
-        if not checkpoint.is_checkpoint_signed(end):
+        if not chain.is_checkpoint_signed(end):
             says = f"The checkpoint at position {end.position} was not signed by the console: the chain was rewritten."
             yield Fault("rewritten", end.position, None, says)
     except crypto.UnknownKey:

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import sandbox
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM, record
 from accounts.models import Organisation, User
 from kaizala_console.lib import ids

@@ -27,10 +27,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts import sms
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import Actor, record
 from accounts.models import Notice, User
-from accounts.sms.contract import NumberRefused
+from accounts.sms.base import NumberRefused
 from kaizala_console.lib import clock, moments, outbox
 from kaizala_console.lib.background import after_commit
 from kaizala_console.lib.errors import Conflict, ConsoleError

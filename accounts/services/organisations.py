@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import policies
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import Actor, record
 from accounts.models import Organisation, User
 from kaizala_console.lib.errors import NotFound, RuleBroken

@@ -26,10 +26,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import sms
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM, Actor, record
 from accounts.models import Organisation, PinDevice, SmsMessage, User
-from accounts.sms.contract import Gateway, PinMaker, Verdict, not_checked, not_sent
+from accounts.sms.base import Gateway, PinMaker, Verdict, not_checked, not_sent
 from kaizala_console.lib import clock, crypto, outbox, phone_numbers, request_context
 from kaizala_console.lib.background import after_commit
 from kaizala_console.lib.circuit_breaker import Circuit
@@ -154,6 +154,29 @@ def accept(
     # Raised after the commit: a wrong try must count.
     _require_open(device)
     raise _wrong(device)
+
+
+def send_login_pin(*, number: str, program: Program, by: Actor) -> None:
+    """Sends the PIN with which a person lets a program act for them, to a valid number. Raises as `send`.
+
+    No account is asked for or looked up, so that the answer does not tell whether anybody here has the number.
+    """
+    send(user=None, number=number, purpose=PinDevice.Purpose.LOGIN, by=by, program=program)
+
+
+@sensitive_variables("pin")
+def accept_login_pin(*, number: str, program: Program, pin: str, by: Actor, then: Callable[[], Result]) -> Result:
+    """Checks the PIN that was sent last to this number for this program; what `then` does, in the same transaction.
+
+    Raises RuleBroken with the code `pin_missing` when none was asked for; else as `accept`.
+    """
+    sent = PinDevice.objects.select_related("sms").filter(
+        audience=program.key, number=number, purpose=PinDevice.Purpose.LOGIN, sent_at__isnull=False
+    )
+    device = sent.order_by("-id").first()
+    if device is None:
+        raise RuleBroken(_("Ask for a PIN first."), code="pin_missing", field="pin")
+    return accept(user=None, device=device, pin=pin, by=by, then=then, program=program)
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Case, When
 from django.utils.translation import gettext as _
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import record
 from accounts.models import User
 from accounts.models.session import Session, SessionStore, row_key

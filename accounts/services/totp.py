@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_variables
 
 from accounts import policies, queries
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import Actor, record
 from accounts.models import AuthenticatorApp, User
 from accounts.services import notifications

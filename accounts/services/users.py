@@ -1,16 +1,19 @@
-"""Accounts, as operators manage them: roles, and whether somebody may sign in."""
+"""Accounts: what their holders choose for themselves; and roles and sign-in, as operators manage them."""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import transaction
+from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from accounts import policies
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import Actor, record
 from accounts.models import User
 from accounts.services import sessions
-from kaizala_console.lib.errors import Conflict, NotAllowed
+from kaizala_console.lib import clock
+from kaizala_console.lib.errors import Conflict, NotAllowed, RuleBroken
 
 
 def set_time_zone(*, user: User, name: str) -> None:
@@ -83,3 +86,41 @@ def _set_active(user: User, *, active: bool, by: Actor, reason: str = "") -> Use
     after = {"reason": reason} if reason else None
     record(tag, by=by, subject=locked, organisation=locked.organisation, after=after)
     return locked
+
+
+def dismiss_onboarding(*, user: User) -> None:
+    """Home shows them no more, on no device. It is nobody else's business, so no audit row. Twice is once."""
+    User.objects.filter(pk=user.pk, first_steps_put_away_at=None).update(first_steps_put_away_at=clock.now())
+    user.refresh_from_db(fields=["first_steps_put_away_at"])
+
+
+def restore_onboarding(*, user: User) -> None:
+    """Home shows them again while something of them is to be done."""
+    User.objects.filter(pk=user.pk).update(first_steps_put_away_at=None)
+    user.first_steps_put_away_at = None
+
+
+def set_language(*, user: User, language: str) -> None:
+    """Keeps the language that somebody reads in; "" for the one that their browser asks for.
+
+    RuleBroken for a language that the console does not speak. It is nobody else's business, so no audit row.
+    """
+    if language and language not in dict(settings.LANGUAGES):
+        raise RuleBroken(_("The console does not speak this language."), field="language")
+    User.objects.filter(pk=user.pk).update(language=language)
+    user.language = language
+
+
+def set_language_cookie(response: HttpResponseBase, user: User) -> None:
+    """Tells this browser what the person has chosen; nothing chosen takes an earlier choice back."""
+    if not user.language:
+        response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
+        return
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        user.language,
+        max_age=settings.LANGUAGE_COOKIE_AGE,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+        samesite="Lax",
+    )

@@ -1,13 +1,13 @@
-"""SMS: two contracts, and who keeps them (`twilio_verify`, `twilio_messages`, `inbox`): which one, the settings say."""
+"""SMS: gateways (`verify`, `messages`, `sandbox`) and the contracts they keep (`base`). The settings say which."""
 
 from __future__ import annotations
 
 from django.conf import settings
 
-from accounts.sms.contract import Gateway, TextSender
-from accounts.sms.inbox import Inbox
-from accounts.sms.twilio_messages import TwilioMessages
-from accounts.sms.twilio_verify import TwilioVerify
+from accounts.sms.base import Gateway, TextSender
+from accounts.sms.messages import TwilioMessages
+from accounts.sms.sandbox import Inbox
+from accounts.sms.verify import TwilioVerify
 
 
 def gateway() -> Gateway:

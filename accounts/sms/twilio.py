@@ -21,7 +21,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from accounts.sms.contract import NumberRefused, country_refused
+from accounts.sms.base import NumberRefused, country_refused
 from kaizala_console.lib import deadlines
 from kaizala_console.lib.errors import ConsoleError, GatewayDown, TooSoon
 

@@ -15,10 +15,10 @@ from django.db import transaction
 from django.test import Client
 from django.utils import translation
 
-from accounts.audit import fields, queries
-from accounts.audit.event_types import EventType
+from accounts.audit import queries, sentences
+from accounts.audit.events import EventType
+from accounts.audit.queries import find_event_types, matches_words
 from accounts.audit.record import record
-from accounts.audit.words import find_event_types, matches_words
 from accounts.models import AuditEvent, User
 from accounts.tests.pages import url_with, words
 from accounts.tests.test_activity_page import ACTIVITY, happened
@@ -208,4 +208,4 @@ def written_down() -> Iterator[str]:
 def test_every_field_that_the_services_write_down_has_a_name_for_people() -> None:
     names = set(written_down())
     assert len(names) > 40, "the search for them finds next to nothing"
-    assert names - set(fields.FIELDS) == set()
+    assert names - set(sentences.FIELDS) == set()

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.audit import canonical, chain
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import record
 from accounts.models import AuditEvent, User
 from kaizala_console.dashboard import activity

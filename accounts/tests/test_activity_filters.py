@@ -8,8 +8,8 @@ import pytest
 from django.db.models import Q
 
 from accounts.audit import queries
-from accounts.audit.event_types import EventType
-from accounts.audit.words import matches_words
+from accounts.audit.events import EventType
+from accounts.audit.queries import matches_words
 from accounts.models import AuditEvent, User
 from accounts.tests.test_activity_page import happened
 from accounts.views.timeline import EVENT_CATEGORIES

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.sentences import names_in
 from accounts.models import AuditEvent, User
 from accounts.tests.pages import words

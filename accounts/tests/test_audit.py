@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 from django.contrib.auth.models import AnonymousUser
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM, SystemActor, record
 from accounts.audit.sentences import SENTENCES, sentence
 from accounts.models import AuditEvent, Organisation, User

@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 
 from accounts.audit import canonical, chain, verify
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM, record, record_all
 from accounts.audit.record import event as event_of
 from accounts.models import AuditCheckpoint, AuditEvent, Organisation

@@ -20,10 +20,10 @@ from accounts.models import Notice, User, VerifiedPhone
 from accounts.services import notifications
 from accounts.services import phones as service
 from accounts.services.notifications import RETRY_AFTER
-from accounts.sms.contract import TextSender
-from accounts.sms.inbox import Inbox
-from accounts.sms.twilio_messages import TwilioMessages
-from accounts.sms.twilio_verify import TwilioVerify
+from accounts.sms.base import TextSender
+from accounts.sms.messages import TwilioMessages
+from accounts.sms.sandbox import Inbox
+from accounts.sms.verify import TwilioVerify
 from accounts.tests.factories import verify
 from accounts.tests.pages import words
 from accounts.tests.twilio_server import FakeTwilio

@@ -12,7 +12,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from accounts.models import PinDevice, SandboxSms, SmsMessage, User
 from accounts.services import phones, pins
-from accounts.sms import twilio_verify as verify
+from accounts.sms import verify as verify
 from accounts.tests.pins import NUMBER, enter, send
 from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.lib.circuit_breaker import Circuit

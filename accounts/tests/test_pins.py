@@ -15,7 +15,7 @@ from accounts import queries
 from accounts.models import AuditEvent, PinDevice, SmsMessage, User
 from accounts.services import phones as service
 from accounts.services import pins
-from accounts.sms.inbox import Inbox
+from accounts.sms.sandbox import Inbox
 from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send, wrong
 from kaizala_console.lib import request_context
 from kaizala_console.lib.errors import NotFound, RuleBroken

@@ -9,8 +9,8 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import AuditEvent, PinDevice, SmsMessage, User
-from accounts.services import login_pins, pins
 from accounts.services import phones as service
+from accounts.services import pins
 from accounts.services.pins import Program
 from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send, wrong
 from accounts.tests.twilio_server import FakeTwilio
@@ -144,10 +144,10 @@ def test_a_program_never_gets_a_pin_of_verify_which_would_prove_the_number_here_
     program = Program(key="x", name="Shift Planner", organisation=newcomer.organisation)
     settings.TWILIO_FROM = ""
     with pytest.raises(RuleBroken, match="no sender"):
-        login_pins.send_login_pin(number=NUMBER, program=program, by=newcomer)
+        pins.send_login_pin(number=NUMBER, program=program, by=newcomer)
     assert twilio_verify.requests == []
     settings.TWILIO_FROM = "+14155550100"
-    login_pins.send_login_pin(number=NUMBER, program=program, by=newcomer)
+    pins.send_login_pin(number=NUMBER, program=program, by=newcomer)
     pins.deliver(sms_id=SmsMessage.objects.get().pk)
     ((path, form),) = twilio_verify.requests
     assert path.endswith("/Messages.json")

@@ -14,11 +14,11 @@ from twilio.base.exceptions import TwilioException
 
 from accounts import sms
 from accounts.models import SandboxSms
-from accounts.sms.contract import Gateway, NumberRefused, PinMaker, Verdict
-from accounts.sms.inbox import KEPT, Inbox
+from accounts.sms.base import Gateway, NumberRefused, PinMaker, Verdict
+from accounts.sms.messages import TwilioMessages
+from accounts.sms.sandbox import KEPT, Inbox
 from accounts.sms.twilio import Transport
-from accounts.sms.twilio_messages import TwilioMessages
-from accounts.sms.twilio_verify import TwilioVerify
+from accounts.sms.verify import TwilioVerify
 from accounts.tests import twilio_server
 from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.lib.errors import GatewayDown, TooSoon

@@ -19,8 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import policies, queries, sandbox
 from accounts.models import PinDevice, User, VerifiedPhone
 from accounts.services import phones, reauthentication
-from accounts.sms.contract import why_not_sent
-from accounts.views import numbers
+from accounts.sms.base import why_not_sent
 from accounts.views.decorators import recent_login_required, safe_path, signed_in, user_of
 from accounts.views.forms import PhoneForm, PinForm, add_error, region_of_reader
 from kaizala_console.lib import clock, phone_numbers
@@ -115,7 +114,7 @@ def pin(request: HttpRequest, device_id: int) -> HttpResponse:
     words = {
         "form": form,
         **pin_words(device, device if device.sent_at is None else None),
-        "number": numbers.display_unbroken(device.number),
+        "number": phone_numbers.display_unbroken(device.number),
         "wait": phones.seconds_until_next_pin(user=user),
         "again": _with_next(request, reverse("accounts:phone_pin_again", args=[device.pk])),
         "other": add_url(request),
@@ -157,7 +156,7 @@ def make_primary(request: HttpRequest, phone_id: int) -> HttpResponseRedirect:
         return _removed_already(request)
     phone = policies.own_phone(user, phone_id)
     phones.make_primary(phone=phone, by=user)
-    number = numbers.display_unbroken(phone.person.number)
+    number = phone_numbers.display_unbroken(phone.person.number)
     messages.success(request, _("%(number)s is now your primary number.") % {"number": number})
     return redirect("accounts:settings")
 
@@ -170,7 +169,7 @@ def release(request: HttpRequest, phone_id: int) -> HttpResponse:
     if _was_released(user, phone_id):  # pressed twice, or Settings had been open since before
         return _removed_already(request)
     phone = policies.own_phone(user, phone_id)
-    number = numbers.display_unbroken(phone.person.number)
+    number = phone_numbers.display_unbroken(phone.person.number)
     if request.method == "POST":
         phones.release(phone=phone, by=user)
         messages.success(request, _("%(number)s is removed from your account.") % {"number": number})
@@ -238,7 +237,7 @@ def _removed_already(request: HttpRequest) -> HttpResponseRedirect:
 
 
 def _verified(request: HttpRequest, device: PinDevice) -> HttpResponseRedirect:
-    number = numbers.display_unbroken(device.number)
+    number = phone_numbers.display_unbroken(device.number)
     messages.success(request, _("%(number)s is verified. It is yours here now.") % {"number": number})
     is_only = queries.held_phones(user_of(request)).count() < 2
     return redirect(_next(request, reverse("home" if is_only else "accounts:settings")))

@@ -2,6 +2,8 @@
 
 Then the form that waited for it is carried out by itself; or, where no form waits, one goes back to where one came
 from. A form that waits for no PIN, after a sign-in or when another tab has confirmed, waits for its button.
+
+Before a phone number is changed, Office365 itself asks again who sits there ("Sign in again").
 """
 
 from __future__ import annotations
@@ -9,10 +11,12 @@ from __future__ import annotations
 from typing import Any, cast
 from urllib.parse import urlencode
 
+from allauth.socialaccount.adapter import get_adapter
+from allauth.socialaccount.providers.base.constants import AuthProcess
 from csp.decorators import csp_update
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -22,13 +26,13 @@ from django.views.decorators.http import require_http_methods
 from accounts import queries
 from accounts.models import PinDevice, User
 from accounts.services import phones, reauthentication
-from accounts.views import numbers, pending_forms
+from accounts.views import pending_forms
 from accounts.views.decorators import safe_path, signed_in, user_of
 from accounts.views.forms import CodeForm, PinForm, add_error
 from accounts.views.pending_forms import PendingForm
 from accounts.views.phones import pin_words
-from kaizala_console.lib import clock
-from kaizala_console.lib.errors import ConsoleError, GatewayDown
+from kaizala_console.lib import clock, phone_numbers
+from kaizala_console.lib.errors import ConsoleError, GatewayDown, NotFound
 
 SEND = "send"
 
@@ -125,6 +129,33 @@ def _pin_words(user: User) -> dict[str, Any]:
     return {
         **pin_words(*queries.latest_pins(user, PinDevice.Purpose.CONFIRM)),
         "fresh_minutes": settings.STEP_UP_SECONDS // 60,
-        "number": numbers.mask_unbroken(person.number) if person is not None else "",
+        "number": phone_numbers.mask_unbroken(person.number) if person is not None else "",
         "wait": phones.seconds_until_next_pin(user=user),
     }
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in
+def sign_in_again(request: HttpRequest) -> HttpResponse | HttpResponseBase:
+    """One button, which leads to Office365 and back to where one came from; done already, it leads there at once."""
+    back = safe_path(request.GET.get("next"), reverse("home"))
+    if reauthentication.is_recent(request):
+        return redirect(back)
+    if request.method == "POST":
+        providers = get_adapter().list_providers(request)
+        if not providers:
+            raise NotFound
+        answer: HttpResponseBase = providers[0].redirect(
+            request,
+            process=AuthProcess.LOGIN,
+            next_url=back,
+            auth_params=dict(reauthentication.ASK_ANEW),
+        )
+        return answer
+    words = {
+        "back": back.partition("?")[0],
+        "name": user_of(request).name,
+        "is_unknown": reauthentication.is_unknown(request),
+        "minutes": max(settings.SIGN_IN_AGAIN_SECONDS // 60, 1),
+    }
+    return render(request, "accounts/sign_in_again.html", words)

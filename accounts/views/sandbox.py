@@ -22,9 +22,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts import sandbox
 from accounts.models import SandboxSms
-from accounts.views import numbers
 from accounts.views.forms import IdentityForm
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, phone_numbers
 
 View = Callable[..., HttpResponse]
 SHOWN_SMS = 50
@@ -64,7 +63,8 @@ def identities(request: HttpRequest) -> HttpResponse:
         oid = str(uuid5(NAMESPACE_URL, f"mailto:{email}"))
         return _sign_in(request, oid=oid, name=form.cleaned_data["name"], email=email)
     people = [
-        {"identity": identity, "number": numbers.display_unbroken(identity.number)} for identity in sandbox.IDENTITIES
+        {"identity": identity, "number": phone_numbers.display_unbroken(identity.number)}
+        for identity in sandbox.IDENTITIES
     ]
     status = 400 if form.is_bound else 200
     words = {"people": people, "form": form, "organisation": sandbox.ORGANISATION_NAME}
@@ -101,7 +101,9 @@ def sms(request: HttpRequest) -> HttpResponse:
     newest = str(rows[0].pk) if rows else "0"
     if request.GET.get("seen") == newest:  # the page asks every few seconds: nothing new, nothing moves under the hand
         return HttpResponse(status=204)
-    messages = [{"sms": row, "number": numbers.display_unbroken(row.number), "pin": _pin_in(row.text)} for row in rows]
+    messages = [
+        {"sms": row, "number": phone_numbers.display_unbroken(row.number), "pin": _pin_in(row.text)} for row in rows
+    ]
     return render(request, "sandbox/sms.html", {"inbox": messages, "newest": newest})
 
 

@@ -12,10 +12,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts import policies, queries
 from accounts.models import User
-from accounts.services import languages, notifications
-from accounts.views import numbers
+from accounts.services import notifications, users
 from accounts.views.decorators import signed_in, user_of
 from accounts.views.forms import AS_ASKED, LanguageForm, MailForm
+from kaizala_console.lib import phone_numbers
 
 
 @require_GET
@@ -24,7 +24,8 @@ def settings(request: HttpRequest) -> HttpResponse:
     """All panels on one page: there are few, and people look for them by eye."""
     user = user_of(request)
     phones = [
-        {"phone": phone, "number": numbers.display_unbroken(phone.person.number)} for phone in queries.held_phones(user)
+        {"phone": phone, "number": phone_numbers.display_unbroken(phone.person.number)}
+        for phone in queries.held_phones(user)
     ]
     words = {
         "organisation": user.organisation,
@@ -47,11 +48,11 @@ def save_language(request: HttpRequest) -> HttpResponse:
         messages.error(request, _("The console does not speak this language."))
         return redirect("accounts:settings")
     user = user_of(request)
-    languages.set_language(user=user, language=form.cleaned_data["language"])
+    users.set_language(user=user, language=form.cleaned_data["language"])
     with translation.override(user.language or translation.get_language()):
         messages.success(request, _("Saved."))
     response = redirect("accounts:settings")
-    languages.set_language_cookie(response, user)
+    users.set_language_cookie(response, user)
     return response
 
 

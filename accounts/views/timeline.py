@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.sentences import sentence
 from accounts.models import AuditEvent
 
@@ -24,7 +24,7 @@ class EventCategory:
     icon: str
 
     def tags(self) -> list[str]:
-        """Their names, which are kept for ever (`accounts.audit.event_types`)."""
+        """Their names, which are kept for ever (`accounts.audit.events`)."""
         return [tag.value for tag in EventType if tag.value.partition(":")[0] in self.nouns]
 
 

@@ -4,18 +4,7 @@ from django.conf import settings as django_settings
 from django.urls import URLPattern, path
 from django.views.generic import RedirectView
 
-from accounts.views import (
-    authenticator,
-    login,
-    office365,
-    organisation,
-    phones,
-    reauthentication,
-    recent_login,
-    sandbox,
-    sessions,
-    settings,
-)
+from accounts.views import login, office365, organisation, phones, reauthentication, sandbox, sessions, settings, totp
 
 app_name = "accounts"
 
@@ -23,7 +12,7 @@ urlpatterns: list[URLPattern] = [
     path("console/signed-out/", login.signed_out, name="signed_out"),
     # Before allauth's own, which does not check the id token's signature.
     path("accounts/oidc/office365/login/callback/", office365.callback, name="office365_callback"),
-    path("console/sign-in-again/", recent_login.sign_in_again, name="sign_in_again"),
+    path("console/sign-in-again/", reauthentication.sign_in_again, name="sign_in_again"),
     path("console/confirm/", reauthentication.confirm, name="confirm"),
     path("console/settings/", settings.settings, name="settings"),
     path("console/settings/sessions/", sessions.sessions, name="sessions"),
@@ -31,8 +20,8 @@ urlpatterns: list[URLPattern] = [
     path("console/settings/sessions/<str:session_id>/end/", sessions.end, name="session_end"),
     path("console/settings/mail/", settings.save_mail, name="settings_mail"),
     path("console/settings/language/", settings.save_language, name="settings_language"),
-    path("console/settings/authenticator-app/set-up/", authenticator.set_up, name="authenticator_set_up"),
-    path("console/settings/authenticator-app/remove/", authenticator.remove, name="authenticator_remove"),
+    path("console/settings/authenticator-app/set-up/", totp.set_up, name="authenticator_set_up"),
+    path("console/settings/authenticator-app/remove/", totp.remove, name="authenticator_remove"),
     path("console/organisation/", organisation.organisation, name="organisation"),
     path("console/organisation/policy/", organisation.save_policy, name="organisation_policy"),
     path("console/phones/", RedirectView.as_view(pattern_name="accounts:settings"), name="phones"),

@@ -9,8 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin.confirmed_act import ReasonForm, confirmed_act
-from accounts.admin.read_only import ReadOnlyAdmin
+from accounts.admin.base import ReadOnlyAdmin, ReasonForm, confirmed_act
 from accounts.admin.site import site
 from connectors import permissions
 from connectors.models import (

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin.confirmed_act import ReasonForm, confirmed_act
+from accounts.admin.base import ReasonForm, confirmed_act
 from accounts.admin.site import site
 from accounts.admin.users import UserAdmin
 from accounts.models import User

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin.read_only import ReadOnlyAdmin
+from accounts.admin.base import ReadOnlyAdmin
 from accounts.admin.site import site
 from connectors.models import CompatibilityQuirkDay, Connector, ConnectorUsage, UsageDay, UsageHour
 

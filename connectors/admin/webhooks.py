@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from accounts.admin.read_only import ReadOnlyAdmin
+from accounts.admin.base import ReadOnlyAdmin
 from accounts.admin.site import site
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery, WebhookEvent
 

@@ -11,7 +11,7 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import record
 from accounts.models import AuditEvent, User
 from accounts.policies import require_no_credential_hold

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import record
 from connectors import permissions, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken

@@ -18,12 +18,12 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM, Actor, record
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from accounts.policies import require_no_credential_hold, require_organisation_admin
 from accounts.queries import name_people
-from accounts.services import credential_hold, login_pins, notifications, people
+from accounts.services import credential_hold, notifications, people, pins
 from accounts.services.pins import Program
 from connectors import policies
 from connectors.models import (
@@ -110,7 +110,7 @@ def send_pin(*, connector_id: str, secret: str, number: str) -> None:
     token_exchange.require_here(connector, "v1/generatePin")
     e164 = _checked(number)
     program = _program(connector, with_secret=bool(secret))
-    login_pins.send_login_pin(number=e164, program=program, by=ConnectorActor(connector))
+    pins.send_login_pin(number=e164, program=program, by=ConnectorActor(connector))
 
 
 @sensitive_variables("secret", "pin")
@@ -129,7 +129,7 @@ def log_in(*, connector_id: str, secret: str, number: str, pin: str, address: st
         connector = token_exchange.authenticate_client(connector_id=connector_id, secret=secret, at=clock.now())
     token_exchange.require_here(connector, "v1/loginWithPinAndApplicationId")
     e164 = _checked(number)
-    return login_pins.accept_login_pin(
+    return pins.accept_login_pin(
         number=e164,
         program=_program(connector),
         pin=pin,

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.models import User
 from connectors.models import Connector, Grant
 from connectors.services import user_tokens

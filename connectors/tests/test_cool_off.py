@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.models import User
 from accounts.services import credential_hold
 from accounts.tests.pages import words

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.models import AuditEvent, Session, User
 from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, OneTimeSecret

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.models import AuditEvent, Notice, PinDevice, SmsMessage, User
 from accounts.services import reauthentication
 from accounts.tests.factories import make_person

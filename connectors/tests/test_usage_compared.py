@@ -11,7 +11,7 @@ import pytest
 from django.test import Client, RequestFactory
 
 from accounts.models import Organisation, User
-from accounts.views.zones import COOKIE, get_time_zone
+from accounts.views.time_zones import COOKIE, get_time_zone
 from connectors import usage_counts
 from connectors.models import Connector
 from connectors.services import usage

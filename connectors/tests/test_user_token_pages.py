@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person, verify
 from connectors.models import Connector, Grant, Handoff, RefreshToken

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.models import AuditEvent, User
 from accounts.services import credential_hold
 from accounts.tests.factories import make_user

@@ -29,14 +29,13 @@ from oauthlib.oauth2.rfc6749.errors import (
 
 from accounts import queries as accounts_queries
 from accounts.models import Person, User
-from accounts.views import numbers
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
 from connectors import policies
 from connectors.permissions import can_and_cannot_of_scopes
 from connectors.queries import user_tokens
 from connectors.services import oauth
 from connectors.services.oauth import AuthorizationRequest
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import clock, ids, phone_numbers
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 SESSION_KEY: Final = "oauth"
@@ -123,7 +122,9 @@ def _page(request: HttpRequest, asked: AuthorizationRequest, *, problem: str = "
         "can": can,
         "cannot": cannot,
         "shown": " ".join(asked.scopes),
-        "people": [{"id": str(person.pk), "number": numbers.display_unbroken(person.number)} for person in people],
+        "people": [
+            {"id": str(person.pk), "number": phone_numbers.display_unbroken(person.number)} for person in people
+        ],
         "acts_already": bool(has_it),
         "goes_to": urlsplit(asked.redirect_url).netloc,
         "problem": problem,

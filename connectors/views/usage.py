@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET
 
 from accounts import policies
 from accounts.views.decorators import signed_in, user_of
-from accounts.views.zones import get_time_zone
+from accounts.views.time_zones import get_time_zone
 from connectors import usage_counts
 from connectors.queries import connectors
 from connectors.services import throttling

@@ -14,7 +14,7 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from accounts.views.zones import display_name
+from accounts.views.time_zones import display_name
 from connectors.models import Connector, Grant
 from connectors.usage_counts import MOST_ROWS, Before, Busiest, Named, Period, Sums, total
 

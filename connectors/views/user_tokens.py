@@ -15,7 +15,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts import queries as accounts_queries
 from accounts.models import Person, User
-from accounts.views import numbers
 from accounts.views.decorators import require_reauthentication, signed_in, user_of, with_phone
 from connectors import policies
 from connectors.models import Connector, Grant, HandoffState, UserTokenRequest
@@ -27,7 +26,7 @@ from connectors.views import handoff_line, links
 from connectors.views.forms import TypedNameForm
 from connectors.views.grants import row_of
 from connectors.views.stopping import facts_of_use
-from kaizala_console.lib import ids, pagination
+from kaizala_console.lib import ids, pagination, phone_numbers
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 ANSWERS = {
@@ -111,7 +110,7 @@ def _number_row(connector: Connector, person: Person, user: User) -> dict[str, A
     waiting = user_token_queries.waiting_user_token_request(connector, person) if asks_a_second else None
     return {
         "person": str(person.pk),
-        "number": numbers.display_unbroken(person.number),
+        "number": phone_numbers.display_unbroken(person.number),
         "grant": grant,
         "instead_of": str(newest.pk) if newest else "",
         "may_generate": grant is None or (asks_a_second and grant.confirmed_by_id is None),
@@ -166,7 +165,7 @@ def _request_page(
     context = {
         "asked": asked,
         "connector": asked.connector,
-        "number": numbers.mask_unbroken(asked.person.number),
+        "number": phone_numbers.mask_unbroken(asked.person.number),
         "can": can,
         "cannot": cannot,
         "state": state,
@@ -203,7 +202,7 @@ def acting(request: HttpRequest) -> HttpResponse:
 def _acting_row(grant: Grant, user: User) -> dict[str, Any]:
     return {
         **row_of(grant),
-        "number": numbers.mask_unbroken(grant.person.number),
+        "number": phone_numbers.mask_unbroken(grant.person.number),
         "by_somebody_else": grant.granted_by_id != user.pk,
     }
 
@@ -236,7 +235,7 @@ def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
         **row_of(grant),
         **_what_stops(grant),
         "form": form,
-        "number": numbers.mask_unbroken(grant.person.number),
+        "number": phone_numbers.mask_unbroken(grant.person.number),
         "crumbs": links.crumbs((_("What acts for you"), acting_url), (name, "")),
     }
     return render(request, "connectors/acting_end.html", context, status=400 if form.is_bound else 200)

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from accounts.views import zones
+from accounts.views import time_zones
 from accounts.views.decorators import safe_path, signed_in, user_of
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
 from connectors.views import links, webhooks
@@ -149,7 +149,7 @@ class ReplayForm(forms.Form):
         super().__init__(*args, **kwargs)
         now = timezone.localtime(clock.now())
         self.fields["since"].help_text = _("The time in %(zone)s, where it is %(time)s now.") % {
-            "zone": zones.display_name(timezone.get_current_timezone()),
+            "zone": time_zones.display_name(timezone.get_current_timezone()),
             "time": now.strftime("%H:%M"),
         }
 

@@ -7,7 +7,7 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Q
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM, record
 from accounts.services import notifications
 from connectors.models import Webhook, WebhookDelivery

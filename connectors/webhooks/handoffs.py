@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import record
 from accounts.models import User
 from connectors import policies

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import Actor, record
 from groups.models import Group, GroupChange, GroupCount, GroupLink, Membership
 from groups.models.hierarchy import MOST_LEVELS, levels

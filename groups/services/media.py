@@ -20,7 +20,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM, record
 from accounts.models import Person, User
 from connectors.authentication import AccessContext

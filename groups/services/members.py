@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import Actor, event, record, record_all
 from accounts.models import AuditEvent, Person, User
 from accounts.queries import name_people

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accounts import queries
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM
 from accounts.models import Organisation, Person, User, VerifiedPhone
 from connectors.models import Connector, Grant

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.models import AuditEvent, User
 from connectors.tests.html_forms import text_of
 from groups.bulk_reasons import WORDS, said

@@ -10,7 +10,7 @@ from django.test import Client
 from playwright.sync_api import expect
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import record
 from accounts.models import User
 from accounts.tests.pages import words

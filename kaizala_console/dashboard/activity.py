@@ -20,12 +20,11 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.audit import fields, queries
+from accounts.audit import queries, record, sentences
 from accounts.audit.chain import exported
+from accounts.audit.queries import matches_words
 from accounts.audit.sentences import actor, sentence
-from accounts.audit.words import matches_words
 from accounts.models import AuditEvent, User
-from accounts.services import exports
 from accounts.views.decorators import reauthentication_required, signed_in, user_of
 from accounts.views.timeline import EVENT_CATEGORIES, rows
 from connectors import permissions
@@ -182,10 +181,10 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
     context = {
         "event": found,
         "row": row,
-        "actor": {"name": actor(found), "kind": fields.kind_label(found.actor_kind)},
+        "actor": {"name": actor(found), "kind": sentences.kind_label(found.actor_kind)},
         "subject": {
             "name": "" if found.subject_id in found.subject_name else found.subject_name,
-            "kind": fields.kind_label(found.subject_kind),
+            "kind": sentences.kind_label(found.subject_kind),
         },
         "told": _told(found),
         "as_json": _as_json(found),
@@ -212,14 +211,14 @@ def _told(event: AuditEvent) -> list[dict[str, Any]]:
 
 def _facts(told: dict[str, Any]) -> list[dict[str, str]]:
     """A line for each of these; what is neither text nor a number, nor some of them, is shown as JSON."""
-    return [{"label": fields.field_label(name), "value": _spelled(name, told[name])} for name in sorted(told)]
+    return [{"label": sentences.field_label(name), "value": _spelled(name, told[name])} for name in sorted(told)]
 
 
 def _spelled(name: str, value: Any) -> str:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return ", ".join(_word_for(name, each) for each in value) or "–"
     if isinstance(value, dict) and not any(isinstance(each, dict | list) for each in value.values()):
-        return ", ".join(f"{fields.field_label(key)}: {_spelled(key, value[key])}" for key in sorted(value)) or "–"
+        return ", ".join(f"{sentences.field_label(key)}: {_spelled(key, value[key])}" for key in sorted(value)) or "–"
     if isinstance(value, bool):
         return str(_("Yes") if value else _("No"))
     if isinstance(value, str) or value is None:
@@ -331,7 +330,7 @@ def _export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         return redirect("activity")
     chosen_format = request.POST["format"]
     content_type, spell = kinds[chosen_format]
-    exports.record_export(
+    record.record_export(
         by=user, file_format=chosen_format, filters={name: str(value) for name, value in chosen.items()}
     )
     only = condition_of(chosen, user)

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from accounts import policies, queries
 from accounts.audit import queries as audit_queries
 from accounts.models import PinDevice
-from accounts.services import onboarding as onboarding_services
-from accounts.views import numbers, timeline
+from accounts.services import users as onboarding_services
+from accounts.views import timeline
 from accounts.views.decorators import signed_in, user_of
 from accounts.views.phones import add_url, phone_form, pin_url
 from kaizala_console.dashboard import onboarding
@@ -22,7 +22,7 @@ from kaizala_console.dashboard.activity import audit_scope
 from kaizala_console.dashboard.links import Link
 from kaizala_console.dashboard.onboarding import Path
 from kaizala_console.dashboard.pending_actions import PendingAction, pending_actions
-from kaizala_console.lib import live
+from kaizala_console.lib import live, phone_numbers
 
 LATELY = 5
 
@@ -45,7 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "form": phone_form(request),
             "action": add_url(request),
             "pin_url": waiting and pin_url(request, waiting),
-            "pin_number": waiting and numbers.display_unbroken(waiting.number),
+            "pin_number": waiting and phone_numbers.display_unbroken(waiting.number),
         }
         return render(request, "dashboard/home_first.html", words)
     events = audit_queries.page(audit_scope(user), size=LATELY).events

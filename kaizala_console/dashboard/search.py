@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from accounts.audit import queries as audit_queries
-from accounts.audit.words import matches_words
+from accounts.audit.queries import matches_words
 from accounts.models import User
 from accounts.views import timeline
 from accounts.views.decorators import user_of, with_phone

@@ -19,6 +19,7 @@ from kaizala_console.lib.errors import RuleBroken
 
 _LONGEST_INPUT: Final = 64
 _SHOWN_DIGITS: Final = 3
+_NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 
 # What can be wrong with a number. The keys are kept in rows (bulk uploads): they never get another meaning.
@@ -94,6 +95,16 @@ def display(e164: str) -> str:
         return shown
     code = str(number.country_code)  # the library took a first zero for a trunk prefix, and left it out
     return f"+{code} {digits.removeprefix(code)}"
+
+
+def display_unbroken(e164: str) -> str:
+    """Return what `display` does, for a page: it is never broken over two lines."""
+    return display(e164).replace(" ", _NO_BREAK)
+
+
+def mask_unbroken(e164: str) -> str:
+    """Return what `mask` does, for a page: it is never broken over two lines."""
+    return mask(e164).replace(" ", _NO_BREAK)
 
 
 def country_prefix(e164: str) -> str:

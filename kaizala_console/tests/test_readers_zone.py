@@ -14,7 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from accounts.models import Organisation, User
-from accounts.views.zones import COOKIE, display_name
+from accounts.views.time_zones import COOKIE, display_name
 from connectors.models import AccessRequest, Grant
 from connectors.permissions import PERMISSIONS
 from connectors.services import access_requests as asking

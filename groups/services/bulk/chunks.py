@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from groups.bulk_formats import Row
 from groups.bulk_reasons import Reason
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar, cast
 from uuid import UUID
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.models import User
 from connectors.models import Webhook
 from groups.bulk_formats import Row

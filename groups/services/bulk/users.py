@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, cast
 from uuid import UUID
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.models import Person, User
 from accounts.queries import name_people
 from accounts.services import people

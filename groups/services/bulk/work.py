@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import translation
 
-from accounts.audit.event_types import EventType
+from accounts.audit.events import EventType
 from accounts.audit.record import record
 from groups.bulk_formats import Column, Row, Table
 from groups.bulk_reasons import LineRefused, Reason

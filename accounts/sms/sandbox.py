@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.models import SandboxSms
-from accounts.sms import texts
+from accounts.sms import base
 
 KEPT = 200
 
@@ -21,7 +21,7 @@ class Inbox:
 
     def send(self, *, number: str, pin: str, minutes: int, program: str = "") -> str:
         """See Gateway; the reference is the row's number."""
-        return self.send_text(number=number, text=texts.pin_text(pin, minutes, program))
+        return self.send_text(number=number, text=base.pin_text(pin, minutes, program))
 
     def send_text(self, *, number: str, text: str) -> str:
         """See TextSender. Only the newest texts are kept."""

@@ -11,7 +11,7 @@ from twilio.base.exceptions import TwilioException
 from twilio.rest.verify.v2.service import ServiceContext
 
 from accounts.sms import twilio
-from accounts.sms.contract import Verdict, not_checked, not_sent
+from accounts.sms.base import Verdict, not_checked, not_sent
 
 logger = structlog.get_logger(__name__)
 

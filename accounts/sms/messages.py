@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from django.conf import settings
 
-from accounts.sms import texts, twilio
-from accounts.sms.contract import not_sent
+from accounts.sms import base, twilio
+from accounts.sms.base import not_sent
 
 
 class TwilioMessages:
@@ -21,7 +21,7 @@ class TwilioMessages:
 
     def send(self, *, number: str, pin: str, minutes: int, program: str = "") -> str:
         """See Gateway; the reference is the message's SID."""
-        return self.send_text(number=number, text=texts.pin_text(pin, minutes, program))
+        return self.send_text(number=number, text=base.pin_text(pin, minutes, program))
 
     def send_text(self, *, number: str, text: str) -> str:
         """See TextSender; the reference is the message's SID."""
