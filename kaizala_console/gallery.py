@@ -9,7 +9,7 @@ from django import forms
 from django.utils import timezone
 
 from connectors import usage_counts
-from connectors.views import usage_charts
+from connectors.views import usage
 from kaizala_console.lib import bounded
 
 LONG = (
@@ -254,13 +254,13 @@ def gallery_context() -> dict[str, Any]:
             {"label": LONG, "count": "170", "percent": 10, "share": "10 %"},
             {"label": "Nothing", "count": "0", "percent": 0, "share": "0 %"},
         ],
-        "usage_chart": usage_charts.chart(
+        "usage_chart": usage.chart(
             [
                 (timezone.now() + timedelta(days=n), usage_counts.Sums(90 + n * n, n % 4 * 3, n % 7 * 4, n // 25))
                 for n in range(30)
             ],
             usage_counts.Period.MONTH,
         ),
-        "spark": usage_charts.spark([0, 3, 8, 2, 0, 0, 12, 31, 24, 18, 6, 0, 9, 14]),
+        "spark": usage.spark([0, 3, 8, 2, 0, 0, 12, 31, 24, 18, 6, 0, 9, 14]),
         "no_bars": [{"label": label, "count": "0", "percent": 0, "share": "0 %"} for label in ("Yes", "No")],
     }

@@ -19,7 +19,7 @@ from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_access_token_door import error
-from connectors.views import handoff_line
+from connectors.views import handoffs as views_handoffs
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict
 
@@ -284,7 +284,7 @@ def test_both_sides_get_a_receipt_and_the_trail_an_entry(program: Program, devel
 
 def test_the_line_says_that_the_program_opened_it(program: Program) -> None:
     claim(program)
-    step = handoff_line.steps(Handoff.objects.get())[3]
+    step = views_handoffs.steps(Handoff.objects.get())[3]
     assert (step["state"], step["by"], step["note"]) == (
         "done",
         "Shift Planner",

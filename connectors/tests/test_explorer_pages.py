@@ -14,7 +14,7 @@ from django.test import Client
 from accounts.models import User
 from connectors.description import description
 from connectors.models import Connector
-from connectors.views import quick_start
+from connectors.views import explorer
 
 Browser = Callable[..., Client]
 INDEX = "/console/api/"
@@ -30,7 +30,7 @@ def text(answer: Any) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode())))
 
 
-@pytest.mark.parametrize("language", [program.key for program in quick_start.programs()])
+@pytest.mark.parametrize("language", [program.key for program in explorer.programs()])
 def test_the_quick_start_comes_in_six_languages(browser: Client, language: str) -> None:
     shown = text(browser.get(INDEX, {"in": language}))
     assert "REFRESH_TOKEN" in shown

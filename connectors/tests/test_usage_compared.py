@@ -19,7 +19,7 @@ from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_usage_pages import MEMBERS, OVERALL, lines_of, of
 from connectors.usage_counts import Before, Period, Scope, Sums
-from connectors.views import usage_charts
+from connectors.views import usage as views_usage
 from kaizala_console.lib import clock
 
 Browser = Callable[..., Client]
@@ -112,7 +112,7 @@ def test_what_is_not_kept_or_was_not_there_is_not_compared(old: Connector, progr
     ],
 )
 def test_the_comparison_is_said_in_words(calls: int, before: Before, says: str) -> None:
-    assert usage_charts.compared(Sums(calls), before, "7 days").replace("\xa0", " ") == says
+    assert views_usage.compared(Sums(calls), before, "7 days").replace("\xa0", " ") == says
 
 
 # The reader's zone ----------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, text_of
 from connectors.usage_counts import Named, Period, Scope, Sums
-from connectors.views import usage_charts
+from connectors.views import usage as views_usage
 from kaizala_console.lib import clock
 
 # No hour ends between the calls and the look at the hours.
@@ -91,7 +91,7 @@ def test_of_many_the_busiest_are_read_and_the_others_counted(
     with django_assert_num_queries(2):
         busiest = Scope(program.connector, period).by_grant()
     assert [row.name for row in busiest] == [f"Shift {number}" for number in range(23, 3, -1)]
-    assert usage_charts.table(busiest)["more"] == 3
+    assert views_usage.table(busiest)["more"] == 3
 
 
 def test_the_connectors_over_a_limit_are_named_apart(program: Program, developer: User, group_admin: User) -> None:
@@ -125,14 +125,14 @@ def test_what_ends_within_a_month_is_named(program: Program) -> None:
     ("most", "top"), [(1, 4), (4, 4), (5, 8), (21, 40), (100, 200), (999, 2_000), (80_001, 200_000)]
 )
 def test_the_scale_ends_at_a_round_number_above_the_highest_column(most: int, top: int) -> None:
-    drawn = usage_charts.chart([(clock.now(), Sums(n)) for n in [most, *[0] * 29]], Period.MONTH)
-    assert drawn["lines"][0]["label"] == usage_charts.number(top)
-    assert drawn["lines"][-1] == {"y": usage_charts.HEIGHT, "label": "0"}
+    drawn = views_usage.chart([(clock.now(), Sums(n)) for n in [most, *[0] * 29]], Period.MONTH)
+    assert drawn["lines"][0]["label"] == views_usage.number(top)
+    assert drawn["lines"][-1] == {"y": views_usage.HEIGHT, "label": "0"}
 
 
 def test_one_failure_among_many_calls_is_still_seen_and_nothing_is_higher_than_the_drawing() -> None:
     sums = Sums(1_000_000, refused=1, throttled=1, failed=1)
-    parts = usage_charts.chart([(clock.now(), sums)] * 30, Period.MONTH)["columns"][0]["parts"]
+    parts = views_usage.chart([(clock.now(), sums)] * 30, Period.MONTH)["columns"][0]["parts"]
     assert [part["kind"] for part in parts] == ["answered", "refused", "throttled", "failed"]
     assert all(part["height"] >= 2 and part["y"] >= 0 for part in parts)
 

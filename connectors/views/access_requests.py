@@ -27,7 +27,7 @@ from connectors.services import words
 from connectors.services.access_requests import LONGEST_REASON, new_once
 from connectors.services.grants import AlreadyGranted
 from connectors.views import connectors as details
-from connectors.views import links, permission_choices
+from connectors.views import links, permissions
 from connectors.views.forms import PERMISSION_CHOICES, PermissionsForm, WithEndDate, last_day
 from kaizala_console.lib import clock, ids, live, pagination
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
@@ -196,7 +196,7 @@ def _form_page(request: HttpRequest, connector: Connector, form: RequestForm, *,
     context = {
         "connector": connector,
         "form": form,
-        "choices": permission_choices.rows(chosen, connector.permissions),
+        "choices": permissions.rows(chosen, connector.permissions),
         "crumbs": links.connector_crumbs(
             connector,
             (_("Requests"), reverse("connectors:requests", args=[connector.pk])),

@@ -23,7 +23,7 @@ from connectors.queries import connectors as connector_queries
 from connectors.queries import connectors as queries
 from connectors.services import connectors
 from connectors.services import one_time_secrets as one_time_secret_service
-from connectors.views import links, one_time_secrets, permission_choices, snippets, usage_charts
+from connectors.views import links, one_time_secrets, permissions, snippets, usage
 from connectors.views.forms import DetailsForm, PermissionsForm, SecretEndForm, add_broken_rule, form_key_of
 from connectors.views.states import verbs_for
 from kaizala_console.lib import pagination
@@ -104,7 +104,7 @@ def _row(connector: Connector, days: list[int] | None) -> dict[str, Any]:
         "named": ", ".join(names[:NAMED_IN_A_ROW]),
         "more": max(0, len(names) - NAMED_IN_A_ROW),
         "all": ", ".join(names),
-        "spark": usage_charts.spark(days) if days else None,
+        "spark": usage.spark(days) if days else None,
     }
 
 
@@ -158,7 +158,7 @@ def details(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @with_phone(button_label=CREATE)
 @sensitive_variables("idempotency_key")
-def permissions(request: HttpRequest) -> HttpResponse:
+def create_permissions(request: HttpRequest) -> HttpResponse:
     """The second screen: permissions, and "Create Connector". Opened without the first, it leads there."""
     if request.method != "POST":
         return redirect("connectors:create")
@@ -214,8 +214,8 @@ def _second_screen(
         "connector_name": form.cleaned_data.get("name", ""),
         "carried": carried,
         **_frame(),
-        "choices": permission_choices.rows(chosen["permissions"].value() or ()),
-        **permission_choices.summary(),
+        "choices": permissions.rows(chosen["permissions"].value() or ()),
+        **permissions.summary(),
     }
     return render(request, "connectors/create_permissions.html", context)
 

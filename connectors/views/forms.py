@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -13,11 +14,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts.models import User
 from connectors.models import Connector
 from connectors.permissions import DESCRIPTIONS, PERMISSIONS, Permission
 from connectors.services import connectors as rules
 from connectors.services.one_time_secrets import LONGEST_FORM_KEY, SHORTEST_FORM_KEY, new_form_key
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.errors import RuleBroken
 from kaizala_console.lib.typed_names import is_same_name
 
@@ -231,3 +233,18 @@ class SecretEndForm(WithEndDate):
 def last_day(ends_at: dt.datetime | None) -> dt.date | None:
     """The day that `ends_at` came from."""
     return None if ends_at is None else timezone.localdate(ends_at - dt.timedelta(microseconds=1))
+
+
+
+# Another one on each page, and none of what the person asks for.
+NOT_TYPED = frozenset({"csrfmiddlewaretoken", "idempotency_key"})
+
+
+def id_for(user: User, kind: str, data: QueryDict) -> UUID:
+    """The id of what this person's form makes: the same when it is sent again as it was, and not to be guessed.
+
+    Whoever goes back, changes a word and sends the form once more asks for something else, and gets it. `kind` says
+    what is made, and where.
+    """
+    typed = [part for name, values in sorted(data.lists()) if name not in NOT_TYPED for part in (name, *values)]
+    return UUID(bytes=crypto.hmac_tag("made-by-form", kind, str(user.pk), form_key_of(data), *typed)[:16], version=4)

@@ -16,7 +16,7 @@ from connectors.models import Grant
 from connectors.permissions import labels_of_scopes
 from connectors.queries import connectors
 from connectors.views import connectors as details
-from connectors.views import handoff_line, links, usage_charts
+from connectors.views import handoffs, links, usage
 from kaizala_console.lib import clock, pagination
 
 
@@ -33,7 +33,7 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         return redirect(links.url_with(request, cursor=None))
     sparks = usage_counts.grant_sparks(page.items)
     context |= {
-        "rows": [{**row_of(grant), "spark": usage_charts.spark_of(sparks, grant)} for grant in page.items],
+        "rows": [{**row_of(grant), "spark": usage.spark_of(sparks, grant)} for grant in page.items],
         "ended": ended,
         "search": search,
         "toggle_url": links.url_with(request, show=None if ended else "ended", cursor=None),
@@ -55,7 +55,7 @@ def row_of(grant: Any) -> dict[str, Any]:
         "token": token,
         "used_at": token and max(filter(None, (token.last_used_at, token.first_used_at)), default=None),
         "handoff": handoff,
-        "handoff_state": handoff and _handoff_state(handoff_line.state_of(handoff).value),
+        "handoff_state": handoff and _handoff_state(handoffs.state_of(handoff).value),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -23,15 +24,15 @@ from accounts.views.decorators import (
     user_of,
     with_phone,
 )
-from connectors import policies
+from connectors import live_queries, policies
 from connectors.models import Handoff, HandoffState
 from connectors.permissions import can_and_cannot_of_scopes, labels_of_scopes
 from connectors.queries import connectors
 from connectors.services import handoffs
 from connectors.services import one_time_secrets as one_time_secret_service
-from connectors.views import handoff_line, links, one_time_secrets, snippets
+from connectors.views import links, one_time_secrets, snippets
 from connectors.views.forms import form_key_of
-from kaizala_console.lib import bounded, live, pagination, request_context
+from kaizala_console.lib import bounded, clock, live, pagination, request_context
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 CLAIM = gettext_lazy("Claim")
@@ -62,7 +63,7 @@ def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[
     asked = [] if earlier or search else asked_of(request, user)
     etag = live.etag(
         user.pk,
-        [(handoff.pk, handoff_line.state_of(handoff)) for handoff in page.items],
+        [(handoff.pk, state_of(handoff)) for handoff in page.items],
         [(str(action.title), action.href) for action in asked],
     )
     if unchanged := live.unchanged(request, etag):
@@ -100,7 +101,7 @@ def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[
 def handoff(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """One handoff, for both sides; the developer's side can claim it here. The line moves on while it is looked at."""
     user = user_of(request)
-    if unchanged := live.unchanged(request, handoff_line.etag_of(user, handoff_id)):
+    if unchanged := live.unchanged(request, etag_of(user, handoff_id)):
         return unchanged
     return _page(request, user, handoff_id)
 
@@ -151,7 +152,7 @@ def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
         else:
             messages.success(request, _("Refused. The sealed token is wiped, and %(admin)s is told.") % _names(found))
         return redirect("connectors:handoff", handoff_id)
-    if handoff_line.state_of(found) is not HandoffState.WAITING:
+    if state_of(found) is not HandoffState.WAITING:
         return redirect("connectors:handoff", handoff_id)
     crumbs = _crumbs(found, (_("Refuse"), ""))
     return render(request, "connectors/handoff_refuse.html", {"handoff": found, "crumbs": crumbs})
@@ -169,7 +170,7 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
         except (Conflict, RuleBroken) as refused:
             messages.error(request, str(refused))
             return redirect("connectors:handoff", handoff_id)
-        if handoff_line.state_of(again) is HandoffState.WAITING:
+        if state_of(again) is HandoffState.WAITING:
             messages.success(request, _("Issued again: a new token is sealed in this handoff."))
         else:
             messages.info(request, _("A newer one was issued already, and opened. This is it."))
@@ -178,14 +179,14 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
         return redirect("connectors:handoff", handoff_id)
     context = {
         "handoff": found,
-        "in_use": handoff_line.state_of(found) is HandoffState.CLAIMED,
+        "in_use": state_of(found) is HandoffState.CLAIMED,
         "crumbs": _crumbs(found, (_("Issue again"), "")),
     }
     return render(request, "connectors/handoff_reissue.html", context)
 
 
 def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = "", status: int = 200) -> HttpResponse:
-    etag = handoff_line.etag_of(user, handoff_id)  # before the rest is read: what changes meanwhile is new to this page
+    etag = etag_of(user, handoff_id)  # before the rest is read: what changes meanwhile is new to this page
     found = connectors.handoff_for(user, handoff_id)
     can_claim = policies.is_owner(user, found.connector)
     key_replaced = _key_replaced(found)
@@ -199,17 +200,17 @@ def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = 
         "may_be_issued_again": _may_be_issued_again(found),
         "key_replaced": key_replaced,
         "claim_line": snippets.claim_line(found),
-        **handoff_line.moving(card["steps"], _handoff_page_of(handoff_id), etag),
+        **moving(card["steps"], _handoff_page_of(handoff_id), etag),
         "crumbs": _crumbs(found),
     }
     return render(request, "connectors/handoff.html", context, status=status)
 
 
 def _card(found: Handoff) -> dict[str, Any]:
-    state = handoff_line.state_of(found)
+    state = state_of(found)
     return {
         "handoff": found,
-        "steps": handoff_line.steps(found),
+        "steps": steps(found),
         "pill": PILLS[state],
         "state": state.value,
         "waiting": state is HandoffState.WAITING,
@@ -219,13 +220,13 @@ def _card(found: Handoff) -> dict[str, Any]:
 
 
 def _may_be_issued_again(found: Handoff) -> bool:
-    ended = handoff_line.state_of(found) is not HandoffState.WAITING
+    ended = state_of(found) is not HandoffState.WAITING
     return found.grant.revoked_at is None and (ended or _key_replaced(found))
 
 
 def _key_replaced(found: Handoff) -> bool:
     """Whether it waits sealed to a key that the connector has not any more: perhaps nobody can open it."""
-    if not found.is_sealed_to_key or handoff_line.state_of(found) is not HandoffState.WAITING:
+    if not found.is_sealed_to_key or state_of(found) is not HandoffState.WAITING:
         return False
     return not found.connector.keys.live().filter(fingerprint=found.sealed_to).exists()
 
@@ -237,3 +238,108 @@ def _crumbs(found: Handoff, *rows: tuple[str, str]) -> list[dict[str, str]]:
 
 def _names(found: Handoff) -> dict[str, str]:
     return {"admin": found.grant.granter_name}
+
+
+Step = dict[str, Any]
+
+
+def steps(handoff: Handoff) -> list[Step]:
+    """Return the five steps for `<c-handoff-line :steps=…>`.
+
+    It costs no query for a handoff that `connectors.queries.connectors` found.
+    """
+    told = _told(handoff)
+    return [
+        _step(_("Made"), "done", at=handoff.made_at, by=handoff.maker_name),
+        _step(_("Sealed"), "done", at=handoff.sealed_at, note=_sealed_for(handoff)),
+        told,
+        _opened(handoff, is_next=told["state"] != "now"),
+        _works(handoff),
+    ]
+
+
+def state_of(handoff: Handoff) -> HandoffState:
+    """The state that counts now: past its deadline a handoff is expired, whether or not the worker came by."""
+    if handoff.state is HandoffState.WAITING and handoff.expires_at <= clock.now():
+        return HandoffState.EXPIRED
+    return handoff.state
+
+
+def etag_of(user: User, handoff_id: UUID) -> str:
+    """The ETag of a page that shows this handoff's line, for `user`."""
+    return live.etag(user.pk, live_queries.of_handoff(handoff_id))
+
+
+def moving(line: list[Step], path: str, etag: str) -> dict[str, Any]:
+    """What a template needs to let `line` follow along: `path` shows the same line; over, it asks no more."""
+    moves = any(step["state"] == "now" for step in line)
+    return {"says": _latest(line), **(live.follow(path, etag) if moves else {})}
+
+
+def of_one(user: User, handoff_id: UUID) -> dict[str, Any]:
+    """The line of a handoff that `user` may see, for pages that are about something else: `steps`, and `moving`."""
+    etag = etag_of(user, handoff_id)
+    line = steps(connectors.handoff_for(user, handoff_id))
+    return {"steps": line, **moving(line, reverse("connectors:handoff", args=[handoff_id]), etag)}
+
+
+def _latest(line: list[Step]) -> str:
+    """How far it is, in a few words: what a screen reader says when the line has moved on."""
+    reached = [step for step in line if step["state"] in ("done", "failed")][-1]
+    more = reached["note"] if reached["state"] == "failed" else reached["by"] or reached["note"]
+    return _("%(step)s: %(more)s") % {"step": reached["label"], "more": more} if more else str(reached["label"])
+
+
+def _step(
+    label: str, state: str, *, at: dt.datetime | None = None, by: str | None = None, note: str | None = None
+) -> Step:
+    return {"label": label, "state": state, "at": at, "by": by, "note": note}
+
+
+def _sealed_for(handoff: Handoff) -> str:
+    name = handoff.connector.name
+    if handoff.sealed_to == "server":
+        return _("for %(connector)s") % {"connector": name}
+    return _("for %(connector)s, key %(fingerprint)s") % {"connector": name, "fingerprint": handoff.sealed_to}
+
+
+def _told(handoff: Handoff) -> Step:
+    """Home tells at once; the mail may take a while, or never arrive."""
+    label, notice = _("Told"), handoff.notice
+    if notice is not None and notice.sent_at:
+        return _step(label, "done", at=notice.sent_at, by=handoff.connector.owner.name, note=_("by mail and on Home"))
+    if notice is not None and notice.gave_up_at:
+        return _step(label, "done", by=handoff.connector.owner.name, note=_("on Home; the mail could not be sent"))
+    if state_of(handoff) is not HandoffState.WAITING:
+        return _step(label, "done", by=handoff.connector.owner.name, note=_("on Home"))
+    return _step(label, "now", by=handoff.connector.owner.name, note=_("on Home; the mail is on its way"))
+
+
+def _opened(handoff: Handoff, *, is_next: bool) -> Step:
+    label, state = _("Opened"), state_of(handoff)
+    if state is HandoffState.CLAIMED:
+        address = _("from %(address)s") % {"address": handoff.claimed_from} if handoff.claimed_from else ""
+        by_program = _("by its own program") if handoff.claimed_by_program else ""
+        note = ", ".join(filter(None, (by_program, address))) or None
+        return _step(label, "done", at=handoff.claimed_at, by=handoff.claimer_name, note=note)
+    if state is HandoffState.REFUSED:
+        return _step(label, "failed", at=handoff.refused_at, note=_("refused by the developer"))
+    if state is HandoffState.EXPIRED:
+        return _step(label, "failed", at=handoff.expired_at or handoff.expires_at, note=_("expired, nobody opened it"))
+    if state is HandoffState.WITHDRAWN:
+        return _step(label, "failed", at=handoff.withdrawn_at, note=_("withdrawn"))
+    return _step(label, "now" if is_next else "todo") | {"until": handoff.expires_at}
+
+
+def _works(handoff: Handoff) -> Step:
+    label, token = _("Works"), handoff.refresh_token
+    if token.first_used_at:
+        address = _("from %(address)s") % {"address": token.first_used_from} if token.first_used_from else None
+        return _step(label, "done", at=token.first_used_at, note=address)
+    if state_of(handoff) is not HandoffState.CLAIMED:
+        return _step(label, "todo")
+    if token.revoked_at:
+        return _step(label, "failed", at=token.revoked_at, note=_("the token was ended"))
+    if token.expires_at <= clock.now():
+        return _step(label, "failed", at=token.expires_at, note=_("the token was never used"))
+    return _step(label, "now", note=_("once the program uses it"))

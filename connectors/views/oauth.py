@@ -11,8 +11,11 @@ import secrets
 from dataclasses import asdict, dataclass
 from typing import Final, cast
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from csp.decorators import csp_update
+from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers
@@ -29,12 +32,13 @@ from oauthlib.oauth2.rfc6749.errors import (
 
 from accounts import queries as accounts_queries
 from accounts.models import Person, User
-from accounts.views.decorators import require_reauthentication, user_of, with_phone
+from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from connectors import policies
 from connectors.permissions import can_and_cannot_of_scopes
-from connectors.queries import user_tokens
+from connectors.queries import connectors, user_tokens
 from connectors.services import oauth
 from connectors.services.oauth import AuthorizationRequest
+from connectors.views import links
 from kaizala_console.lib import clock, ids, phone_numbers
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -183,3 +187,23 @@ def _find(request: HttpRequest, consent_id: str) -> Asked | None:
 def _waiting(request: HttpRequest) -> list[Asked]:
     now = clock.now().timestamp()
     return [entry for entry in (Asked(**row) for row in request.session.get(SESSION_KEY, [])) if entry.until > now]
+
+
+@require_http_methods(["GET", "POST"])
+@reauthentication_required(button_label=gettext_lazy("Save"))
+def sign_in(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """The addresses of the OAuth endpoints, filled in, and the one switch."""
+    user = user_of(request)
+    connector = connectors.own_connector(user, connector_id)
+    if request.method == "POST":
+        connector = oauth.require_pkce(connector=connector, required="pkce_required" in request.POST, by=user)
+        messages.success(request, _("PKCE is required now.") if connector.pkce_required else _("PKCE is optional now."))
+        return redirect("connectors:sign_in", connector.pk)
+    context = {
+        "connector": connector,
+        "pkce_required": connector.pkce_required,
+        "authorize_url": f"{settings.CONSOLE_BASE_URL}/api/oauth/authorize",
+        "token_url": f"{settings.CONSOLE_BASE_URL}/api/oauth/token",
+        "crumbs": links.connector_crumbs(connector, (_("Sign-in with Kaizala"), "")),
+    }
+    return render(request, "connectors/sign_in.html", context)

@@ -25,7 +25,7 @@ from accounts.views.decorators import signed_in, user_of
 from connectors.models import Connector, ConnectorSecret, Handoff
 from connectors.queries import connectors
 from connectors.services import one_time_secrets, secrets
-from connectors.views import handoff_line, snippets
+from connectors.views import handoffs, snippets
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def page(
         **showing.context(token),
     }
     if showing.line_of is not None:
-        context |= handoff_line.of_one(user_of(request), showing.line_of)
+        context |= handoffs.of_one(user_of(request), showing.line_of)
     response = render(request, showing.template, context)
     # Neither a cache nor the browser's history keeps it; console.js empties the page when it is left.
     add_never_cache_headers(response)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -9,21 +11,58 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from accounts.views.decorators import require_reauthentication, signed_in, user_of
 from connectors.models import Connector, Grant, RefreshToken
-from connectors.permissions import DESCRIPTIONS, Permission, in_order
+from connectors.permissions import DESCRIPTIONS, ORGANISATION_WIDE, PERMISSIONS, Permission, in_order
 from connectors.queries import access_requests, connectors, usage
 from connectors.services import permissions
-from connectors.views import links, permission_choices
+from connectors.views import links
 from connectors.views.access_requests import ChangePermissionsForm
 from connectors.views.forms import TypedNameForm
 from connectors.views.stopping import listeners
 from kaizala_console.lib import bounded, clock
 from kaizala_console.lib.errors import RuleBroken
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One box: `value` is sent, `label` is the portal's, the rest says what it means."""
+
+    value: str
+    label: Promise
+    can: Promise
+    why: Promise
+    chosen: bool
+    is_organisation_wide: bool
+
+
+def rows(chosen: Collection[str], among: Collection[Permission] = PERMISSIONS) -> list[Choice]:
+    """One row for each permission of `among`, in the portal's order."""
+    return [
+        Choice(
+            value=permission.value,
+            label=DESCRIPTIONS[permission].label,
+            can=DESCRIPTIONS[permission].can,
+            why=DESCRIPTIONS[permission].why,
+            chosen=permission.value in chosen,
+            is_organisation_wide=permission in ORGANISATION_WIDE,
+        )
+        for permission in in_order(among)
+    ]
+
+
+def summary() -> dict[str, list[tuple[str, Promise]]]:
+    """Every sentence of both columns with its permission: the style sheet shows those that the boxes call for."""
+    return {
+        "can": [(permission.value, DESCRIPTIONS[permission].can) for permission in PERMISSIONS],
+        "cannot": [(permission.value, DESCRIPTIONS[permission].cannot) for permission in PERMISSIONS],
+    }
+
 
 CHANGE = gettext_lazy("Change permissions")
 
@@ -96,8 +135,8 @@ def _boxes(
         **_frame(connector),
         "form": form,
         "typed": typed,
-        "choices": permission_choices.rows(form["permissions"].value() or ()),
-        **permission_choices.summary(),
+        "choices": rows(form["permissions"].value() or ()),
+        **summary(),
     }
     return render(request, "connectors/permissions.html", context, status=status)
 

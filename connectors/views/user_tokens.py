@@ -22,7 +22,7 @@ from connectors.permissions import can_and_cannot, listed, unlisted
 from connectors.queries import connectors
 from connectors.queries import user_tokens as user_token_queries
 from connectors.services import grants, user_tokens
-from connectors.views import handoff_line, links
+from connectors.views import handoffs, links
 from connectors.views.forms import TypedNameForm
 from connectors.views.grants import row_of
 from connectors.views.stopping import facts_of_use
@@ -243,7 +243,7 @@ def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
 
 def _what_stops(grant: Any) -> dict[str, Any]:
     use = facts_of_use(Grant.objects.filter(pk=grant.pk))
-    waits = any(handoff_line.state_of(handoff) is HandoffState.WAITING for handoff in grant.handoffs_newest_first)
+    waits = any(handoffs.state_of(handoff) is HandoffState.WAITING for handoff in grant.handoffs_newest_first)
     facts = [
         {"label": _("live refresh tokens"), "count": len(grant.live_tokens)},
         {"label": _("handoffs that wait"), "count": int(waits)},

@@ -26,7 +26,7 @@ from connectors.queries.access_requests import request_for
 from connectors.services import access_requests as asking
 from connectors.services import access_requests as request_decisions
 from connectors.services.grants import AlreadyGranted
-from connectors.views import permission_choices
+from connectors.views import permissions
 from connectors.views.access_requests import row_of
 from connectors.views.forms import PERMISSION_CHOICES, PermissionsForm, WithEndDate, last_day
 from connectors.views.links import crumbs
@@ -205,7 +205,7 @@ def _page(
         **_difference(asked),
         "connector": asked.connector,
         "form": form,
-        "choices": permission_choices.rows(form["permissions"].value() or (), asked.permissions),
+        "choices": permissions.rows(form["permissions"].value() or (), asked.permissions),
         "shown": ",".join(in_order(asked.permissions)),
         "group": group,
         "acts_for_somebody": asked.grant is not None and asked.grant.kind == Grant.Kind.USER,

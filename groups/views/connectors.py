@@ -20,7 +20,7 @@ from connectors import live_queries, usage_counts
 from connectors.models import Connector, Grant, HandoffState
 from connectors.permissions import DESCRIPTIONS, Permission, can_and_cannot, in_order, listed, unlisted
 from connectors.services.grants import AlreadyGranted
-from connectors.views import handoff_line, usage_charts
+from connectors.views import handoffs, usage
 from connectors.views.handoffs import PILLS
 from connectors.views.links import pagination_links, url_with
 from groups import access
@@ -143,7 +143,7 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
     chosen = _chosen(form)
     can, cannot = can_and_cannot(chosen.permissions) if chosen else ([], [])
     context |= {
-        "rows": [_row(grant) | {"spark": usage_charts.spark_of(sparks, grant)} for grant in page.items],
+        "rows": [_row(grant) | {"spark": usage.spark_of(sparks, grant)} for grant in page.items],
         **pagination_links(request, page, path=here),
         "form": form,
         "asked_rows": rows_in(group, user) if links.is_admin(group) else [],
@@ -172,7 +172,7 @@ def _chosen(form: AddConnectorForm | None) -> Connector | None:
 def _row(grant: Grant) -> dict[str, Any]:
     # `with_line` has put the handoffs and the tokens there; the model's own type does not know of them.
     handoff = grant.handoffs_newest_first[0] if grant.handoffs_newest_first else None  # type: ignore[attr-defined]
-    state = handoff_line.state_of(handoff) if handoff else None
+    state = handoffs.state_of(handoff) if handoff else None
     tokens = [handoff.refresh_token for handoff in grant.handoffs_newest_first]  # type: ignore[attr-defined]
     used = [at for token in tokens for at in (token.last_used_at, token.first_used_at) if at]
     return {

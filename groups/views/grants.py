@@ -33,7 +33,8 @@ from connectors.permissions import can_and_cannot
 from connectors.services import grants, handoffs, words
 from connectors.services import grants as rights
 from connectors.services import one_time_secrets as one_time_secret_service
-from connectors.views import handoff_line, one_time_secrets, snippets
+from connectors.views import handoffs as views_handoffs
+from connectors.views import one_time_secrets, snippets
 from connectors.views.forms import TypedNameForm, WithEndDate, last_day
 from connectors.views.handoffs import PILLS
 from connectors.views.stopping import facts_of_use, listeners
@@ -221,11 +222,11 @@ def _page(request: HttpRequest, group: Group, grant_id: UUID, *, problem: str = 
     found = groups.grant_in(group, grant_id)
     can, cannot = can_and_cannot(found.permissions & found.connector.permissions)
     handoff = _newest(found)
-    state = handoff_line.state_of(handoff) if handoff else None
-    steps = handoff_line.steps(handoff) if handoff else []
+    state = views_handoffs.state_of(handoff) if handoff else None
+    steps = views_handoffs.steps(handoff) if handoff else []
     context = {
         **frame(group, found),
-        **(handoff_line.moving(steps, _grant_page_of(group.pk, grant_id), etag) if steps else {}),
+        **(views_handoffs.moving(steps, _grant_page_of(group.pk, grant_id), etag) if steps else {}),
         "can": can,
         "cannot": cannot,
         "handoff": handoff,
@@ -303,7 +304,7 @@ def _newest(found: Grant) -> Handoff | None:
 def what_stops(found: Grant, *, webhooks: bool = True) -> dict[str, Any]:
     """What "What will stop" counts: tokens, groups, handoffs, calls of the last day and week; webhooks, if they do."""
     handoff = _newest(found)
-    waits = handoff is not None and handoff_line.state_of(handoff) is HandoffState.WAITING
+    waits = handoff is not None and views_handoffs.state_of(handoff) is HandoffState.WAITING
     use = facts_of_use(Grant.objects.filter(pk=found.pk), webhooks=webhooks)
     facts = [
         {"label": _("live refresh tokens"), "count": len(_live_tokens(found))},

@@ -18,7 +18,7 @@ from accounts.views.decorators import user_of, with_phone
 from accounts.views.timeline import rows
 from connectors.models import Connector, ConnectorState
 from connectors.queries import connectors as connector_queries
-from connectors.views import once
+from connectors.views import forms
 from connectors.views.links import crumbs
 from groups.models import Group
 from groups.queries import groups as queries
@@ -105,7 +105,7 @@ def create(request: HttpRequest) -> HttpResponse:
         return _page(request, form)
     try:
         made = groups.create(
-            group_id=once.id_for(user, "group", request.POST),
+            group_id=forms.id_for(user, "group", request.POST),
             name=typed["name"],
             organisation=None if typed["is_private"] else user.organisation,
             admin=_first_admin(user),
@@ -131,7 +131,7 @@ def _first_admin(user: User) -> Person:
 def _page(request: HttpRequest, form: GroupForm) -> HttpResponse:
     context = {
         "form": form,
-        "idempotency_key": once.form_key_of(request.POST),
+        "idempotency_key": forms.form_key_of(request.POST),
         "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Create group"), "")),
     }
     return render(request, "groups/create.html", context, status=400 if form.is_bound else 200)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.models import Person, User
 from accounts.queries import name_people
 from accounts.views.decorators import user_of, with_phone
-from connectors.views import once
+from connectors.views import forms
 from groups import access
 from groups.models import Action, Group, Message, Reaction
 from groups.queries import reactions as reaction_queries
@@ -53,7 +53,7 @@ def reactions(request: HttpRequest, group_id: UUID, reference_id: UUID) -> HttpR
             comment=form.cleaned_data["comment"],
             by=user,
             person=_reacting(user, group, of, viewer),
-            reaction_id=once.id_for(user, f"comment on {of.pk}", request.POST),
+            reaction_id=forms.id_for(user, f"comment on {of.pk}", request.POST),
         )
     except RuleBroken as broken:
         add_error(form, broken)
@@ -99,7 +99,7 @@ def panel_of(
         "url": reverse("groups:reactions", args=ids),
         "like_url": reverse("groups:like", args=ids),
         "form": form or CommentForm(),
-        "idempotency_key": once.form_key_of(sent if sent is not None else QueryDict()),
+        "idempotency_key": forms.form_key_of(sent if sent is not None else QueryDict()),
     }
 
 

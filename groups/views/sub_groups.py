@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import User
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
-from connectors.views import once
+from connectors.views import forms
 from groups import access
 from groups.models import Group
 from groups.queries import groups as group_queries
@@ -61,7 +61,7 @@ def _create(request: HttpRequest, user: User, group: Group, form: SubGroupForm) 
     if admin is None:
         raise NotAllowed(_("Only an admin of this group, with a verified phone number, may make a sub-group."))
     return groups.create(
-        group_id=once.id_for(user, f"group under {group.pk}", request.POST),
+        group_id=forms.id_for(user, f"group under {group.pk}", request.POST),
         name=form.cleaned_data["name"],
         organisation=group.organisation,
         admin=admin,
@@ -84,7 +84,7 @@ def _page(request: HttpRequest, group_id: UUID, form: SubGroupForm) -> HttpRespo
         "parents": queries.parent_groups_for(group, user),
         "form": form,
         "adder_open": form.is_bound or bool(form.initial) or not page.items,
-        "idempotency_key": once.form_key_of(request.POST),
+        "idempotency_key": forms.form_key_of(request.POST),
         **links.pagination_links(request, page),
     }
     return render(request, "groups/sub_groups.html", context, status=400 if form.is_bound else 200)

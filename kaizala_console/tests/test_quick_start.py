@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from connectors.description import description
-from connectors.views import quick_start
+from connectors.views import explorer
 from groups.models import Message
 from kaizala_console.demo import connector as demo_connector
 
@@ -32,7 +32,7 @@ DOTNET = "dotnet run"
 MONO = "mcs -out:Program.exe -r:System.Net.Http.dll -r:System.Runtime.Serialization.dll Program.cs && mono Program.exe"
 
 
-KEYS = [program.key for program in quick_start.programs()]
+KEYS = [program.key for program in explorer.programs()]
 
 
 def _reason(key: str) -> str:
@@ -88,8 +88,8 @@ def given(live_server: Any, settings: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("key", RUNNABLE)
 def test_a_quick_start_posts_a_message_as_it_is_printed(key: str, given: dict[str, str], tmp_path: Path) -> None:
-    program = quick_start.program_of(key, given["connectorId"])
-    assert quick_start.variables(given["connectorId"]) == ["CONNECTOR_SECRET", "REFRESH_TOKEN", "GROUP_ID"]
+    program = explorer.program_of(key, given["connectorId"])
+    assert explorer.variables(given["connectorId"]) == ["CONNECTOR_SECRET", "REFRESH_TOKEN", "GROUP_ID"]
     printed = run(
         key,
         tmp_path,
@@ -100,14 +100,14 @@ def test_a_quick_start_posts_a_message_as_it_is_printed(key: str, given: dict[st
         GROUP_ID=given["groupId"],
     )
     message = Message.objects.get(group_id=given["groupId"])
-    assert message.text == quick_start.TEXT
+    assert message.text == explorer.TEXT
     assert str(message.pk) in printed
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("key", KEYS)
 def test_there_is_a_program_in_each_language(key: str) -> None:
-    program = quick_start.program_of(key)
+    program = explorer.program_of(key)
     assert program.key == key
     for word in (
         "CONNECTOR_ID",
@@ -117,9 +117,9 @@ def test_there_is_a_program_in_each_language(key: str) -> None:
         description().document["servers"][0]["url"],
     ):
         assert word in program.text
-    assert "CONNECTOR_ID" not in quick_start.program_of(key, "df91cb37").text
+    assert "CONNECTOR_ID" not in explorer.program_of(key, "df91cb37").text
 
 
 @pytest.mark.once
 def test_an_unknown_language_is_the_first_one() -> None:
-    assert quick_start.program_of("cobol").key == "curl"
+    assert explorer.program_of("cobol").key == "curl"

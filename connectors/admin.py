@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -11,16 +12,20 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.admin.base import ReadOnlyAdmin, ReasonForm, confirmed_act
 from accounts.admin.site import site
+from accounts.admin.users import UserAdmin
+from accounts.models import User
 from connectors import permissions
 from connectors.models import (
     AccessRequest,
     AuthorizationCode,
     Bot,
     CachedToken,
+    CompatibilityQuirkDay,
     Connector,
     ConnectorKey,
     ConnectorLogo,
     ConnectorSecret,
+    ConnectorUsage,
     Grant,
     Handoff,
     HandoffClaimReplay,
@@ -28,9 +33,15 @@ from connectors.models import (
     OneTimeSecret,
     Orphan,
     RefreshToken,
+    UsageDay,
+    UsageHour,
     UserTokenRequest,
+    Webhook,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEvent,
 )
-from connectors.services import connectors, grants, logos, secrets
+from connectors.services import connectors, grants, logos, person_deactivation, secrets
 from connectors.views.forms import LEAKED, why_revoked
 from connectors.views.stopping import facts_of_use
 
@@ -360,3 +371,128 @@ class ConnectorLogoAdmin(ReadOnlyAdmin):
         says=_("The connectors go on without a logo."),
         describe=lambda row: row.connector.name,
     )
+
+
+OUTCOMES = ["calls", "refused", "throttled", "failed"]  # read behind whose calls they were, and when
+
+
+@admin.register(UsageHour, site=site)
+class UsageHourAdmin(ReadOnlyAdmin):
+    fields = ["grant", "hour", "operation", "scope", *OUTCOMES]
+    list_display = ["hour", "connector", "target_name", "operation", *OUTCOMES]
+    list_select_related = ["grant__connector"]
+    search_fields = ["grant__connector__name", "grant__target_name", "operation"]
+
+    @admin.display(description=_("connector"))
+    def connector(self, row: UsageHour) -> Connector:
+        return row.grant.connector
+
+    @admin.display(description=_("target"))
+    def target_name(self, row: UsageHour) -> str:
+        return row.grant.target_name
+
+
+@admin.register(UsageDay, site=site)
+class UsageDayAdmin(ReadOnlyAdmin):
+    fields = ["grant", "day", "operation", *OUTCOMES]
+    list_display = ["day", "grant", "operation", *OUTCOMES]
+    list_select_related = ["grant"]
+    search_fields = ["grant__connector__name", "grant__target_name", "operation"]
+
+
+@admin.register(ConnectorUsage, site=site)
+class ConnectorUsageAdmin(ReadOnlyAdmin):
+    """What is kept of all grants of a connector together."""
+
+    fields = ["connector", "bucket", "at", "operation", "scope", *OUTCOMES]
+    list_display = ["at", "bucket", "connector", "operation", *OUTCOMES]
+    list_filter = ["bucket"]
+    list_select_related = ["connector"]
+    search_fields = ["connector__id__exact", "connector__name", "operation"]
+
+
+@admin.register(CompatibilityQuirkDay, site=site)
+class CompatibilityQuirkDayAdmin(ReadOnlyAdmin):
+    list_display = ["day", "connector", "habit", "times", "seen_at", "example"]
+    list_filter = ["habit"]
+    list_select_related = ["connector"]
+    search_fields = ["connector__name", "habit", "example"]
+
+
+@admin.register(Webhook, site=site)
+class WebhookAdmin(ReadOnlyAdmin):
+    # An address may hold a key in its query; the host is enough to see who does not answer.
+    exclude = ["callback_url", "callback_context", "sealed_token", "sealed_secret", "sealed_old_secret"]
+    list_display = ["host", "connector", "object_type", "object_id", "failures", "delivered_at", "inactive_because"]
+    list_filter = ["object_type", "inactive_because"]
+    list_select_related = ["connector"]
+    search_fields = ["id__exact", "host", "connector__name", "object_id"]
+
+
+@admin.register(WebhookEvent, site=site)
+class WebhookEventAdmin(ReadOnlyAdmin):
+    exclude = ["data", "sender", "only_for", "private", "private_for"]
+    list_display = ["event_type", "group_id", "action_id", "package_id", "created_at"]
+    list_filter = ["event_type"]
+    search_fields = ["id__exact", "group_id__exact", "action_id__exact", "package_id"]
+
+
+@admin.register(WebhookDelivery, site=site)
+class WebhookDeliveryAdmin(ReadOnlyAdmin):
+    list_display = ["event", "webhook", "state", "tries", "next_attempt_at", "created_at", "finished_at"]
+    list_filter = ["state"]
+    list_select_related = ["event", "webhook"]
+    search_fields = ["id__exact", "webhook__id__exact", "webhook__host", "webhook__connector__name"]
+
+
+@admin.register(WebhookAttempt, site=site)
+class WebhookAttemptAdmin(ReadOnlyAdmin):
+    exclude = ["answer_headers", "answer_text"]
+    list_display = ["delivery", "began_at", "milliseconds", "status", "problem"]
+    list_filter = ["problem"]
+    list_select_related = ["delivery"]
+    search_fields = ["id__exact", "delivery__webhook__id__exact", "delivery__webhook__host"]
+
+
+class DeactivateForm(ReasonForm):
+    """Why, and who owns the connectors from now on."""
+
+    new_owner_email = forms.EmailField(
+        label=_("New owner of their connectors"),
+        help_text=_("E-mail address of a colleague. Empty: the connectors stay without an active owner."),
+        required=False,
+    )
+    field_order = ("reason", "new_owner_email")
+
+
+def _facts(rows: list[User]) -> dict[str, Any]:
+    found = person_deactivation.count_dependents(rows)
+    return {
+        "use_facts": [
+            {"label": _("User tokens that act for them: refused while they are inactive"), "count": found.user_tokens},
+            {"label": _("Connectors that they own: these go on"), "count": found.connectors},
+            {"label": _("Access that they gave for groups: this stays"), "count": found.group_grants},
+        ],
+        "use_title": _("What depends on them"),
+    }
+
+
+class PersonAdmin(UserAdmin):
+    """The page of accounts, with deactivating."""
+
+    actions = [*UserAdmin.actions, "deactivate"]
+
+    deactivate = confirmed_act(
+        lambda row, by, reason, new_owner_email: person_deactivation.deactivate(
+            user=row, by=by, reason=reason, new_owner_email=new_owner_email
+        ),
+        name="deactivate",
+        label=_("Deactivate"),
+        says=_("They are signed out, cannot sign in, and nothing acts for them from the next request on."),
+        form=DeactivateForm,
+        facts=_facts,
+    )
+
+
+site.unregister(User)
+site.register(User, PersonAdmin)
