@@ -41,7 +41,7 @@ from connectors.models import (
     WebhookDelivery,
     WebhookEvent,
 )
-from connectors.services import connectors, grants, logos, person_deactivation, secrets
+from connectors.services import connectors, grants, logos, owners, secrets
 from connectors.views.forms import LEAKED, why_revoked
 from connectors.views.stopping import facts_of_use
 
@@ -466,7 +466,7 @@ class DeactivateForm(ReasonForm):
 
 
 def _facts(rows: list[User]) -> dict[str, Any]:
-    found = person_deactivation.count_dependents(rows)
+    found = owners.count_dependents(rows)
     return {
         "use_facts": [
             {"label": _("User tokens that act for them: refused while they are inactive"), "count": found.user_tokens},
@@ -483,7 +483,7 @@ class PersonAdmin(UserAdmin):
     actions = [*UserAdmin.actions, "deactivate"]
 
     deactivate = confirmed_act(
-        lambda row, by, reason, new_owner_email: person_deactivation.deactivate(
+        lambda row, by, reason, new_owner_email: owners.deactivate(
             user=row, by=by, reason=reason, new_owner_email=new_owner_email
         ),
         name="deactivate",

@@ -13,8 +13,8 @@ from connectors.services import (
     oauth,
     one_time_secrets,
     orphans,
+    refresh_tokens,
     reminders,
-    rotation,
     token_cache,
     usage,
     user_tokens,
@@ -49,7 +49,7 @@ def expire_handoffs(**kwargs: Any) -> None:
 @shared_task(name="connectors.tasks.rotate_tokens", acks_late=True, soft_time_limit=240, time_limit=300)
 def rotate_tokens(**kwargs: Any) -> None:
     """Hands over the successors of refresh tokens that near their end."""
-    rotation.rotate_due()
+    refresh_tokens.rotate_due()
 
 
 @shared_task(name="connectors.tasks.end_grants", acks_late=True, soft_time_limit=240, time_limit=300)

@@ -6,7 +6,7 @@ import django.db.models.functions.text
 from django.conf import settings
 from django.db import migrations, models
 
-import connectors.models.fields
+import connectors.models.connector
 import kaizala_console.lib.clock
 import kaizala_console.lib.ids
 
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                 ('logo_sha256', models.CharField(blank=True, db_default='', default='', max_length=64, verbose_name='logo (SHA-256)')),
                 ('redirect_urls', models.JSONField(blank=True, default=list, verbose_name='redirect URLs')),
                 ('pkce_required', models.BooleanField(default=False, help_text='Whether sign-in by OAuth needs a code challenge (RFC 7636).', verbose_name='PKCE required')),
-                ('permissions', connectors.models.fields.PermissionSetField(default=frozenset, max_length=120, verbose_name='permissions')),
+                ('permissions', connectors.models.connector.PermissionSetField(default=frozenset, max_length=120, verbose_name='permissions')),
                 ('token_generation', models.PositiveIntegerField(default=0, editable=False, verbose_name='generation of access tokens')),
                 ('created_at', models.DateTimeField(default=kaizala_console.lib.clock.now, editable=False, verbose_name='created at')),
                 ('deactivated_at', models.DateTimeField(blank=True, null=True, verbose_name='deactivated at')),
@@ -131,7 +131,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('group', 'group token'), ('user', 'user token')], max_length=8, verbose_name='kind')),
                 ('target', models.CharField(max_length=64, verbose_name='target')),
                 ('target_name', models.CharField(max_length=200, verbose_name='target name')),
-                ('permissions', connectors.models.fields.PermissionSetField(default=frozenset, max_length=120, verbose_name='permissions')),
+                ('permissions', connectors.models.connector.PermissionSetField(default=frozenset, max_length=120, verbose_name='permissions')),
                 ('scope', models.CharField(blank=True, help_text='What a program asked for of the permissions (RFC 6749 §3.3); empty for all of them.', max_length=500, verbose_name='scope')),
                 ('granted_at', models.DateTimeField(default=kaizala_console.lib.clock.now, verbose_name='granted at')),
                 ('ends_at', models.DateTimeField(blank=True, null=True, verbose_name='end date')),
@@ -158,8 +158,8 @@ class Migration(migrations.Migration):
                 ('by_link', models.BooleanField(default=False, verbose_name='by link')),
                 ('target', models.CharField(blank=True, max_length=64, verbose_name='target')),
                 ('target_name', models.CharField(blank=True, max_length=200, verbose_name='target name')),
-                ('permissions', connectors.models.fields.PermissionSetField(default=frozenset, max_length=120, verbose_name='permissions')),
-                ('given', connectors.models.fields.PermissionSetField(default=frozenset, max_length=120, verbose_name='permissions given')),
+                ('permissions', connectors.models.connector.PermissionSetField(default=frozenset, max_length=120, verbose_name='permissions')),
+                ('given', connectors.models.connector.PermissionSetField(default=frozenset, max_length=120, verbose_name='permissions given')),
                 ('ends_at', models.DateTimeField(blank=True, null=True, verbose_name='end date')),
                 ('reason', models.TextField(blank=True, max_length=500, verbose_name='reason')),
                 ('once', models.CharField(blank=True, help_text='Names the form, so that sending it twice is once.', max_length=64, verbose_name='once')),
@@ -391,7 +391,7 @@ class Migration(migrations.Migration):
             name='UserTokenRequest',
             fields=[
                 ('id', models.UUIDField(default=kaizala_console.lib.ids.new_id, editable=False, primary_key=True, serialize=False, verbose_name='id')),
-                ('permissions', connectors.models.fields.PermissionSetField(default=frozenset, max_length=120, verbose_name='permissions')),
+                ('permissions', connectors.models.connector.PermissionSetField(default=frozenset, max_length=120, verbose_name='permissions')),
                 ('asked_at', models.DateTimeField(default=kaizala_console.lib.clock.now, verbose_name='asked at')),
                 ('expires_at', models.DateTimeField(verbose_name='expires at')),
                 ('confirmed_at', models.DateTimeField(blank=True, null=True, verbose_name='confirmed at')),

@@ -10,7 +10,7 @@ from operator import or_
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from connectors.models.fields import PermissionSetField
+from connectors.models.connector import PermissionSetField
 from kaizala_console.lib import clock, ids
 
 _ENDINGS = ("approved_at", "refused_at", "withdrawn_at", "expired_at")

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from connectors import permissions as scopes
-from connectors.models.fields import PermissionSetField
+from connectors.models.connector import PermissionSetField
 from connectors.token_format import EVERY_SCOPE
 from kaizala_console.lib import clock, ids
 

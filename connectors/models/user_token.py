@@ -8,7 +8,7 @@ from enum import StrEnum
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from connectors.models.fields import PermissionSetField
+from connectors.models.connector import PermissionSetField
 from kaizala_console.lib import clock, ids
 
 WAITING = models.Q(

@@ -399,3 +399,74 @@ def own_handoff(user: User, handoff_id: UUID) -> Handoff:
     handoff = handoff_for(user, handoff_id)
     policies.require_owner(user, handoff.connector)
     return handoff
+
+
+SOON: Final = dt.timedelta(days=30)
+
+
+def tokens_that_end(user: User) -> QuerySet[RefreshToken]:
+    """Live tokens of own connectors that end within a month, the next in front.
+
+    Left out are those whose successor is in use, and those for whose grant a handoff waits: that is told by itself.
+    """
+    now = clock.now()
+    waiting = Handoff.objects.waiting().filter(grant_id=OuterRef("grant_id"), expires_at__gt=now)
+    return (
+        RefreshToken.objects.live(now)
+        .unfollowed()
+        .filter(
+            ~Exists(waiting),
+            of_own_connectors(user),
+            expires_at__lte=now + SOON,
+            grant__revoked_at__isnull=True,
+        )
+        .select_related("grant__connector")
+        .order_by("expires_at", "pk")
+    )
+
+
+Sign = tuple[Any, ...]
+MOST = 40
+
+_LINE = (
+    "pk", "sealed_to", "revealed_at",
+    "claimed_at", "refused_at", "expired_at", "withdrawn_at",
+    "notice__sent_at", "notice__gave_up_at",
+    "refresh_token__first_used_at", "refresh_token__revoked_at", "refresh_token__reported_at",
+    "grant__suspended_at", "grant__revoked_at", "connector__suspended_at",
+)  # fmt: skip
+
+
+def get_handoff_version(handoff_id: UUID) -> list[Sign]:
+    """Everything by which the handoff line, and what can be done beside it, may change."""
+    return _get_versions(Handoff.objects.filter(pk=handoff_id))
+
+
+def get_grant_version(grant_id: UUID) -> list[Sign]:
+    """The same of the newest handoff of a grant."""
+    return _get_versions(Handoff.objects.filter(grant_id=grant_id))
+
+
+def get_target_version(target: str) -> list[Sign]:
+    """Who has access to `target`, and how far each handoff is, as a list of them shows it; the latest first."""
+    now = clock.now()
+    rows = (
+        Handoff.objects.filter(grant__target=target, grant__revoked_at=None)
+        .order_by("-made_at", "-id")
+        .values_list("grant_id", *_LINE[3:7], "grant__suspended_at", "connector__suspended_at", "expires_at")
+    )
+    return [("grant", *row[:-1], row[-1] <= now) for row in rows[:MOST]]
+
+
+def get_request_version(request_id: UUID) -> list[Sign]:
+    """By what a developer sees that a request was answered, or ended."""
+    found = AccessRequest.objects.filter(pk=request_id).values_list(
+        "approved_at", "refused_at", "withdrawn_at", "expired_at", "expires_at", "permissions"
+    )
+    return [(*row[:4], row[4] <= clock.now(), row[5]) for row in found]
+
+
+def _get_versions(handoffs: QuerySet[Handoff]) -> list[Sign]:
+    now: dt.datetime = clock.now()
+    newest = handoffs.order_by("-made_at", "-id").values_list(*_LINE, "expires_at")[:1]
+    return [(*row[:-1], row[-1] <= now) for row in newest]

@@ -21,7 +21,7 @@ from connectors import policies
 from connectors.models import Connector, Grant, Handoff, HandoffClaimReplay, HandoffState
 from connectors.models.handoff import NOT_ENDED, HandoffQuerySet
 from connectors.redirects import PermanentRedirect
-from connectors.services import grants, one_time_secrets, refresh_tokens, rotation, token_exchange, trail, words
+from connectors.services import grants, one_time_secrets, refresh_tokens, token_exchange, trail, words
 from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock, crypto
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
@@ -122,7 +122,9 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     this = Handoff.objects.filter(pk=handoff.pk)
     if this.waiting().update(withdrawn_at=clock.now(), sealed=None):
         handoff_events.publish_ended(this, handoff_events.WITHDRAWN)
-    again = rotation.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(grant=grant, by=by)
+    again = refresh_tokens.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(
+        grant=grant, by=by
+    )
     record(
         EventType.HANDOFF_REISSUED,
         by=by,

@@ -6,6 +6,7 @@ told to all whom it concerns: whoever owns a connector can make secrets for it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from django.db import IntegrityError, transaction
@@ -15,9 +16,9 @@ from accounts.audit.events import EventType
 from accounts.audit.record import record
 from accounts.models import AuditEvent, User
 from accounts.policies import require_no_credential_hold
-from accounts.services import notifications
+from accounts.services import notifications, users
 from connectors import policies
-from connectors.models import Connector
+from connectors.models import Connector, Grant
 from connectors.services import refresh_tokens, trail
 from connectors.services.connectors import NAME_CONSTRAINT
 from kaizala_console.lib import clock
@@ -152,3 +153,34 @@ def _tell(connector: Connector, event: AuditEvent, *, template: str, by: User, a
                 "changed_at": clock.now().isoformat(),
             },
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Dependents:
+    """What hangs on people, before they are deactivated."""
+
+    connectors: int
+    user_tokens: int
+    group_grants: int
+
+
+def count_dependents(people: list[User]) -> Dependents:
+    """Count the connectors that they own, the user tokens that act for them, and the access that they gave groups."""
+    given = Grant.objects.live(clock.now()).filter(granted_by__in=people)
+    return Dependents(
+        connectors=Connector.objects.present().filter(owner__in=people).count(),
+        user_tokens=given.filter(kind=Grant.Kind.USER).count(),
+        group_grants=given.filter(kind=Grant.Kind.GROUP).count(),
+    )
+
+
+@transaction.atomic
+def deactivate(*, user: User, by: User, reason: str = "", new_owner_email: str = "") -> None:
+    """Deactivate the account; with `new_owner_email`, hand its connectors to that colleague.
+
+    Raises as `users.deactivate` and `owners.transfer`: all of it happens, or nothing.
+    """
+    users.deactivate(user=user, by=by, reason=reason)
+    if new_owner_email:
+        for connector in Connector.objects.present().filter(owner=user).order_by("pk"):
+            transfer(connector=connector, email=new_owner_email, stay=False, by=by)

@@ -284,7 +284,7 @@ def test_both_sides_get_a_receipt_and_the_trail_an_entry(program: Program, devel
 
 def test_the_line_says_that_the_program_opened_it(program: Program) -> None:
     claim(program)
-    step = views_handoffs.steps(Handoff.objects.get())[3]
+    step = views_handoffs.list_steps(Handoff.objects.get())[3]
     assert (step["state"], step["by"], step["note"]) == (
         "done",
         "Shift Planner",

@@ -12,7 +12,7 @@ from django.db import connection
 
 from accounts.models import AuditEvent, Notice, User
 from connectors.models import Grant, Handoff, RefreshToken
-from connectors.services import grants, rotation
+from connectors.services import grants, refresh_tokens
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_races import ROUNDS, THREADS, at_once, refusals, wins
@@ -72,7 +72,7 @@ def test_the_worker_against_an_end_that_moves_makes_no_token_beyond_it(
     travel(days=340)
     ends_at = clock.now() + 60 * DAY
     at_once(
-        partial(rotation.rotate, token_id=RefreshToken.objects.get().pk),
+        partial(refresh_tokens.rotate, token_id=RefreshToken.objects.get().pk),
         partial(grants.move, grant=program.grant, ends_at=ends_at, by=group_admin),
         partial(exchange, program, program.refresh_token),
     )

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from accounts.tests.pages import words
-from connectors.services import handoffs, rotation
+from connectors.services import handoffs, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
@@ -46,7 +46,7 @@ def test_it_is_nobody_elses_card(old_program: Program, stranger: User, group_adm
 
 
 def test_while_its_successor_waits_to_be_claimed_that_is_the_card(old_program: Program, developer: User) -> None:
-    rotation.rotate_due()
+    refresh_tokens.rotate_due()
     assert list(tokens_to_replace(developer)) == []
 
 

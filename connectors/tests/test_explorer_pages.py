@@ -30,7 +30,7 @@ def text(answer: Any) -> str:
     return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode())))
 
 
-@pytest.mark.parametrize("language", [program.key for program in explorer.programs()])
+@pytest.mark.parametrize("language", [program.key for program in explorer.list_programs()])
 def test_the_quick_start_comes_in_six_languages(browser: Client, language: str) -> None:
     shown = text(browser.get(INDEX, {"in": language}))
     assert "REFRESH_TOKEN" in shown

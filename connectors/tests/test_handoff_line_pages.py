@@ -115,7 +115,7 @@ def test_access_that_was_removed_is_not_issued_again(client: Client, program: Pr
 
 
 def line_of(handoff: Handoff) -> list[str]:
-    return [step["state"] for step in views_handoffs.steps(now(handoff))]
+    return [step["state"] for step in views_handoffs.list_steps(now(handoff))]
 
 
 def test_both_sides_see_the_same_line(client: Client, program: Program, group_admin: User, browser_of: Browser) -> None:
@@ -149,7 +149,7 @@ def test_the_line_says_where_it_stopped(program: Program, ending: str) -> None:
 
 def test_a_deadline_counts_before_the_worker_comes_by(program: Program) -> None:
     Handoff.objects.update(made_at=clock.now() - dt.timedelta(days=8), expires_at=clock.now() - dt.timedelta(days=1))
-    assert views_handoffs.state_of(now(program.handoff)) is HandoffState.EXPIRED
+    assert views_handoffs.get_current_state(now(program.handoff)) is HandoffState.EXPIRED
     assert line_of(program.handoff)[3] == "failed"
 
 

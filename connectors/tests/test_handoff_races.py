@@ -11,7 +11,7 @@ from django.db import connection
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, Handoff, HandoffState, RefreshToken
-from connectors.services import grants, handoffs, public_keys, refresh_tokens, rotation
+from connectors.services import grants, handoffs, public_keys, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -151,13 +151,13 @@ def test_the_worker_against_issuing_again_hands_over_one_successor(
     for program in programs():
         by_page(program, developer)
         aged(program)
-        rotation.rotate_due()
+        refresh_tokens.rotate_due()
         first = Handoff.objects.waiting().get(grant=program.grant)
         handoffs.refuse(handoff=first, by=developer)
         again, other, rotated = at_once(
             partial(handoffs.reissue, handoff=first, by=developer),
             partial(handoffs.reissue, handoff=first, by=group_admin),
-            rotation.rotate_due,
+            refresh_tokens.rotate_due,
         )
         assert (again, rotated) == (other, 0)
         assert exchange(program).access_token, "the token in use goes on"

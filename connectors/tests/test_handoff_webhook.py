@@ -16,7 +16,7 @@ from accounts.audit.record import SYSTEM
 from accounts.models import AuditEvent, User
 from connectors import token_format
 from connectors.models import Connector, Handoff, Webhook, WebhookDelivery, WebhookEvent
-from connectors.services import connectors, grants, handoffs, leak_reports, rotation
+from connectors.services import connectors, grants, handoffs, leak_reports, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -147,8 +147,8 @@ def test_the_successor_near_the_end_of_a_token_is_told_as_rotated(
 ) -> None:
     handoffs.claim(handoff=told.handoff, by=developer, idempotency_key=new_form_key(), address=None)
     travel(days=330)
-    assert rotation.rotate_due() == 1
-    rotation.rotate_due()
+    assert refresh_tokens.rotate_due() == 1
+    refresh_tokens.rotate_due()
     assert facts(hook)[1:] == [("HandoffWaiting", "rotated", str(Handoff.objects.waiting().get().pk))]
 
 

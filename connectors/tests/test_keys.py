@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, Organisation, User
 from connectors.models import Connector, ConnectorKey, Handoff
-from connectors.services import grants, handoffs, public_keys, refresh_tokens, rotation
+from connectors.services import grants, handoffs, public_keys, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
@@ -227,7 +227,7 @@ def test_the_successor_is_sealed_to_the_key_too_and_can_be_issued_again_while_it
 ) -> None:
     claim(sealed)
     travel(days=330)
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
     waiting = Handoff.objects.waiting().get()
     assert waiting.sealed_to == pair.fingerprint
     later = p256()

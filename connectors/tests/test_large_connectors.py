@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from connectors import usage_counts
 from connectors.models import Connector, Grant, Handoff, RefreshToken
-from connectors.queries import connectors, ending_access
+from connectors.queries import connectors
 from connectors.services import grants, usage
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
@@ -120,7 +120,7 @@ def test_the_end_of_the_next_token_is_that_of_a_live_one(
     assert told() == RefreshToken.objects.get(grant=first.grant).expires_at
     travel(days=4)
     assert told() > clock.now()
-    assert [token.expires_at for token in ending_access.tokens_that_end(developer)][:1] in ([], [told()])
+    assert [token.expires_at for token in connectors.tokens_that_end(developer)][:1] in ([], [told()])
     assert [ending.ends_at for ending in usage_counts.ending_soon(program.connector)] == [told()]
 
 

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 
 from accounts.tests import factories as people
 from connectors.models import Handoff, RefreshToken
-from connectors.services import connectors, grants, handoffs, public_keys, rotation
+from connectors.services import connectors, grants, handoffs, public_keys, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.keys import Pair, p256, x25519
@@ -235,7 +235,7 @@ class Life(World):
         for access in self.accesses:
             if access.waits and (access.waits.expires_at <= now or access.is_over(now)):
                 access.waits = None
-        rotation.rotate_due()
+        refresh_tokens.rotate_due()
         for access in self.accesses:
             waits = Handoff.objects.waiting().filter(grant=access.grant).select_related("refresh_token").first()
             if access.waits is None and waits is not None:

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, OneTimeSecret, RefreshToken
-from connectors.models.fields import PermissionSetField
+from connectors.models.connector import PermissionSetField
 from connectors.permissions import Permission
 from connectors.tests import factories
 from connectors.tests.factories import Program

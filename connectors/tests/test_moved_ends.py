@@ -11,8 +11,8 @@ from pytest_django import Settings
 
 from accounts.models import AuditEvent, Notice, User
 from connectors.models import AccessRequest, Connector, Grant, Handoff, RefreshToken
-from connectors.queries import ending_access
-from connectors.services import connectors, grants, permissions, reminders, rotation
+from connectors.queries import connectors as queries_connectors
+from connectors.services import connectors, grants, permissions, refresh_tokens, reminders
 from connectors.tests import factories
 from connectors.tests.factories import COMMON, Program
 from connectors.tests.test_successors import exchange
@@ -77,9 +77,9 @@ def test_a_token_of_another_life_keeps_it(program: Program, group_admin: User, s
 
 def test_home_tells_of_a_token_that_ends_sooner_now(program: Program, developer: User, group_admin: User) -> None:
     program.handoff.delete()
-    assert not ending_access.tokens_that_end(developer).exists()
+    assert not queries_connectors.tokens_that_end(developer).exists()
     move(program, group_admin, 10)
-    assert ending_access.tokens_that_end(developer).exists()
+    assert queries_connectors.tokens_that_end(developer).exists()
 
 
 def test_tokens_that_were_ended_do_not_come_back(brief: Program, group_admin: User) -> None:
@@ -167,10 +167,10 @@ def test_a_successor_is_made_once_the_grant_outlives_the_token(
 ) -> None:
     program = factories.make_program(connector, group_admin, ends_at=clock.now() + 365 * DAY)
     travel(days=340)
-    assert rotation.rotate_due() == 0
+    assert refresh_tokens.rotate_due() == 0
     move(program, group_admin, 300)
     Handoff.objects.update(withdrawn_at=clock.now(), sealed=None)
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
 
 
 def test_a_suspended_one_may_be_given_an_end(program: Program, group_admin: User, travel: Travel) -> None:

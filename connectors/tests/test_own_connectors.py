@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from connectors.models import Handoff
 from connectors.queries import connectors as queries
-from connectors.queries import ending_access
+from connectors.queries import connectors as queries_connectors
 from connectors.services import connectors, handoffs, leak_reports
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
@@ -122,7 +122,7 @@ def test_tokens_that_end_and_leaks_are_of_own_connectors(
     assert sorted(report.connector.name for report in found) == ["Alpha", "Shared"]
     Handoff.objects.all().delete()
     travel(days=350)
-    ending = ending_access.tokens_that_end(developer)
+    ending = queries_connectors.tokens_that_end(developer)
     assert sorted(token.connector.name for token in ending) == ["Alpha", "Beta", "Shared"]
 
 

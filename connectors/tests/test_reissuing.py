@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from connectors.models import Handoff, RefreshToken
-from connectors.services import grants, handoffs, rotation
+from connectors.services import grants, handoffs, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program
 from connectors.tests.test_successors import exchange
@@ -36,7 +36,7 @@ def test_while_the_access_is_suspended_an_unopened_successor_goes_out_again_as_i
 ) -> None:
     claimed(program.handoff, developer)
     travel(days=330)
-    rotation.rotate_due()
+    refresh_tokens.rotate_due()
     first = Handoff.objects.waiting().get()
     grants.suspend(grant=program.grant, by=group_admin)
     travel(days=8)
@@ -114,7 +114,7 @@ def test_regenerating_ends_the_token_though_its_successor_was_handed_over_meanwh
 ) -> None:
     claimed(program.handoff, developer)
     travel(days=330)
-    rotation.rotate_due()
+    refresh_tokens.rotate_due()
     travel(minutes=1)
     new = grants.regenerate(grant=program.grant, by=group_admin, instead_of=program.handoff)
     with pytest.raises(RefreshTokenRefused, match="superseded"):

@@ -13,7 +13,7 @@ from accounts.models import Notice, User
 from accounts.services import notifications
 from connectors import hooks
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
-from connectors.services import connectors, grants, handoffs, reminders, rotation, secrets, user_tokens
+from connectors.services import connectors, grants, handoffs, refresh_tokens, reminders, secrets, user_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tasks import remind
 from connectors.tests import factories
@@ -114,7 +114,7 @@ def test_with_a_successor_in_use_there_is_nothing_to_tell(
     claimed_program: Program, developer: User, travel: Travel
 ) -> None:
     travel(days=329)
-    rotation.rotate_due()
+    refresh_tokens.rotate_due()
     exchange(claimed_program, exchange(claimed_program).successor)
     run_daily(travel, 37)
     assert told(developer, "token") == []

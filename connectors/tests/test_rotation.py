@@ -14,7 +14,7 @@ from pytest_django import Settings
 from accounts.models import AuditEvent, Notice, User
 from accounts.services import notifications
 from connectors.models import Connector, Handoff, RefreshToken
-from connectors.services import connectors, grants, handoffs, refresh_tokens, rotation
+from connectors.services import connectors, grants, handoffs, refresh_tokens
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tasks import rotate_tokens
 from connectors.tests import factories
@@ -55,7 +55,7 @@ def test_the_worker_hands_over_what_the_token_service_gives_and_both_tokens_work
 
 def test_the_other_way_round_it_is_the_same_one_too(old_program: Program, developer: User) -> None:
     given = exchange(old_program).successor
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
     assert claimed(waiting(), developer) == given
     assert RefreshToken.objects.count() == 2
 
@@ -65,30 +65,30 @@ def test_before_ninety_percent_nothing_is_made(
 ) -> None:
     claimed(program.handoff, developer)
     travel(days=327, hours=23)
-    assert rotation.rotate_due() == 0
+    assert refresh_tokens.rotate_due() == 0
     travel(hours=1, seconds=1)
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
 
 
 def test_it_is_handed_over_once(old_program: Program, developer: User, travel: Callable[..., dt.datetime]) -> None:
-    assert [rotation.rotate_due() for _ in range(3)] == [1, 0, 0]
+    assert [refresh_tokens.rotate_due() for _ in range(3)] == [1, 0, 0]
     claimed(waiting(), developer)
     travel(days=2)
-    assert rotation.rotate_due() == 0
+    assert refresh_tokens.rotate_due() == 0
     assert AuditEvent.objects.filter(tag="grant:token:succeeded").count() == 1
     assert Notice.objects.filter(template="connectors/handoff_rotated").count() == 1
 
 
 def test_what_the_program_uses_already_is_not_handed_over(old_program: Program) -> None:
     exchange(old_program, exchange(old_program).successor)
-    assert rotation.rotate_due() == 0
+    assert refresh_tokens.rotate_due() == 0
 
 
 def test_the_mail_names_the_end_and_no_secret(old_program: Program, outbox: list[EmailMessage]) -> None:
     for notice in Notice.objects.all():
         notifications.deliver(notice_id=notice.pk)
     outbox.clear()
-    rotation.rotate_due()
+    refresh_tokens.rotate_due()
     notifications.deliver(notice_id=Notice.objects.get(template="connectors/handoff_rotated").pk)
     (mail,) = outbox
     ends_at = RefreshToken.objects.get(predecessor=None).expires_at
@@ -100,7 +100,7 @@ def test_the_mail_names_the_end_and_no_secret(old_program: Program, outbox: list
 def test_the_console_itself_made_it_and_no_admin_can_have_it_shown(
     old_program: Program, developer: User, group_admin: User, browser_of: Callable[..., Any]
 ) -> None:
-    rotation.rotate_due()
+    refresh_tokens.rotate_due()
     handoff = waiting()
     assert (handoff.made_by, handoff.maker_name) == (None, "Kaizala Console")
     with pytest.raises(NotFound):
@@ -114,10 +114,10 @@ def test_the_console_itself_made_it_and_no_admin_can_have_it_shown(
 
 def test_a_handoff_that_still_waits_comes_first(program: Program, travel: Callable[..., dt.datetime]) -> None:
     travel(days=330)
-    assert rotation.rotate_due() == 0
-    assert not rotation.rotate(token_id=RefreshToken.objects.get().pk)
+    assert refresh_tokens.rotate_due() == 0
+    assert not refresh_tokens.rotate(token_id=RefreshToken.objects.get().pk)
     handoffs.expire_overdue()
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
 
 
 @pytest.mark.parametrize("end", ["suspend", "revoke", "suspend_connector", "delete_connector"])
@@ -131,7 +131,7 @@ def test_what_is_suspended_or_over_gets_no_successor(
         "delete_connector": lambda: connectors.delete(connector=old_program.connector, by=developer),
     }
     acts[end]()
-    assert rotation.rotate_due() == 0
+    assert refresh_tokens.rotate_due() == 0
     assert RefreshToken.objects.count() == 1
 
 
@@ -139,15 +139,15 @@ def test_what_is_suspended_or_over_gets_no_successor(
 def test_what_was_reported_as_leaked_is_not_handed_over(old_program: Program, which: str) -> None:
     exchange(old_program)
     RefreshToken.objects.filter(predecessor__isnull=which == "token").update(reported_at=clock.now())
-    assert rotation.rotate_due() == 0
-    assert not any(rotation.rotate(token_id=token.pk) for token in RefreshToken.objects.all())
+    assert refresh_tokens.rotate_due() == 0
+    assert not any(refresh_tokens.rotate(token_id=token.pk) for token in RefreshToken.objects.all())
     assert not Handoff.objects.waiting().exists()
 
 
 def test_a_token_that_has_ended_brings_forth_nothing(old_program: Program, travel: Callable[..., dt.datetime]) -> None:
     travel(days=36)
-    assert rotation.rotate_due() == 0
-    assert not rotation.rotate(token_id=RefreshToken.objects.get().pk)
+    assert refresh_tokens.rotate_due() == 0
+    assert not refresh_tokens.rotate(token_id=RefreshToken.objects.get().pk)
 
 
 def test_a_grant_that_ends_with_its_token_is_not_rotated(
@@ -156,18 +156,18 @@ def test_a_grant_that_ends_with_its_token_is_not_rotated(
     granted = factories.let_in(connector, group_admin, ends_at=clock.now() + dt.timedelta(days=30))
     claimed(granted.handoff, developer)
     travel(days=29)
-    assert rotation.rotate_due() == 0
+    assert refresh_tokens.rotate_due() == 0
 
 
 def test_unopened_it_is_issued_again_as_it_is_and_the_old_token_goes_on(
     old_program: Program, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
-    rotation.rotate_due()
+    refresh_tokens.rotate_due()
     successor = exchange(old_program).successor
     first = waiting()
     travel(days=8)
     handoffs.expire_overdue()
-    assert rotation.rotate_due() == 0  # people were told; nobody is flooded
+    assert refresh_tokens.rotate_due() == 0  # people were told; nobody is flooded
     again = handoffs.reissue(handoff=first, by=developer)
     assert claimed(again, developer) == successor
     assert exchange(old_program).access_token
@@ -175,7 +175,7 @@ def test_unopened_it_is_issued_again_as_it_is_and_the_old_token_goes_on(
 
 
 def test_once_opened_and_lost_a_new_one_is_made_and_all_before_it_end(old_program: Program, developer: User) -> None:
-    rotation.rotate_due()
+    refresh_tokens.rotate_due()
     handoff = waiting()
     successor = claimed(handoff, developer)
     again = handoffs.reissue(handoff=handoff, by=developer)
@@ -188,13 +188,13 @@ def test_once_opened_and_lost_a_new_one_is_made_and_all_before_it_end(old_progra
 
 
 def test_regenerating_withdraws_the_successor_that_waits(old_program: Program, group_admin: User) -> None:
-    rotation.rotate_due()
+    refresh_tokens.rotate_due()
     before = waiting()
     after = grants.regenerate(grant=old_program.grant, by=group_admin)
     before.refresh_from_db()
     assert (before.state, before.sealed) == ("withdrawn", None)
     assert waiting() == after
-    assert rotation.rotate_due() == 0
+    assert refresh_tokens.rotate_due() == 0
 
 
 def test_without_its_pepper_nothing_is_handed_over_and_the_others_have_their_turn(
@@ -208,10 +208,10 @@ def test_without_its_pepper_nothing_is_handed_over_and_the_others_have_their_tur
     RefreshToken.objects.filter(grant=other.grant).update(
         issued_at=clock.now() - dt.timedelta(days=330), expires_at=clock.now() + dt.timedelta(days=35)
     )
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
     assert waiting().grant == other.grant
     settings.CREDENTIAL_PEPPERS = [*settings.CREDENTIAL_PEPPERS, *pepper]
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
 
 
 def test_one_that_fails_keeps_no_other_and_is_told(
@@ -232,10 +232,10 @@ def test_one_that_fails_keeps_no_other_and_is_told(
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr(refresh_tokens, "seal", fail)
         with pytest.raises(ExceptionGroup):
-            rotation.rotate_due()
+            refresh_tokens.rotate_due()
     assert waiting().grant == other.grant
     assert not RefreshToken.objects.filter(grant=old_program.grant, predecessor__isnull=False).exists()
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
 
 
 def test_tokens_that_are_not_due_cost_one_query(
@@ -243,4 +243,4 @@ def test_tokens_that_are_not_due_cost_one_query(
 ) -> None:
     claimed(program.handoff, developer)
     with django_assert_num_queries(1):
-        assert rotation.rotate_due() == 0
+        assert refresh_tokens.rotate_due() == 0

@@ -11,7 +11,7 @@ import pytest
 
 from accounts.models import Notice, User
 from connectors.models import Grant, Handoff, Orphan, RefreshToken
-from connectors.services import grants, handoffs, orphans, reminders, rotation
+from connectors.services import grants, handoffs, orphans, refresh_tokens, reminders
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -36,8 +36,8 @@ def test_workers_and_exchanges_at_once_make_one_successor_and_hand_over_that_one
     for _ in range(ROUNDS):
         program = old_program(developer, group_admin)
         results = at_once(
-            rotation.rotate_due,
-            rotation.rotate_due,
+            refresh_tokens.rotate_due,
+            refresh_tokens.rotate_due,
             partial(successor_given, program),
             partial(successor_given, program),
         )
@@ -59,7 +59,7 @@ def test_the_worker_against_an_end_leaves_no_successor_that_works(
     for _ in range(ROUNDS):
         program = old_program(developer, group_admin)
         results = at_once(
-            rotation.rotate_due,
+            refresh_tokens.rotate_due,
             partial(successor_given, program),
             partial(end, grant=program.grant, by=group_admin),
         )

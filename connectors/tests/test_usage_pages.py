@@ -126,7 +126,7 @@ def test_what_ends_within_a_month_is_named(program: Program) -> None:
 )
 def test_the_scale_ends_at_a_round_number_above_the_highest_column(most: int, top: int) -> None:
     drawn = views_usage.chart([(clock.now(), Sums(n)) for n in [most, *[0] * 29]], Period.MONTH)
-    assert drawn["lines"][0]["label"] == views_usage.number(top)
+    assert drawn["lines"][0]["label"] == views_usage.format_number(top)
     assert drawn["lines"][-1] == {"y": views_usage.HEIGHT, "label": "0"}
 
 

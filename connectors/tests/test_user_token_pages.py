@@ -19,7 +19,7 @@ from accounts.models import AuditEvent, User
 from accounts.tests.factories import make_person, verify
 from connectors.models import Connector, Grant, Handoff, RefreshToken
 from connectors.permissions import listed
-from connectors.services import connectors, handoffs, rotation, user_tokens
+from connectors.services import connectors, handoffs, refresh_tokens, user_tokens
 from connectors.tests.factories import make_connector, person_of
 
 BrowserOf = Callable[..., Client]
@@ -117,7 +117,7 @@ def test_a_successor_handed_over_meanwhile_does_not_keep_the_old_token_alive(
     handoffs.claim(handoff=first, by=developer, idempotency_key="k" * 32, address=None)
     now = travel(minutes=1)
     RefreshToken.objects.update(issued_at=now - dt.timedelta(days=330), expires_at=now + dt.timedelta(days=35))
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
     answer = generate(browser, connector, member, act="renew", instead_of=str(first.pk))
     newest = Handoff.objects.waiting().get()
     assert answer["Location"] == reverse("connectors:handoff", args=[newest.pk])

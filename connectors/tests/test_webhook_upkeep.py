@@ -15,10 +15,11 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import AuditEvent, User
 from connectors.models import Grant, Webhook, WebhookDelivery, WebhookEvent
+from connectors.queries import webhooks
 from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
 from connectors.tests.webhook_cast import grant_of, happen, make_webhook, states, texts, time_passes
-from connectors.webhooks import delivery, management, queries
+from connectors.webhooks import authorization, delivery, management, message
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -227,25 +228,25 @@ def test_lists_count_and_tell_the_last_try_in_one_query_each(
     with django_assert_num_queries(1):
         found = {
             row.pk: (row.waiting_count, row.kept_count, row.failed_count)
-            for row in queries.list_of_connector(webhook.connector)
+            for row in webhooks.list_of_connector(webhook.connector)
         }
     assert found[webhook.pk] == (1, 0, 0)
     with django_assert_num_queries(1):
-        rows: list[Any] = list(queries.list_deliveries(webhook))
+        rows: list[Any] = list(webhooks.list_deliveries(webhook))
     assert [(row.last_status, row.last_problem, row.attempt_count) for row in rows] == [(None, None, 0), (200, "", 2)]
-    assert queries.get_payload(rows[0]) is None
-    assert queries.get_payload(rows[1]) == receiver.bodies()[0]
+    assert message.get_payload(rows[0]) is None
+    assert message.get_payload(rows[1]) == receiver.bodies()[0]
 
 
 def test_why_nothing_is_sent_is_told_from_the_moment_on_at_which_it_is_so(webhook: Webhook) -> None:
     now = clock.now()
-    assert not queries.why_inactive(webhook, now)
+    assert not authorization.explain_inactive(webhook, now)
     grant = grant_of(webhook)
     grant.suspended_at = now
-    assert "suspended" in str(queries.why_inactive(webhook, now))
+    assert "suspended" in str(authorization.explain_inactive(webhook, now))
     grant.revoked_at = now
     grant.save()
-    assert "ended" in str(queries.why_inactive(webhook, now))
+    assert "ended" in str(authorization.explain_inactive(webhook, now))
 
 
 @pytest.mark.parametrize("act", ["show_secret", "rotate_secret"])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from connectors.token_service.access_token import exchange
+from connectors.token_service.access_token import exchange, warm_token
 from connectors.token_service.claim import claim
 from connectors.token_service.description import read_description
 from connectors.token_service.leak_report import report
 from connectors.token_service.oauth_token import token
 from connectors.token_service.pin_login import generate_pin, login
-from connectors.token_service.token_cache import warm_token
 from kaizala_console.api.endpoint import resource
 from kaizala_console.api.routing import console_page
 

@@ -18,7 +18,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.models import User
 from accounts.views.decorators import signed_in, user_of
-from connectors import live_queries
 from connectors.models import AccessRequest, Connector, ConnectorState, RequestState
 from connectors.permissions import can_and_cannot
 from connectors.queries import access_requests, connectors
@@ -121,7 +120,7 @@ def one(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpRespo
     """One request: its link to copy, and what became of it. An open page shows by itself that it was answered."""
     user = user_of(request)
     connector = connectors.own_connector(user, connector_id)
-    etag = live.etag(user.pk, live_queries.of_request(request_id))
+    etag = live.etag(user.pk, connectors.get_request_version(request_id))
     if unchanged := live.unchanged(request, etag):
         return unchanged
     asked = access_requests.own_request(user, connector, request_id)
@@ -196,7 +195,7 @@ def _form_page(request: HttpRequest, connector: Connector, form: RequestForm, *,
     context = {
         "connector": connector,
         "form": form,
-        "choices": permissions.rows(chosen, connector.permissions),
+        "choices": permissions.list_choices(chosen, connector.permissions),
         "crumbs": links.connector_crumbs(
             connector,
             (_("Requests"), reverse("connectors:requests", args=[connector.pk])),

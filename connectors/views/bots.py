@@ -20,9 +20,8 @@ from connectors.queries import connectors
 from connectors.services import bots as services
 from connectors.services.connectors import LONGEST_NAME
 from connectors.views import connectors as details
-from connectors.views import forms as views_forms
 from connectors.views import links
-from connectors.views.forms import TypedNameForm, add_broken_rule
+from connectors.views.forms import TypedNameForm, add_broken_rule, get_idempotency_key, get_idempotent_id
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 
@@ -81,7 +80,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
                 connector=connector,
                 name=form.cleaned_data["name"],
                 picture_url=form.cleaned_data["picture"],
-                bot_id=views_forms.id_for(user, f"bot of {connector.pk}", request.POST),
+                bot_id=get_idempotent_id(user, f"bot of {connector.pk}", request.POST),
                 by=user,
             )
         except RuleBroken as broken:
@@ -95,7 +94,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     context = {
         "connector": connector,
         "form": form,
-        "idempotency_key": views_forms.form_key_of(request.POST),
+        "idempotency_key": get_idempotency_key(request.POST),
         "crumbs": _crumbs(connector, _("Add bot")),
     }
     return render(request, "connectors/bot_add.html", context, status=400 if form.is_bound else 200)

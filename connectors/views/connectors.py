@@ -24,7 +24,7 @@ from connectors.queries import connectors as queries
 from connectors.services import connectors
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import links, one_time_secrets, permissions, snippets, usage
-from connectors.views.forms import DetailsForm, PermissionsForm, SecretEndForm, add_broken_rule, form_key_of
+from connectors.views.forms import DetailsForm, PermissionsForm, SecretEndForm, add_broken_rule, get_idempotency_key
 from connectors.views.states import verbs_for
 from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import Conflict, RuleBroken
@@ -165,7 +165,7 @@ def create_permissions(request: HttpRequest) -> HttpResponse:
     typed = request.POST
     form = ConnectorForm(typed)
     chosen = PermissionsForm(typed)
-    idempotency_key = form_key_of(typed)
+    idempotency_key = get_idempotency_key(typed)
     if one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is not None:
         return _create(request, form, chosen, idempotency_key)  # this form has been confirmed and sent before
     if not form.is_valid():
@@ -199,7 +199,7 @@ def _create(request: HttpRequest, form: ConnectorForm, chosen: PermissionsForm, 
 
 
 def _first_screen(request: HttpRequest, form: ConnectorForm, typed: QueryDict | None) -> HttpResponse:
-    carried = [("idempotency_key", form_key_of(typed))]
+    carried = [("idempotency_key", get_idempotency_key(typed))]
     carried += [("permissions", value) for value in _chosen_in(typed)["permissions"]]
     return render(request, "connectors/create_details.html", {"form": form, "carried": carried, **_frame()})
 
@@ -207,15 +207,15 @@ def _first_screen(request: HttpRequest, form: ConnectorForm, typed: QueryDict | 
 def _second_screen(
     request: HttpRequest, form: ConnectorForm, chosen: PermissionsForm, typed: QueryDict | None
 ) -> HttpResponse:
-    carried = [("idempotency_key", form_key_of(typed))]
+    carried = [("idempotency_key", get_idempotency_key(typed))]
     carried += [(name, form[name].value() or "") for name in CARRIED]
     context: dict[str, Any] = {
         "form": chosen,
         "connector_name": form.cleaned_data.get("name", ""),
         "carried": carried,
         **_frame(),
-        "choices": permissions.rows(chosen["permissions"].value() or ()),
-        **permissions.summary(),
+        "choices": permissions.list_choices(chosen["permissions"].value() or ()),
+        **permissions.get_summary(),
     }
     return render(request, "connectors/create_permissions.html", context)
 

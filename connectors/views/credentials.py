@@ -25,7 +25,7 @@ from connectors.services import secrets, words
 from connectors.token_format import Kind
 from connectors.views import connectors as details
 from connectors.views import links, one_time_secrets
-from connectors.views.forms import LEAKED, UNUSED, RevokeSecretForm, SecretEndForm, form_key_of, last_day
+from connectors.views.forms import LEAKED, UNUSED, RevokeSecretForm, SecretEndForm, get_idempotency_key, last_day
 from connectors.views.stopping import facts_of_use
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, RuleBroken
@@ -69,7 +69,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """ "Add secret": a second one beside the first, shown once."""
     user = user_of(request)
     connector = connectors.own_connector(user, connector_id)
-    idempotency_key = form_key_of(request.POST)
+    idempotency_key = get_idempotency_key(request.POST)
     form = SecretEndForm(request.POST)
     if not form.is_valid():
         return _page(request, connector_id, form, status=400)

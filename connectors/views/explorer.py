@@ -33,19 +33,19 @@ LANGUAGE, CONNECTOR = "in", "connector"
 def index(request: HttpRequest) -> HttpResponse:
     """The quick start in six languages, and the viewer."""
     connector_id = _own_connector(request)
-    program = program_of(request.GET.get(LANGUAGE), connector_id)
+    program = get_program(request.GET.get(LANGUAGE), connector_id)
     tabs = [
         {
             "label": each.label,
             "url": f"{links.url_with(request, **{LANGUAGE: each.key})}#sample",
             "current": each.key == program.key,
         }
-        for each in programs()
+        for each in list_programs()
     ]
     context = {
         "program": program,
         "languages": tabs,
-        "variables": variables(connector_id),
+        "variables": list_variables(connector_id),
         "crumbs": links.crumbs((_("Connectors"), reverse("connectors:list")), (_("API explorer"), "")),
     }
     return render(request, "connectors/explorer.html", context)
@@ -90,18 +90,18 @@ class Program:
     text: str
 
 
-def programs(connector_id: str = "") -> list[Program]:
+def list_programs(connector_id: str = "") -> list[Program]:
     """The programs, for this console; and for one connector when its ID is given. Else that is read, too."""
     return [_filled(program, connector_id) for program in _PROGRAMS]
 
 
-def program_of(key: str | None, connector_id: str = "") -> Program:
+def get_program(key: str | None, connector_id: str = "") -> Program:
     """The program in one language; the first one when there is no such language."""
     chosen = next((program for program in _PROGRAMS if program.key == key), _PROGRAMS[0])
     return _filled(chosen, connector_id)
 
 
-def variables(connector_id: str = "") -> list[str]:
+def list_variables(connector_id: str = "") -> list[str]:
     """What must be in the environment."""
     return [*([] if connector_id else [ID]), SECRET, REFRESH_TOKEN, GROUP]
 

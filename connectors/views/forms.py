@@ -155,7 +155,7 @@ class RevokeSecretForm(TypedNameForm):
         return bool(self.cleaned_data["why"] == LEAKED)
 
 
-def form_key_of(data: QueryDict | None) -> str:
+def get_idempotency_key(data: QueryDict | None) -> str:
     """The key that this form carries, or a new one when it carries none that could be ours."""
     key = data.get("idempotency_key", "") if data else ""
     if SHORTEST_FORM_KEY <= len(key) <= LONGEST_FORM_KEY and key.isascii():
@@ -235,16 +235,17 @@ def last_day(ends_at: dt.datetime | None) -> dt.date | None:
     return None if ends_at is None else timezone.localdate(ends_at - dt.timedelta(microseconds=1))
 
 
-
 # Another one on each page, and none of what the person asks for.
 NOT_TYPED = frozenset({"csrfmiddlewaretoken", "idempotency_key"})
 
 
-def id_for(user: User, kind: str, data: QueryDict) -> UUID:
+def get_idempotent_id(user: User, kind: str, data: QueryDict) -> UUID:
     """The id of what this person's form makes: the same when it is sent again as it was, and not to be guessed.
 
     Whoever goes back, changes a word and sends the form once more asks for something else, and gets it. `kind` says
     what is made, and where.
     """
     typed = [part for name, values in sorted(data.lists()) if name not in NOT_TYPED for part in (name, *values)]
-    return UUID(bytes=crypto.hmac_tag("made-by-form", kind, str(user.pk), form_key_of(data), *typed)[:16], version=4)
+    return UUID(
+        bytes=crypto.hmac_tag("made-by-form", kind, str(user.pk), get_idempotency_key(data), *typed)[:16], version=4
+    )

@@ -33,7 +33,7 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         return redirect(links.url_with(request, cursor=None))
     sparks = usage_counts.grant_sparks(page.items)
     context |= {
-        "rows": [{**row_of(grant), "spark": usage.spark_of(sparks, grant)} for grant in page.items],
+        "rows": [{**row_of(grant), "spark": usage.find_spark(sparks, grant)} for grant in page.items],
         "ended": ended,
         "search": search,
         "toggle_url": links.url_with(request, show=None if ended else "ended", cursor=None),
@@ -55,7 +55,7 @@ def row_of(grant: Any) -> dict[str, Any]:
         "token": token,
         "used_at": token and max(filter(None, (token.last_used_at, token.first_used_at)), default=None),
         "handoff": handoff,
-        "handoff_state": handoff and _handoff_state(handoffs.state_of(handoff).value),
+        "handoff_state": handoff and _handoff_state(handoffs.get_current_state(handoff).value),
     }
 
 

@@ -24,14 +24,14 @@ from accounts.views.decorators import (
     user_of,
     with_phone,
 )
-from connectors import live_queries, policies
+from connectors import policies
 from connectors.models import Handoff, HandoffState
 from connectors.permissions import can_and_cannot_of_scopes, labels_of_scopes
 from connectors.queries import connectors
 from connectors.services import handoffs
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import links, one_time_secrets, snippets
-from connectors.views.forms import form_key_of
+from connectors.views.forms import get_idempotency_key
 from kaizala_console.lib import bounded, clock, live, pagination, request_context
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
@@ -63,7 +63,7 @@ def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[
     asked = [] if earlier or search else asked_of(request, user)
     etag = live.etag(
         user.pk,
-        [(handoff.pk, state_of(handoff)) for handoff in page.items],
+        [(handoff.pk, get_current_state(handoff)) for handoff in page.items],
         [(str(action.title), action.href) for action in asked],
     )
     if unchanged := live.unchanged(request, etag):
@@ -101,7 +101,7 @@ def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[
 def handoff(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """One handoff, for both sides; the developer's side can claim it here. The line moves on while it is looked at."""
     user = user_of(request)
-    if unchanged := live.unchanged(request, etag_of(user, handoff_id)):
+    if unchanged := live.unchanged(request, get_etag(user, handoff_id)):
         return unchanged
     return _page(request, user, handoff_id)
 
@@ -115,7 +115,7 @@ def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     if request.method != "POST":
         return redirect("connectors:handoff", handoff_id)
     connectors.own_handoff(user_of(request), handoff_id)
-    idempotency_key = form_key_of(request.POST)
+    idempotency_key = get_idempotency_key(request.POST)
     sent_before = one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is not None
     if not sent_before:
         require_reauthentication(request)
@@ -152,7 +152,7 @@ def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
         else:
             messages.success(request, _("Refused. The sealed token is wiped, and %(admin)s is told.") % _names(found))
         return redirect("connectors:handoff", handoff_id)
-    if state_of(found) is not HandoffState.WAITING:
+    if get_current_state(found) is not HandoffState.WAITING:
         return redirect("connectors:handoff", handoff_id)
     crumbs = _crumbs(found, (_("Refuse"), ""))
     return render(request, "connectors/handoff_refuse.html", {"handoff": found, "crumbs": crumbs})
@@ -170,7 +170,7 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
         except (Conflict, RuleBroken) as refused:
             messages.error(request, str(refused))
             return redirect("connectors:handoff", handoff_id)
-        if state_of(again) is HandoffState.WAITING:
+        if get_current_state(again) is HandoffState.WAITING:
             messages.success(request, _("Issued again: a new token is sealed in this handoff."))
         else:
             messages.info(request, _("A newer one was issued already, and opened. This is it."))
@@ -179,14 +179,14 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
         return redirect("connectors:handoff", handoff_id)
     context = {
         "handoff": found,
-        "in_use": state_of(found) is HandoffState.CLAIMED,
+        "in_use": get_current_state(found) is HandoffState.CLAIMED,
         "crumbs": _crumbs(found, (_("Issue again"), "")),
     }
     return render(request, "connectors/handoff_reissue.html", context)
 
 
 def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = "", status: int = 200) -> HttpResponse:
-    etag = etag_of(user, handoff_id)  # before the rest is read: what changes meanwhile is new to this page
+    etag = get_etag(user, handoff_id)  # before the rest is read: what changes meanwhile is new to this page
     found = connectors.handoff_for(user, handoff_id)
     can_claim = policies.is_owner(user, found.connector)
     key_replaced = _key_replaced(found)
@@ -200,17 +200,17 @@ def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = 
         "may_be_issued_again": _may_be_issued_again(found),
         "key_replaced": key_replaced,
         "claim_line": snippets.claim_line(found),
-        **moving(card["steps"], _handoff_page_of(handoff_id), etag),
+        **get_line_context(card["steps"], _handoff_page_of(handoff_id), etag),
         "crumbs": _crumbs(found),
     }
     return render(request, "connectors/handoff.html", context, status=status)
 
 
 def _card(found: Handoff) -> dict[str, Any]:
-    state = state_of(found)
+    state = get_current_state(found)
     return {
         "handoff": found,
-        "steps": steps(found),
+        "steps": list_steps(found),
         "pill": PILLS[state],
         "state": state.value,
         "waiting": state is HandoffState.WAITING,
@@ -220,13 +220,13 @@ def _card(found: Handoff) -> dict[str, Any]:
 
 
 def _may_be_issued_again(found: Handoff) -> bool:
-    ended = state_of(found) is not HandoffState.WAITING
+    ended = get_current_state(found) is not HandoffState.WAITING
     return found.grant.revoked_at is None and (ended or _key_replaced(found))
 
 
 def _key_replaced(found: Handoff) -> bool:
     """Whether it waits sealed to a key that the connector has not any more: perhaps nobody can open it."""
-    if not found.is_sealed_to_key or state_of(found) is not HandoffState.WAITING:
+    if not found.is_sealed_to_key or get_current_state(found) is not HandoffState.WAITING:
         return False
     return not found.connector.keys.live().filter(fingerprint=found.sealed_to).exists()
 
@@ -243,7 +243,7 @@ def _names(found: Handoff) -> dict[str, str]:
 Step = dict[str, Any]
 
 
-def steps(handoff: Handoff) -> list[Step]:
+def list_steps(handoff: Handoff) -> list[Step]:
     """Return the five steps for `<c-handoff-line :steps=…>`.
 
     It costs no query for a handoff that `connectors.queries.connectors` found.
@@ -258,29 +258,29 @@ def steps(handoff: Handoff) -> list[Step]:
     ]
 
 
-def state_of(handoff: Handoff) -> HandoffState:
+def get_current_state(handoff: Handoff) -> HandoffState:
     """The state that counts now: past its deadline a handoff is expired, whether or not the worker came by."""
     if handoff.state is HandoffState.WAITING and handoff.expires_at <= clock.now():
         return HandoffState.EXPIRED
     return handoff.state
 
 
-def etag_of(user: User, handoff_id: UUID) -> str:
+def get_etag(user: User, handoff_id: UUID) -> str:
     """The ETag of a page that shows this handoff's line, for `user`."""
-    return live.etag(user.pk, live_queries.of_handoff(handoff_id))
+    return live.etag(user.pk, connectors.get_handoff_version(handoff_id))
 
 
-def moving(line: list[Step], path: str, etag: str) -> dict[str, Any]:
+def get_line_context(line: list[Step], path: str, etag: str) -> dict[str, Any]:
     """What a template needs to let `line` follow along: `path` shows the same line; over, it asks no more."""
     moves = any(step["state"] == "now" for step in line)
     return {"says": _latest(line), **(live.follow(path, etag) if moves else {})}
 
 
-def of_one(user: User, handoff_id: UUID) -> dict[str, Any]:
-    """The line of a handoff that `user` may see, for pages that are about something else: `steps`, and `moving`."""
-    etag = etag_of(user, handoff_id)
-    line = steps(connectors.handoff_for(user, handoff_id))
-    return {"steps": line, **moving(line, reverse("connectors:handoff", args=[handoff_id]), etag)}
+def get_handoff_line(user: User, handoff_id: UUID) -> dict[str, Any]:
+    """Return the line of a handoff that `user` may see, for a page that is about something else."""
+    etag = get_etag(user, handoff_id)
+    line = list_steps(connectors.handoff_for(user, handoff_id))
+    return {"steps": line, **get_line_context(line, reverse("connectors:handoff", args=[handoff_id]), etag)}
 
 
 def _latest(line: list[Step]) -> str:
@@ -310,13 +310,13 @@ def _told(handoff: Handoff) -> Step:
         return _step(label, "done", at=notice.sent_at, by=handoff.connector.owner.name, note=_("by mail and on Home"))
     if notice is not None and notice.gave_up_at:
         return _step(label, "done", by=handoff.connector.owner.name, note=_("on Home; the mail could not be sent"))
-    if state_of(handoff) is not HandoffState.WAITING:
+    if get_current_state(handoff) is not HandoffState.WAITING:
         return _step(label, "done", by=handoff.connector.owner.name, note=_("on Home"))
     return _step(label, "now", by=handoff.connector.owner.name, note=_("on Home; the mail is on its way"))
 
 
 def _opened(handoff: Handoff, *, is_next: bool) -> Step:
-    label, state = _("Opened"), state_of(handoff)
+    label, state = _("Opened"), get_current_state(handoff)
     if state is HandoffState.CLAIMED:
         address = _("from %(address)s") % {"address": handoff.claimed_from} if handoff.claimed_from else ""
         by_program = _("by its own program") if handoff.claimed_by_program else ""
@@ -336,7 +336,7 @@ def _works(handoff: Handoff) -> Step:
     if token.first_used_at:
         address = _("from %(address)s") % {"address": token.first_used_from} if token.first_used_from else None
         return _step(label, "done", at=token.first_used_at, note=address)
-    if state_of(handoff) is not HandoffState.CLAIMED:
+    if get_current_state(handoff) is not HandoffState.CLAIMED:
         return _step(label, "todo")
     if token.revoked_at:
         return _step(label, "failed", at=token.revoked_at, note=_("the token was ended"))

@@ -147,7 +147,7 @@ def page(
         **showing.context(token),
     }
     if showing.line_of is not None:
-        context |= handoffs.of_one(user_of(request), showing.line_of)
+        context |= handoffs.get_handoff_line(user_of(request), showing.line_of)
     response = render(request, showing.template, context)
     # Neither a cache nor the browser's history keeps it; console.js empties the page when it is left.
     add_never_cache_headers(response)

@@ -30,7 +30,7 @@ from kaizala_console.lib.errors import RuleBroken
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PermissionChoice:
     """One box: `value` is sent, `label` is the portal's, the rest says what it means."""
 
     value: str
@@ -41,10 +41,10 @@ class Choice:
     is_organisation_wide: bool
 
 
-def rows(chosen: Collection[str], among: Collection[Permission] = PERMISSIONS) -> list[Choice]:
+def list_choices(chosen: Collection[str], among: Collection[Permission] = PERMISSIONS) -> list[PermissionChoice]:
     """One row for each permission of `among`, in the portal's order."""
     return [
-        Choice(
+        PermissionChoice(
             value=permission.value,
             label=DESCRIPTIONS[permission].label,
             can=DESCRIPTIONS[permission].can,
@@ -56,7 +56,7 @@ def rows(chosen: Collection[str], among: Collection[Permission] = PERMISSIONS) -
     ]
 
 
-def summary() -> dict[str, list[tuple[str, Promise]]]:
+def get_summary() -> dict[str, list[tuple[str, Promise]]]:
     """Every sentence of both columns with its permission: the style sheet shows those that the boxes call for."""
     return {
         "can": [(permission.value, DESCRIPTIONS[permission].can) for permission in PERMISSIONS],
@@ -135,8 +135,8 @@ def _boxes(
         **_frame(connector),
         "form": form,
         "typed": typed,
-        "choices": rows(form["permissions"].value() or ()),
-        **summary(),
+        "choices": list_choices(form["permissions"].value() or ()),
+        **get_summary(),
     }
     return render(request, "connectors/permissions.html", context, status=status)
 

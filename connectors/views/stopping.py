@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from connectors.models import Connector, Grant
 from connectors.queries import usage
-from connectors.webhooks import queries
+from connectors.queries import webhooks as webhook_queries
 
 
 def facts_of_use(whose: QuerySet[Grant] | Connector, *, webhooks: bool = True) -> dict[str, Any]:
@@ -34,9 +34,9 @@ def facts_of_use(whose: QuerySet[Grant] | Connector, *, webhooks: bool = True) -
 
 def listeners(whose: QuerySet[Grant] | Connector) -> dict[str, Any]:
     """`listening`, how many webhooks are told something under these grants now, and their `hosts`, the most first."""
-    found = queries.hosts(whose)
+    found = webhook_queries.hosts(whose)
     return {
         "listening": sum(host.webhooks for host in found),
-        "hosts": found[: queries.MOST_HOSTS],
-        "more_hosts": len(found[queries.MOST_HOSTS :]),
+        "hosts": found[: webhook_queries.MOST_HOSTS],
+        "more_hosts": len(found[webhook_queries.MOST_HOSTS :]),
     }

@@ -134,8 +134,8 @@ def _room(room: throttling.HeadRoom) -> list[dict[str, Any]]:
 def _of_limit(label: str, used: int, most: int) -> dict[str, Any]:
     return {
         "label": label,
-        "used": number(used),
-        "most": number(most) if most else "",
+        "used": format_number(used),
+        "most": format_number(most) if most else "",
         "percent": min(100, round(100 * used / most)) if most else 0,
         "tone": "refused" if most and used >= most else "soon" if most and used >= 0.8 * most else "live",
     }
@@ -146,7 +146,7 @@ def _busiest(over_time: list[tuple[dt.datetime, Sums]], period: Period) -> str:
     most = max(sums.calls for _at, sums in over_time)
     if period is not Period.HOURS or not most:
         return ""
-    words = {"n": number(most), "mean": number(-(-most // 60))}
+    words = {"n": format_number(most), "mean": format_number(-(-most // 60))}
     return _("The busiest of these hours had %(n)s calls: about %(mean)s a minute.") % words
 
 
@@ -171,12 +171,12 @@ KINDS: Final = ("answered", "refused", "throttled", "failed")
 SPARK_HEIGHT: Final = 24
 
 
-def number(value: int) -> str:
+def format_number(value: int) -> str:
     """A number as the reader writes it."""
     return formats.number_format(value, use_l10n=True, force_grouping=True)
 
 
-def words_of(kind: str) -> str:
+def get_label(kind: str) -> str:
     """What a part of a column is called."""
     return {
         "answered": _("Answered"),
@@ -213,9 +213,11 @@ def chart(rows: Sequence[tuple[dt.datetime, Sums]], period: Period, zone: dt.tzi
         "foot": _kept_in(zone, rows[-1][0]),
         "height": HEIGHT,
         "columns": columns,
-        "lines": [{"y": HEIGHT - HEIGHT * n // LINES, "label": number(step * n)} for n in reversed(range(LINES + 1))],
+        "lines": [
+            {"y": HEIGHT - HEIGHT * n // LINES, "label": format_number(step * n)} for n in reversed(range(LINES + 1))
+        ],
         "labels": labels,
-        "legend": [{"kind": kind, "word": words_of(kind)} for kind in KINDS],
+        "legend": [{"kind": kind, "word": get_label(kind)} for kind in KINDS],
         "summary": _summary(rows, whole, period),
         "rows": [_cells(_label(at, period), sums) for at, sums in reversed(rows) if sums.calls],
     }
@@ -234,9 +236,9 @@ def compared(whole: Sums, before: Before, period: str) -> str:
 
     `period` is in words ("7 days").
     """
-    calls = ngettext("%(n)s call", "%(n)s calls", whole.calls) % {"n": number(whole.calls)}
+    calls = ngettext("%(n)s call", "%(n)s calls", whole.calls) % {"n": format_number(whole.calls)}
     then = before.sums.calls
-    words = {"calls": calls, "period": period, "n": number(then)}
+    words = {"calls": calls, "period": period, "n": format_number(then)}
     if not before.is_kept:
         return _("%(calls)s. The %(period)s before are not kept any more.") % words
     if before.is_new:
@@ -245,11 +247,11 @@ def compared(whole: Sums, before: Before, period: str) -> str:
         return _("%(calls)s. There were none in the %(period)s before.") % words
     if not whole.calls:
         return _("%(calls)s, after %(n)s in the %(period)s before.") % words
-    words["percent"] = number(round(100 * abs(whole.calls - then) / then))
-    if words["percent"] == number(0):
+    words["percent"] = format_number(round(100 * abs(whole.calls - then) / then))
+    if words["percent"] == format_number(0):
         return _("%(calls)s, about as many as in the %(period)s before (%(n)s).") % words
     if whole.calls >= 10 * then:
-        words["times"] = number(whole.calls // then)
+        words["times"] = format_number(whole.calls // then)
         return _("%(calls)s, %(times)s times as many as in the %(period)s before (%(n)s).") % words
     if whole.calls > then:
         return _("%(calls)s, %(percent)s %% more than in the %(period)s before (%(n)s).") % words
@@ -287,22 +289,22 @@ def spark(days: Sequence[int]) -> dict[str, Any]:
                 "none": not day,
             }
         )
-    words = ngettext("%(n)s call in 14 days", "%(n)s calls in 14 days", calls) % {"n": number(calls)}
+    words = ngettext("%(n)s call in 14 days", "%(n)s calls in 14 days", calls) % {"n": format_number(calls)}
     return {"columns": columns, "words": words, "height": SPARK_HEIGHT}
 
 
-def spark_of(days: Mapping[UUID, Sequence[int]], one: Connector | Grant) -> dict[str, Any] | None:
+def find_spark(days: Mapping[UUID, Sequence[int]], one: Connector | Grant) -> dict[str, Any] | None:
     """The line of one of a list; None when it has not called."""
     return spark(days[one.pk]) if one.pk in days else None
 
 
 def facts(whole: Sums) -> list[dict[str, str]]:
     """The sums over the chart."""
-    kinds = [{"kind": "all", "label": _("Calls"), "value": number(whole.calls), "share": ""}]
+    kinds = [{"kind": "all", "label": _("Calls"), "value": format_number(whole.calls), "share": ""}]
     for kind in KINDS:
         n = getattr(whole, kind)
         part = _share(n, whole.calls)
-        kinds.append({"kind": kind, "label": words_of(kind), "value": number(n), "share": part})
+        kinds.append({"kind": kind, "label": get_label(kind), "value": format_number(n), "share": part})
     return kinds
 
 
@@ -358,12 +360,12 @@ def _label(at: dt.datetime, period: Period, *, short: bool = False) -> str:
 
 
 def _cells(label: str, sums: Sums) -> dict[str, Any]:
-    return {"label": label, **{kind: number(getattr(sums, kind)) for kind in ("calls", *KINDS)}, "sums": sums}
+    return {"label": label, **{kind: format_number(getattr(sums, kind)) for kind in ("calls", *KINDS)}, "sums": sums}
 
 
 def _sentence(label: str, sums: Sums) -> str:
-    named = [_("%(n)s calls") % {"n": number(sums.calls)}]
-    named += [f"{words_of(kind)}: {number(getattr(sums, kind))}" for kind in KINDS[1:] if getattr(sums, kind)]
+    named = [_("%(n)s calls") % {"n": format_number(sums.calls)}]
+    named += [f"{get_label(kind)}: {format_number(getattr(sums, kind))}" for kind in KINDS[1:] if getattr(sums, kind)]
     return f"{label}: {', '.join(named)}"
 
 
@@ -371,6 +373,6 @@ def _summary(rows: Iterable[tuple[dt.datetime, Sums]], whole: Sums, period: Peri
     at, sums = max(rows, key=lambda row: row[1].calls)
     words = {
         "all": _sentence(_("In all"), whole),
-        "most": _("Most at %(when)s: %(n)s.") % {"when": _label(at, period), "n": number(sums.calls)},
+        "most": _("Most at %(when)s: %(n)s.") % {"when": _label(at, period), "n": format_number(sums.calls)},
     }
     return "{all}. {most}".format(**words)

@@ -243,7 +243,7 @@ def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
 
 def _what_stops(grant: Any) -> dict[str, Any]:
     use = facts_of_use(Grant.objects.filter(pk=grant.pk))
-    waits = any(handoffs.state_of(handoff) is HandoffState.WAITING for handoff in grant.handoffs_newest_first)
+    waits = any(handoffs.get_current_state(handoff) is HandoffState.WAITING for handoff in grant.handoffs_newest_first)
     facts = [
         {"label": _("live refresh tokens"), "count": len(grant.live_tokens)},
         {"label": _("handoffs that wait"), "count": int(waits)},

@@ -19,10 +19,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.views import time_zones
 from accounts.views.decorators import safe_path, signed_in, user_of
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
+from connectors.queries import webhooks as webhook_log
 from connectors.views import links, webhooks
 from connectors.views import webhook_words as words
-from connectors.webhooks import management, queries
-from connectors.webhooks import queries as webhook_log
+from connectors.webhooks import management, message
 from connectors.webhooks.events import HandoffEvent, WebhookEventType
 from kaizala_console.lib import clock, pagination
 from kaizala_console.lib.errors import RuleBroken
@@ -76,8 +76,8 @@ def one(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id:
     """What was sent, and each try: when, how long, and what came back."""
     webhook = webhooks.own(user_of(request), connector_id, webhook_id)
     delivery = webhook_log.one_delivery(webhook, delivery_id)
-    payload = queries.get_payload(delivery)
-    last = queries.list_attempts(delivery)
+    payload = message.get_payload(delivery)
+    last = webhook_log.list_attempts(delivery)
     tries = [_attempt(number, found) for number, found in enumerate(last, delivery.attempt_count - len(last) + 1)]
     context = {
         **webhooks.frame(webhook, "deliveries", (delivery.event.event_type, "")),

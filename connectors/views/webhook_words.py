@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from connectors.models import Grant, Webhook, WebhookAttempt, WebhookDelivery
 from connectors.views import snippets
-from connectors.webhooks import authorization, queries
+from connectors.webhooks import authorization
 from connectors.webhooks.events import WebhookEventType
 from kaizala_console.lib import ids
 
@@ -79,7 +79,7 @@ def pill_of(webhook: Webhook, at: dt.datetime) -> str:
             InactiveReason.FAILED.value: "failed",
             InactiveReason.EXPIRED.value: "expired",
         }.get(webhook.inactive_because, "ended")
-    if not queries.why_inactive(webhook, at):
+    if not authorization.explain_inactive(webhook, at):
         return "troubled" if webhook.failures else "active"
     if webhook.is_under_right(at):
         return "ended"  # the permission is gone

@@ -29,13 +29,13 @@ from connectors.models import Connector, Grant, Webhook
 from connectors.models.webhook import MOST_URL_CHARACTERS
 from connectors.permissions import Permission
 from connectors.queries import connectors
+from connectors.queries import webhooks as webhook_queries
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.services.one_time_secrets import new_form_key
 from connectors.views import connectors as details
 from connectors.views import links, one_time_secrets, snippets, webhook_words
-from connectors.views.forms import TypedNameForm, form_key_of
-from connectors.webhooks import handoffs, management, queries, showing
-from connectors.webhooks import queries as webhook_queries
+from connectors.views.forms import TypedNameForm, get_idempotency_key
+from connectors.webhooks import authorization, handoffs, management, showing
 from kaizala_console.lib import clock, pagination
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
 
@@ -48,10 +48,10 @@ def webhooks(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """One page of a connector's webhooks, the newest first; without any, the line that makes one."""
     connector, context = details.own(user_of(request), connector_id, "webhooks")
     try:
-        page = queries.webhook_page(connector, cursor=request.GET.get("cursor"))
+        page = webhook_queries.webhook_page(connector, cursor=request.GET.get("cursor"))
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
-    since = queries.failing_since(page.items)
+    since = webhook_queries.failing_since(page.items)
     context |= {
         "rows": [{**facts_of(webhook), "failing_since": since.get(webhook.pk)} for webhook in page.items],
         "handoff_webhook": webhook_queries.get_handoff_webhook(connector),
@@ -68,7 +68,7 @@ def webhooks(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 def own(user: User, connector_id: UUID, webhook_id: UUID) -> Webhook:
     """A webhook of a connector that the account owns. Raises NotFound, the same for all others."""
-    return queries.one(connectors.own_connector(user, connector_id), webhook_id)
+    return webhook_queries.one(connectors.own_connector(user, connector_id), webhook_id)
 
 
 def redirect_if_removed(view: View) -> View:
@@ -97,7 +97,7 @@ def facts_of(webhook: Webhook) -> dict[str, Any]:
     return {
         "webhook": webhook,
         "pill": webhook_words.pill_of(webhook, now),
-        "reason": webhook_queries.why_inactive(webhook, now),
+        "reason": authorization.explain_inactive(webhook, now),
         "object": webhook_words.object_of(webhook),
         "events": webhook_words.events_of(webhook),
         "path": webhook_words.path_of(webhook.callback_url),
@@ -224,7 +224,7 @@ def settings_page(request: HttpRequest, connector_id: UUID, webhook_id: UUID) ->
     webhook = own(user_of(request), connector_id, webhook_id)
     context = {
         **frame(webhook, "settings"),
-        "failing_since": queries.failing_since([webhook]).get(webhook.pk),
+        "failing_since": webhook_queries.failing_since([webhook]).get(webhook.pk),
         "has_token": webhook.sealed_token is not None,
         "old_secret_signs": webhook.old_secret_until is not None and webhook.old_secret_until > clock.now(),
         "idempotency_key": new_form_key(),
@@ -382,7 +382,7 @@ def rotate(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRe
 @sensitive_variables("idempotency_key", "secret")
 def _page(request: HttpRequest, connector_id: UUID, webhook_id: UUID, service: Callable[..., str]) -> HttpResponse:
     webhook = own(user_of(request), connector_id, webhook_id)
-    idempotency_key = form_key_of(request.POST)
+    idempotency_key = get_idempotency_key(request.POST)
     if (
         one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is None
     ):  # else a second click: it asks nothing

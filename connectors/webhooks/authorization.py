@@ -7,11 +7,15 @@ from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from connectors import hooks
 from connectors.models import Webhook
 from connectors.permissions import Permission, permissions_of
 from kaizala_console.lib.errors import ConsoleError
 
+SUSPENDED: Final = _("suspended: nothing is sent, and what happens meanwhile is not told later either")
 InactiveReason = Webhook.InactiveReason
 _ADMIN: Final = "Admin"  # the wire's spelling of a role (`connectors.hooks`)
 
@@ -43,6 +47,14 @@ def is_suspended(webhook: Webhook) -> bool:
     if webhook.connector.suspended_at is not None:
         return True
     return webhook.grant is not None and webhook.grant.suspended_at is not None
+
+
+def explain_inactive(webhook: Webhook, at: dt.datetime) -> str | Promise:
+    """In words, why nothing is sent at `at`; "" when the webhook is at work. Asks no database."""
+    over = webhook.inactive_because or inactive_reason(webhook, at)
+    if over:
+        return Webhook.InactiveReason(over).label
+    return SUSPENDED if is_suspended(webhook) else ""
 
 
 def reaches_its_object(webhook: Webhook) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 
-from connectors.models import Webhook, WebhookEvent
+from connectors.models import Webhook, WebhookDelivery, WebhookEvent
 from connectors.webhooks import signing
 from connectors.webhooks.sender import TOKEN_HEADER, PreparedRequest
 from kaizala_console.api import json_text
@@ -61,3 +61,10 @@ def prepare(webhook: Webhook, event: WebhookEvent, at: dt.datetime) -> PreparedR
     if token:
         headers[TOKEN_HEADER] = token
     return PreparedRequest(webhook.callback_url, headers, body)
+
+
+def get_payload(delivery: WebhookDelivery) -> dict[str, Any] | None:
+    """What was sent, as a document; None for what was never sent: then it is nothing that the connector may read."""
+    if delivery.state != WebhookDelivery.State.DELIVERED and not delivery.attempts.exists():
+        return None
+    return build_body(delivery.webhook, delivery.event)

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, Grant, RefreshToken
-from connectors.services import connectors, handoffs, refresh_tokens, rotation
+from connectors.services import connectors, handoffs, refresh_tokens
 from connectors.services import grants as connector_grants
 from connectors.services.grants import Granted
 from connectors.tests.html_forms import HtmlForm, form_to, text_of
@@ -120,7 +120,7 @@ def test_what_the_worker_hands_over_meanwhile_does_not_keep_the_old_token_alive(
     form = form_on(client, f"{url}regenerate/")
     travel(minutes=1)
     RefreshToken.objects.update(expires_at=clock.now() + dt.timedelta(days=35))
-    assert rotation.rotate_due() == 1
+    assert refresh_tokens.rotate_due() == 1
     assert "The old token has ended. A new one is sealed" in text_of(form.send(client, follow=True))
     assert RefreshToken.objects.filter(revoked_at__isnull=True).count() == 1
     assert "A new token was made already" in text_of(form.send(client, follow=True))

@@ -205,7 +205,7 @@ def _page(
         **_difference(asked),
         "connector": asked.connector,
         "form": form,
-        "choices": permissions.rows(form["permissions"].value() or (), asked.permissions),
+        "choices": permissions.list_choices(form["permissions"].value() or (), asked.permissions),
         "shown": ",".join(in_order(asked.permissions)),
         "group": group,
         "acts_for_somebody": asked.grant is not None and asked.grant.kind == Grant.Kind.USER,

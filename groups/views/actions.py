@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Person, User
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
-from connectors.views import forms as views_forms
+from connectors.views.forms import get_idempotency_key, get_idempotent_id
 from groups import access
 from groups.action_types.base import MAX_WORDS, Card
 from groups.models import Action, Group, Message, Response
@@ -56,7 +56,7 @@ def action(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpRespons
             person=_answering(user, group, card, viewer, changed),
             by=user,
             response_id=changed.pk if changed else None,
-            views_forms=views_forms.id_for(user, f"answer to {card.action.pk}", request.POST)
+            once=get_idempotent_id(user, f"answer to {card.action.pk}", request.POST)
             if card.action.accepts_many
             else None,
         )
@@ -174,7 +174,7 @@ def _page(
         context |= {
             "form": form,
             "asked": form.asked() if isinstance(form, SurveyAnswerForm) else [],
-            "idempotency_key": views_forms.form_key_of(request.POST),
+            "idempotency_key": get_idempotency_key(request.POST),
             "changed": changed,
             "changed_by_link": action.accepts_many and changed is not None,
             "open_form": False,

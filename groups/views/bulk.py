@@ -23,7 +23,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts import policies
 from accounts.models import Organisation, User
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
-from connectors.views import forms as views_forms
+from connectors.views.forms import get_idempotency_key, get_idempotent_id
 from connectors.views.links import crumbs
 from groups import access
 from groups.bulk_formats import Column
@@ -218,7 +218,7 @@ def upload_of(
     place = group.pk if group else organisation and organisation.pk
     try:
         return jobs.upload(
-            job_id=views_forms.id_for(user, f"bulk {kind} {place} {jobs.digest_of(sent)}", request.POST),
+            job_id=get_idempotent_id(user, f"bulk {kind} {place} {jobs.digest_of(sent)}", request.POST),
             kind=kind,
             file=sent,
             by=user,
@@ -250,7 +250,7 @@ def page_of_uploads(
         return redirect(links.url_with(request, cursor=None))
     context |= {
         "form": form,
-        "idempotency_key": views_forms.form_key_of(request.POST),
+        "idempotency_key": get_idempotency_key(request.POST),
         "jobs": page.items,
         **links.pagination_links(request, page),
     }

@@ -16,9 +16,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
-from connectors import live_queries, usage_counts
+from connectors import usage_counts
 from connectors.models import Connector, Grant, HandoffState
 from connectors.permissions import DESCRIPTIONS, Permission, can_and_cannot, in_order, listed, unlisted
+from connectors.queries import connectors as connector_queries
 from connectors.services.grants import AlreadyGranted
 from connectors.views import handoffs, usage
 from connectors.views.handoffs import PILLS
@@ -62,7 +63,7 @@ def connectors(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 def _etag_of(user: User, group: Group) -> str:
     asked = access_requests.asked_in(group, user).values_list("pk", flat=True)
-    return live.etag(user.pk, list(asked), live_queries.of_target(access.target_of(group)))
+    return live.etag(user.pk, list(asked), connector_queries.get_target_version(access.target_of(group)))
 
 
 @require_POST
@@ -143,7 +144,7 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
     chosen = _chosen(form)
     can, cannot = can_and_cannot(chosen.permissions) if chosen else ([], [])
     context |= {
-        "rows": [_row(grant) | {"spark": usage.spark_of(sparks, grant)} for grant in page.items],
+        "rows": [_row(grant) | {"spark": usage.find_spark(sparks, grant)} for grant in page.items],
         **pagination_links(request, page, path=here),
         "form": form,
         "asked_rows": rows_in(group, user) if links.is_admin(group) else [],
@@ -172,7 +173,7 @@ def _chosen(form: AddConnectorForm | None) -> Connector | None:
 def _row(grant: Grant) -> dict[str, Any]:
     # `with_line` has put the handoffs and the tokens there; the model's own type does not know of them.
     handoff = grant.handoffs_newest_first[0] if grant.handoffs_newest_first else None  # type: ignore[attr-defined]
-    state = handoffs.state_of(handoff) if handoff else None
+    state = handoffs.get_current_state(handoff) if handoff else None
     tokens = [handoff.refresh_token for handoff in grant.handoffs_newest_first]  # type: ignore[attr-defined]
     used = [at for token in tokens for at in (token.last_used_at, token.first_used_at) if at]
     return {

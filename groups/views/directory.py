@@ -21,8 +21,7 @@ from accounts import policies
 from accounts.models import Person, User
 from accounts.views.decorators import reauthentication_required, require_reauthentication, user_of, with_phone
 from connectors.services import user_tokens
-from connectors.views import forms as views_forms
-from connectors.views.forms import TypedNameForm
+from connectors.views.forms import TypedNameForm, get_idempotent_id
 from connectors.views.links import crumbs
 from connectors.views.stopping import facts_of_use
 from groups import access
@@ -477,7 +476,7 @@ def _uploaded(user: User, request: HttpRequest, form: UsersFileForm) -> BulkJob 
         header = Table(cast(BinaryIO, sent.file), (), ()).header
         sent.seek(0)
         return jobs.upload(
-            job_id=views_forms.id_for(user, f"bulk people {user.organisation_id} {jobs.digest_of(sent)}", request.POST),
+            job_id=get_idempotent_id(user, f"bulk people {user.organisation_id} {jobs.digest_of(sent)}", request.POST),
             kind=BulkJob.Kind.PEOPLE,
             file=sent,
             by=user,

@@ -27,9 +27,10 @@ from accounts.views.decorators import (
     user_of,
     with_phone,
 )
-from connectors import live_queries, policies
+from connectors import policies
 from connectors.models import Grant, Handoff, HandoffState, RefreshToken
 from connectors.permissions import can_and_cannot
+from connectors.queries import connectors as connector_queries
 from connectors.services import grants, handoffs, words
 from connectors.services import grants as rights
 from connectors.services import one_time_secrets as one_time_secret_service
@@ -97,7 +98,7 @@ def grant(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
 
 
 def _etag_of(user: User, grant_id: UUID) -> str:
-    return live.etag(user.pk, live_queries.of_grant(grant_id))
+    return live.etag(user.pk, connector_queries.get_grant_version(grant_id))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -222,11 +223,11 @@ def _page(request: HttpRequest, group: Group, grant_id: UUID, *, problem: str = 
     found = groups.grant_in(group, grant_id)
     can, cannot = can_and_cannot(found.permissions & found.connector.permissions)
     handoff = _newest(found)
-    state = views_handoffs.state_of(handoff) if handoff else None
-    steps = views_handoffs.steps(handoff) if handoff else []
+    state = views_handoffs.get_current_state(handoff) if handoff else None
+    steps = views_handoffs.list_steps(handoff) if handoff else []
     context = {
         **frame(group, found),
-        **(views_handoffs.moving(steps, _grant_page_of(group.pk, grant_id), etag) if steps else {}),
+        **(views_handoffs.get_line_context(steps, _grant_page_of(group.pk, grant_id), etag) if steps else {}),
         "can": can,
         "cannot": cannot,
         "handoff": handoff,
@@ -304,7 +305,7 @@ def _newest(found: Grant) -> Handoff | None:
 def what_stops(found: Grant, *, webhooks: bool = True) -> dict[str, Any]:
     """What "What will stop" counts: tokens, groups, handoffs, calls of the last day and week; webhooks, if they do."""
     handoff = _newest(found)
-    waits = handoff is not None and views_handoffs.state_of(handoff) is HandoffState.WAITING
+    waits = handoff is not None and views_handoffs.get_current_state(handoff) is HandoffState.WAITING
     use = facts_of_use(Grant.objects.filter(pk=found.pk), webhooks=webhooks)
     facts = [
         {"label": _("live refresh tokens"), "count": len(_live_tokens(found))},

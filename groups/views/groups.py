@@ -105,7 +105,7 @@ def create(request: HttpRequest) -> HttpResponse:
         return _page(request, form)
     try:
         made = groups.create(
-            group_id=forms.id_for(user, "group", request.POST),
+            group_id=forms.get_idempotent_id(user, "group", request.POST),
             name=typed["name"],
             organisation=None if typed["is_private"] else user.organisation,
             admin=_first_admin(user),
@@ -131,7 +131,7 @@ def _first_admin(user: User) -> Person:
 def _page(request: HttpRequest, form: GroupForm) -> HttpResponse:
     context = {
         "form": form,
-        "idempotency_key": forms.form_key_of(request.POST),
+        "idempotency_key": forms.get_idempotency_key(request.POST),
         "crumbs": crumbs((_("Groups"), reverse("groups:list")), (_("Create group"), "")),
     }
     return render(request, "groups/create.html", context, status=400 if form.is_bound else 200)

@@ -53,7 +53,7 @@ def reactions(request: HttpRequest, group_id: UUID, reference_id: UUID) -> HttpR
             comment=form.cleaned_data["comment"],
             by=user,
             person=_reacting(user, group, of, viewer),
-            reaction_id=forms.id_for(user, f"comment on {of.pk}", request.POST),
+            reaction_id=forms.get_idempotent_id(user, f"comment on {of.pk}", request.POST),
         )
     except RuleBroken as broken:
         add_error(form, broken)
@@ -99,7 +99,7 @@ def panel_of(
         "url": reverse("groups:reactions", args=ids),
         "like_url": reverse("groups:like", args=ids),
         "form": form or CommentForm(),
-        "idempotency_key": forms.form_key_of(sent if sent is not None else QueryDict()),
+        "idempotency_key": forms.get_idempotency_key(sent if sent is not None else QueryDict()),
     }
 
 

@@ -61,7 +61,7 @@ def _create(request: HttpRequest, user: User, group: Group, form: SubGroupForm) 
     if admin is None:
         raise NotAllowed(_("Only an admin of this group, with a verified phone number, may make a sub-group."))
     return groups.create(
-        group_id=forms.id_for(user, f"group under {group.pk}", request.POST),
+        group_id=forms.get_idempotent_id(user, f"group under {group.pk}", request.POST),
         name=form.cleaned_data["name"],
         organisation=group.organisation,
         admin=admin,
@@ -84,7 +84,7 @@ def _page(request: HttpRequest, group_id: UUID, form: SubGroupForm) -> HttpRespo
         "parents": queries.parent_groups_for(group, user),
         "form": form,
         "adder_open": form.is_bound or bool(form.initial) or not page.items,
-        "idempotency_key": forms.form_key_of(request.POST),
+        "idempotency_key": forms.get_idempotency_key(request.POST),
         **links.pagination_links(request, page),
     }
     return render(request, "groups/sub_groups.html", context, status=400 if form.is_bound else 200)

@@ -21,7 +21,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from connectors.models import AccessRequest
-from connectors.queries import connectors, ending_access, user_tokens
+from connectors.queries import connectors, user_tokens
 from connectors.services import words
 from groups.queries import access_requests
 from kaizala_console.lib import clock
@@ -117,7 +117,7 @@ def _handoffs_to_claim(user: User) -> Iterator[PendingAction]:
 
 def tokens_to_replace(user: User) -> Iterator[PendingAction]:
     """One for all refresh tokens that end within a month with nothing in use that follows them."""
-    found = ending_access.tokens_that_end(user)
+    found = connectors.tokens_that_end(user)
     ending = list(found.only("expires_at", "grant__connector__name", "grant__target_name")[:100])
     if not ending:
         return

@@ -34,7 +34,7 @@ def grown_old(program: Program, by: User) -> None:
 
 def test_a_rotation(deaths: Deaths, program: Program, developer: User) -> None:
     grown_old(program, developer)
-    done = deaths.leave_all_or_nothing("connectors.services.rotation.rotate_due")
+    done = deaths.leave_all_or_nothing("connectors.services.refresh_tokens.rotate_due")
     assert done["result"] == 0, "one that died past its commit had done it already"
     handoff = Handoff.objects.waiting().get()
     assert handoff.notice is not None

@@ -32,7 +32,7 @@ DOTNET = "dotnet run"
 MONO = "mcs -out:Program.exe -r:System.Net.Http.dll -r:System.Runtime.Serialization.dll Program.cs && mono Program.exe"
 
 
-KEYS = [program.key for program in explorer.programs()]
+KEYS = [program.key for program in explorer.list_programs()]
 
 
 def _reason(key: str) -> str:
@@ -88,8 +88,8 @@ def given(live_server: Any, settings: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("key", RUNNABLE)
 def test_a_quick_start_posts_a_message_as_it_is_printed(key: str, given: dict[str, str], tmp_path: Path) -> None:
-    program = explorer.program_of(key, given["connectorId"])
-    assert explorer.variables(given["connectorId"]) == ["CONNECTOR_SECRET", "REFRESH_TOKEN", "GROUP_ID"]
+    program = explorer.get_program(key, given["connectorId"])
+    assert explorer.list_variables(given["connectorId"]) == ["CONNECTOR_SECRET", "REFRESH_TOKEN", "GROUP_ID"]
     printed = run(
         key,
         tmp_path,
@@ -107,7 +107,7 @@ def test_a_quick_start_posts_a_message_as_it_is_printed(key: str, given: dict[st
 @pytest.mark.once
 @pytest.mark.parametrize("key", KEYS)
 def test_there_is_a_program_in_each_language(key: str) -> None:
-    program = explorer.program_of(key)
+    program = explorer.get_program(key)
     assert program.key == key
     for word in (
         "CONNECTOR_ID",
@@ -117,9 +117,9 @@ def test_there_is_a_program_in_each_language(key: str) -> None:
         description().document["servers"][0]["url"],
     ):
         assert word in program.text
-    assert "CONNECTOR_ID" not in explorer.program_of(key, "df91cb37").text
+    assert "CONNECTOR_ID" not in explorer.get_program(key, "df91cb37").text
 
 
 @pytest.mark.once
 def test_an_unknown_language_is_the_first_one() -> None:
-    assert explorer.program_of("cobol").key == "curl"
+    assert explorer.get_program("cobol").key == "curl"

@@ -5,26 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.db.models import Count, F, IntegerField, Min, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 
 from connectors.models import Connector, Grant, Webhook, WebhookAttempt, WebhookDelivery
 from connectors.models.webhook import WebhookQuerySet
 from connectors.queries.connectors import NEVER
-from connectors.webhooks import authorization
-from connectors.webhooks.message import build_body
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import Page, paginate
 
 State = WebhookDelivery.State
 MOST_ATTEMPTS: Final = 30
-SUSPENDED: Final = _("suspended: nothing is sent, and what happens meanwhile is not told later either")
 
 
 def list_of_connector(connector: Connector) -> WebhookQuerySet:
@@ -64,21 +59,6 @@ def list_deliveries(webhook: Webhook) -> QuerySet[WebhookDelivery]:
 def list_attempts(delivery: WebhookDelivery, *, most: int = MOST_ATTEMPTS) -> list[WebhookAttempt]:
     """The last tries of one delivery, the first one first: who sends again and again makes more than a page shows."""
     return list(delivery.attempts.order_by("-pk")[:most])[::-1]
-
-
-def get_payload(delivery: WebhookDelivery) -> dict[str, Any] | None:
-    """What was sent, as a document; None for what was never sent: then it is nothing that the connector may read."""
-    if delivery.state != State.DELIVERED and not delivery.attempts.exists():
-        return None
-    return build_body(delivery.webhook, delivery.event)
-
-
-def why_inactive(webhook: Webhook, at: dt.datetime) -> str | Promise:
-    """In words, why nothing is sent at `at`; "" when the webhook is at work. Asks no database."""
-    over = webhook.inactive_because or authorization.inactive_reason(webhook, at)
-    if over:
-        return Webhook.InactiveReason(over).label
-    return SUSPENDED if authorization.is_suspended(webhook) else ""
 
 
 def _counted(webhooks: WebhookQuerySet) -> WebhookQuerySet:
