@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Person, User
 from accounts.views.decorators import user_of, with_phone
-from connectors.views import forms
+from connectors.views.forms import get_idempotency_key, get_idempotent_id
 from groups import access
 from groups.media.upload import Incoming
 from groups.models import Action, Group
@@ -47,7 +47,7 @@ def list_messages(request: HttpRequest, group_id: UUID) -> HttpResponse:
         return _page(request, group_id, form=form)
     try:
         messages.post(
-            message_id=forms.get_idempotent_id(user, f"message in {group.pk}", request.POST),
+            message_id=get_idempotent_id(user, f"message in {group.pk}", request.POST),
             group=group,
             text=form.cleaned_data["message"],
             person=_sender(user, group),
@@ -146,7 +146,7 @@ def _whole(request: HttpRequest, form: CardForm) -> bool:
 def _id_of(request: HttpRequest, form: CardForm, group: Group, chosen: list[Incoming]) -> UUID:
     """The same for the same form with the same files."""
     kind = " ".join([form.kind, "in", str(group.pk), *(file.sha256 for file in chosen)])
-    return forms.get_idempotent_id(user_of(request), kind, request.POST)
+    return get_idempotent_id(user_of(request), kind, request.POST)
 
 
 def _writable(user: User, group_id: UUID) -> Group:
@@ -188,7 +188,7 @@ def _page(
         "open_files": shared.is_bound,
         "open_poll": poll.is_bound,
         "open_announcement": announcement.is_bound,
-        "idempotency_key": forms.get_idempotency_key(request.POST),
+        "idempotency_key": get_idempotency_key(request.POST),
         **links.pagination_links(request, page, path=here),
     }
     status = 400 if form is not None or card_form is not None else 200
