@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET
 
 from accounts import policies
 from accounts.views.decorators import signed_in, user_of
-from accounts.views.time_zones import get_time_zone, display_name
+from accounts.views.time_zones import display_name, get_time_zone
 from connectors import usage_counts
 from connectors.models import Connector, Grant
 from connectors.queries import connectors
