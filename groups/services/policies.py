@@ -25,7 +25,7 @@ ONLY_ADMINS_POST: str | Promise = _("Only the admins of this group post in it: t
 
 
 @transaction.atomic
-def change(
+def change_policies(
     *, group: Group, by: Actor, only_admins_post: bool | None = None, members_see_members: bool | None = None
 ) -> Group:
     """Changes what is not None. Raises RuleBroken for a managed public group, where the admins alone post anyway.

@@ -52,7 +52,7 @@ def test_new_details_are_told_on_the_wire_and_in_the_trail(
 def test_what_stays_as_it_is_leaves_no_trace(group: Group, group_admin: User) -> None:
     before = everything()
     groups.change_details(group=group, by=group_admin, name="Night Shift", welcome_message="")
-    policies.change(group=group, by=group_admin, only_admins_post=False, members_see_members=True)
+    policies.change_policies(group=group, by=group_admin, only_admins_post=False, members_see_members=True)
     assert everything() == before
 
 
@@ -80,7 +80,7 @@ def test_a_removed_group_says_nothing_new(group: Group, group_admin: User, trave
     with pytest.raises(NotFound):
         groups.change_details(group=group, by=group_admin, name="Other")
     with pytest.raises(NotFound):
-        policies.change(group=group, by=group_admin, only_admins_post=True)
+        policies.change_policies(group=group, by=group_admin, only_admins_post=True)
 
 
 # Who posts ------------------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_a_removed_group_says_nothing_new(group: Group, group_admin: User, trave
 @pytest.fixture
 def quiet_group(group: Group, group_admin: User) -> Group:
     """Only its admins post."""
-    return policies.change(group=group, by=group_admin, only_admins_post=True)
+    return policies.change_policies(group=group, by=group_admin, only_admins_post=True)
 
 
 def test_only_admins_post_in_a_quiet_group(quiet_group: Group, group_admin: User, member: User) -> None:
@@ -124,7 +124,7 @@ def test_an_organisation_admin_posts_in_a_quiet_group(quiet_group: Group, organi
 def test_who_posts_is_no_choice_in_a_managed_public_group(organisation: Organisation, group_admin: User) -> None:
     public = make_group("News", organisation=organisation, admins=[group_admin], group_type="ConnectGroup")
     with pytest.raises(RuleBroken):
-        policies.change(group=public, by=group_admin, only_admins_post=True)
+        policies.change_policies(group=public, by=group_admin, only_admins_post=True)
 
 
 def test_a_group_without_the_policy_costs_no_question_more(
@@ -140,7 +140,7 @@ def test_a_group_without_the_policy_costs_no_question_more(
 @pytest.fixture
 def discreet(group: Group, group_admin: User) -> Group:
     """Only its admins see who is in it."""
-    return policies.change(group=group, by=group_admin, members_see_members=False)
+    return policies.change_policies(group=group, by=group_admin, members_see_members=False)
 
 
 def test_members_find_neither_the_list_nor_each_other(
@@ -250,8 +250,8 @@ def test_two_admins_at_once_lose_nothing_of_each_other(
     answers = together(
         lambda: groups.change_details(group=group, by=group_admin, name="Day Shift"),
         lambda: groups.change_details(group=group, by=organisation_admin, welcome_message="Hello"),
-        lambda: policies.change(group=group, by=organisation_admin, only_admins_post=True),
-        lambda: policies.change(group=group, by=group_admin, members_see_members=False),
+        lambda: policies.change_policies(group=group, by=organisation_admin, only_admins_post=True),
+        lambda: policies.change_policies(group=group, by=group_admin, members_see_members=False),
     )
     assert not [answer for answer in answers if isinstance(answer, ConsoleError)]
     now = fresh(group)

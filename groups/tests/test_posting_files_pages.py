@@ -186,7 +186,7 @@ def test_an_announcement_without_files_is_posted_as_before(client: Client, group
 def test_where_only_admins_post_a_members_files_are_not_even_kept(
     client: Client, group: Group, group_admin: User
 ) -> None:
-    policies.change(group=group, only_admins_post=True, by=group_admin)
+    policies.change_policies(group=group, only_admins_post=True, by=group_admin)
     for to in ("files_post", "announcement_post"):
         assert send(client, group, file("a.png", PNG), to=to, title="x", text="x").status_code == 403
     assert not MediaResource.objects.exists()

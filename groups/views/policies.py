@@ -128,7 +128,7 @@ def rules(request: HttpRequest, group_id: UUID) -> HttpResponse:
     require_reauthentication(request)
     meant = _meant(form, request)
     try:
-        policies.change(
+        policies.change_policies(
             group=group,
             by=user,
             only_admins_post=meant["post"] == ADMINS if "post" in meant else None,
