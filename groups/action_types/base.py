@@ -7,18 +7,22 @@ spells what was kept. So a card that was accepted can always be shown.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import itemgetter
 from typing import Annotated, Any, ClassVar
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, create_model
 
 from accounts.models import Person
 from groups.media.content import MediaKind
-from groups.media.urls import url_of
+from groups.media.storage import url_of
 from groups.models import Action, MediaFile
-from kaizala_console.api.fields import ID_SCHEMA, NO_BOOLEAN, Body, named
+from kaizala_console.api.fields import ID_SCHEMA, NO_BOOLEAN, Body, described_as, named
 from kaizala_console.api.responses import Answer
 from kaizala_console.lib.errors import RuleBroken
 
@@ -118,8 +122,62 @@ class MediaAnswer(Answer):
     media_file_name: str
 
 
+@dataclass(frozen=True, slots=True)
+class NumberRange:
+    """From `low` on, below `high` (the last one with it): how many numbers lie there."""
+
+    low: float
+    high: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionTally:
+    """What was answered to one question. `counts` are of choices, in the card's order; the rest is of numbers."""
+
+    title: str | Promise
+    type: str
+    answered: int
+    is_invisible: bool = False
+    counts: Sequence[tuple[str | Promise, int]] = field(default_factory=tuple)
+    lowest: float | None = None
+    highest: float | None = None
+    mean: float | None = None
+    ranges: Sequence[NumberRange] = field(default_factory=tuple)
+
+
+class Tally:
+    """Counts answers: give it every kept one (`add`), then ask for the result."""
+
+    def add(self, body: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def questions(self) -> list[QuestionTally]:
+        raise NotImplementedError
+
+
+class ChoiceTally(Tally):
+    """How many chose what. `read` gives the index of what a kept answer chose."""
+
+    def __init__(
+        self,
+        title: str,
+        titles: Sequence[str | Promise],
+        read: Callable[[dict[str, Any]], int] = itemgetter("choice"),
+    ) -> None:
+        self.title, self.titles, self.read = title, titles, read
+        self.counter: Counter[int] = Counter()
+
+    def add(self, body: dict[str, Any]) -> None:
+        self.counter[self.read(body)] += 1
+
+    def questions(self) -> list[QuestionTally]:
+        counts = [(title, self.counter[index]) for index, title in enumerate(self.titles)]
+        return [QuestionTally(self.title, "SingleOption", self.counter.total(), counts=counts)]
+
+
 class CardType:
-    """One kind of card. A kind that takes no answers leaves `takes_answers` False and the last three methods be."""
+    """One kind of card. A kind that takes no answers leaves `takes_answers` False, and what is about answers be."""
 
     kind: Action.Kind
     shape: ClassVar[type[Body]]
@@ -152,6 +210,10 @@ class CardType:
 
     def answer_body(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
         """A kept answer as the responses in the details have it, without who gave it."""
+        raise NotImplementedError
+
+    def tally(self, body: dict[str, Any]) -> Tally:
+        """An empty tally for a card with this kept body."""
         raise NotImplementedError
 
     def response_details(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
@@ -220,3 +282,77 @@ def responder_of(person: Person | None) -> dict[str, str]:
         "responderName": person.name if person else "",
         "responderProfilePic": person.picture_url if person else "",
     }
+
+
+Title = Annotated[str, Field(max_length=Action.MAX_TITLE)]
+Index = Annotated[int, Field(ge=0)]
+
+
+class ChoiceBody(Body):
+    """`choice` is a title, or an index from 0."""
+
+    choice: Annotated[Any, described_as(Title | Index)] = named("choice", "answer")
+
+
+class ChoiceResponseAnswer(Answer):
+    """What somebody chose."""
+
+    response_id: str
+    responder: str
+    responder_name: str
+    responder_profile_pic: str
+    responded_at: str
+    choice: str
+
+
+def read_choice(titles: Sequence[str], raw: Any) -> int:
+    """The index of the chosen title. A number is an index; a text is a title in any case, else an index."""
+    choice = parse(ChoiceBody, raw).choice
+    index: int | None = None
+    if isinstance(choice, bool):
+        index = None
+    elif isinstance(choice, int):
+        index = choice
+    elif isinstance(choice, str):
+        lowered = choice.strip().casefold()
+        index = next(
+            (at for at, title in enumerate(titles) if title == choice),
+            next((at for at, title in enumerate(titles) if title.strip().casefold() == lowered), None),
+        )
+        if index is None and lowered.isascii() and lowered.isdecimal() and len(lowered) < 5:
+            index = int(lowered)
+    if index is None or not 0 <= index < len(titles):
+        raise refuse(
+            "actionBody.choice",
+            _("actionBody.choice: expected one of the %(number)d choices, by its title or by its index from 0.")
+            % {"number": len(titles)},
+            "unknown_choice",
+        )
+    return index
+
+
+class ChoiceCard(CardType):
+    """A card of which everybody picks one of the `titles`."""
+
+    has_action_id = True
+    takes_answers = True
+
+    def titles(self, body: dict[str, Any]) -> list[str]:
+        """What there is to choose from, for a card with this kept body."""
+        raise NotImplementedError
+
+    def details(self, card: Card) -> dict[str, Any]:
+        count = {"responseCount": card.action.response_count} if card.sees_answers else {}
+        return {**self.list_body(card), **count}
+
+    def created_data(self, card: Card) -> dict[str, Any]:
+        return {"groupId": str(card.action.group_id), **self.list_body(card)}
+
+    def read_answer(self, body: dict[str, Any], raw: Any) -> AnswerDraft:
+        return AnswerDraft(body={"choice": read_choice(self.titles(body), raw)})
+
+    def answer_body(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
+        return {"choice": self.titles(card.body)[body["choice"]]}
+
+    def tally(self, body: dict[str, Any]) -> Tally:
+        return ChoiceTally(body.get("question") or body["title"], self.titles(body))

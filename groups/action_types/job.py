@@ -5,9 +5,23 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any
 
+from django.utils.translation import gettext_lazy as _
 from pydantic import BeforeValidator, Field
 
-from groups.action_types.base import AnswerDraft, Card, CardType, Draft, Hours, Kind, Line, listed, moment, parse
+from groups.action_types.base import (
+    AnswerDraft,
+    Card,
+    CardType,
+    ChoiceTally,
+    Draft,
+    Hours,
+    Kind,
+    Line,
+    Tally,
+    listed,
+    moment,
+    parse,
+)
 from kaizala_console.api.fields import Body, PhoneNumber
 from kaizala_console.api.responses import Answer
 
@@ -117,6 +131,10 @@ class JobCard(CardType):
 
     def answer_body(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
         return {"isCompleted": body["isCompleted"]}
+
+    def tally(self, body: dict[str, Any]) -> Tally:
+        titles = (_("Completed"), _("Not completed"))
+        return ChoiceTally(body["title"], titles, lambda answer: int(not answer["isCompleted"]))
 
 
 def is_completed(card: Card) -> bool:

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from groups.action_types.base import Card, Draft, Kind, Line, Words, moment, parse
-from groups.action_types.choices import ChoiceCard, ChoiceResponseAnswer
+from groups.action_types.base import Card, ChoiceCard, ChoiceResponseAnswer, Draft, Kind, Line, Words, moment, parse
 from groups.action_types.location import Place, PlaceAnswer
 from kaizala_console.api.fields import NO_BOOLEAN, Body, named
 from kaizala_console.api.responses import Answer

@@ -10,6 +10,8 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from groups.action_types.base import (
     Card,
+    ChoiceCard,
+    ChoiceResponseAnswer,
     Draft,
     Hours,
     Kind,
@@ -22,7 +24,6 @@ from groups.action_types.base import (
     refuse,
     titled,
 )
-from groups.action_types.choices import ChoiceCard, ChoiceResponseAnswer
 from groups.media.content import MediaKind
 from kaizala_console.api.fields import ID_SCHEMA, Body
 from kaizala_console.api.responses import Answer

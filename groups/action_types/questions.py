@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 
 from django.utils.translation import gettext_lazy as _
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from groups.action_types.base import MAX_WORDS, Card, Line, MediaUse, first_repeated, refuse, storable, titled
+from groups.action_types.base import (
+    MAX_WORDS,
+    Card,
+    Line,
+    MediaUse,
+    NumberRange,
+    QuestionTally,
+    Tally,
+    first_repeated,
+    refuse,
+    storable,
+    titled,
+)
 from groups.media.content import MediaKind
 from kaizala_console.api.fields import ApiEnum, Body, describe, named
 from kaizala_console.lib import clock
@@ -19,6 +32,7 @@ from kaizala_console.lib.errors import RuleBroken
 MOST_QUESTIONS: Final = 100
 MOST_OPTIONS: Final = 100
 MOST_ATTACHMENTS: Final = 20
+RANGES: Final = 5
 LARGEST: Final = 10**15  # beyond it, a number loses its last digit in the programs that read it
 QuestionText = Annotated[str, StringConstraints(pattern=r"\S", max_length=1000), AfterValidator(storable)]
 
@@ -315,3 +329,57 @@ def spelled(question: dict[str, Any], answer: Any, card: Card) -> Any:
     if answer is None or question["type"] not in WITH_MEDIA:
         return answer
     return [file for resource in resources_in(question, answer) for file in card.media(resource)]
+
+
+# ---------------------------------------------------------------- Counting
+
+
+class SurveyTally(Tally):
+    """How many chose what, and in which range the numbers lie, for each of these questions."""
+
+    def __init__(self, questions: list[dict[str, Any]]) -> None:
+        self.asked = questions
+        self.options = [
+            [option["title"] for option in question["options"]] if question["type"] in OPTIONED else []
+            for question in questions
+        ]
+        self.answered = [0] * len(questions)
+        self.counters: list[Counter[str]] = [Counter() for _question in questions]
+        self.numbers: list[list[float]] = [[] for _question in questions]
+
+    def add(self, body: dict[str, Any]) -> None:
+        for index, answer in enumerate(body["answers"][: len(self.asked)]):
+            if answer is None:
+                continue
+            self.answered[index] += 1
+            if self.options[index]:
+                self.counters[index].update(answer if isinstance(answer, list) else [answer])
+            elif self.asked[index]["type"] == QuestionType.NUMERIC:
+                self.numbers[index].append(answer)
+
+    def questions(self) -> list[QuestionTally]:
+        return [
+            QuestionTally(
+                question["title"],
+                question["type"],
+                self.answered[index],
+                question["isInvisible"],
+                [(title, self.counters[index][title]) for title in self.options[index]],
+                *_measure(self.numbers[index]),
+            )
+            for index, question in enumerate(self.asked)
+        ]
+
+
+def _measure(numbers: list[float]) -> tuple[float | None, float | None, float | None, list[NumberRange]]:
+    """The lowest, the highest, the mean, and up to five ranges of the same width."""
+    if not numbers:
+        return None, None, None, []
+    low, high = min(numbers), max(numbers)
+    mean = sum(numbers) / len(numbers)
+    width = (high - low) / RANGES
+    if not width:
+        return low, high, mean, [NumberRange(low, high, len(numbers))]
+    counts = Counter(min(RANGES - 1, int((number - low) / width)) for number in numbers)
+    ranges = [NumberRange(low + at * width, low + (at + 1) * width, counts[at]) for at in range(RANGES)]
+    return low, high, mean, ranges

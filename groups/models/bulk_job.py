@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from groups import bulk_reasons
+from groups import bulk_files
 from kaizala_console.lib import clock, ids, outbox
 
 LEASE: Final = dt.timedelta(minutes=2)  # longer than a chunk may take
@@ -165,7 +165,7 @@ class BulkJob(models.Model):
     @property
     def why_it_failed(self) -> str:
         """In the reader's language; empty when it did not fail."""
-        return bulk_reasons.said(self.failed_code, self.failed_params, self.failed_because)
+        return bulk_files.said(self.failed_code, self.failed_params, self.failed_because)
 
     @property
     def is_over(self) -> bool:
@@ -241,4 +241,4 @@ class BulkLine(models.Model):
     @property
     def said(self) -> str:
         """The reason in the reader's language."""
-        return bulk_reasons.said(self.code, self.params, self.reason)
+        return bulk_files.said(self.code, self.params, self.reason)

@@ -16,7 +16,7 @@ from connectors.authentication import AccessContext, operation
 from connectors.hooks import RequiredRole
 from groups import access, action_types
 from groups.action_types.base import Card, moment
-from groups.action_types.properties import MOST_PROPERTIES, Property
+from groups.action_types.survey import MOST_PROPERTIES, Property
 from groups.models import Action, Group
 from groups.platform_service import messages
 from groups.platform_service.messages import FailedSubscriber

@@ -23,7 +23,7 @@ from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from django.utils.http import content_disposition_header
 
 from connectors.authentication import operation
-from groups.media import storage, urls
+from groups.media import storage
 from groups.media.content import FILE_TYPES, MediaKind
 from groups.media.upload import MEBIBYTE, UNREADABLE_HEADERS, Incoming, NamedParts, header_parameter
 from groups.models import MediaFile
@@ -262,7 +262,7 @@ def media_file(request: HttpRequest, file_id: str, name: str) -> HttpResponseBas
         raise MethodNotAllowed(["GET", "HEAD"])
     key = ids.parse_guid(file_id)
     parts = {"expires": request.GET.get("e", ""), "signature": request.GET.get("s", "")}
-    if key is None or not urls.opens(key, name, **parts, at=clock.now()):
+    if key is None or not storage.opens(key, name, **parts, at=clock.now()):
         raise Unauthorized("This address is not valid, or its time is over.")
     file = MediaFile.objects.select_related("resource").filter(pk=key, resource__stored_at__isnull=False).first()
     if file is None:

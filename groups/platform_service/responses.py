@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 from connectors.authentication import operation
 from connectors.webhooks.events import package_name
 from groups import access, action_types
-from groups.action_types.choices import ChoiceBody
+from groups.action_types.base import ChoiceBody
 from groups.action_types.job import JobAnswerBody
 from groups.action_types.survey import SurveyAnswerBody
 from groups.models import Action

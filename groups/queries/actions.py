@@ -20,8 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Person, User
 from accounts.queries import name_people
 from groups import access, action_types
-from groups.action_types.base import Card
-from groups.action_types.tally import QuestionTally, tally_of
+from groups.action_types.base import Card, QuestionTally
 from groups.models import Action, Group, MediaFile, Membership, Message, Response
 from groups.responders import responder_keys
 from kaizala_console.lib import ids
@@ -272,7 +271,7 @@ def summary(card: Card) -> Summary | None:
     action, kind = card.action, action_types.of(card.action.kind)
     if not card.sees_answers or not kind.takes_answers:
         return None
-    tally = tally_of(kind, action.body)
+    tally = kind.tally(action.body)
     responses = 0
     for body in Response.objects.filter(action_id=action.pk).order_by().values_list("body", flat=True).iterator(_CHUNK):
         tally.add(body)

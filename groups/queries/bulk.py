@@ -15,8 +15,7 @@ from accounts import policies
 from accounts.models import Organisation, User
 from accounts.models.person import name_in
 from groups import access
-from groups.bulk_formats import LONGEST_LINE, SHOWN, Table
-from groups.bulk_lines import COLUMNS_OF, MAPPING, SUBSCRIBER, USERS
+from groups.bulk_files import COLUMNS_OF, LONGEST_LINE, MAPPING, SHOWN, SUBSCRIBER, USERS, Table
 from groups.models import BulkJob, BulkLine, Group, GroupLink, Membership, Subscription
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import Page, paginate

@@ -19,12 +19,12 @@ from connectors.webhooks import publish
 from connectors.webhooks.events import Event, WebhookEventType, package_names
 from groups import action_types
 from groups.action_types.base import Card, MediaUse
-from groups.action_types.properties import MOST_PROPERTIES, Property, kept_property
+from groups.action_types.survey import MOST_PROPERTIES, Property, kept_property
 from groups.media.content import FILE_TYPES, IMAGES, MediaKind
 from groups.media.upload import Incoming
 from groups.models import Action, Group, MediaResource, Membership
 from groups.queries import actions
-from groups.services import media, messages, policies
+from groups.services import groups, media, messages
 from groups.services.media import Uploader
 from groups.services.members import named_in
 from kaizala_console.api.errors import PayloadTooLarge, UnsupportedMediaType
@@ -58,7 +58,7 @@ def post(
     Asked again for the same `action_id`, it gives the card that it posted then; Conflict when that is another
     person's, or another group's.
     """
-    policies.require_may_post(group=group, by=by)
+    groups.require_may_post(group=group, by=by)
     kind, package = action_types.chosen(action_type, package_id)
     to = messages.read_audience(group, to_all_subscribers=to_all_subscribers, subscribers=subscribers)
     now = clock.now()
@@ -111,7 +111,7 @@ def change_properties(*, action: Action, properties: Sequence[Property], by: Acc
     `action` is one that `action_queries` let them see. Raises NotAllowed, NotFound for a kind without properties, and
     RuleBroken for a value that is none of its type, or more properties than a card has.
     """
-    policies.require_may_post(group=action.group, by=by)
+    groups.require_may_post(group=action.group, by=by)
     if by.person.pk != action.person_id and action.group.role != Membership.Role.ADMIN:
         raise NotAllowed(_("Only who posted an action and admins of the group change its properties."))
     if "properties" not in action.body:
@@ -212,7 +212,7 @@ def post_files(
     taken or that is not what its name says, and when the organisation's space is used up; GatewayDown when the store
     does not answer.
     """
-    policies.require_may_post(group=group, by=by)
+    groups.require_may_post(group=group, by=by)
     parts = _apart(files)
     keys = [action_id, *(uuid5(action_id, str(number)) for number in range(1, len(parts)))]
     there = {action.pk: action for action in Action.objects.filter(pk__in=keys, group=group, person=person)}

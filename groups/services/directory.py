@@ -15,7 +15,7 @@ from accounts.audit.events import EventType
 from accounts.audit.record import record
 from accounts.models import Organisation, Person, User
 from accounts.policies import require_organisation_admin
-from groups.bulk_lines import PEOPLE
+from groups.bulk_files import PEOPLE
 from groups.models import PersonAttribute, PersonAttributeValue
 from groups.queries import directory
 from groups.services.texts import checked

@@ -25,7 +25,7 @@ from accounts.audit.record import SYSTEM, record
 from accounts.models import Person, User
 from connectors.authentication import AccessContext
 from connectors.models import Grant
-from groups.media import content, storage, urls
+from groups.media import content, storage
 from groups.media.content import EXTENSIONS, IMAGES, FileType, MediaKind
 from groups.media.upload import Incoming, header_parameter, largest_file
 from groups.models import MediaFile, MediaResource, MediaStore
@@ -335,5 +335,5 @@ def address_of(given: str | None, *, caller: AccessContext, field: str) -> Itera
     with transaction.atomic():
         if given is not None and ids.parse_guid(given) is not None:
             resource = resource_for(resource=given, caller=caller, kinds=(MediaKind.IMAGE,), field=field)
-            given = urls.lasting_url_of(resource.files.get())
+            given = storage.lasting_url_of(resource.files.get())
         yield given

@@ -16,7 +16,7 @@ from connectors.models import Bot, Connector
 from connectors.webhooks import publish
 from connectors.webhooks.events import Event, WebhookEventType
 from groups.models import Group, Message, Subscription
-from groups.services import policies
+from groups.services import groups
 from groups.services.members import Failed, named_in, read_numbers
 from groups.services.texts import checked
 from kaizala_console.lib.errors import Conflict, RuleBroken
@@ -101,7 +101,7 @@ def post(
     subscriber: then nobody gets anything. Raises NotAllowed where only admins post (`policies`). The audit row tells
     that a message was posted, not what it says.
     """
-    policies.require_may_post(group=group, by=by)
+    groups.require_may_post(group=group, by=by)
     checked(text, "message", longest=Message.MAX_CHARACTERS, required=_("A message needs some text."))
     to = read_audience(group, to_all_subscribers=to_all_subscribers, subscribers=subscribers)
     fields = {

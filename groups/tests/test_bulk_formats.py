@@ -9,8 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groups.bulk_formats import Table, clean, encoding_of, template
-from groups.bulk_lines import MAPPING, MAPPING_REQUIRED, USERS, USERS_REQUIRED, mapping_line, user_line
+from groups.bulk_files import (
+    MAPPING,
+    MAPPING_REQUIRED,
+    USERS,
+    USERS_REQUIRED,
+    Table,
+    clean,
+    encoding_of,
+    mapping_line,
+    template,
+    user_line,
+)
 from kaizala_console.lib.errors import RuleBroken
 from kaizala_console.lib.spreadsheets import csv_lines, harmless
 

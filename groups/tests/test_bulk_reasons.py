@@ -14,7 +14,7 @@ from django.utils import translation
 from accounts.audit.events import EventType
 from accounts.models import AuditEvent, User
 from connectors.tests.html_forms import text_of
-from groups.bulk_reasons import WORDS, said
+from groups.bulk_files import WORDS, said
 from groups.models import BulkJob, Group
 from groups.tests.bulk import checked, told, uploaded, worked_at
 from kaizala_console.lib import ids

@@ -14,7 +14,6 @@ from groups import action_types
 from groups.action_types.base import Card, CardType, Draft, first_repeated
 from groups.action_types.lets_meet import ANSWERS as MEETING_ANSWERS
 from groups.action_types.questions import OPTIONED, WITH_MEDIA, QuestionType
-from groups.action_types.tally import tally_of
 from groups.models import Action
 from groups.tests.cards import ANSWERS, MEETING, POLL, SURVEY
 from kaizala_console.api.errors import InvalidParameters
@@ -158,7 +157,7 @@ def test_no_answer_breaks_the_reader(kind: CardType, data: st.DataObject) -> Non
     kept = kept_by_a_database(draft.body)
     json.dumps(kind.answer_body(card, kept), allow_nan=False)
     json.dumps(kind.response_details(card, kept), allow_nan=False)
-    tally = tally_of(kind, card.body)
+    tally = kind.tally(card.body)
     tally.add(kept)
     assert tally.questions()
 
@@ -247,7 +246,7 @@ def test_the_first_repetition_is_found() -> None:
 def test_numbers_are_counted_in_ranges() -> None:
     kind = action_types.of("Survey")
     body = kind.read({"title": "x", "questions": [{"title": "n", "type": "Numeric"}]}, clock.now()).body
-    tally = tally_of(kind, body)
+    tally = kind.tally(body)
     for number in (0, 1, 2, 10, 5e-324, None):
         tally.add({"answers": [number]})
     (question,) = tally.questions()
@@ -264,7 +263,7 @@ def test_types_are_named_in_any_case(spelling: str) -> None:
 def test_the_same_number_five_times_is_one_range() -> None:
     kind = action_types.of("Survey")
     body = kind.read({"title": "x", "questions": [{"title": "n", "type": "Numeric"}]}, clock.now()).body
-    tally = tally_of(kind, body)
+    tally = kind.tally(body)
     for _n in range(5):
         tally.add({"answers": [5e-324]})
     assert [each.count for each in tally.questions()[0].ranges] == [5]

@@ -14,7 +14,8 @@ from accounts.models import AuditEvent, Organisation, User
 from accounts.tests.factories import make_organisation, make_user
 from groups.models import Group, GroupLink
 from groups.models.hierarchy import MOST_LEVELS, levels
-from groups.services import hierarchy, members, policies
+from groups.services import groups as groups_services
+from groups.services import hierarchy, members
 from groups.tests.factories import make_group, person_of
 from groups.tests.threads import together
 from kaizala_console.lib import clock
@@ -201,7 +202,7 @@ def test_groups_and_people_may_be_removed_at_the_same_moment(transactional_db: N
         other = make_group("Other", organisation=organisation, admins=[boss])
         hierarchy.attach(parent=parent, children=lower[::-1], by=SYSTEM)
         made = together(
-            partial(policies.remove, group=parent, by=boss),
+            partial(groups_services.remove, group=parent, by=boss),
             partial(members.remove_everywhere, person=person_of(leaver), by=boss),
             partial(hierarchy.attach, parent=other, children=lower[::-1], by=SYSTEM),
         )

@@ -13,7 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from groups.media import storage as media_storage
-from groups.media.urls import url_of
+from groups.media.storage import url_of
 from groups.models import MediaFile, MediaResource
 from groups.services import media
 from groups.tests.bucket_server import ACCESS_KEY, NAME, REGION, SECRET_KEY, Bucket, serving_bucket

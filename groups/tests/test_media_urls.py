@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from groups.media.urls import opens, url_of
+from groups.media.storage import opens, url_of
 from groups.models import MediaFile, MediaResource
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program
@@ -311,7 +311,7 @@ def test_an_address_goes_on_opening_when_the_peppers_are_rotated(file: MediaFile
 def test_a_tag_for_another_purpose_is_no_signature(file: MediaFile) -> None:
     query = parse_qs(urlsplit(url_of(file)).query)
     other = crypto.hmac_tag("access-token", file.pk.bytes, file.name, query["e"][0])
-    from groups.media.urls import _encoded
+    from groups.media.storage import _encoded
 
     signature = f"{crypto.current_key_id()}.{_encoded(other)}"
     assert not opens(file.pk, file.name, expires=query["e"][0], signature=signature, at=clock.now())

@@ -14,7 +14,7 @@ from connectors.tests.webhook_cast import make_webhook
 from groups import access
 from groups.models import Action, Group, GroupLink, Message
 from groups.queries import directory
-from groups.services import connectors, groups, hierarchy, members, messages, policies
+from groups.services import connectors, groups, hierarchy, members, messages
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program, let_act_for, let_in, make_connector, make_group, person_of
 from groups.tests.pages import everything
@@ -52,7 +52,7 @@ def test_new_details_are_told_on_the_wire_and_in_the_trail(
 def test_what_stays_as_it_is_leaves_no_trace(group: Group, group_admin: User) -> None:
     before = everything()
     groups.change_details(group=group, by=group_admin, name="Night Shift", welcome_message="")
-    policies.change_policies(group=group, by=group_admin, only_admins_post=False, members_see_members=True)
+    groups.change_policies(group=group, by=group_admin, only_admins_post=False, members_see_members=True)
     assert everything() == before
 
 
@@ -80,7 +80,7 @@ def test_a_removed_group_says_nothing_new(group: Group, group_admin: User, trave
     with pytest.raises(NotFound):
         groups.change_details(group=group, by=group_admin, name="Other")
     with pytest.raises(NotFound):
-        policies.change_policies(group=group, by=group_admin, only_admins_post=True)
+        groups.change_policies(group=group, by=group_admin, only_admins_post=True)
 
 
 # Who posts ------------------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_a_removed_group_says_nothing_new(group: Group, group_admin: User, trave
 @pytest.fixture
 def quiet_group(group: Group, group_admin: User) -> Group:
     """Only its admins post."""
-    return policies.change_policies(group=group, by=group_admin, only_admins_post=True)
+    return groups.change_policies(group=group, by=group_admin, only_admins_post=True)
 
 
 def test_only_admins_post_in_a_quiet_group(quiet_group: Group, group_admin: User, member: User) -> None:
@@ -124,14 +124,14 @@ def test_an_organisation_admin_posts_in_a_quiet_group(quiet_group: Group, organi
 def test_who_posts_is_no_choice_in_a_managed_public_group(organisation: Organisation, group_admin: User) -> None:
     public = make_group("News", organisation=organisation, admins=[group_admin], group_type="ConnectGroup")
     with pytest.raises(RuleBroken):
-        policies.change_policies(group=public, by=group_admin, only_admins_post=True)
+        groups.change_policies(group=public, by=group_admin, only_admins_post=True)
 
 
 def test_a_group_without_the_policy_costs_no_question_more(
     group: Group, member: User, django_assert_num_queries: Any
 ) -> None:
     with django_assert_num_queries(0):
-        policies.require_may_post(group=group, by=member)
+        groups.require_may_post(group=group, by=member)
 
 
 # Who sees the members -------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_a_group_without_the_policy_costs_no_question_more(
 @pytest.fixture
 def discreet(group: Group, group_admin: User) -> Group:
     """Only its admins see who is in it."""
-    return policies.change_policies(group=group, by=group_admin, members_see_members=False)
+    return groups.change_policies(group=group, by=group_admin, members_see_members=False)
 
 
 def test_members_find_neither_the_list_nor_each_other(
@@ -192,7 +192,7 @@ def test_removing_a_group_ends_its_grants_and_detaches_it(
     make_webhook(told.grant, "https://hooks.example/hook", above.pk)
     hook = make_webhook(program.grant, "https://here.example/hook", group.pk)
     assert wire.get(f"/v1/groups/{group.pk}", program).status_code == 200
-    policies.remove(group=group, by=organisation_admin)
+    groups.remove(group=group, by=organisation_admin)
     assert fresh(group).removed_at is not None
     assert wire.get(f"/v1/groups/{group.pk}", program).status_code == 401
     assert Grant.objects.get(pk=program.grant.pk).revoked_at is not None
@@ -208,15 +208,15 @@ def test_removing_a_group_ends_its_grants_and_detaches_it(
 def test_a_group_is_removed_once_and_by_its_admins_alone(group: Group, group_admin: User, member: User) -> None:
     before = everything()
     with pytest.raises(NotAllowed):
-        policies.remove(group=group, by=member)
+        groups.remove(group=group, by=member)
     assert everything() == before
-    policies.remove(group=group, by=group_admin)
+    groups.remove(group=group, by=group_admin)
     with pytest.raises(NotFound):
-        policies.remove(group=group, by=group_admin)
+        groups.remove(group=group, by=group_admin)
 
 
 def test_no_connector_comes_into_a_removed_group(group: Group, group_admin: User, connector: Connector) -> None:
-    policies.remove(group=group, by=group_admin)
+    groups.remove(group=group, by=group_admin)
     with pytest.raises(NotFound):
         connectors.add_connector(group=group, connector_id=connector.pk, by=group_admin)
 
@@ -234,7 +234,7 @@ def test_a_removal_and_a_grant_at_once_leave_no_live_grant(
             return connectors.add_connector(group=target, connector_id=connector.pk, by=group_admin)
 
         def remove(target: Group = target) -> None:
-            policies.remove(group=target, by=organisation_admin)
+            groups.remove(group=target, by=organisation_admin)
 
         granted, removed = together(grant, remove)
         assert removed is None
@@ -250,8 +250,8 @@ def test_two_admins_at_once_lose_nothing_of_each_other(
     answers = together(
         lambda: groups.change_details(group=group, by=group_admin, name="Day Shift"),
         lambda: groups.change_details(group=group, by=organisation_admin, welcome_message="Hello"),
-        lambda: policies.change_policies(group=group, by=organisation_admin, only_admins_post=True),
-        lambda: policies.change_policies(group=group, by=group_admin, members_see_members=False),
+        lambda: groups.change_policies(group=group, by=organisation_admin, only_admins_post=True),
+        lambda: groups.change_policies(group=group, by=group_admin, members_see_members=False),
     )
     assert not [answer for answer in answers if isinstance(answer, ConsoleError)]
     now = fresh(group)
@@ -264,8 +264,8 @@ def test_two_admins_at_once_lose_nothing_of_each_other(
 @pytest.mark.django_db(transaction=True)
 def test_two_removals_at_once_are_one(group: Group, group_admin: User, organisation_admin: User) -> None:
     answers = together(
-        lambda: policies.remove(group=group, by=group_admin),
-        lambda: policies.remove(group=group, by=organisation_admin),
+        lambda: groups.remove(group=group, by=group_admin),
+        lambda: groups.remove(group=group, by=organisation_admin),
     )
     assert sorted(type(answer).__name__ for answer in answers) == ["NoneType", "NotFound"]
     assert AuditEvent.objects.filter(tag="group:account:removed").count() == 1

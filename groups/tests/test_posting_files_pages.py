@@ -17,7 +17,7 @@ from connectors import authentication
 from connectors.tests.html_forms import text_of
 from groups.media.content import MediaKind
 from groups.models import Action, Group, MediaFile, MediaResource
-from groups.services import media, policies
+from groups.services import groups, media
 from groups.services.media import Uploader
 from groups.tests.factories import Program, person_of
 from groups.tests.media_files import JPEG, PDF, PNG, WAV
@@ -186,7 +186,7 @@ def test_an_announcement_without_files_is_posted_as_before(client: Client, group
 def test_where_only_admins_post_a_members_files_are_not_even_kept(
     client: Client, group: Group, group_admin: User
 ) -> None:
-    policies.change_policies(group=group, only_admins_post=True, by=group_admin)
+    groups.change_policies(group=group, only_admins_post=True, by=group_admin)
     for to in ("files_post", "announcement_post"):
         assert send(client, group, file("a.png", PNG), to=to, title="x", text="x").status_code == 403
     assert not MediaResource.objects.exists()

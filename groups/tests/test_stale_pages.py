@@ -15,7 +15,7 @@ from accounts.services import reauthentication
 from accounts.tests.factories import make_person
 from connectors.tests.html_forms import form_to, text_of
 from groups.models import Group, PersonAttribute
-from groups.services import connectors, directory, members, policies
+from groups.services import connectors, directory, groups, members
 from groups.tests.factories import Program, make_group, person_of
 from groups.tests.pages import everything, step_up_is_asked
 
@@ -122,7 +122,7 @@ def test_a_group_is_deleted_once_by_a_double_click(
 def test_a_group_that_was_deleted_is_nothing_to_those_who_did_not_run_it(
     group: Group, group_admin: User, who: str, request: pytest.FixtureRequest, browser_of: Browser
 ) -> None:
-    policies.remove(group=group, by=group_admin)
+    groups.remove(group=group, by=group_admin)
     url = reverse("groups:group_remove", args=[group.pk])
     assert browser_of(request.getfixturevalue(who)).post(url, {"typed": "Night Shift"}).status_code == 404
 

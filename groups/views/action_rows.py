@@ -21,7 +21,7 @@ from groups import action_types
 from groups.action_types.base import Card
 from groups.action_types.questions import QuestionType
 from groups.media import storage
-from groups.media.urls import url_of
+from groups.media.storage import url_of
 from groups.models import Action, MediaFile, Message
 from groups.queries import reactions
 from groups.queries.actions import Viewer, answered_by, assigned_to

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from accounts import policies
 from accounts.views.decorators import user_of, with_phone
 from connectors.views.links import crumbs
-from groups.bulk_lines import MESSAGES, MESSAGES_REQUIRED
+from groups.bulk_files import MESSAGES, MESSAGES_REQUIRED
 from groups.models import BulkJob
 from groups.queries import archive as archive_queries
 from groups.queries import bulk as bulk_queries

@@ -26,9 +26,8 @@ from accounts.views.decorators import reauthentication_required, user_of, with_p
 from connectors.views.forms import get_idempotency_key, get_idempotent_id
 from connectors.views.links import crumbs
 from groups import access
-from groups.bulk_formats import Column
-from groups.bulk_formats import template as template_of
-from groups.bulk_lines import MAPPING, USERS
+from groups.bulk_files import MAPPING, USERS, Column
+from groups.bulk_files import template as template_of
 from groups.models import BulkJob, Group
 from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs

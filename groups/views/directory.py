@@ -25,7 +25,7 @@ from connectors.views.forms import TypedNameForm, get_idempotent_id
 from connectors.views.links import crumbs
 from connectors.views.stopping import facts_of_use
 from groups import access
-from groups.bulk_formats import Table
+from groups.bulk_files import Table
 from groups.models import BulkJob, PersonAttribute, PersonAttributeValue
 from groups.queries import directory as directory_queries
 from groups.services import directory, members

@@ -22,8 +22,8 @@ from groups.queries import actions as action_queries
 from groups.queries import groups
 from groups.queries.actions import Viewer
 from groups.services import actions, messages
+from groups.services.groups import ONLY_ADMINS_POST
 from groups.services.media import Uploader
-from groups.services.policies import ONLY_ADMINS_POST
 from groups.views import action_rows, forms, links
 from groups.views.actions import AnnouncementForm, CardForm, FilesForm, PollForm
 from groups.views.forms import MessageForm, add_error

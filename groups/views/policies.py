@@ -20,7 +20,7 @@ from connectors.views.stopping import facts_of_use
 from groups import access
 from groups.models import Group
 from groups.queries import groups as queries
-from groups.services import groups, policies
+from groups.services import groups
 from groups.views import links
 from groups.views.forms import TextField, add_error
 from kaizala_console.lib import clock
@@ -128,7 +128,7 @@ def rules(request: HttpRequest, group_id: UUID) -> HttpResponse:
     require_reauthentication(request)
     meant = _meant(form, request)
     try:
-        policies.change_policies(
+        groups.change_policies(
             group=group,
             by=user,
             only_admins_post=meant["post"] == ADMINS if "post" in meant else None,
@@ -156,7 +156,7 @@ def remove(request: HttpRequest, group_id: UUID) -> HttpResponse:
     if form.is_valid():
         require_reauthentication(request)
         try:
-            policies.remove(group=group, by=user)
+            groups.remove(group=group, by=user)
         except NotFound as gone:
             messages.info(request, str(gone))
         else:

@@ -16,10 +16,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from groups.action_types.base import MAX_WORDS, Card
+from groups.action_types.base import MAX_WORDS, Card, QuestionTally
 from groups.action_types.lets_meet import ANSWERS
 from groups.action_types.questions import LARGEST, OPTIONED, WITH_MEDIA, QuestionType, asked
-from groups.action_types.tally import QuestionTally
 from groups.models import Action, Response
 from groups.queries.actions import Answered
 from groups.views.action_rows import file_of, spelled_place

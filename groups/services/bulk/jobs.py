@@ -23,7 +23,7 @@ from accounts import policies
 from accounts.audit.events import EventType
 from accounts.audit.record import record
 from accounts.models import Organisation, User
-from groups.bulk_formats import ColumnMissing
+from groups.bulk_files import ColumnMissing
 from groups.models import BulkJob, Group
 from groups.services.bulk.work import WORK, WORKS
 from kaizala_console.lib import clock

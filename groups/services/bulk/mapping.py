@@ -13,13 +13,11 @@ from uuid import UUID
 from accounts.audit.events import EventType
 from accounts.models import User
 from connectors.models import Webhook
-from groups.bulk_formats import Row
-from groups.bulk_lines import MAPPING, MAPPING_REQUIRED, MappingLine, mapping_line
-from groups.bulk_reasons import LineRefused, Reason, reason_of
+from groups.bulk_files import MAPPING, MAPPING_REQUIRED, LineRefused, MappingLine, Reason, Row, mapping_line, reason_of
 from groups.models import BulkJob, BulkLine, Group, GroupLink
 from groups.models.hierarchy import MOST_LEVELS
 from groups.services import group_events, hierarchy
-from groups.services.bulk.chunks import Outcome
+from groups.services.bulk.base import Outcome
 from kaizala_console.lib.errors import RuleBroken
 
 COLUMNS: Final = MAPPING

@@ -7,11 +7,9 @@ from dataclasses import asdict
 from typing import Final, cast
 from uuid import UUID
 
-from groups.bulk_formats import Row
-from groups.bulk_lines import MESSAGES, MESSAGES_REQUIRED, message_line
-from groups.bulk_reasons import Reason, reason_of
+from groups.bulk_files import MESSAGES, MESSAGES_REQUIRED, Reason, Row, message_line, reason_of
 from groups.models import ArchivedMessage, BulkJob, BulkLine
-from groups.services.bulk.chunks import Outcome
+from groups.services.bulk.base import Outcome
 from groups.services.bulk.mapping import require_organisation_admin
 from kaizala_console.lib.errors import RuleBroken
 

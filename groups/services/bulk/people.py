@@ -15,13 +15,11 @@ from accounts.audit.events import EventType
 from accounts.models import Organisation, Person
 from accounts.queries import name_people
 from accounts.services import people
-from groups.bulk_formats import Row
-from groups.bulk_lines import PEOPLE, PEOPLE_REQUIRED, user_line
-from groups.bulk_reasons import LineRefused, Reason, reason_of
+from groups.bulk_files import PEOPLE, PEOPLE_REQUIRED, LineRefused, Reason, Row, reason_of, user_line
 from groups.models import BulkJob, BulkLine, PersonAttribute, PersonAttributeValue
 from groups.queries import directory as directory_queries
 from groups.services import directory
-from groups.services.bulk.chunks import Outcome
+from groups.services.bulk.base import Outcome
 from groups.services.bulk.mapping import require_organisation_admin
 from kaizala_console.lib.errors import RuleBroken
 

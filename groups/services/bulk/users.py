@@ -15,12 +15,10 @@ from accounts.models import Person, User
 from accounts.queries import name_people
 from accounts.services import people
 from groups import access
-from groups.bulk_formats import Row
-from groups.bulk_lines import USERS, USERS_REQUIRED, UserLine, user_line
-from groups.bulk_reasons import LineRefused, Reason, reason_of
+from groups.bulk_files import USERS, USERS_REQUIRED, LineRefused, Reason, Row, UserLine, reason_of, user_line
 from groups.models import BulkJob, BulkLine, Group, Membership, Subscription
 from groups.services import group_events, hierarchy, subscribers
-from groups.services.bulk.chunks import Outcome
+from groups.services.bulk.base import Outcome
 from groups.services.members import one_at_a_time
 from kaizala_console.lib.errors import RuleBroken
 

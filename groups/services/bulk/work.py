@@ -22,12 +22,11 @@ from django.utils import translation
 
 from accounts.audit.events import EventType
 from accounts.audit.record import record
-from groups.bulk_formats import Column, Row, Table
-from groups.bulk_reasons import LineRefused, Reason
+from groups.bulk_files import Column, LineRefused, Reason, Row, Table
 from groups.models import BulkJob, BulkLine
 from groups.models.bulk_job import LEASE
 from groups.services.bulk import mapping, messages, people, users
-from groups.services.bulk.chunks import Outcome
+from groups.services.bulk.base import Outcome
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.background import after_commit
 from kaizala_console.lib.errors import ConsoleError

@@ -7,8 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from accounts.audit.events import EventType
-from groups.bulk_formats import Row
-from groups.bulk_reasons import Reason
+from groups.bulk_files import Reason, Row
 
 
 @dataclass(slots=True)
