@@ -9,7 +9,7 @@ from kaizala_console.lib.errors import RuleBroken
 
 
 @contextmanager
-def fields_spelled(**names: str) -> Iterator[None]:
+def rename_fields(**names: str) -> Iterator[None]:
     """`fields_spelled(image_url="groupImageUrl")`: what is raised inside names the field as the program wrote it."""
     try:
         yield

@@ -13,7 +13,7 @@ from groups import access
 from groups.access import Role
 from groups.platform_service.groups import GroupDetails, Name, Welcome, spelled
 from groups.platform_service.members import FailedNumber, Numbers, failures
-from groups.platform_service.spelling import fields_spelled
+from groups.platform_service.spelling import rename_fields
 from groups.queries import groups as queries
 from groups.queries import hierarchy as groups_hierarchy
 from groups.queries.hierarchy import Branch
@@ -133,7 +133,7 @@ def create_sub_group(call: Call, group_id: str) -> dict[str, Any]:
     asked: NewSubGroup = call.body
     parent = access.reach(call.caller, group_id, role=Role.ADMIN)
     with (
-        fields_spelled(image_url="groupImageUrl"),
+        rename_fields(image_url="groupImageUrl"),
         media.address_of(asked.group_image_url, caller=call.caller, field="groupImageUrl") as picture,
     ):
         created = group_services.create(

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from accounts.models import Person
 from accounts.services import people
 from connectors.authentication import operation
-from groups.platform_service.spelling import fields_spelled
+from groups.platform_service.spelling import rename_fields
 from groups.services import media
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.errors import InvalidParameters
@@ -57,7 +57,7 @@ def update_me(call: Call) -> dict[str, str]:
     if asked.name is None and asked.profile_pic is None:
         raise InvalidParameters("Expected name, profilePic or both.", field="name")
     with (
-        fields_spelled(picture_url="profilePic"),
+        rename_fields(picture_url="profilePic"),
         media.address_of(asked.profile_pic, caller=call.caller, field="profilePic") as picture,
     ):
         person = people.change(

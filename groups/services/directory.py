@@ -18,7 +18,7 @@ from accounts.policies import require_organisation_admin
 from groups.bulk_files import PEOPLE
 from groups.models import PersonAttribute, PersonAttributeValue
 from groups.queries import directory
-from groups.services.texts import checked
+from groups.services.texts import check_text
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 
@@ -128,7 +128,7 @@ def set_values(*, person: Person, values: Mapping[UUID, str], by: User) -> list[
 
 def checked_value(text: str, *, field: str) -> str:
     """What can be noted: one line of at most 200 characters. Raises RuleBroken."""
-    checked(text, field, longest=PersonAttributeValue.MAX_TEXT * 4)
+    check_text(text, field, longest=PersonAttributeValue.MAX_TEXT * 4)
     text = " ".join(text.split())
     if len(text) > PersonAttributeValue.MAX_TEXT:
         raise RuleBroken(
@@ -183,7 +183,7 @@ def _name(name: str) -> str:
         raise RuleBroken(
             _("The file of people has a column of this name already. Choose another name."), field="name", code="taken"
         )
-    return checked(name, "name", longest=PersonAttribute.MAX_NAME, required=_("An attribute needs a name."))
+    return check_text(name, "name", longest=PersonAttribute.MAX_NAME, required=_("An attribute needs a name."))
 
 
 def _tell(

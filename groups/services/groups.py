@@ -22,7 +22,7 @@ from connectors.webhooks import ending
 from groups import access
 from groups.models import Group, GroupLink, Membership
 from groups.services import hierarchy, members
-from groups.services.texts import checked
+from groups.services.texts import check_text
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
@@ -61,12 +61,12 @@ def create(
     if group_type not in Group.Type.values:
         raise RuleBroken(_("A group is a “Group” or a “ConnectGroup”."), field="group_type")
     fields = {
-        "name": checked(name, "name", longest=120, required=_("A group needs a name.")).strip(),
+        "name": check_text(name, "name", longest=120, required=_("A group needs a name.")).strip(),
         "organisation": organisation,
         "group_type": group_type,
-        "welcome_message": checked(welcome_message, "welcome_message", longest=500),
-        "short_description": checked(short_description, "short_description", longest=200),
-        "long_description": checked(long_description, "long_description", longest=2000),
+        "welcome_message": check_text(welcome_message, "welcome_message", longest=500),
+        "short_description": check_text(short_description, "short_description", longest=200),
+        "long_description": check_text(long_description, "long_description", longest=2000),
         "image_url": people.checked_picture_url(image_url, field="image_url"),
     }
     numbers = list(numbers)
@@ -115,14 +115,14 @@ def change_details(
     """
     wanted: dict[str, str] = {}
     if name is not None:
-        wanted["name"] = checked(name, "name", longest=120, required=_("A group needs a name.")).strip()
+        wanted["name"] = check_text(name, "name", longest=120, required=_("A group needs a name.")).strip()
     for field, text, longest in (
         ("short_description", short_description, 200),
         ("long_description", long_description, 2000),
         ("welcome_message", welcome_message, 500),
     ):
         if text is not None:
-            wanted[field] = checked(text, field, longest=longest)
+            wanted[field] = check_text(text, field, longest=longest)
     if image_url is not None:
         wanted["image_url"] = people.checked_picture_url(image_url, field="image_url")
     group = held(group)

@@ -18,7 +18,7 @@ from connectors.webhooks.events import Event, WebhookEventType
 from groups.models import Group, Message, Subscription
 from groups.services import groups
 from groups.services.members import Failed, named_in, read_numbers
-from groups.services.texts import checked
+from groups.services.texts import check_text
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 
@@ -102,7 +102,7 @@ def post(
     that a message was posted, not what it says.
     """
     groups.require_may_post(group=group, by=by)
-    checked(text, "message", longest=Message.MAX_CHARACTERS, required=_("A message needs some text."))
+    check_text(text, "message", longest=Message.MAX_CHARACTERS, required=_("A message needs some text."))
     to = read_audience(group, to_all_subscribers=to_all_subscribers, subscribers=subscribers)
     fields = {
         "group": group,

@@ -14,7 +14,7 @@ from connectors.authentication import AccessContext
 from connectors.models import Bot, Connector
 from groups.models import Group, Reaction
 from groups.queries import reactions
-from groups.services.texts import checked
+from groups.services.texts import check_text
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotAllowed
 
@@ -48,7 +48,7 @@ def react(
         if there is not None:
             return there
     else:
-        checked(comment, "comment", longest=Reaction.MAX_COMMENT, required=_("A comment needs some text."))
+        check_text(comment, "comment", longest=Reaction.MAX_COMMENT, required=_("A comment needs some text."))
     # One after the other in a group: so two likes are one, and each reaction has a moment of its own, in the order in
     # which they are committed. Else a reader who has read until now would never see what commits later.
     Group.objects.select_for_update(no_key=True).get(pk=group.pk)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from kaizala_console.lib.errors import RuleBroken
 
 
-def checked(text: str, field: str, *, longest: int, required: str | Promise = "") -> str:
+def check_text(text: str, field: str, *, longest: int, required: str | Promise = "") -> str:
     """The text unchanged, when it can be stored and fits; raises RuleBroken for `field` otherwise.
 
     `longest` counts characters (Unicode code points). With `required`, which says what is missing, blank is refused.
