@@ -25,6 +25,7 @@ from groups.models import Action, MediaFile
 from kaizala_console.api.fields import ID_SCHEMA, NO_BOOLEAN, Body, described_as, named
 from kaizala_console.api.responses import Answer
 from kaizala_console.lib.errors import RuleBroken
+from kaizala_console.lib.texts import is_storable
 
 Kind = Action.Kind
 
@@ -33,8 +34,8 @@ MAX_HOURS = 87_600  # ten years
 
 
 def storable(text: str) -> str:
-    """Refuses what no database keeps in a text (see `groups.services.texts`)."""
-    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    """Refuses what no database keeps in a text."""
+    if not is_storable(text):
         raise ValueError("holds a character that no text can hold (NUL, or half of a pair)")
     return text
 

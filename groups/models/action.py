@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+from uuid import UUID
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from groups.models.message import Message
-from kaizala_console.lib import clock, ids
+from kaizala_console.lib import clock, crypto, ids
+
+_PURPOSE: Final = "anonymous-responder"
+_BYTES: Final = 24
 
 
 class ActionQuerySet(models.QuerySet["Action"]):
@@ -156,6 +162,19 @@ class Action(models.Model):
         """The wire's `actionType`: the kind, or the package's id."""
         return self.package_id or self.kind
 
+    def responder_keys(self, person_id: UUID) -> list[str]:
+        """Returns what `Response.responder` may be for this person, as new answers have it first.
+
+        It is the person's id; for an anonymous action a keyed digest of it, different for each action: nobody who
+        reads the table finds the person. There are several while an older pepper is in the ring.
+        """
+        if not self.is_anonymous:
+            return [str(person_id)]
+        return [
+            f"{key_id}:{crypto.hmac_tag(_PURPOSE, self.pk.bytes, person_id.bytes, key_id=key_id)[:_BYTES].hex()}"
+            for key_id in crypto.known_key_ids()
+        ]
+
 
 # ----------------------------------------------------------------------------------------------------
 # What somebody answered to a card.
@@ -165,7 +184,7 @@ class Response(models.Model):
     """An answer to an Action. To an anonymous one it holds neither who gave it, nor through what, nor when.
 
     `responder` tells one responder of the action from another: the person's id, or for an anonymous action a keyed
-    digest, which leads nowhere (`groups.services.responses`). `body` is what the action's card type has read.
+    digest, which leads nowhere (`Action.responder_keys`). `body` is what the action's card type has read.
     """
 
     id = models.UUIDField(_("response ID"), primary_key=True, default=ids.new_id, editable=False)

@@ -13,14 +13,13 @@ from groups import access
 from groups.access import Role
 from groups.platform_service.groups import GroupDetails, Name, Welcome, spelled
 from groups.platform_service.members import FailedNumber, Numbers, failures
-from groups.platform_service.spelling import rename_fields
 from groups.queries import groups as queries
 from groups.queries import hierarchy as groups_hierarchy
 from groups.queries.hierarchy import Branch
 from groups.services import groups as group_services
 from groups.services import hierarchy, media
 from kaizala_console.api.endpoint import Call, resource
-from kaizala_console.api.fields import PHONE_SCHEMA, Body, Id, PictureUrl, Query, describe, named
+from kaizala_console.api.fields import PHONE_SCHEMA, Body, Id, PictureUrl, Query, describe, named, rename_fields
 from kaizala_console.api.responses import Answer
 
 MOST = 100

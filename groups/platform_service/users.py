@@ -10,11 +10,10 @@ from pydantic import ConfigDict, Field
 from accounts.models import Person
 from accounts.services import people
 from connectors.authentication import operation
-from groups.platform_service.spelling import rename_fields
 from groups.services import media
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.errors import InvalidParameters
-from kaizala_console.api.fields import Body, PictureUrl, Text, describe
+from kaizala_console.api.fields import Body, PictureUrl, Text, describe, rename_fields
 from kaizala_console.api.responses import Answer
 
 

@@ -17,15 +17,15 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Person, User
+from accounts.models import Organisation, Person, User
 from accounts.queries import name_people
 from groups import access, action_types
 from groups.action_types.base import Card, QuestionTally
-from groups.models import Action, Group, MediaFile, Membership, Message, Response
-from groups.responders import responder_keys
+from groups.models import Action, ArchivedMessage, Group, MediaFile, Membership, Message, Response
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import Page, paginate, paginate_together
+from kaizala_console.lib.text_search import cleaned
 
 Audience = Message.Audience
 NEWEST_FIRST: Final = ("-sent_at", "-id")
@@ -212,7 +212,7 @@ def visible_responses(card: Card, viewer: Viewer) -> QuerySet[Response]:
     responses = Response.objects.filter(action_id=card.action.pk).select_related("person")
     if card.sees_answers:
         return responses
-    own = [key for person_id in viewer.people for key in responder_keys(card.action, person_id)]
+    own = [key for person_id in viewer.people for key in card.action.responder_keys(person_id)]
     return responses.filter(responder__in=own)
 
 
@@ -235,13 +235,13 @@ def response_page(card: Card, viewer: Viewer, *, cursor: str | None = None, size
 
 def own_responses(card: Card, people: Collection[UUID]) -> list[Response]:
     """What these people have answered themselves, the first one first."""
-    keys = [key for person_id in people for key in responder_keys(card.action, person_id)]
+    keys = [key for person_id in people for key in card.action.responder_keys(person_id)]
     return list(Response.objects.filter(action_id=card.action.pk, responder__in=keys).order_by("-is_first", "id"))
 
 
 def answered_by(actions: Collection[Action], people: Collection[UUID]) -> set[UUID]:
     """Which of these cards somebody who is these people has answered; one statement, however many cards."""
-    keys = [key for action in actions for person_id in people for key in responder_keys(action, person_id)]
+    keys = [key for action in actions for person_id in people for key in action.responder_keys(person_id)]
     rows = Response.objects.filter(action_id__in=[action.pk for action in actions], responder__in=set(keys))
     return set(rows.order_by().values_list("action_id", flat=True))
 
@@ -286,3 +286,29 @@ def _asked(action: Action) -> int | None:
     if action.audience != Audience.MEMBERS:
         return None
     return Membership.objects.filter(group_id=action.group_id).count()
+
+
+def archive_page(
+    organisation: Organisation,
+    *,
+    group: str = "",
+    sender: str = "",
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    cursor: str | None = None,
+    size: int = 50,
+) -> Page[ArchivedMessage]:
+    """Returns the archived messages of an organisation, the newest first, in which these words stand.
+
+    Raises BadCursor.
+    """
+    found = ArchivedMessage.objects.filter(organisation=organisation)
+    if since is not None:
+        found = found.filter(sent_at__gte=since)
+    if until is not None:
+        found = found.filter(sent_at__lt=until)
+    if words := cleaned(group):
+        found = found.filter(group_name__icontains=words)
+    if words := cleaned(sender):
+        found = found.filter(sender__icontains=words)
+    return paginate(found, ("-sent_at", "-id"), cursor, size)

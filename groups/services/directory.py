@@ -18,8 +18,8 @@ from accounts.policies import require_organisation_admin
 from groups.bulk_files import PEOPLE
 from groups.models import PersonAttribute, PersonAttributeValue
 from groups.queries import directory
-from groups.services.texts import check_text
 from kaizala_console.lib.errors import NotFound, RuleBroken
+from kaizala_console.lib.texts import check_text
 
 
 @transaction.atomic

@@ -22,9 +22,9 @@ from connectors.webhooks import ending
 from groups import access
 from groups.models import Group, GroupLink, Membership
 from groups.services import hierarchy, members
-from groups.services.texts import check_text
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
+from kaizala_console.lib.texts import check_text
 
 
 @dataclass(frozen=True, slots=True)

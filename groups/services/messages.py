@@ -18,8 +18,8 @@ from connectors.webhooks.events import Event, WebhookEventType
 from groups.models import Group, Message, Subscription
 from groups.services import groups
 from groups.services.members import Failed, named_in, read_numbers
-from groups.services.texts import check_text
 from kaizala_console.lib.errors import Conflict, RuleBroken
+from kaizala_console.lib.texts import check_text
 
 
 @dataclass(frozen=True, slots=True)

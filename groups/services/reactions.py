@@ -14,9 +14,9 @@ from connectors.authentication import AccessContext
 from connectors.models import Bot, Connector
 from groups.models import Group, Reaction
 from groups.queries import reactions
-from groups.services.texts import check_text
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotAllowed
+from kaizala_console.lib.texts import check_text
 
 Type = Reaction.Type
 

@@ -21,7 +21,6 @@ from groups import action_types
 from groups.action_types.base import Card, CardType, moment, responder_of
 from groups.models import Action, Message, Response
 from groups.queries import actions
-from groups.responders import responder_keys
 from groups.services import messages
 from groups.services.actions import with_media
 from kaizala_console.lib import clock, ids
@@ -118,7 +117,7 @@ def _must_be_asked(action: Action, person: Person) -> None:
 
 def _existing(action: Action, person: Person, response_id: str | UUID | None) -> Response | None:
     """The answer that this one changes."""
-    own = Response.objects.filter(action=action, responder__in=responder_keys(action, person.pk))
+    own = Response.objects.filter(action=action, responder__in=action.responder_keys(person.pk))
     if response_id is None:
         return None if action.accepts_many else own.filter(is_first=True).first()
     key = ids.parse_guid(response_id)
@@ -131,7 +130,7 @@ def _existing(action: Action, person: Person, response_id: str | UUID | None) ->
 def _create(
     action: Action, person: Person, connector: Connector | None, body: dict[str, Any], once: UUID | None
 ) -> Response:
-    keys = responder_keys(action, person.pk)
+    keys = action.responder_keys(person.pk)
     is_first = not Response.objects.filter(action=action, responder__in=keys, is_first=True).exists()
     if action.is_anonymous:
         # A random id: those that are made in order of time would tell whose answer came when.

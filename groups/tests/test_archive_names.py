@@ -12,7 +12,7 @@ from django.test import Client
 
 from accounts.models import Organisation, User
 from groups.models import ArchivedMessage
-from groups.queries import archive as archive_queries
+from groups.queries import actions as archive_queries
 from groups.tests.bulk import done
 from groups.tests.test_archive_pages import HEADER, uploaded_export
 from kaizala_console.lib import pagination

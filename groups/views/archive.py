@@ -19,7 +19,7 @@ from accounts.views.decorators import user_of, with_phone
 from connectors.views.links import crumbs
 from groups.bulk_files import MESSAGES, MESSAGES_REQUIRED
 from groups.models import BulkJob
-from groups.queries import archive as archive_queries
+from groups.queries import actions as archive_queries
 from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.views import links

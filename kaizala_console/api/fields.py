@@ -8,7 +8,8 @@ expected, and never repeats what was sent: it may have been a secret.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, Self
@@ -31,6 +32,7 @@ from pydantic_core import ErrorDetails
 from kaizala_console.api import compatibility
 from kaizala_console.api.errors import InvalidParameters
 from kaizala_console.lib import clock
+from kaizala_console.lib.errors import RuleBroken
 
 _PIN_DIGITS: Final = 6
 _MOST_PROBLEMS: Final = 3
@@ -326,3 +328,13 @@ def _path(location: tuple[int | str, ...]) -> str:
     for step in location:
         path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
     return path or "The body"
+
+
+@contextmanager
+def rename_fields(**names: str) -> Iterator[None]:
+    """`fields_spelled(image_url="groupImageUrl")`: what is raised inside names the field as the program wrote it."""
+    try:
+        yield
+    except RuleBroken as broken:
+        broken.field = names.get(broken.field or "", broken.field)
+        raise

@@ -8,11 +8,15 @@ from django.utils.translation import gettext_lazy as _
 from kaizala_console.lib.errors import RuleBroken
 
 
+def is_storable(text: str) -> bool:
+    """Whether a database can keep it: NUL and half a surrogate pair, which JSON can spell, it cannot."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def check_text(text: str, field: str, *, longest: int, required: str | Promise = "") -> str:
     """The text unchanged, when it can be stored and fits; raises RuleBroken for `field` otherwise.
 
     `longest` counts characters (Unicode code points). With `required`, which says what is missing, blank is refused.
-    A NUL and half a surrogate pair, which JSON can spell and no database can keep, are refused in words.
     """
     if required and not text.strip():
         raise RuleBroken(required, field=field, code="required")
@@ -23,7 +27,7 @@ def check_text(text: str, field: str, *, longest: int, required: str | Promise =
             field=field,
             code="too_long",
         )
-    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         raise RuleBroken(
             _("%(field)s holds a character that no text can hold (NUL, or half of a pair).") % {"field": field},
             field=field,
