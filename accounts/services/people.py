@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from accounts.audit.events import EventType
 from accounts.audit.record import Actor, record
 from accounts.models import Person, PersonName
 from kaizala_console.lib import clock, phone_numbers
+from kaizala_console.lib.batches import batched
 from kaizala_console.lib.errors import RuleBroken
 
 LONGEST_URL: Final = 500
@@ -47,7 +47,7 @@ def people_for(
     named = {number: name[:120] for number, name in (names or {}).items() if name}
     found: dict[str, Person] = {}
     # In one order, whatever order they came in: two who make the same people at once would wait for each other.
-    for chunk in _chunks(sorted(wanted), 1000):
+    for chunk in batched(sorted(wanted), 1000):
         Person.objects.bulk_create([Person(number=number) for number in chunk], ignore_conflicts=True)
         by_number = {person.number: person for person in Person.objects.filter(number__in=chunk)}
         new = [(by_number[number], named[number]) for number in chunk if number in named]
@@ -154,9 +154,3 @@ def _picture(person: Person, url: str, organisation_id: UUID, by: Actor) -> Pers
             after={"picture": bool(url)},
         )
     return locked
-
-
-def _chunks(numbers: Iterable[str], size: int) -> Iterator[list[str]]:
-    remaining = iter(numbers)
-    while chunk := list(islice(remaining, size)):
-        yield chunk

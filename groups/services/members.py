@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -17,12 +17,12 @@ from accounts.audit.record import Actor, event, record, record_all
 from accounts.models import AuditEvent, Person, User
 from accounts.queries import name_people
 from accounts.services import people
-from connectors.models import Webhook
 from connectors.services import user_tokens
 from groups.models import Group, Membership, PersonAttributeValue, Subscription
 from groups.queries import directory
 from groups.services import group_events, hierarchy
 from kaizala_console.lib import ids, phone_numbers
+from kaizala_console.lib.batches import batched
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 Role = Membership.Role
@@ -265,7 +265,6 @@ def _event(
 
 
 BATCH: Final = 1000
-Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,12 +301,12 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
         )
     leaving = [row for row in theirs if row.group_id in held]
     ending = [row for row in subscribed if row.group_id in held]
-    for chunk in _chunks([row.pk for row in leaving]):
+    for chunk in batched([row.pk for row in leaving], BATCH):
         Membership.objects.filter(pk__in=chunk).delete()
-    for chunk in _chunks([row.pk for row in ending]):
+    for chunk in batched([row.pk for row in ending], BATCH):
         Subscription.objects.filter(pk__in=chunk).delete()
     hierarchy.note(*(row.group_id for row in leaving))
-    heard = _heard([row.group_id for row in leaving])
+    heard = group_events.list_heard([row.group_id for row in leaving])
     for row in leaving:
         row.group.organisation = organisation
         if row.group_id in heard:
@@ -343,18 +342,3 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
         after={"organisation": organisation.name, "groups": len(leaving)},
     )
     return Removed(len(leaving), len(ending), tokens)
-
-
-def _heard(group_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the groups that a webhook is on: one question a thousand, not one for each."""
-    found: set[UUID] = set()
-    for chunk in _chunks(group_ids):
-        named = {str(key): key for key in chunk}
-        on = Webhook.objects.present().filter(object_id__in=named).values_list("object_id", flat=True)
-        found.update(named[key] for key in on)
-    return found
-
-
-def _chunks(keys: Sequence[Key]) -> Iterator[list[Key]]:
-    for start in range(0, len(keys), BATCH):
-        yield list(keys[start : start + BATCH])

@@ -7,40 +7,35 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar, cast
+from typing import Final
 from uuid import UUID
 
 from accounts.audit.events import EventType
-from accounts.models import User
-from connectors.models import Webhook
-from groups.bulk_files import MAPPING, MAPPING_REQUIRED, LineRefused, MappingLine, Reason, Row, mapping_line, reason_of
-from groups.models import BulkJob, BulkLine, Group, GroupLink
+from groups.bulk_files import LineRefused, MappingLine, Reason, Row, mapping_line, reason_of
+from groups.models import BulkJob, Group, GroupLink
 from groups.models.hierarchy import MOST_LEVELS
 from groups.services import group_events, hierarchy
-from groups.services.bulk.base import Outcome
+from groups.services.bulk import base
+from groups.services.bulk.base import Outcome, get_organisation, read_lines
+from kaizala_console.lib.batches import batched
 from kaizala_console.lib.errors import RuleBroken
 
-COLUMNS: Final = MAPPING
-REQUIRED: Final = MAPPING_REQUIRED
-
 Pair = tuple[Group, Group]  # the child, and its parent
-Value = TypeVar("Value")
 _AT_ONCE: Final = 500  # values in one condition
 
 
-class Checker:
+class Checker(base.Checker):
     """Holds every link of the organisation by ids, and what the lines so far make of it."""
 
     def __init__(self, job: BulkJob) -> None:
-        self._organisation = cast(UUID, job.organisation_id)  # bulk_job_has_its_place
-        links = GroupLink.objects.filter(parent__organisation_id=self._organisation)
+        super().__init__(job)
+        links = GroupLink.objects.filter(parent__organisation=get_organisation(job))
         self._tree = _Tree(links.values_list("child_id", "parent_id").iterator(chunk_size=5000))
-        self.removing = 0
 
     def problems(self, rows: list[Row]) -> Iterator[tuple[Row, Reason]]:
         """Lines that name no group of the organisation, or would put one under itself."""
-        lines, bad = _read(rows)
-        named = _Named(self._organisation, [line for _row, line in lines])
+        lines, bad = read_lines(rows, lambda row: mapping_line(row.cells))
+        named = _Named(self.job, [line for _row, line in lines])
         yield from bad
         for row, line in lines:
             try:
@@ -52,21 +47,12 @@ class Checker:
                 self.removing += line.removes
 
 
-class Runner:
-    def __init__(self, job: BulkJob) -> None:
-        self._job, self._organisation = job, cast(UUID, job.organisation_id)
-
-    def require_right(self) -> None:
-        """Whoever uploaded the file is an admin of the organisation still."""
-        require_organisation_admin(self._job)
-
+class Runner(base.Runner):
     def do(self, rows: list[Row]) -> Outcome:
-        if not rows:
-            return Outcome(0, 0)
-        outcome = Outcome(rows[0].line, rows[-1].line, EventType.SUBGROUPS_UPLOADED)
-        hierarchy.one_at_a_time(Group(organisation_id=self._organisation))  # it asks for nothing else
-        lines, outcome.refused = _read(rows)
-        named = _Named(self._organisation, [line for _row, line in lines])
+        outcome = Outcome(EventType.SUBGROUPS_UPLOADED)
+        hierarchy.one_at_a_time(Group(organisation_id=self.job.organisation_id))  # it asks for nothing else
+        lines, outcome.refused = read_lines(rows, lambda row: mapping_line(row.cells))
+        named = _Named(self.job, [line for _row, line in lines])
         pairs: list[tuple[Row, MappingLine, Pair]] = []
         for row, line in lines:
             try:
@@ -75,10 +61,6 @@ class Runner:
                 outcome.refused.append((row, reason_of(broken)))
         self._link(pairs, outcome)
         return outcome
-
-    def do_later(self, lines: list[BulkLine]) -> Outcome:
-        """No line of these files has to wait."""
-        return Outcome(lines[0].line, lines[-1].line)
 
     def _link(self, pairs: list[tuple[Row, MappingLine, Pair]], outcome: Outcome) -> None:
         children = {child.pk for _row, _line, (child, _parent) in pairs}
@@ -100,10 +82,15 @@ class Runner:
         for child_id, parent_id in unlinked:
             GroupLink.objects.filter(child_id=child_id, parent_id=parent_id).delete()
         hierarchy.note(*{parent for _child, parent in (*linked, *unlinked)})
-        self._tell_webhooks(
-            [(groups[parent], groups[child]) for child, parent in linked],
-            [(groups[parent], groups[child]) for child, parent in unlinked],
-        )
+        # Of the groups that a webhook is on: one query finds them, however many lines there are.
+        heard = group_events.list_heard([parent for _child, parent in (*linked, *unlinked)])
+        for pairs_changed, publish in (
+            (linked, group_events.group_added),
+            (unlinked, group_events.group_removed),
+        ):
+            for child_id, parent_id in pairs_changed:
+                if parent_id in heard:
+                    publish(parent=groups[parent_id], child=groups[child_id], by=self.job.by)
         outcome.effects = {
             name: [[str(child), groups[child].name, str(parent), groups[parent].name] for child, parent in those]
             for name, those in (("linked", linked), ("unlinked", unlinked))
@@ -112,35 +99,18 @@ class Runner:
         same = len(pairs) - len(outcome.refused) - len(linked) - len(unlinked)
         outcome.counts = (("linked", len(linked)), ("unlinked", len(unlinked)), ("unchanged", max(0, same)))
 
-    def _tell_webhooks(self, linked: list[tuple[Group, Group]], unlinked: list[tuple[Group, Group]]) -> None:
-        """Of the groups that a webhook is on: one query finds them, however many lines there are."""
-        heard = _heard([parent.pk for parent, _child in (*linked, *unlinked)])
-        for parent, child in linked:
-            if parent.pk in heard:
-                group_events.group_added(parent=parent, child=child, by=self._job.by)
-        for parent, child in unlinked:
-            if parent.pk in heard:
-                group_events.group_removed(parent=parent, child=child, by=self._job.by)
-
-
-def require_organisation_admin(job: BulkJob) -> None:
-    """Raises LineRefused when whoever uploaded the file is no admin of its organisation any more."""
-    by = User.objects.get(pk=job.by_id)
-    if not by.is_active or by.organisation_id != job.organisation_id or not by.is_organisation_admin:
-        raise LineRefused("no_organisation_admin")
-
 
 class _Named:
     """The groups of an organisation that some lines name, by ID and by name."""
 
-    def __init__(self, organisation: UUID, lines: Iterable[MappingLine]) -> None:
+    def __init__(self, job: BulkJob, lines: Iterable[MappingLine]) -> None:
         wanted = {text for line in lines for text in (line.child, line.parent)}
         self._by_id: dict[UUID, Group] = {}
         self._by_name: dict[str, list[Group]] = defaultdict(list)
-        present = Group.objects.present().filter(organisation_id=organisation)
-        for chunk in _chunks([text for text in wanted if isinstance(text, UUID)]):
+        present = Group.objects.present().filter(organisation=get_organisation(job))
+        for chunk in batched((text for text in wanted if isinstance(text, UUID)), _AT_ONCE):
             self._by_id |= {group.pk: group for group in present.filter(pk__in=chunk).only("name")}
-        for names in _chunks([text for text in wanted if isinstance(text, str)]):
+        for names in batched((text for text in wanted if isinstance(text, str)), _AT_ONCE):
             for group in present.filter(name__in=names).only("name"):
                 self._by_name[group.name].append(group)
 
@@ -195,37 +165,15 @@ def _levels(links: dict[UUID, set[UUID]], start: UUID) -> tuple[int, set[UUID]]:
     return level, met
 
 
-def _read(rows: list[Row]) -> tuple[list[tuple[Row, MappingLine]], list[tuple[Row, Reason]]]:
-    lines, bad = list[tuple[Row, MappingLine]](), list[tuple[Row, Reason]]()
-    for row in rows:
-        try:
-            lines.append((row, mapping_line(row.cells)))
-        except RuleBroken as broken:
-            bad.append((row, reason_of(broken)))
-    return lines, bad
-
-
-def _heard(groups: list[UUID]) -> set[UUID]:
-    """Those of the groups that a webhook is on."""
-    named = {str(key): key for key in groups}
-    found = Webhook.objects.present().filter(object_id__in=named).values_list("object_id", flat=True)
-    return {named[key] for key in found}
-
-
 def _links_around(parents: set[UUID], children: set[UUID]) -> Iterable[tuple[UUID, UUID]]:
     """The links from the parents up to the top, and from the children down to the last: what a new link can spoil."""
     found: set[tuple[UUID, UUID]] = set()
-    for chunk in _chunks(list(parents)):
+    for chunk in batched(parents, _AT_ONCE):
         line = {*chunk, *Group.objects.above(chunk).values_list("pk", flat=True)}
-        for part in _chunks(list(line)):
+        for part in batched(line, _AT_ONCE):
             found.update(GroupLink.objects.filter(child_id__in=part).values_list("child_id", "parent_id"))
-    for chunk in _chunks(list(children)):
+    for chunk in batched(children, _AT_ONCE):
         line = {*chunk, *Group.objects.under(chunk).values_list("pk", flat=True)}
-        for part in _chunks(list(line)):
+        for part in batched(line, _AT_ONCE):
             found.update(GroupLink.objects.filter(parent_id__in=part).values_list("child_id", "parent_id"))
     return found
-
-
-def _chunks(values: list[Value]) -> Iterator[list[Value]]:
-    for start in range(0, len(values), _AT_ONCE):
-        yield values[start : start + _AT_ONCE]

@@ -7,7 +7,7 @@ order of the lines never matters; the last admin stays whatever the file says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, cast
+from typing import Any, cast
 from uuid import UUID
 
 from accounts.audit.events import EventType
@@ -15,67 +15,55 @@ from accounts.models import Person, User
 from accounts.queries import name_people
 from accounts.services import people
 from groups import access
-from groups.bulk_files import USERS, USERS_REQUIRED, LineRefused, Reason, Row, UserLine, reason_of, user_line
+from groups.bulk_files import LineRefused, Reason, Row, UserLine, user_line
 from groups.models import BulkJob, BulkLine, Group, Membership, Subscription
 from groups.services import group_events, hierarchy, subscribers
-from groups.services.bulk.base import Outcome
+from groups.services.bulk import base
+from groups.services.bulk.base import Outcome, read_lines
 from groups.services.members import one_at_a_time
-from kaizala_console.lib.errors import RuleBroken
 
-COLUMNS: Final = USERS
-REQUIRED: Final = USERS_REQUIRED
 Role = Membership.Role
 
 
-class Checker:
-    """Holds the numbers that it has met: some ten megabytes for 100,000."""
-
+class Checker(base.Checker):
     def __init__(self, job: BulkJob) -> None:
-        self._region = job.region
+        super().__init__(job)
         self._is_public = cast(Group, job.group).group_type == Group.Type.CONNECT
-        self._met: dict[tuple[str, bool], int] = {}
-        self.removing = 0
 
     def problems(self, rows: list[Row]) -> Iterator[tuple[Row, Reason]]:
         """Lines that name no number, or one that stands further up, or cells that say nothing known."""
-        for row in rows:
-            try:
-                line = user_line(row.cells, self._region)
-            except RuleBroken as broken:
-                yield row, reason_of(broken)
-                continue
+        lines, bad = read_lines(rows, lambda row: user_line(row.cells, self.job.region))
+        yield from bad
+        for row, line in lines:
             if line.is_subscriber and not self._is_public:
                 yield row, Reason("no_subscribers")
-                continue
             # Somebody may be a member, and a subscriber too.
-            before = self._met.setdefault((line.number, line.is_subscriber), row.line)
-            if before != row.line:
-                yield row, Reason("number_again", {"line": before})
-            elif line.removes:
-                self.removing += 1
+            elif repeat := self.find_repeat(row, (line.number, line.is_subscriber), "number_again"):
+                yield row, repeat
+            else:
+                self.removing += line.removes
 
 
-class Runner:
+class Runner(base.Runner):
     def __init__(self, job: BulkJob) -> None:
-        self._job, self._group = job, cast(Group, job.group)  # bulk_job_has_its_place
+        super().__init__(job)
+        self._group = cast(Group, job.group)  # bulk_job_has_its_place
 
     def require_right(self) -> None:
         """Whoever uploaded the file is an admin of the group still."""
-        by = User.objects.get(pk=self._job.by_id)
+        by = User.objects.get(pk=self.job.by_id)
         if not by.is_active or access.role_of(by, self._group) != Role.ADMIN:
             raise LineRefused("no_group_admin")
         self._by, self._group.asked_from = by, by.organisation_id
 
     def do(self, rows: list[Row]) -> Outcome:
-        if not rows:
-            return Outcome(0, 0)
-        read = [(row, user_line(row.cells, self._job.region)) for row in rows]
+        read = [(row, user_line(row.cells, self.job.region)) for row in rows]
         lines = [(row, line) for row, line in read if not line.is_subscriber]
         one_at_a_time(self._group)
         followed, left = self._subscribers([line for _row, line in read if line.is_subscriber])
         staying = [(row, line) for row, line in lines if not line.removes]
         leaving = [(row, line) for row, line in lines if line.removes]
-        outcome = Outcome(rows[0].line, rows[-1].line, EventType.MEMBERS_UPLOADED)
+        outcome = Outcome(EventType.MEMBERS_UPLOADED)
         added, changed = self._stay(staying, outcome)
         removed = self._leave(leaving, outcome)
         self._note(added, [(person, Role.MEMBER) for person in removed])
@@ -92,7 +80,7 @@ class Runner:
     def do_later(self, lines: list[BulkLine]) -> Outcome:
         """Takes away admins, one by one, as long as another one stays."""
         one_at_a_time(self._group)
-        outcome = Outcome(lines[0].line, lines[-1].line, EventType.MEMBERS_UPLOADED)
+        outcome = Outcome(EventType.MEMBERS_UPLOADED)
         admins = set(Membership.objects.admins().filter(group=self._group).values_list("person_id", flat=True))
         demoted, removed, unchanged = list[Person](), list[Person](), 0
         name_people(self._group.naming_organisation_id, [line.person for line in lines])

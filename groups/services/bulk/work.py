@@ -7,10 +7,10 @@ after the last chunk that was committed. A lease, renewed with each chunk, keeps
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, BinaryIO, Final, Protocol, cast
+from typing import Any, BinaryIO, Final, cast
 from uuid import UUID
 
 from celery import signature
@@ -22,13 +22,28 @@ from django.utils import translation
 
 from accounts.audit.events import EventType
 from accounts.audit.record import record
-from groups.bulk_files import Column, LineRefused, Reason, Row, Table
+from groups.bulk_files import (
+    MAPPING,
+    MAPPING_REQUIRED,
+    MESSAGES,
+    MESSAGES_REQUIRED,
+    PEOPLE,
+    PEOPLE_REQUIRED,
+    USERS,
+    USERS_REQUIRED,
+    Column,
+    LineRefused,
+    Reason,
+    Row,
+    Table,
+)
 from groups.models import BulkJob, BulkLine
 from groups.models.bulk_job import LEASE
 from groups.services.bulk import mapping, messages, people, users
-from groups.services.bulk.base import Outcome
+from groups.services.bulk.base import Checker, Outcome, Runner
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.background import after_commit
+from kaizala_console.lib.batches import batched
 from kaizala_console.lib.errors import ConsoleError
 
 WORK: Final = "groups.tasks.work_at_bulk_job"  # by name: this layer does not import the tasks above it
@@ -41,36 +56,14 @@ RELATED: Final = ("group", "organisation", "by")
 Kind = BulkJob.Kind
 
 
-class Checker(Protocol):
-    """Looks at the lines of one file, in their order. `removing` of those that it let pass take something away."""
-
-    removing: int
-
-    def problems(self, rows: list[Row]) -> Iterator[tuple[Row, Reason]]:
-        """Those of the lines that cannot be done, each with its reason."""
-
-
-class Runner(Protocol):
-    """Does the lines of one file, in their order, each chunk in a transaction that is not its own."""
-
-    def require_right(self) -> None:
-        """Raises ConsoleError when whoever uploaded the file may not do this any more."""
-
-    def do(self, rows: list[Row]) -> Outcome:
-        """A chunk of good lines."""
-
-    def do_later(self, lines: list[BulkLine]) -> Outcome:
-        """A chunk of lines that had to wait until all others were done."""
-
-
 @dataclass(frozen=True, slots=True)
 class Work:
     """What is special about the files of one kind."""
 
     columns: tuple[Column, ...]
     required: tuple[frozenset[str], ...]
-    checker: Any
-    runner: Any
+    checker: type[Checker]
+    runner: type[Runner]
     joined: bool = False  # cells may hold line ends
 
     def table(self, file: BinaryIO, headers: Mapping[str, str] | None = None) -> Table:
@@ -79,10 +72,10 @@ class Work:
 
 
 WORKS: Final[dict[str, Work]] = {
-    Kind.USERS: Work(users.COLUMNS, users.REQUIRED, users.Checker, users.Runner),
-    Kind.MESSAGES: Work(messages.COLUMNS, messages.REQUIRED, messages.Checker, messages.Runner, joined=True),
-    Kind.PEOPLE: Work(people.COLUMNS, people.REQUIRED, people.Checker, people.Runner),
-    Kind.MAPPING: Work(mapping.COLUMNS, mapping.REQUIRED, mapping.Checker, mapping.Runner),
+    Kind.USERS: Work(USERS, USERS_REQUIRED, users.Checker, users.Runner),
+    Kind.MESSAGES: Work(MESSAGES, MESSAGES_REQUIRED, messages.Checker, messages.Runner, joined=True),
+    Kind.PEOPLE: Work(PEOPLE, PEOPLE_REQUIRED, people.Checker, people.Runner),
+    Kind.MAPPING: Work(MAPPING, MAPPING_REQUIRED, mapping.Checker, mapping.Runner),
 }
 
 
@@ -186,13 +179,13 @@ def _fail(turn: _Turn, reason: Reason | str) -> None:
 
 def _check(turn: _Turn, table: Table) -> bool:
     """Reads all lines; what a killed worker had checked is checked anew: nothing but these rows has come of it."""
-    checker: Checker = WORKS[turn.job.kind].checker(turn.job)
+    checker = WORKS[turn.job.kind].checker(turn.job)
     with transaction.atomic():
         job = turn.locked()
         job.lines.all().delete()
         job.checked_lines = job.bad_lines = 0
         job.save()
-    for rows in _chunks(table.rows(), CHECKED_AT_ONCE):
+    for rows in batched(table.rows(), CHECKED_AT_ONCE):
         bad = [(row, row.problem) for row in rows if row.problem is not None]
         bad += checker.problems([row for row in rows if not row.problem])
         with transaction.atomic():
@@ -219,17 +212,17 @@ def _check(turn: _Turn, table: Table) -> bool:
 
 def _run(turn: _Turn, table: Table) -> bool:
     """Goes on after the last chunk that was committed; False when the turn was over before the file."""
-    runner: Runner = WORKS[turn.job.kind].runner(turn.job)
-    for rows in _chunks(islice(table.rows(), turn.job.done_lines, turn.job.total_lines), DONE_AT_ONCE):
+    runner = WORKS[turn.job.kind].runner(turn.job)
+    for rows in batched(islice(table.rows(), turn.job.done_lines, turn.job.total_lines), DONE_AT_ONCE):
         if turn.is_over:
             return False
         with transaction.atomic():
             job = turn.locked()
             runner.require_right()
             bad = _bad_among(job, rows)
-            outcome = runner.do([row for row in rows if row.line not in bad])
+            good = [row for row in rows if row.line not in bad]
             job.done_lines += len(rows)
-            _write_down(job, outcome)
+            _write_down(job, runner.do(good) if good else Outcome(), good)
     while not turn.is_over:
         with transaction.atomic():
             job = turn.locked()
@@ -240,7 +233,7 @@ def _run(turn: _Turn, table: Table) -> bool:
             runner.require_right()
             outcome = runner.do_later(later)
             job.lines.filter(pk__in=[line.pk for line in later]).delete()
-            _write_down(job, outcome)
+            _write_down(job, outcome, later)
     return False
 
 
@@ -249,7 +242,7 @@ def _bad_among(job: BulkJob, rows: list[Row]) -> set[int]:
     return set(within.values_list("line", flat=True))
 
 
-def _write_down(job: BulkJob, outcome: Outcome) -> None:
+def _write_down(job: BulkJob, outcome: Outcome, lines: Sequence[Row] | Sequence[BulkLine]) -> None:
     """What came of a chunk; for the audit trail there is one row, which says what became of whom."""
     refused = [_line(job, row, BulkLine.Kind.REFUSED, reason) for row, reason in outcome.refused]
     later = [
@@ -260,8 +253,8 @@ def _write_down(job: BulkJob, outcome: Outcome) -> None:
     counts = (*outcome.counts, ("refused", len(refused)))
     job.counts = {**job.counts, **{name: job.counts.get(name, 0) + number for name, number in counts if number}}
     job.save()
-    if outcome.tag is not None and outcome.effects:
-        _tell(outcome.tag, job, {"first": outcome.first, "last": outcome.last, **outcome.effects})
+    if outcome.event_type is not None and outcome.effects:
+        _tell(outcome.event_type, job, {"first": lines[0].line, "last": lines[-1].line, **outcome.effects})
 
 
 def _finish(job: BulkJob) -> None:
@@ -285,9 +278,3 @@ def _tell(tag: EventType, job: BulkJob, after: dict[str, Any]) -> None:
 def _line(job: BulkJob, row: Row, kind: BulkLine.Kind, reason: Reason) -> BulkLine:
     code, params = reason.code, dict(reason.params)
     return BulkLine(job=job, line=row.line, kind=kind, text=row.text, code=code, params=params)
-
-
-def _chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    remaining = iter(rows)
-    while chunk := list(islice(remaining, size)):
-        yield chunk
