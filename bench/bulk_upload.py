@@ -50,12 +50,12 @@ def _measure(lines: int) -> None:
     from accounts.models import Organisation, Person, User
     from groups.models import BulkJob, Group, GroupLink, Membership
     from groups.queries.bulk import mapping_rows, user_rows
-    from groups.services.bulk import jobs, work
+    from groups.services.bulk import jobs
     from kaizala_console.lib import ids
     from kaizala_console.lib.spreadsheets import csv_lines
 
     # One process plays web and worker: nothing is sent to a queue.
-    work.after_commit = jobs.after_commit = lambda *args, **kwargs: None
+    jobs.after_commit = jobs.after_commit = lambda *args, **kwargs: None
     organisation = Organisation.objects.create(name="Bench", entra_tenant_id=str(ids.new_id()))
     admin = User.objects.create(
         email=f"{ids.new_id()}@bench.example", name="Bench", organisation=organisation, is_organisation_admin=True
@@ -81,11 +81,11 @@ def _measure(lines: int) -> None:
 
     def through(kind: str, rows: list[tuple[str, ...]], what: str) -> None:
         job = _timed(f"{what}: upload", lines, lambda: upload(kind, rows))
-        _timed(f"{what}: check", lines, lambda: work.work(job_id=job.pk))
+        _timed(f"{what}: check", lines, lambda: jobs.work(job_id=job.pk))
         jobs.go_on(job=job, by=admin)
 
         def run() -> None:
-            while work.work(job_id=job.pk):
+            while jobs.work(job_id=job.pk):
                 pass
 
         _timed(f"{what}: run", lines, run)

@@ -8,7 +8,7 @@ from uuid import UUID
 from celery import shared_task
 
 from groups.services import connectors, hierarchy, media
-from groups.services.bulk import jobs, work
+from groups.services.bulk import jobs
 
 BEAT_SCHEDULE = {
     "groups-watch-orphans": {"task": "groups.tasks.watch_orphans", "schedule": 3600.0},
@@ -37,16 +37,16 @@ def sweep_media(**kwargs: Any) -> None:
     media.sweep()
 
 
-@shared_task(name=work.WORK, acks_late=True, soft_time_limit=240, time_limit=300)
+@shared_task(name=jobs.WORK, acks_late=True, soft_time_limit=240, time_limit=300)
 def work_at_bulk_job(*, job_id: str, **kwargs: Any) -> None:
     """Checks or does the lines of one file, if there is something to do and nobody else is at it."""
-    work.work(job_id=UUID(job_id))
+    jobs.work(job_id=UUID(job_id))
 
 
 @shared_task(name="groups.tasks.sweep_bulk_jobs", acks_late=True, soft_time_limit=45, time_limit=60)
 def sweep_bulk_jobs(**kwargs: Any) -> None:
     """Finds the files that wait for a worker, those of workers that were killed included."""
-    work.sweep()
+    jobs.sweep()
 
 
 @shared_task(name="groups.tasks.delete_bulk_files", acks_late=True, soft_time_limit=240, time_limit=300)

@@ -6,7 +6,7 @@ from django.core.files.base import ContentFile
 
 from accounts.models import Organisation, User
 from groups.models import BulkJob, Group
-from groups.services.bulk import jobs, work
+from groups.services.bulk import jobs
 from kaizala_console.lib import ids
 
 
@@ -31,7 +31,7 @@ def uploaded_mapping(organisation: Organisation, by: User, text: str) -> BulkJob
 
 def worked_at(job: BulkJob) -> BulkJob:
     """After a worker's turn."""
-    work.work(job_id=job.pk)
+    jobs.work(job_id=job.pk)
     job.refresh_from_db()
     return job
 

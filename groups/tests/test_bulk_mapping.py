@@ -13,7 +13,7 @@ from accounts.models import AuditEvent, Organisation, User
 from groups.models import BulkJob, Group, GroupChange, GroupLink
 from groups.queries import bulk as bulk_queries
 from groups.services import group_events, hierarchy
-from groups.services.bulk import jobs, work
+from groups.services.bulk import jobs
 from groups.tests.bulk import checked, done, told, uploaded_mapping, worked_at
 from groups.tests.factories import make_group
 from groups.tests.pages import everything
@@ -97,8 +97,8 @@ def test_across_chunks_no_circle_is_closed_either(
     groups: dict[str, Group],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(work, "DONE_AT_ONCE", 1)
-    monkeypatch.setattr(work, "CHECKED_AT_ONCE", 1)
+    monkeypatch.setattr(jobs, "DONE_AT_ONCE", 1)
+    monkeypatch.setattr(jobs, "CHECKED_AT_ONCE", 1)
     text = by_name("North<All", "Depot<North", "All<Depot", "-Depot<North", "All<Depot")
     job = done(uploaded_mapping(organisation, organisation_admin, text))
     assert list(told(job)) == [4]
@@ -108,7 +108,7 @@ def test_across_chunks_no_circle_is_closed_either(
 def test_not_more_levels_than_a_hierarchy_may_have(
     organisation: Organisation, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "DONE_AT_ONCE", 7)
+    monkeypatch.setattr(jobs, "DONE_AT_ONCE", 7)
     for number in range(33):
         make_group(f"G{number}", organisation=organisation)
     upper = by_name(*[f"G{n + 1}<G{n}" for n in range(14)])

@@ -11,7 +11,6 @@ from accounts.models import AuditEvent, Organisation, User
 from groups.models import BulkJob, Group, GroupLink, Membership
 from groups.services import members
 from groups.services.bulk import jobs as bulk
-from groups.services.bulk import work
 from groups.tests.bulk import checked, uploaded, uploaded_mapping
 from groups.tests.factories import make_group, person_of
 
@@ -28,14 +27,13 @@ def group(organisation: Organisation, group_admin: User) -> Group:
 @pytest.fixture(autouse=True)
 def _by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is woken: the tests say who works."""
-    for module in (bulk, work):
-        monkeypatch.setattr(module, "after_commit", lambda *_args, **_kwargs: None)
+    monkeypatch.setattr(bulk, "after_commit", lambda *_args, **_kwargs: None)
 
 
 def test_of_several_workers_one_does_it(together: Together, group: Group, group_admin: User) -> None:
     job = checked(uploaded(group, group_admin, MANY))
     bulk.go_on(job=job, by=group_admin)
-    assert sorted(together(4, lambda: work.work(job_id=job.pk))) == [False, False, False, True]
+    assert sorted(together(4, lambda: bulk.work(job_id=job.pk))) == [False, False, False, True]
     job.refresh_from_db()
     assert (job.state, job.counts) == ("done", {"added": 1200})
     assert Membership.objects.filter(group=group).count() == 1201
@@ -51,7 +49,7 @@ def test_of_going_on_and_cancelling_at_once_the_job_keeps_one_story(
     together(4, lambda: acts.pop()(job=job, by=group_admin))
     job.refresh_from_db()
     assert job.state == "cancelled"
-    assert not work.work(job_id=job.pk)
+    assert not bulk.work(job_id=job.pk)
     assert Membership.objects.filter(group=group).count() == 1
 
 
@@ -65,8 +63,8 @@ def test_two_files_and_a_hand_at_once_leave_an_admin(
         bulk.go_on(job=job, by=group_admin)
     person = person_of(member)
     acts = [
-        lambda: work.work(job_id=first.pk),
-        lambda: work.work(job_id=second.pk),
+        lambda: bulk.work(job_id=first.pk),
+        lambda: bulk.work(job_id=second.pk),
         lambda: members.set_role(group=group, person_id=person.pk, role=members.Role.MEMBER, by=group_admin),
     ]
     together(3, lambda: acts.pop()())
@@ -85,7 +83,7 @@ def test_two_files_that_close_a_circle_together_do_not(
     ]
     for job in jobs:
         bulk.go_on(job=job, by=organisation_admin)
-    together(2, lambda: work.work(job_id=jobs.pop().pk))
+    together(2, lambda: bulk.work(job_id=jobs.pop().pk))
     links = dict(GroupLink.objects.values_list("child__name", "parent__name"))
     assert len(links) == 3, "the fourth would close it"
     assert sorted(job.counts.get("refused", 0) for job in BulkJob.objects.all()) == [0, 1]

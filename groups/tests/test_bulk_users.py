@@ -18,7 +18,7 @@ from accounts.tests.factories import make_person
 from groups.models import BulkJob, BulkLine, Group, GroupChange, Membership
 from groups.queries import bulk as bulk_queries
 from groups.services import group_events
-from groups.services.bulk import jobs, work
+from groups.services.bulk import jobs
 from groups.tests.bulk import checked, done, told, uploaded, worked_at
 from groups.tests.factories import make_group, person_of
 from kaizala_console.lib import clock, ids
@@ -160,7 +160,7 @@ def test_an_organisation_admin_renames_people_in_the_organisation_alone(
 def test_the_audit_trail_says_in_one_row_a_chunk_what_became_of_whom(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "DONE_AT_ONCE", 10)
+    monkeypatch.setattr(jobs, "DONE_AT_ONCE", 10)
     job = done(uploaded(group, group_admin, many(25)))
     events = AuditEvent.objects.filter(tag="group:members:changed", subject_id=str(job.pk)).order_by("pk")
     assert [(event.after["first"], event.after["last"]) for event in events] == [(2, 11), (12, 21), (22, 26)]
@@ -192,10 +192,10 @@ class Killed(BaseException):
 def test_a_killed_worker_is_followed_by_one_that_begins_after_the_last_chunk(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch, travel: Callable[..., Any], at: int
 ) -> None:
-    monkeypatch.setattr(work, "DONE_AT_ONCE", 10)
+    monkeypatch.setattr(jobs, "DONE_AT_ONCE", 10)
     job = checked(uploaded(group, group_admin, many(25)))
     jobs.go_on(job=job, by=group_admin)
-    calls, real = 0, work._write_down
+    calls, real = 0, jobs._write_down
 
     def dies(*args: Any) -> None:
         nonlocal calls
@@ -205,19 +205,19 @@ def test_a_killed_worker_is_followed_by_one_that_begins_after_the_last_chunk(
         real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(work, "_write_down", dies)
+        patch.setattr(jobs, "_write_down", dies)
         with pytest.raises(Killed):
-            work.work(job_id=job.pk)
+            jobs.work(job_id=job.pk)
     job.refresh_from_db()
     assert job.done_lines == (at - 1) * 10
     assert Membership.objects.filter(group=group).count() == 3 + job.done_lines
-    assert not work.work(job_id=job.pk), "the dead worker's lease still runs"
-    assert work.sweep() == 0
+    assert not jobs.work(job_id=job.pk), "the dead worker's lease still runs"
+    assert jobs.sweep() == 0
     travel(minutes=3)
-    assert work.sweep() == 1
+    assert jobs.sweep() == 1
     assert worked_at(job).state == "done"
     assert job.counts == {"added": 25}
-    assert work.sweep() == 0
+    assert jobs.sweep() == 0
 
 
 def test_a_turn_ends_after_a_while_and_the_next_goes_on(
@@ -226,7 +226,7 @@ def test_a_turn_ends_after_a_while_and_the_next_goes_on(
     job = checked(uploaded(group, group_admin, many(3)))
     jobs.go_on(job=job, by=group_admin)
     with monkeypatch.context() as patch:
-        patch.setattr(work, "AT_ONCE", -1.0)
+        patch.setattr(jobs, "AT_ONCE", -1.0)
         assert worked_at(job).state == "queued"
     assert worked_at(job).state == "done"
 
@@ -240,10 +240,10 @@ def test_what_fails_again_and_again_stops_and_says_so(
     def breaks(*_args: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(work, "_run", breaks)
+    monkeypatch.setattr(jobs, "_run", breaks)
     for _try in range(5):
         with pytest.raises(ZeroDivisionError):
-            work.work(job_id=job.pk)
+            jobs.work(job_id=job.pk)
         travel(minutes=3)
     assert worked_at(job).state == "failed"
     assert "Tell its operator" in job.why_it_failed
@@ -252,7 +252,7 @@ def test_what_fails_again_and_again_stops_and_says_so(
 def test_cancelling_in_the_middle_keeps_what_was_done(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "DONE_AT_ONCE", 10)
+    monkeypatch.setattr(jobs, "DONE_AT_ONCE", 10)
     job = checked(uploaded(group, group_admin, many(25)))
     jobs.go_on(job=job, by=group_admin)
     looks: list[bool] = []
@@ -264,8 +264,8 @@ def test_cancelling_in_the_middle_keeps_what_was_done(
             jobs.cancel(job=job, by=group_admin)
         return False
 
-    monkeypatch.setattr(work._Turn, "is_over", property(is_over))
-    assert not work.work(job_id=job.pk)
+    monkeypatch.setattr(jobs._Turn, "is_over", property(is_over))
+    assert not jobs.work(job_id=job.pk)
     job.refresh_from_db()
     assert (job.state, job.done_lines) == ("cancelled", 10)
     assert Membership.objects.filter(group=group).count() == 13
