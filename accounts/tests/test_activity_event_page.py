@@ -114,6 +114,7 @@ def recent(user: User, **options: Any) -> list[AuditEvent]:
     return queries.recent(queries.own_scope(user), **options)
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize(
     ("text", "found"),
     [
@@ -133,6 +134,7 @@ def test_events_are_found_by_who_what_and_the_words_of_their_sentence(member: Us
     assert recent(member, only=matches_words(text), size=5, among=10) == ([event] if found else [])
 
 
+@pytest.mark.postgresql
 def test_events_are_found_by_every_name_in_their_sentence(member: User, developer: User) -> None:
     with transaction.atomic():
         record(
@@ -169,6 +171,7 @@ def test_the_words_are_those_of_the_readers_language() -> None:
     assert find_event_types("actor") == [], "what a sentence calls its own gaps"
 
 
+@pytest.mark.postgresql
 def test_recent_looks_through_the_last_ones_and_no_further(member: User, stranger: User) -> None:
     old = happened(member, subject_name="Courier bot")
     newer = [happened(member) for _number in range(3)]

@@ -16,6 +16,8 @@ from accounts.views.timeline import EVENT_CATEGORIES
 from kaizala_console.dashboard.activity import condition_of
 from kaizala_console.lib import clock, ids
 
+pytestmark = pytest.mark.postgresql
+
 
 def walked(user: User, only: Q, size: int = 2) -> list[int]:
     """The events that all pages show, one after the other."""

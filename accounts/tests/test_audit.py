@@ -66,6 +66,7 @@ def test_the_console_itself_is_an_actor_too(organisation: Organisation) -> None:
     assert sentence(event) == "Nobody claimed the refresh token of “Depot” for “Fleet” in time; it was wiped."
 
 
+@pytest.mark.postgresql
 def test_a_row_outlives_the_name_of_its_actor_and_subject(developer: User, organisation: Organisation) -> None:
     event = record(EventType.USER_CHANGED, by=developer, subject=developer)
     User.objects.filter(pk=developer.pk).update(name="Devika Sharma")
@@ -73,6 +74,7 @@ def test_a_row_outlives_the_name_of_its_actor_and_subject(developer: User, organ
     assert event.subject_name == "Devika Rao"
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize(("last", "lines"), [(2, "line 2"), (4, "lines 2 to 4")])
 def test_one_line_is_no_range_of_lines(organisation: Organisation, last: int, lines: str) -> None:
     after = {"group": "Depot", "first": 2, "last": last}
@@ -80,6 +82,7 @@ def test_one_line_is_no_range_of_lines(organisation: Organisation, last: int, li
     assert sentence(event) == f"Kaizala Console changed who is in “Depot” by {lines} of “Contoso Logistics”."
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize(("count", "whom"), [(1, "a subscriber"), (2, "2 subscribers")])
 def test_one_thing_is_not_counted(organisation: Organisation, count: int, whom: str) -> None:
     after = {"group": "Depot", "count": count}
@@ -107,6 +110,7 @@ def test_what_looks_like_a_credential_never_gets_into_a_row(organisation: Organi
     assert token not in str(event.after)
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db
 def test_nor_does_it_by_the_names_of_whom_and_what_it_tells() -> None:
     token = "kzcs_" + string.ascii_letters
@@ -119,6 +123,7 @@ def test_nor_does_it_by_the_names_of_whom_and_what_it_tells() -> None:
     assert token[6:40] not in str(row)
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_no_row_is_written_outside_the_transaction_of_its_act() -> None:
     organisation = Organisation.objects.create(name="Contoso", entra_tenant_id="tid")

@@ -24,7 +24,7 @@ from accounts.tasks import chain_audit
 from accounts.tests.factories import make_organisation, make_user
 from kaizala_console.lib import clock, crypto, request_context
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 

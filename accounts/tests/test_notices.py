@@ -71,6 +71,7 @@ def test_moments_in_a_list_are_in_the_readers_zone_and_language_too(developer: U
     assert ", 14:05 IST" in notifications.render(notice)[1]
 
 
+@pytest.mark.postgresql
 def test_a_notice_is_sent_after_the_commit_and_not_before(
     developer: User, outbox: list[EmailMessage], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
@@ -84,6 +85,7 @@ def test_a_notice_is_sent_after_the_commit_and_not_before(
     assert notice.next_attempt_at is None
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_what_is_rolled_back_tells_nobody(developer: User, outbox: list[EmailMessage]) -> None:
     with transaction.atomic():
@@ -93,6 +95,7 @@ def test_what_is_rolled_back_tells_nobody(developer: User, outbox: list[EmailMes
     assert not outbox
 
 
+@pytest.mark.postgresql
 def test_the_same_fact_is_told_once(developer: User) -> None:
     assert queue(developer) == queue(developer)
     assert Notice.objects.count() == 1
@@ -148,6 +151,7 @@ FAILURES = [
 ]
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
 def test_a_mail_server_that_fails_costs_time_and_no_notice(
     developer: User,
@@ -171,6 +175,7 @@ def test_a_mail_server_that_fails_costs_time_and_no_notice(
     assert notice.last_error == ""
 
 
+@pytest.mark.postgresql
 def test_the_waits_grow_and_after_days_the_notice_is_given_up(
     developer: User, outbox: list[EmailMessage], mail_server: dict[str, Exception | None], travel: Callable[..., Any]
 ) -> None:
@@ -193,6 +198,7 @@ def test_the_waits_grow_and_after_days_the_notice_is_given_up(
     assert not outbox
 
 
+@pytest.mark.postgresql
 def test_what_was_never_tried_is_tried_even_after_weeks(
     developer: User, outbox: list[EmailMessage], travel: Callable[..., Any], settings: Settings
 ) -> None:
@@ -232,6 +238,7 @@ def test_an_operator_has_a_notice_that_was_given_up_sent_again(
 # The queue --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_the_sweeper_finds_what_no_message_told_of(
     developer: User, outbox: list[EmailMessage], django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
@@ -243,6 +250,7 @@ def test_the_sweeper_finds_what_no_message_told_of(
     assert notifications.sweep() == 0
 
 
+@pytest.mark.postgresql
 def test_a_broker_that_is_down_loses_no_notice_and_no_request(
     developer: User,
     outbox: list[EmailMessage],
@@ -262,6 +270,7 @@ def test_a_broker_that_is_down_loses_no_notice_and_no_request(
     assert len(outbox) == 1
 
 
+@pytest.mark.postgresql
 def test_a_worker_that_dies_between_claim_and_answer_leaves_the_notice_to_the_next(
     developer: User, outbox: list[EmailMessage], monkeypatch: pytest.MonkeyPatch, travel: Callable[..., Any]
 ) -> None:
@@ -282,6 +291,7 @@ def test_a_worker_that_dies_between_claim_and_answer_leaves_the_notice_to_the_ne
     assert len(outbox) == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_eight_workers_at_once_one_sends(
     developer: User, together: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
@@ -295,6 +305,7 @@ def test_of_eight_workers_at_once_one_sends(
     assert notice.attempts == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_many_that_queue_one_fact_at_once_one_row_comes(developer: User, together: Callable[..., list[Any]]) -> None:
     results = together(6, lambda: queue(developer))
@@ -303,6 +314,7 @@ def test_of_many_that_queue_one_fact_at_once_one_row_comes(developer: User, toge
     assert len(mail.outbox) == 1
 
 
+@pytest.mark.postgresql
 def test_the_database_lets_no_sent_notice_wait(developer: User) -> None:
     notice = queue(developer)
     with pytest.raises(IntegrityError), transaction.atomic():

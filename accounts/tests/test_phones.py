@@ -118,6 +118,7 @@ def test_with_the_phone_in_hand_one_is_told_what_to_do_and_the_holder_keeps_the_
     assert "Nina" not in "".join(render(notice))
 
 
+@pytest.mark.postgresql
 def test_the_pin_is_used_up_and_the_holder_told_once_a_day(
     newcomer: User, developer: User, prove: Prove, phones: Any, travel: Callable[..., Any]
 ) -> None:
@@ -138,6 +139,7 @@ def test_the_pin_is_used_up_and_the_holder_told_once_a_day(
     assert Notice.objects.count() == 2
 
 
+@pytest.mark.postgresql
 def test_once_the_holder_has_released_the_number_another_account_may_hold_it(
     newcomer: User, developer: User, prove: Prove
 ) -> None:
@@ -148,6 +150,7 @@ def test_once_the_holder_has_released_the_number_another_account_may_hold_it(
     assert VerifiedPhone.objects.filter(person=held.person).count() == 2, "the history stays"
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_known", [True, False])
 def test_of_two_accounts_that_prove_one_number_at_once_one_holds_it(
@@ -183,6 +186,7 @@ def test_of_two_accounts_that_prove_one_number_at_once_one_holds_it(
 # Release and primary ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_releasing_the_primary_number_makes_the_oldest_other_one_primary(
     developer: User, travel: Callable[..., Any]
 ) -> None:
@@ -245,6 +249,7 @@ def test_an_operator_may_release_the_number_of_anybody(developer: User, operator
     assert Notice.objects.get(number="").user == developer
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_number_pressed_away_many_times_at_once_is_released_once(
     developer: User, together: Callable[..., list[Any]]
@@ -255,6 +260,7 @@ def test_a_number_pressed_away_many_times_at_once_is_released_once(
     assert AuditEvent.objects.count() == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("act", [service.release, service.make_primary])
 @pytest.mark.django_db(transaction=True)
 def test_without_an_audit_row_nothing_changes(
@@ -272,17 +278,20 @@ def test_without_an_audit_row_nothing_changes(
 # What the database itself holds to --------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_the_database_lets_one_account_hold_a_number(developer: User, stranger: User) -> None:
     person = queries.held_phones(developer)[0].person
     with pytest.raises(IntegrityError), transaction.atomic():
         VerifiedPhone.objects.create(user=stranger, person=person)
 
 
+@pytest.mark.postgresql
 def test_the_database_lets_an_account_have_one_primary_number(developer: User) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         VerifiedPhone.objects.create(user=developer, person=make_person(), is_primary=True)
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db
 def test_the_database_wants_numbers_with_a_plus() -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -292,6 +301,7 @@ def test_the_database_wants_numbers_with_a_plus() -> None:
 # People -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_a_person_is_found_again_by_number_and_takes_the_first_name_given(organisation: Organisation) -> None:
     person = people.person_for("+91 98765 43210")
     assert (person.number, person.name, person.provisioned_at) == (NUMBER, "", None)

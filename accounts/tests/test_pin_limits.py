@@ -17,6 +17,8 @@ from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send
 from kaizala_console.lib import request_context
 from kaizala_console.lib.errors import TooSoon
 
+pytestmark = pytest.mark.postgresql
+
 
 @pytest.fixture
 def slow_counting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,8 @@ from accounts.tests.twilio_server import FakeTwilio
 from kaizala_console.lib.circuit_breaker import Circuit
 from kaizala_console.lib.errors import GatewayDown, RuleBroken
 
+pytestmark = pytest.mark.postgresql
+
 
 @pytest.fixture(autouse=True)
 def closed_circuits(db: None) -> None:

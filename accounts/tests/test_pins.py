@@ -74,6 +74,7 @@ def test_a_number_may_be_typed_as_people_write_it(newcomer: User) -> None:
     assert service.send_pin(user=newcomer, number="098765 43210", region="IN", by=newcomer).number == NUMBER
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_no_transaction_is_open_while_the_sms_leaves(newcomer: User, monkeypatch: pytest.MonkeyPatch) -> None:
     was_open = []
@@ -91,6 +92,7 @@ def test_no_transaction_is_open_while_the_sms_leaves(newcomer: User, monkeypatch
 # What is accepted -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_the_right_pin_is_accepted_once(newcomer: User, phones: Any) -> None:
     device = send(newcomer)
     pin = phones.pin(NUMBER)
@@ -124,6 +126,7 @@ def test_what_is_no_pin_is_told_apart_and_costs_no_try(newcomer: User, typed: st
     assert device.tries == 0
 
 
+@pytest.mark.postgresql
 def test_a_wrong_pin_says_how_many_tries_are_left_and_after_five_a_new_one_is_needed(
     newcomer: User, phones: Any
 ) -> None:
@@ -153,6 +156,7 @@ def test_a_pin_lives_ten_minutes(newcomer: User, phones: Any, travel: Callable[.
     assert caught.value.code == "pin_expired"
 
 
+@pytest.mark.postgresql
 def test_a_newer_pin_takes_the_place_of_the_older_one(newcomer: User, phones: Any, travel: Callable[..., Any]) -> None:
     first = send(newcomer)
     old_pin = phones.pin(NUMBER)
@@ -200,6 +204,7 @@ def test_a_retired_pepper_makes_a_pin_wrong_and_nothing_worse(newcomer: User, ph
 # At the same moment ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_of_eight_requests_with_the_right_pin_exactly_one_is_accepted(
     newcomer: User, phones: Any, together: Callable[..., list[Any]]
@@ -215,6 +220,7 @@ def test_of_eight_requests_with_the_right_pin_exactly_one_is_accepted(
     assert AuditEvent.objects.filter(tag="phone:number:verified").count() == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_guessing_with_many_requests_at_once_gets_five_tries_too(
     newcomer: User, phones: Any, together: Callable[..., list[Any]]
@@ -232,6 +238,7 @@ def test_guessing_with_many_requests_at_once_gets_five_tries_too(
 # The trail, and forgetting --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_without_an_audit_row_no_sms_leaves(newcomer: User, phones: Any, broken_trail: Callable[[], None]) -> None:
     broken_trail()
@@ -242,6 +249,7 @@ def test_without_an_audit_row_no_sms_leaves(newcomer: User, phones: Any, broken_
     assert not phones.texts(NUMBER)
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_without_an_audit_row_a_pin_stays_unused(newcomer: User, phones: Any, broken_trail: Callable[[], None]) -> None:
     device = send(newcomer)
@@ -253,6 +261,7 @@ def test_without_an_audit_row_a_pin_stays_unused(newcomer: User, phones: Any, br
     assert not newcomer.verified_phones.exists()
 
 
+@pytest.mark.postgresql
 def test_old_pins_are_forgotten_and_the_log_stays(newcomer: User, travel: Callable[..., Any]) -> None:
     send(newcomer)
     assert pins.forget_old() == 0
@@ -261,6 +270,7 @@ def test_old_pins_are_forgotten_and_the_log_stays(newcomer: User, travel: Callab
     assert SmsMessage.objects.count() == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db
 def test_the_migrations_are_those_of_the_models() -> None:
     call_command("makemigrations", "accounts", check=True, dry_run=True, verbosity=0)

@@ -49,6 +49,7 @@ def test_a_person_sees_each_browser_with_its_address(member: User) -> None:
     assert shown.index("Edge on Windows") < shown.index("Firefox Mobile on Android"), "this one first"
 
 
+@pytest.mark.postgresql
 def test_ending_a_session_signs_that_browser_out_with_its_next_request(member: User) -> None:
     here, there = sign_in(member), sign_in(member, FIREFOX)
     answer = here.post(f"{SESSIONS}{key_of(there)}/end/", follow=True)
@@ -58,6 +59,7 @@ def test_ending_a_session_signs_that_browser_out_with_its_next_request(member: U
     assert AuditEvent.objects.get(tag="user:session:ended").after == {"sessions": 1}
 
 
+@pytest.mark.postgresql
 def test_ending_all_others_leaves_this_browser_in(member: User) -> None:
     here, others = sign_in(member), [sign_in(member, FIREFOX) for _each in range(2)]
     assert "Signed out in 2 other places." in words(here.post(f"{SESSIONS}end-others/", follow=True))
@@ -76,12 +78,14 @@ def test_the_list_of_another_is_not_shown(member: User, stranger: User) -> None:
     assert "Firefox" not in words(sign_in(stranger).get(SESSIONS))
 
 
+@pytest.mark.postgresql
 def test_a_session_that_was_signed_out_is_gone_from_the_list(member: User) -> None:
     here, there = sign_in(member), sign_in(member, FIREFOX)
     there.post("/accounts/logout/")
     assert "Firefox" not in words(here.get(SESSIONS))
 
 
+@pytest.mark.postgresql
 def test_a_session_whose_time_is_over_is_gone_from_the_list(member: User) -> None:
     here, there = sign_in(member), sign_in(member, FIREFOX)
     Session.objects.filter(pk=key_of(there)).update(expire_date=clock.now())
@@ -89,6 +93,7 @@ def test_a_session_whose_time_is_over_is_gone_from_the_list(member: User) -> Non
     assert here.post(f"{SESSIONS}{key_of(there)}/end/").status_code == 404
 
 
+@pytest.mark.postgresql
 def test_many_sessions_cost_as_many_statements_as_two_and_the_last_used_are_shown(
     member: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

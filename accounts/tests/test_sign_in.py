@@ -29,6 +29,7 @@ from accounts.tests.sign_in_walk import (
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:get_jwt_config:DeprecationWarning")]
 
 
+@pytest.mark.postgresql
 def test_the_first_sign_in_makes_the_account_and_its_organisation(office365: Office365) -> None:
     office365.add_person("anita", claims_of("Anita Desai", oid="aaaaaaaa-0000-4000-8000-000000000001"))
     browser = Client()
@@ -48,6 +49,7 @@ def test_the_first_sign_in_makes_the_account_and_its_organisation(office365: Off
     ]
 
 
+@pytest.mark.postgresql
 def test_a_person_is_the_same_account_for_ever_and_name_and_address_are_those_of_today(office365: Office365) -> None:
     oid = str(uuid4())
     office365.add_person("anita", claims_of("Anita Desai", oid=oid))
@@ -109,6 +111,7 @@ def test_a_new_session_begins_with_the_sign_in(office365: Office365) -> None:
     assert not SessionStore().exists(before or "")
 
 
+@pytest.mark.postgresql
 def test_no_token_of_office365_stays_in_a_session_a_table_or_a_log(
     office365: Office365, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,6 +42,7 @@ def refused(token: str) -> bool:
     return True
 
 
+@pytest.mark.postgresql
 def test_a_call_is_one_select_and_knows_all_that_an_endpoint_needs(
     program: Program, token: str, group_admin: User
 ) -> None:
@@ -64,6 +65,7 @@ def test_the_token_may_come_as_bearer_and_without_one_it_is_missing(token: str) 
         call()
 
 
+@pytest.mark.postgresql
 def test_scopes_follow_what_grant_and_connector_may_do_now(token: str) -> None:
     assert "textmessage.write" in authentication.caller_of(token).scopes
     Grant.objects.update(permissions=[Permission.GROUP_INFORMATION])
@@ -79,6 +81,7 @@ def test_a_missing_permission_is_named_as_the_portal_does_in_english(token: str)
     assert caller.permission_for("unheard.of") == "unheard.of"
 
 
+@pytest.mark.postgresql
 def test_a_token_ends_to_the_second(token: str, travel: Callable[..., dt.datetime]) -> None:
     travel(hours=23, minutes=59)
     assert authentication.caller_of(token)
@@ -93,6 +96,7 @@ def test_what_is_no_token_of_ours_is_refused_before_the_database_is_asked(db: No
     assert len(captured) == 0
 
 
+@pytest.mark.postgresql
 def test_a_true_token_for_rows_that_are_not_there_is_refused(program: Program) -> None:
     end = clock.now() + dt.timedelta(hours=1)
     token = RefreshToken.objects.get()
@@ -134,6 +138,7 @@ def _expire(program: Program, developer: User, admin: User) -> None:
     RefreshToken.objects.update(issued_at=now - dt.timedelta(days=1), expires_at=now)
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("act", [_revoke, _suspend_grant, _regenerate, _suspend, _delete, _end, _expire])
 def test_what_ends_a_right_ends_its_tokens_on_the_very_next_call(
     program: Program, token: str, developer: User, group_admin: User, act: Callable[..., Any]

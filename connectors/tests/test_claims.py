@@ -67,6 +67,7 @@ def test_a_program_gets_its_token_and_what_it_is_for(program: Program) -> None:
     assert body["grantedScope"].startswith("groupinfo.read,")
 
 
+@pytest.mark.postgresql
 def test_what_it_gets_works_and_what_was_sealed_is_wiped(program: Program) -> None:
     token = claim(program).json()["refreshToken"]
     assert Client().get("/v1/accessToken", headers=program.headers(refreshToken=token)).status_code == 200
@@ -91,6 +92,7 @@ def test_a_named_handoff_is_the_one_that_is_opened(program: Program, group_admin
     assert (body["handoffId"], body["target"]["name"], body["stillWaiting"]) == (str(later.pk), "Day shift", 1)
 
 
+@pytest.mark.postgresql
 def test_without_a_name_the_longest_waiting_comes_first_until_nothing_waits(
     program: Program, group_admin: User
 ) -> None:
@@ -162,6 +164,7 @@ def test_after_the_program_the_page_is_told_so(program: Program, developer: User
         handoffs.claim(handoff=program.handoff, by=developer, idempotency_key=new_form_key(), address=None)
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("way", ["refused", "withdrawn", "expired"])
 def test_what_has_ended_says_how(
     program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime], way: str
@@ -177,6 +180,7 @@ def test_what_has_ended_says_how(
     assert f"{way} on" in nothing(claim(program))
 
 
+@pytest.mark.postgresql
 def test_a_suspended_connector_claims_nothing_until_it_is_resumed(program: Program, developer: User) -> None:
     connectors.suspend(connector=program.connector, by=developer)
     assert "suspended since" in error(claim(program), 403, "Unauthorized")
@@ -185,6 +189,7 @@ def test_a_suspended_connector_claims_nothing_until_it_is_resumed(program: Progr
     assert claim(program).status_code == 200
 
 
+@pytest.mark.postgresql
 def test_a_revoked_secret_and_a_deleted_connector_claim_nothing(program: Program, developer: User) -> None:
     secrets.revoke(secret=program.connector.secrets.get(), by=developer)
     error(claim(program), 401, "Unauthenticated")
@@ -202,6 +207,7 @@ def test_an_organisation_that_has_moved_sends_its_programs_on(program: Program) 
     assert Handoff.objects.get().state == "waiting"
 
 
+@pytest.mark.postgresql
 def test_one_that_no_key_opens_any_more_keeps_no_other(program: Program, group_admin: User, settings: Settings) -> None:
     settings.ENCRYPTION_KEYS = [b"k" * 32]
     later = factories.let_in(program.connector, group_admin).handoff
@@ -213,6 +219,7 @@ def test_one_that_no_key_opens_any_more_keeps_no_other(program: Program, group_a
 # A lost answer -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_the_same_claim_sent_again_gets_the_same_answer(program: Program, group_admin: User) -> None:
     factories.let_in(program.connector, group_admin)
     first, again = claim(program, key=KEY), claim(program, key=KEY)
@@ -221,12 +228,14 @@ def test_the_same_claim_sent_again_gets_the_same_answer(program: Program, group_
     assert claim(program, key=KEY + "2").json()["handoffId"] != first.json()["handoffId"]
 
 
+@pytest.mark.postgresql
 def test_without_the_key_the_token_is_given_once(program: Program) -> None:
     assert claim(program).status_code == 200
     assert not HandoffClaimReplay.objects.exists()
     assert "have the token issued again" in nothing(claim(program))
 
 
+@pytest.mark.postgresql
 def test_the_key_of_one_claim_opens_no_other_handoff(program: Program, group_admin: User) -> None:
     later = factories.let_in(program.connector, group_admin).handoff
     claim(program, {"handoffId": str(program.handoff.pk)}, key=KEY)
@@ -234,6 +243,7 @@ def test_the_key_of_one_claim_opens_no_other_handoff(program: Program, group_adm
     assert Handoff.objects.get(pk=later.pk).state == "waiting"
 
 
+@pytest.mark.postgresql
 def test_another_secret_of_the_connector_does_not_repeat_the_answer(program: Program) -> None:
     claim(program, key=KEY)
     _secret, other = factories.make_secret(program.connector, slot=2)
@@ -248,6 +258,7 @@ def test_a_key_that_is_none_is_named_and_opens_nothing(program: Program, key: st
     assert Handoff.objects.get().state == "waiting"
 
 
+@pytest.mark.postgresql
 def test_the_answer_is_repeated_for_ten_minutes_and_then_wiped(
     program: Program, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -258,6 +269,7 @@ def test_the_answer_is_repeated_for_ten_minutes_and_then_wiped(
     assert not HandoffClaimReplay.objects.exists()
 
 
+@pytest.mark.postgresql
 def test_what_ends_the_token_ends_its_repetition(program: Program, group_admin: User) -> None:
     claim(program, key=KEY)
     grants.regenerate(grant=program.grant, by=group_admin)
@@ -292,6 +304,7 @@ def test_the_line_says_that_the_program_opened_it(program: Program) -> None:
     )
 
 
+@pytest.mark.postgresql
 def test_neither_token_nor_secret_nor_key_is_kept_anywhere(
     program: Program, everything: Callable[[], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -302,6 +315,7 @@ def test_neither_token_nor_secret_nor_key_is_kept_anywhere(
         assert secret not in kept
 
 
+@pytest.mark.postgresql
 def test_without_an_audit_row_nothing_is_given_away(
     program: Program, no_audit: Callable[[], None], everything: Callable[[], Any]
 ) -> None:
@@ -312,6 +326,7 @@ def test_without_an_audit_row_nothing_is_given_away(
     assert everything() == before
 
 
+@pytest.mark.postgresql
 def test_a_claim_costs_a_handful_of_statements(
     program: Program, group_admin: User, django_assert_max_num_queries: Any
 ) -> None:

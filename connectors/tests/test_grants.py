@@ -31,6 +31,7 @@ def exchange(program: Program, **other: str) -> token_exchange.Exchange:
     )
 
 
+@pytest.mark.postgresql
 def test_a_grant_makes_its_token_and_seals_it_at_once(connector: Connector, group_admin: User) -> None:
     granted = let_in(connector, group_admin)
     handoff = Handoff.objects.get(pk=granted.handoff.pk)
@@ -46,6 +47,7 @@ def test_a_grant_makes_its_token_and_seals_it_at_once(connector: Connector, grou
     assert text.encode() not in bytes(handoff.sealed or b"")
 
 
+@pytest.mark.postgresql
 def test_what_is_sealed_opens_in_its_own_row_only(connector: Connector, group_admin: User) -> None:
     one, other = let_in(connector, group_admin).handoff, let_in(connector, group_admin).handoff
     one.sealed = other.sealed
@@ -94,6 +96,7 @@ def test_a_grant_can_give_less_than_the_connector_asks_for_but_not_more(
     assert Grant.objects.count() == 1
 
 
+@pytest.mark.postgresql
 def test_a_token_ends_with_its_grant_and_so_does_the_handoff(connector: Connector, group_admin: User) -> None:
     ends_at = clock.now() + dt.timedelta(days=3)
     granted = let_in(connector, group_admin, ends_at=ends_at)
@@ -106,6 +109,7 @@ def test_an_end_date_in_the_past_is_refused(connector: Connector, group_admin: U
     assert caught.value.field == "ends_at"
 
 
+@pytest.mark.postgresql
 def test_the_second_grant_for_one_target_names_the_first(connector: Connector, group_admin: User) -> None:
     first = let_in(connector, group_admin).grant
     with pytest.raises(AlreadyGranted) as caught:
@@ -114,6 +118,7 @@ def test_the_second_grant_for_one_target_names_the_first(connector: Connector, g
     assert Handoff.objects.count() == RefreshToken.objects.count() == 1
 
 
+@pytest.mark.postgresql
 def test_after_it_was_removed_it_can_be_granted_again(program: Program, group_admin: User) -> None:
     grants.revoke(grant=program.grant, by=group_admin)
     assert let_in(program.connector, group_admin, target=program.grant.target).grant != program.grant
@@ -149,6 +154,7 @@ def test_a_deleted_connector_and_one_of_another_organisation_are_not_there(
 # Ending ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_what_is_revoked_is_refused_on_the_very_next_request(program: Program, group_admin: User) -> None:
     access = exchange(program).access_token
     assert authentication.caller_of(access).grant == program.grant
@@ -159,6 +165,7 @@ def test_what_is_revoked_is_refused_on_the_very_next_request(program: Program, g
         exchange(program)
 
 
+@pytest.mark.postgresql
 def test_revoking_wipes_what_waits_and_what_is_on_a_screen(
     program: Program, group_admin: User, developer: User
 ) -> None:
@@ -175,6 +182,7 @@ def test_revoking_wipes_what_waits_and_what_is_on_a_screen(
     assert AuditEvent.objects.order_by("-id")[0].before["tokens_ended"] == 1
 
 
+@pytest.mark.postgresql
 def test_what_was_revoked_cannot_be_ended_suspended_or_renewed_again(program: Program, group_admin: User) -> None:
     grants.revoke(grant=program.grant, by=group_admin)
     for act in (grants.revoke, grants.suspend, grants.resume, grants.regenerate):
@@ -182,6 +190,7 @@ def test_what_was_revoked_cannot_be_ended_suspended_or_renewed_again(program: Pr
             act(grant=program.grant, by=group_admin)
 
 
+@pytest.mark.postgresql
 def test_suspending_refuses_everything_and_resuming_accepts_it_again(program: Program, group_admin: User) -> None:
     access = exchange(program).access_token
     grants.suspend(grant=program.grant, by=group_admin)
@@ -200,6 +209,7 @@ def test_suspending_refuses_everything_and_resuming_accepts_it_again(program: Pr
 # Regenerating ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_regenerating_ends_the_old_token_at_once_and_hands_over_a_new_one(program: Program, group_admin: User) -> None:
     access = exchange(program).access_token
     handoff = grants.regenerate(grant=program.grant, by=group_admin)
@@ -232,6 +242,7 @@ def exchange_is_refused(program: Program) -> bool:
     return True
 
 
+@pytest.mark.postgresql
 def test_a_new_name_of_the_target_shows_on_its_grants(program: Program, group_admin: User) -> None:
     other = let_in(program.connector, group_admin)
     assert grants.relabel(target=program.grant.target, name=" Early\nshift ") == 1
@@ -271,6 +282,7 @@ def test_an_operator_stops_a_grant_but_makes_no_token(program: Program, operator
     grants.revoke(grant=program.grant, by=operator)
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("act", [grants.revoke, grants.suspend, grants.regenerate])
 def test_without_an_audit_row_nothing_happens(
     program: Program, group_admin: User, no_audit: Callable[[], None], everything: Callable[[], Any], act: Any
@@ -282,6 +294,7 @@ def test_without_an_audit_row_nothing_happens(
     assert everything() == before
 
 
+@pytest.mark.postgresql
 def test_without_an_audit_row_nothing_is_granted(
     connector: Connector, group_admin: User, no_audit: Callable[[], None], everything: Callable[[], Any]
 ) -> None:

@@ -19,7 +19,7 @@ from connectors.tests import factories
 from connectors.tests.factories import let_in
 from connectors.tests.html_forms import text_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 INBOX = "/console/handoffs/"
 Browser = Callable[..., Client]

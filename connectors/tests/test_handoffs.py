@@ -33,6 +33,7 @@ def reveal(handoff: Handoff, by: User, idempotency_key: str = "") -> str:
 # Claiming -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_the_owner_claims_the_token_and_what_was_sealed_is_wiped(program: Program, developer: User) -> None:
     assert claim(program.handoff, developer) == program.refresh_token
     handoff = Handoff.objects.get()
@@ -62,6 +63,7 @@ def test_claiming_again_with_another_form_says_that_it_was_you_and_from_where(
     assert f"already, from {ADDRESS}." in str(caught.value)
 
 
+@pytest.mark.postgresql
 def test_the_same_form_sent_again_gets_the_same_token_until_done(program: Program, developer: User) -> None:
     idempotency_key = new_form_key()
     assert claim(program.handoff, developer, idempotency_key) == claim(program.handoff, developer, idempotency_key)
@@ -82,6 +84,7 @@ def test_the_form_of_one_handoff_does_not_open_another(program: Program, develop
     assert other.state == "waiting"
 
 
+@pytest.mark.postgresql
 def test_a_claim_without_a_form_key_claims_nothing(program: Program, developer: User) -> None:
     with pytest.raises(RuleBroken):
         handoffs.claim(handoff=program.handoff, by=developer, idempotency_key="", address=None)
@@ -102,6 +105,7 @@ def test_both_sides_get_a_receipt_and_the_trail_an_entry_without_the_token(
     assert program.refresh_token[5:] not in str(list(Notice.objects.values())) + str(list(AuditEvent.objects.values()))
 
 
+@pytest.mark.postgresql
 def test_after_its_deadline_it_cannot_be_claimed_even_before_the_worker_came_by(
     program: Program, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -135,6 +139,7 @@ def test_a_handoff_sealed_with_a_key_that_is_gone_stays_as_it_is(
 # Refusing -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_refusing_wipes_it_and_tells_the_admin(program: Program, developer: User, group_admin: User) -> None:
     handoff = handoffs.refuse(handoff=program.handoff, by=developer)
     assert (handoff.state, handoff.sealed) == ("refused", None)
@@ -144,6 +149,7 @@ def test_refusing_wipes_it_and_tells_the_admin(program: Program, developer: User
         handoffs.refuse(handoff=program.handoff, by=developer)
 
 
+@pytest.mark.postgresql
 def test_what_was_claimed_cannot_be_refused(program: Program, developer: User) -> None:
     claim(program.handoff, developer)
     with pytest.raises(Conflict, match="You opened"):
@@ -153,6 +159,7 @@ def test_what_was_claimed_cannot_be_refused(program: Program, developer: User) -
 # Issuing anew ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("by_developer", [True, False])
 def test_both_sides_can_have_it_issued_again(
     program: Program,
@@ -170,6 +177,7 @@ def test_both_sides_can_have_it_issued_again(
     assert RefreshToken.objects.get(revoked_at__isnull=True) == again.refresh_token
 
 
+@pytest.mark.postgresql
 def test_issued_again_twice_it_is_the_same_new_one(
     program: Program, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -181,6 +189,7 @@ def test_issued_again_twice_it_is_the_same_new_one(
     assert Handoff.objects.count() == 2
 
 
+@pytest.mark.postgresql
 def test_it_is_not_issued_again_once_the_access_was_removed(
     program: Program, developer: User, group_admin: User
 ) -> None:
@@ -204,6 +213,7 @@ def test_the_admin_who_granted_sees_the_token_once_and_it_can_still_be_claimed(
     assert claim(program.handoff, developer) == program.refresh_token
 
 
+@pytest.mark.postgresql
 def test_the_same_form_shows_it_to_the_admin_again(program: Program, group_admin: User) -> None:
     idempotency_key = new_form_key()
     assert reveal(program.handoff, group_admin, idempotency_key) == reveal(
@@ -218,6 +228,7 @@ def test_showing_it_needs_a_form_that_could_show_it_again(program: Program, grou
     assert Handoff.objects.get().revealed_at is None
 
 
+@pytest.mark.postgresql
 def test_what_does_not_wait_any_more_is_not_shown(
     program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -247,6 +258,7 @@ def test_an_admin_who_has_left_the_group_sees_nothing(program: Program, group_ad
 # Expiry ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_what_nobody_claimed_is_wiped_once_and_both_sides_are_told_once(
     program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -265,6 +277,7 @@ def test_what_nobody_claimed_is_wiped_once_and_both_sides_are_told_once(
     assert event.actor_kind == "system"
 
 
+@pytest.mark.postgresql
 def test_one_that_cannot_be_expired_keeps_no_other(
     program: Program,
     group_admin: User,
@@ -323,6 +336,7 @@ def test_the_handoff_of_a_deleted_connector_is_not_there(program: Program, devel
         claim(program.handoff, developer)
 
 
+@pytest.mark.postgresql
 def test_without_an_audit_row_nothing_happens(
     program: Program,
     developer: User,

@@ -23,6 +23,8 @@ from kaizala_console.lib import bounded, clock
 from kaizala_console.lib.bounded import Bounded
 from kaizala_console.tests import plans
 
+pytestmark = pytest.mark.postgresql
+
 Travel = Callable[..., dt.datetime]
 HOUR = dt.timedelta(hours=1)
 

@@ -40,6 +40,7 @@ def call(token: str) -> int:
 # What is refused ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_a_reported_secret_is_refused_at_the_next_exchange_and_access_tokens_go_on(program: Program) -> None:
     access = exchange(program).access_token
     report(program.secret)
@@ -48,6 +49,7 @@ def test_a_reported_secret_is_refused_at_the_next_exchange_and_access_tokens_go_
     assert call(access) == 200
 
 
+@pytest.mark.postgresql
 def test_a_reported_refresh_token_is_refused_with_its_reason_and_so_are_its_access_tokens(program: Program) -> None:
     access = exchange(program).access_token
     report(program.refresh_token)
@@ -56,6 +58,7 @@ def test_a_reported_refresh_token_is_refused_with_its_reason_and_so_are_its_acce
     assert call(access) == 401
 
 
+@pytest.mark.postgresql
 def test_a_reported_access_token_ends_what_it_stands_on(program: Program) -> None:
     access = exchange(program).access_token
     report(access)
@@ -108,6 +111,7 @@ def test_who_knows_only_the_public_part_changes_nothing(program: Program, everyt
     assert after["ConnectorSecret"] == before["ConnectorSecret"]
 
 
+@pytest.mark.postgresql
 def test_what_has_ended_already_is_left_alone(
     program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -120,6 +124,7 @@ def test_what_has_ended_already_is_left_alone(
     assert not LeakReport.objects.exists()
 
 
+@pytest.mark.postgresql
 def test_a_second_report_tells_nobody_again(program: Program) -> None:
     report(program.secret)
     notices = Notice.objects.count()
@@ -134,6 +139,7 @@ def test_a_text_without_any_says_what_they_look_like(db: None) -> None:
     assert caught.value.field == "credential"
 
 
+@pytest.mark.postgresql
 @pytest.mark.usefixtures("travel")  # the window does not end between two of them
 def test_one_address_cannot_report_for_ever(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "LEAK_REPORTS_PER_ADDRESS_PER_HOUR", 2)
@@ -203,6 +209,7 @@ def test_the_trail_says_that_nobody_known_reported_it(program: Program) -> None:
 # The owner's answer ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_restored_it_is_accepted_again(program: Program, developer: User) -> None:
     access = exchange(program).access_token
     report(program.refresh_token)
@@ -211,6 +218,7 @@ def test_restored_it_is_accepted_again(program: Program, developer: User) -> Non
     assert exchange(program).access_token
 
 
+@pytest.mark.postgresql
 def test_reported_again_after_it_was_restored_it_is_refused_again(program: Program, developer: User) -> None:
     report(program.secret)
     leak_reports.restore(report=LeakReport.objects.get(), by=developer)
@@ -220,6 +228,7 @@ def test_reported_again_after_it_was_restored_it_is_refused_again(program: Progr
     assert LeakReport.objects.open().count() == 1
 
 
+@pytest.mark.postgresql
 def test_a_confirmed_secret_is_revoked_and_makes_room(program: Program, developer: User) -> None:
     report(program.secret)
     leak_reports.revoke(report=LeakReport.objects.get(), by=developer)
@@ -228,6 +237,7 @@ def test_a_confirmed_secret_is_revoked_and_makes_room(program: Program, develope
     assert secrets.add(connector=program.connector, by=developer)[0].slot == secret.slot
 
 
+@pytest.mark.postgresql
 def test_a_confirmed_refresh_token_has_ended_and_its_handoff_is_wiped(
     program: Program, developer: User, group_admin: User
 ) -> None:
@@ -240,6 +250,7 @@ def test_a_confirmed_refresh_token_has_ended_and_its_handoff_is_wiped(
     assert grants.regenerate(grant=program.grant, by=group_admin).refresh_token.is_live(clock.now())
 
 
+@pytest.mark.postgresql
 def test_restoring_does_not_bring_back_what_was_regenerated_meanwhile(
     program: Program, developer: User, group_admin: User
 ) -> None:
@@ -250,6 +261,7 @@ def test_restoring_does_not_bring_back_what_was_regenerated_meanwhile(
         exchange(program)
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("first", [leak_reports.revoke, leak_reports.restore])
 @pytest.mark.parametrize("second", [leak_reports.revoke, leak_reports.restore])
 def test_a_report_is_answered_once(
@@ -299,6 +311,7 @@ def test_a_deleted_connector_leaves_nothing_to_answer(program: Program, develope
         leak_reports.restore(report=LeakReport.objects.get(), by=developer)
 
 
+@pytest.mark.postgresql
 def test_a_report_that_cannot_be_told_does_not_happen(program: Program, no_audit: Callable[[], None]) -> None:
     no_audit()
     with pytest.raises(Exception, match="full"):
@@ -309,6 +322,7 @@ def test_a_report_that_cannot_be_told_does_not_happen(program: Program, no_audit
 # What the database refuses --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_a_report_is_about_exactly_one_credential(program: Program) -> None:
     both = {"secret": ConnectorSecret.objects.get(), "refresh_token": RefreshToken.objects.get()}
     for columns in ({}, both):
@@ -323,6 +337,7 @@ def test_a_closed_report_says_who_and_how(program: Program, columns: dict[str, A
         LeakReport.objects.update(**columns)
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("name", ["secret", "refresh_token"])
 def test_a_credential_has_one_open_report(program: Program, connector: Connector, name: str) -> None:
     row = ConnectorSecret.objects.get() if name == "secret" else RefreshToken.objects.get()

@@ -32,6 +32,8 @@ from connectors.tests.keys import Pair, p256, x25519
 from connectors.tests.life import SUCCESSOR_FROM, YEAR, Access, World
 from kaizala_console.lib import clock
 
+pytestmark = pytest.mark.postgresql
+
 MOST_GRANTS = 3
 pick = st.integers(min_value=0, max_value=10**6)
 

@@ -18,6 +18,8 @@ from connectors.tests import factories
 from connectors.tests.factories import Program
 from kaizala_console.lib import clock
 
+pytestmark = pytest.mark.postgresql
+
 HOUR = dt.timedelta(hours=1)
 
 

@@ -20,6 +20,7 @@ from connectors.tests.factories import make_connector, make_secret
 from connectors.tests.oauth_app import BACK, CHALLENGE, PKCE, VERIFIER, App, post_form, refused
 
 
+@pytest.mark.postgresql
 def test_a_code_lives_sixty_seconds(app: App, member: User, travel: Any) -> None:
     travel()
     code = app.code(member)
@@ -30,6 +31,7 @@ def test_a_code_lives_sixty_seconds(app: App, member: User, travel: Any) -> None
     assert "expired" in refused(app.redeem(code), 400, "invalid_grant")
 
 
+@pytest.mark.postgresql
 def test_a_code_that_comes_twice_ends_what_it_made(app: App, member: User) -> None:
     code = app.code(member)
     body = app.redeem(code).json()
@@ -42,6 +44,7 @@ def test_a_code_that_comes_twice_ends_what_it_made(app: App, member: User) -> No
     assert AuditEvent.objects.filter(tag="grant:user:replayed").count() == 1
 
 
+@pytest.mark.postgresql
 def test_a_replay_leaves_what_a_later_sign_in_made(app: App, member: User) -> None:
     first = app.code(member)
     app.redeem(first)
@@ -60,6 +63,7 @@ def test_a_code_is_for_its_own_connector_and_whoever_has_its_secret(app: App, me
     assert app.redeem(code).status_code == 200
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("code", ["", "x", "é", "\x00", "a" * 5000])
 def test_what_is_no_code_is_refused(app: App, code: str) -> None:
     answer = app.redeem(code)
@@ -125,6 +129,7 @@ def test_the_number_must_still_be_the_persons(app: App, member: User) -> None:
     assert not Grant.objects.exists()
 
 
+@pytest.mark.postgresql
 def test_suspended_access_does_not_come_back_by_signing_in(app: App, member: User) -> None:
     app.redeem(app.code(member))
     grants.suspend(grant=Grant.objects.get(), by=member)
@@ -138,6 +143,7 @@ def test_what_the_person_was_shown_is_what_the_program_gets(app: App, member: Us
     assert app.redeem(code).json()["scope"] == "textmessage.read,textmessage.write"
 
 
+@pytest.mark.postgresql
 def test_old_codes_are_forgotten(app: App, member: User, travel: Any) -> None:
     travel()
     app.code(member)
@@ -147,6 +153,7 @@ def test_old_codes_are_forgotten(app: App, member: User, travel: Any) -> None:
     assert oauth.forget_old() == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
 def test_neither_code_nor_token_is_written_down(app: App, member: User, caplog: Any, level: str) -> None:
     """At DEBUG too, which operators may set: oauthlib's own lines would tell codes and refresh tokens."""
@@ -174,6 +181,7 @@ def test_an_error_says_its_reason_in_the_characters_of_the_rfc(app: App, member:
     assert re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]+", answer.json()["error_description"])
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_one_code_at_the_same_moment_makes_one_token_and_then_none_lives(
     app: App, member: User, together: Callable[..., list[Any]]

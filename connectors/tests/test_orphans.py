@@ -38,6 +38,7 @@ def abandoned(connector: Connector, developer: User, operator: User, organisatio
     users.deactivate(user=developer, by=operator)
 
 
+@pytest.mark.postgresql
 def test_a_connector_whose_owner_is_gone_is_told_once(abandoned: None, connector: Connector) -> None:
     watch_orphans()
     watch_orphans()
@@ -63,6 +64,7 @@ def test_the_link_in_the_mail_leads_to_a_list_that_has_it(
     assert str(connector.pk) in browser_of(organisation_admin).get(address).content.decode()
 
 
+@pytest.mark.postgresql
 def test_many_at_once_are_one_mail(developer: User, operator: User) -> None:
     for number in range(60):
         factories.make_connector(developer, f"Planner {number:02}")
@@ -84,6 +86,7 @@ def test_a_co_owner_looks_after_it_and_a_deactivated_one_does_not(
     assert orphans.watch() == 1
 
 
+@pytest.mark.postgresql
 def test_what_was_settled_and_comes_again_is_told_again(abandoned: None, developer: User, operator: User) -> None:
     assert orphans.watch() == 1
     users.activate(user=developer, by=operator)
@@ -99,6 +102,7 @@ def test_a_deleted_connector_is_nobodys_concern(abandoned: None, connector: Conn
     assert orphans.watch() == 0
 
 
+@pytest.mark.postgresql
 def test_access_in_the_name_of_a_number_that_changed_hands_is_told(
     program: Program, group_admin: User, stranger: User, operator: User
 ) -> None:

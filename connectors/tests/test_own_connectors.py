@@ -22,6 +22,8 @@ from connectors.tests.factories import Program, let_in
 from kaizala_console.dashboard import onboarding
 from kaizala_console.dashboard.pending_actions import badges, list_pending_actions
 
+pytestmark = pytest.mark.postgresql
+
 
 @pytest.fixture
 def theirs(developer: User, stranger: User, group_admin: User, outsider: User) -> dict[str, Program]:

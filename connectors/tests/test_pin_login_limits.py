@@ -14,6 +14,8 @@ from accounts.tests.factories import make_person
 from connectors.models import Grant, RefreshToken
 from connectors.tests.pin_program import PinProgram, number_of, refused
 
+pytestmark = pytest.mark.postgresql
+
 
 def test_wrong_pins_run_out(pin_program: PinProgram, member: User) -> None:
     number = number_of(member)

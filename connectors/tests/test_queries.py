@@ -36,6 +36,7 @@ def three(developer: User, stranger: User, outsider: User) -> list[Connector]:
     return [make_connector(developer, "beta"), make_connector(developer, "Alpha"), make_connector(stranger, "Delta")]
 
 
+@pytest.mark.postgresql
 def test_own_connectors_by_default_and_all_of_the_organisation_on_demand(
     three: list[Connector], developer: User, stranger: User
 ) -> None:
@@ -49,16 +50,19 @@ def test_a_co_owned_connector_is_ones_own(three: list[Connector], stranger: User
     assert sorted(names(stranger)) == ["Delta", "beta"]
 
 
+@pytest.mark.postgresql
 def test_deleted_ones_are_not_listed(three: list[Connector], developer: User) -> None:
     connectors.delete(connector=three[0], by=developer)
     assert names(developer) == ["Alpha"]
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("search", ["lph", "ALPHA", " alpha "])
 def test_a_search_finds_part_of_a_name_in_any_case(three: list[Connector], developer: User, search: str) -> None:
     assert names(developer, search=search) == ["Alpha"]
 
 
+@pytest.mark.postgresql
 def test_a_search_finds_a_whole_id_and_takes_anything(three: list[Connector], developer: User) -> None:
     assert names(developer, search=str(three[0].pk).upper()) == ["beta"]
     for search in ("100%", "_", "\0", "'", "ü" * 500):
@@ -66,6 +70,7 @@ def test_a_search_finds_a_whole_id_and_takes_anything(three: list[Connector], de
     assert names(developer, search="\0Alpha") == ["Alpha"]
 
 
+@pytest.mark.postgresql
 def test_a_state_narrows_the_list(three: list[Connector], developer: User) -> None:
     connectors.suspend(connector=three[0], by=developer)
     connectors.deactivate(connector=three[1], by=developer)
@@ -74,6 +79,7 @@ def test_a_state_narrows_the_list(three: list[Connector], developer: User) -> No
     assert names(developer, state="live") == names(developer, state="nonsense") == []
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("sort", queries.SORTS)
 def test_every_order_goes_through_all_pages_without_skipping(developer: User, group_admin: User, sort: str) -> None:
     for number in range(5):
@@ -91,6 +97,7 @@ def test_every_order_goes_through_all_pages_without_skipping(developer: User, gr
     assert len(seen) == len(set(seen)) == 5
 
 
+@pytest.mark.postgresql
 def test_a_forged_page_mark_is_refused(developer: User) -> None:
     with pytest.raises(BadCursor):
         queries.connector_page(developer, cursor="forged")
@@ -123,11 +130,13 @@ def test_one_connector_is_seen_by_the_organisation_and_owned_by_few(
             ask(user, key)
 
 
+@pytest.mark.postgresql
 def test_names_that_are_taken_are_those_of_present_connectors(three: list[Connector], developer: User) -> None:
     assert queries.names_of(developer) == {"alpha", "beta"}
     assert queries.names_of(developer, but=three[1]) == {"beta"}
 
 
+@pytest.mark.postgresql
 def test_counts_say_what_would_stop(program: Program, developer: User, group_admin: User) -> None:
     let_in(program.connector, group_admin)
     gone = let_in(program.connector, group_admin)
@@ -146,6 +155,7 @@ def test_secrets_come_live_ones_first(connector: Connector, developer: User) -> 
     assert list(queries.secrets_of(connector)) == [third, second, first]
 
 
+@pytest.mark.postgresql
 def test_grants_in_force_and_ended_ones_are_apart(program: Program, group_admin: User) -> None:
     other = let_in(program.connector, group_admin, target_name="Drivers")
     grants.revoke(grant=program.grant, by=group_admin)
@@ -155,6 +165,7 @@ def test_grants_in_force_and_ended_ones_are_apart(program: Program, group_admin:
     assert queries.grant_page(program.connector, search="night").items == []
 
 
+@pytest.mark.postgresql
 def test_a_line_about_a_grant_has_its_handoffs_and_live_tokens(
     program: Program, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -165,6 +176,7 @@ def test_a_line_about_a_grant_has_its_handoffs_and_live_tokens(
     assert line.live_tokens == [newer.refresh_token]
 
 
+@pytest.mark.postgresql
 def test_the_inbox_is_the_owners_and_lists_what_waits_or_what_ended(
     program: Program, developer: User, group_admin: User, stranger: User
 ) -> None:
@@ -205,6 +217,7 @@ def _touch_connectors(page: Any) -> None:
     assert all([row.owner.name, row.mine, row.group_count] for row in page.items)
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("which", ["connectors", "grants", "handoffs"])
 def test_many_rows_cost_as_many_queries_as_one(
     connector: Connector, developer: User, group_admin: User, which: str
@@ -239,6 +252,7 @@ def test_a_waiting_handoff_is_a_need_of_its_owners(program: Program, developer: 
     assert not [action for action in list_pending_actions(stranger) if action.key == "handoffs"]
 
 
+@pytest.mark.postgresql
 def test_many_are_one_need_that_leads_to_the_inbox_and_presses_near_the_deadline(
     program: Program, developer: User, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:

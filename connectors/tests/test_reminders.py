@@ -44,6 +44,7 @@ def claimed_program(program: Program, developer: User, travel: Travel) -> Progra
     return program
 
 
+@pytest.mark.postgresql
 def test_developer_and_group_admin_hear_of_a_token_six_times(
     claimed_program: Program, developer: User, group_admin: User, travel: Travel
 ) -> None:
@@ -64,6 +65,7 @@ def test_after_a_month_off_they_hear_of_the_nearest_day_only(
     assert told(developer, "token") == [90, 7, 3, 1]
 
 
+@pytest.mark.postgresql
 def test_what_is_over_is_not_announced_any_more(claimed_program: Program, developer: User, travel: Travel) -> None:
     travel(days=366)
     remind()
@@ -90,6 +92,7 @@ def test_a_token_that_ends_with_its_grant_is_told_of_as_the_grant(
     assert told(developer, "grant") == [14, 7, 3, 1]
 
 
+@pytest.mark.postgresql
 def test_an_end_that_is_moved_on_is_told_of_anew(
     connector: Connector, developer: User, group_admin: User, travel: Travel
 ) -> None:
@@ -143,6 +146,7 @@ def test_what_was_ended_is_not_announced(
     )
 
 
+@pytest.mark.postgresql
 def test_twenty_three_groups_are_one_mail(
     connector: Connector, developer: User, group_admin: User, travel: Travel
 ) -> None:
@@ -197,6 +201,7 @@ def test_somebody_who_is_both_hears_it_once(connector: Connector, developer: Use
     assert told(developer, "token") == [90]
 
 
+@pytest.mark.postgresql
 def test_one_that_fails_keeps_no_other_and_is_tried_again(
     claimed_program: Program, developer: User, group_admin: User, travel: Travel
 ) -> None:
@@ -234,6 +239,7 @@ def test_the_nearest_day_counts(left: dt.timedelta, days: int | None) -> None:
     assert reminders.days_ahead(now + left, now) == days
 
 
+@pytest.mark.postgresql
 def test_when_nothing_is_due_it_costs_three_queries(
     claimed_program: Program, django_assert_num_queries: Callable[[int], object]
 ) -> None:

@@ -23,7 +23,7 @@ from connectors.tests.factories import COMMON, let_in
 from connectors.tests.html_forms import text_of
 from kaizala_console.lib import clock, ids
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 Browser = Callable[..., Client]
 

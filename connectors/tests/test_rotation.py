@@ -43,6 +43,7 @@ def claimed(handoff: Handoff, by: User) -> str:
     return handoffs.claim(handoff=handoff, by=by, idempotency_key=new_form_key(), address=None)
 
 
+@pytest.mark.postgresql
 def test_the_worker_hands_over_what_the_token_service_gives_and_both_tokens_work(
     old_program: Program, developer: User
 ) -> None:
@@ -70,6 +71,7 @@ def test_before_ninety_percent_nothing_is_made(
     assert refresh_tokens.rotate_due() == 1
 
 
+@pytest.mark.postgresql
 def test_it_is_handed_over_once(old_program: Program, developer: User, travel: Callable[..., dt.datetime]) -> None:
     assert [refresh_tokens.rotate_due() for _ in range(3)] == [1, 0, 0]
     claimed(waiting(), developer)
@@ -120,6 +122,7 @@ def test_a_handoff_that_still_waits_comes_first(program: Program, travel: Callab
     assert refresh_tokens.rotate_due() == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("end", ["suspend", "revoke", "suspend_connector", "delete_connector"])
 def test_what_is_suspended_or_over_gets_no_successor(
     old_program: Program, developer: User, group_admin: User, end: str
@@ -135,6 +138,7 @@ def test_what_is_suspended_or_over_gets_no_successor(
     assert RefreshToken.objects.count() == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("which", ["token", "successor"])
 def test_what_was_reported_as_leaked_is_not_handed_over(old_program: Program, which: str) -> None:
     exchange(old_program)
@@ -144,6 +148,7 @@ def test_what_was_reported_as_leaked_is_not_handed_over(old_program: Program, wh
     assert not Handoff.objects.waiting().exists()
 
 
+@pytest.mark.postgresql
 def test_a_token_that_has_ended_brings_forth_nothing(old_program: Program, travel: Callable[..., dt.datetime]) -> None:
     travel(days=36)
     assert refresh_tokens.rotate_due() == 0
@@ -159,6 +164,7 @@ def test_a_grant_that_ends_with_its_token_is_not_rotated(
     assert refresh_tokens.rotate_due() == 0
 
 
+@pytest.mark.postgresql
 def test_unopened_it_is_issued_again_as_it_is_and_the_old_token_goes_on(
     old_program: Program, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -174,6 +180,7 @@ def test_unopened_it_is_issued_again_as_it_is_and_the_old_token_goes_on(
     assert RefreshToken.objects.count() == 2
 
 
+@pytest.mark.postgresql
 def test_once_opened_and_lost_a_new_one_is_made_and_all_before_it_end(old_program: Program, developer: User) -> None:
     refresh_tokens.rotate_due()
     handoff = waiting()
@@ -187,6 +194,7 @@ def test_once_opened_and_lost_a_new_one_is_made_and_all_before_it_end(old_progra
     assert exchange(old_program, new).access_token
 
 
+@pytest.mark.postgresql
 def test_regenerating_withdraws_the_successor_that_waits(old_program: Program, group_admin: User) -> None:
     refresh_tokens.rotate_due()
     before = waiting()
@@ -197,6 +205,7 @@ def test_regenerating_withdraws_the_successor_that_waits(old_program: Program, g
     assert refresh_tokens.rotate_due() == 0
 
 
+@pytest.mark.postgresql
 def test_without_its_pepper_nothing_is_handed_over_and_the_others_have_their_turn(
     old_program: Program, connector: Connector, developer: User, group_admin: User, settings: Settings
 ) -> None:
@@ -214,6 +223,7 @@ def test_without_its_pepper_nothing_is_handed_over_and_the_others_have_their_tur
     assert refresh_tokens.rotate_due() == 1
 
 
+@pytest.mark.postgresql
 def test_one_that_fails_keeps_no_other_and_is_told(
     old_program: Program, connector: Connector, developer: User, group_admin: User
 ) -> None:
@@ -238,6 +248,7 @@ def test_one_that_fails_keeps_no_other_and_is_told(
     assert refresh_tokens.rotate_due() == 1
 
 
+@pytest.mark.postgresql
 def test_tokens_that_are_not_due_cost_one_query(
     program: Program, developer: User, django_assert_num_queries: Any
 ) -> None:

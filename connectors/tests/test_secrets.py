@@ -27,6 +27,7 @@ def proves(connector: Connector, token: str) -> bool:
     return True
 
 
+@pytest.mark.postgresql
 def test_a_second_secret_works_beside_the_first(connector: Connector, developer: User) -> None:
     _first, old = factories.make_secret(connector)
     second, new = secrets.add(connector=connector, by=developer)
@@ -35,6 +36,7 @@ def test_a_second_secret_works_beside_the_first(connector: Connector, developer:
     assert proves(connector, new)
 
 
+@pytest.mark.postgresql
 def test_a_third_secret_is_refused_and_says_what_to_do(connector: Connector, developer: User) -> None:
     secrets.add(connector=connector, by=developer)
     secrets.add(connector=connector, by=developer)
@@ -44,6 +46,7 @@ def test_a_third_secret_is_refused_and_says_what_to_do(connector: Connector, dev
     assert ConnectorSecret.objects.count() == 2
 
 
+@pytest.mark.postgresql
 def test_revoking_one_makes_room_for_another_in_its_slot(connector: Connector, developer: User) -> None:
     first, old = secrets.add(connector=connector, by=developer)
     second, kept = secrets.add(connector=connector, by=developer)
@@ -53,6 +56,7 @@ def test_revoking_one_makes_room_for_another_in_its_slot(connector: Connector, d
     assert [proves(connector, token) for token in (old, kept, new)] == [False, True, True]
 
 
+@pytest.mark.postgresql
 def test_an_expired_secret_is_refused_and_makes_room(
     connector: Connector, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -75,6 +79,7 @@ def test_the_first_secret_cannot_end_before_it_is_made(developer: User) -> None:
     assert not Connector.objects.filter(name="Late").exists()
 
 
+@pytest.mark.postgresql
 def test_the_same_form_sent_again_gets_the_same_secret(connector: Connector, developer: User) -> None:
     idempotency_key = one_time_secrets.new_form_key()
     first = secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
@@ -107,6 +112,7 @@ def test_a_form_of_another_connector_gets_nothing(connector: Connector, develope
     assert not other.secrets.exists()
 
 
+@pytest.mark.postgresql
 def test_a_revoked_secret_leaves_the_screen(connector: Connector, developer: User) -> None:
     idempotency_key = one_time_secrets.new_form_key()
     secret, _token = secrets.add(connector=connector, by=developer, idempotency_key=idempotency_key)
@@ -114,6 +120,7 @@ def test_a_revoked_secret_leaves_the_screen(connector: Connector, developer: Use
     assert not OneTimeSecret.objects.exists()
 
 
+@pytest.mark.postgresql
 def test_a_secret_is_revoked_once(connector: Connector, developer: User) -> None:
     secret, _token = secrets.add(connector=connector, by=developer)
     secrets.revoke(secret=secret, by=developer)
@@ -151,6 +158,7 @@ def test_an_operator_revokes_but_does_not_add(connector: Connector, operator: Us
     assert not proves(connector, token)
 
 
+@pytest.mark.postgresql
 def test_without_an_audit_row_nothing_happens(
     program: Program, developer: User, no_audit: Callable[[], None], everything: Callable[[], Any]
 ) -> None:
@@ -163,6 +171,7 @@ def test_without_an_audit_row_nothing_happens(
     assert everything() == before
 
 
+@pytest.mark.postgresql
 def test_a_secret_with_an_end_date_is_refused_from_that_moment_on(
     connector: Connector, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:

@@ -19,6 +19,8 @@ from connectors.tests.factories import Program
 from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock
 
+pytestmark = pytest.mark.postgresql
+
 
 def exchange(program: Program, refresh_token: str = "") -> Exchange:
     return token_exchange.exchange(

@@ -17,7 +17,7 @@ from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.test_successors import exchange
 from kaizala_console.lib import rate_limit
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 GROUPS = "/v1/groups"
 PROFILE = "/v1/users/me"  # what these connectors have no permission for
 

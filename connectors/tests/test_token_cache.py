@@ -56,6 +56,7 @@ def the_row() -> CachedToken:
 # Against the real Token Service ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_entrusted_credentials_become_a_token_that_works(
     token_service: None, program: Program, developer: User
 ) -> None:
@@ -69,6 +70,7 @@ def test_entrusted_credentials_become_a_token_that_works(
     assert dt.timedelta(hours=17, minutes=50) < left < dt.timedelta(hours=20, minutes=30)
 
 
+@pytest.mark.postgresql
 def test_nothing_of_it_can_be_read_in_the_database(token_service: None, program: Program, developer: User) -> None:
     keep(program, developer)
     token_cache.fetch(cached_token_id=the_row().pk)
@@ -80,6 +82,7 @@ def test_nothing_of_it_can_be_read_in_the_database(token_service: None, program:
         assert secret[5:] not in stored
 
 
+@pytest.mark.postgresql
 def test_near_the_end_of_the_refresh_token_it_goes_over_to_the_successor(
     token_service: None, program: Program, developer: User
 ) -> None:
@@ -92,6 +95,7 @@ def test_near_the_end_of_the_refresh_token_it_goes_over_to_the_successor(
     assert RefreshToken.objects.get(predecessor__isnull=False).first_used_at is not None
 
 
+@pytest.mark.postgresql
 def test_a_revoked_secret_ends_it_and_the_developer_is_told_once(
     token_service: None, program: Program, developer: User
 ) -> None:
@@ -109,6 +113,7 @@ def test_a_revoked_secret_ends_it_and_the_developer_is_told_once(
     assert AuditEvent.objects.filter(tag="grant:warmtoken:refused").count() == 1
 
 
+@pytest.mark.postgresql
 def test_a_regenerated_token_ends_it_with_the_services_reason(
     token_service: None, program: Program, developer: User, group_admin: User
 ) -> None:
@@ -122,6 +127,7 @@ def test_a_regenerated_token_ends_it_with_the_services_reason(
     assert "superseded" in the_row().last_error
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("end", ["revoke", "delete", "date"])
 def test_the_end_of_the_access_wipes_it_silently(
     token_service: None, program: Program, developer: User, group_admin: User, end: str
@@ -140,6 +146,7 @@ def test_the_end_of_the_access_wipes_it_silently(
     assert not Notice.objects.filter(template="connectors/cached_token_refused").exists()
 
 
+@pytest.mark.postgresql
 def test_a_suspension_is_waited_out(token_service: None, program: Program, developer: User, group_admin: User) -> None:
     keep(program, developer)
     grants.suspend(grant=program.grant, by=group_admin)
@@ -151,6 +158,7 @@ def test_a_suspension_is_waited_out(token_service: None, program: Program, devel
     assert token_cache.fetch(cached_token_id=the_row().pk)
 
 
+@pytest.mark.postgresql
 def test_a_given_token_is_refused_with_the_next_request_after_the_removal(
     token_service: None, program: Program, developer: User, group_admin: User
 ) -> None:
@@ -211,6 +219,7 @@ def test_a_service_that_is_down_is_left_alone(
     assert len(service.asked) == 6
 
 
+@pytest.mark.postgresql
 def test_what_comes_after_stop_or_with_older_credentials_is_thrown_away(
     service: Answering, program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,6 +237,7 @@ def test_what_comes_after_stop_or_with_older_credentials_is_thrown_away(
     assert the_row().sealed_access_token is None
 
 
+@pytest.mark.postgresql
 def test_it_is_fetched_once_at_a_time(service: Answering, program: Program, developer: User) -> None:
     cached = keep(program, developer)
     CachedToken.objects.update(next_attempt_at=clock.now() + token_cache.LEASE)
@@ -272,12 +282,14 @@ def test_credentials_of_something_else_are_not_taken(
     assert not CachedToken.objects.exists()
 
 
+@pytest.mark.postgresql
 def test_a_removed_access_takes_nothing(program: Program, developer: User, group_admin: User) -> None:
     grants.revoke(grant=program.grant, by=group_admin)
     with pytest.raises(Conflict):
         keep(program, developer)
 
 
+@pytest.mark.postgresql
 def test_stop_wipes_the_row_and_says_whether_there_was_one(program: Program, developer: User) -> None:
     keep(program, developer)
     assert token_cache.stop(grant=program.grant, by=developer)
@@ -286,6 +298,7 @@ def test_stop_wipes_the_row_and_says_whether_there_was_one(program: Program, dev
     assert AuditEvent.objects.filter(tag="grant:warmtoken:stopped").count() == 1
 
 
+@pytest.mark.postgresql
 def test_without_an_audit_row_nothing_is_kept(program: Program, developer: User, no_audit: Callable[[], None]) -> None:
     no_audit()
     with pytest.raises(Exception, match="audit trail is full"):
@@ -317,6 +330,7 @@ def test_of_several_it_must_name_one(program: Program, developer: User, group_ad
         give(program, str(granted.grant.pk))
 
 
+@pytest.mark.postgresql
 def test_a_refused_row_holds_nothing_and_the_database_says_so(program: Program, developer: User) -> None:
     keep(program, developer)
     refused("refused_warm_token_holds_nothing", lambda: CachedToken.objects.update(refused_at=clock.now()))

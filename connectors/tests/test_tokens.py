@@ -46,6 +46,7 @@ def why(program: Program, **other: str) -> str:
     return said
 
 
+@pytest.mark.postgresql
 def test_the_exchange_gives_what_the_protocol_says(
     program: Program, settings: Settings, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_secret_whose_public_part_was_guessed_is_wrong(program: Program) -> No
         exchange(program, applicationSecret=body + token_format._checksum(body))
 
 
+@pytest.mark.postgresql
 def test_a_revoked_secret_and_a_deleted_connector_are_wrong_credentials(program: Program, developer: User) -> None:
     connector = program.connector
     _second, text = secrets.add(connector=connector, by=developer)
@@ -139,11 +141,13 @@ def test_an_unknown_refresh_token_is_called_unknown(program: Program, developer:
     assert why(program, refreshToken=body + token_format._checksum(body)) == not_made
 
 
+@pytest.mark.postgresql
 def test_an_expired_refresh_token_is_called_expired(program: Program, travel: Callable[..., dt.datetime]) -> None:
     now = travel(days=365)
     assert why(program) == (f"Refresh token expired on {now:%Y-%m-%d %H:%M} UTC. Ask an admin to generate a new one.")
 
 
+@pytest.mark.postgresql
 def test_a_grant_past_its_end_date_is_called_expired(
     connector: Connector, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -154,6 +158,7 @@ def test_a_grant_past_its_end_date_is_called_expired(
     assert why(program).startswith(f"Refresh token expired on {ends_at:%Y-%m-%d %H:%M} UTC.")
 
 
+@pytest.mark.postgresql
 def test_a_superseded_refresh_token_is_called_superseded(
     program: Program, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -168,6 +173,7 @@ def test_a_superseded_refresh_token_is_called_superseded(
     assert why(program).startswith("Refresh token superseded")
 
 
+@pytest.mark.postgresql
 def test_a_revoked_refresh_token_is_called_revoked(
     program: Program, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -180,6 +186,7 @@ def test_a_revoked_refresh_token_is_called_revoked(
     )
 
 
+@pytest.mark.postgresql
 def test_a_suspension_says_whose_it_is_and_ends_with_it(program: Program, developer: User, group_admin: User) -> None:
     connectors.suspend(connector=program.connector, by=developer)
     assert "revoked for now: the connector is suspended since" in why(program)
@@ -198,6 +205,7 @@ def test_scopes_are_what_grant_and_connector_have_in_common_now(program: Program
     assert exchange(program).scopes == ("textmessage.read", "textmessage.write")
 
 
+@pytest.mark.postgresql
 def test_an_access_token_ends_no_later_than_what_it_stands_on(
     connector: Connector, group_admin: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -225,6 +233,7 @@ def test_an_organisation_that_has_moved_sends_its_programs_on_once_they_proved_w
 # First use --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_the_first_use_is_written_down_once(program: Program, travel: Callable[..., dt.datetime]) -> None:
     now = travel(hours=1)
     exchange(program)
@@ -242,6 +251,7 @@ def test_a_refused_exchange_is_no_use(program: Program) -> None:
     assert RefreshToken.objects.get().first_used_at is None
 
 
+@pytest.mark.postgresql
 def test_without_an_audit_row_there_is_no_first_use(
     program: Program, no_audit: Callable[[], None], everything: Callable[[], Any]
 ) -> None:
@@ -258,6 +268,7 @@ def test_an_access_token_is_the_callers(program: Program, group_admin: User) -> 
     assert caller.person == factories.person_of(group_admin)
 
 
+@pytest.mark.postgresql
 def test_the_hot_path_is_two_selects_and_no_write(program: Program) -> None:
     exchange(program)  # the first use is written down
     with CaptureQueriesContext(

@@ -25,7 +25,7 @@ from connectors.tests.test_successors import exchange
 from kaizala_console.lib import clock, ids
 
 # No hour ends between calls that are counted in one.
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("travel"), pytest.mark.postgresql]
 ADDRESS = "203.0.113.9"
 
 

@@ -21,7 +21,7 @@ from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
 from kaizala_console.lib import clock
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 Browser = Callable[..., Client]
 MEMBERS = "GET v1/groups/<group_id>/members"
 SPELLED = "GET /v1/groups/{groupId}/members"

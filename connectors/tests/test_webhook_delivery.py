@@ -38,7 +38,7 @@ from connectors.webhooks.events import WebhookEventType
 from connectors.webhooks.sender import DeliveryOutcome
 from kaizala_console.lib import clock, ids
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 BrowserOf = Callable[..., Client]
 
 

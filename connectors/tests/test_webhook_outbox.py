@@ -17,7 +17,7 @@ from connectors.webhooks import authorization, dispatch, publish
 from connectors.webhooks.events import Event, WebhookEventType
 from kaizala_console.lib import clock, ids
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def message(group_id: UUID) -> Event:

@@ -34,6 +34,7 @@ BAD = {
 }
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("path", sorted(BAD))
 def test_no_receiver_harms_the_deliveries_of_others(
     told_program: Program, webhook: Webhook, receiver: Receiver, group_id: UUID, path: str, settings: Settings
@@ -87,6 +88,7 @@ def test_a_name_that_answers_otherwise_than_at_the_handshake_is_not_called(
     assert WebhookAttempt.objects.get().problem == "refused"
 
 
+@pytest.mark.postgresql
 def test_a_host_that_gives_no_answer_is_left_alone_for_a_while(
     told_program: Program, receiver: Receiver, group_id: UUID, settings: Settings
 ) -> None:
@@ -102,6 +104,7 @@ def test_a_host_that_gives_no_answer_is_left_alone_for_a_while(
         assert row.next_attempt_at > clock.now() + dt.timedelta(seconds=30)
 
 
+@pytest.mark.postgresql
 def test_a_webhook_gets_its_events_one_after_the_other_as_they_happened_whatever_they_are_about(
     told_program: Program, receiver: Receiver, group_id: UUID
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_webhook_gets_its_events_one_after_the_other_as_they_happened_whatever
     assert receiver.most_under_way == 1
 
 
+@pytest.mark.postgresql
 def test_a_slow_connector_has_a_quarter_of_the_places(
     told_program: Program, receiver: Receiver, group_id: UUID, settings: Settings
 ) -> None:
@@ -126,6 +130,7 @@ def test_a_slow_connector_has_a_quarter_of_the_places(
     assert (len(receiver.arrived), receiver.most_under_way) == (8, 4)
 
 
+@pytest.mark.postgresql
 def test_places_are_counted_by_webhook_connector_host_and_trouble() -> None:
     slots = ConcurrencyLimit(16)
     connector = Connector()

@@ -61,6 +61,7 @@ def failed(webhook: Webhook, group_id: UUID, *said: str) -> None:
     Webhook.objects.filter(pk=webhook.pk).update(inactive_because="failed", inactive_at=clock.now(), failures=6)
 
 
+@pytest.mark.postgresql
 def test_woken_it_is_told_what_was_kept_and_not_what_was_given_up(
     webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User
 ) -> None:
@@ -78,6 +79,7 @@ def test_woken_it_is_told_what_was_kept_and_not_what_was_given_up(
     }
 
 
+@pytest.mark.postgresql
 def test_paused_it_keeps_and_an_inactive_one_sends_nothing_again(
     webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User
 ) -> None:
@@ -91,6 +93,7 @@ def test_paused_it_keeps_and_an_inactive_one_sends_nothing_again(
     assert texts(receiver) == ["a"]
 
 
+@pytest.mark.postgresql
 def test_one_is_sent_again_under_the_same_event_id(
     webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User
 ) -> None:
@@ -105,6 +108,7 @@ def test_one_is_sent_again_under_the_same_event_id(
     assert first.attempts.count() == 2
 
 
+@pytest.mark.postgresql
 def test_a_replay_sends_all_from_a_moment_on_in_order(
     webhook: Webhook, receiver: Receiver, group_id: UUID, developer: User, travel: Callable[..., dt.datetime]
 ) -> None:
@@ -119,6 +123,7 @@ def test_a_replay_sends_all_from_a_moment_on_in_order(
     assert AuditEvent.objects.get(tag="connector:webhook:replayed").after["count"] == 2
 
 
+@pytest.mark.postgresql
 def test_what_is_over_is_not_woken(webhook: Webhook, developer: User, roles: dict[str, str], group_id: UUID) -> None:
     Webhook.objects.update(inactive_because="reach", inactive_at=clock.now())
     Grant.objects.update(revoked_at=clock.now())
@@ -161,6 +166,7 @@ def _signed_by(receiver: Receiver, number: int, secrets: list[str]) -> list[bool
 # Tending -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("what", ["expired", "revoked", "deleted"])
 def test_what_is_over_ends_without_anything_happening(
     webhook: Webhook, group_id: UUID, what: str, developer: User
@@ -183,6 +189,7 @@ def test_what_is_over_ends_without_anything_happening(
         assert webhook.inactive_because == {"expired": "expired", "revoked": "grant"}[what]
 
 
+@pytest.mark.postgresql
 def test_what_was_kept_for_a_webhook_that_woke_meanwhile_is_queued(
     webhook: Webhook, receiver: Receiver, group_id: UUID
 ) -> None:
@@ -193,6 +200,7 @@ def test_what_was_kept_for_a_webhook_that_woke_meanwhile_is_queued(
     assert texts(receiver) == ["a"]
 
 
+@pytest.mark.postgresql
 def test_what_is_older_than_it_is_kept_is_deleted(
     webhook: Webhook, group_id: UUID, settings: Settings, developer: User
 ) -> None:
@@ -210,6 +218,7 @@ def test_what_is_older_than_it_is_kept_is_deleted(
 # Reading -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_lists_count_and_tell_the_last_try_in_one_query_each(
     webhook: Webhook,
     receiver: Receiver,
@@ -238,6 +247,7 @@ def test_lists_count_and_tell_the_last_try_in_one_query_each(
     assert message.get_payload(rows[1]) == receiver.bodies()[0]
 
 
+@pytest.mark.postgresql
 def test_why_nothing_is_sent_is_told_from_the_moment_on_at_which_it_is_so(webhook: Webhook) -> None:
     now = clock.now()
     assert not authorization.explain_inactive(webhook, now)

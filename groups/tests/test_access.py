@@ -33,6 +33,7 @@ def names(groups: Any) -> dict[str, str]:
 # ---------------------------------------------------------------- Group tokens
 
 
+@pytest.mark.postgresql
 def test_a_group_token_reaches_its_group_and_everything_under_it_as_an_admin(program: Program, group: Group) -> None:
     below = make_group("Below", organisation=group.organisation, under=group)
     make_group("Far Below", organisation=group.organisation, under=below)
@@ -44,6 +45,7 @@ def test_a_group_token_is_named_by_its_own_group_alone(program: Program, group: 
     assert names(access.named_by(caller(program))) == {"Night Shift": "Admin"}
 
 
+@pytest.mark.postgresql
 def test_a_group_token_reaches_neither_what_is_above_nor_what_is_beside(program: Program, group: Group) -> None:
     above = make_group("Above", organisation=group.organisation)
     hierarchy.link(parent=above, child=group, by=program.connector.owner)
@@ -54,6 +56,7 @@ def test_a_group_token_reaches_neither_what_is_above_nor_what_is_beside(program:
     assert names(access.reachable(caller(program))) == {"Night Shift": "Admin"}
 
 
+@pytest.mark.postgresql
 def test_a_group_token_reaches_a_group_under_it_at_any_depth_and_by_any_way(program: Program, group: Group) -> None:
     left = make_group("Left", organisation=group.organisation, under=group)
     right = make_group("Right", organisation=group.organisation, under=group)
@@ -67,6 +70,7 @@ def test_a_group_token_reaches_a_group_under_it_at_any_depth_and_by_any_way(prog
         access.reach(caller(program), both.pk)
 
 
+@pytest.mark.postgresql
 def test_a_group_token_goes_on_when_the_admin_who_granted_has_left(
     program: Program, group: Group, group_admin: User, member: User
 ) -> None:
@@ -91,6 +95,7 @@ def test_the_role_that_webhooks_ask_for_is_the_one_with_which_calls_reach(progra
     assert len(reached) == 3
 
 
+@pytest.mark.postgresql
 def test_a_removed_group_is_reached_by_no_token(program: Program, group: Group) -> None:
     Group.objects.filter(pk=group.pk).update(removed_at=clock.now())
     with pytest.raises(GroupNotReachable):
@@ -101,6 +106,7 @@ def test_a_removed_group_is_reached_by_no_token(program: Program, group: Group) 
 # ---------------------------------------------------------------- User tokens
 
 
+@pytest.mark.postgresql
 def test_a_user_token_reaches_the_persons_groups_with_their_role_in_each(
     connector: Connector, group: Group, member: User
 ) -> None:
@@ -112,6 +118,7 @@ def test_a_user_token_reaches_the_persons_groups_with_their_role_in_each(
     assert names(access.named_by(token)) == names(access.reachable(token))
 
 
+@pytest.mark.postgresql
 def test_a_user_token_does_not_reach_down_the_hierarchy(connector: Connector, group: Group, group_admin: User) -> None:
     below = make_group("Below", organisation=group.organisation, under=group)
     token = caller(let_act_for(connector, group_admin))
@@ -119,6 +126,7 @@ def test_a_user_token_does_not_reach_down_the_hierarchy(connector: Connector, gr
         access.reach(token, below.pk)
 
 
+@pytest.mark.postgresql
 def test_a_user_token_follows_the_persons_memberships_at_once(connector: Connector, group: Group, member: User) -> None:
     token = caller(let_act_for(connector, member))
     assert access.reach(token, group.pk)
@@ -134,6 +142,7 @@ def test_a_member_reaches_a_group_but_not_as_an_admin(connector: Connector, grou
         access.reach(token, group.pk, role=Role.ADMIN)
 
 
+@pytest.mark.postgresql
 def test_an_organisation_admins_confirmed_token_reaches_all_groups_of_the_organisation_and_their_own(
     connector: Connector, group: Group, organisation_admin: User, second_admin: User, outsider: User
 ) -> None:
@@ -145,6 +154,7 @@ def test_an_organisation_admins_confirmed_token_reaches_all_groups_of_the_organi
     assert access.reach(token, group.pk, role=Role.ADMIN)
 
 
+@pytest.mark.postgresql
 def test_an_organisation_admins_token_that_nobody_confirmed_reaches_their_own_groups_alone(
     connector: Connector, group: Group, organisation_admin: User
 ) -> None:
@@ -184,6 +194,7 @@ def test_a_confirmed_token_reaches_the_organisation_only_with_all_scopes_of_tena
     assert names(access.reachable(caller(program))) == {"Night Shift": "Admin", "Own": "Member"}
 
 
+@pytest.mark.postgresql
 def test_a_token_of_somebody_without_an_account_reaches_their_groups_until_an_account_takes_the_number(
     connector: Connector, group: Group, newcomer: Person, stranger: User
 ) -> None:
@@ -195,6 +206,7 @@ def test_a_token_of_somebody_without_an_account_reaches_their_groups_until_an_ac
     assert names(access.reachable(again)) == {"Night Shift": "Member"}
 
 
+@pytest.mark.postgresql
 def test_an_organisation_admins_token_shrinks_when_they_are_no_admin_any_more(
     connector: Connector, group: Group, organisation_admin: User, second_admin: User
 ) -> None:
@@ -205,6 +217,7 @@ def test_an_organisation_admins_token_shrinks_when_they_are_no_admin_any_more(
         access.reach(token, group.pk)
 
 
+@pytest.mark.postgresql
 def test_a_user_token_reaches_nothing_once_another_account_holds_the_number(
     connector: Connector, group: Group, member: User, organisation_admin: User
 ) -> None:
@@ -217,6 +230,7 @@ def test_a_user_token_reaches_nothing_once_another_account_holds_the_number(
         access.reach(token, group.pk)
 
 
+@pytest.mark.postgresql
 def test_a_user_token_reaches_nothing_once_its_account_is_closed(
     connector: Connector, group: Group, member: User
 ) -> None:
@@ -240,6 +254,7 @@ def test_what_is_no_group_id_is_a_group_that_cannot_be_reached(program: Program,
 # ---------------------------------------------------------------- People
 
 
+@pytest.mark.postgresql
 def test_people_see_the_groups_that_one_of_their_numbers_is_in(group: Group, member: User, stranger: User) -> None:
     assert names(access.visible_to(member)) == {"Night Shift": "Member"}
     assert names(access.visible_to(stranger)) == {}
@@ -253,6 +268,7 @@ def test_somebody_with_two_numbers_in_a_group_has_the_higher_role(group: Group, 
     assert access.acting_person(member, group) == second.person
 
 
+@pytest.mark.postgresql
 def test_a_released_number_opens_nothing_any_more(group: Group, member: User) -> None:
     VerifiedPhone.objects.filter(user=member).update(released_at=clock.now(), is_primary=False)
     assert access.role_of(member, group) is None
@@ -295,6 +311,7 @@ def test_a_member_sees_the_group_but_is_told_that_it_takes_an_admin(
         access.require_admin(member, group.pk)
 
 
+@pytest.mark.postgresql
 def test_access_takes_few_statements_however_many_groups_there_are(
     connector: Connector, program: Program, group: Group, group_admin: User, django_assert_num_queries: Any
 ) -> None:

@@ -62,6 +62,7 @@ def questions(answer: Any) -> list[str]:
     return [action["actionBody"]["question"] for action in answer.json()["actions"]]
 
 
+@pytest.mark.postgresql
 def test_without_a_date_the_last_thirty_are_listed_in_order(
     wire: Wire, program: Program, group: Group, group_admin: User
 ) -> None:
@@ -71,6 +72,7 @@ def test_without_a_date_the_last_thirty_are_listed_in_order(
     assert answer.json()["hasMore"] is True
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("in_seconds", [False, True])
 def test_a_program_walks_on_from_date_to_date(
     wire: Wire, program: Program, group: Group, group_admin: User, in_seconds: bool
@@ -87,6 +89,7 @@ def test_a_program_walks_on_from_date_to_date(
     assert seen == [f"Poll {n}" for n in range(7)]
 
 
+@pytest.mark.postgresql
 def test_what_was_sent_in_one_second_comes_together(
     wire: Wire, program: Program, group: Group, group_admin: User
 ) -> None:
@@ -104,6 +107,7 @@ def test_what_was_sent_in_one_second_comes_together(
     assert wire.get(f"{actions_of(group)}?fromDate={since}&count=2", program).json()["hasMore"] is False
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 @pytest.mark.parametrize("at_once", [1, 2, 3, 7])
 def test_a_program_that_goes_on_from_a_second_always_comes_further(
@@ -125,6 +129,7 @@ def test_a_program_that_goes_on_from_a_second_always_comes_further(
     assert (more, len(seen)) == (False, len(polls))
 
 
+@pytest.mark.postgresql
 def test_has_more_is_false_when_the_last_one_is_there(
     wire: Wire, program: Program, group: Group, group_admin: User
 ) -> None:
@@ -154,6 +159,7 @@ def test_a_query_that_means_nothing_is_refused(wire: Wire, program: Program, gro
     assert query[1:].partition("=")[0] in message
 
 
+@pytest.mark.postgresql
 def test_a_hundred_mixed_actions_take_as_many_queries_as_two(
     wire: Wire, program: Program, group: Group, group_admin: User, member: User
 ) -> None:

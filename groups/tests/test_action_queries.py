@@ -21,6 +21,8 @@ from kaizala_console.lib import clock, pagination
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import paginate
 
+pytestmark = pytest.mark.postgresql
+
 
 def viewer_of(user: User, group: Group) -> tuple[Group, Viewer]:
     found = access.require_member(user, group.pk)

@@ -18,7 +18,7 @@ from groups.tests.test_archive_pages import HEADER, uploaded_export
 from kaizala_console.lib import pagination
 from kaizala_console.lib.pagination import Page
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 Browser = Callable[..., Client]
 
 GROUPS = ["Depot North", "Depot South", "depot 7", "Office", "", "50% _off\\"]

@@ -59,6 +59,7 @@ def test_groups_are_put_under_others_and_taken_away(
     assert GroupChange.objects.filter(group=groups["North"]).exists()
 
 
+@pytest.mark.postgresql
 def test_the_check_names_what_is_not_there_what_is_ambiguous_and_what_closes_a_circle(
     organisation: Organisation, organisation_admin: User, groups: dict[str, Group], outsider: User
 ) -> None:
@@ -79,6 +80,7 @@ def test_the_check_names_what_is_not_there_what_is_ambiguous_and_what_closes_a_c
     assert links() == {"South<All"}
 
 
+@pytest.mark.postgresql
 def test_a_circle_that_others_have_closed_meanwhile_is_refused_by_the_run(
     organisation: Organisation, organisation_admin: User, groups: dict[str, Group]
 ) -> None:
@@ -91,6 +93,7 @@ def test_a_circle_that_others_have_closed_meanwhile_is_refused_by_the_run(
     assert "North<All" not in links()
 
 
+@pytest.mark.postgresql
 def test_across_chunks_no_circle_is_closed_either(
     organisation: Organisation,
     organisation_admin: User,
@@ -105,6 +108,7 @@ def test_across_chunks_no_circle_is_closed_either(
     assert links() == {"North<All", "All<Depot"}
 
 
+@pytest.mark.postgresql
 def test_not_more_levels_than_a_hierarchy_may_have(
     organisation: Organisation, organisation_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ def following(group: Group) -> set[str]:
     return set(Subscription.objects.filter(group=group).values_list("person__number", flat=True))
 
 
+@pytest.mark.postgresql
 def test_lines_add_subscribers_and_take_them_off_and_once_more_changes_nothing(
     public: Group, group_admin: User
 ) -> None:

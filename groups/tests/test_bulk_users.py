@@ -55,6 +55,7 @@ def test_what_is_said_is_in_the_senders_language(group: Group, group_admin: User
     assert job.language == "en"
 
 
+@pytest.mark.postgresql
 def test_a_check_that_was_broken_off_begins_anew(group: Group, group_admin: User) -> None:
     job = uploaded(group, group_admin, HEADER + "nobody,,,\n")
     BulkLine.objects.create(job=job, line=2, kind="bad", reason="half")
@@ -90,6 +91,7 @@ def test_a_file_that_is_no_table_or_too_large_is_refused_at_once(
 # The run --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_it_adds_promotes_names_and_removes(group: Group, group_admin: User, member: User, newcomer: Person) -> None:
     admin, member_number = person_of(group_admin).number, person_of(member).number
     text = (
@@ -108,6 +110,7 @@ def test_it_adds_promotes_names_and_removes(group: Group, group_admin: User, mem
     assert GroupChange.objects.filter(group=group).exists(), "its counts are taken anew"
 
 
+@pytest.mark.postgresql
 def test_the_same_file_again_changes_nothing_and_another_one_updates(group: Group, group_admin: User) -> None:
     done(uploaded(group, group_admin, many(7)))
     before, events = roles(group), AuditEvent.objects.filter(tag="group:members:changed").count()
@@ -118,6 +121,7 @@ def test_the_same_file_again_changes_nothing_and_another_one_updates(group: Grou
     assert done(uploaded(group, group_admin, many(7, action="remove"))).counts == {"removed": 7}
 
 
+@pytest.mark.postgresql
 def test_the_order_of_lines_never_leaves_the_group_without_an_admin(group: Group, group_admin: User) -> None:
     number = person_of(group_admin).number
     job = done(uploaded(group, group_admin, HEADER + f"{number},,,remove\n+919876543210,,Admin,\n"))
@@ -125,6 +129,7 @@ def test_the_order_of_lines_never_leaves_the_group_without_an_admin(group: Group
     assert [who for who, role in roles(group).items() if role == "Admin"] == ["+919876543210"]
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("line", [",,,remove", ",,Member,"])
 def test_the_last_admin_stays_and_the_line_is_refused(group: Group, group_admin: User, line: str) -> None:
     number = person_of(group_admin).number
@@ -188,6 +193,7 @@ class Killed(BaseException):
     """As a process ends."""
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_a_killed_worker_is_followed_by_one_that_begins_after_the_last_chunk(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch, travel: Callable[..., Any], at: int
@@ -220,6 +226,7 @@ def test_a_killed_worker_is_followed_by_one_that_begins_after_the_last_chunk(
     assert jobs.sweep() == 0
 
 
+@pytest.mark.postgresql
 def test_a_turn_ends_after_a_while_and_the_next_goes_on(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,6 +238,7 @@ def test_a_turn_ends_after_a_while_and_the_next_goes_on(
     assert worked_at(job).state == "done"
 
 
+@pytest.mark.postgresql
 def test_what_fails_again_and_again_stops_and_says_so(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch, travel: Callable[..., Any]
 ) -> None:
@@ -249,6 +257,7 @@ def test_what_fails_again_and_again_stops_and_says_so(
     assert "Tell its operator" in job.why_it_failed
 
 
+@pytest.mark.postgresql
 def test_cancelling_in_the_middle_keeps_what_was_done(
     group: Group, group_admin: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,6 +293,7 @@ def test_who_is_no_admin_any_more_gets_no_further(group: Group, group_admin: Use
     assert Membership.objects.filter(group=group).count() == 3
 
 
+@pytest.mark.postgresql
 def test_going_on_twice_is_once_and_with_no_good_line_not_at_all(group: Group, group_admin: User) -> None:
     job = checked(uploaded(group, group_admin, many(2)))
     assert jobs.go_on(job=job, by=group_admin).approved_at == jobs.go_on(job=job, by=group_admin).approved_at
@@ -340,6 +350,7 @@ def test_what_is_exported_can_be_uploaded_again_and_changes_nothing(group: Group
     assert done(uploaded(group, group_admin, text)).counts == {"unchanged": 7}
 
 
+@pytest.mark.postgresql
 def test_two_thousand_lines_cost_few_statements_each(group: Group, group_admin: User) -> None:
     job = uploaded(group, group_admin, many(2000))
     with CaptureQueriesContext(connection) as seen:

@@ -19,6 +19,8 @@ from groups.tests.factories import make_group
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import RuleBroken
 
+pytestmark = pytest.mark.postgresql
+
 
 def counted() -> dict[str, Tally]:
     result = tallies(Group.objects.values("pk"))

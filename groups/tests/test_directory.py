@@ -23,6 +23,7 @@ pytestmark = pytest.mark.django_db
 # Attributes -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_there_are_at_most_thirty_and_none_without_a_name(organisation_admin: User) -> None:
     for number in range(30):
         directory.add_attribute(name=f"A{number}", by=organisation_admin)
@@ -111,6 +112,7 @@ def everywhere(
     return let_act_for(connector, member)
 
 
+@pytest.mark.postgresql
 def test_a_person_leaves_all_the_organisations_groups_and_no_other(
     everywhere: Program, program: Program, group: Group, member: User, organisation_admin: User, outsider: User
 ) -> None:
@@ -161,6 +163,7 @@ def test_only_admins_of_the_organisation_remove_somebody_everywhere(
     assert everything() == before
 
 
+@pytest.mark.postgresql
 def test_many_groups_cost_two_statements_each(
     group: Group, group_admin: User, newcomer: Person, organisation_admin: User, django_assert_max_num_queries: Any
 ) -> None:

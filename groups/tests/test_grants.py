@@ -39,6 +39,7 @@ def test_adding_a_connector_makes_a_grant_for_this_group_with_the_admins_role(
     assert AuditEvent.objects.get(tag="grant:access:granted").group_id == group.pk
 
 
+@pytest.mark.postgresql
 def test_the_same_connector_is_added_to_a_group_once(group: Group, connector: Connector, group_admin: User) -> None:
     grant = add(group, connector, group_admin)
     with pytest.raises(AlreadyGranted) as error:
@@ -47,6 +48,7 @@ def test_the_same_connector_is_added_to_a_group_once(group: Group, connector: Co
     assert GroupGrant.objects.count() == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_double_click_adds_the_connector_once(group: Group, connector: Connector, group_admin: User) -> None:
     results = together(*[partial(grants.add_connector, group=group, connector_id=connector.pk, by=group_admin)] * 2)
@@ -103,6 +105,7 @@ def test_a_deactivated_connector_takes_no_new_group(group: Group, connector: Con
         add(group, connector, group_admin)
 
 
+@pytest.mark.postgresql
 def test_removing_it_ends_the_grant_and_it_can_be_added_again(
     group: Group, connector: Connector, group_admin: User
 ) -> None:

@@ -21,6 +21,8 @@ from groups.tests.threads import together
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
+pytestmark = pytest.mark.postgresql
+
 
 def link(parent: Group, child: Group) -> GroupLink:
     return hierarchy.link(parent=parent, child=child, by=SYSTEM)

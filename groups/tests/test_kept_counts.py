@@ -29,6 +29,8 @@ from groups.tests.test_counts import by_hand
 from groups.tests.threads import together
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
+pytestmark = pytest.mark.postgresql
+
 GROUPS = 5
 NUMBERS = [f"+9199300000{n:02}" for n in range(4)]
 

@@ -14,7 +14,7 @@ from groups.services.groups import Created
 from groups.tests.factories import make_group, person_of
 from kaizala_console.lib.errors import Conflict
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 ID = UUID("0f0e0d0c-0b0a-4908-8706-050403020100")
 

@@ -35,6 +35,7 @@ def test_people_are_added_by_number_whether_or_not_they_are_known(
     assert Membership.objects.get(group=group, person=unknown).role == Role.MEMBER
 
 
+@pytest.mark.postgresql
 def test_who_is_in_already_stays_as_they_are_and_is_no_failure(group: Group, group_admin: User) -> None:
     number = person_of(group_admin).number
     added = members.add(group=group, numbers=[number, number.replace("+91", "+91 ")], by=group_admin)
@@ -50,6 +51,7 @@ def test_numbers_that_are_none_are_refused_one_by_one_with_a_reason(group: Group
     assert all(failure.reason for failure in added.failed)
 
 
+@pytest.mark.postgresql
 def test_adding_takes_as_many_lookups_for_one_as_for_fifty(
     group: Group, group_admin: User, django_assert_num_queries: Any
 ) -> None:
@@ -89,6 +91,7 @@ def test_setting_the_role_somebody_has_changes_and_tells_nothing(group: Group, g
     assert not AuditEvent.objects.exists()
 
 
+@pytest.mark.postgresql
 def test_the_last_admin_can_neither_be_removed_nor_demoted(group: Group, group_admin: User) -> None:
     person = person_of(group_admin)
     with pytest.raises(RuleBroken) as removed:
@@ -108,6 +111,7 @@ def test_somebody_who_is_not_in_the_group_is_not_found(group: Group, group_admin
             members.set_role(group=group, person_id=person_id, role=Role.ADMIN, by=group_admin)
 
 
+@pytest.mark.postgresql
 def test_nothing_is_changed_when_the_audit_trail_cannot_be_written(
     group: Group, group_admin: User, newcomer: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +132,7 @@ def test_nothing_is_changed_when_the_audit_trail_cannot_be_written(
     assert not Person.objects.filter(number="+919930000001").exists()
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_two_admins_who_leave_at_the_same_moment_do_not_leave_the_group_without_one(transactional_db: None) -> None:
     organisation = Organisation.objects.create(name="Contoso", entra_tenant_id="t")
@@ -139,6 +144,7 @@ def test_two_admins_who_leave_at_the_same_moment_do_not_leave_the_group_without_
         assert Membership.objects.admins().filter(group=group).count() == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_a_demotion_and_a_removal_at_the_same_moment_leave_an_admin(transactional_db: None) -> None:
     organisation = Organisation.objects.create(name="Contoso", entra_tenant_id="t")
@@ -153,6 +159,7 @@ def test_a_demotion_and_a_removal_at_the_same_moment_leave_an_admin(transactiona
         assert Membership.objects.admins().filter(group=group).count() == 1
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_several_removed_and_several_demoted_at_the_same_moment_leave_an_admin(transactional_db: None) -> None:
     organisation = Organisation.objects.create(name="Contoso", entra_tenant_id="t")
@@ -168,6 +175,7 @@ def test_several_removed_and_several_demoted_at_the_same_moment_leave_an_admin(t
         assert Membership.objects.admins().filter(group=group).count() == 2
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_the_same_people_added_twice_at_the_same_moment_are_in_once(transactional_db: None) -> None:
     group = make_group(organisation=Organisation.objects.create(name="Contoso", entra_tenant_id="t"))

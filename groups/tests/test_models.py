@@ -44,6 +44,7 @@ BROKEN: dict[str, Callable[[Group, Person], Any]] = {
 }
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("constraint", BROKEN)
 def test_the_database_refuses_what_breaks(constraint: str, group: Group, newcomer: Person) -> None:
     with pytest.raises(IntegrityError) as error, transaction.atomic():

@@ -94,6 +94,7 @@ def test_a_strangers_upload_learns_no_name_until_its_own_file_gives_one(
     assert "A. from Contoso" not in ours
 
 
+@pytest.mark.postgresql
 def test_each_organisation_keeps_its_name(
     wire: Wire,
     program: Program,

@@ -30,6 +30,7 @@ def group(group_admin: User, connector: Connector, operator: User, organisation_
     return group
 
 
+@pytest.mark.postgresql
 def test_a_group_whose_admins_are_gone_is_told_once(group: Group, group_admin: User, operator: User) -> None:
     watch_orphans()
     assert not Orphan.objects.exists()

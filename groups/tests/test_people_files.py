@@ -61,6 +61,7 @@ def test_what_goes_out_comes_in_again_whatever_the_attributes_are_called(
     assert send(client, f"Mobile,Name\n{person_of(member).number},Meera N\n").status_code == 302
 
 
+@pytest.mark.postgresql
 def test_names_and_attributes_come_in_and_nobody_is_added(
     client: Client,
     group: Group,

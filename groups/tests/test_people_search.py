@@ -16,7 +16,7 @@ from groups.services import members
 from groups.tests.factories import make_group
 from kaizala_console.lib.pagination import Page
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ def test_a_like_is_the_tokens_users(wire: Wire, program: Program, message: Messa
     assert (reaction.person, reaction.connector, reaction.bot) == (person_of(group_admin), program.connector, None)
 
 
+@pytest.mark.postgresql
 def test_a_second_like_is_the_same_like_and_another_users_is_not(
     wire: Wire, program: Program, members_program: Program, message: Message
 ) -> None:
@@ -51,6 +52,7 @@ def test_a_second_like_is_the_same_like_and_another_users_is_not(
     assert Reaction.objects.count() == 2
 
 
+@pytest.mark.postgresql
 def test_every_comment_is_one_more(wire: Wire, program: Program, message: Message) -> None:
     assert comment(wire, program, message, "Thanks") != comment(wire, program, message, "Thanks")
     assert [row.comment for row in Reaction.objects.all()] == ["Thanks", "Thanks"]

@@ -59,6 +59,7 @@ def test_one_that_cannot_be_a_number_fails_alone_with_a_reason(wire: Wire, progr
     assert following(public) == set(NUMBERS[:2])
 
 
+@pytest.mark.postgresql
 def test_who_is_a_subscriber_already_stays_one(wire: Wire, program: Program, public: Group) -> None:
     for _twice in range(2):
         answer = wire.put(path(public, "/add"), "{subscribers: ['+919930000001', '+91 9930000001',]}", program)
@@ -101,6 +102,7 @@ def test_a_page_is_told_with_every_field_and_no_cursor_when_it_is_the_last(
     )
 
 
+@pytest.mark.postgresql
 def test_pages_of_up_to_fifty_go_through_everybody_once(wire: Wire, program: Program, public: Group) -> None:
     numbers = [f"+9199300{n:05}" for n in range(120)]
     subscribers.add(group=public, numbers=numbers, by=SYSTEM)
@@ -152,6 +154,7 @@ def test_a_get_may_bring_its_page_in_a_body_as_the_documents_of_those_years_read
     assert "count" in refused(get(data="{count: 51}"), 400, "InvalidParameters", "ValidationException")
 
 
+@pytest.mark.postgresql
 def test_a_page_takes_as_many_statements_for_one_as_for_fifty(
     wire: Wire, program: Program, public: Group, django_assert_num_queries: Any
 ) -> None:
@@ -219,6 +222,7 @@ def test_without_the_permission_nothing_is_told_or_changed(
     assert everything() == before
 
 
+@pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_the_same_people_added_twice_at_the_same_moment_subscribe_once(transactional_db: None) -> None:
     group = make_group(organisation=make_organisation("Contoso"), group_type=Group.Type.CONNECT)

@@ -16,6 +16,8 @@ from groups.services import connectors as grants
 from groups.tests.factories import Program, let_in, make_connector, make_group, person_of
 from kaizala_console.lib import bounded
 
+pytestmark = pytest.mark.postgresql
+
 
 def test_the_list_of_groups_shows_counts_and_the_readers_role(
     group: Group, program: Program, group_admin: User, member: User

@@ -35,6 +35,7 @@ def found_by(browser: Client, text: str) -> str:
     return words(browser.get(SEARCH, {"q": text}))
 
 
+@pytest.mark.postgresql
 def test_one_question_finds_connectors_groups_and_people(
     depot: Group, developer: User, group_admin: User, member: User, browser_of: Callable[..., Client]
 ) -> None:
@@ -47,6 +48,7 @@ def test_one_question_finds_connectors_groups_and_people(
     assert f'<a href="/console/directory/{person_of(group_admin).pk}/">Arjun Mehta</a>' in people
 
 
+@pytest.mark.postgresql
 def test_a_whole_id_finds_what_it_names(
     depot: Group, developer: User, member: User, browser_of: Callable[..., Client]
 ) -> None:
@@ -71,6 +73,7 @@ def test_another_organisation_finds_no_connector_of_this_one(
     assert "Nothing matches" in found_by(browser_of(outsider), "depot")
 
 
+@pytest.mark.postgresql
 def test_more_than_a_few_lead_to_the_list_with_the_same_search(
     developer: User, browser_of: Callable[..., Client]
 ) -> None:
@@ -85,6 +88,7 @@ def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> 
     assert client.get(SEARCH, {"q": "depot"}).headers["Location"].startswith("/accounts/login/?next=")
 
 
+@pytest.mark.postgresql
 def test_more_that_is_found_costs_no_more_queries(
     group_admin: User, browser_of: Callable[..., Client], django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -101,6 +105,7 @@ def poll(group: Group, by: User, question: str, **more: Any) -> Action:
     return actions.post(group=group, action_type="Poll", body=body, person=person_of(by), by=by)
 
 
+@pytest.mark.postgresql
 def test_actions_are_found_by_title_with_a_link_to_each(
     depot: Group, group_admin: User, member: User, browser_of: Callable[..., Client]
 ) -> None:
@@ -112,6 +117,7 @@ def test_actions_are_found_by_title_with_a_link_to_each(
     assert f'href="/console/groups/{depot.pk}/actions/{card.pk}/"' in page.content.decode()
 
 
+@pytest.mark.postgresql
 def test_who_does_not_see_the_group_or_the_card_does_not_find_it(
     depot: Group, group_admin: User, member: User, stranger: User, outsider: User, browser_of: Callable[..., Client]
 ) -> None:
@@ -135,6 +141,7 @@ def test_who_does_not_see_the_group_or_the_card_does_not_find_it(
     assert "Rope or ladder?" in found_by(browser_of(member), "ladder")
 
 
+@pytest.mark.postgresql
 def test_answers_are_never_searched(
     depot: Group, group_admin: User, member: User, browser_of: Callable[..., Client]
 ) -> None:
@@ -146,6 +153,7 @@ def test_answers_are_never_searched(
         assert 'id="found-actions"' not in browser.get(SEARCH, {"q": "later"}).content.decode()
 
 
+@pytest.mark.postgresql
 def test_a_group_that_was_removed_takes_its_cards_along(
     depot: Group, group_admin: User, browser_of: Callable[..., Client]
 ) -> None:
@@ -154,6 +162,7 @@ def test_a_group_that_was_removed_takes_its_cards_along(
     assert str(card.pk) not in browser_of(group_admin).get(SEARCH, {"q": "ladder"}).content.decode()
 
 
+@pytest.mark.postgresql
 def test_what_happened_is_found_by_its_words_and_only_by_who_may_read_it(
     depot: Group, developer: User, member: User, browser_of: Callable[..., Client]
 ) -> None:
@@ -165,6 +174,7 @@ def test_what_happened_is_found_by_its_words_and_only_by_who_may_read_it(
     assert "suspended the connector" not in found_by(browser_of(member), "suspended courier")
 
 
+@pytest.mark.postgresql
 def test_only_the_newest_are_looked_through_and_the_page_says_so(
     depot: Group,
     group_admin: User,
@@ -203,6 +213,7 @@ def test_by_keys_alone(open_page: Callable[..., Any], depot: Group, member: User
     page.wait_for_url("**/console/activity/")
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("text", ["%", "_", "\\", "\0", "a\0b", "'", "<script>alert(1)</script>", "x" * 5000, "  "])
 def test_any_text_can_be_searched_for(text: str, member: User, browser_of: Callable[..., Client]) -> None:
     page = browser_of(member).get(SEARCH, {"q": text})

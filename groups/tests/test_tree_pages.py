@@ -63,6 +63,7 @@ def gate(group: Group, organisation: Organisation, group_admin: User) -> Group:
 # What stands where ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 def test_the_top_has_the_groups_that_stand_under_no_other(client: Client, gate: Group, group_admin: User) -> None:
     make_group("Alone", admins=[group_admin])
     make_group("Lamp", members=[group_admin], under=gate)
@@ -73,6 +74,7 @@ def test_the_top_has_the_groups_that_stand_under_no_other(client: Client, gate: 
     assert "Group, private" in text_of(page)
 
 
+@pytest.mark.postgresql
 def test_a_branch_has_the_level_below_with_roles_and_the_way_up(client: Client, gate: Group, group_admin: User) -> None:
     lamp = make_group("Lamp", members=[group_admin], under=gate, group_type=Group.Type.CONNECT)
     page = client.get(under(gate))
@@ -90,6 +92,7 @@ def test_a_group_under_two_stands_under_both(client: Client, group: Group, gate:
     assert crumbs_on(client.get(under(gate))) == ["Groups", "Tree", "Another", "Gate"]
 
 
+@pytest.mark.postgresql
 def test_thirty_levels_are_unfolded_one_by_one(client: Client, group: Group, group_admin: User) -> None:
     line = [group]
     for number in range(2, 31):
@@ -99,6 +102,7 @@ def test_thirty_levels_are_unfolded_one_by_one(client: Client, group: Group, gro
     assert len(crumbs_on(client.get(under(line[-1])))) == 32
 
 
+@pytest.mark.postgresql
 def test_a_circle_ends(client: Client, group: Group, gate: Group, group_admin: User) -> None:
     """No service makes one."""
     top = make_group("Top", admins=[group_admin])
@@ -157,6 +161,7 @@ def test_below_a_group_that_one_does_not_see_a_group_stands_at_the_top(
     assert crumbs_on(browser.get(under(lamp))) == ["Groups", "Tree", "Lamp"]
 
 
+@pytest.mark.postgresql
 def test_an_organisation_admin_sees_the_tree_of_the_organisation_and_no_other(
     group: Group, gate: Group, boss: Client, outsider: User
 ) -> None:
@@ -167,6 +172,7 @@ def test_an_organisation_admin_sees_the_tree_of_the_organisation_and_no_other(
     assert named_on(boss.get(under(group))) == ["Gate"]
 
 
+@pytest.mark.postgresql
 def test_a_removed_group_is_in_no_branch_and_hides_nothing_below(client: Client, group: Group, gate: Group) -> None:
     Group.objects.filter(pk=group.pk).update(removed_at=group.created_at)
     assert named_on(client.get(TREE)) == ["Gate"]
@@ -187,6 +193,7 @@ def test_the_tab_of_sub_groups_leads_to_its_branch(client: Client, group: Group,
     assert f'href="{under(group)}"'.replace("&", "&amp;") in page
 
 
+@pytest.mark.postgresql
 def test_the_top_goes_on_by_key_in_both_directions(client: Client, group_admin: User) -> None:
     for number in range(53):
         make_group(f"Group {number:02}", admins=[group_admin])
@@ -199,10 +206,12 @@ def test_the_top_goes_on_by_key_in_both_directions(client: Client, group_admin: 
     assert named_on(client.get(newer)) == named_on(first)
 
 
+@pytest.mark.postgresql
 def test_a_forged_page_mark_leads_to_the_first_page_of_the_tree(client: Client, group: Group) -> None:
     assert client.get(f"{TREE}&cursor=forged")["Location"] == TREE
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("who", ["client", "boss"])
 def test_of_many_sub_groups_the_first_are_shown_and_the_tab_has_all(
     who: str, group: Group, group_admin: User, organisation: Organisation, request: pytest.FixtureRequest
@@ -218,6 +227,7 @@ def test_of_many_sub_groups_the_first_are_shown_and_the_tab_has_all(
 # What it costs --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("who", ["client", "boss"])
 def test_a_larger_tree_costs_no_more_queries(
     who: str,
@@ -247,6 +257,7 @@ def test_a_larger_tree_costs_no_more_queries(
     assert costs() == few
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("who", ["group_admin", "organisation_admin"])
 def test_more_than_a_count_counts_are_the_same_level(
     who: str,
@@ -282,6 +293,7 @@ def family(organisation: Organisation, group_admin: User) -> dict[str, Group]:
     return {name: make_group(name, organisation=organisation, admins=[group_admin]) for name in ("A", "B", "C", "D")}
 
 
+@pytest.mark.postgresql
 def test_an_admin_of_the_organisation_finds_at_the_top_what_was_taken_from_under_a_group(
     family: dict[str, Group], organisation_admin: User
 ) -> None:
@@ -292,6 +304,7 @@ def test_an_admin_of_the_organisation_finds_at_the_top_what_was_taken_from_under
     assert tops(organisation_admin) == ["A", "C"]
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("is_private", [True, False])
 def test_of_groups_elsewhere_an_admin_of_the_organisation_sees_the_highest_they_are_in(
     is_private: bool, family: dict[str, Group], organisation_admin: User

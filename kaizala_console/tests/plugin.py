@@ -29,25 +29,6 @@ hypothesis.settings.load_profile("long" if os.environ.get("CONSOLE_TEST_LONG") e
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ON_BOTH = ("test_four_steps", "test_request_journey")  # the journeys that run on either database
-# What PostgreSQL and Redis could answer differently, besides what is marked `services`: locks, constraints, collation,
-# counts, search, delivery, limits. `make test` runs these modules there as well.
-ON_POSTGRESQL = frozenset(
-    f"test_{name}"
-    for name in (
-        *("activity_filters", "activity_event_page", "audit", "audit_chain", "notices", "phones"),
-        *("pin_limits", "pin_outbox", "pins", "sessions", "sign_in"),
-        *("callers", "claims", "grants", "handoff_search", "handoffs", "large_connectors", "leaks", "life", "models"),
-        *("oauth_codes", "orphans", "own_connectors", "pin_login_limits", "queries", "reminders", "request_search"),
-        *("rotation", "secrets", "successors", "throttling", "tokens", "usage", "usage_queries", "token_cache"),
-        *("webhook_delivery", "webhook_outbox", "webhook_receivers", "webhook_upkeep"),
-        *("access", "action_lists", "action_queries", "archive_names", "bulk_mapping", "bulk_subscribers"),
-        *("bulk_users", "counts", "directory", "hierarchy", "kept_counts", "made_once"),
-        *("members", "people_files", "people_search", "platform_reactions", "platform_subscribers", "search_page"),
-        *("names_by_organisation", "tree_pages"),
-        *("bounded", "cache_serializer", "circuit", "pagination", "rate_limit", "write_behind"),
-        *("four_steps", "health", "no_leaks", "request_journey", "wire_journey"),
-    )
-)
 DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}  # with one of these fixtures, a test uses it
 _numbers = itertools.count()
 
@@ -74,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.long)
         if looks or not (_uses_a_database(item) or _is_for_both(item)):
             item.add_marker(pytest.mark.once)
-        elif item.path.stem in ON_POSTGRESQL or item.get_closest_marker("services"):
+        elif item.get_closest_marker("services") or "together" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgresql)
         if item.get_closest_marker("services") and not services:
             item.add_marker(no_services)

@@ -31,6 +31,7 @@ def visitor(open_page: Callable[..., Page], phones: Any) -> Callable[..., Visito
     return visitor
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 def test_two_people_do_the_four_steps_and_a_program_posts_a_message(
     visitor: Callable[..., Visitor], live_server: Any, settings: Any, scripts: bool

@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 from kaizala_console import health, static_files
 from kaizala_console import settings as production_settings
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 
 
 def test_a_console_in_order_is_ready(client: Client) -> None:

@@ -75,6 +75,7 @@ def _credential(page: Any, kind: token_format.Kind) -> str:
     return str(found[0])
 
 
+@pytest.mark.postgresql
 def test_no_credential_of_a_whole_journey_is_left_anywhere(phones: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     call_command("demo", first_run=True, verbosity=0)
     with watching() as everything:

@@ -11,10 +11,10 @@ from django.conf import settings
 from kaizala_console.tests import plugin
 
 
-def _marks(*given: str, fixtures: tuple[str, ...] = (), file: str = "test_some.py") -> set[str]:
+def _marks(*given: str, fixtures: tuple[str, ...] = ()) -> set[str]:
     marks = set(given)
     item = SimpleNamespace(
-        path=Path(file),
+        path=Path("test_some.py"),
         fixturenames=fixtures,
         get_closest_marker=lambda name: name if name in marks else None,
         add_marker=lambda mark: marks.add(mark.name),
@@ -23,13 +23,10 @@ def _marks(*given: str, fixtures: tuple[str, ...] = (), file: str = "test_some.p
     return marks
 
 
-def test_what_postgresql_could_answer_differently_runs_there_in_every_run() -> None:
-    assert "postgresql" in _marks("django_db", file="test_handoffs.py")
+def test_what_many_threads_do_at_once_runs_on_postgresql_in_every_run() -> None:
     assert "postgresql" in _marks("services")
-    assert "postgresql" not in _marks("django_db", file="test_home_page.py")
-    assert "postgresql" not in _marks(file="test_handoffs.py")
-    present = {path.stem for path in Path(settings.BASE_DIR).glob("*/**/tests/test_*.py")}
-    assert present >= plugin.ON_POSTGRESQL
+    assert "postgresql" in _marks("django_db", fixtures=("together",))
+    assert "postgresql" not in _marks("django_db", fixtures=("db",))
 
 
 def test_each_process_of_a_run_keeps_its_files_to_itself() -> None:

@@ -19,6 +19,8 @@ from groups.services import connectors
 from kaizala_console.demo import connector as demo_connector
 from kaizala_console.demo import organisation as demo
 
+pytestmark = pytest.mark.postgresql
+
 PROGRAM = Path(__file__).parent / "programs" / "shift_bot.py"
 
 

@@ -13,6 +13,8 @@ from kaizala_console.lib import bounded
 from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.templatetags.counts import counted
 
+pytestmark = pytest.mark.postgresql
+
 
 @pytest.mark.parametrize(
     ("number", "said"),

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 
+pytestmark = pytest.mark.postgresql
+
 
 class Attack:
     """Unpickled, it makes a file."""

@@ -10,7 +10,7 @@ from django.core.cache import cache
 
 from kaizala_console.lib.circuit_breaker import Circuit
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
 CIRCUIT = Circuit("somebody", failures=3, seconds=60)
 
 

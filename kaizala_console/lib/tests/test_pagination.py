@@ -93,6 +93,7 @@ def assert_pages_are_slices(order: tuple[str, ...], size: int) -> None:
     assert backwards == slices[::-1]
 
 
+@pytest.mark.postgresql
 @hypothesis_settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     moments=st.lists(st.integers(min_value=0, max_value=3), max_size=25),
@@ -107,12 +108,14 @@ def test_pages_forwards_and_backwards_are_the_slices_of_the_whole(
     assert_pages_are_slices(order, size)
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("order", ORDERS)
 def test_every_order_is_walked_both_ways_through_many_ties(order: tuple[str, ...]) -> None:
     add_sessions([(number * 7) % 3 for number in range(40)], "aabab")
     assert_pages_are_slices(order, 3)
 
 
+@pytest.mark.postgresql
 def test_the_first_page_knows_no_page_before_and_the_last_none_behind() -> None:
     add_sessions([1, 2, 3])
     first, last = walk(Session.objects.all(), ("session_key",), 2)
@@ -126,6 +129,7 @@ def test_no_cursor_and_an_empty_one_are_the_first_page() -> None:
     )
 
 
+@pytest.mark.postgresql
 def test_rows_that_come_and_go_between_pages_are_neither_repeated_nor_cause_others_to_be_missed() -> None:
     add_sessions([10, 20, 30, 40])
     order = ("expire_date", "session_key")
@@ -136,6 +140,7 @@ def test_rows_that_come_and_go_between_pages_are_neither_repeated_nor_cause_othe
     assert keys(second.items) == ["key-0002", "key-0003"]
 
 
+@pytest.mark.postgresql
 def test_when_everything_behind_is_gone_the_way_back_includes_the_edge() -> None:
     add_sessions([10, 20, 30])
     order = ("expire_date", "session_key")
@@ -147,6 +152,7 @@ def test_when_everything_behind_is_gone_the_way_back_includes_the_edge() -> None
     assert keys(back.items) == ["key-0000", "key-0001"]
 
 
+@pytest.mark.postgresql
 def test_when_everything_before_is_gone_the_way_on_includes_the_edge() -> None:
     add_sessions([10, 20, 30])
     order = ("-expire_date", "session_key")
@@ -158,6 +164,7 @@ def test_when_everything_before_is_gone_the_way_on_includes_the_edge() -> None:
     assert keys(on.items) == ["key-0000"]
 
 
+@pytest.mark.postgresql
 def test_filters_paths_values_and_annotations_work() -> None:
     kinds = [ContentType.objects.create(app_label=f"app{n}", model="thing") for n in range(3)]
     Permission.objects.all().delete()
@@ -174,6 +181,7 @@ def test_filters_paths_values_and_annotations_work() -> None:
         assert rows == list(queryset.order_by(*order)), order
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -193,6 +201,7 @@ def test_a_column_of_any_type_can_be_ordered_by(field: Field[Any, Any], value: A
         assert keys(walked) == ["key-0000", "key-0001", "key-0002"]
 
 
+@pytest.mark.postgresql
 def test_a_page_reads_one_row_more_than_it_shows_in_one_query() -> None:
     add_sessions(list(range(20)))
     cursor = pagination.paginate(Session.objects.all(), ("-expire_date", "-session_key"), None, 5).next_cursor
@@ -203,6 +212,7 @@ def test_a_page_reads_one_row_more_than_it_shows_in_one_query() -> None:
     assert "OFFSET" not in query["sql"]
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("order", [("-expire_date", "-session_key"), ("expire_date", "-session_key")])
 def test_a_page_far_down_is_found_through_the_index(order: tuple[str, ...]) -> None:
     columns = ", ".join(f"{name.removeprefix('-')} {'DESC' if name.startswith('-') else 'ASC'}" for name in order)
@@ -295,6 +305,7 @@ def test_a_page_of_nothing_is_a_programming_error() -> None:
         pagination.paginate(Session.objects.all(), ("session_key",), None, 0)
 
 
+@pytest.mark.postgresql
 def test_null_in_an_order_is_noticed_instead_of_losing_rows() -> None:
     add_sessions([1, 2])
     rows = Session.objects.annotate(nothing=Value(None, output_field=CharField()))

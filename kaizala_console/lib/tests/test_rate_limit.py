@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from kaizala_console.lib import rate_limit
 from kaizala_console.lib.rate_limit import Limit, Refusal, check, count, hit
 
-pytestmark = pytest.mark.both  # in memory, and in Redis
+pytestmark = [pytest.mark.both, pytest.mark.postgresql]  # in memory, and in Redis
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,8 @@ import pytest
 
 from kaizala_console.lib.write_behind import WriteBehind
 
+pytestmark = pytest.mark.postgresql
+
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
 
