@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Two stages: what builds never ships. The image runs as nobody in particular and writes to /data alone.
+# Two stages: build tools are not in the image. It runs as a user of its own and writes to /data alone.
 
 FROM python:3.12-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -10,7 +10,7 @@ ARG REQUIREMENTS=requirements.txt
 COPY requirements.txt requirements-s3.txt ./
 RUN /venv/bin/pip install --requirement "$REQUIREMENTS"
 COPY . .
-# With nothing configured, settings are those of a sandbox: enough to collect static files, and its keys stay behind.
+# With nothing configured, settings are those of a sandbox: enough to collect static files. Its keys are not copied.
 RUN CONSOLE_DATA_DIR=/tmp/build CONSOLE_STATIC_DIR=/app/collected /venv/bin/python manage.py collectstatic --no-input --verbosity 0 \
     && chmod --recursive a+rX /app/collected \
     && /venv/bin/python -m compileall -q accounts connectors groups kaizala_console
@@ -26,5 +26,5 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
 USER console
 VOLUME /data
 EXPOSE 8000
-# The web process; docker-compose.yml starts worker and timetable from the same image.
+# The web process; docker-compose.yml starts workers and beat from the same image.
 CMD ["python", "manage.py", "serve"]

@@ -1,16 +1,16 @@
-# Every target makes what it needs: Python 3.11 or later and make are enough.
+# Every target makes what it needs. Python 3.11 or later and make are enough.
 # CI runs `make check` and `make test`, the same targets.
 
 .PHONY: help run demo test test-all mutants check fix bench screenshots setup pins keys clean
 
 help:
-	@echo "make run    start the console: web, worker and timetable (http://127.0.0.1:8000; CONSOLE_PORT=… for another port)"
+	@echo "make run    start the console: web, worker and beat (http://127.0.0.1:8000; CONSOLE_PORT=… for another port)"
 	@echo "make demo   print a fresh demo connector, with its secrets, as JSON (while the console runs)"
-	@echo "make test   run on SQLite all that is not marked long, then on PostgreSQL and Redis what they could answer differently"
+	@echo "make test   run all that is not marked long on SQLite, then on PostgreSQL and Redis what could differ there"
 	@echo "make test-all  run everything on both: every page at every width, by keyboard alone, programs in six languages"
-	@echo "make mutants  break the 40 most important rules, one after the other, and see that their tests notice"
+	@echo "make mutants  break the 40 most important rules, one after the other: their tests must notice"
 	@echo "make check  lint, format, types, layers, templates"
-	@echo "make fix    mend what can be mended by machine"
+	@echo "make fix    fix what can be fixed by machine"
 	@echo "make bench  run the benchmarks"
 	@echo "make screenshots  take a picture of every page, wide and narrow, light and dark, into test-results/screenshots"
 	@echo "make pins   lock the packages of requirements*.in, with hashes, in requirements*.txt"
@@ -18,7 +18,7 @@ help:
 	@echo "make setup  make .venv with everything a developer needs"
 	@echo "make clean  remove .venv and caches; ./var, which holds data, stays"
 
-# `exec`: make must hand Ctrl-C and SIGTERM to the console itself, not to a shell in between.
+# `exec`: Ctrl-C and SIGTERM must reach the console itself, not a shell in between.
 run:
 	@scripts/setup run
 	@exec .venv/bin/python manage.py up
