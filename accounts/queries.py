@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 
 from accounts.models import AuthenticatorApp, Person, PersonName, PinDevice, User, VerifiedPhone
 from accounts.models.person import PersonQuerySet
@@ -41,17 +41,6 @@ def primary_person(user: User) -> Person | None:
 def has_held_a_number(user: User) -> bool:
     """Whether the account holds a number, or held one that it gave back."""
     return user.verified_phones.exists()
-
-
-def colleagues_of(user: User) -> QuerySet[User]:
-    """Everyone who can sign in to the same organisation, by name; `primary_phones` holds the number they go by."""
-    return User.objects.filter(organisation=user.organisation_id, is_active=True).prefetch_related(
-        Prefetch(
-            "verified_phones",
-            queryset=VerifiedPhone.objects.held().filter(is_primary=True).select_related("person"),
-            to_attr="primary_phones",
-        )
-    )
 
 
 def open_pin(user: User, purpose: PinDevice.Purpose, *, number: str | None = None) -> PinDevice | None:

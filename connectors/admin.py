@@ -111,7 +111,6 @@ class ConnectorAdmin(WithPermissions):
 
     suspend = confirmed_act(
         lambda row, by, reason: connectors.suspend(connector=row, by=by, reason=reason),
-        name="suspend",
         label=_("Suspend"),
         says=_("Every token is refused from the next request on, until the connector is resumed. Owners get a mail."),
         form=ReasonForm,
@@ -119,7 +118,6 @@ class ConnectorAdmin(WithPermissions):
     )
     resume = confirmed_act(
         lambda row, by, reason: connectors.resume(connector=row, by=by, reason=reason),
-        name="resume",
         label=_("Resume"),
         says=_("Tokens made before the suspension are accepted again. Owners get a mail."),
         form=ReasonForm,
@@ -143,7 +141,6 @@ class ConnectorSecretAdmin(WithoutSecrets):
 
     revoke = confirmed_act(
         lambda row, by, why, reason: secrets.revoke(secret=row, by=by, end_access_tokens=why == LEAKED, reason=reason),
-        name="revoke",
         label=_("Revoke"),
         says=_("The next exchange with these secrets is refused, for good. Owners get a mail."),
         form=RevokeSecretsForm,
@@ -179,7 +176,6 @@ class GrantAdmin(WithPermissions):
 
     suspend = confirmed_act(
         lambda row, by, reason: grants.suspend(grant=row, by=by, reason=reason),
-        name="suspend",
         label=_("Suspend"),
         says=_("The tokens are refused from the next request on. Owners and admins get a mail."),
         form=ReasonForm,
@@ -188,7 +184,6 @@ class GrantAdmin(WithPermissions):
     )
     resume = confirmed_act(
         lambda row, by, reason: grants.resume(grant=row, by=by, reason=reason),
-        name="resume",
         label=_("Resume"),
         says=_("The tokens are accepted again. Owners and admins get a mail."),
         form=ReasonForm,
@@ -196,7 +191,6 @@ class GrantAdmin(WithPermissions):
     )
     revoke = confirmed_act(
         lambda row, by, reason: grants.revoke(grant=row, by=by, reason=reason),
-        name="revoke",
         label=_("Remove access"),
         says=_("The access and all its tokens end for good. Owners and admins get a mail."),
         form=ReasonForm,
@@ -366,7 +360,6 @@ class ConnectorLogoAdmin(ReadOnlyAdmin):
 
     remove = confirmed_act(
         lambda row, by: logos.remove(connector=row.connector, by=by),
-        name="remove",
         label=_("Remove"),
         says=_("The connectors go on without a logo."),
         describe=lambda row: row.connector.name,
@@ -486,7 +479,6 @@ class PersonAdmin(UserAdmin):
         lambda row, by, reason, new_owner_email: owners.deactivate(
             user=row, by=by, reason=reason, new_owner_email=new_owner_email
         ),
-        name="deactivate",
         label=_("Deactivate"),
         says=_("They are signed out, cannot sign in, and nothing acts for them from the next request on."),
         form=DeactivateForm,

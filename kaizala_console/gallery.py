@@ -1,4 +1,4 @@
-"""What the gallery shows: forms and rows that put every component into every state. Nothing here is real."""
+"""The gallery of components: forms and rows that put each into every state. Nothing here is real."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
+from django.views.decorators.http import require_safe
 
 from connectors import usage_counts
 from connectors.views import usage
@@ -60,6 +64,14 @@ class PinForm(forms.Form):
     """A six-digit PIN."""
 
     pin = forms.CharField(label="PIN", help_text="Six digits from the SMS to +91 •••••• 03. It is good for 10 minutes.")
+
+
+@require_safe
+def gallery(request: HttpRequest) -> HttpResponse:
+    """Every component in every state; ``?dir=rtl`` lays the page out from right to left. Never in production."""
+    if not (settings.DEBUG or settings.SANDBOX):
+        raise Http404
+    return render(request, "gallery.html", {**gallery_context(), "rtl": request.GET.get("dir") == "rtl"})
 
 
 def sample_forms() -> dict[str, forms.Form]:

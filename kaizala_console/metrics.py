@@ -74,24 +74,24 @@ class StateCollector(Collector):
         waiting = GaugeMetricFamily("kaizala_queue_waiting", "Rows that wait for the worker.", labels=["queue"])
         due = GaugeMetricFamily("kaizala_queue_due", "Of these, the ones that could be done now.", labels=["queue"])
         late = GaugeMetricFamily("kaizala_queue_late_seconds", "How long the oldest of those waits.", labels=["queue"])
-        for queue in queues.queues():
+        for queue in queues.list_queues():
             waiting.add_metric([queue.name], queue.waiting)
             due.add_metric([queue.name], queue.due)
             late.add_metric([queue.name], queue.late_seconds)
         yield from (waiting, due, late)
-        messages = queues.messages_in_the_broker()
+        messages = queues.count_broker_messages()
         if messages is not None:
             yield GaugeMetricFamily("kaizala_broker_messages", "Messages that no worker has taken.", value=messages)
-        sent = [task.last_run_at for task in queues.beat_schedule() if task.last_run_at]
+        sent = [task.last_run_at for task in queues.list_beat_schedule() if task.last_run_at]
         if sent:
             silent = max(0.0, (clock.now() - max(sent)).total_seconds())
             yield GaugeMetricFamily("kaizala_timetable_silent_seconds", "Since beat last sent.", value=silent)
         seen = GaugeMetricFamily(
             "kaizala_worker_silent_seconds", "Since a worker took a heartbeat from the queue.", labels=["queue"]
         )
-        for worker in queues.workers_seen():
-            if worker.at is not None:
-                seen.add_metric([worker.queue], max(0.0, (clock.now() - worker.at).total_seconds()))
+        for worker in queues.list_workers():
+            if worker["at"] is not None:
+                seen.add_metric([worker["queue"]], max(0.0, (clock.now() - worker["at"]).total_seconds()))
         yield seen
 
 

@@ -12,8 +12,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-TONES = ("live", "soon", "ended", "refused", "waiting")
-
 
 @dataclass(frozen=True)
 class Status:

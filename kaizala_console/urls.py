@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from accounts.admin.site import site as operators
 from connectors.views import handoffs
-from kaizala_console import health, help, metrics, pages
+from kaizala_console import gallery, health, help, metrics, queues
 from kaizala_console.dashboard import activity, home, search
 from kaizala_console.dashboard.pending_actions import asked_of
 
@@ -16,7 +16,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),
-    path("operators/queues/", operators.admin_view(pages.queues), name="operators_queues"),
+    path("operators/queues/", operators.admin_view(queues.queues_page), name="operators_queues"),
     path("operators/", operators.urls),
     path("language/", include("django.conf.urls.i18n")),
     path("", home.root, name="root"),
@@ -30,7 +30,7 @@ urlpatterns = [
     path("console/handoffs/", handoffs.inbox, {"asked_of": asked_of}, name="handoffs"),
     path("console/help/", help.index, name="help"),
     path("console/help/<slug:slug>/", help.page, name="help_page"),
-    path("gallery/", pages.gallery, name="gallery"),
+    path("gallery/", gallery.gallery, name="gallery"),
     # Where these stood before the page "Organisation".
     *(
         path(old, RedirectView.as_view(pattern_name=name, permanent=True, query_string=True))

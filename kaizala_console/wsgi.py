@@ -4,7 +4,6 @@ What stands before Django must hold under any server that is started by hand. An
 UTF-8, whatever Content-Type says: it would read that header before our middlewares.
 """
 
-import ipaddress
 import os
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -16,6 +15,7 @@ from django.utils.http import parse_header_parameters
 
 from kaizala_console.api.errors import InvalidParameters
 from kaizala_console.configuration import is_loopback
+from kaizala_console.lib.client_address import is_in
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kaizala_console.settings")
 
@@ -97,17 +97,6 @@ def with_a_short_content_type(inner: Application) -> Application:
         return [response.content]
 
     return guarded
-
-
-def is_in(address: str, networks: list[str]) -> bool:
-    """Whether the address lies in one of the networks; an address that is none lies nowhere."""
-    try:
-        candidate = ipaddress.ip_address(address.split("%")[0])
-    except ValueError:
-        return False
-    if isinstance(candidate, ipaddress.IPv6Address) and candidate.ipv4_mapped:
-        candidate = candidate.ipv4_mapped
-    return any(candidate in ipaddress.ip_network(network) for network in networks)
 
 
 class Utf8Request(WSGIRequest):

@@ -1,4 +1,4 @@
-"""What the admin pages of all apps are made of."""
+"""What the admin pages of all apps are made of: lists for reading, and actions that are confirmed first."""
 
 from __future__ import annotations
 
@@ -71,23 +71,18 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return found, doubled
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nothing is made here."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Nothing is edited here."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Nothing is deleted here."""
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """Operators see everything: the site let them in."""
-        return True
+        return True  # the site let operators alone in
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """As for viewing."""
         return True
 
 
@@ -143,7 +138,6 @@ class ReasonForm(ConfirmForm):
 def confirmed_act(
     act: Callable[..., Any],
     *,
-    name: str,
     label: str | Promise,
     says: str | Promise,
     form: type[ConfirmForm] = ConfirmForm,
@@ -152,7 +146,7 @@ def confirmed_act(
     is_final: bool = False,
     typed: Callable[[Any], str] = str,
 ) -> Action:
-    """An action of a list. `act(row, by=…, **fields of the form)` is called for each row after the confirmation.
+    """Returns an action of a list: it calls `act(row, by=…, **fields of the form)` for each row once it is confirmed.
 
     `facts` gives the page its lines about what stops. What `is_final` is confirmed by typing what `typed` makes of the
     one row, or the number of rows.
@@ -180,7 +174,7 @@ def confirmed_act(
             "says": says,
             "rows": [(row.pk, describe(row)) for row in rows],
             "form": filled,
-            "action": name,
+            "action": request.POST["action"],
             "is_final": is_final,
             "checkbox": ACTION_CHECKBOX_NAME,
             **(facts(rows) if facts else {}),
@@ -190,5 +184,4 @@ def confirmed_act(
         return TemplateResponse(request, "accounts/admin/confirm_act.html", context, status=status)
 
     action.short_description = label  # type: ignore[attr-defined]  # Django reads it there
-    action.__name__ = name
     return action

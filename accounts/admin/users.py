@@ -1,7 +1,4 @@
-"""Accounts on the operators' pages: everything can be looked up, nothing secret is shown, changes go through services.
-
-Numbers are masked; a whole number still finds its row.
-"""
+"""Accounts on the operators' pages: everything can be looked up, nothing secret is shown, services make changes."""
 
 from __future__ import annotations
 
@@ -63,6 +60,16 @@ class OrganisationForm(forms.ModelForm):
         fields = ["name", "moved_to"]
 
 
+class MaskedNumber(ReadOnlyAdmin):
+    """Shows the `number` of a row so that nobody can dial it; a whole number still finds its row."""
+
+    readonly_fields = ["masked_number"]
+
+    @admin.display(description=_("phone number"))
+    def masked_number(self, row: Any) -> str:
+        return phone_numbers.mask(row.number)
+
+
 @admin.register(Organisation, site=site)
 class OrganisationAdmin(ReadOnlyAdmin):
     """The one thing that is edited here: a name that people know, and where its programs are sent."""
@@ -116,54 +123,43 @@ class UserAdmin(ReadOnlyAdmin):
 
     make_organisation_admin = confirmed_act(
         lambda row, by: users.set_roles(user=row, is_organisation_admin=True, by=by),
-        name="make_organisation_admin",
         label=_("Make organisation admin"),
         says=_("They can manage all groups of their organisation."),
     )
     end_organisation_admin = confirmed_act(
         lambda row, by: users.set_roles(user=row, is_organisation_admin=False, by=by),
-        name="end_organisation_admin",
         label=_("Remove as organisation admin"),
         says=_("They keep the groups that they are an admin of. Their user tokens reach no other groups any more."),
     )
     make_operator = confirmed_act(
         lambda row, by: users.set_roles(user=row, is_staff=True, by=by),
-        name="make_operator",
         label=_("Make operator"),
         says=_("They can use these pages, after setting up an authenticator app."),
     )
     end_operator = confirmed_act(
         lambda row, by: users.set_roles(user=row, is_staff=False, by=by),
-        name="end_operator",
         label=_("Remove as operator"),
         says=_("They cannot use these pages any more."),
     )
     activate = confirmed_act(
         lambda row, by: users.activate(user=row, by=by),
-        name="activate",
         label=_("Activate"),
         says=_("They can sign in again, and user tokens that act for them work again."),
     )
     unlock_credentials = confirmed_act(
         lambda row, by: credential_hold.lift(user=row, by=by),
-        name="unlock_credentials",
         label=_("Unlock credentials"),
         says=_("Ends the wait after a phone change: they can create and see credentials at once."),
     )
 
 
 @admin.register(Person, site=site)
-class PersonAdmin(ReadOnlyAdmin):
+class PersonAdmin(MaskedNumber):
     list_display = ["masked_number", "provisioned_at", "created_at"]
     list_filter = [("provisioned_at", admin.EmptyFieldListFilter)]
     search_fields = ["names__name", "number__exact"]
     search_help_text = _("A name, or a whole number with + in front.")
     exclude = ["number"]
-    readonly_fields = ["masked_number"]
-
-    @admin.display(description=_("phone number"))
-    def masked_number(self, row: Person) -> str:
-        return phone_numbers.mask(row.number)
 
 
 @admin.register(PersonName, site=site)
@@ -190,7 +186,6 @@ class VerifiedPhoneAdmin(ReadOnlyAdmin):
 
     release = confirmed_act(
         lambda row, by: phones.release(phone=row, by=by),
-        name="release",
         label=_("Remove number"),
         says=_("The number shows the account no groups and confirms nothing any more. They can verify it again."),
         describe=lambda row: f"{row.user.name}: {phone_numbers.mask(row.person.number)}",
@@ -208,7 +203,7 @@ class SessionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(PinDevice, site=site)
-class PinDeviceAdmin(ReadOnlyAdmin):
+class PinDeviceAdmin(MaskedNumber):
     """What became of a PIN, for somebody who calls for help. The PIN itself is nowhere."""
 
     list_display = ["user", "masked_number", "purpose", "sent_at", "valid_until", "tries", "used_at", "superseded_at"]
@@ -216,11 +211,6 @@ class PinDeviceAdmin(ReadOnlyAdmin):
     list_select_related = ["user"]
     search_fields = ["user__name", "user__email", "number__exact"]
     fields = ["user", "masked_number", "purpose", "sent_at", "valid_until", "tries", "used_at", "superseded_at"]
-    readonly_fields = ["masked_number"]
-
-    @admin.display(description=_("phone number"))
-    def masked_number(self, row: PinDevice) -> str:
-        return phone_numbers.mask(row.number)
 
 
 @admin.register(SmsMessage, site=site)
@@ -245,18 +235,13 @@ class SmsMessageAdmin(ReadOnlyAdmin):
 
 
 @admin.register(SandboxSms, site=site)
-class SandboxSmsAdmin(ReadOnlyAdmin):
+class SandboxSmsAdmin(MaskedNumber):
     """Without the texts: they hold PINs, and the sandbox shows them at /sandbox/sms."""
 
     list_display = ["sent_at", "masked_number"]
     search_fields = ["number__exact"]
     search_help_text = _("A whole number with + in front.")
     fields = ["sent_at", "masked_number"]
-    readonly_fields = ["masked_number"]
-
-    @admin.display(description=_("phone number"))
-    def masked_number(self, row: SandboxSms) -> str:
-        return phone_numbers.mask(row.number)
 
 
 @admin.register(Notice, site=site)
@@ -350,7 +335,6 @@ class AuthenticatorAppAdmin(ReadOnlyAdmin):
 
     remove = confirmed_act(
         lambda row, by: totp.remove(user=row.user, by=by),
-        name="remove",
         label=_("Remove authenticator app"),
         says=_("They set up a new one at their next confirmation. Check first that it is really them who asks."),
         describe=lambda row: row.user.name,

@@ -62,8 +62,7 @@ def send(prepared: PreparedRequest, *, seconds: float) -> DeliveryOutcome:
     """POST it, in `seconds` at the most. Never raises. The status alone counts; how the body begins is for the log."""
     began = time.monotonic()
     try:
-        answer = http_client.glance(
-            "POST",
+        answer = http_client.post_for_status(
             prepared.url,
             headers=prepared.headers,
             data=prepared.body,

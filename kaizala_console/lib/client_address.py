@@ -1,5 +1,6 @@
 """Where a request really comes from, when proxies stand in between."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -41,6 +42,12 @@ def network_of(address: str) -> str:
     if isinstance(parsed, IPv6Address):
         return str(IPv6Network((parsed, 64), strict=False))
     return address if parsed is None else str(parsed)
+
+
+def is_in(address: str, networks: Sequence[str]) -> bool:
+    """Whether the address lies in one of these networks (CIDR); text that is no address lies nowhere."""
+    parsed = _parse(address)
+    return parsed is not None and _within(parsed, _networks(tuple(networks)))
 
 
 @lru_cache(maxsize=8)

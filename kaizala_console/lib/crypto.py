@@ -123,11 +123,6 @@ def open_sealed(sealed: bytes | memoryview, *, context: bytes) -> bytes:
     return _decrypt(_fernet(context), sealed)
 
 
-def reseal(sealed: bytes | memoryview, *, context: bytes) -> bytes:
-    """Seal again with the newest key what an older key of the ring sealed. Raises WrongKey."""
-    return seal(open_sealed(sealed, context=context), context=context)
-
-
 def seal_with(data: bytes, *, context: bytes, extra_secret: bytes) -> bytes:
     """Like ``seal``, but a secret that only the other side keeps is needed as well.
 
@@ -159,7 +154,8 @@ def _fernet(context: bytes, extra_secret: bytes | None = None) -> MultiFernet:
         raise ValueError("sealing needs a context that names where the ciphertext belongs")
     if extra_secret is not None and len(extra_secret) < _SHORTEST_EXTRA_SECRET:
         raise ValueError(f"an extra secret has at least {_SHORTEST_EXTRA_SECRET} bytes")
-    return MultiFernet([_derived(key, context, extra_secret) for key in _encryption_keys()])
+    _check_keys("ENCRYPTION_KEYS", settings.ENCRYPTION_KEYS)
+    return MultiFernet([_derived(key, context, extra_secret) for key in settings.ENCRYPTION_KEYS])
 
 
 def _derived(key: bytes, context: bytes, extra_secret: bytes | None) -> Fernet:
@@ -185,30 +181,20 @@ def _hmac(key: bytes, purpose: str, parts: Iterable[str | bytes]) -> bytes:
 
 
 def _find(ring: list[tuple[str, bytes]], key_id: str) -> bytes:
-    for known, key in ring:
-        if known == key_id:
-            return key
-    raise UnknownKey("no key of this id is in the ring")
+    try:
+        return dict(ring)[key_id]
+    except KeyError:
+        raise UnknownKey("no key of this id is in the ring") from None
 
 
 def _ring(setting: str) -> list[tuple[str, bytes]]:
     ring: list[tuple[str, bytes]] = getattr(settings, setting)
-    if not ring:
-        raise ImproperlyConfigured(f"{setting} is empty: give at least one (id, key), newest first.")
-    for _, key in ring:
-        _require_length(setting, key)
+    _check_keys(setting, [key for _, key in ring])
     return ring
 
 
-def _encryption_keys() -> list[bytes]:
-    keys: list[bytes] = settings.ENCRYPTION_KEYS
+def _check_keys(setting: str, keys: list[bytes]) -> None:
     if not keys:
-        raise ImproperlyConfigured("ENCRYPTION_KEYS is empty: give at least one key, newest first.")
-    for key in keys:
-        _require_length("ENCRYPTION_KEYS", key)
-    return keys
-
-
-def _require_length(setting: str, key: bytes) -> None:
-    if len(key) < _SHORTEST_KEY:
+        raise ImproperlyConfigured(f"{setting} is empty: give at least one key, newest first.")
+    if min(map(len, keys)) < _SHORTEST_KEY:
         raise ImproperlyConfigured(f"{setting} holds a key under {_SHORTEST_KEY} bytes: make a longer one.")

@@ -5,12 +5,13 @@ into our network. requests-hardened resolves the name once, checks the address, 
 address, so a second answer of the name server changes nothing (DNS rebinding). On top of it: https only,
 sensible ports, no redirects, no proxies from the environment, bounded time and bounded bodies.
 
-``fetch`` gives a small answer whole, ``download`` hands a large one on piece by piece, ``glance`` wants the status.
+``fetch`` returns a small answer whole, ``download`` hands a large one on in pieces,
+``post_for_status`` wants the status.
 """
 
-import json as json_module
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Any, Final
@@ -26,6 +27,7 @@ from requests_hardened.ip_filter import InvalidIPAddress
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
 
 from kaizala_console.lib import deadlines
+from kaizala_console.lib.deadlines import Deadline
 from kaizala_console.lib.errors import ConsoleError
 
 _USER_AGENT: Final = "Kaizala-Console"
@@ -55,7 +57,7 @@ class OutboundError(ConsoleError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whatever its status. ``is_whole`` and ``seconds`` (until the headers) are for ``glance``."""
+    """What came back, whatever its status. ``is_whole`` and ``seconds`` (to the headers) are of ``post_for_status``."""
 
     status: int
     headers: Mapping[str, str]
@@ -67,13 +69,6 @@ class Answer:
     def text(self) -> str:
         """The body as UTF-8, with U+FFFD where it is none."""
         return self.body.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        """Return the parsed body. Raises OutboundError (``protocol``) when it is no JSON."""
-        try:
-            return json_module.loads(self.body)
-        except (ValueError, RecursionError):
-            raise OutboundError("protocol", _("The other side did not answer with JSON.")) from None
 
 
 def fetch(
@@ -93,26 +88,13 @@ def fetch(
     ``timeout`` is (connect, between two bytes) and ``deadline`` the whole call, in seconds; ``max_bytes``
     bounds the body after decompression. Raises OutboundError and nothing else.
     """
-    began = time.monotonic()
-    with deadlines.deadline(deadline) as end:
-        try:
-            with (
-                session() as opened,
-                opened.request(
-                    method, url, headers=headers, params=params, data=data, json=json, timeout=timeout, stream=True
-                ) as response,
-            ):
-                body = _read(response, max_bytes=max_bytes, until=began + deadline)
-                answer = Answer(response.status_code, response.headers, body)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError, OSError) as problem:
-            raise (OutboundError("timeout", _TIMEOUT) if end.is_over else _translated(problem)) from None
-        if end.is_over:  # what was read, headers or body, ended because we hung up
-            raise OutboundError("timeout", _TIMEOUT)
-        return answer
+    request = {"headers": headers, "params": params, "data": data, "json": json, "timeout": timeout}
+    with _call(method, url, deadline, **request) as (response, end):
+        body = b"".join(_pieces(response, end, max_bytes=max_bytes))
+        return Answer(response.status_code, response.headers, body)
 
 
-def glance(
-    method: str,
+def post_for_status(
     url: str,
     *,
     headers: Mapping[str, str] | None = None,
@@ -122,33 +104,19 @@ def glance(
     body_seconds: float = 2,
     max_bytes: int = 16_384,
 ) -> Answer:
-    """Send one request for the sake of its status, and look at how the body begins.
+    """POST for the sake of the status, and look at how the body begins.
 
     The answer counts as soon as its headers are there. Of the body it has what came within ``body_seconds`` and
     ``max_bytes``, as it was sent: nothing is decompressed, and whatever goes wrong with it, the status stands.
-    ``is_whole`` tells whether that was all. Raises OutboundError, as ``fetch``, when there is no status.
+    ``is_whole`` says whether that was all. Raises OutboundError, as ``fetch``, when there is no status.
     """
     began = time.monotonic()
-    with deadlines.deadline(deadline) as end:
-        try:
-            with (
-                session() as opened,
-                opened.request(
-                    method,
-                    url,
-                    headers={**(headers or {}), "Accept-Encoding": "identity"},
-                    data=data,
-                    timeout=timeout,
-                    stream=True,
-                ) as response,
-            ):
-                seconds = time.monotonic() - began
-                if end.is_over:  # the headers ended because we hung up
-                    raise OutboundError("timeout", _TIMEOUT)
-                body, is_whole = _beginning(response, end, seconds=body_seconds, most=max_bytes)
-                return Answer(response.status_code, response.headers, body, is_whole, seconds)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError, OSError) as problem:
-            raise (OutboundError("timeout", _TIMEOUT) if end.is_over else _translated(problem)) from None
+    headers = {**(headers or {}), "Accept-Encoding": "identity"}
+    with _call("POST", url, deadline, headers=headers, data=data, timeout=timeout) as (response, end):
+        seconds = time.monotonic() - began
+        _require_time(end)
+        body, is_whole = _beginning(response, end, seconds=body_seconds, most=max_bytes)
+        return Answer(response.status_code, response.headers, body, is_whole, seconds)
 
 
 def download(
@@ -165,22 +133,29 @@ def download(
     read. The bounds are those of ``fetch``. Raises OutboundError, after which some of the file may have been handed
     on, and what ``write`` raises, which must be no OSError.
     """
-    began = time.monotonic()
-    with deadlines.deadline(deadline) as end:
+    with _call("GET", url, deadline, headers={"Accept": "*/*"}, timeout=timeout) as (response, end):
+        if response.status_code == _OK:
+            for piece in _pieces(response, end, max_bytes=max_bytes):
+                write(piece)
+        _require_time(end)
+        return Answer(response.status_code, response.headers, b"")
+
+
+@contextmanager
+def _call(method: str, url: str, seconds: float, **request: Any) -> Iterator[tuple[requests.Response, Deadline]]:
+    """Send one request. What goes wrong, also while the block reads the answer, is raised as OutboundError."""
+    with deadlines.deadline(seconds) as end:
         try:
-            with (
-                session() as opened,
-                opened.request("GET", url, headers={"Accept": "*/*"}, timeout=timeout, stream=True) as response,
-            ):
-                if response.status_code == _OK:
-                    for piece in _pieces(response, max_bytes=max_bytes, until=began + deadline):
-                        write(piece)
-                answer = Answer(response.status_code, response.headers, b"")
+            with session() as opened, opened.request(method, url, stream=True, **request) as response:
+                yield response, end
         except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError, OSError) as problem:
             raise (OutboundError("timeout", _TIMEOUT) if end.is_over else _translated(problem)) from None
-        if end.is_over:
-            raise OutboundError("timeout", _TIMEOUT)
-        return answer
+
+
+def _require_time(end: Deadline) -> None:
+    """Raise OutboundError when what was read, headers or body, ended because we hung up."""
+    if end.is_over:
+        raise OutboundError("timeout", _TIMEOUT)
 
 
 def session() -> requests.Session:
@@ -292,11 +267,7 @@ def _is_allowed(host: str, port: int) -> bool:
     return False
 
 
-def _read(response: requests.Response, *, max_bytes: int, until: float) -> bytes:
-    return b"".join(_pieces(response, max_bytes=max_bytes, until=until))
-
-
-def _pieces(response: requests.Response, *, max_bytes: int, until: float) -> Iterator[bytes]:
+def _pieces(response: requests.Response, end: Deadline, *, max_bytes: int) -> Iterator[bytes]:
     """Read what arrives, piece by piece, so that neither a slow drip nor a small archive of zeros gets far."""
     declared = response.headers.get("Content-Length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
@@ -306,22 +277,20 @@ def _pieces(response: requests.Response, *, max_bytes: int, until: float) -> Ite
         size += len(chunk)
         if size > max_bytes:
             raise _too_large(max_bytes)
-        if time.monotonic() > until:
+        if time.monotonic() > end.ends:
             raise OutboundError("timeout", _TIMEOUT)
         yield chunk
+    _require_time(end)
 
 
-def _beginning(
-    response: requests.Response, end: deadlines.Deadline, *, seconds: float, most: int
-) -> tuple[bytes, bool]:
+def _beginning(response: requests.Response, end: Deadline, *, seconds: float, most: int) -> tuple[bytes, bool]:
     """How the body begins, and whether that is all of it."""
     if response.raw.length_remaining == 0:
         return b"", True
     end.within(seconds)
-    until = time.monotonic() + seconds
     found = bytearray()
     try:
-        while len(found) < most and time.monotonic() < until:
+        while len(found) < most and time.monotonic() < end.ends:
             piece = response.raw.read1(most - len(found), decode_content=False)
             if not piece:
                 return bytes(found), not end.is_over

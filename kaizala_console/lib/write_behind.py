@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from multiprocessing.util import Finalize
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import structlog
 from django.db import connections
@@ -20,8 +20,6 @@ logger = structlog.get_logger(__name__)
 
 K = TypeVar("K")
 V = TypeVar("V")
-
-_STOP_WAITS_SECONDS: Final = 5
 
 
 class WriteBehind(Generic[K, V]):

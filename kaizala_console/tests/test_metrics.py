@@ -116,8 +116,8 @@ def test_what_waits_and_since_when(developer: User) -> None:
 
 
 def test_every_queue_is_read_in_two_statements(db: None, django_assert_num_queries: Callable[..., Any]) -> None:
-    with django_assert_num_queries(2 * len(queues.queues())):
-        queues.queues()
+    with django_assert_num_queries(2 * len(queues.list_queues())):
+        queues.list_queues()
 
 
 def test_a_method_that_nobody_knows_is_no_label_of_its_own(watched: None, db: None) -> None:

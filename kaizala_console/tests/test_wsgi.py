@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from kaizala_console.wsgi import application, for_this_machine_only, is_in, with_the_scheme_of_the_proxy
+from kaizala_console.lib.client_address import is_in
+from kaizala_console.wsgi import application, for_this_machine_only, with_the_scheme_of_the_proxy
 
 
 def inner(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -73,8 +73,8 @@ def test_who_glances_has_the_status_and_waits_neither_for_all_of_a_body_nor_for_
 ) -> None:
     def seconds() -> float:
         began = time.monotonic()
-        answer = http_client.glance(
-            "POST", f"http://127.0.0.1:{outside.port}/{path}", deadline=5, body_seconds=0.2, max_bytes=100
+        answer = http_client.post_for_status(
+            f"http://127.0.0.1:{outside.port}/{path}", deadline=5, body_seconds=0.2, max_bytes=100
         )
         passed = time.monotonic() - began
         assert answer.status in (200, 302)
@@ -88,14 +88,14 @@ def test_who_glances_has_the_status_and_waits_neither_for_all_of_a_body_nor_for_
 
 
 def test_a_small_answer_is_there_as_a_whole(outside: Outside) -> None:
-    answer = http_client.glance("GET", f"http://127.0.0.1:{outside.port}/hello")
+    answer = http_client.post_for_status(f"http://127.0.0.1:{outside.port}/hello")
     assert (answer.status, answer.body, answer.is_whole) == (200, b'{"hello": "world"}', True)
 
 
 @pytest.mark.parametrize("path", ["drip_headers", "continue", "silent"])
 def test_without_a_status_there_is_nothing_to_glance_at(outside: Outside, path: str) -> None:
     with pytest.raises(http_client.OutboundError) as caught:
-        http_client.glance("POST", f"http://127.0.0.1:{outside.port}/{path}", deadline=0.3)
+        http_client.post_for_status(f"http://127.0.0.1:{outside.port}/{path}", deadline=0.3)
     assert caught.value.reason == "timeout"
 
 

@@ -159,7 +159,7 @@ def test_loopback_is_closed_in_production_even_over_http(outside: Outside) -> No
 @pytest.mark.usefixtures("sandbox")
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_the_sandbox_calls_programs_on_the_same_machine(outside: Outside, host: str) -> None:
-    assert http_client.fetch("GET", f"http://{host}:{outside.port}/hello").json() == {"hello": "world"}
+    assert http_client.fetch("GET", f"http://{host}:{outside.port}/hello").text == '{"hello": "world"}'
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -288,14 +288,6 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
         assert server.seen == []
     assert problem.reason == "tls"
     assert "J7Q2K9ZX1B" not in f"{problem!r} {problem.__cause__!r}"
-
-
-@pytest.mark.usefixtures("sandbox")
-def test_an_answer_that_is_no_json_is_an_outbound_error_too(outside: Outside) -> None:
-    answer = http_client.fetch("GET", f"http://127.0.0.1:{outside.port}/teapot")
-    assert answer.text == "short and stout"
-    with pytest.raises(http_client.OutboundError, match="JSON"):
-        answer.json()
 
 
 @pytest.mark.usefixtures("production")

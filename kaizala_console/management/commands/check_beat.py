@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--within", type=int, default=300, metavar="SECONDS", help="how lately (300)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        sent = [entry.last_run_at for entry in queues.beat_schedule() if entry.last_run_at]
+        sent = [entry.last_run_at for entry in queues.list_beat_schedule() if entry.last_run_at]
         if not sent:
             raise CommandError("Beat has not sent anything yet.")
         if clock.now() - max(sent) > timedelta(seconds=options["within"]):
