@@ -77,7 +77,7 @@ def run(seconds: float) -> dict[str, dict[str, float]]:
 
     from accounts.tests.factories import make_organisation, make_user
     from connectors import authentication, token_format
-    from connectors.services import throttling, token_exchange
+    from connectors.services import token_exchange, usage
     from connectors.tests.factories import make_connector, make_program
     from kaizala_console.lib import clock, ids
 
@@ -104,7 +104,7 @@ def run(seconds: float) -> dict[str, dict[str, float]]:
         "read an access token": lambda: token_format.read_access_token(access_token),
         "exchange": exchange,
         "authenticate a call": lambda: authentication.authenticate(request),
-        "count a call against both limits": lambda: throttling.admit(program.connector),
+        "count a call against both limits": lambda: usage.check_rate_limit(program.connector),
     }
     figures = {}
     for name, act in acts.items():

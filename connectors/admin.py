@@ -41,7 +41,7 @@ from connectors.models import (
     WebhookDelivery,
     WebhookEvent,
 )
-from connectors.services import connectors, grants, logos, owners, secrets
+from connectors.services import connectors, grants, owners, secrets
 from connectors.views.forms import LEAKED, why_revoked
 from connectors.views.stopping import facts_of_use
 
@@ -359,7 +359,7 @@ class ConnectorLogoAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("content")
 
     remove = confirmed_act(
-        lambda row, by: logos.remove(connector=row.connector, by=by),
+        lambda row, by: connectors.remove_logo(connector=row.connector, by=by),
         label=_("Remove"),
         says=_("The connectors go on without a logo."),
         describe=lambda row: row.connector.name,
@@ -476,7 +476,7 @@ class PersonAdmin(UserAdmin):
     actions = [*UserAdmin.actions, "deactivate"]
 
     deactivate = confirmed_act(
-        lambda row, by, reason, new_owner_email: owners.deactivate(
+        lambda row, by, reason, new_owner_email: owners.deactivate_person(
             user=row, by=by, reason=reason, new_owner_email=new_owner_email
         ),
         label=_("Deactivate"),

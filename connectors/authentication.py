@@ -21,10 +21,9 @@ from accounts.models.person import name_in
 from connectors import permissions, token_format
 from connectors.models import Bot, Connector, Grant, RefreshToken
 from connectors.permissions import PERMISSION_OF
-from connectors.redirects import PermanentRedirect
-from connectors.services import throttling, usage
+from connectors.services import usage
 from kaizala_console.api import endpoint
-from kaizala_console.api.errors import TokenInvalid
+from kaizala_console.api.errors import PermanentRedirect, TokenInvalid
 from kaizala_console.api.headers import access_token
 from kaizala_console.lib import clock
 
@@ -130,7 +129,7 @@ def _bot_of(row: Any) -> Bot:
 
 
 def _admit(caller: AccessContext) -> None:
-    throttling.admit(caller.connector)
+    usage.check_rate_limit(caller.connector)
 
 
 # How an endpoint of the Platform Service is declared: `@operation(scope="textmessage.write", …)`.

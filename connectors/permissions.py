@@ -131,6 +131,16 @@ def in_order(permissions: Iterable[Permission]) -> list[Permission]:
     return sorted(permissions, key=ORDER.__getitem__)
 
 
+def to_stored(permissions: Iterable[Permission]) -> list[str]:
+    """The permissions as an audit row keeps them."""
+    return [str(permission) for permission in in_order(permissions)]
+
+
+def list_labels(permissions: Iterable[Permission]) -> list[str]:
+    """The permissions as the portal calls them, in the active language."""
+    return [str(DESCRIPTIONS[permission].label) for permission in in_order(permissions)]
+
+
 def scopes_of(permissions: Iterable[Permission]) -> list[str]:
     """Every scope that these permissions stand for, in the order of protocol §5."""
     return [scope for permission in in_order(permissions) for scope in SCOPES[permission]]

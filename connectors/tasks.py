@@ -12,7 +12,7 @@ from connectors.services import (
     handoffs,
     oauth,
     one_time_secrets,
-    orphans,
+    owners,
     refresh_tokens,
     reminders,
     token_cache,
@@ -73,7 +73,7 @@ def remind_of_webhooks(**kwargs: Any) -> None:
 @shared_task(name="connectors.tasks.watch_orphans", acks_late=True, soft_time_limit=240, time_limit=300)
 def watch_orphans(**kwargs: Any) -> None:
     """Finds what has nobody left who looks after it."""
-    orphans.watch()
+    owners.find_orphans()
 
 
 @shared_task(name="connectors.tasks.expire_requests", acks_late=True, soft_time_limit=240, time_limit=300)

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from connectors import usage_counts
+from connectors.queries import usage as usage_queries
 from connectors.views import usage
 from kaizala_console.lib import bounded
 
@@ -268,10 +268,13 @@ def gallery_context() -> dict[str, Any]:
         ],
         "usage_chart": usage.chart(
             [
-                (timezone.now() + timedelta(days=n), usage_counts.Sums(90 + n * n, n % 4 * 3, n % 7 * 4, n // 25))
+                (
+                    timezone.now() + timedelta(days=n),
+                    usage_queries.UsageSums(90 + n * n, n % 4 * 3, n % 7 * 4, n // 25),
+                )
                 for n in range(30)
             ],
-            usage_counts.Period.MONTH,
+            usage_queries.Period.MONTH,
         ),
         "spark": usage.spark([0, 3, 8, 2, 0, 0, 12, 31, 24, 18, 6, 0, 9, 14]),
         "no_bars": [{"label": label, "count": "0", "percent": 0, "share": "0 %"} for label in ("Yes", "No")],

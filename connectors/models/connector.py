@@ -6,13 +6,15 @@ import datetime as dt
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Organisation, User
 from connectors import permissions
 from connectors.permissions import Permission
 from kaizala_console.lib import clock, ids
@@ -76,6 +78,15 @@ class ConnectorState(StrEnum):
     DELETED = "deleted"
 
 
+class AuditScope(TypedDict, total=False):
+    """Whose history an audit event belongs to: the columns that `accounts.audit` lists it by."""
+
+    organisation: Organisation
+    connector_id: UUID
+    group_id: UUID | None
+    person_id: UUID | None
+
+
 class ConnectorQuerySet(models.QuerySet["Connector"]):
     def present(self) -> ConnectorQuerySet:
         """Those that were not deleted."""
@@ -93,6 +104,8 @@ class ConnectorQuerySet(models.QuerySet["Connector"]):
 
 
 class Connector(models.Model):
+    NAME_CONSTRAINT: Final = "connector_name_once_an_owner"
+
     id = models.UUIDField(_("connector ID"), primary_key=True, default=ids.new_id, editable=False)
     organisation = models.ForeignKey(
         "accounts.Organisation", verbose_name=_("organisation"), on_delete=models.PROTECT, related_name="connectors"
@@ -165,6 +178,16 @@ class Connector(models.Model):
     def client_id(self) -> str:
         """Its id, as OAuth calls it (RFC 6749 §2.2)."""
         return str(self.pk)
+
+    @property
+    def audit_scope(self) -> AuditScope:
+        """An event about the connector is part of its history, and of its organisation's."""
+        return {"organisation": self.organisation, "connector_id": self.pk}
+
+    def list_active_owners(self) -> list[User]:
+        """The owner first, then the co-owners, without deactivated accounts."""
+        owners = [self.owner, *self.co_owners.exclude(pk=self.owner_id).order_by("pk")]
+        return [user for user in owners if user.is_active]
 
     @property
     def state(self) -> ConnectorState:

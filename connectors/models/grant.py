@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from connectors import permissions as scopes
-from connectors.models.connector import PermissionSetField
+from connectors.models.connector import AuditScope, PermissionSetField
 from connectors.token_format import EVERY_SCOPE
 from kaizala_console.lib import clock, ids
 
@@ -155,6 +155,20 @@ class Grant(models.Model):
 
     def __str__(self) -> str:
         return f"Grant {self.pk}"
+
+    @property
+    def audit_scope(self) -> AuditScope:
+        """An event about the grant is also part of the history of its target."""
+        return {**self.connector.audit_scope, **self.target_audit_scope}
+
+    @property
+    def target_audit_scope(self) -> AuditScope:
+        """The target stays opaque but for its form: `group:<id>` or `person:<id>`."""
+        kind, _colon, target_id = self.target.partition(":")
+        return {
+            "group_id": ids.parse_guid(target_id) if kind == "group" else None,
+            "person_id": ids.parse_guid(target_id) if kind == "person" else None,
+        }
 
     @property
     def granter_name(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from connectors.models.connector import AuditScope
 from kaizala_console.lib import clock, ids, outbox
 
 MOST_URL_CHARACTERS: Final = 2048
@@ -190,6 +191,11 @@ class Webhook(models.Model):
     def is_active(self) -> bool:
         """Whether it is told, as far as the webhook itself decides."""
         return not self.inactive_because and self.deleted_at is None
+
+    @property
+    def audit_scope(self) -> AuditScope:
+        """An event about the webhook is part of the history of the grant that it was made under, if it was."""
+        return {**self.connector.audit_scope, **(self.grant.target_audit_scope if self.grant is not None else {})}
 
     @property
     def target_name(self) -> str:

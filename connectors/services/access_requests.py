@@ -20,9 +20,9 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies
 from connectors.models import AccessRequest, Connector, ConnectorState, Grant, RequestState
-from connectors.permissions import Permission, scopes_in, scopes_of
-from connectors.services import connectors, grants, refresh_tokens, trail, words
-from kaizala_console.lib import clock, ids, rate_limit
+from connectors.permissions import Permission, list_labels, scopes_in, scopes_of, to_stored
+from connectors.services import connectors, grants
+from kaizala_console.lib import clock, ids, moments, rate_limit
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
 from kaizala_console.lib.rate_limit import Limit
 
@@ -109,10 +109,10 @@ def _ask(
         by=by,
         subject=request,
         # Not in the history of the group that is named: nobody has seen yet that it has anything to do with this.
-        **trail.of_connector(connector),
+        **connector.audit_scope,
         after={
             "connector": connector.name,
-            "permissions": words.names(chosen),
+            "permissions": to_stored(chosen),
             "ends_at": ends_at.isoformat() if ends_at else None,
             "by_link": request.by_link,
         },
@@ -132,7 +132,7 @@ def withdraw(*, request: AccessRequest, by: User) -> AccessRequest:
         EventType.REQUEST_WITHDRAWN,
         by=by,
         subject=request,
-        **trail.of_connector(request.connector),
+        **request.connector.audit_scope,
         before=facts(request),
     )
     return request
@@ -199,11 +199,11 @@ def why_over(request: AccessRequest) -> str:
             if request.approved_at
             else _("%(name)s refused this request on %(when)s.")
         )
-        return said % {"name": request.decided_by.name, "when": words.moment(request.decided_at)}
+        return said % {"name": request.decided_by.name, "when": moments.exact(request.decided_at)}
     if request.withdrawn_at:
-        return _("This request was withdrawn on %(when)s.") % {"when": words.moment(request.withdrawn_at)}
+        return _("This request was withdrawn on %(when)s.") % {"when": moments.exact(request.withdrawn_at)}
     return _("This request expired on %(when)s. Its developer can send a new one.") % {
-        "when": words.moment(request.expires_at)
+        "when": moments.exact(request.expires_at)
     }
 
 
@@ -212,7 +212,7 @@ def facts(request: AccessRequest) -> dict[str, object]:
     return {
         "connector": request.connector.name,
         "target": request.target_name,
-        "permissions": words.names(request.permissions),
+        "permissions": to_stored(request.permissions),
     }
 
 
@@ -233,11 +233,11 @@ def _expire(connector_id: UUID, request_ids: list[UUID]) -> int:
             EventType.REQUEST_EXPIRED,
             by=SYSTEM,
             subject=request,
-            **trail.of_connector(connector),
+            **connector.audit_scope,
             before=facts(request),
         )
     if found:
-        for user in refresh_tokens.owners_of(connector):
+        for user in connector.list_active_owners():
             notifications.queue(
                 user=user,
                 template="connectors/requests_expired",
@@ -361,12 +361,12 @@ def approve_more(
         EventType.GRANT_PERMISSIONS_CHANGED,
         by=by,
         subject=grant,
-        **trail.of_grant(grant),
-        before={"permissions": words.names(before)},
+        **grant.audit_scope,
+        before={"permissions": to_stored(before)},
         after={
             "connector": connector.name,
             "target": grant.target_name,
-            "permissions": words.names(grant.permissions),
+            "permissions": to_stored(grant.permissions),
         },
     )
     _approve(request, by=by, grant=grant, given=given)
@@ -414,22 +414,22 @@ def _approve(request: AccessRequest, *, by: User, grant: Grant, given: frozenset
 
 def _record_answer(tag: EventType, request: AccessRequest, by: User) -> None:
     kind, _colon, target_id = request.target.partition(":")
-    where = trail.of_connector(request.connector)
+    where = request.connector.audit_scope
     where["group_id"] = ids.parse_guid(target_id) if kind == "group" else None
     record(
         tag,
         by=by,
         subject=request,
         **where,
-        after={**facts(request), "given": words.names(request.given)},
+        after={**facts(request), "given": to_stored(request.given)},
     )
 
 
 def _tell_owners(request: AccessRequest, template: str) -> None:
-    for user in refresh_tokens.owners_of(request.connector):
+    for user in request.connector.list_active_owners():
         with notifications.in_the_language_of(user):  # not in that of whoever answers
-            given = words.labels(request.given)
-            withheld = words.labels(request.permissions - request.given)
+            given = list_labels(request.given)
+            withheld = list_labels(request.permissions - request.given)
         notifications.queue(
             user=user,
             template=f"connectors/{template}",

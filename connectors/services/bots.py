@@ -18,7 +18,7 @@ from connectors import permissions, policies, token_format
 from connectors.authentication import AccessContext
 from connectors.models import Bot, Connector, RefreshToken
 from connectors.permissions import Permission
-from connectors.services import connectors, trail
+from connectors.services import connectors
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 
@@ -153,7 +153,7 @@ def _own(bot_id: str | UUID, connector: Connector, *, locked: bool = False) -> B
 
 def _tell(tag: EventType, bot: Bot, by: AccessContext | User, before: dict[str, str] | None = None) -> None:
     after = {"connector": bot.connector.name, "bot": bot.name, "picture_url": bot.picture_url}
-    record(tag, by=by, subject=bot, **trail.of_connector(bot.connector), before=before, after=after)
+    record(tag, by=by, subject=bot, **bot.connector.audit_scope, before=before, after=after)
 
 
 def _checked_name(name: str) -> str:

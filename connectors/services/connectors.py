@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import unicodedata
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -21,12 +22,10 @@ from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from connectors import policies
 from connectors.models import AccessRequest, Connector, ConnectorLogo, ConnectorSecret, Grant, UserTokenRequest
-from connectors.permissions import Permission
-from connectors.services import one_time_secrets, operator_notices, refresh_tokens, secrets, trail, words
-from kaizala_console.lib import clock, web_address
+from connectors.permissions import Permission, to_stored
+from connectors.services import one_time_secrets, owners, refresh_tokens, secrets
+from kaizala_console.lib import clock, pictures, web_address
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
-
-NAME_CONSTRAINT = "connector_name_once_an_owner"
 
 
 @sensitive_variables("idempotency_key", "token")
@@ -75,8 +74,8 @@ def create(
         EventType.CONNECTOR_CREATED,
         by=by,
         subject=connector,
-        **trail.of_connector(connector),
-        after={**_columns(chosen), "permissions": words.names(chosen.permissions)},
+        **connector.audit_scope,
+        after={**_columns(chosen), "permissions": to_stored(chosen.permissions)},
     )
     _secret, token = secrets.issue(connector=connector, slot=secrets.SLOTS[0], by=by, at=now, ends_at=secret_ends_at)
     if idempotency_key:
@@ -98,7 +97,7 @@ def update(
 
     Raises NotFound and RuleBroken, also for a further redirect URL while `by` cools off.
     """
-    connector = _locked(connector)
+    connector = _lock_connector(connector)
     policies.require_owner(by, connector)
     before = {column: getattr(connector, column) for column in ("name", "description", "home_page", "redirect_urls")}
     chosen = checked(
@@ -121,7 +120,7 @@ def update(
         EventType.CONNECTOR_CHANGED,
         by=by,
         subject=connector,
-        **trail.of_connector(connector),
+        **connector.audit_scope,
         before={column: before[column] for column in changed},
         after={column: after[column] for column in changed},
     )
@@ -187,7 +186,7 @@ def resume(*, connector: Connector, by: User, reason: str = "") -> Connector:
 @transaction.atomic
 def delete(*, connector: Connector, by: User) -> Connector:
     """End everything for good: grants, tokens, secrets and waiting handoffs. The row stays, for the trail."""
-    connector = _locked(connector)
+    connector = _lock_connector(connector)
     policies.require_owner_or_operator(by, connector)
     if connector.deleted_at:
         raise NotFound
@@ -208,7 +207,7 @@ def delete(*, connector: Connector, by: User) -> Connector:
         EventType.CONNECTOR_DELETED,
         by=by,
         subject=connector,
-        **trail.of_connector(connector),
+        **connector.audit_scope,
         before={"name": connector.name, "grants": [str(grant.pk) for grant in grants]},
     )
     return connector
@@ -224,7 +223,7 @@ def _moved(
     already: Callable[[], str],
     reason: str = "",
 ) -> Connector:
-    connector = _locked(connector)
+    connector = _lock_connector(connector)
     policies.require_owner_or_operator(by, connector)
     if connector.deleted_at:
         raise NotFound
@@ -237,17 +236,17 @@ def _moved(
         tag,
         by=by,
         subject=connector,
-        **trail.of_connector(connector),
+        **connector.audit_scope,
         before={"state": str(before)},
         after={"state": str(connector.state), **({"reason": reason} if reason else {})},
     )
     if column == "suspended_at":
         act = "suspended" if on else "resumed"
-        operator_notices.queue(event=event, connector=connector, by=by, act=act, reason=reason)
+        owners.notify_of_operator(event=event, connector=connector, by=by, act=act, reason=reason)
     return connector
 
 
-def _locked(connector: Connector) -> Connector:
+def _lock_connector(connector: Connector) -> Connector:
     """The row as it is now, held until the end of the transaction. Locks go connector → grant → token → handoff."""
     return Connector.objects.select_for_update(no_key=True).get(pk=connector.pk)
 
@@ -267,7 +266,7 @@ def _save_under_its_name(connector: Connector, **options: Any) -> None:
         with transaction.atomic():
             connector.save(**options)
     except IntegrityError as error:
-        if NAME_CONSTRAINT not in str(error):
+        if Connector.NAME_CONSTRAINT not in str(error):
             raise
         raise name_taken(connector.name) from None
 
@@ -471,3 +470,97 @@ def printable(text: str, *, keep: str = "") -> str:
         else " "
         for character in text
     )
+
+
+MOST_LOGO_KILOBYTES: Final = 256
+MOST_LOGO_BYTES: Final = MOST_LOGO_KILOBYTES * 1024
+MOST_LOGO_PIXELS: Final = 1024
+FEWEST_LOGO_PIXELS: Final = 32
+
+
+@transaction.atomic
+def set_logo(*, connector: Connector, by: User, content: bytes, name: str, content_type: str) -> ConnectorLogo:
+    """Give the connector this logo, instead of any that it has. The same again changes nothing.
+
+    Raises NotFound for who does not own it, and RuleBroken for what is no such picture.
+    """
+    connector = _lock_connector(connector)
+    policies.require_owner(by, connector)
+    picture = _check_picture(content, name, content_type)
+    sha256 = hashlib.sha256(picture.content).hexdigest()
+    before = connector.logo_sha256
+    if before == sha256:
+        return ConnectorLogo.objects.get(connector=connector)
+    logo, _made = ConnectorLogo.objects.update_or_create(
+        connector=connector,
+        defaults={
+            "content": picture.content,
+            "content_type": picture.content_type,
+            "sha256": sha256,
+            "width": picture.width,
+            "height": picture.height,
+            "changed_at": clock.now(),
+        },
+    )
+    _set_logo_sha256(connector, by, sha256)
+    return logo
+
+
+@transaction.atomic
+def remove_logo(*, connector: Connector, by: User) -> Connector:
+    """Take the logo away; for owners, and operators. Without one nothing happens. Raises NotFound."""
+    connector = _lock_connector(connector)
+    policies.require_owner_or_operator(by, connector)
+    if connector.deleted_at:
+        raise NotFound
+    if connector.logo_sha256:
+        ConnectorLogo.objects.filter(connector=connector).delete()
+        _set_logo_sha256(connector, by, "")
+    return connector
+
+
+def _set_logo_sha256(connector: Connector, by: User, sha256: str) -> None:
+    before, connector.logo_sha256 = connector.logo_sha256, sha256
+    connector.save(update_fields=["logo_sha256"])
+    record(
+        EventType.CONNECTOR_CHANGED,
+        by=by,
+        subject=connector,
+        **connector.audit_scope,
+        before={"logo": before},
+        after={"logo": sha256},
+    )
+
+
+def _check_picture(content: bytes, name: str, content_type: str) -> pictures.Picture:
+    if len(content) > MOST_LOGO_BYTES:
+        raise _picture_refused(
+            _("The picture is larger than %(most)d kB. Choose a smaller one.") % {"most": MOST_LOGO_KILOBYTES}
+        )
+    claim = pictures.claimed(name, content_type)
+    if claim is None:
+        raise _picture_refused(_("Choose a picture whose name ends in .png, .jpg or .webp."))
+    try:
+        picture = pictures.read(content, most_pixels=MOST_LOGO_PIXELS)
+    except pictures.NotAPicture:
+        picture = None
+    except pictures.TooManyPixels as problem:
+        raise _picture_has_wrong_size(problem.width, problem.height) from problem
+    if picture is None or picture.content_type != claim:
+        raise _picture_refused(
+            _("This file is not the still picture that its name says. Save it as PNG, JPEG or WebP.")
+        )
+    if min(picture.width, picture.height) < FEWEST_LOGO_PIXELS:
+        raise _picture_has_wrong_size(picture.width, picture.height)
+    return picture
+
+
+def _picture_has_wrong_size(width: int, height: int) -> RuleBroken:
+    return _picture_refused(
+        _("The picture has %(width)d × %(height)d pixels: each side must have between %(fewest)d and %(most)d.")
+        % {"width": width, "height": height, "fewest": FEWEST_LOGO_PIXELS, "most": MOST_LOGO_PIXELS}
+    )
+
+
+def _picture_refused(text: str) -> RuleBroken:
+    return RuleBroken(text, code="logo", field="logo")

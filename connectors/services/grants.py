@@ -20,9 +20,9 @@ from accounts.services import notifications
 from connectors import policies
 from connectors.models import AccessRequest, Connector, ConnectorState, Grant, Handoff, RefreshToken
 from connectors.models.grant import GrantQuerySet
-from connectors.permissions import Permission
-from connectors.services import connectors, operator_notices, refresh_tokens, trail, words
-from kaizala_console.lib import clock
+from connectors.permissions import Permission, to_stored
+from connectors.services import connectors, owners, refresh_tokens
+from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 LONGEST_TARGET_NAME = 200
@@ -97,11 +97,11 @@ def grant(
         EventType.GRANT_MADE if made.kind == Grant.Kind.GROUP else EventType.USER_TOKEN_MADE,
         by=by,
         subject=made,
-        **trail.of_grant(made),
+        **made.audit_scope,
         after={
             "connector": connector.name,
             "target": made.target_name,
-            "permissions": words.names(made.permissions),
+            "permissions": to_stored(made.permissions),
             "ends_at": ends_at.isoformat() if ends_at else None,
         },
     )
@@ -127,11 +127,11 @@ def revoke(*, grant: Grant, by: User, reason: str = "") -> Grant:
         EventType.GRANT_REVOKED,
         by=by,
         subject=grant,
-        **trail.of_grant(grant),
+        **grant.audit_scope,
         before={"connector": grant.connector.name, "target": grant.target_name, "tokens_ended": ended},
         after={"reason": reason} if reason else None,
     )
-    operator_notices.queue(
+    owners.notify_of_operator(
         event=event, connector=grant.connector, by=by, act="access_removed", reason=reason, grant=grant
     )
     return grant
@@ -180,7 +180,7 @@ def regenerate(*, grant: Grant, by: User, instead_of: Handoff | None = None) -> 
         EventType.GRANT_REGENERATED,
         by=by,
         subject=grant,
-        **trail.of_grant(grant),
+        **grant.audit_scope,
         after={"connector": grant.connector.name, "target": grant.target_name, "handoff": str(handoff.pk)},
     )
     return handoff
@@ -203,7 +203,7 @@ def replace_token(*, grant: Grant, by: User) -> Handoff:
 def is_over(ended_at: dt.datetime) -> RuleBroken:
     """What to say of access past its end date."""
     return RuleBroken(
-        _("This access ended on %(when)s. Remove it and grant it anew.") % {"when": words.moment(ended_at)},
+        _("This access ended on %(when)s. Remove it and grant it anew.") % {"when": moments.exact(ended_at)},
         code="grant_over",
     )
 
@@ -222,7 +222,7 @@ def lock(grant_id: UUID) -> Grant:
     )
     if grant.revoked_at:
         raise Conflict(
-            _("This access was removed on %(when)s.") % {"when": words.moment(grant.revoked_at)}, code="grant_revoked"
+            _("This access was removed on %(when)s.") % {"when": moments.exact(grant.revoked_at)}, code="grant_revoked"
         )
     return grant
 
@@ -241,14 +241,14 @@ def _saved(grant: Grant, by: User, tag: EventType, act: str, reason: str) -> Gra
         tag,
         by=by,
         subject=grant,
-        **trail.of_grant(grant),
+        **grant.audit_scope,
         after={
             "connector": grant.connector.name,
             "target": grant.target_name,
             **({"reason": reason} if reason else {}),
         },
     )
-    operator_notices.queue(event=event, connector=grant.connector, by=by, act=act, reason=reason, grant=grant)
+    owners.notify_of_operator(event=event, connector=grant.connector, by=by, act=act, reason=reason, grant=grant)
     return grant
 
 
@@ -325,7 +325,7 @@ def move(*, grant: Grant, ends_at: dt.datetime | None, by: User) -> Grant:
         EventType.GRANT_END_CHANGED,
         by=by,
         subject=grant,
-        **trail.of_grant(grant),
+        **grant.audit_scope,
         before={"ends_at": before.isoformat() if before else None},
         after={
             "connector": grant.connector.name,
@@ -372,7 +372,7 @@ def _end(grant_id: UUID) -> bool:
         EventType.GRANT_ENDED,
         by=SYSTEM,
         subject=grant,
-        **trail.of_grant(grant),
+        **grant.audit_scope,
         after={
             "connector": grant.connector.name,
             "target": grant.target_name,
@@ -380,7 +380,7 @@ def _end(grant_id: UUID) -> bool:
             "handoffs_withdrawn": withdrawn,
         },
     )
-    developers = refresh_tokens.owners_of(grant.connector)
+    developers = grant.connector.list_active_owners()
     for user in developers:
         _tell(grant, user, withdrawn=withdrawn, for_developer=True)
     for user in policies.administrators_of(grant):
@@ -401,7 +401,7 @@ def _tell(grant: Grant, user: User, *, withdrawn: int, for_developer: bool) -> N
             "connector_id": str(grant.connector_id),
             "target_name": grant.target_name,
             "grant_id": str(grant.pk),
-            "group_id": str(trail.of_grant(grant)["group_id"] or ""),
+            "group_id": str(grant.audit_scope["group_id"] or ""),
             "ended_at": grant.ends_at.isoformat(),
             "handoff_withdrawn": bool(withdrawn),
             "for_developer": for_developer,

@@ -20,10 +20,10 @@ from accounts.services import notifications
 from connectors import policies
 from connectors.models import Connector, Grant, Handoff, HandoffClaimReplay, HandoffState
 from connectors.models.handoff import NOT_ENDED, HandoffQuerySet
-from connectors.redirects import PermanentRedirect
-from connectors.services import grants, one_time_secrets, refresh_tokens, token_exchange, trail, words
+from connectors.services import grants, one_time_secrets, refresh_tokens, token_exchange
 from connectors.webhooks import handoff_events
-from kaizala_console.lib import clock, crypto
+from kaizala_console.api.errors import PermanentRedirect
+from kaizala_console.lib import clock, crypto, moments
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 EXPIRED_AT_ONCE = 500
@@ -65,10 +65,10 @@ def claim(*, handoff: Handoff, by: User, idempotency_key: str, address: str | No
         EventType.HANDOFF_CLAIMED,
         by=by,
         subject=handoff,
-        **trail.of_grant(handoff.grant),
+        **handoff.grant.audit_scope,
         after={**facts(handoff), "way": "page", "address": address or ""},
     )
-    owners = refresh_tokens.owners_of(handoff.connector)
+    owners = handoff.connector.list_active_owners()
     for user in dict.fromkeys([*owners, *admin_side(handoff, by)]):
         tell(
             user,
@@ -94,7 +94,7 @@ def refuse(*, handoff: Handoff, by: User) -> Handoff:
     handoff = read(handoff)
     if not refused:
         raise too_late(handoff, by)
-    record(EventType.HANDOFF_REFUSED, by=by, subject=handoff, **trail.of_grant(handoff.grant), before=facts(handoff))
+    record(EventType.HANDOFF_REFUSED, by=by, subject=handoff, **handoff.grant.audit_scope, before=facts(handoff))
     for admin in admin_side(handoff, by):
         tell(admin, handoff, "handoff_refused", refused_by=by.name)
     return handoff
@@ -129,7 +129,7 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
         EventType.HANDOFF_REISSUED,
         by=by,
         subject=handoff,
-        **trail.of_grant(grant),
+        **grant.audit_scope,
         before=facts(handoff),
         after={"handoff": str(again.pk)},
     )
@@ -177,14 +177,14 @@ def reveal(*, handoff: Handoff, by: User, idempotency_key: str) -> str:
         if handoff.state is HandoffState.WAITING and handoff.revealed_at:
             raise Conflict(
                 _("You had this token shown on %(when)s. It is shown once.")
-                % {"when": words.moment(handoff.revealed_at)},
+                % {"when": moments.exact(handoff.revealed_at)},
                 code="revealed_before",
             )
         raise too_late(handoff, by)
     token = unseal(handoff)
     one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=handoff, token=token)
     handoff = read(handoff)
-    record(EventType.HANDOFF_REVEALED, by=by, subject=handoff, **trail.of_grant(handoff.grant), after=facts(handoff))
+    record(EventType.HANDOFF_REVEALED, by=by, subject=handoff, **handoff.grant.audit_scope, after=facts(handoff))
     return token
 
 
@@ -215,10 +215,8 @@ def _expire(handoff_id: UUID) -> bool:
         return False
     handoff_events.publish_ended(Handoff.objects.filter(pk=handoff_id), handoff_events.EXPIRED)
     handoff = read_id(handoff_id)
-    record(
-        EventType.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **trail.of_grant(handoff.grant), before=facts(handoff)
-    )
-    both_sides = [handoff.grant.granted_by, handoff.made_by, *refresh_tokens.owners_of(handoff.connector)]
+    record(EventType.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **handoff.grant.audit_scope, before=facts(handoff))
+    both_sides = [handoff.grant.granted_by, handoff.made_by, *handoff.connector.list_active_owners()]
     for user in {user.pk: user for user in both_sides if user is not None}.values():
         tell(user, handoff, "handoff_expired")
     return True
@@ -269,24 +267,25 @@ def too_late(handoff: Handoff, by: User | Connector) -> Conflict | RuleBroken:
         return Conflict(_claimed_before(handoff, by), code="handoff_claimed")
     if handoff.refused_at:
         return Conflict(
-            _("This handoff was refused on %(when)s.") % {"when": words.moment(handoff.refused_at)},
+            _("This handoff was refused on %(when)s.") % {"when": moments.exact(handoff.refused_at)},
             code="handoff_refused",
         )
     if handoff.withdrawn_at:
         return Conflict(
             _("This handoff was withdrawn on %(when)s: the access was removed, or a newer token was made.")
-            % {"when": words.moment(handoff.withdrawn_at)},
+            % {"when": moments.exact(handoff.withdrawn_at)},
             code="handoff_withdrawn",
         )
     if handoff.grant.revoked_at:
         return Conflict(_("The access that this handoff is for was removed."), code="handoff_withdrawn")
     if handoff.grant.ends_at is not None and handoff.grant.ends_at <= clock.now() < handoff.expires_at:
         return RuleBroken(
-            _("The access that this handoff is for ended on %(when)s.") % {"when": words.moment(handoff.grant.ends_at)},
+            _("The access that this handoff is for ended on %(when)s.")
+            % {"when": moments.exact(handoff.grant.ends_at)},
             code="grant_over",
         )
     return RuleBroken(
-        _("This handoff expired on %(when)s. Have it issued again.") % {"when": words.moment(handoff.expires_at)},
+        _("This handoff expired on %(when)s. Have it issued again.") % {"when": moments.exact(handoff.expires_at)},
         code="handoff_expired",
     )
 
@@ -294,7 +293,7 @@ def too_late(handoff: Handoff, by: User | Connector) -> Conflict | RuleBroken:
 def _claimed_before(handoff: Handoff, by: User | Connector) -> str:
     facts = {
         "who": handoff.claimer_name,
-        "when": words.moment(handoff.claimed_at) if handoff.claimed_at else "",
+        "when": moments.exact(handoff.claimed_at) if handoff.claimed_at else "",
         "where": handoff.claimed_from or "",
     }
     if handoff.claimed_by_program:
@@ -412,7 +411,7 @@ def _claim(
         EventType.HANDOFF_CLAIMED,
         by=token_exchange.ConnectorActor(connector),
         subject=handoff,
-        **trail.of_grant(handoff.grant),
+        **handoff.grant.audit_scope,
         after={**facts(handoff), "way": "program", "address": address or ""},
     )
     _send_receipts(handoff)
@@ -442,7 +441,7 @@ def _require_working(connector: Connector) -> None:
     if connector.suspended_at is not None:
         raise NotAllowed(
             _("The connector is suspended since %(when)s. It can claim again once it is resumed.")
-            % {"when": words.utc(connector.suspended_at)},
+            % {"when": moments.utc(connector.suspended_at)},
             code="connector_suspended",
         )
 
@@ -496,7 +495,7 @@ def _send_receipts(handoff: Handoff) -> None:
         "claimed_at": (handoff.claimed_at or clock.now()).isoformat(),
         "claimed_from": handoff.claimed_from or "",
     }
-    both_sides = [*admin_side(handoff, None), *refresh_tokens.owners_of(handoff.connector)]
+    both_sides = [*admin_side(handoff, None), *handoff.connector.list_active_owners()]
     for user in {user.pk: user for user in both_sides}.values():
         tell(user, handoff, "handoff_claimed_by_program", **facts)
 

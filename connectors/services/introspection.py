@@ -22,10 +22,9 @@ from connectors import hooks, permissions, policies, token_format
 from connectors.hooks import RequiredRole
 from connectors.models import Bot, Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.permissions import PERMISSION_OF
-from connectors.services import words
 from connectors.token_format import Kind
 from kaizala_console.api.endpoint import Operation
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, moments
 
 LONGEST = 2000
 EVEN_SECONDS = 0.25
@@ -160,9 +159,9 @@ def _of_access(found: Inspection, token: str) -> Inspection:
         Check(
             _("Validity"),
             live,
-            _("Valid until %(when)s.") % {"when": words.moment(claims.expires_at)}
+            _("Valid until %(when)s.") % {"when": moments.exact(claims.expires_at)}
             if live
-            else _("It expired on %(when)s: access tokens live 24 hours.") % {"when": words.moment(claims.expires_at)},
+            else _("It expired on %(when)s: access tokens live 24 hours.") % {"when": moments.exact(claims.expires_at)},
             _("Have the program fetch a new access token (GET /v1/accessToken)."),
         )
     )
@@ -233,10 +232,10 @@ def _unknown() -> Check:
 def _connector(connector: Connector) -> Check:
     label = _("Connector")
     if connector.deleted_at:
-        says = _("It was deleted on %(when)s.") % {"when": words.moment(connector.deleted_at)}
+        says = _("It was deleted on %(when)s.") % {"when": moments.exact(connector.deleted_at)}
         return Check(label, False, says, _("Register the program as a new connector."))
     if connector.suspended_at:
-        says = _("It is suspended since %(when)s.") % {"when": words.moment(connector.suspended_at)}
+        says = _("It is suspended since %(when)s.") % {"when": moments.exact(connector.suspended_at)}
         return Check(label, False, says, _("Its owner can resume it on the connector’s page."))
     if connector.organisation.moved_to:
         says = _("Its organisation has moved to %(address)s.") % {"address": connector.organisation.moved_to}
@@ -247,16 +246,16 @@ def _connector(connector: Connector) -> Check:
 def _access(grant: Grant) -> Check:
     label, now = _("Access"), clock.now()
     if grant.revoked_at:
-        says = _("An admin removed it on %(when)s.") % {"when": words.moment(grant.revoked_at)}
+        says = _("An admin removed it on %(when)s.") % {"when": moments.exact(grant.revoked_at)}
         return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
     if grant.suspended_at:
-        says = _("An admin suspended it on %(when)s.") % {"when": words.moment(grant.suspended_at)}
+        says = _("An admin suspended it on %(when)s.") % {"when": moments.exact(grant.suspended_at)}
         return Check(label, False, says, _("Ask an admin of the group to resume it."))
     if grant.is_of_deactivated_user:
         says = _("The account of its user is deactivated.")
         return Check(label, False, says, _("It works again once the account is active."))
     if grant.ends_at and grant.ends_at <= now:
-        says = _("Its end date has passed: %(when)s.") % {"when": words.moment(grant.ends_at)}
+        says = _("Its end date has passed: %(when)s.") % {"when": moments.exact(grant.ends_at)}
         return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
     return Check(label, True, _("Granted by %(who)s.") % {"who": grant.granter_name})
 
@@ -268,7 +267,7 @@ def _bot(bot: Bot | None) -> Check:
         return Check(label, False, _("There is no such bot of this connector."), next_step)
     if bot.removed_at:
         says = _("The bot “%(name)s” was deleted on %(when)s.")
-        return Check(label, False, says % {"name": bot.name, "when": words.moment(bot.removed_at)}, next_step)
+        return Check(label, False, says % {"name": bot.name, "when": moments.exact(bot.removed_at)}, next_step)
     return Check(
         label, True, _("It acts as “%(name)s”, in the groups that this bot was added to.") % {"name": bot.name}
     )
@@ -277,30 +276,30 @@ def _bot(bot: Bot | None) -> Check:
 def _token(row: RefreshToken) -> Check:
     label, now = _("Refresh token"), clock.now()
     if row.reported_at:
-        says = _("It was reported as leaked on %(when)s.") % {"when": words.moment(row.reported_at)}
+        says = _("It was reported as leaked on %(when)s.") % {"when": moments.exact(row.reported_at)}
         return Check(label, False, says, _("Its owner decides; an admin of the group can regenerate it."))
     if row.revoked_at and row.grant.revoked_at is None:
-        says = _("A newer one took its place on %(when)s.") % {"when": words.moment(row.revoked_at)}
+        says = _("A newer one took its place on %(when)s.") % {"when": moments.exact(row.revoked_at)}
         return Check(label, False, says, _("Use the newer one; it came to the developer by handoff."))
     if row.revoked_at:
-        says = _("It ended with the access, on %(when)s.") % {"when": words.moment(row.revoked_at)}
+        says = _("It ended with the access, on %(when)s.") % {"when": moments.exact(row.revoked_at)}
         return Check(label, False, says, _("Ask an admin of the group to add the connector again."))
     if row.expires_at <= now:
-        says = _("It expired on %(when)s.") % {"when": words.moment(row.expires_at)}
+        says = _("It expired on %(when)s.") % {"when": moments.exact(row.expires_at)}
         return Check(label, False, says, _("Ask an admin of the group to regenerate it."))
-    return Check(label, True, _("Valid until %(when)s.") % {"when": words.moment(row.expires_at)})
+    return Check(label, True, _("Valid until %(when)s.") % {"when": moments.exact(row.expires_at)})
 
 
 def _secret(row: ConnectorSecret) -> Check:
     label, now = _("Secret"), clock.now()
     if row.reported_at and row.revoked_at is None:
-        says = _("It was reported as leaked on %(when)s.") % {"when": words.moment(row.reported_at)}
+        says = _("It was reported as leaked on %(when)s.") % {"when": moments.exact(row.reported_at)}
         return Check(label, False, says, _("The connector’s owner revokes or restores it on the Credentials tab."))
     if row.revoked_at:
-        says = _("It was revoked on %(when)s.") % {"when": words.moment(row.revoked_at)}
+        says = _("It was revoked on %(when)s.") % {"when": moments.exact(row.revoked_at)}
         return Check(label, False, says, _("Give the program another secret of the connector."))
     if row.expires_at and row.expires_at <= now:
-        says = _("It expired on %(when)s.") % {"when": words.moment(row.expires_at)}
+        says = _("It expired on %(when)s.") % {"when": moments.exact(row.expires_at)}
         return Check(label, False, says, _("Give the program another secret of the connector."))
     return Check(label, True, _("Live."))
 

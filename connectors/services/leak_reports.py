@@ -21,7 +21,9 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, Handoff, LeakReport, RefreshToken
-from connectors.services import one_time_secrets, orphans, refresh_tokens, secrets, trail
+from connectors.models.connector import AuditScope
+from connectors.services import one_time_secrets, secrets
+from connectors.services.owners import list_watchers
 from connectors.token_format import Kind, Parsed
 from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock, rate_limit
@@ -183,9 +185,9 @@ def _tell(report: LeakReport, row: Row) -> None:
 
     When no owner is left, those who hear of connectors without one.
     """
-    owners = refresh_tokens.owners_of(report.connector)
+    owners = report.connector.list_active_owners()
     admins = policies.administrators_of(row.grant) if isinstance(row, RefreshToken) else []
-    instead = [] if owners else orphans.who_is_told(report.connector.organisation_id)
+    instead = [] if owners else list_watchers(report.connector.organisation_id)
     for user in dict.fromkeys([*owners, *admins, *instead]):
         notifications.queue(
             user=user,
@@ -263,8 +265,8 @@ def _connector_of(row: Row) -> Connector:
     return row.connector if isinstance(row, ConnectorSecret) else row.grant.connector
 
 
-def _whereabouts(row: Row) -> trail.Whereabouts:
-    return trail.of_connector(row.connector) if isinstance(row, ConnectorSecret) else trail.of_grant(row.grant)
+def _whereabouts(row: Row) -> AuditScope:
+    return row.connector.audit_scope if isinstance(row, ConnectorSecret) else row.grant.audit_scope
 
 
 def _facts(report: LeakReport) -> dict[str, Any]:

@@ -41,7 +41,7 @@ from accounts.policies import require_no_credential_hold
 from connectors import policies
 from connectors.models import AuthorizationCode, Connector, ConnectorState, Grant, Handoff, RefreshToken
 from connectors.permissions import scopes_in, scopes_of
-from connectors.services import connectors, grants, throttling, token_exchange, trail, user_tokens
+from connectors.services import connectors, grants, token_exchange, usage, user_tokens
 from connectors.services.token_exchange import ConnectorActor, Exchange
 from connectors.webhooks import handoff_events
 from kaizala_console.api.errors import RefreshTokenRefused, WrongConnectorCredentials
@@ -209,7 +209,7 @@ class Validator(RequestValidator):
     ) -> bool:
         token_exchange.require_here(client, PATH)
         # Before the code is used up: who is told to come again later brings it once more.
-        throttling.admit_exchange(client)
+        usage.check_exchange_rate_limit(client)
         now = clock.now()
         # Locks go connector → code → grant; two that bring the same code take turns.
         Connector.objects.select_for_update(no_key=True).get(pk=client.pk)
@@ -357,7 +357,7 @@ def require_pkce(*, connector: Connector, required: bool, by: User) -> Connector
         EventType.CONNECTOR_CHANGED,
         by=by,
         subject=connector,
-        **trail.of_connector(connector),
+        **connector.audit_scope,
         before={"pkce_required": not required},
         after={"pkce_required": required},
     )
@@ -408,7 +408,7 @@ def _end_what_it_made(row: AuthorizationCode, connector: Connector, now: dt.date
             EventType.USER_TOKEN_REPLAYED,
             by=ConnectorActor(connector),
             subject=grant,
-            **trail.of_grant(grant),
+            **grant.audit_scope,
             after={"connector": connector.name, "target": grant.target_name, "tokens_ended": ended},
         )
 

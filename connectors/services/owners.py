@@ -6,21 +6,23 @@ told to all whom it concerns: whoever owns a connector can make secrets for it.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
 from accounts.audit.events import EventType
-from accounts.audit.record import record
-from accounts.models import AuditEvent, User
+from accounts.audit.record import SYSTEM, record
+from accounts.models import AuditEvent, Organisation, User, VerifiedPhone
 from accounts.policies import require_no_credential_hold
 from accounts.services import notifications, users
 from connectors import policies
-from connectors.models import Connector, Grant
-from connectors.services import refresh_tokens, trail
-from connectors.services.connectors import NAME_CONSTRAINT
+from connectors.models import Connector, Grant, Orphan
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -34,9 +36,9 @@ def add(*, connector: Connector, email: str, by: User) -> User:
     Raises NotFound for who may not name owners, and RuleBroken (field `email`) for an address that no colleague has,
     the owner's own, one too many, or while `by` cools off.
     """
-    connector = _locked(connector, by)
+    connector = _get_locked(connector, by)
     require_no_credential_hold(by)
-    user = _colleague(connector, email)
+    user = _get_colleague(connector, email)
     if user.pk == connector.owner_id:
         raise RuleBroken(_("%(name)s is the owner already.") % {"name": user.name}, code="owner", field="email")
     co_owners = set(connector.co_owners.values_list("pk", flat=True))
@@ -47,9 +49,9 @@ def add(*, connector: Connector, email: str, by: User) -> User:
         raise RuleBroken(says, code="too_many_co_owners", field="email")
     connector.co_owners.add(user)
     event = record(
-        EventType.CO_OWNER_ADDED, by=by, subject=connector, **trail.of_connector(connector), after={"user": user.name}
+        EventType.CO_OWNER_ADDED, by=by, subject=connector, **connector.audit_scope, after={"user": user.name}
     )
-    _tell(connector, event, template="owner_added", by=by, about=user, told=refresh_tokens.owners_of(connector))
+    _notify(connector, event, template="owner_added", by=by, about=user, told=connector.list_active_owners())
     return user
 
 
@@ -66,12 +68,10 @@ def remove(*, connector: Connector, user: User, by: User) -> None:
         raise NotFound
     if not locked.co_owners.filter(pk=user.pk).exists():
         raise Conflict(_("%(name)s is no co-owner of this connector.") % {"name": user.name}, code="no_co_owner")
-    told = refresh_tokens.owners_of(locked)
+    told = locked.list_active_owners()
     locked.co_owners.remove(user)
-    event = record(
-        EventType.CO_OWNER_REMOVED, by=by, subject=locked, **trail.of_connector(locked), before={"user": user.name}
-    )
-    _tell(locked, event, template="owner_removed", by=by, about=user, told=told)
+    event = record(EventType.CO_OWNER_REMOVED, by=by, subject=locked, **locked.audit_scope, before={"user": user.name})
+    _notify(locked, event, template="owner_removed", by=by, about=user, told=told)
 
 
 @transaction.atomic
@@ -81,18 +81,18 @@ def transfer(*, connector: Connector, email: str, stay: bool, by: User) -> User:
     Tokens, secrets, grants and webhooks go on as they are. Raises NotFound for who may not name owners, and RuleBroken
     (field `email`) as `add` does, or when the new owner has a connector of this name.
     """
-    connector = _locked(connector, by)
+    connector = _get_locked(connector, by)
     require_no_credential_hold(by)
-    before, user = connector.owner, _colleague(connector, email)
+    before, user = connector.owner, _get_colleague(connector, email)
     if user.pk == before.pk:
         raise RuleBroken(_("%(name)s is the owner already.") % {"name": user.name}, code="owner", field="email")
-    told = refresh_tokens.owners_of(connector)
+    told = connector.list_active_owners()
     connector.owner = user
     try:
         with transaction.atomic():
             connector.save(update_fields=["owner"])
     except IntegrityError as error:
-        if NAME_CONSTRAINT not in str(error):
+        if Connector.NAME_CONSTRAINT not in str(error):
             raise
         says = _("%(name)s has a connector named “%(connector)s” already. Change the name of one of them first.")
         raise RuleBroken(
@@ -105,15 +105,15 @@ def transfer(*, connector: Connector, email: str, stay: bool, by: User) -> User:
         EventType.OWNER_CHANGED,
         by=by,
         subject=connector,
-        **trail.of_connector(connector),
+        **connector.audit_scope,
         before={"owner": before.name},
         after={"owner": user.name},
     )
-    _tell(connector, event, template="owner_changed", by=by, about=user, told=[*told, user])
+    _notify(connector, event, template="owner_changed", by=by, about=user, told=[*told, user])
     return user
 
 
-def _locked(connector: Connector, by: User) -> Connector:
+def _get_locked(connector: Connector, by: User) -> Connector:
     """The row as it is now, for who may name its owners. Acts on one connector take turns."""
     locked = (
         Connector.objects.select_for_update(no_key=True, of=("self",))
@@ -125,7 +125,7 @@ def _locked(connector: Connector, by: User) -> Connector:
     return locked
 
 
-def _colleague(connector: Connector, email: str) -> User:
+def _get_colleague(connector: Connector, email: str) -> User:
     found = User.objects.filter(organisation=connector.organisation_id, is_active=True, email__iexact=email.strip())
     users = list(found[:2]) if email.strip() else []
     if len(users) == 1:
@@ -137,7 +137,7 @@ def _colleague(connector: Connector, email: str) -> User:
     raise RuleBroken(says, code="no_account", field="email")
 
 
-def _tell(connector: Connector, event: AuditEvent, *, template: str, by: User, about: User, told: list[User]) -> None:
+def _notify(connector: Connector, event: AuditEvent, *, template: str, by: User, about: User, told: list[User]) -> None:
     """Whoever else's act it was: owners can make secrets, and have tokens handed over."""
     for user in {user.pk: user for user in (*told, about)}.values():
         notifications.queue(
@@ -175,7 +175,7 @@ def count_dependents(people: list[User]) -> Dependents:
 
 
 @transaction.atomic
-def deactivate(*, user: User, by: User, reason: str = "", new_owner_email: str = "") -> None:
+def deactivate_person(*, user: User, by: User, reason: str = "", new_owner_email: str = "") -> None:
     """Deactivate the account; with `new_owner_email`, hand its connectors to that colleague.
 
     Raises as `users.deactivate` and `owners.transfer`: all of it happens, or nothing.
@@ -184,3 +184,150 @@ def deactivate(*, user: User, by: User, reason: str = "", new_owner_email: str =
     if new_owner_email:
         for connector in Connector.objects.present().filter(owner=user).order_by("pk"):
             transfer(connector=connector, email=new_owner_email, stay=False, by=by)
+
+
+NAMED_IN_A_MAIL: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanFinding:
+    """One thing without anybody: its key, what people call it, and whose history the finding belongs to."""
+
+    subject_id: str
+    name: str
+    organisation: Organisation | None
+    connector_id: UUID | None = None
+    group_id: UUID | None = None
+
+
+def find_orphans() -> int:
+    """Look for connectors whose owners are gone, and for grants in the name of a number that changed hands."""
+    return record_orphans(Orphan.Kind.CONNECTOR, _find_ownerless()) + record_orphans(
+        Orphan.Kind.PHONE, _find_taken_over()
+    )
+
+
+@transaction.atomic
+def record_orphans(kind: Orphan.Kind, findings: Iterable[OrphanFinding]) -> int:
+    """Write down the findings that are new and tell of them, close those that no longer hold; the number of new ones.
+
+    `findings` are all there are of this kind now.
+    """
+    now = clock.now()
+    found = {finding.subject_id: finding for finding in findings}
+    known = set(
+        Orphan.objects.select_for_update()
+        .filter(kind=kind, settled_at__isnull=True)
+        .order_by("pk")
+        .values_list("subject_id", flat=True)
+    )
+    gone = known - found.keys()
+    if gone:
+        Orphan.objects.filter(kind=kind, settled_at__isnull=True, subject_id__in=gone).update(settled_at=now)
+    new: list[Orphan] = []
+    for subject_id in found.keys() - known:
+        finding = found[subject_id]
+        orphan, is_new = Orphan.objects.get_or_create(
+            kind=kind,
+            subject_id=subject_id,
+            settled_at=None,
+            defaults={"name": finding.name[:300], "organisation": finding.organisation, "found_at": now},
+        )
+        if is_new:  # else another worker was faster, and tells
+            new.append(orphan)
+            record(
+                EventType.ORPHAN_FOUND,
+                by=SYSTEM,
+                subject=orphan,
+                organisation=finding.organisation,
+                connector_id=finding.connector_id,
+                group_id=finding.group_id,
+                after={"name": finding.name, "kind": str(kind)},
+            )
+    _notify_of_orphans(kind, new)
+    return len(new)
+
+
+def _notify_of_orphans(kind: Orphan.Kind, orphans: list[Orphan]) -> None:
+    """One mail for each recipient, whatever the number: a developer who leaves may leave many."""
+    mails: dict[User, list[Orphan]] = defaultdict(list)
+    for orphan in sorted(orphans, key=lambda orphan: orphan.name.casefold()):
+        for user in list_watchers(orphan.organisation_id):
+            mails[user].append(orphan)
+    for user, found in mails.items():
+        notifications.queue(
+            user=user,
+            template=f"connectors/orphan_{kind}",
+            key=f"orphan:{min(orphan.pk for orphan in found)}:{user.pk}",
+            context={
+                "count": len(found),
+                "names": [orphan.name for orphan in found[:NAMED_IN_A_MAIL]],
+                "more": max(0, len(found) - NAMED_IN_A_MAIL),
+            },
+        )
+
+
+def list_watchers(organisation_id: UUID | None) -> list[User]:
+    """The operators, and the admins of the organisation if there is one."""
+    who = Q(is_staff=True)
+    if organisation_id is not None:
+        who |= Q(is_organisation_admin=True, organisation=organisation_id)
+    return list(User.objects.filter(who, is_active=True).order_by("pk"))
+
+
+def _find_ownerless() -> Iterable[OrphanFinding]:
+    co_owners = Connector.co_owners.through.objects.filter(connector_id=OuterRef("pk"), user__is_active=True)
+    gone = Connector.objects.present().filter(~Exists(co_owners), owner__is_active=False).select_related("organisation")
+    for connector in gone.iterator():
+        yield OrphanFinding(str(connector.pk), connector.name, connector.organisation, connector.pk)
+
+
+def _find_taken_over() -> Iterable[OrphanFinding]:
+    """Grants whose person is a number that an account holds now which did not let the connector in."""
+    holder = VerifiedPhone.objects.held().filter(person_id=OuterRef("person_id"))
+    changed_hands = (
+        Grant.objects.live(clock.now())
+        .filter(
+            Exists(holder.exclude(user_id=OuterRef("granted_by_id"))),
+            Q(granted_by__isnull=False),
+            connector__deleted_at__isnull=True,
+        )
+        .select_related("connector__organisation")
+    )
+    for grant in changed_hands.iterator():
+        whereabouts = grant.audit_scope
+        yield OrphanFinding(
+            str(grant.pk),
+            f"{grant.connector.name} → {grant.target_name}",
+            grant.connector.organisation,
+            grant.connector_id,
+            whereabouts["group_id"],
+        )
+
+
+def notify_of_operator(
+    *, event: AuditEvent, connector: Connector, by: User, act: str, reason: str = "", grant: Grant | None = None
+) -> None:
+    """Tell the connector's owners, and of a `grant` those who administer it. Nothing when one of them did it.
+
+    `act` is one that the template has words for: suspended, resumed, secret_revoked, access_suspended, access_resumed,
+    access_removed. For services that have written the audit row.
+    """
+    if policies.is_owner(by, connector) or (grant is not None and policies.can_administer(by, grant)):
+        return
+    told = [*connector.list_active_owners(), *(policies.administrators_of(grant) if grant is not None else [])]
+    for user in dict.fromkeys(told):
+        notifications.queue(
+            user=user,
+            template="connectors/operator_acted",
+            key=f"operator-acted:{event.pk}:{user.pk}",
+            context={
+                "act": act,
+                "connector_id": str(connector.pk),
+                "connector_name": connector.name,
+                "target": grant.target_name if grant is not None else "",
+                "reason": reason,
+                "by_name": by.name,
+                "at": event.at.isoformat(),
+            },
+        )

@@ -13,8 +13,8 @@ from accounts.audit.record import record
 from accounts.models import User
 from connectors import policies
 from connectors.models import AccessRequest, Connector, Grant
-from connectors.permissions import Permission
-from connectors.services import access_requests, connectors, trail, words
+from connectors.permissions import Permission, to_stored
+from connectors.services import access_requests, connectors
 from kaizala_console.lib import clock
 
 Permissions = frozenset[Permission]
@@ -51,9 +51,9 @@ def change(*, connector: Connector, permissions: Iterable[str], by: User, reason
         EventType.PERMISSIONS_CHANGED,
         by=by,
         subject=connector,
-        **trail.of_connector(connector),
-        before={"permissions": words.names(before)},
-        after={"permissions": words.names(chosen)},
+        **connector.audit_scope,
+        before={"permissions": to_stored(before)},
+        after={"permissions": to_stored(chosen)},
     )
     now = clock.now()
     grants = list(
@@ -95,12 +95,12 @@ def _cut(grants: list[Grant], removed: Permissions, by: User) -> int:
             EventType.GRANT_PERMISSIONS_CHANGED,
             by=by,
             subject=grant,
-            **trail.of_grant(grant),
-            before={"permissions": words.names(before)},
+            **grant.audit_scope,
+            before={"permissions": to_stored(before)},
             after={
                 "connector": grant.connector.name,
                 "target": grant.target_name,
-                "permissions": words.names(grant.permissions),
+                "permissions": to_stored(grant.permissions),
             },
         )
     Grant.objects.bulk_update(cut, ["permissions"], batch_size=500)
@@ -149,11 +149,11 @@ def _ask(connector: Connector, grants: list[Grant], added: Permissions, by: User
             EventType.REQUEST_MADE,
             by=by,
             subject=request,
-            **trail.of_grant(grant),
+            **grant.audit_scope,
             after={
                 "connector": connector.name,
                 "target": grant.target_name,
-                "permissions": words.names(request.permissions),
+                "permissions": to_stored(request.permissions),
             },
         )
     access_requests.tell_administrators(told)

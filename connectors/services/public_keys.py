@@ -13,7 +13,6 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies, public_keys
 from connectors.models import Connector, ConnectorKey
-from connectors.services import refresh_tokens, trail
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict
 
@@ -44,7 +43,7 @@ def register(*, connector: Connector, by: User, public_key: str) -> ConnectorKey
         EventType.KEY_REGISTERED,
         by=by,
         subject=made,
-        **trail.of_connector(connector),
+        **connector.audit_scope,
         before={"fingerprint": before.fingerprint} if before else None,
         after={"connector": connector.name, "fingerprint": made.fingerprint, "curve": made.curve},
     )
@@ -66,7 +65,7 @@ def remove(*, key: ConnectorKey, by: User) -> ConnectorKey:
         EventType.KEY_REMOVED,
         by=by,
         subject=key,
-        **trail.of_connector(key.connector),
+        **key.connector.audit_scope,
         before={"connector": key.connector.name, "fingerprint": key.fingerprint, "curve": key.curve},
     )
     _tell_owners(key, by, "key_removed")
@@ -76,7 +75,7 @@ def remove(*, key: ConnectorKey, by: User) -> ConnectorKey:
 def _tell_owners(key: ConnectorKey, by: User, template: str) -> None:
     """Whoever else's act it was: a key decides who can open tokens."""
     connector = key.connector
-    for user in refresh_tokens.owners_of(connector):
+    for user in connector.list_active_owners():
         notifications.queue(
             user=user,
             template=f"connectors/{template}",

@@ -23,7 +23,7 @@ from accounts.services import notifications
 from connectors import public_keys, token_format
 from connectors.models import AccessRequest, CachedToken, Connector, Grant, Handoff, HandoffClaimReplay, RefreshToken
 from connectors.models.handoff import SEALED_TO_SERVER
-from connectors.services import grants, one_time_secrets, trail
+from connectors.services import grants, one_time_secrets
 from connectors.webhooks import handoff_events
 from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.lib.errors import Conflict
@@ -86,7 +86,7 @@ def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: d
         EventType.HANDOFF_SEALED,
         by=by or SYSTEM,
         subject=handoff,
-        **trail.of_grant(grant),
+        **grant.audit_scope,
         after={
             "connector": grant.connector.name,
             "target": grant.target_name,
@@ -129,12 +129,6 @@ def end_of_token(grant: Grant, at: dt.datetime) -> dt.datetime:
     return end if grant.ends_at is None else min(end, grant.ends_at)
 
 
-def owners_of(connector: Connector) -> list[User]:
-    """The owner first, then the co-owners, without accounts that are switched off."""
-    everybody = [connector.owner, *connector.co_owners.exclude(pk=connector.owner_id).order_by("pk")]
-    return [user for user in everybody if user.is_active]
-
-
 def facts_for_mail(handoff: Handoff, grant: Grant) -> dict[str, Any]:
     """What the mails about a handoff say. No secret is among it."""
     return {
@@ -161,7 +155,7 @@ def _tell_owners(handoff: Handoff, grant: Grant) -> Any:
             key=f"handoff-made:{handoff.pk}:{user.pk}",
             context=facts,
         )
-        for user in owners_of(grant.connector)
+        for user in grant.connector.list_active_owners()
     ]
     return told[0] if told else None
 
@@ -224,7 +218,7 @@ def made(*, token: RefreshToken, by: Actor, at: dt.datetime) -> RefreshToken | N
         EventType.TOKEN_SUCCEEDED,
         by=by,
         subject=successor,
-        **trail.of_grant(token.grant),
+        **token.grant.audit_scope,
         before={"public_part": token.public_part},
         after={
             "connector": token.grant.connector.name,

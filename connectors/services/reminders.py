@@ -20,7 +20,6 @@ from accounts.models import User
 from accounts.services import notifications
 from connectors import policies
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
-from connectors.services import refresh_tokens, trail
 from connectors.token_format import Kind
 from kaizala_console.lib import clock
 
@@ -132,7 +131,7 @@ def _remind(kind: _Kind, connector_id: UUID, at: dt.datetime) -> int:
         days = days_ahead(getattr(row, kind.ends), at)
         if days is None or not _claim(kind, row, days):
             continue
-        developers = refresh_tokens.owners_of(_connector(row))
+        developers = _connector(row).list_active_owners()
         grant = kind.grant_of(row)
         admins = [] if grant is None else policies.administrators_of(grant)
         for user in developers:
@@ -181,7 +180,7 @@ def _line(kind: _Kind, row: Any) -> dict[str, str]:
         "begins": f"{Kind.SECRET.value}{row.public_part}" if grant is None else "",
         "target_name": "" if grant is None else grant.target_name,
         "grant_id": "" if grant is None else str(grant.pk),
-        "group_id": str(trail.of_grant(grant)["group_id"] or "") if grant is not None else "",
+        "group_id": str(grant.audit_scope["group_id"] or "") if grant is not None else "",
     }
 
 

@@ -16,7 +16,8 @@ from accounts.policies import require_no_credential_hold
 from accounts.services import notifications
 from connectors import policies, token_format
 from connectors.models import Connector, ConnectorSecret
-from connectors.services import one_time_secrets, operator_notices, orphans, refresh_tokens, trail
+from connectors.services import one_time_secrets, refresh_tokens
+from connectors.services.owners import list_watchers, notify_of_operator
 from kaizala_console.lib import clock, rate_limit
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 from kaizala_console.lib.rate_limit import Limit
@@ -84,7 +85,7 @@ def issue(
         EventType.SECRET_CREATED,
         by=by,
         subject=secret,
-        **trail.of_connector(connector),
+        **connector.audit_scope,
         after={"connector": connector.name, "public_part": credential.public_part, "slot": slot}
         | ({"ends_at": ends_at.isoformat()} if ends_at else {}),
     )
@@ -125,7 +126,7 @@ def move_end(*, secret: ConnectorSecret, ends_at: dt.datetime | None, by: User) 
         EventType.SECRET_END_CHANGED,
         by=by,
         subject=secret,
-        **trail.of_connector(connector),
+        **connector.audit_scope,
         before={"ends_at": before.isoformat() if before else None},
         after={
             "connector": connector.name,
@@ -165,11 +166,11 @@ def revoke(*, secret: ConnectorSecret, by: User, end_access_tokens: bool = False
         EventType.SECRET_REVOKED,
         by=by,
         subject=secret,
-        **trail.of_connector(secret.connector),
+        **secret.connector.audit_scope,
         before={"connector": secret.connector.name, "public_part": secret.public_part, "slot": secret.slot},
         after={"leaked": end_access_tokens, **({"reason": reason} if reason else {})},
     )
-    operator_notices.queue(event=event, connector=connector, by=by, act="secret_revoked", reason=reason)
+    notify_of_operator(event=event, connector=connector, by=by, act="secret_revoked", reason=reason)
     return secret
 
 
@@ -185,7 +186,7 @@ def viewed(*, connector: Connector, token: str, by: User) -> None:
         EventType.SECRET_VIEWED,
         by=by,
         subject=secret,
-        **trail.of_connector(connector),
+        **connector.audit_scope,
         after={"connector": connector.name, "public_part": secret.public_part, "slot": secret.slot},
     )
 
@@ -204,8 +205,8 @@ def _raise_alarm(connector_id: UUID) -> None:
     if connector is None:
         return
     facts = {"connector": connector.name, "count": WRONG_SECRETS_AN_HOUR}
-    event = record(EventType.WRONG_SECRETS, by=SYSTEM, subject=connector, **trail.of_connector(connector), after=facts)
-    owners = refresh_tokens.owners_of(connector) or orphans.who_is_told(connector.organisation_id)
+    event = record(EventType.WRONG_SECRETS, by=SYSTEM, subject=connector, **connector.audit_scope, after=facts)
+    owners = connector.list_active_owners() or list_watchers(connector.organisation_id)
     for user in owners:
         notifications.queue(
             user=user,

@@ -7,11 +7,15 @@ Service, over HTTP. They, and what comes of them, are sealed at rest.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from random import SystemRandom
 from typing import Final
 from uuid import UUID
 
+import requests
 from celery import signature
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
@@ -23,14 +27,94 @@ from accounts.models import User
 from accounts.services import notifications
 from connectors import policies, token_format
 from connectors.models import CachedToken, ConnectorSecret, Grant, RefreshToken
-from connectors.services import grants, refresh_tokens, token_client, token_exchange, trail
-from connectors.services.token_client import Fetched, NoAnswer, Refused
+from connectors.services import grants, token_exchange
 from connectors.token_format import Kind
 from kaizala_console.lib import clock, crypto, ids, outbox
 from kaizala_console.lib.background import after_commit
 from kaizala_console.lib.circuit_breaker import Circuit
 from kaizala_console.lib.errors import NotFound, RuleBroken
 from kaizala_console.lib.logging import redact
+
+TOKEN_SERVICE_TIMEOUT = (5, 15)  # seconds: to connect, and between two bytes
+_UNREADABLE_ANSWER = "The Token Service did not answer in the form of the protocol."
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedToken:
+    """What the Token Service gave. `successor` is empty but near the end of the refresh token's life."""
+
+    access_token: str = field(repr=False)
+    expires_at: dt.datetime
+    scope: str
+    successor: str = field(repr=False)
+
+
+class CredentialsRefused(Exception):
+    """The credentials are not accepted; trying again with them is of no use. The text is the service's own."""
+
+
+class TokenServiceUnavailable(Exception):
+    """No token this time, and nothing against the credentials: `retry_after` is in seconds, when the service named it.
+
+    `is_down` tells an outage from a service that is there and has no time.
+    """
+
+    def __init__(self, reason: str, *, retry_after: int | None = None, is_down: bool = False) -> None:
+        super().__init__(reason)
+        self.retry_after, self.is_down = retry_after, is_down
+
+
+@sensitive_variables()
+def request_token(*, connector_id: str, secret: str, refresh_token: str) -> FetchedToken:
+    """Trade the refresh token for an access token. Raises Refused and NoAnswer, neither with a credential in it."""
+    headers = {"applicationId": connector_id, "applicationSecret": secret, "refreshToken": refresh_token}
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy of the environment gets to see credentials
+            answer = session.get(
+                f"{settings.TOKEN_SERVICE_URL}/v1/accessToken",
+                headers=headers,
+                timeout=TOKEN_SERVICE_TIMEOUT,
+                allow_redirects=False,
+            )
+    except requests.RequestException as problem:
+        raise TokenServiceUnavailable(
+            f"The Token Service cannot be reached ({type(problem).__name__}).", is_down=True
+        ) from None
+    return _read_token(answer)
+
+
+@sensitive_variables()
+def _read_token(answer: requests.Response) -> FetchedToken:
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        raise CredentialsRefused(_read_message(answer))
+    if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        after = answer.headers.get("Retry-After", "")
+        raise TokenServiceUnavailable(
+            "The Token Service asks to wait.", retry_after=int(after) if after.isdecimal() else None
+        )
+    if answer.status_code != HTTPStatus.OK:
+        is_down = answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        raise TokenServiceUnavailable(f"The Token Service answered with status {answer.status_code}.", is_down=is_down)
+    try:
+        body = answer.json()
+        return FetchedToken(
+            access_token=str(body["accessToken"]),
+            expires_at=clock.from_epoch_ms(int(body["accessTokenExpiry"])),
+            scope=str(body["scope"]),
+            successor=str(body["refreshToken"]),
+        )
+    except (ValueError, TypeError, KeyError):
+        raise TokenServiceUnavailable(_UNREADABLE_ANSWER) from None
+
+
+def _read_message(answer: requests.Response) -> str:
+    """The service's own words: they never repeat what was sent (wire protocol §3)."""
+    try:
+        return str(answer.json()["message"])[:300]
+    except (ValueError, TypeError, KeyError):
+        return _UNREADABLE_ANSWER
+
 
 FETCH: Final = "connectors.tasks.fetch_cached_token"  # by name: this layer does not import the tasks above it
 LEASE: Final = dt.timedelta(minutes=2)  # longer than a fetch may take
@@ -140,12 +224,12 @@ def fetch(*, cached_token_id: int) -> bool:
         _later(cached, _spread(dt.timedelta(seconds=CIRCUIT.seconds)), reason="", counts=False)
         return False
     try:
-        fetched = token_client.fetch(connector_id=str(grant.connector_id), secret=secret, refresh_token=refresh_token)
-    except NoAnswer as problem:
+        fetched = request_token(connector_id=str(grant.connector_id), secret=secret, refresh_token=refresh_token)
+    except TokenServiceUnavailable as problem:
         (CIRCUIT.failed if problem.is_down else CIRCUIT.succeeded)()
         _later(cached, _pause(cached.failures, problem.retry_after), reason=str(problem), counts=True)
         return False
-    except Refused as refusal:
+    except CredentialsRefused as refusal:
         CIRCUIT.succeeded()
         _refused(cached, str(refusal))
         return False
@@ -167,7 +251,7 @@ def _claim(cached_token_id: int) -> CachedToken | None:
 
 @sensitive_variables()
 @transaction.atomic
-def _fetched(cached: CachedToken, fetched: Fetched) -> bool:
+def _fetched(cached: CachedToken, fetched: FetchedToken) -> bool:
     """Seal what came, unless the developer stopped it, or entrusted other credentials, meanwhile."""
     now, grant = clock.now(), cached.grant
     life = fetched.expires_at - now
@@ -209,7 +293,7 @@ def _refused(cached: CachedToken, reason: str) -> None:
         return
     grant = cached.grant
     _record(EventType.CACHED_TOKEN_REFUSED, grant, SYSTEM)
-    for user in refresh_tokens.owners_of(grant.connector):
+    for user in grant.connector.list_active_owners():
         notifications.queue(
             user=user,
             template="connectors/cached_token_refused",
@@ -265,7 +349,7 @@ def _record(tag: EventType, grant: Grant, by: User | SystemActor) -> None:
         tag,
         by=by,
         subject=grant,
-        **trail.of_grant(grant),
+        **grant.audit_scope,
         after={"connector": grant.connector.name, "target": grant.target_name},
     )
 

@@ -21,11 +21,10 @@ from accounts.audit.events import EventType
 from accounts.audit.record import record
 from connectors import permissions, token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
-from connectors.redirects import PermanentRedirect
-from connectors.services import refresh_tokens, secrets, throttling, trail, usage, words
+from connectors.services import refresh_tokens, secrets, usage
 from connectors.token_format import Kind
-from kaizala_console.api.errors import RefreshTokenRefused, Throttled, WrongConnectorCredentials
-from kaizala_console.lib import clock, crypto, ids
+from kaizala_console.api.errors import PermanentRedirect, RefreshTokenRefused, Throttled, WrongConnectorCredentials
+from kaizala_console.lib import clock, crypto, ids, moments
 
 logger = structlog.get_logger(__name__)
 
@@ -66,7 +65,7 @@ def accepted_token(*, connector: Connector, refresh_token: str, at: dt.datetime,
     """The row of a refresh token that a proven connector brings to `path`. Raises as `exchange`. One SELECT."""
     require_here(connector, path)
     try:
-        throttling.admit_exchange(connector)
+        usage.check_exchange_rate_limit(connector)
     except Throttled:
         _count_throttled(connector, refresh_token, at)
         raise
@@ -184,35 +183,35 @@ def why_refused(token: RefreshToken, now: dt.datetime) -> str:
     grant, connector = token.grant, token.grant.connector
     if token.reported_at is not None:
         return (
-            f"Refresh token revoked for now: it was reported as leaked on {words.utc(token.reported_at)}. Ask the "
+            f"Refresh token revoked for now: it was reported as leaked on {moments.utc(token.reported_at)}. Ask the "
             "connector's owner, or have an admin generate a new one."
         )
     superseded = token.revoked_at is not None and (grant.revoked_at is None or token.revoked_at < grant.revoked_at)
     if superseded and token.revoked_at is not None and grant.kind == Grant.Kind.USER:
         return (
-            f"Refresh token superseded or revoked on {words.utc(token.revoked_at)}: the person signed in again since, "
-            "or it was ended. Use the newer one, or have the person sign in again."
+            f"Refresh token superseded or revoked on {moments.utc(token.revoked_at)}: the person signed in again "
+            "since, or it was ended. Use the newer one, or have the person sign in again."
         )
     if superseded and token.revoked_at is not None:
         return (
-            f"Refresh token superseded: a new one was generated on {words.utc(token.revoked_at)}. Use the new one, "
+            f"Refresh token superseded: a new one was generated on {moments.utc(token.revoked_at)}. Use the new one, "
             "which was handed to the connector's owner."
         )
     ended = grant.revoked_at or token.revoked_at
     if ended is not None:
         return (
-            f"Refresh token revoked: the connector's access was removed on {words.utc(ended)}. Ask an admin to add the "
-            "connector again."
+            f"Refresh token revoked: the connector's access was removed on {moments.utc(ended)}. Ask an admin to add "
+            "the connector again."
         )
     if connector.suspended_at is not None:
         return (
-            f"Refresh token revoked for now: the connector is suspended since {words.utc(connector.suspended_at)}. It "
-            "works again once the connector is resumed."
+            f"Refresh token revoked for now: the connector is suspended since {moments.utc(connector.suspended_at)}. "
+            "It works again once the connector is resumed."
         )
     if grant.suspended_at is not None:
         return (
-            f"Refresh token revoked for now: an admin has suspended this access on {words.utc(grant.suspended_at)}. It "
-            "works again once the access is resumed."
+            f"Refresh token revoked for now: an admin has suspended this access on {moments.utc(grant.suspended_at)}. "
+            "It works again once the access is resumed."
         )
     if grant.is_of_deactivated_user:
         return (
@@ -221,7 +220,7 @@ def why_refused(token: RefreshToken, now: dt.datetime) -> str:
         )
     end = token.expires_at if grant.ends_at is None else min(token.expires_at, grant.ends_at)
     if end <= now:
-        return f"Refresh token expired on {words.utc(end)}. Ask an admin to generate a new one."
+        return f"Refresh token expired on {moments.utc(end)}. Ask an admin to generate a new one."
     return ""
 
 
@@ -256,7 +255,7 @@ def _record_first_use(token: RefreshToken, connector: Connector, *, address: str
             EventType.TOKEN_FIRST_USED,
             by=ConnectorActor(connector),
             subject=token,
-            **trail.of_grant(token.grant),
+            **token.grant.audit_scope,
             after={
                 "connector": connector.name,
                 "target": token.grant.target_name,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -17,8 +18,10 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models.functions import TruncDate
 
+from accounts.models import Organisation
 from connectors.models import (
     CompatibilityQuirkDay,
+    Connector,
     ConnectorSecret,
     ConnectorUsage,
     Grant,
@@ -30,7 +33,9 @@ from connectors.services import compatibility
 from connectors.services.compatibility import QuirkCount, QuirkKey
 from kaizala_console.api.compatibility import get_quirks
 from kaizala_console.api.endpoint import Call, Operation
-from kaizala_console.lib import clock, request_context
+from kaizala_console.api.errors import Throttled
+from kaizala_console.lib import clock, rate_limit, request_context
+from kaizala_console.lib.rate_limit import Limit
 from kaizala_console.lib.upsert import Upsert
 from kaizala_console.lib.write_behind import WriteBehind
 
@@ -242,3 +247,63 @@ _UPSERT_CONNECTOR: Final = Upsert(
 _buffer: WriteBehind[Hour | Used | QuirkKey, Counted | Seen | QuirkCount] = WriteBehind(
     "usage", write=_write, merge=_merged, seconds=lambda: settings.USAGE_FLUSH_SECONDS
 )
+
+
+_OF_CONNECTOR: Final = "Too many requests: this connector may make {most} calls a minute."
+_OF_TENANT: Final = "Too many requests: all connectors of this organisation together may make {most} calls a minute."
+_OF_EXCHANGES: Final = (
+    "Too many requests: this connector may fetch {most} access tokens a minute, and one is enough for {hours} hours."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimitUsage:
+    """What of the limits a minute is used. A limit of 0 is none."""
+
+    connector_used: int
+    connector_most: int
+    tenant_used: int
+    tenant_most: int
+
+
+def check_rate_limit(connector: Connector) -> None:
+    """Count a call of the Platform Service. Raises Throttled."""
+    own, shared = _connector_limit(connector), _organisation_limit(connector.organisation_id)
+    refusal = rate_limit.hit(*(limit for limit in (own, shared) if limit.most))
+    if refusal is not None:
+        message = _OF_CONNECTOR if refusal.limit == own else _OF_TENANT
+        raise Throttled(message.format(most=refusal.limit.most), retry_after=refusal.retry_after)
+
+
+def check_exchange_rate_limit(connector: Connector) -> None:
+    """Count an exchange by a connector that has proven itself. Raises Throttled.
+
+    By a counter of its own: whoever has spent the minute's calls can still renew a token, and a program that fetches
+    one for every call is told so before it reaches the others of its organisation.
+    """
+    most = settings.THROTTLE_CONNECTOR_PER_MINUTE
+    refusal = rate_limit.hit(Limit(f"exchange:{connector.pk}", most)) if most else None
+    if refusal is not None:
+        message = _OF_EXCHANGES.format(most=most, hours=settings.ACCESS_TOKEN_HOURS)
+        raise Throttled(message, retry_after=refusal.retry_after)
+
+
+def get_rate_limit_usage(connector: Connector) -> RateLimitUsage:
+    """What of the limits is used, for a page."""
+    own, shared = _connector_limit(connector), _organisation_limit(connector.organisation_id)
+    used, by_all = rate_limit.count(own, shared)
+    return RateLimitUsage(used, own.most, by_all, shared.most)
+
+
+def get_organisation_rate_limit_usage(organisation: Organisation) -> tuple[int, int]:
+    """How much all connectors of an organisation have used, and how much they may; 0 is no limit."""
+    limit = _organisation_limit(organisation.pk)
+    return rate_limit.count(limit)[0], limit.most
+
+
+def _connector_limit(connector: Connector) -> Limit:
+    return Limit(f"connector:{connector.pk}", settings.THROTTLE_CONNECTOR_PER_MINUTE)
+
+
+def _organisation_limit(organisation_id: UUID) -> Limit:
+    return Limit(f"tenant:{organisation_id}", settings.THROTTLE_TENANT_PER_MINUTE)

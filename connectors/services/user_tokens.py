@@ -35,11 +35,11 @@ from connectors.models import (
     UserTokenRequest,
     UserTokenRequestState,
 )
-from connectors.permissions import Permission, permissions_of, scopes_of
-from connectors.services import connectors, grants, refresh_tokens, token_exchange, trail, words
+from connectors.permissions import Permission, permissions_of, scopes_of, to_stored
+from connectors.services import connectors, grants, refresh_tokens, token_exchange
 from connectors.services.token_exchange import ConnectorActor
 from kaizala_console.api.errors import WrongConnectorCredentials
-from kaizala_console.lib import clock, ids, phone_numbers, rate_limit
+from kaizala_console.lib import clock, ids, moments, phone_numbers, rate_limit
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken, TooSoon
 from kaizala_console.lib.rate_limit import Limit
 
@@ -210,11 +210,11 @@ def let_act(
         tag,
         by=by,
         subject=grant,
-        **trail.of_grant(grant),
+        **grant.audit_scope,
         after={
             "connector": connector.name,
             "target": grant.target_name,
-            "permissions": words.names(grant.permissions),
+            "permissions": to_stored(grant.permissions),
             "scope": grant.scope,
             "public_part": row.public_part,
             "address": address or "",
@@ -237,7 +237,7 @@ def _renewed(grant: Grant, user: User | None, shown: Collection[str], now: dt.da
     if grant.suspended_at is not None:
         raise NotAllowed(
             _("What “%(connector)s” may do for you is suspended since %(when)s.")
-            % {"connector": connector.name, "when": words.utc(grant.suspended_at)},
+            % {"connector": connector.name, "when": moments.utc(grant.suspended_at)},
             code="grant_suspended",
         )
     permissions = grant.permissions
@@ -452,7 +452,7 @@ def _require_waiting(request: UserTokenRequest) -> None:
         return
     facts = {"who": request.answered_by.name if request.answered_by else "", "when": ""}
     answered_at = request.confirmed_at or request.refused_at or request.withdrawn_at or request.expires_at
-    facts["when"] = words.moment(answered_at)
+    facts["when"] = moments.exact(answered_at)
     text = {
         UserTokenRequestState.CONFIRMED: _("%(who)s confirmed this on %(when)s already."),
         UserTokenRequestState.REFUSED: _("%(who)s refused this on %(when)s already."),
@@ -473,7 +473,7 @@ def _tell_trail(tag: EventType, request: UserTokenRequest, by: Actor) -> None:
         after={
             "connector": request.connector.name,
             "target": name_of(request.person, request.connector),
-            "permissions": words.names(request.permissions),
+            "permissions": to_stored(request.permissions),
         },
     )
 
@@ -527,7 +527,7 @@ def end_all(*, person: Person, organisation: Organisation, by: User) -> int:
             EventType.GRANT_REVOKED,
             by=by,
             subject=grant,
-            **trail.of_grant(grant),
+            **grant.audit_scope,
             before={"connector": grant.connector.name, "target": grant.target_name, "tokens_ended": ended},
         )
     refresh_tokens.end_requests_for_more([grant.pk for grant in locked], at=now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from accounts.models import User
 from connectors.models import Connector, ConnectorLogo
-from connectors.services import logos
+from connectors.services import connectors
 from kaizala_console.lib.tests.picture_files import png
 
 
@@ -22,7 +22,7 @@ class PngFile:
 def put(connector: Connector, *, by: User | None = None, content: bytes = b"") -> ConnectorLogo:
     """A grey square, or this PNG."""
     content = content or png()
-    logo = logos.put(
+    logo = connectors.set_logo(
         connector=connector, by=by or connector.owner, content=content, name="a.png", content_type="image/png"
     )
     connector.refresh_from_db()

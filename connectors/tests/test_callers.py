@@ -16,12 +16,11 @@ from accounts.models import Organisation, User
 from connectors import authentication, token_format
 from connectors.models import Connector, Grant, RefreshToken
 from connectors.permissions import Permission, scopes_of
-from connectors.redirects import PermanentRedirect
 from connectors.services import connectors, grants
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_tokens import exchange
-from kaizala_console.api.errors import TokenInvalid, TokenMissing
+from kaizala_console.api.errors import PermanentRedirect, TokenInvalid, TokenMissing
 from kaizala_console.lib import clock, ids
 
 

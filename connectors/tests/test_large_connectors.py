@@ -12,9 +12,9 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from connectors import usage_counts
 from connectors.models import Connector, Grant, Handoff, RefreshToken
 from connectors.queries import connectors
+from connectors.queries import usage as usage_queries
 from connectors.services import grants, usage
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in
@@ -123,7 +123,7 @@ def test_the_end_of_the_next_token_is_that_of_a_live_one(
     travel(days=4)
     assert told() > clock.now()
     assert [token.expires_at for token in connectors.tokens_that_end(developer)][:1] in ([], [told()])
-    assert [ending.ends_at for ending in usage_counts.ending_soon(program.connector)] == [told()]
+    assert [ending.ends_at for ending in usage_queries.list_ending_credentials(program.connector)] == [told()]
 
 
 def test_the_pages_of_a_connector_ask_as_much_for_many_grants_as_for_one(

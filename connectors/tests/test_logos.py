@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import AuditEvent, User
 from connectors.models import Connector, ConnectorLogo
-from connectors.services import connectors, logos
+from connectors.services import connectors
 from connectors.tests.logos import put
 from kaizala_console.lib.errors import NotFound, RuleBroken
 from kaizala_console.lib.tests import picture_files as files
@@ -32,7 +32,7 @@ def test_an_owner_puts_replaces_and_removes_it_and_the_trail_has_hashes(
     assert hashlib.sha256(second.content).hexdigest() == second.sha256
     assert (second.content_type, second.width, second.height) == ("image/png", 40, 33)
     assert b"taken at home" not in second.content
-    logos.remove(connector=connector, by=developer)
+    connectors.remove_logo(connector=connector, by=developer)
     connector.refresh_from_db()
     assert connector.logo_sha256 == ""
     assert not ConnectorLogo.objects.exists()
@@ -45,8 +45,8 @@ def test_an_owner_puts_replaces_and_removes_it_and_the_trail_has_hashes(
 
 def test_the_same_again_is_nothing(connector: Connector, developer: User) -> None:
     assert put(connector).changed_at == put(connector).changed_at
-    logos.remove(connector=connector, by=developer)
-    logos.remove(connector=connector, by=developer)
+    connectors.remove_logo(connector=connector, by=developer)
+    connectors.remove_logo(connector=connector, by=developer)
     assert len(changes()) == 2
 
 
@@ -63,9 +63,9 @@ def test_nobody_else_but_operators_removes_it(
 ) -> None:
     put(connector)
     with pytest.raises(NotFound):
-        logos.remove(connector=connector, by=request.getfixturevalue(who))
+        connectors.remove_logo(connector=connector, by=request.getfixturevalue(who))
     assert ConnectorLogo.objects.exists()
-    logos.remove(connector=connector, by=operator)
+    connectors.remove_logo(connector=connector, by=operator)
     assert not ConnectorLogo.objects.exists()
 
 
@@ -80,14 +80,14 @@ def test_nobody_else_but_operators_removes_it(
         (files.MOVING, "a.webp", "image/webp", "not the still picture"),
         (files.png(31, 48), "a.png", "image/png", "31 × 48 pixels"),
         (files.png(48, 1025), "a.png", "image/png", "48 × 1025 pixels"),
-        (files.png() + bytes(logos.MOST_BYTES), "a.png", "image/png", "larger than 256 kB"),
+        (files.png() + bytes(connectors.MOST_LOGO_BYTES), "a.png", "image/png", "larger than 256 kB"),
     ],
 )
 def test_what_is_no_such_picture_is_refused(
     connector: Connector, developer: User, content: bytes, name: str, content_type: str, says: str
 ) -> None:
     with pytest.raises(RuleBroken, match=says) as refused:
-        logos.put(connector=connector, by=developer, content=content, name=name, content_type=content_type)
+        connectors.set_logo(connector=connector, by=developer, content=content, name=name, content_type=content_type)
     assert refused.value.field == "logo"
     assert not ConnectorLogo.objects.exists()
     assert changes() == []
@@ -112,7 +112,7 @@ def test_a_deleted_connector_has_none_and_gets_none(connector: Connector, develo
     assert not ConnectorLogo.objects.exists()
     for by in (developer, operator):
         with pytest.raises(NotFound):
-            logos.remove(connector=connector, by=by)
+            connectors.remove_logo(connector=connector, by=by)
     with pytest.raises(NotFound):
         put(connector, by=developer)
 

@@ -12,7 +12,7 @@ from django.test import Client
 from accounts.models import AuditEvent, Notice, User, VerifiedPhone
 from accounts.services import notifications, users
 from connectors.models import Connector, Orphan
-from connectors.services import connectors, grants, orphans
+from connectors.services import connectors, grants, owners
 from connectors.tasks import watch_orphans
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -69,7 +69,7 @@ def test_many_at_once_are_one_mail(developer: User, operator: User) -> None:
     for number in range(60):
         factories.make_connector(developer, f"Planner {number:02}")
     users.deactivate(user=developer, by=operator)
-    assert orphans.watch() == 60
+    assert owners.find_orphans() == 60
     (notice,) = Notice.objects.filter(template="connectors/orphan_connector")
     subject, body = notifications.render(notice)
     assert subject == "60 connectors have no owner left"
@@ -81,38 +81,38 @@ def test_a_co_owner_looks_after_it_and_a_deactivated_one_does_not(
 ) -> None:
     connector.co_owners.add(member)
     users.deactivate(user=developer, by=operator)
-    assert orphans.watch() == 0
+    assert owners.find_orphans() == 0
     users.deactivate(user=member, by=operator)
-    assert orphans.watch() == 1
+    assert owners.find_orphans() == 1
 
 
 @pytest.mark.postgresql
 def test_what_was_settled_and_comes_again_is_told_again(abandoned: None, developer: User, operator: User) -> None:
-    assert orphans.watch() == 1
+    assert owners.find_orphans() == 1
     users.activate(user=developer, by=operator)
-    assert orphans.watch() == 0
+    assert owners.find_orphans() == 0
     assert Orphan.objects.get().settled_at is not None
     users.deactivate(user=developer, by=operator)
-    assert orphans.watch() == 1
+    assert owners.find_orphans() == 1
     assert Orphan.objects.count() == 2
 
 
 def test_a_deleted_connector_is_nobodys_concern(abandoned: None, connector: Connector, operator: User) -> None:
     connectors.delete(connector=connector, by=operator)
-    assert orphans.watch() == 0
+    assert owners.find_orphans() == 0
 
 
 @pytest.mark.postgresql
 def test_access_in_the_name_of_a_number_that_changed_hands_is_told(
     program: Program, group_admin: User, stranger: User, operator: User
 ) -> None:
-    assert orphans.watch() == 0
+    assert owners.find_orphans() == 0
     take_over(group_admin, stranger)
-    assert orphans.watch() == 1
+    assert owners.find_orphans() == 1
     assert told() == {("Omar Dsouza", "connectors/orphan_phone")}
     orphan = Orphan.objects.get()
     assert (orphan.kind, orphan.name) == ("phone", "Shift Planner → Night shift")
     grants.revoke(grant=program.grant, by=group_admin)
-    assert orphans.watch() == 0
+    assert owners.find_orphans() == 0
     orphan.refresh_from_db()
     assert orphan.settled_at is not None

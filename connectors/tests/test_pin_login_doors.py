@@ -15,7 +15,8 @@ from accounts.services import phones as numbers
 from accounts.services import reauthentication
 from accounts.tests.factories import make_person, make_user, verify
 from connectors.models import Connector, Grant, RefreshToken
-from connectors.services import connectors, grants, words
+from connectors.permissions import to_stored
+from connectors.services import connectors, grants
 from connectors.tests.factories import make_connector, person_of
 from connectors.tests.pin_program import PinProgram, number_of, refused
 from kaizala_console.lib import clock
@@ -117,7 +118,7 @@ def test_what_a_second_admin_confirmed_does_not_grow_by_a_pin(
     )
     pin_program.token(person.number)
     grant = Grant.objects.get()
-    assert (words.names(grant.permissions), grant.confirmed_by) == (["textmessage"], second_admin)
+    assert (to_stored(grant.permissions), grant.confirmed_by) == (["textmessage"], second_admin)
 
 
 def test_a_pin_works_once_and_for_its_own_program_alone(pin_program: PinProgram, member: User, developer: User) -> None:

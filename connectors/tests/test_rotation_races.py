@@ -11,7 +11,7 @@ import pytest
 
 from accounts.models import Notice, User
 from connectors.models import Grant, Handoff, Orphan, RefreshToken
-from connectors.services import grants, handoffs, orphans, refresh_tokens, reminders
+from connectors.services import grants, handoffs, owners, refresh_tokens, reminders
 from connectors.services.one_time_secrets import new_form_key
 from connectors.tests import factories
 from connectors.tests.factories import Program
@@ -88,5 +88,5 @@ def test_two_workers_at_once_tell_of_an_end_once(program: Program) -> None:
 
 def test_two_workers_at_once_find_an_orphan_once(program: Program, developer: User, operator: User) -> None:
     User.objects.filter(pk=developer.pk).update(is_active=False)
-    assert sum(at_once(*[orphans.watch] * 3)) == 1
+    assert sum(at_once(*[owners.find_orphans] * 3)) == 1
     assert Orphan.objects.count() == Notice.objects.filter(template="connectors/orphan_connector").count() == 1

@@ -12,7 +12,7 @@ from django.test import Client
 
 from accounts.models import User
 from connectors.models import UsageHour
-from connectors.services import throttling, usage
+from connectors.services import usage
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.test_successors import exchange
 from kaizala_console.lib import rate_limit
@@ -115,13 +115,13 @@ def test_a_refused_token_counts_against_nobody(limits: Any, program: Program) ->
     token = exchange(program).access_token
     another = "0" if token[-1] != "0" else "1"
     assert statuses(token[:-1] + another, 9) == [401] * 9
-    assert throttling.head_room(program.connector) == throttling.HeadRoom(0, 3, 0, 5)
+    assert usage.get_rate_limit_usage(program.connector) == usage.RateLimitUsage(0, 3, 0, 5)
 
 
 def test_the_head_room_says_what_is_used(limits: Any, program: Program, other: Program) -> None:
     statuses(exchange(program).access_token, 2)
     statuses(exchange(other).access_token, 1)
-    assert throttling.head_room(program.connector) == throttling.HeadRoom(2, 3, 3, 5)
+    assert usage.get_rate_limit_usage(program.connector) == usage.RateLimitUsage(2, 3, 3, 5)
 
 
 def test_nothing_is_no_limit(limits: Any, program: Program) -> None:
@@ -175,7 +175,7 @@ def unreachable(settings: Any) -> Iterator[None]:
 def test_without_counters_the_service_goes_on_without_limits(limits: Any, unreachable: None, program: Program) -> None:
     token = exchange(program).access_token
     assert statuses(token, 9) == [200] * 9
-    assert throttling.head_room(program.connector) == throttling.HeadRoom(0, 3, 0, 5)
+    assert usage.get_rate_limit_usage(program.connector) == usage.RateLimitUsage(0, 3, 0, 5)
 
 
 @pytest.mark.services

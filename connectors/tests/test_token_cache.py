@@ -14,7 +14,7 @@ from accounts.models import AuditEvent, Notice, User
 from accounts.services import notifications
 from connectors import authentication
 from connectors.models import CachedToken, Connector, ConnectorSecret, Grant, RefreshToken
-from connectors.services import connectors, grants, secrets, token_cache, token_client
+from connectors.services import connectors, grants, secrets, token_cache
 from connectors.tests import factories
 from connectors.tests.answering_server import Answering, answering
 from connectors.tests.factories import Program
@@ -224,13 +224,13 @@ def test_what_comes_after_stop_or_with_older_credentials_is_thrown_away(
     service: Answering, program: Program, developer: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cached = keep(program, developer)
-    fetch = token_client.fetch
+    fetch = token_cache.request_token
 
     def and_meanwhile(**credentials: str) -> Any:
         keep(program, developer)
         return fetch(**credentials)
 
-    monkeypatch.setattr(token_client, "fetch", and_meanwhile)
+    monkeypatch.setattr(token_cache, "request_token", and_meanwhile)
     expiry = clock.epoch_ms(clock.now() + dt.timedelta(hours=24))
     service.says(200, {"accessToken": "late", "accessTokenExpiry": expiry, "refreshToken": "", "scope": "s"})
     assert not token_cache.fetch(cached_token_id=cached.pk)

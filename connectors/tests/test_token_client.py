@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from connectors.services import token_client
-from connectors.services.token_client import NoAnswer, Refused
+from connectors.services import token_cache
+from connectors.services.token_cache import CredentialsRefused, TokenServiceUnavailable
 from connectors.tests.answering_server import Answering, answering
 
 GOOD = {"accessToken": "a", "endpointUrl": "x", "accessTokenExpiry": 1518481686294, "refreshToken": "", "scope": "s"}
@@ -22,8 +22,8 @@ def service(settings: Settings) -> Iterator[Answering]:
         yield what
 
 
-def fetch() -> token_client.Fetched:
-    return token_client.fetch(connector_id="c1", secret="kzcs_x", refresh_token="kzrt_y")
+def fetch() -> token_cache.FetchedToken:
+    return token_cache.request_token(connector_id="c1", secret="kzcs_x", refresh_token="kzrt_y")
 
 
 def test_it_sends_the_three_headers_and_reads_the_answer(service: Answering) -> None:
@@ -38,7 +38,7 @@ def test_it_sends_the_three_headers_and_reads_the_answer(service: Answering) -> 
 
 def test_a_401_is_a_refusal_in_the_services_own_words(service: Answering) -> None:
     service.says(401, {"message": "Refresh token expired on Monday."})
-    with pytest.raises(Refused, match="expired on Monday"):
+    with pytest.raises(CredentialsRefused, match="expired on Monday"):
         fetch()
 
 
@@ -51,7 +51,7 @@ def test_everything_else_says_nothing_about_the_credentials(
     service: Answering, status: int, body: Any, is_down: bool
 ) -> None:
     service.says(status, body, Location="https://elsewhere.example/v1/accessToken")
-    with pytest.raises(NoAnswer) as caught:
+    with pytest.raises(TokenServiceUnavailable) as caught:
         fetch()
     assert caught.value.is_down is is_down
     assert len(service.asked) == 1  # a redirect would carry the credentials elsewhere
@@ -60,7 +60,7 @@ def test_everything_else_says_nothing_about_the_credentials(
 
 def test_it_waits_as_long_as_it_is_asked_to(service: Answering) -> None:
     service.says(429, {}, Retry_After="17")
-    with pytest.raises(NoAnswer) as caught:
+    with pytest.raises(TokenServiceUnavailable) as caught:
         fetch()
     assert (caught.value.retry_after, caught.value.is_down) == (17, False)
 
@@ -68,7 +68,7 @@ def test_it_waits_as_long_as_it_is_asked_to(service: Answering) -> None:
 def test_a_service_that_is_not_there_is_down(settings: Settings) -> None:
     with answering() as (_what, address):
         settings.TOKEN_SERVICE_URL = address
-    with pytest.raises(NoAnswer, match="cannot be reached") as caught:
+    with pytest.raises(TokenServiceUnavailable, match="cannot be reached") as caught:
         fetch()
     assert caught.value.is_down
     assert "kzcs_x" not in repr(caught.value)

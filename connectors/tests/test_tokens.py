@@ -15,12 +15,11 @@ from accounts.models import AuditEvent, Organisation, User
 from connectors import authentication, token_format
 from connectors.models import Connector, Grant, RefreshToken
 from connectors.permissions import Permission
-from connectors.redirects import PermanentRedirect
 from connectors.services import connectors, grants, secrets, token_exchange
 from connectors.services.token_exchange import Exchange
 from connectors.tests import factories
 from connectors.tests.factories import Program
-from kaizala_console.api.errors import RefreshTokenRefused, WrongConnectorCredentials
+from kaizala_console.api.errors import PermanentRedirect, RefreshTokenRefused, WrongConnectorCredentials
 from kaizala_console.lib import clock, ids
 
 ADDRESS = "192.0.2.7"

@@ -12,13 +12,13 @@ from django.test import Client, RequestFactory
 
 from accounts.models import Organisation, User
 from accounts.views.time_zones import COOKIE, get_time_zone
-from connectors import usage_counts
 from connectors.models import Connector
+from connectors.queries import usage as usage_queries
+from connectors.queries.usage import Period, UsageBefore, UsageScope, UsageSums
 from connectors.services import usage
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_usage_pages import MEMBERS, OVERALL, lines_of, of
-from connectors.usage_counts import Before, Period, Scope, Sums
 from connectors.views import usage as views_usage
 from kaizala_console.lib import clock
 
@@ -48,7 +48,7 @@ def called(program: Program, moment: str, times: int = 1) -> None:
 
 
 def days_of(connector: Connector, zone: dt.tzinfo, period: Period = Period.WEEK) -> dict[str, int]:
-    rows = Scope(connector, period, zone).over_time()
+    rows = UsageScope(connector, period, zone).over_time()
     return {f"{day:%m-%d}": sums.calls for day, sums in rows if sums.calls}
 
 
@@ -67,9 +67,9 @@ def test_it_is_compared_as_far_as_this_period_has_come(
     called(program, "2026-03-13T13:00:00Z", 4)  # a week ago, but later than now: in neither
     called(program, "2026-03-07T02:00:00Z", 8)
     called(program, "2026-03-06T12:00:00Z", 16)  # before both
-    scope = Scope(old, Period.WEEK, zone)
-    assert usage_counts.total(sums for _at, sums in scope.over_time()).calls == 2
-    assert scope.before() == Before(Sums(10))
+    scope = UsageScope(old, Period.WEEK, zone)
+    assert usage_queries.sum_usage(sums for _at, sums in scope.over_time()).calls == 2
+    assert scope.before() == UsageBefore(UsageSums(10))
 
 
 @pytest.mark.django_db
@@ -79,40 +79,40 @@ def test_48_hours_are_compared_with_the_48_before(old: Connector, program: Progr
     called(program, "2026-03-18T12:00:00Z", 2)
     called(program, "2026-03-16T13:00:00Z", 4)
     called(program, "2026-03-16T12:00:00Z", 8)
-    assert Scope(old, Period.HOURS).before() == Before(Sums(6))
-    assert Scope(old.organisation, Period.HOURS).before() == Before(Sums(6))
+    assert UsageScope(old, Period.HOURS).before() == UsageBefore(UsageSums(6))
+    assert UsageScope(old.organisation, Period.HOURS).before() == UsageBefore(UsageSums(6))
 
 
 @pytest.mark.django_db
 def test_what_is_not_kept_or_was_not_there_is_not_compared(old: Connector, program: Program, settings: Any) -> None:
     settings.USAGE_DAYS = 100
-    assert Scope(old, Period.QUARTER).before() == Before(is_kept=False)
+    assert UsageScope(old, Period.QUARTER).before() == UsageBefore(is_kept=False)
     settings.USAGE_DAYS = 181
-    assert Scope(old, Period.QUARTER).before() == Before()
+    assert UsageScope(old, Period.QUARTER).before() == UsageBefore()
     old.created_at = clock.now() - DAY
-    assert Scope(old, Period.MONTH).before() == Before(is_new=True)
+    assert UsageScope(old, Period.MONTH).before() == UsageBefore(is_new=True)
 
 
 @pytest.mark.once
 @pytest.mark.parametrize(
     ("calls", "before", "says"),
     [
-        (1204, Before(Sums(1075)), "1,204 calls, 12 % more than in the 7 days before (1,075)."),
-        (1, Before(Sums(4)), "1 call, 75 % fewer than in the 7 days before (4)."),
-        (1000, Before(Sums(999)), "1,000 calls, about as many as in the 7 days before (999)."),
-        (50, Before(Sums(4)), "50 calls, 12 times as many as in the 7 days before (4)."),
-        (3, Before(), "3 calls. There were none in the 7 days before."),
-        (0, Before(Sums(9)), "0 calls, after 9 in the 7 days before."),
-        (7, Before(is_kept=False), "7 calls. The 7 days before are not kept any more."),
+        (1204, UsageBefore(UsageSums(1075)), "1,204 calls, 12 % more than in the 7 days before (1,075)."),
+        (1, UsageBefore(UsageSums(4)), "1 call, 75 % fewer than in the 7 days before (4)."),
+        (1000, UsageBefore(UsageSums(999)), "1,000 calls, about as many as in the 7 days before (999)."),
+        (50, UsageBefore(UsageSums(4)), "50 calls, 12 times as many as in the 7 days before (4)."),
+        (3, UsageBefore(), "3 calls. There were none in the 7 days before."),
+        (0, UsageBefore(UsageSums(9)), "0 calls, after 9 in the 7 days before."),
+        (7, UsageBefore(is_kept=False), "7 calls. The 7 days before are not kept any more."),
         (
             7,
-            Before(is_new=True),
+            UsageBefore(is_new=True),
             "7 calls. There is nothing to compare with: this did not exist in the 7 days before.",
         ),
     ],
 )
-def test_the_comparison_is_said_in_words(calls: int, before: Before, says: str) -> None:
-    assert views_usage.compared(Sums(calls), before, "7 days").replace("\xa0", " ") == says
+def test_the_comparison_is_said_in_words(calls: int, before: UsageBefore, says: str) -> None:
+    assert views_usage.compared(UsageSums(calls), before, "7 days").replace("\xa0", " ") == says
 
 
 # The reader's zone ----------------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_days_begin_at_the_readers_midnight(old: Connector, program: Program, ti
     assert days_of(old, dt.UTC) == {"03-18": 15}
     assert days_of(old, KOLKATA) == {"03-18": 3, "03-19": 12}
     assert days_of(old, BERLIN) == {"03-18": 7, "03-19": 8}
-    assert Scope(old, Period.WEEK, KOLKATA).by_endpoint()[0].sums.calls == 15, "the tables have the same hours"
+    assert UsageScope(old, Period.WEEK, KOLKATA).by_endpoint()[0].sums.calls == 15, "the tables have the same hours"
 
 
 @pytest.mark.django_db
@@ -145,7 +145,7 @@ def test_a_day_of_23_or_25_hours_is_one_day(
         hour += HOUR
     usage.flush()
     assert days_of(old, BERLIN)[day] == hours
-    assert len(Scope(old, Period.WEEK, BERLIN).over_time()) == 7
+    assert len(UsageScope(old, Period.WEEK, BERLIN).over_time()) == 7
 
 
 @pytest.mark.django_db

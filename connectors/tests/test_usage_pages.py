@@ -13,13 +13,13 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from connectors import usage_counts
 from connectors.models import Connector, ConnectorSecret, RefreshToken
-from connectors.services import throttling, usage
+from connectors.queries import usage as usage_queries
+from connectors.queries.usage import Period, UsageRow, UsageScope, UsageSums
+from connectors.services import usage
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import Page, text_of
-from connectors.usage_counts import Named, Period, Scope, Sums
 from connectors.views import usage as views_usage
 from kaizala_console.lib import clock
 
@@ -56,15 +56,15 @@ def test_every_day_and_hour_has_its_sums_also_those_without_calls(program: Progr
     called(program, status=404, ago=89 * DAY)
     called(program, ago=91 * DAY)
     month, quarter, hours = (
-        Scope(program.connector, period).over_time() for period in (Period.MONTH, Period.QUARTER, Period.HOURS)
+        UsageScope(program.connector, period).over_time() for period in (Period.MONTH, Period.QUARTER, Period.HOURS)
     )
     assert [len(rows) for rows in (month, quarter, hours)] == [30, 90, 48]
-    assert month[-1][1] == Sums(3)
-    assert month[-3][1] == Sums(1, throttled=1)
-    assert month[0][1] == Sums(1, failed=1)
-    assert quarter[0][1] == Sums(1, refused=1)
-    assert hours[-1][1] == Sums(3)
-    assert usage_counts.total(sums for _at, sums in quarter) == Sums(6, 1, 1, 1)
+    assert month[-1][1] == UsageSums(3)
+    assert month[-3][1] == UsageSums(1, throttled=1)
+    assert month[0][1] == UsageSums(1, failed=1)
+    assert quarter[0][1] == UsageSums(1, refused=1)
+    assert hours[-1][1] == UsageSums(3)
+    assert usage_queries.sum_usage(sums for _at, sums in quarter) == UsageSums(6, 1, 1, 1)
 
 
 @pytest.mark.parametrize("period", list(Period))
@@ -74,11 +74,11 @@ def test_the_busiest_come_first_by_endpoint_group_and_connector(
     other = factories.make_program(program.connector, group_admin, target_name="Day shift")
     called(program, "GET v1/groups", times=2)
     called(other, MEMBERS, times=3, status=403)
-    scope = Scope(program.connector, period)
-    assert scope.by_endpoint() == [Named(SPELLED, Sums(3, refused=3)), Named("GET /v1/groups", Sums(2))]
+    scope = UsageScope(program.connector, period)
+    assert scope.by_endpoint() == [UsageRow(SPELLED, UsageSums(3, refused=3)), UsageRow("GET /v1/groups", UsageSums(2))]
     assert [(row.name, row.sums.calls) for row in scope.by_grant()] == [("Day shift", 3), ("Night shift", 2)]
-    over_all = Scope(developer.organisation, period).by_connector()
-    assert over_all == [Named(program.connector.name, Sums(5, refused=3), program.connector.pk)]
+    over_all = UsageScope(developer.organisation, period).by_connector()
+    assert over_all == [UsageRow(program.connector.name, UsageSums(5, refused=3), program.connector.pk)]
 
 
 @pytest.mark.parametrize("period", [Period.MONTH, Period.HOURS])
@@ -89,7 +89,7 @@ def test_of_many_the_busiest_are_read_and_the_others_counted(
         grant = factories.let_in(program.connector, group_admin, target_name=f"Shift {number}").grant
         factories.make_use(grant, MEMBERS, at=clock.now(), calls=number)
     with django_assert_num_queries(2):
-        busiest = Scope(program.connector, period).by_grant()
+        busiest = UsageScope(program.connector, period).by_grant()
     assert [row.name for row in busiest] == [f"Shift {number}" for number in range(23, 3, -1)]
     assert views_usage.table(busiest)["more"] == 3
 
@@ -98,23 +98,23 @@ def test_the_connectors_over_a_limit_are_named_apart(program: Program, developer
     other = factories.let_in(factories.make_connector(developer, "Watch"), group_admin).grant
     factories.make_use(program.grant, MEMBERS, at=clock.now(), calls=9)
     factories.make_use(other, MEMBERS, at=clock.now(), calls=3, throttled=2)
-    scope = Scope(developer.organisation, Period.MONTH)
-    assert scope.by_connector(over_limit=True) == [Named("Watch", Sums(3, throttled=2), other.connector_id)]
+    scope = UsageScope(developer.organisation, Period.MONTH)
+    assert scope.by_connector(over_limit=True) == [UsageRow("Watch", UsageSums(3, throttled=2), other.connector_id)]
     assert [row.name for row in scope.by_connector()] == [program.connector.name, "Watch"]
 
 
 def test_what_others_call_is_not_counted(program: Program, developer: User, group_admin: User, outsider: User) -> None:
     called(factories.make_program(factories.make_connector(developer), group_admin), times=7)
-    assert Scope(program.connector, Period.MONTH).by_endpoint() == []
-    assert Scope(outsider.organisation, Period.MONTH).by_connector() == []
+    assert UsageScope(program.connector, Period.MONTH).by_endpoint() == []
+    assert UsageScope(outsider.organisation, Period.MONTH).by_connector() == []
 
 
 def test_what_ends_within_a_month_is_named(program: Program) -> None:
-    assert usage_counts.ending_soon(program.connector) == []
+    assert usage_queries.list_ending_credentials(program.connector) == []
     token, secret = clock.now() + 5 * DAY, clock.now() + 9 * DAY
     RefreshToken.objects.update(expires_at=token, issued_at=clock.now() - DAY)
     ConnectorSecret.objects.update(expires_at=secret)
-    ends = usage_counts.ending_soon(program.connector)
+    ends = usage_queries.list_ending_credentials(program.connector)
     assert [(row.target, row.ends_at) for row in ends] == [(program.grant.target_name, token), ("", secret)]
 
 
@@ -125,13 +125,13 @@ def test_what_ends_within_a_month_is_named(program: Program) -> None:
     ("most", "top"), [(1, 4), (4, 4), (5, 8), (21, 40), (100, 200), (999, 2_000), (80_001, 200_000)]
 )
 def test_the_scale_ends_at_a_round_number_above_the_highest_column(most: int, top: int) -> None:
-    drawn = views_usage.chart([(clock.now(), Sums(n)) for n in [most, *[0] * 29]], Period.MONTH)
+    drawn = views_usage.chart([(clock.now(), UsageSums(n)) for n in [most, *[0] * 29]], Period.MONTH)
     assert drawn["lines"][0]["label"] == views_usage.format_number(top)
     assert drawn["lines"][-1] == {"y": views_usage.HEIGHT, "label": "0"}
 
 
 def test_one_failure_among_many_calls_is_still_seen_and_nothing_is_higher_than_the_drawing() -> None:
-    sums = Sums(1_000_000, refused=1, throttled=1, failed=1)
+    sums = UsageSums(1_000_000, refused=1, throttled=1, failed=1)
     parts = views_usage.chart([(clock.now(), sums)] * 30, Period.MONTH)["columns"][0]["parts"]
     assert [part["kind"] for part in parts] == ["answered", "refused", "throttled", "failed"]
     assert all(part["height"] >= 2 and part["y"] >= 0 for part in parts)
@@ -213,7 +213,7 @@ def test_admins_of_the_organisation_see_how_much_room_its_limit_leaves(
     settings.THROTTLE_TENANT_PER_MINUTE = 5
     travel()
     for _ in range(2):
-        throttling.admit(program.connector)
+        usage.check_rate_limit(program.connector)
     client = browser_of(organisation_admin)
     assert "All connectors of the organisation 2 of 5 calls" in text_of(client.get(OVERALL))
     settings.THROTTLE_TENANT_PER_MINUTE = 0
@@ -240,7 +240,7 @@ def test_the_list_draws_the_last_days_of_own_connectors_alone(
 ) -> None:
     called(program, times=2, ago=13 * DAY)
     called(program, times=5, ago=14 * DAY)
-    assert usage_counts.sparks([program.connector])[program.connector.pk] == [2, *[0] * 13]
+    assert usage_queries.get_daily_calls([program.connector])[program.connector.pk] == [2, *[0] * 13]
     assert "2 calls in 14 days" in browser_of(developer).get("/console/connectors/").content.decode()
     assert "in 14 days" not in browser_of(member).get("/console/connectors/", {"show": "all"}).content.decode()
 
@@ -249,7 +249,7 @@ def test_the_list_of_groups_draws_the_last_days_of_each(
     program: Program, developer: User, group_admin: User, browser_of: Browser, django_assert_max_num_queries: Any
 ) -> None:
     called(program, times=3, ago=13 * DAY)
-    assert usage_counts.grant_sparks([program.grant])[program.grant.pk] == [3, *[0] * 13]
+    assert usage_queries.get_daily_grant_calls([program.grant])[program.grant.pk] == [3, *[0] * 13]
     client, url = browser_of(developer), f"/console/connectors/{program.connector.pk}/groups/"
 
     def shown() -> tuple[str, int]:

@@ -19,8 +19,8 @@ from accounts.models import AuditEvent, User
 from accounts.services import credential_hold
 from accounts.tests.factories import make_user
 from connectors.models import Connector, Grant, Handoff, UserTokenRequest, UserTokenRequestState
-from connectors.permissions import Permission, listed
-from connectors.services import connectors, user_tokens, words
+from connectors.permissions import Permission, listed, to_stored
+from connectors.services import connectors, user_tokens
 from connectors.tests.factories import person_of
 from kaizala_console.dashboard.pending_actions import list_pending_actions
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
@@ -266,7 +266,7 @@ def test_what_was_shown_is_what_is_given_however_the_connector_has_grown_or_shru
 ) -> None:
     Connector.objects.update(permissions={"textmessage", "media"})
     user_tokens.confirm(request=asked, by=second_admin)
-    assert words.names(Grant.objects.get().permissions) == ["textmessage"]
+    assert to_stored(Grant.objects.get().permissions) == ["textmessage"]
 
 
 def test_a_connector_that_takes_nobody_cannot_be_confirmed(

@@ -19,10 +19,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import User
 from accounts.views.decorators import signed_in, user_of
 from connectors.models import AccessRequest, Connector, ConnectorState, RequestState
-from connectors.permissions import can_and_cannot
+from connectors.permissions import can_and_cannot, list_labels
 from connectors.queries import access_requests, connectors
 from connectors.services import access_requests as requests
-from connectors.services import words
 from connectors.services.access_requests import LONGEST_REASON, new_once
 from connectors.services.grants import AlreadyGranted
 from connectors.views import connectors as details
@@ -168,8 +167,8 @@ def row_of(asked: AccessRequest) -> dict[str, Any]:
         "pill": PILLS[asked.state],
         "waits": asked.state is RequestState.WAITING,
         "where": where(asked),
-        "permissions": ", ".join(words.labels(asked.permissions)),
-        "given": ", ".join(words.labels(asked.given)),
+        "permissions": ", ".join(list_labels(asked.permissions)),
+        "given": ", ".join(list_labels(asked.given)),
         "is_more": asked.kind == AccessRequest.Kind.MORE,
         "again": _may_ask_again(asked),
     }

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.views.decorators import signed_in, user_of
 from connectors.queries import usage
-from connectors.services import throttling
+from connectors.services import usage as services_usage
 from connectors.views import connectors
 from kaizala_console.api.compatibility import CompatibilityQuirk
 
@@ -122,7 +122,7 @@ WORDS: Final = {
 def compatibility(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Counts are some seconds old; nothing that the program sent is kept."""
     connector, context = connectors.own(user_of(request), connector_id, "compatibility")
-    room = throttling.head_room(connector)
+    room = services_usage.get_rate_limit_usage(connector)
     context |= {
         "rows": [_row(shown) for shown in usage.list_compatibility_quirks(connector)],
         "days": settings.USAGE_DAYS,

@@ -16,11 +16,12 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.models import User
 from accounts.views.decorators import require_reauthentication, signed_in, user_of, with_phone
-from connectors import policies, usage_counts
+from connectors import policies
 from connectors.models import Connector, ConnectorState
 from connectors.permissions import DESCRIPTIONS, can_and_cannot, in_order
 from connectors.queries import connectors as connector_queries
 from connectors.queries import connectors as queries
+from connectors.queries import usage as usage_queries
 from connectors.services import connectors
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import links, one_time_secrets, permissions, snippets, usage
@@ -70,7 +71,7 @@ def connector_list(request: HttpRequest) -> HttpResponse:
         )
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
-    sparks = {} if everybodys else usage_counts.sparks(page.items)
+    sparks = {} if everybodys else usage_queries.get_daily_calls(page.items)
     context = {
         "rows": [_row(connector, sparks.get(connector.pk)) for connector in page.items],
         "everybodys": everybodys,

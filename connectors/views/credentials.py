@@ -21,13 +21,13 @@ from accounts.views.decorators import require_reauthentication, signed_in, user_
 from connectors.models import Connector, ConnectorSecret
 from connectors.queries import connectors
 from connectors.services import one_time_secrets as one_time_secret_service
-from connectors.services import secrets, words
+from connectors.services import secrets
 from connectors.token_format import Kind
 from connectors.views import connectors as details
 from connectors.views import links, one_time_secrets
 from connectors.views.forms import LEAKED, UNUSED, RevokeSecretForm, SecretEndForm, get_idempotency_key, last_day
 from connectors.views.stopping import facts_of_use
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
 PRESS = gettext_lazy("Add secret")
@@ -133,7 +133,7 @@ def _until(secret: ConnectorSecret) -> str:
         return _("Secret %(slot)s has no end date now.") % {"slot": secret.slot}
     return _("Secret %(slot)s is refused from %(when)s on.") % {
         "slot": secret.slot,
-        "when": words.moment(secret.expires_at),
+        "when": moments.exact(secret.expires_at),
     }
 
 

@@ -11,10 +11,10 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from accounts.views.decorators import signed_in, user_of
-from connectors import usage_counts
 from connectors.models import Grant
 from connectors.permissions import labels_of_scopes
 from connectors.queries import connectors
+from connectors.queries import usage as usage_queries
 from connectors.views import connectors as details
 from connectors.views import handoffs, links, usage
 from kaizala_console.lib import clock, pagination
@@ -31,7 +31,7 @@ def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         page = connectors.grant_page(connector, ended=ended, search=search, cursor=request.GET.get("cursor"))
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
-    sparks = usage_counts.grant_sparks(page.items)
+    sparks = usage_queries.get_daily_grant_calls(page.items)
     context |= {
         "rows": [{**row_of(grant), "spark": usage.find_spark(sparks, grant)} for grant in page.items],
         "ended": ended,

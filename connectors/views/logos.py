@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import User
 from accounts.views.decorators import reauthentication_required, user_of
 from connectors.queries import connectors
-from connectors.services import logos
+from connectors.services import connectors as services_connectors
 from connectors.views import links
 from connectors.views.forms import add_broken_rule
 from kaizala_console.lib import pictures
@@ -59,10 +59,10 @@ def logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     if form.is_bound and form.is_valid():
         upload = form.cleaned_data["logo"]
         try:
-            logos.put(
+            services_connectors.set_logo(
                 connector=connector,
                 by=user,
-                content=upload.read(logos.MOST_BYTES + 1),
+                content=upload.read(services_connectors.MOST_LOGO_BYTES + 1),
                 name=upload.name or "",
                 content_type=upload.content_type or "",
             )
@@ -82,7 +82,7 @@ def logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def remove(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Without a logo from now on; twice is once."""
     user = user_of(request)
-    logos.remove(connector=connectors.own_connector(user, connector_id), by=user)
+    services_connectors.remove_logo(connector=connectors.own_connector(user, connector_id), by=user)
     messages.success(request, _("The logo is removed."))
     return redirect("connectors:details", connector_id)
 

@@ -20,11 +20,20 @@ from django.views.decorators.http import require_GET
 from accounts import policies
 from accounts.views.decorators import signed_in, user_of
 from accounts.views.time_zones import display_name, get_time_zone
-from connectors import usage_counts
 from connectors.models import Connector, Grant
 from connectors.queries import connectors
-from connectors.services import throttling
-from connectors.usage_counts import MOST_ROWS, Before, Busiest, Named, Period, Scope, Sums, total
+from connectors.queries.usage import (
+    MOST_ROWS,
+    Busiest,
+    Period,
+    UsageBefore,
+    UsageRow,
+    UsageScope,
+    UsageSums,
+    list_ending_credentials,
+    sum_usage,
+)
+from connectors.services.usage import RateLimitUsage, get_organisation_rate_limit_usage, get_rate_limit_usage
 from connectors.views import connectors as details
 from connectors.views import links
 from kaizala_console.lib import clock
@@ -44,14 +53,14 @@ COLUMNS: Final = ("from", "connector", "group", "endpoint", "calls", "refused", 
 def usage(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """What the program called and how it was answered; what of the limits is left; what ends soon."""
     connector, context = details.own(user_of(request), connector_id, "usage")
-    scope = Scope(connector, _period(request), get_time_zone(request))
+    scope = UsageScope(connector, _period(request), get_time_zone(request))
     shared = _shared(request, scope)
     context |= {
         **shared,
         "groups": table(scope.by_grant()),
-        "room": _room(throttling.head_room(connector)),
+        "room": _room(get_rate_limit_usage(connector)),
         "busiest": _busiest(shared["over_time"], scope.period),
-        "ending": usage_counts.ending_soon(connector),
+        "ending": list_ending_credentials(connector),
         "export": _export("connectors:usage_export", scope, connector.pk),
     }
     return render(request, "connectors/usage.html", context)
@@ -63,13 +72,18 @@ def organisation(request: HttpRequest) -> HttpResponse:
     """The same over all connectors of the organisation."""
     user = user_of(request)
     policies.require_organisation_admin(user)
-    scope = Scope(user.organisation, _period(request), get_time_zone(request))
+    scope = UsageScope(user.organisation, _period(request), get_time_zone(request))
     context = {
         **_shared(request, scope),
         "organisation": user.organisation,
         "connectors": table(scope.by_connector()),
         "throttled": table(scope.by_connector(over_limit=True)),
-        "room": [_of_limit(_("All connectors of the organisation"), *throttling.room_of_tenant(user.organisation))],
+        "room": [
+            _of_limit(
+                _("All connectors of the organisation"),
+                *get_organisation_rate_limit_usage(user.organisation),
+            )
+        ],
         "export": _export("connectors:organisation_usage_export", scope),
         "crumbs": links.crumbs((_("Organisation"), reverse("accounts:organisation")), (_("Usage"), "")),
     }
@@ -81,7 +95,7 @@ def organisation(request: HttpRequest) -> HttpResponse:
 def usage_export(request: HttpRequest, connector_id: UUID) -> StreamingHttpResponse:
     """One line for each hour or day, group and endpoint."""
     connector = connectors.own_connector(user_of(request), connector_id)
-    return _file(Scope(connector, _period(request)), connector.name)
+    return _file(UsageScope(connector, _period(request)), connector.name)
 
 
 @require_GET
@@ -90,7 +104,7 @@ def organisation_usage_export(request: HttpRequest) -> StreamingHttpResponse:
     """The same for all connectors of the organisation."""
     user = user_of(request)
     policies.require_organisation_admin(user)
-    return _file(Scope(user.organisation, _period(request)), user.organisation.name)
+    return _file(UsageScope(user.organisation, _period(request)), user.organisation.name)
 
 
 # Pieces ---------------------------------------------------------------------------------------------------------------
@@ -102,9 +116,9 @@ def _period(request: HttpRequest) -> Period:
     return Period(asked) if asked in list(Period) else Period.MONTH
 
 
-def _shared(request: HttpRequest, scope: Scope) -> dict[str, Any]:
+def _shared(request: HttpRequest, scope: UsageScope) -> dict[str, Any]:
     over_time = scope.over_time()
-    whole = usage_counts.total(sums for _at, sums in over_time)
+    whole = sum_usage(sums for _at, sums in over_time)
     return {
         "periods": [
             {
@@ -124,7 +138,7 @@ def _shared(request: HttpRequest, scope: Scope) -> dict[str, Any]:
     }
 
 
-def _room(room: throttling.HeadRoom) -> list[dict[str, Any]]:
+def _room(room: RateLimitUsage) -> list[dict[str, Any]]:
     return [
         _of_limit(_("This connector"), room.connector_used, room.connector_most),
         _of_limit(_("All connectors of the organisation"), room.tenant_used, room.tenant_most),
@@ -141,7 +155,7 @@ def _of_limit(label: str, used: int, most: int) -> dict[str, Any]:
     }
 
 
-def _busiest(over_time: list[tuple[dt.datetime, Sums]], period: Period) -> str:
+def _busiest(over_time: list[tuple[dt.datetime, UsageSums]], period: Period) -> str:
     """How near the busiest hour came to the limits; calls are counted by the hour, so it is a mean."""
     most = max(sums.calls for _at, sums in over_time)
     if period is not Period.HOURS or not most:
@@ -150,11 +164,11 @@ def _busiest(over_time: list[tuple[dt.datetime, Sums]], period: Period) -> str:
     return _("The busiest of these hours had %(n)s calls: about %(mean)s a minute.") % words
 
 
-def _export(name: str, scope: Scope, *ids: UUID) -> str:
+def _export(name: str, scope: UsageScope, *ids: UUID) -> str:
     return f"{reverse(name, args=ids)}?period={scope.period.value}"
 
 
-def _file(scope: Scope, name: str) -> StreamingHttpResponse:
+def _file(scope: UsageScope, name: str) -> StreamingHttpResponse:
     counts = ((*words, sums.calls, sums.refused, sums.throttled, sums.failed) for *words, sums in scope.lines())
     response = StreamingHttpResponse(csv_lines(chain([COLUMNS], counts)), content_type="text/csv; charset=utf-8")
     file_name = f"usage-{slugify(name) or 'connector'}-{scope.period.value}-{clock.now():%Y-%m-%d}.csv"
@@ -186,13 +200,13 @@ def get_label(kind: str) -> str:
     }[kind]
 
 
-def chart(rows: Sequence[tuple[dt.datetime, Sums]], period: Period, zone: dt.tzinfo = dt.UTC) -> dict[str, Any]:
+def chart(rows: Sequence[tuple[dt.datetime, UsageSums]], period: Period, zone: dt.tzinfo = dt.UTC) -> dict[str, Any]:
     """A column for each hour or day, four lines to read them by, six labels, and the same as a sentence and a table.
 
     `zone` is that in which the days begin, and in which hours are named.
     """
     rows = [(at.astimezone(zone), sums) for at, sums in rows]
-    whole = total(sums for _at, sums in rows)
+    whole = sum_usage(sums for _at, sums in rows)
     step = _step(max(sums.calls for _at, sums in rows))
     width = 100 / len(rows)
     share = len(rows) // LABELS
@@ -231,7 +245,7 @@ def _kept_in(zone: dt.tzinfo, at: dt.datetime) -> str:
     return " ".join([*said, _("The newest seconds are still on their way.")])
 
 
-def compared(whole: Sums, before: Before, period: str) -> str:
+def compared(whole: UsageSums, before: UsageBefore, period: str) -> str:
     """ "1,204 calls, 12 % more than the 7 days before"; honest when there is nothing to compare with.
 
     `period` is in words ("7 days").
@@ -258,7 +272,7 @@ def compared(whole: Sums, before: Before, period: str) -> str:
     return _("%(calls)s, %(percent)s %% fewer than in the %(period)s before (%(n)s).") % words
 
 
-def table(rows: Sequence[Named]) -> dict[str, Any]:
+def table(rows: Sequence[UsageRow]) -> dict[str, Any]:
     """The busiest rows with bars, and how many are left out."""
     most = max((row.sums.calls for row in rows), default=0)
     shown = [
@@ -298,7 +312,7 @@ def find_spark(days: Mapping[UUID, Sequence[int]], one: Connector | Grant) -> di
     return spark(days[one.pk]) if one.pk in days else None
 
 
-def facts(whole: Sums) -> list[dict[str, str]]:
+def facts(whole: UsageSums) -> list[dict[str, str]]:
     """The sums over the chart."""
     kinds = [{"kind": "all", "label": _("Calls"), "value": format_number(whole.calls), "share": ""}]
     for kind in KINDS:
@@ -327,7 +341,7 @@ def _step(most: int) -> int:
         size *= 10
 
 
-def _parts(sums: Sums, top: int, x: float, width: float) -> list[dict[str, Any]]:
+def _parts(sums: UsageSums, top: int, x: float, width: float) -> list[dict[str, Any]]:
     """One over the other, what was answered at the foot."""
     parts, y = [], HEIGHT
     for kind in KINDS:
@@ -359,17 +373,17 @@ def _label(at: dt.datetime, period: Period, *, short: bool = False) -> str:
     return formats.date_format(at, "H:i" if short else "D j M, H:i")
 
 
-def _cells(label: str, sums: Sums) -> dict[str, Any]:
+def _cells(label: str, sums: UsageSums) -> dict[str, Any]:
     return {"label": label, **{kind: format_number(getattr(sums, kind)) for kind in ("calls", *KINDS)}, "sums": sums}
 
 
-def _sentence(label: str, sums: Sums) -> str:
+def _sentence(label: str, sums: UsageSums) -> str:
     named = [_("%(n)s calls") % {"n": format_number(sums.calls)}]
     named += [f"{get_label(kind)}: {format_number(getattr(sums, kind))}" for kind in KINDS[1:] if getattr(sums, kind)]
     return f"{label}: {', '.join(named)}"
 
 
-def _summary(rows: Iterable[tuple[dt.datetime, Sums]], whole: Sums, period: Period) -> str:
+def _summary(rows: Iterable[tuple[dt.datetime, UsageSums]], whole: UsageSums, period: Period) -> str:
     at, sums = max(rows, key=lambda row: row[1].calls)
     words = {
         "all": _sentence(_("In all"), whole),

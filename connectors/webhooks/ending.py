@@ -11,7 +11,6 @@ from accounts.audit.events import EventType
 from accounts.audit.record import SYSTEM, record
 from accounts.services import notifications
 from connectors.models import Webhook, WebhookDelivery
-from connectors.services import refresh_tokens, trail
 from kaizala_console.lib import clock
 
 InactiveReason = Webhook.InactiveReason
@@ -40,7 +39,7 @@ def end(webhook: Webhook, because: InactiveReason | str) -> bool:
         EventType.WEBHOOK_ENDED,
         by=SYSTEM,
         subject=webhook,
-        **trail.of_webhook(webhook),
+        **webhook.audit_scope,
         after={"connector": webhook.connector.name, "host": webhook.host, "reason": reason.value},
     )
     if reason != InactiveReason.GRANT_ENDED:  # both sides were told of that itself
@@ -76,7 +75,7 @@ def end_overdue() -> int:
 
 
 def _send_notice(webhook: Webhook, reason: InactiveReason) -> None:
-    for user in refresh_tokens.owners_of(webhook.connector):
+    for user in webhook.connector.list_active_owners():
         notifications.queue(
             user=user,
             template="connectors/webhook_ended",

@@ -17,7 +17,6 @@ from accounts.audit.record import record
 from accounts.models import User
 from connectors import policies
 from connectors.models import Connector, Webhook
-from connectors.services import trail
 from connectors.webhooks import signing, subscriptions
 from connectors.webhooks.events import HandoffEvent
 from kaizala_console.lib import ids
@@ -69,7 +68,7 @@ def _created(connector: Connector, callback_url: str, by: User) -> Webhook:
         "object": f"{webhook.object_type} {webhook.object_id}",
         "events": webhook.event_types,
     }
-    record(EventType.WEBHOOK_CREATED, by=by, subject=webhook, **trail.of_webhook(webhook), after=facts)
+    record(EventType.WEBHOOK_CREATED, by=by, subject=webhook, **webhook.audit_scope, after=facts)
     return webhook
 
 

@@ -22,11 +22,10 @@ from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from connectors import policies
 from connectors.models import Webhook, WebhookDelivery, WebhookEvent
-from connectors.services import trail, words
 from connectors.webhooks import authorization, ending, publish, signing
 from connectors.webhooks import delivery as queue
 from connectors.webhooks.ending import stop_deliveries
-from kaizala_console.lib import clock, crypto
+from kaizala_console.lib import clock, crypto, moments
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 State = WebhookDelivery.State
@@ -98,7 +97,7 @@ def replay(*, webhook: Webhook, since: dt.datetime, by: User) -> int:
         webhook.deliveries.filter(created_at__gte=since),
         by,
         EventType.WEBHOOK_REPLAYED,
-        since=words.utc(since),
+        since=moments.utc(since),
     )
 
 
@@ -245,4 +244,4 @@ def _sent_again(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: Use
 
 def _record(tag: EventType, webhook: Webhook, by: Actor, **more: Any) -> None:
     facts = {"connector": webhook.connector.name, "host": webhook.host} | more
-    record(tag, by=by, subject=webhook, **trail.of_webhook(webhook), after=facts)
+    record(tag, by=by, subject=webhook, **webhook.audit_scope, after=facts)

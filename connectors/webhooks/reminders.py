@@ -20,7 +20,6 @@ from accounts.services import notifications
 from connectors import policies
 from connectors.models import Webhook
 from connectors.models.webhook import WebhookQuerySet
-from connectors.services import refresh_tokens, trail
 from connectors.services.reminders import DAYS, NAMED_IN_A_MAIL, days_ahead
 from kaizala_console.lib import clock
 
@@ -90,7 +89,7 @@ def _remind(connector_id: UUID, day: dt.date, days: int, at: dt.datetime) -> int
     admins: dict[UUID, list[User]] = {}
     mails: dict[User, list[Webhook]] = defaultdict(list)
     for webhook in found:
-        developers = developers or refresh_tokens.owners_of(webhook.connector)
+        developers = developers or webhook.connector.list_active_owners()
         for user in {*developers, *_admins_of(webhook, admins)}:
             mails[user].append(webhook)
     for user, webhooks in mails.items():
@@ -126,7 +125,7 @@ def _facts(webhooks: list[Webhook], days: int, *, is_developer: bool) -> dict[st
                 "webhook_id": str(webhook.pk),
                 "target_name": webhook.target_name,
                 "grant_id": str(webhook.grant_id),
-                "group_id": str(trail.of_webhook(webhook).get("group_id") or ""),
+                "group_id": str(webhook.audit_scope.get("group_id") or ""),
             }
             for webhook in webhooks[:NAMED_IN_A_MAIL]
         ],

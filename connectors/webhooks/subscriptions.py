@@ -24,7 +24,6 @@ from connectors.models.webhook import (
     MOST_URL_CHARACTERS,
     WebhookQuerySet,
 )
-from connectors.services import trail
 from connectors.webhooks import authorization, management, signing
 from connectors.webhooks.events import ObjectType, WebhookEventType
 from kaizala_console.lib import clock, http_client, ids, rate_limit
@@ -263,7 +262,7 @@ def _record(tag: EventType, webhook: Webhook, by: Actor, **more: Any) -> None:
         "object": f"{webhook.object_type} {webhook.object_id}",
         "events": webhook.event_types,
     }
-    record(tag, by=by, subject=webhook, **trail.of_webhook(webhook), after=facts | more)
+    record(tag, by=by, subject=webhook, **webhook.audit_scope, after=facts | more)
 
 
 # ----------------------------------------------------------------------------------------------------

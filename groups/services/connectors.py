@@ -16,9 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User, VerifiedPhone
 from connectors.models import AccessRequest, Connector, Grant, Orphan
 from connectors.permissions import Permission
-from connectors.services import access_requests, connectors, grants, orphans
+from connectors.services import access_requests, connectors, grants, owners
 from connectors.services.grants import Granted
-from connectors.services.orphans import Finding
+from connectors.services.owners import OrphanFinding
 from groups import access
 from groups.models import Group, GroupGrant, Membership
 from groups.services import groups
@@ -81,10 +81,10 @@ def remove_connector(*, group: Group, grant: Grant, by: User) -> None:
 
 def watch() -> int:
     """Find them, and tell of those that are new; the number of these."""
-    return orphans.settle(Orphan.Kind.GROUP, _without_admin())
+    return owners.record_orphans(Orphan.Kind.GROUP, _without_admin())
 
 
-def _without_admin() -> Iterator[Finding]:
+def _without_admin() -> Iterator[OrphanFinding]:
     """An admin who is known by number alone runs the group on the phone, but nobody can end a connector here."""
     grants = Grant.objects.live(clock.now()).filter(connector__deleted_at__isnull=True)
     acts = GroupGrant.objects.filter(group_id=OuterRef("pk"), grant__in=grants)
@@ -92,4 +92,4 @@ def _without_admin() -> Iterator[Finding]:
     admins = Membership.objects.admins().filter(Exists(held), group_id=OuterRef("pk"))
     left_alone = Group.objects.present().filter(Exists(acts), ~Exists(admins)).select_related("organisation")
     for group in left_alone.order_by().iterator():
-        yield Finding(str(group.pk), group.name, group.organisation, group_id=group.pk)
+        yield OrphanFinding(str(group.pk), group.name, group.organisation, group_id=group.pk)

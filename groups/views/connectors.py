@@ -16,10 +16,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
-from connectors import usage_counts
 from connectors.models import Connector, Grant, HandoffState
 from connectors.permissions import DESCRIPTIONS, Permission, can_and_cannot, in_order, listed, unlisted
 from connectors.queries import connectors as connector_queries
+from connectors.queries import usage as usage_queries
 from connectors.services.grants import AlreadyGranted
 from connectors.views import handoffs, usage
 from connectors.views.handoffs import PILLS
@@ -140,7 +140,7 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
         page = groups.grant_page(group, cursor=request.GET.get("cursor"))
     except pagination.BadCursor:
         return redirect(url_with(request, cursor=None))
-    sparks = usage_counts.grant_sparks(page.items) if links.is_admin(group) else {}
+    sparks = usage_queries.get_daily_grant_calls(page.items) if links.is_admin(group) else {}
     chosen = _chosen(form)
     can, cannot = can_and_cannot(chosen.permissions) if chosen else ([], [])
     context |= {

@@ -31,7 +31,7 @@ from connectors import policies
 from connectors.models import Grant, Handoff, HandoffState, RefreshToken
 from connectors.permissions import can_and_cannot
 from connectors.queries import connectors as connector_queries
-from connectors.services import grants, handoffs, words
+from connectors.services import grants, handoffs
 from connectors.services import grants as rights
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import handoffs as views_handoffs
@@ -46,7 +46,7 @@ from groups.services import connectors
 from groups.views import links
 from groups.views.connectors import status_of
 from groups.views.forms import add_error
-from kaizala_console.lib import clock, live, pagination
+from kaizala_console.lib import clock, live, moments, pagination
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 View = Callable[..., HttpResponse]
@@ -388,7 +388,7 @@ def _until(grant: Grant) -> str:
     facts = {"connector": grant.connector.name}
     if grant.ends_at is None:
         return _("“%(connector)s” may act in this group without an end date.") % facts
-    return _("“%(connector)s” may act in this group until %(when)s.") % {**facts, "when": words.moment(grant.ends_at)}
+    return _("“%(connector)s” may act in this group until %(when)s.") % {**facts, "when": moments.exact(grant.ends_at)}
 
 
 def _change(

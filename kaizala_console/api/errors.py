@@ -298,3 +298,15 @@ def _named(problem: ConsoleError) -> str:
     """Return the message with the field in front, unless it is there already."""
     message = str(problem)
     return f"{problem.field}: {message}" if problem.field and problem.field not in message else message
+
+
+class PermanentRedirect(ApiError):
+    """308 Permanent Redirect: the same request, with method and body, at the organisation's new address."""
+
+    status = 308
+    error_code = "PermanentRedirect"
+    error_category_key = "RedirectException"
+    default_message = "This organisation has moved. Send the same request to the address in the Location header."
+
+    def __init__(self, base_url: str, path: str) -> None:
+        super().__init__(headers={"Location": f"{base_url.rstrip('/')}/{path.lstrip('/')}"})

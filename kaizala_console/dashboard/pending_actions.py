@@ -22,9 +22,8 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from connectors.models import AccessRequest
 from connectors.queries import connectors, user_tokens
-from connectors.services import words
 from groups.queries import access_requests
-from kaizala_console.lib import clock
+from kaizala_console.lib import clock, moments
 
 SOON: Final = dt.timedelta(days=2)
 LAST_WEEK: Final = dt.timedelta(days=7)
@@ -125,7 +124,7 @@ def tokens_to_replace(user: User) -> Iterator[PendingAction]:
     facts = {
         "connector": first.grant.connector.name,
         "target": first.grant.target_name,
-        "when": words.moment(first.expires_at),
+        "when": moments.exact(first.expires_at),
         "count": len(ending),
     }
     yield PendingAction(

@@ -36,6 +36,11 @@ def exact(at: dt.datetime) -> str:
     return f"{formats.date_format(local, 'j M Y, H:i')} {_zone(local)}"
 
 
+def utc(at: dt.datetime) -> str:
+    """To the minute, for programs' logs, the same everywhere: "2026-12-17 08:35 UTC"."""
+    return at.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def _zone(local: dt.datetime) -> str:
     """ "IST"; of the many zones that have no such name, how far they are: "GMT+4" and not "+04"."""
     name = local.tzname() or ""

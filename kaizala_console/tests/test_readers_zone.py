@@ -18,7 +18,6 @@ from accounts.views.time_zones import COOKIE, display_name
 from connectors.models import AccessRequest, Grant
 from connectors.permissions import PERMISSIONS
 from connectors.services import access_requests as asking
-from connectors.services import words
 from connectors.tests.html_forms import form_to, text_of
 from connectors.tests.webhook_history import eventful
 from groups.access import target_of
@@ -66,8 +65,8 @@ def test_a_sentence_says_when_in_the_readers_zone(
     page = reading_in(browser_of(group_admin), "Asia%2FKolkata").get(reverse("groups:request", args=[asked.pk]))
     assert asked.withdrawn_at is not None
     with timezone.override(KOLKATA):
-        assert f"This request was withdrawn on {words.moment(asked.withdrawn_at)}." in text_of(page)
-        assert words.moment(asked.withdrawn_at).endswith(" IST")
+        assert f"This request was withdrawn on {moments.exact(asked.withdrawn_at)}." in text_of(page)
+        assert moments.exact(asked.withdrawn_at).endswith(" IST")
 
 
 @pytest.mark.django_db
