@@ -49,13 +49,13 @@ def require_operator(by: Actor) -> None:
 def require_organisation_admin(user: User) -> None:
     """Raises NotAllowed for anyone but an admin of the organisation."""
     if not user.is_organisation_admin:
-        raise NotAllowed(_("Only an admin of the organisation may do this."))
+        raise NotAllowed(_("Only an organisation admin can do this."))
 
 
 def require_somebody_else(by: Actor, user: User) -> None:
     """Raises NotAllowed for who would decide about their own account."""
     if by == user:
-        raise NotAllowed(_("Only another operator can decide this about your account."))
+        raise NotAllowed(_("Only another operator can change this on your account."))
 
 
 def require_may_remove_app(user: User, *, by: User) -> None:
@@ -84,8 +84,8 @@ def require_no_credential_hold(by: object) -> None:
     if until is not None:
         raise RuleBroken(
             _(
-                "Your credentials are locked until %(until)s, because a phone number changed. You can still revoke, "
-                "suspend and remove. If it is urgent, ask the operator of this console."
+                "Your credentials are locked until %(until)s because a phone number changed. You can still "
+                "revoke, suspend and remove. If it’s urgent, ask the operator of this console."
             )
             % {"until": moments.exact(until)},
             code="cooling_off",

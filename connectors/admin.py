@@ -112,14 +112,14 @@ class ConnectorAdmin(WithPermissions):
     suspend = confirmed_act(
         lambda row, by, reason: connectors.suspend(connector=row, by=by, reason=reason),
         label=_("Suspend"),
-        says=_("Every token is refused from the next request on, until the connector is resumed. Owners get a mail."),
+        says=_("Every token is refused until the connector is resumed. Owners get a mail."),
         form=ReasonForm,
         facts=lambda rows: facts_of_use(Grant.objects.present().filter(connector__in=rows)),
     )
     resume = confirmed_act(
         lambda row, by, reason: connectors.resume(connector=row, by=by, reason=reason),
         label=_("Resume"),
-        says=_("Tokens made before the suspension are accepted again. Owners get a mail."),
+        says=_("Existing tokens work again. Owners get a mail."),
         form=ReasonForm,
     )
 
@@ -142,7 +142,7 @@ class ConnectorSecretAdmin(WithoutSecrets):
     revoke = confirmed_act(
         lambda row, by, why, reason: secrets.revoke(secret=row, by=by, end_access_tokens=why == LEAKED, reason=reason),
         label=_("Revoke"),
-        says=_("The next exchange with these secrets is refused, for good. Owners get a mail."),
+        says=_("These secrets stop working for good. Owners get a mail."),
         form=RevokeSecretsForm,
         facts=lambda rows: facts_of_use(
             Grant.objects.present().filter(connector__in={row.connector_id for row in rows}), webhooks=False
@@ -177,7 +177,7 @@ class GrantAdmin(WithPermissions):
     suspend = confirmed_act(
         lambda row, by, reason: grants.suspend(grant=row, by=by, reason=reason),
         label=_("Suspend"),
-        says=_("The tokens are refused from the next request on. Owners and admins get a mail."),
+        says=_("The tokens stop working at once. Owners and admins get a mail."),
         form=ReasonForm,
         facts=_facts_of_grants,
         describe=_describe_grant,
@@ -192,7 +192,7 @@ class GrantAdmin(WithPermissions):
     revoke = confirmed_act(
         lambda row, by, reason: grants.revoke(grant=row, by=by, reason=reason),
         label=_("Remove access"),
-        says=_("The access and all its tokens end for good. Owners and admins get a mail."),
+        says=_("All tokens of this access stop working for good. Owners and admins get a mail."),
         form=ReasonForm,
         facts=_facts_of_grants,
         describe=_describe_grant,
@@ -361,7 +361,7 @@ class ConnectorLogoAdmin(ReadOnlyAdmin):
     remove = confirmed_act(
         lambda row, by: connectors.remove_logo(connector=row.connector, by=by),
         label=_("Remove"),
-        says=_("The connectors go on without a logo."),
+        says=_("The connectors stay, without a logo."),
         describe=lambda row: row.connector.name,
     )
 
@@ -452,7 +452,7 @@ class DeactivateForm(ReasonForm):
 
     new_owner_email = forms.EmailField(
         label=_("New owner of their connectors"),
-        help_text=_("E-mail address of a colleague. Empty: the connectors stay without an active owner."),
+        help_text=_("E-mail address of a colleague. If empty, the connectors have no active owner."),
         required=False,
     )
     field_order = ("reason", "new_owner_email")
@@ -463,8 +463,8 @@ def _facts(rows: list[User]) -> dict[str, Any]:
     return {
         "use_facts": [
             {"label": _("User tokens that act for them: refused while they are inactive"), "count": found.user_tokens},
-            {"label": _("Connectors that they own: these go on"), "count": found.connectors},
-            {"label": _("Access that they gave for groups: this stays"), "count": found.group_grants},
+            {"label": _("Connectors they own: keep working"), "count": found.connectors},
+            {"label": _("Access they gave: stays"), "count": found.group_grants},
         ],
         "use_title": _("What depends on them"),
     }
@@ -480,7 +480,7 @@ class PersonAdmin(UserAdmin):
             user=row, by=by, reason=reason, new_owner_email=new_owner_email
         ),
         label=_("Deactivate"),
-        says=_("They are signed out, cannot sign in, and nothing acts for them from the next request on."),
+        says=_("Blocks sign-in, ends their sessions, and refuses user tokens that act for them."),
         form=DeactivateForm,
         facts=_facts,
     )

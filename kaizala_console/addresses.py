@@ -52,8 +52,8 @@ class NoCredentialInAddressMiddleware:
         if query is None:
             return self.get_response(request)
         text = _(
-            "A token or secret stood in the address of this page. It was taken out, and not searched for; but browsers"
-            " and servers note addresses, so replace it if it is in use. What it is, and whether it works:"
+            "The address of this page contained a token or secret. We removed it, but browsers and servers "
+            "log addresses: replace it if it is in use. What it is, and whether it works:"
         )
         way = format_html('<a href="{}">{}</a>', reverse("connectors:inspector"), _("Inspect a token"))
         messages.warning(request, format_html("{} {}", text, way))

@@ -42,12 +42,14 @@ def error_response(request: HttpRequest, error: ConsoleError) -> HttpResponse:
         return not_found(request, exception=Http404())
     status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 400)
     titles = {
-        403: _("You may not do this"),
-        409: _("Somebody was faster"),
+        403: _("You don’t have access"),
+        409: _("This changed in the meantime"),
         429: _("Please wait a moment"),
-        503: _("A service does not answer"),
+        503: _("A service isn’t responding"),
     }
-    response = error_page(request, status=status, title=titles.get(status, _("That did not work")), text=error.message)
+    response = error_page(
+        request, status=status, title=titles.get(status, _("Something went wrong")), text=error.message
+    )
     if isinstance(error, TooSoon):
         response.headers["Retry-After"] = str(error.retry_after)
     return response
@@ -72,11 +74,9 @@ def form_only_page(request: HttpRequest, refused: HttpResponse) -> HttpResponse:
     response = error_page(
         request,
         status=refused.status_code,
-        title=_("There is nothing to see at this address"),
-        text=_(
-            "It only takes what a form sends. Nothing was done now. Go to the page with the form to see how it stands."
-        ),
-        act=_("Go to that page"),
+        title=_("This address only accepts forms"),
+        text=_("Nothing was done. Open the page with the form to see the current state."),
+        act=_("Open that page"),
         href=f"{around}/",
     )
     response.headers["Allow"] = refused.headers["Allow"]
@@ -93,8 +93,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         return error_page(
             request,
             status=403,
-            title=_("This form was not sent from here"),
-            text=_("For your safety nothing was done. Open the page again from the menu, and send its form there."),
+            title=_("This form did not come from this site"),
+            text=_("Nothing was done. Open the page from the menu and send its form there."),
             act=_("Open the console"),
             href="/",
         )
@@ -107,8 +107,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return error_page(
         request,
         status=403,
-        title=_("This form was open for too long"),
-        text=_("Nothing was done yet. Your form is still here: continue to send it."),
+        title=_("This form has expired"),
+        text=_("We saved your form. Continue to send it."),
         act=_("Continue"),
         href=href,
     )

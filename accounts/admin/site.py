@@ -24,7 +24,7 @@ class OperatorsSite(OTPAdminSite):
     """
 
     site_header = site_title = _("Kaizala Console: operators")
-    index_title = _("Everything, for those who run it")
+    index_title = _("Administration")
     index_template = "accounts/admin/index.html"
 
     def __init__(self) -> None:

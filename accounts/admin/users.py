@@ -124,32 +124,32 @@ class UserAdmin(ReadOnlyAdmin):
     make_organisation_admin = confirmed_act(
         lambda row, by: users.set_roles(user=row, is_organisation_admin=True, by=by),
         label=_("Make organisation admin"),
-        says=_("They can manage all groups of their organisation."),
+        says=_("They can manage all groups in their organisation."),
     )
     end_organisation_admin = confirmed_act(
         lambda row, by: users.set_roles(user=row, is_organisation_admin=False, by=by),
         label=_("Remove as organisation admin"),
-        says=_("They keep the groups that they are an admin of. Their user tokens reach no other groups any more."),
+        says=_("They stay admins of their own groups. Their user tokens lose access to all others."),
     )
     make_operator = confirmed_act(
         lambda row, by: users.set_roles(user=row, is_staff=True, by=by),
         label=_("Make operator"),
-        says=_("They can use these pages, after setting up an authenticator app."),
+        says=_("They can use these pages once they set up an authenticator app."),
     )
     end_operator = confirmed_act(
         lambda row, by: users.set_roles(user=row, is_staff=False, by=by),
         label=_("Remove as operator"),
-        says=_("They cannot use these pages any more."),
+        says=_("They can no longer use these pages."),
     )
     activate = confirmed_act(
         lambda row, by: users.activate(user=row, by=by),
         label=_("Activate"),
-        says=_("They can sign in again, and user tokens that act for them work again."),
+        says=_("They can sign in again, and their user tokens work again."),
     )
     unlock_credentials = confirmed_act(
         lambda row, by: credential_hold.lift(user=row, by=by),
         label=_("Unlock credentials"),
-        says=_("Ends the wait after a phone change: they can create and see credentials at once."),
+        says=_("They can create and view credentials right away."),
     )
 
 
@@ -158,7 +158,7 @@ class PersonAdmin(MaskedNumber):
     list_display = ["masked_number", "provisioned_at", "created_at"]
     list_filter = [("provisioned_at", admin.EmptyFieldListFilter)]
     search_fields = ["names__name", "number__exact"]
-    search_help_text = _("A name, or a whole number with + in front.")
+    search_help_text = _("Name, or full phone number with +.")
     exclude = ["number"]
 
 
@@ -167,7 +167,7 @@ class PersonNameAdmin(ReadOnlyAdmin):
     list_display = ["name", "organisation", "person"]
     list_select_related = ["organisation", "person"]
     search_fields = ["name", "person__number__exact"]
-    search_help_text = _("A name, or a whole number with + in front.")
+    search_help_text = _("Name, or full phone number with +.")
 
 
 @admin.register(VerifiedPhone, site=site)
@@ -187,7 +187,7 @@ class VerifiedPhoneAdmin(ReadOnlyAdmin):
     release = confirmed_act(
         lambda row, by: phones.release(phone=row, by=by),
         label=_("Remove number"),
-        says=_("The number shows the account no groups and confirms nothing any more. They can verify it again."),
+        says=_("The account no longer sees the groups of this number. They can verify it again."),
         describe=lambda row: f"{row.user.name}: {phone_numbers.mask(row.person.number)}",
     )
 
@@ -221,7 +221,7 @@ class SmsMessageAdmin(ReadOnlyAdmin):
     list_filter = ["status", "gateway", "purpose", "country_prefix"]
     list_select_related = ["user"]
     search_fields = ["user__name", "user__email", "client_address__exact", "reference__exact"]
-    search_help_text = _("A name, an e-mail or IP address, the gateway’s reference, or a whole number with +.")
+    search_help_text = _("Name, e-mail or IP address, gateway reference, or full phone number with +.")
     exclude = ["number_tag"]
 
     def get_search_results(
@@ -240,7 +240,7 @@ class SandboxSmsAdmin(MaskedNumber):
 
     list_display = ["sent_at", "masked_number"]
     search_fields = ["number__exact"]
-    search_help_text = _("A whole number with + in front.")
+    search_help_text = _("Full phone number with +.")
     fields = ["sent_at", "masked_number"]
 
 
@@ -272,7 +272,7 @@ class NoticeAdmin(ReadOnlyAdmin):
     def masked_number(self, row: Notice) -> str:
         return phone_numbers.mask(row.number) if row.number else ""
 
-    @admin.action(description=_("Send again what was given up"))
+    @admin.action(description=_("Resend failed"))
     def send_again(self, request: HttpRequest, rows: QuerySet[Notice]) -> None:
         by, chosen = operator_of(request), list(rows.select_related("user__organisation"))
         carry_out(request, chosen, lambda row: notifications.send_again(notice=row, by=by))
@@ -307,7 +307,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "request_id__exact",
         "client_address__exact",
     ]
-    search_help_text = _("A name, an ID of what took part, a request ID, or an IP address.")
+    search_help_text = _("Name, object ID, request ID or IP address.")
 
     @admin.display(description=_("what happened"))
     def said(self, row: AuditEvent) -> str:
@@ -336,7 +336,7 @@ class AuthenticatorAppAdmin(ReadOnlyAdmin):
     remove = confirmed_act(
         lambda row, by: totp.remove(user=row.user, by=by),
         label=_("Remove authenticator app"),
-        says=_("They set up a new one at their next confirmation. Check first that it is really them who asks."),
+        says=_("They set up a new one at their next confirmation. First check that they asked for it."),
         describe=lambda row: row.user.name,
         is_final=True,
         typed=lambda row: row.user.name,

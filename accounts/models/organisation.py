@@ -23,7 +23,7 @@ class Organisation(models.Model):
     admins_may_see_tokens = models.BooleanField(
         _("admins may see refresh tokens"),
         default=True,
-        help_text=_("Whether the admin who grants access may have the refresh token shown once."),
+        help_text=_("Whether the admin who adds a connector can view its refresh token once."),
     )
     created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
 

@@ -26,8 +26,8 @@ class PinDevice(TimestampMixin, Device):
 
     class Purpose(models.TextChoices):
         VERIFY = "verify", _("verify a phone number")
-        CONFIRM = "confirm", _("confirm who it is")
-        LOGIN = "login", _("let a connector act")
+        CONFIRM = "confirm", _("confirm identity")
+        LOGIN = "login", _("allow a connector")
 
     user = models.ForeignKey(
         "accounts.User", on_delete=models.CASCADE, null=True, blank=True, related_name="+", verbose_name=_("user")
@@ -49,7 +49,7 @@ class PinDevice(TimestampMixin, Device):
     tries = models.PositiveSmallIntegerField(_("wrong tries"), default=0)
     used_at = models.DateTimeField(_("used at"), null=True, blank=True)
     superseded_at = models.DateTimeField(
-        _("superseded at"), null=True, blank=True, help_text=_("When a newer PIN took its place.")
+        _("superseded at"), null=True, blank=True, help_text=_("When a newer PIN replaced it.")
     )
 
     class Meta:

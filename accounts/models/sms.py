@@ -32,7 +32,7 @@ class SmsMessage(models.Model):
 
     class Status(models.TextChoices):
         SENDING = "sending", _("being sent")
-        SENT = "sent", _("taken by the gateway")
+        SENT = "sent", _("accepted by the gateway")
         FAILED = "failed", _("not sent")
 
     user = models.ForeignKey(

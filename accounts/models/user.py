@@ -46,11 +46,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     # Until then it makes and sees no credentials, because its phone number changed (accounts.services.credential_hold).
     credentials_locked_until = models.DateTimeField(_("credentials locked until"), null=True, blank=True)
     first_steps_put_away_at = models.DateTimeField(
-        _("first steps put away at"),
+        _("first steps dismissed at"),
         null=True,
         blank=True,
         editable=False,
-        help_text=_("When they told Home to show the first steps no more."),
+        help_text=_("When they dismissed the first steps on Home."),
     )
     created_at = models.DateTimeField(_("created at"), default=clock.now, editable=False)
 

@@ -79,7 +79,7 @@ def sign_in(*, identity: Identity) -> User:
         record(tag, by=user, subject=user, organisation=user.organisation)
     if not user.is_active:
         raise NotAllowed(
-            _("Your account here was deactivated. Ask the operator of this console if that is a mistake."),
+            _("Your account is deactivated. If that’s a mistake, ask the operator of this console."),
             code="account_inactive",
         )
     return user

@@ -65,7 +65,7 @@ TOPICS: Final = (
     Topic(
         "requests",
         _("Requests"),
-        _("Somebody asks you to let a connector in, or has answered what you asked."),
+        _("Access requests, and answers to yours."),
         _of_connectors(
             "requests_made",
             "requests_expired",
@@ -80,7 +80,7 @@ TOPICS: Final = (
     Topic(
         "handoffs",
         _("Handoffs"),
-        _("A refresh token waits for you, was taken, or was not taken in time."),
+        _("Refresh tokens that are ready, claimed or expired."),
         _of_connectors(
             "handoff_made",
             "handoff_claimed",
@@ -92,14 +92,14 @@ TOPICS: Final = (
     ),
     Topic(
         "ends",
-        _("What ends soon"),
-        _("A secret, a refresh token, a grant or a webhook ends in 90, 30, 14, 7, 3 or 1 days, or a grant has ended."),
+        _("Ends soon"),
+        _("Reminders 90, 30, 14, 7, 3 and 1 days before a secret, refresh token, access or webhook ends."),
         _of_connectors("grant_ended", "grant_ends", "secret_ends", "token_ends", "webhook_ends"),
     ),
     Topic(
         "faults",
-        _("What stopped working"),
-        _("A webhook that nobody answers, a warm token that is refused, a connector or a group that nobody runs."),
+        _("Problems"),
+        _("Failing webhooks, refused stored credentials, and connectors or groups without an owner or admin."),
         _of_connectors("orphan_connector", "orphan_group", "orphan_phone", "cached_token_refused", "webhook_ended"),
     ),
 )

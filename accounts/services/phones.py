@@ -48,8 +48,8 @@ def verify_pin(*, user: User, device_id: int, pin: str, by: User) -> VerifiedPho
     if phone is None:
         raise Conflict(
             _(
-                "This phone is yours, but another account holds its number. Sign in with that account and remove the "
-                "number there, or ask the operator of this console to do so; then verify it here again."
+                "Another account has this number. Remove it there, or ask the operator of this console to; "
+                "then verify it here again."
             ),
             code="phone_held",
             field="pin",
@@ -141,7 +141,7 @@ def _held(phone: VerifiedPhone) -> VerifiedPhone:
     held = VerifiedPhone.objects.select_for_update(of=("self",)).select_related("user__organisation", "person")
     found = held.filter(pk=phone.pk, released_at__isnull=True).first()
     if found is None:
-        raise Conflict(_("This number was removed from the account already."), code="phone_released")
+        raise Conflict(_("This number was already removed."), code="phone_released")
     return found
 
 

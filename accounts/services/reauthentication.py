@@ -31,10 +31,10 @@ def uses_totp(user: User) -> bool:
 def send_pin(*, user: User, by: Actor) -> PinDevice:
     """Sends a PIN to the primary phone. RuleBroken when there is none, or an authenticator app; else as `pins.send`."""
     if uses_totp(user):
-        raise RuleBroken(_("Enter the code that your authenticator app shows."), code="use_totp", field="pin")
+        raise RuleBroken(_("Enter the code from your authenticator app."), code="use_totp", field="pin")
     person = queries.primary_person(user)
     if person is None:
-        raise RuleBroken(_("Add a phone number first: the PIN goes there."), code="no_phone")
+        raise RuleBroken(_("Add a phone number first to get a PIN."), code="no_phone")
     return pins.send(user=user, number=person.number, purpose=PinDevice.Purpose.CONFIRM, by=by)
 
 
@@ -55,7 +55,9 @@ def confirm(*, user: User, pin: str) -> dt.datetime:
         raise RuleBroken(_("Ask for a PIN first."), code="pin_missing", field="pin")
     sent = policies.own_pin(user, device_id, PinDevice.Purpose.CONFIRM)
     if not queries.held_people(user).filter(number=sent.number).exists():
-        raise RuleBroken(_("This number is no longer yours here. Ask for a new PIN."), code="pin_expired", field="pin")
+        raise RuleBroken(
+            _("This number is no longer on your account. Request a new PIN."), code="pin_expired", field="pin"
+        )
 
     def confirmed() -> dt.datetime:
         record(EventType.CONFIRMED, by=user, subject=user, organisation=user.organisation, after={"by": "pin"})

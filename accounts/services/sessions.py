@@ -85,7 +85,7 @@ def end(*, user: User, session_id: str, by: User) -> None:
     """Signs `user` out there, from the next request on. NotFound when it is not one of theirs, or has ended."""
     live = Session.objects.filter(user=user, pk=session_id, expire_date__gt=clock.now())
     if by.pk != user.pk or not live.delete()[0]:
-        raise NotFound(_("This session has ended already."))
+        raise NotFound(_("This session has already ended."))
     record(EventType.SESSION_ENDED, by=by, subject=user, organisation=user.organisation, after={"sessions": 1})
 
 

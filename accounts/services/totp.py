@@ -33,7 +33,7 @@ def begin(*, user: User) -> AuthenticatorApp:
     policies.require_no_credential_hold(user)
     User.objects.select_for_update().get(pk=user.pk)
     if queries.totp_device(user) is not None:
-        raise Conflict(_("An authenticator app is set up already. It is removed first."), code="totp_exists")
+        raise Conflict(_("An authenticator app is already set up. Remove it first."), code="totp_exists")
     device = AuthenticatorApp.objects.filter(user=user, confirmed=False).order_by("id").first()
     if device is not None and not device.has_key:
         device.delete()
@@ -51,7 +51,7 @@ def enrol(*, user: User, device: AuthenticatorApp, code: str, by: Actor) -> Auth
         raise NotAllowed
     policies.require_no_credential_hold(user)
     if device.confirmed or queries.totp_device(user) is not None:
-        raise Conflict(_("An authenticator app is set up already. It is removed first."), code="totp_exists")
+        raise Conflict(_("An authenticator app is already set up. Remove it first."), code="totp_exists")
     with transaction.atomic():
         if _is_right(user, device, code):
             AuthenticatorApp.objects.filter(pk=device.pk).update(confirmed=True, created_at=clock.now())
@@ -91,8 +91,8 @@ def remove(*, user: User, by: User) -> None:
     if until is not None and by.pk == user.pk:
         raise RuleBroken(
             _(
-                "A phone number of yours changed a short while ago, so your authenticator app stays until %(until)s. "
-                "If it is urgent, ask the operator of this console."
+                "A phone number changed recently, so your authenticator app can’t be removed until "
+                "%(until)s. If it’s urgent, ask the operator of this console."
             )
             % {"until": moments.exact(until)},
             code="cooling_off",
@@ -138,8 +138,8 @@ def _is_right(user: User, device: AuthenticatorApp, code: str) -> bool:
     if not device.has_key:
         raise RuleBroken(
             _(
-                "The console can no longer check this authenticator app: its key was removed from the settings. "
-                "Ask another operator to remove it, then set up a new one."
+                "The console can’t check this app any longer: its key was removed. Ask another operator to "
+                "remove the app, then set up a new one."
             ),
             code="totp_key_missing",
             field="pin",
@@ -155,8 +155,8 @@ def _require_no_lock(device: AuthenticatorApp) -> None:
     seconds = max(1, math.ceil((why["locked_until"] - clock.now()).total_seconds()))
     raise TooSoon(
         ngettext(
-            "That was wrong several times. Wait %(count)d second, then enter the code that the app shows then.",
-            "That was wrong several times. Wait %(count)d seconds, then enter the code that the app shows then.",
+            "Too many wrong codes. Wait %(count)d second, then enter the current code.",
+            "Too many wrong codes. Wait %(count)d seconds, then enter the current code.",
             seconds,
         )
         % {"count": seconds},
@@ -167,9 +167,7 @@ def _require_no_lock(device: AuthenticatorApp) -> None:
 
 
 def _wrong(device: AuthenticatorApp) -> RuleBroken:
-    wrong = _(
-        "This is not the code that the app shows now, or it was used already. Wait for the next one and try again."
-    )
+    wrong = _("This code is wrong or already used. Wait for the next one and try again.")
     # By how much it is wrong is not said: who guesses codes would learn which one becomes right.
-    clock_wrong = _("Is every code refused? Then the clock of your phone is wrong: let it set its time by itself.")
+    clock_wrong = _("If every code is refused, set your phone’s clock to automatic.")
     return RuleBroken(f"{wrong} {clock_wrong}", code="totp_wrong", field="pin")

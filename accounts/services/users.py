@@ -40,7 +40,7 @@ def set_roles(
     wanted = {"is_organisation_admin": is_organisation_admin, "is_staff": is_staff}
     after = before | {role: value for role, value in wanted.items() if value is not None}
     if before == after:
-        raise Conflict(_("The roles are like that already."), code="nothing_changed")
+        raise Conflict(_("The roles are already set."), code="nothing_changed")
     locked.is_organisation_admin, locked.is_staff = after["is_organisation_admin"], after["is_staff"]
     locked.save(update_fields=["is_organisation_admin", "is_staff"])
     record(
@@ -79,7 +79,7 @@ def activate(*, user: User, by: Actor) -> User:
 def _set_active(user: User, *, active: bool, by: Actor, reason: str = "") -> User:
     locked = User.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=user.pk)
     if locked.is_active is active:
-        raise Conflict(_("The account is like that already."), code="nothing_changed")
+        raise Conflict(_("The account is already in this state."), code="nothing_changed")
     locked.is_active = active
     locked.save(update_fields=["is_active"])
     tag = EventType.USER_ACTIVATED if active else EventType.USER_DEACTIVATED
@@ -106,7 +106,7 @@ def set_language(*, user: User, language: str) -> None:
     RuleBroken for a language that the console does not speak. It is nobody else's business, so no audit row.
     """
     if language and language not in dict(settings.LANGUAGES):
-        raise RuleBroken(_("The console does not speak this language."), field="language")
+        raise RuleBroken(_("This language is not available."), field="language")
     User.objects.filter(pk=user.pk).update(language=language)
     user.language = language
 

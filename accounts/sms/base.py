@@ -57,17 +57,14 @@ class TextSender(Protocol):
 class NumberRefused(RuleBroken):
     """The gateway will not send to this number: a landline, say, or a country that is not enabled."""
 
-    default_message = _("No SMS can be sent to this number. Check it, or use another number.")
+    default_message = _("We can’t send SMS to this number. Check it, or use another number.")
     default_code = "number_refused"
 
 
 def not_sent() -> GatewayDown:
     """What a person is told when the gateway fails while a PIN is sent."""
     return GatewayDown(
-        _(
-            "The PIN could not be sent, because the SMS service does not answer as it should. Nothing is lost, and "
-            "this does not count as a try: press the button again in a few minutes. If it goes on, tell the operator."
-        ),
+        _("The PIN could not be sent: the SMS service isn’t responding. Try again in a few minutes."),
         code="sms_down",
     )
 
@@ -91,8 +88,8 @@ def not_checked() -> GatewayDown:
     """What a person is told when the gateway fails while a PIN is checked."""
     return GatewayDown(
         _(
-            "The PIN could not be checked, because the SMS service does not answer as it should. Your PIN is still "
-            "good, and this does not count as a try: send it again in a minute."
+            "The PIN could not be checked: the SMS service isn’t responding. It is still valid: send it again in "
+            "a minute."
         ),
         code="sms_down",
     )
@@ -105,9 +102,10 @@ def pin_text(pin: str, minutes: int, program: str = "") -> str:
     """
     if program:
         return _(
-            "%(pin)s lets the program %(program)s act for you in Kaizala. Valid for %(minutes)d minutes. Give it to "
-            "nobody else."
+            "%(pin)s is your PIN to let the program %(program)s act for you in Kaizala. Valid for "
+            "%(minutes)d minutes. Do not share it."
         ) % {"pin": pin, "minutes": minutes, "program": program[:LONGEST_PROGRAM]}
-    return _(
-        "%(pin)s is your PIN for Kaizala Console. It is valid for %(minutes)d minutes. Nobody will ever ask you for it."
-    ) % {"pin": pin, "minutes": minutes}
+    return _("%(pin)s is your PIN for Kaizala Console. Valid for %(minutes)d minutes. Do not share it.") % {
+        "pin": pin,
+        "minutes": minutes,
+    }

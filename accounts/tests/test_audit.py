@@ -63,7 +63,7 @@ def test_the_console_itself_is_an_actor_too(organisation: Organisation) -> None:
     )
     assert (event.actor_kind, event.actor_id) == ("system", "")
     assert event.client_address is None
-    assert sentence(event) == "Nobody claimed the refresh token of “Depot” for “Fleet” in time; it was wiped."
+    assert sentence(event) == "The handoff of “Depot” for “Fleet” expired; its token was deleted."
 
 
 @pytest.mark.postgresql
@@ -79,7 +79,7 @@ def test_a_row_outlives_the_name_of_its_actor_and_subject(developer: User, organ
 def test_one_line_is_no_range_of_lines(organisation: Organisation, last: int, lines: str) -> None:
     after = {"group": "Depot", "first": 2, "last": last}
     event = record(EventType.MEMBERS_UPLOADED, by=SYSTEM, subject=organisation, after=after)
-    assert sentence(event) == f"Kaizala Console changed who is in “Depot” by {lines} of “Contoso Logistics”."
+    assert sentence(event) == f"Kaizala Console changed users of “Depot” with {lines} of “Contoso Logistics”."
 
 
 @pytest.mark.postgresql
@@ -93,12 +93,12 @@ def test_one_thing_is_not_counted(organisation: Organisation, count: int, whom: 
 def test_a_kind_of_card_is_called_as_on_its_page_and_another_as_it_is(organisation: Organisation) -> None:
     for kind, word in (("LetsMeet", "meeting"), ("com.example.rounds", "com.example.rounds")):
         event = record(EventType.ACTION_POSTED, by=SYSTEM, subject=organisation, after={"group": "Depot", "kind": kind})
-        assert sentence(event) == f"Kaizala Console posted a card of the kind {word} in “Depot”."
+        assert sentence(event) == f"Kaizala Console posted an action ({word}) in “Depot”."
 
 
 def test_a_tag_of_another_version_and_missing_facts_still_read(organisation: Organisation) -> None:
     event = record(EventType.GRANT_MADE, by=SYSTEM, subject=organisation)
-    assert sentence(event) == "Kaizala Console let “…” act in “…”."
+    assert sentence(event) == "Kaizala Console added “…” to “…”."
     event.tag = "grant:access:doubled"
     assert sentence(event) == "Kaizala Console: grant:access:doubled (Contoso Logistics)"
 

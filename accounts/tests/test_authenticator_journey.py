@@ -34,13 +34,13 @@ def test_without_scripts_an_app_is_set_up_confirms_and_is_removed(
     device = AuthenticatorApp.objects.get()
     page.get_by_label("Code", exact=True).fill(wrong_code(device))
     page.get_by_role("button", name="Set up").click()
-    expect(page.get_by_text("This is not the code that the app shows now")).to_be_visible()
+    expect(page.get_by_text("Wait for the next one and try again.")).to_be_visible()
     expect(page.get_by_role("img", name="QR code of the key below")).to_be_visible()
     assert_fits(page)
     AuthenticatorApp.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
     page.get_by_label("Code", exact=True).fill(code_of(device))
     page.get_by_role("button", name="Set up").click()
-    expect(page.get_by_text("Your authenticator app is set up.")).to_be_visible()
+    expect(page.get_by_text("Authenticator app set up. You now confirm with its codes.")).to_be_visible()
 
     device.refresh_from_db()  # who entered the code a moment late is expected to be late again
 
@@ -48,9 +48,9 @@ def test_without_scripts_an_app_is_set_up_confirms_and_is_removed(
     other.goto("/console/settings/authenticator-app/remove/")
     assert_fits(other)
     other.get_by_role("button", name="Remove this app").click()
-    expect(other.get_by_text("its code is asked for and no PIN is sent")).to_be_visible()
+    expect(other.get_by_text("Use the code from your authenticator app.")).to_be_visible()
     assert_fits(other)
     other.get_by_label("Code", exact=True).fill(code_of(device, steps=1))  # the one before was used
     other.get_by_role("button", name="Confirm").click()
-    expect(other.get_by_text("Your authenticator app is removed.")).to_be_visible()
+    expect(other.get_by_text("Authenticator app removed. You now confirm with a PIN by SMS.")).to_be_visible()
     assert not reauthentication.uses_totp(developer)

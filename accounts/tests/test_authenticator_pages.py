@@ -44,13 +44,13 @@ def test_from_settings_by_pin_to_an_app_that_confirms(
     assert "no-store" in page["Cache-Control"]
     done = browser.post(SET_UP, {"pin": code_of(device)}, follow=True)
     assert done.redirect_chain == [(SETTINGS, 302)]
-    assert "Your authenticator app is set up." in words(done)
+    assert "Authenticator app set up. You now confirm with its codes." in words(done)
     assert reauthentication.uses_totp(member)
     sent = SandboxSms.objects.count()
     travel(minutes=20)
     asked = words(browser.get(browser.post(REMOVE)["Location"]))
-    assert "its code is asked for and no PIN is sent" in asked
-    assert "ask an operator of this console to remove it" in asked
+    assert "Use the code from your authenticator app." in asked
+    assert "Lost the app? Ask an operator of this console to remove it." in asked
     assert "Generate PIN" not in asked
     assert SandboxSms.objects.count() == sent
     other = browser_of(member, confirmed=False)
@@ -67,9 +67,9 @@ def test_a_wrong_code_is_said_keeps_the_key_and_soon_costs_a_wait(
     device = AuthenticatorApp.objects.get()
     for code, status, said in (
         ("12", 400, "digits"),
-        ("", 400, "Please enter the code from your authenticator app."),
-        (wrong_code(device), 400, "This is not the code that the app shows now"),
-        (wrong_code(device), 429, "That was wrong several times."),
+        ("", 400, "Enter the code from your authenticator app."),
+        (wrong_code(device), 400, "Wait for the next one and try again."),
+        (wrong_code(device), 429, "Too many wrong codes."),
     ):
         answer = browser.post(SET_UP, {"pin": code})
         assert answer.status_code == status
@@ -97,7 +97,7 @@ def test_once_it_is_set_up_the_key_is_shown_no_more(member: User, app: Authentic
     browser = browser_of(member)
     for answer in (browser.get(SET_UP, follow=True), browser.post(SET_UP, {"pin": code_of(app)}, follow=True)):
         assert answer.redirect_chain[-1][0] == SETTINGS
-        assert "is set up already" in words(answer)
+        assert "already set up" in words(answer)
         assert totp.secret_of(app) not in answer.content.decode()
 
 
@@ -109,7 +109,7 @@ def test_looking_at_the_removal_removes_nothing(member: User, app: Authenticator
 def test_after_the_removal_a_new_app_asks_for_a_pin(member: User, app: AuthenticatorApp, browser_of: BrowserOf) -> None:
     """Whoever sat down at a browser that was just confirmed would else set up their own."""
     browser = browser_of(member)
-    assert "is removed" in words(browser.post(REMOVE, follow=True))
+    assert "app removed" in words(browser.post(REMOVE, follow=True))
     assert not AuthenticatorApp.objects.exists()
     assert browser.get(SET_UP)["Location"].startswith("/console/confirm/")
     assert "Generate PIN" in words(browser.get("/console/confirm/"))
@@ -128,7 +128,7 @@ def test_who_cools_off_neither_sets_up_nor_removes(member: User, stranger: User,
         assert "because a phone number changed" in words(answer)
         assert totp.secret_of(begun) not in answer.content.decode()
     kept = browser_of(stranger).post(REMOVE, follow=True)
-    assert "so your authenticator app stays until" in words(kept)
+    assert "A phone number changed recently, so your authenticator app can’t be removed until" in words(kept)
     assert [reauthentication.uses_totp(user) for user in (member, stranger)] == [False, True]
 
 
@@ -215,4 +215,4 @@ def test_how_long_to_wait_after_wrong_codes_is_said_wherever_they_are_entered(
     device = AuthenticatorApp.objects.create(user=operator, confirmed=True)
     browser = browser_of(operator, confirmed=False)
     browser.post(page, {"pin": wrong_code(device)})
-    assert "That was wrong several times. Wait" in words(browser.post(page, {"pin": code_of(device)}))
+    assert "Too many wrong codes." in words(browser.post(page, {"pin": code_of(device)}))

@@ -60,7 +60,7 @@ def test_a_second_click_on_confirm_leads_on_as_the_first(browser: Client, number
 def test_a_second_click_on_generate_pin_sends_one_sms(browser: Client) -> None:
     browser.post(CONFIRM, {"act": "send"})
     shown = browser.post(CONFIRM, {"act": "send"}, follow=True)
-    assert "A PIN was sent a moment ago, and still works." in words(shown)
+    assert "The PIN sent a moment ago still works." in words(shown)
     assert SandboxSms.objects.count() == 1
 
 

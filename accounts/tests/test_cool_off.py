@@ -117,7 +117,7 @@ def test_the_trail_and_the_mail_tell_of_it(developer: User, prove: Prove) -> Non
     event = AuditEvent.objects.get(tag="user:credentials:locked")
     assert (event.subject_id, event.organisation) == (str(developer.pk), developer.organisation)
     assert NUMBER not in str(event.after)
-    assert "were locked for a time, because the number" in sentence(event)
+    assert "were locked because" in sentence(event)
     _subject, body = render(Notice.objects.get(number=""))
     assert "makes and shows no secrets and tokens until" in body
 
@@ -159,7 +159,7 @@ def test_an_operator_ends_it_on_the_operators_pages(desk: Client, developer: Use
     assert "1 was changed" in words(desk.post("/operators/accounts/user/", form, follow=True))
     assert lock_of(developer) is None
     event = AuditEvent.objects.get(tag="user:credentials:unlocked")
-    assert sentence(event) == "Omar Dsouza unlocked the credentials of Devika Rao before the time was over."
+    assert sentence(event) == "Omar Dsouza unlocked the credentials of Devika Rao."
     assert "not locked" in words(desk.post("/operators/accounts/user/", form, follow=True))
 
 
@@ -218,7 +218,7 @@ def test_home_and_settings_say_so_until_it_is_over(
 def test_one_is_warned_before_adding_a_further_number_but_not_before_the_first(
     developer: User, newcomer: User, browser_of: Callable[..., Client], settings: Settings
 ) -> None:
-    warning = "Your credentials will be locked for a while."
+    warning = "This locks your credentials for a while."
     page = "/console/phones/add/"
     assert warning in words(browser_of(developer).get(page))
     assert warning not in words(browser_of(newcomer, confirmed=False).get(page))
@@ -228,7 +228,7 @@ def test_one_is_warned_before_adding_a_further_number_but_not_before_the_first(
 
 def test_who_gave_back_the_only_number_is_warned_as_well(developer: User, browser_of: Callable[..., Client]) -> None:
     service.release(phone=queries.held_phones(developer)[0], by=developer)
-    assert "will be locked" in words(browser_of(developer).get("/console/phones/add/"))
+    assert "This locks your credentials for a while." in words(browser_of(developer).get("/console/phones/add/"))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -63,13 +63,13 @@ def test_settings_opened_before_a_number_was_removed_lead_on(member: User, brows
         browser.get(f"/console/phones/{second.pk}/release/", follow=True),
     ):
         assert older.redirect_chain == [(SETTINGS, 302)]
-        assert "is removed already" in older.content.decode()
+        assert "was already removed" in older.content.decode()
 
 
 def test_looking_at_what_a_removal_means_removes_nothing(member: User, browser_of: Callable[..., Client]) -> None:
     phone = member.verified_phones.get()
     shown = browser_of(member).get(f"/console/phones/{phone.pk}/release/").content.decode()
-    assert "It is your only number." in shown
+    assert "Without one, you can’t do anything that needs a PIN." in shown
     phone.refresh_from_db()
     assert phone.released_at is None
 
@@ -78,8 +78,8 @@ def test_a_number_is_removed_once_and_a_second_click_says_so(member: User, brows
     factories.verify(member, NUMBER, is_primary=False)
     phone = member.verified_phones.get(is_primary=True)
     browser, address = browser_of(member), f"/console/phones/{phone.pk}/release/"
-    assert "is removed from your account" in browser.post(address, follow=True).content.decode()
-    assert "is removed already" in browser.post(address, follow=True).content.decode()
+    assert "removed." in browser.post(address, follow=True).content.decode()
+    assert "was already removed" in browser.post(address, follow=True).content.decode()
     assert [held.person.number for held in member.verified_phones.held()] == [NUMBER]
 
 

@@ -33,11 +33,11 @@ def test_an_admin_has_one_page_with_the_policy_and_ways_to_all_that_is_theirs(
 ) -> None:
     browser = browser_of(organisation_admin)
     page = browser.get(PAGE)
-    assert "refresh token shown to them" in words(page)
+    assert "Group admins can view a refresh token once" in words(page)
     for name in PAGES:
         assert f'href="{reverse(name)}"' in page.content.decode()
         assert f'href="{PAGE}"' in browser.get(reverse(name)).content.decode()
-    assert "refresh token shown to them" not in words(browser.get("/console/settings/"))
+    assert "Group admins can view a refresh token once" not in words(browser.get("/console/settings/"))
 
 
 @pytest.mark.django_db
@@ -50,7 +50,7 @@ def test_to_everybody_else_it_is_refused_and_named_nowhere(
     for url in (PAGE, *(reverse(name) for name in PAGES)):
         answer = browser.get(url)
         assert answer.status_code == 403
-        assert "Only an admin of the organisation may do this." in words(answer)
+        assert "Only an organisation admin can do this." in words(answer)
     assert PAGE not in browser.get("/console/").content.decode()
     assert PAGE not in {target.href for target in find_targets(user, "organisation", most=100)}
 
@@ -71,7 +71,7 @@ def test_an_admin_changes_the_policy_and_the_trail_tells(
 ) -> None:
     browser = browser_of(organisation_admin)
     for _click in range(2):
-        assert "Saved." in words(browser.post(POLICY, {}, follow=True))
+        assert "Saved for all of" in words(browser.post(POLICY, {}, follow=True))
     organisation_admin.organisation.refresh_from_db()
     assert organisation_admin.organisation.admins_may_see_tokens is False
     event = AuditEvent.objects.get(tag="organisation:settings:changed")
@@ -89,7 +89,7 @@ def test_nobody_else_changes_the_policy(
     user: Any = request.getfixturevalue(who)
     answer = browser_of(user).post(POLICY, {})
     assert answer.status_code == 403
-    assert "Only an admin of the organisation may do this." in words(answer)
+    assert "Only an organisation admin can do this." in words(answer)
     user.organisation.refresh_from_db()
     assert user.organisation.admins_may_see_tokens is True
 

@@ -58,7 +58,7 @@ def test_a_newcomer_verifies_a_phone_and_lands_on_home_confirmed(browser: Client
     assert "+91 98200 12345" in browser.get(page).content.decode().replace("\xa0", " ")
     answer = browser.post(page, {"pin": phones.pin(NUMBER)}, follow=True)
     assert answer.redirect_chain == [("/console/", 302)]
-    assert "is verified" in answer.content.decode()
+    assert "verified." in answer.content.decode()
     held = newcomer.verified_phones.held().get()
     assert (held.person.number, held.is_primary) == (NUMBER, True)
     # A PIN a moment ago is a confirmation: the next step asks for none.
@@ -97,7 +97,7 @@ def test_the_way_never_goes_on_to_another_site(browser: Client, phones: Any) -> 
 @pytest.mark.parametrize(
     ("number", "told"),
     [
-        ("", "Please enter a phone number."),
+        ("", "Enter a phone number."),
         ("12", "too few digits"),
         ("1" * 30, "too many digits"),
         ("not a number", "This is not a phone number"),
@@ -158,7 +158,9 @@ def test_a_number_that_another_account_holds_is_told_of_only_after_the_pin(
     assert "another account" not in browser.get(page).content.decode()
     answer = browser.post(page, {"pin": phones.pin(NUMBER)})
     assert answer.status_code == 400
-    assert "another account holds its number" in answer.content.decode()
+    assert (
+        "Remove it there, or ask the operator of this console to; then verify it here again." in answer.content.decode()
+    )
     assert not newcomer.verified_phones.exists()
     taken.refresh_from_db()
     assert taken.released_at is None
@@ -210,7 +212,7 @@ def test_a_number_that_the_gateway_refuses_gets_a_reason(browser: Client, twilio
     twilio.fail(400, 21614)  # not a mobile number
     page = pin_page(browser.post(ADD, TYPED))
     work()
-    assert "No SMS can be sent to this number" in browser.get(page).content.decode()
+    assert "We can’t send SMS to this number. Check it, or use another number." in browser.get(page).content.decode()
 
 
 # Double clicks, and coming back
@@ -220,7 +222,7 @@ def test_pressing_generate_pin_twice_sends_one_sms_and_shows_the_same_page(brows
     first = browser.post(ADD, TYPED)
     second = browser.post(ADD, TYPED, follow=True)
     assert second.redirect_chain == [(pin_page(first), 302)]
-    assert "A PIN was sent to this number a moment ago" in second.content.decode()
+    assert "A PIN was just sent to this number. Use that one." in second.content.decode()
     assert SandboxSms.objects.count() == 1
 
 

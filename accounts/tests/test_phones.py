@@ -104,10 +104,10 @@ def test_with_the_phone_in_hand_one_is_told_what_to_do_and_the_holder_keeps_the_
     newcomer: User, developer: User, prove: Prove, phones: Any
 ) -> None:
     held = queries.held_phones(developer)[0]
-    with pytest.raises(Conflict, match="another account holds its number") as caught:
+    with pytest.raises(Conflict, match="Remove it there") as caught:
         prove(newcomer, held.person.number)
     assert caught.value.code == "phone_held"
-    assert "Sign in with that account" in str(caught.value)
+    assert "Remove it there, or ask the operator of this console to; then verify it here again." in str(caught.value)
     assert "Devika" not in str(caught.value)
     held.refresh_from_db()
     assert held.released_at is None

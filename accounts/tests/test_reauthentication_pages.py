@@ -252,7 +252,7 @@ def test_a_file_is_asked_for_again(member: User, browser_of: Callable[..., Clien
     browser = browser_of(member, confirmed=False)
     address = browser.post(CREATE, {"name": "x", "file": SimpleUploadedFile("a.txt", b"a")}, headers=HERE)["Location"]
     assert parse_qs(urlsplit(address).query) == {"next": ["/console/test/page/?q=1"]}
-    assert "has to be sent again" in browser.get(address).content.decode()
+    assert "A form with a file, or a very long one, must be sent again." in browser.get(address).content.decode()
     assert browser.session.get(pending_forms.SESSION_KEY) is None
 
 

@@ -53,7 +53,7 @@ def test_a_person_sees_each_browser_with_its_address(member: User) -> None:
 def test_ending_a_session_signs_that_browser_out_with_its_next_request(member: User) -> None:
     here, there = sign_in(member), sign_in(member, FIREFOX)
     answer = here.post(f"{SESSIONS}{key_of(there)}/end/", follow=True)
-    assert "Signed out there." in words(answer)
+    assert "Session ended." in words(answer)
     assert not is_in(there)
     assert is_in(here)
     assert AuditEvent.objects.get(tag="user:session:ended").after == {"sessions": 1}
@@ -62,7 +62,7 @@ def test_ending_a_session_signs_that_browser_out_with_its_next_request(member: U
 @pytest.mark.postgresql
 def test_ending_all_others_leaves_this_browser_in(member: User) -> None:
     here, others = sign_in(member), [sign_in(member, FIREFOX) for _each in range(2)]
-    assert "Signed out in 2 other places." in words(here.post(f"{SESSIONS}end-others/", follow=True))
+    assert "Ended 2 other sessions." in words(here.post(f"{SESSIONS}end-others/", follow=True))
     assert [is_in(browser) for browser in (here, *others)] == [True, False, False]
 
 
@@ -102,7 +102,7 @@ def test_many_sessions_cost_as_many_statements_as_two_and_the_last_used_are_show
     here.get(SESSIONS)
     with CaptureQueriesContext(connection) as two:
         shown = words(here.get(SESSIONS))
-    assert "signed in elsewhere besides" not in shown
+    assert "“Sign out everywhere else” ends them all." not in shown
     for _number in range(4):
         sign_in(member, FIREFOX)
     monkeypatch.setattr(sessions, "MOST", 3)
@@ -111,7 +111,7 @@ def test_many_sessions_cost_as_many_statements_as_two_and_the_last_used_are_show
     assert len(six) == len(two)
     # Each other one twice: with its button.
     assert (shown.count("This browser"), shown.count("Firefox Mobile on Android")) == (1, 4)
-    assert "You are signed in elsewhere besides" in shown
+    assert "“Sign out everywhere else” ends them all." in shown
 
 
 def test_a_page_notes_the_moment_only_every_ten_minutes(member: User, travel: Callable[..., object]) -> None:

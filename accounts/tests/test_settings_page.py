@@ -28,7 +28,7 @@ def test_a_person_sees_their_own_profile_and_phones(member: User, browser_of: Ca
 def test_an_operator_is_told_of_the_authenticator_app(operator: User, browser_of: Callable[..., Client]) -> None:
     assert "The operators’ pages ask for an authenticator app." in words(browser_of(operator).get(SETTINGS))
     AuthenticatorApp.objects.create(user=operator, confirmed=True)
-    assert "You confirm with a code of your authenticator app." in words(browser_of(operator).get(SETTINGS))
+    assert "You confirm with codes from your authenticator app." in words(browser_of(operator).get(SETTINGS))
 
 
 def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:
@@ -61,7 +61,7 @@ def test_a_language_that_the_console_does_not_speak_changes_nothing(
     member: User, browser_of: Callable[..., Client]
 ) -> None:
     answer = browser_of(member).post(LANGUAGE, {"language": "tlh"}, follow=True)
-    assert "The console does not speak this language." in words(answer)
+    assert "This language is not available." in words(answer)
     member.refresh_from_db()
     assert member.language == ""
 

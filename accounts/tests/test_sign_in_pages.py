@@ -104,7 +104,7 @@ def test_a_deactivated_account_is_refused_and_told_so(client: Client, db: None) 
     other = Client()
     answer = other.post(begin(other), {"identity": "member"})
     assert answer.status_code == 401
-    assert "Your account here was deactivated." in words(answer)
+    assert "If that’s a mistake, ask the operator of this console." in words(answer)
     assert signed_in_as(other) == ""
 
 

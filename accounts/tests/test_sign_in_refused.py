@@ -261,7 +261,7 @@ def test_an_office365_that_is_down_or_not_itself_is_told_and_loses_nothing(
     )
     for answer in (come_back(browser, callback), browser.post(LOGIN)):
         assert answer.status_code == 503
-        assert "Office365 does not answer" in answer.content.decode()
+        assert "Office365 isn’t responding. Try again in a few minutes." in answer.content.decode()
         assert not is_signed_in(browser)
     app["settings"]["server_url"] = working
     sign_in_as(browser, office365, "anita")

@@ -45,7 +45,7 @@ def test_a_further_number_without_scripts(
     expect(page.get_by_role("heading", name="Sign in again")).to_be_visible()
     page.get_by_role("button", name="Sign in again with Office365").click()
     page.get_by_role("button", name=re.compile(devika.name)).click()
-    expect(page.get_by_text("Your credentials will be locked for a while.")).to_be_visible()
+    expect(page.get_by_text("This locks your credentials for a while.")).to_be_visible()
     page.get_by_label("Number", exact=True).fill("+91 98765 43210")
     page.get_by_role("button", name="Generate PIN").click()
     expect(page.get_by_role("button", name="Verify")).to_be_visible()

@@ -164,7 +164,7 @@ def _guarded(
         # The page that asks for the PIN has the field too, and sends it on.
         carries_out = request.method == "POST" and request.path != reverse("accounts:confirm")
         if carries_out and FIELD in request.POST and not pending_forms.restore(request):
-            messages.info(request, _("This form was sent already, or waited for too long. Send it again if needed."))
+            messages.info(request, _("This form was already sent or has expired. Send it again if needed."))
             return HttpResponseRedirect(safe_path(request.POST.get(PAGE_FIELD), request.get_full_path()))
         for condition in conditions:
             unmet = condition(request)
@@ -213,7 +213,7 @@ def _sent_to(
         )
         if pending is None:
             way_back = pending_forms.page_of(request)
-            messages.warning(request, _("A form with a file, or a very long one, has to be sent again."))
+            messages.warning(request, _("A form with a file, or a very long one, must be sent again."))
         elif confirms:
             return _whole_window(request, pending.confirm_url)
         else:

@@ -45,7 +45,7 @@ class PhoneForm(forms.Form):
     number = forms.CharField(
         label=pgettext_lazy("of a phone", "Number"),
         max_length=64,
-        error_messages={"required": _("Please enter a phone number.")},
+        error_messages={"required": _("Enter a phone number.")},
     )
 
 
@@ -63,7 +63,7 @@ class PinForm(forms.Form):
         label=_("PIN"),
         max_length=32,
         widget=_OnceInput(attrs={"autofocus": True}),
-        error_messages={"required": _("Please enter the PIN from the SMS.")},
+        error_messages={"required": _("Enter the PIN from the SMS.")},
     )
 
     wrong_length = _("A PIN has %(count)d digits.")
@@ -85,15 +85,15 @@ class CodeForm(PinForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["pin"].label = _("Code")
-        self.fields["pin"].error_messages["required"] = _("Please enter the code from your authenticator app.")
+        self.fields["pin"].error_messages["required"] = _("Enter the code from your authenticator app.")
 
 
 class PolicyForm(forms.Form):
     """What an organisation's admins decide for its group admins."""
 
     admins_may_see_tokens = forms.BooleanField(
-        label=_("Group admins may have a refresh token shown to them once"),
-        help_text=_("Without this, a refresh token goes to the developer only, sealed: no admin ever sees one."),
+        label=_("Group admins can view a refresh token once"),
+        help_text=_("If off, refresh tokens go only to the developer, encrypted."),
         required=False,
     )
 
@@ -103,8 +103,8 @@ class LanguageForm(forms.Form):
 
     language = forms.ChoiceField(
         label=_("Language"),
-        choices=lambda: [(AS_ASKED, _("As the browser asks")), *own_names()],
-        help_text=_("Of the pages, and of the mails and SMS that you get."),
+        choices=lambda: [(AS_ASKED, _("Browser default")), *own_names()],
+        help_text=_("For pages, mails and SMS."),
     )
 
     def clean_language(self) -> str:
@@ -116,12 +116,12 @@ class MailForm(forms.Form):
     """What somebody wants mails about."""
 
     wanted = forms.MultipleChoiceField(
-        label=_("Send me a mail about"),
+        label=_("Send me mail about"),
         choices=lambda: [(topic.key, _explained(topic)) for topic in TOPICS],
         widget=forms.CheckboxSelectMultiple,
         required=False,
         help_text=_(
-            "Changes of your phone numbers and your authenticator app, leaked secrets and changed keys are always told."
+            "You always get mail about phone numbers, your authenticator app, leaked secrets and changed keys."
         ),
     )
 
@@ -138,9 +138,9 @@ def own_names() -> list[tuple[str, str]]:
 class IdentityForm(forms.Form):
     """A sandbox identity of one's own making."""
 
-    name = forms.CharField(label=_("Name"), max_length=120, error_messages={"required": _("Please enter a name.")})
+    name = forms.CharField(label=_("Name"), max_length=120, error_messages={"required": _("Enter a name.")})
     email = forms.EmailField(
         label=_("E-mail"),
-        help_text=_("The same address is the same person the next time."),
-        error_messages={"required": _("Please enter an e-mail address.")},
+        help_text=_("Use the same address to sign in as this person again."),
+        error_messages={"required": _("Enter an e-mail address.")},
     )

@@ -64,9 +64,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         )
         try:
             if sociallogin.state.get("process", AuthProcess.LOGIN) != AuthProcess.LOGIN:
-                raise NotAllowed(
-                    _("Accounts cannot be connected here: each person signs in as themselves."), code="no_connect"
-                )
+                raise NotAllowed(_("Accounts can’t be linked here."), code="no_connect")
             identity = sign_in.identity_of(_claims_of(sociallogin))
             sociallogin.user = sign_in.sign_in(identity=identity)
             _meet_who_is_signed_in(request, sociallogin)
@@ -137,7 +135,7 @@ def _meet_who_is_signed_in(request: HttpRequest, sociallogin: SocialLogin) -> No
 
 
 def _not_answering(error: Exception) -> HttpResponse:
-    reason = _("Office365 does not answer at the moment. Nothing was changed: try again in a few minutes.")
+    reason = _("Office365 isn’t responding. Try again in a few minutes.")
     answer = render_authentication_error(context.request, None, exception=error, extra_context={"reason": reason})
     answer.status_code = 503
     return answer

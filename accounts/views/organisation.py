@@ -35,5 +35,5 @@ def save_policy(request: HttpRequest) -> HttpResponseRedirect:
     form.is_valid()  # a checkbox cannot be wrong
     organisations.change(organisation=user.organisation, by=user, **form.cleaned_data)
     name = user.organisation.name
-    messages.success(request, _("Saved. It applies to all of %(organisation)s now.") % {"organisation": name})
+    messages.success(request, _("Saved for all of %(organisation)s.") % {"organisation": name})
     return redirect("accounts:organisation")

@@ -59,7 +59,7 @@ def _add(request: HttpRequest) -> HttpResponse:
             except TooSoon as error:
                 waiting = _waiting_for(user, number, region)
                 if waiting is not None:  # pressed twice, or come back: the PIN is on its way already
-                    messages.info(request, _("A PIN was sent to this number a moment ago. Please use that one."))
+                    messages.info(request, _("A PIN was just sent to this number. Use that one."))
                     return _to_pin_page(request, waiting)
                 add_error(form, error)
                 status = 429
@@ -172,7 +172,7 @@ def release(request: HttpRequest, phone_id: int) -> HttpResponse:
     number = phone_numbers.display_unbroken(phone.person.number)
     if request.method == "POST":
         phones.release(phone=phone, by=user)
-        messages.success(request, _("%(number)s is removed from your account.") % {"number": number})
+        messages.success(request, _("%(number)s removed.") % {"number": number})
         return redirect("accounts:settings")
     others = queries.held_phones(user).exclude(pk=phone.pk).exists()
     words = {"phone": phone, "number": number, "others": others, "crumbs": crumbs(_("Remove a phone number"))}
@@ -232,13 +232,13 @@ def _was_released(user: User, phone_id: int) -> bool:
 
 
 def _removed_already(request: HttpRequest) -> HttpResponseRedirect:
-    messages.info(request, _("This number is removed already."))
+    messages.info(request, _("This number was already removed."))
     return redirect("accounts:settings")
 
 
 def _verified(request: HttpRequest, device: PinDevice) -> HttpResponseRedirect:
     number = phone_numbers.display_unbroken(device.number)
-    messages.success(request, _("%(number)s is verified. It is yours here now.") % {"number": number})
+    messages.success(request, _("%(number)s verified.") % {"number": number})
     is_only = queries.held_phones(user_of(request)).count() < 2
     return redirect(_next(request, reverse("home" if is_only else "accounts:settings")))
 

@@ -85,7 +85,7 @@ def _confirmed_before(request: HttpRequest, user: User, pending: PendingForm | N
 
 def _to_page(request: HttpRequest, back: str) -> HttpResponse:
     if request.method == "POST" and "pending" in request.GET:
-        messages.info(request, _("This form was sent already, or waited for too long. Send it again if needed."))
+        messages.info(request, _("This form was already sent or has expired. Send it again if needed."))
     return redirect(back)
 
 
@@ -112,7 +112,7 @@ def _send(request: HttpRequest, user: User, pending: PendingForm | None) -> None
         if queries.open_pin(user, PinDevice.Purpose.CONFIRM) is None:
             messages.error(request, str(error))
         else:  # pressed twice, or too early: the PIN before still works
-            messages.info(request, _("A PIN was sent a moment ago, and still works. %(why)s") % {"why": error})
+            messages.info(request, _("The PIN sent a moment ago still works. %(why)s") % {"why": error})
     else:
         if pending is not None:
             pending_forms.prolong(request, pending)

@@ -28,7 +28,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
         "others": sum(not each.is_current for each in found),
         "crumbs": [
             {"label": _("Settings"), "url": reverse("accounts:settings")},
-            {"label": _("Where you are signed in"), "url": ""},
+            {"label": _("Sessions"), "url": ""},
         ],
     }
     return render(request, "accounts/sessions.html", words)
@@ -44,7 +44,7 @@ def end(request: HttpRequest, session_id: str) -> HttpResponse:
     """Signs out one browser."""
     user = user_of(request)
     services.end(user=user, session_id=session_id, by=user)
-    messages.success(request, _("Signed out there."))
+    messages.success(request, _("Session ended."))
     return redirect("accounts:sessions")
 
 
@@ -54,7 +54,7 @@ def end_others(request: HttpRequest) -> HttpResponse:
     """Signs out every browser but this one."""
     user = user_of(request)
     count = services.end_others(user=user, keep=request.session, by=user)
-    text = ngettext("Signed out in %(count)d other place.", "Signed out in %(count)d other places.", count)
+    text = ngettext("Ended %(count)d other session.", "Ended %(count)d other sessions.", count)
     messages.success(request, text % {"count": count})
     return redirect("accounts:sessions")
 
@@ -66,4 +66,4 @@ def device_of(user_agent: str) -> str:
     system = found.os.family if found.os else ""
     if browser and system:
         return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
-    return browser or system or _("A browser that says little of itself")
+    return browser or system or _("Unknown browser")

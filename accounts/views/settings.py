@@ -40,12 +40,12 @@ def settings(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@signed_in(button_label=gettext_lazy("Save the language"))
+@signed_in(button_label=gettext_lazy("Save"))
 def save_language(request: HttpRequest) -> HttpResponse:
     """Sets the language that somebody reads in, here and on their other devices."""
     form = LanguageForm(request.POST)
     if not form.is_valid():
-        messages.error(request, _("The console does not speak this language."))
+        messages.error(request, _("This language is not available."))
         return redirect("accounts:settings")
     user = user_of(request)
     users.set_language(user=user, language=form.cleaned_data["language"])
@@ -57,7 +57,7 @@ def save_language(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-@signed_in(button_label=gettext_lazy("Save the choice"))
+@signed_in(button_label=gettext_lazy("Save"))
 def save_mail(request: HttpRequest) -> HttpResponse:
     """Sets what somebody gets mails about."""
     notifications.choose(user=user_of(request), wanted=request.POST.getlist("wanted"))

@@ -32,12 +32,12 @@ def set_up(request: HttpRequest) -> HttpResponse:
     """From Settings, for everybody who holds a number. A fresh PIN comes before the key is shown."""
     user = user_of(request)
     if queries.totp_device(user) is not None:  # pressed twice, or set up in another tab
-        messages.info(request, _("Your authenticator app is set up already."))
+        messages.info(request, _("Your authenticator app is already set up."))
         return redirect("accounts:settings")
 
     def done(device: AuthenticatorApp) -> HttpResponse:
         reauthentication.remember(request.session, user)
-        messages.success(request, _("Your authenticator app is set up. From now on you confirm with its codes."))
+        messages.success(request, _("Authenticator app set up. You now confirm with its codes."))
         return redirect("accounts:settings")
 
     return setting_up(request, user, template="accounts/authenticator_set_up.html", back="accounts:settings", done=done)
@@ -60,9 +60,7 @@ def remove(request: HttpRequest) -> HttpResponse:
             messages.error(request, str(cooling_off))
         else:
             reauthentication.forget(request.session)
-            messages.success(
-                request, _("Your authenticator app is removed. From now on you confirm with a PIN by SMS.")
-            )
+            messages.success(request, _("Authenticator app removed. You now confirm with a PIN by SMS."))
         return redirect("accounts:settings")
     words = {"device": device, "crumbs": crumbs(_("Remove your authenticator app"))}
     return render(request, "accounts/authenticator_remove.html", words)

@@ -237,7 +237,7 @@ def test_before_a_person_is_deactivated_one_sees_what_depends_on_them_and_can_ha
 ) -> None:
     url = reverse("operators:accounts_user_changelist")
     chosen = {"action": "deactivate", "_selected_action": [str(developer.pk)]}
-    assert "Connectors that they own: these go on: 1" in desk.post(url, chosen).content.decode()
+    assert "Connectors they own: keep working: 1" in desk.post(url, chosen).content.decode()
     sent = {**chosen, "confirmed": "yes", "reason": "Left"}
     page = desk.post(url, {**sent, "new_owner_email": "nobody@contoso.example"})
     assert page.status_code == 400

@@ -66,7 +66,7 @@ def test_the_summary_follows_the_boxes(open_page: OpenPage, developer: User, scr
     expect(can.get_by_text("can post messages")).to_be_hidden()
     for box in page.get_by_role("checkbox").all():
         box.check()
-    expect(cannot.locator("li:visible")).to_have_text(["nothing is withheld"])
+    expect(cannot.locator("li:visible")).to_have_text(["No restrictions"])
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])

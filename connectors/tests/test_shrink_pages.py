@@ -72,7 +72,7 @@ def test_webhooks_that_end_are_counted_with_their_hosts(program: Program, develo
     client = browser_of(developer)
     without = text_of(client.post(url(program.connector), {"permissions": [*LESS, "groupmember"], "reason": ""}))
     assert "active webhooks 1" in without
-    assert "Who is told nothing any more" in without
+    assert "Webhooks that stop" in without
     assert "hooks.example.com" in without
     assert "of-theirs" not in without
     kept = text_of(client.post(url(program.connector), {"permissions": [*LESS, "webhook"], "reason": ""}))

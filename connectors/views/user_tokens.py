@@ -174,7 +174,9 @@ def _request_page(
         "may_withdraw": state == "waiting" and asked.asked_by_id == user.pk,
         "sees_handoff": asked.handoff_id is not None and asked.asked_by_id == user.pk,
         "problem": problem,
-        "crumbs": links.connector_crumbs(asked.connector, (_("User token"), "")),
+        "crumbs": links.connector_crumbs(
+            asked.connector, (_("Confirmed: the token is created, and sealed for the developer."), "")
+        ),
     }
     return render(request, "connectors/user_token_request.html", context, status=status)
 
@@ -194,7 +196,7 @@ def acting(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [_acting_row(grant, user) for grant in page.items],
         **links.pagination_links(request, page),
-        "crumbs": links.crumbs((_("Settings"), reverse("accounts:settings")), (_("What acts for you"), "")),
+        "crumbs": links.crumbs((_("Settings"), reverse("accounts:settings")), (_("Connectors acting for you"), "")),
     }
     return render(request, "connectors/acting.html", context)
 
@@ -236,7 +238,7 @@ def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
         **_what_stops(grant),
         "form": form,
         "number": phone_numbers.mask_unbroken(grant.person.number),
-        "crumbs": links.crumbs((_("What acts for you"), acting_url), (name, "")),
+        "crumbs": links.crumbs((_("Connectors acting for you"), acting_url), (name, "")),
     }
     return render(request, "connectors/acting_end.html", context, status=400 if form.is_bound else 200)
 

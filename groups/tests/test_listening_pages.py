@@ -58,8 +58,8 @@ def test_what_will_stop_names_them(
 ) -> None:
     text = text_of(browser_of(group_admin).get(page_of(group, listening, name)))
     assert "active webhooks 3" in text
-    assert "Who is told nothing any more" in text
-    assert "is not told later either. hooks.example.com 2 webhooks stock.example.org" in text
+    assert "Webhooks that stop" in text
+    assert "are not delivered later. hooks.example.com 2 webhooks stock.example.org" in text
 
 
 def test_a_new_token_stops_no_webhook(listening: Program, group: Group, group_admin: User, browser_of: Browser) -> None:

@@ -233,8 +233,8 @@ _WORDS: Final[dict[str, dict[str, str | Promise]]] = {
     "permissions": {str(of): described.label for of, described in permissions.DESCRIPTIONS.items()},
     "purpose": {
         "verify": _("verify a phone number"),
-        "confirm": _("confirm who it is"),
-        "login": _("let a connector act"),
+        "confirm": _("confirm identity"),
+        "login": _("allow a connector"),
     },
     "reason": {each.value: each.label for each in Webhook.InactiveReason},
     "role": {each.value: each.label for each in Membership.Role},

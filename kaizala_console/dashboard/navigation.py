@@ -72,7 +72,7 @@ TARGETS: Final = (
         "#authenticator-app",
     ),
     NavigationTarget(
-        _("Where you are signed in"),
+        _("Sessions"),
         "accounts:sessions",
         "lock",
         _("sessions browsers sign out everywhere else logout settings"),
@@ -153,7 +153,7 @@ TARGETS: Final = (
         _("API explorer"), "connectors:explorer", "code", _("openapi calls endpoints try samples quick start")
     ),
     NavigationTarget(
-        _("What acts for you"), "connectors:acting", "person", _("user token consent revoke end allow apps")
+        _("Connectors acting for you"), "connectors:acting", "person", _("user token consent revoke end allow apps")
     ),
     NavigationTarget(
         _("Report a leaked credential"),

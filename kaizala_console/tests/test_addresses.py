@@ -17,7 +17,7 @@ from kaizala_console.lib import clock, ids
 from kaizala_console.tests.browser import assert_accessible
 
 SEARCH = "/console/search/"
-TAKEN_OUT = "A token or secret stood in the address of this page"
+TAKEN_OUT = "We removed it, but browsers and servers log addresses: replace it if it is in use."
 
 BrowserOf = Callable[..., Client]
 

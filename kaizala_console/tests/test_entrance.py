@@ -45,10 +45,10 @@ def main_of(html: str) -> str:
 @pytest.mark.parametrize(
     ("address", "status", "words"),
     [
-        ("/refuse/", 403, "You may not do this"),
+        ("/refuse/", 403, "You don’t have access"),
         ("/suspect/", 400, "could not read this request"),
-        ("/break/", 500, "Something broke on our side"),
-        ("/nothing/here", 404, "There is nothing here"),
+        ("/break/", 500, "Something went wrong on our side"),
+        ("/nothing/here", 404, "Page not found"),
     ],
 )
 @override_settings(ROOT_URLCONF=__name__)
@@ -58,12 +58,12 @@ def test_what_went_wrong_is_said_in_words_with_a_way_on(address: str, status: in
     assert response.status_code == status
     assert words in html
     assert "a secret detail" not in html
-    assert "Go to the start" in main_of(html)
+    assert "Go to Home" in main_of(html)
 
 
 def test_the_page_for_a_broken_server_needs_nothing_from_it() -> None:
     html = get_template("500.html").render()
-    assert "Something broke on our side" in html
+    assert "Something went wrong on our side" in html
     assert "Kaizala Console" in html
 
 

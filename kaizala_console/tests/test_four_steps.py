@@ -50,7 +50,7 @@ def test_two_people_do_the_four_steps_and_a_program_posts_a_message(
     _post(live_server.url, access_token, "Hello from the depot")
 
     admin.page.reload()
-    line = admin.page.get_by_role("list", name="How far the handoff is")
+    line = admin.page.get_by_role("list", name="Handoff progress")
     expect(line.get_by_role("listitem").filter(has_text="Works")).to_contain_text("done")
     admin.page.get_by_role("link", name=group, exact=True).click()
     admin.page.get_by_role("link", name="Messages & Actions").click()
@@ -128,7 +128,7 @@ def _grant_it(admin: Visitor) -> str:
     value = choice.locator("option", has_text=CONNECTOR).get_attribute("value")
     choice.select_option(value, force=True)
     admin.press_and_confirm("Add Connector")
-    expect(page.get_by_role("list", name="How far the handoff is")).to_be_visible()
+    expect(page.get_by_role("list", name="Handoff progress")).to_be_visible()
     return group
 
 

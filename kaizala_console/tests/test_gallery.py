@@ -95,7 +95,7 @@ def test_without_scripts_nothing_is_offered_that_needs_them(plain_page: Page) ->
 def test_a_skip_link_is_the_first_stop_of_the_keyboard(page: Page) -> None:
     page.goto("/gallery/")
     page.keyboard.press("Tab")
-    link = page.get_by_role("link", name="Skip to the content")
+    link = page.get_by_role("link", name="Skip to content")
     expect(link).to_be_focused()
     expect(link).to_be_in_viewport()
     page.keyboard.press("Enter")

@@ -57,7 +57,7 @@ def test_a_connector_is_registered_granted_and_claimed_without_a_mouse(typist: C
     admin.skip()
     admin.choose("Connector", CONNECTOR)
     admin.button("Add Connector")
-    expect(page.get_by_role("list", name="How far the handoff is")).to_be_visible()
+    expect(page.get_by_role("list", name="Handoff progress")).to_be_visible()
 
     page = developer.page
     developer.open("Handoffs")
@@ -88,7 +88,7 @@ def test_the_first_visit_leads_to_home_and_its_first_steps_without_a_mouse(typis
     expect(page.get_by_text("This is not the PIN")).to_be_visible()
     expect(pin).to_be_focused()
     developer.enter_the_pin()
-    expect(page.get_by_text("is verified")).to_be_visible()
+    expect(page.get_by_text("verified.")).to_be_visible()
 
     developer.skip()
     developer.link("How this works")

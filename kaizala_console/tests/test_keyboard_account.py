@@ -47,7 +47,7 @@ def test_a_further_number_is_added_after_signing_in_again_made_primary_and_remov
     person.skip()
     person.button("Sign in again with Office365")
     person.press(page.get_by_role("button", name=re.compile(devika.name)))
-    expect(page.get_by_text("Your credentials will be locked for a while.")).to_be_visible()
+    expect(page.get_by_text("This locks your credentials for a while.")).to_be_visible()
     person.skip()
     person.choose("Country", "India")
     person.write("Number", "98765 43210")
@@ -59,7 +59,7 @@ def test_a_further_number_is_added_after_signing_in_again_made_primary_and_remov
     expect(page.get_by_role("alert")).to_be_focused()
     person.button("Send a new PIN")
     person.enter_the_pin("+919876543210")
-    expect(page.get_by_text("is verified")).to_be_visible()
+    expect(page.get_by_text(" verified.")).to_be_visible()
 
     person.visit(reverse("accounts:settings"))
     person.button(r"Make primary \+91 98765 43210", "Space")
@@ -78,15 +78,16 @@ def test_mails_are_chosen_a_rule_is_set_and_all_other_browsers_are_signed_out(
     person, other = typist(organisation_admin), typist(organisation_admin)
     page = person.page
     person.visit(reverse("accounts:settings"))
-    person.press(page.get_by_role("group", name="Send me a mail about").get_by_role("checkbox").first, "Space")
-    person.button("Save the choice")
+    person.press(page.get_by_role("group", name="Send me mail about").get_by_role("checkbox").first, "Space")
+    person.press(page.locator("#mails").get_by_role("button", name="Save"))
+    person.arrive()
     expect(page.get_by_text("Saved.")).to_be_visible()
     organisation_admin.refresh_from_db()
     assert len(organisation_admin.muted_mail) == 1
     person.visit(reverse("accounts:organisation"))
-    person.tick("Group admins may have a refresh token shown to them once")
+    person.tick("Group admins can view a refresh token once")
     person.button("Save")
-    expect(page.get_by_text("It applies to all of")).to_be_visible()
+    expect(page.get_by_text("Saved for all of")).to_be_visible()
     before = organisation.admins_may_see_tokens
     organisation.refresh_from_db()
     assert organisation.admins_may_see_tokens is not before

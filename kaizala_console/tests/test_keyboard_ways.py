@@ -164,7 +164,7 @@ def test_another_browser_is_signed_out_and_a_language_chosen(
     page = person.page
     page.goto(reverse("accounts:settings"))
     person.skip()
-    person.link("See your sessions")
+    person.link("View sessions")
     page.wait_for_url("**/sessions/")
     person.skip()
     person.press(page.get_by_role("main").get_by_role("listitem").get_by_role("button", name="Sign out"), "Space")
@@ -176,7 +176,7 @@ def test_another_browser_is_signed_out_and_a_language_chosen(
     person.skip()
     person.press(person.field("Language"), "ArrowDown")
     person.key("ArrowDown")
-    person.button("Save the language")
+    person.press(page.locator("#language").get_by_role("button", name="Save"))
     expect(page.locator("html[lang=hi]")).to_be_visible()
 
 
@@ -185,7 +185,7 @@ def test_an_authenticator_app_is_set_up(typist: TypistOf, operator: User) -> Non
     page = person.page
     page.goto(reverse("accounts:settings"))
     person.skip()
-    person.link("Go to the operators’ pages")
+    person.link("Open the operators’ pages")
     expect(page.get_by_role("heading", name="Set up your authenticator app")).to_be_visible()
     code = page.get_by_label("Code")
     person.skip()

@@ -123,7 +123,7 @@ def test_an_address_that_only_takes_a_form_leads_to_the_page_around_it(client: C
     ):
         answer = client.get(address)
         assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
-        assert "Nothing was done now." in answer.content.decode()
+        assert "Open the page with the form to see the current state." in answer.content.decode()
         assert f'href="{page}"' in answer.content.decode()
 
 
@@ -167,7 +167,7 @@ def test_words_that_another_site_sent_are_not_kept(member: User, headers: dict[s
     client = strict(member)
     answer = client.post("/console/test/form/", {"name": "Planted"}, headers=headers)
     assert answer.status_code == 403
-    assert "This form was not sent from here" in answer.content.decode()
+    assert "This form did not come from this site" in answer.content.decode()
     assert "pending_forms" not in client.session
 
 

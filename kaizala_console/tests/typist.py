@@ -152,7 +152,7 @@ class Typist:
         self.arrive()
         self.page.keyboard.press("Tab")
         if not self.page.evaluate(AT_THE_SKIP_LINK):  # something else had the focus, or one does not see it
-            self.reach(self.page.get_by_role("link", name="Skip to the content"))
+            self.reach(self.page.get_by_role("link", name="Skip to content"))
         self.key("Enter")
         expect(self.page.locator("main:focus")).to_have_count(1)
 
@@ -239,7 +239,7 @@ class Typist:
         self.write("Number", self.identity.number)
         self.button("Generate PIN")
         self.enter_the_pin()
-        expect(self.page.get_by_text("is verified")).to_be_visible()
+        expect(self.page.get_by_text("verified.")).to_be_visible()
 
     def done(self) -> None:
         """ "I have stored it", and away."""

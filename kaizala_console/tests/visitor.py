@@ -35,7 +35,7 @@ class Visitor:
         self.page.get_by_label("Number", exact=True).fill(self.number)
         self.press("Generate PIN")
         self._enter_the_pin()
-        expect(self.page.get_by_text("is verified")).to_be_visible()
+        expect(self.page.get_by_text("verified.")).to_be_visible()
 
     def press(self, button: str) -> None:
         """The first button with these words."""

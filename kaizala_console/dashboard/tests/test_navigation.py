@@ -23,7 +23,7 @@ def titles(user: User, text: str, most: int = EVERYTHING) -> list[str]:
         ("  NEW program ", "Add Connector"),
         ("2fa", "Authenticator app"),
         ("logout", "Sign out"),
-        ("sessions", "Where you are signed in"),
+        ("sessions", "Sessions"),
         ("claim", "Handoffs"),
         ("approve", "Requests of developers"),
         ("why 401", "Inspect a token"),
