@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from django.apps import apps
@@ -257,8 +259,11 @@ def test_every_filter_that_a_list_offers_works(desk: Client, developer: User, so
         base = reverse(f"operators:{model._meta.app_label}_{model._meta.model_name}_changelist")
         page = desk.get(base).content.decode()
         offered = page[page.find('id="changelist-filter"') :] if 'id="changelist-filter"' in page else ""
-        for query in set(re.findall(r'href="(\?[^"]+)"', offered)):
-            assert desk.get(base + query.replace("&amp;", "&")).status_code == 200, (base, query)
+        queries = {query.replace("&amp;", "&") for query in re.findall(r'href="(\?[^"]+)"', offered)}
+        for _, of_one_filter in groupby(sorted(queries), lambda query: list(dict(parse_qsl(query[1:])))):
+            first, *others = of_one_filter
+            for query in (first, *others[-1:]):
+                assert desk.get(base + query).status_code == 200, (base, query)
 
 
 def test_no_page_of_the_site_needs_a_script_or_style_of_its_own(desk: Client) -> None:

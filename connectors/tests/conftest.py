@@ -25,6 +25,7 @@ from connectors.tests.receiver import Receiver, receiving
 from connectors.tests.webhook_cast import make_webhook
 from kaizala_console.lib import ids, rate_limit
 from kaizala_console.lib.errors import NotFound
+from kaizala_console.tests.rows import rows_of
 
 Administration = set[tuple[int, str]]
 
@@ -78,12 +79,12 @@ def no_audit(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 @pytest.fixture
-def everything(db: None) -> Callable[[], dict[str, list[Any]]]:
+def everything(db: None) -> Callable[[], dict[str, list[str]]]:
     """`everything()`: all rows of this app and all notices, to see that nothing has changed."""
 
-    def everything() -> dict[str, list[Any]]:
+    def everything() -> dict[str, list[str]]:
         models: list[Any] = [*apps.get_app_config("connectors").get_models(include_auto_created=True), Notice]
-        return {model.__name__: sorted(map(repr, model._default_manager.values_list())) for model in models}
+        return rows_of(models)
 
     return everything
 

@@ -16,6 +16,7 @@ from connectors.models import AccessRequest, Connector, Grant
 from connectors.tests.html_forms import text_of
 from groups.models import Group
 from kaizala_console.lib import ids
+from kaizala_console.tests.rows import rows_of
 
 ANYBODY = ("list", "create", "directory", "requests", "search", "bulk_template")
 OF_MEMBERS = (
@@ -187,7 +188,7 @@ def send(client: Client, url: str, **fields: Any) -> Any:
     return client.post(url, {**form, **fields})
 
 
-def everything() -> dict[str, list[Any]]:
+def everything() -> dict[str, list[str]]:
     """All rows of groups and connectors, notices and the audit trail: to see that nothing has changed."""
     models: list[Any] = [
         *apps.get_app_config("groups").get_models(include_auto_created=True),
@@ -195,7 +196,7 @@ def everything() -> dict[str, list[Any]]:
         Notice,
         AuditEvent,
     ]
-    return {model.__name__: sorted(map(repr, model._default_manager.values_list())) for model in models}
+    return rows_of(models)
 
 
 def without_ids(answer: Any) -> str:

@@ -26,7 +26,7 @@ from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.celery import app
 from kaizala_console.lib import clock
 
-pytestmark = [pytest.mark.django_db, pytest.mark.once]  # what counts is the clock
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.long]  # what counts is the clock
 
 DAYS = 400
 AHEAD = ("90 days", "30 days", "14 days", "7 days", "3 days", "a day")

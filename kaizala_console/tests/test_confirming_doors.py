@@ -56,6 +56,7 @@ from groups.tests.factories import make_group, make_public_group, person_of
 from kaizala_console.lib import ids
 from kaizala_console.tests.at_each import at_each
 from kaizala_console.tests.open_doors import OPEN
+from kaizala_console.tests.rows import rows_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]  # whether a form asks is no matter of the database
 CONFIRM, SIGN_IN_AGAIN = "/console/confirm/", "/console/sign-in-again/"
@@ -325,18 +326,14 @@ def _paused(webhook: Webhook, by: User) -> Webhook:
     return webhook
 
 
-def everything() -> dict[str, list[Any]]:
+def everything() -> dict[str, list[str]]:
     """All rows of the three apps, to see that nothing has changed; but for sessions, in which forms wait."""
     models = [
         model
         for app in ("accounts", "connectors", "groups")
         for model in apps.get_app_config(app).get_models(include_auto_created=True)
     ]
-    return {
-        model.__name__: sorted(map(repr, model._default_manager.values_list()))
-        for model in models
-        if model is not Session
-    }
+    return rows_of(model for model in models if model is not Session)
 
 
 def address_of(name: str, door: Door, world: World, browser: Client) -> str:
