@@ -21,8 +21,8 @@ from connectors.models import Connector, Grant, RefreshToken
 from connectors.permissions import DESCRIPTIONS, ORGANISATION_WIDE, PERMISSIONS, Permission, in_order
 from connectors.queries import access_requests, connectors, usage
 from connectors.services import permissions
+from connectors.views import access_requests as request_pages
 from connectors.views import links
-from connectors.views.access_requests import ChangePermissionsForm
 from connectors.views.forms import TypedNameForm
 from connectors.views.stopping import listeners
 from kaizala_console.lib import bounded, clock
@@ -74,7 +74,7 @@ def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     connector = connectors.own_connector(user_of(request), connector_id)
     if request.method != "POST":
         return _boxes(request, connector, _form(connector, None))
-    form = ChangePermissionsForm(request.POST)
+    form = request_pages.ChangePermissionsForm(request.POST)
     if "back" in request.POST or not form.is_valid():
         shown = form if "back" not in request.POST else _form(connector, request.POST)
         return _boxes(request, connector, shown, status=400 if shown.is_bound else 200)
@@ -94,7 +94,7 @@ def _change(
     request: HttpRequest,
     *,
     connector: Connector,
-    form: ChangePermissionsForm,
+    form: request_pages.ChangePermissionsForm,
     chosen: frozenset[Permission],
 ) -> HttpResponse:
     try:
@@ -119,16 +119,21 @@ def _here(connector_id: UUID, **_more: Any) -> str:
     return reverse("connectors:permissions", args=[connector_id])
 
 
-def _form(connector: Connector, typed: Any) -> ChangePermissionsForm:
+def _form(connector: Connector, typed: Any) -> request_pages.ChangePermissionsForm:
     if typed is None:
-        return ChangePermissionsForm(initial={"permissions": list(connector.permissions)})
-    return ChangePermissionsForm(
+        return request_pages.ChangePermissionsForm(initial={"permissions": list(connector.permissions)})
+    return request_pages.ChangePermissionsForm(
         initial={"permissions": typed.getlist("permissions"), "reason": typed.get("reason", "")}
     )
 
 
 def _boxes(
-    request: HttpRequest, connector: Connector, form: ChangePermissionsForm, *, typed: str = "", status: int = 200
+    request: HttpRequest,
+    connector: Connector,
+    form: request_pages.ChangePermissionsForm,
+    *,
+    typed: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     """`typed` is the name, when it was typed before a confirmation: then it is not asked for twice."""
     context = {
@@ -142,7 +147,7 @@ def _boxes(
 
 
 def _preview(
-    request: HttpRequest, connector: Connector, form: ChangePermissionsForm, typed: TypedNameForm
+    request: HttpRequest, connector: Connector, form: request_pages.ChangePermissionsForm, typed: TypedNameForm
 ) -> HttpResponse:
     chosen = frozenset(form.cleaned_data["permissions"])
     added, removed = chosen - connector.permissions, connector.permissions - chosen
