@@ -265,7 +265,7 @@ def may_read_members(group: Group) -> bool:
 
 def may_post(group: Group) -> bool:
     """Whether the asker, for whom this module found the group, may post in it: admins everywhere, members in a plain
-    group that lets them. The services of messages and actions have the last word (`services.policies`).
+    group that lets them. The services of messages and actions have the last word (`services.groups`).
     """
     if group.role == Role.ADMIN:
         return True

@@ -95,7 +95,7 @@ class BulkJob(models.Model):
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     cancelled_at = models.DateTimeField(_("cancelled at"), null=True, blank=True)
     failed_at = models.DateTimeField(_("failed at"), null=True, blank=True)
-    # Why: a code of `bulk_reasons` with what its sentence names; or the sentence, of rows without a code.
+    # Why: a code of `bulk_files` with what its sentence names; or the sentence, of rows without a code.
     failed_code = models.CharField(_("failed code"), max_length=40, blank=True)
     failed_params = models.JSONField(_("failed params"), default=dict, blank=True)
     failed_because = models.CharField(_("failed because"), max_length=300, blank=True)
@@ -216,7 +216,7 @@ class BulkLine(models.Model):
     line = models.PositiveIntegerField(_("line"), help_text=_("In the file; the first line is 1."))
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
     text = models.CharField(_("what it says"), max_length=200, blank=True)
-    # A code of `bulk_reasons` with what its sentence names; or the sentence itself, of rows without a code.
+    # A code of `bulk_files` with what its sentence names; or the sentence itself, of rows without a code.
     code = models.CharField(_("code of the reason"), max_length=40, blank=True)
     params = models.JSONField(_("params"), default=dict, blank=True)
     reason = models.CharField(_("reason"), max_length=300, blank=True)
