@@ -2,36 +2,219 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages as notes
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Person, User
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
 from connectors.views.forms import get_idempotency_key, get_idempotent_id
-from groups import access
-from groups.action_types.base import MAX_WORDS, Card
+from groups import access, action_types
+from groups.action_types.base import Card
+from groups.action_types.questions import QuestionType
+from groups.media import storage
 from groups.models import Action, Group, Message, Response
 from groups.queries import actions, groups, reactions
-from groups.queries.actions import Viewer
+from groups.queries.actions import Viewer, answered_by, assigned_to
+from groups.queries.reactions import Counts
 from groups.services import responses
-from groups.views import action_rows, links
-from groups.views import responses as views_responses
-from groups.views.forms import FilesField, TextField
+from groups.views import links
+from groups.views import responses as response_views
 from groups.views.reactions import panel_of
-from groups.views.responses import AnswerForm, SurveyAnswerForm, charts_of, form_for
+from groups.views.responses import AnswerForm, File, SurveyAnswerForm, charts_of, file_of, form_for, spelled_place
 from kaizala_console.lib import clock, ids, pagination
-from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
+from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 from kaizala_console.lib.spreadsheets import csv_lines
+
+Kind = Action.Kind
+THUMBNAILS: Final = 4
+SIGNS: Final = {
+    Kind.IMAGE: "picture",
+    Kind.ALBUM: "pictures",
+    Kind.AUDIO: "sound",
+    Kind.DOCUMENT: "file",
+    Kind.VIDEO: "video",
+    Kind.ANNOUNCEMENT: "announcement",
+    Kind.JOB: "job",
+    Kind.POLL: "poll",
+    Kind.LETS_MEET: "meeting",
+    Kind.SURVEY: "survey",
+    Kind.SHARE_LOCATION: "place",
+    Kind.PHOTO_WITH_LOCATION: "picture",
+    Kind.PACKAGE: "package",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRow:
+    """A card in a few words. `open` is whether it takes answers now, `count` how many there are, in words."""
+
+    action: Action
+    sign: str
+    kind: str
+    title: str
+    url: str
+    counts: Counts
+    text: str = ""
+    pictures: Sequence[File] = field(default_factory=tuple)
+    more_pictures: int = 0
+    files: Sequence[File] = field(default_factory=tuple)
+    place: str = ""
+    count: str = ""
+    begins: dt.datetime | None = None
+    is_open: bool = False
+    is_closed: bool = False
+    is_answered: bool = False
+    is_asked: bool = False
+
+
+def rows_of(items: Sequence[Message | Card], viewer: Viewer, members: int) -> list[dict[str, Any]]:
+    """What the timeline shows: dicts of a `message` or a `card` (ActionRow), with `counts` of reactions.
+
+    `members` is how many people are in the group. Three statements, however many rows.
+    """
+    shown = [item for item in items if isinstance(item, Card)]
+    actions = [card.action for card in shown]
+    counts = reactions.counts_of([item.action.pk if isinstance(item, Card) else item.pk for item in items])
+    answerable = [action for action in actions if action_types.of(action.kind).takes_answers]
+    done = answered_by(answerable, viewer.people) if answerable else set()
+    mine = assigned_to(answerable, viewer.people) if answerable else set()
+    rows: list[dict[str, Any]] = []
+    for item in items:
+        if isinstance(item, Card):
+            row = row_of(item, counts.get(item.action.pk, Counts()), members, done=done, mine=mine)
+            rows.append({"card": row, "from": item.action, "counts": row.counts})
+        else:
+            rows.append({"message": item, "from": item, "counts": counts.get(item.pk, Counts())})
+    return rows
+
+
+def row_of(card: Card, counts: Counts, members: int, *, done: Collection[UUID], mine: Collection[UUID]) -> ActionRow:
+    """One card; `done` are those that the viewer has answered, `mine` the jobs that are theirs."""
+    action = card.action
+    kind = action_types.of(action.kind)
+    files = [file_of(file) for resource in kind.resources(action.body) for file in card.files.get(resource, ())]
+    pictures = [file for file in files if file.is_picture]
+    closed = kind.takes_answers and action.expires_at is not None and action.expires_at <= clock.now()
+    is_open = kind.takes_answers and not closed
+    is_answered = action.pk in done
+    may = is_open and (action.kind != Kind.JOB or action.pk in mine)
+    return ActionRow(
+        action=action,
+        sign=SIGNS[Kind(action.kind)],
+        kind=kind_of(action),
+        title=action.title,
+        url=reverse("groups:action", args=[action.group_id, action.pk]),
+        counts=counts,
+        text=str(action.body.get("message") or action.body.get("description") or action.body.get("agenda") or ""),
+        pictures=pictures[:THUMBNAILS],
+        more_pictures=max(0, len(pictures) - THUMBNAILS),
+        files=[file for file in files if not file.is_picture],
+        place=place_of(action.body),
+        count=count_of(card, members) if kind.takes_answers else "",
+        begins=dt.datetime.fromisoformat(card.body["startingTime"]) if action.kind == Kind.LETS_MEET else None,
+        is_open=is_open,
+        is_closed=closed,
+        is_answered=is_answered,
+        is_asked=may and not is_answered,
+    )
+
+
+def takes_answers(card: Card) -> bool:
+    """Whether its kind can be answered at all."""
+    return action_types.of(card.action.kind).takes_answers
+
+
+def pictures_of(card: Card) -> list[File]:
+    """All its pictures, for its own page."""
+    resources = action_types.of(card.action.kind).resources(card.body)
+    files = [file_of(file) for resource in resources for file in card.files.get(resource, ())]
+    return [file for file in files if file.is_picture]
+
+
+def questions_of(card: Card) -> list[dict[str, Any]]:
+    """The questions of a survey: their titles, what is answered to each, and the options."""
+    return [
+        {
+            "title": question["title"],
+            "type": type_of(question["type"]),
+            "is_invisible": question["isInvisible"],
+            "options": [option["title"] for option in question["options"]],
+        }
+        for question in card.body.get("questions", ())
+    ]
+
+
+def type_of(question_type: str) -> str:
+    """A question's type in plain words."""
+    return {
+        QuestionType.SINGLE_OPTION: _("one of several"),
+        QuestionType.MULTI_OPTION: _("any of several"),
+        QuestionType.TEXT: _("text"),
+        QuestionType.IMAGE: _("picture"),
+        QuestionType.NUMERIC: _("number"),
+        QuestionType.DATE: _("date"),
+        QuestionType.DATE_TIME: _("date and time"),
+        QuestionType.LOCATION: _("place"),
+        QuestionType.ATTACHMENT_LIST: _("files"),
+    }[QuestionType(question_type)]
+
+
+def assignees_of(card: Card) -> list[Person]:
+    """Whose job it is, by name."""
+    if card.action.kind != Kind.JOB:
+        return []
+    people = card.action.assignees.all().named_in(card.action.group.naming_organisation_id)
+    return list(people.order_by(F("name"), "pk"))
+
+
+def kind_of(action: Action) -> str:
+    """The kind in a word, with a capital letter; a package has its own name."""
+    word = str(action.get_kind_display())
+    return word[:1].upper() + word[1:]
+
+
+def count_of(card: Card, members: int) -> str:
+    """How many have answered, of how many; "" for whom it is hidden from."""
+    action = card.action
+    if not card.sees_answers:
+        return ""
+    answered = intcomma(action.response_count)
+    if action.kind == Kind.JOB:
+        return _("%(n)s of %(all)s done") % {"n": answered, "all": intcomma(action.assignee_count)}
+    if action.audience != Message.Audience.MEMBERS or action.response_count > members:
+        says = ngettext("%(n)s person answered", "%(n)s people answered", action.response_count)
+        return says % {"n": answered}
+    return _("%(n)s of %(all)s answered") % {"n": answered, "all": intcomma(members)}
+
+
+def place_of(body: dict[str, Any]) -> str:
+    """Where, as people write it down: the name and the degrees. "" for a body without a place."""
+    place = body.get("place") or (body if "latitude" in body else {})
+    return spelled_place(place.get("latitude"), place.get("longitude"), place.get("name", ""))
+
+
+def with_pictures(response: HttpResponse) -> HttpResponse:
+    """Lets the page show pictures from the bucket, to which this host redirects when they are kept in one."""
+    origin = storage.origin()
+    if origin:
+        # What django-csp's own decorator leaves for its middleware; the origin is not known where that could be used.
+        setattr(response, "_csp_update", {"img-src": [origin]})  # noqa: B010
+    return response
+
 
 PAGE_SIZE = 50
 
@@ -76,10 +259,10 @@ def export(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpRespons
     if not _may_export(group, viewer, card):
         access.require_admin(user, group_id)
         raise NotAllowed(_("Only who posted this card sees its answers."))
-    if not action_rows.takes_answers(card):
+    if not takes_answers(card):
         raise NotFound(_("This card takes no answers."))
     responses.note_export(action=card.action, by=user)
-    rows = views_responses.rows_of(card, actions.responses_of(card, viewer))
+    rows = response_views.rows_of(card, actions.responses_of(card, viewer))
     response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
     name = f"answers-{card.action.kind.lower()}-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -138,10 +321,10 @@ def _page(
     changed: Response | None = None,
 ) -> HttpResponse:
     action, here = card.action, reverse("groups:action", args=[group.pk, card.action.pk])
-    own = actions.own_responses(card, viewer.people) if action_rows.takes_answers(card) else []
+    own = actions.own_responses(card, viewer.people) if takes_answers(card) else []
     counts = reactions.counts_of([action.pk]).get(action.pk, reactions.Counts())
     is_mine = action.kind != Action.Kind.JOB or action.pk in actions.assigned_to([action], viewer.people)
-    row = action_rows.row_of(
+    row = row_of(
         card,
         counts,
         groups.counts_of(group).members,
@@ -156,10 +339,10 @@ def _page(
         "crumbs": links.group_crumbs(
             group, (_("Messages & Actions"), reverse("groups:messages", args=[group.pk])), (row.kind, "")
         ),
-        "all_pictures": action_rows.pictures_of(card),
-        "questions": action_rows.questions_of(card),
-        "assignees": action_rows.assignees_of(card),
-        "takes_answers": action_rows.takes_answers(card),
+        "all_pictures": pictures_of(card),
+        "questions": questions_of(card),
+        "assignees": assignees_of(card),
+        "takes_answers": takes_answers(card),
         "sees_answers": card.sees_answers,
         "may_export": _may_export(group, viewer, card),
         "is_mine": is_mine,
@@ -185,7 +368,7 @@ def _page(
         except pagination.BadCursor:
             return redirect(links.url_with(request, path=here, cursor=None))
     status = 400 if form is not None and form.is_bound else 200
-    return action_rows.with_pictures(render(request, "groups/action.html", context, status=status))
+    return with_pictures(render(request, "groups/action.html", context, status=status))
 
 
 def _own_rows(card: Card, viewer: Viewer, own: list[Response], here: str) -> list[dict[str, Any]]:
@@ -195,7 +378,7 @@ def _own_rows(card: Card, viewer: Viewer, own: list[Response], here: str) -> lis
     return [
         {
             "at": response.responded_at,
-            "lines": views_responses.lines_of(card, one.body),
+            "lines": response_views.lines_of(card, one.body),
             "change_url": f"{here}?change={response.pk}#answer" if several else "",
         }
         for response, one in zip(own, shown, strict=True)
@@ -208,156 +391,19 @@ def _answers(request: HttpRequest, card: Card, viewer: Viewer, own: list[Respons
     page = actions.response_page(card, viewer, cursor=cursor, size=PAGE_SIZE)
     context: dict[str, Any] = {
         "answers": [
-            {"person": one.person, "at": one.responded_at, "lines": views_responses.lines_of(card, one.body)}
+            {"person": one.person, "at": one.responded_at, "lines": response_views.lines_of(card, one.body)}
             for one in page.items
         ],
         **links.pagination_links(request, page, path=here),
     }
     summary = None if cursor else actions.summary(card)
     if summary is not None:
-        charts = charts_of(summary.questions, views_responses.own_choices(card, own))
+        charts = charts_of(summary.questions, response_views.own_choices(card, own))
         context |= {
             "summary": summary,
             "rate_done": min(card.action.response_count, summary.asked or 0),
             "charts": [chart for chart in charts if chart.rows],
             "written": [chart for chart in charts if not chart.rows],
-            "asks_more": views_responses.is_survey(card),
+            "asks_more": response_views.is_survey(card),
         }
     return context
-
-
-# ----------------------------------------------------------------------------------------------------
-# The forms by which people post cards from the console: a poll, and an announcement.
-
-
-EMPTY: Final = gettext_lazy("One of these files is empty. Choose the files again.")
-FEWEST_CHOICES, MOST_CHOICES = 2, 10
-CLOSES: Final = (
-    (1, gettext_lazy("in an hour")),
-    (24, gettext_lazy("in a day")),
-    (72, gettext_lazy("in 3 days")),
-    (168, gettext_lazy("in a week")),
-    (720, gettext_lazy("in 30 days")),
-)
-
-
-class CardForm(forms.Form):
-    """A card. `kind` is the wire's actionType, `body` the actionBody."""
-
-    kind: str
-    files_field = ""  # which of its fields brings files, if one does
-
-    def body(self) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def add_error_of(self, error: ConsoleError) -> None:
-        """Puts what the service refused beside the field that its path means."""
-        path = (error.field or "").removeprefix("actionBody.")
-        if path.startswith(("files", "mediaResource")):
-            path = self.files_field
-        name = next((name for name in self.fields if path and path.startswith(name)), None)
-        self.add_error(name, str(error))
-
-
-class PollForm(CardForm):
-    """A question, a line for each choice, and until when. Its field names are none of the other forms'."""
-
-    kind = Action.Kind.POLL
-    question = forms.CharField(
-        label=gettext_lazy("Question"),
-        max_length=Action.MAX_TITLE,
-        error_messages={"required": gettext_lazy("Ask something.")},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"}),
-    )
-    choices = TextField(
-        label=gettext_lazy("Choices"),
-        max_length=MAX_WORDS,
-        help_text=gettext_lazy("Each on a line of its own, from 2 to 10."),
-        error_messages={"required": gettext_lazy("Write at least two choices, each on a line of its own.")},
-        widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "dir": "auto"}),
-    )
-    closes = forms.TypedChoiceField(
-        label=gettext_lazy("It closes"),
-        choices=CLOSES,
-        coerce=int,
-        initial=168,
-    )
-    only_me = forms.BooleanField(label=gettext_lazy("Only I see who answered what"), required=False)
-
-    def clean_choices(self) -> list[str]:
-        lines = [line.strip() for line in self.cleaned_data["choices"].split("\n") if line.strip()]
-        if len(lines) < FEWEST_CHOICES:
-            raise forms.ValidationError(_("Write at least two choices, each on a line of its own."))
-        if len(lines) > MOST_CHOICES:
-            raise forms.ValidationError(
-                _("These are %(count)d choices; a poll has up to %(most)d.")
-                % {"count": len(lines), "most": MOST_CHOICES}
-            )
-        for line in lines:
-            if len(line) > Action.MAX_TITLE:
-                raise forms.ValidationError(
-                    _("“%(start)s…” is too long: a choice has up to %(most)d characters.")
-                    % {"start": line[:40], "most": Action.MAX_TITLE}
-                )
-        for at, line in enumerate(lines):
-            if line in lines[:at]:
-                raise forms.ValidationError(_("“%(line)s” stands there twice: choices differ.") % {"line": line[:80]})
-        return lines
-
-    def body(self) -> dict[str, Any]:
-        return {
-            "question": self.cleaned_data["question"],
-            "choices": [{"title": line} for line in self.cleaned_data["choices"]],
-            "expiryInHours": self.cleaned_data["closes"],
-            "isSenderOnly": self.cleaned_data["only_me"],
-        }
-
-
-class AnnouncementForm(CardForm):
-    """A title and a text, which nobody answers."""
-
-    kind = Action.Kind.ANNOUNCEMENT
-    title = forms.CharField(
-        label=gettext_lazy("Title"),
-        max_length=Action.MAX_TITLE,
-        error_messages={"required": gettext_lazy("Give it a title.")},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "dir": "auto"}),
-    )
-    text = TextField(
-        label=gettext_lazy("What there is to say"),
-        max_length=MAX_WORDS,
-        error_messages={"required": gettext_lazy("Write what there is to say.")},
-        widget=forms.Textarea(attrs={"rows": 4, "dir": "auto"}),
-    )
-
-    files_field = "pictures"
-    pictures = FilesField(
-        label=gettext_lazy("Pictures and files"),
-        required=False,
-        help_text=gettext_lazy("Shown under the text."),
-        error_messages={"empty": EMPTY},
-    )
-
-    def body(self) -> dict[str, Any]:
-        return {"title": self.cleaned_data["title"], "message": self.cleaned_data["text"]}
-
-
-class FilesForm(CardForm):
-    """Files with a caption. `kind` is none of the wire's: what the files are says which cards they become."""
-
-    kind = "Files"
-    files_field = "shared"
-    shared = FilesField(
-        label=gettext_lazy("Files"),
-        help_text=gettext_lazy(
-            "Pictures (.jpg, .png), sound (.mp3, .wav), film (.mp4, .3gp), Office documents and PDF. Several pictures "
-            "make an album; every other file is a post of its own."
-        ),
-        error_messages={"required": gettext_lazy("Choose a file."), "empty": EMPTY},
-    )
-    caption = TextField(
-        label=gettext_lazy("Caption"),
-        required=False,
-        max_length=Action.MAX_TITLE,
-        widget=forms.Textarea(attrs={"rows": 2, "dir": "auto"}),
-    )

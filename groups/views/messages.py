@@ -24,9 +24,9 @@ from groups.queries.actions import Viewer
 from groups.services import actions, messages
 from groups.services.groups import ONLY_ADMINS_POST
 from groups.services.media import Uploader
-from groups.views import action_rows, forms, links
-from groups.views.actions import AnnouncementForm, CardForm, FilesForm, PollForm
-from groups.views.forms import MessageForm, add_error
+from groups.views import actions as action_views
+from groups.views import forms, links
+from groups.views.forms import AnnouncementForm, CardForm, FilesForm, MessageForm, PollForm, add_error
 from kaizala_console.api.errors import InvalidParameters
 from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import GatewayDown, NotAllowed, RuleBroken
@@ -179,7 +179,7 @@ def _page(
     announcement = card_form if isinstance(card_form, AnnouncementForm) else AnnouncementForm()
     shared = card_form if isinstance(card_form, FilesForm) else FilesForm()
     context |= {
-        "rows": action_rows.rows_of(page.items, viewer, groups.counts_of(group).members),
+        "rows": action_views.rows_of(page.items, viewer, groups.counts_of(group).members),
         "may_write": may_write(group),
         "form": form or MessageForm(),
         "poll_form": poll,
@@ -192,4 +192,4 @@ def _page(
         **links.pagination_links(request, page, path=here),
     }
     status = 400 if form is not None or card_form is not None else 200
-    return action_rows.with_pictures(render(request, "groups/messages.html", context, status=status))
+    return action_views.with_pictures(render(request, "groups/messages.html", context, status=status))

@@ -19,15 +19,16 @@ from django.utils.translation import gettext_lazy, ngettext
 from groups.action_types.base import MAX_WORDS, Card, QuestionTally
 from groups.action_types.lets_meet import ANSWERS
 from groups.action_types.questions import LARGEST, OPTIONED, WITH_MEDIA, QuestionType, asked
-from groups.models import Action, Response
+from groups.media.storage import url_of
+from groups.models import Action, MediaFile, Response
 from groups.queries.actions import Answered
-from groups.views.action_rows import file_of, spelled_place
 from groups.views.forms import TextField
 from kaizala_console.lib import moments
 from kaizala_console.lib.errors import ConsoleError
 
 Kind = Action.Kind
 _MILLISECONDS_FROM: Final = 10**11  # a number below is in seconds: programs send both (wire protocol §6)
+_FILES: Final = (("audio/", "sound"), ("video/", "video"))
 _SURVEYS: Final = (Kind.SURVEY, Kind.PACKAGE)
 
 
@@ -38,6 +39,32 @@ class Line:
     question: str
     words: str
     files: Sequence[dict[str, str]] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as a page links to it; `is_picture` when it is shown as well."""
+
+    url: str
+    name: str
+    size: int
+    is_picture: bool
+    icon: str
+
+
+def file_of(file: MediaFile) -> File:
+    """A file by an address of this host: the page may be open at another name of it than the configured one."""
+    picture = file.content_type.startswith("image/")
+    icon = next((icon for start, icon in _FILES if file.content_type.startswith(start)), "file")
+    return File(url_of(file).removeprefix(settings.CONSOLE_BASE_URL), file.name, file.size, picture, icon)
+
+
+def spelled_place(latitude: Any, longitude: Any, name: Any) -> str:
+    """A place in words: "Ward 3 (12.97, 77.59)"."""
+    if latitude is None or longitude is None:
+        return str(name or "")
+    degrees = f"{latitude}, {longitude}"
+    return f"{name} ({degrees})" if name else degrees
 
 
 def is_survey(card: Card) -> bool:

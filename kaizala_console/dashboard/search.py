@@ -18,7 +18,7 @@ from accounts.views.decorators import user_of, with_phone
 from connectors.queries import connectors
 from groups.models import Action
 from groups.queries import actions, directory, groups
-from groups.views import action_rows
+from groups.views import actions as action_views
 from kaizala_console.dashboard.activity import audit_scope
 from kaizala_console.dashboard.navigation import find_targets
 from kaizala_console.lib.phone_numbers import display
@@ -77,7 +77,7 @@ def _action_found(action: Action) -> dict[str, Any]:
     return {
         "title": action.title,
         "kind": kind[:1].upper() + kind[1:],
-        "sign": action_rows.SIGNS[Action.Kind(action.kind)],
+        "sign": action_views.SIGNS[Action.Kind(action.kind)],
         "group": action.group.name,
         "at": action.sent_at,
         "url": reverse("groups:action", args=[action.group_id, action.pk]),
