@@ -35,7 +35,7 @@ ALL_OF_TENANT_DATA: Final = frozenset(SCOPES[Permission.TENANT_DATA])
 # ---------------------------------------------------------------- Programs
 
 
-def reachable(caller: AccessContext) -> GroupQuerySet:
+def list_reachable_groups(caller: AccessContext) -> GroupQuerySet:
     """The groups that this token reaches, each with the `role` it carries there.
 
     A group token reaches its group and all groups under it, as an admin. A user token reaches the groups that the
@@ -51,8 +51,8 @@ def reachable(caller: AccessContext) -> GroupQuerySet:
     return _with_bot(groups, caller.bot)
 
 
-def named_by(caller: AccessContext) -> GroupQuerySet:
-    """What `reachable` gives, without the groups that a group token reaches only because they stand under its own."""
+def list_named_groups(caller: AccessContext) -> GroupQuerySet:
+    """As `list_reachable_groups`, without the groups that a group token reaches only because they are under its own."""
     if caller.grant.kind == Grant.Kind.GROUP:
         own = GroupGrant.objects.filter(grant_id=caller.grant.pk).values("group_id")
         groups = Group.objects.present().filter(pk__in=own).carrying(role=Value(Role.ADMIN.value))
@@ -78,14 +78,14 @@ def reach(caller: AccessContext, group_id: str | UUID, *, role: Role = Role.MEMB
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class GroupPlacement:
     """Where a new group comes to stand: in an organisation, or in none (private), and under which group."""
 
     organisation: Organisation | None
     parent: Group | None
 
 
-def place_for_new(caller: AccessContext, *, is_public: bool) -> Place:
+def get_placement(caller: AccessContext, *, is_public: bool) -> GroupPlacement:
     """Where a group that this token makes comes to stand.
 
     With a group token under the token's group. With a user token in the organisation of the connector, when the person
@@ -93,16 +93,16 @@ def place_for_new(caller: AccessContext, *, is_public: bool) -> Place:
     and this is not the token of an organisation admin that reaches the whole organisation (wire protocol §4).
     """
     if caller.grant.kind == Grant.Kind.GROUP:
-        parent = named_by(caller).select_related("organisation").first()
+        parent = list_named_groups(caller).select_related("organisation").first()
         if parent is None:
             raise GroupNotReachable
-        place = Place(parent.organisation, parent)
+        place = GroupPlacement(parent.organisation, parent)
     else:
-        standing = _standing_of(caller.grant)
+        standing = _get_holder_state(caller.grant)
         if standing.is_over:
             raise GroupNotReachable
         is_colleague = standing.organisation_id == caller.organisation.pk
-        place = Place(caller.organisation if is_colleague else None, None)
+        place = GroupPlacement(caller.organisation if is_colleague else None, None)
         if is_public and standing.administers == caller.organisation.pk:
             return place
     if is_public:
@@ -157,7 +157,7 @@ def token_access(grant: Grant, group_id: str, bot: Bot | None = None) -> TokenAc
     return TokenAccess(str(found.role), frozenset(role for role, may in allowed.items() if may))
 
 
-def role_of_tokens(grant: Grant, group_id: str, bot: Bot | None = None) -> str:
+def get_token_role(grant: Grant, group_id: str, bot: Bot | None = None) -> str:
     """The role of a grant's tokens in a group, as the wire spells it; "" when they do not reach it."""
     access = token_access(grant, group_id, bot)
     return access.role if access else ""
@@ -181,14 +181,14 @@ def _reached(grant: Grant, key: UUID, bot: Bot | None) -> GroupQuerySet:
 
 
 def _reached_by_person(grant: Grant) -> GroupQuerySet:
-    standing = _standing_of(grant)
+    standing = _get_holder_state(grant)
     if standing.is_over:
         return Group.objects.none().carrying(role=Value(Role.MEMBER.value))
-    return _of_members(Membership.objects.filter(person_id=grant.person_id), standing.administers)
+    return _list_by_membership(Membership.objects.filter(person_id=grant.person_id), standing.administers)
 
 
 @dataclass(frozen=True, slots=True)
-class _Standing:
+class _HolderState:
     """What the account that holds the number of a user token's person makes of the token; nothing without an account.
 
     `is_over`: the number has changed hands, or its account was closed, so what its user was told to let in is over.
@@ -199,7 +199,7 @@ class _Standing:
     administers: UUID | None = None
 
 
-def _standing_of(grant: Grant) -> _Standing:
+def _get_holder_state(grant: Grant) -> _HolderState:
     holder = (
         VerifiedPhone.objects.held()
         .filter(person_id=grant.person_id)
@@ -207,55 +207,57 @@ def _standing_of(grant: Grant) -> _Standing:
         .first()
     )
     if holder is None:
-        return _Standing()
+        return _HolderState()
     if holder["user_id"] != grant.granted_by_id or not holder["user__is_active"]:
-        return _Standing(is_over=True)
+        return _HolderState(is_over=True)
     confirmed = (
         grant.confirmed_by_id is not None
         and holder["user__is_organisation_admin"]
         and ALL_OF_TENANT_DATA.issubset(grant.held_scopes())
     )
     organisation_id = holder["user__organisation_id"]
-    return _Standing(organisation_id=organisation_id, administers=organisation_id if confirmed else None)
+    return _HolderState(organisation_id=organisation_id, administers=organisation_id if confirmed else None)
 
 
 # ---------------------------------------------------------------- People
 
 
-def visible_to(user: User) -> GroupQuerySet:
+def list_visible_groups(user: User) -> GroupQuerySet:
     """The groups that this person sees, each with the person's `role`.
 
     An organisation admin is an admin in all groups of the organisation; others see the groups in which a phone number
     that they hold is a member or an admin.
     """
-    mine = Membership.objects.filter(person_id__in=held_by(user))
-    return _of_members(mine, user.organisation_id if user.is_organisation_admin else None)
+    mine = Membership.objects.filter(person_id__in=list_held_people(user))
+    return _list_by_membership(mine, user.organisation_id if user.is_organisation_admin else None)
 
 
-def administered_by(user: User) -> GroupQuerySet:
+def list_administered_groups(user: User) -> GroupQuerySet:
     """The groups in which this person is an admin."""
-    return visible_to(user).filter(Q(("role", Role.ADMIN)))  # an annotation, which the type checker does not know
+    return list_visible_groups(user).filter(
+        Q(("role", Role.ADMIN))
+    )  # an annotation, which the type checker does not know
 
 
-def role_of(user: User, group: Group) -> Role | None:
+def get_role(user: User, group: Group) -> Role | None:
     """What this person is in this group; None when they may not see it."""
-    found = visible_to(user).filter(pk=group.pk).first()
+    found = list_visible_groups(user).filter(pk=group.pk).first()
     return Role(found.role) if found else None
 
 
 def require_member(user: User, group_id: str | UUID) -> Group:
     """The group, when this person may see it. Raises NotFound, the same whether or not there is such a group."""
     key = ids.parse_guid(group_id)
-    found = None if key is None else visible_to(user).filter(pk=key).first()
+    found = None if key is None else list_visible_groups(user).filter(pk=key).first()
     if found is None:
         raise NotFound(_("There is no such group, or you are not in it."))
     found.asked_from = user.organisation_id
     return found
 
 
-def lists_of(user: User) -> GroupQuerySet:
+def list_groups_with_members(user: User) -> GroupQuerySet:
     """Of the groups that this person sees, those of which they may read who is in them."""
-    return visible_to(user).filter(Q(("role", Role.ADMIN)) | Q(members_see_members=True))
+    return list_visible_groups(user).filter(Q(("role", Role.ADMIN)) | Q(members_see_members=True))
 
 
 def may_read_members(group: Group) -> bool:
@@ -280,22 +282,22 @@ def require_admin(user: User, group_id: str | UUID) -> Group:
     return found
 
 
-def deleted_but_run_by(user: User, group_id: UUID) -> Group | None:
+def find_deleted_group(user: User, group_id: UUID) -> Group | None:
     """The group that is deleted, when this person was an admin in it; to nobody else it was ever there."""
-    run = Q(memberships__person_id__in=held_by(user), memberships__role=Role.ADMIN)
+    run = Q(memberships__person_id__in=list_held_people(user), memberships__role=Role.ADMIN)
     if user.is_organisation_admin:
         run |= Q(organisation_id=user.organisation_id)
     return Group.objects.filter(run, pk=group_id, removed_at__isnull=False).first()
 
 
-def organisation_of(by: Actor) -> UUID | None:
+def get_organisation_id(by: Actor) -> UUID | None:
     """From which organisation somebody acts; None for the console itself."""
     if isinstance(by, User):
         return by.organisation_id
     return by.organisation.pk if isinstance(by, AccessContext) else None
 
 
-def acting_person(user: User, group: Group) -> Person | None:
+def get_acting_person(user: User, group: Group) -> Person | None:
     """With whose phone number this person acts in the group: that of an admin or a member, else their primary one."""
     held = list(VerifiedPhone.objects.held().filter(user=user).select_related("person").order_by("-is_primary", "pk"))
     roles = dict(
@@ -311,14 +313,14 @@ def acting_person(user: User, group: Group) -> Person | None:
     return held[0].person
 
 
-def admins_of(group_id: UUID) -> QuerySet[User]:
+def list_admins(group_id: UUID) -> QuerySet[User]:
     """The open accounts that hold the number of an admin of this group, the oldest account first."""
     admins = Membership.objects.admins().filter(group_id=group_id, group__removed_at__isnull=True)
     held = VerifiedPhone.objects.held().filter(person__in=admins.values("person_id"))
     return User.objects.filter(is_active=True, pk__in=held.values("user_id")).order_by("created_at", "pk")
 
 
-def held_by(user: User) -> QuerySet[VerifiedPhone, UUID]:
+def list_held_people(user: User) -> QuerySet[VerifiedPhone, UUID]:
     """The ids of the people (phone numbers) that this account has proven to hold, for use in a query."""
     return VerifiedPhone.objects.held().filter(user_id=user.pk).values_list("person_id", flat=True)
 
@@ -331,7 +333,7 @@ def _with_members(group: Group) -> Group:
     return group
 
 
-def _of_members(memberships: QuerySet[Membership], administers: UUID | None) -> GroupQuerySet:
+def _list_by_membership(memberships: QuerySet[Membership], administers: UUID | None) -> GroupQuerySet:
     """The groups of these memberships, and of the organisation that is administered, with the highest role."""
     among = Q(pk__in=memberships.values("group_id"))
     as_admin = Q(pk__in=memberships.filter(role=Role.ADMIN).values("group_id"))
@@ -348,7 +350,7 @@ def _of_members(memberships: QuerySet[Membership], administers: UUID | None) -> 
 # ---------------------------------------------------------------- Targets of grants
 
 
-def target_of(group: Group) -> str:
+def get_target(group: Group) -> str:
     """The opaque key by which the grants of connectors name this group."""
     return f"{TARGET}{group.pk}"
 
@@ -356,10 +358,10 @@ def target_of(group: Group) -> str:
 def administers(user: User, target: str) -> bool:
     """Whether this person is an admin of the group that `target` names, at this moment (`connectors.hooks`)."""
     key = ids.parse_guid(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
-    return key is not None and administered_by(user).filter(pk=key).exists()
+    return key is not None and list_administered_groups(user).filter(pk=key).exists()
 
 
 def administrators(target: str) -> list[User]:
     """The admins of the group that `target` names who have an account here (`connectors.hooks`)."""
     key = ids.parse_guid(target.removeprefix(TARGET)) if target.startswith(TARGET) else None
-    return [] if key is None else list(admins_of(key)[:ADMINS_TOLD])
+    return [] if key is None else list(list_admins(key)[:ADMINS_TOLD])

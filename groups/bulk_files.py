@@ -82,7 +82,7 @@ class Reason:
 
     def __str__(self) -> str:
         """The sentence in the language of whoever reads it now."""
-        return said(self.code, self.params)
+        return format_reason(self.code, self.params)
 
 
 class LineRefused(RuleBroken):
@@ -93,7 +93,7 @@ class LineRefused(RuleBroken):
         super().__init__(str(self.reason), field="file", code=code)
 
 
-def said(code: str, params: Mapping[str, Any], otherwise: str = "") -> str:
+def format_reason(code: str, params: Mapping[str, Any], otherwise: str = "") -> str:
     """The sentence in the active language; `otherwise` for rows without a code, whose sentence was written down, and
     for a code of a later release.
     """
@@ -101,7 +101,7 @@ def said(code: str, params: Mapping[str, Any], otherwise: str = "") -> str:
     return otherwise or code if words is None else str(words) % params if params else str(words)
 
 
-def reason_of(broken: RuleBroken) -> Reason:
+def get_reason(broken: RuleBroken) -> Reason:
     """Of what a rule has said about a line: its own reason, or that of the telephone number in it."""
     if isinstance(broken, LineRefused):
         return broken.reason
@@ -167,12 +167,12 @@ class Table:
         joined: bool = False,
         shown: int = SHOWN,
     ) -> None:
-        self._source = _numbered(file, encoding_of(file))
+        self._source = _numbered(file, detect_encoding(file))
         self._ahead: deque[tuple[int, str]] = deque()
         self._joined, self._shown = joined, shown
         header, self._delimiter = self._header()
         self.header = [clean(name) for name in header]
-        self._keys = _keys_chosen(self.header, headers) if headers else _keys_of(header, tuple(columns))
+        self._keys = _keys_chosen(self.header, headers) if headers else _match_keys(header, tuple(columns))
         for any_of in required:
             if not any_of & set(self._keys):
                 names = " / ".join(column.header for column in columns if column.key in any_of)
@@ -247,7 +247,7 @@ class Table:
         raise csv.Error
 
 
-def encoding_of(file: BinaryIO) -> str:
+def detect_encoding(file: BinaryIO) -> str:
     """How the text in a file is written: UTF-8, UTF-16, else Windows-1252. Leaves the file at its beginning."""
     file.seek(0)
     start = file.read(4096)
@@ -327,7 +327,7 @@ def _outside_quotes(line: str) -> str:
     return re.sub(r'"[^"]*"', "", line)
 
 
-def _keys_of(header: list[str], columns: tuple[Column, ...]) -> list[str]:
+def _match_keys(header: list[str], columns: tuple[Column, ...]) -> list[str]:
     """What each cell of a line is, by its place; "" for columns that nobody asked for."""
     keys: list[str] = []
     for name in header:

@@ -7,56 +7,56 @@ from typing import Final
 
 from django.utils.translation import gettext_lazy as _
 
-from groups.action_types.announcement import AnnouncementCard
-from groups.action_types.base import CardType, Kind
-from groups.action_types.job import JobCard
-from groups.action_types.lets_meet import LetsMeetCard
-from groups.action_types.location import LocationCard, PhotoCard
-from groups.action_types.media import ImageCard, MediaCard
-from groups.action_types.poll import PollCard
-from groups.action_types.survey import PackageCard, SurveyCard
+from groups.action_types.announcement import AnnouncementAction
+from groups.action_types.base import ActionType, Kind
+from groups.action_types.job import JobAction
+from groups.action_types.lets_meet import LetsMeetAction
+from groups.action_types.location import LocationAction, PhotoAction
+from groups.action_types.media import ImageAction, MediaAction
+from groups.action_types.poll import PollAction
+from groups.action_types.survey import PackageAction, SurveyAction
 from kaizala_console.lib.errors import RuleBroken
 
 PACKAGE_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}"
 _PACKAGE_ID: Final = re.compile(PACKAGE_ID, re.ASCII)
 
-_TYPES: Final[dict[str, CardType]] = {
+_TYPES: Final[dict[str, ActionType]] = {
     card.kind.value: card
     for card in (
-        ImageCard(),
-        MediaCard(Kind.ALBUM),
-        MediaCard(Kind.AUDIO),
-        MediaCard(Kind.DOCUMENT),
-        MediaCard(Kind.VIDEO),
-        AnnouncementCard(),
-        JobCard(),
-        PollCard(),
-        LetsMeetCard(),
-        SurveyCard(),
-        LocationCard(),
-        PhotoCard(),
-        PackageCard(),
+        ImageAction(),
+        MediaAction(Kind.ALBUM),
+        MediaAction(Kind.AUDIO),
+        MediaAction(Kind.DOCUMENT),
+        MediaAction(Kind.VIDEO),
+        AnnouncementAction(),
+        JobAction(),
+        PollAction(),
+        LetsMeetAction(),
+        SurveyAction(),
+        LocationAction(),
+        PhotoAction(),
+        PackageAction(),
     )
 }
 _BY_NAME: Final = {name.lower(): card for name, card in _TYPES.items() if card.kind != Kind.PACKAGE}
 
 
-def of(kind: str) -> CardType:
+def get_type(kind: str) -> ActionType:
     """The card type of an `Action.kind`."""
     return _TYPES[kind]
 
 
-def names() -> list[str]:
+def list_names() -> list[str]:
     """What an `actionType` can be, but for the ids of packages."""
     return [card.kind.value for card in _BY_NAME.values()]
 
 
-def all_types() -> list[CardType]:
+def all_types() -> list[ActionType]:
     """Every kind of card."""
     return list(_TYPES.values())
 
 
-def chosen(action_type: str, package_id: str) -> tuple[CardType, str]:
+def choose_type(action_type: str, package_id: str) -> tuple[ActionType, str]:
     """The card type that a program means by `actionType` (in any case) or `id`, and the id of the package, or "".
 
     An `actionType` with a dot in it is the id of a package too: that is how lists spell it. Raises RuleBroken.
@@ -73,7 +73,8 @@ def chosen(action_type: str, package_id: str) -> tuple[CardType, str]:
         return found, ""
     if name and "." not in name:
         raise RuleBroken(
-            _("actionType: expected one of %(names)s, or the id of an action package.") % {"names": ", ".join(names())},
+            _("actionType: expected one of %(names)s, or the id of an action package.")
+            % {"names": ", ".join(list_names())},
             field="actionType",
             code="unknown_type",
         )

@@ -8,17 +8,17 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from groups.action_types.base import (
+    ActionType,
     Caption,
-    Card,
-    CardType,
     Draft,
     Kind,
     MediaAnswer,
     MediaUse,
     Resource,
     SomeWords,
-    listed,
+    ViewedAction,
     parse,
+    to_list,
 )
 from groups.media.content import MediaKind
 from kaizala_console.api.fields import Body, named
@@ -33,8 +33,8 @@ class AnnouncementBody(Body):
 
     title: Caption = ""
     message: SomeWords = named("message", "text")
-    media_resources: Annotated[Resources, BeforeValidator(listed, json_schema_input_type=Resources | Resource)] = named(
-        "mediaResources", "mediaResource", default=[]
+    media_resources: Annotated[Resources, BeforeValidator(to_list, json_schema_input_type=Resources | Resource)] = (
+        named("mediaResources", "mediaResource", default=[])
     )
 
 
@@ -46,7 +46,7 @@ class AnnouncementAnswer(Answer):
     media: list[MediaAnswer]
 
 
-class AnnouncementCard(CardType):
+class AnnouncementAction(ActionType):
     kind = Kind.ANNOUNCEMENT
     shape = AnnouncementBody
     created_event = "Announcement"
@@ -68,14 +68,14 @@ class AnnouncementCard(CardType):
     def resources(self, body: dict[str, Any]) -> list[str]:
         return list(body["mediaResources"])
 
-    def list_body(self, card: Card) -> dict[str, Any]:
+    def list_body(self, card: ViewedAction) -> dict[str, Any]:
         media = [file for resource in card.body["mediaResources"] for file in card.media(resource)]
         return {"title": card.body["title"], "message": card.body["message"], "media": media}
 
-    def details(self, card: Card) -> dict[str, Any]:
+    def details(self, card: ViewedAction) -> dict[str, Any]:
         return self.list_body(card)
 
-    def created_data(self, card: Card) -> dict[str, Any]:
+    def created_data(self, card: ViewedAction) -> dict[str, Any]:
         files = [file for resource in card.body["mediaResources"] for file in card.media(resource)]
         return {
             "title": card.body["title"],

@@ -20,7 +20,7 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, c
 
 from accounts.models import Person
 from groups.media.content import MediaKind
-from groups.media.storage import url_of
+from groups.media.storage import get_url
 from groups.models import Action, MediaFile
 from kaizala_console.api.fields import ID_SCHEMA, NO_BOOLEAN, Body, described_as, named
 from kaizala_console.api.responses import Answer
@@ -96,7 +96,7 @@ class AnswerDraft:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ViewedAction:
     """A card for one viewer: its row, the files of the media that it names, and whether they see what was answered."""
 
     action: Action
@@ -109,11 +109,11 @@ class Card:
 
     def media(self, resource: str) -> list[dict[str, str]]:
         """The files of a mediaResource as answers and events have them; none when it is gone."""
-        return [{"mediaUrl": url_of(file), "mediaFileName": file.name} for file in self.files.get(resource, ())]
+        return [{"mediaUrl": get_url(file), "mediaFileName": file.name} for file in self.files.get(resource, ())]
 
     def url(self, resource: str) -> str:
         """The address of the first file, or ""."""
-        return next((url_of(file) for file in self.files.get(resource, ())), "")
+        return next((get_url(file) for file in self.files.get(resource, ())), "")
 
 
 class MediaAnswer(Answer):
@@ -177,7 +177,7 @@ class ChoiceTally(Tally):
         return [QuestionTally(self.title, "SingleOption", self.counter.total(), counts=counts)]
 
 
-class CardType:
+class ActionType:
     """One kind of card. A kind that takes no answers leaves `takes_answers` False, and what is about answers be."""
 
     kind: Action.Kind
@@ -193,15 +193,15 @@ class CardType:
         """The card that an `actionBody` means. Raises InvalidParameters and RuleBroken, which name the path."""
         raise NotImplementedError
 
-    def list_body(self, card: Card) -> dict[str, Any]:
+    def list_body(self, card: ViewedAction) -> dict[str, Any]:
         """`actionBody` in the list of a group's Actions."""
         raise NotImplementedError
 
-    def details(self, card: Card) -> dict[str, Any]:
+    def details(self, card: ViewedAction) -> dict[str, Any]:
         """`actionDetails`, without the responses."""
         raise NotImplementedError
 
-    def created_data(self, card: Card) -> dict[str, Any]:
+    def created_data(self, card: ViewedAction) -> dict[str, Any]:
         """The `data` of the event that tells of the card."""
         raise NotImplementedError
 
@@ -209,7 +209,7 @@ class CardType:
         """The answer that an `actionBody` means, for a card with this kept body. Raises as `read`."""
         raise NotImplementedError
 
-    def answer_body(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
+    def answer_body(self, card: ViewedAction, body: dict[str, Any]) -> dict[str, Any]:
         """A kept answer as the responses in the details have it, without who gave it."""
         raise NotImplementedError
 
@@ -217,7 +217,7 @@ class CardType:
         """An empty tally for a card with this kept body."""
         raise NotImplementedError
 
-    def response_details(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
+    def response_details(self, card: ViewedAction, body: dict[str, Any]) -> dict[str, Any]:
         """`responseDetails` in the event that tells of an answer."""
         return {"response": self.answer_body(card, body)}
 
@@ -246,22 +246,22 @@ def refuse(path: str, message: Any, code: str) -> RuleBroken:
     return RuleBroken(message, field=path, code=code)
 
 
-def moment(at: dt.datetime | None) -> str:
+def format_moment(at: dt.datetime | None) -> str:
     """A moment as the protocol's answers spell it, in whole seconds: `2017-12-20T08:33:51Z`."""
     return "" if at is None else at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def listed(value: Any) -> Any:
+def to_list(value: Any) -> Any:
     """Old programs send a single entry without its list."""
     return [value] if isinstance(value, str) else value
 
 
-def titled(value: Any) -> Any:
+def to_option(value: Any) -> Any:
     """Old programs send an option as its title alone."""
     return {"title": value} if isinstance(value, str | int | float) and not isinstance(value, bool) else value
 
 
-def first_repeated(titles: Sequence[str]) -> int | None:
+def find_repeated(titles: Sequence[str]) -> int | None:
     """The index of the first title that stood there before."""
     seen: set[str] = set()
     for index, title in enumerate(titles):
@@ -275,7 +275,7 @@ def first_repeated(titles: Sequence[str]) -> int | None:
 # What events of several kinds of cards say alike (wire protocol §6, Webhooks). Pure.
 
 
-def responder_of(person: Person | None) -> dict[str, str]:
+def describe_responder(person: Person | None) -> dict[str, str]:
     """Who it was; nobody for an anonymous response, or where a bot acted."""
     return {
         "responder": person.number if person else "",
@@ -332,7 +332,7 @@ def read_choice(titles: Sequence[str], raw: Any) -> int:
     return index
 
 
-class ChoiceCard(CardType):
+class ChoiceAction(ActionType):
     """A card of which everybody picks one of the `titles`."""
 
     has_action_id = True
@@ -342,17 +342,17 @@ class ChoiceCard(CardType):
         """What there is to choose from, for a card with this kept body."""
         raise NotImplementedError
 
-    def details(self, card: Card) -> dict[str, Any]:
+    def details(self, card: ViewedAction) -> dict[str, Any]:
         count = {"responseCount": card.action.response_count} if card.sees_answers else {}
         return {**self.list_body(card), **count}
 
-    def created_data(self, card: Card) -> dict[str, Any]:
+    def created_data(self, card: ViewedAction) -> dict[str, Any]:
         return {"groupId": str(card.action.group_id), **self.list_body(card)}
 
     def read_answer(self, body: dict[str, Any], raw: Any) -> AnswerDraft:
         return AnswerDraft(body={"choice": read_choice(self.titles(body), raw)})
 
-    def answer_body(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
+    def answer_body(self, card: ViewedAction, body: dict[str, Any]) -> dict[str, Any]:
         return {"choice": self.titles(card.body)[body["choice"]]}
 
     def tally(self, body: dict[str, Any]) -> Tally:

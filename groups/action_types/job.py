@@ -9,18 +9,18 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import BeforeValidator, Field
 
 from groups.action_types.base import (
+    ActionType,
     AnswerDraft,
-    Card,
-    CardType,
     ChoiceTally,
     Draft,
     Hours,
     Kind,
     Line,
     Tally,
-    listed,
-    moment,
+    ViewedAction,
+    format_moment,
     parse,
+    to_list,
 )
 from kaizala_console.api.fields import Body, PhoneNumber
 from kaizala_console.api.responses import Answer
@@ -34,7 +34,7 @@ class JobBody(Body):
     """`assignedTo` are phone numbers of members; `dueDate` is hours from now."""
 
     title: Line
-    assigned_to: Annotated[Assignees, BeforeValidator(listed, json_schema_input_type=Assignees | PhoneNumber)]
+    assigned_to: Annotated[Assignees, BeforeValidator(to_list, json_schema_input_type=Assignees | PhoneNumber)]
     due_date: Hours = DEFAULT_HOURS
 
 
@@ -77,7 +77,7 @@ class JobDetails(Answer):
     responses: list[JobResponseAnswer] | None = None
 
 
-class JobCard(CardType):
+class JobAction(ActionType):
     kind = Kind.JOB
     shape = JobBody
     has_action_id = True
@@ -96,7 +96,7 @@ class JobCard(CardType):
             assigned_to=body.assigned_to,
         )
 
-    def list_body(self, card: Card) -> dict[str, Any]:
+    def list_body(self, card: ViewedAction) -> dict[str, Any]:
         action = card.action
         return {
             "actionId": str(action.pk),
@@ -106,30 +106,30 @@ class JobCard(CardType):
             "isCompleted": is_completed(card),
         }
 
-    def details(self, card: Card) -> dict[str, Any]:
+    def details(self, card: ViewedAction) -> dict[str, Any]:
         action = card.action
         return {
             "actionId": str(action.pk),
             "title": card.body["title"],
-            "dueDate": moment(action.expires_at),
+            "dueDate": format_moment(action.expires_at),
             "status": is_completed(card),
             "assigneeCount": action.assignee_count,
             "responseCount": action.response_count,
         }
 
-    def created_data(self, card: Card) -> dict[str, Any]:
+    def created_data(self, card: ViewedAction) -> dict[str, Any]:
         """Without `assignedTo`: the numbers are the service's to add, which has just read them."""
         return {
             "title": card.body["title"],
             "actionId": str(card.action.pk),
             "groupId": str(card.action.group_id),
-            "dueDate": moment(card.action.expires_at),
+            "dueDate": format_moment(card.action.expires_at),
         }
 
     def read_answer(self, body: dict[str, Any], raw: Any) -> AnswerDraft:
         return AnswerDraft(body={"isCompleted": parse(JobAnswerBody, raw).is_completed})
 
-    def answer_body(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
+    def answer_body(self, card: ViewedAction, body: dict[str, Any]) -> dict[str, Any]:
         return {"isCompleted": body["isCompleted"]}
 
     def tally(self, body: dict[str, Any]) -> Tally:
@@ -137,6 +137,6 @@ class JobCard(CardType):
         return ChoiceTally(body["title"], titles, lambda answer: int(not answer["isCompleted"]))
 
 
-def is_completed(card: Card) -> bool:
+def is_completed(card: ViewedAction) -> bool:
     """Whether all assignees have done it."""
     return card.action.response_count >= card.action.assignee_count

@@ -7,7 +7,17 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from groups.action_types.base import Card, ChoiceCard, ChoiceResponseAnswer, Draft, Kind, Line, Words, moment, parse
+from groups.action_types.base import (
+    ChoiceAction,
+    ChoiceResponseAnswer,
+    Draft,
+    Kind,
+    Line,
+    ViewedAction,
+    Words,
+    format_moment,
+    parse,
+)
 from groups.action_types.location import Place, PlaceAnswer
 from kaizala_console.api.fields import NO_BOOLEAN, Body, named
 from kaizala_console.api.responses import Answer
@@ -59,7 +69,7 @@ class LetsMeetDetails(LetsMeetListed):
     responses: list[ChoiceResponseAnswer] | None = None
 
 
-class LetsMeetCard(ChoiceCard):
+class LetsMeetAction(ChoiceAction):
     """It takes answers until it is over."""
 
     kind = Kind.LETS_MEET
@@ -73,7 +83,7 @@ class LetsMeetCard(ChoiceCard):
         body = parse(self.shape, raw)
         kept: dict[str, Any] = {
             "title": body.title,
-            "startingTime": moment(body.starting_time),
+            "startingTime": format_moment(body.starting_time),
             "agenda": body.agenda,
             "duration": body.duration,
         }
@@ -86,7 +96,7 @@ class LetsMeetCard(ChoiceCard):
             is_sender_only=body.is_sender_only,
         )
 
-    def list_body(self, card: Card) -> dict[str, Any]:
+    def list_body(self, card: ViewedAction) -> dict[str, Any]:
         return {"actionId": str(card.action.pk), "isSenderOnly": card.action.is_sender_only, **card.body}
 
     def titles(self, body: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from groups.action_types.base import Caption, Card, CardType, Draft, Kind, MediaUse, Resource, parse
+from groups.action_types.base import ActionType, Caption, Draft, Kind, MediaUse, Resource, ViewedAction, parse
 from groups.media.content import MediaKind
 from kaizala_console.api.fields import NO_BOOLEAN, Body, named
 from kaizala_console.api.responses import Answer
@@ -69,7 +69,7 @@ class PhotoDetails(PhotoListed):
     caption: str
 
 
-class LocationCard(CardType):
+class LocationAction(ActionType):
     kind = Kind.SHARE_LOCATION
     shape: ClassVar[type[Body]] = Place
     listed: ClassVar[type[Answer]] = LocationListed
@@ -79,17 +79,17 @@ class LocationCard(CardType):
         body = parse(self.shape, raw)
         return Draft(title=body.name, body=body.kept())
 
-    def list_body(self, card: Card) -> dict[str, Any]:
+    def list_body(self, card: ViewedAction) -> dict[str, Any]:
         return {"latitude": card.body["latitude"], "longitude": card.body["longitude"]}
 
-    def details(self, card: Card) -> dict[str, Any]:
+    def details(self, card: ViewedAction) -> dict[str, Any]:
         return {**self.list_body(card), "name": card.body["name"]}
 
-    def created_data(self, card: Card) -> dict[str, Any]:
+    def created_data(self, card: ViewedAction) -> dict[str, Any]:
         return {"media": [], "actionType": card.action.kind, "caption": "", **self.details(card)}
 
 
-class PhotoCard(LocationCard):
+class PhotoAction(LocationAction):
     kind = Kind.PHOTO_WITH_LOCATION
     shape = PhotoBody
     listed = PhotoListed
@@ -106,13 +106,13 @@ class PhotoCard(LocationCard):
     def resources(self, body: dict[str, Any]) -> list[str]:
         return [body["mediaResource"]]
 
-    def list_body(self, card: Card) -> dict[str, Any]:
+    def list_body(self, card: ViewedAction) -> dict[str, Any]:
         return {"imageUrl": card.url(card.body["mediaResource"]), **super().list_body(card)}
 
-    def details(self, card: Card) -> dict[str, Any]:
+    def details(self, card: ViewedAction) -> dict[str, Any]:
         return {**self.list_body(card), "name": card.body["name"], "caption": card.body["caption"]}
 
-    def created_data(self, card: Card) -> dict[str, Any]:
+    def created_data(self, card: ViewedAction) -> dict[str, Any]:
         place = {name: card.body[name] for name in ("latitude", "longitude", "name")}
         return {
             "media": card.media(card.body["mediaResource"]),

@@ -5,7 +5,17 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, ClassVar
 
-from groups.action_types.base import Caption, Card, CardType, Draft, Kind, MediaAnswer, MediaUse, Resource, parse
+from groups.action_types.base import (
+    ActionType,
+    Caption,
+    Draft,
+    Kind,
+    MediaAnswer,
+    MediaUse,
+    Resource,
+    ViewedAction,
+    parse,
+)
 from groups.media.content import MediaKind
 from kaizala_console.api.fields import Body, named
 from kaizala_console.api.responses import Answer
@@ -39,7 +49,7 @@ class MediaListed(Answer):
     caption: str
 
 
-class MediaCard(CardType):
+class MediaAction(ActionType):
     """An album is several pictures; one picture in it will do."""
 
     shape = MediaBody
@@ -62,13 +72,13 @@ class MediaCard(CardType):
     def resources(self, body: dict[str, Any]) -> list[str]:
         return [body["mediaResource"]]
 
-    def list_body(self, card: Card) -> dict[str, Any]:
+    def list_body(self, card: ViewedAction) -> dict[str, Any]:
         return {"media": card.media(card.body["mediaResource"]), "caption": card.body["caption"]}
 
-    def details(self, card: Card) -> dict[str, Any]:
+    def details(self, card: ViewedAction) -> dict[str, Any]:
         return self.list_body(card)
 
-    def created_data(self, card: Card) -> dict[str, Any]:
+    def created_data(self, card: ViewedAction) -> dict[str, Any]:
         return {
             "media": card.media(card.body["mediaResource"]),
             "actionType": card.action.kind,
@@ -76,7 +86,7 @@ class MediaCard(CardType):
         }
 
 
-class ImageCard(MediaCard):
+class ImageAction(MediaAction):
     """Lists have its address alone."""
 
     listed = ImageListed
@@ -85,8 +95,8 @@ class ImageCard(MediaCard):
     def __init__(self) -> None:
         super().__init__(Kind.IMAGE)
 
-    def list_body(self, card: Card) -> dict[str, Any]:
+    def list_body(self, card: ViewedAction) -> dict[str, Any]:
         return {"imageUrl": card.url(card.body["mediaResource"])}
 
-    def details(self, card: Card) -> dict[str, Any]:
+    def details(self, card: ViewedAction) -> dict[str, Any]:
         return {**self.list_body(card), **super().list_body(card)}

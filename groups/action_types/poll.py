@@ -9,8 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from groups.action_types.base import (
-    Card,
-    ChoiceCard,
+    ChoiceAction,
     ChoiceResponseAnswer,
     Draft,
     Hours,
@@ -18,11 +17,12 @@ from groups.action_types.base import (
     Line,
     MediaUse,
     Resource,
-    first_repeated,
-    moment,
+    ViewedAction,
+    find_repeated,
+    format_moment,
     parse,
     refuse,
-    titled,
+    to_option,
 )
 from groups.media.content import MediaKind
 from kaizala_console.api.fields import ID_SCHEMA, Body
@@ -42,7 +42,7 @@ class Choice(Body):
     image: Annotated[Resource | None, BeforeValidator(lambda given: None if given == "" else given), _NONE_TOO] = None
 
 
-ChoiceOrTitle = Annotated[Choice, BeforeValidator(titled, json_schema_input_type=Choice | Line)]
+ChoiceOrTitle = Annotated[Choice, BeforeValidator(to_option, json_schema_input_type=Choice | Line)]
 
 
 class PollBody(Body):
@@ -81,7 +81,7 @@ class PollDetails(PollListed):
     responses: list[ChoiceResponseAnswer] | None = None
 
 
-class PollCard(ChoiceCard):
+class PollAction(ChoiceAction):
     kind = Kind.POLL
     shape = PollBody
     created_event = "PollCreated"
@@ -91,7 +91,7 @@ class PollCard(ChoiceCard):
 
     def read(self, raw: Any, now: dt.datetime) -> Draft:
         body = parse(self.shape, raw)
-        repeated = first_repeated([choice.title for choice in body.choices])
+        repeated = find_repeated([choice.title for choice in body.choices])
         if repeated is not None:
             path = f"actionBody.choices[{repeated}].title"
             raise refuse(path, _("%(path)s is there before: choices differ.") % {"path": path}, "repeated")
@@ -120,12 +120,12 @@ class PollCard(ChoiceCard):
     def titles(self, body: dict[str, Any]) -> list[str]:
         return [choice["title"] for choice in body["choices"]]
 
-    def list_body(self, card: Card) -> dict[str, Any]:
+    def list_body(self, card: ViewedAction) -> dict[str, Any]:
         return {
             "actionId": str(card.action.pk),
             "question": card.body["question"],
             "isSenderOnly": card.action.is_sender_only,
-            "expiryDate": moment(card.action.expires_at),
+            "expiryDate": format_moment(card.action.expires_at),
             "choices": [
                 {"title": choice["title"], **({"image": card.url(choice["image"])} if "image" in choice else {})}
                 for choice in card.body["choices"]

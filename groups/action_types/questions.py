@@ -13,16 +13,16 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 
 from groups.action_types.base import (
     MAX_WORDS,
-    Card,
     Line,
     MediaUse,
     NumberRange,
     QuestionTally,
     Tally,
-    first_repeated,
+    ViewedAction,
+    find_repeated,
     refuse,
     storable,
-    titled,
+    to_option,
 )
 from groups.media.content import MediaKind
 from kaizala_console.api.fields import ApiEnum, Body, describe, named
@@ -61,7 +61,7 @@ class Option(Body):
     title: Line
 
 
-OptionOrTitle = Annotated[Option, BeforeValidator(titled, json_schema_input_type=Option | Line)]
+OptionOrTitle = Annotated[Option, BeforeValidator(to_option, json_schema_input_type=Option | Line)]
 
 
 def _describe_options(schema: dict[str, Any], shape: type[Any]) -> None:
@@ -93,7 +93,7 @@ class Question(Body):
     model_config = ConfigDict(json_schema_extra=_describe_options)
 
 
-def kept(question: Question, path: str) -> dict[str, Any]:
+def to_stored(question: Question, path: str) -> dict[str, Any]:
     """A question as it is kept. Raises RuleBroken for options that are missing, repeated, or of no use."""
     titles = [option.title for option in question.options]
     if question.type in OPTIONED and not titles:
@@ -103,7 +103,7 @@ def kept(question: Question, path: str) -> dict[str, Any]:
             % {"path": f"{path}.options", "type": question.type.value},
             "options_missing",
         )
-    repeated = first_repeated(titles)
+    repeated = find_repeated(titles)
     if repeated is not None:
         where = f"{path}.options[{repeated}].title"
         raise refuse(where, _("%(path)s is there before: options differ.") % {"path": where}, "repeated")
@@ -252,7 +252,7 @@ def read_answer(question: dict[str, Any], value: Any, path: str) -> Any:
         raise _refused(path, kind, wrong) from None
 
 
-def asked(card_body: dict[str, Any], answers: Sequence[Any]) -> list[dict[str, Any]]:
+def list_questions(card_body: dict[str, Any], answers: Sequence[Any]) -> list[dict[str, Any]]:
     """The questions that these answers, kept or spelled, are answers to.
 
     A package may keep its questions to itself. Then each goes by its number, and is of the type that its answer looks
@@ -299,7 +299,7 @@ def _refused(path: str, kind: QuestionType, wrong: _Wrong) -> RuleBroken:
     )
 
 
-def media_of(question: dict[str, Any], answer: Any, index: int) -> list[MediaUse]:
+def list_media(question: dict[str, Any], answer: Any, index: int) -> list[MediaUse]:
     """The media that a kept answer to the question at `index` names."""
     kind = QuestionType(question["type"])
     path = f"actionBody.answers[{index}]"
@@ -313,22 +313,22 @@ def media_of(question: dict[str, Any], answer: Any, index: int) -> list[MediaUse
     ]
 
 
-def resources_in(question: dict[str, Any], answer: Any) -> list[str]:
+def list_resources(question: dict[str, Any], answer: Any) -> list[str]:
     """The mediaResources in a kept answer."""
-    return [use.resource for use in media_of(question, answer, 0)]
+    return [use.resource for use in list_media(question, answer, 0)]
 
 
-def told(question: dict[str, Any], answer: Any, card: Card) -> Any:
+def to_event(question: dict[str, Any], answer: Any, card: ViewedAction) -> Any:
     """A kept answer as events have it: one choice as a list of one, as the real server told it (ADR 0061)."""
     is_choice = question["type"] == QuestionType.SINGLE_OPTION and answer is not None
-    return [answer] if is_choice else spelled(question, answer, card)
+    return [answer] if is_choice else to_wire(question, answer, card)
 
 
-def spelled(question: dict[str, Any], answer: Any, card: Card) -> Any:
+def to_wire(question: dict[str, Any], answer: Any, card: ViewedAction) -> Any:
     """A kept answer as answers have it: media by their files, everything else as it was given."""
     if answer is None or question["type"] not in WITH_MEDIA:
         return answer
-    return [file for resource in resources_in(question, answer) for file in card.media(resource)]
+    return [file for resource in list_resources(question, answer) for file in card.media(resource)]
 
 
 # ---------------------------------------------------------------- Counting

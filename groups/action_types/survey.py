@@ -11,21 +11,21 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 from groups.action_types.base import (
     MAX_HOURS,
     MAX_WORDS,
+    ActionType,
     AnswerDraft,
     Caption,
-    Card,
-    CardType,
     Draft,
     Hours,
     Kind,
     Line,
     MediaUse,
     Tally,
+    ViewedAction,
     Words,
-    moment,
+    describe_responder,
+    format_moment,
     parse,
     refuse,
-    responder_of,
     storable,
 )
 from groups.action_types.location import Place, PlaceAnswer
@@ -34,14 +34,14 @@ from groups.action_types.questions import (
     MOST_QUESTIONS,
     Question,
     SurveyTally,
-    asked,
-    kept,
-    media_of,
+    list_media,
+    list_questions,
+    list_resources,
     read_answer,
     read_unasked,
-    resources_in,
-    spelled,
-    told,
+    to_event,
+    to_stored,
+    to_wire,
 )
 from kaizala_console.api.fields import NO_BOOLEAN, Body, NumberedApiEnum, describe
 from kaizala_console.api.responses import Answer
@@ -113,7 +113,7 @@ class PropertyAnswer(Answer):
     value: Any
 
 
-def kept_property(given: Property, path: str) -> dict[str, Any]:
+def to_stored_property(given: Property, path: str) -> dict[str, Any]:
     """A property as it is kept. Raises RuleBroken for a value that is none of its type."""
     if not _fits(given.type, given.value):
         where = f"{path}.value"
@@ -254,7 +254,7 @@ class SurveyDetails(SurveyListed):
     responses: list[SurveyResponseAnswer] | None = None
 
 
-class SurveyCard(CardType):
+class SurveyAction(ActionType):
     kind = Kind.SURVEY
     shape: ClassVar[type[Body]] = SurveyBody
     has_action_id = True
@@ -272,10 +272,12 @@ class SurveyCard(CardType):
                 "title": body.title,
                 "description": body.description,
                 "questions": [
-                    kept(question, f"actionBody.questions[{index}]") for index, question in enumerate(body.questions)
+                    to_stored(question, f"actionBody.questions[{index}]")
+                    for index, question in enumerate(body.questions)
                 ],
                 "properties": [
-                    kept_property(each, f"actionBody.properties[{index}]") for index, each in enumerate(body.properties)
+                    to_stored_property(each, f"actionBody.properties[{index}]")
+                    for index, each in enumerate(body.properties)
                 ],
             },
             expires_at=_closes(body, now),
@@ -284,16 +286,16 @@ class SurveyCard(CardType):
             accepts_many=body.accept_multiple_responses,
         )
 
-    def list_body(self, card: Card) -> dict[str, Any]:
+    def list_body(self, card: ViewedAction) -> dict[str, Any]:
         count = {"responseCount": card.action.response_count} if card.sees_answers else {}
         return {
             "actionId": str(card.action.pk),
             "title": card.body["title"],
             **count,
-            "expiryDate": moment(card.action.expires_at),
+            "expiryDate": format_moment(card.action.expires_at),
         }
 
-    def details(self, card: Card) -> dict[str, Any]:
+    def details(self, card: ViewedAction) -> dict[str, Any]:
         action = card.action
         return {
             **self.list_body(card),
@@ -305,19 +307,19 @@ class SurveyCard(CardType):
             "properties": card.body["properties"],
         }
 
-    def created_data(self, card: Card) -> dict[str, Any]:
+    def created_data(self, card: ViewedAction) -> dict[str, Any]:
         return {
             "actionId": str(card.action.pk),
             "groupId": str(card.action.group_id),
             "title": card.body["title"],
-            "dueDate": moment(card.action.expires_at),
+            "dueDate": format_moment(card.action.expires_at),
             "isAnonymous": card.action.is_anonymous,
             "questions": card.body["questions"],
             "properties": card.body["properties"],
             # As in Microsoft's sample, which has the form of a response; nobody has responded yet (ADR 0061).
             "responseId": str(card.action.pk),
             "isUpdateResponse": False,
-            **responder_of(None if card.action.bot_id else card.action.person),
+            **describe_responder(None if card.action.bot_id else card.action.person),
             "responseDetails": {
                 "responseWithQuestions": [{**question, "answer": None} for question in card.body["questions"]]
             },
@@ -338,7 +340,7 @@ class SurveyCard(CardType):
         for index, value in enumerate(given.answers):
             path = f"actionBody.answers[{index}]"
             answers.append(read_answer(questions[index], value, path) if questions else read_unasked(value, path))
-            media += media_of(questions[index], answers[-1], index) if questions else []
+            media += list_media(questions[index], answers[-1], index) if questions else []
         kept_body: dict[str, Any] = {"answers": answers}
         if given.response_name:
             kept_body["responseName"] = given.response_name
@@ -346,35 +348,35 @@ class SurveyCard(CardType):
             kept_body["responseLocation"] = given.response_location.kept()
         return AnswerDraft(body=kept_body, media=media)
 
-    def answer_body(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
+    def answer_body(self, card: ViewedAction, body: dict[str, Any]) -> dict[str, Any]:
         answers = [
-            spelled(question, answer, card)
-            for question, answer in zip(asked(card.body, body["answers"]), body["answers"], strict=True)
+            to_wire(question, answer, card)
+            for question, answer in zip(list_questions(card.body, body["answers"]), body["answers"], strict=True)
         ]
         about: dict[str, Any] = {name: body[name] for name in ("responseName", "responseLocation") if name in body}
         about["answers"] = answers
         return about
 
-    def response_details(self, card: Card, body: dict[str, Any]) -> dict[str, Any]:
+    def response_details(self, card: ViewedAction, body: dict[str, Any]) -> dict[str, Any]:
         return {
             "responseWithQuestions": [
-                {**question, "answer": told(question, answer, card)}
-                for question, answer in zip(asked(card.body, body["answers"]), body["answers"], strict=True)
+                {**question, "answer": to_event(question, answer, card)}
+                for question, answer in zip(list_questions(card.body, body["answers"]), body["answers"], strict=True)
             ]
         }
 
     def resources_of_answer(self, card_body: dict[str, Any], body: dict[str, Any]) -> list[str]:
         return [
             resource
-            for question, answer in zip(asked(card_body, body["answers"]), body["answers"], strict=True)
-            for resource in resources_in(question, answer)
+            for question, answer in zip(list_questions(card_body, body["answers"]), body["answers"], strict=True)
+            for resource in list_resources(question, answer)
         ]
 
     def tally(self, body: dict[str, Any]) -> Tally:
         return SurveyTally(body["questions"])
 
 
-class PackageCard(SurveyCard):
+class PackageAction(SurveyAction):
     """An instance of an action package: `id` names the package."""
 
     kind = Kind.PACKAGE

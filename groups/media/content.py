@@ -134,12 +134,12 @@ def clean_name(name: str, claim: FileType) -> str:
     # Once more: what stood between a letter and its accent may be gone.
     plain = unicodedata.normalize("NFC", " ".join(plain.split())).strip(". ")
     stem, extension = (
-        (plain[: -len(found)], found) if (found := _end_of(plain, claim)) else (plain, claim.extensions[0])
+        (plain[: -len(found)], found) if (found := _get_extension(plain, claim)) else (plain, claim.extensions[0])
     )
     return f"{stem[: _LONGEST_NAME - len(extension)].rstrip('. ') or 'file'}{extension}"
 
 
-def _end_of(name: str, claim: FileType) -> str:
+def _get_extension(name: str, claim: FileType) -> str:
     end = PurePosixPath(name).suffix
     return end if end.lower() in claim.extensions else ""
 

@@ -101,7 +101,7 @@ _NEVER: Final = 253_402_300_799_000  # the last second of the year 9999
 _SIGNATURE: Final = re.compile(r"(?P<key_id>[a-z0-9]{1,16})\.(?P<tag>[A-Za-z0-9_-]{43})", re.ASCII)
 
 
-def url_of(file: MediaFile) -> str:
+def get_url(file: MediaFile) -> str:
     """The absolute address of a file. It opens for MEDIA_URL_HOURS, and at most an hour longer.
 
     Its end is a full hour, so that everybody who asks within an hour gets the same address, which browsers keep.
@@ -110,7 +110,7 @@ def url_of(file: MediaFile) -> str:
     return _address(file, file.name, -(-clock.epoch_ms(ends_at) // _HOUR_MS) * _HOUR_MS)
 
 
-def lasting_url_of(file: MediaFile) -> str:
+def get_lasting_url(file: MediaFile) -> str:
     """The absolute address of a picture of a person, a group or a bot, to be kept with them: it does not end.
 
     It says nothing of how the file was called.
@@ -118,8 +118,8 @@ def lasting_url_of(file: MediaFile) -> str:
     return _address(file, f"picture{PurePosixPath(file.name).suffix}", _NEVER)
 
 
-def opens(file_id: UUID, name: str, *, expires: str, signature: str, at: datetime) -> bool:
-    """Whether an address with these parts was made by `url_of` and has not ended at `at`. Reads nothing else."""
+def is_valid_address(file_id: UUID, name: str, *, expires: str, signature: str, at: datetime) -> bool:
+    """Whether an address with these parts was made by `get_url` and has not ended at `at`. Reads nothing else."""
     parts = _SIGNATURE.fullmatch(signature)
     if parts is None or not expires.isascii() or not expires.isdecimal() or len(expires) > 15:
         return False

@@ -165,7 +165,7 @@ class BulkJob(models.Model):
     @property
     def why_it_failed(self) -> str:
         """In the reader's language; empty when it did not fail."""
-        return bulk_files.said(self.failed_code, self.failed_params, self.failed_because)
+        return bulk_files.format_reason(self.failed_code, self.failed_params, self.failed_because)
 
     @property
     def is_over(self) -> bool:
@@ -241,4 +241,4 @@ class BulkLine(models.Model):
     @property
     def said(self) -> str:
         """The reason in the reader's language."""
-        return bulk_files.said(self.code, self.params, self.reason)
+        return bulk_files.format_reason(self.code, self.params, self.reason)

@@ -15,13 +15,13 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from connectors.authentication import AccessContext, operation
 from connectors.hooks import RequiredRole
 from groups import access, action_types
-from groups.action_types.base import Card, moment
+from groups.action_types.base import ViewedAction, format_moment
 from groups.action_types.survey import MOST_PROPERTIES, Property
 from groups.models import Action, Group
 from groups.platform_service import messages
 from groups.platform_service.messages import FailedSubscriber
 from groups.queries import actions as action_queries
-from groups.queries.actions import Answered, Viewer
+from groups.queries.actions import ViewedResponse, Viewer
 from groups.services import actions as services
 from kaizala_console.api import json_text
 from kaizala_console.api.endpoint import Call, resource
@@ -41,7 +41,7 @@ _SHAPES: Final[dict[Any, None]] = dict.fromkeys(kind.shape for kind in _KINDS)
 _PACKAGE: Final = {"type": "string", "pattern": f"^{action_types.PACKAGE_ID}$"}
 _BY_TYPE: Final = {
     "anyOf": [
-        {"type": "string", "enum": list(action_types.names())},
+        {"type": "string", "enum": list(action_types.list_names())},
         {
             "type": "string",
             "pattern": r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}\.[A-Za-z0-9._-]{0,99}$",
@@ -172,7 +172,7 @@ def post_action(call: Call, group_id: str) -> dict[str, Any]:
         by=call.caller,
     )
     answer: dict[str, Any] = {"referenceId": str(action.pk)}
-    if action_types.of(action.kind).has_action_id:
+    if action_types.get_type(action.kind).has_action_id:
         answer["actionId"] = str(action.pk)
     return answer | failed
 
@@ -183,12 +183,12 @@ def list_actions(call: Call, group_id: str) -> dict[str, Any]:
     group = access.reach(call.caller, group_id)
     kind, package = None, ""
     if call.query.action_type or call.query.id:
-        found, package = action_types.chosen(call.query.action_type, call.query.id)
+        found, package = action_types.choose_type(call.query.action_type, call.query.id)
         kind = found.kind
     since = call.query.from_date
     if since is not None and 0 < clock.epoch_ms(since) < _SECONDS_BELOW:
         since = clock.from_epoch_ms(clock.epoch_ms(since) * 1000)
-    cards, more = action_queries.listed(
+    cards, more = action_queries.list_actions(
         group,
         viewer(group, call.caller),
         kind=kind,
@@ -202,9 +202,9 @@ def list_actions(call: Call, group_id: str) -> dict[str, Any]:
                 "referenceId": str(card.action.pk),
                 "actionType": card.action.type_on_the_wire,
                 "sender": _sender(card.action),
-                "sentAt": moment(card.action.sent_at),
+                "sentAt": format_moment(card.action.sent_at),
                 "creationTime": clock.epoch_ms(card.action.sent_at) // 1000,
-                "actionBody": action_types.of(card.action.kind).list_body(card),
+                "actionBody": action_types.get_type(card.action.kind).list_body(card),
             }
             for card in cards
         ],
@@ -221,17 +221,17 @@ def read_action(call: Call, group_id: str, action_id: str) -> dict[str, Any] | H
     """
     group = access.reach(call.caller, group_id)
     looking = viewer(group, call.caller)
-    card = action_queries.card_in(group, action_id, looking)
-    kind = action_types.of(card.action.kind)
+    card = action_queries.get_action(group, action_id, looking)
+    kind = action_types.get_type(card.action.kind)
     answer: dict[str, Any] = {
         "actionType": card.action.type_on_the_wire,
         "actionDetails": kind.details(card),
         "sender": _sender(card.action),
-        "sentAt": moment(card.action.sent_at),
+        "sentAt": format_moment(card.action.sent_at),
     }
     if not call.query.get_details or not kind.takes_answers or call.request.method == "HEAD":
         return answer
-    responses = (spelled(card, each) for each in action_queries.responses_of(card, looking))
+    responses = (to_wire(card, each) for each in action_queries.iterate_responses(card, looking))
     first = list(islice(responses, AT_ONCE + 1))
     if len(first) <= AT_ONCE:
         answer["actionDetails"]["responses"] = first
@@ -239,7 +239,7 @@ def read_action(call: Call, group_id: str, action_id: str) -> dict[str, Any] | H
     return StreamingHttpResponse(_streamed(answer, chain(first, responses)), content_type=json_text.CONTENT_TYPE)
 
 
-def spelled(card: Card, answered: Answered) -> dict[str, Any]:
+def to_wire(card: ViewedAction, answered: ViewedResponse) -> dict[str, Any]:
     """One response with the protocol's spellings."""
     person = answered.person
     if person is None or answered.responded_at is None:
@@ -250,7 +250,7 @@ def spelled(card: Card, answered: Answered) -> dict[str, Any]:
         role: person.number,
         f"{role}Name": person.name,
         f"{role}ProfilePic": person.picture_url,
-        "respondedAt": moment(answered.responded_at),
+        "respondedAt": format_moment(answered.responded_at),
         **answered.body,
     }
 
@@ -310,7 +310,7 @@ class PropertiesChanged(Answer):
 def change_properties(call: Call, group_id: str, action_id: str) -> dict[str, str]:
     """Of a survey or an action of a package. Only who posted it and admins of the group may do so."""
     group = access.reach(call.caller, group_id)
-    action = action_queries.card_in(group, action_id, viewer(group, call.caller)).action
+    action = action_queries.get_action(group, action_id, viewer(group, call.caller)).action
     services.change_properties(action=action, properties=call.body.action_properties, by=call.caller)
     return {"referenceId": str(action.pk), "actionId": str(action.pk)}
 

@@ -13,7 +13,7 @@ from connectors.models import Bot
 from connectors.services import bots as services
 from connectors.services.connectors import LONGEST_NAME
 from groups import access
-from groups.action_types.base import listed
+from groups.action_types.base import to_list
 from groups.services import bots as group_bots
 from groups.services import media
 from kaizala_console.api.endpoint import Call, resource
@@ -41,7 +41,7 @@ class ChangedBot(Body):
 class BotIds(Body):
     """Bots of the connector."""
 
-    bot_ids: Annotated[list[Id], Field(min_length=1, max_length=services.MOST_BOTS), BeforeValidator(listed)] = named(
+    bot_ids: Annotated[list[Id], Field(min_length=1, max_length=services.MOST_BOTS), BeforeValidator(to_list)] = named(
         "botIds", "botUserId"
     )
 
@@ -79,24 +79,24 @@ class Done(Answer):
 def create_bot(call: Call) -> dict[str, str]:
     """Makes a bot of the connector, under which it can post."""
     body, by = call.body, call.caller
-    with media.address_of(body.profile_pic, caller=by, field="profilePic") as picture:
+    with media.resolve_address(body.profile_pic, caller=by, field="profilePic") as picture:
         made = services.create(connector=by.connector, name=body.name, picture_url=picture or "", by=by)
-    return _spelled(made)
+    return _to_wire(made)
 
 
 @operation(scope="textmessage.read", response=BotList, summary="List the connector's bots")
 def list_bots(call: Call) -> dict[str, Any]:
     """Answers with the bots of the connector, the oldest first."""
-    return {"bots": [_spelled(bot) for bot in services.of_connector(by=call.caller)]}
+    return {"bots": [_to_wire(bot) for bot in services.of_connector(by=call.caller)]}
 
 
 @operation(scope="textmessage.write", body=ChangedBot, response=BotDetails, summary="Change a bot")
 def change_bot(call: Call, bot_id: str) -> dict[str, str]:
     """Changes the bot's name or picture, or both."""
     body, by = call.body, call.caller
-    with media.address_of(body.profile_pic, caller=by, field="profilePic") as picture:
+    with media.resolve_address(body.profile_pic, caller=by, field="profilePic") as picture:
         changed = services.change(connector=by.connector, bot_id=bot_id, name=body.name, picture_url=picture, by=by)
-    return _spelled(changed)
+    return _to_wire(changed)
 
 
 @operation(scope="textmessage.write", response=Done, summary="Delete a bot")
@@ -135,7 +135,7 @@ def remove_bot_from_group(call: Call, group_id: str, bot_id: str) -> dict[str, b
     return {"result": True}
 
 
-def _spelled(bot: Bot) -> dict[str, str]:
+def _to_wire(bot: Bot) -> dict[str, str]:
     return {"id": str(bot.pk), "botUserId": str(bot.pk), "name": bot.name, "profilePic": bot.picture_url}
 
 

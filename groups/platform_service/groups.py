@@ -10,7 +10,7 @@ from pydantic import Field
 from connectors.authentication import operation
 from groups import access
 from groups.models import Group
-from groups.platform_service.members import MOST, FailedNumber, Numbers, failures
+from groups.platform_service.members import MOST, FailedNumber, Numbers, describe_failures
 from groups.queries import directory
 from groups.queries import groups as queries
 from groups.queries.hierarchy import Tally
@@ -104,8 +104,12 @@ class GroupCreated(Answer):
 @operation(scope="groupinfo.read", query=Listing, response=GroupList, summary="List the groups that the token reaches")
 def list_groups(call: Call) -> dict[str, Any]:
     """Answers with every group that the token reaches, with all its counts."""
-    groups = access.reachable(call.caller) if call.query.fetch_all_groups else access.named_by(call.caller)
-    return {"groups": [spelled(group, tally) for group, tally in queries.tallied(groups)]}
+    groups = (
+        access.list_reachable_groups(call.caller)
+        if call.query.fetch_all_groups
+        else access.list_named_groups(call.caller)
+    )
+    return {"groups": [to_wire(group, tally) for group, tally in queries.list_with_tallies(groups)]}
 
 
 @operation(
@@ -120,10 +124,10 @@ def create_group(call: Call) -> dict[str, Any]:
     A `ConnectGroup` is only made with a user token that reaches all groups of the organisation.
     """
     asked: NewGroup = call.body
-    place = access.place_for_new(call.caller, is_public=asked.group_type == GroupType.CONNECT_GROUP)
-    known = directory.people_known_to(call.caller, place.organisation)
-    admins, unknown_admins = members.numbers_of(asked.admins, known)
-    by_id, unknown_members = members.numbers_of(asked.member_user_ids, known)
+    place = access.get_placement(call.caller, is_public=asked.group_type == GroupType.CONNECT_GROUP)
+    known = directory.list_known_people(call.caller, place.organisation)
+    admins, unknown_admins = members.resolve_numbers(asked.admins, known)
+    by_id, unknown_members = members.resolve_numbers(asked.member_user_ids, known)
     created = services.create(
         name=asked.name,
         organisation=place.organisation,
@@ -143,7 +147,7 @@ def create_group(call: Call) -> dict[str, Any]:
         "groupName": created.group.name,
         "membersAdded": not failed,
         "isAddedAsSubGroup": place.parent is not None,
-        **failures(failed),
+        **describe_failures(failed),
     }
 
 
@@ -151,10 +155,10 @@ def create_group(call: Call) -> dict[str, Any]:
 def read_group(call: Call, group_id: str) -> dict[str, Any]:
     """Answers with one group, in a list as `GET /v1/groups` has it."""
     group = access.reach(call.caller, group_id)
-    return {"groups": [spelled(group, tally) for group, tally in queries.tallied_one(group)]}
+    return {"groups": [to_wire(group, tally) for group, tally in queries.list_one_with_tally(group)]}
 
 
-def spelled(group: Group, tally: Tally) -> dict[str, Any]:
+def to_wire(group: Group, tally: Tally) -> dict[str, Any]:
     """One group with the protocol's spellings."""
     return {
         "groupId": str(group.pk),
@@ -200,9 +204,9 @@ def find_groups(call: Call) -> dict[str, Any]:
     """Answers with at most 100 of the groups that the token reaches, by name."""
     size = min(call.query.page_size, MOST_FOUND)
     found = queries.list_named(
-        access.reachable(call.caller), call.query.query, offset=call.query.results_offset, size=size
+        access.list_reachable_groups(call.caller), call.query.query, offset=call.query.results_offset, size=size
     )
-    return {"groups": [spelled(group, tally) for group, tally in queries.tallied(found)]}
+    return {"groups": [to_wire(group, tally) for group, tally in queries.list_with_tallies(found)]}
 
 
 found_groups = resource(GET=find_groups)

@@ -76,15 +76,15 @@ def upload_media(call: Call) -> dict[str, str]:
     if content_type.startswith(_NO_WRAPPING) or encoding not in ("", "identity"):
         raise UnsupportedMediaType(["multipart/form-data", JSON])
     if content_type.startswith(MULTIPART):
-        with files_of(request) as files:
+        with read_files(request) as files:
             stored = services.store(files=files, by=call.caller)
     else:
-        wanted = MediaToFetch.parse(_json_of(request))
+        wanted = MediaToFetch.parse(_read_json(request))
         stored = media_fetch.fetch_and_store(url=wanted.media_url, by=call.caller)
     return {"mediaResource": str(stored.pk)}
 
 
-def _json_of(request: HttpRequest) -> Any:
+def _read_json(request: HttpRequest) -> Any:
     """The body, which may well be a file: programs declare JSON for all that they send, or nothing."""
     try:
         return lenient_json.loads(read_bytes(request))
@@ -122,7 +122,7 @@ _TAIL: Final = 2048  # bytes at the end of a body in which its closing boundary 
 
 
 @contextmanager
-def files_of(request: HttpRequest) -> Iterator[list[Incoming]]:
+def read_files(request: HttpRequest) -> Iterator[list[Incoming]]:
     """The files of a multipart body, under any field names, in their order; closed when the context ends.
 
     Raises InvalidParameters (no file, too many, an empty one, not multipart inside, broken off), PayloadTooLarge,
@@ -262,7 +262,7 @@ def media_file(request: HttpRequest, file_id: str, name: str) -> HttpResponseBas
         raise MethodNotAllowed(["GET", "HEAD"])
     key = ids.parse_guid(file_id)
     parts = {"expires": request.GET.get("e", ""), "signature": request.GET.get("s", "")}
-    if key is None or not storage.opens(key, name, **parts, at=clock.now()):
+    if key is None or not storage.is_valid_address(key, name, **parts, at=clock.now()):
         raise Unauthorized("This address is not valid, or its time is over.")
     file = MediaFile.objects.select_related("resource").filter(pk=key, resource__stored_at__isnull=False).first()
     if file is None:

@@ -32,7 +32,7 @@ class FailedNumber(Answer):
     reason: str
 
 
-def failures(failed: Iterable[Failed]) -> dict[str, Any]:
+def describe_failures(failed: Iterable[Failed]) -> dict[str, Any]:
     """`failed` of an answer; absent when nothing failed."""
     told = [{"number": each.number, "reason": each.reason} for each in failed]
     return {"failed": told} if told else {}
@@ -125,7 +125,7 @@ def add_members(call: Call, group_id: str) -> dict[str, Any]:
     """Adds everybody whose number can be one, as a member. Who is in the group already stays what they are there."""
     group = access.reach(call.caller, group_id, role=Role.ADMIN)
     added = services.add(group=group, numbers=call.body.members, by=call.caller)
-    return {"result": not added.failed, **failures(added.failed)}
+    return {"result": not added.failed, **describe_failures(added.failed)}
 
 
 @operation(
@@ -140,7 +140,7 @@ def update_member(call: Call, group_id: str, member_id: str) -> dict[str, Any]:
     group = access.reach(call.caller, group_id, role=Role.ADMIN)
     services.set_role(
         group=group,
-        person_id=services.person_in(group, member_id),
+        person_id=services.find_person(group, member_id),
         role=Role(call.body.role.value),
         by=call.caller,
     )
@@ -153,7 +153,7 @@ def update_member(call: Call, group_id: str, member_id: str) -> dict[str, Any]:
 def remove_member(call: Call, group_id: str, member_id: str) -> dict[str, Any]:
     """Takes a member out of the group; never the last admin. The id may be a phone number."""
     group = access.reach(call.caller, group_id, role=Role.ADMIN)
-    services.remove(group=group, person_id=services.person_in(group, member_id), by=call.caller)
+    services.remove(group=group, person_id=services.find_person(group, member_id), by=call.caller)
     return {"result": True}
 
 

@@ -11,7 +11,7 @@ from connectors.authentication import operation
 from groups import access
 from groups.models import Group, Reaction
 from groups.queries import reactions
-from groups.queries.reactions import Counts
+from groups.queries.reactions import ReactionCounts
 from groups.services import reactions as services
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.errors import InvalidParameters
@@ -138,8 +138,8 @@ def react(call: Call, group_id: str) -> dict[str, str]:
 def summarise_one(call: Call, group_id: str, reference_id: str) -> dict[str, Any]:
     """Answers with the counts of one message or action, zeros included; there is nothing to go on from."""
     key = _seen(call, access.reach_source(call.caller, group_id, call.query.source_group_id), reference_id)
-    counts = reactions.counts_of([key])
-    return {"cursor": 0, "summary": [_spelled(key, counts.get(key, Counts()))]}
+    counts = reactions.get_counts([key])
+    return {"cursor": 0, "summary": [_to_wire(key, counts.get(key, ReactionCounts()))]}
 
 
 @operation(scope="reaction.read", query=SummaryListing, response=ReactionSummaries, summary="Count a group's reactions")
@@ -147,7 +147,7 @@ def summarise_group(call: Call, group_id: str) -> dict[str, Any]:
     """Answers with the counts of what was reacted to since the cursor."""
     group = access.reach_source(call.caller, group_id, call.query.source_group_id)
     page, cursor = reactions.summary_page(group, call.caller.person, call.query.cursor)
-    return {"cursor": cursor, "summary": [_spelled(reference_id, counts) for reference_id, counts in page]}
+    return {"cursor": cursor, "summary": [_to_wire(reference_id, counts) for reference_id, counts in page]}
 
 
 @operation(scope="reaction.read", query=DetailListing, response=ReactionDetails, summary="List the reactions to one")
@@ -173,7 +173,7 @@ def _seen(call: Call, group: Group, reference_id: str) -> UUID:
     return reactions.require_seen(group, ids.parse_guid(reference_id), call.caller.person)
 
 
-def _spelled(reference_id: UUID, counts: Counts) -> dict[str, Any]:
+def _to_wire(reference_id: UUID, counts: ReactionCounts) -> dict[str, Any]:
     return {
         "referenceId": str(reference_id),
         "reactionsCountMap": {"like": counts.like, "comment": counts.comment},

@@ -62,7 +62,7 @@ def respond(call: Call, group_id: str, action_id: str) -> dict[str, str]:
     the scope action.update), unless the action takes several.
     """
     group = access.reach(call.caller, group_id)
-    action = actions.card_in(group, action_id, viewer(group, call.caller)).action
+    action = actions.get_action(group, action_id, viewer(group, call.caller)).action
     _of_this_type(action, call.body)
     response = services.give(
         action=action,
@@ -81,7 +81,7 @@ def _of_this_type(action: Action, body: NewResponse) -> None:
     """A program that names the type of another action has mixed two up."""
     if not body.action_type and not body.id:
         return
-    kind, package = action_types.chosen(body.action_type, body.id)
+    kind, package = action_types.choose_type(body.action_type, body.id)
     # An instance of a package is answered as a survey is, and programs call it one (ADR 0061).
     as_survey = kind.kind == Action.Kind.SURVEY and action.kind == Action.Kind.PACKAGE
     same = (kind.kind, package_name(package)) == (action.kind, package_name(action.package_id))

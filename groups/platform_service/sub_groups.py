@@ -11,8 +11,8 @@ from connectors.authentication import operation
 from connectors.hooks import RequiredRole
 from groups import access
 from groups.access import Role
-from groups.platform_service.groups import GroupDetails, Name, Welcome, spelled
-from groups.platform_service.members import FailedNumber, Numbers, failures
+from groups.platform_service.groups import GroupDetails, Name, Welcome, to_wire
+from groups.platform_service.members import FailedNumber, Numbers, describe_failures
 from groups.queries import groups as queries
 from groups.queries import hierarchy as groups_hierarchy
 from groups.queries.hierarchy import Branch
@@ -110,12 +110,12 @@ def list_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
     group = access.reach(call.caller, group_id)
     is_whole: bool = call.query.fetch_all_groups
     branches = (
-        groups_hierarchy.all_under(group, access.reachable(call.caller))
+        groups_hierarchy.list_descendants(group, access.list_reachable_groups(call.caller))
         if is_whole
-        else groups_hierarchy.directly_under(group)
+        else groups_hierarchy.list_children(group)
     )
-    [(told, tally)] = queries.tallied_one(group)
-    answer = {**spelled(told, tally), "subGroups": [_branch(each, is_whole) for each in branches]}
+    [(told, tally)] = queries.list_one_with_tally(group)
+    answer = {**to_wire(told, tally), "subGroups": [_branch(each, is_whole) for each in branches]}
     # The protocol and Microsoft's description have the group itself, its page a list with it (ADR 0061).
     return {**answer, "groups": [answer]}
 
@@ -133,7 +133,7 @@ def create_sub_group(call: Call, group_id: str) -> dict[str, Any]:
     parent = access.reach(call.caller, group_id, role=Role.ADMIN)
     with (
         rename_fields(image_url="groupImageUrl"),
-        media.address_of(asked.group_image_url, caller=call.caller, field="groupImageUrl") as picture,
+        media.resolve_address(asked.group_image_url, caller=call.caller, field="groupImageUrl") as picture,
     ):
         created = group_services.create(
             name=asked.name,
@@ -148,7 +148,7 @@ def create_sub_group(call: Call, group_id: str) -> dict[str, Any]:
     return {
         "groupId": str(created.group.pk),
         "groupName": created.group.name,
-        **failures(created.failed),
+        **describe_failures(created.failed),
     }
 
 
@@ -172,7 +172,7 @@ def attach_sub_groups(call: Call, group_id: str) -> dict[str, Any]:
 def detach_sub_group(call: Call, group_id: str, sub_group_id: str) -> dict[str, Any]:
     """Takes a group from under this one. Both go on."""
     parent = access.reach(call.caller, group_id, role=Role.ADMIN)
-    hierarchy.unlink(parent=parent, child=queries.sub_group(parent, sub_group_id), by=call.caller)
+    hierarchy.unlink(parent=parent, child=queries.get_sub_group(parent, sub_group_id), by=call.caller)
     return {"result": True}
 
 

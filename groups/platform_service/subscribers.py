@@ -125,7 +125,7 @@ def remove_subscribers(call: Call, group_id: str) -> dict[str, Any]:
 )
 def page_subscribers(call: Call, group_id: str) -> dict[str, Any]:
     """Answers with a page of subscribers, those who subscribed first at the top."""
-    return _listed(access.reach(call.caller, group_id), call.body.cursor, call.body.count)
+    return _to_list_item(access.reach(call.caller, group_id), call.body.cursor, call.body.count)
 
 
 @operation(
@@ -135,10 +135,10 @@ def list_subscribers(call: Call, group_id: str) -> dict[str, Any]:
     """As POST does: for old programs, which sent nothing, or the body of the POST (ADR 0066)."""
     sent: Any = read_shape(call.request, Page, form=False)
     page = sent if sent.model_fields_set else call.query
-    return _listed(access.reach(call.caller, group_id), page.cursor, page.count)
+    return _to_list_item(access.reach(call.caller, group_id), page.cursor, page.count)
 
 
-def _listed(group: Group, cursor: str, count: int) -> dict[str, Any]:
+def _to_list_item(group: Group, cursor: str, count: int) -> dict[str, Any]:
     services.require_public(group)
     page = groups.subscriber_page(group, cursor=cursor, size=count)
     people = [row.person for row in page.items]

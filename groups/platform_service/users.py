@@ -46,7 +46,7 @@ class UserDetails(Answer):
 @operation(scope="profile.read", response=UserDetails, summary="Read the token's user")
 def read_me(call: Call) -> dict[str, str]:
     """Answers with the person whose role the token carries: its user, or the admin who added the connector."""
-    return _spelled(call.caller.person)
+    return _to_wire(call.caller.person)
 
 
 @operation(scope="profile.write", body=NewDetails, response=UserDetails, summary="Change the token's user")
@@ -57,7 +57,7 @@ def update_me(call: Call) -> dict[str, str]:
         raise InvalidParameters("Expected name, profilePic or both.", field="name")
     with (
         rename_fields(picture_url="profilePic"),
-        media.address_of(asked.profile_pic, caller=call.caller, field="profilePic") as picture,
+        media.resolve_address(asked.profile_pic, caller=call.caller, field="profilePic") as picture,
     ):
         person = people.change(
             person=call.caller.person,
@@ -66,10 +66,10 @@ def update_me(call: Call) -> dict[str, str]:
             picture_url=picture,
             by=call.caller,
         )
-    return _spelled(person)
+    return _to_wire(person)
 
 
-def _spelled(person: Person) -> dict[str, str]:
+def _to_wire(person: Person) -> dict[str, str]:
     return {
         "id": str(person.pk),
         "mobileNumber": person.number,

@@ -134,7 +134,7 @@ def list_webhooks(call: Call) -> dict[str, Any]:
     found = subscriptions.list_webhooks(
         grant=call.caller.grant, object_type=query.object_type, object_id=query.object_id
     )
-    return {"webhooks": [_spelled(webhook, now) for webhook in found]}
+    return {"webhooks": [_to_wire(webhook, now) for webhook in found]}
 
 
 @operation(scope="webhook.update", body=ChangedWebhook, response=Done, summary="Change a webhook")
@@ -164,7 +164,7 @@ def delete_webhook(call: Call, webhook_id: str) -> dict[str, bool]:
     return {"result": True}
 
 
-def _spelled(webhook: Webhook, now: dt.datetime) -> dict[str, Any]:
+def _to_wire(webhook: Webhook, now: dt.datetime) -> dict[str, Any]:
     try:
         token = signing.open_token(webhook)
     except crypto.WrongKey:

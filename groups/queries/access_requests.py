@@ -22,14 +22,16 @@ MOST = 200  # of one inbox; what expires first stands in front
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OpenRequest:
     """A request that the person may answer, and the group that it is for; None for a token that acts for a person."""
 
     request: AccessRequest
     group: Group | None
 
 
-def asked_of(user: User, *, everywhere: bool = False, named: bool = False, most: int = MOST) -> list[Asked]:
+def list_open_requests(
+    user: User, *, everywhere: bool = False, named: bool = False, most: int = MOST
+) -> list[OpenRequest]:
     """The requests that wait for this person, the one that expires first in front.
 
     Those for the groups that they run by a phone number of theirs, and for the tokens that act for them; with
@@ -37,7 +39,7 @@ def asked_of(user: User, *, everywhere: bool = False, named: bool = False, most:
     more than its kind and the names in it, which costs a fraction.
     """
     # Named: of keys that it does not know, PostgreSQL expects so many that it reads everybody's.
-    first = _keys_for(user, "expires_at", "pk").order_by("expires_at", "pk")[:most]
+    first = _list_keys(user, "expires_at", "pk").order_by("expires_at", "pk")[:most]
     mine = Q(pk__in=[pk for _at, pk in first])
     if everywhere and user.is_organisation_admin:
         mine |= Q(target__startswith=TARGET, connector__organisation_id=user.organisation_id)
@@ -48,46 +50,48 @@ def asked_of(user: User, *, everywhere: bool = False, named: bool = False, most:
     if not found:
         return []
     keys = {request.pk: _group_key(request) for request in found}
-    groups = access.administered_by(user).in_bulk([key for key in keys.values() if key is not None])
+    groups = access.list_administered_groups(user).in_bulk([key for key in keys.values() if key is not None])
     rows = []
     for request in found:
         key = keys[request.pk]
         group = groups.get(key) if key is not None else None
         if group is not None or key is None:
-            rows.append(Asked(request, group))
+            rows.append(OpenRequest(request, group))
     return rows
 
 
-def asked_in(group: Group, user: User) -> QuerySet[AccessRequest]:
+def list_group_requests(group: Group, user: User) -> QuerySet[AccessRequest]:
     """What waits for the admins of one group, of whom `user` is one."""
     return _open(user).filter(target=f"{TARGET}{group.pk}").order_by("expires_at", "id")
 
 
-def choosable(user: User, request: AccessRequest, *, search: str = "", most: int = 50) -> tuple[list[Group], bool]:
+def list_choosable_groups(
+    user: User, request: AccessRequest, *, search: str = "", most: int = 50
+) -> tuple[list[Group], bool]:
     """The groups that the person may let the connector into, by name; and whether there are more than `most`."""
     has_it = (
         Grant.objects.present()
         .filter(connector_id=request.connector_id, kind=Grant.Kind.GROUP)
         .values("group_grant__group_id")
     )
-    groups = access.administered_by(user).exclude(pk__in=has_it)
+    groups = access.list_administered_groups(user).exclude(pk__in=has_it)
     if search.strip():
         groups = groups.filter(name__icontains=search.replace("\0", "").strip())
     found = list(groups.order_by("name", "id")[: most + 1])
     return found[:most], len(found) > most
 
 
-def group_of(user: User, request: AccessRequest) -> Group | None:
+def get_group(user: User, request: AccessRequest) -> Group | None:
     """The group that the request names, when the person may see it."""
     key = _group_key(request)
-    return access.visible_to(user).filter(pk=key).first() if key else None
+    return access.list_visible_groups(user).filter(pk=key).first() if key else None
 
 
-def _keys_for(user: User, *columns: str) -> QuerySet[AccessRequest, Any]:
+def _list_keys(user: User, *columns: str) -> QuerySet[AccessRequest, Any]:
     """Of those for the groups that they run, and for the tokens that act for them: each by its own index, where "or"
     would read everybody's."""
     waiting = _reaching(user).order_by()
-    run = Membership.objects.admins().filter(person_id__in=access.held_by(user)).order_by()
+    run = Membership.objects.admins().filter(person_id__in=access.list_held_people(user)).order_by()
     keys = waiting.filter(target__in=run.annotate(key=_TargetOf("group_id")).values("key")).values_list(*columns)
     if user.is_organisation_admin:  # who is one decides with a second admin (connectors.policies)
         return keys

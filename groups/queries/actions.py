@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Organisation, Person, User
 from accounts.queries import name_people
 from groups import access, action_types
-from groups.action_types.base import Card, QuestionTally
+from groups.action_types.base import QuestionTally, ViewedAction
 from groups.models import Action, ArchivedMessage, Group, MediaFile, Membership, Message, Response
 from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotFound
@@ -48,7 +48,7 @@ class Viewer:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ViewedResponse:
     """An answer as a viewer sees it; what they may not know is None. `body` is in the wire's spellings."""
 
     id: UUID | None
@@ -75,21 +75,26 @@ class Summary:
 # ---------------------------------------------------------------- Which cards
 
 
-def visible(group: Group, viewer: Viewer) -> QuerySet[Action]:
+def list_visible(group: Group, viewer: Viewer) -> QuerySet[Action]:
     """The group's cards that this viewer may see."""
     return _for_viewer(Action.objects.filter(group=group), Action.recipients.through, "action_id", viewer)
 
 
-def visible_messages(group: Group, viewer: Viewer) -> QuerySet[Message]:
+def list_visible_messages(group: Group, viewer: Viewer) -> QuerySet[Message]:
     """The group's messages that this viewer may see."""
     return _for_viewer(Message.objects.filter(group=group), Message.recipients.through, "message_id", viewer)
 
 
-def visible_anywhere(user: User) -> QuerySet[Action]:
-    """The cards of all groups that this person sees: in each, those that `visible` gives."""
-    seen, administered = _among(access.visible_to(user), user), _among(access.administered_by(user), user)
+def list_visible_anywhere(user: User) -> QuerySet[Action]:
+    """The cards of all groups that this person sees: in each, those that `list_visible` gives."""
+    seen, administered = (
+        _among(access.list_visible_groups(user), user),
+        _among(access.list_administered_groups(user), user),
+    )
     # In a group of members alone a mere member sees every card; who administers sees also what went to subscribers.
-    to_me = Action.recipients.through.objects.filter(action_id=OuterRef("pk"), person_id__in=access.held_by(user))
+    to_me = Action.recipients.through.objects.filter(
+        action_id=OuterRef("pk"), person_id__in=access.list_held_people(user)
+    )
     return Action.objects.filter(Q(audience=Audience.MEMBERS) | Exists(to_me) | administered, seen)
 
 
@@ -102,13 +107,13 @@ def _among(groups: QuerySet[Group], user: User) -> Q | Exists:
     return Q(group__in=groups.order_by().values("pk"))
 
 
-def recent_with(user: User, text: str, *, size: int, among: int) -> list[Action]:
+def search_recent(user: User, text: str, *, size: int, among: int) -> list[Action]:
     """The `size` newest cards with `text` in the title, of the last `among` that this person sees. One statement.
 
     No index serves a part of a text on every database: so the newest are looked through, and no more, and that costs
     the same however many there are.
     """
-    newest = visible_anywhere(user).order_by(*NEWEST_FIRST).values("pk")[:among]
+    newest = list_visible_anywhere(user).order_by(*NEWEST_FIRST).values("pk")[:among]
     found = Action.objects.filter(pk__in=newest, title__icontains=text).select_related("group", "person", "bot")
     return list(found.order_by(*NEWEST_FIRST)[:size])
 
@@ -120,7 +125,7 @@ def _for_viewer(rows: QuerySet[Any], recipients: Any, column: str, viewer: Viewe
     return rows.filter(Q(audience=Audience.MEMBERS) | Exists(to_me))
 
 
-def listed(
+def list_actions(
     group: Group,
     viewer: Viewer,
     *,
@@ -128,20 +133,20 @@ def listed(
     package_id: str = "",
     since: dt.datetime | None = None,
     count: int = 30,
-) -> tuple[list[Card], bool]:
+) -> tuple[list[ViewedAction], bool]:
     """Up to `count` cards in the order in which they were sent, and whether there are more.
 
     From `since` on, those that follow; without it, the last ones. A page within one second is that second whole, and
     may be longer. Two statements, however many cards there are.
     """
-    actions = visible(group, viewer).select_related("person", "bot")
+    actions = list_visible(group, viewer).select_related("person", "bot")
     if kind is not None:
         actions = actions.filter(kind=kind)
     if package_id:
         actions = actions.filter(package_id=package_id)
     if since is None:
         rows = list(actions.order_by(*NEWEST_FIRST)[: count + 1])
-        return cards(rows[:count][::-1], viewer), len(rows) > count
+        return view_actions(rows[:count][::-1], viewer), len(rows) > count
     following = actions.filter(sent_at__gte=since).order_by("sent_at", "id")
     rows = list(following[: count + 1])
     second = rows[0].sent_at.replace(microsecond=0) + _SECOND if len(rows) > count else None
@@ -151,28 +156,30 @@ def listed(
         within = list(following.filter(sent_at__lt=second))
         rows = [*within, *following.filter(sent_at__gte=second)[:2]]
         count = len(within) + (since >= second - _SECOND)
-    return cards(rows[:count], viewer), len(rows) > count
+    return view_actions(rows[:count], viewer), len(rows) > count
 
 
-def card_in(group: Group, action_id: str | UUID, viewer: Viewer) -> Card:
+def get_action(group: Group, action_id: str | UUID, viewer: Viewer) -> ViewedAction:
     """One of the group's cards. Raises NotFound, the same for one that is not for this viewer and for none."""
     key = ids.parse_guid(action_id)
-    actions = visible(group, viewer).select_related("person", "bot", "connector")
+    actions = list_visible(group, viewer).select_related("person", "bot", "connector")
     action = None if key is None else actions.filter(pk=key).first()
     if action is None:
         raise NotFound(_("There is no such action in this group."))
     action.group = group
     name_people(viewer.organisation_id, [action.person])
-    return cards([action], viewer)[0]
+    return view_actions([action], viewer)[0]
 
 
-def cards(actions: Sequence[Action], viewer: Viewer) -> list[Card]:
+def view_actions(actions: Sequence[Action], viewer: Viewer) -> list[ViewedAction]:
     """These rows as the viewer sees them, with the files that they name: one statement more for all of them."""
-    files = files_of(resource for action in actions for resource in action_types.of(action.kind).resources(action.body))
-    return [Card(action, files, sees_answers(action, viewer.people)) for action in actions]
+    files = get_files(
+        resource for action in actions for resource in action_types.get_type(action.kind).resources(action.body)
+    )
+    return [ViewedAction(action, files, can_see_answers(action, viewer.people)) for action in actions]
 
 
-def files_of(resources: Iterable[str]) -> dict[str, list[MediaFile]]:
+def get_files(resources: Iterable[str]) -> dict[str, list[MediaFile]]:
     """The files of mediaResources by the ids that bodies hold; no statement when there are none."""
     wanted = {key for key in map(ids.parse_guid, resources) if key is not None}
     found: dict[str, list[MediaFile]] = {}
@@ -182,23 +189,27 @@ def files_of(resources: Iterable[str]) -> dict[str, list[MediaFile]]:
     return found
 
 
-def sees_answers(action: Action, people: Collection[UUID]) -> bool:
+def can_see_answers(action: Action, people: Collection[UUID]) -> bool:
     """Whether somebody who is these people sees what others answered."""
     return not action.is_sender_only or action.person_id in people
 
 
-def timeline(group: Group, viewer: Viewer, *, cursor: str | None = None, size: int = 50) -> Page[Message | Card]:
+def timeline(
+    group: Group, viewer: Viewer, *, cursor: str | None = None, size: int = 50
+) -> Page[Message | ViewedAction]:
     """Messages and cards together, the newest first, both ways by key: four statements. Raises `BadCursor`."""
     page = paginate_together(
         [
-            visible_messages(group, viewer).select_related("person", "connector", "bot"),
-            visible(group, viewer).select_related("person", "connector", "bot"),
+            list_visible_messages(group, viewer).select_related("person", "connector", "bot"),
+            list_visible(group, viewer).select_related("person", "connector", "bot"),
         ],
         NEWEST_FIRST,
         cursor,
         size,
     )
-    shown = {card.action.pk: card for card in cards([row for row in page.items if isinstance(row, Action)], viewer)}
+    shown = {
+        card.action.pk: card for card in view_actions([row for row in page.items if isinstance(row, Action)], viewer)
+    }
     name_people(viewer.organisation_id, [row.person for row in page.items])
     items = [shown[row.pk] if isinstance(row, Action) else row for row in page.items]
     return Page(items, page.next_cursor, page.previous_cursor)
@@ -207,7 +218,7 @@ def timeline(group: Group, viewer: Viewer, *, cursor: str | None = None, size: i
 # ---------------------------------------------------------------- What was answered
 
 
-def visible_responses(card: Card, viewer: Viewer) -> QuerySet[Response]:
+def list_visible_responses(card: ViewedAction, viewer: Viewer) -> QuerySet[Response]:
     """The answers that the viewer may see: all, or their own alone."""
     responses = Response.objects.filter(action_id=card.action.pk).select_related("person")
     if card.sees_answers:
@@ -216,59 +227,61 @@ def visible_responses(card: Card, viewer: Viewer) -> QuerySet[Response]:
     return responses.filter(responder__in=own)
 
 
-def responses_of(card: Card, viewer: Viewer) -> Iterator[Answered]:
+def iterate_responses(card: ViewedAction, viewer: Viewer) -> Iterator[ViewedResponse]:
     """All of them, read a thousand at a time and never held at once: by id, which is the order of time if named."""
     rows: list[Response] = []
-    for row in visible_responses(card, viewer).order_by("id").iterator(chunk_size=_CHUNK):
+    for row in list_visible_responses(card, viewer).order_by("id").iterator(chunk_size=_CHUNK):
         rows.append(row)
         if len(rows) == _CHUNK:
-            yield from answered(card, rows, viewer)
+            yield from view_responses(card, rows, viewer)
             rows = []
-    yield from answered(card, rows, viewer)
+    yield from view_responses(card, rows, viewer)
 
 
-def response_page(card: Card, viewer: Viewer, *, cursor: str | None = None, size: int = 50) -> Page[Answered]:
+def response_page(
+    card: ViewedAction, viewer: Viewer, *, cursor: str | None = None, size: int = 50
+) -> Page[ViewedResponse]:
     """A page of them, the newest first if they are named. Raises `BadCursor`."""
-    page = paginate(visible_responses(card, viewer), ("-id",), cursor, size)
-    return Page(answered(card, page.items, viewer), page.next_cursor, page.previous_cursor)
+    page = paginate(list_visible_responses(card, viewer), ("-id",), cursor, size)
+    return Page(view_responses(card, page.items, viewer), page.next_cursor, page.previous_cursor)
 
 
-def own_responses(card: Card, people: Collection[UUID]) -> list[Response]:
+def list_own_responses(card: ViewedAction, people: Collection[UUID]) -> list[Response]:
     """What these people have answered themselves, the first one first."""
     keys = [key for person_id in people for key in card.action.responder_keys(person_id)]
     return list(Response.objects.filter(action_id=card.action.pk, responder__in=keys).order_by("-is_first", "id"))
 
 
-def answered_by(actions: Collection[Action], people: Collection[UUID]) -> set[UUID]:
+def get_answered_ids(actions: Collection[Action], people: Collection[UUID]) -> set[UUID]:
     """Which of these cards somebody who is these people has answered; one statement, however many cards."""
     keys = [key for action in actions for person_id in people for key in action.responder_keys(person_id)]
     rows = Response.objects.filter(action_id__in=[action.pk for action in actions], responder__in=set(keys))
     return set(rows.order_by().values_list("action_id", flat=True))
 
 
-def assigned_to(actions: Collection[Action], people: Collection[UUID]) -> set[UUID]:
+def get_assigned_ids(actions: Collection[Action], people: Collection[UUID]) -> set[UUID]:
     """Which of these cards are jobs of somebody who is these people; one statement, however many cards."""
     rows = Action.assignees.through.objects.filter(action_id__in=[action.pk for action in actions])
     return set(rows.filter(person_id__in=people).order_by().values_list("action_id", flat=True))
 
 
-def answered(card: Card, rows: Sequence[Response], viewer: Viewer) -> list[Answered]:
+def view_responses(card: ViewedAction, rows: Sequence[Response], viewer: Viewer) -> list[ViewedResponse]:
     """These answers without what nobody may know of them; one statement when they may hold media."""
-    kind = action_types.of(card.action.kind)
-    files = files_of(resource for row in rows for resource in kind.resources_of_answer(card.body, row.body))
-    here = Card(card.action, {**card.files, **files}, card.sees_answers)
+    kind = action_types.get_type(card.action.kind)
+    files = get_files(resource for row in rows for resource in kind.resources_of_answer(card.body, row.body))
+    here = ViewedAction(card.action, {**card.files, **files}, card.sees_answers)
     if card.action.is_anonymous:
-        return [Answered(None, None, None, kind.answer_body(here, row.body)) for row in rows]
+        return [ViewedResponse(None, None, None, kind.answer_body(here, row.body)) for row in rows]
     name_people(viewer.organisation_id, [row.person for row in rows])
-    return [Answered(row.pk, row.person, row.responded_at, kind.answer_body(here, row.body)) for row in rows]
+    return [ViewedResponse(row.pk, row.person, row.responded_at, kind.answer_body(here, row.body)) for row in rows]
 
 
-def summary(card: Card) -> Summary | None:
+def summarise(card: ViewedAction) -> Summary | None:
     """What was answered, counted; None when it is not for this viewer, or the card takes no answers.
 
     It reads the bodies of all answers, a thousand at a time: 100,000 of them take a second or two.
     """
-    action, kind = card.action, action_types.of(card.action.kind)
+    action, kind = card.action, action_types.get_type(card.action.kind)
     if not card.sees_answers or not kind.takes_answers:
         return None
     tally = kind.tally(action.body)
@@ -276,10 +289,10 @@ def summary(card: Card) -> Summary | None:
     for body in Response.objects.filter(action_id=action.pk).order_by().values_list("body", flat=True).iterator(_CHUNK):
         tally.add(body)
         responses += 1
-    return Summary(action.response_count, responses, _asked(action), tally.questions())
+    return Summary(action.response_count, responses, _count_asked(action), tally.questions())
 
 
-def _asked(action: Action) -> int | None:
+def _count_asked(action: Action) -> int | None:
     """How many people were asked: the assignees of a job, else who is in the group now; None for subscribers."""
     if action.kind == Action.Kind.JOB:
         return action.assignee_count

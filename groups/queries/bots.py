@@ -26,7 +26,7 @@ class BotPlaces:
     posted_for: str = ""
 
 
-def of_connectors_in(group: Group, bots: BotQuerySet) -> BotQuerySet:
+def filter_with_access(group: Group, bots: BotQuerySet) -> BotQuerySet:
     """Of these bots, those whose connector has access to the group: added to it, or to a group above it."""
     above = Group.objects.above([group.pk]).values("pk")
     at = GroupGrant.objects.filter(Q(group_id=group.pk) | Q(group_id__in=above), grant_id=OuterRef("pk"))
@@ -34,20 +34,20 @@ def of_connectors_in(group: Group, bots: BotQuerySet) -> BotQuerySet:
     return bots.filter(Exists(grants))
 
 
-def addable(group: Group) -> BotQuerySet:
+def list_addable_bots(group: Group) -> BotQuerySet:
     """The bots that an admin may put into the group now, with their connector, by name."""
     there = GroupBot.objects.filter(group=group, bot_id=OuterRef("pk"))
-    bots = of_connectors_in(group, Bot.objects.present()).filter(~Exists(there), connector__deleted_at__isnull=True)
+    bots = filter_with_access(group, Bot.objects.present()).filter(~Exists(there), connector__deleted_at__isnull=True)
     return bots.select_related("connector").order_by("name", "id")
 
 
-def standing_in(group: Group) -> QuerySet[GroupBot]:
+def list_group_bots(group: Group) -> QuerySet[GroupBot]:
     """The bots of the group with their connector, by name. Those of a connector that was deleted are none any more."""
     rows = GroupBot.objects.filter(group=group, bot__removed_at__isnull=True, bot__connector__deleted_at__isnull=True)
     return rows.select_related("bot__connector").order_by("bot__name", "bot_id")
 
 
-def places(bot_ids: Iterable[UUID]) -> dict[UUID, BotPlaces]:
+def get_places(bot_ids: Iterable[UUID]) -> dict[UUID, BotPlaces]:
     """Where these bots stand, and what each posted last: four statements, however many bots."""
     wanted = list(bot_ids)
     groups: dict[UUID, list[str]] = {key: [] for key in wanted}
@@ -63,7 +63,7 @@ def places(bot_ids: Iterable[UUID]) -> dict[UUID, BotPlaces]:
         name_people(
             organisation_id, [one.person for one in newest.values() if one.connector.organisation_id == organisation_id]
         )
-    return {key: _place(groups[key], newest.get(key)) for key in wanted}
+    return {key: _make_places(groups[key], newest.get(key)) for key in wanted}
 
 
 def count_posts(bot_id: UUID, *, since: dt.datetime) -> int:
@@ -78,7 +78,7 @@ def _newest_of_each(bot_ids: list[UUID], model: Any) -> QuerySet[Any]:
     return found
 
 
-def _place(groups: list[str], newest: Any) -> BotPlaces:
+def _make_places(groups: list[str], newest: Any) -> BotPlaces:
     if newest is None:
         return BotPlaces(groups)
     return BotPlaces(groups, newest.sent_at, newest.group.name, str(newest.person))

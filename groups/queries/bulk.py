@@ -24,7 +24,7 @@ SLICE = 2000
 Cells = tuple[object, ...]
 
 
-def job_for(user: User, job_id: UUID) -> BulkJob:
+def get_job(user: User, job_id: UUID) -> BulkJob:
     """The upload, when this person administers what it is about.
 
     Raises NotFound, the same whether or not there is such an upload; NotAllowed for a mere member of its group.
@@ -44,7 +44,7 @@ def job_for(user: User, job_id: UUID) -> BulkJob:
     return job
 
 
-def history(
+def list_jobs(
     kind: str, *, group: Group | None = None, organisation: Organisation | None = None, cursor: str | None, size: int
 ) -> Page[BulkJob]:
     """The uploads of a group, or of an organisation, the newest first. Raises `BadCursor`."""
@@ -53,7 +53,7 @@ def history(
     return paginate(jobs, ("-created_at", "-id"), cursor, size)
 
 
-def lines_of(job: BulkJob, *, cursor: str | None, size: int) -> Page[BulkLine]:
+def list_lines(job: BulkJob, *, cursor: str | None, size: int) -> Page[BulkLine]:
     """The lines that there is something to say about, in the order of the file."""
     told = job.lines.exclude(kind=BulkLine.Kind.LATER)
     return paginate(told, ("line", "id"), cursor, size)
@@ -69,15 +69,15 @@ def log_rows(job: BulkJob) -> Iterator[Cells]:
     said = next(told, None)
     for position, (line, text) in enumerate(_lines_in_file(job)):
         while said is not None and said.line < line:
-            yield _said(said)
+            yield _to_cells(said)
             said = next(told, None)
         if said is not None and said.line == line:
-            yield _said(said)
+            yield _to_cells(said)
             said = next(told, None)
         else:
             yield (line, _("done") if position < job.done_lines else _("not done"), "", text)
     while said is not None:
-        yield _said(said)
+        yield _to_cells(said)
         said = next(told, None)
 
 
@@ -120,7 +120,7 @@ def mapping_rows(organisation: Organisation) -> Iterator[Cells]:
         yield (child_id, child, parent_id, parent, "")
 
 
-def _said(line: BulkLine) -> Cells:
+def _to_cells(line: BulkLine) -> Cells:
     return (line.line, line.get_kind_display(), line.said, line.text)
 
 

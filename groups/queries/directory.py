@@ -34,7 +34,7 @@ Cells = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ViewedPerson:
     """A person, as one asker sees them: `is_self` for one's own number, `number_shown` for who administers them."""
 
     person: Person
@@ -42,7 +42,7 @@ class Seen:
     number_shown: bool
 
 
-def page(
+def list_people(
     user: User,
     *,
     search: str = "",
@@ -57,7 +57,9 @@ def page(
     `attribute`, one that the asker may read, only those of whom it says `value` (in any case). Raises
     `BadCursor`.
     """
-    shown = Membership.objects.filter(person_id=OuterRef("pk"), group__in=access.lists_of(user).order_by().values("pk"))
+    shown = Membership.objects.filter(
+        person_id=OuterRef("pk"), group__in=access.list_groups_with_members(user).order_by().values("pk")
+    )
     here = user.organisation_id
     people = Person.objects.filter(Exists(shown)).named_in(here).annotate(group_count=counted(shown, "person_id"))
     if attribute is not None:
@@ -66,24 +68,24 @@ def page(
         )
         people = people.filter(pk__in=noted.values("person_id"))
     if words := cleaned(search):
-        readable = attributes_for(user).order_by().values("pk")
+        readable = list_readable_attributes(user).order_by().values("pk")
         values = PersonAttributeValue.objects.filter(has_words("text", words), attribute__in=readable)
-        people = people.filter(matching(words, here) | Q(pk__in=values.values("person_id")))
+        people = people.filter(match_person(words, here) | Q(pk__in=values.values("person_id")))
     return paginate(people, ("name", "id"), cursor, size)
 
 
-def matching(words: str, organisation_id: UUID | None, *, person: str = "pk") -> Q:
+def match_person(words: str, organisation_id: UUID | None, *, person: str = "pk") -> Q:
     """Whether all words are in what the organisation calls the person, or they are a part of the number.
 
     `person` is the path to the person.
     """
     names = PersonName.objects.filter(has_words("name", words), organisation=organisation_id)
     called = Q((f"{person}__in", names.values("person_id")))
-    number, path = _number_in(words), "" if person == "pk" else f"{person}__"
+    number, path = _extract_number(words), "" if person == "pk" else f"{person}__"
     return called | Q((f"{path}number__contains", number)) if number else called
 
 
-def _number_in(words: str) -> str:
+def _extract_number(words: str) -> str:
     """The part of a number that this may be, as numbers are stored; "" when it can be none.
 
     The 0 (at home) or 00 (abroad) that is dialled before a whole number is in no stored number.
@@ -94,7 +96,7 @@ def _number_in(words: str) -> str:
     return re.sub("^00?", "", packed) if len(packed) >= _WHOLE else packed
 
 
-def person_for(user: User, person_id: UUID) -> Seen:
+def get_person(user: User, person_id: UUID) -> ViewedPerson:
     """The person, when the asker finds them in the directory, or is them.
 
     Admins of a group that they are in see the whole number. Raises NotFound, the same whether or not there is such a
@@ -104,28 +106,32 @@ def person_for(user: User, person_id: UUID) -> Seen:
     if person is None:
         raise NotFound
     if VerifiedPhone.objects.held().filter(user=user, person=person).exists():
-        return Seen(person, is_self=True, number_shown=True)
-    shared = _shared(user, person)
+        return ViewedPerson(person, is_self=True, number_shown=True)
+    shared = _list_shared_groups(user, person)
     as_admin = shared.filter(Q(("role", access.Role.ADMIN))).exists() or _is_colleague(user, person)
     if not as_admin and not shared.exists():
         raise NotFound
-    return Seen(person, is_self=False, number_shown=as_admin)
+    return ViewedPerson(person, is_self=False, number_shown=as_admin)
 
 
-def groups_with(user: User, seen: Seen, *, cursor: str | None = None, size: int = 50) -> Page[Group]:
+def list_person_groups(user: User, seen: ViewedPerson, *, cursor: str | None = None, size: int = 50) -> Page[Group]:
     """The groups in which the asker sees this person, by name, each with `person_role`. Raises `BadCursor`."""
     theirs = Membership.objects.filter(group_id=OuterRef("pk"), person=seen.person)
-    groups = access.visible_to(user).filter(Exists(theirs)) if seen.is_self else _shared(user, seen.person)
+    groups = (
+        access.list_visible_groups(user).filter(Exists(theirs))
+        if seen.is_self
+        else _list_shared_groups(user, seen.person)
+    )
     return paginate(groups.annotate(person_role=Subquery(theirs.values("role")[:1])), ("name", "id"), cursor, size)
 
 
-def acting_for(person: Person) -> QuerySet[Grant]:
+def list_user_grants(person: Person) -> QuerySet[Grant]:
     """What acts for the holder of this number, the newest first; for nobody else to see."""
     present = Grant.objects.present().filter(kind=Grant.Kind.USER, person=person)
     return present.select_related("connector").order_by("-granted_at", "-id")
 
 
-def people_of(organisation: Organisation) -> PersonQuerySet:
+def list_organisation_people(organisation: Organisation) -> PersonQuerySet:
     """Who is in a group of the organisation, or holds an account there."""
     members = Membership.objects.filter(group__organisation=organisation, group__removed_at__isnull=True)
     accounts = VerifiedPhone.objects.held().filter(user__organisation=organisation)
@@ -134,20 +140,20 @@ def people_of(organisation: Organisation) -> PersonQuerySet:
     )
 
 
-def people_known_to(caller: AccessContext, organisation: Organisation | None) -> QuerySet[Person]:
+def list_known_people(caller: AccessContext, organisation: Organisation | None) -> QuerySet[Person]:
     """Whom a program may name by id: the people of the organisation; without one, of the groups that it administers."""
     if organisation is not None:
-        return people_of(organisation)
-    administered = access.reachable(caller).filter(Q(("role", access.Role.ADMIN)))
+        return list_organisation_people(organisation)
+    administered = access.list_reachable_groups(caller).filter(Q(("role", access.Role.ADMIN)))
     return Person.objects.filter(
         Exists(Membership.objects.filter(group__in=administered.values("pk"), person_id=OuterRef("pk")))
     )
 
 
-def own_person(user: User, person_id: UUID) -> Person:
+def get_own_person(user: User, person_id: UUID) -> Person:
     """One of the people of the organisation, for its admins. Raises NotAllowed for who is none, and NotFound."""
     policies.require_organisation_admin(user)
-    found = people_of(user.organisation).filter(pk=person_id).named_in(user.organisation_id).first()
+    found = list_organisation_people(user.organisation).filter(pk=person_id).named_in(user.organisation_id).first()
     if found is None:
         raise NotFound
     return found
@@ -156,27 +162,27 @@ def own_person(user: User, person_id: UUID) -> Person:
 # ---------------------------------------------------------------- What is noted of people
 
 
-def attributes_of(organisation: Organisation) -> QuerySet[PersonAttribute]:
+def list_attributes(organisation: Organisation) -> QuerySet[PersonAttribute]:
     """The organisation's attributes, in their order."""
     return PersonAttribute.objects.filter(organisation=organisation)
 
 
-def attributes_for(user: User) -> QuerySet[PersonAttribute]:
+def list_readable_attributes(user: User) -> QuerySet[PersonAttribute]:
     """Those of the asker's organisation that they may read, in their order: admins all, others what is for them."""
     found = PersonAttribute.objects.filter(organisation=user.organisation_id)
     return found if user.is_organisation_admin else found.filter(for_colleagues=True)
 
 
-def attribute_of(user: User, attribute_id: UUID) -> PersonAttribute:
+def get_attribute(user: User, attribute_id: UUID) -> PersonAttribute:
     """One of them, for an admin of the organisation. Raises NotAllowed for who is none, and NotFound."""
     policies.require_organisation_admin(user)
-    found = attributes_of(user.organisation).filter(pk=attribute_id).first()
+    found = list_attributes(user.organisation).filter(pk=attribute_id).first()
     if found is None:
         raise NotFound
     return found
 
 
-def values_of(people: Iterable[Person], attributes: Iterable[PersonAttribute]) -> dict[UUID, dict[UUID, str]]:
+def get_values(people: Iterable[Person], attributes: Iterable[PersonAttribute]) -> dict[UUID, dict[UUID, str]]:
     """By person and attribute, what is noted; one statement, none when there is nothing to ask for."""
     keys, columns = [person.pk for person in people], [attribute.pk for attribute in attributes]
     told: dict[UUID, dict[UUID, str]] = defaultdict(dict)
@@ -189,12 +195,12 @@ def values_of(people: Iterable[Person], attributes: Iterable[PersonAttribute]) -
 
 def export_rows(organisation: Organisation) -> Iterator[Cells]:
     """Number, name and attributes of everybody of the organisation, to be uploaded again; `SLICE` people in memory."""
-    attributes = list(attributes_of(organisation))
+    attributes = list(list_attributes(organisation))
     yield ("Phone number", "Name", *(attribute.name for attribute in attributes))
-    people = people_of(organisation).named_in(organisation.pk).order_by(F("name"), "id")
+    people = list_organisation_people(organisation).named_in(organisation.pk).order_by(F("name"), "id")
     rows = people.iterator(chunk_size=SLICE)
     while slice_ := list(islice(rows, SLICE)):
-        told = values_of(slice_, attributes)
+        told = get_values(slice_, attributes)
         for person in slice_:
             noted = told.get(person.pk, {})
             yield (person.number, person.name, *(noted.get(attribute.pk, "") for attribute in attributes))
@@ -203,29 +209,31 @@ def export_rows(organisation: Organisation) -> Iterator[Cells]:
 # ---------------------------------------------------------------- Before somebody is removed everywhere
 
 
-def memberships_in(organisation: Organisation, person: Person) -> QuerySet[Membership]:
+def list_memberships(organisation: Organisation, person: Person) -> QuerySet[Membership]:
     """Of the organisation's groups, by name."""
     theirs = Membership.objects.filter(person=person, group__organisation=organisation, group__removed_at__isnull=True)
     return theirs.select_related("group").order_by("group__name", "group_id")
 
 
-def run_alone(organisation: Organisation, person: Person) -> QuerySet[Membership]:
+def list_sole_admin_memberships(organisation: Organisation, person: Person) -> QuerySet[Membership]:
     """Those of groups that nobody else runs."""
     others = Membership.objects.admins().filter(group_id=OuterRef("group_id")).exclude(person=person)
-    return memberships_in(organisation, person).filter(~Exists(others), role=Membership.Role.ADMIN)
+    return list_memberships(organisation, person).filter(~Exists(others), role=Membership.Role.ADMIN)
 
 
-def subscriptions_in(organisation: Organisation, person: Person) -> QuerySet[Subscription]:
+def list_subscriptions(organisation: Organisation, person: Person) -> QuerySet[Subscription]:
     """To the organisation's managed public groups."""
     return Subscription.objects.filter(
         person=person, group__organisation=organisation, group__removed_at__isnull=True
     ).select_related("group")
 
 
-def _shared(user: User, person: Person) -> QuerySet[Group]:
-    return access.lists_of(user).filter(Exists(Membership.objects.filter(group_id=OuterRef("pk"), person=person)))
+def _list_shared_groups(user: User, person: Person) -> QuerySet[Group]:
+    return access.list_groups_with_members(user).filter(
+        Exists(Membership.objects.filter(group_id=OuterRef("pk"), person=person))
+    )
 
 
 def _is_colleague(user: User, person: Person) -> bool:
     """Whether an admin of the organisation has to do with this person without sharing a group."""
-    return user.is_organisation_admin and people_of(user.organisation).filter(Q(pk=person.pk)).exists()
+    return user.is_organisation_admin and list_organisation_people(user.organisation).filter(Q(pk=person.pk)).exists()

@@ -29,7 +29,7 @@ from groups.models import (
 from groups.models.group import GroupQuerySet
 from groups.models.hierarchy import reached
 from groups.queries import directory
-from groups.queries.hierarchy import EMPTY, Tally, kept, member_count, tallies_of
+from groups.queries.hierarchy import EMPTY, Tally, get_kept_tallies, member_count, tally_ids
 from kaizala_console.lib import bounded, clock, ids
 from kaizala_console.lib.bounded import Bounded, BoundedCount
 from kaizala_console.lib.errors import NotFound
@@ -49,13 +49,13 @@ ONLY = {
 # ---------------------------------------------------------------- The wire
 
 
-def tallied(groups: GroupQuerySet) -> list[tuple[Group, Tally]]:
+def list_with_tallies(groups: GroupQuerySet) -> list[tuple[Group, Tally]]:
     """The groups by name, each with its counts: two statements, however many there are.
 
     Three more when some have changed since they were counted last: those are counted afresh.
     """
-    counts, changed = kept(groups.values("pk"))
-    counts |= tallies_of(changed)
+    counts, changed = get_kept_tallies(groups.values("pk"))
+    counts |= tally_ids(changed)
     return [(group, counts.get(group.pk, EMPTY)) for group in groups.with_link_counts()]
 
 
@@ -65,9 +65,9 @@ def list_named(groups: GroupQuerySet, search: str, *, offset: int, size: int) ->
     return groups.filter(pk__in=list(keys))
 
 
-def tallied_one(group: Group) -> list[tuple[Group, Tally]]:
-    """As `tallied`, for a group that `access` has given."""
-    return tallied(Group.objects.filter(pk=group.pk).carrying(role=Value(group.role)))
+def list_one_with_tally(group: Group) -> list[tuple[Group, Tally]]:
+    """As `list_with_tallies`, for a group that `access` has given."""
+    return list_with_tallies(Group.objects.filter(pk=group.pk).carrying(role=Value(group.role)))
 
 
 def member_rows(group: Group) -> Iterable[MemberRow]:
@@ -95,7 +95,7 @@ def subscriber_page(group: Group, *, search: str = "", cursor: str | None = None
     """
     subscribers = Subscription.objects.filter(group=group).select_related("person")
     if words := cleaned(search):
-        subscribers = subscribers.filter(directory.matching(words, group.naming_organisation_id, person="person"))
+        subscribers = subscribers.filter(directory.match_person(words, group.naming_organisation_id, person="person"))
     page = paginate(subscribers, ("id",), cursor, size)
     name_people(group.naming_organisation_id, [row.person for row in page.items])
     return page
@@ -111,22 +111,22 @@ def group_page(
 
     `search`: a part of the name, or a whole id; `is_run`: those that a number of theirs runs. Raises `BadCursor`.
     """
-    groups = _named(access.visible_to(user), search)
+    groups = _named(access.list_visible_groups(user), search)
     if is_run:
-        groups = groups.filter(pk__in=keys_run_by(user))
+        groups = groups.filter(pk__in=list_run_group_ids(user))
     groups = groups.carrying(member_count=member_count(), connector_count=_connector_count())
     return _linked(paginate(groups.select_related("organisation"), ("name", "id"), cursor, size))
 
 
-def keys_run_by(user: User) -> QuerySet[Membership, UUID]:
+def list_run_group_ids(user: User) -> QuerySet[Membership, UUID]:
     """The keys of the groups that somebody is an admin of by a number of theirs."""
-    own = Membership.objects.admins().filter(person_id__in=access.held_by(user))
+    own = Membership.objects.admins().filter(person_id__in=access.list_held_people(user))
     return own.order_by().values_list("group_id", flat=True)
 
 
-def list_run_by(user: User, *, most: int) -> list[Group]:
+def list_run_groups(user: User, *, most: int) -> list[Group]:
     """Return the first of these groups by name."""
-    return list(Group.objects.present().filter(pk__in=keys_run_by(user)).order_by("name", "id")[:most])
+    return list(Group.objects.present().filter(pk__in=list_run_group_ids(user)).order_by("name", "id")[:most])
 
 
 def audit_scope(user: User) -> list[Q]:
@@ -135,7 +135,7 @@ def audit_scope(user: User) -> list[Q]:
     A question for each group while these are few: of several together PostgreSQL guesses how many events it will find,
     and walks the whole trail when there are fewer (173 ms for eight events among 1.5 million).
     """
-    groups = list(keys_run_by(user))
+    groups = list(list_run_group_ids(user))
     if len(groups) > ASKED_ONE_BY_ONE:
         return [Q(group_id__in=groups)]
     return [Q(group_id=group) for group in groups]
@@ -166,7 +166,7 @@ def member_page(
     """
     members = Membership.objects.filter(ONLY.get(only, Q()), group=group).select_related("person")
     if words := cleaned(search):
-        members = members.filter(directory.matching(words, group.naming_organisation_id, person="person"))
+        members = members.filter(directory.match_person(words, group.naming_organisation_id, person="person"))
     if by_name:
         members = members.annotate(called=name_in(group.naming_organisation_id))
     page = paginate(members, ("called" if by_name else "joined_at", "id"), cursor, size)
@@ -180,9 +180,9 @@ def message_page(group: Group, user: User, *, cursor: str | None = None, size: i
     Admins see all; others see what went to the members, and what was sent to themselves.
     """
     messages = Message.objects.filter(group=group)
-    if access.role_of(user, group) != access.Role.ADMIN:
+    if access.get_role(user, group) != access.Role.ADMIN:
         sent_to_me = Message.recipients.through.objects.filter(
-            message_id=OuterRef("pk"), person_id__in=access.held_by(user)
+            message_id=OuterRef("pk"), person_id__in=access.list_held_people(user)
         )
         messages = messages.filter(Q(audience=Audience.MEMBERS) | Exists(sent_to_me))
     page = paginate(messages.select_related("person", "connector", "bot"), ("-sent_at", "-id"), cursor, size)
@@ -190,7 +190,7 @@ def message_page(group: Group, user: User, *, cursor: str | None = None, size: i
     return page
 
 
-def sub_groups(group: Group) -> GroupQuerySet:
+def list_sub_groups(group: Group) -> GroupQuerySet:
     """The groups directly under this one, by name."""
     return Group.objects.present().filter(pk__in=GroupLink.objects.filter(parent=group).values("child_id"))
 
@@ -203,7 +203,7 @@ def attachable_page(
     `search` is as in `group_page`. Raises `BadCursor`.
     """
     groups = (
-        _named(access.administered_by(user), search)
+        _named(access.list_administered_groups(user), search)
         .filter(organisation=group.organisation_id)
         .exclude(pk__in=reached(Group.objects.filter(pk=group.pk), "up"))
         .filter(~Exists(GroupLink.objects.filter(parent=group, child=OuterRef("pk"))))
@@ -212,34 +212,34 @@ def attachable_page(
     return _linked(paginate(groups, ("name", "id"), cursor, size))
 
 
-def sub_group(group: Group, group_id: str | UUID) -> Group:
+def get_sub_group(group: Group, group_id: str | UUID) -> Group:
     """One of the groups directly under this one. Raises NotFound, the same for a group elsewhere and for none."""
     key = ids.parse_guid(group_id)
-    found = None if key is None else sub_groups(group).filter(pk=key).first()
+    found = None if key is None else list_sub_groups(group).filter(pk=key).first()
     if found is None:
         raise NotFound(_("This is not one of the group's sub-groups."))
     return found
 
 
-def parent_groups(group: Group) -> GroupQuerySet:
+def list_parent_groups(group: Group) -> GroupQuerySet:
     """The groups directly above this one, by name."""
     return Group.objects.present().filter(pk__in=GroupLink.objects.filter(child=group).values("parent_id"))
 
 
 def sub_group_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Group]:
     """The groups directly under this one, by name, with counts and `is_visible`: whether the person may open it."""
-    return _linked(paginate(_openable(sub_groups(group), user), ("name", "id"), cursor, size))
+    return _linked(paginate(_openable(list_sub_groups(group), user), ("name", "id"), cursor, size))
 
 
-def parent_groups_for(group: Group, user: User) -> QuerySet[Group]:
+def list_viewed_parent_groups(group: Group, user: User) -> QuerySet[Group]:
     """The groups directly above this one, by name, with `is_visible`."""
-    return _openable(parent_groups(group), user).order_by("name", "id")
+    return _openable(list_parent_groups(group), user).order_by("name", "id")
 
 
 def _openable(groups: GroupQuerySet, user: User) -> GroupQuerySet:
     return groups.carrying(
         member_count=member_count(),
-        is_visible=Exists(access.visible_to(user).filter(pk=OuterRef("pk"))),
+        is_visible=Exists(access.list_visible_groups(user).filter(pk=OuterRef("pk"))),
     )
 
 
@@ -257,7 +257,7 @@ def _linked(page: Page[Group]) -> Page[Group]:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class GroupCounts:
     """What the tabs of a group's page say."""
 
     members: int
@@ -265,11 +265,11 @@ class Counts:
     connectors: Bounded
 
 
-def counts_of(group: Group) -> Counts:
+def get_counts(group: Group) -> GroupCounts:
     """One statement, of one moment."""
     found = Group.objects.filter(pk=group.pk).order_by()
     counts = found.values_list(member_count(), _sub_group_count(), _connector_count()).first()
-    return Counts(*(counts or (0, Bounded(), Bounded())))
+    return GroupCounts(*(counts or (0, Bounded(), Bounded())))
 
 
 def _sub_group_count() -> BoundedCount:
@@ -286,7 +286,7 @@ def _connector_count() -> BoundedCount:
     return BoundedCount(rows.order_by())
 
 
-def addable_connectors(group: Group, user: User) -> QuerySet[Connector]:
+def list_addable_connectors(group: Group, user: User) -> QuerySet[Connector]:
     """The connectors of this person's organisation that may be added to the group now, by name."""
     there = Grant.objects.present().filter(connector_id=OuterRef("pk"), group_grant__group=group)
     return (
@@ -297,7 +297,7 @@ def addable_connectors(group: Group, user: User) -> QuerySet[Connector]:
     )
 
 
-def connectors_found(connectors: QuerySet[Connector], search: str) -> QuerySet[Connector]:
+def search_connectors(connectors: QuerySet[Connector], search: str) -> QuerySet[Connector]:
     """Those whose name or owner's name contains the words, or the one with this ID."""
     if key := ids.parse_guid(search):
         return connectors.filter(pk=key)
@@ -305,13 +305,13 @@ def connectors_found(connectors: QuerySet[Connector], search: str) -> QuerySet[C
     return connectors.filter(Q(name__icontains=words) | Q(owner__name__icontains=words))
 
 
-def grants_of(group: Group) -> QuerySet[Grant]:
+def list_grants(group: Group) -> QuerySet[Grant]:
     """The grants that reach this group directly and were not revoked, the newest first; each `with_line`."""
     grants = Grant.objects.present().filter(group_grant__group=group).order_by("-granted_at", "-id")
     return with_line(grants).select_related("connector__owner")
 
 
-def reaching(group: Group) -> tuple[list[str], int]:
+def list_reaching_connectors(group: Group) -> tuple[list[str], int]:
     """Names of the connectors that the group itself let in, and how many more reach it through the groups above it."""
     own = Grant.objects.present().filter(group_grant__group=group)
     higher = Group.objects.present().above([group.pk])
@@ -321,7 +321,7 @@ def reaching(group: Group) -> tuple[list[str], int]:
     return list(names), more.values("connector_id").order_by().distinct().count()
 
 
-def groups_within_reach(grant: Grant) -> Bounded:
+def count_reached_groups(grant: Grant) -> Bounded:
     """How many groups the tokens of a group's grant reach: it, and those under it."""
     own = GroupGrant.objects.filter(grant=grant).values("group_id")
     return bounded.count(Group.objects.present().within(own))
@@ -329,10 +329,10 @@ def groups_within_reach(grant: Grant) -> Bounded:
 
 def grant_page(group: Group, *, cursor: str | None = None, size: int = 50) -> Page[Grant]:
     """The same, so many at a time."""
-    return paginate(grants_of(group), ("-granted_at", "-id"), cursor, size)
+    return paginate(list_grants(group), ("-granted_at", "-id"), cursor, size)
 
 
-def grant_in(group: Group, grant_id: UUID, *, also_removed: bool = False) -> Grant:
+def get_grant(group: Group, grant_id: UUID, *, also_removed: bool = False) -> Grant:
     """One of the group's grants, `with_line`. Raises NotFound, the same for another group's and for none."""
     grants = Grant.objects.filter(pk=grant_id, group_grant__group=group)
     if not also_removed:
@@ -349,7 +349,7 @@ def is_last_admin(membership: Membership) -> bool:
     return membership.role == Membership.Role.ADMIN and not others.exists()
 
 
-def admins_of(group: Group) -> QuerySet[Person]:
+def list_admins(group: Group) -> QuerySet[Person]:
     """The people who are admins of the group, by name."""
     admins = Membership.objects.admins().filter(group=group).values("person_id")
     people = Person.objects.filter(pk__in=admins).named_in(group.naming_organisation_id)
@@ -368,7 +368,7 @@ def _named(groups: GroupQuerySet, search: str) -> GroupQuerySet:
 SOON: Final = dt.timedelta(days=90)
 
 
-def ending_soon(user: User) -> QuerySet[RefreshToken]:
+def list_ending_tokens(user: User) -> QuerySet[RefreshToken]:
     """The refresh tokens of the organisation's groups that this person administers, with nothing in use that follows
     them. A token never outlives its grant, so its end is that of the access.
 
@@ -376,7 +376,7 @@ def ending_soon(user: User) -> QuerySet[RefreshToken]:
     by their end. One statement more.
     """
     now = clock.now()
-    groups = access.administered_by(user).filter(organisation_id=user.organisation_id)
+    groups = access.list_administered_groups(user).filter(organisation_id=user.organisation_id)
     few = list(groups.order_by().values_list("pk", flat=True)[: bounded.MOST + 1])
     if len(few) > bounded.MOST:
         # Asked for each token by itself: of an EXISTS, PostgreSQL reads all groups first and sorts all of their tokens;
@@ -409,11 +409,11 @@ def ending_soon(user: User) -> QuerySet[RefreshToken]:
 
 
 def ending_page(user: User, *, cursor: str | None = None, size: int = 50) -> Page[RefreshToken]:
-    """So many of `ending_soon`, the next in front. Raises `BadCursor`."""
-    return paginate(ending_soon(user), ("expires_at", "id"), cursor, size)
+    """So many of `list_ending_tokens`, the next in front. Raises `BadCursor`."""
+    return paginate(list_ending_tokens(user), ("expires_at", "id"), cursor, size)
 
 
-def soon_of(live_tokens: Sequence[RefreshToken]) -> RefreshToken | None:
-    """As `ending_soon`, for the live tokens of one grant, the newest first: the one in use, when it ends soon."""
+def find_ending_token(live_tokens: Sequence[RefreshToken]) -> RefreshToken | None:
+    """Of the live tokens of one grant, the newest first: the one in use, when it ends soon (`list_ending_tokens`)."""
     in_use = next((token for token in live_tokens if token.first_used_at), None) or next(reversed(live_tokens), None)
     return in_use if in_use is not None and in_use.expires_at <= clock.now() + SOON else None

@@ -41,20 +41,20 @@ class Level:
 
 def top_page(user: User, *, cursor: str | None = None, size: int = 50) -> Page[Group]:
     """The groups that stand under none that the person sees, by name. Raises `BadCursor`."""
-    seen = access.visible_to(user)
+    seen = access.list_visible_groups(user)
     groups = seen.filter(~Exists(_links(seen, "parent").filter(child_id=OuterRef("pk"))))
-    page = paginate(_shown(groups), ("name", "id"), cursor, size)
+    page = paginate(_with_member_count(groups), ("name", "id"), cursor, size)
     _count_below(page.items, user)
     return page
 
 
-def level(group: Group, user: User, *, size: int = 50) -> Level:
+def list_level(group: Group, user: User, *, size: int = 50) -> Level:
     """The first groups directly under one that `access` has given, by name.
 
     One that stands above this group as well says that nothing is under it: so a circle, which no service makes, ends.
     """
-    below = access.visible_to(user).filter(pk__in=GroupLink.objects.filter(parent=group).values("child_id"))
-    found = list(_shown(below).order_by("name", "id")[: size + 1])
+    below = access.list_visible_groups(user).filter(pk__in=GroupLink.objects.filter(parent=group).values("child_id"))
+    found = list(_with_member_count(below).order_by("name", "id")[: size + 1])
     count = bounded.count(below.order_by()) if len(found) > size else Bounded(len(found))
     shown = found[:size]
     _count_below(shown, user)
@@ -67,10 +67,10 @@ def level(group: Group, user: User, *, size: int = 50) -> Level:
     return Level(shown, count)
 
 
-def way_up(group: Group, user: User) -> list[Group]:
+def list_ancestors(group: Group, user: User) -> list[Group]:
     """The groups above this one, the highest first: of several parents the first by name. One statement."""
     line = reached(Group.objects.filter(pk=group.pk), "up")
-    links = _links(access.visible_to(user), "parent").filter(child_id__in=line).select_related("parent")
+    links = _links(access.list_visible_groups(user), "parent").filter(child_id__in=line).select_related("parent")
     parents: dict[object, Group] = {}
     for link in links.order_by("parent__name", "parent_id"):
         parents.setdefault(link.child_id, link.parent)
@@ -88,7 +88,7 @@ def _links(seen: GroupQuerySet, end: str) -> QuerySet[GroupLink]:
     return GroupLink.objects.filter(Exists(seen.filter(pk=OuterRef(f"{end}_id"))))
 
 
-def _shown(groups: GroupQuerySet) -> GroupQuerySet:
+def _with_member_count(groups: GroupQuerySet) -> GroupQuerySet:
     return groups.carrying(member_count=member_count())
 
 
@@ -97,7 +97,9 @@ def _count_below(groups: list[Group], user: User) -> None:
     keys = [group.pk for group in groups]
     if not keys:
         return
-    below = BoundedCount(_links(access.visible_to(user), "child").filter(parent_id=OuterRef("pk")).order_by("child_id"))
+    below = BoundedCount(
+        _links(access.list_visible_groups(user), "child").filter(parent_id=OuterRef("pk")).order_by("child_id")
+    )
     counts = dict(Group.objects.filter(pk__in=keys).order_by().values_list("pk", below))
     for group in groups:
         group.sub_group_count = counts.get(group.pk, Bounded())
@@ -127,7 +129,7 @@ class Branch:
         return self.organisation_id is not None
 
 
-def directly_under(group: Group) -> list[Branch]:
+def list_children(group: Group) -> list[Branch]:
     """The present groups directly under this one, by name. One statement."""
     more = GroupLink.objects.filter(parent_id=OuterRef("child_id"), child__removed_at__isnull=True)
     links = GroupLink.objects.filter(parent=group, child__removed_at__isnull=True)
@@ -135,7 +137,7 @@ def directly_under(group: Group) -> list[Branch]:
     return [Branch(*row) for row in rows]
 
 
-def all_under(group: Group, open_to: GroupQuerySet) -> list[Branch]:
+def list_descendants(group: Group, open_to: GroupQuerySet) -> list[Branch]:
     """The present groups under this one, at any level, by name.
 
     What stands under a group is told where that group is among those that are `open_to` the asker: as in the console,
@@ -149,14 +151,14 @@ def all_under(group: Group, open_to: GroupQuerySet) -> list[Branch]:
     for row in rows.values_list("parent_id", *_of_child()):
         below.setdefault(row[0], []).append(row[1:])
     is_open = set(open_to.filter(pk__in=line).order_by().values_list("pk", flat=True))
-    return _grown(group.pk, below, is_open)
+    return _grow(group.pk, below, is_open)
 
 
 def _of_child() -> list[str]:
     return [f"child__{column}" for column in _COLUMNS]
 
 
-def _grown(root: UUID, below: Below, is_open: Collection[UUID]) -> list[Branch]:
+def _grow(root: UUID, below: Below, is_open: Collection[UUID]) -> list[Branch]:
     """Level by level: so that a group in several places stands in the highest one, and nothing grows without end."""
     top: list[Branch] = []
     placed = {root}
@@ -195,7 +197,7 @@ EMPTY: Final = Tally()
 _KEPT: Final = [f"kept_count__{field.name}" for field in fields(Tally)]
 
 
-def tallies(roots: QuerySet[Any]) -> dict[UUID, Tally]:
+def tally_groups(roots: QuerySet[Any]) -> dict[UUID, Tally]:
     """The counts of the groups whose ids `roots` selects."""
     tables = _tables()
     try:
@@ -203,27 +205,27 @@ def tallies(roots: QuerySet[Any]) -> dict[UUID, Tally]:
     except EmptyResultSet:  # nothing to ask about, as Django saw without the database
         return {}
     walk = _WALK.format(roots=sql, **tables)
-    pairs = _fetched(walk + _PAIRS, params)
+    pairs = _fetch(walk + _PAIRS, params)
     if not pairs:
         return {}
     if len(pairs) <= FEW:
         walk = _VALUES.format(rows=", ".join(["(%s, %s)"] * len(pairs)))
         params = tuple(key for pair in pairs for key in pair)
-    counted = _fetched(walk + _LEVEL.format(**tables), params)
+    counted = _fetch(walk + _LEVEL.format(**tables), params)
     level = {group: (members, unprovisioned) for group, members, unprovisioned in counted}
-    unique = dict(_fetched(walk + _UNIQUE.format(**tables), params))
-    return _summed(pairs, level, unique)
+    unique = dict(_fetch(walk + _UNIQUE.format(**tables), params))
+    return _sum(pairs, level, unique)
 
 
-def tallies_of(group_ids: Collection[UUID]) -> dict[UUID, Tally]:
+def tally_ids(group_ids: Collection[UUID]) -> dict[UUID, Tally]:
     """The counts of these groups; of one that was removed, nobody."""
     keys, counted = list(group_ids), {}
     for start in range(0, len(keys), AT_ONCE):
-        counted.update(tallies(Group.objects.filter(pk__in=keys[start : start + AT_ONCE]).values("pk")))
+        counted.update(tally_groups(Group.objects.filter(pk__in=keys[start : start + AT_ONCE]).values("pk")))
     return {key: counted.get(key, EMPTY) for key in keys}
 
 
-def kept(roots: QuerySet[Any]) -> tuple[dict[UUID, Tally], list[UUID]]:
+def get_kept_tallies(roots: QuerySet[Any]) -> tuple[dict[UUID, Tally], list[UUID]]:
     """What is kept of the groups whose ids `roots` selects; and the groups of which it may be out of date, or nothing.
 
     One statement, and so one moment: between two, a change could be counted and taken off the list.
@@ -254,7 +256,7 @@ def member_count() -> Expression:
     return Case(When(is_right, then=F("kept_count__level")), default=members)
 
 
-def _summed(
+def _sum(
     pairs: Iterable[tuple[Any, Any]], level: dict[Any, tuple[int, int]], unique: dict[Any, int]
 ) -> dict[UUID, Tally]:
     nobody = (0, 0)
@@ -270,7 +272,7 @@ def _summed(
     }
 
 
-def _fetched(sql: str, params: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+def _fetch(sql: str, params: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         return cursor.fetchall()

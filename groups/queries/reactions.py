@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Person
 from accounts.queries import name_people
 from groups.models import Action, Group, Message, Reaction
-from groups.queries.actions import Viewer, visible, visible_messages
+from groups.queries.actions import Viewer, list_visible, list_visible_messages
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.pagination import BadCursor, Page, paginate
@@ -31,7 +31,7 @@ Type = Reaction.Type
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class ReactionCounts:
     """How often something was liked and commented on."""
 
     like: int = 0
@@ -39,7 +39,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
+class ReactionRow:
     """One reaction. `user_id` is the person's id, or the bot's when a bot reacted."""
 
     reaction_id: UUID
@@ -55,14 +55,14 @@ def require_seen(group: Group, reference_id: UUID | None, person: Person) -> UUI
     """
     if reference_id is not None:
         viewer = Viewer.of(group, [person.pk])
-        if visible_messages(group, viewer).filter(pk=reference_id).exists():
+        if list_visible_messages(group, viewer).filter(pk=reference_id).exists():
             return reference_id
-        if visible(group, viewer).filter(pk=reference_id).exists():
+        if list_visible(group, viewer).filter(pk=reference_id).exists():
             return reference_id
     raise NotFound(_("referenceId: there is no such message or action in this group."))
 
 
-def counts_of(reference_ids: Iterable[UUID]) -> dict[UUID, Counts]:
+def get_counts(reference_ids: Iterable[UUID]) -> dict[UUID, ReactionCounts]:
     """The counts of each; what nobody has reacted to is missing. One statement, however many."""
     rows = (
         Reaction.objects.filter(reference_id__in=list(reference_ids))
@@ -71,10 +71,10 @@ def counts_of(reference_ids: Iterable[UUID]) -> dict[UUID, Counts]:
         .annotate(likes=Count("pk", filter=Q(reaction_type=Type.LIKE)))
         .annotate(comments=Count("pk", filter=Q(reaction_type=Type.COMMENT)))
     )
-    return {row["reference_id"]: Counts(row["likes"], row["comments"]) for row in rows}
+    return {row["reference_id"]: ReactionCounts(row["likes"], row["comments"]) for row in rows}
 
 
-def summary_page(group: Group, person: Person, cursor: str) -> tuple[list[tuple[UUID, Counts]], int]:
+def summary_page(group: Group, person: Person, cursor: str) -> tuple[list[tuple[UUID, ReactionCounts]], int]:
     """What was reacted to since the cursor, whatever changed longest ago first, with its counts as they are now.
 
     And the cursor to go on from, 0 when there is nothing. Raises BadCursor.
@@ -82,16 +82,16 @@ def summary_page(group: Group, person: Person, cursor: str) -> tuple[list[tuple[
     reactions = Reaction.objects.filter(group=group, modified_at__gt=_moment(cursor))
     viewer = Viewer.of(group, [person.pk])
     if not viewer.is_admin:
-        messages, actions = visible_messages(group, viewer).values("pk"), visible(group, viewer).values("pk")
+        messages, actions = list_visible_messages(group, viewer).values("pk"), list_visible(group, viewer).values("pk")
         reactions = reactions.filter(Q(reference_id__in=messages) | Q(reference_id__in=actions))
     changed = reactions.order_by().values("reference_id").annotate(at=Max("modified_at")).order_by("at")[:PAGE_SIZE]
     rows = [(row["reference_id"], row["at"]) for row in changed]
-    counts = counts_of(reference_id for reference_id, _at in rows)
-    page = [(reference_id, counts.get(reference_id, Counts())) for reference_id, _at in rows]
+    counts = get_counts(reference_id for reference_id, _at in rows)
+    page = [(reference_id, counts.get(reference_id, ReactionCounts())) for reference_id, _at in rows]
     return page, _cursor(rows[-1][1]) if rows else 0
 
 
-def detail_page(reference_id: UUID, kind: str | None, cursor: str) -> tuple[list[Detail], int]:
+def detail_page(reference_id: UUID, kind: str | None, cursor: str) -> tuple[list[ReactionRow], int]:
     """The reactions to one message or action since the cursor, the oldest first, of all kinds without `kind`.
 
     And the cursor to go on from, 0 when there is nothing. Raises BadCursor.
@@ -100,7 +100,9 @@ def detail_page(reference_id: UUID, kind: str | None, cursor: str) -> tuple[list
     if kind is not None:
         reactions = reactions.filter(reaction_type=kind)
     rows = reactions.order_by("modified_at").values_list("pk", "person_id", "bot_id", "modified_at", "comment")
-    page = [Detail(pk, bot_id or person_id, at, comment) for pk, person_id, bot_id, at, comment in rows[:PAGE_SIZE]]
+    page = [
+        ReactionRow(pk, bot_id or person_id, at, comment) for pk, person_id, bot_id, at, comment in rows[:PAGE_SIZE]
+    ]
     return page, _cursor(page[-1].modified_at) if page else 0
 
 
@@ -112,7 +114,7 @@ class Likes:
     is_own: bool
 
 
-def likes_of(reference_id: UUID, people: Collection[UUID]) -> Likes:
+def get_likes(reference_id: UUID, people: Collection[UUID]) -> Likes:
     """Two statements, however many likes there are."""
     likes = Reaction.objects.filter(reference_id=reference_id, reaction_type=Type.LIKE)
     named = likes.select_related("person", "bot").order_by("modified_at")[:LIKERS_NAMED]
@@ -125,9 +127,9 @@ def comment_page(reference_id: UUID, *, cursor: str | None = None, size: int = P
     return paginate(comments.select_related("person", "connector", "bot"), ("-modified_at", "-id"), cursor, size)
 
 
-def message_or_action(group: Group, reference_id: UUID, viewer: Viewer) -> Message | Action:
+def get_message_or_action(group: Group, reference_id: UUID, viewer: Viewer) -> Message | Action:
     """What stands in the group under this id, when the viewer may see it. Raises NotFound."""
-    for rows in (visible_messages(group, viewer), visible(group, viewer)):
+    for rows in (list_visible_messages(group, viewer), list_visible(group, viewer)):
         found = rows.select_related("person", "connector", "bot").filter(pk=reference_id).first()
         if found is not None:
             found.group = group

@@ -24,7 +24,7 @@ def find(kind: str, grant: Grant, object_id: str) -> str:
 
 def _group(grant: Grant, object_id: str) -> str:
     """A group that the grant reaches. Raises GroupNotReachable, the same whether or not there is such a group."""
-    if not access.role_of_tokens(grant, object_id):
+    if not access.get_token_role(grant, object_id):
         raise GroupNotReachable
     return str(ids.parse_guid(object_id))
 
@@ -33,11 +33,11 @@ def _action(grant: Grant, object_id: str) -> str:
     """An action that the grant's tokens see. Raises NotFound, the same whether or not there is such an action."""
     key = ids.parse_guid(object_id)
     found = None if key is None else Action.objects.select_related("group").filter(pk=key).first()
-    role = access.role_of_tokens(grant, str(found.group_id)) if found is not None else ""
+    role = access.get_token_role(grant, str(found.group_id)) if found is not None else ""
     if found is None or not role:
         raise NotFound(_("There is no such action within reach of this token."))
     viewer = Viewer(frozenset({grant.person_id}), role == access.Role.ADMIN)
-    if not actions.visible(found.group, viewer).filter(pk=found.pk).exists():
+    if not actions.list_visible(found.group, viewer).filter(pk=found.pk).exists():
         raise NotFound(_("There is no such action within reach of this token."))
     return str(found.pk)
 

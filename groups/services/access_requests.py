@@ -13,7 +13,7 @@ from connectors.models import AccessRequest
 from connectors.permissions import Permission
 from connectors.services import access_requests
 from connectors.services.grants import Granted
-from groups.access import target_of
+from groups.access import get_target
 from groups.models import Group
 from groups.services import connectors
 from kaizala_console.lib.errors import NotFound
@@ -36,7 +36,7 @@ def approve(
     ended before, RuleBroken for what was not asked, and what `grants.add_connector` raises.
     """
     request = access_requests.lock(request, as_shown=as_shown)
-    _require_for(request, group, by)
+    _require_admin(request, group, by)
     given = access_requests.require_asked(request, permissions)
     return connectors.add_connector(
         group=group,
@@ -51,11 +51,11 @@ def approve(
 @transaction.atomic
 def refuse(*, request: AccessRequest, group: Group, by: User) -> AccessRequest:
     """None of it, and the developer is told. Raises NotFound and Conflict as `approve`."""
-    _require_for(request, group, by)
-    return access_requests.refuse(request=request, by=by, target=target_of(group), target_name=group.name)
+    _require_admin(request, group, by)
+    return access_requests.refuse(request=request, by=by, target=get_target(group), target_name=group.name)
 
 
-def _require_for(request: AccessRequest, group: Group, by: User) -> None:
-    target = target_of(group)
+def _require_admin(request: AccessRequest, group: Group, by: User) -> None:
+    target = get_target(group)
     if request.grant is not None or request.target not in ("", target) or not policies.can_answer(by, request, target):
         raise NotFound

@@ -18,15 +18,15 @@ from connectors.models import Bot, Connector
 from connectors.webhooks import publish
 from connectors.webhooks.events import Event, WebhookEventType, package_names
 from groups import action_types
-from groups.action_types.base import Card, MediaUse
-from groups.action_types.survey import MOST_PROPERTIES, Property, kept_property
+from groups.action_types.base import MediaUse, ViewedAction
+from groups.action_types.survey import MOST_PROPERTIES, Property, to_stored_property
 from groups.media.content import FILE_TYPES, IMAGES, MediaKind
 from groups.media.upload import Incoming
 from groups.models import Action, Group, MediaResource, Membership
 from groups.queries import actions
 from groups.services import groups, media, messages
 from groups.services.media import Uploader
-from groups.services.members import named_in
+from groups.services.members import find_named
 from kaizala_console.api.errors import PayloadTooLarge, UnsupportedMediaType
 from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
@@ -59,7 +59,7 @@ def post(
     person's, or another group's.
     """
     groups.require_may_post(group=group, by=by)
-    kind, package = action_types.chosen(action_type, package_id)
+    kind, package = action_types.choose_type(action_type, package_id)
     to = messages.read_audience(group, to_all_subscribers=to_all_subscribers, subscribers=subscribers)
     now = clock.now()
     draft = kind.read(body, now)
@@ -100,7 +100,7 @@ def post(
         person_id=person.pk,
         after={"group": group.name, "kind": action.type_on_the_wire, "sent_to": action.audience},
     )
-    _tell(action, assignees, messages.get_event_readers(to.kind, to.chosen))
+    _publish(action, assignees, messages.get_event_readers(to.kind, to.chosen))
     return action
 
 
@@ -116,7 +116,7 @@ def change_properties(*, action: Action, properties: Sequence[Property], by: Acc
         raise NotAllowed(_("Only who posted an action and admins of the group change its properties."))
     if "properties" not in action.body:
         raise NotFound(_("An action of the type %(type)s has no properties.") % {"type": action.type_on_the_wire})
-    given = {each.name: kept_property(each, f"actionProperties[{index}]") for index, each in enumerate(properties)}
+    given = {each.name: to_stored_property(each, f"actionProperties[{index}]") for index, each in enumerate(properties)}
     # One after the other: of two programs at once, neither loses what the other has set.
     locked = Action.objects.select_for_update(no_key=True).get(pk=action.pk)
     merged = {each["name"]: each for each in locked.body["properties"]} | given
@@ -156,7 +156,7 @@ def with_media(
         elif caller is None:
             raise RuleBroken(_("Only a program can post media."), field=use.path, code="no_media")
         else:
-            key = str(media.resource_for(resource=use.resource, caller=caller, kinds=use.kinds, field=use.path).pk)
+            key = str(media.use_resource(resource=use.resource, caller=caller, kinds=use.kinds, field=use.path).pk)
         place: Any = body
         for step in use.keys[:-1]:
             place = place[step]
@@ -166,7 +166,7 @@ def with_media(
 
 def _assignees(group: Group, numbers: Sequence[str]) -> list[Person]:
     """The members behind these numbers, each once. Raises RuleBroken, which names everybody who is none."""
-    found, refused = named_in(Membership.objects.filter(group=group), numbers)
+    found, refused = find_named(Membership.objects.filter(group=group), numbers)
     if refused:
         raise RuleBroken(
             _("actionBody.assignedTo: not members of this group: %(numbers)s. Nothing was posted.")
@@ -177,13 +177,13 @@ def _assignees(group: Group, numbers: Sequence[str]) -> list[Person]:
     return found
 
 
-def _tell(action: Action, assignees: Sequence[Person], people: frozenset[UUID] | None) -> None:
-    kind = action_types.of(action.kind)
+def _publish(action: Action, assignees: Sequence[Person], people: frozenset[UUID] | None) -> None:
+    kind = action_types.get_type(action.kind)
     event = WebhookEventType(kind.created_event)
     listening = publish.list_interested(action.group_id, event, package_id=action.package_id)
     if not listening:
         return
-    data = kind.created_data(Card(action, actions.files_of(kind.resources(action.body))))
+    data = kind.created_data(ViewedAction(action, actions.get_files(kind.resources(action.body))))
     data |= package_names(action.package_id)
     if assignees:
         data["assignedTo"] = [person.number for person in assignees]
@@ -250,7 +250,7 @@ def store_files(*, files: Sequence[Incoming], person: Person, by: User) -> list[
         ) from None
 
 
-def endings(kind: MediaKind) -> str:
+def list_extensions(kind: MediaKind) -> str:
     """How the names of such files end, as people read it."""
     return ", ".join(ending for each in FILE_TYPES if each.kind == kind for ending in each.extensions)
 
@@ -258,16 +258,16 @@ def endings(kind: MediaKind) -> str:
 def _apart(files: Sequence[Incoming]) -> list[list[Incoming]]:
     pictures, others = [], []
     for file in files:
-        if _kind_of(file) == MediaKind.IMAGE:
+        if _get_kind(file) == MediaKind.IMAGE:
             pictures.append(file)
         else:
             others.append([file])
     return ([pictures] if pictures else []) + others
 
 
-def _kind_of(file: Incoming) -> MediaKind:
+def _get_kind(file: Incoming) -> MediaKind:
     try:
-        return media.checked(file).kind
+        return media.check_file(file).kind
     except UnsupportedMediaType:
         raise RuleBroken(
             _(
@@ -277,9 +277,9 @@ def _kind_of(file: Incoming) -> MediaKind:
             % {
                 "name": file.name[:80],
                 "pictures": ", ".join(IMAGES),
-                "sound": endings(MediaKind.AUDIO),
-                "film": endings(MediaKind.VIDEO),
-                "documents": endings(MediaKind.DOCUMENT),
+                "sound": list_extensions(MediaKind.AUDIO),
+                "film": list_extensions(MediaKind.VIDEO),
+                "documents": list_extensions(MediaKind.DOCUMENT),
             },
             field="files",
             code="unsupported",

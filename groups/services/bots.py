@@ -38,7 +38,7 @@ def add(*, group: Group, bot_ids: Iterable[str | UUID], by: AccessContext | User
     read = [ids.parse_guid(text) for text in asked]
     keys = {key for key in read if key is not None}
     # Locked, in one order: whoever deletes one of them, or adds them too, waits.
-    bots = _of(by, group, Bot.objects.present()).select_for_update(of=("self",)).select_related("connector")
+    bots = _filter_usable(by, group, Bot.objects.present()).select_for_update(of=("self",)).select_related("connector")
     found = list(bots.filter(pk__in=keys).order_by("pk"))
     if len(found) < len(keys) or None in read:
         raise NotFound(_("botIds: one of these is no bot of this connector. None was added."))
@@ -46,7 +46,7 @@ def add(*, group: Group, bot_ids: Iterable[str | UUID], by: AccessContext | User
     new = [bot for bot in found if bot.pk not in present]
     GroupBot.objects.bulk_create([GroupBot(group=group, bot=bot) for bot in new])
     for bot in new:
-        _tell(EventType.GROUP_BOT_ADDED, group, bot, by)
+        _record_event(EventType.GROUP_BOT_ADDED, group, bot, by)
 
 
 @transaction.atomic
@@ -66,17 +66,17 @@ def remove(*, group: Group, bot_id: str | UUID, by: AccessContext | User) -> Non
         raise NotFound(_("There is no such bot of this connector in this group."))
     bot = row.bot
     row.delete()
-    _tell(EventType.GROUP_BOT_REMOVED, group, bot, by)
+    _record_event(EventType.GROUP_BOT_REMOVED, group, bot, by)
 
 
-def _of(by: AccessContext | User, group: Group, bots: BotQuerySet) -> BotQuerySet:
+def _filter_usable(by: AccessContext | User, group: Group, bots: BotQuerySet) -> BotQuerySet:
     if isinstance(by, User):
         access.require_admin(by, group.pk)
-        return bot_queries.of_connectors_in(group, bots)
+        return bot_queries.filter_with_access(group, bots)
     return bots.filter(connector_id=by.connector.pk)
 
 
-def _tell(tag: EventType, group: Group, bot: Bot, by: AccessContext | User) -> None:
+def _record_event(tag: EventType, group: Group, bot: Bot, by: AccessContext | User) -> None:
     record(
         tag,
         by=by,

@@ -45,9 +45,9 @@ def add_connector(
     of their organisation, Conflict for one that asks for more than `as_shown`, what the admin saw, and what
     `connectors.services.grants.grant` raises (already granted, not grantable).
     """
-    groups.held(group)  # who removes it at the same moment waits, and then finds this grant to end
-    person = access.acting_person(by, group)
-    if access.role_of(by, group) != access.Role.ADMIN or person is None:
+    groups.lock_group(group)  # who removes it at the same moment waits, and then finds this grant to end
+    person = access.get_acting_person(by, group)
+    if access.get_role(by, group) != access.Role.ADMIN or person is None:
         raise NotAllowed(_("Only an admin of this group, with a verified phone number, may add a connector."))
     connector = Connector.objects.present().select_for_update(no_key=True).filter(pk=connector_id).first()
     if connector is None:
@@ -56,7 +56,7 @@ def add_connector(
     granted = grants.grant(
         connector=connector,
         kind=Grant.Kind.GROUP,
-        target=access.target_of(group),
+        target=access.get_target(group),
         target_name=group.name,
         person=person,
         permissions=permissions,

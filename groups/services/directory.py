@@ -29,9 +29,9 @@ def add_attribute(*, name: str, by: User, for_colleagues: bool = False) -> Perso
     Raises NotAllowed for who is no admin of the organisation, RuleBroken for a name that is none or a column's, or one
     too many.
     """
-    organisation = _held(by)
-    name = _name(name)
-    there = list(directory.attributes_of(organisation))
+    organisation = _lock_organisation(by)
+    name = _check_name(name)
+    there = list(directory.list_attributes(organisation))
     same = next((attribute for attribute in there if attribute.name.lower() == name.lower()), None)
     if same is not None:
         return same
@@ -44,7 +44,7 @@ def add_attribute(*, name: str, by: User, for_colleagues: bool = False) -> Perso
     made = PersonAttribute.objects.create(
         organisation=organisation, name=name, position=position, for_colleagues=for_colleagues
     )
-    _tell(made, by, after={"attribute": name, "for_colleagues": for_colleagues})
+    _record_event(made, by, after={"attribute": name, "for_colleagues": for_colleagues})
     return made
 
 
@@ -53,12 +53,12 @@ def change_attribute(
     *, attribute: PersonAttribute, by: User, name: str | None = None, for_colleagues: bool | None = None
 ) -> PersonAttribute:
     """Changes what is not None. Raises as `add_attribute`, and NotFound for one that was removed."""
-    organisation = _held(by)
-    attribute = _locked(attribute, organisation)
+    organisation = _lock_organisation(by)
+    attribute = _lock_attribute(attribute, organisation)
     before = {"attribute": attribute.name, "for_colleagues": attribute.for_colleagues}
     if name is not None:
-        attribute.name = _name(name)
-        others = directory.attributes_of(organisation).exclude(pk=attribute.pk)
+        attribute.name = _check_name(name)
+        others = directory.list_attributes(organisation).exclude(pk=attribute.pk)
         if others.filter(name__iexact=attribute.name).exists():
             raise RuleBroken(_("Another attribute is called so already."), field="name", code="taken")
     if for_colleagues is not None:
@@ -66,14 +66,14 @@ def change_attribute(
     after = {"attribute": attribute.name, "for_colleagues": attribute.for_colleagues}
     if after != before:
         attribute.save(update_fields=["name", "for_colleagues"])
-        _tell(attribute, by, before=before, after=after)
+        _record_event(attribute, by, before=before, after=after)
     return attribute
 
 
 @transaction.atomic
 def move_up(*, attribute: PersonAttribute, by: User) -> None:
     """Puts it before the one that it stands behind. The first one stays."""
-    order = list(directory.attributes_of(_held(by)))
+    order = list(directory.list_attributes(_lock_organisation(by)))
     keys = [found.pk for found in order]
     if attribute.pk not in keys:
         raise NotFound
@@ -84,15 +84,15 @@ def move_up(*, attribute: PersonAttribute, by: User) -> None:
     for position, found in enumerate(order, start=1):
         found.position = position
     PersonAttribute.objects.bulk_update(order, ["position"])
-    _tell(attribute, by, after={"attribute": attribute.name, "position": at})
+    _record_event(attribute, by, after={"attribute": attribute.name, "position": at})
 
 
 @transaction.atomic
 def remove_attribute(*, attribute: PersonAttribute, by: User) -> None:
     """Deletes it with all that was noted under it. Raises NotFound when it is gone already."""
-    attribute = _locked(attribute, _held(by))
+    attribute = _lock_attribute(attribute, _lock_organisation(by))
     values = attribute.values.count()
-    _tell(attribute, by, before={"attribute": attribute.name, "values": values})
+    _record_event(attribute, by, before={"attribute": attribute.name, "values": values})
     attribute.delete()
 
 
@@ -103,13 +103,13 @@ def set_values(*, person: Person, values: Mapping[UUID, str], by: User) -> list[
 
     Raises NotAllowed and NotFound as `directory_queries.own_person`, RuleBroken with the attribute's id as the field.
     """
-    organisation = _held(by)
-    person = directory.own_person(by, person.pk)
-    attributes = {found.pk: found for found in directory.attributes_of(organisation)}
+    organisation = _lock_organisation(by)
+    person = directory.get_own_person(by, person.pk)
+    attributes = {found.pk: found for found in directory.list_attributes(organisation)}
     if not values.keys() <= attributes.keys():
         raise NotFound(_("One of these attributes was removed in the meantime."))
-    wanted = {key: checked_value(text, field=str(key)) for key, text in values.items()}
-    here = directory.values_of([person], attributes.values()).get(person.pk, {})
+    wanted = {key: check_value(text, field=str(key)) for key, text in values.items()}
+    here = directory.get_values([person], attributes.values()).get(person.pk, {})
     changed = [key for key in attributes if key in wanted and wanted[key] != here.get(key, "")]
     if not changed:
         return []
@@ -126,7 +126,7 @@ def set_values(*, person: Person, values: Mapping[UUID, str], by: User) -> list[
     return names
 
 
-def checked_value(text: str, *, field: str) -> str:
+def check_value(text: str, *, field: str) -> str:
     """What can be noted: one line of at most 200 characters. Raises RuleBroken."""
     check_text(text, field, longest=PersonAttributeValue.MAX_TEXT * 4)
     text = " ".join(text.split())
@@ -164,20 +164,20 @@ def note_export(*, by: User) -> None:
     record(EventType.PEOPLE_EXPORTED, by=by, subject=by.organisation, organisation=by.organisation)
 
 
-def _held(by: User) -> Organisation:
+def _lock_organisation(by: User) -> Organisation:
     """The organisation of an admin; who else changes its attributes waits until the transaction ends."""
     require_organisation_admin(by)
     return Organisation.objects.select_for_update(no_key=True).get(pk=by.organisation_id)
 
 
-def _locked(attribute: PersonAttribute, organisation: Organisation) -> PersonAttribute:
-    found = directory.attributes_of(organisation).filter(pk=attribute.pk).first()
+def _lock_attribute(attribute: PersonAttribute, organisation: Organisation) -> PersonAttribute:
+    found = directory.list_attributes(organisation).filter(pk=attribute.pk).first()
     if found is None:
         raise NotFound(_("This attribute was removed in the meantime."))
     return found
 
 
-def _name(name: str) -> str:
+def _check_name(name: str) -> str:
     name = " ".join(name.split())
     if name.lower() in {column.header.lower() for column in PEOPLE}:
         raise RuleBroken(
@@ -186,7 +186,7 @@ def _name(name: str) -> str:
     return check_text(name, "name", longest=PersonAttribute.MAX_NAME, required=_("An attribute needs a name."))
 
 
-def _tell(
+def _record_event(
     attribute: PersonAttribute,
     by: User,
     *,

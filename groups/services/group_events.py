@@ -39,7 +39,7 @@ def group_removed(*, parent: Group, child: Group, by: Actor) -> None:
     _group(WebhookEventType.GROUP_REMOVED, parent, child, by)
 
 
-def list_heard(group_ids: Sequence[UUID]) -> set[UUID]:
+def list_groups_with_webhooks(group_ids: Sequence[UUID]) -> set[UUID]:
     """Those of the groups that a webhook is on: one question for a thousand groups, not one for each."""
     found: set[UUID] = set()
     for batch in batched(group_ids, AT_ONCE):
@@ -88,15 +88,15 @@ def _publish(
 ) -> None:
     listening = publish.list_interested(group.pk, kind) if told else []
     if listening:
-        person = _person_behind(by, group)
+        person = _find_person(by, group)
         publish.publish(
             *(Event(type=kind, group_id=group.pk, data=data, person=person, only_for=only_for) for data in told),
             among=listening,
         )
 
 
-def _person_behind(by: Actor, group: Group) -> Person | None:
+def _find_person(by: Actor, group: Group) -> Person | None:
     """Whose act it is, as people see it: the token's user, or the number that an account acts with in the group."""
     if isinstance(by, AccessContext):
         return by.person
-    return access.acting_person(by, group) if isinstance(by, User) else None
+    return access.get_acting_person(by, group) if isinstance(by, User) else None

@@ -71,7 +71,7 @@ def create(
     }
     numbers = list(numbers)
     if admin is None:
-        admin = _first_of(numbers, access.organisation_of(by) if organisation is None else organisation.pk)
+        admin = _get_first_admin(numbers, access.get_organisation_id(by) if organisation is None else organisation.pk)
     if group_id is None:
         group = Group.objects.create(**fields)
     else:
@@ -80,7 +80,7 @@ def create(
             if not Membership.objects.admins().filter(group=group, person=admin).exists():
                 raise Conflict(_("This form was sent before, and its group is not yours any more. Start a new form."))
             return Created(group, [])
-    group.asked_from = access.organisation_of(by)
+    group.asked_from = access.get_organisation_id(by)
     Membership.objects.create(group=group, person=admin, role=Membership.Role.ADMIN)
     record(
         EventType.GROUP_CREATED,
@@ -125,7 +125,7 @@ def change_details(
             wanted[field] = check_text(text, field, longest=longest)
     if image_url is not None:
         wanted["image_url"] = people.checked_picture_url(image_url, field="image_url")
-    group = held(group)
+    group = lock_group(group)
     before = {field: getattr(group, field) for field, text in wanted.items() if getattr(group, field) != text}
     if not before:
         return group
@@ -146,7 +146,7 @@ def change_details(
     return group
 
 
-def held(group: Group) -> Group:
+def lock_group(group: Group) -> Group:
     """The group as it is now, nobody else's to change until the transaction ends. Raises NotFound when removed."""
     found = (
         Group.objects.present()
@@ -160,7 +160,7 @@ def held(group: Group) -> Group:
     return found
 
 
-def _first_of(numbers: list[str], organisation_id: UUID | None) -> Person:
+def _get_first_admin(numbers: list[str], organisation_id: UUID | None) -> Person:
     valid, _failed = members.read_numbers(numbers)
     if not valid:
         raise RuleBroken(
@@ -182,7 +182,7 @@ def change_policies(
 
     Two admins at once: each changes what they mean to change, and of the same thing the last one counts.
     """
-    group = held(group)
+    group = lock_group(group)
     if only_admins_post is not None and group.group_type != Group.Type.PLAIN:
         raise RuleBroken(_("In a managed public group the admins alone speak."), field="only_admins_post")
     wanted = {"only_admins_post": only_admins_post, "members_see_members": members_see_members}
@@ -218,8 +218,8 @@ def require_may_post(*, group: Group, by: Actor) -> None:
 
 def _acts_as_admin(group: Group, by: Actor) -> bool:
     if isinstance(by, AccessContext):
-        return access.role_of_tokens(by.grant, str(group.pk), by.bot) == access.Role.ADMIN
-    return not isinstance(by, User) or access.role_of(by, group) == access.Role.ADMIN
+        return access.get_token_role(by.grant, str(group.pk), by.bot) == access.Role.ADMIN
+    return not isinstance(by, User) or access.get_role(by, group) == access.Role.ADMIN
 
 
 @transaction.atomic
@@ -230,9 +230,9 @@ def remove(*, group: Group, by: User) -> None:
     Raises NotFound when it was removed before, NotAllowed for who is no admin of it. Whoever lets a connector in at
     the same moment is either first, and ended here, or finds no group.
     """
-    hierarchy.one_at_a_time(group)
-    group = held(group)
-    if access.role_of(by, group) != access.Role.ADMIN:
+    hierarchy.lock_links(group)
+    group = lock_group(group)
+    if access.get_role(by, group) != access.Role.ADMIN:
         raise NotAllowed(_("Only an admin of this group may do this."))
     present = list(Grant.objects.present().filter(group_grant__group=group).order_by("pk"))
     for grant in present:
@@ -253,7 +253,7 @@ def remove(*, group: Group, by: User) -> None:
         ending.end(webhook, over)
     group.removed_at = clock.now()
     group.save(update_fields=["removed_at"])
-    hierarchy.note(group.pk)
+    hierarchy.note_change(group.pk)
     record(
         EventType.GROUP_REMOVED,
         by=by,

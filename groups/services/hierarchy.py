@@ -15,7 +15,7 @@ from accounts.audit.events import EventType
 from accounts.audit.record import Actor, record
 from groups.models import Group, GroupChange, GroupCount, GroupLink, Membership
 from groups.models.hierarchy import MOST_LEVELS, levels
-from groups.queries.hierarchy import Tally, tallies_of
+from groups.queries.hierarchy import Tally, tally_ids
 from groups.services import group_events
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
@@ -24,7 +24,7 @@ BATCH: Final = 1000
 COLUMNS: Final = [field.name for field in fields(Tally)]
 
 
-def note(*group_ids: UUID) -> None:
+def note_change(*group_ids: UUID) -> None:
     """Says that who is in these groups, or what stands under them, changes in this transaction.
 
     Whoever writes memberships, links or removals of groups says so by this; one insert, which waits for nobody. Raises
@@ -37,7 +37,7 @@ def note(*group_ids: UUID) -> None:
 
 def note_person(person_id: UUID) -> None:
     """Says that this person's number is verified for the first time: the groups they are in have one more who came."""
-    note(*Membership.objects.filter(person_id=person_id).values_list("group_id", flat=True))
+    note_change(*Membership.objects.filter(person_id=person_id).values_list("group_id", flat=True))
 
 
 def recount() -> int:
@@ -50,8 +50,8 @@ def recount() -> int:
     while True:
         taken = list(GroupChange.objects.order_by("pk").values_list("pk", "group_id")[:AT_ONCE])
         never = list(Group.objects.filter(kept_count__isnull=True).values_list("pk", flat=True)[:AT_ONCE])
-        above = _with_all_above({group_id for _pk, group_id in taken})
-        answered, first = tallies_of(above), tallies_of(set(never) - above)
+        above = _add_ancestors({group_id for _pk, group_id in taken})
+        answered, first = tally_ids(above), tally_ids(set(never) - above)
         if not _keep([pk for pk, _group_id in taken], answered, first):
             return done
         done += len(answered) + len(first)
@@ -62,18 +62,18 @@ def recount() -> int:
 def repair() -> int:
     """Counts all groups anew, whatever was kept and noted; returns how many were wrong."""
     with transaction.atomic():
-        note(*Group.objects.values_list("pk", flat=True))
-        before = _kept()
+        note_change(*Group.objects.values_list("pk", flat=True))
+        before = _get_kept_counts()
     recount()
-    after = _kept()
+    after = _get_kept_counts()
     return sum(before.get(key) != row for key, row in after.items())
 
 
-def _kept() -> dict[UUID, tuple[int, ...]]:
+def _get_kept_counts() -> dict[UUID, tuple[int, ...]]:
     return {row[0]: row[1:] for row in GroupCount.objects.values_list("group_id", *COLUMNS)}
 
 
-def _with_all_above(group_ids: set[UUID]) -> set[UUID]:
+def _add_ancestors(group_ids: set[UUID]) -> set[UUID]:
     return group_ids | {*Group.objects.above(group_ids).values_list("pk", flat=True)}
 
 
@@ -117,8 +117,8 @@ def link(*, parent: Group, child: Group, by: Actor) -> GroupLink:
     """
     if parent.organisation_id != child.organisation_id:
         raise RuleBroken(_("A sub-group belongs to the same organisation as the group above it."), code="organisation")
-    one_at_a_time(parent)
-    _still_present(parent, child)
+    lock_links(parent)
+    _require_present(parent, child)
     if parent.pk == child.pk or Group.objects.under([child.pk]).filter(pk=parent.pk).exists():
         raise RuleBroken(
             _("“%(child)s” stands above “%(parent)s” already: a group cannot be its own sub-group.")
@@ -128,9 +128,9 @@ def link(*, parent: Group, child: Group, by: Actor) -> GroupLink:
     _require_few_levels(parent, child)
     made, is_new = GroupLink.objects.get_or_create(parent=parent, child=child)
     if is_new:
-        note(parent.pk)
+        note_change(parent.pk)
         group_events.group_added(parent=parent, child=child, by=by)
-        _tell(EventType.SUBGROUP_LINKED, parent, child, by)
+        _record_event(EventType.SUBGROUP_LINKED, parent, child, by)
     return made
 
 
@@ -138,23 +138,23 @@ def link(*, parent: Group, child: Group, by: Actor) -> GroupLink:
 def attach(*, parent: Group, children: Iterable[Group], by: Actor) -> list[GroupLink]:
     """Puts all these groups under `parent`, or none: raises as `link`."""
     children = list(children)
-    one_at_a_time(parent)
+    lock_links(parent)
     return [link(parent=parent, child=child, by=by) for child in children]
 
 
 @transaction.atomic
 def unlink(*, parent: Group, child: Group, by: Actor) -> None:
     """Takes `child` from under `parent`; both groups go on. Raises NotFound when it does not stand there."""
-    one_at_a_time(parent)
+    lock_links(parent)
     gone, _rows = GroupLink.objects.filter(parent=parent, child=child).delete()
     if not gone:
         raise NotFound(_("This is not one of the group's sub-groups."))
-    note(parent.pk)
+    note_change(parent.pk)
     group_events.group_removed(parent=parent, child=child, by=by)
-    _tell(EventType.SUBGROUP_UNLINKED, parent, child, by)
+    _record_event(EventType.SUBGROUP_UNLINKED, parent, child, by)
 
 
-def one_at_a_time(group: Group) -> None:
+def lock_links(group: Group) -> None:
     """Makes others who change links in the same organisation wait until this transaction ends.
 
     Two links can close a cycle together that neither closes alone, between groups that have nothing in common: row
@@ -178,13 +178,13 @@ def _require_few_levels(parent: Group, child: Group) -> None:
         )
 
 
-def _still_present(*groups: Group) -> None:
+def _require_present(*groups: Group) -> None:
     wanted = {group.pk for group in groups}
     if Group.objects.present().filter(pk__in=wanted).count() != len(wanted):
         raise NotFound(_("One of these groups was removed in the meantime."))
 
 
-def _tell(tag: EventType, parent: Group, child: Group, by: Actor) -> None:
+def _record_event(tag: EventType, parent: Group, child: Group, by: Actor) -> None:
     record(
         tag,
         by=by,

@@ -59,8 +59,8 @@ def store(*, files: Sequence[Incoming], by: AccessContext | Uploader) -> MediaRe
     picture has too many pixels;
     GatewayDown when the store does not answer. Then nothing is kept.
     """
-    claims = [checked(file) for file in files]
-    resource = _announce(files, claims, kind=_kind_of(claims), by=by)
+    claims = [check_file(file) for file in files]
+    resource = _announce(files, claims, kind=_get_kind(claims), by=by)
     try:
         for row, file in zip(resource.files.all(), files, strict=True):
             storage.save(row.key, file.file)
@@ -70,7 +70,7 @@ def store(*, files: Sequence[Incoming], by: AccessContext | Uploader) -> MediaRe
         raise
 
 
-def checked(file: Incoming) -> FileType:
+def check_file(file: Incoming) -> FileType:
     """What the file is. Raises UnsupportedMediaType when that is no type taken here, or not what it claims to be."""
     name = file.name.strip()
     claim = content.claimed(name, file.content_type)
@@ -95,7 +95,7 @@ def _require_pixels(file: Incoming) -> None:
         )
 
 
-def _kind_of(claims: Sequence[FileType]) -> MediaKind:
+def _get_kind(claims: Sequence[FileType]) -> MediaKind:
     if len(claims) == 1:
         return claims[0].kind
     if any(claim.kind != MediaKind.IMAGE for claim in claims):
@@ -115,7 +115,7 @@ def _announce(
     files: Sequence[Incoming], claims: Sequence[FileType], *, kind: MediaKind, by: AccessContext | Uploader
 ) -> MediaResource:
     size = sum(file.size for file in files)
-    whose = _whose(by)
+    whose = _describe_owner(by)
     MediaStore.objects.get_or_create(organisation=whose["organisation"])
     room = MediaStore.objects.filter(
         organisation=whose["organisation"], bytes_used__lte=settings.MEDIA_QUOTA_GB * _GIBIBYTE - size
@@ -140,7 +140,7 @@ def _announce(
     return resource
 
 
-def _whose(by: AccessContext | Uploader) -> dict[str, Any]:
+def _describe_owner(by: AccessContext | Uploader) -> dict[str, Any]:
     if isinstance(by, Uploader):
         return {"organisation": by.user.organisation, "person": by.person}
     return {"organisation": by.organisation, "connector": by.connector, "grant": by.grant, "person": by.person}
@@ -175,7 +175,7 @@ def _give_up(resource: MediaResource) -> None:
 
 
 @transaction.atomic
-def resource_for(
+def use_resource(
     *, resource: str, caller: AccessContext | Uploader, kinds: Collection[MediaKind], field: str
 ) -> MediaResource:
     """The media that a program or a person names in `field`, to be posted now: from here on it counts as used.
@@ -188,7 +188,7 @@ def resource_for(
     key = ids.parse_guid(resource)
     found = None
     if key is not None:
-        usable = MediaResource.objects.whole().filter(_is_for(caller), pk=key)
+        usable = MediaResource.objects.whole().filter(_usable(caller), pk=key)
         found = usable.select_for_update(of=("self",)).first()  # the sweeper takes what was never used
     if found is None:
         raise RuleBroken(
@@ -210,7 +210,7 @@ def resource_for(
     return found
 
 
-def _is_for(caller: AccessContext | Uploader) -> Q:
+def _usable(caller: AccessContext | Uploader) -> Q:
     own = Q(person_id=caller.person.pk)
     if isinstance(caller, Uploader):
         return own & Q(connector__isnull=True)
@@ -241,7 +241,7 @@ def sweep() -> int:
 
 @transaction.atomic
 def _retire(resource: MediaResource) -> None:
-    """From here on nobody can post with it: `resource_for` asks for whole ones. So its files may go, one by one."""
+    """From here on nobody can post with it: `use_resource` asks for whole ones. So its files may go, one by one."""
     if MediaResource.objects.whole().filter(pk=resource.pk, used_at__isnull=True).update(stored_at=None):
         record(
             EventType.MEDIA_DELETED,
@@ -308,12 +308,12 @@ def fetch_and_store(*, url: str, by: AccessContext) -> MediaResource:
         if not incoming.size:
             raise RuleBroken(_("The other side sent an empty file."), field=_FIELD, code="not_fetched")
         incoming.finish()
-        incoming.name = _name_of(url, answer.headers.get("Content-Disposition", ""))
+        incoming.name = _get_name(url, answer.headers.get("Content-Disposition", ""))
         incoming.content_type = answer.headers.get("Content-Type", "")
         return store(files=[incoming], by=by)
 
 
-def _name_of(url: str, disposition: str) -> str:
+def _get_name(url: str, disposition: str) -> str:
     """What a Content-Disposition header calls the file (RFC 6266), else the last part of the address's path."""
     with suppress(UnicodeError):  # headers are read as Latin-1, and many servers write UTF-8
         disposition = disposition.encode("latin-1").decode()
@@ -327,13 +327,13 @@ def _name_of(url: str, disposition: str) -> str:
 
 
 @contextmanager
-def address_of(given: str | None, *, caller: AccessContext, field: str) -> Iterator[str | None]:
+def resolve_address(given: str | None, *, caller: AccessContext, field: str) -> Iterator[str | None]:
     """The address to keep, for the time of a transaction: of a mediaResource its own, everything else as it came.
 
     Raises RuleBroken for `field` when there is no such media, when this caller may not use it, and when it is no image.
     """
     with transaction.atomic():
         if given is not None and ids.parse_guid(given) is not None:
-            resource = resource_for(resource=given, caller=caller, kinds=(MediaKind.IMAGE,), field=field)
-            given = storage.lasting_url_of(resource.files.get())
+            resource = use_resource(resource=given, caller=caller, kinds=(MediaKind.IMAGE,), field=field)
+            given = storage.get_lasting_url(resource.files.get())
         yield given

@@ -58,14 +58,14 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
     if not valid:
         return Added(failed=failed)
     found = people.people_for(valid, organisation_id=group.naming_organisation_id)
-    one_at_a_time(group)  # of two who add the same people at once, the second finds them here
+    lock_members(group)  # of two who add the same people at once, the second finds them here
     here = set(Membership.objects.filter(group=group, person__in=found.values()).values_list("person_id", flat=True))
     new = [person for person in found.values() if person.pk not in here]
     Membership.objects.bulk_create(
         [Membership(group=group, person=person, role=role) for person in new], ignore_conflicts=True, batch_size=5000
     )
     if new:
-        hierarchy.note(group.pk)
+        hierarchy.note_change(group.pk)
         group_events.members_added(group=group, people=[(person, role) for person in new], by=by)
     record_all(_event(EventType.MEMBER_ADDED, group, person, by, after={"role": role}) for person in new)
     return Added(new, [person for person in found.values() if person.pk in here], failed)
@@ -74,7 +74,7 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
 @transaction.atomic
 def set_role(*, group: Group, person_id: UUID, role: Role, by: Actor) -> Membership:
     """Promotes or demotes. Raises NotFound for somebody who is not in the group, RuleBroken for the last admin."""
-    membership = _locked(group, person_id)
+    membership = _lock_one(group, person_id)
     refusal = _("The last admin of a group cannot be demoted: promote somebody else first.")
     _change_roles(group, [membership], role, by, refusal)
     return membership
@@ -83,7 +83,7 @@ def set_role(*, group: Group, person_id: UUID, role: Role, by: Actor) -> Members
 @transaction.atomic
 def remove(*, group: Group, person_id: UUID, by: Actor) -> None:
     """Takes somebody out of the group. Raises as `set_role`."""
-    membership = _locked(group, person_id)
+    membership = _lock_one(group, person_id)
     refusal = _("The last admin of a group cannot be removed: promote somebody else first.")
     _take_out(group, [membership], by, refusal)
 
@@ -94,7 +94,7 @@ def set_roles(*, group: Group, person_ids: Iterable[UUID], role: Role, by: Actor
 
     Gives those whose role it changed. Raises RuleBroken when no admin would be left.
     """
-    return _change_roles(group, _several_locked(group, person_ids), role, by, _NO_ADMIN_LEFT)
+    return _change_roles(group, _lock_several(group, person_ids), role, by, _NO_ADMIN_LEFT)
 
 
 @transaction.atomic
@@ -103,12 +103,12 @@ def remove_several(*, group: Group, person_ids: Iterable[UUID], by: Actor) -> li
 
     Gives those whom it took out. Raises RuleBroken when no admin would be left.
     """
-    leaving = _several_locked(group, person_ids)
+    leaving = _lock_several(group, person_ids)
     _take_out(group, leaving, by, _NO_ADMIN_LEFT)
     return leaving
 
 
-def person_in(group: Group, written: str) -> UUID:
+def find_person(group: Group, written: str) -> UUID:
     """Which member a program means, by id or by phone number. Raises NotFound for somebody who is not in the group."""
     members = Membership.objects.filter(group=group)
     key = ids.parse_guid(written)
@@ -116,12 +116,12 @@ def person_in(group: Group, written: str) -> UUID:
         try:
             members = members.filter(person__number=phone_numbers.parse(_with_plus(written)))
         except RuleBroken:
-            raise _nobody() from None
+            raise _not_found() from None
     else:
         members = members.filter(person_id=key)
     found = members.values_list("person_id", flat=True).first()
     if found is None:
-        raise _nobody()
+        raise _not_found()
     return found
 
 
@@ -137,7 +137,7 @@ def read_numbers(numbers: Iterable[str]) -> tuple[list[str], list[Failed]]:
     return list(valid), failed
 
 
-def numbers_of(written: Iterable[str], known: QuerySet[Person]) -> tuple[list[str], list[Failed]]:
+def resolve_numbers(written: Iterable[str], known: QuerySet[Person]) -> tuple[list[str], list[Failed]]:
     """The numbers of people who are named by id or by number, and those who cannot be, each with its reason.
 
     An id names one of `known` alone: there is one reason for somebody else's and for none.
@@ -159,7 +159,7 @@ def numbers_of(written: Iterable[str], known: QuerySet[Person]) -> tuple[list[st
     return numbers, failed
 
 
-def named_in(
+def find_named(
     rows: QuerySet[Membership] | QuerySet[Subscription], numbers: Iterable[str]
 ) -> tuple[list[Person], list[str]]:
     """The people of these rows behind the numbers, each once and in their order; and the numbers of nobody there."""
@@ -169,24 +169,24 @@ def named_in(
     return found, [failure.number for failure in failed] + [number for number in valid if number not in there]
 
 
-def _locked(group: Group, person_id: UUID) -> Membership:
-    one_at_a_time(group)  # two removals of admins at once must not both find the other one left
+def _lock_one(group: Group, person_id: UUID) -> Membership:
+    lock_members(group)  # two removals of admins at once must not both find the other one left
     membership = Membership.objects.select_related("person").filter(group=group, person_id=person_id).first()
     if membership is None:
-        raise _nobody()
+        raise _not_found()
     name_people(group.naming_organisation_id, [membership.person])
     return membership
 
 
-def _several_locked(group: Group, person_ids: Iterable[UUID]) -> list[Membership]:
-    one_at_a_time(group)
+def _lock_several(group: Group, person_ids: Iterable[UUID]) -> list[Membership]:
+    lock_members(group)
     rows = Membership.objects.select_related("person").filter(group=group, person_id__in=set(person_ids))
     members = list(rows.order_by("joined_at", "id"))
     name_people(group.naming_organisation_id, [one.person for one in members])
     return members
 
 
-def _nobody() -> NotFound:
+def _not_found() -> NotFound:
     return NotFound(_("There is no such member in this group."))
 
 
@@ -196,7 +196,7 @@ def _with_plus(written: str) -> str:
     return f"+{written}" if written.isascii() and written.isdigit() else written
 
 
-def one_at_a_time(group: Group) -> None:
+def lock_members(group: Group) -> None:
     """Whoever changes who is in this group waits here until the others' transactions have ended.
 
     Who does so elsewhere also calls `hierarchy.note`, and tells by `group_events` whom it was about.
@@ -228,7 +228,7 @@ def _take_out(group: Group, leaving: list[Membership], by: Actor, refusal: str |
         return
     _keep_an_admin(group, leaving, refusal)
     Membership.objects.filter(pk__in=[one.pk for one in leaving]).delete()
-    hierarchy.note(group.pk)
+    hierarchy.note_change(group.pk)
     group_events.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
     record_all(_event(EventType.MEMBER_REMOVED, group, one.person, by, before={"role": one.role}) for one in leaving)
 
@@ -284,10 +284,10 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
     Raises NotAllowed for who is no admin of the organisation, NotFound for who is none of its people, and RuleBroken
     (code `last_admin`) while a group would be left without an admin: then nothing has happened.
     """
-    person = directory.own_person(by, person.pk)
+    person = directory.get_own_person(by, person.pk)
     organisation = by.organisation
-    theirs = directory.memberships_in(organisation, person)
-    subscribed = directory.subscriptions_in(organisation, person)
+    theirs = directory.list_memberships(organisation, person)
+    subscribed = directory.list_subscriptions(organisation, person)
     # In the order of their keys, and before anything is read: whoever changes who is in one of them waits.
     held = set(
         Group.objects.select_for_update(no_key=True)
@@ -295,7 +295,7 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
         .order_by("pk")
         .values_list("pk", flat=True)
     )
-    if directory.run_alone(organisation, person).exists():
+    if directory.list_sole_admin_memberships(organisation, person).exists():
         raise RuleBroken(
             _("Nobody else is an admin of some of these groups: name another admin there first."), code="last_admin"
         )
@@ -305,8 +305,8 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
         Membership.objects.filter(pk__in=chunk).delete()
     for chunk in batched([row.pk for row in ending], BATCH):
         Subscription.objects.filter(pk__in=chunk).delete()
-    hierarchy.note(*(row.group_id for row in leaving))
-    heard = group_events.list_heard([row.group_id for row in leaving])
+    hierarchy.note_change(*(row.group_id for row in leaving))
+    heard = group_events.list_groups_with_webhooks([row.group_id for row in leaving])
     for row in leaving:
         row.group.organisation = organisation
         if row.group_id in heard:

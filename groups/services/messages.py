@@ -17,7 +17,7 @@ from connectors.webhooks import publish
 from connectors.webhooks.events import Event, WebhookEventType
 from groups.models import Group, Message, Subscription
 from groups.services import groups
-from groups.services.members import Failed, named_in, read_numbers
+from groups.services.members import Failed, find_named, read_numbers
 from kaizala_console.lib.errors import Conflict, RuleBroken
 from kaizala_console.lib.texts import check_text
 
@@ -54,7 +54,7 @@ def read_audience(group: Group, *, to_all_subscribers: bool, subscribers: Iterab
 def split_subscribers(group: Group, numbers: Iterable[str]) -> tuple[list[str], list[Failed]]:
     """The numbers of subscribers of this group, and the others, each with the reason why it can get nothing."""
     valid, failed = read_numbers(numbers)
-    found, refused = named_in(Subscription.objects.filter(group=group), valid)
+    found, refused = find_named(Subscription.objects.filter(group=group), valid)
     reason = str(_("Not a subscriber of this group."))
     return [person.number for person in found], failed + [Failed(number, reason) for number in refused]
 
@@ -67,7 +67,7 @@ def get_event_readers(sent_to: str, chosen: Iterable[Person] = ()) -> frozenset[
 
 
 def _chosen(group: Group, numbers: list[str]) -> list[Person]:
-    found, refused = named_in(Subscription.objects.filter(group=group), numbers)
+    found, refused = find_named(Subscription.objects.filter(group=group), numbers)
     if refused:
         raise RuleBroken(
             _("Not subscribers of this group: %(numbers)s. Nothing was sent.") % {"numbers": ", ".join(refused[:20])},

@@ -44,7 +44,7 @@ def react(
     seen = reactions.require_seen(group, reference_id, reactor.person)
     if kind == Type.LIKE:
         comment = ""
-        there = _like(seen, reactor)
+        there = _find_like(seen, reactor)
         if there is not None:
             return there
     else:
@@ -52,7 +52,7 @@ def react(
     # One after the other in a group: so two likes are one, and each reaction has a moment of its own, in the order in
     # which they are committed. Else a reader who has read until now would never see what commits later.
     Group.objects.select_for_update(no_key=True).get(pk=group.pk)
-    there = _like(seen, reactor) if kind == Type.LIKE else _made(reaction_id, seen, reactor)
+    there = _find_like(seen, reactor) if kind == Type.LIKE else _find_made(reaction_id, seen, reactor)
     if there is not None:
         return there
     at = _next_moment(group)
@@ -85,14 +85,14 @@ class _Reactor:
         return cls(person)
 
 
-def _made(reaction_id: UUID | None, reference_id: UUID, by: _Reactor) -> Reaction | None:
+def _find_made(reaction_id: UUID | None, reference_id: UUID, by: _Reactor) -> Reaction | None:
     made = None if reaction_id is None else Reaction.objects.filter(pk=reaction_id).first()
     if made is not None and (made.reference_id, made.person_id) != (reference_id, by.person.pk):
         raise Conflict(_("This form was used for another comment. Reload the page, and send it again."))
     return made
 
 
-def _like(reference_id: UUID, by: _Reactor) -> Reaction | None:
+def _find_like(reference_id: UUID, by: _Reactor) -> Reaction | None:
     likes = Reaction.objects.filter(reference_id=reference_id, reaction_type=Type.LIKE, bot=by.bot)
     if by.bot is None:
         likes = likes.filter(person=by.person)

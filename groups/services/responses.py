@@ -18,7 +18,7 @@ from connectors.models import Connector
 from connectors.webhooks import publish
 from connectors.webhooks.events import Event, WebhookEventType, package_names
 from groups import action_types
-from groups.action_types.base import Card, CardType, moment, responder_of
+from groups.action_types.base import ActionType, ViewedAction, describe_responder, format_moment
 from groups.models import Action, Message, Response
 from groups.queries import actions
 from groups.services import messages
@@ -51,7 +51,7 @@ def give(
     and InvalidParameters with the path of what is wrong, and RuleBroken for a card that takes no answers or has closed;
     NotAllowed for a job that is not theirs, and for a change without `may_update`; NotFound for another's answer.
     """
-    kind = action_types.of(action.kind)
+    kind = action_types.get_type(action.kind)
     if not kind.takes_answers:
         raise RuleBroken(
             _("An action of the type %(type)s takes no responses.") % {"type": action.type_on_the_wire},
@@ -76,15 +76,15 @@ def give(
         kept = {name: value for name, value in kept.items() if name not in _NOT_ANONYMOUS}
     if found is None:
         response = _create(action, person, connector, kept, once)
-        change = _counted(action, None, kept) if response.is_first else 0
+        change = _count_change(action, None, kept) if response.is_first else 0
     else:
-        change = _counted(action, found.body, kept)
+        change = _count_change(action, found.body, kept)
         response = _update(action, found, connector, kept)
     if change:
         Action.objects.filter(pk=action.pk).update(response_count=F("response_count") + change)
     if not action.is_anonymous:
         _record(action, response, person, by, connector, is_new=found is None)
-    _tell(action, response, person, is_update=found is not None)
+    _publish(action, response, person, is_update=found is not None)
     return response
 
 
@@ -104,7 +104,8 @@ def note_export(*, action: Action, by: User) -> None:
 def _must_be_open(action: Action) -> None:
     if action.expires_at is not None and action.expires_at <= clock.now():
         raise RuleBroken(
-            _("This action closed at %(moment)s: it takes no more responses.") % {"moment": moment(action.expires_at)},
+            _("This action closed at %(moment)s: it takes no more responses.")
+            % {"moment": format_moment(action.expires_at)},
             field="actionId",
             code="closed",
         )
@@ -156,7 +157,7 @@ def _update(action: Action, response: Response, connector: Connector | None, bod
     return response
 
 
-def _counted(action: Action, before: dict[str, Any] | None, after: dict[str, Any]) -> int:
+def _count_change(action: Action, before: dict[str, Any] | None, after: dict[str, Any]) -> int:
     """What the answer adds to `response_count`: of a job, those who have done it; else people."""
     if action.kind == Action.Kind.JOB:
         return int(after["isCompleted"]) - int(before is not None and before["isCompleted"])
@@ -179,8 +180,8 @@ def _record(
     )
 
 
-def _tell(action: Action, response: Response, person: Person, *, is_update: bool) -> None:
-    kind = action_types.of(action.kind)
+def _publish(action: Action, response: Response, person: Person, *, is_update: bool) -> None:
+    kind = action_types.get_type(action.kind)
     event = WebhookEventType(kind.response_event)
     listening = publish.list_interested(action.group_id, event, action_id=action.pk, package_id=action.package_id)
     if not listening:
@@ -196,7 +197,7 @@ def _tell(action: Action, response: Response, person: Person, *, is_update: bool
     if action.kind != Action.Kind.JOB:
         data |= {
             "isUpdateResponse": is_update,
-            **responder_of(shown),
+            **describe_responder(shown),
             "isAnonymous": action.is_anonymous,
         }
     else:
@@ -214,14 +215,14 @@ def _tell(action: Action, response: Response, person: Person, *, is_update: bool
             person=shown,
             action_id=action.pk,
             package_id=action.package_id,
-            only_for=_told(action),
+            only_for=_list_event_readers(action),
         ),
         among=listening,
     )
 
 
-def _details(kind: CardType, action: Action, response: Response, person: Person) -> dict[str, Any]:
-    card = Card(action, actions.files_of(kind.resources_of_answer(action.body, response.body)))
+def _details(kind: ActionType, action: Action, response: Response, person: Person) -> dict[str, Any]:
+    card = ViewedAction(action, actions.get_files(kind.resources_of_answer(action.body, response.body)))
     details = kind.response_details(card, response.body)
     if action.kind == Action.Kind.JOB:
         details["response"] = {
@@ -233,7 +234,7 @@ def _details(kind: CardType, action: Action, response: Response, person: Person)
     return details
 
 
-def _told(action: Action) -> frozenset[UUID] | None:
+def _list_event_readers(action: Action) -> frozenset[UUID] | None:
     """Whose webhooks are told of the answer, besides those of admins."""
     if action.is_sender_only:
         return frozenset([action.person_id])

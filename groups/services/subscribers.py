@@ -13,7 +13,7 @@ from accounts.audit.record import Actor, record
 from accounts.models import Person
 from accounts.services import people
 from groups.models import Group, Subscription
-from groups.services.members import Added, one_at_a_time, read_numbers
+from groups.services.members import Added, lock_members, read_numbers
 from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import RuleBroken
 
@@ -29,11 +29,11 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor) -> Added:
     require_public(group)
     valid, failed = read_numbers(numbers)
     found = people.people_for(valid, organisation_id=group.naming_organisation_id)
-    one_at_a_time(group)  # of two who add the same people at once, the second finds them here
-    here = _among(group, found)
+    lock_members(group)  # of two who add the same people at once, the second finds them here
+    here = _filter_subscribed(group, found)
     new = [person for person in found.values() if person not in here]
     Subscription.objects.bulk_create([Subscription(group=group, person=person) for person in new], batch_size=BATCH)
-    _tell(EventType.SUBSCRIBERS_ADDED, group, new, by)
+    _record_event(EventType.SUBSCRIBERS_ADDED, group, new, by)
     return Added(new, [person for person in found.values() if person in here], failed)
 
 
@@ -44,13 +44,13 @@ def remove(*, group: Group, numbers: Iterable[str], by: Actor) -> dict[str, str]
     """
     require_public(group)
     read, told = _read(numbers)
-    one_at_a_time(group)
-    here = {person.number: person for person in _among(group, _known(read.values()))}
+    lock_members(group)
+    here = {person.number: person for person in _filter_subscribed(group, _find_people(read.values()))}
     for written, number in read.items():
         if number not in here:
             told[written] = _("This number is no subscriber of the group.")
     Subscription.objects.filter(group=group, person__in=here.values()).delete()
-    _tell(EventType.SUBSCRIBERS_REMOVED, group, list(here.values()), by)
+    _record_event(EventType.SUBSCRIBERS_REMOVED, group, list(here.values()), by)
     return told
 
 
@@ -72,18 +72,18 @@ def _read(numbers: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
     return read, told
 
 
-def _known(numbers: Iterable[str]) -> dict[str, Person]:
+def _find_people(numbers: Iterable[str]) -> dict[str, Person]:
     return {person.number: person for person in Person.objects.filter(number__in=set(numbers))}
 
 
-def _among(group: Group, found: Mapping[str, Person]) -> set[Person]:
+def _filter_subscribed(group: Group, found: Mapping[str, Person]) -> set[Person]:
     """Those of these people who are subscribers."""
     subscribed = Subscription.objects.filter(group=group, person__in=found.values())
     keys = set(subscribed.values_list("person_id", flat=True))
     return {person for person in found.values() if person.pk in keys}
 
 
-def _tell(tag: EventType, group: Group, whom: list[Person], by: Actor) -> None:
+def _record_event(tag: EventType, group: Group, whom: list[Person], by: Actor) -> None:
     """One line for all of them: a group may have hundreds of thousands."""
     if whom:
         record(

@@ -37,12 +37,16 @@ def names(groups: Any) -> dict[str, str]:
 def test_a_group_token_reaches_its_group_and_everything_under_it_as_an_admin(program: Program, group: Group) -> None:
     below = make_group("Below", organisation=group.organisation, under=group)
     make_group("Far Below", organisation=group.organisation, under=below)
-    assert names(access.reachable(caller(program))) == {"Night Shift": "Admin", "Below": "Admin", "Far Below": "Admin"}
+    assert names(access.list_reachable_groups(caller(program))) == {
+        "Night Shift": "Admin",
+        "Below": "Admin",
+        "Far Below": "Admin",
+    }
 
 
 def test_a_group_token_is_named_by_its_own_group_alone(program: Program, group: Group) -> None:
     make_group("Below", organisation=group.organisation, under=group)
-    assert names(access.named_by(caller(program))) == {"Night Shift": "Admin"}
+    assert names(access.list_named_groups(caller(program))) == {"Night Shift": "Admin"}
 
 
 @pytest.mark.postgresql
@@ -53,7 +57,7 @@ def test_a_group_token_reaches_neither_what_is_above_nor_what_is_beside(program:
     for other in (above, beside):
         with pytest.raises(GroupNotReachable):
             access.reach(caller(program), other.pk)
-    assert names(access.reachable(caller(program))) == {"Night Shift": "Admin"}
+    assert names(access.list_reachable_groups(caller(program))) == {"Night Shift": "Admin"}
 
 
 @pytest.mark.postgresql
@@ -88,9 +92,9 @@ def test_the_role_that_webhooks_ask_for_is_the_one_with_which_calls_reach(progra
     others = [make_group("Far Below", organisation=organisation, under=below), make_group("Beside", under=above)]
     gone = make_group("Gone", organisation=organisation, under=below)
     Group.objects.filter(pk=gone.pk).update(removed_at=clock.now())
-    reached = set(access.reachable(caller(program)).values_list("pk", flat=True))
+    reached = set(access.list_reachable_groups(caller(program)).values_list("pk", flat=True))
     for each in (group, above, below, gone, *others):
-        role = access.role_of_tokens(program.grant, str(each.pk))
+        role = access.get_token_role(program.grant, str(each.pk))
         assert role == ("Admin" if each.pk in reached else ""), each.name
     assert len(reached) == 3
 
@@ -100,7 +104,7 @@ def test_a_removed_group_is_reached_by_no_token(program: Program, group: Group) 
     Group.objects.filter(pk=group.pk).update(removed_at=clock.now())
     with pytest.raises(GroupNotReachable):
         access.reach(caller(program), group.pk)
-    assert names(access.reachable(caller(program))) == {}
+    assert names(access.list_reachable_groups(caller(program))) == {}
 
 
 # ---------------------------------------------------------------- User tokens
@@ -114,8 +118,8 @@ def test_a_user_token_reaches_the_persons_groups_with_their_role_in_each(
     make_group("Private", members=[member])
     make_group("Other", organisation=group.organisation)
     token = caller(let_act_for(connector, member))
-    assert names(access.reachable(token)) == {"Night Shift": "Member", "Own": "Admin", "Private": "Member"}
-    assert names(access.named_by(token)) == names(access.reachable(token))
+    assert names(access.list_reachable_groups(token)) == {"Night Shift": "Member", "Own": "Admin", "Private": "Member"}
+    assert names(access.list_named_groups(token)) == names(access.list_reachable_groups(token))
 
 
 @pytest.mark.postgresql
@@ -150,7 +154,7 @@ def test_an_organisation_admins_confirmed_token_reaches_all_groups_of_the_organi
     make_group("Somebody’s Private")
     make_group("Foreign", organisation=outsider.organisation)
     token = caller(let_act_for(connector, organisation_admin, confirmed_by=second_admin))
-    assert names(access.reachable(token)) == {"Night Shift": "Admin", "Own Private": "Member"}
+    assert names(access.list_reachable_groups(token)) == {"Night Shift": "Admin", "Own Private": "Member"}
     assert access.reach(token, group.pk, role=Role.ADMIN)
 
 
@@ -160,7 +164,7 @@ def test_an_organisation_admins_token_that_nobody_confirmed_reaches_their_own_gr
 ) -> None:
     make_group("Own", members=[organisation_admin])
     token = caller(let_act_for(connector, organisation_admin))
-    assert names(access.reachable(token)) == {"Own": "Member"}
+    assert names(access.list_reachable_groups(token)) == {"Own": "Member"}
     with pytest.raises(GroupNotReachable):
         access.reach(token, group.pk)
 
@@ -170,15 +174,15 @@ def test_a_confirmed_token_reaches_the_organisation_only_while_the_connector_has
 ) -> None:
     make_group("Own", members=[organisation_admin])
     program = let_act_for(connector, organisation_admin, confirmed_by=second_admin)
-    assert names(access.reachable(caller(program))) == {"Night Shift": "Admin", "Own": "Member"}
+    assert names(access.list_reachable_groups(caller(program))) == {"Night Shift": "Admin", "Own": "Member"}
     held = frozenset(connector.permissions) - {Permission.TENANT_DATA}
     Connector.objects.filter(pk=connector.pk).update(permissions=held)
     token = caller(program)
-    assert names(access.reachable(token)) == {"Own": "Member"}
+    assert names(access.list_reachable_groups(token)) == {"Own": "Member"}
     with pytest.raises(GroupNotReachable):
         access.reach(token, group.pk)
     with pytest.raises(NotAllowed):
-        access.place_for_new(token, is_public=True)
+        access.get_placement(token, is_public=True)
 
 
 def test_a_confirmed_token_reaches_the_organisation_only_with_all_scopes_of_tenant_data(
@@ -189,9 +193,9 @@ def test_a_confirmed_token_reaches_the_organisation_only_with_all_scopes_of_tena
     program = let_act_for(connector, organisation_admin, confirmed_by=second_admin)
     some, rest = "groupinfo.read groupinfo.write tenant.read", " tenant.write tenant.remove"
     Grant.objects.filter(pk=program.grant.pk).update(scope=some)
-    assert names(access.reachable(caller(program))) == {"Own": "Member"}
+    assert names(access.list_reachable_groups(caller(program))) == {"Own": "Member"}
     Grant.objects.filter(pk=program.grant.pk).update(scope=some + rest)
-    assert names(access.reachable(caller(program))) == {"Night Shift": "Admin", "Own": "Member"}
+    assert names(access.list_reachable_groups(caller(program))) == {"Night Shift": "Admin", "Own": "Member"}
 
 
 @pytest.mark.postgresql
@@ -199,11 +203,11 @@ def test_a_token_of_somebody_without_an_account_reaches_their_groups_until_an_ac
     connector: Connector, group: Group, newcomer: Person, stranger: User
 ) -> None:
     token = caller(let_act_by_pin(connector, newcomer))
-    assert names(access.reachable(token)) == {"Night Shift": "Member"}
+    assert names(access.list_reachable_groups(token)) == {"Night Shift": "Member"}
     verify(stranger, newcomer.number, is_primary=False)
-    assert not access.reachable(token).exists()
+    assert not access.list_reachable_groups(token).exists()
     again = caller(let_act_by_pin(connector, newcomer))
-    assert names(access.reachable(again)) == {"Night Shift": "Member"}
+    assert names(access.list_reachable_groups(again)) == {"Night Shift": "Member"}
 
 
 @pytest.mark.postgresql
@@ -225,7 +229,7 @@ def test_a_user_token_reaches_nothing_once_another_account_holds_the_number(
     VerifiedPhone.objects.filter(user=member).update(released_at=clock.now(), is_primary=False)
     assert access.reach(token, group.pk)  # given back, and nobody else's yet
     verify(organisation_admin, token.person.number, is_primary=False)
-    assert not access.reachable(token).exists()
+    assert not access.list_reachable_groups(token).exists()
     with pytest.raises(GroupNotReachable):
         access.reach(token, group.pk)
 
@@ -236,7 +240,7 @@ def test_a_user_token_reaches_nothing_once_its_account_is_closed(
 ) -> None:
     token = caller(let_act_for(connector, member))
     User.objects.filter(pk=member.pk).update(is_active=False)
-    assert not access.reachable(token).exists()
+    assert not access.list_reachable_groups(token).exists()
 
 
 @pytest.mark.parametrize("written", ["{}@1", "{{{}}}", " {} ", "{}"])
@@ -256,38 +260,38 @@ def test_what_is_no_group_id_is_a_group_that_cannot_be_reached(program: Program,
 
 @pytest.mark.postgresql
 def test_people_see_the_groups_that_one_of_their_numbers_is_in(group: Group, member: User, stranger: User) -> None:
-    assert names(access.visible_to(member)) == {"Night Shift": "Member"}
-    assert names(access.visible_to(stranger)) == {}
+    assert names(access.list_visible_groups(member)) == {"Night Shift": "Member"}
+    assert names(access.list_visible_groups(stranger)) == {}
 
 
 def test_somebody_with_two_numbers_in_a_group_has_the_higher_role(group: Group, member: User) -> None:
     second = verify(member, is_primary=False)
     Membership.objects.create(group=group, person=second.person, role=Role.ADMIN)
-    assert names(access.visible_to(member)) == {"Night Shift": "Admin"}
-    assert access.role_of(member, group) == Role.ADMIN
-    assert access.acting_person(member, group) == second.person
+    assert names(access.list_visible_groups(member)) == {"Night Shift": "Admin"}
+    assert access.get_role(member, group) == Role.ADMIN
+    assert access.get_acting_person(member, group) == second.person
 
 
 @pytest.mark.postgresql
 def test_a_released_number_opens_nothing_any_more(group: Group, member: User) -> None:
     VerifiedPhone.objects.filter(user=member).update(released_at=clock.now(), is_primary=False)
-    assert access.role_of(member, group) is None
-    assert access.acting_person(member, group) is None
+    assert access.get_role(member, group) is None
+    assert access.get_acting_person(member, group) is None
 
 
 def test_an_organisation_admin_is_an_admin_in_the_organisations_groups_alone(
     group: Group, organisation_admin: User, outsider: User
 ) -> None:
     private = make_group("Private")
-    assert access.role_of(organisation_admin, group) == Role.ADMIN
-    assert access.role_of(organisation_admin, private) is None
-    assert access.role_of(outsider, group) is None
+    assert access.get_role(organisation_admin, group) == Role.ADMIN
+    assert access.get_role(organisation_admin, private) is None
+    assert access.get_role(outsider, group) is None
 
 
 def test_an_organisation_admin_acts_with_their_primary_number_in_a_group_they_are_not_in(
     group: Group, organisation_admin: User
 ) -> None:
-    person = access.acting_person(organisation_admin, group)
+    person = access.get_acting_person(organisation_admin, group)
     assert person is not None
     assert person.verified_phones.get().user == organisation_admin
 
@@ -324,18 +328,18 @@ def test_access_takes_few_statements_however_many_groups_there_are(
     with django_assert_num_queries(2):
         access.reach(user_token, group.pk)
     with django_assert_num_queries(1):
-        assert len(access.visible_to(group_admin)) == 6
+        assert len(access.list_visible_groups(group_admin)) == 6
 
 
 def test_a_person_of_another_organisation_in_the_group_sees_it(
     group: Group, outsider: User, organisation: Organisation
 ) -> None:
     Membership.objects.create(group=group, person=Person.objects.get(verified_phones__user=outsider), role=Role.MEMBER)
-    assert access.role_of(outsider, group) == Role.MEMBER
+    assert access.get_role(outsider, group) == Role.MEMBER
     assert outsider.organisation != organisation
 
 
 def test_somebody_without_a_phone_sees_no_group(organisation: Organisation, group: Group) -> None:
     phoneless = make_user("Nobody Yet", organisation, number=None)
-    assert names(access.visible_to(phoneless)) == {}
-    assert access.acting_person(phoneless, group) is None
+    assert names(access.list_visible_groups(phoneless)) == {}
+    assert access.get_acting_person(phoneless, group) is None

@@ -10,7 +10,7 @@ import pytest
 from accounts.models import Person, User
 from accounts.tests.factories import make_person
 from groups import access
-from groups.action_types.base import Card
+from groups.action_types.base import ViewedAction
 from groups.models import Action, Group, Message, Response
 from groups.queries import actions as action_queries
 from groups.queries.actions import Viewer
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.postgresql
 
 def viewer_of(user: User, group: Group) -> tuple[Group, Viewer]:
     found = access.require_member(user, group.pk)
-    return found, Viewer.of(found, access.held_by(user))
+    return found, Viewer.of(found, access.list_held_people(user))
 
 
 def post(group: Group, by: User, kind: str, body: dict[str, Any]) -> Action:
@@ -37,16 +37,16 @@ def answer(action: Action, user: User, body: dict[str, Any]) -> Response:
     return responses.give(action=action, body=body, person=person_of(user), by=user)
 
 
-def seen(action: Action, user: User) -> tuple[Card, Viewer]:
+def seen(action: Action, user: User) -> tuple[ViewedAction, Viewer]:
     group, viewer = viewer_of(user, action.group)
-    return action_queries.card_in(group, action.pk, viewer), viewer
+    return action_queries.get_action(group, action.pk, viewer), viewer
 
 
 # ---------------------------------------------------------------- The timeline
 
 
 def ids_of(items: list[Any]) -> list[Any]:
-    return [item.action.pk if isinstance(item, Card) else item.pk for item in items]
+    return [item.action.pk if isinstance(item, ViewedAction) else item.pk for item in items]
 
 
 def fill(group: Group, person: Person) -> list[Any]:
@@ -84,7 +84,7 @@ def test_the_timeline_takes_three_statements(group: Group, group_admin: User, dj
     group, viewer = viewer_of(group_admin, group)
     with django_assert_num_queries(3):
         for item in action_queries.timeline(group, viewer, size=50).items:
-            assert (item.action if isinstance(item, Card) else item).person.name
+            assert (item.action if isinstance(item, ViewedAction) else item).person.name
 
 
 def test_a_cursor_of_another_list_is_refused(group: Group, group_admin: User) -> None:
@@ -124,7 +124,7 @@ def test_a_poll_in_sum(group: Group, group_admin: User, member: User) -> None:
     poll = post(group, group_admin, "Poll", POLL)
     answer(poll, group_admin, {"choice": "Later"})
     answer(poll, member, {"choice": "Yes"})
-    found = action_queries.summary(seen(poll, member)[0])
+    found = action_queries.summarise(seen(poll, member)[0])
     assert found is not None
     assert (found.people, found.responses, found.asked, found.rate) == (2, 2, 3, 67)
     assert list(found.questions[0].counts) == [("Yes", 1), ("No", 0), ("Later", 1)]
@@ -134,7 +134,7 @@ def test_a_survey_in_sum(group: Group, group_admin: User, member: User) -> None:
     survey = post(group, group_admin, "Survey", SURVEY)
     answer(survey, group_admin, {"answers": ANSWERS})
     answer(survey, member, {"answers": ["", "Day", ["Gloves", "Masks"], 2, None, None]})
-    found = action_queries.summary(seen(survey, member)[0])
+    found = action_queries.summarise(seen(survey, member)[0])
     assert found is not None
     text, shift, missing, patients, place, _when = found.questions
     assert (text.answered, place.answered) == (2, 1)
@@ -148,15 +148,15 @@ def test_a_job_in_sum(group: Group, group_admin: User, member: User) -> None:
     numbers = [person_of(member).number, person_of(group_admin).number]
     job = post(group, group_admin, "Job", {"title": "Clean", "assignedTo": numbers})
     answer(job, member, {"isCompleted": True})
-    found = action_queries.summary(seen(job, member)[0])
+    found = action_queries.summarise(seen(job, member)[0])
     assert found is not None
     assert (found.people, found.asked, found.rate) == (1, 2, 50)
 
 
 def test_what_is_for_the_sender_only_has_no_sum_for_others(group: Group, group_admin: User, member: User) -> None:
     poll = post(group, member, "Poll", {**POLL, "isSenderOnly": True})
-    assert action_queries.summary(seen(poll, group_admin)[0]) is None
-    assert action_queries.summary(seen(poll, member)[0]) is not None
+    assert action_queries.summarise(seen(poll, group_admin)[0]) is None
+    assert action_queries.summarise(seen(poll, member)[0]) is not None
 
 
 # ---------------------------------------------------------------- One by one
@@ -186,7 +186,7 @@ def test_what_one_has_answered_oneself(group: Group, group_admin: User, member: 
     mine = answer(survey, member, {"answers": ANSWERS})
     answer(survey, group_admin, {"answers": ANSWERS})
     card, viewer = seen(survey, member)
-    assert action_queries.own_responses(card, viewer.people) == [mine]
+    assert action_queries.list_own_responses(card, viewer.people) == [mine]
     assert [each.person for each in action_queries.response_page(card, viewer).items] == [None, None]
 
 
@@ -195,4 +195,4 @@ def test_a_card_is_found_in_its_group_alone(group: Group, group_admin: User) -> 
     other = make_group("Day Shift", organisation=group.organisation, admins=[group_admin])
     found, viewer = viewer_of(group_admin, other)
     with pytest.raises(NotFound):
-        action_queries.card_in(found, poll.pk, viewer)
+        action_queries.get_action(found, poll.pk, viewer)

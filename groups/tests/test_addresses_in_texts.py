@@ -38,7 +38,7 @@ def card(group: Group, group_admin: User) -> Action:
 def test_an_address_in_a_message_and_a_comment_is_a_link_and_nothing_else_is(
     said: Message, group: Group, group_admin: User, member: User, browser_of: Callable[..., Client]
 ) -> None:
-    seen = access.visible_to(member).get(pk=group.pk)
+    seen = access.list_visible_groups(member).get(pk=group.pk)
     reactions.react(
         group=seen, reference_id=said.pk, kind="Comment", comment=WRITTEN, person=person_of(member), by=member
     )

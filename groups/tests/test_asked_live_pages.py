@@ -16,7 +16,7 @@ from connectors.models import AccessRequest, Handoff
 from connectors.services import access_requests, handoffs
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_live_pages import WHO_ASKS, following, poll
-from groups.access import target_of
+from groups.access import get_target
 from groups.models import Group
 from groups.services import access_requests as answering
 from groups.tests.factories import make_connector
@@ -33,7 +33,7 @@ def asked(developer: User, group: Group) -> AccessRequest:
         by=developer,
         permissions=connector.permissions,
         once=access_requests.new_once(),
-        target=target_of(group),
+        target=get_target(group),
     )
 
 
@@ -113,7 +113,7 @@ def test_the_inbox_shows_that_a_request_has_come_and_that_one_was_answered(
         by=developer,
         permissions=another.permissions,
         once=access_requests.new_once(),
-        target=target_of(group),
+        target=get_target(group),
     )
     for client, address in seen:
         told = poll(client, address)

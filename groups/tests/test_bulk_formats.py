@@ -16,7 +16,7 @@ from groups.bulk_files import (
     USERS_REQUIRED,
     Table,
     clean,
-    encoding_of,
+    detect_encoding,
     mapping_line,
     template,
     user_line,
@@ -170,7 +170,7 @@ def test_no_cell_that_is_written_begins_like_a_formula_and_every_one_comes_back(
 
 def test_the_encoding_is_found_without_moving_in_the_file() -> None:
     file = io.BytesIO("number\n".encode("utf-16"))
-    assert encoding_of(file) == "utf-16"
+    assert detect_encoding(file) == "utf-16"
     assert file.tell() == 0
 
 

@@ -129,7 +129,7 @@ def test_webhooks_on_a_group_hear_of_its_sub_groups(
 ) -> None:
     heard: list[str] = []
     monkeypatch.setattr(group_events, "group_added", lambda *, parent, **_more: heard.append(parent.name))
-    monkeypatch.setattr(group_events, "list_heard", lambda groups: {groups[0]})
+    monkeypatch.setattr(group_events, "list_groups_with_webhooks", lambda groups: {groups[0]})
     done(uploaded_mapping(organisation, organisation_admin, by_name("North<All", "Depot<North")))
     assert len(heard) == 1
 

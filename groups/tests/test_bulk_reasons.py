@@ -14,7 +14,7 @@ from django.utils import translation
 from accounts.audit.events import EventType
 from accounts.models import AuditEvent, User
 from connectors.tests.html_forms import text_of
-from groups.bulk_files import WORDS, said
+from groups.bulk_files import WORDS, format_reason
 from groups.models import BulkJob, Group
 from groups.tests.bulk import checked, told, uploaded, worked_at
 from kaizala_console.lib import ids
@@ -34,7 +34,7 @@ def test_every_reason_is_a_sentence_in_every_language(code: str, language: str) 
         names = set(re.findall(r"%\((\w+)\)", str(WORDS[code])))
     assert names <= set(VALUES), "a reason that names something else: say it above"
     with translation.override(language):
-        sentence = said(code, {name: VALUES[name] for name in names})
+        sentence = format_reason(code, {name: VALUES[name] for name in names})
     assert len(code) <= 40, "what the column holds"
     assert all(str(VALUES[name]) in sentence for name in names)
     assert sentence.endswith((".", "।"))

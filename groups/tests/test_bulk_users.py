@@ -273,7 +273,7 @@ def test_cancelling_in_the_middle_keeps_what_was_done(
             jobs.cancel(job=job, by=group_admin)
         return False
 
-    monkeypatch.setattr(jobs._Turn, "is_over", property(is_over))
+    monkeypatch.setattr(jobs._Claim, "is_over", property(is_over))
     assert not jobs.work(job_id=job.pk)
     job.refresh_from_db()
     assert (job.state, job.done_lines) == ("cancelled", 10)

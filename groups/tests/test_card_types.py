@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from accounts.models import Person
 from groups import action_types
-from groups.action_types.base import Card, CardType, Draft, first_repeated
+from groups.action_types.base import ActionType, Draft, ViewedAction, find_repeated
 from groups.action_types.lets_meet import ANSWERS as MEETING_ANSWERS
 from groups.action_types.questions import OPTIONED, WITH_MEDIA, QuestionType
 from groups.models import Action
@@ -73,7 +73,7 @@ def said(refusal: Exception) -> None:
     assert str(refusal)
 
 
-def card_of(kind: CardType, draft: Draft) -> Card:
+def card_of(kind: ActionType, draft: Draft) -> ViewedAction:
     action = Action(
         id=ids.new_id(),
         group_id=ids.new_id(),
@@ -87,10 +87,10 @@ def card_of(kind: CardType, draft: Draft) -> Card:
         expires_at=draft.expires_at,
         sent_at=clock.now(),
     )
-    return Card(action)
+    return ViewedAction(action)
 
 
-def spelled(kind: CardType, card: Card) -> None:
+def spelled(kind: ActionType, card: ViewedAction) -> None:
     """Sees that everything that is said of a card fits what is declared, and is strict JSON."""
     for body, shape in ((kind.list_body(card), kind.listed), (kind.details(card), kind.detailed)):
         shape.model_validate_json(json.dumps(body, allow_nan=False))
@@ -98,7 +98,7 @@ def spelled(kind: CardType, card: Card) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
-def test_every_kind_reads_and_spells_a_card(kind: CardType) -> None:
+def test_every_kind_reads_and_spells_a_card(kind: ActionType) -> None:
     draft = kind.read(GOOD[kind.kind], clock.now())
     for use in draft.media:
         assert use.path.startswith("actionBody.")
@@ -106,13 +106,13 @@ def test_every_kind_reads_and_spells_a_card(kind: CardType) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
-def test_kinds_that_take_answers_have_an_action_id_and_an_event(kind: CardType) -> None:
+def test_kinds_that_take_answers_have_an_action_id_and_an_event(kind: ActionType) -> None:
     assert kind.takes_answers == kind.has_action_id == bool(kind.response_event)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 @given(data=st.data())
-def test_no_body_breaks_the_reader(kind: CardType, data: st.DataObject) -> None:
+def test_no_body_breaks_the_reader(kind: ActionType, data: st.DataObject) -> None:
     good = GOOD[kind.kind]
     body = data.draw(
         st.one_of(
@@ -135,7 +135,7 @@ ANSWERED = [kind for kind in KINDS if kind.takes_answers]
 
 @pytest.mark.parametrize("kind", ANSWERED, ids=lambda kind: kind.kind)
 @given(data=st.data())
-def test_no_answer_breaks_the_reader(kind: CardType, data: st.DataObject) -> None:
+def test_no_answer_breaks_the_reader(kind: ActionType, data: st.DataObject) -> None:
     card = card_of(kind, kind.read(GOOD[kind.kind], clock.now()))
     body = data.draw(
         st.one_of(
@@ -200,7 +200,7 @@ def questions_with_answers(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[
 @given(made=questions_with_answers())
 def test_an_accepted_survey_and_its_answers_read_back_equal(made: tuple[list[dict[str, Any]], list[Any]]) -> None:
     questions, answers = made
-    kind = action_types.of("Survey")
+    kind = action_types.get_type("Survey")
     card = card_of(kind, kind.read({"title": "x", "questions": questions}, clock.now()))
     assert [question["title"] for question in kind.details(card)["questions"]] == [each["title"] for each in questions]
     kept = kept_by_a_database(kind.read_answer(card.body, {"answers": answers}).body)
@@ -213,7 +213,7 @@ def test_an_accepted_survey_and_its_answers_read_back_equal(made: tuple[list[dic
 
 @given(titles=st.lists(TITLES, min_size=2, max_size=6, unique=True), data=st.data())
 def test_an_accepted_choice_reads_back_equal(titles: list[str], data: st.DataObject) -> None:
-    kind = action_types.of("Poll")
+    kind = action_types.get_type("Poll")
     card = card_of(kind, kind.read({"question": "?", "choices": titles}, clock.now()))
     index = data.draw(st.integers(0, len(titles) - 1))
     for choice in (titles[index], index):
@@ -223,7 +223,7 @@ def test_an_accepted_choice_reads_back_equal(titles: list[str], data: st.DataObj
 
 @pytest.mark.parametrize("answer", MEETING_ANSWERS)
 def test_an_answer_to_a_meeting_reads_back_equal(answer: str) -> None:
-    kind = action_types.of("LetsMeet")
+    kind = action_types.get_type("LetsMeet")
     card = card_of(kind, kind.read(MEETING, clock.now()))
     assert kind.answer_body(card, kind.read_answer(card.body, {"choice": answer.upper()}).body) == {"choice": answer}
 
@@ -232,19 +232,19 @@ def test_an_answer_to_a_meeting_reads_back_equal(answer: str) -> None:
 
 
 def test_iso_moments_are_kept_in_milliseconds() -> None:
-    kind = action_types.of("Survey")
+    kind = action_types.get_type("Survey")
     card = card_of(kind, kind.read({"title": "x", "questions": [{"title": "When", "type": "Date"}]}, clock.now()))
     kept = kind.read_answer(card.body, {"answers": ["2018-03-22T10:22:21Z"]}).body
     assert kept["answers"] == [1521714141000]
 
 
 def test_the_first_repetition_is_found() -> None:
-    assert first_repeated(["a", "b", "a", "b"]) == 2
-    assert first_repeated(["a", "b"]) is None
+    assert find_repeated(["a", "b", "a", "b"]) == 2
+    assert find_repeated(["a", "b"]) is None
 
 
 def test_numbers_are_counted_in_ranges() -> None:
-    kind = action_types.of("Survey")
+    kind = action_types.get_type("Survey")
     body = kind.read({"title": "x", "questions": [{"title": "n", "type": "Numeric"}]}, clock.now()).body
     tally = kind.tally(body)
     for number in (0, 1, 2, 10, 5e-324, None):
@@ -257,11 +257,11 @@ def test_numbers_are_counted_in_ranges() -> None:
 
 @pytest.mark.parametrize("spelling", ["SURVEY", " survey ", "Survey"])
 def test_types_are_named_in_any_case(spelling: str) -> None:
-    assert action_types.chosen(spelling, "")[0].kind == "Survey"
+    assert action_types.choose_type(spelling, "")[0].kind == "Survey"
 
 
 def test_the_same_number_five_times_is_one_range() -> None:
-    kind = action_types.of("Survey")
+    kind = action_types.get_type("Survey")
     body = kind.read({"title": "x", "questions": [{"title": "n", "type": "Numeric"}]}, clock.now()).body
     tally = kind.tally(body)
     for _n in range(5):

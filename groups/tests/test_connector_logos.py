@@ -43,7 +43,7 @@ def test_it_stands_in_the_list_on_the_page_of_the_grant_and_at_the_request(
         by=developer,
         permissions=connector.permissions,
         once=access_requests.new_once(),
-        target=access.target_of(factories.make_group("Day", organisation=group.organisation, admins=[group_admin])),
+        target=access.get_target(factories.make_group("Day", organisation=group.organisation, admins=[group_admin])),
     )
     for url in (
         reverse("groups:connectors", args=[group.pk]),
@@ -90,7 +90,7 @@ def rows_of(place: str, group: Group, developer: User, group_admin: User) -> tup
                 by=developer,
                 permissions=connector.permissions,
                 once=access_requests.new_once(),
-                target=access.target_of(group),
+                target=access.get_target(group),
             )
     tab = reverse("groups:connectors", args=[group.pk])
     pages = {"requests": reverse("groups:requests"), "search": f"{reverse('search')}?q=Number"}

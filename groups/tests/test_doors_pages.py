@@ -54,7 +54,7 @@ def addresses(group: Group, connector: Connector, group_admin: User, member: Use
         by=developer,
         permissions=another.permissions,
         once=access_requests.new_once(),
-        target=access.target_of(group),
+        target=access.get_target(group),
     )
     found = Addresses(group, granted.grant, person_of(member), asked)
     found.ids["sub_group_id"] = make_group(

@@ -155,7 +155,7 @@ def test_what_follows_a_token_is_asked_for_it_alone_and_few_groups_are_named(
     organisation_admin: User, group: Group
 ) -> None:
     """Of a join, SQLite first sorts all tokens by what they follow. PostgreSQL guesses how many groups there are."""
-    asked = groups.ending_soon(organisation_admin).query
+    asked = groups.list_ending_tokens(organisation_admin).query
     tables = [table.table_name for table in asked.alias_map.values()]
     assert tables.count("connectors_refreshtoken") == 2, "itself, and the one before it"
     assert group.pk.hex in str(asked).replace("-", "")
@@ -166,7 +166,7 @@ def test_of_very_many_groups_each_is_asked_for_its_tokens_in_their_order(
 ) -> None:
     """Of a comparison, PostgreSQL expects that hardly any match, and sorts all that end."""
     monkeypatch.setattr(bounded, "MOST", 0)
-    asked = str(groups.ending_soon(organisation_admin).query)
+    asked = str(groups.list_ending_tokens(organisation_admin).query)
     assert group.pk.hex not in asked.replace("-", "")
     assert re.search(r"LIMIT 1\) IS NOT NULL", asked)
 

@@ -14,7 +14,7 @@ from connectors.permissions import Permission
 from connectors.services import connectors
 from connectors.services import grants as connector_grants
 from connectors.services.grants import AlreadyGranted
-from groups.access import administers, target_of
+from groups.access import administers, get_target
 from groups.models import Group, GroupGrant, Membership
 from groups.services import connectors as grants
 from groups.tests.factories import let_in, make_connector, make_group, person_of
@@ -31,7 +31,7 @@ def test_adding_a_connector_makes_a_grant_for_this_group_with_the_admins_role(
     group: Group, connector: Connector, group_admin: User, developer: User
 ) -> None:
     grant = add(group, connector, group_admin)
-    assert (grant.kind, grant.target, grant.target_name) == ("group", target_of(group), "Night Shift")
+    assert (grant.kind, grant.target, grant.target_name) == ("group", get_target(group), "Night Shift")
     assert (grant.person, grant.granted_by) == (person_of(group_admin), group_admin)
     assert GroupGrant.objects.get().group == group
     assert Handoff.objects.get().grant == grant
@@ -156,5 +156,5 @@ def test_who_administers_a_grant_follows_the_group_at_this_moment(
 
 @pytest.mark.parametrize("target", ["", "group:", "group:x", "person:{}", "{}", "group:{}x"])
 def test_a_target_that_names_no_group_is_administered_by_nobody(group: Group, group_admin: User, target: str) -> None:
-    assert administers(group_admin, target_of(group))
+    assert administers(group_admin, get_target(group))
     assert not administers(group_admin, target.format(group.pk))

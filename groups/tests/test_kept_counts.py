@@ -22,7 +22,7 @@ from accounts.tests.factories import make_organisation, make_person
 from groups import tasks
 from groups.models import Group, GroupChange, GroupCount, GroupLink, Membership
 from groups.queries import groups as queries
-from groups.queries.hierarchy import Tally, kept, tallies_of
+from groups.queries.hierarchy import Tally, get_kept_tallies, tally_ids
 from groups.services import groups, hierarchy, members
 from groups.tests.factories import make_group, person_of
 from groups.tests.test_counts import by_hand
@@ -37,11 +37,11 @@ NUMBERS = [f"+9199300000{n:02}" for n in range(4)]
 
 def read() -> dict[str, Tally]:
     """As `GET /v1/groups` does."""
-    return {group.name: tally for group, tally in queries.tallied(Group.objects.all())}
+    return {group.name: tally for group, tally in queries.list_with_tallies(Group.objects.all())}
 
 
 def out_of_date() -> set[str]:
-    _right, wrong = kept(Group.objects.values("pk"))
+    _right, wrong = get_kept_tallies(Group.objects.values("pk"))
     return {group.name for group in Group.objects.filter(pk__in=wrong)}
 
 
@@ -142,7 +142,7 @@ def test_tabs_and_lists_take_what_is_kept_and_show_at_once_what_has_changed(
 
     def shown() -> list[int]:
         listed = {one.name: one.member_count for one in queries.group_page(organisation_admin).items}
-        return [queries.counts_of(group).members, listed["Night Shift"]]
+        return [queries.get_counts(group).members, listed["Night Shift"]]
 
     assert shown() == [1, 1]
     members.add(group=family["Below"], numbers=NUMBERS[:1], by=SYSTEM)
@@ -185,7 +185,7 @@ def test_a_note_belongs_to_the_change(family: dict[str, Group]) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_outside_a_transaction_nothing_can_be_noted(transactional_db: None) -> None:
     with pytest.raises(RuntimeError):
-        hierarchy.note(make_group().pk)
+        hierarchy.note_change(make_group().pk)
 
 
 def test_more_notes_than_are_taken_at_once_are_all_answered(
@@ -204,7 +204,7 @@ def test_a_removed_group_counts_for_nobody(family: dict[str, Group]) -> None:
     members.add(group=family["Below"], numbers=NUMBERS[:2], by=SYSTEM)
     Group.objects.filter(pk=family["Below"].pk).update(removed_at=family["Below"].created_at)
     hierarchy.recount()
-    assert tallies_of([family["Below"].pk]) == {family["Below"].pk: Tally()}
+    assert tally_ids([family["Below"].pk]) == {family["Below"].pk: Tally()}
     assert read()["Night Shift"].total == 3
 
 
@@ -221,16 +221,16 @@ def test_the_command_repairs_what_was_written_around_the_console(family: dict[st
 
 def test_whoever_was_overtaken_keeps_nothing(family: dict[str, Group], monkeypatch: pytest.MonkeyPatch) -> None:
     members.add(group=family["Below"], numbers=NUMBERS[:1], by=SYSTEM)
-    counted = tallies_of
+    counted = tally_ids
 
     def slowly(keys: Any) -> dict[Any, Tally]:
         result = counted(keys)
-        monkeypatch.setattr(hierarchy, "tallies_of", counted)
+        monkeypatch.setattr(hierarchy, "tally_ids", counted)
         members.add(group=family["Below"], numbers=NUMBERS[1:2], by=SYSTEM)
         hierarchy.recount()  # somebody else, who was faster and knows more
         return result
 
-    monkeypatch.setattr(hierarchy, "tallies_of", slowly)
+    monkeypatch.setattr(hierarchy, "tally_ids", slowly)
     assert hierarchy.recount() == 0
     assert read() == by_hand()
     assert out_of_date() == set()

@@ -13,7 +13,7 @@ from connectors.models import Connector
 from connectors.permissions import Permission
 from connectors.services import access_requests as asking
 from connectors.services import handoffs
-from groups.access import target_of
+from groups.access import get_target
 from groups.models import Group
 from groups.services import connectors
 from kaizala_console.tests.browser import assert_accessible, assert_fits
@@ -90,7 +90,7 @@ def test_a_request_that_arrives_touches_no_form(
     end_date.fill("2090-01-31")
     asked = asking.ask(
         connector=connector, by=developer, permissions=[Permission.TEXT_MESSAGE],
-        once=asking.new_once(), target=target_of(group),
+        once=asking.new_once(), target=get_target(group),
     )  # fmt: skip
     assert ask(page) == 200
     expect(page.locator(f"#asked-now a[href$='{asked.pk}/']").first).to_be_visible()

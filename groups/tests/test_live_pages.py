@@ -18,7 +18,7 @@ from connectors.services import handoffs
 from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
 from connectors.tests.test_live_pages import WHO_ASKS, first_exchange, following, poll
-from groups.access import target_of
+from groups.access import get_target
 from groups.models import Group
 from groups.services import access_requests, connectors
 from groups.tests import factories
@@ -33,7 +33,7 @@ WHO_MAY = WHO_ASKS + 1
 def ask(connector: Connector, developer: User, group: Group) -> AccessRequest:
     return asking.ask(
         connector=connector, by=developer, permissions=[Permission.TEXT_MESSAGE],
-        once=asking.new_once(), target=target_of(group),
+        once=asking.new_once(), target=get_target(group),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from connectors.models import Connector, Grant
 from connectors.permissions import Permission
 from connectors.tests.factories import make_connector
 from connectors.tests.html_forms import text_of
-from groups.access import target_of
+from groups.access import get_target
 from groups.models import Group, GroupGrant
 from groups.queries import groups
 from groups.tests.factories import person_of
@@ -59,9 +59,9 @@ def test_words_find_by_name_and_owner(
 def test_a_part_of_either_name_finds(group: Group, group_admin: User, many: list[Connector], words: str) -> None:
     make_connector(group_admin, name="Devika's own")
     make_connector(group_admin, name="AAA")
-    offered = groups.addable_connectors(group, group_admin)
+    offered = groups.list_addable_connectors(group, group_admin)
     expected = [one for one in offered if words.lower() in one.name.lower() or words.lower() in one.owner.name.lower()]
-    assert list(groups.connectors_found(offered, words)) == expected
+    assert list(groups.search_connectors(offered, words)) == expected
 
 
 def test_an_id_finds_its_connector(client: Client, group: Group, many: list[Connector]) -> None:
@@ -113,7 +113,7 @@ def test_those_that_have_access_are_shown_fifty_at_a_time(
         Grant(
             connector=connector,
             kind=Grant.Kind.GROUP,
-            target=target_of(group),
+            target=get_target(group),
             target_name=group.name,
             person=person_of(group_admin),
             granted_by=group_admin,

@@ -48,7 +48,7 @@ def stored(program: Program, content: bytes = PNG, name: str = "plan.png") -> Me
 
 
 def wanted(resource: object, program: Program, kinds: tuple[MediaKind, ...] = IMAGES) -> MediaResource:
-    return media.resource_for(resource=str(resource), caller=caller(program), kinds=kinds, field="mediaResource")
+    return media.use_resource(resource=str(resource), caller=caller(program), kinds=kinds, field="mediaResource")
 
 
 # ---------------------------------------------------------------- Who may
@@ -131,7 +131,7 @@ def test_media_of_another_kind_is_refused_with_what_was_expected(program: Progra
 def test_it_is_found_and_marked_with_few_queries(program: Program) -> None:
     resource, by = stored(program), caller(program)
     with CaptureQueriesContext(connection) as queries:
-        media.resource_for(resource=str(resource.pk), caller=by, kinds=IMAGES, field="mediaResource")
+        media.use_resource(resource=str(resource.pk), caller=by, kinds=IMAGES, field="mediaResource")
     assert len([query for query in queries if not query["sql"].startswith(("SAVEPOINT", "RELEASE"))]) == 2
 
 
@@ -228,7 +228,7 @@ def test_sweeping_and_posting_at_once_never_posts_with_nothing(
         for resource in resources:
             try:
                 found.append(
-                    media.resource_for(resource=str(resource.pk), caller=by, kinds=IMAGES, field="mediaResource").pk
+                    media.use_resource(resource=str(resource.pk), caller=by, kinds=IMAGES, field="mediaResource").pk
                 )
             except RuleBroken:
                 continue

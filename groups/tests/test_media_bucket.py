@@ -13,7 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from groups.media import storage as media_storage
-from groups.media.storage import url_of
+from groups.media.storage import get_url
 from groups.models import MediaFile, MediaResource
 from groups.services import media
 from groups.tests.bucket_server import ACCESS_KEY, NAME, REGION, SECRET_KEY, Bucket, serving_bucket
@@ -50,7 +50,7 @@ def uploaded(wire: Wire, program: Program, content: bytes = PNG, name: str = "pl
 
 
 def path_of(file: MediaFile) -> str:
-    parts = urlsplit(url_of(file))
+    parts = urlsplit(get_url(file))
     return f"{parts.path}?{parts.query}"
 
 

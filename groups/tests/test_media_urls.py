@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from groups.media.storage import opens, url_of
+from groups.media.storage import get_url, is_valid_address
 from groups.models import MediaFile, MediaResource
 from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program
@@ -41,7 +41,7 @@ def file(wire: Wire, program: Program) -> MediaFile:
 
 
 def path_of(file: MediaFile) -> str:
-    parts = urlsplit(url_of(file))
+    parts = urlsplit(get_url(file))
     return f"{parts.path}?{parts.query}"
 
 
@@ -60,7 +60,7 @@ def read(answer: Any) -> Any:
 
 def test_an_address_is_absolute_and_names_file_and_end(file: MediaFile, settings: Settings) -> None:
     settings.CONSOLE_BASE_URL = "https://console.example"
-    url = url_of(file)
+    url = get_url(file)
     assert url.startswith(f"https://console.example/media/{file.pk}/Rain%20at%20Pune.jpg?e=")
     assert sorted(parse_qs(urlsplit(url).query)) == ["e", "s"]
     assert len(url) < 300
@@ -69,11 +69,11 @@ def test_an_address_is_absolute_and_names_file_and_end(file: MediaFile, settings
 def test_everybody_gets_the_same_address_within_an_hour(file: MediaFile, travel: Any) -> None:
     at_hour = clock.now().replace(minute=0, second=0, microsecond=0)
     travel(seconds=(at_hour - clock.now()).total_seconds() + 3700)
-    first = url_of(file)
+    first = get_url(file)
     travel(minutes=50)
-    assert url_of(file) == first
+    assert get_url(file) == first
     travel(minutes=15)
-    assert url_of(file) != first
+    assert get_url(file) != first
 
 
 def test_it_opens_for_its_hours_and_no_longer_than_one_more(file: MediaFile, settings: Settings, travel: Any) -> None:
@@ -309,9 +309,9 @@ def test_an_address_goes_on_opening_when_the_peppers_are_rotated(file: MediaFile
 
 
 def test_a_tag_for_another_purpose_is_no_signature(file: MediaFile) -> None:
-    query = parse_qs(urlsplit(url_of(file)).query)
+    query = parse_qs(urlsplit(get_url(file)).query)
     other = crypto.hmac_tag("access-token", file.pk.bytes, file.name, query["e"][0])
     from groups.media.storage import _encoded
 
     signature = f"{crypto.current_key_id()}.{_encoded(other)}"
-    assert not opens(file.pk, file.name, expires=query["e"][0], signature=signature, at=clock.now())
+    assert not is_valid_address(file.pk, file.name, expires=query["e"][0], signature=signature, at=clock.now())

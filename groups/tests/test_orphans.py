@@ -59,7 +59,7 @@ def test_another_admin_looks_after_it(group: Group, group_admin: User, member: U
 def test_the_admins_who_are_told_are_those_with_open_accounts(
     group: Group, group_admin: User, member: User, operator: User
 ) -> None:
-    target = access.target_of(group)
+    target = access.get_target(group)
     assert access.administrators(target) == [group_admin]
     users.deactivate(user=group_admin, by=operator)
     assert access.administrators(target) == []

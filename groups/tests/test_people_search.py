@@ -31,7 +31,7 @@ def lakshmi(group: Group) -> Person:
 
 
 def found(user: User, words: str) -> set[str]:
-    return {person.name for person in directory.page(user, search=words).items}
+    return {person.name for person in directory.list_people(user, search=words).items}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_the_directory_is_leafed_through_each_once_by_name(group: Group, group_a
     names = ["Kumar 1", "Kumar 1", "Kumar 3", "Kumar 4", "Kumar 5", *others]
     if not search:
         names = ["Arjun Mehta", *names]
-    assert leafed(lambda **at: directory.page(group_admin, search=search, **at)) == (names, names)
+    assert leafed(lambda **at: directory.list_people(group_admin, search=search, **at)) == (names, names)
 
 
 def test_the_directory_is_narrowed_to_whom_an_attribute_says_something(
@@ -133,7 +133,9 @@ def test_the_directory_is_narrowed_to_whom_an_attribute_says_something(
     for search in ("", "umar"):
         names = ["Kumar 6", "Kumar 7", "Kumar 9"]
         pages = leafed(
-            lambda search=search, **at: directory.page(group_admin, search=search, attribute=team, value="Stores", **at)
+            lambda search=search, **at: directory.list_people(
+                group_admin, search=search, attribute=team, value="Stores", **at
+            )
         )
         assert pages == (names, names)
 

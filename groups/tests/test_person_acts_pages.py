@@ -12,7 +12,7 @@ from accounts.models import User
 from connectors.models import Connector
 from connectors.services import access_requests as asking
 from connectors.tests.html_forms import form_to, text_of
-from groups.access import target_of
+from groups.access import get_target
 from groups.models import Group, Membership
 from groups.services import connectors
 from groups.tests.factories import make_group, person_of
@@ -76,7 +76,7 @@ def test_an_admin_can_write_to_the_developer_before_they_decide_and_afterwards(
     write = f'href="mailto:{developer.email}"'
     permissions = connector.permissions
     asked = asking.ask(
-        connector=connector, by=developer, permissions=permissions, once=asking.new_once(), target=target_of(group)
+        connector=connector, by=developer, permissions=permissions, once=asking.new_once(), target=get_target(group)
     )
     client = browser_of(group_admin)
     assert write in client.get(reverse("groups:request", args=[asked.pk])).content.decode()

@@ -236,13 +236,13 @@ def test_a_bot_reaches_the_groups_it_was_added_to_and_no_others(
 ) -> None:
     below = make_group("Below", organisation=group.organisation, under=group)
     caller = authentication.caller_of(token)
-    assert [found.name for found in access.reachable(caller)] == ["Night Shift"]
-    assert [found.name for found in access.named_by(caller)] == ["Night Shift"]
+    assert [found.name for found in access.list_reachable_groups(caller)] == ["Night Shift"]
+    assert [found.name for found in access.list_named_groups(caller)] == ["Night Shift"]
     with pytest.raises(GroupNotReachable):
         access.reach(caller, below.pk)
     add(wire, program, below, bot)
     assert access.reach(caller, below.pk).name == "Below"
-    assert {found.name for found in access.reachable(caller)} == {"Below", "Night Shift"}
+    assert {found.name for found in access.list_reachable_groups(caller)} == {"Below", "Night Shift"}
 
 
 def test_a_bot_never_reaches_more_than_its_grant(
@@ -298,7 +298,7 @@ def test_the_list_of_bots_is_one_statement_however_many(wire: Wire, program: Pro
 def test_the_inspector_knows_the_reach_of_a_bot(program: Program, group: Group, bot: str, token: str) -> None:
     below = make_group("Below", organisation=group.organisation, under=group)
     found = Bot.objects.get(pk=bot)
-    assert access.role_of_tokens(program.grant, str(group.pk), found) == "Admin"
-    assert access.role_of_tokens(program.grant, str(below.pk), found) == ""
-    assert access.role_of_tokens(program.grant, str(below.pk)) == "Admin"
-    assert access.role_of_tokens(program.grant, str(group.pk), Bot(pk=ids.new_id())) == ""
+    assert access.get_token_role(program.grant, str(group.pk), found) == "Admin"
+    assert access.get_token_role(program.grant, str(below.pk), found) == ""
+    assert access.get_token_role(program.grant, str(below.pk)) == "Admin"
+    assert access.get_token_role(program.grant, str(group.pk), Bot(pk=ids.new_id())) == ""

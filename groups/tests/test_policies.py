@@ -152,8 +152,8 @@ def test_members_find_neither_the_list_nor_each_other(
         assert "The list of users is for the admins" in page
         assert "Lakshmi Iyer" not in page
     assert "Lakshmi Iyer" in browser_of(group_admin).get(url).content.decode()
-    assert "Lakshmi Iyer" not in [person.name for person in directory.page(member).items]
-    assert "Lakshmi Iyer" in [person.name for person in directory.page(group_admin).items]
+    assert "Lakshmi Iyer" not in [person.name for person in directory.list_people(member).items]
+    assert "Lakshmi Iyer" in [person.name for person in directory.list_people(group_admin).items]
 
 
 def test_a_members_user_token_does_not_read_the_list_and_an_admins_does(
@@ -202,7 +202,7 @@ def test_removing_a_group_ends_its_grants_and_detaches_it(
     assert Webhook.objects.get(pk=hook.pk).inactive_because == "grant"
     [event] = AuditEvent.objects.filter(tag="group:account:removed")
     assert (event.before["grants_ended"], event.before["links_ended"]) == (1, 2)
-    assert access.role_of(group_admin, group) is None
+    assert access.get_role(group_admin, group) is None
 
 
 def test_a_group_is_removed_once_and_by_its_admins_alone(group: Group, group_admin: User, member: User) -> None:

@@ -200,8 +200,8 @@ def test_what_a_person_uploaded_is_no_programs_and_what_a_program_uploaded_no_pe
     caller = authentication.caller_of(program.access_token)
     for stranger in (caller, Uploader(group_admin, person_of(group_admin))):
         with pytest.raises(RuleBroken), transaction.atomic():
-            media.resource_for(resource=mine, caller=stranger, kinds=list(MediaKind), field="x")
-    assert media.resource_for(
+            media.use_resource(resource=mine, caller=stranger, kinds=list(MediaKind), field="x")
+    assert media.use_resource(
         resource=mine, caller=Uploader(member, person_of(member)), kinds=list(MediaKind), field="x"
     )
 

@@ -46,7 +46,7 @@ def test_few_and_many_sub_groups_are_listed_the_same(
         if cursor is None:
             break
     assert there == ["Depot", "Stores", "Yard"]
-    counts = groups.counts_of(group)
+    counts = groups.get_counts(group)
     assert (counts.sub_groups, counts.sub_groups.is_more) == (min(3, most + 1), most == 1)
 
 
@@ -112,11 +112,11 @@ def test_connectors_that_may_be_added_are_the_organisations_own_that_are_not_the
     make_connector(outsider, name="Foreign")
     connectors.delete(connector=gone, by=developer)
     connectors.deactivate(connector=resting, by=developer)
-    assert list(groups.addable_connectors(group, group_admin)) == [other, connector]
+    assert list(groups.list_addable_connectors(group, group_admin)) == [other, connector]
     program = let_in(connector, group, group_admin)
-    assert list(groups.addable_connectors(group, group_admin)) == [other]
+    assert list(groups.list_addable_connectors(group, group_admin)) == [other]
     grants.remove_connector(group=group, grant=program.grant, by=group_admin)
-    assert list(groups.addable_connectors(group, group_admin)) == [other, connector]
+    assert list(groups.list_addable_connectors(group, group_admin)) == [other, connector]
 
 
 def test_the_grants_of_a_group_come_with_all_that_its_tab_shows(
@@ -125,7 +125,7 @@ def test_the_grants_of_a_group_come_with_all_that_its_tab_shows(
     let_in(connector, group, group_admin)
     for number in range(3):
         let_in(make_connector(developer, name=f"Other {number}"), group, group_admin)
-    rows: Any = groups.grants_of(group)
+    rows: Any = groups.list_grants(group)
     with django_assert_num_queries(3):
         shown = [
             (
@@ -164,9 +164,9 @@ def test_messages_to_subscribers_are_for_admins_and_for_those_they_were_sent_to(
 def test_the_groups_directly_above_and_below(group: Group, organisation: Organisation) -> None:
     below = make_group("Below", organisation=organisation, under=group)
     make_group("Far Below", organisation=organisation, under=below)
-    assert list(groups.sub_groups(group)) == [below]
-    assert list(groups.parent_groups(below)) == [group]
+    assert list(groups.list_sub_groups(group)) == [below]
+    assert list(groups.list_parent_groups(below)) == [group]
 
 
 def test_the_admins_of_a_group(group: Group, group_admin: User) -> None:
-    assert list(groups.admins_of(group)) == [person_of(group_admin)]
+    assert list(groups.list_admins(group)) == [person_of(group_admin)]

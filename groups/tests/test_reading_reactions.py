@@ -145,8 +145,8 @@ def test_reading_costs_the_same_number_of_statements_however_much_there_is(
 def test_the_counts_of_many_are_one_statement(wire: Wire, program: Program, message: Message) -> None:
     react(wire, program, message)
     with CaptureQueriesContext(connection) as captured:
-        found = reactions.counts_of([message.pk, ids.new_id()])
-    assert found == {message.pk: reactions.Counts(like=1, comment=0)}
+        found = reactions.get_counts([message.pk, ids.new_id()])
+    assert found == {message.pk: reactions.ReactionCounts(like=1, comment=0)}
     assert len(captured) == 1
 
 

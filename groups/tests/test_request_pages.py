@@ -15,7 +15,7 @@ from connectors.models import AccessRequest, Connector, Grant, RequestState
 from connectors.permissions import Permission
 from connectors.services import access_requests as asking
 from connectors.tests.html_forms import form_to, text_of
-from groups.access import target_of
+from groups.access import get_target
 from groups.models import Group
 from groups.services import access_requests
 from groups.tests import factories
@@ -54,7 +54,7 @@ def connector(developer: User) -> Connector:
 @pytest.fixture
 def ask(connector: Connector, developer: User) -> Callable[..., AccessRequest]:
     def ask(group: Group | None = None, **options: Any) -> AccessRequest:
-        target = target_of(group) if group else ""
+        target = get_target(group) if group else ""
         return asking.ask(
             connector=connector,
             by=developer,
@@ -146,7 +146,7 @@ def test_a_link_is_answered_for_the_group_that_the_admin_chooses(
     client = browser_of(group_admin)
     assert "Choose the group first." in text_of(answer_of(client, link))
     answer_of(client, link, group=str(group.pk))
-    assert Grant.objects.get().target == target_of(group)
+    assert Grant.objects.get().target == get_target(group)
 
 
 def test_a_link_is_not_answered_for_a_group_of_others(
@@ -272,7 +272,7 @@ def test_who_runs_many_groups_searches_them(
     found = client.get(address("request", link), {"q": "night"})
     assert "Night Shift" in found.content.decode()
     form_to(found, address("request_approve", link)).send(client, {"group": str(group.pk)})
-    assert Grant.objects.get().target == target_of(group)
+    assert Grant.objects.get().target == get_target(group)
 
 
 def test_the_list_costs_the_same_however_many_wait(

@@ -17,7 +17,7 @@ from connectors.permissions import Permission
 from connectors.services import access_requests as asking
 from connectors.services import permissions
 from connectors.services.access_requests import new_once
-from groups.access import target_of
+from groups.access import get_target
 from groups.models import Group
 from groups.services import access_requests, connectors
 from groups.tests import factories
@@ -35,7 +35,7 @@ def ask(connector: Connector, developer: User) -> Callable[..., AccessRequest]:
     """The developer asks to post messages and to read members; by link unless a group is named."""
 
     def ask(group: Group | None = None, **options: Any) -> AccessRequest:
-        target = target_of(group) if group else ""
+        target = get_target(group) if group else ""
         return asking.ask(
             connector=connector,
             by=developer,
@@ -59,7 +59,7 @@ def test_an_admin_gives_some_of_it(
     assert granted.grant.group_grant.group == group
     request.refresh_from_db()
     assert (request.state, request.grant, request.given) == (RequestState.APPROVED, granted.grant, frozenset({POST}))
-    assert (request.target, request.target_name, request.decided_by) == (target_of(group), group.name, group_admin)
+    assert (request.target, request.target_name, request.decided_by) == (get_target(group), group.name, group_admin)
 
 
 def test_the_receipt_is_in_the_language_of_who_gets_it_whatever_the_admin_speaks(

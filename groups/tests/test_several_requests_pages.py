@@ -18,7 +18,7 @@ from connectors.services import access_requests as asking
 from connectors.services import connectors as connector_service
 from connectors.services import permissions
 from connectors.tests.html_forms import form_to, text_of
-from groups.access import target_of
+from groups.access import get_target
 from groups.models import Group
 from groups.services import access_requests
 from groups.tests import factories
@@ -45,7 +45,7 @@ def asked(connectors: list[Connector], developer: User, group: Group) -> list[Ac
 
 def ask(connector: Connector, by: User, group: Group, **more: Any) -> AccessRequest:
     wanted = {"permissions": [POST], "once": asking.new_once(), **more}
-    return asking.ask(connector=connector, by=by, target=target_of(group), **wanted)
+    return asking.ask(connector=connector, by=by, target=get_target(group), **wanted)
 
 
 @pytest.fixture

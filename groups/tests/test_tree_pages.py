@@ -275,7 +275,7 @@ def test_more_than_a_count_counts_are_the_same_level(
     first = made[7]
     first.memberships.create(person=group.memberships.get(role="Admin").person)
     with django_assert_max_num_queries(7):
-        level = hierarchy.level(group, user)
+        level = hierarchy.list_level(group, user)
     if user == group_admin:
         assert ([one.name for one in level.groups], level.count, level.has_more) == (["Gate 0007"], 1, False)
     else:

@@ -33,7 +33,7 @@ from connectors.views.links import crumbs
 from groups import access
 from groups.models import Group
 from groups.queries import access_requests
-from groups.queries.access_requests import Asked
+from groups.queries.access_requests import OpenRequest
 from groups.services import access_requests as requests
 from groups.views.forms import add_error
 from kaizala_console.lib import clock, ids, live
@@ -53,7 +53,7 @@ def _here(request_id: UUID, **_more: Any) -> str:
 def listing(request: HttpRequest) -> HttpResponse:
     """Everything that waits for this person, what expires first in front. An open page follows along."""
     user = user_of(request)
-    found = access_requests.asked_of(user, everywhere=True)
+    found = access_requests.list_open_requests(user, everywhere=True)
     etag = live.etag(user.pk, [one.request.pk for one in found])
     if unchanged := live.unchanged(request, etag):
         return unchanged
@@ -84,7 +84,7 @@ def approve(request: HttpRequest, request_id: UUID) -> HttpResponse:
     user = user_of(request)
     asked = request_for(user, request_id)
     if asked.state is not RequestState.WAITING:
-        return _over(request, asked, asking.why_over(asked))
+        return _close(request, asked, asking.why_over(asked))
     form = _form(request, user, asked, request.POST)
     if not form.is_valid():
         return _page(request, user, asked, form, status=400)
@@ -111,7 +111,7 @@ def approve(request: HttpRequest, request_id: UUID) -> HttpResponse:
         messages.info(request, str(there))
         return _to_grant(user, there.grant, asked)
     except Conflict as over:
-        return _over(request, asked, str(over))
+        return _close(request, asked, str(over))
     except RuleBroken as broken:
         add_error(form, broken)
         return _page(request, user, asked, form, status=400)
@@ -125,7 +125,7 @@ def refuse(request: HttpRequest, request_id: UUID) -> HttpResponse:
     user = user_of(request)
     asked = request_for(user, request_id)
     if asked.state is not RequestState.WAITING:
-        return _over(request, asked, asking.why_over(asked))
+        return _close(request, asked, asking.why_over(asked))
     require_reauthentication(request)
     return _refuse(request, request_id=request_id, asked=asked)
 
@@ -141,7 +141,7 @@ def _refuse(request: HttpRequest, *, request_id: UUID, asked: AccessRequest) -> 
         else:
             requests.refuse(request=asked, group=_chosen_group(user, asked, form), by=user)
     except Conflict as over:
-        return _over(request, asked, str(over))
+        return _close(request, asked, str(over))
     messages.success(request, _("Refused. Nothing has changed, and %(developer)s is told.") % _facts(asked))
     return redirect("groups:request", request_id)
 
@@ -153,7 +153,7 @@ def _facts(asked: AccessRequest) -> dict[str, str]:
     return {"connector": asked.connector.name, "developer": asked.connector.owner.name}
 
 
-def _over(request: HttpRequest, asked: AccessRequest, why: str) -> HttpResponse:
+def _close(request: HttpRequest, asked: AccessRequest, why: str) -> HttpResponse:
     messages.info(request, why)
     return redirect("groups:request", asked.pk)
 
@@ -182,10 +182,10 @@ def _form(request: HttpRequest, user: User, asked: AccessRequest, data: Any = No
     groups: list[Group] = []
     if asked.by_link:
         search = request.GET.get("q", "")[:120]
-        groups, _more = access_requests.choosable(user, asked, search=search)
+        groups, _more = access_requests.list_choosable_groups(user, asked, search=search)
         key = ids.parse_guid((data or kwargs.get("initial") or {}).get("group", ""))
         if key is not None and key not in {group.pk for group in groups}:
-            groups += access.administered_by(user).filter(pk=key)
+            groups += access.list_administered_groups(user).filter(pk=key)
     return AnswerForm(data, asked=asked, groups=groups, **kwargs)
 
 
@@ -193,11 +193,11 @@ def _page(
     request: HttpRequest, user: User, asked: AccessRequest, form: AnswerForm, *, status: int = 200
 ) -> HttpResponse:
     waits = asked.state is RequestState.WAITING
-    group = access_requests.group_of(user, asked)
+    group = access_requests.get_group(user, asked)
     search = request.GET.get("q", "")[:120]
     can_choose = many = False
     if waits and asked.by_link:
-        some, many = access_requests.choosable(user, asked)
+        some, many = access_requests.list_choosable_groups(user, asked)
         can_choose = bool(some)
     may_answer = waits and asked.connector.state is ConnectorState.LIVE
     context = {
@@ -244,9 +244,9 @@ def _difference(asked: AccessRequest) -> dict[str, Any]:
     }
 
 
-def rows_in(group: Group, user: User) -> list[dict[str, Any]]:
+def list_rows(group: Group, user: User) -> list[dict[str, Any]]:
     """What waits for the admins of one group: for its "Connectors" tab."""
-    return [row_of(asked) for asked in access_requests.asked_in(group, user)[: access_requests.MOST]]
+    return [row_of(asked) for asked in access_requests.list_group_requests(group, user)[: access_requests.MOST]]
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -297,15 +297,15 @@ def several(request: HttpRequest) -> HttpResponse:
     return render(request, "groups/requests_several.html", context)
 
 
-def _chosen(user: User, sent: QueryDict) -> list[Asked]:
+def _chosen(user: User, sent: QueryDict) -> list[OpenRequest]:
     """Those that wait for this person, in the order of the inbox."""
     keys = {key for one in sent.getlist("request")[:MOST] if (key := ids.parse_guid(one))}
     if not keys:
         return []
-    return [one for one in access_requests.asked_of(user, everywhere=True) if one.request.pk in keys]
+    return [one for one in access_requests.list_open_requests(user, everywhere=True) if one.request.pk in keys]
 
 
-def _row(one: Asked) -> dict[str, Any]:
+def _row(one: OpenRequest) -> dict[str, Any]:
     """With what is shown of it, so that nothing is given that a developer put into it in the meantime."""
     shown = ",".join(sorted(permission.value for permission in one.request.permissions))
     where = one.group.name if one.group else one.request.target_name
@@ -318,7 +318,7 @@ def _shown(sent: QueryDict) -> dict[str, frozenset[Permission]]:
     return {key: frozenset(known[name] for name in names.split(",") if name in known) for key, _colon, names in pairs}
 
 
-def _answer_all(request: HttpRequest, user: User, act: str, chosen: list[Asked]) -> None:
+def _answer_all(request: HttpRequest, user: User, act: str, chosen: list[OpenRequest]) -> None:
     shown, done = _shown(request.POST), 0
     for one in chosen:
         try:
@@ -340,7 +340,7 @@ def _answer_all(request: HttpRequest, user: User, act: str, chosen: list[Asked])
         messages.success(request, says + " " + _("Nothing has changed, and the developers are told."))
 
 
-def _approve(one: Asked, user: User, as_shown: frozenset[Permission]) -> None:
+def _approve(one: OpenRequest, user: User, as_shown: frozenset[Permission]) -> None:
     asked = one.request
     if one.group is None or asked.grant is not None:
         request_decisions.approve_more(request=asked, by=user, permissions=asked.permissions, as_shown=as_shown)
@@ -355,7 +355,7 @@ def _approve(one: Asked, user: User, as_shown: frozenset[Permission]) -> None:
         )
 
 
-def _refuse_several(one: Asked, user: User) -> None:
+def _refuse_several(one: OpenRequest, user: User) -> None:
     if one.group is None or one.request.grant is not None:
         request_decisions.refuse(request=one.request, by=user)
     else:

@@ -23,18 +23,18 @@ from accounts.models import Person, User
 from accounts.views.decorators import reauthentication_required, user_of, with_phone
 from connectors.views.forms import get_idempotency_key, get_idempotent_id
 from groups import access, action_types
-from groups.action_types.base import Card
+from groups.action_types.base import ViewedAction
 from groups.action_types.questions import QuestionType
 from groups.media import storage
 from groups.models import Action, Group, Message, Response
 from groups.queries import actions, groups, reactions
-from groups.queries.actions import Viewer, answered_by, assigned_to
-from groups.queries.reactions import Counts
+from groups.queries.actions import Viewer, get_answered_ids, get_assigned_ids
+from groups.queries.reactions import ReactionCounts
 from groups.services import responses
 from groups.views import links
 from groups.views import responses as response_views
-from groups.views.reactions import panel_of
-from groups.views.responses import AnswerForm, File, SurveyAnswerForm, charts_of, file_of, form_for, spelled_place
+from groups.views.reactions import get_panel
+from groups.views.responses import AnswerForm, File, SurveyAnswerForm, make_charts, make_file, make_form, spelled_place
 from kaizala_console.lib import clock, ids, pagination
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 from kaizala_console.lib.spreadsheets import csv_lines
@@ -67,7 +67,7 @@ class ActionRow:
     kind: str
     title: str
     url: str
-    counts: Counts
+    counts: ReactionCounts
     text: str = ""
     pictures: Sequence[File] = field(default_factory=tuple)
     more_pictures: int = 0
@@ -81,32 +81,34 @@ class ActionRow:
     is_asked: bool = False
 
 
-def rows_of(items: Sequence[Message | Card], viewer: Viewer, members: int) -> list[dict[str, Any]]:
+def make_rows(items: Sequence[Message | ViewedAction], viewer: Viewer, members: int) -> list[dict[str, Any]]:
     """What the timeline shows: dicts of a `message` or a `card` (ActionRow), with `counts` of reactions.
 
     `members` is how many people are in the group. Three statements, however many rows.
     """
-    shown = [item for item in items if isinstance(item, Card)]
+    shown = [item for item in items if isinstance(item, ViewedAction)]
     actions = [card.action for card in shown]
-    counts = reactions.counts_of([item.action.pk if isinstance(item, Card) else item.pk for item in items])
-    answerable = [action for action in actions if action_types.of(action.kind).takes_answers]
-    done = answered_by(answerable, viewer.people) if answerable else set()
-    mine = assigned_to(answerable, viewer.people) if answerable else set()
+    counts = reactions.get_counts([item.action.pk if isinstance(item, ViewedAction) else item.pk for item in items])
+    answerable = [action for action in actions if action_types.get_type(action.kind).takes_answers]
+    done = get_answered_ids(answerable, viewer.people) if answerable else set()
+    mine = get_assigned_ids(answerable, viewer.people) if answerable else set()
     rows: list[dict[str, Any]] = []
     for item in items:
-        if isinstance(item, Card):
-            row = row_of(item, counts.get(item.action.pk, Counts()), members, done=done, mine=mine)
+        if isinstance(item, ViewedAction):
+            row = make_row(item, counts.get(item.action.pk, ReactionCounts()), members, done=done, mine=mine)
             rows.append({"card": row, "from": item.action, "counts": row.counts})
         else:
-            rows.append({"message": item, "from": item, "counts": counts.get(item.pk, Counts())})
+            rows.append({"message": item, "from": item, "counts": counts.get(item.pk, ReactionCounts())})
     return rows
 
 
-def row_of(card: Card, counts: Counts, members: int, *, done: Collection[UUID], mine: Collection[UUID]) -> ActionRow:
+def make_row(
+    card: ViewedAction, counts: ReactionCounts, members: int, *, done: Collection[UUID], mine: Collection[UUID]
+) -> ActionRow:
     """One card; `done` are those that the viewer has answered, `mine` the jobs that are theirs."""
     action = card.action
-    kind = action_types.of(action.kind)
-    files = [file_of(file) for resource in kind.resources(action.body) for file in card.files.get(resource, ())]
+    kind = action_types.get_type(action.kind)
+    files = [make_file(file) for resource in kind.resources(action.body) for file in card.files.get(resource, ())]
     pictures = [file for file in files if file.is_picture]
     closed = kind.takes_answers and action.expires_at is not None and action.expires_at <= clock.now()
     is_open = kind.takes_answers and not closed
@@ -115,7 +117,7 @@ def row_of(card: Card, counts: Counts, members: int, *, done: Collection[UUID], 
     return ActionRow(
         action=action,
         sign=SIGNS[Kind(action.kind)],
-        kind=kind_of(action),
+        kind=name_kind(action),
         title=action.title,
         url=reverse("groups:action", args=[action.group_id, action.pk]),
         counts=counts,
@@ -123,8 +125,8 @@ def row_of(card: Card, counts: Counts, members: int, *, done: Collection[UUID], 
         pictures=pictures[:THUMBNAILS],
         more_pictures=max(0, len(pictures) - THUMBNAILS),
         files=[file for file in files if not file.is_picture],
-        place=place_of(action.body),
-        count=count_of(card, members) if kind.takes_answers else "",
+        place=describe_place(action.body),
+        count=describe_count(card, members) if kind.takes_answers else "",
         begins=dt.datetime.fromisoformat(card.body["startingTime"]) if action.kind == Kind.LETS_MEET else None,
         is_open=is_open,
         is_closed=closed,
@@ -133,24 +135,24 @@ def row_of(card: Card, counts: Counts, members: int, *, done: Collection[UUID], 
     )
 
 
-def takes_answers(card: Card) -> bool:
+def takes_answers(card: ViewedAction) -> bool:
     """Whether its kind can be answered at all."""
-    return action_types.of(card.action.kind).takes_answers
+    return action_types.get_type(card.action.kind).takes_answers
 
 
-def pictures_of(card: Card) -> list[File]:
+def list_pictures(card: ViewedAction) -> list[File]:
     """All its pictures, for its own page."""
-    resources = action_types.of(card.action.kind).resources(card.body)
-    files = [file_of(file) for resource in resources for file in card.files.get(resource, ())]
+    resources = action_types.get_type(card.action.kind).resources(card.body)
+    files = [make_file(file) for resource in resources for file in card.files.get(resource, ())]
     return [file for file in files if file.is_picture]
 
 
-def questions_of(card: Card) -> list[dict[str, Any]]:
+def list_questions(card: ViewedAction) -> list[dict[str, Any]]:
     """The questions of a survey: their titles, what is answered to each, and the options."""
     return [
         {
             "title": question["title"],
-            "type": type_of(question["type"]),
+            "type": name_type(question["type"]),
             "is_invisible": question["isInvisible"],
             "options": [option["title"] for option in question["options"]],
         }
@@ -158,7 +160,7 @@ def questions_of(card: Card) -> list[dict[str, Any]]:
     ]
 
 
-def type_of(question_type: str) -> str:
+def name_type(question_type: str) -> str:
     """A question's type in plain words."""
     return {
         QuestionType.SINGLE_OPTION: _("one of several"),
@@ -173,7 +175,7 @@ def type_of(question_type: str) -> str:
     }[QuestionType(question_type)]
 
 
-def assignees_of(card: Card) -> list[Person]:
+def list_assignees(card: ViewedAction) -> list[Person]:
     """Whose job it is, by name."""
     if card.action.kind != Kind.JOB:
         return []
@@ -181,13 +183,13 @@ def assignees_of(card: Card) -> list[Person]:
     return list(people.order_by(F("name"), "pk"))
 
 
-def kind_of(action: Action) -> str:
+def name_kind(action: Action) -> str:
     """The kind in a word, with a capital letter; a package has its own name."""
     word = str(action.get_kind_display())
     return word[:1].upper() + word[1:]
 
 
-def count_of(card: Card, members: int) -> str:
+def describe_count(card: ViewedAction, members: int) -> str:
     """How many have answered, of how many; "" for whom it is hidden from."""
     action = card.action
     if not card.sees_answers:
@@ -201,7 +203,7 @@ def count_of(card: Card, members: int) -> str:
     return _("%(n)s of %(all)s answered") % {"n": answered, "all": intcomma(members)}
 
 
-def place_of(body: dict[str, Any]) -> str:
+def describe_place(body: dict[str, Any]) -> str:
     """Where, as people write it down: the name and the degrees. "" for a body without a place."""
     place = body.get("place") or (body if "latitude" in body else {})
     return spelled_place(place.get("latitude"), place.get("longitude"), place.get("name", ""))
@@ -227,9 +229,9 @@ def action(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpRespons
     group, viewer, card = _found(user, group_id, action_id)
     if request.method != "POST":
         return _page(request, group, viewer, card)
-    own = actions.own_responses(card, viewer.people)
+    own = actions.list_own_responses(card, viewer.people)
     changed = _changed(card, own, request.POST.get("response_id", ""))
-    form = form_for(card, request.POST, given=changed.body if changed else None)
+    form = make_form(card, request.POST, given=changed.body if changed else None)
     if not form.is_valid():
         return _page(request, group, viewer, card, form=form, changed=changed)
     try:
@@ -262,7 +264,7 @@ def export(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpRespons
     if not takes_answers(card):
         raise NotFound(_("This card takes no answers."))
     responses.note_export(action=card.action, by=user)
-    rows = response_views.rows_of(card, actions.responses_of(card, viewer))
+    rows = response_views.list_rows(card, actions.iterate_responses(card, viewer))
     response = StreamingHttpResponse(csv_lines(rows), content_type="text/csv; charset=utf-8")
     name = f"answers-{card.action.kind.lower()}-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.csv"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -273,17 +275,17 @@ def export(request: HttpRequest, group_id: UUID, action_id: UUID) -> HttpRespons
 # ---------------------------------------------------------------- Who, and what
 
 
-def _found(user: User, group_id: UUID, action_id: UUID) -> tuple[Group, Viewer, Card]:
+def _found(user: User, group_id: UUID, action_id: UUID) -> tuple[Group, Viewer, ViewedAction]:
     group = access.require_member(user, group_id)
-    viewer = Viewer.of(group, access.held_by(user))
-    return group, viewer, actions.card_in(group, action_id, viewer)
+    viewer = Viewer.of(group, access.list_held_people(user))
+    return group, viewer, actions.get_action(group, action_id, viewer)
 
 
-def _may_export(group: Group, viewer: Viewer, card: Card) -> bool:
+def _may_export(group: Group, viewer: Viewer, card: ViewedAction) -> bool:
     return card.sees_answers and (links.is_admin(group) or card.action.person_id in viewer.people)
 
 
-def _answering(user: User, group: Group, card: Card, viewer: Viewer, changed: Response | None) -> Person:
+def _answering(user: User, group: Group, card: ViewedAction, viewer: Viewer, changed: Response | None) -> Person:
     """With which of their numbers somebody answers: the one that has answered, or was asked, before all others."""
     action = card.action
     people = Person.objects.filter(pk__in=viewer.people)
@@ -294,13 +296,13 @@ def _answering(user: User, group: Group, card: Card, viewer: Viewer, changed: Re
         asked = action.assignees.filter(pk__in=viewer.people).first()
     elif action.audience == Message.Audience.CHOSEN:
         asked = action.recipients.filter(pk__in=viewer.people).first()
-    person = asked or access.acting_person(user, group)
+    person = asked or access.get_acting_person(user, group)
     if person is None:
         raise NotAllowed(_("Verify a phone number first: answers are given by a number."))
     return person
 
 
-def _changed(card: Card, own: list[Response], response_id: str) -> Response | None:
+def _changed(card: ViewedAction, own: list[Response], response_id: str) -> Response | None:
     """The own answer that the form changes: the one that it names, or the only one."""
     if not card.action.accepts_many:
         return own[0] if own else None
@@ -315,19 +317,19 @@ def _page(
     request: HttpRequest,
     group: Group,
     viewer: Viewer,
-    card: Card,
+    card: ViewedAction,
     *,
     form: AnswerForm | None = None,
     changed: Response | None = None,
 ) -> HttpResponse:
     action, here = card.action, reverse("groups:action", args=[group.pk, card.action.pk])
-    own = actions.own_responses(card, viewer.people) if takes_answers(card) else []
-    counts = reactions.counts_of([action.pk]).get(action.pk, reactions.Counts())
-    is_mine = action.kind != Action.Kind.JOB or action.pk in actions.assigned_to([action], viewer.people)
-    row = row_of(
+    own = actions.list_own_responses(card, viewer.people) if takes_answers(card) else []
+    counts = reactions.get_counts([action.pk]).get(action.pk, reactions.ReactionCounts())
+    is_mine = action.kind != Action.Kind.JOB or action.pk in actions.get_assigned_ids([action], viewer.people)
+    row = make_row(
         card,
         counts,
-        groups.counts_of(group).members,
+        groups.get_counts(group).members,
         done={action.pk} if own else set(),
         mine={action.pk} if is_mine else set(),
     )
@@ -339,21 +341,21 @@ def _page(
         "crumbs": links.group_crumbs(
             group, (_("Messages & Actions"), reverse("groups:messages", args=[group.pk])), (row.kind, "")
         ),
-        "all_pictures": pictures_of(card),
-        "questions": questions_of(card),
-        "assignees": assignees_of(card),
+        "all_pictures": list_pictures(card),
+        "questions": list_questions(card),
+        "assignees": list_assignees(card),
         "takes_answers": takes_answers(card),
         "sees_answers": card.sees_answers,
         "may_export": _may_export(group, viewer, card),
         "is_mine": is_mine,
         "own": _own_rows(card, viewer, own, here),
         "lead": links.frame(group, "messages")["lead"],
-        "reacting": panel_of(action, counts, viewer),
+        "reacting": get_panel(action, counts, viewer),
     }
     if row.is_open and is_mine:
         changed = changed or _changed(card, own, request.GET.get("change", ""))
         given = changed.body if changed else None
-        form = form or form_for(card, given=given)
+        form = form or make_form(card, given=given)
         context |= {
             "form": form,
             "asked": form.asked() if isinstance(form, SurveyAnswerForm) else [],
@@ -371,34 +373,36 @@ def _page(
     return with_pictures(render(request, "groups/action.html", context, status=status))
 
 
-def _own_rows(card: Card, viewer: Viewer, own: list[Response], here: str) -> list[dict[str, Any]]:
+def _own_rows(card: ViewedAction, viewer: Viewer, own: list[Response], here: str) -> list[dict[str, Any]]:
     """What the viewer has answered; with a link to change it where there may be several."""
     several = card.action.accepts_many
-    shown = actions.answered(card, own, viewer) if own else []
+    shown = actions.view_responses(card, own, viewer) if own else []
     return [
         {
             "at": response.responded_at,
-            "lines": response_views.lines_of(card, one.body),
+            "lines": response_views.list_lines(card, one.body),
             "change_url": f"{here}?change={response.pk}#answer" if several else "",
         }
         for response, one in zip(own, shown, strict=True)
     ]
 
 
-def _answers(request: HttpRequest, card: Card, viewer: Viewer, own: list[Response], here: str) -> dict[str, Any]:
+def _answers(
+    request: HttpRequest, card: ViewedAction, viewer: Viewer, own: list[Response], here: str
+) -> dict[str, Any]:
     """The list; on its first page also what it comes to: counting reads every answer."""
     cursor = request.GET.get("cursor")
     page = actions.response_page(card, viewer, cursor=cursor, size=PAGE_SIZE)
     context: dict[str, Any] = {
         "answers": [
-            {"person": one.person, "at": one.responded_at, "lines": response_views.lines_of(card, one.body)}
+            {"person": one.person, "at": one.responded_at, "lines": response_views.list_lines(card, one.body)}
             for one in page.items
         ],
         **links.pagination_links(request, page, path=here),
     }
-    summary = None if cursor else actions.summary(card)
+    summary = None if cursor else actions.summarise(card)
     if summary is not None:
-        charts = charts_of(summary.questions, response_views.own_choices(card, own))
+        charts = make_charts(summary.questions, response_views.own_choices(card, own))
         context |= {
             "summary": summary,
             "rate_done": min(card.action.response_count, summary.asked or 0),

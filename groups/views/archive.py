@@ -23,7 +23,7 @@ from groups.queries import actions as archive_queries
 from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.views import links
-from groups.views.bulk import ArchiveFilterForm, ColumnsForm, FileForm, archive_crumbs, page_of_uploads, upload_of
+from groups.views.bulk import ArchiveFilterForm, ColumnsForm, FileForm, archive_crumbs, render_uploads, save_upload
 from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import ConsoleError, NotFound
 
@@ -72,11 +72,11 @@ def import_file(request: HttpRequest) -> HttpResponse:
     policies.require_organisation_admin(user)
     form = FileForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        job = upload_of(user, request, form, KIND, organisation=user.organisation)
+        job = save_upload(user, request, form, KIND, organisation=user.organisation)
         if job is not None:
             return redirect("groups:archive_columns" if job.awaits_columns else "groups:bulk_job", job.pk)
     context = {"crumbs": crumbs(*archive_crumbs(), (_("Import"), ""))}
-    return page_of_uploads(request, "groups/archive_import.html", form, context, KIND, organisation=user.organisation)
+    return render_uploads(request, "groups/archive_import.html", form, context, KIND, organisation=user.organisation)
 
 
 @require_http_methods(["GET", "POST"])
@@ -84,7 +84,7 @@ def import_file(request: HttpRequest) -> HttpResponse:
 def columns(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Which column is which, beside the first lines of the file."""
     user = user_of(request)
-    job = bulk_queries.job_for(user, job_id)
+    job = bulk_queries.get_job(user, job_id)
     if job.kind != KIND:
         raise NotFound
     if not job.awaits_columns or job.is_over:

@@ -45,12 +45,12 @@ class AddBotForm(forms.Form):
 
     def __init__(self, group: Group, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.fields["bot"].queryset = bots.addable(group)  # type: ignore[attr-defined]
+        self.fields["bot"].queryset = bots.list_addable_bots(group)  # type: ignore[attr-defined]
 
 
-def shown_in(group: Group) -> dict[str, Any]:
+def get_context(group: Group) -> dict[str, Any]:
     """What the Connectors tab says of bots: `bot_rows`, and for admins `bot_form`, when there is one to add."""
-    rows = list(bots.standing_in(group))
+    rows = list(bots.list_group_bots(group))
     form = None
     if links.is_admin(group):
         form = AddBotForm(group, auto_id="id_bot_%s")
@@ -85,7 +85,7 @@ def remove(request: HttpRequest, group_id: UUID, bot_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it. Twice is once."""
     user = user_of(request)
     group = access.require_admin(user, group_id)
-    row = bots.standing_in(group).filter(bot_id=bot_id).first()
+    row = bots.list_group_bots(group).filter(bot_id=bot_id).first()
     if request.method != "POST" and row is not None:
         crumbs = links.group_crumbs(
             group, (_("Connectors"), reverse("groups:connectors", args=[group.pk])), (_("Remove"), "")

@@ -32,7 +32,7 @@ from groups.models import BulkJob, Group
 from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.views import links
-from groups.views.forms import add_error, region_of
+from groups.views.forms import add_error, get_region
 from kaizala_console.lib import clock, pagination, phone_numbers
 from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
 from kaizala_console.lib.spreadsheets import csv_lines
@@ -52,9 +52,9 @@ def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """The form, and what was uploaded before."""
     user = user_of(request)
     group = access.require_admin(user, group_id)
-    form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": region_of(user)})
+    form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": get_region(user)})
     if request.method == "POST" and form.is_valid():
-        job = upload_of(user, request, form, Kind.USERS, group=group)
+        job = save_upload(user, request, form, Kind.USERS, group=group)
         if job is not None:
             return redirect("groups:bulk_job", job.pk)
     context = {
@@ -63,7 +63,7 @@ def users(request: HttpRequest, group_id: UUID) -> HttpResponse:
         "template_url": reverse("groups:bulk_template", args=["users"]),
         "export_url": reverse("groups:bulk_export", args=[group.pk]),
     }
-    return page_of_uploads(request, "groups/bulk_users.html", form, context, Kind.USERS, group=group)
+    return render_uploads(request, "groups/bulk_users.html", form, context, Kind.USERS, group=group)
 
 
 @require_POST
@@ -87,7 +87,7 @@ def mapping(request: HttpRequest) -> HttpResponse:
     policies.require_organisation_admin(user)
     form = FileForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        job = upload_of(user, request, form, Kind.MAPPING, organisation=user.organisation)
+        job = save_upload(user, request, form, Kind.MAPPING, organisation=user.organisation)
         if job is not None:
             return redirect("groups:bulk_job", job.pk)
     context = {
@@ -95,7 +95,7 @@ def mapping(request: HttpRequest) -> HttpResponse:
         "template_url": reverse("groups:bulk_template", args=["parent-groups"]),
         "export_url": reverse("groups:mapping_export"),
     }
-    return page_of_uploads(
+    return render_uploads(
         request, "groups/bulk_mapping.html", form, context, Kind.MAPPING, organisation=user.organisation
     )
 
@@ -128,7 +128,7 @@ def template(request: HttpRequest, kind: str) -> HttpResponse:
 def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """How far it is. While it goes, htmx asks for this page again; without scripts a link does."""
     try:
-        found = bulk_queries.job_for(user_of(request), job_id)
+        found = bulk_queries.get_job(user_of(request), job_id)
     except (NotFound, NotAllowed):
         own = BulkJob.objects.filter(pk=job_id, by=user_of(request), group__isnull=False)
         if not (request.headers.get("HX-Request") and own.exists()):
@@ -137,14 +137,14 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         messages.info(request, _("You do not run this group any more, so you see no more of its uploads."))
         return HttpResponse(status=204, headers={"HX-Redirect": reverse("groups:list")})
     try:
-        page = bulk_queries.lines_of(found, cursor=request.GET.get("cursor"), size=LINES_A_PAGE)
+        page = bulk_queries.list_lines(found, cursor=request.GET.get("cursor"), size=LINES_A_PAGE)
     except pagination.BadCursor:
         return redirect("groups:bulk_job", job_id)
     context = {
         "job": found,
-        "bar": bar_of(found),
-        "counts": counts_of(found),
-        "log": log_of(found),
+        "bar": make_bar(found),
+        "counts": list_counts(found),
+        "log": list_log(found),
         "lines": page.items,
         "waits": found.state == "waiting",
         "is_checking": found.checked_at is None and found.is_going,
@@ -174,7 +174,7 @@ def cancel(request: HttpRequest, job_id: UUID) -> HttpResponse:
 @with_phone
 def file(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """The file as it was uploaded."""
-    found = bulk_queries.job_for(user_of(request), job_id)
+    found = bulk_queries.get_job(user_of(request), job_id)
     if not storages["bulk"].exists(found.stored_as):
         raise NotFound(_("The file is not there any more."))
     # octet-stream: whatever it says it is, no browser opens it here.
@@ -188,7 +188,7 @@ def file(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 @with_phone
 def log(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """Every line of the file, and what became of it."""
-    found = bulk_queries.job_for(user_of(request), job_id)
+    found = bulk_queries.get_job(user_of(request), job_id)
     return _csv(bulk_queries.log_rows(found), "log")
 
 
@@ -196,14 +196,14 @@ def log(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
 @with_phone
 def problems(request: HttpRequest, job_id: UUID) -> HttpResponseBase:
     """The bad and refused lines, each with its reason."""
-    found = bulk_queries.job_for(user_of(request), job_id)
+    found = bulk_queries.get_job(user_of(request), job_id)
     return _csv(bulk_queries.problem_rows(found), "bad-lines")
 
 
 # ---------------------------------------------------------------- What they share
 
 
-def upload_of(
+def save_upload(
     user: User,
     request: HttpRequest,
     form: FileForm,
@@ -217,7 +217,7 @@ def upload_of(
     place = group.pk if group else organisation and organisation.pk
     try:
         return jobs.upload(
-            job_id=get_idempotent_id(user, f"bulk {kind} {place} {jobs.digest_of(sent)}", request.POST),
+            job_id=get_idempotent_id(user, f"bulk {kind} {place} {jobs.compute_digest(sent)}", request.POST),
             kind=kind,
             file=sent,
             by=user,
@@ -230,7 +230,7 @@ def upload_of(
         return None
 
 
-def page_of_uploads(
+def render_uploads(
     request: HttpRequest,
     name: str,
     form: FileForm,
@@ -242,7 +242,7 @@ def page_of_uploads(
 ) -> HttpResponse:
     """The form, with what was uploaded before under it."""
     try:
-        page = bulk_queries.history(
+        page = bulk_queries.list_jobs(
             kind, group=group, organisation=organisation, cursor=request.GET.get("cursor"), size=PAGE_SIZE
         )
     except pagination.BadCursor:
@@ -257,7 +257,7 @@ def page_of_uploads(
 
 
 def _acted(request: HttpRequest, job_id: UUID, act: Any) -> HttpResponse:
-    found = bulk_queries.job_for(user_of(request), job_id)
+    found = bulk_queries.get_job(user_of(request), job_id)
     try:
         act(found)
     except ConsoleError as refused:
@@ -358,7 +358,7 @@ class ArchiveFilterForm(forms.Form):
     )
 
 
-def counts_of(job: BulkJob) -> list[dict[str, Any]]:
+def list_counts(job: BulkJob) -> list[dict[str, Any]]:
     """What has come of the lines so far, for `<c-facts>`."""
     words = {
         "added": _("Added"),
@@ -374,7 +374,7 @@ def counts_of(job: BulkJob) -> list[dict[str, Any]]:
     return [{"label": words[name], "value": job.counts[name]} for name in words if job.counts.get(name)]
 
 
-def log_of(job: BulkJob) -> list[dict[str, Any]]:
+def list_log(job: BulkJob) -> list[dict[str, Any]]:
     """The history of one job, for `<c-timeline>`, the newest first."""
     bad = ngettext("%(n)s bad line.", "%(n)s bad lines.", job.bad_lines) % {"n": intcomma(job.bad_lines)}
     lines = ngettext("%(n)s line checked:", "%(n)s lines checked:", job.checked_lines)
@@ -392,7 +392,7 @@ def log_of(job: BulkJob) -> list[dict[str, Any]]:
     return sorted(told, key=lambda row: row["at"], reverse=True)
 
 
-def bar_of(job: BulkJob) -> dict[str, Any]:
+def make_bar(job: BulkJob) -> dict[str, Any]:
     """`<c-job_bar>`: how far it is, and how long it will take if it goes on like this."""
     checking = job.checked_at is None
     done = job.checked_lines if checking or job.approved_at is None else job.done_lines

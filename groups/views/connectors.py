@@ -29,7 +29,7 @@ from groups.models import Group
 from groups.queries import access_requests, groups
 from groups.services import connectors as grants
 from groups.views import bots, links
-from groups.views.access_requests import rows_in
+from groups.views.access_requests import list_rows
 from groups.views.forms import MOST_CHOICES, AddConnectorForm, add_error
 from kaizala_console.lib import clock, ids, live, pagination
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -52,18 +52,18 @@ def connectors(request: HttpRequest, group_id: UUID) -> HttpResponse:
     group, context = links.for_member(user, group_id, "connectors")
     if not links.is_admin(group):
         return _page(request, group, context, None)
-    if unchanged := live.unchanged(request, _etag_of(user, group)):
+    if unchanged := live.unchanged(request, _get_etag(user, group)):
         return unchanged
     initial: dict[str, str] = {}
     if "connector" in request.GET or "end_date" in request.GET:
         initial |= {"connector": request.GET.get("connector", ""), "end_date": request.GET.get("end_date", "")}
-    form = _form(group, user, initial=initial, search=_search_in(request))
+    form = _form(group, user, initial=initial, search=_get_search(request))
     return _page(request, group, context, form)
 
 
-def _etag_of(user: User, group: Group) -> str:
-    asked = access_requests.asked_in(group, user).values_list("pk", flat=True)
-    return live.etag(user.pk, list(asked), connector_queries.get_target_version(access.target_of(group)))
+def _get_etag(user: User, group: Group) -> str:
+    asked = access_requests.list_group_requests(group, user).values_list("pk", flat=True)
+    return live.etag(user.pk, list(asked), connector_queries.get_target_version(access.get_target(group)))
 
 
 @require_POST
@@ -115,27 +115,27 @@ def _as_shown(request: HttpRequest, connector: Connector) -> frozenset[Permissio
     return unlisted(shown) if ids.parse_guid(shown_id) == connector.pk else None
 
 
-def _search_in(request: HttpRequest) -> str:
+def _get_search(request: HttpRequest) -> str:
     return request.GET.get("find", "").replace("\0", "").strip()[:LONGEST_SEARCH]
 
 
 def _added_before(group: Group, connector_id: str) -> Grant | None:
     """The grant that a first click of the same button, or another admin, has just made."""
     key = ids.parse_guid(connector_id)
-    return groups.grants_of(group).filter(connector_id=key).first() if key else None
+    return groups.list_grants(group).filter(connector_id=key).first() if key else None
 
 
 def _form(group: Group, user: User, data: QueryDict | None = None, **kwargs: Any) -> AddConnectorForm:
     """Of thousands of connectors the drop-down offers some: `find` are the words that they are searched by."""
     here = reverse("groups:connectors", args=[group.pk])
-    return AddConnectorForm(data, connectors=groups.addable_connectors(group, user), page_url=here, **kwargs)
+    return AddConnectorForm(data, connectors=groups.list_addable_connectors(group, user), page_url=here, **kwargs)
 
 
 def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: AddConnectorForm | None) -> HttpResponse:
     user, here = user_of(request), reverse("groups:connectors", args=[group.pk])
     if links.is_admin(group):
         path = request.get_full_path() if request.method == "GET" else here
-        context |= live.follow(path, _etag_of(user, group))  # before the rest is read
+        context |= live.follow(path, _get_etag(user, group))  # before the rest is read
     try:
         page = groups.grant_page(group, cursor=request.GET.get("cursor"))
     except pagination.BadCursor:
@@ -147,16 +147,16 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
         "rows": [_row(grant) | {"spark": usage.find_spark(sparks, grant)} for grant in page.items],
         **pagination_links(request, page, path=here),
         "form": form,
-        "asked_rows": rows_in(group, user) if links.is_admin(group) else [],
+        "asked_rows": list_rows(group, user) if links.is_admin(group) else [],
         "chosen": chosen,
         "can": can,
         "cannot": cannot,
         "shown": f"{chosen.pk}:{listed(chosen.permissions)}" if chosen else "",
         "nothing_to_add": form is not None and not form.total,
-        "search": _search_in(request),
+        "search": _get_search(request),
         "most": MOST_CHOICES,
         "many": form is not None and form.total > MOST_CHOICES,
-        **bots.shown_in(group),
+        **bots.get_context(group),
     }
     return render(request, "groups/connectors.html", context, status=400 if form and form.is_bound else 200)
 
@@ -178,18 +178,18 @@ def _row(grant: Grant) -> dict[str, Any]:
     used = [at for token in tokens for at in (token.last_used_at, token.first_used_at) if at]
     return {
         "grant": grant,
-        "status": status_of(grant),
+        "status": get_status(grant),
         "how_many": ngettext("%(n)d permission", "%(n)d permissions", len(grant.permissions))
         % {"n": len(grant.permissions)},
         "permissions": [DESCRIPTIONS[permission].can for permission in in_order(grant.permissions)],
         "handoff_pill": PILLS[state] if state else "",
         "waiting": state is HandoffState.WAITING,
         "used_at": max(used, default=None),
-        "token_that_ends": groups.soon_of(grant.live_tokens),  # type: ignore[attr-defined]
+        "token_that_ends": groups.find_ending_token(grant.live_tokens),  # type: ignore[attr-defined]
     }
 
 
-def status_of(grant: Grant) -> str:
+def get_status(grant: Grant) -> str:
     """The pill of a grant: what its tokens are worth at this moment."""
     if grant.revoked_at:
         return "removed"

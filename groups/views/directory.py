@@ -31,8 +31,8 @@ from groups.queries import directory as directory_queries
 from groups.services import directory, members
 from groups.services.bulk import jobs, people
 from groups.views import links
-from groups.views.bulk import UsersFileForm, page_of_uploads
-from groups.views.forms import add_error, region_of
+from groups.views.bulk import UsersFileForm, render_uploads
+from groups.views.forms import add_error, get_region
 from kaizala_console.lib import ids, pagination
 from kaizala_console.lib.errors import NotFound, RuleBroken
 from kaizala_console.lib.phone_numbers import display
@@ -47,10 +47,10 @@ def directory_list(request: HttpRequest) -> HttpResponse:
     """One page of people, by name; `attribute` and `value` in the address narrow it to who is noted so."""
     user = user_of(request)
     search = request.GET.get("q", "").strip()[:120]
-    attributes = list(directory_queries.attributes_for(user))
+    attributes = list(directory_queries.list_readable_attributes(user))
     attribute, value = _filter(request, attributes)
     try:
-        page = directory_queries.page(
+        page = directory_queries.list_people(
             user,
             search=search,
             attribute=attribute,
@@ -60,7 +60,7 @@ def directory_list(request: HttpRequest) -> HttpResponse:
         )
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
-    noted = directory_queries.values_of(page.items, attributes)
+    noted = directory_queries.get_values(page.items, attributes)
     chips = []
     if search:
         remove = links.url_with(request, q=None, cursor=None)
@@ -74,7 +74,7 @@ def directory_list(request: HttpRequest) -> HttpResponse:
                 "person": person,
                 "called": person.name or display(person.number),
                 "url": reverse("groups:person", args=[person.pk]),
-                "noted": noted_of(attributes, noted.get(person.pk, {})),
+                "noted": list_noted(attributes, noted.get(person.pk, {})),
             }
             for person in page.items
         ],
@@ -90,7 +90,7 @@ def directory_list(request: HttpRequest) -> HttpResponse:
     return render(request, "groups/directory.html", context)
 
 
-def noted_of(attributes: list[PersonAttribute], values: dict[Any, str]) -> list[dict[str, str]]:
+def list_noted(attributes: list[PersonAttribute], values: dict[Any, str]) -> list[dict[str, str]]:
     """What is noted of one person, in the order of the attributes; each leads to everybody of whom it is said."""
     there = [(attribute, values[attribute.pk]) for attribute in attributes if attribute.pk in values]
     return [
@@ -154,10 +154,10 @@ def save_attributes(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """What is noted of one of the organisation's people. What the sender left as the page showed it stays."""
     user = user_of(request)
     try:
-        found = directory_queries.own_person(user, person_id)
+        found = directory_queries.get_own_person(user, person_id)
     except NotFound:
-        return _to_the_others(request)
-    form = ValuesForm(request.POST, attributes=list(directory_queries.attributes_of(user.organisation)))
+        return _redirect_to_directory(request)
+    form = ValuesForm(request.POST, attributes=list(directory_queries.list_attributes(user.organisation)))
     if not form.is_valid():
         return _page(request, person_id, form)
     shown = {name: request.POST.get(f"shown_{name}", "") for name in form.fields}
@@ -182,15 +182,15 @@ def remove(request: HttpRequest, person_id: UUID) -> HttpResponse:
     user = user_of(request)
     policies.require_organisation_admin(user)
     try:
-        found = directory_queries.own_person(user, person_id)
+        found = directory_queries.get_own_person(user, person_id)
     except NotFound:
         if request.method != "POST":
             raise
-        return _to_the_others(request)
-    called = called_of(found)
+        return _redirect_to_directory(request)
+    called = get_display_name(found)
     typed = request.POST if request.method == "POST" else None
     form = TypedPersonNameForm(typed, name=called)
-    alone = directory_queries.run_alone(user.organisation, found)
+    alone = directory_queries.list_sole_admin_memberships(user.organisation, found)
     if form.is_valid():
         require_reauthentication(request)
         try:
@@ -215,13 +215,13 @@ def remove(request: HttpRequest, person_id: UUID) -> HttpResponse:
     return render(request, "groups/person_remove.html", context, status=400 if form.is_bound else 200)
 
 
-def _to_the_others(request: HttpRequest) -> HttpResponse:
+def _redirect_to_directory(request: HttpRequest) -> HttpResponse:
     """The button was pressed twice; or somebody asks about a person who is not theirs, and is told the same."""
     messages.info(request, _("This person is in none of the organisation’s groups."))
     return redirect("groups:directory")
 
 
-def called_of(found: Person) -> str:
+def get_display_name(found: Person) -> str:
     """A name, or else the number, as in the lists."""
     return found.name or display(found.number)
 
@@ -231,8 +231,11 @@ def _what_stops(organisation: Any, found: Person) -> dict[str, Any]:
     use = facts_of_use(tokens)
     noted = PersonAttributeValue.objects.filter(person=found, attribute__organisation=organisation)
     facts = [
-        {"label": _("groups that they leave"), "count": directory_queries.memberships_in(organisation, found).count()},
-        {"label": _("subscriptions"), "count": directory_queries.subscriptions_in(organisation, found).count()},
+        {
+            "label": _("groups that they leave"),
+            "count": directory_queries.list_memberships(organisation, found).count(),
+        },
+        {"label": _("subscriptions"), "count": directory_queries.list_subscriptions(organisation, found).count()},
         {"label": _("connectors that act for them"), "count": tokens.count()},
         *use.pop("use_facts"),
         {"label": _("attributes that are forgotten"), "count": noted.count()},
@@ -242,16 +245,17 @@ def _what_stops(organisation: Any, found: Person) -> dict[str, Any]:
 
 def _page(request: HttpRequest, person_id: UUID, form: ValuesForm | None = None) -> HttpResponse:
     user = user_of(request)
-    seen = directory_queries.person_for(user, person_id)
+    seen = directory_queries.get_person(user, person_id)
     here = reverse("groups:person", args=[seen.person.pk])
     try:
-        page = directory_queries.groups_with(user, seen, cursor=request.GET.get("cursor"), size=PERSON_PAGE_SIZE)
+        page = directory_queries.list_person_groups(user, seen, cursor=request.GET.get("cursor"), size=PERSON_PAGE_SIZE)
     except pagination.BadCursor:
         return redirect(links.url_with(request, path=here, cursor=None))
-    attributes = list(directory_queries.attributes_for(user))
-    values = directory_queries.values_of([seen.person], attributes).get(seen.person.pk, {})
+    attributes = list(directory_queries.list_readable_attributes(user))
+    values = directory_queries.get_values([seen.person], attributes).get(seen.person.pk, {})
     may_edit = (
-        user.is_organisation_admin and directory_queries.people_of(user.organisation).filter(pk=seen.person.pk).exists()
+        user.is_organisation_admin
+        and directory_queries.list_organisation_people(user.organisation).filter(pk=seen.person.pk).exists()
     )
     if may_edit and form is None:
         form = ValuesForm(initial={str(key): text for key, text in values.items()}, attributes=attributes)
@@ -259,7 +263,7 @@ def _page(request: HttpRequest, person_id: UUID, form: ValuesForm | None = None)
     context = {
         "person": seen.person,
         "is_self": seen.is_self,
-        "called": called_of(seen.person),
+        "called": get_display_name(seen.person),
         "number": display(seen.person.number) if seen.number_shown else "",
         "rows": [
             {
@@ -273,7 +277,7 @@ def _page(request: HttpRequest, person_id: UUID, form: ValuesForm | None = None)
             for group in page.items
         ],
         "may_remove": any(links.is_admin(group) for group in page.items),
-        "noted": noted_of(attributes, values),
+        "noted": list_noted(attributes, values),
         "may_edit": may_edit,
         "has_attributes": bool(attributes),
         "form": form,
@@ -283,8 +287,8 @@ def _page(request: HttpRequest, person_id: UUID, form: ValuesForm | None = None)
         ]
         if may_edit and form is not None
         else [],
-        "acting": list(directory_queries.acting_for(seen.person)[:NAMED]) if seen.is_self else [],
-        "crumbs": _crumbs((called_of(seen.person), "")),
+        "acting": list(directory_queries.list_user_grants(seen.person)[:NAMED]) if seen.is_self else [],
+        "crumbs": _crumbs((get_display_name(seen.person), "")),
         **links.pagination_links(request, page, path=here),
     }
     return render(request, "groups/person.html", context, status=400 if sent else 200)
@@ -325,7 +329,7 @@ class TypedAttributeNameForm(TypedNameForm):
         self.fields["typed"].label = _("Name of the attribute")
 
 
-def _or_the_others(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def redirect_if_removed(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """One that another tab, or a colleague, has deleted meanwhile leads to those that are there."""
 
     @wraps(view)
@@ -358,7 +362,7 @@ def attributes(request: HttpRequest) -> HttpResponse:
                 return redirect("groups:attributes")
             there = _("There is “%(name)s” already: open it to change it.") % {"name": made.name}
             form.add_error("name", there)
-    rows = list(directory_queries.attributes_of(user.organisation))
+    rows = list(directory_queries.list_attributes(user.organisation))
     context = {
         "rows": rows,
         "form": form,
@@ -370,11 +374,11 @@ def attributes(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @with_phone(button_label=gettext_lazy("Save attribute"))
-@_or_the_others
+@redirect_if_removed
 def attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     """Its name, and who sees it."""
     user = user_of(request)
-    found = directory_queries.attribute_of(user, attribute_id)
+    found = directory_queries.get_attribute(user, attribute_id)
     now = {"name": found.name, "for_colleagues": found.for_colleagues}
     form = AttributeForm(request.POST or None, initial=now)
     if request.method == "POST" and form.is_valid():
@@ -391,21 +395,21 @@ def attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
 
 @require_POST
 @with_phone(button_label=gettext_lazy("Move up"))
-@_or_the_others
+@redirect_if_removed
 def move_up(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     """One place forward."""
     user = user_of(request)
-    directory.move_up(attribute=directory_queries.attribute_of(user, attribute_id), by=user)
+    directory.move_up(attribute=directory_queries.get_attribute(user, attribute_id), by=user)
     return redirect("groups:attributes")
 
 
 @require_http_methods(["GET", "POST"])
 @with_phone(button_label=gettext_lazy("Delete attribute"))
-@_or_the_others
+@redirect_if_removed
 def remove_attribute(request: HttpRequest, attribute_id: UUID) -> HttpResponse:
     """GET tells what is lost, POST with the name deletes it."""
     user = user_of(request)
-    found = directory_queries.attribute_of(user, attribute_id)
+    found = directory_queries.get_attribute(user, attribute_id)
     typed = request.POST if request.method == "POST" else None
     form = TypedAttributeNameForm(typed, name=found.name)
     if form.is_valid():
@@ -455,16 +459,16 @@ def upload(request: HttpRequest) -> HttpResponse:
     """The form, and what was uploaded before."""
     user = user_of(request)
     policies.require_organisation_admin(user)
-    form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": region_of(user)})
+    form = UsersFileForm(request.POST or None, request.FILES or None, initial={"region": get_region(user)})
     if request.method == "POST" and form.is_valid():
         job = _uploaded(user, request, form)
         if job is not None:
             return redirect("groups:bulk_job", job.pk)
     context = {
         "crumbs": crumbs((_("Organisation"), reverse("accounts:organisation")), (_("People by file"), "")),
-        "attributes": list(directory_queries.attributes_of(user.organisation)),
+        "attributes": list(directory_queries.list_attributes(user.organisation)),
     }
-    return page_of_uploads(
+    return render_uploads(
         request, "groups/people_upload.html", form, context, BulkJob.Kind.PEOPLE, organisation=user.organisation
     )
 
@@ -476,13 +480,15 @@ def _uploaded(user: User, request: HttpRequest, form: UsersFileForm) -> BulkJob 
         header = Table(cast(BinaryIO, sent.file), (), ()).header
         sent.seek(0)
         return jobs.upload(
-            job_id=get_idempotent_id(user, f"bulk people {user.organisation_id} {jobs.digest_of(sent)}", request.POST),
+            job_id=get_idempotent_id(
+                user, f"bulk people {user.organisation_id} {jobs.compute_digest(sent)}", request.POST
+            ),
             kind=BulkJob.Kind.PEOPLE,
             file=sent,
             by=user,
             organisation=user.organisation,
             region=form.cleaned_data["region"],
-            headers=people.headers_for(header, directory_queries.attributes_of(user.organisation)),
+            headers=people.match_headers(header, directory_queries.list_attributes(user.organisation)),
         )
     except RuleBroken as broken:
         add_error(form, broken)

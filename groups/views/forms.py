@@ -82,7 +82,7 @@ def _cells(part: str) -> list[str]:
     return [cell for cell in part.split("\t") if any(map(str.isdigit, cell))] or [part]
 
 
-def region_of(user: User) -> str:
+def get_region(user: User) -> str:
     """Where the number of this account is dialled from, "" when there is none."""
     person = queries.primary_person(user)
     return phone_numbers.region(person.number) if person else ""
@@ -90,7 +90,7 @@ def region_of(user: User) -> str:
 
 def give_back(form: forms.Form, numbers: list[str], failed: list[Failed], user: User) -> None:
     """Says beside the field which of its numbers were refused, each with its reason, and writes all there once more."""
-    region = region_of(user)
+    region = get_region(user)
     meant = {each.number: _as_dialled(each.number, region) for each in failed}
     for each in failed:
         reason = each.reason
@@ -184,7 +184,7 @@ class AddMembersForm(forms.Form):
     )
 
 
-def left_over(failed: list[Failed], user: User) -> AddMembersForm:
+def make_retry_form(failed: list[Failed], user: User) -> AddMembersForm:
     """The form once more, with the numbers that were refused, each with its reason."""
     numbers = [each.number for each in failed]
     form = AddMembersForm({"numbers": ", ".join(numbers)})
@@ -281,7 +281,7 @@ class AddConnectorForm(WithEndDate):
         self.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
 
     def _offered(self, field: Any, connectors: QuerySet[Connector], search: str) -> list[tuple[Any, str]]:
-        found = groups.connectors_found(connectors, search) if search else connectors
+        found = groups.search_connectors(connectors, search) if search else connectors
         self.found = bounded.count(found) if search else self.total
         offered = list(found[:MOST_CHOICES])
         chosen = ids.parse_guid(str(self["connector"].value() or ""))
@@ -411,7 +411,7 @@ CLOSES: Final = (
 )
 
 
-class CardForm(forms.Form):
+class ActionForm(forms.Form):
     """A card. `kind` is the wire's actionType, `body` the actionBody."""
 
     kind: str
@@ -429,7 +429,7 @@ class CardForm(forms.Form):
         self.add_error(name, str(error))
 
 
-class PollForm(CardForm):
+class PollForm(ActionForm):
     """A question, a line for each choice, and until when. Its field names are none of the other forms'."""
 
     kind = Action.Kind.POLL
@@ -483,7 +483,7 @@ class PollForm(CardForm):
         }
 
 
-class AnnouncementForm(CardForm):
+class AnnouncementForm(ActionForm):
     """A title and a text, which nobody answers."""
 
     kind = Action.Kind.ANNOUNCEMENT
@@ -512,7 +512,7 @@ class AnnouncementForm(CardForm):
         return {"title": self.cleaned_data["title"], "message": self.cleaned_data["text"]}
 
 
-class FilesForm(CardForm):
+class FilesForm(ActionForm):
     """Files with a caption. `kind` is none of the wire's: what the files are says which cards they become."""
 
     kind = "Files"

@@ -44,7 +44,7 @@ from groups.models import Group
 from groups.queries import groups
 from groups.services import connectors
 from groups.views import links
-from groups.views.connectors import status_of
+from groups.views.connectors import get_status
 from groups.views.forms import add_error
 from kaizala_console.lib import clock, live, moments, pagination
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
@@ -63,7 +63,7 @@ def redirect_if_removed(view: View) -> View:
             if live.is_poll(request):
                 raise
             group = access.require_admin(user_of(request), group_id)
-            found = groups.grant_in(group, grant_id, also_removed=True)
+            found = groups.get_grant(group, grant_id, also_removed=True)
             if not found.revoked_at:
                 raise
             return redirect_to_group(request, group_id, found)
@@ -80,7 +80,7 @@ def redirect_to_group(request: HttpRequest, group_id: UUID, found: Grant) -> Htt
 SHOW = gettext_lazy("Show it to me once")
 
 
-def _grant_page_of(group_id: UUID, grant_id: UUID, **_more: Any) -> str:
+def _get_url(group_id: UUID, grant_id: UUID, **_more: Any) -> str:
     return reverse("groups:grant", args=[group_id, grant_id])
 
 
@@ -91,13 +91,13 @@ def _grant_page_of(group_id: UUID, grant_id: UUID, **_more: Any) -> str:
 def grant(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """The grant and its newest handoff, for the group's admins. The line moves on while it is looked at."""
     user = user_of(request)
-    if unchanged := live.unchanged(request, _etag_of(user, grant_id)):
+    if unchanged := live.unchanged(request, _get_etag(user, grant_id)):
         return unchanged
     group = access.require_admin(user, group_id)
     return _page(request, group, grant_id)
 
 
-def _etag_of(user: User, grant_id: UUID) -> str:
+def _get_etag(user: User, grant_id: UUID) -> str:
     return live.etag(user.pk, connector_queries.get_grant_version(grant_id))
 
 
@@ -109,13 +109,13 @@ def _etag_of(user: User, grant_id: UUID) -> str:
 def show(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse:
     """ "Show it to me once": the old portal's way. A GET only leads to the page with the button."""
     if request.method != "POST":
-        return redirect(_grant_page_of(group_id, grant_id))
+        return redirect(_get_url(group_id, grant_id))
     idempotency_key, user = request.POST.get("idempotency_key", ""), user_of(request)
     group = access.require_admin(user, group_id)
-    found = groups.grant_in(group, grant_id)
+    found = groups.get_grant(group, grant_id)
     handoff = _newest(found)
     if handoff is None:
-        return redirect(_grant_page_of(group_id, grant_id))
+        return redirect(_get_url(group_id, grant_id))
     if handoff.made_by_id != user.pk:
         return _page(request, group, grant_id, problem=_not_yours_to_see(handoff), status=403)
     if (
@@ -148,10 +148,10 @@ def show_done(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpRespo
 def _shown_button(request: HttpRequest, group_id: UUID, grant_id: UUID, act: Any) -> HttpResponse:
     user = user_of(request)
     group = access.require_admin(user, group_id)
-    found = groups.grant_in(group, grant_id)
+    found = groups.get_grant(group, grant_id)
     handoff = _newest(found)
     if handoff is None or not policies.can_have_revealed(user, handoff):
-        return redirect(_grant_page_of(group_id, grant_id))
+        return redirect(_get_url(group_id, grant_id))
     response: HttpResponse = act(request, _showing(group, found, handoff))
     return response
 
@@ -163,7 +163,7 @@ def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResp
     """GET tells what would happen, POST does it: the old token ends at once, a new one is sealed and handed over."""
     user = user_of(request)
     group = access.require_admin(user, group_id)
-    found = groups.grant_in(group, grant_id)
+    found = groups.get_grant(group, grant_id)
     if request.method != "POST":
         context = {
             **frame(group, found, _("Regenerate")),
@@ -178,12 +178,12 @@ def regenerate(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResp
         made = rights.regenerate(grant=found, by=user, instead_of=asked_of) if asked_of or not known else known[0]
     except (Conflict, RuleBroken) as refused:
         messages.error(request, str(refused))
-        return redirect(_grant_page_of(group_id, grant_id))
+        return redirect(_get_url(group_id, grant_id))
     if made in known:
         messages.info(request, _("A new token was made already: the button was pressed twice, or somebody was faster."))
     else:
         messages.success(request, _("The old token has ended. A new one is sealed, and the developer is told."))
-    return redirect(_grant_page_of(group_id, grant_id))
+    return redirect(_get_url(group_id, grant_id))
 
 
 @require_http_methods(["GET", "POST"])
@@ -192,7 +192,7 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
     """GET tells what will stop, POST with the connector's name stops it. Twice is once."""
     user = user_of(request)
     group = access.require_admin(user, group_id)
-    found = groups.grant_in(group, grant_id, also_removed=True)
+    found = groups.get_grant(group, grant_id, also_removed=True)
     if found.revoked_at:
         return redirect_to_group(request, group_id, found)
     typed = request.POST if request.method == "POST" else None
@@ -219,15 +219,15 @@ def remove(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpResponse
 
 def _page(request: HttpRequest, group: Group, grant_id: UUID, *, problem: str = "", status: int = 200) -> HttpResponse:
     user = user_of(request)
-    etag = _etag_of(user, grant_id)  # before the rest is read: what changes meanwhile is new to this page
-    found = groups.grant_in(group, grant_id)
+    etag = _get_etag(user, grant_id)  # before the rest is read: what changes meanwhile is new to this page
+    found = groups.get_grant(group, grant_id)
     can, cannot = can_and_cannot(found.permissions & found.connector.permissions)
     handoff = _newest(found)
     state = views_handoffs.get_current_state(handoff) if handoff else None
     steps = views_handoffs.list_steps(handoff) if handoff else []
     context = {
         **frame(group, found),
-        **(views_handoffs.get_line_context(steps, _grant_page_of(group.pk, grant_id), etag) if steps else {}),
+        **(views_handoffs.get_line_context(steps, _get_url(group.pk, grant_id), etag) if steps else {}),
         "can": can,
         "cannot": cannot,
         "handoff": handoff,
@@ -236,7 +236,7 @@ def _page(request: HttpRequest, group: Group, grant_id: UUID, *, problem: str = 
         "waiting": state is HandoffState.WAITING,
         "may_be_issued_again": state not in (HandoffState.WAITING, HandoffState.CLAIMED, None),
         "may_be_shown": handoff is not None and state is HandoffState.WAITING and _may_be_shown(user, handoff),
-        "over": _over(found),
+        "over": _explain_end(found),
         "leaked": found.refresh_tokens.filter(reported_at__isnull=False, revoked_at__isnull=True).exists(),
         "shown_forbidden": not found.connector.organisation.admins_may_see_tokens,
         "idempotency_key": one_time_secret_service.new_form_key(),
@@ -258,13 +258,13 @@ def _not_yours_to_see(handoff: Handoff) -> str:
     ) % {"name": handoff.maker_name}
 
 
-def _over(found: Grant) -> str:
+def _explain_end(found: Grant) -> str:
     """Why no token of this grant works now, nor a new one would; empty while it can."""
     if found.connector.suspended_at:
         return _("Its developer has suspended the connector: every token is refused until it is resumed.")
     if found.suspended_at:
         return _("This access is suspended: every token is refused until it is resumed.")
-    if status_of(found) == "ended":
+    if get_status(found) == "ended":
         return _(
             "This access has ended: every token is refused. Remove it, and add the connector again if it is needed."
         )
@@ -274,14 +274,14 @@ def _over(found: Grant) -> str:
 def frame(group: Group, found: Grant, here: str = "") -> dict[str, Any]:
     """What the pages of one grant share; `here` names one below it."""
     rows = [(_("Connectors"), reverse("groups:connectors", args=[group.pk]))]
-    rows.append((found.connector.name, _grant_page_of(group.pk, found.pk) if here else ""))
+    rows.append((found.connector.name, _get_url(group.pk, found.pk) if here else ""))
     if here:
         rows.append((here, ""))
     return {
         "group": group,
         "grant": found,
         "connector": found.connector,
-        "status": status_of(found),
+        "status": get_status(found),
         "crumbs": links.group_crumbs(group, *rows),
     }
 
@@ -310,7 +310,7 @@ def what_stops(found: Grant, *, webhooks: bool = True) -> dict[str, Any]:
     facts = [
         {"label": _("live refresh tokens"), "count": len(_live_tokens(found))},
         {"label": _("handoffs that wait"), "count": int(waits)},
-        {"label": _("groups"), "count": groups.groups_within_reach(found)},
+        {"label": _("groups"), "count": groups.count_reached_groups(found)},
         *use.pop("use_facts"),
     ]
     return {"facts": facts, **use}
@@ -366,7 +366,7 @@ def end_date(request: HttpRequest, group_id: UUID, grant_id: UUID) -> HttpRespon
     """GET shows until when, POST sets another day, or none."""
     user = user_of(request)
     group = access.require_admin(user, group_id)
-    found = groups.grant_in(group, grant_id)
+    found = groups.get_grant(group, grant_id)
     typed = request.POST if request.method == "POST" else None
     form = WithEndDate(typed, initial={"end_date": last_day(found.ends_at)})
     form.fields["end_date"].widget.attrs["min"] = timezone.localdate(clock.now()).isoformat()
@@ -396,7 +396,7 @@ def _change(
 ) -> HttpResponse:
     user = user_of(request)
     group = access.require_admin(user, group_id)
-    found = groups.grant_in(group, grant_id)
+    found = groups.get_grant(group, grant_id)
     if request.method != "POST":
         suspends = act is rights.suspend
         context = {**frame(group, found, str(label)), **what_stops(found), "suspends": suspends, "label": label}

@@ -38,7 +38,7 @@ FROM_PERSON: Final = "from=person"
 
 def frame(group: Group, current: str) -> dict[str, Any]:
     """What every page of a group shows around its own: `group`, `is_admin`, `lead`, `tabs`, `crumbs`."""
-    counts = groups.counts_of(group)
+    counts = groups.get_counts(group)
     rows = [
         ("users", "groups:details", _("Users"), counts.members),
         ("sub_groups", "groups:sub_groups", _("Sub-Groups"), counts.sub_groups),

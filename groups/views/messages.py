@@ -26,7 +26,7 @@ from groups.services.groups import ONLY_ADMINS_POST
 from groups.services.media import Uploader
 from groups.views import actions as action_views
 from groups.views import forms, links
-from groups.views.forms import AnnouncementForm, CardForm, FilesForm, MessageForm, PollForm, add_error
+from groups.views.forms import ActionForm, AnnouncementForm, FilesForm, MessageForm, PollForm, add_error
 from kaizala_console.api.errors import InvalidParameters
 from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import GatewayDown, NotAllowed, RuleBroken
@@ -93,7 +93,7 @@ def post_files(request: HttpRequest, group_id: UUID) -> HttpResponse:
                 caption=form.cleaned_data["caption"],
                 person=_sender(user, group),
                 by=user,
-                action_id=_id_of(request, form, group, chosen),
+                action_id=_get_post_id(request, form, group, chosen),
             )
     except (RuleBroken, InvalidParameters, GatewayDown) as broken:
         form.add_error_of(broken)
@@ -107,7 +107,7 @@ def may_write(group: Group) -> bool:
     return access.may_post(group)
 
 
-def _post(request: HttpRequest, group_id: UUID, form: CardForm) -> HttpResponse:
+def _post(request: HttpRequest, group_id: UUID, form: ActionForm) -> HttpResponse:
     user = user_of(request)
     group = _writable(user, group_id)
     if not _whole(request, form):
@@ -115,7 +115,7 @@ def _post(request: HttpRequest, group_id: UUID, form: CardForm) -> HttpResponse:
     person = _sender(user, group)
     try:
         with forms.read_uploads(form.cleaned_data.get("pictures", [])) as chosen:
-            action_id = _id_of(request, form, group, chosen)
+            action_id = _get_post_id(request, form, group, chosen)
             there = Action.objects.filter(pk=action_id, group=group, person=person).first()  # a double click
             stored = [] if there else actions.store_files(files=chosen, person=person, by=user)
         posted = there or actions.post(
@@ -134,7 +134,7 @@ def _post(request: HttpRequest, group_id: UUID, form: CardForm) -> HttpResponse:
     return redirect(f"{reverse('groups:messages', args=[group_id])}#card-{posted.pk}")
 
 
-def _whole(request: HttpRequest, form: CardForm) -> bool:
+def _whole(request: HttpRequest, form: ActionForm) -> bool:
     """Whether the form can be used, and all its files have come."""
     is_valid = form.is_valid()
     problem = forms.get_upload_problem(request)
@@ -143,7 +143,7 @@ def _whole(request: HttpRequest, form: CardForm) -> bool:
     return is_valid and not problem
 
 
-def _id_of(request: HttpRequest, form: CardForm, group: Group, chosen: list[Incoming]) -> UUID:
+def _get_post_id(request: HttpRequest, form: ActionForm, group: Group, chosen: list[Incoming]) -> UUID:
     """The same for the same form with the same files."""
     kind = " ".join([form.kind, "in", str(group.pk), *(file.sha256 for file in chosen)])
     return get_idempotent_id(user_of(request), kind, request.POST)
@@ -158,19 +158,19 @@ def _writable(user: User, group_id: UUID) -> Group:
 
 
 def _sender(user: User, group: Group) -> Person:
-    person = access.acting_person(user, group)
+    person = access.get_acting_person(user, group)
     if person is None:
         raise NotAllowed(_("Verify a phone number first: messages are sent by a number."))
     return person
 
 
 def _page(
-    request: HttpRequest, group_id: UUID, *, form: MessageForm | None = None, card_form: CardForm | None = None
+    request: HttpRequest, group_id: UUID, *, form: MessageForm | None = None, card_form: ActionForm | None = None
 ) -> HttpResponse:
     user = user_of(request)
     group, context = links.for_member(user, group_id, "messages")
     here = reverse("groups:messages", args=[group.pk])
-    viewer = Viewer.of(group, access.held_by(user))
+    viewer = Viewer.of(group, access.list_held_people(user))
     try:
         page = action_queries.timeline(group, viewer, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     except pagination.BadCursor:
@@ -179,7 +179,7 @@ def _page(
     announcement = card_form if isinstance(card_form, AnnouncementForm) else AnnouncementForm()
     shared = card_form if isinstance(card_form, FilesForm) else FilesForm()
     context |= {
-        "rows": action_views.rows_of(page.items, viewer, groups.counts_of(group).members),
+        "rows": action_views.make_rows(page.items, viewer, groups.get_counts(group).members),
         "may_write": may_write(group),
         "form": form or MessageForm(),
         "poll_form": poll,

@@ -146,7 +146,7 @@ def rules(request: HttpRequest, group_id: UUID) -> HttpResponse:
 def remove(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """GET tells what will stop, POST with the group's name stops it. Twice is once."""
     user = user_of(request)
-    gone = access.deleted_but_run_by(user, group_id) if request.method == "POST" else None
+    gone = access.find_deleted_group(user, group_id) if request.method == "POST" else None
     if gone is not None:
         messages.info(request, _("“%(group)s” is deleted already.") % {"group": gone.name})
         return redirect("groups:list")
@@ -174,7 +174,7 @@ def remove(request: HttpRequest, group_id: UUID) -> HttpResponse:
 def what_stops(group: Group) -> dict[str, Any]:
     """What "What will stop" counts before a group is removed."""
     present = Grant.objects.present().filter(group_grant__group=group)
-    counts = queries.counts_of(group)
+    counts = queries.get_counts(group)
     use = facts_of_use(present)
     tokens = RefreshToken.objects.live(clock.now()).filter(grant__in=present)
     facts = [
@@ -183,7 +183,7 @@ def what_stops(group: Group) -> dict[str, Any]:
         {"label": _("live refresh tokens"), "count": tokens.count()},
         *use.pop("use_facts"),
         {"label": _("sub-groups that stand under it no longer"), "count": counts.sub_groups},
-        {"label": _("groups above it"), "count": queries.parent_groups(group).count()},
+        {"label": _("groups above it"), "count": queries.list_parent_groups(group).count()},
     ]
     return {"facts": facts, **use}
 

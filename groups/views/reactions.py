@@ -22,7 +22,7 @@ from groups import access
 from groups.models import Action, Group, Message, Reaction
 from groups.queries import reactions as reaction_queries
 from groups.queries.actions import Viewer
-from groups.queries.reactions import Counts
+from groups.queries.reactions import ReactionCounts
 from groups.services import reactions as services
 from groups.views import links
 from groups.views.forms import CommentForm, add_error
@@ -59,7 +59,7 @@ def reactions(request: HttpRequest, group_id: UUID, reference_id: UUID) -> HttpR
         add_error(form, broken)
         return _page(request, group, viewer, of, form=form)
     notes.success(request, _("Your comment is in."))
-    return redirect(_back_to(group, of))
+    return redirect(_get_back_url(group, of))
 
 
 @require_POST
@@ -71,12 +71,12 @@ def like(request: HttpRequest, group_id: UUID, reference_id: UUID) -> HttpRespon
     person = _reacting(user, group, of, viewer)
     services.react(group=group, reference_id=of.pk, kind=Type.LIKE, comment="", by=user, person=person)
     notes.success(request, _("You like this."))
-    return redirect(_back_to(group, of))
+    return redirect(_get_back_url(group, of))
 
 
-def panel_of(
+def get_panel(
     of: Message | Action,
-    counts: Counts,
+    counts: ReactionCounts,
     viewer: Viewer,
     *,
     cursor: str | None = None,
@@ -86,12 +86,12 @@ def panel_of(
 ) -> dict[str, Any]:
     """What `groups/_reacting.html` shows: likes, a page of comments, a form. Three statements. Raises BadCursor."""
     page = reaction_queries.comment_page(of.pk, cursor=cursor, size=size)
-    likes = reaction_queries.likes_of(of.pk, viewer.people)
+    likes = reaction_queries.get_likes(of.pk, viewer.people)
     name_people(viewer.organisation_id, [row.person for row in (*page.items, *likes.named)])
     ids = [of.group_id, of.pk]
     return {
         "counts": counts,
-        "liked_by": _liked_by(likes.named, counts.like),
+        "liked_by": _describe_likers(likes.named, counts.like),
         "is_liked": likes.is_own,
         "comments": page.items,
         "page": page,
@@ -105,17 +105,17 @@ def panel_of(
 
 def _found(user: User, group_id: UUID, reference_id: UUID) -> tuple[Group, Viewer, Message | Action]:
     group = access.require_member(user, group_id)
-    viewer = Viewer.of(group, access.held_by(user))
-    return group, viewer, reaction_queries.message_or_action(group, reference_id, viewer)
+    viewer = Viewer.of(group, access.list_held_people(user))
+    return group, viewer, reaction_queries.get_message_or_action(group, reference_id, viewer)
 
 
 def _reacting(user: User, group: Group, of: Message | Action, viewer: Viewer) -> Person | None:
     """With which of their numbers somebody reacts: one that it was sent to, before all others."""
     asked = of.recipients.filter(pk__in=viewer.people).first() if of.audience != Message.Audience.MEMBERS else None
-    return asked or access.acting_person(user, group)
+    return asked or access.get_acting_person(user, group)
 
 
-def _back_to(group: Group, of: Message | Action) -> str:
+def _get_back_url(group: Group, of: Message | Action) -> str:
     name = "groups:action" if isinstance(of, Action) else "groups:reactions"
     return f"{reverse(name, args=[group.pk, of.pk])}#reactions"
 
@@ -124,9 +124,9 @@ def _page(
     request: HttpRequest, group: Group, viewer: Viewer, of: Message | Action, *, form: CommentForm | None = None
 ) -> HttpResponse:
     here = reverse("groups:reactions", args=[group.pk, of.pk])
-    counts = reaction_queries.counts_of([of.pk]).get(of.pk, Counts())
+    counts = reaction_queries.get_counts([of.pk]).get(of.pk, ReactionCounts())
     try:
-        panel = panel_of(
+        panel = get_panel(
             of,
             counts,
             viewer,
@@ -154,7 +154,7 @@ def _page(
     return render(request, "groups/reactions.html", context, status=400 if form is not None else 200)
 
 
-def _liked_by(named: list[Reaction], likes: int) -> str:
+def _describe_likers(named: list[Reaction], likes: int) -> str:
     """ "Meera, Asha and 3 others"; "" when nobody likes it."""
     names = [str(like.bot.name if like.bot else like.person) for like in named]
     others = likes - len(names)

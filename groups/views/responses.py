@@ -16,12 +16,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from groups.action_types.base import MAX_WORDS, Card, QuestionTally
+from groups.action_types.base import MAX_WORDS, QuestionTally, ViewedAction
 from groups.action_types.lets_meet import ANSWERS
-from groups.action_types.questions import LARGEST, OPTIONED, WITH_MEDIA, QuestionType, asked
-from groups.media.storage import url_of
+from groups.action_types.questions import LARGEST, OPTIONED, WITH_MEDIA, QuestionType, list_questions
+from groups.media.storage import get_url
 from groups.models import Action, MediaFile, Response
-from groups.queries.actions import Answered
+from groups.queries.actions import ViewedResponse
 from groups.views.forms import TextField
 from kaizala_console.lib import moments
 from kaizala_console.lib.errors import ConsoleError
@@ -52,11 +52,11 @@ class File:
     icon: str
 
 
-def file_of(file: MediaFile) -> File:
+def make_file(file: MediaFile) -> File:
     """A file by an address of this host: the page may be open at another name of it than the configured one."""
     picture = file.content_type.startswith("image/")
     icon = next((icon for start, icon in _FILES if file.content_type.startswith(start)), "file")
-    return File(url_of(file).removeprefix(settings.CONSOLE_BASE_URL), file.name, file.size, picture, icon)
+    return File(get_url(file).removeprefix(settings.CONSOLE_BASE_URL), file.name, file.size, picture, icon)
 
 
 def spelled_place(latitude: Any, longitude: Any, name: Any) -> str:
@@ -67,15 +67,15 @@ def spelled_place(latitude: Any, longitude: Any, name: Any) -> str:
     return f"{name} ({degrees})" if name else degrees
 
 
-def is_survey(card: Card) -> bool:
+def is_survey(card: ViewedAction) -> bool:
     """Whether it asks several questions."""
     return card.action.kind in _SURVEYS
 
 
-def lines_of(card: Card, body: dict[str, Any]) -> list[Line]:
+def list_lines(card: ViewedAction, body: dict[str, Any]) -> list[Line]:
     """The lines of an answer, from its body in the wire's spellings; questions without an answer are left out."""
     if not is_survey(card):
-        return [Line("", choice_of(card, body))]
+        return [Line("", describe_choice(card, body))]
     lines = []
     if body.get("responseName"):
         lines.append(Line(_("Name"), str(body["responseName"])))
@@ -83,18 +83,18 @@ def lines_of(card: Card, body: dict[str, Any]) -> list[Line]:
         place = body["responseLocation"]
         words = spelled_place(place.get("latitude"), place.get("longitude"), place.get("name"))
         lines.append(Line(_("Answered at"), words))
-    for question, answer in zip(asked(card.body, body["answers"]), body["answers"], strict=True):
+    for question, answer in zip(list_questions(card.body, body["answers"]), body["answers"], strict=True):
         if answer is None or answer in ([], ""):
             continue
         if question["type"] in WITH_MEDIA:
-            files = [{"name": file["mediaFileName"], "url": here(file["mediaUrl"])} for file in answer]
+            files = [{"name": file["mediaFileName"], "url": make_relative(file["mediaUrl"])} for file in answer]
             lines.append(Line(question["title"], "" if files else _("The files are gone."), files))
         else:
-            lines.append(Line(question["title"], words_of(question, answer)))
+            lines.append(Line(question["title"], describe_answer(question, answer)))
     return lines
 
 
-def choice_of(card: Card, body: dict[str, Any]) -> str:
+def describe_choice(card: ViewedAction, body: dict[str, Any]) -> str:
     """The answer to a poll, a meeting or a job."""
     if card.action.kind == Kind.JOB:
         return _("Done") if body["isCompleted"] else _("Not done")
@@ -106,7 +106,7 @@ def meeting_word(choice: str) -> str:
     return {"Yes": _("Yes"), "No": _("No"), "Maybe": _("Maybe")}.get(choice, choice)
 
 
-def words_of(question: dict[str, Any], answer: Any) -> str:
+def describe_answer(question: dict[str, Any], answer: Any) -> str:
     """An answer to a question that takes no files, as people read it."""
     kind = QuestionType(question["type"])
     if kind == QuestionType.NUMERIC:
@@ -116,16 +116,16 @@ def words_of(question: dict[str, Any], answer: Any) -> str:
     if kind == QuestionType.LOCATION:
         return spelled_place(answer.get("lt"), answer.get("lg"), answer.get("n"))
     if kind in (QuestionType.DATE, QuestionType.DATE_TIME):
-        at = moment_of(answer)
+        at = parse_moment(answer)
         if at is None:
             return str(answer)
         if kind == QuestionType.DATE:
-            return formats.date_format(date_of(at), "j M Y")
+            return formats.date_format(get_date(at), "j M Y")
         return moments.exact(at)
     return str(answer)
 
 
-def moment_of(number_of: float) -> dt.datetime | None:
+def parse_moment(number_of: float) -> dt.datetime | None:
     """The moment that an answer means, in seconds or milliseconds since 1970; None for one beyond the calendar."""
     seconds = number_of if abs(number_of) < _MILLISECONDS_FROM else number_of / 1000
     try:
@@ -134,22 +134,22 @@ def moment_of(number_of: float) -> dt.datetime | None:
         return None
 
 
-def date_of(at: dt.datetime, zone: dt.tzinfo | None = None) -> dt.date:
+def get_date(at: dt.datetime, zone: dt.tzinfo | None = None) -> dt.date:
     """The day that an answer means: midnight of UTC as this console writes it, midnight on the phone as others do."""
     if at.astimezone(dt.UTC).time() == dt.time():
         return at.astimezone(dt.UTC).date()
     return timezone.localtime(at, zone).date()
 
 
-def here(url: str) -> str:
+def make_relative(url: str) -> str:
     """The address on the host at which the page is open."""
     return url.removeprefix(settings.CONSOLE_BASE_URL)
 
 
-def own_choices(card: Card, own: Iterable[Response]) -> list[set[int]]:
+def own_choices(card: ViewedAction, own: Iterable[Response]) -> list[set[int]]:
     """For each question of the card's summary, the places of the options that these answers chose."""
     if not is_survey(card):
-        return [{_place_of(card, response.body) for response in own}]
+        return [{_get_index(card, response.body) for response in own}]
     chosen: list[set[int]] = [set() for _question in card.body["questions"]]
     for response in own:
         # A package that keeps its questions to itself has answers, and no summary.
@@ -160,14 +160,14 @@ def own_choices(card: Card, own: Iterable[Response]) -> list[set[int]]:
     return chosen
 
 
-def _place_of(card: Card, body: dict[str, Any]) -> int:
+def _get_index(card: ViewedAction, body: dict[str, Any]) -> int:
     return int(not body["isCompleted"]) if card.action.kind == Kind.JOB else int(body["choice"])
 
 
 # ---------------------------------------------------------------- The file
 
 
-def rows_of(card: Card, answered: Iterable[Answered]) -> Iterator[list[str]]:
+def list_rows(card: ViewedAction, answered: Iterable[ViewedResponse]) -> Iterator[list[str]]:
     """The lines of the CSV file: a header, then one for each answer. Without who and when for an anonymous card.
 
     They are written after the request has ended, so the reader's zone, in which an answer's day is, is asked now.
@@ -175,7 +175,7 @@ def rows_of(card: Card, answered: Iterable[Answered]) -> Iterator[list[str]]:
     return _lines(card, answered, timezone.get_current_timezone())
 
 
-def _lines(card: Card, answered: Iterable[Answered], zone: dt.tzinfo) -> Iterator[list[str]]:
+def _lines(card: ViewedAction, answered: Iterable[ViewedResponse], zone: dt.tzinfo) -> Iterator[list[str]]:
     named = not card.action.is_anonymous
     who = [_("answered at"), _("name"), _("number")] if named else []
     if is_survey(card):
@@ -187,20 +187,20 @@ def _lines(card: Card, answered: Iterable[Answered], zone: dt.tzinfo) -> Iterato
         yield [*(_who(each) if named else ()), *_cells(card, each.body, zone, named=named)]
 
 
-def _who(each: Answered) -> list[str]:
+def _who(each: ViewedResponse) -> list[str]:
     at = each.responded_at.astimezone(dt.UTC).isoformat(timespec="seconds") if each.responded_at else ""
     return [at, each.person.name if each.person else "", each.person.number if each.person else ""]
 
 
-def _cells(card: Card, body: dict[str, Any], zone: dt.tzinfo, *, named: bool) -> Iterator[str]:
+def _cells(card: ViewedAction, body: dict[str, Any], zone: dt.tzinfo, *, named: bool) -> Iterator[str]:
     if not is_survey(card):
-        yield choice_of(card, body)
+        yield describe_choice(card, body)
         return
     if named:
         place = body.get("responseLocation") or {}
         yield str(body.get("responseName", ""))
         yield spelled_place(place.get("latitude"), place.get("longitude"), place.get("name"))
-    for question, answer in zip(asked(card.body, body["answers"]), body["answers"], strict=True):
+    for question, answer in zip(list_questions(card.body, body["answers"]), body["answers"], strict=True):
         yield "" if answer is None else _cell(question, answer, zone)
 
 
@@ -212,10 +212,10 @@ def _cell(question: dict[str, Any], answer: Any, zone: dt.tzinfo) -> str:
     if kind == QuestionType.MULTI_OPTION:
         return "; ".join(answer)
     if kind in (QuestionType.DATE, QuestionType.DATE_TIME):
-        at = moment_of(answer)
+        at = parse_moment(answer)
         if at is not None:
-            return date_of(at, zone).isoformat() if kind == QuestionType.DATE else at.isoformat()
-    return str(answer) if kind == QuestionType.NUMERIC else words_of(question, answer)
+            return get_date(at, zone).isoformat() if kind == QuestionType.DATE else at.isoformat()
+    return str(answer) if kind == QuestionType.NUMERIC else describe_answer(question, answer)
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ class AnswerForm(forms.Form):
         return "answer" if path.startswith("actionBody") else None
 
 
-def form_for(card: Card, data: Any = None, *, given: Answers | None = None, initial: Any = None) -> AnswerForm:
+def make_form(card: ViewedAction, data: Any = None, *, given: Answers | None = None, initial: Any = None) -> AnswerForm:
     """The form for this card. `given` is the kept body of the answer that it changes; `initial`, what was typed."""
     if is_survey(card):
         return SurveyAnswerForm(data, card=card, given=given, initial=initial)
@@ -264,7 +264,7 @@ class ChoiceAnswerForm(AnswerForm):
         },
     )
 
-    def __init__(self, data: Any, *, card: Card, given: Answers | None, initial: Any) -> None:
+    def __init__(self, data: Any, *, card: ViewedAction, given: Answers | None, initial: Any) -> None:
         known = {"answer": _given_choice(card, given)} if given else {}
         super().__init__(data, initial={**known, **(initial or {})})
         self.card = card
@@ -277,7 +277,7 @@ class ChoiceAnswerForm(AnswerForm):
         return {"isCompleted": place == 0} if self.card.action.kind == Kind.JOB else {"choice": place}
 
 
-def _choices(card: Card) -> list[tuple[str, Any]]:
+def _choices(card: ViewedAction) -> list[tuple[str, Any]]:
     if card.action.kind == Kind.JOB:
         labels: list[Any] = [_("Done"), _("Not done")]
     elif card.action.kind == Kind.LETS_MEET:
@@ -287,21 +287,21 @@ def _choices(card: Card) -> list[tuple[str, Any]]:
     return [(str(place), label) for place, label in enumerate(labels)]
 
 
-def _with_picture(card: Card, choice: Answers) -> SafeString:
+def _with_picture(card: ViewedAction, choice: Answers) -> SafeString:
     words = format_html("<bdi>{}</bdi>", choice["title"])
     for file in card.files.get(choice.get("image", ""), ())[:1]:
-        return format_html('{}<img class="choice-picture" src="{}" alt="" loading="lazy">', words, file_of(file).url)
+        return format_html('{}<img class="choice-picture" src="{}" alt="" loading="lazy">', words, make_file(file).url)
     return words
 
 
-def _given_choice(card: Card, given: Answers) -> str:
+def _given_choice(card: ViewedAction, given: Answers) -> str:
     return str(int(not given["isCompleted"])) if card.action.kind == Kind.JOB else str(given["choice"])
 
 
 class SurveyAnswerForm(AnswerForm):
     """A field for each question, by its type; three for a place. What only programs answer stays as it was given."""
 
-    def __init__(self, data: Any, *, card: Card, given: Answers | None, initial: Any) -> None:
+    def __init__(self, data: Any, *, card: ViewedAction, given: Answers | None, initial: Any) -> None:
         self.questions: list[Answers] = card.body["questions"]
         self.given: list[Any] = given["answers"] if given and self.questions else [None] * len(self.questions)
         about = ("responseName", "responseLocation")
@@ -425,10 +425,10 @@ def _known(name: str, kind: QuestionType, answer: Any) -> Answers:
             f"{name}_name": answer.get("n", ""),
         }
     if kind in (QuestionType.DATE, QuestionType.DATE_TIME):
-        at = moment_of(answer)
+        at = parse_moment(answer)
         if at is None:
             return {}
-        return {name: date_of(at) if kind == QuestionType.DATE else timezone.localtime(at)}
+        return {name: get_date(at) if kind == QuestionType.DATE else timezone.localtime(at)}
     return {name: answer}
 
 
@@ -473,7 +473,7 @@ class Chart:
     facts: Sequence[Mapping[str, str]] = field(default_factory=tuple)
 
 
-def charts_of(questions: Sequence[QuestionTally], own: Sequence[Collection[int]] = ()) -> list[Chart]:
+def make_charts(questions: Sequence[QuestionTally], own: Sequence[Collection[int]] = ()) -> list[Chart]:
     """A chart for each question; `own` are the places of what the viewer chose, for each question."""
     return [_chart(tally, own[index] if index < len(own) else ()) for index, tally in enumerate(questions)]
 

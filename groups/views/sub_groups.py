@@ -57,7 +57,7 @@ def sub_groups(request: HttpRequest, group_id: UUID) -> HttpResponse:
 
 
 def _create(request: HttpRequest, user: User, group: Group, form: SubGroupForm) -> Group:
-    admin = access.acting_person(user, group)
+    admin = access.get_acting_person(user, group)
     if admin is None:
         raise NotAllowed(_("Only an admin of this group, with a verified phone number, may make a sub-group."))
     return groups.create(
@@ -81,7 +81,7 @@ def _page(request: HttpRequest, group_id: UUID, form: SubGroupForm) -> HttpRespo
     context |= {
         "sub_groups": page.items,
         "tree_url": address(group),
-        "parents": queries.parent_groups_for(group, user),
+        "parents": queries.list_viewed_parent_groups(group, user),
         "form": form,
         "adder_open": form.is_bound or bool(form.initial) or not page.items,
         "idempotency_key": forms.get_idempotency_key(request.POST),
@@ -128,7 +128,7 @@ def attach(request: HttpRequest, group_id: UUID, sub_group_id: UUID) -> HttpResp
     user = user_of(request)
     group = access.require_admin(user, group_id)
     child = access.require_admin(user, sub_group_id)
-    if group_queries.sub_groups(group).filter(pk=child.pk).exists():
+    if group_queries.list_sub_groups(group).filter(pk=child.pk).exists():
         messages.info(request, _("“%(group)s” stands under this group already.") % {"group": child.name})
         return redirect("groups:sub_groups", group.pk)
     if request.method != "POST":
@@ -150,7 +150,7 @@ def detach(request: HttpRequest, group_id: UUID, sub_group_id: UUID) -> HttpResp
     user = user_of(request)
     group = access.require_admin(user, group_id)
     try:
-        child = group_queries.sub_group(group, sub_group_id)
+        child = group_queries.get_sub_group(group, sub_group_id)
         if request.method != "POST":
             context = {**_concerned(group, child), "crumbs": _crumbs(group, _("Detach"))}
             return render(request, "groups/sub_group_detach.html", context)
@@ -164,13 +164,13 @@ def detach(request: HttpRequest, group_id: UUID, sub_group_id: UUID) -> HttpResp
 
 def _concerned(group: Group, child: Group) -> dict[str, Any]:
     """Whom it concerns: what reaches the upper group, and who is in the lower one."""
-    connectors, more = group_queries.reaching(group)
+    connectors, more = group_queries.list_reaching_connectors(group)
     return {
         "group": group,
         "child": child,
         "connectors": connectors[:MOST_NAMED],
         "more_connectors": len(connectors[MOST_NAMED:]) + more,
-        "counts": group_queries.counts_of(child),
+        "counts": group_queries.get_counts(child),
     }
 
 
@@ -203,8 +203,8 @@ def show(request: HttpRequest) -> HttpResponse:
 
 def _branch(user: User, under: str) -> dict[str, Any]:
     group = access.require_member(user, under)
-    level = hierarchy_queries.level(group, user, size=TREE_PAGE_SIZE)
-    way = hierarchy_queries.way_up(group, user)
+    level = hierarchy_queries.list_level(group, user, size=TREE_PAGE_SIZE)
+    way = hierarchy_queries.list_ancestors(group, user)
     steps = [(_("Tree"), address()), *((one.name, address(one)) for one in way), (group.name, "")]
     return {
         "branch": group,

@@ -24,7 +24,7 @@ from groups.models import Group, Subscription
 from groups.queries import groups
 from groups.services import subscribers
 from groups.views import links
-from groups.views.forms import AddMembersForm, add_error, left_over
+from groups.views.forms import AddMembersForm, add_error, make_retry_form
 from kaizala_console.lib import pagination, phone_numbers
 from kaizala_console.lib.errors import RuleBroken
 
@@ -48,7 +48,7 @@ def _place(request: HttpRequest) -> dict[str, str]:
     return {name: value for name in ("q", "cursor") if (value := request.GET.get(name, ""))}
 
 
-def _back_to(request: HttpRequest, group_id: UUID) -> str:
+def _get_back_url(request: HttpRequest, group_id: UUID) -> str:
     return f"{reverse('groups:details', args=[group_id])}?{urlencode({'show': SHOW, **_place(request)})}"
 
 
@@ -69,7 +69,7 @@ def page(
         **frame,
         "rows": [
             {
-                "called": _called(row.person),
+                "called": get_display_name(row.person),
                 "phone": row.person.number if row.person.name else "",
                 "person": row.person,
                 "since": row.subscribed_at,
@@ -116,7 +116,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
         says = ngettext("%(n)d person was a subscriber already.", "%(n)d people were subscribers already.", n)
         messages.info(request, says % {"n": n})
     if done.failed:
-        return _again(request, group, left_over(done.failed, user))
+        return _again(request, group, make_retry_form(done.failed, user))
     return redirect(address(group_id))
 
 
@@ -129,9 +129,9 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
     found = Subscription.objects.select_related("person").filter(group=group, person_id=person_id).first()
     if found is None or not may_read(group):
         messages.info(request, _("This person is no subscriber of the group any more."))
-        return redirect(_back_to(request, group_id))
+        return redirect(_get_back_url(request, group_id))
     name_people(group.naming_organisation_id, [found.person])
-    called = _called(found.person)
+    called = get_display_name(found.person)
     if request.method != "POST":
         context = {
             "group": group,
@@ -139,7 +139,7 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
             "called": called,
             "phone": found.person.number if found.person.name else "",
             "address": request.get_full_path(),
-            "back_url": _back_to(request, group_id),
+            "back_url": _get_back_url(request, group_id),
             "crumbs": links.group_crumbs(group, (_("Subscribers"), address(group_id)), (_("Remove"), "")),
         }
         return render(request, "groups/subscriber_remove.html", context)
@@ -148,12 +148,12 @@ def remove(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespons
         messages.info(request, _("This person is no subscriber of the group any more."))
     else:
         messages.success(request, _("%(name)s is no subscriber of the group any more.") % {"name": called})
-    return redirect(_back_to(request, group_id))
+    return redirect(_get_back_url(request, group_id))
 
 
 def _again(request: HttpRequest, group: Group, form: AddMembersForm) -> HttpResponse:
     return page(request, group, links.frame(group, "users"), form, status=400)
 
 
-def _called(person: Person) -> str:
+def get_display_name(person: Person) -> str:
     return person.name or phone_numbers.display(person.number)

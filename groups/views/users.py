@@ -26,7 +26,7 @@ from groups.models import Group, Membership
 from groups.queries import directory, groups
 from groups.services import members
 from groups.views import links, subscribers
-from groups.views.forms import AddMembersForm, add_error, left_over
+from groups.views.forms import AddMembersForm, add_error, make_retry_form
 from kaizala_console.lib import ids, pagination, phone_numbers
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
@@ -83,7 +83,7 @@ def add(request: HttpRequest, group_id: UUID) -> HttpResponse:
             % {"n": len(done.present)},
         )
     if done.failed:
-        return _page(request, group_id, left_over(done.failed, user), status=400)
+        return _page(request, group_id, make_retry_form(done.failed, user), status=400)
     return redirect("groups:details", group_id)
 
 
@@ -97,7 +97,7 @@ def set_role(request: HttpRequest, group_id: UUID, person_id: UUID) -> HttpRespo
     if role is None:
         messages.error(request, _("Choose “Make admin” or “Make member”."))
         return redirect(links.users_place(request, group_id))
-    require_reauthentication(request, button_label=button_of(role))
+    require_reauthentication(request, button_label=get_button(role))
     try:
         membership = members.set_role(group=group, person_id=person_id, role=role, by=user)
     except NotFound:
@@ -150,11 +150,11 @@ def _still_here(request: HttpRequest, group_id: UUID, person_id: UUID | None = N
     """Back to where one was, in the tab or at the person; who has just taken themselves out goes to the list."""
     if person_id is not None and links.came_from_person(request):
         try:
-            directory.person_for(user_of(request), person_id)
+            directory.get_person(user_of(request), person_id)
         except NotFound:  # it was the last group in which they were seen
             return redirect("groups:directory")
         return redirect("groups:person", person_id)
-    if access.visible_to(user_of(request)).filter(pk=group_id).exists():
+    if access.list_visible_groups(user_of(request)).filter(pk=group_id).exists():
         return redirect(links.users_place(request, group_id))
     return redirect("groups:list")
 
@@ -314,7 +314,7 @@ def several(request: HttpRequest, group_id: UUID) -> HttpResponse:
             messages.success(request, act.done(len(done)))
         else:  # they are what they were to become: somebody was faster
             messages.info(request, _("Nothing changed."))
-        return redirect(back if access.visible_to(user).filter(pk=group.pk).exists() else "groups:list")
+        return redirect(back if access.list_visible_groups(user).filter(pk=group.pk).exists() else "groups:list")
     context = {
         "group": group,
         "act": act,
@@ -341,7 +341,7 @@ def _several_called(person: Person) -> str:
     return person.name or phone_numbers.display(person.number)
 
 
-def button_of(role: Role) -> Promise:
+def get_button(role: Role) -> Promise:
     """The button that gives a person this role."""
     return ACTS["admin" if role == Role.ADMIN else "member"].button
 

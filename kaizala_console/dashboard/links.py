@@ -37,7 +37,7 @@ def links_for(user: User, event: AuditEvent) -> list[Link]:
 def name_of(user: User, kind: str, key: UUID) -> str:
     """Return what a connector or a group is called now; "" for what is not there any more, or not theirs to see."""
     if kind == "group":
-        group = access.visible_to(user).filter(pk=key).first()
+        group = access.list_visible_groups(user).filter(pk=key).first()
         return group.name if group is not None else ""
     try:
         return connectors.connector_for(user, key).name
@@ -65,14 +65,14 @@ def _in_connectors(user: User, event: AuditEvent) -> Iterator[Link]:
 
 
 def _in_groups(user: User, event: AuditEvent) -> Iterator[Link]:
-    group = access.visible_to(user).filter(pk=event.group_id).first() if event.group_id else None
+    group = access.list_visible_groups(user).filter(pk=event.group_id).first() if event.group_id else None
     key = ids.parse_guid(event.subject_id)
     is_grant = event.subject_kind == Grant.__name__.lower()
     if is_grant and group is not None and group.role == access.Role.ADMIN and _is_there(group, key):
         yield Link(_("Open what it may do in the group"), reverse("groups:grant", args=[group.pk, key]))
     if event.person_id is not None:
         try:
-            directory.person_for(user, event.person_id)
+            directory.get_person(user, event.person_id)
             yield Link(_("Open the person"), reverse("groups:person", args=[event.person_id]))
         except NotFound:
             pass
@@ -82,4 +82,4 @@ def _in_groups(user: User, event: AuditEvent) -> Iterator[Link]:
 
 
 def _is_there(group: Group, grant_id: UUID | None) -> bool:
-    return grant_id is not None and groups.grants_of(group).filter(pk=grant_id).exists()
+    return grant_id is not None and groups.list_grants(group).filter(pk=grant_id).exists()

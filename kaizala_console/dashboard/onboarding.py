@@ -84,7 +84,7 @@ def path_for(user: User) -> Path | None:
 
 def groups_run_by(user: User) -> list[Group]:
     """Return the first groups that somebody runs, and one more than is named."""
-    return group_queries.list_run_by(user, most=NAMED + 1)
+    return group_queries.list_run_groups(user, most=NAMED + 1)
 
 
 def links_to_connectors(groups: Sequence[Group]) -> tuple[Link, ...]:

@@ -173,7 +173,7 @@ def _user_tokens_to_confirm(user: User) -> Iterator[PendingAction]:
 
 def _requests_to_answer(user: User) -> Iterator[PendingAction]:
     """One for all requests of developers: it leads to the one, or to the list."""
-    waiting = access_requests.asked_of(user, named=True, most=100)
+    waiting = access_requests.list_open_requests(user, named=True, most=100)
     if not waiting:
         return
     first = waiting[0].request

@@ -55,8 +55,8 @@ def _found(user: User, text: str) -> dict[str, Any]:
     """
     connector_page = connectors.connector_page(user, everybodys=True, search=text, size=SHOWN)
     group_page = groups.group_page(user, search=text, size=SHOWN)
-    people_page = directory.page(user, search=text, size=SHOWN)
-    found_actions = actions.recent_with(user, text, size=SHOWN + 1, among=RECENT)
+    people_page = directory.list_people(user, search=text, size=SHOWN)
+    found_actions = actions.search_recent(user, text, size=SHOWN + 1, among=RECENT)
     events = audit_queries.recent(audit_scope(user), only=matches_words(text), size=SHOWN, among=RECENT)
     return {
         "connectors": connector_page.items,

@@ -15,7 +15,7 @@ from accounts.models import Person, PersonName, User
 from connectors import token_format
 from connectors.models import Connector, ConnectorSecret, Grant, RefreshToken
 from connectors.permissions import PERMISSIONS
-from groups.access import target_of
+from groups.access import get_target
 from groups.models import Group, GroupGrant, GroupLink, Membership, Message
 from groups.services import hierarchy
 from kaizala_console.demo import organisation as demo
@@ -217,7 +217,7 @@ class Filling:
                 *("scope", "granted_at"),
             ),
             (
-                (grant, key, "group", target_of(group), group.name, person.pk, admin.pk, PERMISSIONS, "", now)
+                (grant, key, "group", get_target(group), group.name, person.pk, admin.pk, PERMISSIONS, "", now)
                 for key, grant, group in made
             ),
         )

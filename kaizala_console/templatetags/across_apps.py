@@ -32,7 +32,7 @@ def access_ending_soon(user: User) -> Page[RefreshToken]:
 @register.simple_tag
 def bots_with_places(bots: Iterable[Bot]) -> list[dict[str, Any]]:
     """A row for each bot: where it stands, and what it posted last."""
-    places = bot_queries.places(bot.pk for bot in bots)
+    places = bot_queries.get_places(bot.pk for bot in bots)
     return [
         {
             "bot": bot,
@@ -48,7 +48,7 @@ def bots_with_places(bots: Iterable[Bot]) -> list[dict[str, Any]]:
 @register.simple_tag
 def what_stops_with_bot(bot: Bot) -> list[dict[str, Any]]:
     """The facts for ``<c-what-will-stop>``."""
-    now, groups = clock.now(), bot_queries.places([bot.pk])[bot.pk].groups
+    now, groups = clock.now(), bot_queries.get_places([bot.pk])[bot.pk].groups
     return [
         {"label": _("groups that it stands in"), "count": len(groups), "note": ", ".join(groups[:NAMED_GROUPS])},
         *(

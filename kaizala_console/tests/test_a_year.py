@@ -20,7 +20,7 @@ from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program, make_connector, make_program
 from connectors.tests.test_successors import exchange
 from connectors.tests.webhook_cast import make_webhook
-from groups.access import target_of
+from groups.access import get_target
 from groups.tests.factories import make_group
 from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.celery import app
@@ -62,7 +62,7 @@ def test_a_year_and_a_month(
         developer,
     )
     group = make_group("Night Shift", organisation=developer.organisation, admins=[group_admin])
-    in_group = {"target": target_of(group), "target_name": group.name}
+    in_group = {"target": get_target(group), "target_name": group.name}
     listens = claimed(make_program(make_connector(developer, "Listens"), group_admin, **in_group), developer)
     with transaction.atomic():
         secrets.issue(

@@ -261,7 +261,7 @@ def world(
         by=developer,
         permissions=another.permissions,
         once=access_requests.new_once(),
-        target=access.target_of(group),
+        target=access.get_target(group),
     )
     waiting = user_tokens.ask(connector=connector, person=person_of(organisation_admin), by=organisation_admin)
     acting = user_tokens.generate(connector=another, person=person_of(member), by=member)

@@ -15,7 +15,7 @@ from connectors.models import Connector, Grant, Handoff, RefreshToken
 from connectors.services import token_exchange
 from groups import access
 from groups.models import Group, GroupLink, Membership, Message, Subscription
-from groups.queries.hierarchy import tallies
+from groups.queries.hierarchy import tally_groups
 from kaizala_console.demo import organisation as demo
 from kaizala_console.lib import phone_numbers
 
@@ -72,9 +72,9 @@ def test_the_developer_and_the_group_admin_have_the_phone_step_before_them_and_t
 def test_the_group_admins_number_opens_groups_to_grant_access_to_once_it_is_verified() -> None:
     run("--first-run")
     admin = demo.user_of(demo.GROUP_ADMIN)
-    assert not access.visible_to(admin).exists()
+    assert not access.list_visible_groups(admin).exists()
     VerifiedPhone.objects.create(user=admin, person=Person.objects.get(number=demo.GROUP_ADMIN.number), is_primary=True)
-    assert access.administered_by(admin).count() >= 4
+    assert access.list_administered_groups(admin).count() >= 4
 
 
 def test_there_is_something_of_everything_to_look_at() -> None:
@@ -176,7 +176,7 @@ def test_trial_data_keeps_the_rules_of_the_house() -> None:
     for group in trial:
         assert Membership.objects.admins().filter(group=group).exists()
         assert group not in Group.objects.under([group.pk])
-    counts = tallies(trial.values("pk"))
+    counts = tally_groups(trial.values("pk"))
     assert any(tally.unique < tally.total for tally in counts.values())
     for number in Person.objects.filter(number__startswith="+917").values_list("number", flat=True)[:20]:
         assert phone_numbers.parse(number, must_be_valid=True) == number
@@ -184,7 +184,7 @@ def test_trial_data_keeps_the_rules_of_the_house() -> None:
         assert Membership.objects.filter(group=message.group, person=message.person).exists()
     for grant in Grant.objects.filter(connector__name__startswith="Trial"):
         assert (
-            access.administered_by(demo.user_of(demo.ORGANISATION_ADMIN))
+            access.list_administered_groups(demo.user_of(demo.ORGANISATION_ADMIN))
             .filter(group_grants=grant.group_grant)
             .exists()
         )

@@ -15,7 +15,7 @@ from connectors.models import AccessRequest, Grant
 from connectors.permissions import Permission
 from connectors.services import access_requests
 from connectors.tests.factories import make_connector
-from groups.access import target_of
+from groups.access import get_target
 from groups.models import Group, Response
 from groups.tests.factories import make_group, make_public_group
 from kaizala_console.tests.typist import Typist
@@ -112,7 +112,7 @@ def test_several_requests_are_ticked_and_refused_without_a_mouse(
             by=developer,
             permissions=connector.permissions,
             once=access_requests.new_once(),
-            target=target_of(group),
+            target=get_target(group),
         )
     admin = typist(group_admin)
     page = admin.page

@@ -112,7 +112,7 @@ def test_requests_are_withdrawn_and_refused(
             by=developer,
             permissions=connector.permissions,
             once=access_requests.new_once(),
-            target=access.target_of(group),
+            target=access.get_target(group),
         )
 
     asks, answers = typist(developer), typist(group_admin, confirmed=False)

@@ -20,7 +20,7 @@ from connectors.permissions import PERMISSIONS
 from connectors.services import access_requests as asking
 from connectors.tests.html_forms import form_to, text_of
 from connectors.tests.webhook_history import eventful
-from groups.access import target_of
+from groups.access import get_target
 from groups.models import Group
 from groups.tests import factories
 from groups.views import responses
@@ -51,7 +51,7 @@ def asked(developer: User, group: Group) -> AccessRequest:
         permissions=connector.permissions,
         once=asking.new_once(),
         reason="To plan.",
-        target=target_of(group),
+        target=get_target(group),
         ends_at=dt.datetime(2090, 2, 1, tzinfo=KOLKATA),
     )
 
@@ -162,6 +162,6 @@ def test_a_zone_is_named_as_people_call_it() -> None:
 @pytest.mark.once
 def test_the_day_of_an_answer_is_the_readers_in_the_file_as_on_the_page() -> None:
     midnight = dt.datetime(2026, 3, 24, tzinfo=KOLKATA)  # as a phone there sends the 24th
-    assert responses.date_of(midnight, KOLKATA) == dt.date(2026, 3, 24)
+    assert responses.get_date(midnight, KOLKATA) == dt.date(2026, 3, 24)
     with timezone.override(KOLKATA):
-        assert responses.date_of(midnight) == dt.date(2026, 3, 24)
+        assert responses.get_date(midnight) == dt.date(2026, 3, 24)

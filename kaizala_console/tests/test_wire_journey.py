@@ -56,7 +56,7 @@ def test_a_program_from_2019_runs_with_only_its_host_changed(console: str, given
     assert lines[0].startswith("SCOPES 26 UNTIL 1")
     assert lines[1] == f"I AM Farah Khan {demo.ORGANISATION_ADMIN.number}"
     group = Group.objects.get(pk=given["groupId"])
-    sub_group = queries.sub_groups(group).get()
+    sub_group = queries.list_sub_groups(group).get()
     assert f"GROUP {group.name} Admin 11 7" in lines
     assert f"GROUP {sub_group.name} Admin 4 4" in lines
     # What it was told, stands in the groups, to the letter.

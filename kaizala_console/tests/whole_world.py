@@ -207,7 +207,7 @@ def _ask(world: World, connector: str, group: str = "", **more: Any) -> AccessRe
         permissions=made.permissions,
         once=access_requests.new_once(),
         reason="The depot wants to see each morning who comes and what is missing.",
-        target=access.target_of(group_called(group)) if group else "",
+        target=access.get_target(group_called(group)) if group else "",
         **more,
     )
 

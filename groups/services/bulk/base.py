@@ -9,7 +9,7 @@ from uuid import UUID
 
 from accounts.audit.events import EventType
 from accounts.models import Organisation, User
-from groups.bulk_files import LineRefused, Reason, Row, reason_of
+from groups.bulk_files import LineRefused, Reason, Row, get_reason
 from groups.models import BulkJob, BulkLine
 from kaizala_console.lib.errors import RuleBroken
 
@@ -78,5 +78,5 @@ def read_lines(rows: list[Row], read: Callable[[Row], Line]) -> tuple[list[tuple
         try:
             good.append((row, read(row)))
         except RuleBroken as broken:
-            bad.append((row, reason_of(broken)))
+            bad.append((row, get_reason(broken)))
     return good, bad

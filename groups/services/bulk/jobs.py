@@ -57,7 +57,7 @@ Kind = BulkJob.Kind
 LEFT_BEHIND_AFTER: Final = dt.timedelta(days=1)  # a file whose row was never written
 
 
-def digest_of(file: File) -> str:
+def compute_digest(file: File) -> str:
     """The SHA-256 of a file, in hexadecimal digits; the file is at its beginning afterwards."""
     digest = hashlib.sha256()
     for block in file.chunks():
@@ -112,8 +112,8 @@ def upload(
         by=by,
         file_name=_shown_name(file.name or ""),
         file_size=file.size or 0,
-        sha256=digest_of(file),
-        total_lines=_line_ends_in(file),  # about: until the check has counted
+        sha256=compute_digest(file),
+        total_lines=_count_line_ends(file),  # about: until the check has counted
         region=region,
         awaits_columns=awaits_columns,
         headers=dict(headers or {}),
@@ -225,7 +225,7 @@ def _store(job: BulkJob, file: File) -> None:
         storages["bulk"].delete(name)
 
 
-def _line_ends_in(file: File) -> int:
+def _count_line_ends(file: File) -> int:
     ends = sum(block.count(b"\n") for block in file.chunks())
     file.seek(0)
     return min(ends, settings.BULK_MAX_LINES)
@@ -263,7 +263,7 @@ RELATED: Final = ("group", "organisation", "by")
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class KindOfWork:
     """What is special about the files of one kind."""
 
     columns: tuple[Column, ...]
@@ -277,11 +277,11 @@ class Work:
         return Table(file, self.columns, self.required, headers=headers, joined=self.joined)
 
 
-WORKS: Final[dict[str, Work]] = {
-    Kind.USERS: Work(USERS, USERS_REQUIRED, users.Checker, users.Runner),
-    Kind.MESSAGES: Work(MESSAGES, MESSAGES_REQUIRED, messages.Checker, messages.Runner, joined=True),
-    Kind.PEOPLE: Work(PEOPLE, PEOPLE_REQUIRED, people.Checker, people.Runner),
-    Kind.MAPPING: Work(MAPPING, MAPPING_REQUIRED, mapping.Checker, mapping.Runner),
+WORKS: Final[dict[str, KindOfWork]] = {
+    Kind.USERS: KindOfWork(USERS, USERS_REQUIRED, users.Checker, users.Runner),
+    Kind.MESSAGES: KindOfWork(MESSAGES, MESSAGES_REQUIRED, messages.Checker, messages.Runner, joined=True),
+    Kind.PEOPLE: KindOfWork(PEOPLE, PEOPLE_REQUIRED, people.Checker, people.Runner),
+    Kind.MAPPING: KindOfWork(MAPPING, MAPPING_REQUIRED, mapping.Checker, mapping.Runner),
 }
 
 
@@ -290,7 +290,7 @@ class Lost(Exception):
 
 
 @dataclass(slots=True)
-class _Turn:
+class _Claim:
     """One worker's turn at one job."""
 
     job: BulkJob
@@ -334,7 +334,7 @@ def work(*, job_id: UUID) -> bool:
             _fail(turn, str(broken))
         else:
             if not finished:
-                _hand_on(turn)
+                _release(turn)
     return True
 
 
@@ -346,21 +346,21 @@ def sweep() -> int:
     return len(found)
 
 
-def _claim(job_id: UUID) -> _Turn | None:
+def _claim(job_id: UUID) -> _Claim | None:
     lease, now = ids.new_id(), clock.now()
     due = BulkJob.objects.due(now).filter(pk=job_id)
     if not due.update(lease=lease, leased_until=now + LEASE, tries=F("tries") + 1):
         return None
-    return _Turn(BulkJob.objects.select_related(*RELATED).get(pk=job_id), lease)
+    return _Claim(BulkJob.objects.select_related(*RELATED).get(pk=job_id), lease)
 
 
-def _hand_on(turn: _Turn) -> None:
+def _release(turn: _Claim) -> None:
     BulkJob.objects.filter(pk=turn.job.pk, lease=turn.lease).update(lease=None, leased_until=None)
     after_commit(signature(WORK), job_id=str(turn.job.pk))
 
 
 @transaction.atomic
-def _fail(turn: _Turn, reason: Reason | str) -> None:
+def _fail(turn: _Claim, reason: Reason | str) -> None:
     """A reason without a code is kept as the sentence that it is, in the language of who sent the file."""
     try:
         job = turn.locked()
@@ -379,7 +379,7 @@ def _fail(turn: _Turn, reason: Reason | str) -> None:
 # The check ------------------------------------------------------------------------------------------------------------
 
 
-def _check(turn: _Turn, table: Table) -> bool:
+def _check(turn: _Claim, table: Table) -> bool:
     """Reads all lines; what a killed worker had checked is checked anew: nothing but these rows has come of it."""
     checker = WORKS[turn.job.kind].checker(turn.job)
     with transaction.atomic():
@@ -412,7 +412,7 @@ def _check(turn: _Turn, table: Table) -> bool:
 # The run --------------------------------------------------------------------------------------------------------------
 
 
-def _run(turn: _Turn, table: Table) -> bool:
+def _run(turn: _Claim, table: Table) -> bool:
     """Goes on after the last chunk that was committed; False when the turn was over before the file."""
     runner = WORKS[turn.job.kind].runner(turn.job)
     for rows in batched(islice(table.rows(), turn.job.done_lines, turn.job.total_lines), DONE_AT_ONCE):
@@ -421,7 +421,7 @@ def _run(turn: _Turn, table: Table) -> bool:
         with transaction.atomic():
             job = turn.locked()
             runner.require_right()
-            bad = _bad_among(job, rows)
+            bad = _list_bad_lines(job, rows)
             good = [row for row in rows if row.line not in bad]
             job.done_lines += len(rows)
             _write_down(job, runner.do(good) if good else Outcome(), good)
@@ -439,7 +439,7 @@ def _run(turn: _Turn, table: Table) -> bool:
     return False
 
 
-def _bad_among(job: BulkJob, rows: list[Row]) -> set[int]:
+def _list_bad_lines(job: BulkJob, rows: list[Row]) -> set[int]:
     within = job.lines.filter(kind=BulkLine.Kind.BAD, line__range=(rows[0].line, rows[-1].line))
     return set(within.values_list("line", flat=True))
 

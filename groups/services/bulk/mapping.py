@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from accounts.audit.events import EventType
-from groups.bulk_files import LineRefused, MappingLine, Reason, Row, mapping_line, reason_of
+from groups.bulk_files import LineRefused, MappingLine, Reason, Row, get_reason, mapping_line
 from groups.models import BulkJob, Group, GroupLink
 from groups.models.hierarchy import MOST_LEVELS
 from groups.services import group_events, hierarchy
@@ -42,7 +42,7 @@ class Checker(base.Checker):
                 child, parent = named.pair(line)
                 self._tree.follow(child, parent, removes=line.removes)
             except RuleBroken as broken:
-                yield row, reason_of(broken)
+                yield row, get_reason(broken)
             else:
                 self.removing += line.removes
 
@@ -50,7 +50,7 @@ class Checker(base.Checker):
 class Runner(base.Runner):
     def do(self, rows: list[Row]) -> Outcome:
         outcome = Outcome(EventType.SUBGROUPS_UPLOADED)
-        hierarchy.one_at_a_time(Group(organisation_id=self.job.organisation_id))  # it asks for nothing else
+        hierarchy.lock_links(Group(organisation_id=self.job.organisation_id))  # it asks for nothing else
         lines, outcome.refused = read_lines(rows, lambda row: mapping_line(row.cells))
         named = _Named(self.job, [line for _row, line in lines])
         pairs: list[tuple[Row, MappingLine, Pair]] = []
@@ -58,20 +58,20 @@ class Runner(base.Runner):
             try:
                 pairs.append((row, line, named.pair(line)))
             except RuleBroken as broken:
-                outcome.refused.append((row, reason_of(broken)))
+                outcome.refused.append((row, get_reason(broken)))
         self._link(pairs, outcome)
         return outcome
 
     def _link(self, pairs: list[tuple[Row, MappingLine, Pair]], outcome: Outcome) -> None:
         children = {child.pk for _row, _line, (child, _parent) in pairs}
-        tree = _Tree(_links_around({parent.pk for _row, _line, (_child, parent) in pairs}, children))
+        tree = _Tree(_list_nearby_links({parent.pk for _row, _line, (_child, parent) in pairs}, children))
         there = set(GroupLink.objects.filter(child_id__in=children).values_list("child_id", "parent_id"))
         before, groups = frozenset(there), dict[UUID, Group]()
         for row, line, (child, parent) in pairs:
             try:
                 tree.follow(child, parent, removes=line.removes)
             except RuleBroken as broken:
-                outcome.refused.append((row, reason_of(broken)))
+                outcome.refused.append((row, get_reason(broken)))
                 continue
             groups |= {child.pk: child, parent.pk: parent}
             (there.discard if line.removes else there.add)((child.pk, parent.pk))
@@ -81,9 +81,9 @@ class Runner(base.Runner):
         )
         for child_id, parent_id in unlinked:
             GroupLink.objects.filter(child_id=child_id, parent_id=parent_id).delete()
-        hierarchy.note(*{parent for _child, parent in (*linked, *unlinked)})
+        hierarchy.note_change(*{parent for _child, parent in (*linked, *unlinked)})
         # Of the groups that a webhook is on: one query finds them, however many lines there are.
-        heard = group_events.list_heard([parent for _child, parent in (*linked, *unlinked)])
+        heard = group_events.list_groups_with_webhooks([parent for _child, parent in (*linked, *unlinked)])
         for pairs_changed, publish in (
             (linked, group_events.group_added),
             (unlinked, group_events.group_removed),
@@ -165,7 +165,7 @@ def _levels(links: dict[UUID, set[UUID]], start: UUID) -> tuple[int, set[UUID]]:
     return level, met
 
 
-def _links_around(parents: set[UUID], children: set[UUID]) -> Iterable[tuple[UUID, UUID]]:
+def _list_nearby_links(parents: set[UUID], children: set[UUID]) -> Iterable[tuple[UUID, UUID]]:
     """The links from the parents up to the top, and from the children down to the last: what a new link can spoil."""
     found: set[tuple[UUID, UUID]] = set()
     for chunk in batched(parents, _AT_ONCE):

@@ -26,7 +26,7 @@ from kaizala_console.lib.errors import RuleBroken
 NOTHING: Final = "-"
 
 
-def headers_for(header: Iterable[str], attributes: Iterable[PersonAttribute]) -> dict[str, str]:
+def match_headers(header: Iterable[str], attributes: Iterable[PersonAttribute]) -> dict[str, str]:
     """Which column of a file is which: number, name, and attributes by their ids. Raises RuleBroken (field `file`)
     for a column that is none of them, or is there twice.
     """
@@ -88,9 +88,9 @@ class Runner(base.Runner):
 
     def _note(self, asked: dict[Person, dict[UUID, str]]) -> dict[str, list[str]]:
         """Whose attributes changed, and which."""
-        found = directory_queries.attributes_of(get_organisation(self.job))
+        found = directory_queries.list_attributes(get_organisation(self.job))
         attributes = {attribute.pk: attribute.name for attribute in found}
-        here = directory_queries.values_of(asked, directory_queries.attributes_of(get_organisation(self.job)))
+        here = directory_queries.get_values(asked, directory_queries.list_attributes(get_organisation(self.job)))
         changes: dict[tuple[UUID, UUID], str] = {}
         changed: dict[str, list[str]] = {}
         for person, values in asked.items():
@@ -112,7 +112,7 @@ def _read(row: Row, job: BulkJob) -> tuple[UserLine, dict[UUID, str]]:
 
 def _checked(text: str) -> str:
     try:
-        return directory.checked_value(text, field="file")
+        return directory.check_value(text, field="file")
     except RuleBroken as broken:
         if broken.code == "characters":
             raise LineRefused("value_characters") from None
@@ -120,7 +120,7 @@ def _checked(text: str) -> str:
 
 
 def _find_people(job: BulkJob, numbers: list[str]) -> dict[str, Person]:
-    found = list(directory_queries.people_of(get_organisation(job)).filter(number__in=numbers))
+    found = list(directory_queries.list_organisation_people(get_organisation(job)).filter(number__in=numbers))
     name_people(get_organisation(job).pk, found)
     return {person.number: person for person in found}
 

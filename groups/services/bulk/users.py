@@ -20,7 +20,7 @@ from groups.models import BulkJob, BulkLine, Group, Membership, Subscription
 from groups.services import group_events, hierarchy, subscribers
 from groups.services.bulk import base
 from groups.services.bulk.base import Outcome, read_lines
-from groups.services.members import one_at_a_time
+from groups.services.members import lock_members
 
 Role = Membership.Role
 
@@ -52,14 +52,14 @@ class Runner(base.Runner):
     def require_right(self) -> None:
         """Whoever uploaded the file is an admin of the group still."""
         by = User.objects.get(pk=self.job.by_id)
-        if not by.is_active or access.role_of(by, self._group) != Role.ADMIN:
+        if not by.is_active or access.get_role(by, self._group) != Role.ADMIN:
             raise LineRefused("no_group_admin")
         self._by, self._group.asked_from = by, by.organisation_id
 
     def do(self, rows: list[Row]) -> Outcome:
         read = [(row, user_line(row.cells, self.job.region)) for row in rows]
         lines = [(row, line) for row, line in read if not line.is_subscriber]
-        one_at_a_time(self._group)
+        lock_members(self._group)
         followed, left = self._subscribers([line for _row, line in read if line.is_subscriber])
         staying = [(row, line) for row, line in lines if not line.removes]
         leaving = [(row, line) for row, line in lines if line.removes]
@@ -79,7 +79,7 @@ class Runner(base.Runner):
 
     def do_later(self, lines: list[BulkLine]) -> Outcome:
         """Takes away admins, one by one, as long as another one stays."""
-        one_at_a_time(self._group)
+        lock_members(self._group)
         outcome = Outcome(EventType.MEMBERS_UPLOADED)
         admins = set(Membership.objects.admins().filter(group=self._group).values_list("person_id", flat=True))
         demoted, removed, unchanged = list[Person](), list[Person](), 0
@@ -183,7 +183,7 @@ class Runner(base.Runner):
     def _note(self, added: list[tuple[Person, str]], removed: list[tuple[Person, str]]) -> None:
         """The group's counts, and the webhooks on it: no event is built when nobody listens."""
         if added or removed:
-            hierarchy.note(self._group.pk)
+            hierarchy.note_change(self._group.pk)
         group_events.members_added(group=self._group, people=added, by=self._by)
         group_events.members_removed(group=self._group, people=removed, by=self._by)
 
