@@ -29,7 +29,7 @@ Resources = Annotated[list[Resource], Field(max_length=MOST_MEDIA)]
 
 
 class AnnouncementBody(Body):
-    """`mediaResources` are what `POST /v1/media` answered. Microsoft's own description has no title (ADR 0066)."""
+    """`mediaResources` are what `POST /v1/media` answered. Microsoft's own description has no title (ADR 0061)."""
 
     title: Caption = ""
     message: SomeWords = named("message", "text")

@@ -132,7 +132,7 @@ def page_subscribers(call: Call, group_id: str) -> dict[str, Any]:
     scope="groupmember.read", query=PageQuery, response=SubscriberList, summary="List the subscribers of a public group"
 )
 def list_subscribers(call: Call, group_id: str) -> dict[str, Any]:
-    """As POST does: for old programs, which sent nothing, or the body of the POST (ADR 0066)."""
+    """As POST does: for old programs, which sent nothing, or the body of the POST (ADR 0061)."""
     sent: Any = read_shape(call.request, Page, form=False)
     page = sent if sent.model_fields_set else call.query
     return _to_list_item(access.reach(call.caller, group_id), page.cursor, page.count)
