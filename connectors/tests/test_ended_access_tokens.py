@@ -48,7 +48,7 @@ def test_a_token_that_an_exchange_makes_while_the_secret_is_revoked_ends_too(
     def revoked_in_between(*args: object, **kwargs: object) -> None:
         secrets.revoke(secret=program.connector.secrets.get(), by=developer, end_access_tokens=True)
 
-    monkeypatch.setattr("connectors.services.token_exchange.throttling.admit_exchange", revoked_in_between)
+    monkeypatch.setattr("connectors.services.token_exchange.usage.check_exchange_rate_limit", revoked_in_between)
     assert not is_accepted(exchange(program).access_token)
 
 
