@@ -19,8 +19,8 @@ from connectors.services import (
     usage,
     user_tokens,
 )
-from connectors.webhooks import delivery, dispatch, management
-from connectors.webhooks import reminders as reminding
+from connectors.services import reminders as reminding
+from connectors.webhooks import delivery, management, publish
 
 BEAT_SCHEDULE = {
     "connectors-expire-requests": {"task": "connectors.tasks.expire_requests", "schedule": 300.0},
@@ -33,7 +33,7 @@ BEAT_SCHEDULE = {
     "connectors-sweep-one-time-secrets": {"task": "connectors.tasks.sweep_one_time_secrets", "schedule": 60.0},
     "connectors-sweep-token-cache": {"task": "connectors.tasks.sweep_token_cache", "schedule": 60.0},
     "connectors-watch-orphans": {"task": "connectors.tasks.watch_orphans", "schedule": 3600.0},
-    "connectors-deliver-webhooks": {"task": dispatch.DELIVER, "schedule": 30.0},
+    "connectors-deliver-webhooks": {"task": publish.DELIVER, "schedule": 30.0},
     "connectors-tend-webhooks": {"task": "connectors.tasks.tend_webhooks", "schedule": 300.0},
     "connectors-sweep-webhooks": {"task": "connectors.tasks.sweep_webhooks", "schedule": 6 * 3600.0},
     "connectors-sweep-usage": {"task": "connectors.tasks.sweep_usage", "schedule": 6 * 3600.0},
@@ -67,7 +67,7 @@ def remind(**kwargs: Any) -> None:
 @shared_task(name="connectors.tasks.remind_of_webhooks", acks_late=True, soft_time_limit=240, time_limit=300)
 def remind_of_webhooks(**kwargs: Any) -> None:
     """Tells of webhooks whose time is over soon."""
-    reminding.remind()
+    reminding.remind_of_webhooks()
 
 
 @shared_task(name="connectors.tasks.watch_orphans", acks_late=True, soft_time_limit=240, time_limit=300)
@@ -115,7 +115,7 @@ def tend_user_tokens(**kwargs: Any) -> None:
     oauth.forget_old()
 
 
-@shared_task(name=dispatch.DELIVER, acks_late=True, soft_time_limit=240, time_limit=300)
+@shared_task(name=publish.DELIVER, acks_late=True, soft_time_limit=240, time_limit=300)
 def deliver_webhooks(**kwargs: Any) -> None:
     """Sends what is due to webhooks; does nothing while another worker does."""
     delivery.deliver_due()

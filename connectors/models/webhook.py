@@ -351,7 +351,7 @@ class WebhookDelivery(models.Model):
 
 
 class WebhookAttempt(models.Model):
-    """One try: when, how long it took, and what came back (`connectors.webhooks.receiver_response`).
+    """One try: when, how long it took, and what came back (`connectors.webhooks.delivery`).
 
     What a receiver answers is a stranger's text: shown to the connector's owners, and never interpreted.
     """

@@ -21,7 +21,7 @@ from connectors import policies
 from connectors.models import Connector, Grant, Handoff, HandoffClaimReplay, HandoffState
 from connectors.models.handoff import NOT_ENDED, HandoffQuerySet
 from connectors.services import grants, one_time_secrets, refresh_tokens, token_exchange
-from connectors.webhooks import handoff_events
+from connectors.webhooks import publish
 from kaizala_console.api.errors import PermanentRedirect
 from kaizala_console.lib import clock, crypto, moments
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
@@ -121,7 +121,7 @@ def reissue(*, handoff: Handoff, by: User) -> Handoff:
     # It may still wait, sealed to a key that was lost since.
     this = Handoff.objects.filter(pk=handoff.pk)
     if this.waiting().update(withdrawn_at=clock.now(), sealed=None):
-        handoff_events.publish_ended(this, handoff_events.WITHDRAWN)
+        publish.publish_handoffs_ended(this, publish.WITHDRAWN)
     again = refresh_tokens.hand_over_again(handoff=handoff, grant=grant, by=by) or grants.replace_token(
         grant=grant, by=by
     )
@@ -213,7 +213,7 @@ def _expire(handoff_id: UUID) -> bool:
     now = clock.now()
     if not Handoff.objects.overdue(now).filter(pk=handoff_id).update(expired_at=now, sealed=None):
         return False
-    handoff_events.publish_ended(Handoff.objects.filter(pk=handoff_id), handoff_events.EXPIRED)
+    publish.publish_handoffs_ended(Handoff.objects.filter(pk=handoff_id), publish.EXPIRED)
     handoff = read_id(handoff_id)
     record(EventType.HANDOFF_EXPIRED, by=SYSTEM, subject=handoff, **handoff.grant.audit_scope, before=facts(handoff))
     both_sides = [handoff.grant.granted_by, handoff.made_by, *handoff.connector.list_active_owners()]

@@ -25,7 +25,7 @@ from connectors.models.connector import AuditScope
 from connectors.services import one_time_secrets, secrets
 from connectors.services.owners import list_watchers
 from connectors.token_format import Kind, Parsed
-from connectors.webhooks import handoff_events
+from connectors.webhooks import publish
 from kaizala_console.lib import clock, rate_limit
 from kaizala_console.lib.errors import Conflict, RuleBroken, TooSoon
 from kaizala_console.lib.logging import redact
@@ -248,7 +248,7 @@ def _end(token: RefreshToken) -> None:
     RefreshToken.objects.filter(pk__in=line, revoked_at__isnull=True).update(revoked_at=now)
     handoffs = Handoff.objects.filter(refresh_token__in=line)
     if handoffs.waiting().update(withdrawn_at=now, sealed=None):
-        handoff_events.publish_ended(handoffs.filter(withdrawn_at=now), handoff_events.WITHDRAWN)
+        publish.publish_handoffs_ended(handoffs.filter(withdrawn_at=now), publish.WITHDRAWN)
     one_time_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
 
 

@@ -43,7 +43,7 @@ from connectors.models import AuthorizationCode, Connector, ConnectorState, Gran
 from connectors.permissions import scopes_in, scopes_of
 from connectors.services import connectors, grants, token_exchange, usage, user_tokens
 from connectors.services.token_exchange import ConnectorActor, Exchange
-from connectors.webhooks import handoff_events
+from connectors.webhooks import publish
 from kaizala_console.api.errors import RefreshTokenRefused, WrongConnectorCredentials
 from kaizala_console.lib import clock, crypto, ids, web_address
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
@@ -402,7 +402,7 @@ def _end_what_it_made(row: AuthorizationCode, connector: Connector, now: dt.date
     ended = RefreshToken.objects.filter(pk__in=chain, revoked_at__isnull=True).update(revoked_at=now)
     handoffs = Handoff.objects.filter(refresh_token__in=chain)
     if handoffs.waiting().update(withdrawn_at=now, sealed=None):
-        handoff_events.publish_ended(handoffs.filter(withdrawn_at=now), handoff_events.WITHDRAWN)
+        publish.publish_handoffs_ended(handoffs.filter(withdrawn_at=now), publish.WITHDRAWN)
     if ended:
         record(
             EventType.USER_TOKEN_REPLAYED,

@@ -24,7 +24,7 @@ from connectors import public_keys, token_format
 from connectors.models import AccessRequest, CachedToken, Connector, Grant, Handoff, HandoffClaimReplay, RefreshToken
 from connectors.models.handoff import SEALED_TO_SERVER
 from connectors.services import grants, one_time_secrets
-from connectors.webhooks import handoff_events
+from connectors.webhooks import publish
 from kaizala_console.lib import clock, crypto, ids
 from kaizala_console.lib.errors import Conflict
 
@@ -94,7 +94,7 @@ def seal(text: str, *, token: RefreshToken, grant: Grant, by: User | None, at: d
             "public_part": token.public_part,
         },
     )
-    handoff_events.publish_waiting(handoff)
+    publish.publish_handoff_waiting(handoff)
     handoff.notice = _tell_owners(handoff, grant)
     handoff.save(update_fields=["notice"])
     return handoff
@@ -272,7 +272,7 @@ def withdraw_handoffs(grant_ids: Collection[UUID], *, at: dt.datetime) -> int:
     handoffs = Handoff.objects.filter(grant_id__in=grant_ids)
     withdrawn = handoffs.waiting().update(withdrawn_at=at, sealed=None)
     if withdrawn:
-        handoff_events.publish_ended(handoffs.filter(withdrawn_at=at), handoff_events.WITHDRAWN)
+        publish.publish_handoffs_ended(handoffs.filter(withdrawn_at=at), publish.WITHDRAWN)
     HandoffClaimReplay.objects.filter(handoff__grant_id__in=grant_ids).delete()
     one_time_secrets.forget("handoff", [str(pk) for pk in handoffs.values_list("pk", flat=True)])
     return withdrawn

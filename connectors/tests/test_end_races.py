@@ -12,13 +12,12 @@ from django.db import connection
 
 from accounts.models import AuditEvent, Notice, User
 from connectors.models import Grant, Handoff, RefreshToken
-from connectors.services import grants, refresh_tokens
+from connectors.services import grants, refresh_tokens, reminders
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.test_races import ROUNDS, THREADS, at_once, refusals, wins
 from connectors.tests.test_successors import exchange
 from connectors.tests.webhook_cast import make_webhook
-from connectors.webhooks import reminders
 from kaizala_console.api.errors import RefreshTokenRefused
 from kaizala_console.lib import clock
 
@@ -87,6 +86,6 @@ def test_of_many_workers_at_once_one_tells_of_a_webhook(
     for _webhook in range(3):
         make_webhook(program.grant, "https://hooks.example.com/in", uuid4(), expires_at=clock.now() + 31 * DAY)
     travel(days=2)
-    at_once(*[reminders.remind] * THREADS)
+    at_once(*[reminders.remind_of_webhooks] * THREADS)
     assert Notice.objects.filter(template="connectors/webhook_ends", user=developer).count() == 1
     assert Notice.objects.filter(template="connectors/webhook_ends").count() == 2

@@ -24,7 +24,7 @@ from connectors.tests.receiver import Receiver
 from connectors.tests.test_webhook_docs import is_genuine
 from connectors.tests.webhook_cast import states, time_passes
 from connectors.webhooks import delivery, management, subscriptions
-from connectors.webhooks import handoffs as handoff_address
+from connectors.webhooks import subscriptions as handoff_address
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -41,7 +41,7 @@ def connector(developer: User) -> Connector:
 @pytest.fixture
 def hook(connector: Connector, developer: User, receiver: Receiver) -> Webhook:
     """Its address, which takes what it is told."""
-    return handoff_address.register(connector=connector, callback_url=receiver.url(), by=developer)
+    return handoff_address.register_handoff_webhook(connector=connector, callback_url=receiver.url(), by=developer)
 
 
 @pytest.fixture
@@ -251,28 +251,33 @@ def test_an_address_that_does_not_answer_is_not_kept(connector: Connector, devel
     receiver.echo = "no"
     for url in (receiver.url(), receiver.url("/500"), "http://hooks.example.com/", "https://10.0.0.1/", "nonsense"):
         with pytest.raises(RuleBroken):
-            handoff_address.register(connector=connector, callback_url=url, by=developer)
+            handoff_address.register_handoff_webhook(connector=connector, callback_url=url, by=developer)
     assert not Webhook.objects.exists()
 
 
 def test_one_address_a_connector_and_the_same_twice_is_once(
     hook: Webhook, connector: Connector, developer: User, receiver: Receiver
 ) -> None:
-    assert handoff_address.register(connector=connector, callback_url=receiver.url(), by=developer) == hook
+    assert (
+        handoff_address.register_handoff_webhook(connector=connector, callback_url=receiver.url(), by=developer) == hook
+    )
     with pytest.raises(Conflict):
-        handoff_address.register(connector=connector, callback_url=receiver.url("/other"), by=developer)
+        handoff_address.register_handoff_webhook(connector=connector, callback_url=receiver.url("/other"), by=developer)
     with pytest.raises(IntegrityError), transaction.atomic():
         Webhook.objects.create(
             connector=connector, object_type="Connector", object_id="x", expires_at=handoff_address.NO_END
         )
     assert AuditEvent.objects.filter(tag="connector:webhook:created").count() == 1
     management.delete(webhook=hook, by=developer)
-    assert handoff_address.register(connector=connector, callback_url=receiver.url("/other"), by=developer) != hook
+    assert (
+        handoff_address.register_handoff_webhook(connector=connector, callback_url=receiver.url("/other"), by=developer)
+        != hook
+    )
 
 
 def test_nobody_but_an_owner_registers_one(connector: Connector, group_admin: User, receiver: Receiver) -> None:
     with pytest.raises(NotFound):
-        handoff_address.register(connector=connector, callback_url=receiver.url(), by=group_admin)
+        handoff_address.register_handoff_webhook(connector=connector, callback_url=receiver.url(), by=group_admin)
     assert receiver.asked == []
 
 

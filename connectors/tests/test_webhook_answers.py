@@ -9,8 +9,8 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 
 from connectors import token_format
-from connectors.webhooks import receiver_response, schedule
-from connectors.webhooks.receiver_response import KeptResponse
+from connectors.webhooks import delivery, schedule
+from connectors.webhooks.delivery import KeptResponse
 
 pytestmark = pytest.mark.once
 
@@ -20,7 +20,7 @@ TOKEN = "their-token-J7Q2K9"
 
 def kept(body: bytes, *, is_whole: bool = True, **headers: str) -> KeptResponse:
     named = CaseInsensitiveDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return receiver_response.keep_response(named, body, is_whole=is_whole, secrets=[TOKEN])
+    return delivery.keep_response(named, body, is_whole=is_whole, secrets=[TOKEN])
 
 
 # The body ------------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def test_a_token_that_the_bound_would_cut_in_two_leaves_no_half() -> None:
 
 
 def test_a_token_too_short_to_be_one_is_left_in_the_text() -> None:
-    assert receiver_response.keep_response({}, b"a cat", is_whole=True, secrets=["a", ""]).text == "a cat"
+    assert delivery.keep_response({}, b"a cat", is_whole=True, secrets=["a", ""]).text == "a cat"
 
 
 # Headers -------------------------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ def test_only_headers_that_help_are_kept_bounded_and_harmless() -> None:
     found = kept(b"", content_type="text/html", Set_Cookie="session=1", X_Other="y", Server="a\x1b\tb" + "c" * 1000)
     assert sorted(found.headers) == ["Content-Type", "Server"]
     assert found.headers["Server"].startswith("a␛\tbccc")
-    assert len(found.headers["Server"]) == receiver_response.MOST_HEADER_CHARACTERS
+    assert len(found.headers["Server"]) == delivery.MOST_HEADER_CHARACTERS
 
 
 def test_chance_finds_no_body_that_cannot_be_kept() -> None:
@@ -115,7 +115,7 @@ def test_chance_finds_no_body_that_cannot_be_kept() -> None:
     ],
 )
 def test_a_receiver_says_when_it_wants_to_be_asked_again(status: int, value: str, seconds: int) -> None:
-    assert receiver_response.retry_after(status, CaseInsensitiveDict({"retry-after": value}), NOW) == dt.timedelta(
+    assert delivery.get_retry_after(status, CaseInsensitiveDict({"retry-after": value}), NOW) == dt.timedelta(
         seconds=seconds
     )
 
@@ -140,24 +140,24 @@ def test_a_receiver_says_when_it_wants_to_be_asked_again(status: int, value: str
     ],
 )
 def test_what_says_nothing_of_use_is_ignored(value: str) -> None:
-    assert receiver_response.retry_after(503, {"Retry-After": value}, NOW) is None
+    assert delivery.get_retry_after(503, {"Retry-After": value}, NOW) is None
 
 
 @pytest.mark.parametrize("status", [200, 301, 404, 500, 502])
 def test_only_429_and_503_ask_to_wait(status: int) -> None:
-    assert receiver_response.retry_after(status, {"Retry-After": "120"}, NOW) is None
+    assert delivery.get_retry_after(status, {"Retry-After": "120"}, NOW) is None
 
 
 def test_a_clock_that_is_a_year_off_asks_for_what_it_means() -> None:
     headers = {"Date": "Mon, 01 Nov 2027 00:00:00 GMT", "Retry-After": "Mon, 01 Nov 2027 00:10:00 GMT"}
-    assert receiver_response.retry_after(503, headers, NOW) == dt.timedelta(minutes=10)
+    assert delivery.get_retry_after(503, headers, NOW) == dt.timedelta(minutes=10)
 
 
 # What becomes of the wish --------------------------------------------------------------------------------------
 
 
 def pause(tries: int, asked: dt.timedelta | None, *, since: dt.timedelta = dt.timedelta()) -> dt.timedelta | None:
-    return schedule.pause_until_next(tries, NOW - since, NOW, asked, Random(1))  # noqa: S311 - as above
+    return schedule.get_pause_until_next(tries, NOW - since, NOW, asked, Random(1))  # noqa: S311 - as above
 
 
 def test_it_is_followed_when_it_is_later_than_ours() -> None:

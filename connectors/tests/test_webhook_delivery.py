@@ -33,9 +33,9 @@ from connectors.tests.webhook_cast import (
     until_next_try,
 )
 from connectors.webhooks import delivery, management, schedule, signing
-from connectors.webhooks.delivery import ConcurrencyLimit
+from connectors.webhooks.delivery import DeliveryOutcome
 from connectors.webhooks.events import WebhookEventType
-from connectors.webhooks.sender import DeliveryOutcome
+from connectors.webhooks.schedule import ConcurrencyLimit
 from kaizala_console.lib import clock, ids
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
@@ -307,13 +307,13 @@ def test_a_webhook_that_another_worker_is_at_is_left_to_it_whatever_its_events_a
 ) -> None:
     happen(group_id, "a", action_id=ids.new_id())
     happen(group_id, "b", action_id=ids.new_id())
-    taken, _more = delivery.claim_due(ConcurrencyLimit(16))
+    taken, _more = schedule.claim_due(ConcurrencyLimit(16))
     assert [one.webhook for one in taken] == [webhook]
-    assert delivery.claim_due(ConcurrencyLimit(16)) == ([], False)
+    assert schedule.claim_due(ConcurrencyLimit(16)) == ([], False)
     delivery.record([(taken[0], DeliveryOutcome(200, "", 5))])
     webhook.refresh_from_db()
     assert webhook.leased_until is None
-    assert len(delivery.claim_due(ConcurrencyLimit(16))[0]) == 1
+    assert len(schedule.claim_due(ConcurrencyLimit(16))[0]) == 1
 
 
 def test_who_comes_too_late_does_not_take_the_webhook_from_who_is_at_it_now(
@@ -321,9 +321,9 @@ def test_who_comes_too_late_does_not_take_the_webhook_from_who_is_at_it_now(
 ) -> None:
     travel()
     happen(group_id, "a")
-    late, _more = delivery.claim_due(ConcurrencyLimit(16))
-    travel(seconds=delivery.lease_duration().total_seconds() + 1)
-    now, _more = delivery.claim_due(ConcurrencyLimit(16))
+    late, _more = schedule.claim_due(ConcurrencyLimit(16))
+    travel(seconds=schedule.lease_duration().total_seconds() + 1)
+    now, _more = schedule.claim_due(ConcurrencyLimit(16))
     delivery.record([(late[0], DeliveryOutcome(None, "timeout", 400))])
     webhook.refresh_from_db()
     assert webhook.leased_until == now[0].leased_until
@@ -334,7 +334,7 @@ def test_what_was_swept_while_it_was_sent_takes_nothing_else_along(
 ) -> None:
     make_webhook(told_program.grant, receiver.url("/other"), group_id)
     happen(group_id, "a")
-    taken, _more = delivery.claim_due(ConcurrencyLimit(16))
+    taken, _more = schedule.claim_due(ConcurrencyLimit(16))
     assert len(taken) == 2
     taken[0].delivery.attempts.all().delete()
     WebhookDelivery.objects.filter(pk=taken[0].delivery.pk).delete()
@@ -347,10 +347,10 @@ def test_what_a_killed_worker_took_is_taken_again_when_its_lease_is_over(
 ) -> None:
     travel()
     happen(group_id, "a", "b")
-    taken, _more = delivery.claim_due(ConcurrencyLimit(16))
+    taken, _more = schedule.claim_due(ConcurrencyLimit(16))
     assert len(taken) == 1
     assert delivery.deliver_due() == 0
-    travel(seconds=delivery.lease_duration().total_seconds() + 1)
+    travel(seconds=schedule.lease_duration().total_seconds() + 1)
     delivery.deliver_due()
     assert texts(receiver) == ["a", "b"]
     assert receiver.bodies()[0]["eventId"] == str(taken[0].delivery.event_id)
@@ -361,8 +361,8 @@ def test_a_worker_whose_lease_was_over_does_not_undo_what_another_did(
 ) -> None:
     travel()
     happen(group_id, "a")
-    taken, _more = delivery.claim_due(ConcurrencyLimit(16))
-    travel(seconds=delivery.lease_duration().total_seconds() + 1)
+    taken, _more = schedule.claim_due(ConcurrencyLimit(16))
+    travel(seconds=schedule.lease_duration().total_seconds() + 1)
     delivery.deliver_due()
     delivery.record([(taken[0], DeliveryOutcome(None, "timeout", 400))])
     assert states(webhook) == ["delivered"]
@@ -372,7 +372,7 @@ def test_a_webhook_removed_while_it_is_told_is_not_told_more(
     webhook: Webhook, receiver: Receiver, group_id: UUID
 ) -> None:
     happen(group_id, "a", "b")
-    taken, _more = delivery.claim_due(ConcurrencyLimit(16))
+    taken, _more = schedule.claim_due(ConcurrencyLimit(16))
     management.remove(webhook, SYSTEM)
     delivery.record([(taken[0], DeliveryOutcome(500, "status", 5))])
     delivery.deliver_due()

@@ -13,12 +13,12 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import Notice, User
 from accounts.services import notifications
 from connectors.models import Connector, Grant, Webhook
-from connectors.services import grants
+from connectors.services import grants, reminders
 from connectors.tasks import remind_of_webhooks
 from connectors.tests import factories
 from connectors.tests.factories import Program
 from connectors.tests.webhook_cast import make_webhook
-from connectors.webhooks import management, reminders
+from connectors.webhooks import management
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -143,6 +143,6 @@ def test_what_was_told_costs_two_queries(
     for days in (31, 32, 33):
         listening(program.grant, days)
     travel(days=4)
-    assert reminders.remind() == 6
+    assert reminders.remind_of_webhooks() == 6
     with django_assert_num_queries(2):
-        assert reminders.remind() == 0
+        assert reminders.remind_of_webhooks() == 0

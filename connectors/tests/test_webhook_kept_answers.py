@@ -214,9 +214,9 @@ def test_who_sends_again_by_hand_does_not_wait(
 def test_pauses_grow_and_stay_within_two_days_whatever_chance_says() -> None:
     for seed in range(50):
         dice = Random(seed)  # noqa: S311 - a chance that can be repeated, not a secret
-        pauses = [schedule.pause_after(tries, dice) for tries in range(1, 6)]
+        pauses = [schedule.get_pause(tries, dice) for tries in range(1, 6)]
         assert None not in pauses
         lengths = [pause for pause in pauses if pause is not None]
         assert lengths == sorted(lengths)
         assert sum(lengths, dt.timedelta()) < schedule.SPAN
-    assert schedule.pause_after(6) is None
+    assert schedule.get_pause(6) is None

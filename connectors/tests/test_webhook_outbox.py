@@ -13,7 +13,7 @@ from connectors import hooks
 from connectors.models import Grant, Webhook, WebhookDelivery, WebhookEvent
 from connectors.tests.factories import Program
 from connectors.tests.webhook_cast import happen, make_webhook, states
-from connectors.webhooks import authorization, dispatch, publish
+from connectors.webhooks import authorization, publish
 from connectors.webhooks.events import Event, WebhookEventType
 from kaizala_console.lib import clock, ids
 
@@ -102,12 +102,12 @@ def test_many_wakes_before_anybody_looks_are_one_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(dispatch, "after_commit", lambda task, **_kwargs: sent.append(task.task))
+    monkeypatch.setattr(publish, "after_commit", lambda task, **_kwargs: sent.append(task.task))
     for _ in range(5):
         with django_capture_on_commit_callbacks(execute=True):
             happen(group_id, "Rain")
-    assert sent == [dispatch.DELIVER]
-    cache.delete(dispatch.NOTIFIED_KEY)
+    assert sent == [publish.DELIVER]
+    cache.delete(publish.NOTIFIED_KEY)
     with django_capture_on_commit_callbacks(execute=True):
         happen(group_id, "Rain")
     assert len(sent) == 2

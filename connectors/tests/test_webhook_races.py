@@ -18,8 +18,8 @@ from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
 from connectors.tests.test_races import at_once, refusals
 from connectors.tests.webhook_cast import happen, make_webhook, states, texts
-from connectors.webhooks import delivery, handoffs, management
-from connectors.webhooks.delivery import ConcurrencyLimit
+from connectors.webhooks import delivery, management, schedule, subscriptions
+from connectors.webhooks.schedule import ConcurrencyLimit
 from kaizala_console.lib import ids
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
@@ -28,8 +28,8 @@ pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 @pytest.fixture(autouse=True)
 def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the workers of the test deliver, not the one that a commit wakes."""
-    monkeypatch.setattr("connectors.webhooks.dispatch._notify", lambda: None)
-    monkeypatch.setattr("connectors.webhooks.dispatch.notify_another_worker", lambda: None)
+    monkeypatch.setattr("connectors.webhooks.publish._notify", lambda: None)
+    monkeypatch.setattr("connectors.webhooks.publish.notify_another_worker", lambda: None)
 
 
 def test_of_workers_at_once_one_has_the_webhook(
@@ -38,7 +38,7 @@ def test_of_workers_at_once_one_has_the_webhook(
     for _ in range(5):
         for _lane in range(6):
             happen(group_id, "a", "b", action_id=ids.new_id())
-        results = together(4, lambda: delivery.claim_due(ConcurrencyLimit(16)))
+        results = together(4, lambda: schedule.claim_due(ConcurrencyLimit(16)))
         assert not refusals(results)
         taken = [one.delivery.pk for found, _more in results for one in found]
         assert len(taken) == 1
@@ -53,7 +53,7 @@ def test_workers_at_once_share_what_is_due_and_nobody_goes_away_empty(
     for number in range(8):
         make_webhook(told_program.grant, f"https://{number}.example/", group_id)
     happen(group_id, "a")
-    results = together(4, lambda: delivery.claim_due(ConcurrencyLimit(8)))  # of which a connector has two
+    results = together(4, lambda: schedule.claim_due(ConcurrencyLimit(8)))  # of which a connector has two
     assert not refusals(results)
     taken = Counter(one.delivery.pk for found, _more in results for one in found)
     assert set(taken.values()) == {1}
@@ -148,7 +148,10 @@ def test_of_owners_who_register_an_address_for_handoffs_at_once_one_wins(
     """After the handshake, which takes one of them at a time but holds nothing until it is kept."""
     connector = told_program.connector
     results = at_once(
-        *(partial(handoffs._created, connector, f"https://{number}.example/", developer) for number in range(4))
+        *(
+            partial(subscriptions._create_handoff_webhook, connector, f"https://{number}.example/", developer)
+            for number in range(4)
+        )
     )
     assert len(refusals(results)) == 3
     assert Webhook.objects.get().object_type == "Connector"

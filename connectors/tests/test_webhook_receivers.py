@@ -15,7 +15,7 @@ from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
 from connectors.tests.webhook_cast import happen, make_webhook, states, texts
 from connectors.webhooks import delivery
-from connectors.webhooks.delivery import ConcurrencyLimit
+from connectors.webhooks.schedule import ConcurrencyLimit
 from kaizala_console.lib import clock, ids
 
 pytestmark = pytest.mark.django_db

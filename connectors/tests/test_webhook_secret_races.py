@@ -13,12 +13,12 @@ from connectors.services.one_time_secrets import new_form_key
 from connectors.tests.factories import Program
 from connectors.tests.test_races import at_once, refusals, wins
 from connectors.tests.webhook_history import quiet
-from connectors.webhooks import showing
+from connectors.webhooks import management
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.mark.parametrize("service", [showing.show, showing.rotate])
+@pytest.mark.parametrize("service", [management.show_secret_once, management.rotate_secret_once])
 def test_one_form_pressed_twice_at_once_shows_one_secret(
     told_program: Program, developer: User, service: Callable[..., str]
 ) -> None:
@@ -33,7 +33,10 @@ def test_one_form_pressed_twice_at_once_shows_one_secret(
 
 def test_two_forms_at_once_show_it_to_one(told_program: Program, developer: User) -> None:
     webhook = quiet(told_program.grant)
-    acts = [partial(showing.show, webhook=webhook, by=developer, idempotency_key=new_form_key()) for _ in range(4)]
+    acts = [
+        partial(management.show_secret_once, webhook=webhook, by=developer, idempotency_key=new_form_key())
+        for _ in range(4)
+    ]
     results = at_once(*acts)
     assert len(wins(results)) == 1
     assert {refusal.code for refusal in refusals(results)} == {"secret_shown"}

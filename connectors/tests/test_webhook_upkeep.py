@@ -19,7 +19,7 @@ from connectors.queries import webhooks
 from connectors.tests.factories import Program
 from connectors.tests.receiver import Receiver
 from connectors.tests.webhook_cast import grant_of, happen, make_webhook, states, texts, time_passes
-from connectors.webhooks import authorization, delivery, management, message
+from connectors.webhooks import authorization, delivery, management, signing
 from kaizala_console.lib import clock
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -154,10 +154,10 @@ def test_the_secret_is_shown_once_and_a_new_one_signs_beside_the_old_for_a_day(
 
 def _signed_by(receiver: Receiver, number: int, secrets: list[str]) -> list[bool]:
     _path, headers, body = receiver.arrived[number]
-    message = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    signing = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     signatures = headers["webhook-signature"].split()
     made = [
-        base64.b64encode(hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), message, "sha256")).decode()
+        base64.b64encode(hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), signing, "sha256")).decode()
         for secret in secrets
     ]
     return [f"v1,{each}" in signatures for each in made]
@@ -243,8 +243,8 @@ def test_lists_count_and_tell_the_last_try_in_one_query_each(
     with django_assert_num_queries(1):
         rows: list[Any] = list(webhooks.list_deliveries(webhook))
     assert [(row.last_status, row.last_problem, row.attempt_count) for row in rows] == [(None, None, 0), (200, "", 2)]
-    assert message.get_payload(rows[0]) is None
-    assert message.get_payload(rows[1]) == receiver.bodies()[0]
+    assert signing.get_payload(rows[0]) is None
+    assert signing.get_payload(rows[1]) == receiver.bodies()[0]
 
 
 @pytest.mark.postgresql

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from connectors.models import Connector, Grant, Webhook, WebhookDelivery
 from connectors.tests.receiver import Receiver
-from connectors.webhooks import handoffs, publish, signing
+from connectors.webhooks import publish, signing, subscriptions
 from connectors.webhooks.events import Event, HandoffEvent, WebhookEventType
 from kaizala_console.lib import clock, ids
 
@@ -58,7 +58,7 @@ def make_handoff_webhook(connector: Connector, url: str) -> Webhook:
         callback_url=url,
         host=urlsplit(url).hostname or "",
         sealed_secret=signing.seal_secret(key, signing.new_secret()),
-        expires_at=handoffs.NO_END,
+        expires_at=subscriptions.NO_END,
     )
 
 

@@ -22,7 +22,7 @@ from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
 from connectors.queries import webhooks as webhook_log
 from connectors.views import links, webhooks
 from connectors.views import webhook_words as words
-from connectors.webhooks import management, message
+from connectors.webhooks import management, signing
 from connectors.webhooks.events import HandoffEvent, WebhookEventType
 from kaizala_console.lib import clock, pagination
 from kaizala_console.lib.errors import RuleBroken
@@ -76,7 +76,7 @@ def one(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id:
     """What was sent, and each try: when, how long, and what came back."""
     webhook = webhooks.own(user_of(request), connector_id, webhook_id)
     delivery = webhook_log.one_delivery(webhook, delivery_id)
-    payload = message.get_payload(delivery)
+    payload = signing.get_payload(delivery)
     last = webhook_log.list_attempts(delivery)
     tries = [_attempt(number, found) for number, found in enumerate(last, delivery.attempt_count - len(last) + 1)]
     context = {

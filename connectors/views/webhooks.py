@@ -35,7 +35,7 @@ from connectors.services.one_time_secrets import new_form_key
 from connectors.views import connectors as details
 from connectors.views import links, one_time_secrets, snippets, webhook_words
 from connectors.views.forms import TypedNameForm, get_idempotency_key
-from connectors.webhooks import authorization, handoffs, management, showing
+from connectors.webhooks import authorization, management, subscriptions
 from kaizala_console.lib import clock, pagination
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
 
@@ -325,7 +325,9 @@ def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         require_reauthentication(request)
         try:
-            made = handoffs.register(connector=connector, callback_url=form.cleaned_data["address"], by=user)
+            made = subscriptions.register_handoff_webhook(
+                connector=connector, callback_url=form.cleaned_data["address"], by=user
+            )
         except (RuleBroken, Conflict, TooSoon) as refused:
             form.add_error("address", str(refused))
         else:
@@ -366,7 +368,7 @@ def _settings_of(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
 @sensitive_variables("idempotency_key")
 def show(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Show signing secret": the one time."""
-    return _page(request, connector_id, webhook_id, showing.show)
+    return _page(request, connector_id, webhook_id, management.show_secret_once)
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -376,7 +378,7 @@ def show(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResp
 @sensitive_variables("idempotency_key")
 def rotate(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Make new secret": shown once; for a day the one before signs as well."""
-    return _page(request, connector_id, webhook_id, showing.rotate)
+    return _page(request, connector_id, webhook_id, management.rotate_secret_once)
 
 
 @sensitive_variables("idempotency_key", "secret")

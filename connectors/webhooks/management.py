@@ -7,6 +7,7 @@ told when it wakes, in order. What was *given up* after six tries waits until so
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,9 +23,9 @@ from accounts.models import User
 from accounts.policies import require_no_credential_hold
 from connectors import policies
 from connectors.models import Webhook, WebhookDelivery, WebhookEvent
-from connectors.webhooks import authorization, ending, publish, signing
-from connectors.webhooks import delivery as queue
-from connectors.webhooks.ending import stop_deliveries
+from connectors.services import one_time_secrets
+from connectors.webhooks import authorization, publish, schedule, signing
+from connectors.webhooks.authorization import stop_deliveries
 from kaizala_console.lib import clock, crypto, moments
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -39,7 +40,7 @@ _EVENTS_AT_ONCE: Final = 500
 @transaction.atomic
 def pause(*, webhook: Webhook, by: User) -> Webhook:
     """Send nothing for now; what happens is kept for some days. Raises NotFound for who does not own the connector."""
-    held = _owned(webhook, by)
+    held = _get_owned(webhook, by)
     pause_locked(held, by)
     return held
 
@@ -47,7 +48,7 @@ def pause(*, webhook: Webhook, by: User) -> Webhook:
 @transaction.atomic
 def resume(*, webhook: Webhook, by: User) -> Webhook:
     """Make it active, and have what was kept sent. Raises NotFound as `pause`, RuleBroken when its right is over."""
-    held = _owned(webhook, by)
+    held = _get_owned(webhook, by)
     over = authorization.inactive_reason(held, clock.now())
     if not over and not authorization.reaches_its_object(held):
         over = InactiveReason.REACH.value
@@ -62,7 +63,7 @@ def resume(*, webhook: Webhook, by: User) -> Webhook:
 @transaction.atomic
 def delete(*, webhook: Webhook, by: User) -> None:
     """Remove it, and wipe its credentials. Raises NotFound as `pause`."""
-    _owned(webhook, by)
+    _get_owned(webhook, by)
     remove(webhook, by)
 
 
@@ -76,14 +77,14 @@ def redeliver(*, delivery: WebhookDelivery, by: User) -> bool:
     Raises NotFound as `pause`, RuleBroken while the webhook is inactive. Rights are asked again before it is sent.
     """
     return bool(
-        _sent_again(delivery.webhook, WebhookDelivery.objects.filter(pk=delivery.pk), by, EventType.WEBHOOK_REDELIVERED)
+        _requeue(delivery.webhook, WebhookDelivery.objects.filter(pk=delivery.pk), by, EventType.WEBHOOK_REDELIVERED)
     )
 
 
 @transaction.atomic
 def redeliver_failed(*, webhook: Webhook, by: User) -> int:
     """Send again all that was given up, the oldest first; how many. Raises as `redeliver`."""
-    return _sent_again(webhook, webhook.deliveries.filter(state=State.FAILED), by, EventType.WEBHOOK_REDELIVERED)
+    return _requeue(webhook, webhook.deliveries.filter(state=State.FAILED), by, EventType.WEBHOOK_REDELIVERED)
 
 
 @transaction.atomic
@@ -92,7 +93,7 @@ def replay(*, webhook: Webhook, since: dt.datetime, by: User) -> int:
 
     It reaches back as far as deliveries are kept. Raises as `redeliver`.
     """
-    return _sent_again(
+    return _requeue(
         webhook,
         webhook.deliveries.filter(created_at__gte=since),
         by,
@@ -111,7 +112,7 @@ def show_secret(*, webhook: Webhook, by: User) -> str:
 
     Raises NotFound as `pause`, Conflict when it was shown already, RuleBroken while the account cools off.
     """
-    held = _owned(webhook, by)
+    held = _get_owned(webhook, by)
     require_no_credential_hold(by)
     try:
         secret = signing.open_secret(held)
@@ -132,7 +133,7 @@ def show_secret(*, webhook: Webhook, by: User) -> str:
 @transaction.atomic
 def rotate_secret(*, webhook: Webhook, by: User) -> str:
     """A new signing secret, shown this once; for a day the old one signs as well. Raises as `show_secret`."""
-    held = _owned(webhook, by)
+    held = _get_owned(webhook, by)
     require_no_credential_hold(by)
     now, secret = clock.now(), signing.new_secret()
     try:
@@ -150,7 +151,7 @@ def rotate_secret(*, webhook: Webhook, by: User) -> str:
 # ---------------------------------------------------------------- For services that hold the row
 
 
-def get_locked(webhook_id: UUID) -> Webhook | None:
+def get_locked_webhook(webhook_id: UUID) -> Webhook | None:
     """The webhook as it is now, held until the end of the transaction; None when it was removed."""
     return (
         Webhook.objects.present()
@@ -177,8 +178,8 @@ def resume_locked(webhook: Webhook, by: Actor) -> None:
         return
     webhook.inactive_because, webhook.inactive_at, webhook.failures, webhook.backoff_until = "", None, 0, None
     webhook.save(update_fields=["inactive_because", "inactive_at", "failures", "backoff_until"])
-    queue.requeue(webhook.deliveries.filter(state=State.HELD))
-    transaction.on_commit(queue.get_circuit(webhook).succeeded, robust=True)  # who wakes it has mended the receiver
+    schedule.requeue(webhook.deliveries.filter(state=State.HELD))
+    transaction.on_commit(schedule.get_circuit(webhook).succeeded, robust=True)  # who wakes it has mended the receiver
     _record(EventType.WEBHOOK_WOKEN, webhook, by)
     publish.notify_worker()
 
@@ -186,7 +187,7 @@ def resume_locked(webhook: Webhook, by: Actor) -> None:
 @transaction.atomic
 def remove(webhook: Webhook, by: Actor) -> None:
     """Remove a webhook and wipe its credentials; its log goes when it is as old as all logs. Raises NotFound."""
-    held = get_locked(webhook.pk)
+    held = get_locked_webhook(webhook.pk)
     if held is None:
         raise NotFound
     held.deleted_at = clock.now()
@@ -199,10 +200,10 @@ def remove(webhook: Webhook, by: Actor) -> None:
 def expire_due() -> None:
     """Ends what is over, removes what belongs to connectors that were deleted, and queues what was left behind."""
     orphans = Webhook.objects.present().filter(connector__deleted_at__isnull=False).order_by("pk")
-    for webhook in orphans[: ending.SWEPT_AT_ONCE]:
+    for webhook in orphans[: authorization.SWEPT_AT_ONCE]:
         remove(webhook, SYSTEM)
-    ending.end_overdue()
-    if queue.release_strays():
+    authorization.deactivate_overdue()
+    if schedule.release_strays():
         publish.notify_worker()
 
 
@@ -220,19 +221,19 @@ def sweep() -> int:
     return deleted
 
 
-def _owned(webhook: Webhook, by: User) -> Webhook:
+def _get_owned(webhook: Webhook, by: User) -> Webhook:
     policies.require_owner(by, webhook.connector)
-    held = get_locked(webhook.pk)
+    held = get_locked_webhook(webhook.pk)
     if held is None:
         raise NotFound
     return held
 
 
-def _sent_again(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: User, tag: EventType, **more: Any) -> int:
-    held = _owned(webhook, by)
+def _requeue(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: User, tag: EventType, **more: Any) -> int:
+    held = _get_owned(webhook, by)
     if not held.is_active:
         raise RuleBroken(_("This webhook is inactive: wake it first."), code="webhook_inactive")
-    count = queue.requeue(deliveries)
+    count = schedule.requeue(deliveries)
     if count:
         Webhook.objects.filter(pk=held.pk).update(
             backoff_until=None
@@ -245,3 +246,32 @@ def _sent_again(webhook: Webhook, deliveries: QuerySet[WebhookDelivery], by: Use
 def _record(tag: EventType, webhook: Webhook, by: Actor, **more: Any) -> None:
     facts = {"connector": webhook.connector.name, "host": webhook.host} | more
     record(tag, by=by, subject=webhook, **webhook.audit_scope, after=facts)
+
+
+@sensitive_variables("idempotency_key")
+def show_secret_once(*, webhook: Webhook, by: User, idempotency_key: str) -> str:
+    """`upkeep.show_secret`, for a form with a key. Raises as that, and RuleBroken for what is no form key of ours."""
+    return _once(webhook, by, idempotency_key, show_secret)
+
+
+@sensitive_variables("idempotency_key")
+def rotate_secret_once(*, webhook: Webhook, by: User, idempotency_key: str) -> str:
+    """`upkeep.rotate_secret`, for a form with a key: twice is one new secret. Raises as `show_secret_once`."""
+    return _once(webhook, by, idempotency_key, rotate_secret)
+
+
+@sensitive_variables("idempotency_key", "secret")
+@transaction.atomic
+def _once(webhook: Webhook, by: User, idempotency_key: str, act: Callable[..., str]) -> str:
+    policies.require_owner(by, webhook.connector)
+    require_no_credential_hold(by)  # for what is shown again, too
+    one_time_secrets.require_form_key(idempotency_key)
+    # The row is held, so that a double click waits here and finds what the first one has shown.
+    if get_locked_webhook(webhook.pk) is None:
+        raise NotFound
+    secret = one_time_secrets.recall(user=by, idempotency_key=idempotency_key, subject=webhook)
+    if secret is None:
+        secret = act(webhook=webhook, by=by)
+        one_time_secrets.forget(one_time_secrets.kind_of(webhook), [str(webhook.pk)])
+        one_time_secrets.remember(user=by, idempotency_key=idempotency_key, subject=webhook, token=secret)
+    return secret

@@ -10,14 +10,19 @@ from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
+from celery import signature
+from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import reverse
 
-from connectors.models import Webhook, WebhookDelivery, WebhookEvent
+from connectors.models import Handoff, Webhook, WebhookDelivery, WebhookEvent
 from connectors.webhooks import authorization
-from connectors.webhooks.dispatch import notify_worker as notify_worker
-from connectors.webhooks.ending import end
-from connectors.webhooks.events import Event, WebhookEventType, package_name
+from connectors.webhooks.authorization import deactivate
+from connectors.webhooks.events import Event, HandoffEvent, WebhookEventType, package_name
 from kaizala_console.lib import clock
+from kaizala_console.lib.background import after_commit
 
 _BATCH: Final = 500
 
@@ -33,17 +38,17 @@ def publish(*events: Event, among: list[Webhook] | None = None) -> None:
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("An event is published in the transaction of the act that it tells.")
-    listening = _listening(events) if among is None else among
+    listening = _list_listening(events) if among is None else among
     if not listening:
         return
     now, reach = clock.now(), authorization.GrantReach()
     rows: list[WebhookEvent] = []
     deliveries: list[WebhookDelivery] = []
     for event in events:
-        takers = [webhook for webhook in _on(listening, event) if _may_have(webhook, event, reach, now)]
+        takers = [webhook for webhook in _list_takers(listening, event) if _may_have(webhook, event, reach, now)]
         if not takers:
             continue
-        row = _row(event)
+        row = _to_row(event)
         rows.append(row)
         for webhook in takers:
             active = webhook.is_active
@@ -69,13 +74,13 @@ def list_interested(
 ) -> list[Webhook]:
     """The webhooks that might want events of one of these types; one query, for who would else build thousands."""
     asked = [Event(type=kind, group_id=group_id, data={}, action_id=action_id, package_id=package_id) for kind in types]
-    listening = _listening(asked)
-    return [webhook for webhook in listening if any(_on([webhook], event) for event in asked)]
+    listening = _list_listening(asked)
+    return [webhook for webhook in listening if any(_list_takers([webhook], event) for event in asked)]
 
 
-def _listening(events: Iterable[Event]) -> list[Webhook]:
+def _list_listening(events: Iterable[Event]) -> list[Webhook]:
     """The webhooks on anything that these events are about, those included that keep their events for later."""
-    objects = {object_id for event in events for _kind, object_id in _objects(event)}
+    objects = {object_id for event in events for _kind, object_id in _list_objects(event)}
     if not objects:
         return []
     return list(
@@ -87,7 +92,7 @@ def _listening(events: Iterable[Event]) -> list[Webhook]:
     )
 
 
-def _objects(event: Event) -> list[tuple[str, str]]:
+def _list_objects(event: Event) -> list[tuple[str, str]]:
     found = [(Webhook.ObjectType.GROUP.value, str(event.group_id))]
     if event.action_id is not None:
         found.append((Webhook.ObjectType.ACTION.value, str(event.action_id)))
@@ -97,8 +102,8 @@ def _objects(event: Event) -> list[tuple[str, str]]:
     return found
 
 
-def _on(listening: list[Webhook], event: Event) -> list[Webhook]:
-    objects = _objects(event)
+def _list_takers(listening: list[Webhook], event: Event) -> list[Webhook]:
+    objects = _list_objects(event)
     return [
         webhook
         for webhook in listening
@@ -111,37 +116,139 @@ def _may_have(webhook: Webhook, event: Event, reach: authorization.GrantReach, n
     if not over and reach.has_lost_its_object(webhook, event.group_id):
         over = Webhook.InactiveReason.REACH.value
     if over:
-        end(webhook, over)
+        deactivate(webhook, over)
         return False
-    return reach.may_have(webhook, event.group_id, _only_for(event))
+    return reach.may_have(webhook, event.group_id, _list_only_for(event))
 
 
-def _only_for(event: Event) -> list[str] | None:
+def _list_only_for(event: Event) -> list[str] | None:
     return None if event.only_for is None else sorted(str(person_id) for person_id in event.only_for)
 
 
-def _row(event: Event) -> WebhookEvent:
+def _to_row(event: Event) -> WebhookEvent:
     return WebhookEvent(
         event_type=event.type.value,
         group_id=event.group_id,
         action_id=event.action_id,
         package_id=event.package_id,
-        sender=_sender(event),
+        sender=_to_sender(event),
         data=event.data,
-        only_for=_only_for(event),
+        only_for=_list_only_for(event),
         private=event.private,
         private_for=sorted(str(person_id) for person_id in event.private_for),
     )
 
 
-def _sender(event: Event) -> dict[str, Any]:
+def _to_sender(event: Event) -> dict[str, Any]:
     """The `fromUser…` fields: who is seen as the sender. A bot has an id, a name and a picture, but no number."""
     if event.bot is not None:
         bot = event.bot
-        return _from("", bot.pk, bot.name, bot.picture_url) | {"isBotfromUser": True}
+        return _to_sender_fields("", bot.pk, bot.name, bot.picture_url) | {"isBotfromUser": True}
     person = event.person
-    return _from("", "", "", "") if person is None else _from(person.number, person.pk, person.name, person.picture_url)
+    return (
+        _to_sender_fields("", "", "", "")
+        if person is None
+        else _to_sender_fields(person.number, person.pk, person.name, person.picture_url)
+    )
 
 
-def _from(number: str, key: UUID | str, name: str, picture: str) -> dict[str, Any]:
+def _to_sender_fields(number: str, key: UUID | str, name: str, picture: str) -> dict[str, Any]:
     return {"fromUser": number, "fromUserId": str(key), "fromUserName": name, "fromUserProfilePic": picture}
+
+
+DELIVER: Final = "connectors.tasks.deliver_webhooks"  # by name: this layer does not import the tasks above it
+NOTIFIED_KEY: Final = "webhooks:woken"  # stands from a wake until a worker is about to look
+_WAKE_SECONDS: Final = 60
+_HELP_KEY: Final = "webhooks:called"
+_CALL_SECONDS: Final = 2
+
+
+def notify_worker() -> None:
+    """Have a worker look at the queue after the commit. Many wakes before it looks are one message."""
+    transaction.on_commit(_notify, robust=True)
+
+
+def _notify() -> None:
+    if cache.add(NOTIFIED_KEY, 1, timeout=_WAKE_SECONDS):
+        after_commit(signature(DELIVER))
+
+
+def notify_another_worker() -> None:
+    """Have another worker look as well, if there is one: the caller's turn may not have places enough.
+
+    Whoever has this message and a turn of its own leaves it at that, so it is repeated while it is needed.
+    """
+    if cache.add(_HELP_KEY, 1, timeout=_CALL_SECONDS):
+        after_commit(signature(DELIVER))
+
+
+WITHDRAWN: Final = "withdrawn"
+EXPIRED: Final = "expired"
+CLAIM_PATH: Final = "/v1/handoffs/claim"
+
+
+def publish_handoff_waiting(handoff: Handoff) -> None:
+    """A handoff was made: for a new grant, issued again, or with the successor of a token."""
+    because = "rotated" if handoff.refresh_token.predecessor_id else "granted"
+    _publish_handoffs(HandoffEvent.WAITING, [handoff], because)
+
+
+def publish_handoffs_ended(handoffs: QuerySet[Handoff], because: str) -> None:
+    """These handoffs ended just now, and nobody had claimed them; whoever ends them has written that down already."""
+    found = handoffs.defer("sealed").select_related("connector", "grant").order_by("made_at", "pk")
+    _publish_handoffs(HandoffEvent.ENDED, list(found), because)
+
+
+def _publish_handoffs(kind: HandoffEvent, handoffs: list[Handoff], because: str) -> None:
+    now = clock.now()
+    connectors = {handoff.connector_id for handoff in handoffs}
+    listening = {
+        webhook.connector_id: webhook
+        for webhook in Webhook.objects.present()
+        .under_right(now)
+        .filter(
+            connector__in=connectors,
+            object_type=Webhook.ObjectType.CONNECTOR,
+            inactive_because__in=["", *Webhook.BUFFERING_STATES],
+        )
+    }
+    told = [handoff for handoff in handoffs if handoff.connector_id in listening]
+    if not told:
+        return
+    rows = [
+        WebhookEvent(event_type=kind.value, data=_to_handoff_event(handoff, because), created_at=now)
+        for handoff in told
+    ]
+    deliveries = []
+    for handoff, row in zip(told, rows, strict=True):
+        webhook = listening[handoff.connector_id]
+        deliveries.append(
+            WebhookDelivery(
+                webhook=webhook,
+                event=row,
+                event_type=row.event_type,
+                ordering_key=handoff.pk,  # that it ended comes after that it waits; handoffs do not wait for each other
+                state=_State.WAITING if webhook.is_active else _State.HELD,
+                next_attempt_at=now if webhook.is_active else None,
+                created_at=now,
+            )
+        )
+    WebhookEvent.objects.bulk_create(rows)
+    WebhookDelivery.objects.bulk_create(deliveries)
+    if any(delivery.state == _State.WAITING for delivery in deliveries):
+        notify_worker()
+
+
+def _to_handoff_event(handoff: Handoff, because: str) -> dict[str, Any]:
+    kind, _colon, target_id = handoff.grant.target.partition(":")
+    # The console's page, whichever door the act came through: the wire has addresses of its own.
+    page = reverse("connectors:handoff", urlconf=settings.ROOT_URLCONF, args=[handoff.pk])
+    return {
+        "connectorId": str(handoff.connector_id),
+        "handoffId": str(handoff.pk),
+        "reason": because,
+        "target": {"kind": kind, "id": target_id, "name": handoff.grant.target_name},
+        "expiresAt": clock.epoch_ms(handoff.expires_at),
+        "pageUrl": f"{settings.CONSOLE_BASE_URL}{page}",
+        "claimUrl": f"{settings.CONSOLE_BASE_URL}{CLAIM_PATH}",
+    }

@@ -16,7 +16,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from accounts.audit.events import EventType
 from accounts.audit.record import Actor, record
-from connectors import hooks
+from accounts.models import User
+from connectors import hooks, policies
 from connectors.models import Connector, Grant, Webhook
 from connectors.models.webhook import (
     MOST_CONTEXT_CHARACTERS,
@@ -25,7 +26,7 @@ from connectors.models.webhook import (
     WebhookQuerySet,
 )
 from connectors.webhooks import authorization, management, signing
-from connectors.webhooks.events import ObjectType, WebhookEventType
+from connectors.webhooks.events import HandoffEvent, ObjectType, WebhookEventType
 from kaizala_console.lib import clock, http_client, ids, rate_limit
 from kaizala_console.lib.errors import Conflict, ConsoleError, NotFound, RuleBroken, TooSoon
 from kaizala_console.lib.outbound_slots import outbound_slot
@@ -54,7 +55,7 @@ def subscribe(
     handshake. That speaks to the outside: call it outside a transaction.
     """
     found_id = hooks.webhook_object(object_type, grant, object_id)
-    checked = _checked(
+    checked = _validate(
         event_types=event_types,
         callback_token=callback_token,
         callback_context=callback_context,
@@ -63,8 +64,8 @@ def subscribe(
     _require_room(grant.connector_id, object_type, found_id)
     require_echo(callback_url, connector_id=grant.connector_id)
     webhook = Webhook(id=ids.new_id(), connector=grant.connector, grant=grant)
-    _set(webhook, object_type=object_type, object_id=found_id, callback_url=callback_url, **checked)
-    return _created(webhook, by)
+    _set_fields(webhook, object_type=object_type, object_id=found_id, callback_url=callback_url, **checked)
+    return _create(webhook, by)
 
 
 @sensitive_variables("callback_token")
@@ -88,7 +89,7 @@ def change(
     for one that is not the connector's, or not within reach, and else as `subscribe`.
     """
     webhook = find(webhook_id=webhook_id, grant=grant)
-    changes = _checked(
+    changes = _validate(
         event_types=event_types,
         callback_token=callback_token,
         callback_context=callback_context,
@@ -107,7 +108,7 @@ def change(
     if callback_url is not None and callback_url != webhook.callback_url:
         require_echo(callback_url, connector_id=grant.connector_id)
         changes["callback_url"] = callback_url
-    return _changed(webhook, grant, changes, active, by)
+    return _apply_changes(webhook, grant, changes, active, by)
 
 
 def remove(*, webhook_id: str, grant: Grant, by: Actor) -> None:
@@ -121,7 +122,7 @@ def find(*, webhook_id: str, grant: Grant) -> Webhook:
     Raises NotFound, the same whether or not there is such a webhook.
     """
     key = ids.parse_guid(webhook_id)
-    webhook = key and _of_programs().filter(pk=key, connector=grant.connector_id).first()
+    webhook = key and _list_of_programs().filter(pk=key, connector=grant.connector_id).first()
     if not webhook:
         raise NotFound(_("There is no such webhook, or it is not within reach of this token."))
     if webhook.grant_id != grant.pk:
@@ -137,7 +138,7 @@ def list_webhooks(*, grant: Grant, object_type: ObjectType | None, object_id: st
 
     Raises as `hooks.webhook_object` for an object out of reach.
     """
-    mine = _of_programs().filter(connector=grant.connector_id)
+    mine = _list_of_programs().filter(connector=grant.connector_id)
     if object_type is not None:
         mine = mine.filter(object_type=object_type.value)
     if object_id is None:
@@ -147,13 +148,13 @@ def list_webhooks(*, grant: Grant, object_type: ObjectType | None, object_id: st
     return list(mine.select_related("grant", "connector").order_by("created_at", "pk"))
 
 
-def _of_programs() -> WebhookQuerySet:
+def _list_of_programs() -> WebhookQuerySet:
     """All but the address of a connector's handoffs, which is its owners': no token sees or changes that."""
     return Webhook.objects.present().filter(grant__isnull=False)
 
 
 @sensitive_variables()
-def _checked(**given: Any) -> dict[str, Any]:
+def _validate(**given: Any) -> dict[str, Any]:
     """What was given, after a look at each; None counts as not given. Raises RuleBroken."""
     given = {name: value for name, value in given.items() if value is not None}
     if "event_types" in given:
@@ -183,7 +184,7 @@ def _require(fits: object, field: str, message: str) -> None:
 
 
 def _require_room(connector_id: UUID, object_type: ObjectType, object_id: str) -> None:
-    present = _of_programs().filter(connector=connector_id)
+    present = _list_of_programs().filter(connector=connector_id)
     if present.count() >= settings.WEBHOOKS_PER_CONNECTOR:
         raise RuleBroken(
             _("This connector has %(most)s webhooks, which is as many as it may have. Remove some first.")
@@ -201,7 +202,7 @@ def _require_room(connector_id: UUID, object_type: ObjectType, object_id: str) -
 
 
 @sensitive_variables()
-def _set(webhook: Webhook, **fields: Any) -> None:
+def _set_fields(webhook: Webhook, **fields: Any) -> None:
     token = fields.pop("callback_token", None)
     if token is not None:
         webhook.sealed_token = signing.seal_token(webhook.pk, token)
@@ -213,7 +214,7 @@ def _set(webhook: Webhook, **fields: Any) -> None:
 
 
 @transaction.atomic
-def _created(webhook: Webhook, by: Actor) -> Webhook:
+def _create(webhook: Webhook, by: Actor) -> Webhook:
     # One after the other for each connector, so that the limits hold.
     Connector.objects.select_for_update(of=("self",), no_key=True).get(pk=webhook.connector_id)
     _require_room(webhook.connector_id, ObjectType(webhook.object_type), webhook.object_id)
@@ -225,12 +226,12 @@ def _created(webhook: Webhook, by: Actor) -> Webhook:
 
 @sensitive_variables("changes")
 @transaction.atomic
-def _changed(webhook: Webhook, grant: Grant, changes: dict[str, Any], active: bool | None, by: Actor) -> Webhook:
-    held = management.get_locked(webhook.pk)
+def _apply_changes(webhook: Webhook, grant: Grant, changes: dict[str, Any], active: bool | None, by: Actor) -> Webhook:
+    held = management.get_locked_webhook(webhook.pk)
     if held is None:
         raise NotFound(_("There is no such webhook, or it is not within reach of this token."))
     if changes:
-        _set(held, **changes)
+        _set_fields(held, **changes)
         held.save()
         _record(EventType.WEBHOOK_CHANGED, held, by, fields=sorted(changes))
     if active is True:
@@ -296,13 +297,13 @@ def require_echo(url: str, *, connector_id: UUID) -> None:
     if refusal is not None:
         raise TooSoon(_("Too many callback addresses could not be validated."), retry_after=refusal.retry_after)
     with outbound_slot(str(connector_id), seconds=SECONDS):
-        problem = _ask(url)
+        problem = _ask_for_echo(url)
         if problem:
             rate_limit.hit(failures)
             raise RuleBroken(problem, field=FIELD, code="not_validated")
 
 
-def _ask(url: str) -> str:
+def _ask_for_echo(url: str) -> str:
     """What is wrong with the answer; "" when it is the token."""
     # Receivers of those years answer `JSON.parse(validationToken)`, or their query string as it came: so it is a
     # number that every JSON reader keeps whole, with nothing in it to escape (ADR 0061). One try, within 5 seconds.
@@ -325,7 +326,7 @@ def _ask(url: str) -> str:
         return _("could not be validated. The address answered with status %(status)s, and expected was 200.") % {
             "status": answer.status
         }
-    if _unwrapped(answer.text) != token:
+    if _unwrap(answer.text) != token:
         return _(
             "could not be validated. The address answered with status %(status)s, but with something else than the "
             "validation token as plain text."
@@ -333,6 +334,68 @@ def _ask(url: str) -> str:
     return ""
 
 
-def _unwrapped(text: str) -> str:
+def _unwrap(text: str) -> str:
     text = text.removeprefix("\ufeff").strip()
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
+NO_END: Final = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)  # it ends with the connector
+
+
+def register_handoff_webhook(*, connector: Connector, callback_url: str, by: User) -> Webhook:
+    """Have the address told. Twice the same is once.
+
+    Raises NotFound for who does not own the connector, Conflict when another address is registered, and as
+    `handshake.require_echo`, which speaks to the outside: call it outside a transaction.
+    """
+    policies.require_owner(by, connector)
+    present = _present(connector)
+    if present is None:
+        require_echo(callback_url, connector_id=connector.pk)
+        return _create_handoff_webhook(connector, callback_url, by)
+    return _require_same_url(present, callback_url)
+
+
+@transaction.atomic
+def _create_handoff_webhook(connector: Connector, callback_url: str, by: User) -> Webhook:
+    # One after the other for each connector; and whoever was an owner when the address was asked may be none any more.
+    locked = Connector.objects.select_for_update(of=("self",), no_key=True).filter(deleted_at__isnull=True)
+    held = locked.filter(pk=connector.pk).first()
+    if held is None:
+        raise NotFound
+    policies.require_owner(by, held)
+    present = _present(held)
+    if present is not None:
+        return _require_same_url(present, callback_url)
+    key = ids.new_id()
+    webhook = Webhook.objects.create(
+        id=key,
+        connector=held,
+        object_type=Webhook.ObjectType.CONNECTOR,
+        object_id=str(held.pk),
+        event_types=[kind.value for kind in HandoffEvent],
+        callback_url=callback_url,
+        host=(urlsplit(callback_url).hostname or "")[:255],
+        sealed_secret=signing.seal_secret(key, signing.new_secret()),
+        expires_at=NO_END,
+    )
+    facts = {
+        "connector": held.name,
+        "host": webhook.host,
+        "object": f"{webhook.object_type} {webhook.object_id}",
+        "events": webhook.event_types,
+    }
+    record(EventType.WEBHOOK_CREATED, by=by, subject=webhook, **webhook.audit_scope, after=facts)
+    return webhook
+
+
+def _present(connector: Connector) -> Webhook | None:
+    return Webhook.objects.present().filter(connector=connector, object_type=Webhook.ObjectType.CONNECTOR).first()
+
+
+def _require_same_url(present: Webhook, callback_url: str) -> Webhook:
+    if present.callback_url != callback_url:
+        raise Conflict(
+            _("Another address is registered already. Delete that first."), code="handoff_address_registered"
+        )
+    return present

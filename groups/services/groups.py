@@ -18,7 +18,7 @@ from accounts.services import people
 from connectors.authentication import AccessContext
 from connectors.models import Grant, Webhook
 from connectors.services import grants
-from connectors.webhooks import ending
+from connectors.webhooks import authorization
 from groups import access
 from groups.models import Group, GroupLink, Membership
 from groups.services import hierarchy, members
@@ -250,7 +250,7 @@ def remove(*, group: Group, by: User) -> None:
             if webhook.grant is not None and webhook.grant.revoked_at
             else Webhook.InactiveReason.REACH
         )
-        ending.end(webhook, over)
+        authorization.deactivate(webhook, over)
     group.removed_at = clock.now()
     group.save(update_fields=["removed_at"])
     hierarchy.note_change(group.pk)

@@ -9,7 +9,7 @@ import pytest
 from accounts.models import User
 from accounts.tests.factories import make_person
 from connectors.models import Connector, Webhook, WebhookDelivery, WebhookEvent
-from connectors.webhooks import message
+from connectors.webhooks import signing
 from groups.models import Action, Group, Subscription
 from groups.tests.cards import ANSWERS, MEETING, POLL, SURVEY, TOLD_ANSWERS, listen, make_media, posted, respond
 from groups.tests.conftest import Wire
@@ -168,7 +168,7 @@ def sent_to(token: Program) -> dict[str, Any]:
     """The `data` of the only delivery to this token's webhook, as it would be sent."""
     rows = WebhookDelivery.objects.filter(webhook__grant=token.grant, event__event_type="SurveyResponse")
     delivery = rows.select_related("webhook__grant", "event").get()
-    data: dict[str, Any] = message.build_body(delivery.webhook, delivery.event)["data"]
+    data: dict[str, Any] = signing.build_body(delivery.webhook, delivery.event)["data"]
     return data
 
 
@@ -193,7 +193,7 @@ def test_the_senders_webhook_reads_them_under_the_senders_own_grants_alone(
     Webhook.objects.filter(grant=members.grant).update(grant=program.grant)
     rows = WebhookDelivery.objects.select_related("webhook__grant", "event")
     for row in rows.filter(event__event_type="SurveyResponse"):
-        assert "responseDetails" not in message.build_body(row.webhook, row.event)["data"]
+        assert "responseDetails" not in signing.build_body(row.webhook, row.event)["data"]
 
 
 def test_an_anonymous_survey_for_its_sender_names_nobody_to_the_sender_either(
