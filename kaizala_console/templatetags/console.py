@@ -117,9 +117,9 @@ def initials(name: Any) -> str:
 
 
 @register.filter
-def shade(text: Any) -> int:
-    """A number from 0 to 5 that is the same for the same text: picks an avatar's colour."""
-    return sum(str(text or "").encode()) % 6
+def shade(text: Any) -> str:
+    """The tone of an avatar: the same for the same text."""
+    return ("live", "waiting", "soon", "ended")[sum(str(text or "").encode()) % 4]
 
 
 # ---------------------------------------------------------------- Times
