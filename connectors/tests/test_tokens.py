@@ -185,6 +185,12 @@ def test_a_revoked_refresh_token_is_called_revoked(
     )
 
 
+def test_a_grant_that_ended_is_enough_to_refuse_its_tokens(program: Program) -> None:
+    """Whatever way it ended: also when its tokens were not revoked with it."""
+    Grant.objects.update(revoked_at=clock.now())
+    assert "revoked" in why(program)
+
+
 @pytest.mark.postgresql
 def test_a_suspension_says_whose_it_is_and_ends_with_it(program: Program, developer: User, group_admin: User) -> None:
     connectors.suspend(connector=program.connector, by=developer)
