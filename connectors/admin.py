@@ -43,7 +43,7 @@ from connectors.models import (
 )
 from connectors.services import connectors, grants, owners, secrets
 from connectors.views.forms import LEAKED, why_revoked
-from connectors.views.stopping import facts_of_use
+from connectors.views.stopping import get_use_facts
 
 
 class RevokeSecretsForm(ReasonForm):
@@ -54,7 +54,7 @@ class RevokeSecretsForm(ReasonForm):
 
 
 def _facts_of_grants(rows: list[Grant]) -> dict[str, Any]:
-    return facts_of_use(Grant.objects.filter(pk__in=[row.pk for row in rows]))
+    return get_use_facts(Grant.objects.filter(pk__in=[row.pk for row in rows]))
 
 
 def _describe_grant(row: Grant) -> str:
@@ -114,7 +114,7 @@ class ConnectorAdmin(WithPermissions):
         label=_("Suspend"),
         says=_("Every token is refused until the connector is resumed. Owners get a mail."),
         form=ReasonForm,
-        facts=lambda rows: facts_of_use(Grant.objects.present().filter(connector__in=rows)),
+        facts=lambda rows: get_use_facts(Grant.objects.present().filter(connector__in=rows)),
     )
     resume = confirmed_act(
         lambda row, by, reason: connectors.resume(connector=row, by=by, reason=reason),
@@ -144,7 +144,7 @@ class ConnectorSecretAdmin(WithoutSecrets):
         label=_("Revoke"),
         says=_("These secrets stop working for good. Owners get a mail."),
         form=RevokeSecretsForm,
-        facts=lambda rows: facts_of_use(
+        facts=lambda rows: get_use_facts(
             Grant.objects.present().filter(connector__in={row.connector_id for row in rows}), webhooks=False
         ),
         describe=lambda row: f"{row.connector.name}: kzcs_{row.public_part}",

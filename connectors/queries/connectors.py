@@ -75,10 +75,10 @@ def connector_page(
     """The person's own connectors, or all of the organisation; each with its owner and the facts of `described`.
 
     `search` is part of the name, or a whole connector ID; `state` one of `ConnectorState` but deleted; `sort` one of
-    `sorts_for`, else they are sorted by name. Raises `BadCursor`.
+    `list_sorts`, else they are sorted by name. Raises `BadCursor`.
     """
-    connectors = Connector.objects.present() if everybodys else own_connectors(user)
-    if sort not in sorts_for(everybodys=everybodys):
+    connectors = Connector.objects.present() if everybodys else list_own_connectors(user)
+    if sort not in list_sorts(everybodys=everybodys):
         sort = "name"
     found = described(connectors.filter(organisation_id=user.organisation_id), user)
     if sort in SORTS_OF_OWNERS:  # without NULLs
@@ -95,7 +95,7 @@ def connector_page(
     return paginate(found.select_related("owner"), SORTS[sort], cursor, size)
 
 
-def sorts_for(*, everybodys: bool) -> list[str]:
+def list_sorts(*, everybodys: bool) -> list[str]:
     """Returns the keys of `SORTS` that this list can be sorted by."""
     return [sort for sort in SORTS if not everybodys or sort not in SORTS_OF_OWNERS]
 
@@ -120,14 +120,14 @@ def described(connectors: ConnectorQuerySet, user: User) -> QuerySet[Connector]:
     )
 
 
-def own_connectors(user: User) -> ConnectorQuerySet:
+def list_own_connectors(user: User) -> ConnectorQuerySet:
     """The connectors that the account owns or co-owns, by name."""
     return Connector.objects.present().owned_by(user.pk)
 
 
 def of_own_connectors(user: User) -> Q:
     """The condition of rows whose `connector` the account owns or co-owns."""
-    return Q(connector__in=own_connectors(user).order_by().values("pk"))
+    return Q(connector__in=list_own_connectors(user).order_by().values("pk"))
 
 
 def audit_scope(user: User) -> list[Q]:
@@ -144,7 +144,7 @@ def get_farthest(user: User) -> Any:
 
     Among the first that were made: who owns a hundred connectors is at no first step.
     """
-    first = own_connectors(user).order_by("created_at", "id").values("pk")[:FIRST]
+    first = list_own_connectors(user).order_by("created_at", "id").values("pk")[:FIRST]
     now, mine = clock.now(), OuterRef("pk")
     handoffs = Handoff.objects.filter(connector=mine).order_by("-made_at", "-id")
     waiting = Handoff.objects.waiting().filter(connector=mine, expires_at__gt=now).order_by("-expires_at")
@@ -165,7 +165,7 @@ def get_farthest(user: User) -> Any:
     )
 
 
-def names_of(user: User, *, but: Connector | None = None) -> set[str]:
+def list_names(user: User, *, but: Connector | None = None) -> set[str]:
     """The names, in lower case, that the account's own connectors have, `but` left out: what is taken."""
     taken = Connector.objects.present().filter(owner=user)
     if but is not None:
@@ -173,7 +173,7 @@ def names_of(user: User, *, but: Connector | None = None) -> set[str]:
     return set(taken.order_by().values_list(Lower("name"), flat=True))
 
 
-def connector_for(user: User, connector_id: UUID) -> Connector:
+def get_connector(user: User, connector_id: UUID) -> Connector:
     """A connector of the person's organisation, with the facts of `described`. Raises NotFound."""
     found = described(
         Connector.objects.present().filter(pk=connector_id, organisation_id=user.organisation_id), user
@@ -184,14 +184,14 @@ def connector_for(user: User, connector_id: UUID) -> Connector:
     return connector
 
 
-def own_connector(user: User, connector_id: UUID) -> Connector:
+def get_own_connector(user: User, connector_id: UUID) -> Connector:
     """A connector that the account owns or co-owns. Raises NotFound, also for one that it may see but does not own."""
-    connector = connector_for(user, connector_id)
+    connector = get_connector(user, connector_id)
     policies.require_owner(user, connector)
     return connector
 
 
-def logo_for(user: User, connector_id: UUID, sha256: str) -> ConnectorLogo:
+def get_logo(user: User, connector_id: UUID, sha256: str) -> ConnectorLogo:
     """The logo that this connector has now, for who may see the connector. Raises NotFound."""
     found = ConnectorLogo.objects.select_related("connector").filter(pk=connector_id, sha256=sha256).first()
     if found is None or not policies.can_see(user, found.connector):
@@ -220,7 +220,7 @@ class Stopping:
     waiting_handoffs: Bounded
 
 
-def counts_of(connector: Connector) -> Counts:
+def count_tabs(connector: Connector) -> Counts:
     """One statement, of one moment."""
     now = clock.now()
     counted = (
@@ -272,7 +272,7 @@ def bots_of(connector: Connector) -> list[Bot]:
     return list(Bot.objects.present().filter(connector=connector))
 
 
-def secret_to_end_next(connector: Connector) -> ConnectorSecret | None:
+def get_secret_to_end_next(connector: Connector) -> ConnectorSecret | None:
     """The live secret that ends by itself soonest; None when none has an end date."""
     live = ConnectorSecret.objects.live(clock.now()).filter(connector=connector, expires_at__isnull=False)
     return live.order_by("expires_at").first()
@@ -342,7 +342,7 @@ def waiting_handoffs(user: User) -> QuerySet[Handoff]:
     return with_both_sides(found).order_by("expires_at", "id")
 
 
-def handoff_for(user: User, handoff_id: UUID) -> Handoff:
+def get_handoff(user: User, handoff_id: UUID) -> Handoff:
     """A handoff for one of its two sides. Raises NotFound, the same for "not yours" and "not there"."""
     handoff = with_both_sides(Handoff.objects.filter(pk=handoff_id)).first()
     if handoff is None or not policies.can_see_handoff(user, handoff):
@@ -384,9 +384,9 @@ def _in_state(state: str) -> Q:
     }.get(state, Q(pk__in=[]))
 
 
-def own_secret(user: User, connector_id: UUID, secret_id: int) -> ConnectorSecret:
+def get_own_secret(user: User, connector_id: UUID, secret_id: int) -> ConnectorSecret:
     """A secret of a connector that the account owns, revoked or not. Raises NotFound."""
-    connector = own_connector(user, connector_id)
+    connector = get_own_connector(user, connector_id)
     secret = connector.secrets.select_related("created_by").filter(pk=secret_id).first()
     if secret is None:
         raise NotFound
@@ -394,9 +394,9 @@ def own_secret(user: User, connector_id: UUID, secret_id: int) -> ConnectorSecre
     return secret
 
 
-def own_handoff(user: User, handoff_id: UUID) -> Handoff:
+def get_own_handoff(user: User, handoff_id: UUID) -> Handoff:
     """A handoff to a connector that the account owns: the developer's side alone. Raises NotFound."""
-    handoff = handoff_for(user, handoff_id)
+    handoff = get_handoff(user, handoff_id)
     policies.require_owner(user, handoff.connector)
     return handoff
 

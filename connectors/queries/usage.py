@@ -59,7 +59,7 @@ class EndpointLost:
     calls: int
 
 
-def by_endpoint(whose: QuerySet[Grant] | Connector) -> list[EndpointCalls]:
+def count_by_endpoint(whose: QuerySet[Grant] | Connector) -> list[EndpointCalls]:
     """Calls under these grants in the last 24 hours and 7 days, the busiest endpoint first. One statement.
 
     Of a connector, under all its grants that were not revoked: what is kept of it, but for what those have that ended
@@ -67,7 +67,7 @@ def by_endpoint(whose: QuerySet[Grant] | Connector) -> list[EndpointCalls]:
     """
     if not isinstance(whose, Connector):
         return _busiest_first(_lately(UsageHour.objects.filter(grant__in=whose.order_by().values("pk"))))
-    calls = _lately(_hours_of(whose))
+    calls = _lately(_list_hours(whose))
     ended = Grant.objects.filter(connector=whose, revoked_at__gte=get_start(WEEK)).order_by().values("pk")
     for operation, (day, week) in _lately(UsageHour.objects.filter(grant__in=ended)).items():
         in_day, in_week = calls.get(operation, (0, 0))
@@ -83,23 +83,23 @@ def _lately(rows: QuerySet[Any]) -> dict[str, tuple[int, int]]:
     return {row["operation"]: (row["in_day"], row["in_week"]) for row in found}
 
 
-def _hours_of(connector: Connector) -> QuerySet[Any]:
+def _list_hours(connector: Connector) -> QuerySet[Any]:
     hours = ConnectorUsage.objects.filter(connector=connector, bucket=ConnectorUsage.Bucket.HOUR)
     return hours.annotate(hour=F("at"))
 
 
 def _busiest_first(calls: dict[str, tuple[int, int]]) -> list[EndpointCalls]:
     ordered = sorted(calls.items(), key=lambda item: (-item[1][1], item[0]))
-    return [EndpointCalls(spelled(operation), day, week) for operation, (day, week) in ordered]
+    return [EndpointCalls(to_wire_path(operation), day, week) for operation, (day, week) in ordered]
 
 
-def lost_by_endpoint(connector: Connector, removed: Iterable[Permission]) -> list[EndpointLost]:
+def count_lost_by_endpoint(connector: Connector, removed: Iterable[Permission]) -> list[EndpointLost]:
     """Which calls of the last 30 days would have failed if the connector had not had `removed`. One statement."""
     lost = permissions.scopes_of(removed)
     good = F("calls") - F("refused") - F("throttled") - F("failed")
     day, week = (Coalesce(Sum(good, filter=Q(hour__gte=get_start(span))), 0) for span in (DAY, WEEK))
     rows = (
-        _hours_of(connector)
+        _list_hours(connector)
         .filter(hour__gt=clock.now() - MONTH, scope__in=lost)
         .order_by()
         .values("operation", "scope")
@@ -109,7 +109,7 @@ def lost_by_endpoint(connector: Connector, removed: Iterable[Permission]) -> lis
     )
     return [
         EndpointLost(
-            spelled(row["operation"]), PERMISSION_OF[row["scope"]], row["in_day"], row["in_week"], row["answered"]
+            to_wire_path(row["operation"]), PERMISSION_OF[row["scope"]], row["in_day"], row["in_week"], row["answered"]
         )
         for row in rows
         if row["scope"] in PERMISSION_OF
@@ -126,10 +126,10 @@ class Outcomes:
     failed: int
 
 
-def outcomes(connector: Connector) -> Outcomes:
+def count_outcomes(connector: Connector) -> Outcomes:
     """All grants of the connector together, ended ones too. One statement."""
     names = ("calls", "refused", "throttled", "failed")
-    rows = _hours_of(connector).filter(hour__gte=get_start(DAY)).order_by()
+    rows = _list_hours(connector).filter(hour__gte=get_start(DAY)).order_by()
     return Outcomes(**rows.aggregate(**{name: Coalesce(Sum(name), 0) for name in names}))
 
 
@@ -152,11 +152,11 @@ def list_compatibility_quirks(connector: Connector) -> list[CompatibilityQuirkUs
         habit = CompatibilityQuirk(row.habit)
         before = found.get(habit)
         times, first = (before.times, before.first_day) if before else (0, row.day)
-        found[habit] = CompatibilityQuirkUse(habit, times + row.times, first, row.seen_at, spelled(row.example))
+        found[habit] = CompatibilityQuirkUse(habit, times + row.times, first, row.seen_at, to_wire_path(row.example))
     return sorted(found.values(), key=lambda shown: (-shown.times, shown.habit))
 
 
-def spelled(operation: str) -> str:
+def to_wire_path(operation: str) -> str:
     """`POST v1/groups/<group_id>/messages` as people read it: `POST /v1/groups/{groupId}/messages`."""
     method, _, route = operation.partition(" ")
     return f"{method} /{_ARGUMENT.sub(lambda found: '{' + _camel(found.group(1)) + '}', route)}"
@@ -279,7 +279,7 @@ class UsageScope:
     def by_endpoint(self) -> list[UsageRow]:
         """The busiest first. One statement."""
         rows = _busiest(self._rows(), "operation")
-        return [UsageRow(spelled(row["operation"]), _sums(row)) for row in rows]
+        return [UsageRow(to_wire_path(row["operation"]), _sums(row)) for row in rows]
 
     def by_grant(self) -> Busiest:
         """What was reached, the busiest first. Two statements."""
@@ -310,7 +310,7 @@ class UsageScope:
         for row in ordered.values(*columns, "calls", "refused", "throttled", "failed").iterator(chunk_size=2000):
             sums = UsageSums(row["calls"], row["refused"], row["throttled"], row["failed"])
             moment, connector, target, operation = (row[column] for column in columns)
-            yield moment.isoformat().replace("+00:00", "Z"), connector, target, spelled(operation), sums
+            yield moment.isoformat().replace("+00:00", "Z"), connector, target, to_wire_path(operation), sums
 
     @property
     def _column(self) -> str:

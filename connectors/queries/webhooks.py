@@ -22,13 +22,13 @@ State = WebhookDelivery.State
 MOST_ATTEMPTS: Final = 30
 
 
-def list_of_connector(connector: Connector) -> WebhookQuerySet:
+def list_webhooks(connector: Connector) -> WebhookQuerySet:
     """A connector's webhooks, the newest first, each with `waiting_count`, `kept_count` and `failed_count`."""
     return _counted(Webhook.objects.present().filter(connector=connector))
 
 
-def list_of_grant(grant: Grant) -> WebhookQuerySet:
-    """Those made under one grant, as `list_of_connector` has them."""
+def list_grant_webhooks(grant: Grant) -> WebhookQuerySet:
+    """Those made under one grant, as `list_webhooks` has them."""
     return _counted(Webhook.objects.present().filter(grant=grant))
 
 
@@ -102,21 +102,21 @@ class Again:
     delivered: int
 
 
-def webhook_page(connector: Connector, *, cursor: str | None = None, size: int = PAGE_SIZE) -> Page[Webhook]:
-    """A connector's webhooks, the newest first, counted as `list_of_connector`. Raises BadCursor."""
-    return paginate(list_of_connector(connector), ("-created_at", "-id"), cursor, size)
+def get_webhook_page(connector: Connector, *, cursor: str | None = None, size: int = PAGE_SIZE) -> Page[Webhook]:
+    """A connector's webhooks, the newest first, counted as `list_webhooks`. Raises BadCursor."""
+    return paginate(list_webhooks(connector), ("-created_at", "-id"), cursor, size)
 
 
-def one(connector: Connector, webhook_id: UUID) -> Webhook:
+def get_webhook(connector: Connector, webhook_id: UUID) -> Webhook:
     """One of a connector's webhooks, counted as above. Raises NotFound, also for one that was removed."""
-    webhook = list_of_connector(connector).filter(pk=webhook_id).first()
+    webhook = list_webhooks(connector).filter(pk=webhook_id).first()
     if webhook is None:
         raise NotFound
     webhook.connector = connector
     return webhook
 
 
-def failing_since(webhooks: Iterable[Webhook]) -> dict[UUID, dt.datetime]:
+def get_failing_since(webhooks: Iterable[Webhook]) -> dict[UUID, dt.datetime]:
     """When the tries that fail now began to, for those webhooks whose last try failed. One statement, or none."""
     troubled = [webhook.pk for webhook in webhooks if webhook.failures]
     if not troubled:
@@ -132,7 +132,7 @@ def failing_since(webhooks: Iterable[Webhook]) -> dict[UUID, dt.datetime]:
     return dict(rows)
 
 
-def delivery_page(
+def get_delivery_page(
     webhook: Webhook,
     *,
     state: str = "",
@@ -149,7 +149,7 @@ def delivery_page(
     return paginate(found, ("-id",), cursor, size)
 
 
-def one_delivery(webhook: Webhook, delivery_id: int) -> WebhookDelivery:
+def get_delivery(webhook: Webhook, delivery_id: int) -> WebhookDelivery:
     """One line of a webhook's log. Raises NotFound, also for another webhook's."""
     delivery = list_deliveries(webhook).filter(pk=delivery_id).first()
     if delivery is None:
@@ -158,14 +158,14 @@ def one_delivery(webhook: Webhook, delivery_id: int) -> WebhookDelivery:
     return delivery
 
 
-def again(webhook: Webhook, since: dt.datetime) -> Again:
+def count_replayed(webhook: Webhook, since: dt.datetime) -> Again:
     """What `upkeep.replay` would send from this moment on: what waits already is sent anyway, and not counted."""
     found = webhook.deliveries.filter(created_at__gte=since).exclude(state=State.WAITING)
     counted = found.aggregate(all=Count("pk"), delivered=Count("pk", filter=Q(state=State.DELIVERED)))
     return Again(counted["all"], counted["delivered"])
 
 
-def hosts(whose: QuerySet[Grant] | Connector) -> list[Host]:
+def list_hosts(whose: QuerySet[Grant] | Connector) -> list[Host]:
     """The hosts that are told something under these grants now, or under all of a connector, by how many webhooks. One
     statement.
 

@@ -96,7 +96,7 @@ def large(program: Program, monkeypatch: pytest.MonkeyPatch, group_admin: User) 
 
 def test_more_than_a_page_says_are_not_counted(large: Program, developer: User) -> None:
     listed: Any = connectors.connector_page(developer).items[0]
-    counts, stops = connectors.counts_of(large.connector), connectors.stopping(large.connector)
+    counts, stops = connectors.count_tabs(large.connector), connectors.stopping(large.connector)
     told = (listed.group_count, counts.grants, stops.groups, stops.live_tokens, stops.waiting_handoffs)
     assert told == (4,) * 5
     assert all(isinstance(count, Bounded) and count.is_more for count in told)
@@ -105,7 +105,7 @@ def test_more_than_a_page_says_are_not_counted(large: Program, developer: User) 
 def test_as_many_as_a_page_says_are_told_exactly(large: Program, group_admin: User) -> None:
     for grant in Grant.objects.present()[:2]:
         grants.revoke(grant=grant, by=group_admin)
-    grant_count = connectors.counts_of(large.connector).grants
+    grant_count = connectors.count_tabs(large.connector).grants
     assert (grant_count, grant_count.is_more) == (3, False)
 
 
@@ -116,7 +116,7 @@ def test_the_end_of_the_next_token_is_that_of_a_live_one(
     let_in(program.connector, group_admin, ends_at=clock.now() + dt.timedelta(days=9))
 
     def told() -> Any:
-        own: Any = connectors.own_connector(developer, program.connector.pk)
+        own: Any = connectors.get_own_connector(developer, program.connector.pk)
         return own.ends_at
 
     assert told() == RefreshToken.objects.get(grant=first.grant).expires_at
@@ -131,7 +131,7 @@ def test_the_pages_of_a_connector_ask_as_much_for_many_grants_as_for_one(
 ) -> None:
     def asked() -> int:
         with CaptureQueriesContext(connection) as found:
-            connectors.counts_of(connectors.own_connector(developer, program.connector.pk))
+            connectors.count_tabs(connectors.get_own_connector(developer, program.connector.pk))
             connectors.stopping(program.connector)
         return len(found)
 
@@ -146,7 +146,7 @@ def test_what_is_counted_is_read_by_an_index_that_has_nothing_else(connector: Co
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL reads a table that is nearly empty as a whole")
     with CaptureQueriesContext(connection) as found:
-        connectors.counts_of(connector)
+        connectors.count_tabs(connector)
         connectors.stopping(connector)
     steps = plans.steps_of(query["sql"] for query in found.captured_queries)
     assert not [step for step in steps if step.startswith("SCAN") and "subquery" not in step and "counted" not in step]

@@ -64,8 +64,8 @@ def pages_of(read: Callable[..., Any]) -> list[Any]:
 def test_own_connectors_are_those_owned_or_shared(
     theirs: dict[str, Program], developer: User, group_admin: User
 ) -> None:
-    assert [connector.name for connector in queries.own_connectors(developer)] == ["Alpha", "Beta", "Shared"]
-    assert not queries.own_connectors(group_admin).exists()
+    assert [connector.name for connector in queries.list_own_connectors(developer)] == ["Alpha", "Beta", "Shared"]
+    assert not queries.list_own_connectors(group_admin).exists()
 
 
 def test_the_list_has_own_connectors_in_each_order(theirs: dict[str, Program], developer: User) -> None:

@@ -119,12 +119,12 @@ def test_use_and_end_are_known_to_owners_alone(
 def test_one_connector_is_seen_by_the_organisation_and_owned_by_few(
     connector: Connector, developer: User, stranger: User, outsider: User
 ) -> None:
-    assert queries.own_connector(developer, connector.pk) == connector
-    assert queries.connector_for(stranger, connector.pk) == connector
+    assert queries.get_own_connector(developer, connector.pk) == connector
+    assert queries.get_connector(stranger, connector.pk) == connector
     for ask, user, key in (
-        (queries.own_connector, stranger, connector.pk),
-        (queries.connector_for, outsider, connector.pk),
-        (queries.connector_for, stranger, ids.new_id()),
+        (queries.get_own_connector, stranger, connector.pk),
+        (queries.get_connector, outsider, connector.pk),
+        (queries.get_connector, stranger, ids.new_id()),
     ):
         with pytest.raises(NotFound):
             ask(user, key)
@@ -132,8 +132,8 @@ def test_one_connector_is_seen_by_the_organisation_and_owned_by_few(
 
 @pytest.mark.postgresql
 def test_names_that_are_taken_are_those_of_present_connectors(three: list[Connector], developer: User) -> None:
-    assert queries.names_of(developer) == {"alpha", "beta"}
-    assert queries.names_of(developer, but=three[1]) == {"beta"}
+    assert queries.list_names(developer) == {"alpha", "beta"}
+    assert queries.list_names(developer, but=three[1]) == {"beta"}
 
 
 @pytest.mark.postgresql
@@ -141,7 +141,7 @@ def test_counts_say_what_would_stop(program: Program, developer: User, group_adm
     let_in(program.connector, group_admin)
     gone = let_in(program.connector, group_admin)
     grants.revoke(grant=gone.grant, by=group_admin)
-    counts = queries.counts_of(program.connector)
+    counts = queries.count_tabs(program.connector)
     assert (counts.grants, counts.live_secrets, counts.requests, counts.webhooks, counts.bots) == (2, 1, 0, 0, 0)
     stops = queries.stopping(program.connector)
     assert (stops.groups, stops.live_tokens, stops.live_secrets, stops.waiting_handoffs) == (2, 2, 1, 2)
@@ -192,12 +192,12 @@ def test_both_sides_of_a_handoff_see_it_and_strangers_do_not(
     program: Program, developer: User, group_admin: User, stranger: User, outsider: User
 ) -> None:
     for user in (developer, group_admin):
-        assert queries.handoff_for(user, program.handoff.pk) == program.handoff
+        assert queries.get_handoff(user, program.handoff.pk) == program.handoff
     for user in (stranger, outsider):
         with pytest.raises(NotFound):
-            queries.handoff_for(user, program.handoff.pk)
+            queries.get_handoff(user, program.handoff.pk)
     with pytest.raises(NotFound):
-        queries.handoff_for(developer, ids.new_id())
+        queries.get_handoff(developer, ids.new_id())
 
 
 def _touch_grants(page: Any) -> None:

@@ -39,7 +39,7 @@ def test_calls_are_summed_over_a_day_and_a_week_and_the_busiest_endpoint_comes_f
     used(program, MEMBERS, calls=5, ago=HOUR)
     used(program, MEMBERS, calls=7, ago=3 * DAY)
     used(program, MEMBERS, calls=100, ago=8 * DAY)
-    assert usage_queries.by_endpoint(Grant.objects.all()) == [
+    assert usage_queries.count_by_endpoint(Grant.objects.all()) == [
         EndpointCalls(SPELLED, 5, 12),
         EndpointCalls("GET /v1/accessToken", 2, 2),
     ]
@@ -48,7 +48,7 @@ def test_calls_are_summed_over_a_day_and_a_week_and_the_busiest_endpoint_comes_f
 def test_only_the_grants_that_are_asked_about_count(program: Program, developer: User, group_admin: User) -> None:
     other = factories.make_program(factories.make_connector(developer), group_admin)
     used(other, MEMBERS, calls=5, ago=HOUR)
-    assert usage_queries.by_endpoint(Grant.objects.filter(connector=program.connector)) == []
+    assert usage_queries.count_by_endpoint(Grant.objects.filter(connector=program.connector)) == []
 
 
 def test_without_a_permission_the_calls_that_were_answered_would_have_failed(program: Program) -> None:
@@ -56,9 +56,9 @@ def test_without_a_permission_the_calls_that_were_answered_would_have_failed(pro
     used(program, MEMBERS, calls=4, refused=4, ago=2 * DAY, scope="groupmember.read")
     used(program, MEMBERS, calls=50, ago=31 * DAY, scope="groupmember.read")
     used(program, "GET v1/groups", calls=9, ago=HOUR, scope="groupinfo.read")
-    lost = usage_queries.lost_by_endpoint(program.connector, [Permission.GROUP_MEMBER_LIST, Permission.MEDIA])
+    lost = usage_queries.count_lost_by_endpoint(program.connector, [Permission.GROUP_MEMBER_LIST, Permission.MEDIA])
     assert lost == [EndpointLost(SPELLED, Permission.GROUP_MEMBER_LIST, 0, 0, 7)]
-    assert usage_queries.lost_by_endpoint(program.connector, []) == []
+    assert usage_queries.count_lost_by_endpoint(program.connector, []) == []
 
 
 def test_what_was_really_called_is_what_the_preview_counts(program: Program, developer: User) -> None:
@@ -67,7 +67,7 @@ def test_what_was_really_called_is_what_the_preview_counts(program: Program, dev
     for _ in range(3):
         assert Client().get("/v1/groups", headers={"accessToken": token}).status_code == 200
     usage.flush()
-    lost = usage_queries.lost_by_endpoint(program.connector, [Permission.GROUP_INFORMATION])
+    lost = usage_queries.count_lost_by_endpoint(program.connector, [Permission.GROUP_INFORMATION])
     assert [(row.endpoint, row.calls) for row in lost] == [("GET /v1/groups", 3)]
 
 
@@ -163,10 +163,10 @@ def test_of_a_connector_what_ended_grants_called_stops_no_more(
     for operation in (MEMBERS, "GET v1/groups"):
         factories.make_use(ended, operation, at=clock.now() - HOUR, calls=3)
     with django_assert_num_queries(2):
-        assert usage_queries.by_endpoint(program.connector) == [
+        assert usage_queries.count_by_endpoint(program.connector) == [
             EndpointCalls(SPELLED, 8, 8),
             EndpointCalls("GET /v1/groups", 3, 3),
         ]
     grants.revoke(grant=ended, by=group_admin)
-    assert usage_queries.by_endpoint(program.connector) == [EndpointCalls(SPELLED, 5, 5)]
-    assert usage_queries.by_endpoint(Grant.objects.present()) == [EndpointCalls(SPELLED, 5, 5)]
+    assert usage_queries.count_by_endpoint(program.connector) == [EndpointCalls(SPELLED, 5, 5)]
+    assert usage_queries.count_by_endpoint(Grant.objects.present()) == [EndpointCalls(SPELLED, 5, 5)]

@@ -112,7 +112,7 @@ def test_it_goes_with_the_access_that_it_was_made_under(
     ],
 )
 def test_an_address_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
-    assert webhook_words.address_of(url) == shown
+    assert webhook_words.hide_secrets_in_url(url) == shown
 
 
 # The log -------------------------------------------------------------------------------------------------------------
@@ -312,5 +312,5 @@ def test_of_many_tries_the_last_are_shown_with_their_numbers(
 
 @pytest.mark.parametrize("problem", WebhookAttempt.Problem.values)
 def test_every_problem_has_words_and_advice(problem: str) -> None:
-    assert webhook_words.answer_of(None, problem)
-    assert webhook_words.what_to_do(problem, None)
+    assert webhook_words.describe_answer(None, problem)
+    assert webhook_words.give_advice(problem, None)

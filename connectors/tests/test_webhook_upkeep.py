@@ -237,7 +237,7 @@ def test_lists_count_and_tell_the_last_try_in_one_query_each(
     with django_assert_num_queries(1):
         found = {
             row.pk: (row.waiting_count, row.kept_count, row.failed_count)
-            for row in webhooks.list_of_connector(webhook.connector)
+            for row in webhooks.list_webhooks(webhook.connector)
         }
     assert found[webhook.pk] == (1, 0, 0)
     with django_assert_num_queries(1):

@@ -50,7 +50,7 @@ SHOWS = {
 @signed_in
 def listing(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The connector's requests: those that wait first of all. What cannot be understood in the address is left out."""
-    connector, context = details.own(user_of(request), connector_id, "requests")
+    connector, context = details.get_own(user_of(request), connector_id, "requests")
     show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWS else ""
     search = request.GET.get("q", "").strip()[:120]
     try:
@@ -79,7 +79,7 @@ def listing(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def send(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """ "Send a request". The same form sent twice is one request."""
     user = user_of(request)
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     if request.method != "POST":
         again = _asked_before(request, user, connector)
         return _form_page(request, connector, RequestForm.fresh(connector, again))
@@ -118,7 +118,7 @@ def _asked_before(request: HttpRequest, user: User, connector: Connector) -> Acc
 def one(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpResponse:
     """One request: its link to copy, and what became of it. An open page shows by itself that it was answered."""
     user = user_of(request)
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     etag = live.etag(user.pk, connectors.get_request_version(request_id))
     if unchanged := live.unchanged(request, etag):
         return unchanged
@@ -149,7 +149,7 @@ def one(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpRespo
 def withdraw(request: HttpRequest, connector_id: UUID, request_id: UUID) -> HttpResponse:
     """The developer asks no more. Twice is once."""
     user = user_of(request)
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     asked = access_requests.own_request(user, connector, request_id)
     try:
         requests.withdraw(request=asked, by=user)

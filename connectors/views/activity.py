@@ -22,7 +22,7 @@ PAGE_SIZE = 50
 @signed_in
 def activity(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """One page of events, the newest first."""
-    connector, context = connectors.own(user_of(request), connector_id, "activity")
+    connector, context = connectors.get_own(user_of(request), connector_id, "activity")
     events = AuditEvent.objects.filter(connector_id=connector.pk)
     try:
         page = paginate(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)

@@ -53,7 +53,7 @@ class BotForm(forms.Form):
 @signed_in
 def bots(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """All of them: a connector has 50 at the most."""
-    connector, context = details.own(user_of(request), connector_id, "bots")
+    connector, context = details.get_own(user_of(request), connector_id, "bots")
     found = connectors.bots_of(connector)
     context |= {
         "bots": found,
@@ -69,7 +69,7 @@ def bots(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Makes one; twice is once. It posts nowhere until it is put into a group."""
     user = user_of(request)
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     if not _may_post(connector):
         messages.info(request, _("Add the permission “Text Message” first: bots are there to post."))
         return redirect("connectors:bots", connector_id)
@@ -105,7 +105,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def change(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpResponse:
     """Another name or picture: what it has posted shows them too, so the step-up is asked."""
     user = user_of(request)
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     if _was_deleted(connector, bot_id):
         return _deleted_already(request, connector)
     bot = _own(connector, bot_id)
@@ -135,7 +135,7 @@ def change(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpRespon
 def remove(request: HttpRequest, connector_id: UUID, bot_id: UUID) -> HttpResponse:
     """GET tells what will stop, POST with the bot's name stops it. Twice is once."""
     user = user_of(request)
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     if _was_deleted(connector, bot_id):
         return _deleted_already(request, connector)
     bot = _own(connector, bot_id)

@@ -121,13 +121,13 @@ WORDS: Final = {
 @signed_in
 def compatibility(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Counts are some seconds old; nothing that the program sent is kept."""
-    connector, context = connectors.own(user_of(request), connector_id, "compatibility")
+    connector, context = connectors.get_own(user_of(request), connector_id, "compatibility")
     room = services_usage.get_rate_limit_usage(connector)
     context |= {
         "rows": [_row(shown) for shown in usage.list_compatibility_quirks(connector)],
         "days": settings.USAGE_DAYS,
         "room": room,
-        "outcomes": usage.outcomes(connector),
+        "outcomes": usage.count_outcomes(connector),
     }
     return render(request, "connectors/compatibility.html", context)
 

@@ -26,7 +26,7 @@ from connectors.services import connectors
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import links, one_time_secrets, permissions, snippets, usage
 from connectors.views.forms import DetailsForm, PermissionsForm, SecretEndForm, add_broken_rule, get_idempotency_key
-from connectors.views.states import verbs_for
+from connectors.views.states import list_verbs
 from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import Conflict, RuleBroken
 from kaizala_console.statuses import STATUSES
@@ -55,7 +55,7 @@ def connector_list(request: HttpRequest) -> HttpResponse:
     """One page of the list. What cannot be understood in the address is left out rather than refused."""
     show = _show(request)
     everybodys = show == "all"
-    offered = queries.sorts_for(everybodys=everybodys)
+    offered = queries.list_sorts(everybodys=everybodys)
     sorts = {key: label for key, label in SORTS.items() if (key or "name") in offered}
     state = request.GET.get("state", "") if request.GET.get("state", "") in STATES else ""
     sort = request.GET.get("sort", "") if request.GET.get("sort", "") in sorts else ""
@@ -94,7 +94,7 @@ def _show(request: HttpRequest) -> str:
     asked, user = request.GET.get("show"), user_of(request)
     if asked in SHOWS:
         return asked
-    return "all" if user.is_organisation_admin and not queries.own_connectors(user).exists() else "mine"
+    return "all" if user.is_organisation_admin and not queries.list_own_connectors(user).exists() else "mine"
 
 
 def _row(connector: Connector, days: list[int] | None) -> dict[str, Any]:
@@ -147,7 +147,7 @@ CARRIED = tuple(ConnectorForm.base_fields)
 def details(request: HttpRequest) -> HttpResponse:
     """The first screen, and "Back" to it: name, description, home page, redirect URLs, the secret's end."""
     if request.method == "POST" and "back" not in request.POST:
-        form = ConnectorForm(request.POST, taken=queries.names_of(user_of(request)))
+        form = ConnectorForm(request.POST, taken=queries.list_names(user_of(request)))
         if form.is_valid():
             return _second_screen(request, form, PermissionsForm(initial=_chosen_in(request.POST)), request.POST)
         return _first_screen(request, form, request.POST)
@@ -239,7 +239,7 @@ def _chosen_in(typed: QueryDict | None) -> dict[str, list[str]]:
 def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """What the connector is and may do; owners also see the way on, and how to stop it."""
     user = user_of(request)
-    connector = connector_queries.connector_for(user, connector_id)
+    connector = connector_queries.get_connector(user, connector_id)
     can, cannot = can_and_cannot(connector.permissions)
     context: dict[str, Any] = {
         "can": can,
@@ -250,19 +250,19 @@ def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     }
     if policies.can_see_credentials(user, connector):
         context |= {
-            **frame(connector, "details"),
-            "verbs": verbs_for(connector),
-            "exchange": snippets.exchange_line(connector),
-            "ending_secret": connector_queries.secret_to_end_next(connector),
+            **get_frame(connector, "details"),
+            "verbs": list_verbs(connector),
+            "exchange": snippets.get_exchange_command(connector),
+            "ending_secret": connector_queries.get_secret_to_end_next(connector),
         }
     else:
         context |= {"connector": connector, "state": connector.state.value, "crumbs": links.connector_crumbs(connector)}
     return render(request, "connectors/details.html", context)
 
 
-def frame(connector: Connector, current: str) -> dict[str, Any]:
+def get_frame(connector: Connector, current: str) -> dict[str, Any]:
     """What the pages of one connector share, for its owners."""
-    counts = connector_queries.counts_of(connector)
+    counts = connector_queries.count_tabs(connector)
     return {
         "connector": connector,
         "state": connector.state.value,
@@ -273,10 +273,10 @@ def frame(connector: Connector, current: str) -> dict[str, Any]:
     }
 
 
-def own(user: User, connector_id: UUID, current: str) -> tuple[Connector, dict[str, Any]]:
+def get_own(user: User, connector_id: UUID, current: str) -> tuple[Connector, dict[str, Any]]:
     """A connector of the account's own with the frame of its pages. Raises NotFound."""
-    connector = connector_queries.own_connector(user, connector_id)
-    return connector, frame(connector, current)
+    connector = connector_queries.get_own_connector(user, connector_id)
+    return connector, get_frame(connector, current)
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -288,9 +288,9 @@ def own(user: User, connector_id: UUID, current: str) -> tuple[Connector, dict[s
 def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Name, description, home page and redirect URLs; for owners."""
     user = user_of(request)
-    connector = queries.own_connector(user, connector_id)
+    connector = queries.get_own_connector(user, connector_id)
     typed = request.POST if request.method == "POST" else None
-    form = DetailsForm.of(connector, typed, taken=queries.names_of(connector.owner, but=connector))
+    form = DetailsForm.of(connector, typed, taken=queries.list_names(connector.owner, but=connector))
     if request.method == "POST" and form.is_valid():
         require_reauthentication(request)
         try:

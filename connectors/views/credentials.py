@@ -26,7 +26,7 @@ from connectors.token_format import Kind
 from connectors.views import connectors as details
 from connectors.views import links, one_time_secrets
 from connectors.views.forms import LEAKED, UNUSED, RevokeSecretForm, SecretEndForm, get_idempotency_key, last_day
-from connectors.views.stopping import facts_of_use
+from connectors.views.stopping import get_use_facts
 from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
@@ -42,7 +42,7 @@ def credentials(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 def _page(request: HttpRequest, connector_id: UUID, form: SecretEndForm, *, status: int = 200) -> HttpResponse:
-    connector, context = details.own(user_of(request), connector_id, "credentials")
+    connector, context = details.get_own(user_of(request), connector_id, "credentials")
     rows = [_row(secret) for secret in connectors.secrets_of(connector)]
     live = [row for row in rows if row["state"] == "live"]
     context |= {
@@ -68,7 +68,7 @@ def _tab(connector_id: UUID, **_more: Any) -> str:
 def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """ "Add secret": a second one beside the first, shown once."""
     user = user_of(request)
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     idempotency_key = get_idempotency_key(request.POST)
     form = SecretEndForm(request.POST)
     if not form.is_valid():
@@ -92,7 +92,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def end_date(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """GET shows until when a live secret works, POST sets another day, or none."""
     user = user_of(request)
-    secret = connectors.own_secret(user, connector_id, secret_id)
+    secret = connectors.get_own_secret(user, connector_id, secret_id)
     if not secret.is_live(clock.now()):
         messages.info(request, _why_over(secret))
         return redirect(_tab(connector_id))
@@ -142,7 +142,7 @@ def _until(secret: ConnectorSecret) -> str:
 def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """GET tells what would happen, POST with the connector's name does it. Twice is once."""
     user = user_of(request)
-    secret = connectors.own_secret(user, connector_id, secret_id)
+    secret = connectors.get_own_secret(user, connector_id, secret_id)
     if secret.revoked_at:
         messages.info(request, _("This secret is revoked already."))
         return redirect(_tab(connector_id))
@@ -174,7 +174,7 @@ def revoke(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResp
 
 def _what_stops(connector: Connector) -> dict[str, Any]:
     """Without any secret nothing of the connector goes on for longer than an access token lives."""
-    use = facts_of_use(connector, webhooks=False)
+    use = get_use_facts(connector, webhooks=False)
     counts = connectors.stopping(connector)
     facts = [
         {"label": _("live refresh tokens"), "count": counts.live_tokens},

@@ -24,7 +24,7 @@ from kaizala_console.lib import clock, pagination
 @signed_in
 def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """One page of grants, those in force or those that ended, the newest first."""
-    connector, context = details.own(user_of(request), connector_id, "groups")
+    connector, context = details.get_own(user_of(request), connector_id, "groups")
     ended = request.GET.get("show") == "ended"
     search = request.GET.get("q", "").strip()[:120]
     try:

@@ -76,7 +76,7 @@ def inbox(request: HttpRequest, *, asked_of: Callable[[HttpRequest, User], list[
         "search": search,
         "chips": links.search_chips(request, search),
         "other_url": links.url_with(request, show=None if earlier else "earlier", cursor=None),
-        "owns_connectors": connectors.own_connectors(user).exists(),
+        "owns_connectors": connectors.list_own_connectors(user).exists(),
         "tabs": [
             {
                 "label": _("Waiting"),
@@ -114,7 +114,7 @@ def claim(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """ "Claim": opens the handoff and shows the token once. A GET only leads to the page with the button."""
     if request.method != "POST":
         return redirect("connectors:handoff", handoff_id)
-    connectors.own_handoff(user_of(request), handoff_id)
+    connectors.get_own_handoff(user_of(request), handoff_id)
     idempotency_key = get_idempotency_key(request.POST)
     sent_before = one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is not None
     if not sent_before:
@@ -129,7 +129,7 @@ def _handoff_page_of(handoff_id: UUID, **_more: Any) -> str:
 @sensitive_variables("idempotency_key", "token")
 def _claim(request: HttpRequest, *, handoff_id: UUID, idempotency_key: str) -> HttpResponse:
     user = user_of(request)
-    found = connectors.own_handoff(user, handoff_id)
+    found = connectors.get_own_handoff(user, handoff_id)
     address = request_context.current().client_address or None
     try:
         token = handoffs.claim(handoff=found, by=user, idempotency_key=idempotency_key, address=address)
@@ -143,7 +143,7 @@ def _claim(request: HttpRequest, *, handoff_id: UUID, idempotency_key: str) -> H
 def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it."""
     user = user_of(request)
-    found = connectors.own_handoff(user, handoff_id)
+    found = connectors.get_own_handoff(user, handoff_id)
     if request.method == "POST":
         try:
             handoffs.refuse(handoff=found, by=user)
@@ -163,7 +163,7 @@ def refuse(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """GET tells what would happen, POST does it; for both sides. Twice is once: the same new handoff."""
     user = user_of(request)
-    found = connectors.handoff_for(user, handoff_id)
+    found = connectors.get_handoff(user, handoff_id)
     if request.method == "POST":
         try:
             again = handoffs.reissue(handoff=found, by=user)
@@ -187,7 +187,7 @@ def reissue(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 
 def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = "", status: int = 200) -> HttpResponse:
     etag = get_etag(user, handoff_id)  # before the rest is read: what changes meanwhile is new to this page
-    found = connectors.handoff_for(user, handoff_id)
+    found = connectors.get_handoff(user, handoff_id)
     can_claim = policies.is_owner(user, found.connector)
     key_replaced = _key_replaced(found)
     card = _card(found)
@@ -199,7 +199,7 @@ def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = 
         "problem": problem,
         "may_be_issued_again": _may_be_issued_again(found),
         "key_replaced": key_replaced,
-        "claim_line": snippets.claim_line(found),
+        "claim_line": snippets.get_claim_command(found),
         **get_line_context(card["steps"], _handoff_page_of(handoff_id), etag),
         "crumbs": _crumbs(found),
     }
@@ -279,7 +279,7 @@ def get_line_context(line: list[Step], path: str, etag: str) -> dict[str, Any]:
 def get_handoff_line(user: User, handoff_id: UUID) -> dict[str, Any]:
     """Return the line of a handoff that `user` may see, for a page that is about something else."""
     etag = get_etag(user, handoff_id)
-    line = list_steps(connectors.handoff_for(user, handoff_id))
+    line = list_steps(connectors.get_handoff(user, handoff_id))
     return {"steps": line, **get_line_context(line, reverse("connectors:handoff", args=[handoff_id]), etag)}
 
 

@@ -158,7 +158,7 @@ def _answer(
 
 
 def _own_report(user: User, connector_id: UUID, report_id: UUID) -> LeakReport:
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     reports = LeakReport.objects.select_related("secret__connector", "refresh_token__grant", "closed_by")
     found = reports.filter(pk=report_id, connector_id=connector.pk).first()
     if found is None:

@@ -24,7 +24,7 @@ from kaizala_console.lib import pictures
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 # Somebody uploaded it: no browser may take it for a page of the console. Its address has its hash, so it never changes.
-_HEADERS: Final = {
+_LOGO_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cache-Control": "private, max-age=31536000, immutable",
@@ -54,7 +54,7 @@ class LogoForm(forms.Form):
 def logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The logo that is there, another one instead, or none; for owners."""
     user = user_of(request)
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     form = LogoForm(request.POST, request.FILES) if request.method == "POST" else LogoForm()
     if form.is_bound and form.is_valid():
         upload = form.cleaned_data["logo"]
@@ -79,18 +79,18 @@ def logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 @require_POST
 @reauthentication_required(button_label=gettext_lazy("Remove logo"))
-def remove(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+def remove_logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Without a logo from now on; twice is once."""
     user = user_of(request)
-    services_connectors.remove_logo(connector=connectors.own_connector(user, connector_id), by=user)
+    services_connectors.remove_logo(connector=connectors.get_own_connector(user, connector_id), by=user)
     messages.success(request, _("The logo is removed."))
     return redirect("connectors:details", connector_id)
 
 
 @require_safe
-def file(request: HttpRequest, connector_id: UUID, sha256: str) -> HttpResponse:
+def logo_file(request: HttpRequest, connector_id: UUID, sha256: str) -> HttpResponse:
     """The picture. NotFound for everybody else, and for one that was replaced: no browser is led to sign in for it."""
     if not isinstance(request.user, User):
         raise NotFound
-    found = connectors.logo_for(request.user, connector_id, sha256)
-    return HttpResponse(bytes(found.content), content_type=found.content_type, headers=_HEADERS)
+    found = connectors.get_logo(request.user, connector_id, sha256)
+    return HttpResponse(bytes(found.content), content_type=found.content_type, headers=_LOGO_HEADERS)

@@ -194,7 +194,7 @@ def _waiting(request: HttpRequest) -> list[Asked]:
 def sign_in(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The addresses of the OAuth endpoints, filled in, and the one switch."""
     user = user_of(request)
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     if request.method == "POST":
         connector = oauth.require_pkce(connector=connector, required="pkce_required" in request.POST, by=user)
         messages.success(request, _("PKCE is required now.") if connector.pkce_required else _("PKCE is optional now."))

@@ -34,7 +34,7 @@ class OneTimeSecretPage:
 
     subject: models.Model
     template: str
-    values: Callable[[str], list[snippets.Value]]
+    values: Callable[[str], list[snippets.SnippetValue]]
     file: str
     download_url: str
     done_url: str
@@ -52,8 +52,8 @@ def _of_connector(connector: Connector) -> OneTimeSecretPage:
     return OneTimeSecretPage(
         subject=connector,
         template="connectors/created.html",
-        values=lambda token: snippets.of_secret(connector, token),
-        file=snippets.filename(connector.name),
+        values=lambda token: snippets.list_secret_values(connector, token),
+        file=snippets.get_file_name(connector.name),
         download_url=reverse("connectors:connector_download", args=[connector.pk]),
         done_url=reverse("connectors:connector_done", args=[connector.pk]),
         after_url=reverse("connectors:details", args=[connector.pk]),
@@ -61,8 +61,8 @@ def _of_connector(connector: Connector) -> OneTimeSecretPage:
         gone=_secret_gone(),
         context=lambda token: {
             "connector": connector,
-            "exchange": snippets.exchange_line(connector),
-            "secret": connectors.secret_to_end_next(connector),
+            "exchange": snippets.get_exchange_command(connector),
+            "secret": connectors.get_secret_to_end_next(connector),
         },
     )
 
@@ -72,8 +72,8 @@ def _of_secret(secret: ConnectorSecret) -> OneTimeSecretPage:
     return OneTimeSecretPage(
         subject=secret,
         template="connectors/secret_added.html",
-        values=lambda token: snippets.of_secret(connector, token),
-        file=snippets.filename(connector.name),
+        values=lambda token: snippets.list_secret_values(connector, token),
+        file=snippets.get_file_name(connector.name),
         download_url=reverse("connectors:secret_download", args=[connector.pk, secret.pk]),
         done_url=reverse("connectors:secret_done", args=[connector.pk, secret.pk]),
         after_url=reverse("connectors:credentials", args=[connector.pk]),
@@ -85,11 +85,11 @@ def _of_secret(secret: ConnectorSecret) -> OneTimeSecretPage:
 
 def _of_handoff(handoff: Handoff) -> OneTimeSecretPage:
     connector, sealed = handoff.connector, handoff.is_sealed_to_key
-    file = snippets.filename(connector.name, handoff.grant.target_name)
+    file = snippets.get_file_name(connector.name, handoff.grant.target_name)
     return OneTimeSecretPage(
         subject=handoff,
         template="connectors/claimed_sealed.html" if sealed else "connectors/claimed.html",
-        values=lambda token: snippets.of_handoff(handoff, token),
+        values=lambda token: snippets.list_handoff_values(handoff, token),
         file=file,
         download_url=reverse("connectors:handoff_download", args=[handoff.pk]),
         done_url=reverse("connectors:handoff_done", args=[handoff.pk]),
@@ -100,9 +100,9 @@ def _of_handoff(handoff: Handoff) -> OneTimeSecretPage:
         context=lambda token: {
             "handoff": handoff,
             "connector": connector,
-            "env_file": f"{file if sealed else snippets.filename(connector.name)}.env",
-            "exchange": snippets.exchange_line(connector, None if sealed else token),
-            "open_line": snippets.open_line(),
+            "env_file": f"{file if sealed else snippets.get_file_name(connector.name)}.env",
+            "exchange": snippets.get_exchange_command(connector, None if sealed else token),
+            "open_line": snippets.get_open_command(),
         },
         line_of=handoff.pk,
     )
@@ -162,7 +162,7 @@ def page(
 @signed_in
 def connector_download(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The file with a new connector's ID and secret."""
-    return download(request, _of_connector(connectors.own_connector(user_of(request), connector_id)))
+    return download(request, _of_connector(connectors.get_own_connector(user_of(request), connector_id)))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -170,7 +170,7 @@ def connector_download(request: HttpRequest, connector_id: UUID) -> HttpResponse
 @signed_in
 def connector_done(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """ "Done" under a new connector's secret."""
-    return done(request, _of_connector(connectors.own_connector(user_of(request), connector_id)))
+    return done(request, _of_connector(connectors.get_own_connector(user_of(request), connector_id)))
 
 
 def _credentials_of(connector_id: UUID, secret_id: int) -> str:
@@ -182,7 +182,7 @@ def _credentials_of(connector_id: UUID, secret_id: int) -> str:
 @signed_in
 def secret_download(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """The file with a further secret."""
-    return download(request, _of_secret(connectors.own_secret(user_of(request), connector_id, secret_id)))
+    return download(request, _of_secret(connectors.get_own_secret(user_of(request), connector_id, secret_id)))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -190,7 +190,7 @@ def secret_download(request: HttpRequest, connector_id: UUID, secret_id: int) ->
 @signed_in
 def secret_done(request: HttpRequest, connector_id: UUID, secret_id: int) -> HttpResponse:
     """ "Done" under a further secret."""
-    return done(request, _of_secret(connectors.own_secret(user_of(request), connector_id, secret_id)))
+    return done(request, _of_secret(connectors.get_own_secret(user_of(request), connector_id, secret_id)))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -198,7 +198,7 @@ def secret_done(request: HttpRequest, connector_id: UUID, secret_id: int) -> Htt
 @signed_in
 def handoff_download(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """The file with a claimed refresh token."""
-    return download(request, _of_handoff(connectors.own_handoff(user_of(request), handoff_id)))
+    return download(request, _of_handoff(connectors.get_own_handoff(user_of(request), handoff_id)))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -206,7 +206,7 @@ def handoff_download(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
 @signed_in
 def handoff_done(request: HttpRequest, handoff_id: UUID) -> HttpResponse:
     """ "Done" under a claimed refresh token."""
-    return done(request, _of_handoff(connectors.own_handoff(user_of(request), handoff_id)))
+    return done(request, _of_handoff(connectors.get_own_handoff(user_of(request), handoff_id)))
 
 
 @sensitive_variables("token")
@@ -216,7 +216,7 @@ def download(request: HttpRequest, showing: OneTimeSecretPage) -> HttpResponse:
         messages.warning(request, showing.gone)
         return redirect(showing.after_url)
     _note(request, showing, token)
-    return snippets.download(showing.values(token), kind=request.POST.get("kind", ""), name=showing.file)
+    return snippets.to_download(showing.values(token), kind=request.POST.get("kind", ""), name=showing.file)
 
 
 @sensitive_variables("token")

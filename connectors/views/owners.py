@@ -138,7 +138,7 @@ def transfer(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 def _connector(user: User, connector_id: UUID) -> Connector:
     """For its owners, and for who may name others in the place of an owner whose account is switched off."""
-    connector = connectors.connector_for(user, connector_id)
+    connector = connectors.get_connector(user, connector_id)
     if not (policies.is_owner(user, connector) or policies.can_name_owners(user, connector)):
         raise NotFound
     return connector

@@ -24,7 +24,7 @@ from connectors.services import permissions
 from connectors.views import access_requests as request_pages
 from connectors.views import links
 from connectors.views.forms import TypedNameForm
-from connectors.views.stopping import listeners
+from connectors.views.stopping import get_listener_facts
 from kaizala_console.lib import bounded, clock
 from kaizala_console.lib.errors import RuleBroken
 
@@ -71,7 +71,7 @@ CHANGE = gettext_lazy("Change permissions")
 @signed_in(button_label=gettext_lazy("Continue"))
 def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Boxes first, then what would follow, then the change; of what takes something away, with the name typed."""
-    connector = connectors.own_connector(user_of(request), connector_id)
+    connector = connectors.get_own_connector(user_of(request), connector_id)
     if request.method != "POST":
         return _boxes(request, connector, _form(connector, None))
     form = request_pages.ChangePermissionsForm(request.POST)
@@ -167,11 +167,11 @@ def _preview(
 
 def _what_stops(connector: Connector, cut: list[Grant], removed: frozenset[Permission]) -> dict[str, Any]:
     """What "What will stop" counts: the grants and their tokens, the calls by endpoint, and webhooks, if they end."""
-    lost = usage.lost_by_endpoint(connector, removed)
+    lost = usage.count_lost_by_endpoint(connector, removed)
     grants = Grant.objects.filter(pk__in=[grant.pk for grant in cut])
     live = RefreshToken.objects.live(clock.now()).filter(grant__in=grants)
     ends_webhooks = Permission.OUTGOING_WEBHOOKS in removed
-    listening = listeners(grants) if ends_webhooks else {"listening": 0}
+    listening = get_listener_facts(grants) if ends_webhooks else {"listening": 0}
     return {
         "facts": [
             {"label": _("grants that lose something"), "count": len(cut)},

@@ -56,13 +56,13 @@ class KeyForm(forms.Form):
 @signed_in
 def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The key that new tokens are sealed to, how to open them, and the keys before it."""
-    connector, context = details.own(user_of(request), connector_id, "credentials")
+    connector, context = details.get_own(user_of(request), connector_id, "credentials")
     rows = list(connector.keys.select_related("created_by", "removed_by"))
     context |= {
         "key": next((row for row in rows if row.removed_at is None), None),
         "removed": [row for row in rows if row.removed_at is not None],
-        "open_line": snippets.open_line(),
-        "exchange": snippets.exchange_line(connector),
+        "open_line": snippets.get_open_command(),
+        "exchange": snippets.get_exchange_command(connector),
         "crumbs": _crumbs(connector),
     }
     return render(request, "connectors/keys.html", context)
@@ -74,7 +74,7 @@ def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Paste, upload, or make one in the browser; twice is once."""
     user = user_of(request)
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     form = KeyForm()
     if request.method == "POST":
         sent = KeyForm(request.POST, request.FILES)
@@ -102,7 +102,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         "connector": connector,
         "form": form,
         "replaces": connector.keys.live().first(),
-        "file": snippets.filename(connector.name),
+        "file": snippets.get_file_name(connector.name),
         "crumbs": _crumbs(connector, _("Register a key")),
     }
     return render(request, "connectors/key_add.html", context, status=400 if form.is_bound else 200)
@@ -113,7 +113,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 def remove(request: HttpRequest, connector_id: UUID, key_id: int) -> HttpResponse:
     """GET tells what would happen, POST does it."""
     user = user_of(request)
-    key = _own_key(connectors.own_connector(user, connector_id), key_id)
+    key = _own_key(connectors.get_own_connector(user, connector_id), key_id)
     if request.method == "POST":
         try:
             keys.remove(key=key, by=user)

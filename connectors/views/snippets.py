@@ -23,7 +23,7 @@ SEALED = "SEALED_REFRESH_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class SnippetValue:
     """One line of the file: `name` is the variable, `label` is for people."""
 
     name: str
@@ -32,55 +32,55 @@ class Value:
     multiline: bool = False
 
 
-def of_secret(connector: Connector, secret: str) -> list[Value]:
+def list_secret_values(connector: Connector, secret: str) -> list[SnippetValue]:
     """The three strings that a new connector's program needs."""
     return [
-        Value(ID, _("Connector ID"), str(connector.pk)),
-        Value(SECRET, _("Connector secret"), secret),
-        Value(URL, _("Address of the console"), settings.CONSOLE_BASE_URL),
+        SnippetValue(ID, _("Connector ID"), str(connector.pk)),
+        SnippetValue(SECRET, _("Connector secret"), secret),
+        SnippetValue(URL, _("Address of the console"), settings.CONSOLE_BASE_URL),
     ]
 
 
-def of_handoff(handoff: Handoff, refresh_token: str) -> list[Value]:
+def list_handoff_values(handoff: Handoff, refresh_token: str) -> list[SnippetValue]:
     """What a program needs for one group, besides the connector's secret, which nobody can read here any more."""
     if handoff.is_sealed_to_key:
-        token = Value(SEALED, _("Sealed refresh token"), refresh_token, multiline=True)
+        token = SnippetValue(SEALED, _("Sealed refresh token"), refresh_token, multiline=True)
     else:
-        token = Value(REFRESH_TOKEN, _("Refresh token"), refresh_token)
+        token = SnippetValue(REFRESH_TOKEN, _("Refresh token"), refresh_token)
     return [
         token,
-        Value(ID, _("Connector ID"), str(handoff.connector_id)),
-        Value(URL, _("Address of the console"), settings.CONSOLE_BASE_URL),
+        SnippetValue(ID, _("Connector ID"), str(handoff.connector_id)),
+        SnippetValue(URL, _("Address of the console"), settings.CONSOLE_BASE_URL),
     ]
 
 
-def filename(*names: str) -> str:
+def get_file_name(*names: str) -> str:
     """A file name, without ending, that any system takes: `shift-bot-pune-depot`."""
     return "-".join(filter(None, (slugify(name)[:40].strip("-") for name in names))) or "connector"
 
 
-def as_env(values: Sequence[Value]) -> str:
+def to_env(values: Sequence[SnippetValue]) -> str:
     """Lines that a POSIX shell and the usual dotenv readers take alike."""
     return "".join(f'{row.name}="{_escaped(row.value)}"\n' for row in values)
 
 
-def as_json(values: Sequence[Value]) -> str:
+def to_json(values: Sequence[SnippetValue]) -> str:
     """The same as one JSON object."""
     return json.dumps({row.name: row.value for row in values}, indent=2) + "\n"
 
 
-def download(values: Sequence[Value], *, kind: str, name: str) -> HttpResponse:
+def to_download(values: Sequence[SnippetValue], *, kind: str, name: str) -> HttpResponse:
     """The file, `env` or else `json`, which no cache keeps."""
     if kind == "env":
-        response = HttpResponse(as_env(values), content_type="text/plain; charset=utf-8")
+        response = HttpResponse(to_env(values), content_type="text/plain; charset=utf-8")
     else:
-        response = HttpResponse(as_json(values), content_type="application/json")
+        response = HttpResponse(to_json(values), content_type="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{"env" if kind == "env" else "json"}"'
     add_never_cache_headers(response)
     return response
 
 
-def exchange_line(connector: Connector, refresh_token: str | None = None) -> str:
+def get_exchange_command(connector: Connector, refresh_token: str | None = None) -> str:
     """Trades the refresh token for an access token (wire protocol §4); answers 200 when pasted as it is.
 
     The secret is read from the environment: it is not known here any more. Without a token, that is too.
@@ -93,7 +93,7 @@ def exchange_line(connector: Connector, refresh_token: str | None = None) -> str
     )
 
 
-def claim_line(handoff: Handoff) -> str:
+def get_claim_command(handoff: Handoff) -> str:
     """Lets the program itself take this handoff; sent again as it was, it gets the same answer for some minutes."""
     return _curl(
         f"{settings.CONSOLE_BASE_URL}/v1/handoffs/claim",
@@ -104,7 +104,7 @@ def claim_line(handoff: Handoff) -> str:
     )
 
 
-def open_line() -> str:
+def get_open_command() -> str:
     """Opens a sealed refresh token with the private key, a PEM or a JWK file, and keeps it in a variable of the shell.
 
     Written for jwcrypto, which is no part of this console; a test runs it.
@@ -119,13 +119,13 @@ t = jwe.JWE(); t.deserialize(sys.argv[2], k); print(t.payload.decode())
 
 
 def _curl(url: str, *headers: str, data: str = "") -> str:
-    lines = [f"curl {quoted_url(url)}", *(f'  -H "{header}"' for header in headers)]
+    lines = [f"curl {quote_url(url)}", *(f'  -H "{header}"' for header in headers)]
     if data:
         lines.append(f"  -d '{data}'")
     return " \\\n".join(lines)
 
 
-def quoted_url(url: str) -> str:
+def quote_url(url: str) -> str:
     """An address as a POSIX shell, and curl behind it, take it."""
     return url if re.fullmatch(r"[A-Za-z0-9:/._\[\]-]+", url) and "[" not in url else f'"{url}"'
 

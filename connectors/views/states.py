@@ -23,7 +23,7 @@ from connectors.queries import connectors as queries
 from connectors.services import connectors
 from connectors.views import links
 from connectors.views.forms import TypedNameForm
-from connectors.views.stopping import facts_of_use
+from connectors.views.stopping import get_use_facts
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 LIVE, DEACTIVATED, SUSPENDED = ConnectorState.LIVE, ConnectorState.DEACTIVATED, ConnectorState.SUSPENDED
@@ -106,7 +106,7 @@ VERBS = {
 }
 
 
-def verbs_for(connector: Connector) -> list[Verb]:
+def list_verbs(connector: Connector) -> list[Verb]:
     """What can be done with the connector in its present state, the harmless first."""
     return [verb for verb in VERBS.values() if connector.state in verb.states]
 
@@ -120,7 +120,7 @@ def change_state(request: HttpRequest, connector_id: UUID, verb: str) -> HttpRes
         raise Http404
     user = user_of(request)
     try:
-        connector = queries.own_connector(user, connector_id)
+        connector = queries.get_own_connector(user, connector_id)
     except NotFound:
         if request.method == "POST" and verb == "delete" and _was_theirs(user, connector_id):
             messages.info(request, _("This connector is deleted already."))
@@ -155,7 +155,7 @@ def _do(request: HttpRequest, connector: Connector, act: Verb) -> HttpResponse:
 
 def _context(connector: Connector, act: Verb, form: TypedNameForm | None) -> dict[str, Any]:
     counts = queries.stopping(connector)
-    use = facts_of_use(connector)
+    use = get_use_facts(connector)
     facts = [
         {"label": _("live refresh tokens"), "count": counts.live_tokens},
         {"label": _("groups"), "count": counts.groups},

@@ -12,14 +12,14 @@ from connectors.queries import usage
 from connectors.queries import webhooks as webhook_queries
 
 
-def facts_of_use(whose: QuerySet[Grant] | Connector, *, webhooks: bool = True) -> dict[str, Any]:
+def get_use_facts(whose: QuerySet[Grant] | Connector, *, webhooks: bool = True) -> dict[str, Any]:
     """`use_facts` for `<c-what-will-stop>`, and for `connectors/_endpoints.html` `endpoints` and `hosts`: of these
     grants, or of all of a connector that were not revoked.
 
     Webhooks need no token, only the access: where only tokens or secrets end, they go on; say `webhooks=False` there.
     """
-    found = usage.by_endpoint(whose)
-    listening = listeners(whose) if webhooks else {}
+    found = usage.count_by_endpoint(whose)
+    listening = get_listener_facts(whose) if webhooks else {}
     return {
         "use_facts": [
             {"label": _("calls in the last 24 hours"), "count": sum(row.day for row in found)},
@@ -32,9 +32,9 @@ def facts_of_use(whose: QuerySet[Grant] | Connector, *, webhooks: bool = True) -
     }
 
 
-def listeners(whose: QuerySet[Grant] | Connector) -> dict[str, Any]:
+def get_listener_facts(whose: QuerySet[Grant] | Connector) -> dict[str, Any]:
     """`listening`, how many webhooks are told something under these grants now, and their `hosts`, the most first."""
-    found = webhook_queries.hosts(whose)
+    found = webhook_queries.list_hosts(whose)
     return {
         "listening": sum(host.webhooks for host in found),
         "hosts": found[: webhook_queries.MOST_HOSTS],

@@ -87,7 +87,7 @@ def cached_token_stop(request: HttpRequest, connector_id: UUID, grant_id: UUID) 
 
 
 def _own_grant(user: User, connector_id: UUID, grant_id: UUID) -> Grant:
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     grant = Grant.objects.present().filter(pk=grant_id, connector=connector).first()
     if grant is None:
         raise NotFound

@@ -52,7 +52,7 @@ COLUMNS: Final = ("from", "connector", "group", "endpoint", "calls", "refused", 
 @signed_in
 def usage(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """What the program called and how it was answered; what of the limits is left; what ends soon."""
-    connector, context = details.own(user_of(request), connector_id, "usage")
+    connector, context = details.get_own(user_of(request), connector_id, "usage")
     scope = UsageScope(connector, _period(request), get_time_zone(request))
     shared = _shared(request, scope)
     context |= {
@@ -94,7 +94,7 @@ def organisation(request: HttpRequest) -> HttpResponse:
 @signed_in
 def usage_export(request: HttpRequest, connector_id: UUID) -> StreamingHttpResponse:
     """One line for each hour or day, group and endpoint."""
-    connector = connectors.own_connector(user_of(request), connector_id)
+    connector = connectors.get_own_connector(user_of(request), connector_id)
     return _file(UsageScope(connector, _period(request)), connector.name)
 
 

@@ -25,7 +25,7 @@ from connectors.services import grants, user_tokens
 from connectors.views import handoffs, links
 from connectors.views.forms import TypedNameForm
 from connectors.views.grants import row_of
-from connectors.views.stopping import facts_of_use
+from connectors.views.stopping import get_use_facts
 from kaizala_console.lib import ids, pagination, phone_numbers
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
@@ -43,7 +43,7 @@ PILLS = {"confirmed": "done"}
 def user_token(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """For everybody of the organisation, with their own numbers. An organisation admin asks a second one."""
     user = user_of(request)
-    connector = connectors.connector_for(user, connector_id)
+    connector = connectors.get_connector(user, connector_id)
     if request.method == "POST":
         person = _chosen(request, user)
         if person is None:
@@ -244,7 +244,7 @@ def acting_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
 
 
 def _what_stops(grant: Any) -> dict[str, Any]:
-    use = facts_of_use(Grant.objects.filter(pk=grant.pk))
+    use = get_use_facts(Grant.objects.filter(pk=grant.pk))
     waits = any(handoffs.get_current_state(handoff) is HandoffState.WAITING for handoff in grant.handoffs_newest_first)
     facts = [
         {"label": _("live refresh tokens"), "count": len(grant.live_tokens)},

@@ -39,19 +39,19 @@ REPLAYED_BEFORE = dt.timedelta(hours=1)  # what the form suggests
 @webhooks.redirect_if_removed
 def log(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """One page of the log. While something waits it looks again by itself, unless `?live=off`."""
-    webhook = webhooks.own(user_of(request), connector_id, webhook_id)
-    state = _known(request, "state", words.STATE_CHOICES)
+    webhook = webhooks.get_own(user_of(request), connector_id, webhook_id)
+    state = _get_choice(request, "state", words.STATE_CHOICES)
     kinds = EVENTS if webhook.grant_id is not None else HANDOFF_EVENTS
-    event_type = _known(request, "event", kinds)
+    event_type = _get_choice(request, "event", kinds)
     try:
-        page = webhook_log.delivery_page(
+        page = webhook_log.get_delivery_page(
             webhook, state=state, event_type=event_type, cursor=request.GET.get("cursor") or None
         )
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
     still = request.GET.get(LIVE) == "off"
     context = {
-        **webhooks.frame(webhook, "deliveries"),
+        **webhooks.get_frame(webhook, "deliveries"),
         "rows": [_row(delivery, webhook) for delivery in page.items],
         "selects": [
             _select("state", _("State"), {"": _("Any state"), **words.STATE_CHOICES}, state),
@@ -74,19 +74,19 @@ def log(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRespo
 @webhooks.redirect_if_removed
 def one(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id: int) -> HttpResponse:
     """What was sent, and each try: when, how long, and what came back."""
-    webhook = webhooks.own(user_of(request), connector_id, webhook_id)
-    delivery = webhook_log.one_delivery(webhook, delivery_id)
+    webhook = webhooks.get_own(user_of(request), connector_id, webhook_id)
+    delivery = webhook_log.get_delivery(webhook, delivery_id)
     payload = signing.get_payload(delivery)
     last = webhook_log.list_attempts(delivery)
     tries = [_attempt(number, found) for number, found in enumerate(last, delivery.attempt_count - len(last) + 1)]
     context = {
-        **webhooks.frame(webhook, "deliveries", (delivery.event.event_type, "")),
+        **webhooks.get_frame(webhook, "deliveries", (delivery.event.event_type, "")),
         "row": _row(delivery, webhook),
         "delivery": delivery,
-        "payload": words.pretty(payload) if payload is not None else "",
+        "payload": words.format_json(payload) if payload is not None else "",
         "attempts": tries,
         "left_out": delivery.attempt_count - len(tries),
-        "advice": words.what_to_do(delivery.last_problem, delivery.last_status),
+        "advice": words.give_advice(delivery.last_problem, delivery.last_status),
     }
     return render(request, "connectors/webhook_delivery.html", context)
 
@@ -104,8 +104,8 @@ def _log_of(connector_id: UUID, webhook_id: UUID, **_more: Any) -> str:
 def redeliver(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id: int) -> HttpResponse:
     """ "Redeliver": one again, under the same event id."""
     user = user_of(request)
-    webhook = webhooks.own(user, connector_id, webhook_id)
-    delivery = webhook_log.one_delivery(webhook, delivery_id)
+    webhook = webhooks.get_own(user, connector_id, webhook_id)
+    delivery = webhook_log.get_delivery(webhook, delivery_id)
     try:
         queued = management.redeliver(delivery=delivery, by=user)
     except RuleBroken as refused:
@@ -122,13 +122,13 @@ def redeliver(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delive
 def redeliver_failed(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Redeliver all failed": what was given up, the oldest first."""
     user = user_of(request)
-    webhook = webhooks.own(user, connector_id, webhook_id)
+    webhook = webhooks.get_own(user, connector_id, webhook_id)
     try:
         count = management.redeliver_failed(webhook=webhook, by=user)
     except RuleBroken as refused:
         messages.error(request, str(refused))
     else:
-        _tell(request, count, _("Nothing had failed for good: there was nothing left to send again."))
+        _flash_count(request, count, _("Nothing had failed for good: there was nothing left to send again."))
     return redirect(_log_of(connector_id, webhook_id))
 
 
@@ -166,7 +166,7 @@ class ReplayForm(forms.Form):
 def replay(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """GET asks from when, and with `?since=` says how many that would be; POST sends them."""
     user = user_of(request)
-    webhook = webhooks.own(user, connector_id, webhook_id)
+    webhook = webhooks.get_own(user, connector_id, webhook_id)
     form = _replay_form(request)
     if request.method == "POST" and form.is_valid():
         try:
@@ -174,15 +174,15 @@ def replay(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRe
         except RuleBroken as refused:
             form.add_error(None, str(refused))
         else:
-            _tell(request, count, _("Nothing has happened since then that does not wait to be sent already."))
+            _flash_count(request, count, _("Nothing has happened since then that does not wait to be sent already."))
             return redirect(_log_of(connector_id, webhook_id))
     since = form.cleaned_data.get("since") if form.is_bound and form.is_valid() else None
     context = {
-        **webhooks.frame(webhook, "deliveries", (_("Replay"), "")),
+        **webhooks.get_frame(webhook, "deliveries", (_("Replay"), "")),
         "form": form,
         "since": since,
         "since_value": timezone.localtime(since).strftime("%Y-%m-%dT%H:%M:%S") if since is not None else "",
-        "again": webhook_log.again(webhook, since) if since is not None else None,
+        "again": webhook_log.count_replayed(webhook, since) if since is not None else None,
     }
     status = 400 if request.method == "POST" else 200
     return render(request, "connectors/webhook_replay.html", context, status=status)
@@ -198,7 +198,7 @@ def _replay_form(request: HttpRequest) -> ReplayForm:
     return ReplayForm(initial={"since": begin})
 
 
-def _tell(request: HttpRequest, count: int, nothing: str) -> None:
+def _flash_count(request: HttpRequest, count: int, nothing: str) -> None:
     if not count:
         messages.info(request, nothing)
         return
@@ -215,8 +215,8 @@ def _row(delivery: WebhookDelivery, webhook: Webhook) -> dict[str, Any]:
     return {
         "delivery": delivery,
         "pill": words.DELIVERY_PILLS[State(delivery.state)],
-        "about": words.subject_of(delivery, webhook),
-        "answer": words.answer_of(delivery.last_status, delivery.last_problem),
+        "about": words.describe_subject(delivery, webhook),
+        "answer": words.describe_answer(delivery.last_status, delivery.last_problem),
         "milliseconds": delivery.last_milliseconds,
         "tries": delivery.attempt_count,
         "next_at": delivery.next_attempt_at if waits and _is_ahead(delivery.next_attempt_at) else None,
@@ -233,14 +233,14 @@ def _attempt(number: int, attempt: WebhookAttempt) -> dict[str, Any]:
     return {
         "number": number,
         "attempt": attempt,
-        "answer": words.answer_of(attempt.status, attempt.problem),
+        "answer": words.describe_answer(attempt.status, attempt.problem),
         "problem": WebhookAttempt.Problem(attempt.problem).label if attempt.problem else "",
         "headers": sorted(attempt.answer_headers.items()),
-        "body": words.body_of(attempt),
+        "body": words.describe_body(attempt),
     }
 
 
-def _known(request: HttpRequest, name: str, choices: dict[str, Any]) -> str:
+def _get_choice(request: HttpRequest, name: str, choices: dict[str, Any]) -> str:
     """What cannot be understood in the address is left out rather than refused."""
     given = request.GET.get(name, "")
     return given if given in choices else ""

@@ -71,7 +71,7 @@ _WHAT_TO_DO: Final = {
 }
 
 
-def pill_of(webhook: Webhook, at: dt.datetime) -> str:
+def get_pill(webhook: Webhook, at: dt.datetime) -> str:
     """The status of a webhook (kaizala_console/statuses.py). Asks no database."""
     if webhook.inactive_because:
         return {
@@ -89,21 +89,24 @@ def pill_of(webhook: Webhook, at: dt.datetime) -> str:
     return "suspended" if authorization.is_suspended(webhook) and not over else "ended"
 
 
-def object_of(webhook: Webhook) -> dict[str, Any]:
+def describe_object(webhook: Webhook) -> dict[str, Any]:
     """What a webhook is set on: `word` for people, `id` where only the app above knows a name."""
     if webhook.grant is None:
         return {"word": _("Handoffs of this connector"), "id": ""}
     if webhook.object_type == Webhook.ObjectType.PACKAGE:
         return {"word": _("Cards of the package"), "id": webhook.object_id}
     if webhook.object_type == Webhook.ObjectType.ACTION:
-        return {"word": _("One card in %(where)s") % {"where": _where(webhook.grant)}, "id": webhook.object_id}
+        return {"word": _("One card in %(where)s") % {"where": _quote_target(webhook.grant)}, "id": webhook.object_id}
     if webhook.grant.target == f"group:{webhook.object_id}":
         return {"word": webhook.grant.target_name, "id": ""}
-    return {"word": _("A group within reach of %(where)s") % {"where": _where(webhook.grant)}, "id": webhook.object_id}
+    return {
+        "word": _("A group within reach of %(where)s") % {"where": _quote_target(webhook.grant)},
+        "id": webhook.object_id,
+    }
 
 
-def subject_of(delivery: WebhookDelivery, webhook: Webhook) -> dict[str, str]:
-    """What one event was about, as `object_of` says it."""
+def describe_subject(delivery: WebhookDelivery, webhook: Webhook) -> dict[str, str]:
+    """What one event was about, as `describe_object` says it."""
     event = delivery.event
     if event.action_id is not None:
         return {"word": _("Card"), "id": str(event.action_id)}
@@ -114,11 +117,11 @@ def subject_of(delivery: WebhookDelivery, webhook: Webhook) -> dict[str, str]:
     return {"word": _("Group"), "id": str(event.group_id)}
 
 
-def _where(grant: Grant) -> str:
+def _quote_target(grant: Grant) -> str:
     return f"“{grant.target_name}”"
 
 
-def events_of(webhook: Webhook, *, most: int = 3) -> dict[str, Any]:
+def list_events(webhook: Webhook, *, most: int = 3) -> dict[str, Any]:
     """`named` for a cell, how many `more`, and `all`."""
     if len(webhook.event_types) == len(WebhookEventType):
         return {"named": _("everything that can be told"), "more": 0, "all": ", ".join(webhook.event_types)}
@@ -129,7 +132,7 @@ def events_of(webhook: Webhook, *, most: int = 3) -> dict[str, Any]:
     }
 
 
-def address_of(url: str) -> str:
+def hide_secrets_in_url(url: str) -> str:
     """An address without what may be a secret in it: no password, no values of its query, no fragment."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
@@ -137,30 +140,30 @@ def address_of(url: str) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         port = ""
-    return f"{parts.scheme}://{host}{port}{path_of(url)}"
+    return f"{parts.scheme}://{host}{port}{hide_secrets_in_path(url)}"
 
 
-def path_of(url: str) -> str:
-    """What follows the host in `address_of`."""
+def hide_secrets_in_path(url: str) -> str:
+    """What follows the host in `hide_secrets_in_url`."""
     parts = urlsplit(url)
     names = [name for name, _value in parse_qsl(parts.query, keep_blank_values=True) if f"{name}=" in parts.query]
     query = "?" + "&".join(f"{name}={HIDDEN}" for name in names) if names else f"?{HIDDEN}" if parts.query else ""
     return f"{parts.path or '/'}{query}"
 
 
-def answer_of(status: int | None, problem: str | None) -> str:
+def describe_answer(status: int | None, problem: str | None) -> str:
     """What came back of a try, in a word or a number; "" before the first."""
     if status is not None:
         return str(status)
     return str(_SHORT.get(Problem(problem), Problem(problem).label)) if problem else ""
 
 
-def body_of(attempt: WebhookAttempt) -> str | Promise:
+def describe_body(attempt: WebhookAttempt) -> str | Promise:
     """What is to be said of the body of an answer, besides its text; "" when that is all of it."""
     return "" if attempt.answer_body == WebhookAttempt.Body.TEXT else _BODIES[attempt.answer_body]
 
 
-def what_to_do(problem: str | None, status: int | None) -> str | Promise:
+def give_advice(problem: str | None, status: int | None) -> str | Promise:
     """One sentence for the developer whose receiver failed; "" when nothing did."""
     if not problem:
         return ""
@@ -171,12 +174,12 @@ def what_to_do(problem: str | None, status: int | None) -> str | Promise:
     return _WHAT_TO_DO[Problem(problem)]
 
 
-def pretty(document: dict[str, Any]) -> str:
+def format_json(document: dict[str, Any]) -> str:
     """JSON to read."""
     return json.dumps(document, ensure_ascii=False, indent=2)
 
 
-def subscribe_line(grant: Grant | None) -> str:
+def get_subscribe_command(grant: Grant | None) -> str:
     """The line that makes the first webhook; on the grant's own group, when it has one."""
     key = ids.parse_guid(grant.target.removeprefix("group:")) if grant is not None else None
     kinds = json.dumps([WebhookEventType.TEXT_MESSAGE_CREATED.value, WebhookEventType.JOB_RESPONSE.value])

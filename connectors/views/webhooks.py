@@ -46,29 +46,29 @@ View = Callable[..., HttpResponse]
 @signed_in
 def webhooks(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """One page of a connector's webhooks, the newest first; without any, the line that makes one."""
-    connector, context = details.own(user_of(request), connector_id, "webhooks")
+    connector, context = details.get_own(user_of(request), connector_id, "webhooks")
     try:
-        page = webhook_queries.webhook_page(connector, cursor=request.GET.get("cursor"))
+        page = webhook_queries.get_webhook_page(connector, cursor=request.GET.get("cursor"))
     except pagination.BadCursor:
         return redirect(links.url_with(request, cursor=None))
-    since = webhook_queries.failing_since(page.items)
+    since = webhook_queries.get_failing_since(page.items)
     context |= {
-        "rows": [{**facts_of(webhook), "failing_since": since.get(webhook.pk)} for webhook in page.items],
+        "rows": [{**get_webhook_facts(webhook), "failing_since": since.get(webhook.pk)} for webhook in page.items],
         "handoff_webhook": webhook_queries.get_handoff_webhook(connector),
         "may_listen": Permission.OUTGOING_WEBHOOKS in connector.permissions,
         **links.pagination_links(request, page),
     }
     if not page.items:
-        context["subscribe"] = webhook_words.subscribe_line(_first_group(connector))
+        context["subscribe"] = webhook_words.get_subscribe_command(_first_group(connector))
     return render(request, "connectors/webhooks.html", context)
 
 
 # Pieces --------------------------------------------------------------------------------------------------------------
 
 
-def own(user: User, connector_id: UUID, webhook_id: UUID) -> Webhook:
+def get_own(user: User, connector_id: UUID, webhook_id: UUID) -> Webhook:
     """A webhook of a connector that the account owns. Raises NotFound, the same for all others."""
-    return webhook_queries.one(connectors.own_connector(user, connector_id), webhook_id)
+    return webhook_queries.get_webhook(connectors.get_own_connector(user, connector_id), webhook_id)
 
 
 def redirect_if_removed(view: View) -> View:
@@ -81,7 +81,7 @@ def redirect_if_removed(view: View) -> View:
         except NotFound:
             if request.headers.get("HX-Request"):  # the log looks again by itself
                 raise
-            connector = connectors.own_connector(user_of(request), connector_id)
+            connector = connectors.get_own_connector(user_of(request), connector_id)
             found = Webhook.objects.filter(connector=connector, pk=webhook_id, deleted_at__isnull=False).first()
             if found is None:
                 raise
@@ -91,21 +91,21 @@ def redirect_if_removed(view: View) -> View:
     return opened
 
 
-def facts_of(webhook: Webhook) -> dict[str, Any]:
+def get_webhook_facts(webhook: Webhook) -> dict[str, Any]:
     """What a line about a webhook, and the head of its page, say."""
     now = clock.now()
     return {
         "webhook": webhook,
-        "pill": webhook_words.pill_of(webhook, now),
+        "pill": webhook_words.get_pill(webhook, now),
         "reason": authorization.explain_inactive(webhook, now),
-        "object": webhook_words.object_of(webhook),
-        "events": webhook_words.events_of(webhook),
-        "path": webhook_words.path_of(webhook.callback_url),
-        "address": webhook_words.address_of(webhook.callback_url),
+        "object": webhook_words.describe_object(webhook),
+        "events": webhook_words.list_events(webhook),
+        "path": webhook_words.hide_secrets_in_path(webhook.callback_url),
+        "address": webhook_words.hide_secrets_in_url(webhook.callback_url),
     }
 
 
-def frame(webhook: Webhook, current: str, *below: tuple[str, str]) -> dict[str, Any]:
+def get_frame(webhook: Webhook, current: str, *below: tuple[str, str]) -> dict[str, Any]:
     """What the pages of one webhook share; `below` are crumbs of a page below it."""
     connector = webhook.connector
     here = reverse("connectors:webhook", args=[connector.pk, webhook.pk])
@@ -114,7 +114,7 @@ def frame(webhook: Webhook, current: str, *below: tuple[str, str]) -> dict[str, 
         ("settings", _("Settings"), reverse("connectors:webhook_settings", args=[connector.pk, webhook.pk])),
     )
     return {
-        **facts_of(webhook),
+        **get_webhook_facts(webhook),
         "connector": connector,
         "may_send": webhook.is_active,
         "backoff_until": webhook.backoff_until
@@ -142,7 +142,7 @@ def _first_group(connector: Connector) -> Grant | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Verb:
+class WebhookVerb:
     """One act on a webhook: its words, its service, and how carefully it is asked for."""
 
     key: str
@@ -160,7 +160,7 @@ class Verb:
 VERBS = {
     verb.key: verb
     for verb in (
-        Verb(
+        WebhookVerb(
             key="pause",
             label=gettext_lazy("Pause"),
             title=gettext_lazy("Pause the webhook to %(host)s"),
@@ -172,7 +172,7 @@ VERBS = {
             service=management.pause,
             active=True,
         ),
-        Verb(
+        WebhookVerb(
             key="wake",
             label=gettext_lazy("Wake"),
             title=gettext_lazy("Wake the webhook to %(host)s"),
@@ -184,7 +184,7 @@ VERBS = {
             service=management.resume,
             active=False,
         ),
-        Verb(
+        WebhookVerb(
             key="delete",
             label=gettext_lazy("Delete"),
             title=gettext_lazy("Delete the webhook to %(host)s"),
@@ -211,7 +211,7 @@ class TypedHostForm(TypedNameForm):
         self.fields["typed"].label = gettext_lazy("Host of the webhook")
 
 
-def verbs_for(webhook: Webhook) -> list[Verb]:
+def list_verbs(webhook: Webhook) -> list[WebhookVerb]:
     """What can be done with the webhook as it is, the harmless first."""
     return [verb for verb in VERBS.values() if verb.active in (None, webhook.is_active)]
 
@@ -221,14 +221,14 @@ def verbs_for(webhook: Webhook) -> list[Verb]:
 @redirect_if_removed
 def settings_page(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """What is known about one webhook, its signing secret, and the ways to stop it."""
-    webhook = own(user_of(request), connector_id, webhook_id)
+    webhook = get_own(user_of(request), connector_id, webhook_id)
     context = {
-        **frame(webhook, "settings"),
-        "failing_since": webhook_queries.failing_since([webhook]).get(webhook.pk),
+        **get_frame(webhook, "settings"),
+        "failing_since": webhook_queries.get_failing_since([webhook]).get(webhook.pk),
         "has_token": webhook.sealed_token is not None,
         "old_secret_signs": webhook.old_secret_until is not None and webhook.old_secret_until > clock.now(),
         "idempotency_key": new_form_key(),
-        "verbs": verbs_for(webhook),
+        "verbs": list_verbs(webhook),
     }
     return render(request, "connectors/webhook_settings.html", context)
 
@@ -241,8 +241,8 @@ def change_state(request: HttpRequest, connector_id: UUID, webhook_id: UUID, ver
     act = VERBS.get(verb)
     if act is None:
         raise Http404
-    webhook = own(user_of(request), connector_id, webhook_id)
-    if act not in verbs_for(webhook):
+    webhook = get_own(user_of(request), connector_id, webhook_id)
+    if act not in list_verbs(webhook):
         messages.info(request, _("Nothing was left to do: somebody was faster, or the button was pressed twice."))
         return redirect("connectors:webhook_settings", connector_id, webhook_id)
     form = None
@@ -256,7 +256,7 @@ def change_state(request: HttpRequest, connector_id: UUID, webhook_id: UUID, ver
     return _do(request, webhook, act)
 
 
-def _do(request: HttpRequest, webhook: Webhook, act: Verb) -> HttpResponse:
+def _do(request: HttpRequest, webhook: Webhook, act: WebhookVerb) -> HttpResponse:
     try:
         act.service(webhook=webhook, by=user_of(request))
     except RuleBroken as refused:
@@ -268,7 +268,7 @@ def _do(request: HttpRequest, webhook: Webhook, act: Verb) -> HttpResponse:
     return redirect("connectors:webhook_settings", webhook.connector_id, webhook.pk)
 
 
-def _meanwhile(act: Verb, webhook: Webhook) -> str:
+def _meanwhile(act: WebhookVerb, webhook: Webhook) -> str:
     if act.final and webhook.grant_id is None:
         return _(
             "What waits is not sent, and the log cannot be opened any more. The signing secret is wiped. Handoffs are "
@@ -277,9 +277,9 @@ def _meanwhile(act: Verb, webhook: Webhook) -> str:
     return act.meanwhile % {"days": settings.WEBHOOK_DAYS}
 
 
-def _context(webhook: Webhook, act: Verb, form: TypedHostForm | None) -> dict[str, Any]:
+def _context(webhook: Webhook, act: WebhookVerb, form: TypedHostForm | None) -> dict[str, Any]:
     return {
-        **frame(webhook, "settings", (str(act.label), "")),
+        **get_frame(webhook, "settings", (str(act.label), "")),
         "act": act,
         "form": form,
         "title": act.title % {"host": webhook.host},
@@ -320,7 +320,7 @@ class AddressForm(forms.Form):
 def register(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """GET asks for the address; POST has it answer the handshake, and keeps it. Twice is once."""
     user = user_of(request)
-    connector = connectors.own_connector(user, connector_id)
+    connector = connectors.get_own_connector(user, connector_id)
     form = AddressForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         require_reauthentication(request)
@@ -383,7 +383,7 @@ def rotate(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRe
 
 @sensitive_variables("idempotency_key", "secret")
 def _page(request: HttpRequest, connector_id: UUID, webhook_id: UUID, service: Callable[..., str]) -> HttpResponse:
-    webhook = own(user_of(request), connector_id, webhook_id)
+    webhook = get_own(user_of(request), connector_id, webhook_id)
     idempotency_key = get_idempotency_key(request.POST)
     if (
         one_time_secret_service.find(user=user_of(request), idempotency_key=idempotency_key) is None
@@ -396,7 +396,7 @@ def _page(request: HttpRequest, connector_id: UUID, webhook_id: UUID, service: C
         return redirect(_settings_of(connector_id, webhook_id))
     # Read again: the secret before this one may sign for a while, which the page says.
     return one_time_secrets.page(
-        request, _showing(own(user_of(request), connector_id, webhook_id)), secret, idempotency_key
+        request, _showing(get_own(user_of(request), connector_id, webhook_id)), secret, idempotency_key
     )
 
 
@@ -406,7 +406,7 @@ def _page(request: HttpRequest, connector_id: UUID, webhook_id: UUID, service: C
 @redirect_if_removed
 def download(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """The file with the secret that is on the screen."""
-    return one_time_secrets.download(request, _showing(own(user_of(request), connector_id, webhook_id)))
+    return one_time_secrets.download(request, _showing(get_own(user_of(request), connector_id, webhook_id)))
 
 
 @sensitive_post_parameters("idempotency_key")
@@ -415,7 +415,7 @@ def download(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> Http
 @redirect_if_removed
 def done(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """ "Done" under the secret."""
-    return one_time_secrets.done(request, _showing(own(user_of(request), connector_id, webhook_id)))
+    return one_time_secrets.done(request, _showing(get_own(user_of(request), connector_id, webhook_id)))
 
 
 def _showing(webhook: Webhook) -> one_time_secrets.OneTimeSecretPage:
@@ -424,10 +424,10 @@ def _showing(webhook: Webhook) -> one_time_secrets.OneTimeSecretPage:
         subject=webhook,
         template="connectors/webhook_secret.html",
         values=lambda secret: [
-            snippets.Value("WEBHOOK_SECRET", _("Signing secret"), secret),
-            snippets.Value("WEBHOOK_ID", _("Webhook ID"), str(webhook.pk)),
+            snippets.SnippetValue("WEBHOOK_SECRET", _("Signing secret"), secret),
+            snippets.SnippetValue("WEBHOOK_ID", _("Webhook ID"), str(webhook.pk)),
         ],
-        file=snippets.filename(webhook.connector.name, "webhook"),
+        file=snippets.get_file_name(webhook.connector.name, "webhook"),
         download_url=reverse("connectors:webhook_secret_download", args=at),
         done_url=reverse("connectors:webhook_secret_done", args=at),
         after_url=_settings_of(*at),

@@ -23,7 +23,7 @@ from accounts.views.decorators import reauthentication_required, require_reauthe
 from connectors.services import user_tokens
 from connectors.views.forms import TypedNameForm, get_idempotent_id
 from connectors.views.links import crumbs
-from connectors.views.stopping import facts_of_use
+from connectors.views.stopping import get_use_facts
 from groups import access
 from groups.bulk_files import Table
 from groups.models import BulkJob, PersonAttribute, PersonAttributeValue
@@ -228,7 +228,7 @@ def get_display_name(found: Person) -> str:
 
 def _what_stops(organisation: Any, found: Person) -> dict[str, Any]:
     tokens = user_tokens.acting_for(person=found, organisation=organisation)
-    use = facts_of_use(tokens)
+    use = get_use_facts(tokens)
     noted = PersonAttributeValue.objects.filter(person=found, attribute__organisation=organisation)
     facts = [
         {

@@ -38,7 +38,7 @@ from connectors.views import handoffs as views_handoffs
 from connectors.views import one_time_secrets, snippets
 from connectors.views.forms import TypedNameForm, WithEndDate, last_day
 from connectors.views.handoffs import PILLS
-from connectors.views.stopping import facts_of_use, listeners
+from connectors.views.stopping import get_listener_facts, get_use_facts
 from groups import access
 from groups.models import Group
 from groups.queries import groups
@@ -242,7 +242,7 @@ def _page(request: HttpRequest, group: Group, grant_id: UUID, *, problem: str = 
         "idempotency_key": one_time_secret_service.new_form_key(),
         "tokens": _live_tokens(found),
         "problem": problem,
-        **listeners(Grant.objects.filter(pk=found.pk)),
+        **get_listener_facts(Grant.objects.filter(pk=found.pk)),
     }
     return render(request, "groups/grant.html", context, status=status)
 
@@ -306,7 +306,7 @@ def what_stops(found: Grant, *, webhooks: bool = True) -> dict[str, Any]:
     """What "What will stop" counts: tokens, groups, handoffs, calls of the last day and week; webhooks, if they do."""
     handoff = _newest(found)
     waits = handoff is not None and views_handoffs.get_current_state(handoff) is HandoffState.WAITING
-    use = facts_of_use(Grant.objects.filter(pk=found.pk), webhooks=webhooks)
+    use = get_use_facts(Grant.objects.filter(pk=found.pk), webhooks=webhooks)
     facts = [
         {"label": _("live refresh tokens"), "count": len(_live_tokens(found))},
         {"label": _("handoffs that wait"), "count": int(waits)},
@@ -323,8 +323,8 @@ def _showing(group: Group, found: Grant, handoff: Handoff) -> one_time_secrets.O
     return one_time_secrets.OneTimeSecretPage(
         subject=handoff,
         template="groups/token_shown.html",
-        values=lambda token: snippets.of_handoff(handoff, token),
-        file=snippets.filename(connector.name, group.name),
+        values=lambda token: snippets.list_handoff_values(handoff, token),
+        file=snippets.get_file_name(connector.name, group.name),
         download_url=reverse("groups:grant_show_download", args=at),
         done_url=reverse("groups:grant_show_done", args=at),
         after_url=reverse("groups:grant", args=at),

@@ -78,7 +78,7 @@ def _connector_to_let_in(user: User, written: str) -> Connector | None:
     if key is None:
         return None
     try:
-        connector = connector_queries.connector_for(user, key)
+        connector = connector_queries.get_connector(user, key)
     except NotFound:
         return None
     return connector if connector.state is ConnectorState.LIVE else None

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
 from connectors.models import Grant, RefreshToken
 from connectors.views.forms import TypedNameForm
-from connectors.views.stopping import facts_of_use
+from connectors.views.stopping import get_use_facts
 from groups import access
 from groups.models import Group
 from groups.queries import groups as queries
@@ -175,7 +175,7 @@ def what_stops(group: Group) -> dict[str, Any]:
     """What "What will stop" counts before a group is removed."""
     present = Grant.objects.present().filter(group_grant__group=group)
     counts = queries.get_counts(group)
-    use = facts_of_use(present)
+    use = get_use_facts(present)
     tokens = RefreshToken.objects.live(clock.now()).filter(grant__in=present)
     facts = [
         {"label": _("people who leave it"), "count": counts.members},

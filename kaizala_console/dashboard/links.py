@@ -40,7 +40,7 @@ def name_of(user: User, kind: str, key: UUID) -> str:
         group = access.list_visible_groups(user).filter(pk=key).first()
         return group.name if group is not None else ""
     try:
-        return connectors.connector_for(user, key).name
+        return connectors.get_connector(user, key).name
     except NotFound:
         return ""
 
@@ -55,7 +55,7 @@ def _in_connectors(user: User, event: AuditEvent) -> Iterator[Link]:
             pass
     if key is not None and event.subject_kind == Handoff.__name__.lower():
         try:
-            connectors.handoff_for(user, key)
+            connectors.get_handoff(user, key)
             yield Link(_("Open the handoff"), reverse("connectors:handoff", args=[key]))
         except NotFound:
             pass

@@ -84,7 +84,7 @@ def badges(actions: Iterable[PendingAction]) -> dict[str, int]:
 
 
 def _of_own_connectors(user: User) -> Iterator[PendingAction]:
-    if connectors.own_connectors(user).exists():
+    if connectors.list_own_connectors(user).exists():
         yield from _handoffs_to_claim(user)
         yield from _leaks_to_answer(user)
         yield from tokens_to_replace(user)
