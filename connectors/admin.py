@@ -43,7 +43,7 @@ from connectors.models import (
 )
 from connectors.services import connectors, grants, owners, secrets
 from connectors.views.forms import LEAKED, why_revoked
-from connectors.views.stopping import get_use_facts
+from connectors.views.usage import get_use_facts
 
 
 class RevokeSecretsForm(ReasonForm):

@@ -19,7 +19,6 @@ from accounts.models import User
 from connectors.models import Connector, ConnectorKey
 from connectors.tests import factories
 from connectors.tests.keys import x25519
-from connectors.views import snippets
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 
@@ -72,7 +71,7 @@ def test_a_key_made_in_the_browser_opens_what_is_sealed_and_its_private_half_nev
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "SEALED_REFRESH_TOKEN": answer["sealedRefreshToken"],
     }
-    script = f'{snippets.get_open_command()}\nprintf %s "$REFRESH_TOKEN"'
+    script = f'{one_time_secrets.get_open_command()}\nprintf %s "$REFRESH_TOKEN"'
     opened = subprocess.run(["sh", "-c", script], cwd=tmp_path, env=shell, capture_output=True, text=True, check=True)
     headers["refreshToken"] = opened.stdout
     assert requests.get(f"{live_server.url}/v1/accessToken", headers=headers, timeout=10).status_code == 200

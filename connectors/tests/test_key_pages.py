@@ -24,7 +24,6 @@ from connectors.tests.html_forms import form_to, forms_of, text_of
 from connectors.tests.keys import Pair, p256, registered, x25519
 from connectors.tests.test_handoff_pages import claim_form, url
 from connectors.tests.test_successors import exchange
-from connectors.views import snippets
 
 pytestmark = pytest.mark.django_db
 
@@ -230,7 +229,7 @@ def test_the_documented_line_opens_the_downloaded_file(
         env = form_to(shown, download).send(client, {"kind": "env"}).content
         (tmp_path / "sealed.env").write_bytes(env)
         (tmp_path / "private-key.pem").write_text(pair.private_pem if private == "pem" else pair.private_jwk)
-        script = f'. ./sealed.env\n{snippets.get_open_command()}\nprintf %s "$REFRESH_TOKEN"'
+        script = f'. ./sealed.env\n{one_time_secrets.get_open_command()}\nprintf %s "$REFRESH_TOKEN"'
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         ran = subprocess.run(
             ["sh", "-c", script], cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, check=True

@@ -17,7 +17,7 @@ from connectors.models import Connector, Handoff, OneTimeSecret
 from connectors.services import connectors, handoffs, one_time_secrets
 from connectors.tests import factories
 from connectors.tests.html_forms import Page, text_of
-from connectors.views import snippets
+from connectors.views import one_time_secrets as views_one_time_secrets
 from kaizala_console.lib import ids
 
 pytestmark = pytest.mark.django_db
@@ -176,14 +176,14 @@ def test_a_get_shows_and_ends_nothing(shown: Shown, button: str, developer: User
 
 
 def test_a_name_never_becomes_a_command(developer: User) -> None:
-    values = [snippets.SnippetValue("CONNECTOR_SECRET", "", '$(rm -rf ~) `id` "quoted" \\')]
-    assert shlex.split(snippets.to_env(values).replace(r"\$", "$").replace(r"\`", "`"))[0] == (
+    values = [views_one_time_secrets.SnippetValue("CONNECTOR_SECRET", "", '$(rm -rf ~) `id` "quoted" \\')]
+    assert shlex.split(views_one_time_secrets.to_env(values).replace(r"\$", "$").replace(r"\`", "`"))[0] == (
         'CONNECTOR_SECRET=$(rm -rf ~) `id` "quoted" \\'
     )
-    assert r"\$(rm" in snippets.to_env(values)
-    assert r"\`id\`" in snippets.to_env(values)
-    assert snippets.get_file_name('../../etc/"passwd"\r\n') == "etcpasswd"
-    assert snippets.get_file_name("会議") == "connector"
+    assert r"\$(rm" in views_one_time_secrets.to_env(values)
+    assert r"\`id\`" in views_one_time_secrets.to_env(values)
+    assert views_one_time_secrets.get_file_name('../../etc/"passwd"\r\n') == "etcpasswd"
+    assert views_one_time_secrets.get_file_name("会議") == "connector"
 
 
 def test_a_handoff_past_its_screen_stays_claimed(developer: User, group_admin: User, browser_of: Browser) -> None:
@@ -212,4 +212,4 @@ def test_who_was_signed_out_meanwhile_signs_in_and_finds_the_page_behind(shown: 
 
 
 def test_the_representation_of_a_value_hides_it() -> None:
-    assert "kzrt_x" not in repr(snippets.SnippetValue("REFRESH_TOKEN", "Refresh token", "kzrt_x"))
+    assert "kzrt_x" not in repr(views_one_time_secrets.SnippetValue("REFRESH_TOKEN", "Refresh token", "kzrt_x"))

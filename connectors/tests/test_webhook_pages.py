@@ -18,7 +18,7 @@ from connectors.tests.factories import Program
 from connectors.tests.html_forms import text_of
 from connectors.tests.webhook_cast import CALLBACK_TOKEN, grant_of
 from connectors.tests.webhook_history import HOUR, MINUTE, SAID, eventful, happened, quiet, tried
-from connectors.views import webhook_words
+from connectors.views import webhook_deliveries, webhooks
 from connectors.webhooks import management
 from connectors.webhooks.events import WebhookEventType
 from kaizala_console.lib import clock
@@ -112,7 +112,7 @@ def test_it_goes_with_the_access_that_it_was_made_under(
     ],
 )
 def test_an_address_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
-    assert webhook_words.hide_secrets_in_url(url) == shown
+    assert webhooks.hide_secrets_in_url(url) == shown
 
 
 # The log -------------------------------------------------------------------------------------------------------------
@@ -312,5 +312,5 @@ def test_of_many_tries_the_last_are_shown_with_their_numbers(
 
 @pytest.mark.parametrize("problem", WebhookAttempt.Problem.values)
 def test_every_problem_has_words_and_advice(problem: str) -> None:
-    assert webhook_words.describe_answer(None, problem)
-    assert webhook_words.give_advice(problem, None)
+    assert webhook_deliveries.describe_answer(None, problem)
+    assert webhook_deliveries.give_advice(problem, None)

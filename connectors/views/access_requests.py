@@ -24,7 +24,6 @@ from connectors.queries import access_requests, connectors
 from connectors.services import access_requests as requests
 from connectors.services.access_requests import LONGEST_REASON, new_once
 from connectors.services.grants import AlreadyGranted
-from connectors.views import connectors as details
 from connectors.views import links, permissions
 from connectors.views.forms import PERMISSION_CHOICES, PermissionsForm, WithEndDate, last_day
 from kaizala_console.lib import clock, ids, live, pagination
@@ -50,7 +49,7 @@ SHOWS = {
 @signed_in
 def listing(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The connector's requests: those that wait first of all. What cannot be understood in the address is left out."""
-    connector, context = details.get_own(user_of(request), connector_id, "requests")
+    connector, context = links.get_own(user_of(request), connector_id, "requests")
     show = request.GET.get("show", "") if request.GET.get("show", "") in SHOWS else ""
     search = request.GET.get("q", "").strip()[:120]
     try:

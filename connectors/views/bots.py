@@ -19,7 +19,6 @@ from connectors.permissions import Permission
 from connectors.queries import connectors
 from connectors.services import bots as services
 from connectors.services.connectors import LONGEST_NAME
-from connectors.views import connectors as details
 from connectors.views import links
 from connectors.views.forms import TypedNameForm, add_broken_rule, get_idempotency_key, get_idempotent_id
 from kaizala_console.lib.errors import NotFound, RuleBroken
@@ -53,7 +52,7 @@ class BotForm(forms.Form):
 @signed_in
 def bots(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """All of them: a connector has 50 at the most."""
-    connector, context = details.get_own(user_of(request), connector_id, "bots")
+    connector, context = links.get_own(user_of(request), connector_id, "bots")
     found = connectors.bots_of(connector)
     context |= {
         "bots": found,

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from accounts.views.decorators import signed_in, user_of
 from connectors.queries import usage
 from connectors.services import usage as services_usage
-from connectors.views import connectors
+from connectors.views import links
 from kaizala_console.api.compatibility import CompatibilityQuirk
 
 # What the program does, and how it is written today.
@@ -121,7 +121,7 @@ WORDS: Final = {
 @signed_in
 def compatibility(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Counts are some seconds old; nothing that the program sent is kept."""
-    connector, context = connectors.get_own(user_of(request), connector_id, "compatibility")
+    connector, context = links.get_own(user_of(request), connector_id, "compatibility")
     room = services_usage.get_rate_limit_usage(connector)
     context |= {
         "rows": [_row(shown) for shown in usage.list_compatibility_quirks(connector)],

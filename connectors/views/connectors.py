@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -12,23 +13,30 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from accounts.models import User
-from accounts.views.decorators import require_reauthentication, signed_in, user_of, with_phone
+from accounts.models import AuditEvent, User
+from accounts.views.decorators import (
+    reauthentication_required,
+    require_reauthentication,
+    signed_in,
+    user_of,
+    with_phone,
+)
+from accounts.views.timeline import rows
 from connectors import policies
 from connectors.models import Connector, ConnectorState
 from connectors.permissions import DESCRIPTIONS, can_and_cannot, in_order
 from connectors.queries import connectors as connector_queries
-from connectors.queries import connectors as queries
 from connectors.queries import usage as usage_queries
 from connectors.services import connectors
 from connectors.services import one_time_secrets as one_time_secret_service
-from connectors.views import links, one_time_secrets, permissions, snippets, usage
+from connectors.views import links, one_time_secrets, permissions, usage
 from connectors.views.forms import DetailsForm, PermissionsForm, SecretEndForm, add_broken_rule, get_idempotency_key
 from connectors.views.states import list_verbs
-from kaizala_console.lib import pagination
-from kaizala_console.lib.errors import Conflict, RuleBroken
+from kaizala_console.lib import pagination, pictures
+from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
+from kaizala_console.lib.pagination import paginate
 from kaizala_console.statuses import STATUSES
 
 SHOWS = {"mine": gettext_lazy("My Connectors"), "all": gettext_lazy("All Connectors")}
@@ -55,13 +63,13 @@ def connector_list(request: HttpRequest) -> HttpResponse:
     """One page of the list. What cannot be understood in the address is left out rather than refused."""
     show = _show(request)
     everybodys = show == "all"
-    offered = queries.list_sorts(everybodys=everybodys)
+    offered = connector_queries.list_sorts(everybodys=everybodys)
     sorts = {key: label for key, label in SORTS.items() if (key or "name") in offered}
     state = request.GET.get("state", "") if request.GET.get("state", "") in STATES else ""
     sort = request.GET.get("sort", "") if request.GET.get("sort", "") in sorts else ""
     search = request.GET.get("q", "").strip()[:120]
     try:
-        page = queries.connector_page(
+        page = connector_queries.connector_page(
             user_of(request),
             everybodys=everybodys,
             search=search,
@@ -94,7 +102,7 @@ def _show(request: HttpRequest) -> str:
     asked, user = request.GET.get("show"), user_of(request)
     if asked in SHOWS:
         return asked
-    return "all" if user.is_organisation_admin and not queries.list_own_connectors(user).exists() else "mine"
+    return "all" if user.is_organisation_admin and not connector_queries.list_own_connectors(user).exists() else "mine"
 
 
 def _row(connector: Connector, days: list[int] | None) -> dict[str, Any]:
@@ -147,7 +155,7 @@ CARRIED = tuple(ConnectorForm.base_fields)
 def details(request: HttpRequest) -> HttpResponse:
     """The first screen, and "Back" to it: name, description, home page, redirect URLs, the secret's end."""
     if request.method == "POST" and "back" not in request.POST:
-        form = ConnectorForm(request.POST, taken=queries.list_names(user_of(request)))
+        form = ConnectorForm(request.POST, taken=connector_queries.list_names(user_of(request)))
         if form.is_valid():
             return _second_screen(request, form, PermissionsForm(initial=_chosen_in(request.POST)), request.POST)
         return _first_screen(request, form, request.POST)
@@ -250,33 +258,14 @@ def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     }
     if policies.can_see_credentials(user, connector):
         context |= {
-            **get_frame(connector, "details"),
+            **links.get_frame(connector, "details"),
             "verbs": list_verbs(connector),
-            "exchange": snippets.get_exchange_command(connector),
+            "exchange": one_time_secrets.get_exchange_command(connector),
             "ending_secret": connector_queries.get_secret_to_end_next(connector),
         }
     else:
         context |= {"connector": connector, "state": connector.state.value, "crumbs": links.connector_crumbs(connector)}
     return render(request, "connectors/details.html", context)
-
-
-def get_frame(connector: Connector, current: str) -> dict[str, Any]:
-    """What the pages of one connector share, for its owners."""
-    counts = connector_queries.count_tabs(connector)
-    return {
-        "connector": connector,
-        "state": connector.state.value,
-        "is_owner": True,
-        "counts": counts,
-        "tabs": links.tabs(connector, counts, current),
-        "crumbs": links.connector_crumbs(connector),
-    }
-
-
-def get_own(user: User, connector_id: UUID, current: str) -> tuple[Connector, dict[str, Any]]:
-    """A connector of the account's own with the frame of its pages. Raises NotFound."""
-    connector = connector_queries.get_own_connector(user, connector_id)
-    return connector, get_frame(connector, current)
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -288,9 +277,9 @@ def get_own(user: User, connector_id: UUID, current: str) -> tuple[Connector, di
 def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """Name, description, home page and redirect URLs; for owners."""
     user = user_of(request)
-    connector = queries.get_own_connector(user, connector_id)
+    connector = connector_queries.get_own_connector(user, connector_id)
     typed = request.POST if request.method == "POST" else None
-    form = DetailsForm.of(connector, typed, taken=queries.list_names(connector.owner, but=connector))
+    form = DetailsForm.of(connector, typed, taken=connector_queries.list_names(connector.owner, but=connector))
     if request.method == "POST" and form.is_valid():
         require_reauthentication(request)
         try:
@@ -302,3 +291,96 @@ def change(request: HttpRequest, connector_id: UUID) -> HttpResponse:
             return redirect("connectors:details", connector.pk)
     crumbs = links.connector_crumbs(connector, (_("Change details"), ""))
     return render(request, "connectors/change.html", {"connector": connector, "form": form, "crumbs": crumbs})
+
+
+PAGE_SIZE = 50
+
+
+@require_GET
+@signed_in
+def activity(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """One page of events, the newest first."""
+    connector, context = links.get_own(user_of(request), connector_id, "activity")
+    events = AuditEvent.objects.filter(connector_id=connector.pk)
+    try:
+        page = paginate(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
+    except pagination.BadCursor:
+        return redirect(links.url_with(request, cursor=None))
+    context |= {
+        "events": rows(page.items),
+        **links.pagination_links(request, page),
+    }
+    return render(request, "connectors/activity.html", context)
+
+
+# Somebody uploaded it: no browser may take it for a page of the console. Its address has its hash, so it never changes.
+_LOGO_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+
+
+class LogoForm(forms.Form):
+    """One picture. What is in it is judged by the service."""
+
+    logo = forms.FileField(
+        label=gettext_lazy("Picture"),
+        help_text=gettext_lazy(
+            "PNG, JPEG or WebP, up to 256 kB, each side between 32 and 1024 pixels. Shown small: a square is best."
+        ),
+        error_messages={
+            "required": gettext_lazy("Choose a picture."),
+            "empty": gettext_lazy("Choose a picture: this file is empty."),
+        },
+        widget=forms.FileInput(attrs={"accept": ",".join(pictures.EXTENSIONS)}),
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@reauthentication_required(on_get=True, button_label=gettext_lazy("Save logo"))  # before a file is chosen
+def logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """The logo that is there, another one instead, or none; for owners."""
+    user = user_of(request)
+    connector = connector_queries.get_own_connector(user, connector_id)
+    form = LogoForm(request.POST, request.FILES) if request.method == "POST" else LogoForm()
+    if form.is_bound and form.is_valid():
+        upload = form.cleaned_data["logo"]
+        try:
+            connectors.set_logo(
+                connector=connector,
+                by=user,
+                content=upload.read(connectors.MOST_LOGO_BYTES + 1),
+                name=upload.name or "",
+                content_type=upload.content_type or "",
+            )
+        except RuleBroken as broken:
+            add_broken_rule(form, broken)
+        else:
+            messages.success(request, _("The logo is saved."))
+            return redirect("connectors:details", connector_id)
+    change = reverse("connectors:change", args=[connector_id])
+    crumbs = links.connector_crumbs(connector, (_("Change details"), change), (_("Logo"), ""))
+    context = {"connector": connector, "form": form, "crumbs": crumbs}
+    return render(request, "connectors/logo.html", context, status=400 if form.is_bound else 200)
+
+
+@require_POST
+@reauthentication_required(button_label=gettext_lazy("Remove logo"))
+def remove_logo(request: HttpRequest, connector_id: UUID) -> HttpResponse:
+    """Without a logo from now on; twice is once."""
+    user = user_of(request)
+    connectors.remove_logo(connector=connector_queries.get_own_connector(user, connector_id), by=user)
+    messages.success(request, _("The logo is removed."))
+    return redirect("connectors:details", connector_id)
+
+
+@require_safe
+def logo_file(request: HttpRequest, connector_id: UUID, sha256: str) -> HttpResponse:
+    """The picture. NotFound for everybody else, and for one that was replaced: no browser is led to sign in for it."""
+    if not isinstance(request.user, User):
+        raise NotFound
+    found = connector_queries.get_logo(request.user, connector_id, sha256)
+    return HttpResponse(bytes(found.content), content_type=found.content_type, headers=_LOGO_HEADERS)

@@ -23,10 +23,9 @@ from connectors.queries import connectors
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.services import secrets
 from connectors.token_format import Kind
-from connectors.views import connectors as details
 from connectors.views import links, one_time_secrets
 from connectors.views.forms import LEAKED, UNUSED, RevokeSecretForm, SecretEndForm, get_idempotency_key, last_day
-from connectors.views.stopping import get_use_facts
+from connectors.views.usage import get_use_facts
 from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import Conflict, RuleBroken
 
@@ -42,7 +41,7 @@ def credentials(request: HttpRequest, connector_id: UUID) -> HttpResponse:
 
 
 def _page(request: HttpRequest, connector_id: UUID, form: SecretEndForm, *, status: int = 200) -> HttpResponse:
-    connector, context = details.get_own(user_of(request), connector_id, "credentials")
+    connector, context = links.get_own(user_of(request), connector_id, "credentials")
     rows = [_row(secret) for secret in connectors.secrets_of(connector)]
     live = [row for row in rows if row["state"] == "live"]
     context |= {

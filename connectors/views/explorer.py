@@ -22,7 +22,7 @@ from connectors import policies
 from connectors.description import description_in
 from connectors.models import Connector
 from connectors.views import links
-from connectors.views.snippets import ID, REFRESH_TOKEN, SECRET
+from connectors.views.one_time_secrets import ID, REFRESH_TOKEN, SECRET
 from kaizala_console.lib import ids
 
 LANGUAGE, CONNECTOR = "in", "connector"

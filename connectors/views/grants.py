@@ -15,7 +15,6 @@ from connectors.models import Grant
 from connectors.permissions import labels_of_scopes
 from connectors.queries import connectors
 from connectors.queries import usage as usage_queries
-from connectors.views import connectors as details
 from connectors.views import handoffs, links, usage
 from kaizala_console.lib import clock, pagination
 
@@ -24,7 +23,7 @@ from kaizala_console.lib import clock, pagination
 @signed_in
 def grants(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """One page of grants, those in force or those that ended, the newest first."""
-    connector, context = details.get_own(user_of(request), connector_id, "groups")
+    connector, context = links.get_own(user_of(request), connector_id, "groups")
     ended = request.GET.get("show") == "ended"
     search = request.GET.get("q", "").strip()[:120]
     try:

@@ -30,7 +30,7 @@ from connectors.permissions import can_and_cannot_of_scopes, labels_of_scopes
 from connectors.queries import connectors
 from connectors.services import handoffs
 from connectors.services import one_time_secrets as one_time_secret_service
-from connectors.views import links, one_time_secrets, snippets
+from connectors.views import links, one_time_secrets
 from connectors.views.forms import get_idempotency_key
 from kaizala_console.lib import bounded, clock, live, pagination, request_context
 from kaizala_console.lib.errors import Conflict, RuleBroken
@@ -199,7 +199,7 @@ def _page(request: HttpRequest, user: User, handoff_id: UUID, *, problem: str = 
         "problem": problem,
         "may_be_issued_again": _may_be_issued_again(found),
         "key_replaced": key_replaced,
-        "claim_line": snippets.get_claim_command(found),
+        "claim_line": one_time_secrets.get_claim_command(found),
         **get_line_context(card["steps"], _handoff_page_of(handoff_id), etag),
         "crumbs": _crumbs(found),
     }

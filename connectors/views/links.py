@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from connectors.models import Connector
+from connectors.queries import connectors
 from connectors.queries.connectors import Counts
 from kaizala_console.lib.pagination import Page
 
@@ -50,7 +53,7 @@ def search_chips(request: HttpRequest, search: str) -> list[dict[str, str]]:
     return [{"label": label, "remove_url": url_with(request, q=None, cursor=None)}]
 
 
-def tabs(connector: Connector, counts: Counts, current: str) -> list[dict[str, Any]]:
+def _list_tabs(connector: Connector, counts: Counts, current: str) -> list[dict[str, Any]]:
     """The tabs of a connector, for its owners."""
     rows = [
         ("details", _("Overview"), None),
@@ -86,3 +89,22 @@ def connector_crumbs(connector: Connector, *rows: tuple[str, str]) -> list[dict[
         (connector.name, reverse("connectors:details", args=[connector.pk]) if rows else ""),
         *rows,
     )
+
+
+def get_frame(connector: Connector, current: str) -> dict[str, Any]:
+    """What the pages of one connector share, for its owners."""
+    counts = connectors.count_tabs(connector)
+    return {
+        "connector": connector,
+        "state": connector.state.value,
+        "is_owner": True,
+        "counts": counts,
+        "tabs": _list_tabs(connector, counts, current),
+        "crumbs": connector_crumbs(connector),
+    }
+
+
+def get_own(user: User, connector_id: UUID, current: str) -> tuple[Connector, dict[str, Any]]:
+    """A connector of the account's own with the frame of its pages. Raises NotFound."""
+    connector = connectors.get_own_connector(user, connector_id)
+    return connector, get_frame(connector, current)

@@ -24,7 +24,7 @@ from connectors.services import permissions
 from connectors.views import access_requests as request_pages
 from connectors.views import links
 from connectors.views.forms import TypedNameForm
-from connectors.views.stopping import get_listener_facts
+from connectors.views.usage import get_listener_facts
 from kaizala_console.lib import bounded, clock
 from kaizala_console.lib.errors import RuleBroken
 

@@ -21,8 +21,7 @@ from connectors import public_keys
 from connectors.models import Connector, ConnectorKey
 from connectors.queries import connectors
 from connectors.services import public_keys as keys
-from connectors.views import connectors as details
-from connectors.views import links, snippets
+from connectors.views import links, one_time_secrets
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 
@@ -56,13 +55,13 @@ class KeyForm(forms.Form):
 @signed_in
 def overview(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """The key that new tokens are sealed to, how to open them, and the keys before it."""
-    connector, context = details.get_own(user_of(request), connector_id, "credentials")
+    connector, context = links.get_own(user_of(request), connector_id, "credentials")
     rows = list(connector.keys.select_related("created_by", "removed_by"))
     context |= {
         "key": next((row for row in rows if row.removed_at is None), None),
         "removed": [row for row in rows if row.removed_at is not None],
-        "open_line": snippets.get_open_command(),
-        "exchange": snippets.get_exchange_command(connector),
+        "open_line": one_time_secrets.get_open_command(),
+        "exchange": one_time_secrets.get_exchange_command(connector),
         "crumbs": _crumbs(connector),
     }
     return render(request, "connectors/keys.html", context)
@@ -102,7 +101,7 @@ def add(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         "connector": connector,
         "form": form,
         "replaces": connector.keys.live().first(),
-        "file": snippets.get_file_name(connector.name),
+        "file": one_time_secrets.get_file_name(connector.name),
         "crumbs": _crumbs(connector, _("Register a key")),
     }
     return render(request, "connectors/key_add.html", context, status=400 if form.is_bound else 200)

@@ -23,7 +23,7 @@ from connectors.queries import connectors as queries
 from connectors.services import connectors
 from connectors.views import links
 from connectors.views.forms import TypedNameForm
-from connectors.views.stopping import get_use_facts
+from connectors.views.usage import get_use_facts
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 LIVE, DEACTIVATED, SUSPENDED = ConnectorState.LIVE, ConnectorState.DEACTIVATED, ConnectorState.SUSPENDED

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -22,7 +23,9 @@ from accounts.views.decorators import signed_in, user_of
 from accounts.views.time_zones import display_name, get_time_zone
 from connectors.models import Connector, Grant
 from connectors.queries import connectors
+from connectors.queries import webhooks as webhook_queries
 from connectors.queries.usage import (
+    MOST_LINES,
     MOST_ROWS,
     Busiest,
     Period,
@@ -30,11 +33,11 @@ from connectors.queries.usage import (
     UsageRow,
     UsageScope,
     UsageSums,
+    count_by_endpoint,
     list_ending_credentials,
     sum_usage,
 )
 from connectors.services.usage import RateLimitUsage, get_organisation_rate_limit_usage, get_rate_limit_usage
-from connectors.views import connectors as details
 from connectors.views import links
 from kaizala_console.lib import clock
 from kaizala_console.lib.spreadsheets import csv_lines
@@ -52,7 +55,7 @@ COLUMNS: Final = ("from", "connector", "group", "endpoint", "calls", "refused", 
 @signed_in
 def usage(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """What the program called and how it was answered; what of the limits is left; what ends soon."""
-    connector, context = details.get_own(user_of(request), connector_id, "usage")
+    connector, context = links.get_own(user_of(request), connector_id, "usage")
     scope = UsageScope(connector, _period(request), get_time_zone(request))
     shared = _shared(request, scope)
     context |= {
@@ -390,3 +393,33 @@ def _summary(rows: Iterable[tuple[dt.datetime, UsageSums]], whole: UsageSums, pe
         "most": _("Most at %(when)s: %(n)s.") % {"when": _label(at, period), "n": format_number(sums.calls)},
     }
     return "{all}. {most}".format(**words)
+
+
+def get_use_facts(whose: QuerySet[Grant] | Connector, *, webhooks: bool = True) -> dict[str, Any]:
+    """`use_facts` for `<c-what-will-stop>`, and for `connectors/_endpoints.html` `endpoints` and `hosts`: of these
+    grants, or of all of a connector that were not revoked.
+
+    Webhooks need no token, only the access: where only tokens or secrets end, they go on; say `webhooks=False` there.
+    """
+    found = count_by_endpoint(whose)
+    listening = get_listener_facts(whose) if webhooks else {}
+    return {
+        "use_facts": [
+            {"label": _("calls in the last 24 hours"), "count": sum(row.day for row in found)},
+            {"label": _("calls in the last 7 days"), "count": sum(row.week for row in found)},
+            *([{"label": _("active webhooks"), "count": listening["listening"]}] if webhooks else []),
+        ],
+        "endpoints": found[:MOST_LINES],
+        "more_endpoints": len(found[MOST_LINES:]),
+        **listening,
+    }
+
+
+def get_listener_facts(whose: QuerySet[Grant] | Connector) -> dict[str, Any]:
+    """`listening`, how many webhooks are told something under these grants now, and their `hosts`, the most first."""
+    found = webhook_queries.list_hosts(whose)
+    return {
+        "listening": sum(host.webhooks for host in found),
+        "hosts": found[: webhook_queries.MOST_HOSTS],
+        "more_hosts": len(found[webhook_queries.MOST_HOSTS :]),
+    }

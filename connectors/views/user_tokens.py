@@ -25,7 +25,7 @@ from connectors.services import grants, user_tokens
 from connectors.views import handoffs, links
 from connectors.views.forms import TypedNameForm
 from connectors.views.grants import row_of
-from connectors.views.stopping import get_use_facts
+from connectors.views.usage import get_use_facts
 from kaizala_console.lib import ids, pagination, phone_numbers
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+import json
+from typing import Any, Final
 from uuid import UUID
 
 from django import forms
@@ -12,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -21,13 +23,59 @@ from accounts.views.decorators import safe_path, signed_in, user_of
 from connectors.models import Webhook, WebhookAttempt, WebhookDelivery
 from connectors.queries import webhooks as webhook_log
 from connectors.views import links, webhooks
-from connectors.views import webhook_words as words
 from connectors.webhooks import management, signing
 from connectors.webhooks.events import HandoffEvent, WebhookEventType
 from kaizala_console.lib import clock, pagination
 from kaizala_console.lib.errors import RuleBroken
 
 State = WebhookDelivery.State
+Problem = WebhookAttempt.Problem
+DELIVERY_PILLS: Final = {
+    State.WAITING: "waiting",
+    State.HELD: "kept",
+    State.DELIVERED: "delivered",
+    State.FAILED: "failed",
+    State.DROPPED: "not-sent",
+}
+STATE_CHOICES: Final = {
+    State.WAITING.value: gettext_lazy("Waiting"),
+    State.HELD.value: gettext_lazy("Kept until it wakes"),
+    State.DELIVERED.value: gettext_lazy("Delivered"),
+    State.FAILED.value: gettext_lazy("Failed for good"),
+    State.DROPPED.value: gettext_lazy("Not sent"),
+}
+# In a cell of the log; a delivery's own page has the sentence.
+_SHORT: Final = {
+    Problem.KEY: gettext_lazy("encryption key missing"),
+    Problem.REFUSED: gettext_lazy("not called"),
+    Problem.UNREACHABLE: gettext_lazy("not reached"),
+    Problem.TIMEOUT: gettext_lazy("no answer in time"),
+    Problem.TLS: gettext_lazy("certificate refused"),
+    Problem.PROTOCOL: gettext_lazy("no HTTP answer"),
+}
+_BODIES: Final = {
+    "": gettext_lazy("Of the body nothing came in time."),
+    WebhookAttempt.Body.EMPTY.value: gettext_lazy("The body was empty."),
+    WebhookAttempt.Body.CUT.value: gettext_lazy("This is how the body begins. The rest was not read."),
+    WebhookAttempt.Body.BINARY.value: gettext_lazy("The body is not text, and is not kept."),
+}
+_WHAT_TO_DO: Final = {
+    Problem.KEY: gettext_lazy(
+        "The delivery waits until the operator restores the encryption key. You can also make a new signing secret "
+        "and set the callback token again."
+    ),
+    Problem.REFUSED: gettext_lazy(
+        "The name of the host leads to an address that is not public. Give the webhook another address."
+    ),
+    Problem.UNREACHABLE: gettext_lazy("Is the receiver running, and does its firewall let this console in?"),
+    Problem.TIMEOUT: gettext_lazy("Answer first, and do slow work afterwards: any 2xx will do."),
+    Problem.TLS: gettext_lazy(
+        "Renew the certificate, and have the receiver send the whole chain. It must name this host."
+    ),
+    Problem.PROTOCOL: gettext_lazy("Does another program than the receiver listen at this port?"),
+    Problem.REDIRECT: gettext_lazy("Give the webhook the address that the receiver redirects to."),
+    Problem.STATUS: gettext_lazy("The receiver’s own log says why it answered so. Expected is any 2xx."),
+}
 EVENTS = {kind.value: kind.value for kind in WebhookEventType}
 HANDOFF_EVENTS = {kind.value: kind.value for kind in HandoffEvent}
 LIVE = "live"
@@ -40,7 +88,7 @@ REPLAYED_BEFORE = dt.timedelta(hours=1)  # what the form suggests
 def log(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpResponse:
     """One page of the log. While something waits it looks again by itself, unless `?live=off`."""
     webhook = webhooks.get_own(user_of(request), connector_id, webhook_id)
-    state = _get_choice(request, "state", words.STATE_CHOICES)
+    state = _get_choice(request, "state", STATE_CHOICES)
     kinds = EVENTS if webhook.grant_id is not None else HANDOFF_EVENTS
     event_type = _get_choice(request, "event", kinds)
     try:
@@ -54,7 +102,7 @@ def log(request: HttpRequest, connector_id: UUID, webhook_id: UUID) -> HttpRespo
         **webhooks.get_frame(webhook, "deliveries"),
         "rows": [_row(delivery, webhook) for delivery in page.items],
         "selects": [
-            _select("state", _("State"), {"": _("Any state"), **words.STATE_CHOICES}, state),
+            _select("state", _("State"), {"": _("Any state"), **STATE_CHOICES}, state),
             _select("event", _("Event"), {"": _("Any event"), **kinds}, event_type),
         ],
         "chips": _chips(request, state, event_type),
@@ -83,10 +131,10 @@ def one(request: HttpRequest, connector_id: UUID, webhook_id: UUID, delivery_id:
         **webhooks.get_frame(webhook, "deliveries", (delivery.event.event_type, "")),
         "row": _row(delivery, webhook),
         "delivery": delivery,
-        "payload": words.format_json(payload) if payload is not None else "",
+        "payload": format_json(payload) if payload is not None else "",
         "attempts": tries,
         "left_out": delivery.attempt_count - len(tries),
-        "advice": words.give_advice(delivery.last_problem, delivery.last_status),
+        "advice": give_advice(delivery.last_problem, delivery.last_status),
     }
     return render(request, "connectors/webhook_delivery.html", context)
 
@@ -214,9 +262,9 @@ def _row(delivery: WebhookDelivery, webhook: Webhook) -> dict[str, Any]:
     waits = delivery.state == State.WAITING
     return {
         "delivery": delivery,
-        "pill": words.DELIVERY_PILLS[State(delivery.state)],
-        "about": words.describe_subject(delivery, webhook),
-        "answer": words.describe_answer(delivery.last_status, delivery.last_problem),
+        "pill": DELIVERY_PILLS[State(delivery.state)],
+        "about": describe_subject(delivery, webhook),
+        "answer": describe_answer(delivery.last_status, delivery.last_problem),
         "milliseconds": delivery.last_milliseconds,
         "tries": delivery.attempt_count,
         "next_at": delivery.next_attempt_at if waits and _is_ahead(delivery.next_attempt_at) else None,
@@ -233,10 +281,10 @@ def _attempt(number: int, attempt: WebhookAttempt) -> dict[str, Any]:
     return {
         "number": number,
         "attempt": attempt,
-        "answer": words.describe_answer(attempt.status, attempt.problem),
+        "answer": describe_answer(attempt.status, attempt.problem),
         "problem": WebhookAttempt.Problem(attempt.problem).label if attempt.problem else "",
         "headers": sorted(attempt.answer_headers.items()),
-        "body": words.describe_body(attempt),
+        "body": describe_body(attempt),
     }
 
 
@@ -257,9 +305,49 @@ def _select(name: str, label: str, options: dict[str, Any], chosen: str) -> dict
 def _chips(request: HttpRequest, state: str, event_type: str) -> list[dict[str, str]]:
     chips = []
     if state:
-        label = _("State: %(state)s") % {"state": words.STATE_CHOICES[state]}
+        label = _("State: %(state)s") % {"state": STATE_CHOICES[state]}
         chips.append({"label": label, "remove_url": links.url_with(request, state=None, cursor=None)})
     if event_type:
         label = _("Event: %(event)s") % {"event": event_type}
         chips.append({"label": label, "remove_url": links.url_with(request, event=None, cursor=None)})
     return chips
+
+
+def describe_subject(delivery: WebhookDelivery, webhook: Webhook) -> dict[str, str]:
+    """What one event was about, as `describe_object` says it."""
+    event = delivery.event
+    if event.action_id is not None:
+        return {"word": _("Card"), "id": str(event.action_id)}
+    if webhook.grant is None:
+        return {"word": _("Handoff"), "id": str(delivery.ordering_key)}
+    if webhook.grant.target == f"group:{event.group_id}":
+        return {"word": webhook.grant.target_name, "id": ""}
+    return {"word": _("Group"), "id": str(event.group_id)}
+
+
+def describe_answer(status: int | None, problem: str | None) -> str:
+    """What came back of a try, in a word or a number; "" before the first."""
+    if status is not None:
+        return str(status)
+    return str(_SHORT.get(Problem(problem), Problem(problem).label)) if problem else ""
+
+
+def describe_body(attempt: WebhookAttempt) -> str | Promise:
+    """What is to be said of the body of an answer, besides its text; "" when that is all of it."""
+    return "" if attempt.answer_body == WebhookAttempt.Body.TEXT else _BODIES[attempt.answer_body]
+
+
+def give_advice(problem: str | None, status: int | None) -> str | Promise:
+    """One sentence for the developer whose receiver failed; "" when nothing did."""
+    if not problem:
+        return ""
+    if status in (401, 403):
+        return _("The receiver does not know us: compare the callback token, and the signing secret.")
+    if status == 404 or status == 410:
+        return _("Nothing listens at this path: give the webhook the address of the receiver.")
+    return _WHAT_TO_DO[Problem(problem)]
+
+
+def format_json(document: dict[str, Any]) -> str:
+    """JSON to read."""
+    return json.dumps(document, ensure_ascii=False, indent=2)

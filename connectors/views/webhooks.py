@@ -5,10 +5,13 @@ For owners. Neither the callback token nor a whole address stands on any of thes
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 from django import forms
@@ -32,13 +35,15 @@ from connectors.queries import connectors
 from connectors.queries import webhooks as webhook_queries
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.services.one_time_secrets import new_form_key
-from connectors.views import connectors as details
-from connectors.views import links, one_time_secrets, snippets, webhook_words
+from connectors.views import links, one_time_secrets
 from connectors.views.forms import TypedNameForm, get_idempotency_key
 from connectors.webhooks import authorization, management, subscriptions
-from kaizala_console.lib import clock, pagination
+from connectors.webhooks.events import WebhookEventType
+from kaizala_console.lib import clock, ids, pagination
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken, TooSoon
 
+InactiveReason = Webhook.InactiveReason
+HIDDEN: Final = "…"
 View = Callable[..., HttpResponse]
 
 
@@ -46,7 +51,7 @@ View = Callable[..., HttpResponse]
 @signed_in
 def webhooks(request: HttpRequest, connector_id: UUID) -> HttpResponse:
     """One page of a connector's webhooks, the newest first; without any, the line that makes one."""
-    connector, context = details.get_own(user_of(request), connector_id, "webhooks")
+    connector, context = links.get_own(user_of(request), connector_id, "webhooks")
     try:
         page = webhook_queries.get_webhook_page(connector, cursor=request.GET.get("cursor"))
     except pagination.BadCursor:
@@ -59,7 +64,7 @@ def webhooks(request: HttpRequest, connector_id: UUID) -> HttpResponse:
         **links.pagination_links(request, page),
     }
     if not page.items:
-        context["subscribe"] = webhook_words.get_subscribe_command(_first_group(connector))
+        context["subscribe"] = get_subscribe_command(_first_group(connector))
     return render(request, "connectors/webhooks.html", context)
 
 
@@ -96,12 +101,12 @@ def get_webhook_facts(webhook: Webhook) -> dict[str, Any]:
     now = clock.now()
     return {
         "webhook": webhook,
-        "pill": webhook_words.get_pill(webhook, now),
+        "pill": get_pill(webhook, now),
         "reason": authorization.explain_inactive(webhook, now),
-        "object": webhook_words.describe_object(webhook),
-        "events": webhook_words.list_events(webhook),
-        "path": webhook_words.hide_secrets_in_path(webhook.callback_url),
-        "address": webhook_words.hide_secrets_in_url(webhook.callback_url),
+        "object": describe_object(webhook),
+        "events": list_events(webhook),
+        "path": hide_secrets_in_path(webhook.callback_url),
+        "address": hide_secrets_in_url(webhook.callback_url),
     }
 
 
@@ -133,6 +138,94 @@ def get_frame(webhook: Webhook, current: str, *below: tuple[str, str]) -> dict[s
 
 def _first_group(connector: Connector) -> Grant | None:
     return Grant.objects.present().filter(connector=connector, kind=Grant.Kind.GROUP).order_by("granted_at").first()
+
+
+def get_pill(webhook: Webhook, at: dt.datetime) -> str:
+    """The status of a webhook (kaizala_console/statuses.py). Asks no database."""
+    if webhook.inactive_because:
+        return {
+            InactiveReason.PAUSED.value: "paused",
+            InactiveReason.FAILED.value: "failed",
+            InactiveReason.EXPIRED.value: "expired",
+        }.get(webhook.inactive_because, "ended")
+    if not authorization.explain_inactive(webhook, at):
+        return "troubled" if webhook.failures else "active"
+    if webhook.is_under_right(at):
+        return "ended"  # the permission is gone
+    if webhook.expires_at <= at:
+        return "expired"
+    over = webhook.grant is not None and webhook.grant.revoked_at is not None
+    return "suspended" if authorization.is_suspended(webhook) and not over else "ended"
+
+
+def describe_object(webhook: Webhook) -> dict[str, Any]:
+    """What a webhook is set on: `word` for people, `id` where only the app above knows a name."""
+    if webhook.grant is None:
+        return {"word": _("Handoffs of this connector"), "id": ""}
+    if webhook.object_type == Webhook.ObjectType.PACKAGE:
+        return {"word": _("Cards of the package"), "id": webhook.object_id}
+    if webhook.object_type == Webhook.ObjectType.ACTION:
+        return {"word": _("One card in %(where)s") % {"where": _quote_target(webhook.grant)}, "id": webhook.object_id}
+    if webhook.grant.target == f"group:{webhook.object_id}":
+        return {"word": webhook.grant.target_name, "id": ""}
+    return {
+        "word": _("A group within reach of %(where)s") % {"where": _quote_target(webhook.grant)},
+        "id": webhook.object_id,
+    }
+
+
+def _quote_target(grant: Grant) -> str:
+    return f"“{grant.target_name}”"
+
+
+def list_events(webhook: Webhook, *, most: int = 3) -> dict[str, Any]:
+    """`named` for a cell, how many `more`, and `all`."""
+    if len(webhook.event_types) == len(WebhookEventType):
+        return {"named": _("everything that can be told"), "more": 0, "all": ", ".join(webhook.event_types)}
+    return {
+        "named": ", ".join(webhook.event_types[:most]),
+        "more": max(0, len(webhook.event_types) - most),
+        "all": ", ".join(webhook.event_types),
+    }
+
+
+def hide_secrets_in_url(url: str) -> str:
+    """An address without what may be a secret in it: no password, no values of its query, no fragment."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        port = ""
+    return f"{parts.scheme}://{host}{port}{hide_secrets_in_path(url)}"
+
+
+def hide_secrets_in_path(url: str) -> str:
+    """What follows the host in `hide_secrets_in_url`."""
+    parts = urlsplit(url)
+    names = [name for name, _value in parse_qsl(parts.query, keep_blank_values=True) if f"{name}=" in parts.query]
+    query = "?" + "&".join(f"{name}={HIDDEN}" for name in names) if names else f"?{HIDDEN}" if parts.query else ""
+    return f"{parts.path or '/'}{query}"
+
+
+def get_subscribe_command(grant: Grant | None) -> str:
+    """The line that makes the first webhook; on the grant's own group, when it has one."""
+    key = ids.parse_guid(grant.target.removeprefix("group:")) if grant is not None else None
+    kinds = json.dumps([WebhookEventType.TEXT_MESSAGE_CREATED.value, WebhookEventType.JOB_RESPONSE.value])
+    body = f"""{{
+    "objectId": "{key or "GROUP_ID"}",
+    "objectType": "Group",
+    "eventTypes": {kinds},
+    "callBackUrl": "https://example.com/kaizala"
+  }}"""
+    return " \\\n".join(
+        [
+            f"curl {one_time_secrets.quote_url(f'{settings.CONSOLE_BASE_URL}/v1/webhook')}",
+            '  -H "accessToken: $ACCESS_TOKEN"',
+            '  -H "Content-Type: application/json"',
+            f"  -d '{body}'",
+        ]
+    )
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -424,10 +517,10 @@ def _showing(webhook: Webhook) -> one_time_secrets.OneTimeSecretPage:
         subject=webhook,
         template="connectors/webhook_secret.html",
         values=lambda secret: [
-            snippets.SnippetValue("WEBHOOK_SECRET", _("Signing secret"), secret),
-            snippets.SnippetValue("WEBHOOK_ID", _("Webhook ID"), str(webhook.pk)),
+            one_time_secrets.SnippetValue("WEBHOOK_SECRET", _("Signing secret"), secret),
+            one_time_secrets.SnippetValue("WEBHOOK_ID", _("Webhook ID"), str(webhook.pk)),
         ],
-        file=snippets.get_file_name(webhook.connector.name, "webhook"),
+        file=one_time_secrets.get_file_name(webhook.connector.name, "webhook"),
         download_url=reverse("connectors:webhook_secret_download", args=at),
         done_url=reverse("connectors:webhook_secret_done", args=at),
         after_url=_settings_of(*at),

@@ -23,7 +23,7 @@ from accounts.views.decorators import reauthentication_required, require_reauthe
 from connectors.services import user_tokens
 from connectors.views.forms import TypedNameForm, get_idempotent_id
 from connectors.views.links import crumbs
-from connectors.views.stopping import get_use_facts
+from connectors.views.usage import get_use_facts
 from groups import access
 from groups.bulk_files import Table
 from groups.models import BulkJob, PersonAttribute, PersonAttributeValue

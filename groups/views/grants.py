@@ -35,10 +35,10 @@ from connectors.services import grants, handoffs
 from connectors.services import grants as rights
 from connectors.services import one_time_secrets as one_time_secret_service
 from connectors.views import handoffs as views_handoffs
-from connectors.views import one_time_secrets, snippets
+from connectors.views import one_time_secrets
 from connectors.views.forms import TypedNameForm, WithEndDate, last_day
 from connectors.views.handoffs import PILLS
-from connectors.views.stopping import get_listener_facts, get_use_facts
+from connectors.views.usage import get_listener_facts, get_use_facts
 from groups import access
 from groups.models import Group
 from groups.queries import groups
@@ -323,8 +323,8 @@ def _showing(group: Group, found: Grant, handoff: Handoff) -> one_time_secrets.O
     return one_time_secrets.OneTimeSecretPage(
         subject=handoff,
         template="groups/token_shown.html",
-        values=lambda token: snippets.list_handoff_values(handoff, token),
-        file=snippets.get_file_name(connector.name, group.name),
+        values=lambda token: one_time_secrets.list_handoff_values(handoff, token),
+        file=one_time_secrets.get_file_name(connector.name, group.name),
         download_url=reverse("groups:grant_show_download", args=at),
         done_url=reverse("groups:grant_show_done", args=at),
         after_url=reverse("groups:grant", args=at),

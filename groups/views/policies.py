@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.views.decorators import require_reauthentication, user_of, with_phone
 from connectors.models import Grant, RefreshToken
 from connectors.views.forms import TypedNameForm
-from connectors.views.stopping import get_use_facts
+from connectors.views.usage import get_use_facts
 from groups import access
 from groups.models import Group
 from groups.queries import groups as queries
