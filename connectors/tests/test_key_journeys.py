@@ -19,6 +19,7 @@ from accounts.models import User
 from connectors.models import Connector, ConnectorKey
 from connectors.tests import factories
 from connectors.tests.keys import x25519
+from connectors.views import one_time_secrets
 
 pytestmark = [pytest.mark.journey, pytest.mark.django_db(transaction=True)]
 

@@ -24,6 +24,7 @@ from connectors.tests.html_forms import form_to, forms_of, text_of
 from connectors.tests.keys import Pair, p256, registered, x25519
 from connectors.tests.test_handoff_pages import claim_form, url
 from connectors.tests.test_successors import exchange
+from connectors.views import one_time_secrets
 
 pytestmark = pytest.mark.django_db
 
