@@ -7,9 +7,11 @@ import gc
 import importlib
 import itertools
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -30,12 +32,20 @@ hypothesis.settings.load_profile("long" if os.environ.get("CONSOLE_TEST_LONG") e
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ON_BOTH = ("test_four_steps", "test_request_journey")  # the journeys that run on either database
 DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}  # with one of these fixtures, a test uses it
+FOR_POSTGRESQL = re.compile(r"mark\.(postgresql|services)\b|\btogether\b")
 _numbers = itertools.count()
 
 
 def chromium_path() -> str | None:
     """The browser of the journeys: CHROMIUM when it is set, else the system's own; None when there is none."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The second run of `make test` reads the modules alone that have something for it: a third of them."""
+    if not config.option.markexpr.startswith("postgresql") or not collection_path.name.startswith("test_"):
+        return None
+    return not FOR_POSTGRESQL.search(collection_path.read_text()) or None
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
