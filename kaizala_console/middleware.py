@@ -8,14 +8,17 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import sessions
 from accounts.views import time_zones
+from connectors.views.links import url_with
 from kaizala_console import error_pages
 from kaizala_console.lib import request_context
 from kaizala_console.lib.errors import ConsoleError
+from kaizala_console.lib.pagination import BadCursor
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -101,4 +104,6 @@ class ConsoleErrorMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Django calls this for whatever a view raises."""
+        if isinstance(exception, BadCursor) and "cursor" in request.GET:
+            return redirect(url_with(request, cursor=None))  # an old bookmark: the first page
         return error_pages.error_response(request, exception) if isinstance(exception, ConsoleError) else None

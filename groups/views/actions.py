@@ -35,7 +35,7 @@ from groups.views import links
 from groups.views import responses as response_views
 from groups.views.reactions import get_panel
 from groups.views.responses import AnswerForm, File, SurveyAnswerForm, make_charts, make_file, make_form, spelled_place
-from kaizala_console.lib import clock, ids, pagination
+from kaizala_console.lib import clock, ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 from kaizala_console.lib.spreadsheets import csv_lines
 
@@ -365,10 +365,7 @@ def _page(
             "open_form": False,
         }
     if context["takes_answers"] and card.sees_answers:
-        try:
-            context |= _answers(request, card, viewer, own, here)
-        except pagination.BadCursor:
-            return redirect(links.url_with(request, path=here, cursor=None))
+        context |= _answers(request, card, viewer, own, here)
     status = 400 if form is not None and form.is_bound else 200
     return with_pictures(render(request, "groups/action.html", context, status=status))
 

@@ -24,7 +24,6 @@ from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.views import links
 from groups.views.bulk import ArchiveFilterForm, ColumnsForm, FileForm, archive_crumbs, render_uploads, save_upload
-from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import ConsoleError, NotFound
 
 PAGE_SIZE = 50
@@ -42,18 +41,15 @@ def archive(request: HttpRequest) -> HttpResponse:
     form.is_valid()
     chosen = {name: value for name, value in form.cleaned_data.items() if value}
     day = dt.timedelta(days=1)
-    try:
-        page = archive_queries.archive_page(
-            user.organisation,
-            group=chosen.get("group", ""),
-            sender=chosen.get("sender", ""),
-            since=_midnight(chosen.get("since")),
-            until=_midnight(chosen["until"] + day) if chosen.get("until") and chosen["until"] < dt.date.max else None,
-            cursor=request.GET.get("cursor"),
-            size=PAGE_SIZE,
-        )
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = archive_queries.archive_page(
+        user.organisation,
+        group=chosen.get("group", ""),
+        sender=chosen.get("sender", ""),
+        since=_midnight(chosen.get("since")),
+        until=_midnight(chosen["until"] + day) if chosen.get("until") and chosen["until"] < dt.date.max else None,
+        cursor=request.GET.get("cursor"),
+        size=PAGE_SIZE,
+    )
     context = {
         "form": form,
         "rows": [{"message": message, "attachments": message.attachments.splitlines()} for message in page.items],

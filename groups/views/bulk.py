@@ -33,7 +33,7 @@ from groups.queries import bulk as bulk_queries
 from groups.services.bulk import jobs
 from groups.views import links
 from groups.views.forms import add_error, get_region
-from kaizala_console.lib import clock, pagination, phone_numbers
+from kaizala_console.lib import clock, phone_numbers
 from kaizala_console.lib.errors import ConsoleError, NotAllowed, NotFound, RuleBroken
 from kaizala_console.lib.spreadsheets import csv_lines
 
@@ -136,10 +136,7 @@ def job(request: HttpRequest, job_id: UUID) -> HttpResponse:
         # Whoever looks on while their own file takes them out of the group, or another admin does.
         messages.info(request, _("You do not run this group any more, so you see no more of its uploads."))
         return HttpResponse(status=204, headers={"HX-Redirect": reverse("groups:list")})
-    try:
-        page = bulk_queries.list_lines(found, cursor=request.GET.get("cursor"), size=LINES_A_PAGE)
-    except pagination.BadCursor:
-        return redirect("groups:bulk_job", job_id)
+    page = bulk_queries.list_lines(found, cursor=request.GET.get("cursor"), size=LINES_A_PAGE)
     context = {
         "job": found,
         "bar": make_bar(found),
@@ -241,12 +238,9 @@ def render_uploads(
     organisation: Organisation | None = None,
 ) -> HttpResponse:
     """The form, with what was uploaded before under it."""
-    try:
-        page = bulk_queries.list_jobs(
-            kind, group=group, organisation=organisation, cursor=request.GET.get("cursor"), size=PAGE_SIZE
-        )
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = bulk_queries.list_jobs(
+        kind, group=group, organisation=organisation, cursor=request.GET.get("cursor"), size=PAGE_SIZE
+    )
     context |= {
         "form": form,
         "idempotency_key": get_idempotency_key(request.POST),

@@ -23,7 +23,7 @@ from connectors.queries import usage as usage_queries
 from connectors.services.grants import AlreadyGranted
 from connectors.views import handoffs, usage
 from connectors.views.handoffs import PILLS
-from connectors.views.links import pagination_links, url_with
+from connectors.views.links import pagination_links
 from groups import access
 from groups.models import Group
 from groups.queries import access_requests, groups
@@ -31,7 +31,7 @@ from groups.services import connectors as grants
 from groups.views import bots, links
 from groups.views.access_requests import list_rows
 from groups.views.forms import MOST_CHOICES, AddConnectorForm, add_error
-from kaizala_console.lib import clock, ids, live, pagination
+from kaizala_console.lib import clock, ids, live
 from kaizala_console.lib.errors import Conflict, NotFound, RuleBroken
 
 ADD = gettext_lazy("Add Connector")
@@ -136,10 +136,7 @@ def _page(request: HttpRequest, group: Group, context: dict[str, Any], form: Add
     if links.is_admin(group):
         path = request.get_full_path() if request.method == "GET" else here
         context |= live.follow(path, _get_etag(user, group))  # before the rest is read
-    try:
-        page = groups.grant_page(group, cursor=request.GET.get("cursor"))
-    except pagination.BadCursor:
-        return redirect(url_with(request, cursor=None))
+    page = groups.grant_page(group, cursor=request.GET.get("cursor"))
     sparks = usage_queries.get_daily_grant_calls(page.items) if links.is_admin(group) else {}
     chosen = _chosen(form)
     can, cannot = can_and_cannot(chosen.permissions) if chosen else ([], [])

@@ -33,7 +33,7 @@ from groups.services.bulk import jobs, people
 from groups.views import links
 from groups.views.bulk import UsersFileForm, render_uploads
 from groups.views.forms import add_error, get_region
-from kaizala_console.lib import ids, pagination
+from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotFound, RuleBroken
 from kaizala_console.lib.phone_numbers import display
 from kaizala_console.lib.spreadsheets import csv_lines
@@ -49,17 +49,14 @@ def directory_list(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("q", "").strip()[:120]
     attributes = list(directory_queries.list_readable_attributes(user))
     attribute, value = _filter(request, attributes)
-    try:
-        page = directory_queries.list_people(
-            user,
-            search=search,
-            attribute=attribute,
-            value=value,
-            cursor=request.GET.get("cursor"),
-            size=PAGE_SIZE,
-        )
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = directory_queries.list_people(
+        user,
+        search=search,
+        attribute=attribute,
+        value=value,
+        cursor=request.GET.get("cursor"),
+        size=PAGE_SIZE,
+    )
     noted = directory_queries.get_values(page.items, attributes)
     chips = []
     if search:
@@ -247,10 +244,7 @@ def _page(request: HttpRequest, person_id: UUID, form: ValuesForm | None = None)
     user = user_of(request)
     seen = directory_queries.get_person(user, person_id)
     here = reverse("groups:person", args=[seen.person.pk])
-    try:
-        page = directory_queries.list_person_groups(user, seen, cursor=request.GET.get("cursor"), size=PERSON_PAGE_SIZE)
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, path=here, cursor=None))
+    page = directory_queries.list_person_groups(user, seen, cursor=request.GET.get("cursor"), size=PERSON_PAGE_SIZE)
     attributes = list(directory_queries.list_readable_attributes(user))
     values = directory_queries.get_values([seen.person], attributes).get(seen.person.pk, {})
     may_edit = (

@@ -46,7 +46,7 @@ from groups.services import connectors
 from groups.views import links
 from groups.views.connectors import get_status
 from groups.views.forms import add_error
-from kaizala_console.lib import clock, live, moments, pagination
+from kaizala_console.lib import clock, live, moments
 from kaizala_console.lib.errors import Conflict, NotAllowed, NotFound, RuleBroken
 
 View = Callable[..., HttpResponse]
@@ -416,10 +416,7 @@ def ending(request: HttpRequest) -> HttpResponse:
     """The next in front."""
     user = user_of(request)
     account_policies.require_organisation_admin(user)
-    try:
-        page = groups.ending_page(user, cursor=request.GET.get("cursor"))
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = groups.ending_page(user, cursor=request.GET.get("cursor"))
     context = {
         "organisation": user.organisation,
         "tokens": page.items,

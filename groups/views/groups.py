@@ -25,7 +25,7 @@ from groups.queries import groups as queries
 from groups.services import groups, members
 from groups.views import links, sub_groups
 from groups.views.forms import GroupForm, add_error, give_back
-from kaizala_console.lib import ids, pagination
+from kaizala_console.lib import ids
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 from kaizala_console.lib.pagination import paginate
 
@@ -47,10 +47,7 @@ def group_list(request: HttpRequest) -> HttpResponse:
         only = RUN  # others let nobody in anywhere else
     only = only if only in ONLY else ""
     cursor = request.GET.get("cursor")
-    try:
-        page = queries.group_page(user, search=search, is_run=only == RUN, cursor=cursor, size=PAGE_SIZE)
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = queries.group_page(user, search=search, is_run=only == RUN, cursor=cursor, size=PAGE_SIZE)
     chips = []
     if search:
         remove = links.url_with(request, q=None, cursor=None)
@@ -143,10 +140,7 @@ def activity(request: HttpRequest, group_id: UUID) -> HttpResponse:
     """One page of events, the newest first."""
     group, context = links.for_admin(user_of(request), group_id, "activity")
     events = AuditEvent.objects.filter(group_id=group.pk)
-    try:
-        page = paginate(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = paginate(events, ("-id",), request.GET.get("cursor"), PAGE_SIZE)
     context |= {
         "events": rows(page.items),
         **links.pagination_links(request, page),

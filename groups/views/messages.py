@@ -28,7 +28,6 @@ from groups.views import actions as action_views
 from groups.views import forms, links
 from groups.views.forms import ActionForm, AnnouncementForm, FilesForm, MessageForm, PollForm, add_error
 from kaizala_console.api.errors import InvalidParameters
-from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import GatewayDown, NotAllowed, RuleBroken
 
 PAGE_SIZE = 50
@@ -171,10 +170,7 @@ def _page(
     group, context = links.for_member(user, group_id, "messages")
     here = reverse("groups:messages", args=[group.pk])
     viewer = Viewer.of(group, access.list_held_people(user))
-    try:
-        page = action_queries.timeline(group, viewer, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, path=here, cursor=None))
+    page = action_queries.timeline(group, viewer, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     poll = card_form if isinstance(card_form, PollForm) else PollForm()
     announcement = card_form if isinstance(card_form, AnnouncementForm) else AnnouncementForm()
     shared = card_form if isinstance(card_form, FilesForm) else FilesForm()

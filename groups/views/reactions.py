@@ -26,7 +26,6 @@ from groups.queries.reactions import ReactionCounts
 from groups.services import reactions as services
 from groups.views import links
 from groups.views.forms import CommentForm, add_error
-from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import RuleBroken
 
 ON_A_CARD = 10
@@ -125,18 +124,15 @@ def _page(
 ) -> HttpResponse:
     here = reverse("groups:reactions", args=[group.pk, of.pk])
     counts = reaction_queries.get_counts([of.pk]).get(of.pk, ReactionCounts())
-    try:
-        panel = get_panel(
-            of,
-            counts,
-            viewer,
-            cursor=request.GET.get("cursor"),
-            size=reaction_queries.PAGE_SIZE,
-            form=form or CommentForm(),
-            sent=request.POST,
-        )
-    except pagination.BadCursor:
-        return redirect(here)
+    panel = get_panel(
+        of,
+        counts,
+        viewer,
+        cursor=request.GET.get("cursor"),
+        size=reaction_queries.PAGE_SIZE,
+        form=form or CommentForm(),
+        sent=request.POST,
+    )
     timeline = reverse("groups:messages", args=[group.pk])
     is_card = isinstance(of, Action)
     title = (of.title or of.get_kind_display().capitalize()) if isinstance(of, Action) else ""

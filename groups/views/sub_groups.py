@@ -26,7 +26,6 @@ from groups.services import groups, members
 from groups.services import hierarchy as hierarchy_service
 from groups.views import links
 from groups.views.forms import SubGroupForm, add_error, give_back
-from kaizala_console.lib import pagination
 from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 
 PAGE_SIZE = 50
@@ -74,10 +73,7 @@ def _create(request: HttpRequest, user: User, group: Group, form: SubGroupForm) 
 def _page(request: HttpRequest, group_id: UUID, form: SubGroupForm) -> HttpResponse:
     user = user_of(request)
     group, context = links.for_member(user, group_id, "sub_groups")
-    try:
-        page = queries.sub_group_page(group, user, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = queries.sub_group_page(group, user, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     context |= {
         "sub_groups": page.items,
         "tree_url": address(group),
@@ -106,10 +102,7 @@ def find(request: HttpRequest, group_id: UUID) -> HttpResponse:
     group = access.require_admin(user, group_id)
     search = request.GET.get("q", "").strip()[:120]
     cursor = request.GET.get("cursor")
-    try:
-        page = group_queries.attachable_page(group, user, search=search, cursor=cursor, size=LINKS_PAGE_SIZE)
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = group_queries.attachable_page(group, user, search=search, cursor=cursor, size=LINKS_PAGE_SIZE)
     context = {
         "group": group,
         "groups": page.items,
@@ -193,10 +186,7 @@ def show(request: HttpRequest) -> HttpResponse:
     under = request.GET.get("under", "")
     if under:
         return render(request, "groups/tree.html", _branch(user, under))
-    try:
-        page = hierarchy_queries.top_page(user, cursor=request.GET.get("cursor"), size=TREE_PAGE_SIZE)
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, cursor=None))
+    page = hierarchy_queries.top_page(user, cursor=request.GET.get("cursor"), size=TREE_PAGE_SIZE)
     context = {"rows": _rows(page.items), "all_url": reverse("groups:list"), **links.pagination_links(request, page)}
     return render(request, "groups/tree.html", context)
 

@@ -25,7 +25,7 @@ from groups.queries import groups
 from groups.services import subscribers
 from groups.views import links
 from groups.views.forms import AddMembersForm, add_error, make_retry_form
-from kaizala_console.lib import pagination, phone_numbers
+from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import RuleBroken
 
 PAGE_SIZE = 50
@@ -58,10 +58,7 @@ def page(
     """One page of them, in the order in which they subscribed, with the form that adds more."""
     here = reverse("groups:details", args=[group.pk])
     search = request.GET.get("q", "").strip()[:120]
-    try:
-        found = groups.subscriber_page(group, search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, path=here, show=SHOW, cursor=None))
+    found = groups.subscriber_page(group, search=search, cursor=request.GET.get("cursor"), size=PAGE_SIZE)
     if "cursor" in request.GET and not found.items:  # whoever was on this page was removed
         return redirect(links.url_with(request, path=here, show=SHOW, cursor=None))
     place = _place(request)

@@ -27,7 +27,7 @@ from groups.queries import directory, groups
 from groups.services import members
 from groups.views import links, subscribers
 from groups.views.forms import AddMembersForm, add_error, make_retry_form
-from kaizala_console.lib import ids, pagination, phone_numbers
+from kaizala_console.lib import ids, phone_numbers
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 PAGE_SIZE = 50
@@ -169,12 +169,7 @@ def _page(request: HttpRequest, group_id: UUID, form: AddMembersForm, status: in
     only = request.GET.get("only", "") if request.GET.get("only", "") in ONLY else ""
     sort = request.GET.get("sort", "") if request.GET.get("sort", "") in SORTS else ""
     cursor = request.GET.get("cursor")
-    try:
-        page = groups.member_page(
-            group, search=search, only=only, by_name=sort == BY_NAME, cursor=cursor, size=PAGE_SIZE
-        )
-    except pagination.BadCursor:
-        return redirect(links.url_with(request, path=here, cursor=None))
+    page = groups.member_page(group, search=search, only=only, by_name=sort == BY_NAME, cursor=cursor, size=PAGE_SIZE)
     if cursor and not page.items:  # whoever was on this page was removed
         return redirect(links.url_with(request, path=here, cursor=None))
     place = {
