@@ -12,11 +12,10 @@ class GroupsConfig(AppConfig):
         from accounts import hooks
         from connectors import hooks as connector_hooks
         from groups import access
-        from groups.queries import webhooks
-        from groups.services import hierarchy
+        from groups.services import hierarchy, webhooks
 
         hooks.phone_verified = hierarchy.note_person
         connector_hooks.administers = access.administers
         connector_hooks.administrators = access.administrators
         connector_hooks.token_access = access.token_access
-        connector_hooks.webhook_object = webhooks.find
+        connector_hooks.webhook_object = webhooks.find_object

@@ -174,22 +174,6 @@ def member_page(
     return page
 
 
-def message_page(group: Group, user: User, *, cursor: str | None = None, size: int = 50) -> Page[Message]:
-    """The group's messages, newest first, as far as this person may see them.
-
-    Admins see all; others see what went to the members, and what was sent to themselves.
-    """
-    messages = Message.objects.filter(group=group)
-    if access.get_role(user, group) != access.Role.ADMIN:
-        sent_to_me = Message.recipients.through.objects.filter(
-            message_id=OuterRef("pk"), person_id__in=access.list_held_people(user)
-        )
-        messages = messages.filter(Q(audience=Audience.MEMBERS) | Exists(sent_to_me))
-    page = paginate(messages.select_related("person", "connector", "bot"), ("-sent_at", "-id"), cursor, size)
-    name_people(group.naming_organisation_id, [row.person for row in page.items])
-    return page
-
-
 def list_sub_groups(group: Group) -> GroupQuerySet:
     """The groups directly under this one, by name."""
     return Group.objects.present().filter(pk__in=GroupLink.objects.filter(parent=group).values("child_id"))

@@ -16,7 +16,7 @@ from accounts.audit.record import Actor, record
 from groups.models import Group, GroupChange, GroupCount, GroupLink, Membership
 from groups.models.hierarchy import MOST_LEVELS, levels
 from groups.queries.hierarchy import Tally, tally_ids
-from groups.services import group_events
+from groups.services import webhooks
 from kaizala_console.lib.errors import NotFound, RuleBroken
 
 AT_ONCE: Final = 5000
@@ -129,7 +129,7 @@ def link(*, parent: Group, child: Group, by: Actor) -> GroupLink:
     made, is_new = GroupLink.objects.get_or_create(parent=parent, child=child)
     if is_new:
         note_change(parent.pk)
-        group_events.group_added(parent=parent, child=child, by=by)
+        webhooks.publish_group_added(parent=parent, child=child, by=by)
         _record_event(EventType.SUBGROUP_LINKED, parent, child, by)
     return made
 
@@ -150,7 +150,7 @@ def unlink(*, parent: Group, child: Group, by: Actor) -> None:
     if not gone:
         raise NotFound(_("This is not one of the group's sub-groups."))
     note_change(parent.pk)
-    group_events.group_removed(parent=parent, child=child, by=by)
+    webhooks.publish_group_removed(parent=parent, child=child, by=by)
     _record_event(EventType.SUBGROUP_UNLINKED, parent, child, by)
 
 

@@ -20,7 +20,7 @@ from accounts.services import people
 from connectors.services import user_tokens
 from groups.models import Group, Membership, PersonAttributeValue, Subscription
 from groups.queries import directory
-from groups.services import group_events, hierarchy
+from groups.services import hierarchy, webhooks
 from kaizala_console.lib import ids, phone_numbers
 from kaizala_console.lib.batches import batched
 from kaizala_console.lib.errors import NotFound, RuleBroken
@@ -66,7 +66,7 @@ def add(*, group: Group, numbers: Iterable[str], by: Actor, role: Role = Role.ME
     )
     if new:
         hierarchy.note_change(group.pk)
-        group_events.members_added(group=group, people=[(person, role) for person in new], by=by)
+        webhooks.publish_members_added(group=group, people=[(person, role) for person in new], by=by)
     record_all(_event(EventType.MEMBER_ADDED, group, person, by, after={"role": role}) for person in new)
     return Added(new, [person for person in found.values() if person.pk in here], failed)
 
@@ -229,7 +229,7 @@ def _take_out(group: Group, leaving: list[Membership], by: Actor, refusal: str |
     _keep_an_admin(group, leaving, refusal)
     Membership.objects.filter(pk__in=[one.pk for one in leaving]).delete()
     hierarchy.note_change(group.pk)
-    group_events.members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
+    webhooks.publish_members_removed(group=group, people=[(one.person, one.role) for one in leaving], by=by)
     record_all(_event(EventType.MEMBER_REMOVED, group, one.person, by, before={"role": one.role}) for one in leaving)
 
 
@@ -306,11 +306,11 @@ def remove_everywhere(*, person: Person, by: User) -> Removed:
     for chunk in batched([row.pk for row in ending], BATCH):
         Subscription.objects.filter(pk__in=chunk).delete()
     hierarchy.note_change(*(row.group_id for row in leaving))
-    heard = group_events.list_groups_with_webhooks([row.group_id for row in leaving])
+    heard = webhooks.list_groups_with_webhooks([row.group_id for row in leaving])
     for row in leaving:
         row.group.organisation = organisation
         if row.group_id in heard:
-            group_events.members_removed(group=row.group, people=[(person, row.role)], by=by)
+            webhooks.publish_members_removed(group=row.group, people=[(person, row.role)], by=by)
         record(
             EventType.MEMBER_REMOVED,
             by=by,

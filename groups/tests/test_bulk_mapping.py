@@ -12,7 +12,7 @@ from django.urls import reverse
 from accounts.models import AuditEvent, Organisation, User
 from groups.models import BulkJob, Group, GroupChange, GroupLink
 from groups.queries import bulk as bulk_queries
-from groups.services import group_events, hierarchy
+from groups.services import hierarchy, webhooks
 from groups.services.bulk import jobs
 from groups.tests.bulk import checked, done, told, uploaded_mapping, worked_at
 from groups.tests.factories import make_group
@@ -128,8 +128,8 @@ def test_webhooks_on_a_group_hear_of_its_sub_groups(
     organisation: Organisation, organisation_admin: User, groups: dict[str, Group], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
-    monkeypatch.setattr(group_events, "group_added", lambda *, parent, **_more: heard.append(parent.name))
-    monkeypatch.setattr(group_events, "list_groups_with_webhooks", lambda groups: {groups[0]})
+    monkeypatch.setattr(webhooks, "publish_group_added", lambda *, parent, **_more: heard.append(parent.name))
+    monkeypatch.setattr(webhooks, "list_groups_with_webhooks", lambda groups: {groups[0]})
     done(uploaded_mapping(organisation, organisation_admin, by_name("North<All", "Depot<North")))
     assert len(heard) == 1
 

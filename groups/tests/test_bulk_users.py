@@ -17,7 +17,7 @@ from accounts.models import AuditEvent, Organisation, Person, PersonName, User
 from accounts.tests.factories import make_person
 from groups.models import BulkJob, BulkLine, Group, GroupChange, Membership
 from groups.queries import bulk as bulk_queries
-from groups.services import group_events
+from groups.services import webhooks
 from groups.services.bulk import jobs
 from groups.tests.bulk import checked, done, told, uploaded, worked_at
 from groups.tests.factories import make_group, person_of
@@ -180,10 +180,10 @@ def test_webhooks_hear_of_who_came_and_went(
     group: Group, group_admin: User, member: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[tuple[str, int]] = []
-    for name in ("members_added", "members_removed"):
-        monkeypatch.setattr(group_events, name, lambda *, people, name=name, **_more: heard.append((name, len(people))))
+    for name in ("publish_members_added", "publish_members_removed"):
+        monkeypatch.setattr(webhooks, name, lambda *, people, name=name, **_more: heard.append((name, len(people))))
     done(uploaded(group, group_admin, HEADER + f"+919876543210,,,\n{person_of(member).number},,,remove\n"))
-    assert heard == [("members_added", 1), ("members_removed", 1)]
+    assert heard == [("publish_members_added", 1), ("publish_members_removed", 1)]
 
 
 # Being killed, cancelled, refused -------------------------------------------------------------------------------------

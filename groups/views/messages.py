@@ -101,11 +101,6 @@ def post_files(request: HttpRequest, group_id: UUID) -> HttpResponse:
     return redirect(f"{reverse('groups:messages', args=[group_id])}#card-{posted[0].pk}")
 
 
-def may_write(group: Group) -> bool:
-    """As `access.may_post`, for a group that `access` has given."""
-    return access.may_post(group)
-
-
 def _post(request: HttpRequest, group_id: UUID, form: ActionForm) -> HttpResponse:
     user = user_of(request)
     group = _writable(user, group_id)
@@ -150,7 +145,7 @@ def _get_post_id(request: HttpRequest, form: ActionForm, group: Group, chosen: l
 
 def _writable(user: User, group_id: UUID) -> Group:
     group = access.require_member(user, group_id)
-    if not may_write(group):
+    if not access.may_post(group):
         public = group.group_type == Group.Type.CONNECT
         raise NotAllowed(_("In a managed public group only the admins speak.") if public else ONLY_ADMINS_POST)
     return group
@@ -176,7 +171,7 @@ def _page(
     shared = card_form if isinstance(card_form, FilesForm) else FilesForm()
     context |= {
         "rows": action_views.make_rows(page.items, viewer, groups.get_counts(group).members),
-        "may_write": may_write(group),
+        "may_write": access.may_post(group),
         "form": form or MessageForm(),
         "poll_form": poll,
         "announcement_form": announcement,

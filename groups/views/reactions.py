@@ -29,7 +29,6 @@ from groups.views.forms import CommentForm, add_error
 from kaizala_console.lib.errors import RuleBroken
 
 ON_A_CARD = 10
-LONGEST_TITLE = 80
 Type = Reaction.Type
 
 

@@ -13,8 +13,11 @@ import requests
 
 from accounts.models import User
 from connectors.models import Grant, RefreshToken
+from groups import access
 from groups.models import Group, Message
+from groups.queries import actions
 from groups.queries import groups as queries
+from groups.queries.actions import Viewer
 from groups.services import connectors
 from kaizala_console.demo import connector as demo_connector
 from kaizala_console.demo import organisation as demo
@@ -74,7 +77,9 @@ def test_its_message_is_seen_in_the_group(console: str, given: dict[str, Any]) -
     assert run(console, given).returncode == 0
     group = Group.objects.get(pk=given["groupId"])
     member = User.objects.get(subject=demo.MEMBER.subject)
-    (message,) = queries.message_page(group, member).items
+    found = access.require_member(member, group.pk)
+    (message,) = actions.timeline(found, Viewer.of(found, access.list_held_people(member))).items
+    assert isinstance(message, Message)
     assert message.text.startswith("It’s your")
     assert message.connector is not None
     assert (message.person.name, message.connector.name[:14]) == ("Farah Khan", "Demo connector")

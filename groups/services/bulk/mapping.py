@@ -14,7 +14,7 @@ from accounts.audit.events import EventType
 from groups.bulk_files import LineRefused, MappingLine, Reason, Row, get_reason, mapping_line
 from groups.models import BulkJob, Group, GroupLink
 from groups.models.hierarchy import MOST_LEVELS
-from groups.services import group_events, hierarchy
+from groups.services import hierarchy, webhooks
 from groups.services.bulk import base
 from groups.services.bulk.base import Outcome, get_organisation, read_lines
 from kaizala_console.lib.batches import batched
@@ -83,10 +83,10 @@ class Runner(base.Runner):
             GroupLink.objects.filter(child_id=child_id, parent_id=parent_id).delete()
         hierarchy.note_change(*{parent for _child, parent in (*linked, *unlinked)})
         # Of the groups that a webhook is on: one query finds them, however many lines there are.
-        heard = group_events.list_groups_with_webhooks([parent for _child, parent in (*linked, *unlinked)])
+        heard = webhooks.list_groups_with_webhooks([parent for _child, parent in (*linked, *unlinked)])
         for pairs_changed, publish in (
-            (linked, group_events.group_added),
-            (unlinked, group_events.group_removed),
+            (linked, webhooks.publish_group_added),
+            (unlinked, webhooks.publish_group_removed),
         ):
             for child_id, parent_id in pairs_changed:
                 if parent_id in heard:

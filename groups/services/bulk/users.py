@@ -17,7 +17,7 @@ from accounts.services import people
 from groups import access
 from groups.bulk_files import LineRefused, Reason, Row, UserLine, user_line
 from groups.models import BulkJob, BulkLine, Group, Membership, Subscription
-from groups.services import group_events, hierarchy, subscribers
+from groups.services import hierarchy, subscribers, webhooks
 from groups.services.bulk import base
 from groups.services.bulk.base import Outcome, read_lines
 from groups.services.members import lock_members
@@ -184,8 +184,8 @@ class Runner(base.Runner):
         """The group's counts, and the webhooks on it: no event is built when nobody listens."""
         if added or removed:
             hierarchy.note_change(self._group.pk)
-        group_events.members_added(group=self._group, people=added, by=self._by)
-        group_events.members_removed(group=self._group, people=removed, by=self._by)
+        webhooks.publish_members_added(group=self._group, people=added, by=self._by)
+        webhooks.publish_members_removed(group=self._group, people=removed, by=self._by)
 
 
 def _effects(**of: Mapping[UUID, Any]) -> dict[str, dict[str, Any]]:
