@@ -24,7 +24,6 @@ from connectors.models import AccessRequest, ConnectorState, Grant, RequestState
 from connectors.permissions import DESCRIPTIONS, PERMISSIONS, Permission, can_and_cannot, in_order
 from connectors.queries.access_requests import request_for
 from connectors.services import access_requests as asking
-from connectors.services import access_requests as request_decisions
 from connectors.services.grants import AlreadyGranted
 from connectors.views import permissions
 from connectors.views.access_requests import row_of
@@ -91,22 +90,9 @@ def approve(request: HttpRequest, request_id: UUID) -> HttpResponse:
     require_reauthentication(request)
     given = form.cleaned_data["permissions"]
     try:
-        if asked.grant is not None:
-            grant = request_decisions.approve_more(request=asked, by=user, permissions=given, as_shown=form.as_shown())
-            messages.success(request, _("Approved. “%(connector)s” may do so from now on.") % _facts(asked))
-        else:
-            group = _chosen_group(user, asked, form)
-            grant = requests.approve(
-                request=asked,
-                group=group,
-                by=user,
-                permissions=given,
-                ends_at=form.ends_at(),
-                as_shown=form.as_shown(),
-            ).grant
-            messages.success(
-                request, _("Approved. The refresh token is sealed, and %(developer)s is told.") % _facts(asked)
-            )
+        group = _chosen_group(user, asked, form)
+        ends_at = None if group is None else form.ends_at()
+        grant = _approve(asked, group, user, permissions=given, ends_at=ends_at, as_shown=form.as_shown())
     except AlreadyGranted as there:
         messages.info(request, str(there))
         return _to_grant(user, there.grant, asked)
@@ -115,6 +101,11 @@ def approve(request: HttpRequest, request_id: UUID) -> HttpResponse:
     except RuleBroken as broken:
         add_error(form, broken)
         return _page(request, user, asked, form, status=400)
+    if group is None:
+        says = _("Approved. “%(connector)s” may do so from now on.")
+    else:
+        says = _("Approved. The refresh token is sealed, and %(developer)s is told.")
+    messages.success(request, says % _facts(asked))
     return _to_grant(user, grant, asked)
 
 
@@ -127,19 +118,11 @@ def refuse(request: HttpRequest, request_id: UUID) -> HttpResponse:
     if asked.state is not RequestState.WAITING:
         return _close(request, asked, asking.why_over(asked))
     require_reauthentication(request)
-    return _refuse(request, request_id=request_id, asked=asked)
-
-
-def _refuse(request: HttpRequest, *, request_id: UUID, asked: AccessRequest) -> HttpResponse:
-    user = user_of(request)
     form = _form(request, user, asked, request.POST)
     if not form.only_group_is_valid():
         return _page(request, user, asked, form, status=400)
     try:
-        if asked.grant is not None:
-            request_decisions.refuse(request=asked, by=user)
-        else:
-            requests.refuse(request=asked, group=_chosen_group(user, asked, form), by=user)
+        _refuse(asked, _chosen_group(user, asked, form), user)
     except Conflict as over:
         return _close(request, asked, str(over))
     messages.success(request, _("Refused. Nothing has changed, and %(developer)s is told.") % _facts(asked))
@@ -147,6 +130,30 @@ def _refuse(request: HttpRequest, *, request_id: UUID, asked: AccessRequest) -> 
 
 
 # Pieces --------------------------------------------------------------------------------------------------------------
+
+
+def _approve(
+    asked: AccessRequest,
+    group: Group | None,
+    by: User,
+    *,
+    permissions: frozenset[Permission],
+    ends_at: dt.datetime | None,
+    as_shown: frozenset[Permission],
+) -> Grant:
+    """Lets the connector into the group; without one it is about a grant that is there, which may do more."""
+    if group is None:
+        return asking.approve_more(request=asked, by=by, permissions=permissions, as_shown=as_shown)
+    return requests.approve(
+        request=asked, group=group, by=by, permissions=permissions, ends_at=ends_at, as_shown=as_shown
+    ).grant
+
+
+def _refuse(asked: AccessRequest, group: Group | None, by: User) -> None:
+    if group is None:
+        asking.refuse(request=asked, by=by)
+    else:
+        requests.refuse(request=asked, group=group, by=by)
 
 
 def _facts(asked: AccessRequest) -> dict[str, str]:
@@ -172,8 +179,10 @@ def _grant_url(user: User, grant: Grant | None) -> str:
     return reverse("groups:grant", args=[grant.target.partition(":")[2], grant.pk])
 
 
-def _chosen_group(user: User, asked: AccessRequest, form: AnswerForm) -> Group:
-    """Raises NotFound and NotAllowed as `access` does."""
+def _chosen_group(user: User, asked: AccessRequest, form: AnswerForm) -> Group | None:
+    """None for a request that is about a grant. Raises NotFound and NotAllowed as `access` does."""
+    if asked.grant is not None:
+        return None
     key = form.cleaned_data["group"] if asked.by_link else asked.target.partition(":")[2]
     return access.require_admin(user, key)
 
@@ -322,10 +331,13 @@ def _answer_all(request: HttpRequest, user: User, act: str, chosen: list[OpenReq
     shown, done = _shown(request.POST), 0
     for one in chosen:
         try:
+            asked = one.request
+            group = None if asked.grant is not None else one.group
             if act == REFUSE_ALL:
-                _refuse_several(one, user)
+                _refuse(asked, group, user)
             else:
-                _approve(one, user, shown.get(str(one.request.pk), frozenset()))
+                as_shown = shown.get(str(asked.pk), frozenset())
+                _approve(asked, group, user, permissions=asked.permissions, ends_at=asked.ends_at, as_shown=as_shown)
         except ConsoleError as problem:
             where = one.group.name if one.group else one.request.target_name
             facts = {"connector": one.request.connector.name, "group": where, "reason": problem}
@@ -338,28 +350,6 @@ def _answer_all(request: HttpRequest, user: User, act: str, chosen: list[OpenReq
     elif done:
         says = ngettext("%(n)d request is refused.", "%(n)d requests are refused.", done) % {"n": done}
         messages.success(request, says + " " + _("Nothing has changed, and the developers are told."))
-
-
-def _approve(one: OpenRequest, user: User, as_shown: frozenset[Permission]) -> None:
-    asked = one.request
-    if one.group is None or asked.grant is not None:
-        request_decisions.approve_more(request=asked, by=user, permissions=asked.permissions, as_shown=as_shown)
-    else:
-        requests.approve(
-            request=asked,
-            group=one.group,
-            by=user,
-            permissions=asked.permissions,
-            ends_at=asked.ends_at,
-            as_shown=as_shown,
-        )
-
-
-def _refuse_several(one: OpenRequest, user: User) -> None:
-    if one.group is None or one.request.grant is not None:
-        request_decisions.refuse(request=one.request, by=user)
-    else:
-        requests.refuse(request=one.request, group=one.group, by=user)
 
 
 # ----------------------------------------------------------------------------------------------------
