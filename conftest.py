@@ -115,9 +115,9 @@ def browser_of() -> Callable[..., Client]:
         seen = {"began": now, "at": now, "address": "192.0.2.7", "user_agent": BROWSER}
         session[sessions.SESSION_KEY] = seen
         if recent:
-            reauthentication.note(session, user, claims={"auth_time": int(clock.now().timestamp())})
+            reauthentication.note_login(session, user, claims={"auth_time": int(clock.now().timestamp())})
         if confirmed:
-            reauthentication.remember(session, user)
+            reauthentication.remember_confirmation(session, user)
         session.save()
         return client
 

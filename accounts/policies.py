@@ -14,7 +14,7 @@ from kaizala_console.lib.errors import NotAllowed, NotFound, RuleBroken
 
 def own_phone(user: User, phone_id: int) -> VerifiedPhone:
     """The held number `phone_id` of this very account; NotFound for anything else."""
-    phone = user.verified_phones.held().select_related("person", "user").filter(pk=phone_id).first()
+    phone = user.verified_phones.active().select_related("person", "user").filter(pk=phone_id).first()
     if phone is None:
         raise NotFound
     return phone
@@ -69,7 +69,7 @@ def require_may_remove_app(user: User, *, by: User) -> None:
         raise NotAllowed(_("Only an operator can remove the authenticator app of somebody else."))
 
 
-def locked_until(user: User) -> dt.datetime | None:
+def credential_hold_end(user: User) -> dt.datetime | None:
     """Until when the account makes and sees no credentials (accounts.services.credential_hold); None when it may."""
     until = user.credentials_locked_until
     return until if until is not None and until > clock.now() else None
@@ -80,7 +80,7 @@ def require_no_credential_hold(by: object) -> None:
 
     For services that make or show credentials. Who is no account (a program, the console itself) passes.
     """
-    until = locked_until(by) if isinstance(by, User) else None
+    until = credential_hold_end(by) if isinstance(by, User) else None
     if until is not None:
         raise RuleBroken(
             _(

@@ -25,7 +25,7 @@ def name_people(organisation_id: UUID | None, people: Iterable[Person | None]) -
 
 def held_phones(user: User) -> QuerySet[VerifiedPhone]:
     """The numbers that the account holds now, the primary first; each with its person."""
-    return user.verified_phones.held().select_related("person").order_by("-is_primary", "verified_at", "id")
+    return user.verified_phones.active().select_related("person").order_by("-is_primary", "verified_at", "id")
 
 
 def held_people(user: User) -> PersonQuerySet:
@@ -35,7 +35,7 @@ def held_people(user: User) -> PersonQuerySet:
 
 def primary_person(user: User) -> Person | None:
     """The person of the account's primary number; None until a phone is verified."""
-    return held_people(user).filter(verified_phones__is_primary=True).named_in(user.organisation_id).first()
+    return held_people(user).filter(verified_phones__is_primary=True).with_names(user.organisation_id).first()
 
 
 def has_held_a_number(user: User) -> bool:

@@ -103,7 +103,7 @@ IDENTITIES = (
 BY_KEY = {identity.key: identity for identity in IDENTITIES}
 
 
-def number_of(user: User) -> str:
+def get_demo_number(user: User) -> str:
     """The demo number of this account (E.164), "" for one that is none of the sandbox's identities."""
     found = (identity.number for identity in IDENTITIES if identity.subject == user.subject)
     return next(found, "")

@@ -17,7 +17,7 @@ from django.utils import translation
 from django.views.decorators.debug import sensitive_variables
 
 from accounts.models import Organisation, Person
-from accounts.models.person import name_in
+from accounts.models.person import name_expression
 from connectors import permissions, token_format
 from connectors.models import Bot, Connector, Grant, RefreshToken
 from connectors.permissions import PERMISSION_OF
@@ -31,7 +31,7 @@ from kaizala_console.lib import clock
 # is compared in Python, on rows that one statement has read.
 _ROWS = RefreshToken.objects.select_related("grant__person", "grant__connector__organisation").annotate(
     granter_is_active=F("grant__granted_by__is_active"),
-    person_name=name_in(OuterRef("grant__connector__organisation_id"), "grant__person_id"),
+    person_name=name_expression(OuterRef("grant__connector__organisation_id"), "grant__person_id"),
 )
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from connectors import permissions
 from kaizala_console.api import json_text, openapi, openapi_translation
 from kaizala_console.api.openapi import OpenApiInfo, OpenApiTag
-from kaizala_console.api.routing import routes_of
+from kaizala_console.api.routing import get_routes
 
 ROUTE: Final = "v1/openapi.json"
 AUTHORIZE: Final = "api/oauth/authorize"
@@ -92,7 +92,7 @@ def description_in(language: str) -> dict[str, Any]:
 @lru_cache(maxsize=16)
 def _translated(urlconf: str, server: str, language: str) -> dict[str, Any]:
     with translation.override(language):
-        return openapi_translation.translated(_made(urlconf, server).document, gettext)
+        return openapi_translation.translate_document(_made(urlconf, server).document, gettext)
 
 
 @lru_cache(maxsize=4)
@@ -109,7 +109,7 @@ def _made(urlconf: str, server: str) -> Description:
         pages={AUTHORIZE: _AUTHORIZE, MEDIA_FILE: _MEDIA_FILE},
         security_schemes={"oauth": _oauth(server, labels)},
     )
-    document = openapi.document(routes_of(urlconf), about)
+    document = openapi.document(get_routes(urlconf), about)
     content = json_text.encode(document)
     return Description(document, content, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 

@@ -60,7 +60,7 @@ def can_administer(user: User, grant: Grant) -> bool:
 
 def holds(user: User, person: Person) -> bool:
     """Whether the account has proven to hold this person's number, and does so now."""
-    return VerifiedPhone.objects.held().filter(user=user, person=person).exists()
+    return VerifiedPhone.objects.active().filter(user=user, person=person).exists()
 
 
 def can_answer(user: User, request: AccessRequest, target: str = "") -> bool:

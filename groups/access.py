@@ -201,7 +201,7 @@ class _HolderState:
 
 def _get_holder_state(grant: Grant) -> _HolderState:
     holder = (
-        VerifiedPhone.objects.held()
+        VerifiedPhone.objects.active()
         .filter(person_id=grant.person_id)
         .values("user_id", "user__is_active", "user__is_organisation_admin", "user__organisation_id")
         .first()
@@ -299,7 +299,7 @@ def get_organisation_id(by: Actor) -> UUID | None:
 
 def get_acting_person(user: User, group: Group) -> Person | None:
     """With whose phone number this person acts in the group: that of an admin or a member, else their primary one."""
-    held = list(VerifiedPhone.objects.held().filter(user=user).select_related("person").order_by("-is_primary", "pk"))
+    held = list(VerifiedPhone.objects.active().filter(user=user).select_related("person").order_by("-is_primary", "pk"))
     roles = dict(
         Membership.objects.filter(group=group, person__in=[phone.person_id for phone in held]).values_list(
             "person_id", "role"
@@ -316,13 +316,13 @@ def get_acting_person(user: User, group: Group) -> Person | None:
 def list_admins(group_id: UUID) -> QuerySet[User]:
     """The open accounts that hold the number of an admin of this group, the oldest account first."""
     admins = Membership.objects.admins().filter(group_id=group_id, group__removed_at__isnull=True)
-    held = VerifiedPhone.objects.held().filter(person__in=admins.values("person_id"))
+    held = VerifiedPhone.objects.active().filter(person__in=admins.values("person_id"))
     return User.objects.filter(is_active=True, pk__in=held.values("user_id")).order_by("created_at", "pk")
 
 
 def list_held_people(user: User) -> QuerySet[VerifiedPhone, UUID]:
     """The ids of the people (phone numbers) that this account has proven to hold, for use in a query."""
-    return VerifiedPhone.objects.held().filter(user_id=user.pk).values_list("person_id", flat=True)
+    return VerifiedPhone.objects.active().filter(user_id=user.pk).values_list("person_id", flat=True)
 
 
 def _with_members(group: Group) -> Group:

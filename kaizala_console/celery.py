@@ -141,13 +141,13 @@ class Scheduler(PersistentScheduler):
         return sent
 
 
-def last_sent(names: list[str]) -> dict[str, dt.datetime]:
+def get_last_sent(names: list[str]) -> dict[str, dt.datetime]:
     """Returns when each of these entries was last sent; those that never were are left out."""
     found = cache.get_many([_SENT + name for name in names])
     return {name.removeprefix(_SENT): _moment(at) for name, at in found.items()}
 
 
-def worker_seen_at(queue: str) -> dt.datetime | None:
+def get_worker_heartbeat(queue: str) -> dt.datetime | None:
     """Returns when a worker last took a heartbeat from this queue; None for never."""
     at = cache.get(_SEEN + queue)
     return None if at is None else _moment(at)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from kaizala_console.lib.crypto import day_of
+from kaizala_console.lib.crypto import parse_key_day
 from kaizala_console.lib.env import Environment, encode_key
 
 SHORTEST_METRICS_TOKEN = 32
@@ -43,7 +43,7 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def refuse_a_full_folder(path: Path) -> None:
+def require_free_space(path: Path) -> None:
     """Raise ImproperlyConfigured when a megabyte cannot be written: a database would say so in a traceback."""
     with data_folder_errors(path), tempfile.TemporaryFile(dir=path) as file:
         file.write(bytes(SPARE_BYTES))
@@ -56,7 +56,7 @@ def check_metrics_token(env: Environment, token: str) -> None:
         env.problem(f"METRICS_TOKEN is short: take {SHORTEST_METRICS_TOKEN} signs or more. `make keys` prints keys.")
 
 
-def kept_key(folder: Path, name: str) -> str:
+def get_or_create_key(folder: Path, name: str) -> str:
     """A key of 32 random bytes that is made once and kept in the folder (mode 600); returns `base64,…`.
 
     Web, worker and beat may ask at the same moment: whoever links the file first wins, and all read the same one.
@@ -88,7 +88,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def database_of(url: str, pool_size: int, embedded: Path) -> dict[str, Any]:
+def database_settings(url: str, pool_size: int, embedded: Path) -> dict[str, Any]:
     """PostgreSQL with Django's pool when there is a URL; else SQLite in WAL mode, which takes its write lock at BEGIN.
 
     Without IMMEDIATE two transactions that read before they write end in "database is locked", however long they wait.
@@ -125,7 +125,7 @@ def database_of(url: str, pool_size: int, embedded: Path) -> dict[str, Any]:
     }
 
 
-def cache_of(redis_url: str) -> dict[str, Any]:
+def cache_settings(redis_url: str) -> dict[str, Any]:
     """Redis when there is one, else a table, in a sandbox: every process must see the same."""
     if redis_url:
         return {
@@ -145,7 +145,7 @@ def cache_of(redis_url: str) -> dict[str, Any]:
     }
 
 
-def queue_of(redis_url: str, folder: Path) -> dict[str, Any]:
+def broker_options(redis_url: str, folder: Path) -> dict[str, Any]:
     """Celery's transport options: Redis, or folders in which messages are files that hold ids only."""
     if redis_url:
         # A queue that is down must not hold a person's request: with kombu's own values each message waited 6 seconds,
@@ -168,12 +168,12 @@ def has_packages_for_buckets() -> bool:
     return find_spec("boto3") is not None and find_spec("storages") is not None
 
 
-def media_storage_of(
+def media_storage_settings(
     folder: Path, *, bucket: str, endpoint: str, region: str, access_key: str, secret_key: str, addressing: str
 ) -> dict[str, Any]:
     """A folder that only its owner reads, or an S3-compatible bucket when one is named.
 
-    Without the packages for buckets it is the folder too; `note_what_is_wrong_with_media` refuses the start then.
+    Without the packages for buckets it is the folder too; `check_media` refuses the start then.
     """
     if not bucket or not has_packages_for_buckets():
         return {
@@ -210,7 +210,7 @@ def media_storage_of(
     }
 
 
-def note_what_is_wrong_with_media(env: Environment, *, max_mb: int, max_request_mb: int) -> None:
+def check_media(env: Environment, *, max_mb: int, max_request_mb: int) -> None:
     """What cannot be meant: a file larger than all files, half a key, a bucket without its name."""
     if max_mb > max_request_mb:
         env.problem("MEDIA_MAX_REQUEST_MB must be MEDIA_MAX_MB or more: it holds for all files of a request together.")
@@ -253,9 +253,7 @@ def office365_app(client_id: str, secret: str, tenants: list[str], authority: st
     }
 
 
-def note_what_a_sandbox_refuses(
-    env: Environment, *, host: str, base_url: str, allowed_hosts: list[str], on_postgresql: bool
-) -> None:
+def check_sandbox(env: Environment, *, host: str, base_url: str, allowed_hosts: list[str], on_postgresql: bool) -> None:
     """A sandbox signs anyone in as anyone: it must be out of reach, and must hold nothing real."""
     if not is_loopback(host):
         env.problem(
@@ -318,7 +316,7 @@ def check_keys(
         env.problem(f"{', '.join(rings)} hold the same key twice: one key for two purposes falls with either of them.")
     ids = [key_id for key_id, _ in access_token_keys]
     try:
-        days = [day_of(key_id) for key_id in ids]
+        days = [parse_key_day(key_id) for key_id in ids]
     except ValueError:
         env.problem("ACCESS_TOKEN_KEYS must hold keys whose ids begin with their day, like 20270131 or 20270131b.")
         return
@@ -326,7 +324,7 @@ def check_keys(
         env.problem("ACCESS_TOKEN_KEYS must hold the newest key first, by the days in the ids.")
 
 
-def note_what_is_wrong_with_proxies(env: Environment, networks: list[str]) -> None:
+def check_proxies(env: Environment, networks: list[str]) -> None:
     """A proxy that is believed decides what address a caller has: everybody must not be one."""
     for text in networks:
         try:
@@ -338,7 +336,7 @@ def note_what_is_wrong_with_proxies(env: Environment, networks: list[str]) -> No
             env.problem("TRUSTED_PROXIES must not trust everybody: name the networks of your own proxies.")
 
 
-def note_what_production_needs(
+def check_production(
     env: Environment, *, addresses: Mapping[str, str], allowed_hosts: list[str], secret_key: str, debug: bool
 ) -> None:
     """Everything that is missing or weak, so that an operator mends it in one go."""

@@ -98,9 +98,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
             act=_("Open the console"),
             href="/",
         )
-    href = page = pending_forms.page_of(request)
+    href = page = pending_forms.get_form_page(request)
     if page.startswith("/console/"):  # elsewhere, as on the sign-in page, nothing is typed that is worth keeping
-        pending = pending_forms.keep(request)
+        pending = pending_forms.save_pending_form(request)
         href = pending.confirm_url if pending is not None else page
         if not request.user.is_authenticated:
             href = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': href})}"

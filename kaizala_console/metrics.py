@@ -53,7 +53,7 @@ class MetricsMiddleware:
         """Answer ``request``, and count it."""
         began = time.perf_counter()
         response = self.get_response(request)
-        route = _route_of(request)
+        route = _get_route(request)
         method = request.method if request.method in _METHODS else "other"
         REQUESTS.labels(route, method, str(response.status_code)).inc()
         SECONDS.labels(route).observe(time.perf_counter() - began)
@@ -61,7 +61,7 @@ class MetricsMiddleware:
         return response
 
 
-def _route_of(request: HttpRequest) -> str:
+def _get_route(request: HttpRequest) -> str:
     route = request.META.get(ROUTE) or (request.resolver_match.route if request.resolver_match else "")
     return str(route) or _NOWHERE
 

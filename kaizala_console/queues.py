@@ -23,7 +23,7 @@ from kombu.exceptions import KombuError, OperationalError
 from accounts.models import Notice, SmsMessage
 from connectors.models import WebhookDelivery
 from groups.models import BulkJob
-from kaizala_console.celery import QUEUES, app, last_sent, worker_seen_at
+from kaizala_console.celery import QUEUES, app, get_last_sent, get_worker_heartbeat
 from kaizala_console.lib import clock
 
 
@@ -90,7 +90,7 @@ def list_beat_schedule() -> list[BeatEntry]:
     """What beat sends to the worker, by name."""
     app.finalize()
     entries = sorted(app.conf.beat_schedule.items())
-    sent = last_sent([name for name, _entry in entries])
+    sent = get_last_sent([name for name, _entry in entries])
     return [
         BeatEntry(name, _interval(schedules.maybe_schedule(entry["schedule"])), sent.get(name))
         for name, entry in entries
@@ -108,7 +108,7 @@ def _interval(schedule: schedules.schedule) -> str:
 
 def list_workers() -> list[dict[str, Any]]:
     """Each queue of the broker, and when a worker last took a heartbeat from it; None for never."""
-    return [{"queue": queue, "at": worker_seen_at(queue)} for queue in QUEUES]
+    return [{"queue": queue, "at": get_worker_heartbeat(queue)} for queue in QUEUES]
 
 
 def count_broker_messages() -> int | None:

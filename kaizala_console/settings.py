@@ -31,7 +31,7 @@ DEBUG = env.flag("CONSOLE_DEBUG")
 # ---------------------------------------------------------------- Where it runs, and where it keeps things
 
 DATA_DIR = configuration.private_folder(Path(env.text("CONSOLE_DATA_DIR", str(BASE_DIR / "var"))).absolute())
-configuration.refuse_a_full_folder(DATA_DIR)
+configuration.require_free_space(DATA_DIR)
 CONSOLE_HOST = env.text("CONSOLE_HOST", "127.0.0.1")
 CONSOLE_PORT = env.number("CONSOLE_PORT", 8000, minimum=1, maximum=65535)
 CONSOLE_WORKERS = env.number("CONSOLE_WORKERS", 2, minimum=1, maximum=64)  # web processes
@@ -54,28 +54,30 @@ SAFE_HTTP_ALLOWED_HOSTS = env.items("SAFE_HTTP_ALLOWED_HOSTS")
 # ---------------------------------------------------------------- Keys
 
 _KEEP = DATA_DIR if SANDBOX else None  # a sandbox makes its own, once
-SECRET_KEY = env.secret("SECRET_KEY", configuration.kept_key(_KEEP, "secret_key") if _KEEP else "")
+SECRET_KEY = env.secret("SECRET_KEY", configuration.get_or_create_key(_KEEP, "secret_key") if _KEEP else "")
 CREDENTIAL_PEPPERS = env.key_ring(
-    "CREDENTIAL_PEPPERS", f"sandbox:{configuration.kept_key(_KEEP, 'credential_pepper')}" if _KEEP else ""
+    "CREDENTIAL_PEPPERS", f"sandbox:{configuration.get_or_create_key(_KEEP, 'credential_pepper')}" if _KEEP else ""
 )
 ACCESS_TOKEN_KEYS = env.key_ring(
-    "ACCESS_TOKEN_KEYS", f"20260101:{configuration.kept_key(_KEEP, 'access_token_key')}" if _KEEP else ""
+    "ACCESS_TOKEN_KEYS", f"20260101:{configuration.get_or_create_key(_KEEP, 'access_token_key')}" if _KEEP else ""
 )
-ENCRYPTION_KEYS = env.key_list("ENCRYPTION_KEYS", configuration.kept_key(_KEEP, "encryption_key") if _KEEP else "")
+ENCRYPTION_KEYS = env.key_list(
+    "ENCRYPTION_KEYS", configuration.get_or_create_key(_KEEP, "encryption_key") if _KEEP else ""
+)
 
 # ---------------------------------------------------------------- Database, cache, queue
 
 DATABASE_URL = env.url("DATABASE_URL", schemes=("postgresql", "postgres"))
 SANDBOX_ON_POSTGRESQL = env.flag("SANDBOX_ON_POSTGRESQL")  # for trials and tests
 DATABASE_POOL_SIZE = env.number("DATABASE_POOL_SIZE", 4, minimum=1)  # connections a process
-DATABASES = {"default": configuration.database_of(DATABASE_URL, DATABASE_POOL_SIZE, DATA_DIR / "console.sqlite3")}
+DATABASES = {"default": configuration.database_settings(DATABASE_URL, DATABASE_POOL_SIZE, DATA_DIR / "console.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss"))
-CACHES = {"default": configuration.cache_of(REDIS_URL)}
+CACHES = {"default": configuration.cache_settings(REDIS_URL)}
 
 CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"
-CELERY_BROKER_TRANSPORT_OPTIONS = configuration.queue_of(REDIS_URL, DATA_DIR / "queue")
+CELERY_BROKER_TRANSPORT_OPTIONS = configuration.broker_options(REDIS_URL, DATA_DIR / "queue")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -278,7 +280,7 @@ MEDIA_INCOMING_DIR = configuration.private_folder(DATA_DIR / "incoming")  # uplo
 MEDIA_S3_BUCKET = env.text("MEDIA_S3_BUCKET")  # unset: media is kept in the data folder
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "media": configuration.media_storage_of(
+    "media": configuration.media_storage_settings(
         MEDIA_ROOT / "posted",
         bucket=MEDIA_S3_BUCKET,
         endpoint=env.url("MEDIA_S3_ENDPOINT", schemes=("https", "http")),
@@ -337,7 +339,7 @@ CONTENT_SECURITY_POLICY = {
 # ---------------------------------------------------------------- What must not start
 
 if SANDBOX:
-    configuration.note_what_a_sandbox_refuses(
+    configuration.check_sandbox(
         env,
         host=CONSOLE_HOST,
         base_url=CONSOLE_BASE_URL,
@@ -345,7 +347,7 @@ if SANDBOX:
         on_postgresql=SANDBOX_ON_POSTGRESQL,
     )
 else:
-    configuration.note_what_production_needs(
+    configuration.check_production(
         env,
         addresses={"CONSOLE_BASE_URL": CONSOLE_BASE_URL, "TOKEN_SERVICE_URL": TOKEN_SERVICE_URL},
         allowed_hosts=EXTRA_HOSTS,
@@ -355,6 +357,6 @@ else:
 configuration.check_keys(
     env, peppers=CREDENTIAL_PEPPERS, access_token_keys=ACCESS_TOKEN_KEYS, encryption_keys=ENCRYPTION_KEYS
 )
-configuration.note_what_is_wrong_with_proxies(env, TRUSTED_PROXIES)
-configuration.note_what_is_wrong_with_media(env, max_mb=MEDIA_MAX_MB, max_request_mb=MEDIA_MAX_REQUEST_MB)
+configuration.check_proxies(env, TRUSTED_PROXIES)
+configuration.check_media(env, max_mb=MEDIA_MAX_MB, max_request_mb=MEDIA_MAX_REQUEST_MB)
 env.refuse(f"The console cannot start as a {'sandbox' if SANDBOX else 'production installation'}:")

@@ -64,7 +64,7 @@ STATUSES: dict[str, Status] = {
 }
 
 
-def status_for(name: str) -> Status:
+def get_status(name: str) -> Status:
     """The row for a status name; an unknown name is a page's mistake: ``ValueError``, with the known ones."""
     try:
         return STATUSES[name]

@@ -10,7 +10,7 @@ from accounts.admin.site import site as operators
 from connectors.views import handoffs
 from kaizala_console import gallery, health, help, metrics, queues
 from kaizala_console.dashboard import activity, home, search
-from kaizala_console.dashboard.pending_actions import asked_of
+from kaizala_console.dashboard.pending_actions import list_requests
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -27,7 +27,7 @@ urlpatterns = [
     path("console/activity/<int:event_id>/", activity.event, name="activity_event"),
     path("console/activity/export/", activity.export, name="activity_export"),
     path("console/search/", search.search, name="search"),
-    path("console/handoffs/", handoffs.inbox, {"asked_of": asked_of}, name="handoffs"),
+    path("console/handoffs/", handoffs.inbox, {"asked_of": list_requests}, name="handoffs"),
     path("console/help/", help.index, name="help"),
     path("console/help/<slug:slug>/", help.page, name="help_page"),
     path("gallery/", gallery.gallery, name="gallery"),

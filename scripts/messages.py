@@ -66,7 +66,7 @@ def _texts_of_the_api() -> list[str]:
     from connectors.description import description
     from kaizala_console.api import openapi_translation
 
-    return openapi_translation.texts(description().document)
+    return openapi_translation.list_texts(description().document)
 
 
 def sources() -> Iterator[Path]:

@@ -21,7 +21,7 @@ from kaizala_console.lib import ids
 from kaizala_console.lib.errors import ConsoleError, RuleBroken
 
 
-def operator_of(request: HttpRequest) -> User:
+def get_operator(request: HttpRequest) -> User:
     """Who is at the desk: the site let nobody else in."""
     return cast(User, request.user)
 
@@ -160,7 +160,7 @@ def confirmed_act(
         expected = "" if not is_final else typed(rows[0]) if len(rows) == 1 else str(len(rows))
         filled = form(request.POST if CONFIRMED in request.POST else None, expected=expected)
         if filled.is_valid():
-            by: User = operator_of(request)
+            by: User = get_operator(request)
             try:
                 carry_out(request, rows, lambda row: act(row, by=by, **filled.cleaned_data))
             except RuleBroken as broken:

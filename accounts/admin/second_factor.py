@@ -46,7 +46,7 @@ def enter(request: HttpRequest) -> HttpResponse:
                 add_error(form, error)
                 status = 429 if isinstance(error, TooSoon) else 400
             else:
-                return _let_in(request, user, device)
+                return _open_session(request, user, device)
     return render(request, "accounts/admin/second_factor.html", {"form": form}, status=status)
 
 
@@ -64,7 +64,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
         user,
         template="accounts/admin/set_up.html",
         back="home",
-        done=lambda device: _let_in(request, user, device),
+        done=lambda device: _open_session(request, user, device),
     )
 
 
@@ -75,10 +75,10 @@ def _operator(request: HttpRequest) -> User:
     return user
 
 
-def _let_in(request: HttpRequest, user: User, device: AuthenticatorApp) -> HttpResponseRedirect:
+def _open_session(request: HttpRequest, user: User, device: AuthenticatorApp) -> HttpResponseRedirect:
     request.session.cycle_key()  # more is allowed from here on: a session that somebody planted must not come along
     django_otp.login(request, device)
-    reauthentication.remember(request.session, user)
+    reauthentication.remember_confirmation(request.session, user)
     return HttpResponseRedirect(safe_path(request.GET.get("next"), reverse("operators:index")))
 
 

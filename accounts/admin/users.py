@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from accounts.admin.base import ReadOnlyAdmin, carry_out, confirmed_act, operator_of
+from accounts.admin.base import ReadOnlyAdmin, carry_out, confirmed_act, get_operator
 from accounts.admin.site import site
 from accounts.audit.events import EventType
 from accounts.audit.sentences import sentence
@@ -89,7 +89,7 @@ class OrganisationAdmin(ReadOnlyAdmin):
             organisation=obj,
             name=form.cleaned_data["name"],
             moved_to=form.cleaned_data["moved_to"],
-            by=operator_of(request),
+            by=get_operator(request),
         )
 
 
@@ -274,7 +274,7 @@ class NoticeAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Resend failed"))
     def send_again(self, request: HttpRequest, rows: QuerySet[Notice]) -> None:
-        by, chosen = operator_of(request), list(rows.select_related("user__organisation"))
+        by, chosen = get_operator(request), list(rows.select_related("user__organisation"))
         carry_out(request, chosen, lambda row: notifications.send_again(notice=row, by=by))
 
 

@@ -42,21 +42,21 @@ FIELDS = (
 GENESIS = "0" * 64
 
 
-def hash_of(event: Mapping[str, Any], previous_hash: str) -> str:
+def compute_hash(event: Mapping[str, Any], previous_hash: str) -> str:
     """The hexadecimal hash of an event whose values are as an export spells them (text, numbers, objects, null)."""
     content = {field: event[field] for field in FIELDS}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(f"{previous_hash}\n{text}".encode()).hexdigest()
 
 
-def spelling(value: Any) -> Any:
+def to_export_value(value: Any) -> Any:
     """A value of an event as an export spells it."""
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat(timespec="microseconds")
     return str(value) if isinstance(value, UUID) else value
 
 
-def faults_of(lines: Iterable[str]) -> list[str]:
+def find_faults(lines: Iterable[str]) -> list[str]:
     """What is wrong with an exported JSON Lines file: one sentence a fault; none when every event is as it was.
 
     An export may leave events out (a filter, somebody's rights); so a gap in the positions is no fault by itself, but
@@ -70,7 +70,7 @@ def faults_of(lines: Iterable[str]) -> list[str]:
         try:
             event = json.loads(line)
             position = int(event["position"])
-            intact = hash_of(event, event["previous_hash"]) == event["hash"]
+            intact = compute_hash(event, event["previous_hash"]) == event["hash"]
         except (ValueError, KeyError, TypeError):
             faults.append(f"Line {number} is no event of this console's export, or not chained yet.")
             before = None
@@ -93,7 +93,7 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         with Path(arguments[0]).open(encoding="utf-8") as file:
-            faults = faults_of(file)
+            faults = find_faults(file)
     except (OSError, UnicodeDecodeError) as error:
         sys.stderr.write(f"{error}\n")
         return 2

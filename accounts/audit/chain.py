@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 from django.db import IntegrityError, OperationalError, transaction
 
-from accounts.audit.canonical import FIELDS, GENESIS, hash_of, spelling
+from accounts.audit.canonical import FIELDS, GENESIS, compute_hash, to_export_value
 from accounts.models import AuditCheckpoint, AuditEvent
 from kaizala_console.lib import clock, crypto
 
@@ -44,19 +44,19 @@ def chain() -> int:
 @transaction.atomic
 def _chain_batch(ids: list[int]) -> int:
     end = AuditCheckpoint.objects.select_for_update(nowait=True).first()  # one process at a time
-    events = [event for event in _waiting(ids) if _is_ours(event)]
+    events = [event for event in _get_unchained(ids) if _is_ours(event)]
     if not events:
         return 0
     last = AuditEvent.objects.filter(position__isnull=False).order_by("-position").first()
     position, previous = (int(last.position or 0), last.hash) if last else (0, GENESIS)
     broken_at = end.broken_at if end else None
-    if not _ends_at(end, last):
+    if not _is_signed_end(end, last):
         broken_at = broken_at or position + 1
         logger.error("audit.broken", position=position, hint="manage.py verify_audit says what is wrong")
     for event in events:
         position += 1
         event.position, event.previous_hash = position, previous
-        previous = event.hash = hash_of(spelled(event), previous)
+        previous = event.hash = compute_hash(to_fields(event), previous)
     AuditEvent.objects.bulk_update(events, ["position", "previous_hash", "hash"], batch_size=200)
     signed = AuditCheckpoint(position=position, hash=previous, broken_at=broken_at, signed_at=clock.now())
     sign_checkpoint(signed)
@@ -67,7 +67,7 @@ def _chain_batch(ids: list[int]) -> int:
     return len(events)
 
 
-def _waiting(ids: list[int]) -> list[AuditEvent]:
+def _get_unchained(ids: list[int]) -> list[AuditEvent]:
     return list(AuditEvent.objects.filter(pk__in=ids, position__isnull=True).order_by("pk"))
 
 
@@ -78,21 +78,21 @@ def _is_ours(event: AuditEvent) -> bool:
         return False  # `verify` names the pepper
 
 
-def _ends_at(end: AuditCheckpoint | None, last: AuditEvent | None) -> bool:
+def _is_signed_end(end: AuditCheckpoint | None, last: AuditEvent | None) -> bool:
     """Whether the chain ends where the console signed its end."""
     if end is None or last is None:
         return end is None and last is None
     return is_checkpoint_signed(end) and (end.position, end.hash) == (last.position, last.hash)
 
 
-def spelled(event: AuditEvent) -> dict[str, Any]:
+def to_fields(event: AuditEvent) -> dict[str, Any]:
     """The event's fields as JSON can say them: what is hashed, and what an export holds."""
-    return {field: spelling(getattr(event, field)) for field in FIELDS}
+    return {field: to_export_value(getattr(event, field)) for field in FIELDS}
 
 
-def exported(event: AuditEvent) -> dict[str, Any]:
+def to_export(event: AuditEvent) -> dict[str, Any]:
     """A line of an export: the event's fields and its hashes, enough to verify it without the console."""
-    return {**spelled(event), "previous_hash": event.previous_hash, "hash": event.hash}
+    return {**to_fields(event), "previous_hash": event.previous_hash, "hash": event.hash}
 
 
 def sign_checkpoint(checkpoint: AuditCheckpoint) -> None:

@@ -29,7 +29,7 @@ Scope = Sequence[Q]
 
 
 @dataclass(frozen=True)
-class Page:
+class EventPage:
     """Events, the newest first, and the ids beyond which there are older and newer ones; None where nothing is."""
 
     events: list[AuditEvent]
@@ -48,23 +48,23 @@ def visible_to(scope: Scope) -> QuerySet[AuditEvent]:
     return AuditEvent.objects.filter(reduce(or_, scope))
 
 
-def page(
+def get_page(
     scope: Scope, *, size: int, only: Q | None = None, before: int | None = None, after: int | None = None
-) -> Page:
+) -> EventPage:
     """The `size` newest events of the scope that match `only`: of all, or older or newer than an event."""
     if after is None:
         found = _newest(scope, size, only or Q(), before)
         shown = found[:size]
         older = shown[-1].pk if len(found) > size else None
-        return Page(shown, older, shown[0].pk if shown and before is not None else None)
+        return EventPage(shown, older, shown[0].pk if shown and before is not None else None)
     found = _oldest(scope, size, only or Q(), after)
     shown = found[:size][::-1]
     if not shown:
-        return page(scope, size=size, only=only)
-    return Page(shown, shown[-1].pk, shown[0].pk if len(found) > size else None)
+        return get_page(scope, size=size, only=only)
+    return EventPage(shown, shown[-1].pk, shown[0].pk if len(found) > size else None)
 
 
-def in_the_chain(scope: Scope, *, size: int, only: Q | None = None, after: int = 0) -> list[AuditEvent]:
+def list_in_chain_order(scope: Scope, *, size: int, only: Q | None = None, after: int = 0) -> list[AuditEvent]:
     """The next `size` events of the scope that match `only`, by their place in the chain, behind `after`.
 
     Acts that overlap have their keys in another order than their places. What is not chained yet is left out.
@@ -73,7 +73,7 @@ def in_the_chain(scope: Scope, *, size: int, only: Q | None = None, after: int =
     return sorted(found, key=lambda event: event.position or 0)[:size]
 
 
-def recent(scope: Scope, *, only: Q, size: int, among: int) -> list[AuditEvent]:
+def list_recent(scope: Scope, *, only: Q, size: int, among: int) -> list[AuditEvent]:
     """The `size` newest that match `only`, of the last `among` events of each condition: however long the trail is.
 
     For conditions that no index serves: looking for the one match in a million events would read them all.

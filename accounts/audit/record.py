@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import models, transaction
 
 from accounts.audit.events import EventType
-from accounts.audit.sentences import names_in
+from accounts.audit.sentences import extract_names
 from accounts.models import AuditEvent, Organisation, User
 from kaizala_console.lib import clock, request_context
 from kaizala_console.lib.logging import redact
@@ -111,7 +111,7 @@ def _columns(
         "client_address": here.client_address or None,
         "request_id": redact(here.request_id)[:64],
     }
-    columns["search_text"] = names_in(tag, columns)
+    columns["search_text"] = extract_names(tag, columns)
     return columns
 
 

@@ -238,7 +238,7 @@ def sentence(event: AuditEvent) -> str:
     return str(text) % facts
 
 
-def names_in(tag: EventType, columns: Mapping[str, Any]) -> str:
+def extract_names(tag: EventType, columns: Mapping[str, Any]) -> str:
     """Return who acted, on what, and what else the sentence names, one name a line, to search in."""
     facts = {
         **_plain(columns["before"]),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from django.db.models import Min
 
 from accounts.audit import chain
-from accounts.audit.canonical import GENESIS, hash_of
-from accounts.audit.chain import spelled
+from accounts.audit.canonical import GENESIS, compute_hash
+from accounts.audit.chain import to_fields
 from accounts.models import AuditCheckpoint, AuditEvent, User
 from kaizala_console.lib import clock, crypto
 
@@ -40,7 +40,7 @@ def verify() -> Iterator[Fault]:
     if end is not None:
         for event in chained.filter(position__lte=end.position).iterator(chunk_size=2000):
             yield from walk.go_on(event)
-        yield from _faults_of_checkpoint(end, walk)
+        yield from _check_checkpoint(end, walk)
     for event in list(chained.filter(position__gt=walk.position)):
         yield from walk.go_on(event)
     end = AuditCheckpoint.objects.first()
@@ -48,8 +48,8 @@ def verify() -> Iterator[Fault]:
     if walk.position > signed:
         says = f"The events from position {signed + 1} to {walk.position} are not signed: they were added from outside."
         yield Fault("inserted", signed + 1, None, says)
-    yield from _faults_of_waiting()
-    yield from _faults_of_beginning()
+    yield from _check_unchained()
+    yield from _check_beginning()
 
 
 class _Walk:
@@ -63,14 +63,14 @@ class _Walk:
         here, expected = int(event.position or 0), self.position + 1
         if here != expected:
             yield Fault("removed", expected, None, _missing(expected, here - 1))
-        if hash_of(spelled(event), event.previous_hash) != event.hash:
+        if compute_hash(to_fields(event), event.previous_hash) != event.hash:
             yield Fault("changed", here, event.pk, f"Event {event.pk} was changed, or moved here.")
         if here == expected and event.previous_hash != self.hash:
             yield Fault("broken", here, event.pk, f"Event {event.pk} does not follow from the one before it.")
         self.position, self.hash = here, event.hash
 
 
-def _faults_of_checkpoint(end: AuditCheckpoint, walk: _Walk) -> Iterator[Fault]:
+def _check_checkpoint(end: AuditCheckpoint, walk: _Walk) -> Iterator[Fault]:
     try:
         if not chain.is_checkpoint_signed(end):
             says = f"The checkpoint at position {end.position} was not signed by the console: the chain was rewritten."
@@ -90,7 +90,7 @@ def _faults_of_checkpoint(end: AuditCheckpoint, walk: _Walk) -> Iterator[Fault]:
         yield Fault("went-on", end.broken_at, None, says)
 
 
-def _faults_of_waiting() -> Iterator[Fault]:
+def _check_unchained() -> Iterator[Fault]:
     """Events that are not chained yet: none waits for long, and only the console makes their MACs."""
     named = set()
     for event in AuditEvent.objects.filter(position__isnull=True).order_by("pk")[:MOST_OF_A_KIND]:
@@ -109,7 +109,7 @@ def _faults_of_waiting() -> Iterator[Fault]:
             yield Fault("unchained", None, event.pk, f"Event {event.pk} is not chained: the worker has not run since.")
 
 
-def _faults_of_beginning() -> Iterator[Fault]:
+def _check_beginning() -> Iterator[Fault]:
     """Whoever signs in is in the trail; so a trail that begins later than they came has lost its beginning."""
     came = User.objects.aggregate(first=Min("last_login"))["first"]
     began = AuditEvent.objects.aggregate(first=Min("at"))["first"]

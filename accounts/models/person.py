@@ -12,16 +12,16 @@ from django.utils.translation import gettext_lazy as _
 from kaizala_console.lib import clock, ids, phone_numbers
 
 
-def name_in(organisation_id: UUID | models.F | None, person: str = "person_id") -> Coalesce:
+def name_expression(organisation_id: UUID | models.F | None, person: str = "person_id") -> Coalesce:
     """Return SQL for what an organisation calls a person, "" for none; `person` is the column of the person's id."""
     names = PersonName.objects.filter(organisation=organisation_id, person=models.OuterRef(person))
     return Coalesce(models.Subquery(names.values("name")[:1]), models.Value(""))
 
 
 class PersonQuerySet(models.QuerySet["Person"]):
-    def named_in(self, organisation_id: UUID | None) -> PersonQuerySet:
+    def with_names(self, organisation_id: UUID | None) -> PersonQuerySet:
         """Adds `name`: what this organisation calls them."""
-        facts: dict[str, Any] = {"name": name_in(organisation_id, "pk")}
+        facts: dict[str, Any] = {"name": name_expression(organisation_id, "pk")}
         return self.annotate(**facts)
 
 
@@ -32,7 +32,7 @@ class Person(models.Model):
     it ever was (wire protocol §6, Members).
     """
 
-    # What the organisation that asks calls them, once `named_in` or `accounts.queries.name_people` has set it.
+    # What the organisation that asks calls them, once `with_names` or `accounts.queries.name_people` has set it.
     name: str = ""
 
     id = models.UUIDField(_("id"), primary_key=True, default=ids.new_id, editable=False)

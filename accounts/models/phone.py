@@ -9,7 +9,7 @@ from kaizala_console.lib import clock
 
 
 class VerifiedPhoneQuerySet(models.QuerySet["VerifiedPhone"]):
-    def held(self) -> VerifiedPhoneQuerySet:
+    def active(self) -> VerifiedPhoneQuerySet:
         """Those that still belong to their account."""
         return self.filter(released_at__isnull=True)
 

@@ -77,7 +77,7 @@ def lift(*, user: User, by: Actor) -> User:
     policies.require_operator(by)
     locked = User.objects.select_for_update(of=("self",)).select_related("organisation").get(pk=user.pk)
     policies.require_somebody_else(by, locked)
-    until = policies.locked_until(locked)
+    until = policies.credential_hold_end(locked)
     if until is None:
         raise Conflict(_("The credentials of this account are not locked."), code="nothing_changed")
     locked.credentials_locked_until = None

@@ -41,7 +41,7 @@ class Identity:
         return f"{self.tenant_id}:{self.object_id}"
 
 
-def identity_of(claims: Mapping[str, Any]) -> Identity:
+def read_identity(claims: Mapping[str, Any]) -> Identity:
     """Reads the claims of a verified id token. NotAllowed without `tid` and `oid`, or from a tenant not let in here."""
     tenant_id, object_id = (ids.parse_guid(claims.get(claim)) for claim in ("tid", "oid"))
     if tenant_id is None or object_id is None:

@@ -105,7 +105,7 @@ TOPICS: Final = (
 )
 
 
-def topic_of(template: str) -> str:
+def get_topic(template: str) -> str:
     """The key of the topic that a template belongs to; "" for what is always sent."""
     return next((topic.key for topic in TOPICS if template in topic.templates), "")
 
@@ -119,7 +119,7 @@ def queue(*, user: User, template: str, key: str, context: Mapping[str, Any], nu
     nothing and returns the first notice. `context` is JSON and holds no secret; a moment in it is called "…_at". What
     the account wants no mail about is written down all the same, and not sent.
     """
-    muted = not number and topic_of(template) in user.muted_mail
+    muted = not number and get_topic(template) in user.muted_mail
     facts = {"user": user, "number": number, "template": template, "context": redact(dict(context))}
     if muted:
         facts |= {"next_attempt_at": None, "last_error": MUTED}
@@ -129,7 +129,7 @@ def queue(*, user: User, template: str, key: str, context: Mapping[str, Any], nu
     return notice
 
 
-def choose(*, user: User, wanted: Collection[str]) -> None:
+def set_topics(*, user: User, wanted: Collection[str]) -> None:
     """Sets which topics (keys of `TOPICS`) the account gets mails about, from now on; unknown ones are
     left out. What belongs to no topic is always sent. It is nobody else's business, so no audit row.
     """
@@ -204,7 +204,7 @@ def render_sms(notice: Notice) -> str:
     return " ".join(_rendered(notice, "sms").split())
 
 
-def in_the_language_of(user: User) -> AbstractContextManager[None]:
+def reader_language(user: User) -> AbstractContextManager[None]:
     """Has words put in the language that this person reads mails in: their own choice, else the console's."""
     language: AbstractContextManager[None] = translation.override(user.language or settings.LANGUAGE_CODE)
     return language
@@ -212,7 +212,7 @@ def in_the_language_of(user: User) -> AbstractContextManager[None]:
 
 def _rendered(notice: Notice, folder: str) -> str:
     user = notice.user
-    with in_the_language_of(user), timezone.override(moments.zone_called(user.time_zone)):
+    with reader_language(user), timezone.override(moments.zone_called(user.time_zone)):
         values = {**_in_words(notice.context), "user": user, "base_url": settings.CONSOLE_BASE_URL}
         template = Engine.get_default().get_template(f"{folder}/{notice.template}.txt")
         # Plain text: a name with an ampersand must stay as it is.

@@ -65,18 +65,18 @@ def release(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
     """
     policies.require_own_phone(by, phone)
     user = User.objects.select_for_update().get(pk=phone.user_id)
-    phone = _held(phone)
+    phone = _lock_active(phone)
     was_primary = phone.is_primary
-    primary = user.verified_phones.held().select_related("person").filter(is_primary=True).first()
+    primary = user.verified_phones.active().select_related("person").filter(is_primary=True).first()
     phone.is_primary, phone.released_at = False, clock.now()
     phone.save(update_fields=["is_primary", "released_at"])
     if was_primary:
-        heir = user.verified_phones.held().order_by("verified_at", "pk").first()
+        heir = user.verified_phones.active().order_by("verified_at", "pk").first()
         if heir is not None:
             heir.is_primary = True
             heir.save(update_fields=["is_primary"])
-    _tell(EventType.PHONE_RELEASED, phone, by)
-    removed(phone, primary=primary)
+    _record_event(EventType.PHONE_RELEASED, phone, by)
+    _notify_removed(phone, primary=primary)
     return phone
 
 
@@ -88,15 +88,15 @@ def make_primary(*, phone: VerifiedPhone, by: User) -> VerifiedPhone:
     """
     policies.require_own_phone(by, phone)
     user = User.objects.select_for_update().get(pk=phone.user_id)
-    phone = _held(phone)
+    phone = _lock_active(phone)
     if phone.is_primary:
         return phone
-    before = user.verified_phones.held().select_related("person").filter(is_primary=True).first()
-    user.verified_phones.held().filter(is_primary=True).update(is_primary=False)
+    before = user.verified_phones.active().select_related("person").filter(is_primary=True).first()
+    user.verified_phones.active().filter(is_primary=True).update(is_primary=False)
     phone.is_primary = True
     phone.save(update_fields=["is_primary"])
-    _tell(EventType.PHONE_MADE_PRIMARY, phone, by)
-    made_primary(phone, before=before)
+    _record_event(EventType.PHONE_MADE_PRIMARY, phone, by)
+    _notify_made_primary(phone, before=before)
     return phone
 
 
@@ -106,7 +106,7 @@ def _hold(user: User, number: str, by: User) -> VerifiedPhone | None:
     there = people.person_for(number, organisation_id=user.organisation_id, name=user.name)
     person = Person.objects.select_for_update().get(pk=there.pk)
     now = clock.now()
-    held = VerifiedPhone.objects.held().select_related("user__organisation", "person").filter(person=person).first()
+    held = VerifiedPhone.objects.active().select_related("user__organisation", "person").filter(person=person).first()
     if held is not None and held.user_id != user.pk:
         _claimed_elsewhere(held, user, by)
         return None
@@ -114,14 +114,14 @@ def _hold(user: User, number: str, by: User) -> VerifiedPhone | None:
     if held is not None:
         held.verified_at = now
         held.save(update_fields=["verified_at"])
-        _tell(EventType.PHONE_VERIFIED, held, by)
+        _record_event(EventType.PHONE_VERIFIED, held, by)
         return held
     must_cool_off = credential_hold.is_due(user, person)
-    is_first = not user.verified_phones.held().filter(is_primary=True).exists()
+    is_first = not user.verified_phones.active().filter(is_primary=True).exists()
     phone = VerifiedPhone.objects.create(user=user, person=person, is_primary=is_first, verified_at=now)
-    _tell(EventType.PHONE_VERIFIED, phone, by)
+    _record_event(EventType.PHONE_VERIFIED, phone, by)
     locked_until = credential_hold.start(user=user, number=number, by=by) if must_cool_off else None
-    added(phone, locked_until=locked_until)
+    _notify_added(phone, locked_until=locked_until)
     return phone
 
 
@@ -137,7 +137,7 @@ def _claimed_elsewhere(held: VerifiedPhone, claimant: User, by: User) -> None:
     )
 
 
-def _held(phone: VerifiedPhone) -> VerifiedPhone:
+def _lock_active(phone: VerifiedPhone) -> VerifiedPhone:
     held = VerifiedPhone.objects.select_for_update(of=("self",)).select_related("user__organisation", "person")
     found = held.filter(pk=phone.pk, released_at__isnull=True).first()
     if found is None:
@@ -145,7 +145,7 @@ def _held(phone: VerifiedPhone) -> VerifiedPhone:
     return found
 
 
-def _tell(tag: EventType, phone: VerifiedPhone, by: User) -> None:
+def _record_event(tag: EventType, phone: VerifiedPhone, by: User) -> None:
     record(
         tag,
         by=by,
@@ -166,15 +166,15 @@ def _tell(tag: EventType, phone: VerifiedPhone, by: User) -> None:
 LAST_DIGITS = 3
 
 
-def added(phone: VerifiedPhone, *, locked_until: dt.datetime | None) -> None:
+def _notify_added(phone: VerifiedPhone, *, locked_until: dt.datetime | None) -> None:
     """A number was verified: a mail, and an SMS to every other number that the account holds."""
     unlocked_at = locked_until.isoformat() if locked_until else ""
     _mail(phone, "phone_added", unlocked_at=unlocked_at, is_primary=phone.is_primary)
-    for other in phone.user.verified_phones.held().exclude(pk=phone.pk).select_related("person"):
+    for other in phone.user.verified_phones.active().exclude(pk=phone.pk).select_related("person"):
         _sms(other, "phone_added", about=phone)
 
 
-def removed(phone: VerifiedPhone, *, primary: VerifiedPhone | None) -> None:
+def _notify_removed(phone: VerifiedPhone, *, primary: VerifiedPhone | None) -> None:
     """A number was given back: a mail, and an SMS to it and to the number that was the primary one."""
     _mail(phone, "phone_removed")
     told = {phone.pk: phone}
@@ -184,7 +184,7 @@ def removed(phone: VerifiedPhone, *, primary: VerifiedPhone | None) -> None:
         _sms(one, "phone_removed", about=phone)
 
 
-def made_primary(phone: VerifiedPhone, *, before: VerifiedPhone | None) -> None:
+def _notify_made_primary(phone: VerifiedPhone, *, before: VerifiedPhone | None) -> None:
     """Another number is the primary one: a mail, and an SMS to the one before; each once a day for a number."""
     today = str(clock.now().date())
     _mail(phone, "phone_made_primary", again=f":{today}")

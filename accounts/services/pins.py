@@ -33,7 +33,7 @@ from accounts.sms.base import Gateway, PinMaker, Verdict, not_checked, not_sent
 from kaizala_console.lib import clock, crypto, outbox, phone_numbers, request_context
 from kaizala_console.lib.background import after_commit
 from kaizala_console.lib.circuit_breaker import Circuit
-from kaizala_console.lib.client_address import network_of
+from kaizala_console.lib.client_address import get_network
 from kaizala_console.lib.errors import ConsoleError, GatewayDown, RuleBroken, TooSoon
 
 Result = TypeVar("Result")
@@ -86,9 +86,9 @@ def send(
         pin = f"{secrets.randbelow(10**settings.PIN_DIGITS):0{settings.PIN_DIGITS}d}"
         device.set_pin(pin)
     with transaction.atomic():
-        serialise()
+        lock_limits()
         with_secret = program is None or program.with_secret
-        require(
+        require_within_limits(
             user=user,
             audience=audience,
             with_secret=with_secret,
@@ -110,7 +110,7 @@ def send(
             created_at=now,
         )
         device.save()
-        _tell(EventType.PIN_REQUESTED, device, by, program)
+        _record_event(EventType.PIN_REQUESTED, device, by, program)
         queue(
             device=device, pin=pin, program=program.name if program else "", organisation=_organisation(device, program)
         )
@@ -185,7 +185,7 @@ def forget_old() -> int:
     return PinDevice.objects.filter(valid_until__lt=clock.now() - timedelta(days=1)).delete()[0]
 
 
-def _tell(tag: EventType, device: PinDevice, by: Actor, program: Program | None, **facts: str) -> None:
+def _record_event(tag: EventType, device: PinDevice, by: Actor, program: Program | None, **facts: str) -> None:
     record(
         tag,
         by=by,
@@ -243,7 +243,7 @@ def _refused(device: PinDevice, by: Actor, program: Program | None) -> None:
     """Tells of a wrong PIN, but not of the second click on a right one."""
     device.refresh_from_db()
     if device.used_at is None:
-        _tell(EventType.PIN_REFUSED, device, by, program)
+        _record_event(EventType.PIN_REFUSED, device, by, program)
 
 
 def _digits(pin: str) -> str:
@@ -313,7 +313,7 @@ _ADDRESSES_WITHOUT_SECRET = 10  # a connector's PINs without its secret: as many
 _LOCK = 0x5049_4E53  # "PINS": any number, the same in every process
 
 
-def serialise() -> None:
+def lock_limits() -> None:
     """Lets one request at a time count and write, until its transaction ends; so no two slip under a cap together.
 
     On SQLite the transaction itself does that (transaction_mode IMMEDIATE).
@@ -323,7 +323,7 @@ def serialise() -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
-def require(
+def require_within_limits(
     *,
     user: User | None,
     number: str,
@@ -353,7 +353,7 @@ def require(
         }
     else:
         rows = _newest_first(lately.filter(audience=audience, with_secret=False))
-        from_there = [row for row in rows if network_of(row.client_address or "") == network_of(address)]
+        from_there = [row for row in rows if get_network(row.client_address or "") == get_network(address)]
         pause = _pause([row for row in from_there if row.number_tag == tag], at)
         caps = _caps_without_secret(rows, from_there, tag)
     if pause > 0:
@@ -385,7 +385,7 @@ def number_tag(number: str) -> str:
     return crypto.hmac_tag("sms-number", number).hex()
 
 
-def pause_after(unused: int) -> dt.timedelta:
+def pause_length(unused: int) -> dt.timedelta:
     """How long to wait after so many PINs in a row that were sent and not used: doubling, up to an hour."""
     if unused == 0:
         return dt.timedelta(0)
@@ -402,7 +402,7 @@ def _pause(sent: list[SmsMessage], at: dt.datetime) -> int:
     unused = next((index for index, row in enumerate(sent) if row.used_at is not None), len(sent))
     if not unused:
         return 0
-    return max(0, math.ceil((sent[0].created_at + pause_after(unused) - at).total_seconds()))
+    return max(0, math.ceil((sent[0].created_at + pause_length(unused) - at).total_seconds()))
 
 
 def _caps_of_account(

@@ -66,17 +66,17 @@ def confirm(*, user: User, pin: str) -> dt.datetime:
     return pins.accept(user=user, device=sent, pin=pin, by=user, then=confirmed)
 
 
-def remember(session: SessionBase, user: User) -> None:
+def remember_confirmation(session: SessionBase, user: User) -> None:
     """Notes in the session that `user` confirmed just now."""
     session[SESSION_KEY] = {"user": user.pk, "at": clock.now().timestamp()}
 
 
-def forget(session: SessionBase) -> None:
+def forget_confirmation(session: SessionBase) -> None:
     """Whoever sits in this session confirms anew: what they confirmed with counts no more."""
     session.pop(SESSION_KEY, None)
 
 
-def confirmed_at(request: HttpRequest) -> dt.datetime | None:
+def get_last_confirmation(request: HttpRequest) -> dt.datetime | None:
     """When the signed-in account last confirmed in this session; None if it did not."""
     noted: Any = request.session.get(SESSION_KEY)
     if not noted or noted.get("user") != request.user.pk:
@@ -84,9 +84,9 @@ def confirmed_at(request: HttpRequest) -> dt.datetime | None:
     return dt.datetime.fromtimestamp(noted["at"], dt.UTC)
 
 
-def is_fresh(request: HttpRequest) -> bool:
+def is_confirmed(request: HttpRequest) -> bool:
     """Whether that was within the last `STEP_UP_SECONDS`."""
-    at = confirmed_at(request)
+    at = get_last_confirmation(request)
     return at is not None and dt.timedelta(0) <= clock.now() - at < dt.timedelta(seconds=settings.STEP_UP_SECONDS)
 
 
@@ -102,19 +102,19 @@ LOGIN_SESSION_KEY = "signed_in_at"
 ASK_ANEW: Final = {"prompt": "login", "max_age": "0"}
 
 
-def note(session: SessionBase, user: User, *, claims: Mapping[str, Any]) -> None:
+def note_login(session: SessionBase, user: User, *, claims: Mapping[str, Any]) -> None:
     """Notes in the session when `user` proved who they are: `auth_time`, seconds since the epoch."""
     at = _auth_time(claims, clock.now())
     session[LOGIN_SESSION_KEY] = {"user": user.pk, "at": at.timestamp() if at else None}
 
 
-def is_unknown(request: HttpRequest) -> bool:
+def is_login_time_unknown(request: HttpRequest) -> bool:
     """Whether Office365 let the signed-in account in without saying when it asked for the password."""
     noted: Any = request.session.get(LOGIN_SESSION_KEY)
     return bool(noted) and noted.get("user") == request.user.pk and noted["at"] is None
 
 
-def is_recent(request: HttpRequest) -> bool:
+def has_recent_login(request: HttpRequest) -> bool:
     """Whether the signed-in account did so within the last `SIGN_IN_AGAIN_SECONDS`."""
     at = _noted(request.session, request.user)
     return at is not None and dt.timedelta(0) <= clock.now() - at < dt.timedelta(seconds=settings.SIGN_IN_AGAIN_SECONDS)

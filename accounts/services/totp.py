@@ -87,7 +87,7 @@ def remove(*, user: User, by: User) -> None:
     hand while the account cools off: PINs to a number that just changed would confirm instead of the app.
     """
     policies.require_may_remove_app(user, by=by)
-    until = policies.locked_until(user)
+    until = policies.credential_hold_end(user)
     if until is not None and by.pk == user.pk:
         raise RuleBroken(
             _(
@@ -110,17 +110,17 @@ def remove(*, user: User, by: User) -> None:
     )
 
 
-def secret_of(device: AuthenticatorApp) -> str:
+def format_secret(device: AuthenticatorApp) -> str:
     """The key as authenticator apps take it by hand: base32 in groups of four (RFC 4648 §6)."""
     text = base64.b32encode(device.bin_key).decode("ascii").rstrip("=")
     return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
-def address_of(device: AuthenticatorApp) -> str:
+def build_uri(device: AuthenticatorApp) -> str:
     """The key as authenticator apps read it from a picture (github.com/google/google-authenticator, Key Uri Format)."""
     issuer = settings.OTP_TOTP_ISSUER
     values = {
-        "secret": secret_of(device).replace(" ", ""),
+        "secret": format_secret(device).replace(" ", ""),
         "issuer": issuer,
         "digits": device.digits,
         "period": device.step,

@@ -29,4 +29,4 @@ class TwilioMessages:
         origin = {"messaging_service_sid": sender} if sender.startswith("MG") else {"from_": sender}
         with twilio.errors_of_sending(self.name, not_sent()):
             message = twilio.client(self._timeout).messages.create(to=number, body=text, **origin)
-            return twilio.reference_of(message.sid)
+            return twilio.require_sid(message.sid)

@@ -75,14 +75,14 @@ def errors_of_sending(gateway: str, down: GatewayDown) -> Iterator[None]:
         raise _translated(gateway, error, down) from None
 
 
-def reference_of(sid: str | None) -> str:
+def require_sid(sid: str | None) -> str:
     """The SID of what was made. Raises TwilioException when the answer has none: then nothing was."""
     if not sid:
         raise TwilioException("The answer names no SID.")
     return sid
 
 
-def code_of(error: Exception) -> int:
+def get_error_code(error: Exception) -> int:
     """Twilio's error code; 0 when the answer had none."""
     code = error.code if isinstance(error, TwilioRestException) else 0
     return code if isinstance(code, int) else 0
@@ -98,7 +98,7 @@ def _address(url: str) -> str:
 
 
 def _translated(gateway: str, error: Exception, down: GatewayDown) -> ConsoleError:
-    code = code_of(error)
+    code = get_error_code(error)
     status = error.status if isinstance(error, TwilioRestException) else 0
     # Neither the error's text nor its address: the one may name the number, the other the account.
     logger.warning("sms.gateway_failed", gateway=gateway, error=type(error).__name__, status=status, code=code)

@@ -34,16 +34,16 @@ class TwilioVerify:
         """See Gateway; the reference is the verification's SID. Within ten minutes it is the same PIN again."""
         with twilio.errors_of_sending(self.name, not_sent()):
             verification = self._service().verifications.create(to=number, channel="sms")
-            return twilio.reference_of(verification.sid)
+            return twilio.require_sid(verification.sid)
 
     def check(self, *, reference: str, pin: str) -> Verdict:
         """See PinMaker. By the reference, not the number: another verification of the same number is not ours."""
         try:
             checked = self._service(CHECK_SECONDS).verification_checks.create(verification_sid=reference, code=pin)
         except TwilioException as error:
-            if twilio.code_of(error) in {NOT_FOUND, TOO_MANY_TRIES}:
+            if twilio.get_error_code(error) in {NOT_FOUND, TOO_MANY_TRIES}:
                 return Verdict.OVER
-            logger.warning("sms.check_failed", gateway=self.name, code=twilio.code_of(error))
+            logger.warning("sms.check_failed", gateway=self.name, code=twilio.get_error_code(error))
             raise not_checked() from None
         except requests.RequestException as error:
             logger.warning("sms.check_failed", gateway=self.name, error=type(error).__name__)

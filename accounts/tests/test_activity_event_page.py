@@ -111,7 +111,7 @@ def test_an_organisation_admin_reads_it_and_an_old_name_is_shown_as_it_is(
 
 
 def recent(user: User, **options: Any) -> list[AuditEvent]:
-    return queries.recent(queries.own_scope(user), **options)
+    return queries.list_recent(queries.own_scope(user), **options)
 
 
 @pytest.mark.postgresql

@@ -56,7 +56,7 @@ def test_json_lines_hold_the_chain_and_verify_without_the_console(
     assert response.headers["Cache-Control"] == "private, no-store"
     found = lines(response)
     assert [json.loads(line)["after"].get("n") for line in found] == list(range(7))
-    assert canonical.faults_of(found) == []
+    assert canonical.find_faults(found) == []
 
 
 def test_acts_that_overlapped_leave_in_the_order_of_the_chain(
@@ -73,7 +73,7 @@ def test_acts_that_overlapped_leave_in_the_order_of_the_chain(
     act(organisation_admin)
     found = lines(export(browser_of(organisation_admin), "jsonl"))
     assert [json.loads(line)["position"] for line in found] == list(range(1, 8))
-    assert canonical.faults_of(found) == []
+    assert canonical.find_faults(found) == []
 
 
 def test_what_is_not_chained_yet_is_left_for_the_next_export(browser_of: Browser, organisation_admin: User) -> None:
@@ -81,7 +81,7 @@ def test_what_is_not_chained_yet_is_left_for_the_next_export(browser_of: Browser
     act(organisation_admin, is_chained=False)
     found = lines(export(browser_of(organisation_admin), "jsonl"))
     assert len(found) == 2
-    assert canonical.faults_of(found) == []
+    assert canonical.find_faults(found) == []
     assert len(lines(export(browser_of(organisation_admin), "csv"))) == 1 + 5
 
 

@@ -13,7 +13,7 @@ from accounts.audit.queries import matches_words
 from accounts.models import AuditEvent, User
 from accounts.tests.test_activity_page import happened
 from accounts.views.timeline import EVENT_CATEGORIES
-from kaizala_console.dashboard.activity import condition_of
+from kaizala_console.dashboard.activity import build_condition
 from kaizala_console.lib import clock, ids
 
 pytestmark = pytest.mark.postgresql
@@ -24,7 +24,7 @@ def walked(user: User, only: Q, size: int = 2) -> list[int]:
     found: list[int] = []
     before: int | None = None
     for _number in range(60):
-        page = queries.page(queries.own_scope(user), only=only, size=size, before=before)
+        page = queries.get_page(queries.own_scope(user), only=only, size=size, before=before)
         found += [event.pk for event in page.events]
         if page.older is None:
             return found
@@ -72,9 +72,9 @@ def test_page_by_page_each_event_is_met_once_whoever_looks(
 def test_the_way_back_leads_to_the_newer_events(member: User) -> None:
     herons = [happened(member, subject_name="Heron") for _number in range(4)]
     happened(member)
-    page = queries.page(queries.own_scope(member), only=matches_words("heron"), size=2, after=herons[0].pk)
+    page = queries.get_page(queries.own_scope(member), only=matches_words("heron"), size=2, after=herons[0].pk)
     assert (page.events, page.older, page.newer) == (herons[2:0:-1], herons[1].pk, herons[2].pk)
-    page = queries.page(queries.own_scope(member), only=matches_words("heron"), size=2, after=herons[2].pk)
+    page = queries.get_page(queries.own_scope(member), only=matches_words("heron"), size=2, after=herons[2].pk)
     assert (page.events, page.newer) == ([herons[3]], None)
 
 
@@ -93,7 +93,7 @@ def test_days_are_whole_and_both_are_included(member: User) -> None:
     noon = clock.now().replace(hour=12, minute=0)
     then = [happened(member, at=noon - number * day).pk for number in range(5)]
     chosen = {"since": (noon - 3 * day).date(), "until": (noon - day).date()}
-    assert walked(member, condition_of(chosen, member)) == sorted(then[1:4], reverse=True)
+    assert walked(member, build_condition(chosen, member)) == sorted(then[1:4], reverse=True)
 
 
 def test_each_kind_has_its_tags() -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.audit.events import EventType
-from accounts.audit.sentences import names_in
+from accounts.audit.sentences import extract_names
 from accounts.models import AuditEvent, User
 from accounts.tests.pages import words
 from accounts.views import timeline
@@ -36,7 +36,7 @@ def happened(by: User, tag: EventType = EventType.SIGNED_IN, **fields: Any) -> A
         "after": {},
         **fields,
     }
-    return AuditEvent.objects.create(**columns, search_text=names_in(tag, columns))
+    return AuditEvent.objects.create(**columns, search_text=extract_names(tag, columns))
 
 
 def test_a_person_sees_what_they_did_and_not_what_others_did(

@@ -68,7 +68,7 @@ def chained_by_hand(event: AuditEvent) -> None:
     """Gives a row the next place, with the right hashes, as the console would."""
     last = AuditEvent.objects.filter(position__isnull=False).order_by("-position")[0]
     event.position = int(last.position or 0) + 1
-    its_hash = canonical.hash_of(chain.spelled(event), last.hash)
+    its_hash = canonical.compute_hash(chain.to_fields(event), last.hash)
     columns = "position = %s, previous_hash = %s, hash = %s"
     execute(f"UPDATE accounts_auditevent SET {columns} WHERE id = %s", event.position, last.hash, its_hash, event.pk)  # noqa: S608
 
@@ -162,7 +162,7 @@ def test_a_changed_row_with_its_hash_made_anew_breaks_the_link_to_the_next() -> 
     happen(4)
     execute("UPDATE accounts_auditevent SET actor_name = 'Somebody Else' WHERE position = 2")
     event = AuditEvent.objects.get(position=2)
-    forged = canonical.hash_of(chain.spelled(event), event.previous_hash)
+    forged = canonical.compute_hash(chain.to_fields(event), event.previous_hash)
     execute("UPDATE accounts_auditevent SET hash = %s WHERE position = 2", forged)
     assert faults() == [("broken", 3)]
 
@@ -172,7 +172,7 @@ def test_a_chain_that_was_written_anew_to_its_end_is_found_by_the_checkpoint() -
     execute("UPDATE accounts_auditevent SET actor_name = 'Somebody Else' WHERE position = 2")
     previous = AuditEvent.objects.get(position=1).hash
     for event in AuditEvent.objects.filter(position__gt=1).order_by("position"):
-        forged = canonical.hash_of(chain.spelled(event), previous)
+        forged = canonical.compute_hash(chain.to_fields(event), previous)
         execute(
             "UPDATE accounts_auditevent SET hash = %s, previous_hash = %s WHERE id = %s", forged, previous, event.pk
         )
@@ -331,12 +331,12 @@ def test_the_command_names_every_fault_and_fails(capsys: pytest.CaptureFixture[s
 
 def test_an_exported_file_is_verified_without_the_console(tmp_path: Path) -> None:
     happen(3)
-    lines = [json.dumps(chain.exported(event)) for event in AuditEvent.objects.order_by("position")]
-    assert canonical.faults_of(lines) == []
-    assert canonical.faults_of([lines[0], lines[2]]) == [], "a filter may leave events out"
+    lines = [json.dumps(chain.to_export(event)) for event in AuditEvent.objects.order_by("position")]
+    assert canonical.find_faults(lines) == []
+    assert canonical.find_faults([lines[0], lines[2]]) == [], "a filter may leave events out"
     changed = lines[1].replace('"n": 1', '"n": 7')
-    assert "was changed" in canonical.faults_of([lines[0], changed, lines[2]])[0]
-    assert "order" in canonical.faults_of([lines[1], lines[0]])[0]
+    assert "was changed" in canonical.find_faults([lines[0], changed, lines[2]])[0]
+    assert "order" in canonical.find_faults([lines[1], lines[0]])[0]
     file = tmp_path / "export.jsonl"
     file.write_text("\n".join(lines) + "\n")
     verifier = [sys.executable, "-S", "-m", "accounts.audit.canonical", str(file)]

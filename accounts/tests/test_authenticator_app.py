@@ -18,7 +18,7 @@ from kaizala_console.lib import crypto
 def test_what_is_stored_is_not_the_key_and_leads_to_none_without_the_pepper(operator: User) -> None:
     device = totp.begin(user=operator)
     stored = TOTPDevice.objects.values_list("key", flat=True).get()
-    key = base64.b32decode(totp.secret_of(device).replace(" ", ""))
+    key = base64.b32decode(totp.format_secret(device).replace(" ", ""))
     assert len(key) == 20
     assert key.hex() not in stored
     assert stored.split("$")[1] not in key.hex()

@@ -39,7 +39,7 @@ def test_from_settings_by_pin_to_an_app_that_confirms(
     page = browser.post(confirm, {"pin": phones.pin(member.verified_phones.get().person.number)}, follow=True)
     assert page.redirect_chain[-1][0] == SET_UP
     device, html = AuthenticatorApp.objects.get(), page.content.decode()
-    assert totp.secret_of(device) in html
+    assert totp.format_secret(device) in html
     assert "data:image/svg+xml" in html
     assert "no-store" in page["Cache-Control"]
     done = browser.post(SET_UP, {"pin": code_of(device)}, follow=True)
@@ -74,7 +74,7 @@ def test_a_wrong_code_is_said_keeps_the_key_and_soon_costs_a_wait(
         answer = browser.post(SET_UP, {"pin": code})
         assert answer.status_code == status
         assert said in words(answer)
-        assert totp.secret_of(device) in answer.content.decode(), "who has scanned it goes on"
+        assert totp.format_secret(device) in answer.content.decode(), "who has scanned it goes on"
         assert f'value="{code}"' not in answer.content.decode() or not code
     assert not reauthentication.uses_totp(member)
 
@@ -98,7 +98,7 @@ def test_once_it_is_set_up_the_key_is_shown_no_more(member: User, app: Authentic
     for answer in (browser.get(SET_UP, follow=True), browser.post(SET_UP, {"pin": code_of(app)}, follow=True)):
         assert answer.redirect_chain[-1][0] == SETTINGS
         assert "already set up" in words(answer)
-        assert totp.secret_of(app) not in answer.content.decode()
+        assert totp.format_secret(app) not in answer.content.decode()
 
 
 def test_looking_at_the_removal_removes_nothing(member: User, app: AuthenticatorApp, browser_of: BrowserOf) -> None:
@@ -126,7 +126,7 @@ def test_who_cools_off_neither_sets_up_nor_removes(member: User, stranger: User,
     ):
         assert answer.redirect_chain[-1][0] == SETTINGS
         assert "because a phone number changed" in words(answer)
-        assert totp.secret_of(begun) not in answer.content.decode()
+        assert totp.format_secret(begun) not in answer.content.decode()
     kept = browser_of(stranger).post(REMOVE, follow=True)
     assert "A phone number changed recently, so your authenticator app can’t be removed until" in words(kept)
     assert [reauthentication.uses_totp(user) for user in (member, stranger)] == [False, True]
@@ -191,7 +191,7 @@ def test_the_key_and_the_codes_are_left_nowhere(member: User, browser_of: Browse
         browser = browser_of(member)
         everything.saw(browser.get(SET_UP))
         device = AuthenticatorApp.objects.get()
-        key, wrong, code = totp.secret_of(device), wrong_code(device), code_of(device)
+        key, wrong, code = totp.format_secret(device), wrong_code(device), code_of(device)
         everything.saw(browser.post(SET_UP, {"pin": wrong}))
         AuthenticatorApp.objects.update(throttling_failure_timestamp=None, throttling_failure_count=0)
         everything.saw(browser.post(SET_UP, {"pin": code}))

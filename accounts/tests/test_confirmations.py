@@ -114,32 +114,32 @@ def test_a_confirmation_is_fresh_for_fifteen_minutes(
     developer: User, request_of: Callable[..., HttpRequest], travel: Callable[..., Any]
 ) -> None:
     request = request_of(developer)
-    assert not reauthentication.is_fresh(request)
-    reauthentication.remember(request.session, developer)
-    assert reauthentication.is_fresh(request)
+    assert not reauthentication.is_confirmed(request)
+    reauthentication.remember_confirmation(request.session, developer)
+    assert reauthentication.is_confirmed(request)
     travel(minutes=14, seconds=59)
-    assert reauthentication.is_fresh(request)
+    assert reauthentication.is_confirmed(request)
     travel(seconds=1)
-    assert not reauthentication.is_fresh(request)
+    assert not reauthentication.is_confirmed(request)
 
 
 def test_a_confirmation_of_the_future_is_not_fresh(
     developer: User, request_of: Callable[..., HttpRequest], travel: Callable[..., Any]
 ) -> None:
     request = request_of(developer)
-    reauthentication.remember(request.session, developer)
+    reauthentication.remember_confirmation(request.session, developer)
     travel(hours=-1)
-    assert not reauthentication.is_fresh(request)
+    assert not reauthentication.is_confirmed(request)
 
 
 def test_a_confirmation_is_of_one_person_even_in_the_same_session(
     developer: User, stranger: User, request_of: Callable[..., HttpRequest]
 ) -> None:
     request = request_of(developer)
-    reauthentication.remember(request.session, developer)
+    reauthentication.remember_confirmation(request.session, developer)
     for other in (stranger, AnonymousUser()):
         request.user = other
-        assert not reauthentication.is_fresh(request)
+        assert not reauthentication.is_confirmed(request)
 
 
 # By authenticator app ---------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_an_operator_sets_an_app_up_with_its_first_code(operator: User) -> None:
     assert AuditEvent.objects.get().tag == "operator:totp:enrolled"
     subject, body = render(Notice.objects.get())
     assert "authenticator app" in subject
-    assert totp.secret_of(device).replace(" ", "") not in body
+    assert totp.format_secret(device).replace(" ", "") not in body
 
 
 def test_a_wrong_first_code_sets_nothing_up(operator: User) -> None:

@@ -40,7 +40,7 @@ def prove(phones: Any) -> Prove:
 
 def lock_of(user: User) -> dt.datetime | None:
     user.refresh_from_db()
-    return policies.locked_until(user)
+    return policies.credential_hold_end(user)
 
 
 # When it begins ---------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_nobody_who_cools_off_sets_an_authenticator_app_up(
     set_up = "/operators/second-factor/set-up/"
     page = browser_of(operator).get(set_up, follow=True)
     assert page.redirect_chain[-1][0] == "/console/"
-    assert totp.secret_of(started) not in page.content.decode()
+    assert totp.format_secret(started) not in page.content.decode()
     assert "because a phone number changed" in words(page)
     browser_of(operator).post(set_up, {"pin": code_of(started)})
     assert not reauthentication.uses_totp(operator)
@@ -199,7 +199,7 @@ def test_nobody_who_cools_off_sets_an_authenticator_app_up(
             act()
         assert refused.value.code == "cooling_off"
     travel(hours=24)
-    assert totp.secret_of(started) in browser_of(operator).get(set_up).content.decode()
+    assert totp.format_secret(started) in browser_of(operator).get(set_up).content.decode()
 
 
 @pytest.mark.parametrize("page", ["/console/", "/console/settings/"])

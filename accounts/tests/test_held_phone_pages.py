@@ -32,7 +32,7 @@ def test_a_second_number_is_added_beside_the_primary_one(
     page = browser.post(ADD, TYPED).headers["Location"]
     done = browser.post(page, {"pin": phones.pin(NUMBER)})
     assert done.headers["Location"] == SETTINGS
-    held = {phone.person.number: phone.is_primary for phone in member.verified_phones.held()}
+    held = {phone.person.number: phone.is_primary for phone in member.verified_phones.active()}
     assert len(held) == 2
     assert held[NUMBER] is False
 
@@ -80,14 +80,14 @@ def test_a_number_is_removed_once_and_a_second_click_says_so(member: User, brows
     browser, address = browser_of(member), f"/console/phones/{phone.pk}/release/"
     assert "removed." in browser.post(address, follow=True).content.decode()
     assert "was already removed" in browser.post(address, follow=True).content.decode()
-    assert [held.person.number for held in member.verified_phones.held()] == [NUMBER]
+    assert [held.person.number for held in member.verified_phones.active()] == [NUMBER]
 
 
 def test_removing_asks_for_a_confirmation(member: User, browser_of: Callable[..., Client]) -> None:
     phone = member.verified_phones.get()
     answer = browser_of(member, confirmed=False).post(f"/console/phones/{phone.pk}/release/")
     assert answer.headers["Location"].startswith("/console/confirm/")
-    assert VerifiedPhone.objects.held().filter(pk=phone.pk).exists()
+    assert VerifiedPhone.objects.active().filter(pk=phone.pk).exists()
 
 
 @pytest.mark.parametrize("what", ["release", "primary"])

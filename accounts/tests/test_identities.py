@@ -13,7 +13,7 @@ from pytest_django import Settings
 from accounts import sandbox
 from accounts.models import AuditEvent, Organisation, User
 from accounts.services import login
-from accounts.services.login import identity_of
+from accounts.services.login import read_identity
 from accounts.tests.sign_in_walk import (
     TENANT,
     claims_of,
@@ -27,10 +27,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:get_jwt_
 def test_the_sandbox_lets_its_own_tenant_in_alone(settings: Settings) -> None:
     assert login.allowed_tenants() == {sandbox.TENANT_ID}
     with pytest.raises(NotAllowed):
-        identity_of(claims_of("Anita Desai", tid=TENANT))
+        read_identity(claims_of("Anita Desai", tid=TENANT))
     settings.SANDBOX, settings.OFFICE365_TENANTS = False, [TENANT]
     with pytest.raises(NotAllowed):
-        identity_of(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
+        read_identity(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
 
 
 def test_the_sandboxs_identities_are_no_way_in_outside_a_sandbox(settings: Settings) -> None:
@@ -57,13 +57,13 @@ def test_whatever_the_claims_hold_the_account_gets_a_name(
     claims: dict[str, Any], name: str, email: str, domain: str
 ) -> None:
     ids = {"tid": sandbox.TENANT_ID, "oid": "22222222-2222-4222-8222-222222222222"}
-    identity = identity_of({**ids, **claims})
+    identity = read_identity({**ids, **claims})
     assert (identity.name, identity.email, identity.domain) == (name, email, domain)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_two_first_sign_ins_at_once_make_one_account(together: Callable[..., list[Any]]) -> None:
-    identity = identity_of(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
+    identity = read_identity(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
     results = together(6, lambda: login.sign_in(identity=identity))
     assert {getattr(result, "pk", result) for result in results} == {User.objects.get().pk}, results
     assert AuditEvent.objects.filter(tag="user:account:created").count() == 1
@@ -72,7 +72,7 @@ def test_two_first_sign_ins_at_once_make_one_account(together: Callable[..., lis
 
 @pytest.mark.django_db(transaction=True)
 def test_without_an_audit_row_nobody_comes_in(broken_trail: Callable[[], None]) -> None:
-    identity = identity_of(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
+    identity = read_identity(claims_of("Anita Desai", tid=sandbox.TENANT_ID))
     broken_trail()
     with pytest.raises(OSError, match="audit"):
         login.sign_in(identity=identity)

@@ -324,7 +324,7 @@ def test_the_database_lets_no_sent_notice_wait(developer: User) -> None:
 def test_what_nobody_wants_a_mail_about_is_written_down_and_not_sent(
     developer: User, outbox: list[EmailMessage]
 ) -> None:
-    notifications.choose(user=developer, wanted={"ends"})
+    notifications.set_topics(user=developer, wanted={"ends"})
     muted = notifications.queue(user=developer, template="connectors/handoff_made", key="a", context={})
     assert muted.last_error == notifications.MUTED
     assert notifications.sweep() == 0
@@ -332,7 +332,7 @@ def test_what_nobody_wants_a_mail_about_is_written_down_and_not_sent(
 
 
 def test_what_is_about_security_is_sent_whatever_was_chosen(developer: User, outbox: list[EmailMessage]) -> None:
-    notifications.choose(user=developer, wanted=set())
+    notifications.set_topics(user=developer, wanted=set())
     assert notifications.deliver(notice_id=queue(developer).pk)
     assert len(outbox) == 1
 

@@ -68,7 +68,7 @@ def test_a_first_time_operator_confirms_by_pin_then_sets_an_app_up_and_is_in(
     assert page.redirect_chain[-1][0].startswith(SET_UP)
     device = AuthenticatorApp.objects.get()
     html = page.content.decode()
-    assert totp.secret_of(device) in html
+    assert totp.format_secret(device) in html
     assert "data:image/svg+xml" in html
     assert page["Cache-Control"].count("no-store") == 1
     there = browser.post(page.redirect_chain[-1][0], {"pin": code_of(device)})
@@ -88,9 +88,9 @@ def test_a_stale_confirmation_shows_no_key(operator: User, browser_of: BrowserOf
 
 def test_the_picture_is_the_key_in_the_form_that_apps_read(operator: User) -> None:
     device = totp.begin(user=operator)
-    address = totp.address_of(device)
+    address = totp.build_uri(device)
     assert address.startswith("otpauth://totp/Kaizala%20Console:omar.dsouza%40contoso.example?secret=")
-    assert totp.secret_of(device).replace(" ", "") in address
+    assert totp.format_secret(device).replace(" ", "") in address
     assert "issuer=Kaizala%20Console" in address
 
 
@@ -127,7 +127,7 @@ def test_an_app_whose_pepper_left_the_ring_is_refused_with_a_remedy(
     answer = browser.post(SECOND_FACTOR, {"pin": code})
     assert answer.status_code == 400
     assert "The console can’t check this app any longer: its key was removed." in answer.content.decode()
-    assert totp.secret_of(totp.begin(user=begun.user))  # one that was not confirmed yet is simply made again
+    assert totp.format_secret(totp.begin(user=begun.user))  # one that was not confirmed yet is simply made again
 
 
 def test_neither_a_pin_nor_somebody_elses_app_opens_the_site(

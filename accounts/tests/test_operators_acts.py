@@ -71,7 +71,7 @@ def test_a_lost_phone_is_helped_by_a_colleague_and_not_by_oneself(desk: Client, 
 
 def test_a_number_can_be_taken_off_an_account(desk: Client, developer: User) -> None:
     act(desk, "verifiedphone", "release", queries.held_phones(developer)[0])
-    assert not VerifiedPhone.objects.held().filter(user=developer).exists()
+    assert not VerifiedPhone.objects.active().filter(user=developer).exists()
 
 
 def test_a_notice_that_was_given_up_can_be_sent_again(desk: Client, developer: User, some_of_everything: None) -> None:

@@ -119,12 +119,12 @@ def test_of_many_clicks_that_set_it_up_one_does(developer: User, together: Calla
 
 
 def test_the_mails_are_sent_whatever_one_chose(developer: User, outbox: list[Any]) -> None:
-    notifications.choose(user=developer, wanted=[])
+    notifications.set_topics(user=developer, wanted=[])
     device = totp.begin(user=developer)
     totp.enrol(user=developer, device=device, code=code_of(device), by=developer)
     totp.remove(user=developer, by=developer)
     for notice in Notice.objects.order_by("created_at"):
-        assert notifications.topic_of(notice.template) == ""
+        assert notifications.get_topic(notice.template) == ""
         assert notifications.deliver(notice_id=notice.pk)
     assert [mail.subject for mail in outbox] == [
         "An authenticator app was set up for your account",

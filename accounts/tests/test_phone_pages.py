@@ -59,7 +59,7 @@ def test_a_newcomer_verifies_a_phone_and_lands_on_home_confirmed(browser: Client
     answer = browser.post(page, {"pin": phones.pin(NUMBER)}, follow=True)
     assert answer.redirect_chain == [("/console/", 302)]
     assert "verified." in answer.content.decode()
-    held = newcomer.verified_phones.held().get()
+    held = newcomer.verified_phones.active().get()
     assert (held.person.number, held.is_primary) == (NUMBER, True)
     # A PIN a moment ago is a confirmation: the next step asks for none.
     assert browser.get(ADD).status_code == 200
@@ -71,7 +71,7 @@ def test_a_pin_may_be_pasted_with_spaces_and_hyphens(
 ) -> None:
     page = pin_page(browser.post(ADD, TYPED))
     browser.post(page, {"pin": form_of.format(*phones.pin(NUMBER))})
-    assert newcomer.verified_phones.held().exists()
+    assert newcomer.verified_phones.active().exists()
 
 
 def test_a_number_with_a_plus_wins_over_the_chosen_country(browser: Client) -> None:
@@ -192,7 +192,7 @@ def test_a_gateway_that_fails_for_the_next_pin_leaves_the_one_before_good(
     assert shown.redirect_chain == [(page, 302)]
     assert "The PIN could not be sent" in shown.content.decode()
     browser.post(page, {"pin": twilio.pin(NUMBER)})
-    assert newcomer.verified_phones.held().exists()
+    assert newcomer.verified_phones.active().exists()
 
 
 def test_a_gateway_that_cannot_check_a_pin_costs_no_try(
@@ -205,7 +205,7 @@ def test_a_gateway_that_cannot_check_a_pin_costs_no_try(
     assert answer.status_code == 503
     assert PinDevice.objects.get().tries == 0
     browser.post(page, {"pin": twilio_verify.pin(NUMBER)})
-    assert newcomer.verified_phones.held().exists()
+    assert newcomer.verified_phones.active().exists()
 
 
 def test_a_number_that_the_gateway_refuses_gets_a_reason(browser: Client, twilio: FakeTwilio) -> None:
@@ -252,7 +252,7 @@ def test_a_new_pin_takes_the_place_of_the_one_before(
     assert pin_page(browser.get(page)) == newer
     assert "A newer PIN was sent" in browser.post(page, {"pin": old}).content.decode()
     browser.post(newer, {"pin": phones.pin(NUMBER)})
-    assert newcomer.verified_phones.held().exists()
+    assert newcomer.verified_phones.active().exists()
 
 
 def test_asking_too_early_keeps_the_page_and_says_how_long(browser: Client, travel: Callable[..., dt.datetime]) -> None:
@@ -320,7 +320,7 @@ def test_a_pin_may_be_typed_in_the_digits_of_another_script(browser: Client, new
     page = pin_page(browser.post(ADD, TYPED))
     devanagari = phones.pin(NUMBER).translate({ord(str(digit)): chr(0x0966 + digit) for digit in range(10)})
     browser.post(page, {"pin": devanagari})
-    assert newcomer.verified_phones.held().exists()
+    assert newcomer.verified_phones.active().exists()
 
 
 def test_what_was_typed_stays_in_the_form(browser: Client) -> None:

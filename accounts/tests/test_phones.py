@@ -180,7 +180,7 @@ def test_of_two_accounts_that_prove_one_number_at_once_one_holds_it(
 
     results = together(2, attempt)
     assert sorted(type(result).__name__ for result in results) == ["Conflict", "VerifiedPhone"], results
-    assert VerifiedPhone.objects.held().count() == 1
+    assert VerifiedPhone.objects.active().count() == 1
 
 
 # Release and primary ----------------------------------------------------------------------------------------------

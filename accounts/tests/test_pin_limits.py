@@ -23,13 +23,13 @@ pytestmark = pytest.mark.postgresql
 @pytest.fixture
 def slow_counting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between counting and writing passes enough time that without a lock all would have counted first."""
-    require_really = pins.require
+    require_really = pins.require_within_limits
 
     def slowly(**arguments: Any) -> None:
         require_really(**arguments)
         time.sleep(0.1)
 
-    monkeypatch.setattr(pins, "require", slowly)
+    monkeypatch.setattr(pins, "require_within_limits", slowly)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -74,8 +74,8 @@ def test_the_pause_between_two_pins_grows_and_a_used_pin_ends_it(
 
 
 def test_the_pause_never_exceeds_an_hour() -> None:
-    assert pins.pause_after(1).total_seconds() == 30
-    assert pins.pause_after(1000).total_seconds() == 3600
+    assert pins.pause_length(1).total_seconds() == 30
+    assert pins.pause_length(1000).total_seconds() == 3600
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_others_who_ask_for_a_number_do_not_lock_its_owner_out_of_confirmations(
     member: User, organisation: Any, phones: Any, settings: Settings
 ) -> None:
     settings.PIN_PER_NUMBER_PER_DAY = 3
-    number = VerifiedPhone.objects.held().get(user=member).person.number
+    number = VerifiedPhone.objects.active().get(user=member).person.number
     for index in range(3):
         assert send(make_user(f"Account {index}", organisation, number=None), number)
     with pytest.raises(TooSoon):

@@ -325,7 +325,7 @@ def newest_pin() -> str:
 
 def remember(browser: Client, user: User) -> None:
     session = browser.session
-    reauthentication.remember(session, user)
+    reauthentication.remember_confirmation(session, user)
     session.save()
 
 

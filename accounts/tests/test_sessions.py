@@ -13,7 +13,7 @@ from accounts.models import AuditEvent, Session, User
 from accounts.models.session import row_key
 from accounts.services import sessions
 from accounts.tests.pages import words
-from accounts.views.sessions import device_of
+from accounts.views.sessions import describe_device
 from kaizala_console.lib import clock
 
 SESSIONS = "/console/settings/sessions/"
@@ -128,7 +128,7 @@ def test_a_page_notes_the_moment_only_every_ten_minutes(member: User, travel: Ca
 
 @pytest.mark.parametrize("user_agent", ["", "x" * 256, "curl/8.5.0", "\u00fc"])
 def test_every_user_agent_has_some_words(user_agent: str) -> None:
-    assert device_of(user_agent)
+    assert describe_device(user_agent)
 
 
 def test_without_a_session_it_leads_to_the_sign_in(client: Client, db: None) -> None:

@@ -121,7 +121,7 @@ def anita(office365: Office365, client: Client) -> Client:
     user = User.objects.get(name="Anita Desai")
     verify(user)
     session = client.session
-    reauthentication.remember(session, user)
+    reauthentication.remember_confirmation(session, user)
     session["signed_in_at"] = {"user": user.pk, "at": clock.now().timestamp() - 7200}
     session.save()
     return client
@@ -206,7 +206,7 @@ def test_a_browser_that_signs_out_and_in_without_a_password_does_not_count(anita
     sign_in_walk.sign_in_as(anita, office365, "anita")
     assert urlsplit(anita.get(ADD)["Location"]).path in {AGAIN, "/console/confirm/"}
     session = anita.session
-    reauthentication.remember(session, User.objects.get(name="Anita Desai"))
+    reauthentication.remember_confirmation(session, User.objects.get(name="Anita Desai"))
     session.save()
     assert urlsplit(anita.get(ADD)["Location"]).path == AGAIN
 
@@ -221,7 +221,7 @@ def test_the_sandbox_asks_by_its_identity_page(client: Client) -> None:
     verify(user)
     session = client.session
     session["signed_in_at"] = {"user": user.pk, "at": clock.now().timestamp() - 7200}
-    reauthentication.remember(session, user)
+    reauthentication.remember_confirmation(session, user)
     session.save()
     identities = client.post(f"{AGAIN}?next={ADD}", follow=True).redirect_chain[-1][0]
     assert urlsplit(identities).path == "/sandbox/identities"

@@ -111,7 +111,7 @@ def require_reauthentication(request: HttpRequest, *, button_label: Any = "") ->
 
     Unless its sender confirmed within `STEP_UP_SECONDS`, the view ends here, and runs again after the confirmation.
     """
-    if not reauthentication.is_fresh(request):
+    if not reauthentication.is_confirmed(request):
         raise ReauthenticationRequired(button_label=button_label)
 
 
@@ -124,7 +124,7 @@ def recent_login_required(view: View | None = None, *, on_get: bool = False, but
         return partial(recent_login_required, on_get=on_get, button_label=button_label)
 
     def recent(request: HttpRequest) -> tuple[str, bool] | None:
-        if (request.method in SAFE_METHODS and not on_get) or reauthentication.is_recent(request):
+        if (request.method in SAFE_METHODS and not on_get) or reauthentication.has_recent_login(request):
             return None
         return reverse("accounts:sign_in_again"), False
 
@@ -149,7 +149,7 @@ def _with_phone(request: HttpRequest) -> tuple[str, bool] | None:
 
 
 def _confirmed(request: HttpRequest) -> tuple[str, bool] | None:
-    return None if reauthentication.is_fresh(request) else (reverse("accounts:confirm"), True)
+    return None if reauthentication.is_confirmed(request) else (reverse("accounts:confirm"), True)
 
 
 def _guarded(
@@ -170,14 +170,16 @@ def _guarded(
             unmet = condition(request)
             if unmet is not None:
                 program = goes_to(request, *args, **kwargs) if goes_to else ""
-                return _sent_to(request, *unmet, button_label=button_label, goes_to=program, is_download=is_download)
+                return _redirect_unmet(
+                    request, *unmet, button_label=button_label, goes_to=program, is_download=is_download
+                )
         try:
             response = view(request, *args, **kwargs)
         except ReauthenticationRequired as required:
             unmet = _with_phone(request) or _confirmed(request) or (reverse("accounts:confirm"), True)
             label = required.button_label or button_label
             program = goes_to(request, *args, **kwargs) if goes_to else ""
-            return _sent_to(request, *unmet, button_label=label, goes_to=program)
+            return _redirect_unmet(request, *unmet, button_label=label, goes_to=program)
         if not response.has_header("Cache-Control"):
             # What one person sees is nobody else's. Not no-store: the Back button must still hold what was typed; the
             # page after a sign-out empties the browser's cache instead, and pages that show a secret set their own.
@@ -187,7 +189,7 @@ def _guarded(
     return guarded
 
 
-def _sent_to(
+def _redirect_unmet(
     request: HttpRequest,
     address: str,
     confirms: bool,
@@ -202,9 +204,9 @@ def _sent_to(
     way_back = safe_path(request.get_full_path())
     if request.method in SAFE_METHODS:
         if request.headers.get("HX-Request"):
-            way_back = safe_path(_page_around(request))
+            way_back = safe_path(_enclosing_page(request))
     else:
-        pending = pending_forms.keep(
+        pending = pending_forms.save_pending_form(
             request,
             button_label=button_label,
             needs_confirmation=confirms,
@@ -212,7 +214,7 @@ def _sent_to(
             is_download=is_download,
         )
         if pending is None:
-            way_back = pending_forms.page_of(request)
+            way_back = pending_forms.get_form_page(request)
             messages.warning(request, _("A form with a file, or a very long one, must be sent again."))
         elif confirms:
             return _whole_window(request, pending.confirm_url)
@@ -221,7 +223,7 @@ def _sent_to(
     return _whole_window(request, f"{address}?{urlencode({'next': way_back})}")
 
 
-def _page_around(request: HttpRequest) -> str:
+def _enclosing_page(request: HttpRequest) -> str:
     """The page in which htmx asked for a fragment: one returns to that, not to the fragment."""
     origin = f"{request.scheme}://{request.get_host()}"
     return request.headers.get("HX-Current-URL", "").removeprefix(origin)

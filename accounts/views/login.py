@@ -46,7 +46,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: Any, **hook: Any) -> HttpResponse:
         """Notes when this was."""
         login: SocialLogin = hook["signal_kwargs"]["sociallogin"]
-        reauthentication.note(request.session, user, claims=_claims_of(login))
+        reauthentication.note_login(request.session, user, claims=_get_claims(login))
         sessions.note_sign_in(request.session)
         answer: HttpResponse = super().post_login(request, user, **hook)
         if user.language:
@@ -65,9 +65,9 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         try:
             if sociallogin.state.get("process", AuthProcess.LOGIN) != AuthProcess.LOGIN:
                 raise NotAllowed(_("Accounts can’t be linked here."), code="no_connect")
-            identity = sign_in.identity_of(_claims_of(sociallogin))
+            identity = sign_in.read_identity(_get_claims(sociallogin))
             sociallogin.user = sign_in.sign_in(identity=identity)
-            _meet_who_is_signed_in(request, sociallogin)
+            _handle_existing_session(request, sociallogin)
         except NotAllowed as error:
             answer = render_authentication_error(
                 request,
@@ -97,7 +97,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
                     answer.raise_for_status()
                     answer.json()
             except (OSError, ValueError) as error:  # those of requests are both
-                raise ImmediateHttpResponse(_not_answering(error)) from error
+                raise ImmediateHttpResponse(_unavailable_page(error)) from error
             return answer
 
         session.request = ask_or_tell
@@ -121,7 +121,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         )
 
 
-def _meet_who_is_signed_in(request: HttpRequest, sociallogin: SocialLogin) -> None:
+def _handle_existing_session(request: HttpRequest, sociallogin: SocialLogin) -> None:
     """What happens to the session that the browser has: the same person keeps it, anybody else begins at Home.
 
     allauth would sign the same person out first, and with the session would go what they had typed and confirmed.
@@ -134,14 +134,14 @@ def _meet_who_is_signed_in(request: HttpRequest, sociallogin: SocialLogin) -> No
             sociallogin.state["next"] = reverse("home")
 
 
-def _not_answering(error: Exception) -> HttpResponse:
+def _unavailable_page(error: Exception) -> HttpResponse:
     reason = _("Office365 isn’t responding. Try again in a few minutes.")
     answer = render_authentication_error(context.request, None, exception=error, extra_context={"reason": reason})
     answer.status_code = 503
     return answer
 
 
-def _claims_of(sociallogin: SocialLogin) -> dict[str, Any]:
+def _get_claims(sociallogin: SocialLogin) -> dict[str, Any]:
     """The claims of the id token; of the sandbox's identity page only in a sandbox. Empty for anything else."""
     provider, found = sociallogin.account.provider, sociallogin.account.extra_data
     if provider == OFFICE365:

@@ -43,7 +43,7 @@ class Office365Adapter(OpenIDConnectOAuth2Adapter):
         required = self.openid_config.get("authorization_response_iss_parameter_supported") is True
         if (answered_by or required) and (len(answered_by) != 1 or answered_by[0] not in self.issuers):
             raise OAuth2Error("The answer comes from another issuer.")
-        self.nonce = nonce_for(pkce_code_verifier)
+        self.nonce = derive_nonce(pkce_code_verifier)
         return super().get_access_token_data(request, app, client, pkce_code_verifier=pkce_code_verifier)
 
     def complete_login(self, request: HttpRequest, app: Any, token: Any, **kwargs: Any) -> Any:
@@ -85,7 +85,7 @@ class Office365Provider(OpenIDConnectProvider):
     def get_pkce_params(self) -> dict[str, Any]:
         """PKCE's parameters, and the nonce that belongs to them."""
         parameters = super().get_pkce_params()
-        return {**parameters, "nonce": nonce_for(parameters["code_verifier"])}
+        return {**parameters, "nonce": derive_nonce(parameters["code_verifier"])}
 
 
 @require_GET
@@ -99,6 +99,6 @@ def callback(request: HttpRequest) -> HttpResponseBase:
     return answer
 
 
-def nonce_for(code_verifier: str) -> str:
+def derive_nonce(code_verifier: str) -> str:
     """The nonce of a sign-in: a digest of the secret that its session holds (OpenID Connect Core §15.5.2)."""
     return hashlib.sha256(f"nonce:{code_verifier}".encode()).hexdigest()

@@ -81,7 +81,7 @@ def safe_path(candidate: str | None, fallback: str = "/") -> str:
     return fallback
 
 
-def page_of(request: HttpRequest) -> str:
+def get_form_page(request: HttpRequest) -> str:
     """The page whose form was just sent: `Referer` names it (within the console, browsers send the whole address)."""
     carried_out: PendingForm | None = getattr(request, "pending_form", None)
     if carried_out is not None:
@@ -92,7 +92,7 @@ def page_of(request: HttpRequest) -> str:
 
 
 @sensitive_variables("body", "text")
-def keep(
+def save_pending_form(
     request: HttpRequest,
     *,
     button_label: Any = "",
@@ -111,14 +111,14 @@ def keep(
         id=form_id,
         tag=_tag(form_id),
         path=path,
-        page=page_of(request),
+        page=get_form_page(request),
         button_label=str(button_label)[:80],
         user=request.user.pk,
         needs_confirmation=needs_confirmation,
         goes_to=goes_to,
         is_download=is_download,
-        until=_until(),
-        sealed=crypto.seal_with(text.encode(), context=_context(path), extra_secret=form_id.encode()).decode(),
+        until=_expiry(),
+        sealed=crypto.seal_with_secret(text.encode(), context=_context(path), extra_secret=form_id.encode()).decode(),
     )
     _store(request, [*_stored(request)[1 - MAX_FORMS :], pending])
     return pending
@@ -138,15 +138,15 @@ def mark_opened(request: HttpRequest, pending: PendingForm) -> bool:
     return True
 
 
-def prolong(request: HttpRequest, pending: PendingForm) -> None:
+def extend(request: HttpRequest, pending: PendingForm) -> None:
     """Lets it wait as long as the PIN that was just sent for it."""
     _store(
         request,
-        [replace(form, until=_until()) if form.tag == pending.tag else form for form in _stored(request)],
+        [replace(form, until=_expiry()) if form.tag == pending.tag else form for form in _stored(request)],
     )
 
 
-def send_on(request: HttpRequest, pending: PendingForm) -> HttpResponse:
+def carry_out(request: HttpRequest, pending: PendingForm) -> HttpResponse:
     """The answer that makes the browser send a POST to the form's path, with the id of the form in it.
 
     A download would leave the browser on the page that asks for the PIN: it goes back to the page with the button.
@@ -172,7 +172,7 @@ def restore(request: HttpRequest) -> bool:
         if pending is None or pending.path != request.get_full_path():
             return False
         try:
-            body = crypto.open_sealed_with(
+            body = crypto.open_with_secret(
                 pending.sealed.encode(), context=_context(pending.path), extra_secret=pending.id.encode()
             ).decode()
         except crypto.WrongKey:  # the operator removed the key within the last minutes
@@ -193,7 +193,7 @@ def _context(path: str) -> bytes:
     return f"accounts.PendingForm:{path}".encode()
 
 
-def _until() -> float:
+def _expiry() -> float:
     return (clock.now() + dt.timedelta(seconds=settings.PIN_SECONDS)).timestamp()
 
 

@@ -32,7 +32,7 @@ GENERATE = gettext_lazy("Generate PIN")
 def phone_form(request: HttpRequest) -> PhoneForm:
     """An empty form with the reader's likely country; in the sandbox with the demo number of who signs in first."""
     user, initial = user_of(request), {"region": region_of_reader(request.headers.get("Accept-Language", ""))}
-    number = sandbox.number_of(user) if settings.SANDBOX else ""
+    number = sandbox.get_demo_number(user) if settings.SANDBOX else ""
     if number and not queries.has_held_a_number(user):
         initial["number"] = number
     return PhoneForm(initial=initial)
@@ -57,7 +57,7 @@ def _add(request: HttpRequest) -> HttpResponse:
                 device = phones.send_pin(user=user, number=number, region=region, by=user)
                 return _to_pin_page(request, device)
             except TooSoon as error:
-                waiting = _waiting_for(user, number, region)
+                waiting = _find_waiting_pin(user, number, region)
                 if waiting is not None:  # pressed twice, or come back: the PIN is on its way already
                     messages.info(request, _("A PIN was just sent to this number. Use that one."))
                     return _to_pin_page(request, waiting)
@@ -108,7 +108,7 @@ def pin(request: HttpRequest, device_id: int) -> HttpResponse:
                 status = 503 if isinstance(error, GatewayDown) else 400
             else:
                 if not reauthentication.uses_totp(user):  # else this would be the weaker way in
-                    reauthentication.remember(request.session, user)
+                    reauthentication.remember_confirmation(request.session, user)
                 return _verified(request, device)
         device.refresh_from_db()
     words = {
@@ -216,7 +216,7 @@ def _own_pin(user: User, device_id: int) -> PinDevice:
     return policies.own_pin(user, device_id, PinDevice.Purpose.VERIFY)
 
 
-def _waiting_for(user: User, number: str, region: str) -> PinDevice | None:
+def _find_waiting_pin(user: User, number: str, region: str) -> PinDevice | None:
     """The PIN that still waits for this number; `send_pin` has accepted the number by now."""
     e164 = phone_numbers.parse(number, region, must_be_valid=True)
     is_open, unsent = queries.latest_pins(user, PinDevice.Purpose.VERIFY, number=e164)

@@ -45,8 +45,8 @@ def confirm(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     back = safe_path(request.GET.get("next"), reverse("home"))
     pending = pending_forms.find(request, request.GET.get("pending", ""))
-    if reauthentication.is_fresh(request) or (pending is not None and not pending.needs_confirmation):
-        return _confirmed_before(request, user, pending, back)
+    if reauthentication.is_confirmed(request) or (pending is not None and not pending.needs_confirmation):
+        return _answer_confirmed(request, user, pending, back)
     if queries.primary_person(user) is None:
         return redirect(f"{reverse('home')}?{urlencode({'next': request.get_full_path()})}")
     if request.POST.get("act") == SEND:
@@ -68,18 +68,18 @@ def confirm(request: HttpRequest) -> HttpResponse:
                 add_error(form, error)
                 status = 503 if isinstance(error, GatewayDown) else 400
             else:
-                reauthentication.remember(request.session, user)
-                return pending_forms.send_on(request, pending) if pending is not None else _to_page(request, back)
+                reauthentication.remember_confirmation(request.session, user)
+                return pending_forms.carry_out(request, pending) if pending is not None else _to_page(request, back)
     words = {"form": form, "by_app": by_app, **_pin_words(user)}
     return _page(request, "accounts/confirm.html", pending, back, words, status)
 
 
-def _confirmed_before(request: HttpRequest, user: User, pending: PendingForm | None, back: str) -> HttpResponse:
+def _answer_confirmed(request: HttpRequest, user: User, pending: PendingForm | None, back: str) -> HttpResponse:
     """Nothing is done by opening an address: a form that waits is carried out by a press."""
     if pending is None:
         return _to_page(request, back)
     if request.method == "POST":
-        return pending_forms.send_on(request, pending)
+        return pending_forms.carry_out(request, pending)
     return _page(request, "accounts/pending_form.html", pending, back, {"name": user.name, "email": user.email})
 
 
@@ -115,7 +115,7 @@ def _send(request: HttpRequest, user: User, pending: PendingForm | None) -> None
             messages.info(request, _("The PIN sent a moment ago still works. %(why)s") % {"why": error})
     else:
         if pending is not None:
-            pending_forms.prolong(request, pending)
+            pending_forms.extend(request, pending)
 
 
 def _has_pin(user: User) -> bool:
@@ -139,7 +139,7 @@ def _pin_words(user: User) -> dict[str, Any]:
 def sign_in_again(request: HttpRequest) -> HttpResponse | HttpResponseBase:
     """One button, which leads to Office365 and back to where one came from; done already, it leads there at once."""
     back = safe_path(request.GET.get("next"), reverse("home"))
-    if reauthentication.is_recent(request):
+    if reauthentication.has_recent_login(request):
         return redirect(back)
     if request.method == "POST":
         providers = get_adapter().list_providers(request)
@@ -155,7 +155,7 @@ def sign_in_again(request: HttpRequest) -> HttpResponse | HttpResponseBase:
     words = {
         "back": back.partition("?")[0],
         "name": user_of(request).name,
-        "is_unknown": reauthentication.is_unknown(request),
+        "is_unknown": reauthentication.is_login_time_unknown(request),
         "minutes": max(settings.SIGN_IN_AGAIN_SECONDS // 60, 1),
     }
     return render(request, "accounts/sign_in_again.html", words)

@@ -102,11 +102,11 @@ def sms(request: HttpRequest) -> HttpResponse:
     if request.GET.get("seen") == newest:  # the page asks every few seconds: nothing new, nothing moves under the hand
         return HttpResponse(status=204)
     messages = [
-        {"sms": row, "number": phone_numbers.display_unbroken(row.number), "pin": _pin_in(row.text)} for row in rows
+        {"sms": row, "number": phone_numbers.display_unbroken(row.number), "pin": _find_pin(row.text)} for row in rows
     ]
     return render(request, "sandbox/sms.html", {"inbox": messages, "newest": newest})
 
 
-def _pin_in(text: str) -> str:
+def _find_pin(text: str) -> str:
     found = re.search(rf"\b\d{{{settings.PIN_DIGITS}}}\b", text)
     return found.group() if found else ""

@@ -23,7 +23,7 @@ def sessions(request: HttpRequest) -> HttpResponse:
     """One row a browser, this one first."""
     found = services.list_sessions(user_of(request), request.session)
     words = {
-        "sessions": [{"session": each, "device": device_of(each.user_agent)} for each in found[: services.MOST]],
+        "sessions": [{"session": each, "device": describe_device(each.user_agent)} for each in found[: services.MOST]],
         "are_more": len(found) > services.MOST,
         "others": sum(not each.is_current for each in found),
         "crumbs": [
@@ -59,7 +59,7 @@ def end_others(request: HttpRequest) -> HttpResponse:
     return redirect("accounts:sessions")
 
 
-def device_of(user_agent: str) -> str:
+def describe_device(user_agent: str) -> str:
     """Browser and system in words: "Firefox on Android"."""
     found: Any = parse(user_agent)
     browser = found.user_agent.family if found.user_agent else ""

@@ -29,7 +29,7 @@ def settings(request: HttpRequest) -> HttpResponse:
     ]
     words = {
         "organisation": user.organisation,
-        "locked_until": policies.locked_until(user),
+        "locked_until": policies.credential_hold_end(user),
         "phones": phones,
         "app": queries.totp_device(user),
         "may_operate": policies.may_operate(user),
@@ -60,7 +60,7 @@ def save_language(request: HttpRequest) -> HttpResponse:
 @signed_in(button_label=gettext_lazy("Save"))
 def save_mail(request: HttpRequest) -> HttpResponse:
     """Sets what somebody gets mails about."""
-    notifications.choose(user=user_of(request), wanted=request.POST.getlist("wanted"))
+    notifications.set_topics(user=user_of(request), wanted=request.POST.getlist("wanted"))
     messages.success(request, _("Saved."))
     return redirect("accounts:settings")
 

@@ -36,7 +36,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
         return redirect("accounts:settings")
 
     def done(device: AuthenticatorApp) -> HttpResponse:
-        reauthentication.remember(request.session, user)
+        reauthentication.remember_confirmation(request.session, user)
         messages.success(request, _("Authenticator app set up. You now confirm with its codes."))
         return redirect("accounts:settings")
 
@@ -59,7 +59,7 @@ def remove(request: HttpRequest) -> HttpResponse:
         except RuleBroken as cooling_off:
             messages.error(request, str(cooling_off))
         else:
-            reauthentication.forget(request.session)
+            reauthentication.forget_confirmation(request.session)
             messages.success(request, _("Authenticator app removed. You now confirm with a PIN by SMS."))
         return redirect("accounts:settings")
     words = {"device": device, "crumbs": crumbs(_("Remove your authenticator app"))}
@@ -88,11 +88,11 @@ def setting_up(
             except ConsoleError as error:
                 add_error(form, error)
                 status = 429 if isinstance(error, TooSoon) else 400
-    picture = segno.make(totp.address_of(device), error="m").svg_data_uri(scale=6, border=3, dark="#000", light="#fff")
+    picture = segno.make(totp.build_uri(device), error="m").svg_data_uri(scale=6, border=3, dark="#000", light="#fff")
     words: dict[str, Any] = {
         "form": form,
         "picture": picture,
-        "key": totp.secret_of(device),
+        "key": totp.format_secret(device),
         "crumbs": crumbs(_("Set up your authenticator app")),
     }
     return render(request, template, words, status=status)

@@ -25,7 +25,7 @@ def user_grant(connector: Connector, person: Person) -> Any:
 
 def acting_for(user: User, *, cursor: str | None = None, size: int = connectors.PAGE_SIZE) -> Page[Grant]:
     """What acts for the account now: user tokens that it gave, and those of the numbers that it holds; newest first."""
-    held = VerifiedPhone.objects.held().filter(user=user).values("person_id")
+    held = VerifiedPhone.objects.active().filter(user=user).values("person_id")
     grants = Grant.objects.present().filter(Q(granted_by=user) | Q(person__in=held), kind=Grant.Kind.USER)
     return paginate(
         connectors.with_line(grants.select_related("connector__owner")), ("-granted_at", "-id"), cursor, size

@@ -427,7 +427,7 @@ def _record_answer(tag: EventType, request: AccessRequest, by: User) -> None:
 
 def _tell_owners(request: AccessRequest, template: str) -> None:
     for user in request.connector.list_active_owners():
-        with notifications.in_the_language_of(user):  # not in that of whoever answers
+        with notifications.reader_language(user):  # not in that of whoever answers
             given = list_labels(request.given)
             withheld = list_labels(request.permissions - request.given)
         notifications.queue(

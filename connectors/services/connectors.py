@@ -537,7 +537,7 @@ def _check_picture(content: bytes, name: str, content_type: str) -> pictures.Pic
         raise _picture_refused(
             _("The picture is larger than %(most)d kB. Choose a smaller one.") % {"most": MOST_LOGO_KILOBYTES}
         )
-    claim = pictures.claimed(name, content_type)
+    claim = pictures.get_claimed_type(name, content_type)
     if claim is None:
         raise _picture_refused(_("Choose a picture whose name ends in .png, .jpg or .webp."))
     try:

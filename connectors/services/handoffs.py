@@ -510,7 +510,7 @@ def _remember(handoff: Handoff, tag: str, extra_secret: str, text: str) -> None:
     HandoffClaimReplay.objects.create(
         handoff=handoff,
         key_tag=tag,
-        sealed=crypto.seal_with(text.encode(), context=_context(tag), extra_secret=extra_secret.encode()),
+        sealed=crypto.seal_with_secret(text.encode(), context=_context(tag), extra_secret=extra_secret.encode()),
         answered_at=now,
         expires_at=now + dt.timedelta(seconds=settings.SHOWN_SECRET_SECONDS),
     )
@@ -526,7 +526,7 @@ def _answered_before(connector: Connector, tag: str, extra_secret: str, wanted: 
             _("This key was used to claim another handoff. Make up a new one for each claim."), code="retry_key_used"
         )
     try:
-        text = crypto.open_sealed_with(
+        text = crypto.open_with_secret(
             bytes(row.sealed), context=_context(tag), extra_secret=extra_secret.encode()
         ).decode()
     except crypto.WrongKey:

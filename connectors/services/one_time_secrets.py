@@ -44,7 +44,9 @@ def remember(*, user: User, idempotency_key: str, subject: models.Model, token: 
         form_tag=tag,
         subject_kind=kind_of(subject),
         subject_id=str(subject.pk),
-        sealed=crypto.seal_with(token.encode(), context=_context(user, tag), extra_secret=idempotency_key.encode()),
+        sealed=crypto.seal_with_secret(
+            token.encode(), context=_context(user, tag), extra_secret=idempotency_key.encode()
+        ),
         shown_at=now,
         expires_at=now + dt.timedelta(seconds=settings.SHOWN_SECRET_SECONDS),
     )
@@ -81,7 +83,7 @@ def opened(row: OneTimeSecret, *, user: User, idempotency_key: str) -> str | Non
     """The credential in the row; None when the server's key has been changed since."""
     try:
         sealed = bytes(row.sealed)
-        return crypto.open_sealed_with(
+        return crypto.open_with_secret(
             sealed, context=_context(user, row.form_tag), extra_secret=idempotency_key.encode()
         ).decode()
     except crypto.WrongKey:

@@ -284,7 +284,7 @@ def _find_ownerless() -> Iterable[OrphanFinding]:
 
 def _find_taken_over() -> Iterable[OrphanFinding]:
     """Grants whose person is a number that an account holds now which did not let the connector in."""
-    holder = VerifiedPhone.objects.held().filter(person_id=OuterRef("person_id"))
+    holder = VerifiedPhone.objects.active().filter(person_id=OuterRef("person_id"))
     changed_hands = (
         Grant.objects.live(clock.now())
         .filter(

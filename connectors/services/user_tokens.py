@@ -144,7 +144,7 @@ def _logged_in(connector: Connector, number: str, address: str | None) -> UserTo
         pk=people.person_for(number, organisation_id=connector.organisation_id).pk
     )
     people.provision(person=person)
-    held = VerifiedPhone.objects.held().select_related("user").filter(person=person).first()
+    held = VerifiedPhone.objects.active().select_related("user").filter(person=person).first()
     if held is None:
         credential_hold.require_settled(person)
     return let_act(

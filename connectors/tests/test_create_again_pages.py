@@ -94,7 +94,7 @@ def test_creating_asks_for_a_fresh_confirmation_and_is_then_done_by_itself(
     assert second.fields["idempotency_key"][0] not in json.dumps(dict(client.session))
     form = {"pending_form": client.get(confirm).context["pending"].id}
     session = client.session
-    reauthentication.remember(session, developer)
+    reauthentication.remember_confirmation(session, developer)
     session.save()
     shown = secret_on(client.post(confirm, form, follow=True))
     assert secret_on(client.post(SECOND, form)) == shown, "the answer may have been lost"

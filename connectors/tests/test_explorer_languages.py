@@ -58,7 +58,7 @@ def test_only_words_change_and_names_and_values_stay() -> None:
             }
         },
     }
-    changed = openapi_translation.translated(document, "<{}>".format)
+    changed = openapi_translation.translate_document(document, "<{}>".format)
     assert changed["paths"]["/summary"]["get"] == {
         "summary": "<Read>",
         "description": "<One.>\n\n<Needs the permission **<Text>** (scope `text.read`).>",
@@ -70,4 +70,4 @@ def test_only_words_change_and_names_and_values_stay() -> None:
         "properties": {"description": {"description": "<A name.> <Also read as `n`, `d`.>", "default": "summary"}},
         "example": {"description": "kept"},
     }
-    assert openapi_translation.texts(document)[:3] == ["All of them.", "Read", "One."]
+    assert openapi_translation.list_texts(document)[:3] == ["All of them.", "Read", "One."]

@@ -13,12 +13,12 @@ from connectors.models import Connector, Handoff
 from connectors.services import access_requests, handoffs
 from connectors.tests import factories
 from connectors.tests.factories import Program, let_in, make_connector
-from kaizala_console.dashboard.onboarding import Path, developer_path
+from kaizala_console.dashboard.onboarding import OnboardingPath, developer_path
 
 pytestmark = pytest.mark.django_db
 
 
-def links(path: Path) -> list[str]:
+def links(path: OnboardingPath) -> list[str]:
     assert path.next_step
     return [link.href for link in path.next_step.links]
 

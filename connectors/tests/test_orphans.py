@@ -27,7 +27,7 @@ def told() -> set[tuple[str, str]]:
 
 def take_over(user: User, by: User) -> None:
     """The number of `user` is held by another account now."""
-    phone = VerifiedPhone.objects.held().get(user=user)
+    phone = VerifiedPhone.objects.active().get(user=user)
     VerifiedPhone.objects.filter(pk=phone.pk).update(released_at=clock.now(), is_primary=False)
     VerifiedPhone.objects.create(user=by, person=phone.person)
 

@@ -110,7 +110,7 @@ def test_home_tells_of_own_connectors_and_of_nobody_elses(
     assert counts["handoffs"] == 3
     assert badges(list_pending_actions(stranger))["handoffs"] == 2
     assert "handoffs" not in badges(list_pending_actions(group_admin))
-    path = onboarding.path_for(developer)
+    path = onboarding.get_path(developer)
     assert path is None or path.steps
 
 

@@ -130,7 +130,7 @@ def test_no_log_and_no_audit_row_has_it(
 def test_who_has_just_changed_a_phone_number_sees_no_secret(
     hook: Webhook, developer: User, browser_of: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounts.policies.locked_until", lambda _user: clock.now())
+    monkeypatch.setattr("accounts.policies.credential_hold_end", lambda _user: clock.now())
     client = browser_of(developer)
     answer = client.post(at(hook, "webhook_secret"), {"idempotency_key": "k" * 32}, follow=True)
     assert "Your credentials are locked" in text_of(answer)

@@ -21,8 +21,8 @@ from connectors import policies
 from connectors.models import Connector
 from connectors.services import introspection
 from connectors.views import links
-from kaizala_console.api.endpoint import Operation, operations_of
-from kaizala_console.api.routing import routes_of
+from kaizala_console.api.endpoint import Operation, list_operations
+from kaizala_console.api.routing import get_routes
 from kaizala_console.lib import rate_limit
 from kaizala_console.lib.errors import TooSoon
 from kaizala_console.lib.rate_limit import Limit
@@ -73,7 +73,7 @@ def _said(operation: Operation) -> str:
 
 def calls() -> dict[str, Operation]:
     """Every call that needs an access token, by method and path, in the order of the protocol."""
-    declared = operations_of(routes_of(settings.API_URLCONF))
+    declared = list_operations(get_routes(settings.API_URLCONF))
     return {f"{method} /{route}": operation for method, route, operation in declared if operation.authenticate}
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts import policies
 from accounts.models import Organisation, User
-from accounts.models.person import name_in
+from accounts.models.person import name_expression
 from groups import access
 from groups.bulk_files import COLUMNS_OF, LONGEST_LINE, MAPPING, SHOWN, SUBSCRIBER, USERS, Table
 from groups.models import BulkJob, BulkLine, Group, GroupLink, Membership, Subscription
@@ -99,7 +99,7 @@ def user_rows(group: Group) -> Iterator[Cells]:
     """
     yield tuple(column.header for column in USERS)
     members = Membership.objects.filter(group=group).order_by("joined_at", "id")
-    called = name_in(group.naming_organisation_id)
+    called = name_expression(group.naming_organisation_id)
     rows = members.values_list("person__number", called, "role").iterator(chunk_size=SLICE)
     for number, name, role in rows:
         yield (number, name, role, "")

@@ -61,7 +61,7 @@ def list_people(
         person_id=OuterRef("pk"), group__in=access.list_groups_with_members(user).order_by().values("pk")
     )
     here = user.organisation_id
-    people = Person.objects.filter(Exists(shown)).named_in(here).annotate(group_count=counted(shown, "person_id"))
+    people = Person.objects.filter(Exists(shown)).with_names(here).annotate(group_count=counted(shown, "person_id"))
     if attribute is not None:
         noted = PersonAttributeValue.objects.annotate(folded=Upper("text")).filter(
             attribute=attribute, folded=Upper(Value(cleaned(value)))
@@ -102,10 +102,10 @@ def get_person(user: User, person_id: UUID) -> ViewedPerson:
     Admins of a group that they are in see the whole number. Raises NotFound, the same whether or not there is such a
     person.
     """
-    person = Person.objects.filter(pk=person_id).named_in(user.organisation_id).first()
+    person = Person.objects.filter(pk=person_id).with_names(user.organisation_id).first()
     if person is None:
         raise NotFound
-    if VerifiedPhone.objects.held().filter(user=user, person=person).exists():
+    if VerifiedPhone.objects.active().filter(user=user, person=person).exists():
         return ViewedPerson(person, is_self=True, number_shown=True)
     shared = _list_shared_groups(user, person)
     as_admin = shared.filter(Q(("role", access.Role.ADMIN))).exists() or _is_colleague(user, person)
@@ -134,7 +134,7 @@ def list_user_grants(person: Person) -> QuerySet[Grant]:
 def list_organisation_people(organisation: Organisation) -> PersonQuerySet:
     """Who is in a group of the organisation, or holds an account there."""
     members = Membership.objects.filter(group__organisation=organisation, group__removed_at__isnull=True)
-    accounts = VerifiedPhone.objects.held().filter(user__organisation=organisation)
+    accounts = VerifiedPhone.objects.active().filter(user__organisation=organisation)
     return Person.objects.filter(
         Exists(members.filter(person_id=OuterRef("pk"))) | Exists(accounts.filter(person_id=OuterRef("pk")))
     )
@@ -153,7 +153,7 @@ def list_known_people(caller: AccessContext, organisation: Organisation | None) 
 def get_own_person(user: User, person_id: UUID) -> Person:
     """One of the people of the organisation, for its admins. Raises NotAllowed for who is none, and NotFound."""
     policies.require_organisation_admin(user)
-    found = list_organisation_people(user.organisation).filter(pk=person_id).named_in(user.organisation_id).first()
+    found = list_organisation_people(user.organisation).filter(pk=person_id).with_names(user.organisation_id).first()
     if found is None:
         raise NotFound
     return found
@@ -197,7 +197,7 @@ def export_rows(organisation: Organisation) -> Iterator[Cells]:
     """Number, name and attributes of everybody of the organisation, to be uploaded again; `SLICE` people in memory."""
     attributes = list(list_attributes(organisation))
     yield ("Phone number", "Name", *(attribute.name for attribute in attributes))
-    people = list_organisation_people(organisation).named_in(organisation.pk).order_by(F("name"), "id")
+    people = list_organisation_people(organisation).with_names(organisation.pk).order_by(F("name"), "id")
     rows = people.iterator(chunk_size=SLICE)
     while slice_ := list(islice(rows, SLICE)):
         told = get_values(slice_, attributes)

@@ -13,7 +13,7 @@ from django.db.models.lookups import IsNull
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person, User
-from accounts.models.person import name_in
+from accounts.models.person import name_expression
 from accounts.queries import name_people
 from connectors.models import Connector, Grant, RefreshToken
 from connectors.queries.connectors import with_line
@@ -81,7 +81,7 @@ def member_rows(group: Group) -> Iterable[MemberRow]:
             "person_id",
             "role",
             "person__number",
-            name_in(group.naming_organisation_id),
+            name_expression(group.naming_organisation_id),
             "person__picture_url",
             "person__provisioned_at",
         )
@@ -168,7 +168,7 @@ def member_page(
     if words := cleaned(search):
         members = members.filter(directory.match_person(words, group.naming_organisation_id, person="person"))
     if by_name:
-        members = members.annotate(called=name_in(group.naming_organisation_id))
+        members = members.annotate(called=name_expression(group.naming_organisation_id))
     page = paginate(members, ("called" if by_name else "joined_at", "id"), cursor, size)
     name_people(group.naming_organisation_id, [row.person for row in page.items])
     return page
@@ -336,7 +336,7 @@ def is_last_admin(membership: Membership) -> bool:
 def list_admins(group: Group) -> QuerySet[Person]:
     """The people who are admins of the group, by name."""
     admins = Membership.objects.admins().filter(group=group).values("person_id")
-    people = Person.objects.filter(pk__in=admins).named_in(group.naming_organisation_id)
+    people = Person.objects.filter(pk__in=admins).with_names(group.naming_organisation_id)
     return people.order_by(F("name"), "number")
 
 

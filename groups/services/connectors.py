@@ -88,7 +88,7 @@ def _without_admin() -> Iterator[OrphanFinding]:
     """An admin who is known by number alone runs the group on the phone, but nobody can end a connector here."""
     grants = Grant.objects.live(clock.now()).filter(connector__deleted_at__isnull=True)
     acts = GroupGrant.objects.filter(group_id=OuterRef("pk"), grant__in=grants)
-    held = VerifiedPhone.objects.held().filter(person_id=OuterRef("person_id"), user__is_active=True)
+    held = VerifiedPhone.objects.active().filter(person_id=OuterRef("person_id"), user__is_active=True)
     admins = Membership.objects.admins().filter(Exists(held), group_id=OuterRef("pk"))
     left_alone = Group.objects.present().filter(Exists(acts), ~Exists(admins)).select_related("organisation")
     for group in left_alone.order_by().iterator():

@@ -87,7 +87,7 @@ def check_file(file: Incoming) -> FileType:
 def _require_pixels(file: Incoming) -> None:
     """Raises PayloadTooLarge for a picture that would fill the memory of those who open it."""
     file.file.seek(0)
-    width, height = pictures.size_of(file.file) or (0, 0)
+    width, height = pictures.read_size(file.file) or (0, 0)
     file.file.seek(0)
     if width * height > MOST_PIXELS:
         raise PayloadTooLarge(

@@ -94,7 +94,7 @@ def let_act_for(connector: Connector, user: User, **options: Any) -> Program:
 
 def let_act_by_pin(connector: Connector, person: Person) -> Program:
     """A user token that a program got for the PIN of its user, at work."""
-    holder = VerifiedPhone.objects.held().select_related("user").filter(person=person).first()
+    holder = VerifiedPhone.objects.active().select_related("user").filter(person=person).first()
     made = user_tokens.let_act(
         connector=connector,
         person=person,

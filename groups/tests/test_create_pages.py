@@ -46,7 +46,7 @@ def come_back(client: Client, user: User, answer: Any) -> Any:
     assert sign_in_is_asked(answer)
     client.force_login(user)
     session = client.session
-    reauthentication.remember(session, user)
+    reauthentication.remember_confirmation(session, user)
     session.save()
     from urllib.parse import parse_qs, urlsplit
 

@@ -21,7 +21,7 @@ from groups.tests.conftest import Wire, refused
 from groups.tests.factories import Program
 from groups.tests.media_files import MULTIPART, PDF, PNG, body, part
 from kaizala_console import configuration
-from kaizala_console.configuration import media_storage_of, note_what_is_wrong_with_media
+from kaizala_console.configuration import check_media, media_storage_settings
 from kaizala_console.lib.env import Environment
 
 
@@ -29,7 +29,7 @@ from kaizala_console.lib.env import Environment
 def bucket(settings: Settings, tmp_path: Path) -> Iterator[Bucket]:
     """A bucket that the settings name, as an operator would."""
     with serving_bucket() as bucket:
-        storage = media_storage_of(
+        storage = media_storage_settings(
             tmp_path,
             bucket=NAME,
             endpoint=bucket.url,
@@ -127,10 +127,10 @@ def test_a_bucket_without_its_packages_is_refused_with_the_line_that_installs_th
 ) -> None:
     monkeypatch.setattr(configuration, "has_packages_for_buckets", lambda: False)
     env = Environment({"MEDIA_S3_BUCKET": "media", "MEDIA_S3_REGION": "eu-west-1"})
-    configuration.media_storage_of(
+    configuration.media_storage_settings(
         tmp_path, bucket="media", endpoint="", region="", access_key="", secret_key="", addressing="auto"
     )
-    note_what_is_wrong_with_media(env, max_mb=1, max_request_mb=1)
+    check_media(env, max_mb=1, max_request_mb=1)
     [problem] = env.problems
     assert "pip install --requirement requirements-s3.txt" in problem
 
@@ -151,7 +151,7 @@ def test_settings_that_cannot_be_meant_are_refused(
     variables: dict[str, str], sizes: tuple[int, int], told: str
 ) -> None:
     env = Environment(variables)
-    note_what_is_wrong_with_media(env, max_mb=sizes[0], max_request_mb=sizes[1])
+    check_media(env, max_mb=sizes[0], max_request_mb=sizes[1])
     assert len(env.problems) == bool(told)
     assert told in "".join(env.problems)
 

@@ -17,7 +17,7 @@ from groups.queries.groups import ASKED_ONE_BY_ONE
 from groups.services import members
 from groups.tests.factories import make_group, person_of
 from kaizala_console.dashboard.activity import audit_scope
-from kaizala_console.dashboard.onboarding import groups_run_by
+from kaizala_console.dashboard.onboarding import list_own_groups
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +56,7 @@ def test_it_is_offered_to_nobody_else(
 
 def test_a_removed_group_is_not_offered(group: Group, group_admin: User, travel: Callable[..., object]) -> None:
     Group.objects.update(removed_at=travel(minutes=1))
-    assert groups_run_by(group_admin) == []
+    assert list_own_groups(group_admin) == []
 
 
 def test_an_admin_reads_what_others_did_in_the_group(
@@ -64,7 +64,7 @@ def test_an_admin_reads_what_others_did_in_the_group(
 ) -> None:
     members.add(group=group, numbers=["+919930000001"], by=organisation_admin)
     for reader, seen in ((group_admin, 1), (member, 0), (stranger, 0), (organisation_admin, 1)):
-        assert len(queries.page(audit_scope(reader), size=10).events) == seen
+        assert len(queries.get_page(audit_scope(reader), size=10).events) == seen
         assert queries.visible_to(audit_scope(reader)).count() == seen
 
 
@@ -73,14 +73,14 @@ def test_an_admin_of_a_private_group_reads_its_history_and_the_organisation_does
 ) -> None:
     private = make_group("Cricket", admins=[group_admin, member])
     members.add(group=private, numbers=["+919930000001"], by=member)
-    assert len(queries.page(audit_scope(group_admin), size=10).events) == 1
-    assert queries.page(audit_scope(organisation_admin), size=10).events == []
+    assert len(queries.get_page(audit_scope(group_admin), size=10).events) == 1
+    assert queries.get_page(audit_scope(organisation_admin), size=10).events == []
 
 
 def test_who_is_an_admin_no_more_reads_it_no_more(group: Group, group_admin: User, organisation_admin: User) -> None:
     members.add(group=group, numbers=["+919930000001"], by=organisation_admin)
     Membership.objects.filter(person=person_of(group_admin)).update(role="Member")
-    assert queries.page(audit_scope(group_admin), size=10).events == []
+    assert queries.get_page(audit_scope(group_admin), size=10).events == []
 
 
 def test_many_groups_are_asked_about_together(
@@ -90,4 +90,4 @@ def test_many_groups_are_asked_about_together(
         group = make_group(f"Group {number}", organisation=organisation, admins=[group_admin])
         members.add(group=group, numbers=["+919930000001"], by=organisation_admin)
         assert len(group_queries.audit_scope(group_admin)) == (number + 1 if number < ASKED_ONE_BY_ONE else 1)
-    assert len(queries.page(audit_scope(group_admin), size=50).events) == ASKED_ONE_BY_ONE + 1
+    assert len(queries.get_page(audit_scope(group_admin), size=50).events) == ASKED_ONE_BY_ONE + 1

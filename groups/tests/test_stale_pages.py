@@ -36,7 +36,7 @@ def confirm(client: Client, user: User, asked: Any) -> Any:
     """Enters the PIN, and goes on to where that leads."""
     assert step_up_is_asked(asked)
     session = client.session
-    reauthentication.remember(session, user)
+    reauthentication.remember_confirmation(session, user)
     session.save()
     return client.get(parse_qs(urlsplit(asked["Location"]).query)["next"][0])
 

@@ -179,7 +179,7 @@ def list_assignees(card: ViewedAction) -> list[Person]:
     """Whose job it is, by name."""
     if card.action.kind != Kind.JOB:
         return []
-    people = card.action.assignees.all().named_in(card.action.group.naming_organisation_id)
+    people = card.action.assignees.all().with_names(card.action.group.naming_organisation_id)
     return list(people.order_by(F("name"), "pk"))
 
 

@@ -166,7 +166,7 @@ _TRAILING_COMMA: Final = re.compile(r",\s*+[}\]]")
 
 
 def _compare(given: Mapping[str, Any], shaped: BaseModel, noted: set[CompatibilityQuirk], texts: bool) -> None:
-    names, fields = _names_of(type(shaped))
+    names, fields = _wire_names(type(shaped))
     for name, value in given.items():
         known = names.get(name.lower())
         if known is None or value is None:
@@ -175,12 +175,12 @@ def _compare(given: Mapping[str, Any], shaped: BaseModel, noted: set[Compatibili
             noted.add(
                 CompatibilityQuirk.OTHER_CASE_NAME if name.lower() == known.lower() else CompatibilityQuirk.OTHER_NAME
             )
-        _look_at(value, getattr(shaped, fields[known]), noted, texts)
+        _inspect(value, getattr(shaped, fields[known]), noted, texts)
 
 
-def _look_at(given: Any, shaped: Any, noted: set[CompatibilityQuirk], texts: bool) -> None:
+def _inspect(given: Any, shaped: Any, noted: set[CompatibilityQuirk], texts: bool) -> None:
     if isinstance(given, str):
-        _look_at_text(given, shaped, noted, texts)
+        _inspect_text(given, shaped, noted, texts)
     elif isinstance(given, int | float):
         if isinstance(shaped, Enum):
             noted.add(CompatibilityQuirk.NUMBER_FOR_NAME)
@@ -191,10 +191,10 @@ def _look_at(given: Any, shaped: Any, noted: set[CompatibilityQuirk], texts: boo
             _compare(given, shaped, noted, texts)
     elif isinstance(given, list) and isinstance(shaped, list | tuple) and len(given) == len(shaped):
         for one, its_shape in zip(given[:_LOOKED_AT], shaped[:_LOOKED_AT], strict=True):
-            _look_at(one, its_shape, noted, texts)
+            _inspect(one, its_shape, noted, texts)
 
 
-def _look_at_text(given: str, shaped: Any, noted: set[CompatibilityQuirk], texts: bool) -> None:
+def _inspect_text(given: str, shaped: Any, noted: set[CompatibilityQuirk], texts: bool) -> None:
     if isinstance(shaped, Enum):
         if given != shaped.value:
             noted.add(
@@ -209,7 +209,7 @@ def _look_at_text(given: str, shaped: Any, noted: set[CompatibilityQuirk], texts
 
 
 @cache
-def _names_of(shape: type[BaseModel]) -> tuple[dict[str, str], dict[str, str]]:
+def _wire_names(shape: type[BaseModel]) -> tuple[dict[str, str], dict[str, str]]:
     """Every name on the wire, in lower case, with the one that is described; and the field that this one stands for."""
     names, fields = {}, {}
     for field, info in shape.model_fields.items():

@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from kaizala_console.api import json_text
-from kaizala_console.api.errors import ApiError, MethodNotAllowed, PermissionMissing, status_of
+from kaizala_console.api.errors import ApiError, MethodNotAllowed, PermissionMissing, get_status
 from kaizala_console.api.fields import Body, Query
 from kaizala_console.api.request_body import read_shape
 from kaizala_console.api.responses import Answer
@@ -103,7 +103,7 @@ class Operation:
         try:
             response = self._answer(call, arguments)
         except Exception as problem:
-            self.observe(self, call, status_of(problem))
+            self.observe(self, call, get_status(problem))
             raise
         self.observe(self, call, response.status_code)
         return response
@@ -223,7 +223,7 @@ def resource(**operations: Operation) -> Resource:
     return Resource(operations)
 
 
-def operations_of(routes: Routes) -> Iterator[tuple[str, str, Operation]]:
+def list_operations(routes: Routes) -> Iterator[tuple[str, str, Operation]]:
     """Yield (method, route, operation) of everything that is declared, for the OpenAPI document."""
     for route, view in routes:
         if isinstance(view, Resource):

@@ -249,18 +249,18 @@ def to_wire(problem: Exception) -> ApiError | None:
     if isinstance(problem, ApiError):
         return problem
     if isinstance(problem, ConsoleError):
-        return _of_a_service(problem)
-    return _of_django(problem)
+        return _from_service(problem)
+    return _from_django(problem)
 
 
-def status_of(problem: Exception) -> int:
+def get_status(problem: Exception) -> int:
     """Tell the status with which an error of ours leaves; 500 for what is none of ours (`to_wire` logs those)."""
     if isinstance(problem, ConsoleError) and not isinstance(problem, ApiError):
-        problem = _of_a_service(problem)
+        problem = _from_service(problem)
     return problem.status if isinstance(problem, ApiError) else InternalError.status
 
 
-def _of_a_service(problem: ConsoleError) -> ApiError:
+def _from_service(problem: ConsoleError) -> ApiError:
     """Translate a service's error. "Not yours" and "not there" come as one class, and leave as one answer."""
     match problem:
         case NotAllowed():
@@ -274,7 +274,7 @@ def _of_a_service(problem: ConsoleError) -> ApiError:
     return InvalidParameters(_named(problem), field=problem.field)
 
 
-def _of_django(problem: Exception) -> ApiError | None:
+def _from_django(problem: Exception) -> ApiError | None:
     match problem:
         case Http404():
             return UnknownResource()

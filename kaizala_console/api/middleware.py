@@ -26,7 +26,7 @@ from kaizala_console.api.errors import (
     UnknownResource,
     to_wire,
 )
-from kaizala_console.api.routing import ROUTE, Match, console_page, routes_of
+from kaizala_console.api.routing import ROUTE, Match, console_page, get_routes
 from kaizala_console.lib import request_context
 
 logger = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ class ApiMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer ``request``, or pass it on."""
-        routes = routes_of(settings.API_URLCONF)
+        routes = get_routes(settings.API_URLCONF)
         segments = routes.segments_of(request.path_info)
         if segments is None:
             return self.get_response(request)
@@ -76,7 +76,7 @@ class ApiMiddleware:
                 response = _call(request, match, segments)
             except Exception as problem:  # noqa: BLE001 (logged, and translated to the protocol's table)
                 response = self._refusal(request, problem, match).response()
-        dressed = _dressed(request, response, here.request_id)
+        dressed = _add_headers(request, response, here.request_id)
         return self._security.process_response(request, cast("HttpResponse", dressed))  # it touches headers alone
 
     def _hand_on(self, request: HttpRequest, match: Match) -> HttpResponseBase:
@@ -107,7 +107,7 @@ def _call(request: HttpRequest, match: Match | None, segments: list[str]) -> Htt
     return match.view(request, **match.arguments)
 
 
-def _dressed(request: HttpRequest, response: HttpResponseBase, request_id: str) -> HttpResponseBase:
+def _add_headers(request: HttpRequest, response: HttpResponseBase, request_id: str) -> HttpResponseBase:
     headers = response.headers
     for name, value in HEADERS.items():
         headers.setdefault(name, value)

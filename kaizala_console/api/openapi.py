@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import models_json_schema
 
-from kaizala_console.api.endpoint import Operation, Resource, operations_of
+from kaizala_console.api.endpoint import Operation, Resource, list_operations
 from kaizala_console.api.errors import (
     ApiError,
     GroupNotReachable,
@@ -71,18 +71,18 @@ class OpenApiInfo:
 
 def document(routes: Routes, about: OpenApiInfo) -> dict[str, Any]:
     """Return the document, as JSON can say it."""
-    declared = list(operations_of(routes))
+    declared = list(list_operations(routes))
     schemas = _schemas(declared)
     paths: dict[str, dict[str, Any]] = {}
     for route, view in routes:
         if not isinstance(view, Resource):
-            paths[path_of(route)] = dict(about.pages[route])
+            paths[to_openapi_path(route)] = dict(about.pages[route])
     names: list[str] = []
     for method, _route, operation in declared:
-        names.append(_only(to_camel(operation.name), method, names))
+        names.append(_unique_id(to_camel(operation.name), method, names))
     for name, (method, route, operation) in zip(names, declared, strict=True):
         described = {"operationId": name, **_operation(route, operation, about, schemas)}
-        paths.setdefault(path_of(route), {})[method.lower()] = described
+        paths.setdefault(to_openapi_path(route), {})[method.lower()] = described
     used = {name for item in paths.values() for each in item.values() for name in each["tags"]}
     tags = {tag.name: tag.description for tag in about.tags if tag.name in used}
     tags |= dict.fromkeys(sorted(used - {*tags}), "")
@@ -100,12 +100,12 @@ def document(routes: Routes, about: OpenApiInfo) -> dict[str, Any]:
     }
 
 
-def path_of(route: str) -> str:
+def to_openapi_path(route: str) -> str:
     """`v1/groups/<group_id>` → `/v1/groups/{groupId}`."""
     return "/" + _ARGUMENT.sub(lambda found: f"{{{to_camel(found[2])}}}", route)
 
 
-def _only(name: str, method: str, taken: Sequence[str]) -> str:
+def _unique_id(name: str, method: str, taken: Sequence[str]) -> str:
     """An operation ID that no other has: one function may answer two methods, or two paths."""
     candidates = [name, name + method.capitalize(), *(f"{name}{number}" for number in range(2, 99))]
     return next(each for each in candidates if each not in taken)
@@ -122,7 +122,7 @@ def _operation(route: str, operation: Operation, about: OpenApiInfo, schemas: _S
     described: dict[str, Any] = {
         "summary": operation.summary,
         "description": "\n\n".join(filter(None, words)),
-        "tags": [_tag_of(operation, about.tags)],
+        "tags": [_get_tag(operation, about.tags)],
         "security": _security(operation),
     }
     if operation.scope:
@@ -134,12 +134,12 @@ def _operation(route: str, operation: Operation, about: OpenApiInfo, schemas: _S
         described["requestBody"] = _request_body(operation, operation.body, schemas)
     described["responses"] = {
         str(operation.status): _answer(operation, schemas),
-        **of_operation(operation, has_arguments="<" in route),
+        **error_responses(operation, has_arguments="<" in route),
     }
     return described
 
 
-def _tag_of(operation: Operation, tags: Sequence[OpenApiTag]) -> str:
+def _get_tag(operation: Operation, tags: Sequence[OpenApiTag]) -> str:
     module = operation.function.__module__.rpartition(".")[2]
     return next((tag.name for tag in tags if module in tag.modules), module.replace("_", " ").capitalize())
 
@@ -361,7 +361,7 @@ def responses() -> dict[str, Any]:
     return found
 
 
-def of_operation(operation: Operation, *, has_arguments: bool) -> dict[str, Any]:
+def error_responses(operation: Operation, *, has_arguments: bool) -> dict[str, Any]:
     """What an operation may answer instead, by status."""
     found: dict[str, Any] = {}
     if operation.authenticate is not None:

@@ -23,7 +23,7 @@ _NEEDS: Final = re.compile(r"Needs the permission \*\*(?P<permission>[^*]+)\*\* 
 _ALSO: Final = re.compile(r"(?P<before>.*?) ?Also read as (?P<names>`[^`]+`(?:, `[^`]+`)*)\.")
 
 
-def texts(document: Mapping[str, Any]) -> list[str]:
+def list_texts(document: Mapping[str, Any]) -> list[str]:
     """Each of them once, in the order in which they stand there."""
     found: dict[str, None] = {}
 
@@ -31,11 +31,11 @@ def texts(document: Mapping[str, Any]) -> list[str]:
         found[text] = None
         return text
 
-    translated(document, noted)
+    translate_document(document, noted)
     return list(found)
 
 
-def translated(document: Mapping[str, Any], translate: Translate) -> dict[str, Any]:
+def translate_document(document: Mapping[str, Any], translate: Translate) -> dict[str, Any]:
     """A copy whose words went through `translate`, a paragraph at a time; names and values stay as they are."""
     copy: dict[str, Any] = _copied(document, translate)
     copy["tags"] = [{**tag, "name": translate(tag["name"])} for tag in copy["tags"]]

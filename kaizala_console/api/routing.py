@@ -118,7 +118,7 @@ class Routes:
 
 
 @lru_cache(maxsize=8)
-def routes_of(urlconf: str) -> Routes:
+def get_routes(urlconf: str) -> Routes:
     """Return the compiled routes of ``urlconf``; compiled once a process. Raises ImproperlyConfigured."""
     return Routes(urlconf)
 

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.audit import queries, record, sentences
-from accounts.audit.chain import exported
+from accounts.audit.chain import to_export
 from accounts.audit.queries import matches_words
 from accounts.audit.sentences import actor, sentence
 from accounts.models import AuditEvent, User
@@ -33,7 +33,7 @@ from connectors.models.connector import ConnectorState
 from connectors.queries import connectors as connector_queries
 from groups.models import Action, BulkJob, Group, Membership, Message
 from groups.queries import groups as group_queries
-from kaizala_console.dashboard.links import links_for, name_of
+from kaizala_console.dashboard.links import get_current_name, links_for
 from kaizala_console.lib import clock, moments
 from kaizala_console.lib.errors import NotFound
 from kaizala_console.lib.spreadsheets import csv_lines
@@ -74,7 +74,7 @@ class AuditFilter(forms.Form):
     after = forms.IntegerField(required=False, min_value=1, max_value=LAST_ID)
 
 
-def condition_of(chosen: dict[str, Any], user: User) -> Q:
+def build_condition(chosen: dict[str, Any], user: User) -> Q:
     """Returns the condition that the filters ask for; dates are whole days in the reader's zone, both included."""
     found = matches_words(chosen["q"]) if chosen.get("q") else Q()
     if connector := chosen.get("connector"):
@@ -99,7 +99,7 @@ def chips(
     found = []
     for name, value in chosen.items():
         label = str(form.fields[name].label)
-        text = label if value is True else f"{label}: {_words_of(user_of(request), scope, name, value)}"
+        text = label if value is True else f"{label}: {_describe_filter(user_of(request), scope, name, value)}"
         without = query(request, **{name: None, "before": None, "after": None})
         found.append({"label": text, "remove_url": without or request.path})
     return found
@@ -115,20 +115,20 @@ def query(request: HttpRequest, **changes: str | None) -> str:
     return f"?{changed.urlencode()}" if changed else ""
 
 
-def _words_of(user: User, scope: queries.Scope, name: str, value: Any) -> str:
+def _describe_filter(user: User, scope: queries.Scope, name: str, value: Any) -> str:
     """What a filter asks for, as people call it."""
     if name == "what":
         return str(EVENT_CATEGORIES[value].label)
     if name in ("since", "until"):
         return formats.date_format(value)
     if name in ("connector", "group"):
-        return name_of(user, name, value) or _name_then(scope, name, value) or str(value)
+        return get_current_name(user, name, value) or _get_former_name(scope, name, value) or str(value)
     return str(value)
 
 
-def _name_then(scope: queries.Scope, kind: str, key: UUID) -> str:
+def _get_former_name(scope: queries.Scope, kind: str, key: UUID) -> str:
     """How what is not there any more was called when something was last done to it, as far as this person may read."""
-    events = queries.page(scope, size=1, only=Q((f"{kind}_id", key), subject_kind=kind)).events
+    events = queries.get_page(scope, size=1, only=Q((f"{kind}_id", key), subject_kind=kind)).events
     return events[0].subject_name if events else ""
 
 
@@ -147,9 +147,9 @@ def activity(request: HttpRequest) -> HttpResponse:
     form = AuditFilter(request.GET)
     form.is_valid()
     chosen = {name: value for name, value in form.cleaned_data.items() if value}
-    wanted, before, after = condition_of(chosen, user), chosen.pop("before", None), chosen.pop("after", None)
+    wanted, before, after = build_condition(chosen, user), chosen.pop("before", None), chosen.pop("after", None)
     scope = audit_scope(user)
-    page = queries.page(scope, only=wanted, size=PAGE_SIZE, before=before, after=after)
+    page = queries.get_page(scope, only=wanted, size=PAGE_SIZE, before=before, after=after)
     return render(
         request,
         "dashboard/activity.html",
@@ -186,7 +186,7 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
             "name": "" if found.subject_id in found.subject_name else found.subject_name,
             "kind": sentences.kind_label(found.subject_kind),
         },
-        "told": _told(found),
+        "told": _list_details(found),
         "as_json": _as_json(found),
         "crumbs": [
             {"label": _("Activity"), "url": reverse("activity")},
@@ -202,27 +202,29 @@ def event(request: HttpRequest, event_id: int) -> HttpResponse:
     return render(request, "dashboard/activity_event.html", context)
 
 
-def _told(event: AuditEvent) -> list[dict[str, Any]]:
+def _list_details(event: AuditEvent) -> list[dict[str, Any]]:
     """What the event tells beside its sentence, in parts with a title; none where there is nothing more."""
     after = _("After") if event.before else _("What it tells")
     parts = [(_("Before"), event.before), (after, event.after)]
-    return [{"title": title, "rows": _facts(told)} for title, told in parts if told]
+    return [{"title": title, "rows": _list_facts(told)} for title, told in parts if told]
 
 
-def _facts(told: dict[str, Any]) -> list[dict[str, str]]:
+def _list_facts(told: dict[str, Any]) -> list[dict[str, str]]:
     """A line for each of these; what is neither text nor a number, nor some of them, is shown as JSON."""
-    return [{"label": sentences.field_label(name), "value": _spelled(name, told[name])} for name in sorted(told)]
+    return [{"label": sentences.field_label(name), "value": _format_value(name, told[name])} for name in sorted(told)]
 
 
-def _spelled(name: str, value: Any) -> str:
+def _format_value(name: str, value: Any) -> str:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return ", ".join(_word_for(name, each) for each in value) or "–"
+        return ", ".join(_translate_value(name, each) for each in value) or "–"
     if isinstance(value, dict) and not any(isinstance(each, dict | list) for each in value.values()):
-        return ", ".join(f"{sentences.field_label(key)}: {_spelled(key, value[key])}" for key in sorted(value)) or "–"
+        return (
+            ", ".join(f"{sentences.field_label(key)}: {_format_value(key, value[key])}" for key in sorted(value)) or "–"
+        )
     if isinstance(value, bool):
         return str(_("Yes") if value else _("No"))
     if isinstance(value, str) or value is None:
-        return _when(value) or _word_for(name, value or "") or "–"
+        return _when(value) or _translate_value(name, value or "") or "–"
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -250,7 +252,7 @@ _WORDS: Final[dict[str, dict[str, str | Promise]]] = {
 }
 
 
-def _word_for(field: str, value: str) -> str:
+def _translate_value(field: str, value: str) -> str:
     """A value as people call it; one that no words are known for, as it is written down."""
     words = _WORDS.get(field, {}).get(value)
     return value if words is None else capfirst(str(words))
@@ -333,7 +335,7 @@ def _export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     record.record_export(
         by=user, file_format=chosen_format, filters={name: str(value) for name, value in chosen.items()}
     )
-    only = condition_of(chosen, user)
+    only = build_condition(chosen, user)
     events = _in_the_chain if chosen_format == "jsonl" else _in_order
     response = StreamingHttpResponse(spell(events(audit_scope(user), only)), content_type=content_type)
     name = f"activity-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.{chosen_format}"
@@ -346,7 +348,7 @@ def _in_order(scope: queries.Scope, only: Q) -> Iterator[AuditEvent]:
     """Everything that the person may read and that matches, the oldest first."""
     after = 0
     while True:
-        page = queries.page(scope, size=SLICE, only=only, after=after)
+        page = queries.get_page(scope, size=SLICE, only=only, after=after)
         if not page.events or page.events[0].pk <= after:
             return
         yield from reversed(page.events)
@@ -358,14 +360,14 @@ def _in_order(scope: queries.Scope, only: Q) -> Iterator[AuditEvent]:
 def _in_the_chain(scope: queries.Scope, only: Q) -> Iterator[AuditEvent]:
     """As `_in_order`, but in the order in which a verifier goes along."""
     after = 0
-    while events := queries.in_the_chain(scope, size=SLICE, only=only, after=after):
+    while events := queries.list_in_chain_order(scope, size=SLICE, only=only, after=after):
         yield from events
         after = events[-1].position or 0
 
 
 def _json_lines(events: Iterable[AuditEvent]) -> Iterator[str]:
     for event in events:
-        yield json.dumps(exported(event), ensure_ascii=False) + "\n"
+        yield json.dumps(to_export(event), ensure_ascii=False) + "\n"
 
 
 def _csv(events: Iterable[AuditEvent]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from accounts.views.phones import add_url, phone_form, pin_url
 from kaizala_console.dashboard import onboarding
 from kaizala_console.dashboard.activity import audit_scope
 from kaizala_console.dashboard.links import Link
-from kaizala_console.dashboard.onboarding import Path
+from kaizala_console.dashboard.onboarding import OnboardingPath
 from kaizala_console.dashboard.pending_actions import PendingAction, pending_actions
 from kaizala_console.lib import live, phone_numbers
 
@@ -48,8 +48,8 @@ def home(request: HttpRequest) -> HttpResponse:
             "pin_number": waiting and phone_numbers.display_unbroken(waiting.number),
         }
         return render(request, "dashboard/home_first.html", words)
-    events = audit_queries.page(audit_scope(user), size=LATELY).events
-    pending, path = pending_actions(request, user), onboarding.path_for(user)
+    events = audit_queries.get_page(audit_scope(user), size=LATELY).events
+    pending, path = pending_actions(request, user), onboarding.get_path(user)
     etag = live.etag(
         user.pk,
         [(str(action.title), str(action.text), action.href) for action in pending],
@@ -64,9 +64,9 @@ def home(request: HttpRequest) -> HttpResponse:
         "pending_actions": pending,
         "path": path,
         "step_links": _step_links(path, pending),
-        "quick_actions": [] if path else onboarding.links_to_connectors(onboarding.groups_run_by(user)),
+        "quick_actions": [] if path else onboarding.links_to_connectors(onboarding.list_own_groups(user)),
         "events": timeline.rows(events),
-        "locked_until": policies.locked_until(user),
+        "locked_until": policies.credential_hold_end(user),
     }
     return render(request, "dashboard/home.html", words)
 
@@ -87,13 +87,13 @@ def restore_onboarding(request: HttpRequest) -> HttpResponse:
     """Leads to Home, where they are, or where it says that they are all done."""
     user = user_of(request)
     onboarding_services.restore_onboarding(user=user)
-    path = onboarding.path_for(user)
+    path = onboarding.get_path(user)
     if path is None or path.next_step is None:
         messages.success(request, _("You have done all the first steps."))
     return redirect("home")
 
 
-def _step_links(path: Path | None, pending: list[PendingAction]) -> list[Link]:
+def _step_links(path: OnboardingPath | None, pending: list[PendingAction]) -> list[Link]:
     """The buttons of the step that is next, but for what waits above with a button of its own."""
     step = path.next_step if path else None
     above = {action.href for action in pending}

@@ -34,7 +34,7 @@ def links_for(user: User, event: AuditEvent) -> list[Link]:
     return [*_in_groups(user, event), *_in_connectors(user, event)]
 
 
-def name_of(user: User, kind: str, key: UUID) -> str:
+def get_current_name(user: User, kind: str, key: UUID) -> str:
     """Return what a connector or a group is called now; "" for what is not there any more, or not theirs to see."""
     if kind == "group":
         group = access.list_visible_groups(user).filter(pk=key).first()
@@ -59,7 +59,7 @@ def _in_connectors(user: User, event: AuditEvent) -> Iterator[Link]:
             yield Link(_("Open the handoff"), reverse("connectors:handoff", args=[key]))
         except NotFound:
             pass
-    if event.connector_id is not None and (name := name_of(user, "connector", event.connector_id)):
+    if event.connector_id is not None and (name := get_current_name(user, "connector", event.connector_id)):
         words = _("Open the connector “%(name)s”") % {"name": name}
         yield Link(words, reverse("connectors:details", args=[event.connector_id]))
 
@@ -68,7 +68,7 @@ def _in_groups(user: User, event: AuditEvent) -> Iterator[Link]:
     group = access.list_visible_groups(user).filter(pk=event.group_id).first() if event.group_id else None
     key = ids.parse_guid(event.subject_id)
     is_grant = event.subject_kind == Grant.__name__.lower()
-    if is_grant and group is not None and group.role == access.Role.ADMIN and _is_there(group, key):
+    if is_grant and group is not None and group.role == access.Role.ADMIN and _has_grant(group, key):
         yield Link(_("Open what it may do in the group"), reverse("groups:grant", args=[group.pk, key]))
     if event.person_id is not None:
         try:
@@ -81,5 +81,5 @@ def _in_groups(user: User, event: AuditEvent) -> Iterator[Link]:
         yield Link(words, reverse("groups:details", args=[group.pk]))
 
 
-def _is_there(group: Group, grant_id: UUID | None) -> bool:
+def _has_grant(group: Group, grant_id: UUID | None) -> bool:
     return grant_id is not None and groups.list_grants(group).filter(pk=grant_id).exists()

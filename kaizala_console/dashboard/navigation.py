@@ -187,7 +187,7 @@ def find_targets(user: User, text: str, *, most: int) -> list[NavigationTarget]:
     if len(text.strip()) < SHORTEST:
         return []
     by_title, others = [], []
-    for target in _targets_for(user):
+    for target in _list_targets(user):
         if _all_begin(words, _in_both_languages(target.title)):
             by_title.append(target)
         elif _all_begin(words, f"{_in_both_languages(target.title)} {_in_both_languages(target.words)}"):
@@ -195,7 +195,7 @@ def find_targets(user: User, text: str, *, most: int) -> list[NavigationTarget]:
     return (by_title + others)[:most]
 
 
-def _targets_for(user: User) -> Iterator[NavigationTarget]:
+def _list_targets(user: User) -> Iterator[NavigationTarget]:
     has = {
         Audience.EVERYBODY: True,
         Audience.ORGANISATION_ADMINS: user.is_organisation_admin,

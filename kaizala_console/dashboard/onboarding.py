@@ -31,7 +31,7 @@ LONGEST_WORDS: Final = 40
 
 
 @dataclass(frozen=True)
-class Step:
+class OnboardingStep:
     """One line. `links` are the buttons of a step that is next: mostly one; several lead to different places for it."""
 
     title: str | Promise
@@ -41,7 +41,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Path:
+class OnboardingPath:
     """The steps of one kind of person, in order; `help_page` tells more.
 
     `fits` says that the person has begun it: owns a connector, or runs a group. `for_all` marks the one for who has
@@ -49,14 +49,14 @@ class Path:
     """
 
     title: str | Promise
-    steps: tuple[Step, ...]
+    steps: tuple[OnboardingStep, ...]
     help_page: str
     fits: bool
     finished_at: dt.datetime | None = None
     for_all: bool = False
 
     @property
-    def next_step(self) -> Step | None:
+    def next_step(self) -> OnboardingStep | None:
         """The one to do now; None when all is done."""
         return next((step for step in self.steps if not step.done), None)
 
@@ -66,7 +66,7 @@ class Path:
         return sum(step.done for step in self.steps)
 
 
-def path_for(user: User) -> Path | None:
+def get_path(user: User) -> OnboardingPath | None:
     """Return the path that Home shows to somebody with a verified number: one that they have begun and not finished.
 
     None once all that fits is done, but for a day after the last step; and when they put it away.
@@ -82,7 +82,7 @@ def path_for(user: User) -> Path | None:
     return next((path for path in fitting if path.finished_at is not None and path.finished_at >= just_done), None)
 
 
-def groups_run_by(user: User) -> list[Group]:
+def list_own_groups(user: User) -> list[Group]:
     """Return the first groups that somebody runs, and one more than is named."""
     return group_queries.list_run_groups(user, most=NAMED + 1)
 
@@ -101,20 +101,20 @@ def links_to_connectors(groups: Sequence[Group]) -> tuple[Link, ...]:
 # ---------------------------------------------------------------- A developer, to the first call that works
 
 
-def developer_path(user: User) -> Path:
+def developer_path(user: User) -> OnboardingPath:
     """Told by the connector that has come farthest. One statement."""
     found = connector_queries.get_farthest(user)
     granted = bool(found and (found.granted or found.claimed))
     claimed = bool(found and (found.claimed or found.works_since))
     steps = (
-        _registered(found),
-        _let_in(found, done=granted or claimed),
-        _claimed(found, done=claimed),
-        _works(found),
+        _register_step(found),
+        _access_step(found, done=granted or claimed),
+        _claim_step(found, done=claimed),
+        _first_call_step(found),
     )
-    return Path(
+    return OnboardingPath(
         title=_("Five steps until your program may act in a group"),
-        steps=(Step(_("Add your phone number"), "", done=True), *steps),
+        steps=(OnboardingStep(_("Add your phone number"), "", done=True), *steps),
         help_page="connectors",
         fits=found is not None,
         finished_at=found and found.works_since,
@@ -122,66 +122,72 @@ def developer_path(user: User) -> Path:
     )
 
 
-def _registered(found: Any) -> Step:
+def _register_step(found: Any) -> OnboardingStep:
     if found is not None:
-        return Step(_("Register your program as a connector"), found.name, done=True)
-    return Step(
+        return OnboardingStep(_("Register your program as a connector"), found.name, done=True)
+    return OnboardingStep(
         _("Register your program as a connector"),
         _("Give it a name, and say what it may do. You get its ID and its secret."),
         links=(Link(_("Add Connector"), reverse("connectors:create"), "plus"),),
     )
 
 
-def _let_in(found: Any, *, done: bool) -> Step:
+def _access_step(found: Any, *, done: bool) -> OnboardingStep:
     title = _("Have a group admin let it in")
     if done:
-        return Step(title, "", done=True)
+        return OnboardingStep(title, "", done=True)
     if found is not None and found.asked:
         link = Link(_("See your request"), reverse("connectors:request", args=[found.pk, found.asked]))
-        return Step(title, _("Your request waits for an answer. You are told as soon as there is one."), links=(link,))
+        return OnboardingStep(
+            title, _("Your request waits for an answer. You are told as soon as there is one."), links=(link,)
+        )
     links = (Link(_("Send a request"), reverse("connectors:request_send", args=[found.pk])),) if found else ()
-    return Step(
+    return OnboardingStep(
         title, _("You say what it should be allowed, and why. The admin gets a link, and decides."), links=links
     )
 
 
-def _claimed(found: Any, *, done: bool) -> Step:
+def _claim_step(found: Any, *, done: bool) -> OnboardingStep:
     title = _("Claim the refresh token")
     if done or found is None or not found.last_handoff:
-        return Step(title, "" if done else _("It arrives in Handoffs, sealed, as soon as a group has said yes."), done)
+        return OnboardingStep(
+            title, "" if done else _("It arrives in Handoffs, sealed, as soon as a group has said yes."), done
+        )
     if found.waiting_handoff:
         link = Link(_("Open the handoff"), reverse("connectors:handoff", args=[found.waiting_handoff]), "opened")
-        return Step(
+        return OnboardingStep(
             title, _("It waits for you, sealed. Have the place ready where your program reads it."), links=(link,)
         )
     link = Link(_("Open the handoff"), reverse("connectors:handoff", args=[found.last_handoff]))
-    return Step(title, _("The last one ended before anybody opened it. Have it issued again."), links=(link,))
+    return OnboardingStep(title, _("The last one ended before anybody opened it. Have it issued again."), links=(link,))
 
 
-def _works(found: Any) -> Step:
+def _first_call_step(found: Any) -> OnboardingStep:
     title = _("Make the first call")
     if found is not None and found.works_since:
-        return Step(title, _("It worked: your program is connected."), done=True)
+        return OnboardingStep(title, _("It worked: your program is connected."), done=True)
     links: tuple[Link, ...] = ()
     if found is not None:
         links = (Link(_("Quick start"), f"{reverse('connectors:explorer')}?connector={found.pk}", "code"),)
-    return Step(title, _("Trade the refresh token for an access token. It shows here once it has worked."), links=links)
+    return OnboardingStep(
+        title, _("Trade the refresh token for an access token. It shows here once it has worked."), links=links
+    )
 
 
 # ---------------------------------------------------------------- Who runs a group, to a connector that works in it
 
 
-def group_admin_path(user: User) -> Path:
+def group_admin_path(user: User) -> OnboardingPath:
     """Told by the grant that has come farthest. Two statements, one for who runs no group."""
-    run = groups_run_by(user)
+    run = list_own_groups(user)
     granted: Any = group_queries.get_farthest_grant(user) if run else None
     works_since = granted and granted.works_since
-    return Path(
+    return OnboardingPath(
         title=_("Four steps until a program may act in your group"),
         steps=(
-            Step(_("Add your phone number"), "", done=True),
-            Step(_("Open a group that you run"), _named(run) if run else "", done=bool(run)),
-            Step(
+            OnboardingStep(_("Add your phone number"), "", done=True),
+            OnboardingStep(_("Open a group that you run"), _named(run) if run else "", done=bool(run)),
+            OnboardingStep(
                 _("Add a connector to it"),
                 granted.connector.name
                 if granted
@@ -189,15 +195,15 @@ def group_admin_path(user: User) -> Path:
                 if len(run) > 1
                 else _("Choose the program, see what it could do, and say until when."),
                 done=granted is not None,
-                links=links_to_connectors(run) if len(run) > 1 else tuple(_to_the_tab(group) for group in run),
+                links=links_to_connectors(run) if len(run) > 1 else tuple(_add_connector_link(group) for group in run),
             ),
-            Step(
+            OnboardingStep(
                 _("Its developer puts the token in"),
                 _("It works: you need not do anything more.")
                 if works_since
                 else _("The token went to them, sealed. You need not pass anything on."),
                 done=bool(works_since),
-                links=(Link(_("See how far it is"), _page_of(granted)),) if granted else (),
+                links=(Link(_("See how far it is"), _grant_url(granted)),) if granted else (),
             ),
         ),
         help_page="letting-in",
@@ -213,9 +219,9 @@ def _named(run: list[Group]) -> str:
     return ngettext("You run %(names)s.", "You run %(names)s.", len(run)) % {"names": names}
 
 
-def _to_the_tab(group: Group) -> Link:
+def _add_connector_link(group: Group) -> Link:
     return Link(_("Add Connector"), reverse("groups:connectors", args=[group.pk]), "plus")
 
 
-def _page_of(grant: Any) -> str:
+def _grant_url(grant: Any) -> str:
     return reverse("groups:grant", args=[grant.group_grant.group_id, grant.pk])

@@ -70,7 +70,7 @@ def list_pending_actions(user: User) -> list[PendingAction]:
     return sorted(found, key=lambda action: action.urgency)
 
 
-def asked_of(request: HttpRequest, user: User) -> list[PendingAction]:
+def list_requests(request: HttpRequest, user: User) -> list[PendingAction]:
     """Return those by which somebody waits for an answer."""
     return [action for action in pending_actions(request, user) if action.is_asked]
 

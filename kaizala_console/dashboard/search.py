@@ -57,7 +57,7 @@ def _found(user: User, text: str) -> dict[str, Any]:
     group_page = groups.group_page(user, search=text, size=SHOWN)
     people_page = directory.list_people(user, search=text, size=SHOWN)
     found_actions = actions.search_recent(user, text, size=SHOWN + 1, among=RECENT)
-    events = audit_queries.recent(audit_scope(user), only=matches_words(text), size=SHOWN, among=RECENT)
+    events = audit_queries.list_recent(audit_scope(user), only=matches_words(text), size=SHOWN, among=RECENT)
     return {
         "connectors": connector_page.items,
         "more_connectors": connector_page.next_cursor,

@@ -54,7 +54,7 @@ class Filling:
         """Writes everything; returns the number of rows of each kind. The demo organisation is loaded first."""
         demo.load()
         dice = random.Random(self.seed)  # noqa: S311 - shapes, not secrets
-        admin = demo.user_of(demo.ORGANISATION_ADMIN)
+        admin = demo.get_user(demo.ORGANISATION_ADMIN)
         written = {
             "groups": self._write_groups(dice, admin),
             "members": self._write_members(dice, admin),
@@ -167,7 +167,7 @@ class Filling:
         """Each with a secret that nobody knows and a grant in one of the groups, as it stands after a handoff."""
         if not self.sizes.connectors:
             return 0
-        developer, now = demo.user_of(demo.DEVELOPER), clock.now()
+        developer, now = demo.get_user(demo.DEVELOPER), clock.now()
         person = Person.objects.get(number=demo.ORGANISATION_ADMIN.number)
         groups = Group.objects.in_bulk(self._groups_to_fill()[: self.sizes.connectors])
         first = Connector.objects.filter(owner=developer).count() + 1

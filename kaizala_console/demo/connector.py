@@ -34,7 +34,7 @@ def make() -> dict[str, Any]:
     services raise, when somebody has changed the demo organisation so that it cannot be done.
     """
     demo.load()
-    developer, admin = demo.user_of(demo.DEVELOPER), demo.user_of(demo.ORGANISATION_ADMIN)
+    developer, admin = demo.get_user(demo.DEVELOPER), demo.get_user(demo.ORGANISATION_ADMIN)
     person = queries.primary_person(admin)
     if person is None:
         raise NotAllowed(f"{admin.name} has no verified phone any more. Sign in as them in the sandbox and add one.")
@@ -66,7 +66,7 @@ def make() -> dict[str, Any]:
         target_name=person.name,
         person=person,
         by=admin,
-        confirmed_by=demo.user_of(demo.SECOND_ADMIN),
+        confirmed_by=demo.get_user(demo.SECOND_ADMIN),
     )
     return {
         "baseUrl": settings.CONSOLE_BASE_URL,

@@ -157,7 +157,7 @@ def load() -> bool:
     return True
 
 
-def user_of(identity: Identity) -> User:
+def get_user(identity: Identity) -> User:
     """The account of a demo identity; the demo organisation must be loaded."""
     return User.objects.select_related("organisation").get(subject=identity.subject)
 
@@ -173,7 +173,7 @@ def _enter(identity: Identity, organisation: Organisation) -> None:
         is_staff=identity.is_staff,
     )
     person = people.person_for(identity.number, organisation_id=organisation.pk, name=identity.name)
-    held = VerifiedPhone.objects.held()
+    held = VerifiedPhone.objects.active()
     if identity.phone_is_verified and not held.filter(person=person).exists():
         is_primary = not held.filter(user=user, is_primary=True).exists()
         VerifiedPhone.objects.create(user=user, person=person, is_primary=is_primary)
@@ -204,11 +204,11 @@ def _make(plan: Plan, organisation: Organisation, made: dict[str, Group]) -> Gro
         Subscription.objects.bulk_create(
             Subscription(group=group, person=person) for person in people.people_for(SUBSCRIBERS).values()
         )
-    Message.objects.bulk_create(_said(plan, group))
+    Message.objects.bulk_create(_build_messages(plan, group))
     return group
 
 
-def _said(plan: Plan, group: Group) -> list[Message]:
+def _build_messages(plan: Plan, group: Group) -> list[Message]:
     now = clock.now()
     audience = Message.Audience.SUBSCRIBERS if plan.group_type == Group.Type.CONNECT else Message.Audience.MEMBERS
     return [

@@ -36,7 +36,7 @@ def client_address(request: HttpRequest) -> str:
     return str(address)
 
 
-def network_of(address: str) -> str:
+def get_network(address: str) -> str:
     """Return what one subscriber has: an IPv4 address, or the /64 of an IPv6 one; text that is no address as it is."""
     parsed = _parse(address)
     if isinstance(parsed, IPv6Address):

@@ -98,10 +98,10 @@ def was_newest_signing_key(key_id: str, at: datetime) -> bool:
     """
     ids = [known for known, _ in _ring("ACCESS_TOKEN_KEYS")]
     place = ids.index(key_id)
-    return place == 0 or at < day_of(ids[place - 1]) + timedelta(days=1)
+    return place == 0 or at < parse_key_day(ids[place - 1]) + timedelta(days=1)
 
 
-def day_of(key_id: str) -> datetime:
+def parse_key_day(key_id: str) -> datetime:
     """Return the beginning of the day that the id of a signing key begins with. ValueError when it is none."""
     return datetime.strptime(key_id[:8], "%Y%m%d").replace(tzinfo=UTC)
 
@@ -123,7 +123,7 @@ def open_sealed(sealed: bytes | memoryview, *, context: bytes) -> bytes:
     return _decrypt(_fernet(context), sealed)
 
 
-def seal_with(data: bytes, *, context: bytes, extra_secret: bytes) -> bytes:
+def seal_with_secret(data: bytes, *, context: bytes, extra_secret: bytes) -> bytes:
     """Like ``seal``, but a secret that only the other side keeps is needed as well.
 
     For pages that show a thing once: the database and the server's keys together cannot open it, because the
@@ -132,7 +132,7 @@ def seal_with(data: bytes, *, context: bytes, extra_secret: bytes) -> bytes:
     return _fernet(context, extra_secret).encrypt(data)
 
 
-def open_sealed_with(sealed: bytes | memoryview, *, context: bytes, extra_secret: bytes) -> bytes:
+def open_with_secret(sealed: bytes | memoryview, *, context: bytes, extra_secret: bytes) -> bytes:
     """Return what ``seal_with`` sealed in ``context`` with the same ``extra_secret``. Raises WrongKey."""
     if len(extra_secret) < _SHORTEST_EXTRA_SECRET:
         raise WrongKey("what was sealed cannot be opened")

@@ -72,7 +72,7 @@ def read(content: bytes, *, most_pixels: int) -> Picture:
     return Picture(_FORMATS[kind], picture.width, picture.height, kept.getvalue())
 
 
-def size_of(file: BinaryIO) -> tuple[int, int] | None:
+def read_size(file: BinaryIO) -> tuple[int, int] | None:
     """Return width and height as the header of a PNG or JPEG says, undecoded; None when it cannot be read."""
     try:
         with Image.open(file, formats=["PNG", "JPEG"]) as opened:
@@ -81,7 +81,7 @@ def size_of(file: BinaryIO) -> tuple[int, int] | None:
         return None
 
 
-def claimed(name: str, content_type: str) -> str | None:
+def get_claimed_type(name: str, content_type: str) -> str | None:
     """What a file claims to be by its name and its declared type; None when that is no picture, or both disagree."""
     declared = content_type.partition(";")[0].strip().lower()
     declared = _OTHER_NAMES.get(declared, declared)

@@ -22,7 +22,7 @@ from django.utils.translation import ngettext
 
 from kaizala_console.lib import moments
 from kaizala_console.lib.phone_numbers import mask
-from kaizala_console.statuses import Status, status_for
+from kaizala_console.statuses import Status, get_status
 
 register = template.Library()
 
@@ -98,7 +98,7 @@ def widget_kind(field: BoundField) -> str:
 @register.filter
 def status(name: str) -> Status:
     """The word, tone and icon of a status name (see kaizala_console/statuses.py)."""
-    return status_for(str(name))
+    return get_status(str(name))
 
 
 @register.filter

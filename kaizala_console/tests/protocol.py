@@ -18,9 +18,9 @@ from connectors.description import description
 from connectors.permissions import PERMISSIONS
 from groups.models import Group
 from groups.tests.factories import Program, let_in, make_connector, make_group, unknown_id
-from kaizala_console.api.endpoint import Operation, operations_of
-from kaizala_console.api.openapi import path_of
-from kaizala_console.api.routing import routes_of
+from kaizala_console.api.endpoint import Operation, list_operations
+from kaizala_console.api.openapi import to_openapi_path
+from kaizala_console.api.routing import get_routes
 
 JSON: Final = "application/json"
 MISSING: Final = "Token missing. Header should have token as value of ACCESSTOKEN"
@@ -53,7 +53,7 @@ class Row:
 
     def body(self) -> bytes | None:
         """A body as the OpenAPI document describes it; None when it reads none."""
-        described = description().document["paths"][path_of(self.route)][self.method.lower()]
+        described = description().document["paths"][to_openapi_path(self.route)][self.method.lower()]
         content = described.get("requestBody", {}).get("content", {}).get(JSON)
         if content is None:
             return None
@@ -94,7 +94,7 @@ def sample_of(schema: dict[str, Any]) -> Any:
 
 
 def rows() -> Iterator[Row]:
-    for method, route, operation in operations_of(routes_of(settings.API_URLCONF)):
+    for method, route, operation in list_operations(get_routes(settings.API_URLCONF)):
         yield Row(method, route, operation)
 
 

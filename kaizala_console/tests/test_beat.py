@@ -46,13 +46,13 @@ def test_after_the_clock_was_an_hour_ahead_beat_sends_again_within_a_minute(sche
     travel(minutes=60)
     scheduler.tick()
     scheduler.tick()
-    assert celery.worker_seen_at("mail")
+    assert celery.get_worker_heartbeat("mail")
     travel(minutes=-60)
     assert scheduler.tick() <= 60
     cache.delete("worker:seen:mail")
     travel(seconds=61)
     scheduler.tick()
-    assert celery.worker_seen_at("mail"), "sent, and taken by a worker"
+    assert celery.get_worker_heartbeat("mail"), "sent, and taken by a worker"
 
 
 def test_health_checks_fail_for_a_beat_and_a_worker_that_are_silent(scheduler: Any, travel: Travel) -> None:

@@ -398,7 +398,7 @@ def test_the_form_is_carried_out_by_itself_after_the_confirmation(
         browser = browser_of(people[door.who], confirmed=False)
         confirm = browser.post(address_of(name_of(key), door, world, browser), world.form(door.form))["Location"]
         session = browser.session
-        reauthentication.remember(session, people[door.who])
+        reauthentication.remember_confirmation(session, people[door.who])
         session.save()
         before = everything()
         page = browser.get(confirm)

@@ -59,7 +59,7 @@ def test_the_first_run_loads_the_organisation_and_the_next_changes_nothing() -> 
 
 def test_the_developer_and_the_group_admin_have_the_phone_step_before_them_and_the_others_behind() -> None:
     run("--first-run")
-    held = set(VerifiedPhone.objects.held().values_list("user__subject", "person__number"))
+    held = set(VerifiedPhone.objects.active().values_list("user__subject", "person__number"))
     assert held == {
         (identity.subject, identity.number)
         for identity in IDENTITIES
@@ -71,7 +71,7 @@ def test_the_developer_and_the_group_admin_have_the_phone_step_before_them_and_t
 
 def test_the_group_admins_number_opens_groups_to_grant_access_to_once_it_is_verified() -> None:
     run("--first-run")
-    admin = demo.user_of(demo.GROUP_ADMIN)
+    admin = demo.get_user(demo.GROUP_ADMIN)
     assert not access.list_visible_groups(admin).exists()
     VerifiedPhone.objects.create(user=admin, person=Person.objects.get(number=demo.GROUP_ADMIN.number), is_primary=True)
     assert access.list_administered_groups(admin).count() >= 4
@@ -147,7 +147,7 @@ def test_every_connector_is_fresh_and_has_a_group_of_its_own() -> None:
 
 def test_json_says_what_is_wrong_when_the_organisation_admin_has_no_phone_any_more() -> None:
     run("--first-run")
-    VerifiedPhone.objects.filter(user=demo.user_of(demo.ORGANISATION_ADMIN)).delete()
+    VerifiedPhone.objects.filter(user=demo.get_user(demo.ORGANISATION_ADMIN)).delete()
     before = rows()
     with pytest.raises(CommandError) as error:
         run("--json")
@@ -184,7 +184,7 @@ def test_trial_data_keeps_the_rules_of_the_house() -> None:
         assert Membership.objects.filter(group=message.group, person=message.person).exists()
     for grant in Grant.objects.filter(connector__name__startswith="Trial"):
         assert (
-            access.list_administered_groups(demo.user_of(demo.ORGANISATION_ADMIN))
+            access.list_administered_groups(demo.get_user(demo.ORGANISATION_ADMIN))
             .filter(group_grants=grant.group_grant)
             .exists()
         )

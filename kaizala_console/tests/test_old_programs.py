@@ -186,7 +186,7 @@ def test_a_program_follows_an_organisation_that_has_moved(console: str, given: d
 def test_a_program_whose_users_sign_in_by_their_browser(console: str, given: dict[str, Any]) -> None:
     back = "https://clinic.example/back"
     Connector.objects.filter(pk=given["connectorId"]).update(redirect_urls=[back])
-    who = demo.user_of(demo.MEMBER)
+    who = demo.get_user(demo.MEMBER)
     person = queries.primary_person(who)
     assert person is not None
     query = oauth.to_query({"client_id": given["connectorId"], "redirect_uri": back}.items())

@@ -15,11 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 from connectors import token_format
 from connectors.description import description
 from connectors.permissions import PERMISSION_OF
-from kaizala_console.api.endpoint import Operation, Resource, operations_of
+from kaizala_console.api.endpoint import Operation, Resource, list_operations
 from kaizala_console.api.fields import Body
-from kaizala_console.api.openapi import path_of
+from kaizala_console.api.openapi import to_openapi_path
 from kaizala_console.api.responses import Answer
-from kaizala_console.api.routing import routes_of
+from kaizala_console.api.routing import get_routes
 
 pytestmark = pytest.mark.once
 DOCUMENT = "/v1/openapi.json"
@@ -31,7 +31,7 @@ def document() -> dict[str, Any]:
 
 
 def declared() -> list[tuple[str, str, Operation]]:
-    return list(operations_of(routes_of(settings.API_URLCONF)))
+    return list(list_operations(get_routes(settings.API_URLCONF)))
 
 
 def described(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -62,12 +62,14 @@ def test_what_may_not_be_there_and_what_may_be_wrong_is_described(document: dict
 
 def test_every_route_is_in_it_and_nothing_else(document: dict[str, Any]) -> None:
     pages = {
-        ("GET", path_of(route)) for route, view in routes_of(settings.API_URLCONF) if not isinstance(view, Resource)
+        ("GET", to_openapi_path(route))
+        for route, view in get_routes(settings.API_URLCONF)
+        if not isinstance(view, Resource)
     }
-    operations = {(method, path_of(route)) for method, route, _operation in declared()}
+    operations = {(method, to_openapi_path(route)) for method, route, _operation in declared()}
     found = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
     assert found == operations | pages
-    assert {path_of(route) for route, _view in routes_of(settings.API_URLCONF)} == set(document["paths"])
+    assert {to_openapi_path(route) for route, _view in get_routes(settings.API_URLCONF)} == set(document["paths"])
 
 
 def test_every_operation_declares_its_answer() -> None:

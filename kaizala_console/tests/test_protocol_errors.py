@@ -17,7 +17,7 @@ from connectors.permissions import DESCRIPTIONS, PERMISSION_OF, Permission
 from groups.models import Group
 from groups.tests.factories import Program, let_in, make_connector
 from kaizala_console.api.endpoint import Resource
-from kaizala_console.api.routing import routes_of
+from kaizala_console.api.routing import get_routes
 from kaizala_console.lib import clock
 from kaizala_console.tests.protocol import (
     ALL,
@@ -134,7 +134,7 @@ def test_an_id_of_nothing(program: Program, group: Group, unknown: str) -> None:
 # Methods and paths ---------------------------------------------------------------------------------------------
 
 
-RESOURCES: Final = [(route, view) for route, view in routes_of(settings.API_URLCONF) if isinstance(view, Resource)]
+RESOURCES: Final = [(route, view) for route, view in get_routes(settings.API_URLCONF) if isinstance(view, Resource)]
 
 
 @pytest.mark.parametrize("method", METHODS)

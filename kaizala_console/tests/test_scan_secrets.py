@@ -14,7 +14,7 @@ import pytest
 from connectors import token_format
 from connectors.token_format import Kind
 from kaizala_console.lib import clock, ids
-from kaizala_console.management.commands.scan_secrets import credentials_in
+from kaizala_console.management.commands.scan_secrets import find_credentials
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -88,7 +88,7 @@ def test_a_text_with_a_wrong_checksum_is_none_of_ours(tmp_path: Path) -> None:
 def test_it_is_found_whatever_stands_around_it(tmp_path: Path, text: str) -> None:
     path = tmp_path / "file"
     path.write_text(text.format(secret()), encoding="utf-8")
-    assert [line for line, _kind, _public in credentials_in(path.read_bytes())] == [1]
+    assert [line for line, _kind, _public in find_credentials(path.read_bytes())] == [1]
 
 
 @pytest.mark.parametrize("text", ["{}", "_{}_", "{}-old", "{}AndMore", "x{}", "({})", "{}" + "A" * 200])
@@ -98,14 +98,14 @@ def test_an_access_token_is_found_whatever_is_written_to_its_end(tmp_path: Path,
     )
     path = tmp_path / "file"
     path.write_text(text.format(access))
-    assert [kind for _line, kind, _public in credentials_in(path.read_bytes())] == [Kind.ACCESS]
+    assert [kind for _line, kind, _public in find_credentials(path.read_bytes())] == [Kind.ACCESS]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_what_powershell_wrote_is_read_too(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "secret.env"
     path.write_text(f"# für\r\nSECRET={secret()}\r\n", encoding=encoding)
-    assert [found[:2] for found in credentials_in(path.read_bytes())] == [(2, Kind.SECRET)]
+    assert [found[:2] for found in find_credentials(path.read_bytes())] == [(2, Kind.SECRET)]
 
 
 def test_in_a_work_tree_tracked_and_new_files_are_read_and_ignored_ones_are_not(tmp_path: Path) -> None:

@@ -83,9 +83,9 @@ def test_a_data_folder_open_to_others_is_closed(load: Load, tmp_path: Path) -> N
 def test_processes_that_start_together_keep_one_key(tmp_path: Path) -> None:
     code = (
         "import pathlib, sys\n"
-        "from kaizala_console.configuration import kept_key\n"
+        "from kaizala_console.configuration import get_or_create_key\n"
         "sys.stdin.readline()\n"  # all have started when the first goes on
-        "print(kept_key(pathlib.Path(sys.argv[1]), 'key'))\n"
+        "print(get_or_create_key(pathlib.Path(sys.argv[1]), 'key'))\n"
     )
     started = [
         subprocess.Popen(

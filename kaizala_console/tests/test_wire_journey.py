@@ -102,7 +102,7 @@ def test_an_organisation_admins_token_reaches_every_group_of_the_organisation(
     done = run(console, given, token="tenantRefreshToken")
     assert done.returncode == 0, done
     shown = sum(line.startswith("POSTED") for line in done.stdout.splitlines())
-    organisation = demo.user_of(demo.ORGANISATION_ADMIN).organisation
+    organisation = demo.get_user(demo.ORGANISATION_ADMIN).organisation
     assert shown == Group.objects.filter(organisation=organisation).count() == len(demo.PLANS) - 1 + 2
 
 
@@ -117,7 +117,7 @@ def test_the_program_is_out_from_one_request_to_the_next(console: str, given: di
     assert requests.get(groups, headers={"accessToken": token}, timeout=10).status_code == 200
     grant = Grant.objects.get(connector_id=given["connectorId"], kind=Grant.Kind.GROUP)
     connectors.remove_connector(
-        group=Group.objects.get(pk=given["groupId"]), grant=grant, by=demo.user_of(demo.ORGANISATION_ADMIN)
+        group=Group.objects.get(pk=given["groupId"]), grant=grant, by=demo.get_user(demo.ORGANISATION_ADMIN)
     )
     answer = requests.get(groups, headers={"accessToken": token}, timeout=10)
     assert answer.status_code == 401

@@ -6,9 +6,9 @@ import pytest
 from django.conf import settings
 
 from connectors.permissions import PERMISSION_OF
-from kaizala_console.api.endpoint import operations_of
-from kaizala_console.api.openapi import path_of
-from kaizala_console.api.routing import routes_of
+from kaizala_console.api.endpoint import list_operations
+from kaizala_console.api.openapi import to_openapi_path
+from kaizala_console.api.routing import get_routes
 
 pytestmark = pytest.mark.once
 OPEN = ""  # no access token is asked for: the call has credentials of its own, or is for everybody
@@ -79,8 +79,8 @@ TABLE = {
 
 def declared() -> dict[str, str]:
     return {
-        f"{method} {path_of(route)}": operation.scope or OPEN
-        for method, route, operation in operations_of(routes_of(settings.API_URLCONF))
+        f"{method} {to_openapi_path(route)}": operation.scope or OPEN
+        for method, route, operation in list_operations(get_routes(settings.API_URLCONF))
     }
 
 
@@ -89,7 +89,7 @@ def test_every_call_needs_what_the_table_says() -> None:
 
 
 def test_what_asks_for_a_scope_asks_for_a_token_and_the_other_way_round() -> None:
-    for method, route, operation in operations_of(routes_of(settings.API_URLCONF)):
+    for method, route, operation in list_operations(get_routes(settings.API_URLCONF)):
         assert bool(operation.scope) == (operation.authenticate is not None), f"{method} {route}"
 
 

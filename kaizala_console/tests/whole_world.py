@@ -74,7 +74,7 @@ def make_world() -> World:
     demo.load()
     world = World()
     for key in PEOPLE:
-        user = demo.user_of(BY_KEY[key])
+        user = demo.get_user(BY_KEY[key])
         if not BY_KEY[key].phone_is_verified:
             people.verify(user, BY_KEY[key].number)
         world.users[key.replace("-", "_")] = user

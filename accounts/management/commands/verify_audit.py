@@ -35,6 +35,6 @@ class Command(BaseCommand):
     def _of_file(self, path: Path) -> list[str]:
         try:
             with path.open(encoding="utf-8") as file:
-                return canonical.faults_of(file)
+                return canonical.find_faults(file)
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"The file cannot be read: {error}") from error

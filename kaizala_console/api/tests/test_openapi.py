@@ -17,7 +17,7 @@ from kaizala_console.api.errors import ApiError, InvalidParameters
 from kaizala_console.api.fields import NO_BOOLEAN, ApiEnum, Body, Id, Pin, Query, Text, named
 from kaizala_console.api.openapi import OpenApiInfo, OpenApiTag
 from kaizala_console.api.responses import Answer, EpochMs
-from kaizala_console.api.routing import Routes, console_page, routes_of
+from kaizala_console.api.routing import Routes, console_page, get_routes
 from kaizala_console.api.tests.sample_urls import authenticate
 
 
@@ -151,7 +151,7 @@ def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
 
 
 def test_a_function_that_answers_twice_has_two_ids() -> None:
-    document = openapi.document(routes_of("kaizala_console.api.tests.sample_urls"), ABOUT)
+    document = openapi.document(get_routes("kaizala_console.api.tests.sample_urls"), ABOUT)
     OpenAPIV31SpecValidator(document).validate()
     assert document["paths"]["/v1/groups/{groupId}/messages"]["get"]["operationId"] == "listMessages"
     assert document["paths"]["/v1/groups/{groupId}/number"]["get"]["operationId"] != "listMessages"

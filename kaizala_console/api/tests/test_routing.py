@@ -12,7 +12,7 @@ from django.urls import path, re_path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaizala_console.api.routing import Routes, console_page, routes_of
+from kaizala_console.api.routing import Routes, console_page, get_routes
 
 SAMPLE = "kaizala_console.api.tests.sample_urls"
 
@@ -32,7 +32,7 @@ def view(request: HttpRequest, **arguments: Any) -> HttpResponse:
 
 
 def matched(text: str) -> tuple[str, dict[str, Any]] | None:
-    known = routes_of(SAMPLE)
+    known = get_routes(SAMPLE)
     segments = known.segments_of(text)
     match = known.match(segments) if segments is not None else None
     return (match.route, match.arguments) if match else None
@@ -74,16 +74,16 @@ def test_a_console_page_is_never_called_by_the_wire(rf: RequestFactory) -> None:
     "text", ["/", "", "//", "/console/", "/accounts/login/", "/v2/groups", "/api2/x", "/static/v1/groups"]
 )
 def test_paths_of_the_console_are_not_the_wires(text: str) -> None:
-    assert routes_of(SAMPLE).segments_of(text) is None
+    assert get_routes(SAMPLE).segments_of(text) is None
 
 
 @pytest.mark.parametrize(
     "text", ["/v1", "/v1/", "/v1/nope", "/api", "/api/oauth", "/groups", "/groups/x/nope", "/v1/v1/groups/x/messages"]
 )
 def test_paths_below_the_wires_segments_are_the_wires_even_when_nothing_is_there(text: str) -> None:
-    segments = routes_of(SAMPLE).segments_of(text)
+    segments = get_routes(SAMPLE).segments_of(text)
     assert segments is not None
-    assert routes_of(SAMPLE).match(segments) is None
+    assert get_routes(SAMPLE).match(segments) is None
 
 
 @given(st.text(max_size=60))

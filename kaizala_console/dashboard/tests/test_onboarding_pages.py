@@ -14,7 +14,7 @@ from accounts.tests import factories
 from accounts.tests.pages import words
 from kaizala_console.dashboard import onboarding
 from kaizala_console.dashboard.links import Link
-from kaizala_console.dashboard.onboarding import Path, Step
+from kaizala_console.dashboard.onboarding import OnboardingPath, OnboardingStep
 from kaizala_console.lib import clock
 
 pytestmark = pytest.mark.django_db
@@ -26,20 +26,22 @@ HOME, AWAY, BACK, HELP = (
     "/console/help/",
 )
 Browser = Callable[..., Client]
-TO_DO = Step("Second", "Do this.", links=(Link("Go on", "/console/connectors/add/"),))
+TO_DO = OnboardingStep("Second", "Do this.", links=(Link("Go on", "/console/connectors/add/"),))
 
 
-def path(*, fits: bool = True, done: bool = False, finished_at: dt.datetime | None = None, title: str = "Way") -> Path:
-    second = Step("Second", "", done=True) if done else TO_DO
-    steps = (Step("First", "", done=True), second)
-    return Path(title, steps, "connectors", fits, finished_at, for_all=title == "Developer")
+def path(
+    *, fits: bool = True, done: bool = False, finished_at: dt.datetime | None = None, title: str = "Way"
+) -> OnboardingPath:
+    second = OnboardingStep("Second", "", done=True) if done else TO_DO
+    steps = (OnboardingStep("First", "", done=True), second)
+    return OnboardingPath(title, steps, "connectors", fits, finished_at, for_all=title == "Developer")
 
 
 @pytest.fixture
 def paths(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`paths(path, …)`: one or two, instead of what is found."""
 
-    def paths(*given: Path) -> None:
+    def paths(*given: OnboardingPath) -> None:
         monkeypatch.setattr(onboarding, "group_admin_path", lambda _user: given[0])
         monkeypatch.setattr(onboarding, "developer_path", lambda _user: given[-1])
 
@@ -65,9 +67,9 @@ def test_the_step_that_is_next_has_the_only_button(
 def test_when_one_is_done_the_other_follows_and_then_none(member: User, paths: Callable[..., None]) -> None:
     old = clock.now() - dt.timedelta(days=30)
     paths(path(done=True, finished_at=old), path(title="Admin"))
-    assert onboarding.path_for(member) == path(title="Admin")
+    assert onboarding.get_path(member) == path(title="Admin")
     paths(path(done=True, finished_at=old), path(done=True, finished_at=old))
-    assert onboarding.path_for(member) is None
+    assert onboarding.get_path(member) is None
 
 
 def test_put_away_stays_away_on_every_device_until_it_is_brought_back(

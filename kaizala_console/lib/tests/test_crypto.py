@@ -128,22 +128,22 @@ def test_keys_rotate_and_old_ciphertext_can_be_sealed_anew(settings: Settings) -
 
 def test_with_an_extra_secret_the_servers_keys_alone_open_nothing() -> None:
     browser = b"sixteen-bytes-at-least"
-    sealed = crypto.seal_with(b"secret", context=CONTEXT, extra_secret=browser)
-    assert crypto.open_sealed_with(sealed, context=CONTEXT, extra_secret=browser) == b"secret"
+    sealed = crypto.seal_with_secret(b"secret", context=CONTEXT, extra_secret=browser)
+    assert crypto.open_with_secret(sealed, context=CONTEXT, extra_secret=browser) == b"secret"
     with pytest.raises(crypto.WrongKey):
         crypto.open_sealed(sealed, context=CONTEXT)
     for wrong in (b"another-browsers-secret", b"short", b""):
         with pytest.raises(crypto.WrongKey):
-            crypto.open_sealed_with(sealed, context=CONTEXT, extra_secret=wrong)
+            crypto.open_with_secret(sealed, context=CONTEXT, extra_secret=wrong)
     with pytest.raises(crypto.WrongKey):
-        crypto.open_sealed_with(sealed, context=b"tests.Row:2", extra_secret=browser)
+        crypto.open_with_secret(sealed, context=b"tests.Row:2", extra_secret=browser)
 
 
 def test_the_extra_secret_alone_opens_nothing(settings: Settings) -> None:
-    sealed = crypto.seal_with(b"secret", context=CONTEXT, extra_secret=b"sixteen-bytes-at-least")
+    sealed = crypto.seal_with_secret(b"secret", context=CONTEXT, extra_secret=b"sixteen-bytes-at-least")
     settings.ENCRYPTION_KEYS = [NEW_KEY]
     with pytest.raises(crypto.WrongKey):
-        crypto.open_sealed_with(sealed, context=CONTEXT, extra_secret=b"sixteen-bytes-at-least")
+        crypto.open_with_secret(sealed, context=CONTEXT, extra_secret=b"sixteen-bytes-at-least")
 
 
 @pytest.mark.parametrize("ring", [[], [("short", b"short")]])
@@ -168,4 +168,4 @@ def test_careless_sealing_is_refused() -> None:
     with pytest.raises(ValueError, match="context"):
         crypto.seal(b"secret", context=b"")
     with pytest.raises(ValueError, match="16 bytes"):
-        crypto.seal_with(b"secret", context=CONTEXT, extra_secret=b"guessable")
+        crypto.seal_with_secret(b"secret", context=CONTEXT, extra_secret=b"guessable")

@@ -104,4 +104,4 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded() -> None:
     ],
 )
 def test_a_claim_is_the_name_and_the_declared_type_together(name: str, declared: str, claim: str | None) -> None:
-    assert pictures.claimed(name, declared) == claim
+    assert pictures.get_claimed_type(name, declared) == claim

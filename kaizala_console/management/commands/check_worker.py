@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         queue = options["queue"]
-        at = celery.worker_seen_at(queue)
+        at = celery.get_worker_heartbeat(queue)
         if at is None:
             raise CommandError(f"No worker has taken a heartbeat from the queue {queue} yet.")
         if clock.now() - at > timedelta(seconds=options["within"]):

@@ -20,7 +20,7 @@ FOUND, NOT_ALL_READ = 1, 2
 NAMES = {Kind.SECRET: "connector secret", Kind.REFRESH: "refresh token", Kind.ACCESS: "access token"}
 
 
-def files_under(root: Path, *, ignored: bool = False) -> Iterator[Path]:
+def list_files(root: Path, *, ignored: bool = False) -> Iterator[Path]:
     """Every regular file: in a git work tree what git tracks or would add, elsewhere or with `ignored` all."""
     if not root.is_dir():
         root.stat()
@@ -39,7 +39,7 @@ def files_under(root: Path, *, ignored: bool = False) -> Iterator[Path]:
             yield path
 
 
-def credentials_in(data: bytes) -> Iterator[tuple[int, Kind, str]]:
+def find_credentials(data: bytes) -> Iterator[tuple[int, Kind, str]]:
     """The line, kind and public part of each credential: of the right form, and with the right checksum."""
     text = data.replace(b"\0", b"").decode("latin-1")  # without NUL, UTF-16 reads as ASCII does: PowerShell writes it
     for match in token_format.PATTERN.finditer(text):
@@ -64,9 +64,9 @@ class Command(BaseCommand):
         files = found = unread = 0
         for root in options["paths"]:
             try:
-                for path in files_under(root, ignored=options["all"]):
+                for path in list_files(root, ignored=options["all"]):
                     files += 1
-                    for line, kind, public_part in credentials_in(path.read_bytes()):
+                    for line, kind, public_part in find_credentials(path.read_bytes()):
                         found += 1
                         self.stdout.write(f"{_shown(path)}:{line}: {NAMES[kind]} {kind.value}{public_part}…")
             except OSError as problem:

@@ -27,7 +27,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = settings.CONSOLE_HOST, settings.CONSOLE_PORT
         refuse_a_busy_port(host, port)
-        with only_one_here(settings.DATA_DIR / "up.lock"):
+        with single_instance(settings.DATA_DIR / "up.lock"):
             self.prepare()
             processes = Processes(say=self.stderr.write)
             processes.listen()
@@ -38,7 +38,7 @@ class Command(BaseCommand):
                     self.stdout.write(welcome())
                     self.stdout.flush()
                     processes.wait()
-                reason = why_it_ends(processes)
+                reason = get_exit_reason(processes)
             finally:
                 if processes.stop_asked:
                     self.stdout.write("\nStopping …")
@@ -91,7 +91,7 @@ def python_program(name: str, module_and_arguments: str) -> Program:
 
 
 @contextmanager
-def only_one_here(path: Path) -> Iterator[None]:
+def single_instance(path: Path) -> Iterator[None]:
     """Two consoles on one data folder would send the same beat schedule twice."""
     with path.open("a") as file:
         try:
@@ -116,7 +116,7 @@ def answers(host: str, port: int) -> bool:
         call.close()
 
 
-def why_it_ends(processes: Processes) -> str:
+def get_exit_reason(processes: Processes) -> str:
     """A sentence for the exit, or nothing when somebody asked for it."""
     if processes.stop_asked:
         return ""
