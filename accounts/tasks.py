@@ -21,7 +21,6 @@ BEAT_SCHEDULE = {
 
 @shared_task(name=notifications.DELIVER, acks_late=True, soft_time_limit=45, time_limit=60)
 def deliver_notice(*, notice_id: str, **kwargs: Any) -> None:
-    """Sends one notice, if it is due and nobody else is at it."""
     notifications.deliver(notice_id=UUID(notice_id))
 
 
@@ -33,7 +32,6 @@ def sweep_notices(**kwargs: Any) -> None:
 
 @shared_task(name=pins.DELIVER, acks_late=True, soft_time_limit=30, time_limit=40)
 def deliver_pin(*, sms_id: int, **kwargs: Any) -> None:
-    """Sends one PIN, if it is due and no other worker is at it."""
     pins.deliver(sms_id=sms_id)
 
 
@@ -51,7 +49,6 @@ def forget_old_pins(**kwargs: Any) -> None:
 
 @shared_task(name="accounts.tasks.forget_old_sessions", acks_late=True, soft_time_limit=240, time_limit=300)
 def forget_old_sessions(**kwargs: Any) -> None:
-    """Deletes the rows of sessions whose time is over."""
     sessions.forget_old()
 
 

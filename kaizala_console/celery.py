@@ -99,7 +99,6 @@ def collect_beat_schedule(sender: Celery, **kwargs: Any) -> None:
 
 @app.task(name="kaizala_console.heartbeat", soft_time_limit=15, time_limit=20)
 def heartbeat(*, queue: str = "celery", **kwargs: Any) -> None:
-    """Notes that a worker takes tasks from this queue."""
     cache.set(_SEEN + queue, clock.now().timestamp(), timeout=None)
 
 

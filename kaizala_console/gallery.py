@@ -36,8 +36,6 @@ REGIONS = [
 
 
 class SampleForm(forms.Form):
-    """One field of every kind."""
-
     name = forms.CharField(max_length=60, help_text="What admins of groups will see.")
     page = forms.URLField(label="Home page", required=False, assume_scheme="https")
     reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), required=False)
@@ -54,15 +52,11 @@ class SampleForm(forms.Form):
 
 
 class PhoneForm(forms.Form):
-    """A number with its country."""
-
     country = forms.ChoiceField(choices=REGIONS)
     number = forms.CharField(help_text="We send a PIN by SMS to make sure that it is yours.")
 
 
 class PinForm(forms.Form):
-    """A six-digit PIN."""
-
     pin = forms.CharField(label="PIN", help_text="Six digits from the SMS to +91 •••••• 03. It is good for 10 minutes.")
 
 
@@ -164,7 +158,6 @@ def people() -> list[dict[str, Any]]:
 
 
 def events() -> list[dict[str, Any]]:
-    """Rows of the sample timeline."""
     now = timezone.now()
     return [
         {
@@ -204,7 +197,6 @@ def in_words(name: str, words: str) -> dict[str, Any]:
 
 
 def gallery_context() -> dict[str, Any]:
-    """Everything that templates/gallery.html draws."""
     now = timezone.now()
     return {
         **in_words("long", LONG),

@@ -153,7 +153,6 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_GET
 @signed_in
 def page(request: HttpRequest, slug: str) -> HttpResponse:
-    """One page, with what to read next."""
     found = PAGES.get(slug)
     if found is None:
         raise Http404

@@ -50,7 +50,6 @@ class MetricsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer ``request``, and count it."""
         began = time.perf_counter()
         response = self.get_response(request)
         route = _get_route(request)
@@ -70,7 +69,6 @@ class StateCollector(Collector):
     """What stands in the tables now: the same for every process, so no process counts it."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield a gauge a fact."""
         waiting = GaugeMetricFamily("kaizala_queue_waiting", "Rows that wait for the worker.", labels=["queue"])
         due = GaugeMetricFamily("kaizala_queue_due", "Of these, the ones that could be done now.", labels=["queue"])
         late = GaugeMetricFamily("kaizala_queue_late_seconds", "How long the oldest of those waits.", labels=["queue"])
@@ -142,7 +140,6 @@ class SumCollector(Collector):
     """What this process has counted, and what the others last wrote, added up."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield a family for each of ours."""
         own = f"{os.getpid()}.prom"
         texts = [file.read_text() for file in settings.METRICS_DIR.glob("*.prom") if file.name != own]
         families: dict[str, Metric] = {}

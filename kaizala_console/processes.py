@@ -46,7 +46,6 @@ class Processes:
         self.stop_asked += 1
 
     def start(self, program: Program) -> None:
-        """Starts one program in a session of its own."""
         self._running[program.name] = subprocess.Popen(  # noqa: S603 - our own command lines, no shell
             list(program.command),
             stdin=subprocess.DEVNULL,

@@ -51,7 +51,6 @@ class OperatorsSite(OTPAdminSite):
         return HttpResponseRedirect(f"{reverse('operators:second_factor')}?{urlencode({'next': wanted})}")
 
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Signs out of the console as a whole."""
         auth.logout(request)
         return redirect("accounts:signed_out")
 

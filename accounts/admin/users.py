@@ -37,7 +37,6 @@ from kaizala_console.lib.errors import RuleBroken
 
 
 def _e164(term: str) -> str | None:
-    """The number that was searched for, if it is one."""
     try:
         return phone_numbers.parse(term)
     except RuleBroken:

@@ -13,7 +13,6 @@ from kaizala_console.lib import clock, ids, outbox
 
 class NoticeQuerySet(models.QuerySet["Notice"]):
     def due(self, at: dt.datetime) -> NoticeQuerySet:
-        """Those that a worker should try to send at `at`."""
         return self.filter(outbox.due(at))
 
 

@@ -10,7 +10,6 @@ from kaizala_console.lib import clock
 
 class VerifiedPhoneQuerySet(models.QuerySet["VerifiedPhone"]):
     def active(self) -> VerifiedPhoneQuerySet:
-        """Those that still belong to their account."""
         return self.filter(released_at__isnull=True)
 
 

@@ -17,11 +17,9 @@ class SmsMessageQuerySet(models.QuerySet["SmsMessage"]):
         return self.filter(created_at__gt=since).exclude(status=SmsMessage.Status.FAILED)
 
     def waiting(self) -> SmsMessageQuerySet:
-        """Those that are still to be sent."""
         return self.filter(next_attempt_at__isnull=False)
 
     def due(self, at: dt.datetime) -> SmsMessageQuerySet:
-        """Those that a worker should send at `at`."""
         return self.filter(outbox.due(at))
 
 

@@ -61,7 +61,6 @@ def read_identity(claims: Mapping[str, Any]) -> Identity:
 
 
 def allowed_tenants() -> frozenset[str]:
-    """The tenants of the settings; in a sandbox its own one."""
     return frozenset(
         {sandbox.TENANT_ID} if settings.SANDBOX else {tenant.lower() for tenant in settings.OFFICE365_TENANTS}
     )

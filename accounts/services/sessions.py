@@ -105,5 +105,4 @@ def end_others(*, user: User, keep: SessionBase, by: User) -> int:
 
 
 def forget_old() -> None:
-    """Deletes the rows of sessions whose time is over."""
     SessionStore.clear_expired()

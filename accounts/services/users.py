@@ -95,7 +95,6 @@ def dismiss_onboarding(*, user: User) -> None:
 
 
 def restore_onboarding(*, user: User) -> None:
-    """Home shows them again while something of them is to be done."""
     User.objects.filter(pk=user.pk).update(first_steps_put_away_at=None)
     user.first_steps_put_away_at = None
 

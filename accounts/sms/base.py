@@ -76,7 +76,6 @@ def why_not_sent(code: str) -> str:
 
 
 def country_refused() -> NumberRefused:
-    """The operator's gateway has this country disabled."""
     return NumberRefused(
         _("This console sends no SMS to numbers of this country. Use another number, or ask the operator."),
         code="country_refused",

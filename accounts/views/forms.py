@@ -69,7 +69,6 @@ class PinForm(forms.Form):
     wrong_length = _("A PIN has %(count)d digits.")
 
     def clean_pin(self) -> str:
-        """Six ASCII digits."""
         typed = "".join(self.cleaned_data["pin"].split()).replace("-", "")
         digits = "".join(str(unicodedata.decimal(character, "x")) for character in typed)
         if len(digits) != settings.PIN_DIGITS or not digits.isdecimal():
@@ -99,8 +98,6 @@ class PolicyForm(forms.Form):
 
 
 class LanguageForm(forms.Form):
-    """The language that somebody reads in."""
-
     language = forms.ChoiceField(
         label=_("Language"),
         choices=lambda: [(AS_ASKED, _("Browser default")), *own_names()],
@@ -113,8 +110,6 @@ class LanguageForm(forms.Form):
 
 
 class MailForm(forms.Form):
-    """What somebody wants mails about."""
-
     wanted = forms.MultipleChoiceField(
         label=_("Send me mail about"),
         choices=lambda: [(topic.key, _explained(topic)) for topic in TOPICS],

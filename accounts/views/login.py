@@ -40,7 +40,6 @@ class AccountAdapter(DefaultAccountAdapter):
     """There are no local accounts."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Never: accounts are made by the first sign-in with Office365."""
         return False
 
     def post_login(self, request: HttpRequest, user: Any, **hook: Any) -> HttpResponse:
@@ -79,7 +78,6 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             raise ImmediateHttpResponse(answer) from error
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
-        """Never by allauth's own way."""
         return False
 
     def get_requests_session(self) -> Any:

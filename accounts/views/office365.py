@@ -33,7 +33,6 @@ class Office365Adapter(OpenIDConnectOAuth2Adapter):
 
     @property
     def issuers(self) -> list[str]:
-        """The configured tenants' issuers."""
         issuer = self.openid_config["issuer"]
         return issuer if isinstance(issuer, list) else [issuer]
 
@@ -83,7 +82,6 @@ class Office365Provider(OpenIDConnectProvider):
     oauth2_adapter_class = Office365Adapter
 
     def get_pkce_params(self) -> dict[str, Any]:
-        """PKCE's parameters, and the nonce that belongs to them."""
         parameters = super().get_pkce_params()
         return {**parameters, "nonce": derive_nonce(parameters["code_verifier"])}
 
@@ -91,7 +89,6 @@ class Office365Provider(OpenIDConnectProvider):
 @require_GET
 @login_not_required
 def callback(request: HttpRequest) -> HttpResponseBase:
-    """Where Office365 sends the browser back to."""
     try:
         answer: HttpResponseBase = OAuth2CallbackView.adapter_view(Office365Adapter(request, PROVIDER_ID))(request)
     except SocialApp.DoesNotExist:  # a sandbox has no Office365

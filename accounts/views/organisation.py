@@ -28,7 +28,6 @@ def organisation(request: HttpRequest) -> HttpResponse:
 @require_POST
 @reauthentication_required(button_label=gettext_lazy("Save"))
 def save_policy(request: HttpRequest) -> HttpResponseRedirect:
-    """Sets what applies to everyone in the organisation."""
     user = user_of(request)
     policies.require_organisation_admin(user)
     form = PolicyForm(request.POST)

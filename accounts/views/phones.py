@@ -180,7 +180,6 @@ def release(request: HttpRequest, phone_id: int) -> HttpResponse:
 
 
 def crumbs(here: str) -> list[dict[str, str]]:
-    """The way back to Settings."""
     return [{"label": _("Settings"), "url": reverse("accounts:settings")}, {"label": here}]
 
 

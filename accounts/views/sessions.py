@@ -41,7 +41,6 @@ def _here(**_kwargs: Any) -> str:
 @require_POST
 @signed_in(button_label=gettext_lazy("Sign out"))
 def end(request: HttpRequest, session_id: str) -> HttpResponse:
-    """Signs out one browser."""
     user = user_of(request)
     services.end(user=user, session_id=session_id, by=user)
     messages.success(request, _("Session ended."))
@@ -51,7 +50,6 @@ def end(request: HttpRequest, session_id: str) -> HttpResponse:
 @require_POST
 @signed_in(button_label=gettext_lazy("Sign out everywhere else"))
 def end_others(request: HttpRequest) -> HttpResponse:
-    """Signs out every browser but this one."""
     user = user_of(request)
     count = services.end_others(user=user, keep=request.session, by=user)
     text = ngettext("Ended %(count)d other session.", "Ended %(count)d other sessions.", count)

@@ -42,7 +42,6 @@ def settings(request: HttpRequest) -> HttpResponse:
 @require_POST
 @signed_in(button_label=gettext_lazy("Save"))
 def save_language(request: HttpRequest) -> HttpResponse:
-    """Sets the language that somebody reads in, here and on their other devices."""
     form = LanguageForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("This language is not available."))
@@ -59,7 +58,6 @@ def save_language(request: HttpRequest) -> HttpResponse:
 @require_POST
 @signed_in(button_label=gettext_lazy("Save"))
 def save_mail(request: HttpRequest) -> HttpResponse:
-    """Sets what somebody gets mails about."""
     notifications.set_topics(user=user_of(request), wanted=request.POST.getlist("wanted"))
     messages.success(request, _("Saved."))
     return redirect("accounts:settings")

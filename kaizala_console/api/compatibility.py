@@ -87,12 +87,10 @@ def current_quirks() -> set[CompatibilityQuirk] | None:
 
 
 def note_quirk(request: HttpRequest, quirk: CompatibilityQuirk) -> None:
-    """Note that this request shows `quirk`."""
     request.META.setdefault(QUIRKS, set()).add(quirk)
 
 
 def get_quirks(request: HttpRequest) -> frozenset[CompatibilityQuirk]:
-    """What has been noted in this request."""
     return frozenset(request.META.get(QUIRKS, ()))
 
 

@@ -80,16 +80,13 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """The function's name: an operation id."""
         return self.function.__name__
 
     @property
     def description(self) -> str:
-        """The function's docstring."""
         return self.function.__doc__ or ""
 
     def __call__(self, call: Call, **arguments: Any) -> Any:
-        """Call the function itself, as a test does."""
         return self.function(call, **arguments)
 
     def answer(self, request: HttpRequest, arguments: dict[str, Any]) -> HttpResponseBase:
@@ -202,7 +199,6 @@ class Resource:
         self.allowed = [*self._by_method, "OPTIONS"]
 
     def __call__(self, request: HttpRequest, **arguments: Any) -> HttpResponseBase:
-        """Answer ``request``. Raises MethodNotAllowed, and what the operation raises."""
         chosen = self._by_method.get(request.method or "")
         if chosen is not None:
             return chosen.answer(request, arguments)

@@ -138,7 +138,6 @@ class Body(Shape):
 
     @classmethod
     def parse_form(cls, form: QueryDict) -> Self:
-        """Return a form body in this shape. Raises InvalidParameters."""
         return cls._of_texts(form)
 
 

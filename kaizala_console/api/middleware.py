@@ -59,7 +59,6 @@ class ApiMiddleware:
         self._security = SecurityMiddleware(get_response)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer ``request``, or pass it on."""
         routes = get_routes(settings.API_URLCONF)
         segments = routes.segments_of(request.path_info)
         if segments is None:

@@ -70,7 +70,6 @@ class OpenApiInfo:
 
 
 def document(routes: Routes, about: OpenApiInfo) -> dict[str, Any]:
-    """Return the document, as JSON can say it."""
     declared = list(list_operations(routes))
     schemas = _schemas(declared)
     paths: dict[str, dict[str, Any]] = {}
@@ -351,7 +350,6 @@ _MOVED: Final = {
 
 
 def responses() -> dict[str, Any]:
-    """The `components/responses`."""
     found: dict[str, Any] = {"PermanentRedirect": _MOVED}
     for name, (description, examples) in _ROWS.items():
         bodies = {type(each).__name__: {"value": each.body()} for each in examples}

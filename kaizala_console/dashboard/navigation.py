@@ -52,7 +52,6 @@ class NavigationTarget:
 
     @property
     def href(self) -> str:
-        """Where it is."""
         return reverse(self.url_name, args=self.args) + self.rest
 
 

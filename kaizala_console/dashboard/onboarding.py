@@ -57,12 +57,10 @@ class OnboardingPath:
 
     @property
     def next_step(self) -> OnboardingStep | None:
-        """The one to do now; None when all is done."""
         return next((step for step in self.steps if not step.done), None)
 
     @property
     def done_count(self) -> int:
-        """How many are done."""
         return sum(step.done for step in self.steps)
 
 

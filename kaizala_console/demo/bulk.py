@@ -33,8 +33,6 @@ TWICE: Final = 20  # one membership in so many is of somebody who is in another 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How many rows of each kind."""
-
     groups: int = 0
     members: int = 0
     connectors: int = 0

@@ -136,7 +136,6 @@ PLANS: Final = (
 
 
 def is_loaded() -> bool:
-    """Whether the demo organisation has its groups."""
     return Group.objects.filter(organisation__entra_tenant_id=TENANT_ID, name=PLANS[0].name).exists()
 
 

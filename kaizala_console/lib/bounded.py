@@ -22,7 +22,6 @@ class Bounded(int):
 
     @property
     def is_more(self) -> bool:
-        """Whether there are more than `MOST`."""
         return self > MOST
 
 

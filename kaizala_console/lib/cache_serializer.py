@@ -8,7 +8,6 @@ class JsonSerializer:
     """For `OPTIONS["serializer"]` of Django's Redis cache. A whole number is its digits, so that Redis can count."""
 
     def dumps(self, value: Any) -> bytes:
-        """Return the value as JSON."""
         return json.dumps(value).encode()
 
     def loads(self, data: bytes) -> Any:

@@ -41,7 +41,6 @@ def current_key_id() -> str:
 
 
 def known_key_ids() -> list[str]:
-    """Return the ids of all peppers in the ring, newest first."""
     return [key_id for key_id, _ in _ring("CREDENTIAL_PEPPERS")]
 
 
@@ -74,7 +73,6 @@ def hmac_tag(purpose: str, *parts: str | bytes, key_id: str | None = None) -> by
 
 
 def tags_equal(one: bytes, other: bytes) -> bool:
-    """Compare two tags in constant time."""
     return hmac.compare_digest(one, other)
 
 

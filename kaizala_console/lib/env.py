@@ -108,11 +108,9 @@ class Environment:
         return number
 
     def items(self, name: str, default: str = "") -> list[str]:
-        """Comma-separated values, without the blank ones."""
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        """One of the choices."""
         value = self.text(name, default).lower()
         if value in choices:
             return value
@@ -185,5 +183,4 @@ def decode_key(text: str) -> bytes | None:
 
 
 def encode_key(key: bytes) -> str:
-    """The form that `decode_key` reads."""
     return "base64," + base64.urlsafe_b64encode(key).decode("ascii")

@@ -40,7 +40,6 @@ class Limit:
 
     @property
     def item(self) -> RateLimitItemPerSecond:
-        """The limit in the library's terms."""
         return RateLimitItemPerSecond(self.most, self.seconds)
 
 

@@ -175,7 +175,6 @@ def exact(value: date | datetime | None) -> str:
 
 @register.filter
 def iso(value: date | datetime | None) -> str:
-    """A moment for the ``datetime`` attribute of ``<time>``."""
     moment = as_moment(value)
     return moment.isoformat(timespec="seconds") if moment else ""
 

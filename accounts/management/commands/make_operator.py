@@ -20,7 +20,6 @@ class Command(BaseCommand):
         parser.add_argument("account", help="the e-mail address, or the subject (<tenant id>:<object id>)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError when the account is not one, or is an operator already."""
         named = options["account"].strip()
         found = list(User.objects.filter(subject=named) or User.objects.filter(email__iexact=named))
         if not found:

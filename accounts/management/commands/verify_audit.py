@@ -15,11 +15,9 @@ class Command(BaseCommand):
     help = "Verify the audit trail: finds rows that were changed, removed, moved or added. Exits with 1 when it does."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Without --file, the database."""
         parser.add_argument("--file", type=Path, help="verify an export in JSON Lines instead")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Raises CommandError, after naming every fault."""
         faults = self._of_file(options["file"]) if options["file"] else [fault.says for fault in self._of_database()]
         for says in faults:
             self.stdout.write(says)
