@@ -12,7 +12,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from connectors import permissions
-from kaizala_console.api import json_text, openapi, openapi_translation
+from kaizala_console.api import openapi, openapi_translation, responses
 from kaizala_console.api.openapi import OpenApiInfo, OpenApiTag
 from kaizala_console.api.routing import get_routes
 
@@ -110,7 +110,7 @@ def _made(urlconf: str, server: str) -> Description:
         security_schemes={"oauth": _oauth(server, labels)},
     )
     document = openapi.document(get_routes(urlconf), about)
-    content = json_text.encode(document)
+    content = responses.encode(document)
     return Description(document, content, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
 
 

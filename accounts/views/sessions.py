@@ -34,10 +34,6 @@ def sessions(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/sessions.html", words)
 
 
-def _here(**_kwargs: Any) -> str:
-    return reverse("accounts:sessions")
-
-
 @require_POST
 @signed_in(button_label=gettext_lazy("Sign out"))
 def end(request: HttpRequest, session_id: str) -> HttpResponse:

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from pydantic import ConfigDict
 
 from connectors.description import description
-from kaizala_console.api import json_text
+from kaizala_console.api import responses
 from kaizala_console.api.endpoint import Call, operation
 from kaizala_console.api.headers import header
 from kaizala_console.api.responses import Answer
@@ -33,5 +33,5 @@ def read_description(call: Call) -> HttpResponse:
     headers = {"ETag": made.etag, "Cache-Control": CACHED}
     known = [each.strip().removeprefix("W/") for each in header(call.request, "If-None-Match").split(",")]
     if made.etag in known or "*" in known:
-        return HttpResponse(status=304, content_type=json_text.CONTENT_TYPE, headers=headers)
-    return HttpResponse(made.content, content_type=json_text.CONTENT_TYPE, headers=headers)
+        return HttpResponse(status=304, content_type=responses.CONTENT_TYPE, headers=headers)
+    return HttpResponse(made.content, content_type=responses.CONTENT_TYPE, headers=headers)

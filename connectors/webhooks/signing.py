@@ -18,7 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from standardwebhooks import Webhook as Signer
 
 from connectors.models import Webhook, WebhookDelivery, WebhookEvent
-from kaizala_console.api import json_text
+from kaizala_console.api import responses
 from kaizala_console.lib import crypto
 
 PREFIX: Final = "whsec_"
@@ -152,9 +152,9 @@ def prepare_request(webhook: Webhook, event: WebhookEvent, at: dt.datetime) -> P
 
     Raises crypto.WrongKey when the encryption key of the webhook's token or secret left the ring.
     """
-    body = json_text.encode(build_body(webhook, event))
+    body = responses.encode(build_body(webhook, event))
     headers = {
-        "Content-Type": json_text.CONTENT_TYPE,
+        "Content-Type": responses.CONTENT_TYPE,
         **sign(message_id=str(event.pk), at=at, body=body, keys=signing_keys(webhook, at)),
     }
     token = open_token(webhook)

@@ -23,7 +23,7 @@ from groups.platform_service.messages import FailedSubscriber
 from groups.queries import actions as action_queries
 from groups.queries.actions import ViewedResponse, Viewer
 from groups.services import actions as services
-from kaizala_console.api import json_text
+from kaizala_console.api import responses as responses_api
 from kaizala_console.api.endpoint import Call, resource
 from kaizala_console.api.fields import NO_NUMBER, Body, EpochMs, PhoneNumber, Query, describe, described_as, named
 from kaizala_console.api.responses import Answer
@@ -236,7 +236,7 @@ def read_action(call: Call, group_id: str, action_id: str) -> dict[str, Any] | H
     if len(first) <= AT_ONCE:
         answer["actionDetails"]["responses"] = first
         return answer
-    return StreamingHttpResponse(_streamed(answer, chain(first, responses)), content_type=json_text.CONTENT_TYPE)
+    return StreamingHttpResponse(_streamed(answer, chain(first, responses)), content_type=responses_api.CONTENT_TYPE)
 
 
 def to_wire(card: ViewedAction, answered: ViewedResponse) -> dict[str, Any]:
@@ -263,10 +263,15 @@ def viewer(group: Group, caller: AccessContext) -> Viewer:
 def _streamed(answer: dict[str, Any], responses: Iterator[dict[str, Any]]) -> Iterator[bytes]:
     """The answer in JSON, with the responses at the end of its `actionDetails`, a few hundred at a time."""
     details = answer.pop("actionDetails")
-    yield json_text.encode(answer)[:-1] + b',"actionDetails":' + json_text.encode(details)[:-1] + b',"responses":['
+    yield (
+        responses_api.encode(answer)[:-1]
+        + b',"actionDetails":'
+        + responses_api.encode(details)[:-1]
+        + b',"responses":['
+    )
     lead = b""
     while some := list(islice(responses, 200)):
-        yield lead + b",".join(map(json_text.encode, some))
+        yield lead + b",".join(map(responses_api.encode, some))
         lead = b","
     yield b"]}}"
 

@@ -13,12 +13,12 @@ raises; the middleware turns what is raised into answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Protocol
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from kaizala_console.api import json_text
+from kaizala_console.api import responses
 from kaizala_console.api.errors import ApiError, MethodNotAllowed, PermissionMissing, get_status
 from kaizala_console.api.fields import Body, Query
 from kaizala_console.api.request_body import read_shape
@@ -57,10 +57,25 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """A function and everything that is declared about it; enough to describe it in OpenAPI."""
+class _Declared:
+    """What is declared of an operation.
 
-    function: Callable[..., Any]
+    ``authenticate`` makes the caller from the request, or raises; None is for everybody. ``scope`` is what its
+    token must hold. ``body`` and ``query`` are shapes; ``form`` takes a form-encoded body as well. ``admit`` is
+    asked with the caller before anything is read, and raises Throttled. ``observe`` gets every call afterwards,
+    with the status of its answer; it must be quick and must not raise. The function returns what JSON can say, or an
+    HttpResponse.
+
+    The rest describes, for the OpenAPI document: ``response`` the answer (in tests answers are checked against it),
+    ``credentials`` the headers that the function itself takes credentials from, ``headers`` others that it reads,
+    with what they say, ``uploads`` the media types that it takes as files of a multipart body (then the function reads
+    the body itself, whichever comes), ``refuses`` the errors that it raises in addition to those that every operation
+    of its kind may raise, ``example`` a body that says more than its shape does.
+
+    ``in_group`` is what the token must be allowed in the group of the path, in addition to reaching it: the token
+    inspector explains a call by it. The function itself sees to it.
+    """
+
     summary: str
     authenticate: Callable[[HttpRequest], ScopedCaller] | None = None
     scope: str | None = None
@@ -77,6 +92,13 @@ class Operation:
     refuses: tuple[type[ApiError], ...] = ()
     example: Mapping[str, Any] | None = None
     in_group: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(_Declared):
+    """A function and everything that is declared about it; enough to describe it in OpenAPI."""
+
+    function: Callable[..., Any]
 
     @property
     def name(self) -> str:
@@ -120,70 +142,18 @@ class Operation:
         result = self.function(call, **arguments)
         if isinstance(result, HttpResponseBase):
             return result
-        return HttpResponse(json_text.encode(result), status=self.status, content_type=json_text.CONTENT_TYPE)
+        return HttpResponse(responses.encode(result), status=self.status, content_type=responses.CONTENT_TYPE)
 
 
-def operation(
-    *,
-    summary: str,
-    authenticate: Callable[[HttpRequest], ScopedCaller] | None = None,
-    scope: str | None = None,
-    body: type[Body] | None = None,
-    form: bool = False,
-    query: type[Query] | None = None,
-    response: type[Answer] | None = None,
-    status: int = 200,
-    admit: Callable[[Any], None] | None = None,
-    observe: Callable[[Operation, Call, int], None] | None = None,
-    credentials: tuple[str, ...] = (),
-    headers: Mapping[str, str] | None = None,
-    uploads: tuple[str, ...] = (),
-    refuses: tuple[type[ApiError], ...] = (),
-    example: Mapping[str, Any] | None = None,
-    in_group: str = "",
-) -> Callable[[Callable[..., Any]], Operation]:
-    """Declare the function below as an operation.
+class operation(_Declared):  # noqa: N801 - a decorator
+    """Declares the function below as an operation."""
 
-    ``authenticate`` makes the caller from the request, or raises; None is for everybody. ``scope`` is what its
-    token must hold. ``body`` and ``query`` are shapes; ``form`` takes a form-encoded body as well. ``admit`` is
-    asked with the caller before anything is read, and raises Throttled. ``observe`` is told of every call afterwards,
-    with the status of its answer; it must be quick and must not raise. The function returns what JSON can say, or an
-    HttpResponse.
+    def __post_init__(self) -> None:
+        if self.scope is not None and self.authenticate is None:
+            raise TypeError("a scope can only be asked of a caller: say how to authenticate")
 
-    The rest describes, for the OpenAPI document: ``response`` the answer (in tests answers are checked against it),
-    ``credentials`` the headers that the function itself takes credentials from, ``headers`` others that it reads,
-    with what they say, ``uploads`` the media types that it takes as files of a multipart body (then the function reads
-    the body itself, whichever comes), ``refuses`` the errors that it raises besides those that every operation of its
-    kind may raise, ``example`` a body that says more than its shape does.
-
-    ``in_group`` is what the token must be allowed in the group of the path, besides reaching it: for whoever foretells
-    a call (the token inspector). The function itself sees to it.
-    """
-    if scope is not None and authenticate is None:
-        raise TypeError("a scope can only be asked of a caller: say how to authenticate")
-
-    def declare(function: Callable[..., Any]) -> Operation:
-        return Operation(
-            function=function,
-            summary=summary,
-            authenticate=authenticate,
-            scope=scope,
-            body=body,
-            form=form,
-            query=query,
-            response=response,
-            status=status,
-            admit=admit,
-            observe=observe,
-            credentials=credentials,
-            headers=headers or {},
-            uploads=uploads,
-            refuses=refuses,
-            example=example,
-            in_group=in_group,
-        )
-
-    return declare
+    def __call__(self, function: Callable[..., Any]) -> Operation:
+        return Operation(function=function, **{each.name: getattr(self, each.name) for each in fields(self)})
 
 
 class Resource:
@@ -205,7 +175,7 @@ class Resource:
         if request.method == "OPTIONS":
             methods = ", ".join(self.allowed)
             headers = {"Allow": methods, "Access-Control-Allow-Methods": methods}
-            return HttpResponse(status=204, content_type=json_text.CONTENT_TYPE, headers=headers)
+            return HttpResponse(status=204, content_type=responses.CONTENT_TYPE, headers=headers)
         raise MethodNotAllowed(self.allowed)
 
 

@@ -13,7 +13,7 @@ from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooB
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse, UnreadablePostError
 
-from kaizala_console.api import json_text
+from kaizala_console.api import responses
 from kaizala_console.lib.errors import (
     ConsoleError,
     GatewayDown,
@@ -45,12 +45,7 @@ class ApiError(ConsoleError):
         super().__init_subclass__()
         if "default_code" not in cls.__dict__:
             cls.default_code = getattr(cls, "error_code", "")
-        for column, kind in (
-            ("status", int),
-            ("error_code", str),
-            ("error_category_key", str),
-            ("default_message", str),
-        ):
+        for column, kind in _COLUMNS.items():
             value = getattr(cls, column, None)
             if not isinstance(value, kind) or not value or value is ConsoleError.default_message:
                 raise TypeError(f"{cls.__name__} has no {column}: every row of the error table has all columns")
@@ -70,9 +65,9 @@ class ApiError(ConsoleError):
     def response(self) -> HttpResponse:
         """Return the error as an answer."""
         return HttpResponse(
-            json_text.encode(self.body()),
+            responses.encode(self.body()),
             status=self.status,
-            content_type=json_text.CONTENT_TYPE,
+            content_type=responses.CONTENT_TYPE,
             headers=self.headers,
         )
 

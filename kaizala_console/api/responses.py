@@ -1,18 +1,19 @@
-"""Shapes of answers: strict JSON with exactly the protocol's spellings (wire protocol §2).
+"""Answers: strict JSON with exactly the protocol's spellings (wire protocol §2), and the shapes that describe them.
 
-An operation declares one (``response=GroupList``). The OpenAPI document is made from it, and in tests every answer is
-checked against it (`kaizala_console/tests/plugin.py`). In production functions return plain dicts: nothing here runs.
+An operation declares a shape (``response=GroupList``). The OpenAPI document is made from it, and in tests every answer
+is checked against it (`kaizala_console/tests/plugin.py`). In production functions return plain dicts.
 """
 
 from __future__ import annotations
 
 import json
 from typing import Annotated, Any, Final
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-_INT64: Final = {"format": "int64"}
+CONTENT_TYPE: Final = "application/json; charset=utf-8"
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
@@ -33,7 +34,7 @@ class Answer(BaseModel):
     )
 
 
-EpochMs = Annotated[int, Field(json_schema_extra=_INT64)]
+EpochMs = Annotated[int, Field(json_schema_extra={"format": "int64"})]
 """Milliseconds since 1970."""
 
 Scopes = Annotated[str, Field(description="Scopes, separated by commas.")]
@@ -43,15 +44,19 @@ class NoAnswer(Answer):
     """An empty object."""
 
 
-def mismatch(content: bytes, shape: type[Answer]) -> str:
-    """Tell what of an answer does not fit the shape; "" when it fits exactly.
+def _default(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    # Datetimes on purpose not: the protocol has two spellings, and the endpoint knows which.
+    raise TypeError(f"{type(value).__name__} has no spelling on the wire")
 
-    Exactly: read into the shape and written again, it is the same. So an id is spelled as ids are, not only readable.
-    """
-    try:
-        read = shape.model_validate_json(content)
-    except ValidationError as problem:
-        found = problem.errors(include_url=False, include_input=False)
-        return "; ".join(f"{'.'.join(map(str, error['loc'])) or 'the answer'}: {error['msg']}" for error in found[:5])
-    written = read.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return "" if written == json.loads(content) else f"written again, it is {written}"
+
+# Built once: json.dumps with options builds an encoder at every call.
+_encoder: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_default)
+
+
+def encode(value: Any) -> bytes:
+    """Return ``value`` as JSON in UTF-8. Raises TypeError or ValueError for what JSON cannot say."""
+    return _encoder.encode(value).encode()

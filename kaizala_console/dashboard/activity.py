@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from uuid import UUID
 
@@ -72,6 +72,12 @@ class AuditFilter(forms.Form):
     )
     before = forms.IntegerField(required=False, min_value=1, max_value=LAST_ID)
     after = forms.IntegerField(required=False, min_value=1, max_value=LAST_ID)
+
+
+def _read_filter(request: HttpRequest) -> tuple[AuditFilter, dict[str, Any]]:
+    form = AuditFilter(request.GET)
+    form.is_valid()
+    return form, {name: value for name, value in form.cleaned_data.items() if value}
 
 
 def build_condition(chosen: dict[str, Any], user: User) -> Q:
@@ -144,9 +150,7 @@ PAGE_SIZE = 50
 def activity(request: HttpRequest) -> HttpResponse:
     """One page of events, the newest first."""
     user = user_of(request)
-    form = AuditFilter(request.GET)
-    form.is_valid()
-    chosen = {name: value for name, value in form.cleaned_data.items() if value}
+    form, chosen = _read_filter(request)
     wanted, before, after = build_condition(chosen, user), chosen.pop("before", None), chosen.pop("after", None)
     scope = audit_scope(user)
     page = queries.get_page(scope, only=wanted, size=PAGE_SIZE, before=before, after=after)
@@ -304,7 +308,6 @@ COLUMNS = (
     "position",
     "hash",
 )
-# A spreadsheet takes a cell that begins like this for a formula.
 
 
 BUTTONS = {"csv": gettext_lazy("Export as CSV"), "jsonl": gettext_lazy("Export as JSON Lines")}
@@ -313,32 +316,25 @@ BUTTONS = {"csv": gettext_lazy("Export as CSV"), "jsonl": gettext_lazy("Export a
 @require_POST
 def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """The file that `format` names; the export is itself an event of the trail."""
-    press = BUTTONS.get(request.POST.get("format", ""), "")
-    view: Any = reauthentication_required(_export, button_label=press, is_download=True)
+    label = BUTTONS.get(request.POST.get("format", ""), "")
+    view: Any = reauthentication_required(_export, button_label=label, is_download=True)
     response: HttpResponse | StreamingHttpResponse = view(request)
     return response
 
 
 def _export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
-    user = user_of(request)
-    form = AuditFilter(request.GET)
-    form.is_valid()
-    chosen = {name: value for name, value in form.cleaned_data.items() if value}
-    kinds: dict[str, tuple[str, Callable[[Iterable[AuditEvent]], Iterator[str]]]] = {
-        "csv": ("text/csv; charset=utf-8", _csv),
-        "jsonl": ("application/jsonl; charset=utf-8", _json_lines),
-    }
-    if request.POST.get("format") not in kinds:
+    user, file_format = user_of(request), request.POST.get("format", "")
+    if file_format not in BUTTONS:
         return redirect("activity")
-    chosen_format = request.POST["format"]
-    content_type, spell = kinds[chosen_format]
-    record.record_export(
-        by=user, file_format=chosen_format, filters={name: str(value) for name, value in chosen.items()}
-    )
-    only = build_condition(chosen, user)
-    events = _in_the_chain if chosen_format == "jsonl" else _in_order
-    response = StreamingHttpResponse(spell(events(audit_scope(user), only)), content_type=content_type)
-    name = f"activity-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.{chosen_format}"
+    _form, chosen = _read_filter(request)
+    record.record_export(by=user, file_format=file_format, filters={name: str(value) for name, value in chosen.items()})
+    scope, only = audit_scope(user), build_condition(chosen, user)
+    if file_format == "csv":
+        lines, content_type = csv_lines(_rows(_in_order(scope, only))), "text/csv; charset=utf-8"
+    else:
+        lines, content_type = _json_lines(_in_the_chain(scope, only)), "application/jsonl; charset=utf-8"
+    response = StreamingHttpResponse(lines, content_type=content_type)
+    name = f"activity-{timezone.localtime(clock.now()):%Y-%m-%d-%H%M}.{file_format}"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "private, no-store"
     return response
@@ -368,10 +364,6 @@ def _in_the_chain(scope: queries.Scope, only: Q) -> Iterator[AuditEvent]:
 def _json_lines(events: Iterable[AuditEvent]) -> Iterator[str]:
     for event in events:
         yield json.dumps(to_export(event), ensure_ascii=False) + "\n"
-
-
-def _csv(events: Iterable[AuditEvent]) -> Iterator[str]:
-    return csv_lines(_rows(events))
 
 
 def _rows(events: Iterable[AuditEvent]) -> Iterator[tuple[str, ...]]:

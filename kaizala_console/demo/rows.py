@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, TextIO
 
@@ -51,12 +51,23 @@ def write(
     Each batch is a transaction of its own, so that a million rows neither hold a lock for minutes nor fill a log.
     Values go through the fields, as the ORM writes them; defaults of Python do not apply.
     """
-    fields = [model._meta.get_field(name) for name in columns]
-    target = _Target(model, fields)
-    written = 0
-    for batch in _batches(rows):
-        with transaction.atomic():
-            target.insert(batch)
+    fields: list[Any] = [model._meta.get_field(name) for name in columns]
+    quoted = connection.ops.quote_name
+    target = f"{quoted(model._meta.db_table)} ({', '.join(quoted(field.column) for field in fields)})"
+    places = ", ".join(["%s"] * len(fields))
+    remaining, written = iter(rows), 0
+    while batch := list(islice(remaining, BATCH)):
+        values = [
+            [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
+            for row in batch
+        ]
+        with transaction.atomic(), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                with cursor.copy(f"COPY {target} FROM STDIN") as copy:
+                    for row in values:
+                        copy.write_row(row)
+            else:
+                cursor.executemany(f"INSERT INTO {target} VALUES ({places})", values)  # noqa: S608 - our own names
         written += len(batch)
         if progress is not None:
             progress.add(len(batch))
@@ -67,38 +78,3 @@ def settle() -> None:
     """Tells the planner what the tables hold now."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-
-
-class _Target:
-    """A table and its columns, in the dialect of the database at hand."""
-
-    def __init__(self, model: type[models.Model], fields: Sequence[Any]) -> None:
-        name = connection.ops.quote_name
-        self.fields = fields
-        self.table = name(model._meta.db_table)
-        self.columns = ", ".join(name(field.column) for field in fields)
-
-    def insert(self, batch: list[Sequence[Any]]) -> None:
-        if connection.vendor == "postgresql":
-            self._copy(batch)
-        else:
-            places = ", ".join(["%s"] * len(self.fields))
-            with connection.cursor() as cursor:
-                cursor.executemany(
-                    f"INSERT INTO {self.table} ({self.columns}) VALUES ({places})",  # noqa: S608 - our own names
-                    [self._prepared(row) for row in batch],
-                )
-
-    def _copy(self, batch: list[Sequence[Any]]) -> None:
-        with connection.cursor() as cursor, cursor.copy(f"COPY {self.table} ({self.columns}) FROM STDIN") as copy:
-            for row in batch:
-                copy.write_row(self._prepared(row))
-
-    def _prepared(self, row: Sequence[Any]) -> list[Any]:
-        return [field.get_db_prep_save(value, connection) for field, value in zip(self.fields, row, strict=True)]
-
-
-def _batches(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
-    remaining = iter(rows)
-    while batch := list(islice(remaining, BATCH)):
-        yield batch

@@ -10,7 +10,8 @@ from django.test import RequestFactory
 from pydantic import Field
 
 from kaizala_console.api.endpoint import Call, operation, resource
-from kaizala_console.api.responses import Answer, EpochMs, NoAnswer, mismatch
+from kaizala_console.api.responses import Answer, EpochMs, NoAnswer
+from kaizala_console.tests.plugin import find_mismatch
 
 ID = "df91cb37-97bf-4ccd-a8c2-b2a3ba5eac62"
 
@@ -31,7 +32,7 @@ class Message(Answer):
     ],
 )
 def test_what_fits(answer: str) -> None:
-    assert mismatch(answer.encode(), Message) == ""
+    assert find_mismatch(answer.encode(), Message) == ""
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_what_fits(answer: str) -> None:
     ],
 )
 def test_what_does_not_fit(answer: str, what: str) -> None:
-    assert what in mismatch(answer.encode(), Message)
+    assert what in find_mismatch(answer.encode(), Message)
 
 
 def test_an_answer_that_does_not_fit_fails_the_test_that_asked() -> None:
@@ -65,5 +66,5 @@ def test_an_answer_that_does_not_fit_fails_the_test_that_asked() -> None:
 
 
 def test_no_answer_is_an_empty_object() -> None:
-    assert mismatch(b"{}", NoAnswer) == ""
-    assert "x" in mismatch(b'{"x": 1}', NoAnswer)
+    assert find_mismatch(b"{}", NoAnswer) == ""
+    assert "x" in find_mismatch(b'{"x": 1}', NoAnswer)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from kaizala_console.api.json_text import encode
+from kaizala_console.api.responses import encode
 from kaizala_console.api.tests.sample_urls import SendMessage
 
 GUID = UUID("df91cb37-97bf-4ccd-a8c2-b2a3ba5eac62")
