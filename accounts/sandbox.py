@@ -16,7 +16,7 @@ ORGANISATION_NAME = "Contoso Field Services"
 
 
 @dataclass(frozen=True)
-class Identity:
+class SandboxIdentity:
     """A ready identity. `number` is its phone in the demo data, in E.164.
 
     `phone_is_verified` says that the demo data has verified it already. The developer and the group admin walk that
@@ -44,7 +44,7 @@ def _oid(number: int) -> str:
 
 
 IDENTITIES = (
-    Identity(
+    SandboxIdentity(
         key="developer",
         oid=_oid(1),
         name="Devika Rao",
@@ -52,7 +52,7 @@ IDENTITIES = (
         number="+919820000001",
         role=_("Developer: registers connectors and claims their refresh tokens"),
     ),
-    Identity(
+    SandboxIdentity(
         key="group-admin",
         oid=_oid(2),
         name="Arjun Mehta",
@@ -60,7 +60,7 @@ IDENTITIES = (
         number="+919820000002",
         role=_("Group admin: adds connectors to their groups"),
     ),
-    Identity(
+    SandboxIdentity(
         key="member",
         oid=_oid(3),
         name="Meera Nair",
@@ -69,7 +69,7 @@ IDENTITIES = (
         role=_("Member: sees their groups"),
         phone_is_verified=True,
     ),
-    Identity(
+    SandboxIdentity(
         key="organisation-admin",
         oid=_oid(4),
         name="Farah Khan",
@@ -79,7 +79,7 @@ IDENTITIES = (
         phone_is_verified=True,
         is_organisation_admin=True,
     ),
-    Identity(
+    SandboxIdentity(
         key="operator",
         oid=_oid(5),
         name="Omar Dsouza",
@@ -89,7 +89,7 @@ IDENTITIES = (
         phone_is_verified=True,
         is_staff=True,
     ),
-    Identity(
+    SandboxIdentity(
         key="second-admin",
         oid=_oid(6),
         name="Gita Pillai",

@@ -51,12 +51,12 @@ class SampleForm(forms.Form):
     file = forms.FileField(label="CSV file", required=False)
 
 
-class PhoneForm(forms.Form):
+class SamplePhoneForm(forms.Form):
     country = forms.ChoiceField(choices=REGIONS)
     number = forms.CharField(help_text="We send a PIN by SMS to make sure that it is yours.")
 
 
-class PinForm(forms.Form):
+class SamplePinForm(forms.Form):
     pin = forms.CharField(label="PIN", help_text="Six digits from the SMS to +91 •••••• 03. It is good for 10 minutes.")
 
 
@@ -72,16 +72,16 @@ def sample_forms() -> dict[str, forms.Form]:
     """The same forms untouched and refused; prefixes keep their ids apart."""
     bad = SampleForm({"bad-name": "", "bad-page": LONG, "bad-region": "XX"}, prefix="bad")
     bad.add_error(None, "The two of you changed this connector at the same time. Look at it again before you save.")
-    bad_phone = PhoneForm({"badphone-country": "IN", "badphone-number": "12"}, prefix="badphone")
+    bad_phone = SamplePhoneForm({"badphone-country": "IN", "badphone-number": "12"}, prefix="badphone")
     bad_phone.add_error("number", "This number is too short for India. Leave out the country code and the leading 0.")
-    bad_pin = PinForm({"badpin-pin": "12345"}, prefix="badpin")
+    bad_pin = SamplePinForm({"badpin-pin": "12345"}, prefix="badpin")
     bad_pin.add_error("pin", "This PIN is not right. You have 3 more tries.")
     return {
         "sample": SampleForm(prefix="good", initial={"region": "IN", "role": "member"}),
         "bad": bad,
-        "phone": PhoneForm(prefix="phone", initial={"country": "IN"}),
+        "phone": SamplePhoneForm(prefix="phone", initial={"country": "IN"}),
         "bad_phone": bad_phone,
-        "pin": PinForm(prefix="pin"),
+        "pin": SamplePinForm(prefix="pin"),
         "bad_pin": bad_pin,
     }
 

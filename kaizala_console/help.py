@@ -17,7 +17,7 @@ from connectors.permissions import DESCRIPTIONS, PERMISSIONS
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class HelpPage:
     """One page. `words` are what people may search for besides title and lead; `follows` the pages to read next."""
 
     slug: str
@@ -28,79 +28,79 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class HelpSection:
     """The pages for one kind of reader."""
 
     title: Promise
     icon: str
-    pages: tuple[Page, ...]
+    pages: tuple[HelpPage, ...]
 
 
 DEVELOPERS: Final = (
-    Page(
+    HelpPage(
         "connectors",
         _("What a connector is"),
         _("Your program's name here, and the four steps until it may act in a group."),
         ("handoff", "permissions"),
         _("start register program bot id secret begin"),
     ),
-    Page(
+    HelpPage(
         "tokens",
         _("Tokens and secrets"),
         _("Three strings go in, an access token comes out. What each is good for, and how long."),
         ("limits", "handoff"),
         _("access refresh expire rotate curl header endpoint 401"),
     ),
-    Page(
+    HelpPage(
         "handoff",
         _("How a refresh token reaches you"),
         _("Sealed when the group lets you in, opened once by you or by your program."),
         ("tokens", "permissions"),
         _("claim request link sealed key inbox"),
     ),
-    Page(
+    HelpPage(
         "permissions",
         _("Permissions"),
         _("Nine of them, in plain words, and what happens when you ask for more or for less."),
         ("user-tokens", "limits"),
         _("scope scopes 403 forbidden approve"),
     ),
-    Page(
+    HelpPage(
         "user-tokens",
         _("Tokens for all groups of a person"),
         _("When a program acts for somebody in every group they are in."),
         ("permissions", "limits"),
         _("user sign in oauth pin tenant organisation"),
     ),
-    Page(
+    HelpPage(
         "webhooks",
         _("Webhooks"),
         _("Be told what happens instead of asking. And how to know that it is really us who calls."),
         ("actions", "limits"),
         _("signature verify callback event delivery whsec hmac"),
     ),
-    Page(
+    HelpPage(
         "actions",
         _("Polls, surveys, jobs and other actions"),
         _("Ask a group something, and read the answers."),
         ("webhooks", "permissions"),
         _("card response poll survey announcement checklist"),
     ),
-    Page(
+    HelpPage(
         "bots",
         _("Bots"),
         _("Post under a name of your own: what a bot is, where it posts, and with what right."),
         ("actions", "permissions"),
         _("bot sender name picture post"),
     ),
-    Page(
+    HelpPage(
         "limits",
         _("Limits"),
         _("How much a connector may call, and what to do with a 429."),
         ("webhooks", "tokens"),
         _("throttle rate retry-after usage 429 slow"),
     ),
-    Page(
+    HelpPage(
         "migrating",
         _("Move an old program in ten minutes"),
         _("Change a host name, put in three new strings, and look at the Compatibility tab."),
@@ -109,14 +109,14 @@ DEVELOPERS: Final = (
     ),
 )
 ADMINS: Final = (
-    Page(
+    HelpPage(
         "letting-in",
         _("Let a connector into your group"),
         _("What you decide, what it can do then, and who gets the token."),
         ("ending", "handoff"),
         _("grant add admin permission end date approve"),
     ),
-    Page(
+    HelpPage(
         "ending",
         _("End what a connector may do"),
         _("Suspend, take away a permission, or remove it: what stops at once, and what comes back."),
@@ -125,7 +125,7 @@ ADMINS: Final = (
     ),
 )
 OPERATORS: Final = (
-    Page(
+    HelpPage(
         "operating",
         _("Run this console"),
         _("Where settings, health, metrics and backups are."),
@@ -133,12 +133,12 @@ OPERATORS: Final = (
         _("operator settings env metrics prometheus backup restore queue worker health"),
     ),
 )
-PARTS: Final = (
-    Part(_("For developers"), "code", DEVELOPERS),
-    Part(_("For admins of groups"), "groups", ADMINS),
-    Part(_("For operators"), "settings", OPERATORS),
+SECTIONS: Final = (
+    HelpSection(_("For developers"), "code", DEVELOPERS),
+    HelpSection(_("For admins of groups"), "groups", ADMINS),
+    HelpSection(_("For operators"), "settings", OPERATORS),
 )
-PAGES: Final = {page.slug: page for part in PARTS for page in part.pages}
+PAGES: Final = {page.slug: page for part in SECTIONS for page in part.pages}
 
 
 @require_GET
@@ -146,7 +146,7 @@ PAGES: Final = {page.slug: page for part in PARTS for page in part.pages}
 def index(request: HttpRequest) -> HttpResponse:
     """All pages, or those in whose title, lead or words every word of `q` is."""
     search = request.GET.get("q", "").strip()[:120]
-    parts = [{"part": part, "pages": [page for page in part.pages if _matches(page, search)]} for part in PARTS]
+    parts = [{"part": part, "pages": [page for page in part.pages if _matches(page, search)]} for part in SECTIONS]
     return render(request, "help/index.html", {"parts": [row for row in parts if row["pages"]], "search": search})
 
 
@@ -173,7 +173,7 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, f"help/{found.slug}.html", context)
 
 
-def _matches(page: Page, search: str) -> bool:
+def _matches(page: HelpPage, search: str) -> bool:
     text = f"{page.title} {page.lead} {page.words}".casefold()
     return all(word in text for word in search.casefold().split())
 

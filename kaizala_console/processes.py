@@ -20,7 +20,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True)
-class Program:
+class ManagedProgram:
     """A name for messages, and the command line."""
 
     name: str
@@ -45,7 +45,7 @@ class Processes:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.stop_asked += 1
 
-    def start(self, program: Program) -> None:
+    def start(self, program: ManagedProgram) -> None:
         self._running[program.name] = subprocess.Popen(  # noqa: S603 - our own command lines, no shell
             list(program.command),
             stdin=subprocess.DEVNULL,

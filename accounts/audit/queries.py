@@ -25,7 +25,7 @@ from accounts.models import AuditEvent, User
 # A condition names things by a list of ids, not by a subquery: of that PostgreSQL cannot tell how many events it will
 # find, and read the whole trail for somebody who owns nothing (3.5 s). A few ids are best asked about one by one, as
 # several conditions: then each is a range of an index.
-Scope = Sequence[Q]
+AuditScope = Sequence[Q]
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ def own_scope(user: User) -> list[Q]:
     return [*own, Q(organisation=user.organisation_id)] if user.is_organisation_admin else own
 
 
-def visible_to(scope: Scope) -> QuerySet[AuditEvent]:
+def visible_to(scope: AuditScope) -> QuerySet[AuditEvent]:
     """Every event of the scope, in no order: to look one up. For a list, `page` is what an index can serve."""
     return AuditEvent.objects.filter(reduce(or_, scope))
 
 
 def get_page(
-    scope: Scope, *, size: int, only: Q | None = None, before: int | None = None, after: int | None = None
+    scope: AuditScope, *, size: int, only: Q | None = None, before: int | None = None, after: int | None = None
 ) -> EventPage:
     """The `size` newest events of the scope that match `only`: of all, or older or newer than an event."""
     if after is None:
@@ -64,7 +64,7 @@ def get_page(
     return EventPage(shown, shown[-1].pk, shown[0].pk if len(found) > size else None)
 
 
-def list_in_chain_order(scope: Scope, *, size: int, only: Q | None = None, after: int = 0) -> list[AuditEvent]:
+def list_in_chain_order(scope: AuditScope, *, size: int, only: Q | None = None, after: int = 0) -> list[AuditEvent]:
     """The next `size` events of the scope that match `only`, by their place in the chain, behind `after`.
 
     Acts that overlap have their keys in another order than their places. What is not chained yet is left out.
@@ -73,7 +73,7 @@ def list_in_chain_order(scope: Scope, *, size: int, only: Q | None = None, after
     return sorted(found, key=lambda event: event.position or 0)[:size]
 
 
-def list_recent(scope: Scope, *, only: Q, size: int, among: int) -> list[AuditEvent]:
+def list_recent(scope: AuditScope, *, only: Q, size: int, among: int) -> list[AuditEvent]:
     """The `size` newest that match `only`, of the last `among` events of each condition: however long the trail is.
 
     For conditions that no index serves: looking for the one match in a million events would read them all.
@@ -87,17 +87,17 @@ def list_recent(scope: Scope, *, only: Q, size: int, among: int) -> list[AuditEv
     return sorted(found.values(), key=lambda event: -event.pk)[:size]
 
 
-def _newest(scope: Scope, size: int, only: Q, before: int | None) -> list[AuditEvent]:
+def _newest(scope: AuditScope, size: int, only: Q, before: int | None) -> list[AuditEvent]:
     if before is not None:
         only &= Q(pk__lt=before)
     return sorted(_of_all_conditions(scope, only, "-pk", size), key=lambda event: -event.pk)[: size + 1]
 
 
-def _oldest(scope: Scope, size: int, only: Q, after: int) -> list[AuditEvent]:
+def _oldest(scope: AuditScope, size: int, only: Q, after: int) -> list[AuditEvent]:
     return sorted(_of_all_conditions(scope, only & Q(pk__gt=after), "pk", size), key=lambda event: event.pk)[: size + 1]
 
 
-def _of_all_conditions(scope: Scope, only: Q, order: str, size: int) -> list[AuditEvent]:
+def _of_all_conditions(scope: AuditScope, only: Q, order: str, size: int) -> list[AuditEvent]:
     """One row more than fits of each condition, each event once."""
     found = {}
     for condition in scope:

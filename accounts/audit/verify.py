@@ -20,7 +20,7 @@ MOST_OF_A_KIND = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class AuditFault:
     """Something in the trail that the console did not write so. `event_id` is None when the row is gone."""
 
     kind: str
@@ -29,13 +29,13 @@ class Fault:
     says: str
 
 
-def verify() -> Iterator[Fault]:
+def verify() -> Iterator[AuditFault]:
     """Yields everything in the trail that the console did not write so, in the order of the chain.
 
     The worker goes on meanwhile: what it has chained since is read between two looks at the checkpoint.
     """
     end = AuditCheckpoint.objects.first()
-    walk = _Walk()
+    walk = _ChainWalk()
     chained = AuditEvent.objects.filter(position__isnull=False).order_by("position")
     if end is not None:
         for event in chained.filter(position__lte=end.position).iterator(chunk_size=2000):
@@ -47,57 +47,57 @@ def verify() -> Iterator[Fault]:
     signed = end.position if end else 0
     if walk.position > signed:
         says = f"The events from position {signed + 1} to {walk.position} are not signed: they were added from outside."
-        yield Fault("inserted", signed + 1, None, says)
+        yield AuditFault("inserted", signed + 1, None, says)
     yield from _check_unchained()
     yield from _check_beginning()
 
 
-class _Walk:
+class _ChainWalk:
     """Along the chain, an event at a time."""
 
     def __init__(self) -> None:
         self.position, self.hash = 0, GENESIS
 
-    def go_on(self, event: AuditEvent) -> Iterator[Fault]:
+    def go_on(self, event: AuditEvent) -> Iterator[AuditFault]:
         """What is wrong with the next event, and with its link to the one before it."""
         here, expected = int(event.position or 0), self.position + 1
         if here != expected:
-            yield Fault("removed", expected, None, _missing(expected, here - 1))
+            yield AuditFault("removed", expected, None, _missing(expected, here - 1))
         if compute_hash(to_fields(event), event.previous_hash) != event.hash:
-            yield Fault("changed", here, event.pk, f"Event {event.pk} was changed, or moved here.")
+            yield AuditFault("changed", here, event.pk, f"Event {event.pk} was changed, or moved here.")
         if here == expected and event.previous_hash != self.hash:
-            yield Fault("broken", here, event.pk, f"Event {event.pk} does not follow from the one before it.")
+            yield AuditFault("broken", here, event.pk, f"Event {event.pk} does not follow from the one before it.")
         self.position, self.hash = here, event.hash
 
 
-def _check_checkpoint(end: AuditCheckpoint, walk: _Walk) -> Iterator[Fault]:
+def _check_checkpoint(end: AuditCheckpoint, walk: _ChainWalk) -> Iterator[AuditFault]:
     try:
         if not chain.is_checkpoint_signed(end):
             says = f"The checkpoint at position {end.position} was not signed by the console: the chain was rewritten."
-            yield Fault("rewritten", end.position, None, says)
+            yield AuditFault("rewritten", end.position, None, says)
     except crypto.UnknownKey:
         yield _unknown_key(end.key_id, "The checkpoint", end.position, None)
     if walk.position < end.position:
-        yield Fault("removed", walk.position + 1, None, _missing(walk.position + 1, end.position))
+        yield AuditFault("removed", walk.position + 1, None, _missing(walk.position + 1, end.position))
     elif walk.hash != end.hash:
         says = f"The chain up to position {end.position} is not the one that the console signed: it was rewritten."
-        yield Fault("rewritten", end.position, None, says)
+        yield AuditFault("rewritten", end.position, None, says)
     if end.broken_at is not None:
         says = (
             f"When the console chained position {end.broken_at}, what came before was not as it had signed it: events "
             "were removed, added or rewritten."
         )
-        yield Fault("went-on", end.broken_at, None, says)
+        yield AuditFault("went-on", end.broken_at, None, says)
 
 
-def _check_unchained() -> Iterator[Fault]:
+def _check_unchained() -> Iterator[AuditFault]:
     """Events that are not chained yet: none waits for long, and only the console makes their MACs."""
     named = set()
     for event in AuditEvent.objects.filter(position__isnull=True).order_by("pk")[:MOST_OF_A_KIND]:
         try:
             if not event.has_own_mac():
                 says = f"Event {event.pk} was not written by the console: it was added from outside."
-                yield Fault("added", None, event.pk, says)
+                yield AuditFault("added", None, event.pk, says)
                 continue
         except crypto.UnknownKey:
             key_id = event.mac.rsplit(".", 2)[0]
@@ -106,21 +106,23 @@ def _check_unchained() -> Iterator[Fault]:
             named.add(key_id)
             continue
         if event.at < clock.now() - LEFT_BEHIND_AFTER:
-            yield Fault("unchained", None, event.pk, f"Event {event.pk} is not chained: the worker has not run since.")
+            yield AuditFault(
+                "unchained", None, event.pk, f"Event {event.pk} is not chained: the worker has not run since."
+            )
 
 
-def _check_beginning() -> Iterator[Fault]:
+def _check_beginning() -> Iterator[AuditFault]:
     """Whoever signs in is in the trail; so a trail that begins later than they came has lost its beginning."""
     came = User.objects.aggregate(first=Min("last_login"))["first"]
     began = AuditEvent.objects.aggregate(first=Min("at"))["first"]
     if came is not None and (began is None or began > came + ACCOUNTS_COME_FIRST):
         says = f"Somebody signed in on {came:%Y-%m-%d %H:%M} UTC, and the trail has nothing of then: it was emptied."
-        yield Fault("emptied", None, None, says)
+        yield AuditFault("emptied", None, None, says)
 
 
-def _unknown_key(key_id: str, what: str, position: int | None, event_id: int | None) -> Fault:
+def _unknown_key(key_id: str, what: str, position: int | None, event_id: int | None) -> AuditFault:
     says = f"{what} needs the pepper {key_id!r}, which has left the ring: put it back to verify what it signed."
-    return Fault("unknown-key", position, event_id, says)
+    return AuditFault("unknown-key", position, event_id, says)
 
 
 def _missing(first: int, last: int) -> str:

@@ -30,7 +30,7 @@ from accounts import sms
 from accounts.audit.events import EventType
 from accounts.audit.record import Actor, record
 from accounts.models import Notice, User
-from accounts.sms.base import NumberRefused
+from accounts.sms.base import SmsRefused
 from kaizala_console.lib import clock, moments, outbox
 from kaizala_console.lib.background import after_commit
 from kaizala_console.lib.errors import Conflict, ConsoleError
@@ -46,7 +46,7 @@ MUTED = "The account wants no mail about this."
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class NoticeTopic:
     """What some mails are about: one choice in the settings. `templates` are names below `templates/mail/`."""
 
     key: str
@@ -62,7 +62,7 @@ def _of_connectors(*names: str) -> frozenset[str]:
 # A template of no topic is always sent: a changed phone number, a leaked secret, a new key, another owner. Who takes an
 # account over must not be able to switch those off.
 TOPICS: Final = (
-    Topic(
+    NoticeTopic(
         "requests",
         _("Requests"),
         _("Access requests, and answers to yours."),
@@ -77,7 +77,7 @@ TOPICS: Final = (
             "user_token_refused",
         ),
     ),
-    Topic(
+    NoticeTopic(
         "handoffs",
         _("Handoffs"),
         _("Refresh tokens that are ready, claimed or expired."),
@@ -90,13 +90,13 @@ TOPICS: Final = (
             "handoff_rotated",
         ),
     ),
-    Topic(
+    NoticeTopic(
         "ends",
         _("Ends soon"),
         _("Reminders 90, 30, 14, 7, 3 and 1 days before a secret, refresh token, access or webhook ends."),
         _of_connectors("grant_ended", "grant_ends", "secret_ends", "token_ends", "webhook_ends"),
     ),
-    Topic(
+    NoticeTopic(
         "faults",
         _("Problems"),
         _("Failing webhooks, refused stored credentials, and connectors or groups without an owner or admin."),
@@ -159,7 +159,7 @@ def deliver(*, notice_id: UUID) -> bool:
             sender.send_text(number=notice.number, text=render_sms(notice))
         else:
             _mail(notice).send()
-    except NumberRefused as refused:
+    except SmsRefused as refused:
         _give_up(notice, f"The SMS gateway refused the number: {refused.code}.")
         return False
     except (ConsoleError, SMTPException, OSError) as error:

@@ -32,7 +32,7 @@ from accounts.models import Organisation, PinDevice, SmsMessage, User
 from accounts.sms.base import Gateway, PinMaker, Verdict, not_checked, not_sent
 from kaizala_console.lib import clock, crypto, outbox, phone_numbers, request_context
 from kaizala_console.lib.background import after_commit
-from kaizala_console.lib.circuit_breaker import Circuit
+from kaizala_console.lib.circuit_breaker import CircuitBreaker
 from kaizala_console.lib.client_address import get_network
 from kaizala_console.lib.errors import ConsoleError, GatewayDown, RuleBroken, TooSoon
 
@@ -583,8 +583,8 @@ def _wake(message: SmsMessage) -> None:
     after_commit(signature(DELIVER), sms_id=message.pk)
 
 
-def _circuit(gateway: str) -> Circuit:
-    return Circuit(f"sms:{gateway}")
+def _circuit(gateway: str) -> CircuitBreaker:
+    return CircuitBreaker(f"sms:{gateway}")
 
 
 def _context(message: SmsMessage) -> bytes:

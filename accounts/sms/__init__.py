@@ -6,14 +6,14 @@ from django.conf import settings
 
 from accounts.sms.base import Gateway, TextSender
 from accounts.sms.messages import TwilioMessages
-from accounts.sms.sandbox import Inbox
+from accounts.sms.sandbox import SandboxInbox
 from accounts.sms.verify import TwilioVerify
 
 
 def gateway() -> Gateway:
     """The gateway of the settings: the inbox in a sandbox, Verify when it has a service, else plain messages."""
     if settings.SANDBOX:
-        return Inbox()
+        return SandboxInbox()
     if settings.TWILIO_VERIFY_SERVICE_SID:
         return TwilioVerify()
     return TwilioMessages()
@@ -26,12 +26,12 @@ def gateway_for_programs() -> Gateway | None:
     which program a PIN is. None without `TWILIO_FROM`.
     """
     if settings.SANDBOX:
-        return Inbox()
+        return SandboxInbox()
     return TwilioMessages() if settings.TWILIO_FROM else None
 
 
 def text_sender() -> TextSender | None:
     """Who sends texts that carry no PIN: the inbox in a sandbox, else Twilio Messages. None without `TWILIO_FROM`."""
     if settings.SANDBOX:
-        return Inbox()
+        return SandboxInbox()
     return TwilioMessages() if settings.TWILIO_FROM else None

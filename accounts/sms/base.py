@@ -54,7 +54,7 @@ class TextSender(Protocol):
         """Sends `text` and returns the gateway's reference. Raises as `Gateway.send`."""
 
 
-class NumberRefused(RuleBroken):
+class SmsRefused(RuleBroken):
     """The gateway will not send to this number: a landline, say, or a country that is not enabled."""
 
     default_message = _("We can’t send SMS to this number. Check it, or use another number.")
@@ -71,12 +71,12 @@ def not_sent() -> GatewayDown:
 
 def why_not_sent(code: str) -> str:
     """What a person is told, in their language, for the `code` with which an SMS could not be sent."""
-    known: dict[str, ConsoleError] = {"number_refused": NumberRefused(), "country_refused": country_refused()}
+    known: dict[str, ConsoleError] = {"number_refused": SmsRefused(), "country_refused": country_refused()}
     return str(known.get(code) or not_sent())
 
 
-def country_refused() -> NumberRefused:
-    return NumberRefused(
+def country_refused() -> SmsRefused:
+    return SmsRefused(
         _("This console sends no SMS to numbers of this country. Use another number, or ask the operator."),
         code="country_refused",
         field="number",

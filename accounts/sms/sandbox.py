@@ -13,7 +13,7 @@ from accounts.sms import base
 KEPT = 200
 
 
-class Inbox:
+class SandboxInbox:
     """Refuses to work outside a sandbox, where a PIN must never be written down."""
 
     name: ClassVar[str] = "inbox"

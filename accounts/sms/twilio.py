@@ -21,7 +21,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from accounts.sms.base import NumberRefused, country_refused
+from accounts.sms.base import SmsRefused, country_refused
 from kaizala_console.lib import deadlines
 from kaizala_console.lib.errors import ConsoleError, GatewayDown, TooSoon
 
@@ -103,7 +103,7 @@ def _translated(gateway: str, error: Exception, down: GatewayDown) -> ConsoleErr
     # Neither the error's text nor its address: the one may name the number, the other the account.
     logger.warning("sms.gateway_failed", gateway=gateway, error=type(error).__name__, status=status, code=code)
     if code in NO_SMS_TO_NUMBER:
-        return NumberRefused(field="number")
+        return SmsRefused(field="number")
     if code in NO_SMS_TO_COUNTRY:
         return country_refused()
     if code == TOO_MANY_SENT:

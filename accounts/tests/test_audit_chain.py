@@ -101,14 +101,14 @@ def test_many_events_are_chained_in_batches(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_is_chained_while_the_verifier_reads_is_no_fault(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     happen(3)
 
-    class Meanwhile(verify._Walk):
+    class Meanwhile(verify._ChainWalk):
         """Made between the first look at the checkpoint and the first look at the rows."""
 
         def __init__(self) -> None:
             super().__init__()
             happen(number)
 
-    monkeypatch.setattr(verify, "_Walk", Meanwhile)
+    monkeypatch.setattr(verify, "_ChainWalk", Meanwhile)
     assert faults() == []
     assert AuditCheckpoint.objects.get().position == 3 + number
 

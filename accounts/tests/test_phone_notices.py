@@ -22,7 +22,7 @@ from accounts.services import phones as service
 from accounts.services.notifications import RETRY_AFTER
 from accounts.sms.base import TextSender
 from accounts.sms.messages import TwilioMessages
-from accounts.sms.sandbox import Inbox
+from accounts.sms.sandbox import SandboxInbox
 from accounts.sms.verify import TwilioVerify
 from accounts.tests.factories import verify
 from accounts.tests.pages import words
@@ -47,7 +47,7 @@ def line(request: pytest.FixtureRequest) -> Line:
     if request.param == "inbox":
         phones = request.getfixturevalue("phones")
         sender = sms.text_sender()
-        assert isinstance(sender, Inbox)
+        assert isinstance(sender, SandboxInbox)
         return Line(sender, lambda: phones.texts(NUMBER))
     server = request.getfixturevalue("twilio")
     sender = sms.text_sender()
@@ -76,7 +76,7 @@ def test_verify_alone_sends_no_texts(twilio_verify: FakeTwilio, settings: Settin
 def test_the_inbox_takes_no_texts_outside_the_sandbox(settings: Settings) -> None:
     settings.SANDBOX = False
     with pytest.raises(ImproperlyConfigured):
-        Inbox().send_text(number=NUMBER, text="Hello")
+        SandboxInbox().send_text(number=NUMBER, text="Hello")
 
 
 # Who is told ------------------------------------------------------------------------------------------------------

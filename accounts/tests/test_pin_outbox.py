@@ -15,7 +15,7 @@ from accounts.services import phones, pins
 from accounts.sms import verify as verify
 from accounts.tests.pins import NUMBER, enter, send
 from accounts.tests.twilio_server import FakeTwilio
-from kaizala_console.lib.circuit_breaker import Circuit
+from kaizala_console.lib.circuit_breaker import CircuitBreaker
 from kaizala_console.lib.errors import GatewayDown, RuleBroken
 
 pytestmark = pytest.mark.postgresql
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.postgresql
 def closed_circuits(db: None) -> None:
     """No test inherits a gateway that was down."""
     for gateway in ("twilio-messages", "twilio-verify"):
-        Circuit(f"sms:{gateway}").succeeded()
+        CircuitBreaker(f"sms:{gateway}").succeeded()
 
 
 def test_a_gateway_that_hangs_holds_nobody_who_asks_and_the_pin_is_sealed_until_it_has_left(

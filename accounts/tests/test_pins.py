@@ -15,7 +15,7 @@ from accounts import queries
 from accounts.models import AuditEvent, PinDevice, SmsMessage, User
 from accounts.services import phones as service
 from accounts.services import pins
-from accounts.sms.sandbox import Inbox
+from accounts.sms.sandbox import SandboxInbox
 from accounts.tests.pins import NUMBER, OTHER_NUMBER, enter, send, wrong
 from kaizala_console.lib import request_context
 from kaizala_console.lib.errors import NotFound, RuleBroken
@@ -78,13 +78,13 @@ def test_a_number_may_be_typed_as_people_write_it(newcomer: User) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_no_transaction_is_open_while_the_sms_leaves(newcomer: User, monkeypatch: pytest.MonkeyPatch) -> None:
     was_open = []
-    send_really = Inbox.send
+    send_really = SandboxInbox.send
 
-    def watched(self: Inbox, **arguments: Any) -> str:
+    def watched(self: SandboxInbox, **arguments: Any) -> str:
         was_open.append(connection.in_atomic_block)
         return send_really(self, **arguments)
 
-    monkeypatch.setattr(Inbox, "send", watched)
+    monkeypatch.setattr(SandboxInbox, "send", watched)
     send(newcomer)
     assert was_open == [False]
 

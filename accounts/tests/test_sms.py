@@ -14,9 +14,9 @@ from twilio.base.exceptions import TwilioException
 
 from accounts import sms
 from accounts.models import SandboxSms
-from accounts.sms.base import Gateway, NumberRefused, PinMaker, Verdict
+from accounts.sms.base import Gateway, PinMaker, SmsRefused, Verdict
 from accounts.sms.messages import TwilioMessages
-from accounts.sms.sandbox import KEPT, Inbox
+from accounts.sms.sandbox import KEPT, SandboxInbox
 from accounts.sms.twilio import Transport
 from accounts.sms.verify import TwilioVerify
 from accounts.tests import twilio_server
@@ -76,17 +76,17 @@ def test_the_gateway_that_makes_the_pin_judges_it_and_approves_it_once(line: Lin
 def test_the_inbox_is_for_the_sandbox_alone(settings: Settings) -> None:
     settings.SANDBOX = False
     with pytest.raises(ImproperlyConfigured):
-        Inbox().send(number=NUMBER, pin="123456", minutes=10)
+        SandboxInbox().send(number=NUMBER, pin="123456", minutes=10)
     assert not SandboxSms.objects.exists()
-    assert not isinstance(sms.gateway(), Inbox)
+    assert not isinstance(sms.gateway(), SandboxInbox)
 
 
 @pytest.mark.django_db
 def test_the_inbox_forgets_the_oldest() -> None:
-    oldest = Inbox().send(number=NUMBER, pin="000000", minutes=10)
+    oldest = SandboxInbox().send(number=NUMBER, pin="000000", minutes=10)
     SandboxSms.objects.bulk_create(SandboxSms(number=NUMBER, text="000001") for _ in range(KEPT - 1))
     assert SandboxSms.objects.filter(pk=oldest).exists()
-    Inbox().send(number=NUMBER, pin="000002", minutes=10)
+    SandboxInbox().send(number=NUMBER, pin="000002", minutes=10)
     assert not SandboxSms.objects.filter(pk=oldest).exists()
     assert SandboxSms.objects.count() == KEPT
 
@@ -108,12 +108,12 @@ TWILIOS = pytest.mark.parametrize("gateway", [TwilioMessages, TwilioVerify])
 @pytest.mark.parametrize(
     ("status", "code", "error"),
     [
-        (400, 21211, NumberRefused),
-        (400, 21614, NumberRefused),
-        (400, 60200, NumberRefused),
-        (403, 60205, NumberRefused),
-        (400, 21408, NumberRefused),
-        (403, 60410, NumberRefused),
+        (400, 21211, SmsRefused),
+        (400, 21614, SmsRefused),
+        (400, 60200, SmsRefused),
+        (403, 60205, SmsRefused),
+        (400, 21408, SmsRefused),
+        (403, 60410, SmsRefused),
         (429, 60203, TooSoon),
         (429, 20429, GatewayDown),
         (401, 20003, GatewayDown),
@@ -224,7 +224,7 @@ def test_neither_pin_nor_number_nor_token_gets_into_the_log(
     TwilioVerify().check(reference=reference, pin=pin)
     twilio_verify.fail(400, 21211, times=2)
     for gateway in (TwilioMessages(), TwilioVerify()):
-        with pytest.raises(NumberRefused):
+        with pytest.raises(SmsRefused):
             gateway.send(number=NUMBER, pin="987654", minutes=10)
     written = caplog.text + capsys.readouterr().out
     assert "sms.gateway_failed" in written

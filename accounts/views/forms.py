@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import get_language_info, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.services.notifications import TOPICS, Topic
+from accounts.services.notifications import TOPICS, NoticeTopic
 from kaizala_console.lib import phone_numbers
 from kaizala_console.lib.errors import ConsoleError
 
@@ -121,7 +121,7 @@ class MailForm(forms.Form):
     )
 
 
-def _explained(topic: Topic) -> str:
+def _explained(topic: NoticeTopic) -> str:
     return format_html('<strong>{}</strong>: <span class="quiet">{}</span>', topic.label, topic.help_text)
 
 

@@ -31,7 +31,7 @@ from connectors.services import grants, token_exchange
 from connectors.token_format import Kind
 from kaizala_console.lib import clock, crypto, ids, outbox
 from kaizala_console.lib.background import after_commit
-from kaizala_console.lib.circuit_breaker import Circuit
+from kaizala_console.lib.circuit_breaker import CircuitBreaker
 from kaizala_console.lib.errors import NotFound, RuleBroken
 from kaizala_console.lib.logging import redact
 
@@ -120,7 +120,7 @@ FETCH: Final = "connectors.tasks.fetch_cached_token"  # by name: this layer does
 LEASE: Final = dt.timedelta(minutes=2)  # longer than a fetch may take
 SOONEST, LATEST = dt.timedelta(seconds=30), dt.timedelta(hours=1)  # between two tries that failed
 RENEWED_AT: Final = (0.75, 0.85)  # of an access token's life; spread, so that not all come at one moment
-CIRCUIT: Final = Circuit("token-service")
+CIRCUIT: Final = CircuitBreaker("token-service")
 _dice = SystemRandom()
 
 

@@ -27,7 +27,7 @@ from connectors.webhooks import authorization, signing
 from connectors.webhooks.authorization import deactivate, stop_deliveries
 from connectors.webhooks.signing import PreparedRequest
 from kaizala_console.lib import clock, crypto, outbox
-from kaizala_console.lib.circuit_breaker import Circuit
+from kaizala_console.lib.circuit_breaker import CircuitBreaker
 
 logger = structlog.get_logger(__name__)
 State = WebhookDelivery.State
@@ -94,9 +94,9 @@ class ClaimedDelivery:
     prepared: PreparedRequest
 
 
-def get_circuit(webhook: Webhook) -> Circuit:
+def get_circuit(webhook: Webhook) -> CircuitBreaker:
     """A host that gives one connector no answer is left alone by that connector; others on that host go on."""
-    return Circuit(f"webhook:{webhook.connector_id}:{webhook.host}")
+    return CircuitBreaker(f"webhook:{webhook.connector_id}:{webhook.host}")
 
 
 def lease_duration() -> dt.timedelta:

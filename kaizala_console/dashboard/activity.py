@@ -99,7 +99,7 @@ def build_condition(chosen: dict[str, Any], user: User) -> Q:
 
 
 def chips(
-    request: HttpRequest, scope: queries.Scope, form: AuditFilter, chosen: dict[str, Any]
+    request: HttpRequest, scope: queries.AuditScope, form: AuditFilter, chosen: dict[str, Any]
 ) -> list[dict[str, str]]:
     """What is looked for, each with the address of the page without it."""
     found = []
@@ -121,7 +121,7 @@ def query(request: HttpRequest, **changes: str | None) -> str:
     return f"?{changed.urlencode()}" if changed else ""
 
 
-def _describe_filter(user: User, scope: queries.Scope, name: str, value: Any) -> str:
+def _describe_filter(user: User, scope: queries.AuditScope, name: str, value: Any) -> str:
     """What a filter asks for, as people call it."""
     if name == "what":
         return str(EVENT_CATEGORIES[value].label)
@@ -132,7 +132,7 @@ def _describe_filter(user: User, scope: queries.Scope, name: str, value: Any) ->
     return str(value)
 
 
-def _get_former_name(scope: queries.Scope, kind: str, key: UUID) -> str:
+def _get_former_name(scope: queries.AuditScope, kind: str, key: UUID) -> str:
     """How what is not there any more was called when something was last done to it, as far as this person may read."""
     events = queries.get_page(scope, size=1, only=Q((f"{kind}_id", key), subject_kind=kind)).events
     return events[0].subject_name if events else ""
@@ -340,7 +340,7 @@ def _export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     return response
 
 
-def _in_order(scope: queries.Scope, only: Q) -> Iterator[AuditEvent]:
+def _in_order(scope: queries.AuditScope, only: Q) -> Iterator[AuditEvent]:
     """Everything that the person may read and that matches, the oldest first."""
     after = 0
     while True:
@@ -353,7 +353,7 @@ def _in_order(scope: queries.Scope, only: Q) -> Iterator[AuditEvent]:
         after = page.newer
 
 
-def _in_the_chain(scope: queries.Scope, only: Q) -> Iterator[AuditEvent]:
+def _in_the_chain(scope: queries.AuditScope, only: Q) -> Iterator[AuditEvent]:
     """As `_in_order`, but in the order in which a verifier goes along."""
     after = 0
     while events := queries.list_in_chain_order(scope, size=SLICE, only=only, after=after):

@@ -32,7 +32,7 @@ TWICE: Final = 20  # one membership in so many is of somebody who is in another 
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class TrialSizes:
     groups: int = 0
     members: int = 0
     connectors: int = 0
@@ -40,10 +40,10 @@ class Sizes:
 
 
 @dataclass(slots=True)
-class Filling:
+class TrialData:
     """One run, and what was made on the way. The same seed makes the same shape."""
 
-    sizes: Sizes
+    sizes: TrialSizes
     seed: int = 2023
     group_ids: list[UUID] = field(default_factory=list)
     voices: dict[UUID, UUID] = field(default_factory=dict)  # a group → somebody in it

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from accounts.audit.record import SYSTEM
 from accounts.models import Organisation, User, VerifiedPhone
-from accounts.sandbox import BY_KEY, IDENTITIES, ORGANISATION_NAME, TENANT_ID, Identity
+from accounts.sandbox import BY_KEY, IDENTITIES, ORGANISATION_NAME, TENANT_ID, SandboxIdentity
 from accounts.services import people
 from groups.models import Group, Membership, Message, Subscription
 from groups.services import groups, members
@@ -54,14 +54,14 @@ SUBSCRIBERS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class GroupPlan:
     """A group to make: members by number; `parent` is one made before it; `said` is minutes ago, number, text."""
 
     name: str
     welcome: str
     members: tuple[str, ...]
-    admin: Identity = GROUP_ADMIN
-    also_admin: Identity | None = None
+    admin: SandboxIdentity = GROUP_ADMIN
+    also_admin: SandboxIdentity | None = None
     parent: str = ""
     group_type: str = Group.Type.PLAIN
     is_private: bool = False
@@ -70,7 +70,7 @@ class Plan:
 
 _N: Final = tuple(COLLEAGUES)
 PLANS: Final = (
-    Plan(
+    GroupPlan(
         name="Field Service Mumbai",
         welcome="Everyone who is out with a toolbox between Colaba and Virar.",
         members=(MEMBER.number, DEVELOPER.number, *_N[:4]),
@@ -85,7 +85,7 @@ PLANS: Final = (
             (1462, _N[0], "Understood. Dadar crew will do indoor meters instead."),
         ),
     ),
-    Plan(
+    GroupPlan(
         name="Andheri Crew",
         welcome="Jobs, keys and lunch for the Andheri crew.",
         members=(MEMBER.number, *_N[4:9]),
@@ -95,20 +95,20 @@ PLANS: Final = (
             (295, GROUP_ADMIN.number, "Thank you, Meera. Next is the lift panel at Versova, gate 2."),
         ),
     ),
-    Plan(
+    GroupPlan(
         name="Thane Crew",
         welcome="Jobs, keys and lunch for the Thane crew.",
         members=(_N[8], *_N[9:14]),
         parent="Field Service Mumbai",
         said=((200, _N[9], "The van is back from service. Keys are at the gate."),),
     ),
-    Plan(
+    GroupPlan(
         name="Night Shift",
         welcome="22:00 to 06:00. Call before you climb.",
         members=(_N[5], _N[10], _N[14]),
         parent="Andheri Crew",
     ),
-    Plan(
+    GroupPlan(
         name="Safety Officers",
         welcome="One from each crew. What is said here is acted on.",
         members=(MEMBER.number, _N[1], _N[9], *_N[15:18]),
@@ -117,7 +117,7 @@ PLANS: Final = (
             (4400, ORGANISATION_ADMIN.number, "The audit found two ladders without rubber feet. They are out of use."),
         ),
     ),
-    Plan(
+    GroupPlan(
         name="Service Notices",
         welcome="Planned interruptions in your area.",
         members=(_N[18],),
@@ -125,7 +125,7 @@ PLANS: Final = (
         group_type=Group.Type.CONNECT,
         said=((700, GROUP_ADMIN.number, "Supply in Thane West is interrupted on Sunday from 06:00 to 09:00."),),
     ),
-    Plan(
+    GroupPlan(
         name="Sunday Cricket",
         welcome="Azad Maidan, 7 in the morning. Bring water.",
         members=(MEMBER.number, _N[12], _N[19]),
@@ -156,12 +156,12 @@ def load() -> bool:
     return True
 
 
-def get_user(identity: Identity) -> User:
+def get_user(identity: SandboxIdentity) -> User:
     """The account of a demo identity; the demo organisation must be loaded."""
     return User.objects.select_related("organisation").get(subject=identity.subject)
 
 
-def _enter(identity: Identity, organisation: Organisation) -> None:
+def _enter(identity: SandboxIdentity, organisation: Organisation) -> None:
     """An account as the first sign-in makes it, and its phone where the identity has one verified."""
     user = User.objects.filter(subject=identity.subject).first() or User.objects.create_user(
         identity.subject,
@@ -186,7 +186,7 @@ def _name_people(organisation: Organisation) -> None:
             people.provision(person=person)
 
 
-def _make(plan: Plan, organisation: Organisation, made: dict[str, Group]) -> Group:
+def _make(plan: GroupPlan, organisation: Organisation, made: dict[str, Group]) -> Group:
     group = groups.create(
         name=plan.name,
         organisation=None if plan.is_private else organisation,
@@ -207,7 +207,7 @@ def _make(plan: Plan, organisation: Organisation, made: dict[str, Group]) -> Gro
     return group
 
 
-def _build_messages(plan: Plan, group: Group) -> list[Message]:
+def _build_messages(plan: GroupPlan, group: Group) -> list[Message]:
     now = clock.now()
     audience = Message.Audience.SUBSCRIBERS if plan.group_type == Group.Type.CONNECT else Message.Audience.MEMBERS
     return [

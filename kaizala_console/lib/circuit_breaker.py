@@ -11,7 +11,7 @@ _REMEMBERED: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Circuit:
+class CircuitBreaker:
     """Opens after `failures` in a row; `seconds` later one caller may try, and its outcome closes or opens it again.
 
     A cache that forgets only closes it early.

@@ -56,7 +56,7 @@ class OutboundError(ConsoleError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OutboundResponse:
     """What came back, whatever its status. ``is_whole`` and ``seconds`` (to the headers) are of ``post_for_status``."""
 
     status: int
@@ -82,7 +82,7 @@ def fetch(
     timeout: tuple[float, float] = (5, 10),
     deadline: float = 20,
     max_bytes: int = _MEBIBYTE,
-) -> Answer:
+) -> OutboundResponse:
     """Send one request and return the answer, of any status; a redirect is an answer like any other.
 
     ``timeout`` is (connect, between two bytes) and ``deadline`` the whole call, in seconds; ``max_bytes``
@@ -91,7 +91,7 @@ def fetch(
     request = {"headers": headers, "params": params, "data": data, "json": json, "timeout": timeout}
     with _call(method, url, deadline, **request) as (response, end):
         body = b"".join(_pieces(response, end, max_bytes=max_bytes))
-        return Answer(response.status_code, response.headers, body)
+        return OutboundResponse(response.status_code, response.headers, body)
 
 
 def post_for_status(
@@ -103,7 +103,7 @@ def post_for_status(
     deadline: float = 20,
     body_seconds: float = 2,
     max_bytes: int = 16_384,
-) -> Answer:
+) -> OutboundResponse:
     """POST for the sake of the status, and look at how the body begins.
 
     The answer counts as soon as its headers are there. Of the body it has what came within ``body_seconds`` and
@@ -116,7 +116,7 @@ def post_for_status(
         seconds = time.monotonic() - began
         _require_time(end)
         body, is_whole = _beginning(response, end, seconds=body_seconds, most=max_bytes)
-        return Answer(response.status_code, response.headers, body, is_whole, seconds)
+        return OutboundResponse(response.status_code, response.headers, body, is_whole, seconds)
 
 
 def download(
@@ -126,7 +126,7 @@ def download(
     timeout: tuple[float, float] = (5, 10),
     deadline: float = 30,
     max_bytes: int,
-) -> Answer:
+) -> OutboundResponse:
     """GET a file and hand it to ``write`` in pieces, never holding all of it. The answer's body is empty.
 
     Only what a 200 carries is handed on; of any other answer, a redirect among them, only status and headers are
@@ -138,7 +138,7 @@ def download(
             for piece in _pieces(response, end, max_bytes=max_bytes):
                 write(piece)
         _require_time(end)
-        return Answer(response.status_code, response.headers, b"")
+        return OutboundResponse(response.status_code, response.headers, b"")
 
 
 @contextmanager

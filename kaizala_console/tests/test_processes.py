@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kaizala_console.processes import Processes, Program
+from kaizala_console.processes import ManagedProgram, Processes
 
 pytestmark = pytest.mark.once
 
@@ -25,8 +25,8 @@ WITH_A_CHILD = (
 )
 
 
-def program(name: str, code: str, *arguments: str) -> Program:
-    return Program(name, (sys.executable, "-c", code, *arguments))
+def program(name: str, code: str, *arguments: str) -> ManagedProgram:
+    return ManagedProgram(name, (sys.executable, "-c", code, *arguments))
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 10) -> bool:
@@ -101,9 +101,9 @@ def test_what_a_program_left_behind_in_its_session_is_ended_too(processes: Proce
 def test_killing_the_supervisor_leaves_no_orphan(tmp_path: Path) -> None:
     code = (
         "import pathlib, sys\n"
-        "from kaizala_console.processes import Processes, Program\n"
+        "from kaizala_console.processes import ManagedProgram, Processes\n"
         "processes = Processes(say=print)\n"
-        f"processes.start(Program('sleeper', (sys.executable, '-c', {SLEEPS!r})))\n"
+        f"processes.start(ManagedProgram('sleeper', (sys.executable, '-c', {SLEEPS!r})))\n"
         "pathlib.Path(sys.argv[1]).write_text(str(processes.pids()[0]))\n"
         "processes.wait()\n"
     )

@@ -85,14 +85,14 @@ def _the_outside_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         if url != URL:
             raise http_client.OutboundError("unreachable", "The other side cannot be reached.")
 
-    def fetch(_method: str, url: str, *, params: dict[str, str], **_options: Any) -> http_client.Answer:
+    def fetch(_method: str, url: str, *, params: dict[str, str], **_options: Any) -> http_client.OutboundResponse:
         reach(url)
-        return http_client.Answer(200, {}, params["validationToken"].encode())
+        return http_client.OutboundResponse(200, {}, params["validationToken"].encode())
 
-    def download(url: str, write: Any, **_options: Any) -> http_client.Answer:
+    def download(url: str, write: Any, **_options: Any) -> http_client.OutboundResponse:
         reach(url)
         write(PNG)
-        return http_client.Answer(200, {"Content-Type": "image/png"}, b"")
+        return http_client.OutboundResponse(200, {"Content-Type": "image/png"}, b"")
 
     monkeypatch.setattr(http_client, "fetch", fetch)
     monkeypatch.setattr(http_client, "download", download)

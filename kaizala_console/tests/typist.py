@@ -15,7 +15,7 @@ from django.urls import Resolver404, resolve
 from playwright.sync_api import Locator, Page, Request, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from accounts.sandbox import Identity
+from accounts.sandbox import SandboxIdentity
 
 MOST = 120  # presses of Tab
 # The element itself, and what is drawn for it: the label beside a box, the frame of a field, the cells of a PIN.
@@ -79,7 +79,7 @@ class Typist:
     `doors` are the names of the pages to which they have sent a form.
     """
 
-    def __init__(self, page: Page, pin_of: PinOf, identity: Identity | None = None, number: str = "") -> None:
+    def __init__(self, page: Page, pin_of: PinOf, identity: SandboxIdentity | None = None, number: str = "") -> None:
         self.page, self.pin_of, self.identity = page, pin_of, identity
         self.number = identity.number if identity else number
         self.faults: list[str] = []

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         count = "" if options["file"] else f" of {AuditEvent.objects.count()} events"
         self.stdout.write(f"Intact: the trail{count} is as the console wrote it.")
 
-    def _of_database(self) -> list[verify.Fault]:
+    def _of_database(self) -> list[verify.AuditFault]:
         chain.chain()  # what was committed a moment ago may not be chained yet
         return list(verify.verify())
 

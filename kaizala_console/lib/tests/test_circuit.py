@@ -8,10 +8,10 @@ from collections.abc import Callable
 import pytest
 from django.core.cache import cache
 
-from kaizala_console.lib.circuit_breaker import Circuit
+from kaizala_console.lib.circuit_breaker import CircuitBreaker
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgresql]
-CIRCUIT = Circuit("somebody", failures=3, seconds=60)
+CIRCUIT = CircuitBreaker("somebody", failures=3, seconds=60)
 
 
 @pytest.fixture
@@ -69,4 +69,4 @@ def test_its_answer_closes_it(down: None) -> None:
 
 
 def test_circuits_are_told_apart_by_name(down: None) -> None:
-    assert Circuit("somebody-else").allows()
+    assert CircuitBreaker("somebody-else").allows()

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.sandbox import ORGANISATION_NAME
 from kaizala_console.demo import connector, organisation
-from kaizala_console.demo.bulk import Filling, Sizes
+from kaizala_console.demo.bulk import TrialData, TrialSizes
 from kaizala_console.lib.errors import ConsoleError
 
 SIZES = ("groups", "members", "connectors", "messages")
@@ -71,6 +71,6 @@ class Command(BaseCommand):
 
     def _fill(self, sizes: dict[str, int]) -> None:
         began = time.monotonic()
-        written = Filling(Sizes(**sizes)).run()
+        written = TrialData(TrialSizes(**sizes)).run()
         made = ", ".join(f"{number:,} {size}" for size, number in written.items() if number)
         self.stderr.write(f"Made {made} in {time.monotonic() - began:.0f} seconds.")

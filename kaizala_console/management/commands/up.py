@@ -16,7 +16,7 @@ from accounts.sandbox import IDENTITIES
 from kaizala_console import static_files
 from kaizala_console.celery import QUEUES
 from kaizala_console.management.commands.serve import refuse_a_busy_port
-from kaizala_console.processes import Processes, Program
+from kaizala_console.processes import ManagedProgram, Processes
 
 START_SECONDS = 60
 
@@ -57,17 +57,17 @@ class Command(BaseCommand):
             call_command("demo", first_run=True)
 
 
-def programs() -> list[Program]:
+def programs() -> list[ManagedProgram]:
     """The command lines of web server, workers and beat, in the order of their start."""
     celery = "celery --app kaizala_console --quiet"
     return [
-        Program("web", (sys.executable, str(settings.BASE_DIR / "manage.py"), "serve")),
+        ManagedProgram("web", (sys.executable, str(settings.BASE_DIR / "manage.py"), "serve")),
         *workers(celery),
         python_program("beat", f"{celery} beat --pidfile= --loglevel WARNING"),
     ]
 
 
-def workers(celery: str) -> list[Program]:
+def workers(celery: str) -> list[ManagedProgram]:
     """A worker for each queue, so that none waits for another; in a sandbox, which sends little, one for all."""
     options = "--pool prefork --loglevel WARNING --without-gossip --without-mingle --without-heartbeat"
     if settings.SANDBOX:
@@ -83,11 +83,11 @@ def workers(celery: str) -> list[Program]:
     ]
 
 
-def python_program(name: str, module_and_arguments: str) -> Program:
+def python_program(name: str, module_and_arguments: str) -> ManagedProgram:
     """`python -m …` with this very interpreter."""
     # Celery warns of root at length; a sandbox in a container often is root, and holds nothing.
     quiet = ("-W", "ignore:You're running the worker with superuser") if settings.SANDBOX else ()
-    return Program(name, (sys.executable, *quiet, "-m", *module_and_arguments.split()))
+    return ManagedProgram(name, (sys.executable, *quiet, "-m", *module_and_arguments.split()))
 
 
 @contextmanager
