@@ -6,7 +6,6 @@ The root conftest.py loads this as a pytest plugin.
 import gc
 import importlib
 import itertools
-import json
 import os
 import re
 import shutil
@@ -22,7 +21,6 @@ from django.core.cache import caches
 from django.db import connection
 from django.http import HttpResponse
 from django.utils import translation
-from pydantic import BaseModel, ValidationError
 
 from kaizala_console.lib import rate_limit
 
@@ -156,24 +154,11 @@ def _nothing_noted() -> Iterator[None]:
     usage.forget()
 
 
-def find_mismatch(content: bytes, shape: type[BaseModel]) -> str:
-    """Return what of an answer does not fit the shape; "" when it fits exactly.
-
-    Exactly: read into the shape and written again, it is the same. So an id is spelled as ids are, not only readable.
-    """
-    try:
-        read = shape.model_validate_json(content)
-    except ValidationError as problem:
-        found = problem.errors(include_url=False, include_input=False)
-        return "; ".join(f"{'.'.join(map(str, error['loc'])) or 'the answer'}: {error['msg']}" for error in found[:5])
-    written = read.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return "" if written == json.loads(content) else f"written again, it is {written}"
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _answers_are_as_declared() -> Iterator[None]:
     """Fails the test in which an operation answers otherwise than its declared `response` (and OpenAPI) says."""
     from kaizala_console.api.endpoint import Operation
+    from kaizala_console.api.tests.answers import find_mismatch
 
     answer = Operation.answer
 

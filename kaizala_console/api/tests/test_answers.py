@@ -11,7 +11,7 @@ from pydantic import Field
 
 from kaizala_console.api.endpoint import Call, operation, resource
 from kaizala_console.api.responses import Answer, EpochMs, NoAnswer
-from kaizala_console.tests.plugin import find_mismatch
+from kaizala_console.api.tests.answers import find_mismatch
 
 ID = "df91cb37-97bf-4ccd-a8c2-b2a3ba5eac62"
 
