@@ -144,12 +144,12 @@ def test_the_activity_tab_tells_its_history_the_newest_first(
 ) -> None:
     handoffs.refuse(handoff=program.handoff, by=developer)
     text = text_of(browser_of(developer).get(url(program.connector, "activity/")))
-    assert text.index("Devika Rao refused the refresh token") < text.index("Arjun Mehta let “Shift Planner” act in")
+    assert text.index("Devika Rao refused the refresh token") < text.index("Arjun Mehta added “Shift Planner” to")
 
 
 def test_activity_of_another_connector_is_not_told(program: Program, developer: User, browser_of: Browser) -> None:
     other = factories.make_connector(developer, "Other")
-    assert "Arjun Mehta let" not in text_of(browser_of(developer).get(url(other, "activity/")))
+    assert "Arjun Mehta added" not in text_of(browser_of(developer).get(url(other, "activity/")))
 
 
 # Costs ---------------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ Browser = Callable[..., Client]
 
 
 def names_on(page: Page) -> list[str]:
-    return re.findall(r'<th scope="row"><a href="[^"]+">([^<]+)</a>', page.content.decode())
+    return re.findall(r'<th scope="row"[^>]*>(?:<(?!a )[^>]*>|[^<])*<a [^>]*>([^<]+)</a>', page.content.decode())
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_a_passer_by_reports_and_the_owner_restores_without_scripts(
     assert Client().get("/v1/accessToken", headers=headers).status_code == 401
     owner = open_page(user=developer, scripts=False)
     owner.goto("/console/")
-    owner.get_by_role("link", name="Answer").click()
+    owner.get_by_role("link", name="Answer", exact=True).click()
     owner.get_by_role("button", name="Restore").click()
     expect(owner.get_by_text("It is restored")).to_be_visible()
     assert Client().get("/v1/accessToken", headers=headers).status_code == 200

@@ -124,7 +124,7 @@ def test_a_number_that_was_rounded_says_that_its_digits_are_lost(text: str) -> N
 @pytest.mark.parametrize(
     ("cells", "says"),
     [
-        ({"number": ""}, "enter a phone number"),
+        ({"number": ""}, "Enter a phone number"),
         ({"number": "9876"}, "too few digits"),
         ({"number": LINE, "role": "owner"}, "“Admin”, “Member”, or empty"),
         ({"number": LINE, "action": "move"}, "“add”, “remove”, or empty"),

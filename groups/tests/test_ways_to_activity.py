@@ -40,6 +40,6 @@ def test_from_each_history_one_comes_to_the_same_with_filters(
     )
     of_connector = led_to(owner, reverse("connectors:activity", args=[connector.pk]), f"connector={connector.pk}")
     for told in (of_group, of_grant):
-        assert "act in “Night Shift”" in told
-        assert "act in “Elsewhere”" not in told
-    assert "act in “Elsewhere”" in of_connector
+        assert "to “Night Shift”" in told
+        assert "to “Elsewhere”" not in told
+    assert "to “Elsewhere”" in of_connector
