@@ -12,11 +12,24 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 from uuid import UUID
 
-from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Case, Exists, Expression, F, OuterRef, Q, QuerySet, When
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    Expression,
+    ExpressionWrapper,
+    F,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
+from django_cte import CTE, with_cte
 
-from accounts.models import Person, User
+from accounts.models import User
 from groups import access
 from groups.models import Group, GroupChange, GroupLink, Membership
 from groups.models.group import GroupQuerySet, counted
@@ -197,31 +210,27 @@ EMPTY: Final = Tally()
 _KEPT: Final = [f"kept_count__{field.name}" for field in fields(Tally)]
 
 
-def tally_groups(roots: QuerySet[Any]) -> dict[UUID, Tally]:
-    """The counts of the groups whose ids `roots` selects."""
-    tables = _tables()
-    try:
-        sql, params = roots.order_by().query.get_compiler(connection=connection).as_sql()
-    except EmptyResultSet:  # nothing to ask about, as Django saw without the database
-        return {}
-    walk = _WALK.format(roots=sql, **tables)
-    pairs = _fetch(walk + _PAIRS, params)
+def tally_groups(groups: QuerySet[Any]) -> dict[UUID, Tally]:
+    """The counts of these groups, in three statements. `groups` is not one that Django knows to be empty beforehand."""
+    walk = _walk_down(groups)
+    pairs: list[tuple[UUID, UUID]] = list(walk)
     if not pairs:
         return {}
-    if len(pairs) <= FEW:
-        walk = _VALUES.format(rows=", ".join(["(%s, %s)"] * len(pairs)))
-        params = tuple(key for pair in pairs for key in pair)
-    counted = _fetch(walk + _LEVEL.format(**tables), params)
-    level = {group: (members, unprovisioned) for group, members, unprovisioned in counted}
-    unique = dict(_fetch(walk + _UNIQUE.format(**tables), params))
-    return _sum(pairs, level, unique)
+    is_few = len(pairs) <= FEW
+    reached_ids: Any = {key for _root, key in pairs} if is_few else walk.values("reached")
+    members = Membership.objects.filter(group_id__in=reached_ids).order_by().values_list("group_id")
+    counted = members.annotate(
+        number=Count("pk"), unprovisioned=Count("pk", filter=Q(person__provisioned_at__isnull=True))
+    )
+    level = {key: (number, unprovisioned) for key, number, unprovisioned in counted}
+    return _sum(pairs, level, _count_unique(walk, pairs if is_few else []))
 
 
 def tally_ids(group_ids: Collection[UUID]) -> dict[UUID, Tally]:
     """The counts of these groups; of one that was removed, nobody."""
     keys, counted = list(group_ids), {}
     for start in range(0, len(keys), AT_ONCE):
-        counted.update(tally_groups(Group.objects.filter(pk__in=keys[start : start + AT_ONCE]).values("pk")))
+        counted.update(tally_groups(Group.objects.filter(pk__in=keys[start : start + AT_ONCE])))
     return {key: counted.get(key, EMPTY) for key in keys}
 
 
@@ -257,66 +266,55 @@ def member_count() -> Expression:
 
 
 def _sum(
-    pairs: Iterable[tuple[Any, Any]], level: dict[Any, tuple[int, int]], unique: dict[Any, int]
+    pairs: Iterable[tuple[UUID, UUID]], level: dict[UUID, tuple[int, int]], unique: dict[UUID, int]
 ) -> dict[UUID, Tally]:
     nobody = (0, 0)
-    totals: dict[Any, tuple[int, int]] = {}
+    totals: dict[UUID, tuple[int, int]] = {}
     for root, group in pairs:
         members, unprovisioned = level.get(group, nobody)
         so_far = totals.get(root, nobody)
         totals[root] = (so_far[0] + members, so_far[1] + unprovisioned)
     # Without sub-groups everybody is there once.
-    return {
-        _uuid(root): Tally(*level.get(root, nobody), *total, unique.get(root, total[0]))
-        for root, total in totals.items()
-    }
+    return {root: Tally(*level.get(root, nobody), *total, unique.get(root, total[0])) for root, total in totals.items()}
 
 
-def _fetch(sql: str, params: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchall()
+def _walk_down(groups: QuerySet[Any]) -> QuerySet[Any]:
+    """Every group as `root` with itself and with all present groups under it as `reached`, each pair once.
+
+    It does not look deeper than MOST_LEVELS, which no service makes: so neither a circle nor a line of ten thousand
+    groups does any harm.
+    """
+
+    def steps(walk: CTE) -> QuerySet[Any]:
+        level = ExpressionWrapper(walk.col.level + 1, output_field=IntegerField())
+        links = walk.join(GroupLink, parent_id=walk.col.reached).order_by().alias(next=level)
+        further = links.filter(next__lte=MOST_LEVELS).values(root=walk.col.root, reached=F("child_id"), level=level)
+        return groups.order_by().values(root=F("pk"), reached=F("pk"), level=Value(1)).union(further)
+
+    walk = CTE.recursive(steps, name="walk")
+    present = walk.join(Group.objects.present(), pk=walk.col.reached).order_by()
+    pairs = present.annotate(root=walk.col.root, reached=F("pk")).values_list("root", "reached").distinct()
+    return with_cte(walk, select=pairs)
 
 
-def _tables() -> dict[str, str]:
+def _count_unique(walk: QuerySet[Any], pairs: list[tuple[UUID, UUID]]) -> dict[UUID, int]:
+    """How many people are in each root and under it, each once; of roots with sub-groups. `pairs` are few, or none."""
+    key = Group._meta.pk
+    if pairs:
+        sql = "VALUES " + ", ".join(["(%s, %s)"] * len(pairs))
+        params = tuple(key.get_db_prep_value(one, connection) for pair in pairs for one in pair)
+    else:
+        sql, params = walk.query.sql_with_params()
     name = connection.ops.quote_name
-    return {
-        "group": name(Group._meta.db_table),
-        "link": name(GroupLink._meta.db_table),
-        "member": name(Membership._meta.db_table),
-        "person": name(Person._meta.db_table),
-        "levels": str(MOST_LEVELS),
-    }
+    tables = {"member": name(Membership._meta.db_table), "link": name(GroupLink._meta.db_table)}
+    with connection.cursor() as cursor:
+        cursor.execute(_UNIQUE.format(pairs=sql, **tables), params)
+        return {key.to_python(root): count for root, count in cursor.fetchall()}
 
-
-def _uuid(value: Any) -> UUID:
-    return value if isinstance(value, UUID) else UUID(value)
-
-
-# Every group with itself and with all groups under it, each once. It does not look deeper than MOST_LEVELS, which no
-# service makes: so neither a circle nor a line of ten thousand groups does any harm.
-_WALK: Final = """
-WITH RECURSIVE roots(id) AS ({roots}), walk(root, id, level) AS (
-  SELECT id, id, 1 FROM roots
-  UNION
-  SELECT walk.root, link.child_id, walk.level + 1 FROM walk JOIN {link} link ON link.parent_id = walk.id
-   WHERE walk.level < {levels}
-), pair(root, id) AS (
-  SELECT DISTINCT walk.root, walk.id FROM walk JOIN {group} one ON one.id = walk.id AND one.removed_at IS NULL
-)"""
-
-_PAIRS: Final = " SELECT root, id FROM pair"
-
-_VALUES: Final = "WITH pair(root, id) AS (VALUES {rows})"
-
-_LEVEL: Final = """
-SELECT member.group_id, COUNT(*), COUNT(*) FILTER (WHERE person.provisioned_at IS NULL)
-  FROM {member} member JOIN {person} person ON person.id = member.person_id
- WHERE member.group_id IN (SELECT id FROM pair)
- GROUP BY member.group_id"""
 
 # CROSS JOIN: SQLite takes it as the order to go in, which here is right; for PostgreSQL it is a join like any other.
 _UNIQUE: Final = """
+WITH pair(root, id) AS ({pairs})
 SELECT pair.root, COUNT(DISTINCT member.person_id)
   FROM pair CROSS JOIN {member} member
  WHERE member.group_id = pair.id AND pair.root IN (SELECT parent_id FROM {link})
