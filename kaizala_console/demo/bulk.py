@@ -71,34 +71,10 @@ class TrialData:
         now = clock.now()
         self.group_ids = [ids.new_id() for _ in range(self.sizes.groups)]
         rows = (
-            (
-                key,
-                admin.organisation_id,
-                f"{dice.choice(PLACES)} {dice.choice(TRADES)} {number + 1}",
-                "Group",
-                "",
-                "",
-                "",
-                "",
-                False,
-                True,
-                now,
-            )
+            (key, admin.organisation_id, f"{dice.choice(PLACES)} {dice.choice(TRADES)} {number + 1}")
             for number, key in enumerate(self.group_ids)
         )
-        columns = [
-            "id",
-            "organisation",
-            "name",
-            "group_type",
-            "welcome_message",
-            "short_description",
-            "long_description",
-            "image_url",
-            "only_admins_post",
-            "members_see_members",
-            "created_at",
-        ]
+        columns = ("id", "organisation", "name")
         written = write(Group, columns, rows, Progress("Groups", self.sizes.groups))
         write(GroupLink, ("parent", "child", "linked_at"), ((*pair, now) for pair in self._links()))
         return written
@@ -132,11 +108,8 @@ class TrialData:
         first = int(last.removeprefix("+91")) + 1 if last else FIRST_NUMBER
         now = clock.now()
         keys = [ids.new_id() for _ in range(number)]
-        rows = (
-            (key, f"+91{first + place}", "", now if dice.random() < 0.8 else None, now)
-            for place, key in enumerate(keys)
-        )
-        columns = ("id", "number", "picture_url", "provisioned_at", "created_at")
+        rows = ((key, f"+91{first + place}", now if dice.random() < 0.8 else None) for place, key in enumerate(keys))
+        columns = ("id", "number", "provisioned_at")
         write(Person, columns, rows, Progress("People", number))
         names = ((admin.organisation_id, key, f"{dice.choice(GIVEN)} {dice.choice(FAMILY)}") for key in keys)
         write(PersonName, ("organisation", "person", "name"), names)
@@ -170,39 +143,12 @@ class TrialData:
         groups = Group.objects.in_bulk(self._groups_to_fill()[: self.sizes.connectors])
         first = Connector.objects.filter(owner=developer).count() + 1
         made = [(ids.new_id(), ids.new_id(), dice.choice(list(groups.values()))) for _ in range(self.sizes.connectors)]
-        written = write(
-            Connector,
-            (
-                "id",
-                "organisation",
-                "owner",
-                "name",
-                "description",
-                "home_page",
-                "redirect_urls",
-                "pkce_required",
-                "permissions",
-                "created_at",
-                "token_generation",
-            ),
-            (
-                (
-                    key,
-                    admin.organisation_id,
-                    developer.pk,
-                    f"Trial connector {first + place}",
-                    "",
-                    "",
-                    [],
-                    False,
-                    PERMISSIONS,
-                    now,
-                    0,
-                )
-                for place, (key, _grant, _group) in enumerate(made)
-            ),
-            Progress("Connectors", self.sizes.connectors),
+        rows = (
+            (key, admin.organisation_id, developer.pk, f"Trial connector {first + place}", PERMISSIONS)
+            for place, (key, _grant, _group) in enumerate(made)
         )
+        columns = ("id", "organisation", "owner", "name", "permissions")
+        written = write(Connector, columns, rows, Progress("Connectors", self.sizes.connectors))
         write(
             ConnectorSecret,
             ("connector", "slot", "public_part", "pepper_id", "digest", "created_at", "created_by"),
@@ -210,12 +156,9 @@ class TrialData:
         )
         write(
             Grant,
+            ("id", "connector", "kind", "target", "target_name", "person", "granted_by", "permissions", "granted_at"),
             (
-                *("id", "connector", "kind", "target", "target_name", "person", "granted_by", "permissions"),
-                *("scope", "granted_at"),
-            ),
-            (
-                (grant, key, "group", get_target(group), group.name, person.pk, admin.pk, PERMISSIONS, "", now)
+                (grant, key, "group", get_target(group), group.name, person.pk, admin.pk, PERMISSIONS, now)
                 for key, grant, group in made
             ),
         )

@@ -49,16 +49,22 @@ def write(
     """Inserts rows of Python values into the table of `model`; `columns` are field names. Returns their number.
 
     Each batch is a transaction of its own, so that a million rows neither hold a lock for minutes nor fill a log.
-    Values go through the fields, as the ORM writes them; defaults of Python do not apply.
+    Values go through the fields, as the ORM writes them. Every other column gets its default, the same in all rows.
     """
-    fields: list[Any] = [model._meta.get_field(name) for name in columns]
+    others = [
+        field
+        for field in model._meta.concrete_fields
+        if field.name not in columns and not isinstance(field, models.AutoField) and not field.generated
+    ]
+    defaults = [field.get_default() for field in others]
+    fields: list[Any] = [*(model._meta.get_field(name) for name in columns), *others]
     quoted = connection.ops.quote_name
     target = f"{quoted(model._meta.db_table)} ({', '.join(quoted(field.column) for field in fields)})"
     places = ", ".join(["%s"] * len(fields))
     remaining, written = iter(rows), 0
     while batch := list(islice(remaining, BATCH)):
         values = [
-            [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
+            [field.get_db_prep_save(value, connection) for field, value in zip(fields, [*row, *defaults], strict=True)]
             for row in batch
         ]
         with transaction.atomic(), connection.cursor() as cursor:
