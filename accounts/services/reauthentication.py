@@ -76,18 +76,20 @@ def forget_confirmation(session: SessionBase) -> None:
     session.pop(SESSION_KEY, None)
 
 
-def get_last_confirmation(request: HttpRequest) -> dt.datetime | None:
-    """When the signed-in account last confirmed in this session; None if it did not."""
-    noted: Any = request.session.get(SESSION_KEY)
+def is_confirmed(request: HttpRequest) -> bool:
+    """Whether the signed-in account confirmed in this session within the last `STEP_UP_SECONDS`."""
+    return _is_recent(_noted_at(request, SESSION_KEY), settings.STEP_UP_SECONDS)
+
+
+def _noted_at(request: HttpRequest, key: str) -> dt.datetime | None:
+    noted: Any = request.session.get(key)
     if not noted or noted.get("user") != request.user.pk:
         return None
-    return dt.datetime.fromtimestamp(noted["at"], dt.UTC)
+    return dt.datetime.fromtimestamp(noted["at"], dt.UTC) if noted["at"] else None
 
 
-def is_confirmed(request: HttpRequest) -> bool:
-    """Whether that was within the last `STEP_UP_SECONDS`."""
-    at = get_last_confirmation(request)
-    return at is not None and dt.timedelta(0) <= clock.now() - at < dt.timedelta(seconds=settings.STEP_UP_SECONDS)
+def _is_recent(at: dt.datetime | None, seconds: int) -> bool:
+    return at is not None and dt.timedelta(0) <= clock.now() - at < dt.timedelta(seconds=seconds)
 
 
 # ----------------------------------------------------------------------------------------------------
@@ -116,15 +118,7 @@ def is_login_time_unknown(request: HttpRequest) -> bool:
 
 def has_recent_login(request: HttpRequest) -> bool:
     """Whether the signed-in account did so within the last `SIGN_IN_AGAIN_SECONDS`."""
-    at = _noted(request.session, request.user)
-    return at is not None and dt.timedelta(0) <= clock.now() - at < dt.timedelta(seconds=settings.SIGN_IN_AGAIN_SECONDS)
-
-
-def _noted(session: SessionBase, user: Any) -> dt.datetime | None:
-    noted: Any = session.get(LOGIN_SESSION_KEY)
-    if not noted or noted.get("user") != user.pk or noted["at"] is None:
-        return None
-    return dt.datetime.fromtimestamp(noted["at"], dt.UTC)
+    return _is_recent(_noted_at(request, LOGIN_SESSION_KEY), settings.SIGN_IN_AGAIN_SECONDS)
 
 
 def _auth_time(claims: Mapping[str, Any], now: dt.datetime) -> dt.datetime | None:
