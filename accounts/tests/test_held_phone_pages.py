@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts.models import AuthenticatorApp, SandboxSms, User, VerifiedPhone
+from accounts.models import AuthenticatorApp, SandboxSms, User
 from accounts.tests import factories
 
 NUMBER = "+919820012345"
@@ -17,12 +17,6 @@ TYPED = {"region": "IN", "number": "98200 12345"}
 ADD = "/console/phones/add/"
 SETTINGS = "/console/settings/"
 CONFIRM, SIGN_IN_AGAIN = "/console/confirm/", "/console/sign-in-again/"
-
-
-def test_a_second_number_asks_for_a_confirmation_first(member: User, browser_of: Callable[..., Client]) -> None:
-    answer = browser_of(member, confirmed=False).post(ADD, TYPED)
-    assert answer.headers["Location"].startswith("/console/confirm/?pending=")
-    assert not SandboxSms.objects.exists()
 
 
 def test_a_second_number_is_added_beside_the_primary_one(
@@ -44,14 +38,6 @@ def test_a_number_is_made_primary_also_by_a_double_click(member: User, browser_o
         answer = browser.post(f"/console/phones/{second.pk}/primary/", follow=True)
         assert "is now your primary number" in answer.content.decode()
     assert member.verified_phones.get(is_primary=True) == second
-
-
-def test_making_a_number_primary_asks_for_a_confirmation(member: User, browser_of: Callable[..., Client]) -> None:
-    second = factories.verify(member, NUMBER, is_primary=False)
-    answer = browser_of(member, confirmed=False).post(f"/console/phones/{second.pk}/primary/")
-    assert answer.headers["Location"].startswith("/console/confirm/?pending=")
-    second.refresh_from_db()
-    assert not second.is_primary
 
 
 def test_settings_opened_before_a_number_was_removed_lead_on(member: User, browser_of: Callable[..., Client]) -> None:
@@ -81,13 +67,6 @@ def test_a_number_is_removed_once_and_a_second_click_says_so(member: User, brows
     assert "removed." in browser.post(address, follow=True).content.decode()
     assert "was already removed" in browser.post(address, follow=True).content.decode()
     assert [held.person.number for held in member.verified_phones.active()] == [NUMBER]
-
-
-def test_removing_asks_for_a_confirmation(member: User, browser_of: Callable[..., Client]) -> None:
-    phone = member.verified_phones.get()
-    answer = browser_of(member, confirmed=False).post(f"/console/phones/{phone.pk}/release/")
-    assert answer.headers["Location"].startswith("/console/confirm/")
-    assert VerifiedPhone.objects.active().filter(pk=phone.pk).exists()
 
 
 @pytest.mark.parametrize("what", ["release", "primary"])

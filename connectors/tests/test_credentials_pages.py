@@ -139,15 +139,6 @@ def test_another_name_revokes_nothing(client: Client, connector: Connector, type
     assert secret.revoked_at is None
 
 
-def test_revoking_asks_for_a_fresh_confirmation(connector: Connector, developer: User, browser_of: Browser) -> None:
-    secret = connector.secrets.get()
-    client = browser_of(developer, confirmed=False)
-    answer = client.post(f"{tab(connector)}{secret.pk}/revoke/", {"why": "leaked", "typed": connector.name})
-    assert answer["Location"].startswith(reverse("accounts:confirm"))
-    secret.refresh_from_db()
-    assert secret.revoked_at is None
-
-
 def test_a_secret_revoked_while_it_is_on_the_screen_is_shown_no_more(client: Client, connector: Connector) -> None:
     form = form_to(client.get(tab(connector)), f"{tab(connector)}add/")
     shown = secret_on(form.send(client))

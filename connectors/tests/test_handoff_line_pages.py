@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import reverse
 
 from accounts.models import AuditEvent, Notice, User
 from connectors.models import Handoff, HandoffState, RefreshToken
@@ -95,13 +94,6 @@ def test_issuing_a_claimed_one_again_warns_that_the_token_ends(client: Client, p
 
 def test_one_that_waits_is_not_issued_again(client: Client, program: Program) -> None:
     assert client.get(url(program.handoff, "reissue/"))["Location"] == url(program.handoff)
-
-
-def test_issuing_again_asks_for_a_fresh_confirmation(program: Program, developer: User, browser_of: Browser) -> None:
-    handoffs.refuse(handoff=program.handoff, by=developer)
-    answer = browser_of(developer, confirmed=False).post(url(program.handoff, "reissue/"))
-    assert answer["Location"].startswith(reverse("accounts:confirm"))
-    assert not Handoff.objects.waiting().exists()
 
 
 def test_access_that_was_removed_is_not_issued_again(client: Client, program: Program, group_admin: User) -> None:

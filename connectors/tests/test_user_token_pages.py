@@ -81,12 +81,6 @@ def test_its_developer_claims_it_from_the_inbox(connector: Connector, member: Us
     assert token.startswith("kzrt_")
 
 
-def test_it_asks_for_a_fresh_confirmation(connector: Connector, member: User, browser_of: BrowserOf) -> None:
-    answer = generate(browser_of(member, confirmed=False), connector, member)
-    assert answer["Location"].startswith("/console/confirm/")
-    assert not Grant.objects.exists()
-
-
 def test_pressed_twice_it_is_one_grant_and_one_token(connector: Connector, member: User, browser_of: BrowserOf) -> None:
     browser = browser_of(member)
     first, second = generate(browser, connector, member), generate(browser, connector, member)
@@ -226,13 +220,6 @@ def test_its_name_ends_it_and_twice_is_once(connector: Connector, member: User, 
     assert grant.revoked_at is not None
     assert not grant.refresh_tokens.filter(revoked_at=None).exists()
     assert AuditEvent.objects.filter(tag="grant:access:revoked").count() == 1
-
-
-def test_ending_asks_for_a_fresh_confirmation(connector: Connector, member: User, browser_of: BrowserOf) -> None:
-    grant = let_in_by_pin(connector, member)
-    answer = browser_of(member, confirmed=False).post(end_of(grant), {"typed": "Shift Planner"})
-    assert answer["Location"].startswith("/console/confirm/")
-    assert Grant.objects.present().exists()
 
 
 def test_somebody_elses_and_a_groups_grant_cannot_be_ended_here(

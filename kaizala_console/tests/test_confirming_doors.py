@@ -367,7 +367,7 @@ def test_a_door_asks_who_sits_there_and_does_nothing_before(
         address = address_of(name_of(key), door, world, browser)
         before = everything()
         answer = browser.post(address, world.form(door.form))
-        assert answer.status_code == 302, answer.content
+        assert answer.status_code == 302, answer
         assert urlsplit(answer["Location"]).path == door.asks
         assert everything() == before
 
